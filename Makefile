@@ -1,0 +1,35 @@
+# Every target sets up what it needs; PYTHON may name another interpreter (3.11 or newer).
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+
+.PHONY: demo test test-all check circuits bench clean
+
+demo: $(VENV)/ready
+	$(BIN)/distill run quote_closing --out out/quote_closing
+
+test: $(VENV)/ready
+	$(BIN)/pytest -m "not slow"
+
+test-all: $(VENV)/ready
+	$(BIN)/pytest
+
+check: $(VENV)/ready
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/pytest -m "not slow"
+
+circuits: $(VENV)/ready
+	$(BIN)/python -m tasks.training
+
+bench: $(VENV)/ready
+	$(BIN)/python -m benchmarks --out out/bench
+
+clean:
+	rm -rf $(VENV) out build *.egg-info
+
+$(VENV)/ready: pyproject.toml constraints.txt
+	$(PYTHON) -m venv $(VENV)
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@

@@ -1,0 +1,203 @@
+"""Which sequences a claim is about: an alphabet, a length range, and an optional regular constraint.
+
+A domain is a finite (or, with ``max_length=None``, infinite) set of token sequences. It can be counted without
+being listed (a dynamic programme over the constraint's automaton) and listed length by length as numpy arrays.
+This file knows no program and no network.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+Tokens = NDArray[np.int8]  # (sequences, length), indices into the alphabet
+
+DEAD = -1
+MAX_ALPHABET = 127
+
+
+class DomainError(ValueError):
+    """A domain that cannot be meant: empty, contradictory, or too large to list."""
+
+
+@dataclass(frozen=True)
+class Constraint:
+    """A regular constraint on sequences: a deterministic automaton that starts in state 0.
+
+    ``transitions[state][symbol]`` is the next state, or ``DEAD`` (-1) where no continuation is allowed.
+    """
+
+    text: str
+    transitions: tuple[tuple[int, ...], ...]
+    accepting: tuple[bool, ...]
+
+    def __post_init__(self) -> None:
+        states = len(self.transitions)
+        if states == 0 or len(self.accepting) != states:
+            raise DomainError(
+                f"constraint {self.text!r}: expected one accepting flag per state, "
+                f"got {states} states and {len(self.accepting)} flags"
+            )
+        width = len(self.transitions[0])
+        for state, row in enumerate(self.transitions):
+            if len(row) != width or not all(DEAD <= target < states for target in row):
+                raise DomainError(
+                    f"constraint {self.text!r}: row {state} must hold {width} targets "
+                    f"between -1 and {states - 1}, got {row}"
+                )
+
+    @classmethod
+    def explore(
+        cls,
+        text: str,
+        alphabet: Sequence[str],
+        start: Hashable,
+        step: Callable[[Hashable, str], Hashable | None],
+        accepts: Callable[[Hashable], bool],
+        *,
+        max_states: int = 10_000,
+    ) -> Constraint:
+        """The automaton whose states are what ``step`` can reach from ``start``; ``None`` means dead.
+
+        >>> even = Constraint.explore("even", "ab", 0, lambda s, t: s ^ (t == "a"), lambda s: s == 0)
+        >>> even.transitions, even.accepting
+        (((1, 0), (0, 1)), (True, False))
+        """
+        index: dict[Hashable, int] = {start: 0}
+        order: list[Hashable] = [start]
+        rows: list[tuple[int, ...]] = []
+        for state in order:  # grows while we walk it: breadth first
+            row: list[int] = []
+            for token in alphabet:
+                target = step(state, token)
+                if target is not None and target not in index:
+                    if len(order) >= max_states:
+                        raise DomainError(
+                            f"constraint {text!r} reaches more than {max_states} states; bound the counter it keeps"
+                        )
+                    index[target] = len(order)
+                    order.append(target)
+                row.append(DEAD if target is None else index[target])
+            rows.append(tuple(row))
+        return cls(text, tuple(rows), tuple(accepts(state) for state in order))
+
+
+@dataclass(frozen=True)
+class Domain:
+    """Every sequence over ``alphabet`` with ``min_length <= length <= max_length`` that meets ``constraint``."""
+
+    alphabet: tuple[str, ...]
+    min_length: int = 1
+    max_length: int | None = 10
+    constraint: Constraint | None = None
+
+    def __post_init__(self) -> None:
+        if not 1 <= len(self.alphabet) <= MAX_ALPHABET or len(set(self.alphabet)) != len(self.alphabet):
+            raise DomainError(f"expected 1 to {MAX_ALPHABET} different tokens in the alphabet, got {self.alphabet!r}")
+        if self.min_length < 0:
+            raise DomainError(f"expected a shortest length of 0 or more, got {self.min_length}")
+        if self.max_length is not None and self.max_length < self.min_length:
+            raise DomainError(
+                f"the domain is empty: the longest length {self.max_length} is below "
+                f"the shortest length {self.min_length}"
+            )
+        if self.constraint is not None and len(self.constraint.transitions[0]) != len(self.alphabet):
+            raise DomainError(
+                f"constraint {self.constraint.text!r} reads {len(self.constraint.transitions[0])} symbols, "
+                f"the alphabet has {len(self.alphabet)}"
+            )
+
+    @property
+    def lengths(self) -> range:
+        """The lengths of a bounded domain, shortest first."""
+        if self.max_length is None:
+            raise DomainError("an unbounded domain has no list of lengths; give it a longest length")
+        return range(self.min_length, self.max_length + 1)
+
+    def up_to(self, max_length: int) -> Domain:
+        """The same domain with another longest length."""
+        return Domain(self.alphabet, self.min_length, max_length, self.constraint)
+
+    def count(self, length: int) -> int:
+        """How many sequences of exactly ``length`` the domain holds (exact, without listing them)."""
+        if self.constraint is None:
+            return len(self.alphabet) ** length
+        return int(self._completions(length)[length][0])
+
+    def size(self) -> int:
+        """How many sequences a bounded domain holds."""
+        return sum(self.count(length) for length in self.lengths)
+
+    def sequences(self, length: int, *, max_count: int = 20_000_000) -> Tokens:
+        """All sequences of ``length`` in lexicographic order: (count, length) indices into the alphabet.
+
+        Raises DomainError when there are more than ``max_count``.
+        """
+        count = self.count(length)
+        if count > max_count:
+            raise DomainError(
+                f"{count:,} sequences of length {length} are too many to list (limit {max_count:,}); "
+                "ask for a shorter length"
+            )
+        symbols = np.arange(len(self.alphabet), dtype=np.int8)
+        if self.constraint is None:
+            grids = np.meshgrid(*[symbols] * length, indexing="ij")
+            return np.stack(grids, axis=-1).reshape(-1, length) if length else np.zeros((1, 0), np.int8)
+        table = np.array(self.constraint.transitions)
+        completions = self._completions(length)
+        prefixes, states = np.zeros((1, 0), np.int8), np.zeros(1, int)
+        for position in range(length):
+            states = table[states].reshape(-1)
+            prefixes = np.hstack([np.repeat(prefixes, len(symbols), axis=0), np.tile(symbols, len(prefixes))[:, None]])
+            live = np.array(
+                [completions[length - position - 1][s] > 0 if s != DEAD else False for s in range(len(table))] + [False]
+            )  # index -1 is DEAD
+            prefixes, states = prefixes[live[states]], states[live[states]]
+        if length == 0 and not count:
+            return prefixes[:0]
+        return prefixes
+
+    def contains(self, tokens: Sequence[str]) -> bool:
+        """Whether ``tokens`` is a sequence of this domain."""
+        if len(tokens) < self.min_length or (self.max_length is not None and len(tokens) > self.max_length):
+            return False
+        if any(token not in self.alphabet for token in tokens):
+            return False
+        if self.constraint is None:
+            return True
+        state = 0
+        for token in tokens:
+            state = self.constraint.transitions[state][self.alphabet.index(token)]
+            if state == DEAD:
+                return False
+        return self.constraint.accepting[state]
+
+    def words(self, tokens: Sequence[int] | NDArray[np.int8]) -> tuple[str, ...]:
+        """Indices as token names."""
+        return tuple(self.alphabet[int(index)] for index in tokens)
+
+    def indices(self, words: Sequence[str]) -> tuple[int, ...]:
+        """Token names as indices; raises DomainError for a token outside the alphabet."""
+        unknown = [word for word in words if word not in self.alphabet]
+        if unknown:
+            raise DomainError(f"unknown token {unknown[0]!r}; the alphabet is {', '.join(self.alphabet)}")
+        return tuple(self.alphabet.index(word) for word in words)
+
+    def __iter__(self) -> Iterator[tuple[str, ...]]:
+        """Every sequence of a bounded domain as token names, shortest first."""
+        for length in self.lengths:
+            for row in self.sequences(length):
+                yield self.words(row)
+
+    def _completions(self, length: int) -> list[list[int]]:
+        """``result[n][state]``: accepted continuations of exactly n symbols from ``state`` (Python integers)."""
+        assert self.constraint is not None
+        table = self.constraint.transitions
+        counts = [[int(flag) for flag in self.constraint.accepting]]
+        for _ in range(length):
+            below = counts[-1]
+            counts.append([sum(below[target] for target in row if target != DEAD) for row in table])
+        return counts
