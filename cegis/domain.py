@@ -7,6 +7,7 @@ This file knows no program and no network.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
 
@@ -124,8 +125,8 @@ class Domain:
     def count(self, length: int) -> int:
         """How many sequences of exactly ``length`` the domain holds (exact, without listing them)."""
         if self.constraint is None:
-            return len(self.alphabet) ** length
-        return int(self._completions(length)[length][0])
+            return math.prod([len(self.alphabet)] * length)
+        return self._completions(length)[length][0]
 
     def size(self) -> int:
         """How many sequences a bounded domain holds."""

@@ -1,0 +1,83 @@
+"""Which terms may be built, and what they cost: typed productions, as a value.
+
+A production says that a nonterminal may be an operator applied to nonterminals, at a cost. The cost of a term is the
+sum over its productions; search goes through terms in order of cost, so the cost is what "simplest" means.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from functools import cached_property
+
+from dsl.operators import GrammarError, Operator, Sort, Term
+from dsl.sequences import SequenceSignature
+
+
+@dataclass(frozen=True)
+class Production:
+    """``nonterminal -> operator(arguments)`` at ``cost`` (a whole number of at least 1)."""
+
+    nonterminal: str
+    operator: Operator
+    arguments: tuple[str, ...] = ()
+    cost: int = 1
+
+    def __post_init__(self) -> None:
+        if self.cost < 1:
+            raise GrammarError(f"production for {self.nonterminal}: cost must be at least 1, got {self.cost}")
+        if len(self.arguments) != len(self.operator.arguments):
+            raise GrammarError(
+                f"production for {self.nonterminal}: {self.operator.name} takes "
+                f"{len(self.operator.arguments)} arguments, got {len(self.arguments)}"
+            )
+
+
+@dataclass(frozen=True)
+class Grammar:
+    """``productions`` over nonterminals; a program is a term of ``start``."""
+
+    signature: SequenceSignature
+    start: str
+    productions: tuple[Production, ...]
+
+    def __post_init__(self) -> None:
+        sorts: dict[str, Sort] = {}
+        for production in self.productions:
+            sort = sorts.setdefault(production.nonterminal, production.operator.result)
+            if sort != production.operator.result:
+                raise GrammarError(
+                    f"nonterminal {production.nonterminal} has productions of two sorts, "
+                    f"{sort.name} and {production.operator.result.name}"
+                )
+        if self.start not in sorts:
+            raise GrammarError(f"the start {self.start!r} has no production; nonterminals: {', '.join(sorts)}")
+        for production in self.productions:
+            for argument, sort in zip(production.arguments, production.operator.arguments, strict=True):
+                if argument not in sorts:
+                    raise GrammarError(f"{production.operator.name} uses {argument!r}, which has no production")
+                if sorts[argument] != sort:
+                    raise GrammarError(
+                        f"{production.operator.name} takes {sort.name}, "
+                        f"but {argument} is of sort {sorts[argument].name}"
+                    )
+
+    @cached_property
+    def sorts(self) -> dict[str, Sort]:
+        """The sort of every nonterminal, in order of first appearance."""
+        return {production.nonterminal: production.operator.result for production in self.productions}
+
+    def derivations(self, term: Term, nonterminal: str) -> Iterator[int]:
+        """The costs at which ``nonterminal`` derives ``term`` (none when it does not)."""
+        for production in self.productions:
+            if production.nonterminal == nonterminal and production.operator == term.operator:
+                costs = [
+                    min(self.derivations(argument, name), default=None)
+                    for argument, name in zip(term.arguments, production.arguments, strict=True)
+                ]
+                if None not in costs:
+                    yield production.cost + sum(cost for cost in costs if cost is not None)
+
+    def cost(self, term: Term) -> int | None:
+        """The least cost of deriving ``term`` from the start, or None when it is not a program of this grammar."""
+        return min(self.derivations(term, self.start), default=None)

@@ -1,0 +1,99 @@
+"""What programs are made of: sorts, operators with three readings, and terms.
+
+One operator is one row: its name, its sorts, and three readings of the same function, side by side:
+
+- ``numpy(inputs, *arguments)`` evaluates it on a batch of examples (search); the last axes belong to the batch, any
+  leading axes to a stack of terms evaluated at once;
+- ``smt(inputs, *arguments)`` builds a PySMT formula (proof);
+- ``python`` is the text a reader sees (output): an expression with holes ``_0``, ``_1``, ... for the arguments, where
+  ``_0(x)`` puts ``x`` for the bound variable ``token`` of a position-wise argument. A row whose text is a loop
+  writes it as statements that build the variable ``state``.
+
+``tests/property`` holds the three readings equal. Nothing here searches, proves or prints a whole program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, field
+from functools import cached_property
+from typing import Any
+
+
+class GrammarError(ValueError):
+    """A grammar, operator or program text that does not fit together."""
+
+
+@dataclass(frozen=True)
+class Sort:
+    """The type of a term. ``dtype`` is that of its numpy value; a ``positional`` value has one entry per position."""
+
+    name: str
+    dtype: str
+    positional: bool = False
+
+
+BOOL = Sort("Bool", "bool")
+INT = Sort("Int", "int64")
+LABEL = Sort("Label", "int64")  # index into the signature's labels; -2 is "no label"
+MASK = Sort("Mask", "bool", positional=True)
+
+
+@dataclass(frozen=True)
+class Operator:
+    """One row: a function with its three readings. Rows are equal when their names and sorts are."""
+
+    name: str
+    arguments: tuple[Sort, ...]
+    result: Sort
+    numpy: Callable[..., Any] = field(compare=False, repr=False)
+    smt: Callable[..., Any] = field(compare=False, repr=False)
+    python: str = field(compare=False, repr=False)
+    commutative: bool = field(default=False, compare=False)
+    noun: str = field(default="value", compare=False)  # what a variable that holds the result is called
+    needs_token: bool = field(default=False, compare=False)  # undefined on the empty sequence
+
+    def __post_init__(self) -> None:
+        for index in range(len(self.arguments)):
+            if f"_{index}" not in self.python:
+                raise GrammarError(f"operator {self.name}: its Python text has no hole _{index}: {self.python!r}")
+
+    def __call__(self, *arguments: Term) -> Term:
+        """The term that applies this operator."""
+        return Term(self, arguments)
+
+
+@dataclass(frozen=True)
+class Term:
+    """An operator applied to terms."""
+
+    operator: Operator
+    arguments: tuple[Term, ...] = ()
+
+    def __post_init__(self) -> None:
+        expected = tuple(sort.name for sort in self.operator.arguments)
+        got = tuple(argument.sort.name for argument in self.arguments)
+        if expected != got:
+            raise GrammarError(f"{self.operator.name} takes {expected}, got {got}")
+
+    @property
+    def sort(self) -> Sort:
+        return self.operator.result
+
+    @cached_property
+    def size(self) -> int:
+        """How many operators the term applies."""
+        return 1 + sum(argument.size for argument in self.arguments)
+
+    def evaluate(self, inputs: Any) -> Any:
+        """The numpy value on a batch of inputs."""
+        return self.operator.numpy(inputs, *(argument.evaluate(inputs) for argument in self.arguments))
+
+    def encode(self, inputs: Any) -> Any:
+        """The PySMT formula on symbolic inputs (a tuple of formulas, one per position, for a positional sort)."""
+        return self.operator.smt(inputs, *(argument.encode(inputs) for argument in self.arguments))
+
+    def __str__(self) -> str:
+        if not self.arguments:
+            return self.operator.name
+        return f"{self.operator.name}({', '.join(map(str, self.arguments))})"

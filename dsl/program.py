@@ -1,0 +1,145 @@
+"""Programs: a term of a grammar that runs, encodes, prints as a Python function, and reads back.
+
+The printed function is plain Python with no import of ours. A chain of conditionals prints as early returns; a value
+that is used twice gets a name. ``Program.parse`` reads exactly this shape and nothing else, and runs none of it.
+"""
+
+from __future__ import annotations
+
+import ast
+import textwrap
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.grammar import Grammar
+from dsl.operators import BOOL, LABEL, GrammarError, Term
+from dsl.sequences import SequenceBatch, SymbolicSequence
+from dsl.text import Printer, Reader, is_loop
+
+
+@dataclass(frozen=True)
+class Program:
+    """A term and the grammar it comes from."""
+
+    term: Term
+    grammar: Grammar
+
+    def run(self, batch: SequenceBatch) -> NDArray[np.int64]:
+        """Label indices for a batch: (sequences,); -2 where the program names no label."""
+        return np.broadcast_to(np.asarray(self.term.evaluate(batch), np.int64), (len(batch.tokens),))
+
+    def __call__(self, tokens: Sequence[str]) -> str | None:
+        """The label of one sequence, or None where the program names no label."""
+        index = int(self.run(self.grammar.signature.batch([tokens]))[0])
+        return self.grammar.signature.labels[index] if index >= 0 else None
+
+    def encode(self, symbols: SymbolicSequence) -> Any:
+        """The PySMT integer term for the label index on a symbolic sequence."""
+        return self.term.encode(symbols)
+
+    @property
+    def size(self) -> int:
+        """How many operators the program applies."""
+        return self.term.size
+
+    @property
+    def cost(self) -> int:
+        """The least cost of the program in its grammar; raises GrammarError when it is not derivable."""
+        cost = self.grammar.cost(self.term)
+        if cost is None:
+            raise GrammarError(f"not a program of this grammar: {self.term}")
+        return cost
+
+    def source(self, name: str = "program", docstring: str = "") -> str:
+        """The program as a Python function ``name(tokens: list[str]) -> str``.
+
+        ``docstring`` is wrapped to 100 columns; with the empty string the function has none.
+        """
+        printer = Printer(frozenset(_shared(self.term)))
+        body = _returns(self.term, printer)
+        lines = [f"def {name}(tokens: list[str]) -> str:"]
+        if docstring:
+            quoted = docstring.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
+            lines += textwrap.wrap(f'"""{quoted}"""', 100, initial_indent="    ", subsequent_indent="    ")
+        text = "\n".join(ast.unparse(ast.fix_missing_locations(statement)) for statement in body)
+        return "\n".join(lines) + "\n" + textwrap.indent(text, "    ") + "\n"
+
+    @classmethod
+    def parse(cls, source: str, grammar: Grammar) -> Program:
+        """The program that ``source`` prints; raises GrammarError when it is not one of ``grammar``."""
+        try:
+            module = ast.parse(source)
+        except SyntaxError as error:
+            raise GrammarError(f"not Python: line {error.lineno}: {error.msg}") from error
+        match module.body:
+            case [ast.FunctionDef(args=ast.arguments(args=[ast.arg(arg="tokens")])) as function]:
+                pass
+            case _:
+                raise GrammarError("expected one function of one argument named tokens")
+        body = function.body
+        if isinstance(body[0], ast.Expr) and isinstance(body[0].value, ast.Constant):
+            body = body[1:]
+        operators = tuple(dict.fromkeys(production.operator for production in grammar.productions))
+        program = cls(_read_body(body, Reader(operators), {}), grammar)
+        _ = program.cost
+        return program
+
+
+def _shared(term: Term) -> Iterator[Term]:
+    """Subterms that stand in the text more than once and have a noun to be named by."""
+    counts: Counter[Term] = Counter()
+
+    def count(inner: Term) -> None:
+        counts[inner] += 1
+        if counts[inner] == 1:
+            for argument in inner.arguments:
+                count(argument)
+
+    count(term)
+    return (inner for inner, times in counts.items() if times > 1 and inner.operator.noun != "value")
+
+
+def _returns(term: Term, printer: Printer) -> list[ast.stmt]:
+    """The statements that return ``term``: early returns down the chain of conditionals."""
+    conditions: list[ast.stmt] = []
+    while _is_choice(term) and _is_choice(term.arguments[2]):
+        condition, label, term = term.arguments
+        conditions.append(ast.If(printer.print(condition), [ast.Return(printer.print(label))], []))
+    final = ast.Return(printer.print(term))
+    return [*printer.statements, *conditions, final]
+
+
+def _is_choice(term: Term) -> bool:
+    return tuple(term.operator.arguments) == (BOOL, LABEL, LABEL) and term.operator.name == "choose"
+
+
+def _read_body(body: list[ast.stmt], reader: Reader, names: dict[str, Term]) -> Term:
+    if not body:
+        raise GrammarError("the function ends without a return")
+    for name, term, consumed in reader.read_loop(body, names):
+        return _read_body(body[consumed:], reader, {**names, name: term})
+    match body[0]:
+        case ast.Return(value=ast.expr() as value):
+            return reader.read(value, LABEL, names)
+        case ast.Assign(targets=[ast.Name(id=name)], value=value):
+            return _read_body(body[1:], reader, {**names, name: _read_any(value, reader, names)})
+        case ast.If(test=test, body=[ast.Return(value=ast.expr() as value)], orelse=[]):
+            choose = next(operator for operator in reader.operators if operator.name == "choose")
+            rest = _read_body(body[1:], reader, names)
+            return choose(reader.read(test, BOOL, names), reader.read(value, LABEL, names), rest)
+        case statement:
+            raise GrammarError(f"not in this grammar: {ast.unparse(statement).splitlines()[0]}")
+
+
+def _read_any(value: ast.expr, reader: Reader, names: dict[str, Term]) -> Term:
+    for sort in dict.fromkeys(operator.result for operator in reader.operators if not is_loop(operator)):
+        try:
+            return reader.read(value, sort, names)
+        except GrammarError:
+            continue
+    raise GrammarError(f"not in this grammar: {ast.unparse(value)}")

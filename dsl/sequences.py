@@ -1,0 +1,114 @@
+"""The inputs of sequence programs: a numpy batch for search, solver symbols for proof.
+
+A batch pads on the right with ``PAD``; a symbolic sequence has one fixed length and one Boolean per position and
+token, exactly one of which is true per position.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.operators import GrammarError
+
+PAD = -1
+NO_LABEL = -2
+
+
+@dataclass(frozen=True)
+class SequenceBatch:
+    """``tokens``: (sequences, width) indices into the alphabet, padded on the right with -1."""
+
+    tokens: NDArray[np.int8]
+
+    @cached_property
+    def valid(self) -> NDArray[np.bool_]:
+        """Which positions hold a token: (sequences, width)."""
+        mask: NDArray[np.bool_] = self.tokens != PAD
+        return mask
+
+    @cached_property
+    def lengths(self) -> NDArray[np.int64]:
+        """(sequences,)"""
+        counts: NDArray[np.int64] = self.valid.sum(axis=1)
+        return counts
+
+    @cached_property
+    def last(self) -> NDArray[np.int8]:
+        """The last token of each sequence, PAD for an empty one: (sequences,)."""
+        if not self.tokens.shape[1]:
+            return np.full(len(self.tokens), PAD, np.int8)
+        return self.tokens[np.arange(len(self.tokens)), np.maximum(self.lengths - 1, 0)]
+
+    def widened(self, width: int) -> SequenceBatch:
+        """The same sequences, padded to at least ``width`` positions."""
+        missing = width - self.tokens.shape[1]
+        if missing <= 0:
+            return self
+        return SequenceBatch(np.pad(self.tokens, ((0, 0), (0, missing)), constant_values=PAD))
+
+
+@dataclass(frozen=True)
+class SymbolicSequence:
+    """``at[position][token]``: the Boolean "this token stands at this position"; built with one formula manager."""
+
+    manager: Any
+    at: tuple[tuple[Any, ...], ...]
+
+    @property
+    def length(self) -> int:
+        return len(self.at)
+
+    def exactly_one_token_each(self) -> Any:
+        """The formula that makes the Booleans a sequence."""
+        return self.manager.And([self.manager.ExactlyOne(row) for row in self.at])
+
+
+@dataclass(frozen=True)
+class SequenceSignature:
+    """What a sequence program reads and returns: tokens of ``alphabet`` in, one of ``labels`` out."""
+
+    alphabet: tuple[str, ...]
+    labels: tuple[str, ...]
+
+    def batch(self, sequences: Sequence[Sequence[str]]) -> SequenceBatch:
+        """Token names as a padded batch; raises GrammarError for a token outside the alphabet."""
+        index = {token: number for number, token in enumerate(self.alphabet)}
+        tokens = np.full((len(sequences), max(map(len, sequences), default=0)), PAD, np.int8)
+        for row, sequence in enumerate(sequences):
+            for column, token in enumerate(sequence):
+                if token not in index:
+                    raise GrammarError(f"unknown token {token!r}; the alphabet is {', '.join(self.alphabet)}")
+                tokens[row, column] = index[token]
+        return SequenceBatch(tokens)
+
+    def symbols(self, manager: Any, length: int) -> SymbolicSequence:
+        """Solver symbols ``tok_<position>_<token index>`` for one length (shared by name between calls)."""
+        return SymbolicSequence(
+            manager,
+            tuple(
+                tuple(manager.Symbol(f"tok_{position}_{token}") for token in range(len(self.alphabet)))
+                for position in range(length)
+            ),
+        )
+
+    def decode(self, model: Mapping[str, Any], length: int) -> tuple[str, ...]:
+        """The sequence a solver's model stands for; raises GrammarError if a position has not exactly one token."""
+        sequence = []
+        for position in range(length):
+            here = [t for t in range(len(self.alphabet)) if model[f"tok_{position}_{t}"]]
+            if len(here) != 1:
+                raise GrammarError(f"the model puts {len(here)} tokens at position {position}, expected one")
+            sequence.append(self.alphabet[here[0]])
+        return tuple(sequence)
+
+    def label_index(self, label: object) -> int:
+        """The index of a label; raises GrammarError for an unknown one."""
+        if label not in self.labels:
+            raise GrammarError(f"unknown label {label!r}; the labels are {', '.join(self.labels)}")
+        return self.labels.index(str(label))

@@ -1,0 +1,202 @@
+"""Terms as Python syntax, and Python syntax back as terms: one template per operator, read in both directions.
+
+Printing fills an operator's template with the syntax of its arguments; reading matches the same template against
+syntax and reads what stands in its holes. So what is printed can be read back as the very term that was proved.
+Templates are abstract syntax, never strings glued together, so precedence and quoting take care of themselves.
+"""
+
+from __future__ import annotations
+
+import ast
+import copy
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass, field
+from functools import cache
+
+from dsl.operators import GrammarError, Operator, Sort, Term
+
+BOUND = "token"  # the variable of a position-wise term
+STATE = "state"  # the variable a loop template builds
+
+
+@cache
+def template(operator: Operator, text: str) -> tuple[ast.stmt, ...]:
+    """The syntax of an operator's Python text (``text`` is part of the key: rows are equal by name alone)."""
+    return tuple(ast.parse(text).body)
+
+
+def is_loop(operator: Operator) -> bool:
+    """Whether the operator's text is statements that build ``state`` (else one expression)."""
+    return not isinstance(template(operator, operator.python)[0], ast.Expr)
+
+
+def expression(operator: Operator) -> ast.expr:
+    """The expression template of an operator that is not a loop."""
+    statement = template(operator, operator.python)[0]
+    assert isinstance(statement, ast.Expr)
+    return statement.value
+
+
+# --- printing ---------------------------------------------------------------------------------------------------
+
+
+def fill(node: ast.AST, arguments: Mapping[str, ast.expr], renamed: Mapping[str, ast.expr]) -> ast.AST:
+    """A copy of a template with its holes filled and its variables replaced."""
+
+    class Filler(ast.NodeTransformer):
+        def visit_Call(self, call: ast.Call) -> ast.AST:
+            hole = call.func.id if isinstance(call.func, ast.Name) else ""
+            if hole in arguments:
+                return replace(arguments[hole], {BOUND: call.args[0]})
+            return self.generic_visit(call)
+
+        def visit_Name(self, name: ast.Name) -> ast.AST:
+            if name.id in arguments:
+                return arguments[name.id]
+            if name.id in renamed:
+                new = copy.deepcopy(renamed[name.id])
+                if isinstance(new, ast.Name):
+                    new.ctx = name.ctx
+                return new
+            return name
+
+    filled: ast.AST = Filler().visit(copy.deepcopy(node))
+    return ast.fix_missing_locations(filled)
+
+
+def replace(node: ast.expr, renamed: Mapping[str, ast.expr]) -> ast.expr:
+    """``node`` with variables replaced by expressions."""
+    result = fill(node, {}, renamed)
+    assert isinstance(result, ast.expr)
+    return result
+
+
+@dataclass
+class Printer:
+    """Prints terms one after the other; ``statements`` collects the loops and shared values they need."""
+
+    shared: frozenset[Term]
+    statements: list[ast.stmt] = field(default_factory=list)
+    names: dict[Term, str] = field(default_factory=dict)
+
+    def print(self, term: Term) -> ast.expr:
+        """The expression for ``term``; anything it needs before it goes to ``statements``."""
+        if term in self.names:
+            return ast.Name(self.names[term], ast.Load())
+        arguments = {f"_{index}": self.print(argument) for index, argument in enumerate(term.arguments)}
+        if is_loop(term.operator):
+            name = ast.Name(self._name(term), ast.Store())
+            for statement in template(term.operator, term.operator.python):
+                filled = fill(statement, arguments, {STATE: name})
+                assert isinstance(filled, ast.stmt)
+                self.statements.append(filled)
+            return ast.Name(name.id, ast.Load())
+        filled = fill(expression(term.operator), arguments, {})
+        assert isinstance(filled, ast.expr)
+        if term not in self.shared:
+            return filled
+        name = ast.Name(self._name(term), ast.Store())
+        self.statements.append(ast.Assign([name], filled, lineno=0))
+        return ast.Name(name.id, ast.Load())
+
+    def _name(self, term: Term) -> str:
+        noun, taken = term.operator.noun, set(self.names.values())
+        names = (noun if number == 1 else f"{noun}_{number}" for number in range(1, len(taken) + 2))
+        self.names[term] = next(name for name in names if name not in taken)
+        return self.names[term]
+
+
+# --- reading ----------------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True)
+class Reader:
+    """Reads syntax as terms over a fixed set of operators."""
+
+    operators: tuple[Operator, ...]
+
+    def read(self, node: ast.expr, sort: Sort, names: Mapping[str, Term]) -> Term:
+        """The term of ``sort`` that ``node`` prints; raises GrammarError when no operator matches."""
+        if isinstance(node, ast.Name) and node.id in names and names[node.id].sort == sort:
+            return names[node.id]
+        for operator in self.operators:
+            if operator.result == sort and not is_loop(operator):
+                term = self._match(operator, (expression(operator),), (node,), names)
+                if term is not None:
+                    return term
+        raise GrammarError(f"not in this grammar, as {sort.name}: {ast.unparse(node)}")
+
+    def read_loop(self, body: list[ast.stmt], names: Mapping[str, Term]) -> Iterator[tuple[str, Term, int]]:
+        """Loop operators that ``body`` starts with: the variable built, the term, and the statements consumed."""
+        for operator in self.operators:
+            if is_loop(operator):
+                statements = template(operator, operator.python)
+                first = body[0]
+                if len(body) >= len(statements) and isinstance(first, ast.Assign):
+                    target = first.targets[0]
+                    if isinstance(target, ast.Name):
+                        renamed = {STATE: ast.Name(target.id, ast.Load())}
+                        expected = tuple(fill(statement, {}, renamed) for statement in statements)
+                        term = self._match(operator, expected, tuple(body[: len(statements)]), names)
+                        if term is not None:
+                            yield target.id, term, len(statements)
+
+    def _match(
+        self,
+        operator: Operator,
+        expected: tuple[ast.AST, ...],
+        nodes: tuple[ast.AST, ...],
+        names: Mapping[str, Term],
+    ) -> Term | None:
+        holes: dict[str, ast.expr] = {}
+        if not all(match(pattern, node, holes) for pattern, node in zip(expected, nodes, strict=True)):
+            return None
+        try:
+            arguments = [self.read(holes[f"_{index}"], sort, names) for index, sort in enumerate(operator.arguments)]
+        except GrammarError:
+            return None
+        return Term(operator, tuple(arguments))
+
+
+def match(pattern: object, node: object, holes: dict[str, ast.expr]) -> bool:
+    """Whether ``node`` is ``pattern`` with its holes filled; what fills them is put into ``holes``."""
+    if isinstance(pattern, ast.Call) and isinstance(pattern.func, ast.Name) and _is_hole(pattern.func.id):
+        return isinstance(node, ast.expr) and _bind(holes, pattern.func.id, _unbind(node, pattern.args[0]))
+    if isinstance(pattern, ast.Name) and _is_hole(pattern.id):
+        return isinstance(node, ast.expr) and _bind(holes, pattern.id, node)
+    if isinstance(pattern, ast.AST):
+        return type(pattern) is type(node) and all(
+            match(getattr(pattern, name, None), getattr(node, name, None), holes)
+            for name in pattern._fields
+            if name not in ("ctx", "type_comment", "kind")
+        )
+    if isinstance(pattern, list):
+        return (
+            isinstance(node, list)
+            and len(pattern) == len(node)
+            and all(match(one, other, holes) for one, other in zip(pattern, node, strict=True))
+        )
+    return type(pattern) is type(node) and pattern == node
+
+
+def _is_hole(name: str) -> bool:
+    return name.startswith("_") and name[1:].isdigit()
+
+
+def _bind(holes: dict[str, ast.expr], hole: str, node: ast.expr) -> bool:
+    return ast.dump(holes.setdefault(hole, node)) == ast.dump(node)
+
+
+def _unbind(node: ast.expr, placed: ast.expr) -> ast.expr:
+    """``node`` with every occurrence of ``placed`` turned back into the bound variable."""
+    wanted = ast.dump(placed)
+
+    class Unbinder(ast.NodeTransformer):
+        def visit(self, inner: ast.AST) -> ast.AST:
+            if ast.dump(inner) == wanted:
+                return ast.Name(BOUND, ast.Load())
+            return self.generic_visit(inner)
+
+    result = Unbinder().visit(copy.deepcopy(node))
+    assert isinstance(result, ast.expr)
+    return result
