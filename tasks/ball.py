@@ -1,0 +1,286 @@
+"""Ball arithmetic for networks: arrays of real numbers, each known up to a rigorous radius.
+
+A ``Ball(center, radius)`` contains the ideal real value *and* what any floating-point execution of the same formula
+may get: unit roundoff ``u``, sums in any order, with or without fused multiply-add, with or without flushing of
+subnormals, softmax in one pass or online in blocks of 16 or more keys. ``u`` is a parameter of every operation
+(``FLOAT32`` or ``FLOAT64``). What is assumed of the arithmetic is one sentence, ``KERNEL_ASSUMPTION``, to be printed
+beside every claim.
+
+The idea: let ``f`` be an operation and ``c`` its value at the input centers, computed here in float64. The radius adds
+
+    how far ``f`` moves when its input moves within its ball      (a Lipschitz argument per operation)
+    the rounding of an execution with unit roundoff ``u``         (Higham 2002, chapter 3: gamma_k = k u / (1 - k u))
+    the rounding of ``c`` itself, with unit roundoff 2**-53       (so ``gamma`` below is a sum of two terms)
+
+Radii are sums and products of non-negative numbers, evaluated in float64 and then inflated by ``1 + 2**-30`` and an
+absolute term for subnormals, so that they are upper bounds. A value that is not finite, or so large that float32
+could overflow on the way, becomes a ball of infinite radius, which no later step can shrink or decide.
+
+It does not choose labels and knows no network; see ``executor`` and ``labelling``.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.special import erf
+
+Reals = NDArray[np.float64]
+Index = slice | NDArray[np.int64] | tuple[slice, slice]
+
+FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53
+KERNEL_ASSUMPTION = (
+    "Executions are IEEE float32 or float64 with operations rounded to nearest (sums in any order, fused multiply-add "
+    "and flushed subnormals allowed; no TF32, half precision or Strassen products), sqrt, rsqrt, exp and erf "
+    "within 4 ulp, softmax shifted by its largest score, and no overflow in values that ablation replaces."
+)
+
+TINY = 2.0**-125  # twice the smallest normal float32: what flushing an operand or a result may cost
+LIMIT = 2.0**50  # beyond this, squares and products are too close to float32 overflow
+INFLATION = 1.0 + 2.0**-30
+GELU_SLOPE = 1.13  # sup |gelu'| = 1.12892..., at sqrt(2)
+SINK_LIMIT = 80.0  # exp(sink - largest score) must stay finite in float32
+
+
+class RoundoffError(ValueError):
+    """A unit roundoff for which the bounds here do not hold."""
+
+
+def check_roundoff(u: float) -> None:
+    """Raise RoundoffError unless ``u`` belongs to an arithmetic with at least float32's precision and range."""
+    if not FLOAT64 <= u <= FLOAT32:
+        raise RoundoffError(
+            f"expected a unit roundoff between 2**-53 (float64) and 2**-24 (float32), got {u!r}; "
+            "half precision has another range and is not covered"
+        )
+
+
+@dataclass(frozen=True)
+class Ball:
+    """Numbers within ``radius`` of ``center``, entry by entry. Shapes are equal; radii are >= 0 and may be infinite."""
+
+    center: Reals
+    radius: Reals
+
+    @classmethod
+    def exact(cls, values: NDArray[np.floating]) -> Ball:
+        """Values that are float32 numbers: every execution holds them exactly, up to a flushed subnormal."""
+        return _ball(values.astype(np.float64), np.zeros(values.shape))
+
+    @classmethod
+    def join(cls, parts: list[Ball]) -> Ball:
+        """Rows of several balls, one below the other."""
+        return cls(np.concatenate([p.center for p in parts]), np.concatenate([p.radius for p in parts]))
+
+    def __getitem__(self, index: Index) -> Ball:
+        return Ball(self.center[index], self.radius[index])
+
+    def __len__(self) -> int:
+        return len(self.center)
+
+    def heads(self, d_head: int) -> Ball:
+        """The last axis split into (heads, d_head)."""
+        shape = (*self.center.shape[:-1], -1, d_head)
+        return Ball(self.center.reshape(shape), self.radius.reshape(shape))
+
+    @property
+    def magnitude(self) -> Reals:
+        """The largest absolute value inside."""
+        return np.abs(self.center) + self.radius
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``x -> W x + b`` with exact float32 entries. ``weight``: (out, in), ``bias``: (out,).
+
+    ``depth`` counts, per output, the roundings one term can meet: its product and every addition of a nonzero term.
+    """
+
+    weight: Reals
+    bias: Reals
+    absolute: Reals
+    depth: Reals
+
+    @classmethod
+    def of(cls, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> Affine:
+        """The map with these weights."""
+        wide = weight.astype(np.float64)
+        return cls(wide, bias.astype(np.float64), np.abs(wide), np.count_nonzero(wide, axis=1) + 2.0)
+
+
+def gamma(roundings: float | Reals, u: float) -> Reals:
+    """Relative error of that many roundings, of an execution plus of the center computed here."""
+    k = np.asarray(roundings, np.float64)
+    return np.where(k * u < 0.5, k * u / (1 - k * u) + k * FLOAT64 / (1 - k * FLOAT64), np.inf)
+
+
+@np.errstate(all="ignore")
+def affine(x: Ball, layer: Affine, u: float) -> Ball:
+    """``W x + b`` over the last axis; x: (..., in). At most nnz + 2 roundings per term, whatever the order."""
+    g = gamma(layer.depth, u)
+    moved = x.radius @ layer.absolute.T
+    rounded = g * (x.magnitude @ layer.absolute.T + np.abs(layer.bias))
+    flushed = TINY * (2.0 * layer.depth + x.magnitude.sum(axis=-1, keepdims=True))
+    return _ball(x.center @ layer.weight.T + layer.bias, moved + rounded + flushed)
+
+
+@np.errstate(all="ignore")
+def add(x: Ball, y: Ball, u: float) -> Ball:
+    """``x + y`` with one rounding."""
+    center = x.center + y.center
+    moved = x.radius + y.radius
+    return _ball(center, moved + gamma(1, u) * (np.abs(center) + moved))
+
+
+@np.errstate(all="ignore")
+def rms_norm(x: Ball, gain: Reals, eps: float, u: float) -> Ball:
+    """``gain * x / sqrt(mean(x^2) + eps)`` over the last axis."""
+    zeros = np.zeros_like(gain)
+    spread = gamma(x.center.shape[-1] + 6, u) * np.ones((*x.center.shape[:-1], 1))
+    return _normalised(x, gain, zeros, eps, spread, u)
+
+
+@np.errstate(all="ignore")
+def layer_norm(x: Ball, gain: Reals, bias: Reals, eps: float, u: float) -> Ball:
+    """``gain * (x - m) / sqrt(mean((x - m)^2) + eps) + bias`` with m = mean(x).
+
+    The variance may be computed in two passes, by Welford's update, or as mean(x^2) - m^2.
+    """
+    width = x.center.shape[-1]
+    g = gamma(width + 8, u)
+    mean_radius = x.radius.mean(axis=-1, keepdims=True) + g * x.magnitude.mean(axis=-1, keepdims=True)
+    center = x.center - x.center.mean(axis=-1, keepdims=True)
+    moved = x.radius + mean_radius
+    centered = _ball(center, moved + gamma(1, u) * (np.abs(center) + moved))
+    floor = _root_floor(centered, eps)
+    spread = 4.0 * g * ((x.magnitude**2).mean(axis=-1, keepdims=True) + eps) / floor**2
+    return _normalised(centered, gain, bias, eps, spread, u)
+
+
+def _normalised(x: Ball, gain: Reals, bias: Reals, eps: float, spread: Reals, u: float) -> Ball:
+    """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), where an execution knows S^2 up to a factor 1 +- spread.
+
+    S is 1-Lipschitz in x / sqrt(width), so S lies within rho = sqrt(mean(radius^2)) of its value at the center, and
+    x/S - c/S_c = (x - c)/S + c (S_c - S)/(S S_c). For spread < 1/2, 1/sqrt(1 +- spread) is 1 up to spread.
+    """
+    root = np.sqrt((x.center**2).mean(axis=-1, keepdims=True) + eps)
+    rho = np.sqrt((x.radius**2).mean(axis=-1, keepdims=True))
+    floor = _root_floor(x, eps)
+    spread = spread * INFLATION + 4.0 * TINY / floor**2
+    relative = np.where(spread < 0.5, spread + (1.0 + spread) * gamma(12, u), np.inf)
+    moved = x.radius / floor + np.abs(x.center) * rho / (floor * root)
+    size = x.magnitude / floor
+    radius = np.abs(gain) * (moved + relative * size)
+    radius = radius + gamma(1, u) * (np.abs(gain) * size * (1.0 + relative) + np.abs(bias)) * (bias != 0)
+    return _ball(gain * (x.center / root) + bias, radius + TINY * (np.abs(gain) + 4.0) * (size + 2.0))
+
+
+def _root_floor(x: Ball, eps: float) -> Reals:
+    """A lower bound of sqrt(mean(x^2) + eps) over the ball."""
+    root = np.sqrt((x.center**2).mean(axis=-1, keepdims=True) + eps)
+    rho = np.sqrt((x.radius**2).mean(axis=-1, keepdims=True))
+    floor: Reals = np.maximum(root / INFLATION - rho * INFLATION, np.sqrt(eps) / INFLATION)
+    return floor
+
+
+@np.errstate(all="ignore")
+def relu(x: Ball) -> Ball:
+    """``max(x, 0)``, exact; zero where the whole ball is negative."""
+    negative = x.center + x.radius <= 0  # the sign of a rounded sum is right
+    return _ball(np.maximum(x.center, 0.0), np.where(negative, 0.0, x.radius))
+
+
+@np.errstate(all="ignore")
+def gelu(x: Ball, u: float) -> Ball:
+    """``x/2 (1 + erf(x / sqrt 2))``. An execution errs by less than 8u |x|: erf, its argument, products."""
+    center = 0.5 * x.center * (1.0 + erf(x.center * np.sqrt(0.5)))
+    return _ball(center, GELU_SLOPE * x.radius + gamma(12, u) * x.magnitude + 4.0 * TINY)
+
+
+@np.errstate(all="ignore")
+def abs_top_k(x: Ball, k: int) -> Ball:
+    """Keep the k entries of largest absolute value along the last axis, zero the rest.
+
+    An entry that some execution keeps and another may drop (an exact tie too) becomes the hull of its ball and 0.
+    """
+    width = x.center.shape[-1]
+    if k >= width:
+        return x
+    size = np.abs(x.center)
+    low, high = np.maximum(size - x.radius, 0.0) * (1 - 2.0**-50), (size + x.radius) * (1 + 2.0**-50)
+    low_kth = np.partition(low, width - k, axis=-1)[..., width - k, None]
+    high_next = np.partition(high, width - k - 1, axis=-1)[..., width - k - 1, None]
+    kept, dropped = low > high_next, high < low_kth
+    center = np.where(kept, x.center, np.where(dropped, 0.0, 0.5 * x.center))
+    return _ball(center, np.where(kept, x.radius, np.where(dropped, 0.0, 0.5 * size + x.radius)))
+
+
+def select(mask: NDArray[np.bool_], x: Ball, constant: Ball) -> Ball:
+    """``x`` where ``mask`` holds, else ``constant``."""
+    return Ball(np.where(mask, x.center, constant.center), np.where(mask, x.radius, constant.radius))
+
+
+@np.errstate(all="ignore")
+def attend(q: Ball, k: Ball, v: Ball, scale: float, sink: Reals | None, u: float) -> Ball:
+    """Softmax attention of one query over its keys: ``sum_j p_j v_j``, p = softmax(scale q.k (, sink with value 0)).
+
+    q: (rows, heads, d_head); k, v: (rows, keys, heads, d_head); sink: (heads,). Returns (rows, heads, d_head).
+
+    With exponents known up to ``delta_j``, exponentials are known up to a factor ``1 +- a_j``, a = expm1(delta), the
+    denominator up to ``1 +- A``, A = sum p_j a_j, and the weight up to ``1 +- tau_j``,
+    tau = (1 + a)(1 + g)/(1 - A) - 1.
+    """
+    keys = k.center.shape[1]
+    scores = _scores(q, k, scale, u)
+    score, wobble = scores.center, scores.radius  # (rows, heads, keys)
+    if sink is not None:
+        column = np.broadcast_to(sink[:, None], (*score.shape[:2], 1))
+        score, wobble = np.concatenate([score, column], -1), np.concatenate([wobble, 0.0 * column], -1)
+    largest = (np.abs(score) + wobble).max(axis=-1, keepdims=True)
+    blocks = 1 + keys // 16  # an online softmax rescales at most this often
+    delta = (wobble + gamma(4, u) * (np.abs(score) + wobble + largest) + gamma(16 * blocks, u)) * INFLATION
+    growth = np.where(delta <= 1.0, np.expm1(delta), np.inf)
+    weight = np.exp(score - score.max(axis=-1, keepdims=True))
+    weight = weight / weight.sum(axis=-1, keepdims=True)
+    total = (weight * growth).sum(axis=-1, keepdims=True) * INFLATION
+    g = gamma(2 * keys + 8, u)
+    tau = np.where(total < 0.5, (growth + g + growth * g + total) / (1.0 - total), np.inf)
+    if sink is not None:
+        tame = sink[:, None] - (score[..., :keys] - wobble[..., :keys]).max(axis=-1, keepdims=True) < SINK_LIMIT
+        tau = np.where(tame, tau, np.inf)
+    weight, tau = weight[..., :keys], tau[..., :keys]
+    size = v.magnitude
+    moved = _mix(weight, v.radius) + _mix(weight * tau, size)
+    flushed = 8.0 * TINY * keys * (1.0 + size.max(axis=1))
+    return _ball(_mix(weight, v.center), moved + flushed)
+
+
+def _scores(q: Ball, k: Ball, scale: float, u: float) -> Ball:
+    """``scale * q.k``: (rows, heads, keys). The scale may be applied to either side, or its root to both."""
+    d_head = q.center.shape[-1]
+    g = gamma(d_head + 8, u)
+    size = k.magnitude
+    moved = _dot(q.radius + g * q.magnitude, size) + _dot(np.abs(q.center), k.radius)
+    flushed = 8.0 * TINY * d_head * (1.0 + q.magnitude.max(axis=-1)[..., None] + size.max(axis=-1).transpose(0, 2, 1))
+    return _ball(scale * _dot(q.center, k.center), scale * moved + flushed)
+
+
+def _dot(q: Reals, k: Reals) -> Reals:
+    products: Reals = np.matmul(k.transpose(0, 2, 1, 3), q[..., None])
+    return products[..., 0]
+
+
+def _mix(weight: Reals, v: Reals) -> Reals:
+    mixed: Reals = np.matmul(weight[:, :, None, :], v.transpose(0, 2, 1, 3))
+    return mixed[:, :, 0, :]
+
+
+def _ball(center: Reals, radius: Reals) -> Ball:
+    """A ball with its radius rounded up; unbounded where anything is not finite or too large."""
+    radius = radius * INFLATION + TINY
+    lost = ~((np.abs(center) < LIMIT) & (radius < LIMIT))  # NaN compares false
+    if lost.any():
+        center, radius = np.where(lost, 0.0, center), np.where(lost, np.inf, radius)
+    return Ball(center, radius)
