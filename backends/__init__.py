@@ -1,0 +1,30 @@
+"""Who answers: solvers behind one ``decide``. Names only; no solver is imported before a session is opened."""
+
+from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
+from backends.backend import Backend
+from backends.cvc5 import CVC5
+from backends.recorder import Recorder
+from backends.registry import available, get, names
+from backends.session import Session, decide
+from backends.smtlib import smtlib_script
+from backends.z3 import Z3
+
+__all__ = [
+    "CVC5",
+    "Z3",
+    "Answer",
+    "Backend",
+    "BackendError",
+    "Limits",
+    "Recorder",
+    "Sat",
+    "Session",
+    "Unknown",
+    "Unsat",
+    "Value",
+    "available",
+    "decide",
+    "get",
+    "names",
+    "smtlib_script",
+]

@@ -1,0 +1,33 @@
+"""cvc5 through pySMT.
+
+Quirks: pySMT turns on ``ite-simp`` and ``simp-ite-compress``, so this is not cvc5's default configuration. The
+soft limit ``tlimit-per`` (milliseconds, 0 means none) may be overrun many times over inside preprocessing; use hard
+limits where it matters. An incremental solver grows slower with every pop, so it is replaced now and then.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.backend import Backend
+
+
+def _set_seconds(solver: Any, seconds: float | None) -> None:
+    solver.cvc5.setOption("tlimit-per", "0" if seconds is None else str(max(1, round(seconds * 1000))))
+
+
+def _why_unknown(solver: Any) -> str:
+    reason = solver.cvc5.getInfo("reason-unknown")
+    return reason.decode() if isinstance(reason, bytes) else str(reason)
+
+
+CVC5 = Backend(
+    name="cvc5",
+    package="cvc5",
+    module="cvc5",
+    solver="pysmt.solvers.cvcfive:CVC5Solver",
+    home="backends.cvc5:CVC5",
+    set_seconds=_set_seconds,
+    why_unknown=_why_unknown,
+    queries_per_solver=500,
+)

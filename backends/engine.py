@@ -1,0 +1,112 @@
+"""A solver in this process: the background stays asserted, each query is pushed, checked and popped.
+
+After anything but a clean answer the solver is thrown away and a fresh one gets the background again, so a timeout or
+an exception cannot leak into the next query. Answers leave this file unchecked: ``decide`` re-evaluates the models.
+"""
+
+from __future__ import annotations
+
+from time import perf_counter
+from typing import Any
+
+from pysmt.environment import Environment
+from pysmt.exceptions import SolverReturnedUnknownResultError
+from pysmt.logics import Logic
+
+from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
+from backends.backend import Backend
+from backends.evaluation import constant
+from backends.fragment import Formula
+
+
+class Engine:
+    """Holds one pySMT solver; see ``backends.worker`` for the same three methods in another process."""
+
+    def __init__(self, backend: Backend, environment: Environment, logic: Logic, seed: int) -> None:
+        self.backend = backend
+        self._environment, self._logic, self._seed = environment, logic, seed
+        self._version = backend.version()
+        self._background: list[Formula] = []
+        self._queries = 0
+        self._solver: Any = None
+        self._solver = self._ready()
+
+    def add(self, formula: Formula) -> None:
+        """Assert ``formula`` for all later queries."""
+        self._background.append(formula)
+        if self._solver is not None:
+            self._assert(self._solver, formula)
+
+    def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer:
+        """The solver's answer for background and ``formula``, with a value for each of ``symbols``."""
+        if limits.memory_mb is not None:
+            raise BackendError("a memory limit cannot be kept inside this process; open the session with hard=True")
+        start = perf_counter()
+        solver, self._solver = self._ready(), None  # None until the answer is clean
+        try:
+            answer = self._ask(solver, formula, symbols, limits, start)
+        except MemoryError:
+            answer = Unknown(*self._run(start), "ran out of memory")
+        except BackendError:
+            raise
+        except Exception as error:
+            if "out of memory" in str(error):
+                return Unknown(*self._run(start), "ran out of memory")
+            raise BackendError(f"{self.backend.name} failed on a query: {type(error).__name__}: {error}") from error
+        if not isinstance(answer, Unknown):
+            self._solver = solver
+        return answer
+
+    def close(self) -> None:
+        """Release the solver; nothing may be asked afterwards."""
+        self._solver = None
+
+    def _ask(self, solver: Any, formula: Formula, symbols: tuple[Formula, ...], limits: Limits, start: float) -> Answer:
+        self.backend.set_seconds(solver, limits.seconds)
+        solver.push()
+        solver.add_assertion(formula)
+        try:
+            satisfiable = solver.solve()
+        except SolverReturnedUnknownResultError:
+            run = self._run(start)
+            if limits.seconds is not None and run[2] >= limits.seconds:
+                return Unknown(*run, f"reached the time limit of {limits.seconds:g} s")
+            return Unknown(*run, self.backend.why_unknown(solver))
+        if satisfiable is True:
+            model: dict[str, Value] = {s.symbol_name(): constant(solver.get_value(s)) for s in symbols}
+        solver.pop()
+        if satisfiable is True:
+            return Sat(*self._run(start), model)
+        if satisfiable is False:
+            return Unsat(*self._run(start))
+        raise BackendError(f"{self.backend.name}: expected solve() to return True or False, got {satisfiable!r}")
+
+    def _ready(self) -> Any:
+        """The current solver, or a fresh one with the background when there is none or it has served long enough."""
+        self._queries += 1
+        worn = self.backend.queries_per_solver is not None and self._queries > self.backend.queries_per_solver
+        if self._solver is None or worn:
+            self._queries = 1
+            self._solver = self._start()
+        return self._solver
+
+    def _start(self) -> Any:
+        try:
+            solver = self.backend.start(self._environment, self._logic, self._seed)
+        except BackendError:
+            raise
+        except Exception as error:
+            raise BackendError(f"{self.backend.name} could not be started: {type(error).__name__}: {error}") from error
+        for formula in self._background:
+            self._assert(solver, formula)
+        return solver
+
+    def _assert(self, solver: Any, formula: Formula) -> None:
+        try:
+            solver.add_assertion(formula)
+        except Exception as error:
+            self._solver = None
+            raise BackendError(f"{self.backend.name} refused a formula: {type(error).__name__}: {error}") from error
+
+    def _run(self, start: float) -> tuple[str, str, float]:
+        return self.backend.name, self._version, perf_counter() - start

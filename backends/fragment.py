@@ -1,0 +1,79 @@
+"""Which formulas may be asked: quantifier-free, over Bool, Int, Real and bit-vectors, inside the session's logic.
+
+Everything in the fragment can be re-evaluated under a model (``evaluation``), sent to a worker (``wire``) and recorded
+(``smtlib``), so nothing is asked whose answer could not be checked. Powers are left out (write a product) because
+solvers disagree on them; the remainder is ``x - k * div(x, k)``, as pySMT has no ``mod``.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pysmt.operators as op
+from pysmt.logics import Logic
+
+from backends.answer import BackendError
+
+CONSTANTS = frozenset({op.BOOL_CONSTANT, op.INT_CONSTANT, op.REAL_CONSTANT, op.BV_CONSTANT})
+CORE = frozenset(
+    {op.AND, op.OR, op.NOT, op.IMPLIES, op.IFF, op.ITE, op.EQUALS, op.LE, op.LT}
+    | {op.PLUS, op.MINUS, op.TIMES, op.DIV, op.TOREAL}
+)
+BITVECTORS = frozenset(op.BV_OPERATORS | op.BV_RELATIONS)
+
+Formula = Any  # pysmt.fnode.FNode, which carries no types
+
+
+def postorder(formula: Formula) -> list[Formula]:
+    """Every distinct node of ``formula``, arguments before their parents, without recursion."""
+    order: list[Formula] = []
+    seen: set[Formula] = set()
+    stack: list[tuple[Formula, bool]] = [(formula, False)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order.append(node)
+        elif node not in seen:
+            seen.add(node)
+            stack.append((node, True))
+            stack.extend((child, False) for child in reversed(node.args()))
+    return order
+
+
+def check_fragment(nodes: list[Formula], logic: Logic) -> None:
+    """Raise BackendError unless every node of a postorder list belongs to the fragment and to ``logic``."""
+    varying: set[Formula] = set()
+    for node in nodes:
+        kind = node.node_type()
+        if kind == op.SYMBOL:
+            _check_symbol(node, logic)
+            varying.add(node)
+            continue
+        if kind not in CONSTANTS and kind not in CORE and kind not in BITVECTORS:
+            raise BackendError(
+                f"expected a quantifier-free formula over Bool, Int, Real and bit-vectors, got {op.op_to_str(kind)}; "
+                "rewrite that operator before asking"
+            )
+        changing = [child for child in node.args() if child in varying]
+        if changing:
+            varying.add(node)
+        if logic.theory.linear and (
+            (kind == op.TIMES and len(changing) > 1) or (kind == op.DIV and node.arg(1) in varying)
+        ):
+            raise BackendError(
+                f"a product or quotient of two variable terms is outside {logic.name}; multiply by constants or open "
+                "the session with a non-linear logic such as QF_NIA"
+            )
+
+
+def _check_symbol(symbol: Formula, logic: Logic) -> None:
+    kind = symbol.symbol_type()
+    theory = logic.theory
+    fits = (
+        kind.is_bool_type()
+        or (kind.is_int_type() and theory.integer_arithmetic)
+        or (kind.is_real_type() and theory.real_arithmetic)
+        or (kind.is_bv_type() and theory.bit_vectors)
+    )
+    if not fits:
+        raise BackendError(f"symbol {symbol.symbol_name()!r} of type {kind} is outside the logic {logic.name}")

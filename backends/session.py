@@ -1,0 +1,171 @@
+"""``decide``: the one place where a question meets a solver and where its answer is checked.
+
+A session keeps a background of assertions. ``decide(session, name, formula)`` asks whether background and formula can
+hold together; push, check, model and pop happen in the engine, in this process or in a worker. A *sat* is passed on
+only after its model, re-evaluated by our own exact arithmetic, makes every assertion true. *Unsat* is the solver's
+word; record the query and ask a second solver to check it.
+"""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from fractions import Fraction
+from types import MappingProxyType, TracebackType
+from typing import Protocol
+
+from pysmt.environment import Environment
+from pysmt.logics import Logic
+
+from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Value
+from backends.backend import Backend
+from backends.engine import Engine
+from backends.evaluation import Tape, flatten
+from backends.fragment import Formula, check_fragment, postorder
+from backends.recorder import Recorder
+
+
+class Solving(Protocol):
+    """What a session needs: the in-process ``Engine`` and the ``Worker`` both have it."""
+
+    def add(self, formula: Formula) -> None: ...
+    def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer: ...
+    def close(self) -> None: ...
+
+
+class Session:
+    """An open solver with a background; made by ``Backend.open``, closed by ``with``, asked through ``decide``."""
+
+    def __init__(
+        self,
+        backend: Backend,
+        environment: Environment,
+        logic: Logic,
+        engine: Solving,
+        limits: Limits,
+        recorder: Recorder | None,
+    ) -> None:
+        self.backend, self.environment, self.logic, self.limits = backend, environment, logic, limits
+        self._engine, self._recorder = engine, recorder
+        self._background: list[Formula] = []
+        self._tapes: list[Tape] = []
+        self._symbols: dict[str, Formula] = {}
+        self._open = True
+
+    def add(self, formula: Formula) -> None:
+        """Assert ``formula`` as background of all later queries."""
+        tape, symbols = self._read(formula)
+        self._engine.add(formula)
+        self._background.append(formula)
+        self._tapes.append(tape)
+        self._symbols.update(symbols)
+
+    def close(self) -> None:
+        """Release the solver; closing twice is harmless."""
+        self._open = False
+        self._engine.close()
+
+    def __enter__(self) -> Session:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def _read(self, formula: Formula) -> tuple[Tape, dict[str, Formula]]:
+        """The formula's tape and its free symbols, after every check that needs no solver."""
+        if not self._open:
+            raise BackendError("this session is closed; open another with backend.open(...)")
+        try:
+            ours = formula in self.environment.formula_manager
+        except AttributeError:
+            raise BackendError(f"expected a pySMT formula, got {type(formula).__name__}") from None
+        if not ours:
+            raise BackendError("the formula belongs to another pySMT environment than the session; build it with "
+                               "session.environment.formula_manager")  # fmt: skip
+        nodes = postorder(formula)
+        check_fragment(nodes, self.logic)
+        if not self.environment.stc.get_type(formula).is_bool_type():
+            raise BackendError(
+                f"expected a Boolean formula, got a term of type {self.environment.stc.get_type(formula)}"
+            )
+        return flatten(self.environment, formula), {n.symbol_name(): n for n in nodes if n.is_symbol()}
+
+
+def decide(session: Session, name: str, formula: Formula | None = None, limits: Limits | None = None) -> Answer:
+    """Whether the session's background and ``formula`` can hold together.
+
+    ``name`` says what is asked, for records and messages (``"quotes/length-3"``). Without a formula the background
+    alone is asked: do that once (``"quotes/assumptions"``) before believing an Unsat. Timeouts, crashes and a solver
+    that gives up are Unknown. Raises BackendError for a formula outside the logic and for a solver whose model
+    does not satisfy what it was asked.
+    """
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise BackendError(f"every query needs a name on one line, such as 'quotes/length-3'; got {name!r}")
+    if formula is None:
+        formula = session.environment.formula_manager.TRUE()
+    tape, symbols = session._read(formula)
+    symbols = {**session._symbols, **symbols}
+    answer = session._engine.check(formula, tuple(symbols.values()), limits or session.limits)
+    if isinstance(answer, Sat):
+        answer = _confirmed(answer, name, symbols, [*session._tapes, tape])
+    if session._recorder is not None:
+        session._recorder.write(name, [*session._background, formula], session.logic, answer)
+    return answer
+
+
+def open_session(
+    backend: Backend,
+    environment: Environment,
+    logic: Logic,
+    seed: int,
+    limits: Limits,
+    recorder: Recorder | None,
+    hard: bool,
+) -> Session:
+    """See ``Backend.open``."""
+    if not isinstance(logic, Logic):
+        raise BackendError(f"expected a logic object such as pysmt.logics.QF_LIA, got {logic!r}")
+    if logic.name not in backend.logics:
+        raise BackendError(f"{backend.name} is not set up for {logic.name}; it decides {', '.join(backend.logics)}")
+    if type(seed) is not int or not 0 <= seed < 1 << 31:
+        raise BackendError(f"expected a seed between 0 and 2**31 - 1, got {seed!r}")
+    if limits.memory_mb is not None and not hard:
+        raise BackendError("a memory limit cannot be kept inside this process; open the session with hard=True")
+    if hard:
+        from backends.worker import Worker
+
+        return Session(backend, environment, logic, Worker(backend, logic, seed, limits), limits, recorder)
+    return Session(backend, environment, logic, Engine(backend, environment, logic, seed), limits, recorder)
+
+
+def _confirmed(answer: Sat, name: str, symbols: dict[str, Formula], tapes: list[Tape]) -> Answer:
+    """``answer`` if its model satisfies every tape; Unknown if that hangs on x/0; otherwise BackendError."""
+    solver = f"{answer.solver} {answer.version}"
+    for symbol, node in symbols.items():
+        value, kind = answer.model.get(symbol), node.symbol_type()
+        if value is None or not _fits(value, kind):
+            raise BackendError(
+                f"{solver} answered sat to {name!r}, but gave {symbol!r} of type {kind} the value {value!r}"
+            )
+    values = [tape(answer.model) for tape in tapes]
+    if any(value is False for value in values):
+        raise BackendError(
+            f"{solver} answered sat to {name!r} with a model that does not satisfy it; do not trust this solver here, "
+            "and report the query"
+        )
+    if not all(value is True for value in values):
+        reason = "the model depends on a division by zero, which has no fixed value"
+        return Unknown(answer.solver, answer.version, answer.seconds, reason)
+    return replace(answer, model=MappingProxyType({symbol: answer.model[symbol] for symbol in sorted(symbols)}))
+
+
+def _fits(value: Value, kind: object) -> bool:
+    match value:
+        case bool():
+            return bool(kind.is_bool_type())  # type: ignore[attr-defined]
+        case int():
+            return bool(kind.is_int_type()) or bool(kind.is_bv_type() and 0 <= value < 1 << kind.width)  # type: ignore[attr-defined]
+        case Fraction():
+            return bool(kind.is_real_type())  # type: ignore[attr-defined]
+    return False

@@ -1,0 +1,78 @@
+"""A query as self-contained SMT-LIB 2.6 text that any solver can read, the same text on every run.
+
+pySMT's printer is used with three corrections: integer division is ``div`` (it prints ``/``), rational constants are
+written as reals, and symbols are quoted, so that ``let`` stays a name and ``true`` is refused. Declarations are sorted
+by name, assertions keep their order, so the text depends on neither hash seeds nor timing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from functools import lru_cache
+from io import StringIO
+from typing import Any
+
+from pysmt.logics import Logic
+from pysmt.smtlib.printers import SmtDagPrinter
+
+from backends.answer import BackendError
+from backends.fragment import Formula, postorder
+
+STATUS = ("sat", "unsat", "unknown")
+# What the theories define: |true| is true, so quoting is no help there. Operators such as bvadd all start with bv.
+THEORY = frozenset(
+    {"true", "false", "not", "and", "or", "xor", "ite", "distinct", "div", "mod", "abs"}
+    | {"to_real", "to_int", "is_int", "Bool", "Int", "Real", "RoundingMode", "concat", "extract"}
+    | {"zero_extend", "sign_extend", "rotate_left", "rotate_right", "repeat", "int2bv", "nat2bv", "+", "-", "*", "/"}
+    | {"=", "=>", "<", "<=", ">", ">="}
+)
+RESERVED = frozenset(
+    {"let", "forall", "exists", "match", "par", "as", "_", "BINARY", "DECIMAL", "HEXADECIMAL", "NUMERAL", "STRING"}
+)
+
+
+def smtlib_script(formulas: Sequence[Formula], logic: Logic, name: str, status: str) -> str:
+    """The text of one query: ``formulas`` asserted in order; ``status`` is "sat", "unsat" or "unknown"."""
+    if status not in STATUS:
+        raise BackendError(f"expected a status among {', '.join(STATUS)}, got {status!r}")
+    symbols = {node for formula in formulas for node in postorder(formula) if node.is_symbol()}
+    lines = [f"; {name}", f"(set-logic {logic.name})", f"(set-info :status {status})"]
+    for symbol in sorted(symbols, key=lambda symbol: str(symbol.symbol_name())):
+        lines.append(f"(declare-fun {quoted(symbol.symbol_name())} () {symbol.symbol_type().as_smtlib(False)})")
+    lines += [f"(assert {_text(formula)})" for formula in formulas]
+    return "\n".join([*lines, "(check-sat)", ""])
+
+
+def quoted(name: str) -> str:
+    """``name`` as an SMT-LIB symbol; raises BackendError where the language has no way to write it.
+
+    >>> quoted("tok_3_2"), quoted("let"), quoted("a b")
+    ('tok_3_2', '|let|', '|a b|')
+    """
+    if name in THEORY or name.startswith(("bv", "@", ".")) or "|" in name or "\\" in name or not name.isprintable():
+        raise BackendError(f"the symbol {name!r} has no safe name in SMT-LIB; rename it, for example to 'x_1'")
+    plain = name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit() and name not in RESERVED
+    return name if plain else f"|{name}|"
+
+
+@lru_cache(maxsize=4096)
+def _text(formula: Formula) -> str:
+    """One assertion, shared subterms bound by ``let``. Cached, as a background recurs in every query."""
+    out = StringIO()
+    _Printer(out).printer(formula)
+    return out.getvalue()
+
+
+class _Printer(SmtDagPrinter):  # type: ignore[misc]
+    def walk_symbol(self, formula: Formula, args: Any, **kwargs: Any) -> str:
+        return quoted(formula.symbol_name())
+
+    def walk_div(self, formula: Formula, args: Any, **kwargs: Any) -> Any:
+        integers = self.env.stc.get_type(formula).is_int_type()
+        return self.walk_nary(formula, args, "div" if integers else "/")
+
+    def walk_real_constant(self, formula: Formula, args: Any, **kwargs: Any) -> str:
+        value = formula.constant_value()
+        top, bottom = abs(value.numerator), value.denominator
+        text = f"{top}.0" if bottom == 1 else f"(/ {top}.0 {bottom}.0)"
+        return f"(- {text})" if value < 0 else text

@@ -1,0 +1,32 @@
+"""Z3 through pySMT.
+
+Quirks: ``timeout`` is in milliseconds and 4294967295 means none; it is kept well (0.50 s for 0.5 s) except inside some
+bit-vector preprocessing. One process has one Z3 context, so memory is shared by all sessions of a process.
+"""
+
+from __future__ import annotations
+
+from typing import Any
+
+from backends.backend import Backend
+
+NO_TIMEOUT = 4294967295
+
+
+def _set_seconds(solver: Any, seconds: float | None) -> None:
+    solver.z3.set("timeout", NO_TIMEOUT if seconds is None else min(max(1, round(seconds * 1000)), NO_TIMEOUT))
+
+
+def _why_unknown(solver: Any) -> str:
+    return str(solver.z3.reason_unknown())
+
+
+Z3 = Backend(
+    name="z3",
+    package="z3-solver",
+    module="z3",
+    solver="pysmt.solvers.z3:Z3Solver",
+    home="backends.z3:Z3",
+    set_seconds=_set_seconds,
+    why_unknown=_why_unknown,
+)
