@@ -1,0 +1,150 @@
+"""The enumerator: the simplest program of a grammar that agrees with every example, again and again.
+
+Programs come in order of cost from three sources over one bank: a term that is right on all examples, a decision tree
+over the bank's flags, and a threshold whose constants are solved for. A tree or threshold waits until the bank has
+been grown to its cost, so cheaper programs come first; once the bank has reached its size limit, the cheapest known
+one is proposed. When no deeper level can bring a new behaviour, the answer is ``Exhausted``: no program of this
+grammar agrees with the examples.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from dsl.bank import Bank
+from dsl.grammar import Grammar, Production
+from dsl.operators import BOOL, INT, Term
+from dsl.program import Program
+from dsl.thresholds import solve_threshold
+from dsl.trees import Leaf, Tree, grow_tree
+
+
+@dataclass(frozen=True)
+class Exhausted:
+    """No program of the grammar agrees with the examples."""
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """Nothing found before a limit; ``reason`` says which."""
+
+    reason: str
+
+
+class Enumerator:
+    """Searches ``grammar``. The bank stops growing deeper beyond about ``max_candidates`` (its size limit)."""
+
+    def __init__(
+        self, grammar: Grammar, *, max_candidates: int = 2_000_000, max_cost: int | None = None, seed: int = 0
+    ) -> None:
+        self.grammar = grammar
+        self.bank = Bank(grammar, seed=seed)
+        self.level = 0
+        self._max_candidates, self._max_cost = max_candidates, max_cost
+        self._target = np.zeros(0, np.int64)
+        self._choose = _find_choose(grammar)
+
+    @property
+    def candidates(self) -> int:
+        """How many candidates were built so far."""
+        return self.bank.candidates
+
+    def observe(self, tokens: Sequence[str], label: object) -> None:
+        """Take one more example."""
+        signature = self.grammar.signature
+        self._target = np.append(self._target, signature.label_index(label))
+        self.bank.observe(signature.batch([tokens]))
+
+    def propose(self, stop: Callable[[], bool] = lambda: False) -> Program | Exhausted | Stopped:
+        """The simplest program that agrees with all examples; ``stop()`` is asked now and then."""
+        if not self.bank.grow(self.level, stop):
+            return Stopped("time limit")
+        self._solve_thresholds()
+        while True:
+            found = self._known()
+            if found is not None and (found[0] <= self.level or self._is_full()):
+                return Program(found[1], self.grammar)
+            if found is None and self._is_saturated():
+                return Exhausted()
+            if self._is_full():
+                limit = f"{self._max_candidates:,} candidates" if self._max_cost is None else f"cost {self._max_cost}"
+                return Stopped(f"search limit of {limit}")
+            self.level += 1
+            if not self.bank.grow(self.level, stop):
+                return Stopped("time limit")
+
+    def _is_full(self) -> bool:
+        if self._max_cost is not None and self.level >= self._max_cost:
+            return True
+        return self.bank.candidates + self.bank.pending(self.level + 1) > self._max_candidates
+
+    def _is_saturated(self) -> bool:
+        """Whether no deeper level has anything left to combine."""
+        deepest = max((cost for store in self.bank.stores.values() for cost in store.costs), default=0)
+        reach = max(p.cost + len(p.arguments) * deepest for p in self.grammar.productions)
+        return self.level > 0 and self.bank.pending(max(reach, self.level + 1)) == 0
+
+    def _known(self) -> tuple[int, Term] | None:
+        """The cheapest known program that agrees with the examples, with its cost."""
+        found = []
+        row = self.bank.find(self.grammar.start, self._target)
+        if row is not None:
+            found.append(self.bank.term(self.grammar.start, row))
+        tree = self._tree()
+        if tree is not None:
+            found.append(tree)
+        priced = [(self.grammar.cost(term), term) for term in found]
+        return min(((cost, term) for cost, term in priced if cost is not None), key=lambda f: f[0], default=None)
+
+    def _tree(self) -> Term | None:
+        if self._choose is None:
+            return None
+        flag_name, start = self._choose.arguments[0], self.grammar.start
+        leaves, flags = self.bank.stores[start], self.bank.stores[flag_name]
+        if not len(leaves.keys) or not len(flags.keys):
+            return None
+        tree = grow_tree(self._target, leaves.values, leaves.origin[:, 0], flags.values, flags.origin[:, 0])
+
+        def build(tree: Tree, production: Production) -> Term:
+            if isinstance(tree, Leaf):
+                return self.bank.term(start, tree.row)
+            flag = self.bank.term(flag_name, tree.flag)
+            return production.operator(flag, build(tree.then, production), build(tree.otherwise, production))
+
+        return None if tree is None else build(tree, self._choose)
+
+    def _solve_thresholds(self) -> None:
+        """Put solved thresholds for each wanted value among the flags."""
+        if self._choose is None:
+            return
+        basis = [
+            p.operator()
+            for p in self.grammar.productions
+            if not p.arguments and p.operator.result == INT and not p.operator.name.isdigit()
+        ]
+        values = np.array([term.evaluate(self.bank.batch) for term in basis], np.int64)
+        kinds = np.unique(self._target)
+        for kind in kinds[1:] if len(kinds) == 2 else kinds:
+            term = solve_threshold(self.grammar, basis, values, self._target == kind, seconds=1.0)
+            if term is not None:
+                flag = self._choose.arguments[0]
+                cost = min(self.grammar.derivations(term, flag), default=None)
+                if cost is not None:
+                    self.bank.add(flag, term, cost)
+
+
+def _find_choose(grammar: Grammar) -> Production | None:
+    """The production ``start -> choose(flag, start, start)``, if the grammar has one."""
+    for production in grammar.productions:
+        result = production.operator.result
+        if (
+            production.nonterminal == grammar.start
+            and production.operator.name == "choose"
+            and production.operator.arguments == (BOOL, result, result)
+            and production.arguments[1:] == (grammar.start, grammar.start)
+        ):
+            return production
+    return None

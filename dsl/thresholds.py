@@ -1,0 +1,103 @@
+"""Constants by solving: the simplest integer threshold that separates the examples of one label from the others.
+
+    sum_i w_i * number_i + bias > 0   exactly on the positive examples,   minimise  sum_i |w_i| + 3 * [w_i != 0]
+
+over the grammar's cheap numbers (counts, length, ...), as a mixed-integer linear programme (HiGHS through scipy).
+This is how thresholds on averages are found: ``5 * count > length`` is count/length > 1/5. The result is an ordinary
+term of the grammar; a grammar without the rows it needs gets none.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+from scipy.optimize import Bounds, LinearConstraint, milp
+
+from dsl.grammar import Grammar
+from dsl.operators import BOOL, INT, Operator, Term
+
+MAX_WEIGHT = 12
+MAX_BIAS = 16
+USE_COST = 3
+
+
+def solve_threshold(
+    grammar: Grammar, numbers: Sequence[Term], values: NDArray[np.int64], positive: NDArray[np.bool_], *, seconds: float
+) -> Term | None:
+    """A flag that is true exactly on the ``positive`` examples, or None when there is none (or none in time).
+
+    values: (numbers, examples), the value of each number on each example. positive: (examples,).
+    """
+    weights = _separate(values, positive, seconds)
+    return None if weights is None else _as_term(grammar, numbers, weights[:-1], int(weights[-1]))
+
+
+def _separate(values: NDArray[np.int64], positive: NDArray[np.bool_], seconds: float) -> NDArray[np.int64] | None:
+    """Integer weights and a bias: (numbers + 1,). Variables: w = plus - minus, then one "is used" per number."""
+    count, examples = values.shape
+    if not count or positive.all() or not positive.any():
+        return None
+    sign = np.where(positive, 1, -1)[:, None]
+    features = np.hstack([values.T, -values.T, np.zeros((examples, count)), np.ones((examples, 1))]) * sign
+    apart = LinearConstraint(features, lb=np.where(positive, 1.0, 0.0))
+    linked = LinearConstraint(
+        np.hstack([np.eye(count), np.eye(count), -MAX_WEIGHT * np.eye(count), np.zeros((count, 1))]), ub=0.0
+    )
+    weight, used = [MAX_WEIGHT] * (2 * count), [1] * count
+    result = milp(
+        np.array([1.0] * (2 * count) + [float(USE_COST)] * count + [0.0]),
+        integrality=np.ones(3 * count + 1),
+        bounds=Bounds([0] * (3 * count) + [-MAX_BIAS], [*weight, *used, MAX_BIAS]),
+        constraints=[apart, linked],
+        options={"time_limit": seconds},
+    )
+    if result.x is None:
+        return None
+    solved = np.rint(result.x).astype(np.int64)
+    weights = np.append(solved[:count] - solved[count : 2 * count], solved[-1])
+    holds = weights[:-1] @ values + weights[-1] > 0  # never trust the solver's tolerances
+    return weights if np.array_equal(holds, positive) else None
+
+
+def _as_term(grammar: Grammar, numbers: Sequence[Term], weights: NDArray[np.int64], bias: int) -> Term | None:
+    """``w . numbers + bias > 0`` with positive parts on either side, equal weights factored out."""
+    rows = {production.operator.name: production.operator for production in grammar.productions}
+    plus, minus, greater = rows.get("plus"), rows.get("minus"), rows.get("greater")
+    if plus is None or minus is None or greater is None or greater.arguments != (INT, INT) or greater.result != BOOL:
+        return None
+    left: list[Term | None] = []
+    right: list[Term | None] = []
+    for size in sorted({abs(int(w)) for w in weights if w}, reverse=True):
+        rising = [number for number, w in zip(numbers, weights, strict=True) if w == size]
+        falling = [number for number, w in zip(numbers, weights, strict=True) if w == -size]
+        if rising and falling:
+            left.append(_scaled(rows, size, minus(_sum(plus, rising), _sum(plus, falling))))
+        else:
+            (left if rising else right).append(_scaled(rows, size, _sum(plus, rising or falling)))
+    if bias:
+        (left if bias > 0 else right).append(_constant(rows, abs(bias)))
+    sides = [side or [_constant(rows, 0)] for side in (left, right)]
+    if any(term is None for side in sides for term in side):
+        return None
+    return greater(*(_sum(plus, [term for term in side if term is not None]) for side in sides))
+
+
+def _sum(plus: Operator, terms: Sequence[Term]) -> Term:
+    total = terms[0]
+    for term in terms[1:]:
+        total = plus(total, term)
+    return total
+
+
+def _scaled(rows: dict[str, Operator], factor: int, term: Term) -> Term | None:
+    if factor == 1:
+        return term
+    times = rows.get(f"{factor} times")
+    return None if times is None else times(term)
+
+
+def _constant(rows: dict[str, Operator], value: int) -> Term | None:
+    constant = rows.get(str(value))
+    return None if constant is None else constant()
