@@ -1,0 +1,59 @@
+"""What was established: a rung of the ladder, under which arithmetic, for which lengths, by which method.
+
+Nothing below ``ENUMERATED`` is called proved. A claim speaks of every sequence of its domain with a length in its
+range, never of more.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from enum import IntEnum
+
+from cegis.domain import Domain
+
+
+class Rung(IntEnum):
+    """How strong a claim is; a higher rung needs less trust or reaches further."""
+
+    TESTED = 1
+    ENUMERATED = 2
+    SURROGATE = 3
+    BOUNDED = 4
+    ALL_LENGTHS = 5
+
+    @property
+    def is_proof(self) -> bool:
+        return self >= Rung.ENUMERATED
+
+    def __str__(self) -> str:
+        return self.name.lower().replace("_", " ")
+
+
+@dataclass(frozen=True)
+class Claim:
+    """``program = reference`` on every sequence of ``domain`` (whose lengths are exactly those established).
+
+    ``reference`` names what the program equals; ``semantics`` the arithmetic; ``sequences`` how many the domain holds;
+    ``detail`` what a reader should also know (margins, assumptions), one sentence or empty.
+    """
+
+    rung: Rung
+    reference: str
+    semantics: str
+    domain: Domain
+    method: str
+    sequences: int
+    seconds: float
+    detail: str = ""
+
+    @property
+    def sentence(self) -> str:
+        """The claim in one sentence."""
+        lengths = f"{self.domain.min_length} to {self.domain.max_length}"
+        if self.domain.max_length == self.domain.min_length:
+            lengths = str(self.domain.min_length)
+        limited = f" ({self.domain.constraint.text})" if self.domain.constraint else ""
+        return (
+            f"equals {self.reference} on all {self.sequences:,} sequences of length {lengths}{limited}, "
+            f"in {self.semantics}; {self.method}"
+        )

@@ -1,0 +1,126 @@
+"""The verifier that compares program and reference on every sequence of the domain.
+
+The reference is a table of labels, one array per length in the order of ``Domain.sequences``; ``tabulate`` makes one
+from any Python function. Sequences whose label is undecided (a tie, a margin below the error bound) can be neither
+right nor wrong: a program that is right everywhere else is ``Unknown``, and the reason says how many there are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis.claim import Claim, Rung
+from cegis.domain import Domain, DomainError
+from cegis.verdict import Counterexample, Unknown, Valid, Verdict
+from dsl.program import Program
+from dsl.sequences import SequenceBatch, SequenceSignature
+
+UNDECIDED = -1
+
+
+@dataclass(frozen=True)
+class Table:
+    """``labels[length]``: (sequences,) label indices in the order of ``domain.sequences(length)``, -1 undecided."""
+
+    domain: Domain
+    labels: Mapping[int, NDArray[np.integer[Any]]]
+    name: str = "the reference"
+    semantics: str = "Python, as executed"
+    method: str = "compared one by one"
+    detail: str = ""
+
+    def __post_init__(self) -> None:
+        for length in self.domain.lengths:
+            expected, got = self.domain.count(length), len(self.labels.get(length, ()))
+            if expected != got:
+                raise DomainError(f"{self.name}: expected {expected} labels for length {length}, got {got}")
+        if not self.domain.size():
+            raise DomainError(f"{self.name}: the domain holds no sequence; a proof over nothing proves nothing")
+
+    @property
+    def undecided(self) -> int:
+        """How many sequences have no label."""
+        return sum(int((labels == UNDECIDED).sum()) for labels in self.labels.values())
+
+    def label(self, sequence: Sequence[int]) -> int:
+        """The label index of one sequence (indices into the alphabet); raises DomainError outside the domain."""
+        if len(sequence) not in self.domain.lengths:
+            raise DomainError(f"length {len(sequence)} is not in the domain")
+        rows = self.domain.sequences(len(sequence))
+        place = np.flatnonzero((rows == np.array(sequence, np.int8)).all(axis=1))
+        if not len(place):
+            raise DomainError(f"{' '.join(self.domain.words(np.array(sequence, np.int8)))!r} is not in the domain")
+        return int(self.labels[len(sequence)][place[0]])
+
+
+def tabulate(function: Callable[[tuple[str, ...]], object], domain: Domain, signature: SequenceSignature) -> Table:
+    """The table of a black-box function over every sequence of ``domain``; raises GrammarError for a foreign label."""
+    labels = {
+        length: np.array(
+            [signature.label_index(function(domain.words(row))) for row in domain.sequences(length)], np.int8
+        )
+        for length in domain.lengths
+    }
+    return Table(domain, labels, getattr(function, "__name__", "the reference"))
+
+
+@dataclass(frozen=True)
+class Exhaustive:
+    """Compares a program with a table; the shortest counterexample comes first."""
+
+    table: Table
+    _batches: dict[int, SequenceBatch] = field(default_factory=dict, repr=False, compare=False)
+
+    def check(self, program: Program) -> Verdict:
+        start = time.perf_counter()
+        table = self.table
+        for length in table.domain.lengths:
+            wrong = self._wrong(program, length)
+            if len(wrong):
+                return self._counterexample(program, length, int(wrong[0]))
+        if table.undecided:
+            return Unknown(f"{table.undecided:,} sequences have no label (tie, or margin below the error bound)")
+        claim = Claim(
+            Rung.ENUMERATED,
+            table.name,
+            table.semantics,
+            table.domain,
+            table.method,
+            table.domain.size(),
+            time.perf_counter() - start,
+            table.detail,
+        )
+        return Valid((claim,))
+
+    def exceptions(self, program: Program) -> tuple[Counterexample, ...]:
+        """Every sequence on which program and reference differ, shortest first (undecided ones are not among them)."""
+        return tuple(
+            self._counterexample(program, length, int(row))
+            for length in self.table.domain.lengths
+            for row in self._wrong(program, length)
+        )
+
+    def count_exceptions(self, program: Program) -> int:
+        """How many sequences differ."""
+        return sum(len(self._wrong(program, length)) for length in self.table.domain.lengths)
+
+    def _wrong(self, program: Program, length: int) -> NDArray[np.int64]:
+        expected = self.table.labels[length]
+        got = program.run(self._batch(length))
+        return np.flatnonzero((got != expected) & (expected != UNDECIDED))
+
+    def _batch(self, length: int) -> SequenceBatch:
+        if length not in self._batches:
+            self._batches[length] = SequenceBatch(self.table.domain.sequences(length))
+        return self._batches[length]
+
+    def _counterexample(self, program: Program, length: int, row: int) -> Counterexample:
+        words = self.table.domain.words(self._batch(length).tokens[row])
+        labels = program.grammar.signature.labels
+        return Counterexample(words, labels[int(self.table.labels[length][row])], program(words))

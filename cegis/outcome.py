@@ -1,0 +1,78 @@
+"""How a synthesis ended: found, differs, exhausted or stopped. All four are answers, none is an exception."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from cegis.claim import Claim
+from cegis.verdict import Counterexample, Verdict
+from dsl.program import Program
+
+
+@dataclass(frozen=True)
+class Round:
+    """One turn of the loop: a candidate and what the verifier said of it."""
+
+    number: int
+    program: Program
+    verdict: Verdict
+    examples: int
+    search_seconds: float
+    check_seconds: float
+
+
+@dataclass(frozen=True)
+class Statistics:
+    """What the search used. ``seconds`` is wall clock, split into search and check."""
+
+    rounds: int
+    examples: int
+    candidates: int
+    search_seconds: float
+    check_seconds: float
+    memory_mb: float
+
+    @property
+    def candidates_per_second(self) -> float:
+        return self.candidates / self.search_seconds if self.search_seconds else 0.0
+
+
+@dataclass(frozen=True)
+class Found:
+    """A program the verifier accepted, and what exactly it established."""
+
+    program: Program
+    claims: tuple[Claim, ...]
+    notes: tuple[str, ...]
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Differs:
+    """No program within the budget equals the reference; the best one differs exactly on ``exceptions``."""
+
+    program: Program
+    exceptions: tuple[Counterexample, ...]
+    reason: str
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Exhausted:
+    """No program of the grammar agrees with these examples: the grammar cannot express the reference."""
+
+    examples: tuple[tuple[tuple[str, ...], str], ...]
+    statistics: Statistics
+
+
+@dataclass(frozen=True)
+class Stopped:
+    """A limit ended the run. ``program`` is the last candidate, unproved beyond ``claims``; None if there was none."""
+
+    reason: str
+    program: Program | None
+    claims: tuple[Claim, ...]
+    statistics: Statistics
+
+
+Outcome = Found | Differs | Exhausted | Stopped

@@ -1,0 +1,193 @@
+"""The verifier that asks a solver, one length at a time, whether any sequence tells program and reference apart.
+
+For each length L one session stays open whose background says "the Booleans are a sequence of the domain":
+
+    exactly one token per position  and  the constraint's automaton accepts
+
+and each candidate is one named query: background and program(x) != reference(x). The background alone is asked once
+per length and must agree with the domain's own count, so that no length is proved over nothing. A model is decoded
+and run through the concrete program and the concrete reference; if they do not differ there, the encodings are wrong
+and a BackendError says so. Lengths are asked shortest first; on *unknown* what was proved below is kept.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from types import TracebackType
+from typing import Any, Protocol
+
+from pysmt.environment import Environment
+from pysmt.logics import QF_LIA, Logic
+
+from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
+from backends import Unknown as NoAnswer
+from cegis.claim import Claim, Rung
+from cegis.domain import DEAD, Domain
+from cegis.verdict import Counterexample, Unknown, Valid, Verdict
+from dsl.program import Program
+from dsl.sequences import SequenceSignature, SymbolicSequence
+
+
+class SymbolicReference(Protocol):
+    """A reference a solver can see into."""
+
+    name: str
+    semantics: str
+
+    def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        """The formula "``answer`` (a label index) is not the reference's label"; ties count as different."""
+        ...
+
+    def label(self, sequence: tuple[str, ...]) -> str:
+        """The label of one sequence, by running the reference."""
+        ...
+
+
+@dataclass(frozen=True)
+class ProgramReference:
+    """A program as the reference, for comparing two programs."""
+
+    program: Program
+    name: str = "the reference program"
+    semantics: str = "integer arithmetic"
+
+    def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        return symbols.manager.Not(symbols.manager.Equals(answer, self.program.encode(symbols)))
+
+    def label(self, sequence: tuple[str, ...]) -> str:
+        return str(self.program(sequence))
+
+
+@dataclass
+class Symbolic:
+    """Checks programs with ``backend``; close it (or use ``with``) to release the solver sessions.
+
+    ``seconds`` bounds one ``check``; ``hard`` hosts the solver in a worker that is killed when it overruns. With a
+    recorder every query is written as SMT-LIB. ``on_length(length, seconds)`` reports each length proved.
+    """
+
+    domain: Domain
+    signature: SequenceSignature
+    reference: SymbolicReference
+    backend: Backend
+    seconds: float | None = None
+    seed: int = 0
+    hard: bool = False
+    recorder: Recorder | None = None
+    logic: Logic = QF_LIA
+    on_length: Callable[[int, float], None] = lambda length, seconds: None
+    method: str = ""
+    environment: Environment = field(default_factory=Environment)
+    queries: int = field(default=0, init=False)
+    _sessions: dict[int, Session] = field(default_factory=dict, init=False, repr=False)
+
+    def check(self, program: Program) -> Verdict:
+        """Valid for the whole domain, a replayed counterexample, or Unknown with the lengths proved so far."""
+        start = time.perf_counter()
+        lengths = [length for length in self.domain.lengths if self.domain.count(length)]
+        for place, length in enumerate(lengths):
+            began = time.perf_counter()
+            spent = began - start
+            if self.seconds is not None and spent >= self.seconds:
+                return self._unfinished("time limit", lengths[:place], spent)
+            try:
+                answer = self._ask(program, length, None if self.seconds is None else self.seconds - spent)
+            except KeyboardInterrupt:
+                return self._unfinished("interrupted", lengths[:place], time.perf_counter() - start)
+            match answer:
+                case Sat(model=model):
+                    return self._replay(program, self.signature.decode(model, length))
+                case NoAnswer(reason=reason):
+                    return self._unfinished(reason, lengths[:place], time.perf_counter() - start)
+                case Unsat():
+                    self.on_length(length, time.perf_counter() - began)
+        if not lengths:
+            return Unknown("the domain holds no sequence; a proof over nothing proves nothing")
+        return Valid((self._claim(lengths, time.perf_counter() - start),))
+
+    def _ask(self, program: Program, length: int, seconds: float | None) -> Sat | Unsat | NoAnswer:
+        session = self._session(length, seconds)
+        symbols = self.signature.symbols(self.environment.formula_manager, length)
+        self.queries += 1
+        formula = self.reference.differs(symbols, program.encode(symbols))
+        name = f"{self.reference.name}/length={length}/query={self.queries}"
+        return decide(session, name, formula, Limits(seconds=seconds))
+
+    def _session(self, length: int, seconds: float | None) -> Session:
+        if length not in self._sessions:
+            session = self.backend.open(
+                self.environment, self.logic, seed=self.seed, recorder=self.recorder, hard=self.hard
+            )
+            self._sessions[length] = session
+            symbols = self.signature.symbols(self.environment.formula_manager, length)
+            session.add(background(self.domain, symbols))
+            name = f"{self.reference.name}/length={length}/assumptions"
+            match decide(session, name, limits=Limits(seconds=seconds)):
+                case Unsat():
+                    raise BackendError(
+                        f"{name}: {self.backend.name} finds no sequence of length {length}, the domain counts "
+                        f"{self.domain.count(length)}; do not trust one of the two"
+                    )
+                case _:  # sat, or unknown: the domain's own exact count stands
+                    pass
+        return self._sessions[length]
+
+    def _replay(self, program: Program, sequence: tuple[str, ...]) -> Counterexample:
+        expected, got = self.reference.label(sequence), program(sequence)
+        if expected == got or not self.domain.contains(sequence):
+            raise BackendError(
+                f"{self.backend.name} claims that program and {self.reference.name} differ on {' '.join(sequence)!r}, "
+                f"but both give {got!r} there; the encoding of one of them is wrong, please report it"
+            )
+        return Counterexample(sequence, expected, got)
+
+    def _unfinished(self, reason: str, proved: Sequence[int], seconds: float) -> Unknown:
+        claims = (self._claim(proved, seconds),) if proved else ()
+        reached = f"proved up to length {proved[-1]}" if proved else "nothing was proved"
+        return Unknown(f"{self.backend.name}: {reason}; {reached}", claims)
+
+    def _claim(self, lengths: Sequence[int], seconds: float) -> Claim:
+        domain = Domain(self.domain.alphabet, lengths[0], lengths[-1], self.domain.constraint)
+        solver = f"{self.backend.name} {self.backend.version()}"
+        return Claim(
+            Rung.SURROGATE,
+            self.reference.name,
+            self.reference.semantics,
+            domain,
+            f"{self.method or 'refutation of every length'} by {solver}",
+            domain.size(),
+            seconds,
+        )
+
+    def close(self) -> None:
+        """Release every session."""
+        while self._sessions:
+            self._sessions.popitem()[1].close()
+
+    def __enter__(self) -> Symbolic:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def background(domain: Domain, symbols: SymbolicSequence) -> Any:
+    """The formula "these Booleans are a sequence of ``domain``" for one length."""
+    m = symbols.manager
+    parts = [symbols.exactly_one_token_each()]
+    if domain.constraint is not None:
+        table, accepting = domain.constraint.transitions, domain.constraint.accepting
+        states = {0: m.TRUE()}
+        for row in symbols.at:
+            arrivals: dict[int, list[Any]] = {}
+            for state, here in states.items():
+                for token, target in enumerate(table[state]):
+                    if target != DEAD:
+                        arrivals.setdefault(target, []).append(m.And(here, row[token]))
+            states = {state: m.Or(ways) for state, ways in arrivals.items()}
+        parts.append(m.Or([here for state, here in states.items() if accepting[state]]))
+    return m.And(parts)
