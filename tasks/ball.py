@@ -194,9 +194,13 @@ def relu(x: Ball) -> Ball:
 
 @np.errstate(all="ignore")
 def gelu(x: Ball, u: float) -> Ball:
-    """``x/2 (1 + erf(x / sqrt 2))``. An execution errs by less than 8u |x|: erf, its argument, products."""
-    center = 0.5 * x.center * (1.0 + erf(x.center * np.sqrt(0.5)))
-    return _ball(center, GELU_SLOPE * x.radius + gamma(12, u) * x.magnitude + 4.0 * TINY)
+    """``x/2 (1 + erf(x / sqrt 2))``. An execution errs by less than 8u |x|: erf, its argument, products.
+
+    With Phi and phi the normal distribution and density, gelu' = Phi(x) + x phi(x) and |gelu''| <= 2 phi(0) < 0.8.
+    """
+    below = 0.5 * (1.0 + erf(x.center * np.sqrt(0.5)))
+    slope = np.abs(below + x.center * np.exp(-0.5 * x.center**2) / np.sqrt(2.0 * np.pi)) + 0.8 * x.radius + 2.0**-40
+    return _ball(x.center * below, np.minimum(slope, GELU_SLOPE) * x.radius + gamma(12, u) * x.magnitude + 4.0 * TINY)
 
 
 @np.errstate(all="ignore")
@@ -224,37 +228,45 @@ def select(mask: NDArray[np.bool_], x: Ball, constant: Ball) -> Ball:
 
 @np.errstate(all="ignore")
 def attend(q: Ball, k: Ball, v: Ball, scale: float, sink: Reals | None, u: float) -> Ball:
-    """Softmax attention of one query over its keys: ``sum_j p_j v_j``, p = softmax(scale q.k (, sink with value 0)).
+    """Softmax attention of one query over its keys: ``y = sum_j p_j v_j``, p = softmax(scale q.k).
 
-    q: (rows, heads, d_head); k, v: (rows, keys, heads, d_head); sink: (heads,). Returns (rows, heads, d_head).
+    q: (rows, heads, d_head); k, v: (rows, keys, heads, d_head); sink: (heads,), the score of one more key, of value
+    zero. Returns (rows, heads, d_head).
 
-    With exponents known up to ``delta_j``, exponentials are known up to a factor ``1 +- a_j``, a = expm1(delta), the
-    denominator up to ``1 +- A``, A = sum p_j a_j, and the weight up to ``1 +- tau_j``,
-    tau = (1 + a)(1 + g)/(1 - A) - 1.
+    With scores known up to ``delta_j``, exponentials are known up to factors ``1 + e_j``, |e_j| <= expm1(delta_j), and
+    the average with weights p_j (1 + e_j), made to sum to 1, is y + sum p_j e_j (v_j - y) / (1 + sum p_j e_j).
     """
-    keys = k.center.shape[1]
     scores = _scores(q, k, scale, u)
-    score, wobble = scores.center, scores.radius  # (rows, heads, keys)
     if sink is not None:
-        column = np.broadcast_to(sink[:, None], (*score.shape[:2], 1))
-        score, wobble = np.concatenate([score, column], -1), np.concatenate([wobble, 0.0 * column], -1)
-    largest = (np.abs(score) + wobble).max(axis=-1, keepdims=True)
+        scores, v = _with_sink(scores, v, sink)
+    score, wobble = scores.center, scores.radius  # (rows, heads, keys)
+    keys = score.shape[-1]
+    largest = scores.magnitude.max(axis=-1, keepdims=True)
     blocks = 1 + keys // 16  # an online softmax rescales at most this often
-    delta = (wobble + gamma(4, u) * (np.abs(score) + wobble + largest) + gamma(16 * blocks, u)) * INFLATION
+    delta = (wobble + gamma(4, u) * (scores.magnitude + largest) + gamma(16 * blocks, u)) * INFLATION
     growth = np.where(delta <= 1.0, np.expm1(delta), np.inf)
     weight = np.exp(score - score.max(axis=-1, keepdims=True))
     weight = weight / weight.sum(axis=-1, keepdims=True)
     total = (weight * growth).sum(axis=-1, keepdims=True) * INFLATION
-    g = gamma(2 * keys + 8, u)
-    tau = np.where(total < 0.5, (growth + g + growth * g + total) / (1.0 - total), np.inf)
-    if sink is not None:
-        tame = sink[:, None] - (score[..., :keys] - wobble[..., :keys]).max(axis=-1, keepdims=True) < SINK_LIMIT
-        tau = np.where(tame, tau, np.inf)
-    weight, tau = weight[..., :keys], tau[..., :keys]
-    size = v.magnitude
-    moved = _mix(weight, v.radius) + _mix(weight * tau, size)
-    flushed = 8.0 * TINY * keys * (1.0 + size.max(axis=1))
-    return _ball(_mix(weight, v.center), moved + flushed)
+    y = _mix(weight, v.center)  # rounded, hence the factor 2 below
+    moved = _mix(weight * growth, np.abs(v.center - y[:, None])) + _mix(weight * (1.0 + growth), v.radius)
+    rounded = 2.0 * gamma(2 * keys + 8, u) * _mix(weight * (1.0 + growth), v.magnitude)
+    flushed = 8.0 * TINY * keys * (1.0 + v.magnitude.max(axis=1))
+    return _ball(y, np.where(total < 0.5, (moved + rounded) / (1.0 - total), np.inf) + flushed)
+
+
+def _with_sink(scores: Ball, v: Ball, sink: Reals) -> tuple[Ball, Ball]:
+    """Scores and values with the sink as the last key; unbounded where exp(sink - largest other score) may overflow."""
+    column = np.broadcast_to(sink[:, None], (*scores.center.shape[:2], 1))
+    tame = column - (scores.center - scores.radius).max(axis=-1, keepdims=True) < SINK_LIMIT
+    nothing = np.zeros_like(v.center[:, :1])
+    return (
+        Ball(
+            np.concatenate([scores.center, column], -1),
+            np.concatenate([scores.radius, np.where(tame, 0.0, np.inf)], -1),
+        ),
+        Ball(np.concatenate([v.center, nothing], 1), np.concatenate([v.radius, nothing], 1)),
+    )
 
 
 def _scores(q: Ball, k: Ball, scale: float, u: float) -> Ball:
