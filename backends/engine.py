@@ -18,6 +18,8 @@ from backends.backend import Backend
 from backends.evaluation import constant
 from backends.fragment import Formula
 
+OUT_OF_MEMORY = "ran out of memory"
+
 
 class Engine:
     """Holds one pySMT solver; see ``backends.worker`` for the same three methods in another process."""
@@ -33,9 +35,9 @@ class Engine:
 
     def add(self, formula: Formula) -> None:
         """Assert ``formula`` for all later queries."""
-        self._background.append(formula)
         if self._solver is not None:
             self._assert(self._solver, formula)
+        self._background.append(formula)
 
     def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer:
         """The solver's answer for background and ``formula``, with a value for each of ``symbols``."""
@@ -46,12 +48,12 @@ class Engine:
         try:
             answer = self._ask(solver, formula, symbols, limits, start)
         except MemoryError:
-            answer = Unknown(*self._run(start), "ran out of memory")
+            answer = Unknown(*self._run(start), OUT_OF_MEMORY)
         except BackendError:
             raise
         except Exception as error:
-            if "out of memory" in str(error):
-                return Unknown(*self._run(start), "ran out of memory")
+            if "out of memory" in str(error) or "bad_alloc" in str(error):
+                return Unknown(*self._run(start), OUT_OF_MEMORY)
             raise BackendError(f"{self.backend.name} failed on a query: {type(error).__name__}: {error}") from error
         if not isinstance(answer, Unknown):
             self._solver = solver
@@ -69,7 +71,7 @@ class Engine:
             satisfiable = solver.solve()
         except SolverReturnedUnknownResultError:
             run = self._run(start)
-            if limits.seconds is not None and run[2] >= limits.seconds:
+            if limits.seconds is not None and run[2] >= 0.95 * limits.seconds:
                 return Unknown(*run, f"reached the time limit of {limits.seconds:g} s")
             return Unknown(*run, self.backend.why_unknown(solver))
         if satisfiable is True:

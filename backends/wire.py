@@ -1,0 +1,84 @@
+"""Formulas as JSON rows, for the pipe to a worker process.
+
+A formula is its postorder list of distinct nodes; a row is ``[node type, argument rows, payload]``. Rebuilding
+calls pySMT's own constructors with the same type, arguments and payload, so nothing is printed, parsed, quoted or
+rewritten on the way: pySMT's SMT-LIB reader knows no ``div`` and reads a symbol named ``true`` as the constant.
+"""
+
+from __future__ import annotations
+
+from fractions import Fraction
+from typing import Any
+
+import pysmt.operators as op
+from pysmt.environment import Environment
+
+from backends.answer import Value
+from backends.evaluation import constant
+from backends.fragment import Formula, postorder
+
+Row = list[Any]
+
+
+def encode(formula: Formula) -> list[Row]:
+    """The rows of a formula in the fragment, the formula itself last."""
+    rows: list[Row] = []
+    index: dict[Formula, int] = {}
+    for node in postorder(formula):
+        index[node] = len(rows)
+        rows.append([node.node_type(), [index[child] for child in node.args()], _payload(node)])
+    return rows
+
+
+def decode(environment: Environment, rows: list[Row]) -> Formula:
+    """The formula of these rows, built in ``environment``."""
+    nodes: list[Formula] = []
+    for kind, arguments, payload in rows:
+        nodes.append(_node(environment, kind, tuple(nodes[index] for index in arguments), payload))
+    return nodes[-1]
+
+
+def write_value(value: Value) -> bool | int | str:
+    """A model value as JSON: a Real as ``"1/3"``."""
+    return str(value) if isinstance(value, Fraction) else value
+
+
+def read_value(value: object) -> Value:
+    """The inverse of ``write_value``; raises ValueError for anything else."""
+    match value:
+        case bool() | int():
+            return value
+        case str():
+            return Fraction(value)
+    raise ValueError(f"expected a Boolean, a number or a fraction, got {value!r}")
+
+
+def _payload(node: Formula) -> Any:
+    kind = node.node_type()
+    if kind == op.SYMBOL:
+        sort = node.symbol_type()
+        return [node.symbol_name(), sort.width if sort.is_bv_type() else str(sort)]
+    if kind == op.BV_CONSTANT:
+        return [constant(node), node.bv_width()]
+    if not node.args():
+        return write_value(constant(node))
+    return node._content.payload  # None, or the integers of a bit-vector operator
+
+
+def _node(environment: Environment, kind: int, arguments: tuple[Formula, ...], payload: Any) -> Formula:
+    manager, types = environment.formula_manager, environment.type_manager
+    match kind, payload:
+        case op.SYMBOL, [str(name), int(width)]:
+            return manager.Symbol(name, types.BVType(width))
+        case op.SYMBOL, [str(name), sort]:
+            return manager.Symbol(name, {"Bool": types.BOOL(), "Int": types.INT(), "Real": types.REAL()}[sort])
+        case op.BV_CONSTANT, [value, width]:
+            return manager.BV(value, width)
+        case op.BOOL_CONSTANT, value:
+            return manager.Bool(value)
+        case op.INT_CONSTANT, value:
+            return manager.Int(value)
+        case op.REAL_CONSTANT, value:
+            return manager.Real(Fraction(value))
+    payload = tuple(payload) if isinstance(payload, list) else payload
+    return manager.create_node(node_type=kind, args=arguments, payload=payload)
