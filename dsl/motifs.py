@@ -61,7 +61,10 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
         Production("Flag", TOGGLE, ("Symbol",), cost=2),
         Production("Flag", LATCH, ("Symbol", "Symbol"), cost=2),
         Production("Flag", GREATER, ("Number", "Number")),
-        Production("Flag", AT_LEAST, ("Number", "Number")),
+        *[
+            Production("Flag", at_least(value), ("Number",), cost=1 + value // 5)
+            for value in range(1, MAX_CONSTANT + 1)
+        ],
         Production("Flag", EQUAL, ("Number", "Number")),
         Production("Flag", NOT, ("Flag",)),
         Production("Flag", AND, ("Flag", "Flag")),
@@ -342,11 +345,22 @@ def _binary(name: str, result: Any, numpy: Callable[..., Any], smt: Callable[...
 PLUS = _binary("plus", INT, np.add, lambda m, a, b: m.Plus(a, b), "_0 + _1")
 MINUS = _binary("minus", INT, np.subtract, lambda m, a, b: m.Minus(a, b), "_0 - _1")
 GREATER = _binary("greater", BOOL, np.greater, lambda m, a, b: m.GT(a, b), "_0 > _1")
-AT_LEAST = _binary("at least", BOOL, np.greater_equal, lambda m, a, b: m.GE(a, b), "_0 >= _1")
 EQUAL = _binary("equal", BOOL, np.equal, lambda m, a, b: m.Equals(a, b), "_0 == _1")
 
 
 # --- flags ------------------------------------------------------------------------------------------------------
+
+
+def at_least(value: int) -> Operator:
+    return Operator(
+        f"at least {value}",
+        (INT,),
+        BOOL,
+        numpy=lambda s, a: a >= value,
+        smt=lambda s, a: s.manager.GE(a, s.manager.Int(value)),
+        python=f"_0 >= {value}",
+        noun="enough",
+    )
 
 
 def has(index: int, text: str) -> Operator:

@@ -21,6 +21,8 @@ from dsl.operators import BOOL, LABEL, GrammarError, Term
 from dsl.sequences import SequenceBatch, SymbolicSequence
 from dsl.text import Printer, Reader, is_loop
 
+LONGEST_RETURN = 84  # columns; a longer conditional prints as two returns
+
 
 @dataclass(frozen=True)
 class Program:
@@ -66,7 +68,7 @@ class Program:
         if docstring:
             quoted = docstring.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
             lines += textwrap.wrap(f'"""{quoted}"""', 100, initial_indent="    ", subsequent_indent="    ")
-        text = "\n".join(ast.unparse(ast.fix_missing_locations(statement)) for statement in body)
+        text = "\n".join(_text(statement) for statement in body)
         return "\n".join(lines) + "\n" + textwrap.indent(text, "    ") + "\n"
 
     @classmethod
@@ -110,8 +112,22 @@ def _returns(term: Term, printer: Printer) -> list[ast.stmt]:
     while _is_choice(term) and _is_choice(term.arguments[2]):
         condition, label, term = term.arguments
         conditions.append(ast.If(printer.print(condition), [ast.Return(printer.print(label))], []))
-    final = ast.Return(printer.print(term))
-    return [*printer.statements, *conditions, final]
+    final: list[ast.stmt] = [ast.Return(printer.print(term))]
+    if _is_choice(term) and len(_text(final[0])) > LONGEST_RETURN:
+        test, then, otherwise = (printer.print(argument) for argument in term.arguments)
+        final = [ast.If(test, [ast.Return(then)], []), ast.Return(otherwise)]
+    return [*printer.statements, *conditions, *final]
+
+
+def _text(statement: ast.stmt) -> str:
+    """``ast.unparse``, without its second pair of parentheses around a lone generator argument."""
+    text = ast.unparse(ast.fix_missing_locations(statement))
+    for node in ast.walk(statement):
+        match node:
+            case ast.Call(func=function, args=[ast.GeneratorExp() as generator], keywords=[]):
+                name, inner = ast.unparse(function), ast.unparse(generator)
+                text = text.replace(f"{name}({inner})", f"{name}{inner}")
+    return text
 
 
 def _is_choice(term: Term) -> bool:

@@ -78,6 +78,10 @@ def _as_term(grammar: Grammar, numbers: Sequence[Term], weights: NDArray[np.int6
             (left if rising else right).append(_scaled(rows, size, _sum(plus, rising or falling)))
     if bias:
         (left if bias > 0 else right).append(_constant(rows, abs(bias)))
+    at_least = rows.get(f"at least {1 - bias}")
+    if left and bias <= 0 and len(right) == (bias < 0) and at_least is not None:
+        left_terms = [term for term in left if term is not None]
+        return at_least(_sum(plus, left_terms)) if len(left_terms) == len(left) else None
     sides = [side or [_constant(rows, 0)] for side in (left, right)]
     if any(term is None for side in sides for term in side):
         return None
