@@ -1,0 +1,241 @@
+"""A circuit on disk: a folder with ``circuit.json`` (everything with a name) and ``weights.safetensors`` (the numbers).
+
+The tensors are the network's, under their own names, and the ablation means, under ``mean:<site>``; ``circuit.json``
+holds the rest, with the kept nodes as indices per site. Files are untrusted: every key is expected or refused, and
+whatever is wrong with them is one ``NetworkError``. Pickles (``.pt``, ``.pkl``) are never opened. This file runs no
+network and does not need torch.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import tempfile
+from collections.abc import Mapping
+from dataclasses import asdict, fields
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+from safetensors.numpy import save as save_safetensors
+
+from cegis.domain import Constraint, Domain, DomainError
+from tasks.circuit import Circuit
+from tasks.network import Array, Config, Network, NetworkError
+
+JSON_FILE = "circuit.json"
+WEIGHTS_FILE = "weights.safetensors"
+SHIPPED = Path(__file__).parent / "circuits"
+MEAN = "mean:"
+KEYS = ("name", "summary", "config", "vocabulary", "prefix", "labels", "domain", "kept", "card")
+
+
+def load_circuit(path: Path) -> Circuit:
+    """The circuit in the folder ``path``; raises NetworkError when anything in it is not as described above."""
+    if path.is_file():
+        raise NetworkError(
+            f"{path}: expected a circuit folder with {JSON_FILE} and {WEIGHTS_FILE}, got a file; "
+            "pickles (.pt, .pkl) are never opened, convert them to safetensors first"
+        )
+    text, weights = _read(path, JSON_FILE), _read(path, WEIGHTS_FILE)
+    try:
+        described = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise NetworkError(f"{path / JSON_FILE}: not a JSON description of a circuit: {error}") from error
+    try:
+        tensors = load_safetensors(weights)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NetworkError(f"{path / WEIGHTS_FILE}: not a complete safetensors file of float32: {error}") from error
+    try:
+        return _circuit(described, tensors)
+    except (NetworkError, DomainError) as error:
+        raise NetworkError(f"{path}: {error}") from error
+
+
+def save_circuit(circuit: Circuit, path: Path) -> None:
+    """Write ``circuit`` as the folder ``path``, whole or not at all; an earlier circuit there is replaced."""
+    if path.exists() and not (path / JSON_FILE).is_file() and (path.is_file() or any(path.iterdir())):
+        raise NetworkError(f"{path}: exists and is not a circuit; choose another folder or empty it first")
+    tensors = {**circuit.network.tensors, **{MEAN + site: mean for site, mean in circuit.means.items()}}
+    tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
+    try:
+        text = json.dumps(_description(circuit), ensure_ascii=False, allow_nan=False, indent=1)
+    except (TypeError, ValueError) as error:
+        raise NetworkError(f"{circuit.name}: the card must hold plain JSON values: {error}") from error
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
+            new, old = Path(scratch) / "new", Path(scratch) / "old"
+            new.mkdir()
+            (new / JSON_FILE).write_text(text + "\n", encoding="utf-8")
+            (new / WEIGHTS_FILE).write_bytes(save_safetensors(tensors))
+            if path.exists():
+                path.rename(old)
+            try:
+                new.rename(path)
+            except OSError:
+                if old.exists():
+                    old.rename(path)
+                raise
+    except OSError as error:
+        raise NetworkError(f"{path}: cannot write the circuit: {error}") from error
+
+
+def weights_sha256(path: Path) -> str:
+    """A hexadecimal SHA-256 over the bytes of both files of the circuit folder ``path``."""
+    digest = hashlib.sha256()
+    for name in (JSON_FILE, WEIGHTS_FILE):
+        content = _read(path, name)
+        digest.update(f"{name} {len(content)}\n".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def shipped_names() -> tuple[str, ...]:
+    """The names of the circuits that come with the package, sorted."""
+    return tuple(sorted(found.parent.name for found in SHIPPED.glob(f"*/{JSON_FILE}")))
+
+
+def shipped_path(name: str) -> Path:
+    """The folder of a shipped circuit; raises NetworkError listing the known names for any other."""
+    if name not in shipped_names():
+        raise NetworkError(f"no shipped circuit is called {name!r}; known: {', '.join(shipped_names())}")
+    return SHIPPED / name
+
+
+def _description(circuit: Circuit) -> dict[str, Any]:
+    """What ``circuit.json`` holds."""
+    domain, constraint = circuit.domain, circuit.domain.constraint
+    return {
+        "name": circuit.name,
+        "summary": circuit.summary,
+        "config": asdict(circuit.network.config),
+        "vocabulary": circuit.vocabulary,
+        "prefix": circuit.prefix,
+        "labels": circuit.labels,
+        "domain": {
+            "alphabet": domain.alphabet,
+            "min_length": domain.min_length,
+            "max_length": domain.max_length,
+            "constraint": None if constraint is None else asdict(constraint),
+        },
+        "kept": {site: [int(i) for i in np.flatnonzero(mask)] for site, mask in circuit.kept.items()},
+        "card": dict(circuit.card),
+    }
+
+
+def _circuit(described: object, tensors: Mapping[str, Array]) -> Circuit:
+    """The circuit that ``described`` (parsed JSON) and ``tensors`` make together."""
+    parts = _object("circuit", described, KEYS)
+    card = _object("card", parts["card"], None)
+    config = _config(parts["config"])
+    return Circuit(
+        name=_text("name", parts["name"]),
+        summary=_text("summary", parts["summary"]),
+        network=Network(config, {name: t for name, t in tensors.items() if not name.startswith(MEAN)}),
+        vocabulary=_texts("vocabulary", parts["vocabulary"]),
+        prefix=_texts("prefix", parts["prefix"]),
+        labels=_texts("labels", parts["labels"]),
+        domain=_domain(parts["domain"]),
+        kept=_kept(parts["kept"], config.site_widths()),
+        means={name[len(MEAN) :]: t for name, t in tensors.items() if name.startswith(MEAN)},
+        card=card,
+    )
+
+
+def _config(value: object) -> Config:
+    options = _object("config", value, tuple(field.name for field in fields(Config)))
+    return Config(**{**options, "top_k_sites": _texts("top_k_sites", options["top_k_sites"])})
+
+
+def _domain(value: object) -> Domain:
+    parts = _object("domain", value, ("alphabet", "min_length", "max_length", "constraint"))
+    lengths = _whole("min_length", parts["min_length"]), _whole("max_length", parts["max_length"])
+    return Domain(_texts("alphabet", parts["alphabet"]), *lengths, _constraint(parts["constraint"]))
+
+
+def _constraint(value: object) -> Constraint | None:
+    if value is None:
+        return None
+    parts = _object("constraint", value, ("text", "transitions", "accepting"))
+    rows = [
+        tuple(_whole("a transition", target) for target in _list("a row of transitions", row))
+        for row in _list("transitions", parts["transitions"])
+    ]
+    accepting = _list("accepting", parts["accepting"])
+    if not all(isinstance(flag, bool) for flag in accepting):
+        raise NetworkError(f"accepting should hold only true and false, got {accepting!r}")
+    return Constraint(_text("text", parts["text"]), tuple(rows), tuple(accepting))
+
+
+def _kept(value: object, widths: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
+    """One boolean per node from the list of kept indices, for every site of the config."""
+    kept = {}
+    for site, indices in _object("kept", value, tuple(widths)).items():
+        kept[site] = np.zeros(widths[site], dtype=np.bool_)
+        for index in _list(f"kept nodes of {site}", indices):
+            if not 0 <= _whole(f"a kept node of {site}", index) < widths[site] or kept[site][index]:
+                raise NetworkError(f"kept nodes of {site} should be different and below {widths[site]}, got {index}")
+            kept[site][index] = True
+    return kept
+
+
+def _object(what: str, value: object, keys: tuple[str, ...] | None) -> dict[str, Any]:
+    """``value`` as a JSON object with exactly these keys (any keys when None)."""
+    if not isinstance(value, dict):
+        raise NetworkError(f"{what} should be a JSON object, got {type(value).__name__}")
+    if keys is not None and value.keys() != set(keys):
+        missing, unknown = sorted(set(keys) - value.keys()), sorted(value.keys() - set(keys))
+        raise NetworkError(
+            f"{what}: keys do not match"
+            + (f"; missing: {', '.join(missing[:5])}" if missing else "")
+            + (f"; unknown: {', '.join(unknown[:5])}" if unknown else "")
+        )
+    return value
+
+
+def _list(what: str, value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise NetworkError(f"{what} should be a JSON list, got {type(value).__name__}")
+    return value
+
+
+def _text(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise NetworkError(f"{what} should be a text, got {value!r}")
+    return value
+
+
+def _texts(what: str, value: object) -> tuple[str, ...]:
+    return tuple(_text(f"every entry of {what}", entry) for entry in _list(what, value))
+
+
+def _whole(what: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise NetworkError(f"{what} should be a whole number, got {value!r}")
+    return value
+
+
+def _read(folder: Path, name: str) -> bytes:
+    """The bytes of one of the two files; NetworkError when it is missing or cannot be read."""
+    try:
+        return (folder / name).read_bytes()
+    except OSError as error:
+        raise NetworkError(
+            f"{folder}: expected a circuit folder with {JSON_FILE} and {WEIGHTS_FILE}; "
+            f"cannot read {name}: {error.strerror or error}"
+        ) from error
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"a key occurs twice among {keys[:10]}")
+    return dict(pairs)
