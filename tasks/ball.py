@@ -34,11 +34,12 @@ FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53
 KERNEL_ASSUMPTION = (
     "Executions are IEEE float32 or float64 with operations rounded to nearest (sums in any order, fused multiply-add "
     "and flushed subnormals allowed; no TF32, half precision or Strassen products), sqrt, rsqrt, exp and erf "
-    "within 4 ulp, softmax shifted by its largest score, and no overflow in values that ablation replaces."
+    "within 4 ulp, softmax shifted by its largest score (in one pass or online in blocks of 16 or more keys), "
+    "and no overflow in values that ablation replaces."
 )
 
 TINY = 2.0**-125  # twice the smallest normal float32: what flushing an operand or a result may cost
-LIMIT = 2.0**50  # beyond this, squares and products are too close to float32 overflow
+LIMIT = 2.0**50  # of centers and radii: then squares, and partial sums (at most radius / u), fit float32
 INFLATION = 1.0 + 2.0**-30
 GELU_SLOPE = 1.13  # sup |gelu'| = 1.12892..., at sqrt(2)
 SINK_LIMIT = 80.0  # exp(sink - largest score) must stay finite in float32
