@@ -1,5 +1,9 @@
 """Counterexample-guided synthesis of programs from a reference: the public names."""
 
+from cegis.rooms import check_siblings
+
+check_siblings()
+
 from backends import Backend, BackendError, Limits
 from cegis.claim import Claim, Rung
 from cegis.domain import Constraint, Domain, DomainError

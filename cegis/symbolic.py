@@ -1,11 +1,11 @@
 """The verifier that asks a solver, one length at a time, whether any sequence tells program and reference apart.
 
-For each length L one session stays open whose background says "the Booleans are a sequence of the domain":
+One session stays open; each candidate and length L is one named query:
 
-    exactly one token per position  and  the constraint's automaton accepts
+    exactly one token per position  and  the constraint's automaton accepts  and  program(x) != reference(x)
 
-and each candidate is one named query: background and program(x) != reference(x). The background alone is asked once
-per length and must agree with the domain's own count, so that no length is proved over nothing. A model is decoded
+The first two alone ("assumptions") are asked once per length and must agree with the domain's own count, so that no
+length is proved over nothing. A model is decoded
 and run through the concrete program and the concrete reference; if they do not differ there, the encodings are wrong
 and a BackendError says so. Lengths are asked shortest first; on *unknown* what was proved below is kept.
 """
@@ -62,7 +62,7 @@ class ProgramReference:
 
 @dataclass
 class Symbolic:
-    """Checks programs with ``backend``; close it (or use ``with``) to release the solver sessions.
+    """Checks programs with ``backend``; close it (or use ``with``) to release the solver session.
 
     ``seconds`` bounds one ``check``; ``hard`` hosts the solver in a worker that is killed when it overruns. With a
     recorder every query is written as SMT-LIB. ``on_length(length, seconds)`` reports each length proved.
@@ -81,7 +81,8 @@ class Symbolic:
     method: str = ""
     environment: Environment = field(default_factory=Environment)
     queries: int = field(default=0, init=False)
-    _sessions: dict[int, Session] = field(default_factory=dict, init=False, repr=False)
+    _session: Session | None = field(default=None, init=False, repr=False)
+    _inhabited: set[int] = field(default_factory=set, init=False, repr=False)
 
     def check(self, program: Program) -> Verdict:
         """Valid for the whole domain, a replayed counterexample, or Unknown with the lengths proved so far."""
@@ -108,31 +109,23 @@ class Symbolic:
         return Valid((self._claim(lengths, time.perf_counter() - start),))
 
     def _ask(self, program: Program, length: int, seconds: float | None) -> Sat | Unsat | NoAnswer:
-        session = self._session(length, seconds)
-        symbols = self.signature.symbols(self.environment.formula_manager, length)
-        self.queries += 1
-        formula = self.reference.differs(symbols, program.encode(symbols))
-        name = f"{self.reference.name}/length={length}/query={self.queries}"
-        return decide(session, name, formula, Limits(seconds=seconds))
-
-    def _session(self, length: int, seconds: float | None) -> Session:
-        if length not in self._sessions:
-            session = self.backend.open(
+        if self._session is None:
+            self._session = self.backend.open(
                 self.environment, self.logic, seed=self.seed, recorder=self.recorder, hard=self.hard
             )
-            self._sessions[length] = session
-            symbols = self.signature.symbols(self.environment.formula_manager, length)
-            session.add(background(self.domain, symbols))
+        symbols = self.signature.symbols(self.environment.formula_manager, length)
+        assumptions, limits = sequences(self.domain, symbols), Limits(seconds=seconds)
+        if length not in self._inhabited:
             name = f"{self.reference.name}/length={length}/assumptions"
-            match decide(session, name, limits=Limits(seconds=seconds)):
-                case Unsat():
-                    raise BackendError(
-                        f"{name}: {self.backend.name} finds no sequence of length {length}, the domain counts "
-                        f"{self.domain.count(length)}; do not trust one of the two"
-                    )
-                case _:  # sat, or unknown: the domain's own exact count stands
-                    pass
-        return self._sessions[length]
+            if isinstance(decide(self._session, name, assumptions, limits), Unsat):
+                raise BackendError(
+                    f"{name}: {self.backend.name} finds no sequence of length {length}, the domain counts "
+                    f"{self.domain.count(length)}; do not trust one of the two"
+                )
+            self._inhabited.add(length)
+        self.queries += 1
+        name = f"{self.reference.name}/length={length}/query={self.queries}"
+        return decide(self._session, name, refutation(self.domain, symbols, self.reference, program), limits)
 
     def _replay(self, program: Program, sequence: tuple[str, ...]) -> Counterexample:
         expected, got = self.reference.label(sequence), program(sequence)
@@ -162,9 +155,10 @@ class Symbolic:
         )
 
     def close(self) -> None:
-        """Release every session."""
-        while self._sessions:
-            self._sessions.popitem()[1].close()
+        """Release the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
 
     def __enter__(self) -> Symbolic:
         return self
@@ -175,7 +169,12 @@ class Symbolic:
         self.close()
 
 
-def background(domain: Domain, symbols: SymbolicSequence) -> Any:
+def refutation(domain: Domain, symbols: SymbolicSequence, reference: SymbolicReference, program: Program) -> Any:
+    """The formula "here is a sequence of ``domain`` on which program and reference differ"."""
+    return symbols.manager.And(sequences(domain, symbols), reference.differs(symbols, program.encode(symbols)))
+
+
+def sequences(domain: Domain, symbols: SymbolicSequence) -> Any:
     """The formula "these Booleans are a sequence of ``domain``" for one length."""
     m = symbols.manager
     parts = [symbols.exactly_one_token_each()]

@@ -1,0 +1,294 @@
+"""Circuit in, proved program out: the whole chain, link by link.
+
+    circuit --(run on every sequence, with error bounds)--> labels --(fit, exact check)--> surrogate
+    grammar --(enumerate)--> candidate --(solver: equals surrogate? table: equals circuit?)--> program
+
+Two claims come out of one run: ``enumerated`` (the circuit itself, every sequence) and ``surrogate`` (the solver's
+chain, one refutation per length). A surrogate that does not match leaves the first alone, and says on which sequences
+it differs. The surrogate was checked on every sequence, so the solver adds no reach over the enumeration, only an
+independent method; both costs are reported side by side.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from backends import Backend
+from cegis import (
+    Budget,
+    Claim,
+    Combined,
+    Differs,
+    Domain,
+    DomainError,
+    Exhaustive,
+    Found,
+    Outcome,
+    Program,
+    Round,
+    Rung,
+    Spec,
+    Stopped,
+    Symbolic,
+    Table,
+    motifs,
+    synthesize,
+)
+from dsl.grammar import Grammar
+from dsl.sequences import SymbolicSequence
+from tasks import ball
+from tasks.circuit import Circuit
+from tasks.fitting import Fitted, fit
+from tasks.labelling import Labelling, label_domain, label_sequences
+from tasks.network import NetworkError
+from tasks.surrogate import SEMANTICS, Surrogate
+
+MAX_SEQUENCES = 20_000_000
+NETWORK_SEMANTICS = "real arithmetic and in float64 and float32 as executed"
+
+
+@dataclass(frozen=True)
+class Link:
+    """One step of the chain: what it established and what it cost (wall-clock seconds)."""
+
+    name: str
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Distillation:
+    """What came out of one run. ``fitted`` is None when the labels have gaps (``labelling.undecided``)."""
+
+    circuit: Circuit
+    domain: Domain
+    labelling: Labelling
+    fitted: Fitted | None
+    outcome: Outcome
+    chain: tuple[Link, ...]
+    queries: int
+
+    @property
+    def program(self) -> Program | None:
+        """The program found, or the best one."""
+        match self.outcome:
+            case Found(program=program) | Differs(program=program) | Stopped(program=program):
+                return program
+        return None
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What was established of the program."""
+        match self.outcome:
+            case Found(claims=claims) | Stopped(claims=claims):
+                return claims
+        return ()
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether program and circuit are equal on the whole domain, network itself executed."""
+        return isinstance(self.outcome, Found) and any(
+            claim.rung >= Rung.ENUMERATED and claim.rung != Rung.SURROGATE and claim.domain == self.domain
+            for claim in self.claims
+        )
+
+    @property
+    def source(self) -> str:
+        """The program as a Python function, with what was proved as its docstring; empty when there is none."""
+        if self.program is None:
+            return ""
+        return self.program.source(function_name(self.circuit), docstring(self))
+
+
+@dataclass(frozen=True)
+class CircuitSurrogate:
+    """The surrogate as a solver's reference; counterexamples are labelled by running the circuit itself."""
+
+    circuit: Circuit
+    surrogate: Surrogate
+    name: str
+    semantics: str = SEMANTICS
+
+    def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        return self.surrogate.differs(symbols, answer)
+
+    def label(self, sequence: tuple[str, ...]) -> str:
+        """The circuit's label; raises NetworkError if the surrogate has another one."""
+        tokens = np.array([self.circuit.domain.indices(sequence)], np.int8)
+        label = int(label_sequences(self.circuit, tokens).labels[0])
+        if label < 0 or label != int(self.surrogate.labels(tokens)[0]):
+            raise NetworkError(
+                f"{self.name}: circuit and surrogate differ on {' '.join(sequence)!r}; the surrogate is not exact there"
+            )
+        return self.circuit.labels[label]
+
+
+def distill(
+    circuit: Circuit,
+    backend: Backend,
+    *,
+    length: int = 10,
+    seconds: float = 150.0,
+    seed: int = 0,
+    grammar: Grammar | None = None,
+    on_link: Callable[[Link], None] = lambda link: None,
+    on_round: Callable[[Round], None] = lambda event: None,
+    on_length: Callable[[int, float], None] = lambda length, seconds: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Distillation:
+    """Distill ``circuit`` on its domain up to ``length``, in about ``seconds`` of wall clock.
+
+    Raises DomainError for a length that is empty, beyond the network or too large to enumerate.
+    """
+    start = time.perf_counter()
+    domain = bounded_domain(circuit, length)
+    chain: list[Link] = []
+
+    def link(name: str, text: str, since: float) -> None:
+        chain.append(Link(name, text, time.perf_counter() - since))
+        on_link(chain[-1])
+
+    labelling = label_domain(circuit, domain, on_progress=on_progress)
+    table = as_table(circuit, labelling)
+    link("circuit", _describe_labels(circuit, labelling), start)
+    since = time.perf_counter()
+    fitted = None
+    if not table.undecided:
+        fitted = fit(table, len(circuit.labels), seconds=seconds / 4)
+        link("surrogate", _describe_fit(fitted), since)
+    grammar = grammar or motifs(circuit.domain.alphabet, circuit.labels, min_length=domain.min_length)
+    since = time.perf_counter()
+    left = max(1.0, seconds - (since - start))
+    exhaustive = Exhaustive(table)
+    if fitted is None or fitted.wrong:
+        outcome = _search(circuit, domain, grammar, Combined((exhaustive,)), left, seed, on_round)
+        queries = 0
+    else:
+        reference = CircuitSurrogate(circuit, fitted.surrogate, f"{circuit.name}-surrogate")
+        with Symbolic(
+            domain,
+            grammar.signature,
+            reference,
+            backend,
+            seconds=left * 0.7,
+            seed=seed,
+            hard=True,
+            on_length=on_length,
+            method="surrogate = circuit by enumeration, program = surrogate by refutation of every length",
+        ) as symbolic:
+            outcome = _search(circuit, domain, grammar, Combined((symbolic, exhaustive)), left, seed, on_round)
+            queries = symbolic.queries
+    link("search", _describe_search(outcome, queries), since)
+    for claim in outcome.claims if isinstance(outcome, Found) else ():
+        chain.append(Link(str(claim.rung), f"program {claim.sentence}", claim.seconds))
+        on_link(chain[-1])
+    return Distillation(circuit, domain, labelling, fitted, outcome, tuple(chain), queries)
+
+
+def bounded_domain(circuit: Circuit, length: int) -> Domain:
+    """The circuit's domain up to ``length``; raises DomainError when that cannot be enumerated."""
+    longest = circuit.domain.max_length
+    assert longest is not None
+    if not circuit.domain.min_length <= length <= longest:
+        raise DomainError(
+            f"{circuit.name}: expected a length from {circuit.domain.min_length} to {longest} "
+            f"(the network's own range), got {length}"
+        )
+    domain = circuit.domain.up_to(length)
+    if domain.size() == 0:
+        raise DomainError(f"{circuit.name}: no sequence of length up to {length} is in the domain")
+    if domain.size() > MAX_SEQUENCES:
+        raise DomainError(
+            f"{circuit.name}: {domain.size():,} sequences up to length {length} are too many to enumerate "
+            f"(limit {MAX_SEQUENCES:,}); ask for a shorter length"
+        )
+    return domain
+
+
+def as_table(circuit: Circuit, labelling: Labelling) -> Table:
+    """The labels as a reference for programs."""
+    return Table(
+        labelling.domain,
+        {part.sequences.shape[1]: part.labels for part in labelling.lengths},
+        f"circuit {circuit.name}",
+        NETWORK_SEMANTICS,
+        f"network executed on every sequence, smallest margin {labelling.margin:.3g} beyond all rounding",
+        ball.KERNEL_ASSUMPTION,
+    )
+
+
+def function_name(circuit: Circuit) -> str:
+    """The circuit's name as a Python identifier."""
+    name = "".join(c if c.isalnum() and c.isascii() else "_" for c in circuit.name)
+    return name if name and not name[0].isdigit() else f"circuit_{name}"
+
+
+def docstring(distillation: Distillation) -> str:
+    """One sentence on what is known of the program."""
+    domain, name = distillation.domain, distillation.circuit.name
+    limited = f" ({domain.constraint.text})" if domain.constraint else ""
+    where = f"on all {domain.size():,} sequences of length {domain.min_length} to {domain.max_length}{limited}"
+    match distillation.outcome:
+        case Found():
+            return f"Equals the circuit {name} {where}: proved."
+        case Differs(exceptions=exceptions):
+            return f"Equals the circuit {name} {where}, except on exactly {len(exceptions):,} of them."
+    return f"Not proved equal to the circuit {name}."
+
+
+def _search(
+    circuit: Circuit,
+    domain: Domain,
+    grammar: Grammar,
+    verifier: Combined,
+    seconds: float,
+    seed: int,
+    on_round: Callable[[Round], None],
+) -> Outcome:
+    def label(sequence: tuple[str, ...]) -> str:
+        tokens = np.array([circuit.domain.indices(sequence)], np.int8)
+        index = int(label_sequences(circuit, tokens).labels[0])
+        if index < 0:
+            raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label (a tie within the error bound)")
+        return circuit.labels[index]
+
+    spec = Spec(domain, label)
+    return synthesize(spec, grammar, verifier=verifier, budget=Budget(seconds=seconds), seed=seed, on_event=on_round)
+
+
+def _describe_labels(circuit: Circuit, labelling: Labelling) -> str:
+    undecided = len(labelling.undecided)
+    counts = labelling.counts()
+    shares = ", ".join(f"{label!r} {counts.get(i, 0):,}" for i, label in enumerate(circuit.labels))
+    decided = (
+        f"smallest margin {labelling.margin:.3g} at {' '.join(labelling.closest)!r}, error bound {labelling.radius:.1e}"
+        if not undecided
+        else f"{undecided:,} undecided (a tie, or a margin below the error bound {labelling.radius:.1e})"
+    )
+    missing = [label for i, label in enumerate(circuit.labels) if not counts.get(i)]
+    vacuous = f"; no sequence has the label {missing[0]!r}" if missing else ""
+    return f"{labelling.size:,} sequences, {labelling.classes:,} distinct computations; {shares}; {decided}{vacuous}"
+
+
+def _describe_fit(fitted: Fitted) -> str:
+    net = fitted.surrogate
+    size = f"{net.relus} tied ReLU units, {net.weights} integer weights, partial sums below {net.largest_sum + 1:,}"
+    if fitted.wrong:
+        first = " ".join(fitted.wrong[0])
+        return (
+            f"not exact: the best of all families ({size}) differs on {len(fitted.wrong):,} sequences, first {first!r}"
+        )
+    return f"{size} ({fitted.family}); equal to the circuit on every sequence"
+
+
+def _describe_search(outcome: Outcome, queries: int) -> str:
+    used = outcome.statistics
+    return (
+        f"{used.rounds} rounds, {used.candidates:,} candidates, {queries} solver queries "
+        f"({used.search_seconds:.1f} s search, {used.check_seconds:.1f} s check)"
+    )
