@@ -1,4 +1,4 @@
-"""Who answers: solvers behind one ``decide``. Names only; no solver is imported before a session is opened."""
+"""Who answers: solvers behind one ``decide``. Names only; a solver's adapter is imported when a session opens."""
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
 from backends.backend import Backend

@@ -1,7 +1,8 @@
 """A solver as a value: what it is called, how it is installed, which logics it decides, and its quirks.
 
-One file per solver holds one ``Backend``; nothing is imported from the solver before a session is opened. The pySMT
-solver class is named by import path, so any subclass of ``pysmt.solvers.solver.Solver`` can be a backend.
+One file per solver holds one ``Backend``; its adapter is imported when a session opens (pySMT itself imports z3's
+package where there is one, 30 ms). The pySMT solver class is named by import path, so any subclass of
+``pysmt.solvers.solver.Solver`` can be a backend.
 """
 
 from __future__ import annotations

@@ -45,6 +45,7 @@ class Engine:
             raise BackendError("a memory limit cannot be kept inside this process; open the session with hard=True")
         start = perf_counter()
         solver, self._solver = self._ready(), None  # None until the answer is clean
+        self._queries += 1
         try:
             answer = self._ask(solver, formula, symbols, limits, start)
         except MemoryError:
@@ -85,11 +86,9 @@ class Engine:
 
     def _ready(self) -> Any:
         """The current solver, or a fresh one with the background when there is none or it has served long enough."""
-        self._queries += 1
-        worn = self.backend.queries_per_solver is not None and self._queries > self.backend.queries_per_solver
-        if self._solver is None or worn:
-            self._queries = 1
-            self._solver = self._start()
+        share = self.backend.queries_per_solver
+        if self._solver is None or (share is not None and self._queries >= share):
+            self._solver, self._queries = self._start(), 0
         return self._solver
 
     def _start(self) -> Any:

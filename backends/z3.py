@@ -1,7 +1,8 @@
 """Z3 through pySMT.
 
 Quirks: ``timeout`` is in milliseconds and 4294967295 means none; it is kept well (0.50 s for 0.5 s) except while wide
-bit-vectors are blasted, where it is not looked at: use hard limits there. One process has one Z3 context, so memory is shared by all sessions of a process.
+bit-vectors are blasted, where it is not looked at: use hard limits there. One process has one Z3 context, so memory is
+shared by all sessions of a process.
 """
 
 from __future__ import annotations

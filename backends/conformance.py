@@ -1,0 +1,286 @@
+"""What a backend must do before its answers may be used: named cases that an author can run on a new solver.
+
+``python -m backends.conformance NAME`` runs them from the command line, ``check(backend)`` from code, and with pytest:
+``@pytest.mark.parametrize("case", CASES, ids=str)`` around ``case.run(backend)``. Cases of a logic that the
+backend does not list are not run. They show faults; they cannot show that a solver is sound: for that, record queries
+and compare solvers.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from fractions import Fraction
+from itertools import product
+from typing import Any
+
+import pysmt.logics
+from pysmt.environment import Environment
+from pysmt.typing import BOOL, INT, REAL, BVType
+
+from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
+from backends.backend import Backend
+from backends.registry import get, load
+from backends.session import Session, decide
+
+Run = Callable[[Backend, Session, Any], None]  # backend, open session, formula manager
+
+
+class ConformanceError(AssertionError):
+    """A backend did not do what a case asks."""
+
+
+@dataclass(frozen=True)
+class Case:
+    """One demand on a backend, in a session of ``logic``."""
+
+    name: str
+    logic: str
+    demand: Run
+
+    def run(self, backend: Backend, *, hard: bool = False) -> None:
+        """Raise ConformanceError or BackendError unless ``backend`` meets the demand."""
+        environment = Environment()
+        with backend.open(environment, getattr(pysmt.logics, self.logic), limits=Limits(20), hard=hard) as session:
+            self.demand(backend, session, environment.formula_manager)
+
+    def __str__(self) -> str:
+        return self.name
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A case that was not met, and why."""
+
+    case: str
+    reason: str
+
+
+def check(backend: Backend, *, hard: bool = False) -> tuple[Failure, ...]:
+    """Every failure of ``backend``, its worker included where ``hard``; empty means it conforms."""
+    failures = []
+    for case in CASES:
+        if case.logic in backend.logics:
+            try:
+                case.run(backend, hard=hard)
+            except (ConformanceError, BackendError) as error:
+                failures.append(Failure(case.name, str(error)))
+    return tuple(failures)
+
+
+def expect(condition: bool, sentence: str) -> None:
+    """Raise ConformanceError with ``sentence`` unless ``condition`` holds."""
+    if not condition:
+        raise ConformanceError(sentence)
+
+
+def _expect_kind(answer: Answer, kind: type[Answer]) -> None:
+    expect(isinstance(answer, kind), f"expected {kind.__name__}, got {answer}")
+
+
+def _satisfiable(_: Backend, session: Session, manager: Any) -> None:
+    x = manager.Symbol("x", INT)
+    answer = decide(session, "sat", manager.Equals(manager.Times(x, manager.Int(3)), manager.Int(-12)))
+    expect(isinstance(answer, Sat) and dict(answer.model) == {"x": -4}, f"expected x = -4, got {answer}")
+
+
+def _unsatisfiable(_: Backend, session: Session, manager: Any) -> None:
+    x = manager.Symbol("x", INT)
+    answer = decide(session, "unsat", manager.Equals(manager.Times(x, manager.Int(3)), manager.Int(10)))
+    _expect_kind(answer, Unsat)
+
+
+def _whole_model(_: Backend, session: Session, manager: Any) -> None:
+    names = [f"tok_{i}" for i in range(20)]
+    session.add(manager.Or([manager.Symbol(name, BOOL) for name in names]))
+    answer = decide(session, "model", manager.Symbol("other", BOOL))
+    expect(isinstance(answer, Sat) and set(answer.model) == {*names, "other"}, f"expected every symbol, got {answer}")
+
+
+def _background_stays(_: Backend, session: Session, manager: Any) -> None:
+    x = manager.Symbol("x", INT)
+    session.add(manager.GT(x, manager.Int(0)))
+    _expect_kind(decide(session, "first", manager.LT(x, manager.Int(1))), Unsat)
+    _expect_kind(decide(session, "second", manager.LT(x, manager.Int(2))), Sat)
+    session.add(manager.GT(x, manager.Int(1)))
+    _expect_kind(decide(session, "third", manager.LT(x, manager.Int(2))), Unsat)
+    _expect_kind(decide(session, "fourth"), Sat)
+
+
+def _queries_leave_no_trace(_: Backend, session: Session, manager: Any) -> None:
+    x = manager.Symbol("x", INT)
+    for round_ in range(1200):
+        bound = manager.Int(round_)
+        query = manager.And(manager.GE(x, bound), manager.LE(x, bound))
+        answer = decide(session, f"round {round_}", query)
+        expect(isinstance(answer, Sat) and answer.model["x"] == round_, f"expected x = {round_}, got {answer}")
+
+
+def _vacuity_shows(_: Backend, session: Session, manager: Any) -> None:
+    x = manager.Symbol("x", INT)
+    session.add(manager.GT(x, manager.Int(0)))
+    session.add(manager.LT(x, manager.Int(0)))
+    _expect_kind(decide(session, "vacuity/assumptions"), Unsat)
+
+
+def _timeout_is_unknown(_: Backend, session: Session, manager: Any) -> None:
+    x, y, z = (manager.Symbol(name, INT) for name in "xyz")
+    cubes = manager.Plus([manager.Times(v, v, v) for v in (x, y, z)])
+    answer = decide(session, "sum of three cubes", manager.Equals(cubes, manager.Int(42)), Limits(0.3))
+    expect(isinstance(answer, Unknown) and bool(answer.reason), f"expected Unknown with a reason, got {answer}")
+    answer = decide(session, "after the timeout", manager.Equals(manager.Times(x, x), manager.Int(4)))
+    expect(isinstance(answer, Sat) and abs(answer.model["x"]) == 2, f"expected x = 2 or -2, got {answer}")
+
+
+def _integer_division(_: Backend, session: Session, manager: Any) -> None:
+    q = manager.Symbol("q", INT)
+    for left, right in product((-8, -7, -1, 0, 1, 7, 8), (-3, -1, 1, 3)):
+        expected = next(k for k in range(-9, 10) if 0 <= left - k * right < abs(right))
+        question = f"{left} div {right}"
+        claim = manager.Equals(q, manager.Div(manager.Int(left), manager.Int(right)))
+        answer = decide(session, question, claim)
+        expect(isinstance(answer, Sat) and answer.model["q"] == expected, f"{question} is {expected}: {answer}")
+        other = manager.And(claim, manager.Not(manager.Equals(q, manager.Int(expected))))
+        _expect_kind(decide(session, f"another {question}", other), Unsat)
+
+
+def _division_of_a_variable(_: Backend, session: Session, manager: Any) -> None:
+    x, three = manager.Symbol("x", INT), manager.Int(-3)
+    remainder = manager.Minus(x, manager.Times(three, manager.Div(x, three)))
+    session.add(manager.Equals(remainder, manager.Int(2)))
+    answer = decide(session, "remainder", manager.LT(x, manager.Int(-(10**6))))
+    expect(isinstance(answer, Sat) and int(answer.model["x"]) % 3 == 2, f"expected a remainder of 2, got {answer}")
+    _expect_kind(decide(session, "other remainder", manager.Equals(x, manager.Int(-3))), Unsat)
+
+
+def _big_integers(_: Backend, session: Session, manager: Any) -> None:
+    x, big = manager.Symbol("x", INT), 10**60 + 1
+    query = manager.Equals(x, manager.Div(manager.Int(-big), manager.Int(7)))
+    answer = decide(session, "big", query)
+    expect(isinstance(answer, Sat) and answer.model["x"] == -big // 7, f"expected {-big // 7}, got {answer}")
+
+
+def _one_hot_counts(_: Backend, session: Session, manager: Any) -> None:
+    rows = [[manager.Symbol(f"tok_{i}_{j}", BOOL) for j in range(3)] for i in range(6)]
+    for row in rows:
+        session.add(manager.ExactlyOne(row))
+    counts = [manager.Plus([manager.Ite(row[j], manager.Int(1), manager.Int(0)) for row in rows]) for j in range(3)]
+    equal = manager.And(manager.Equals(counts[0], counts[1]), manager.Equals(counts[1], counts[2]))
+    _expect_kind(decide(session, "equal counts", equal), Sat)
+    _expect_kind(decide(session, "too many", manager.Not(manager.Equals(manager.Plus(counts), manager.Int(6)))), Unsat)
+
+
+def _same_seed_same_answer(backend: Backend, session: Session, manager: Any) -> None:
+    x, y = (manager.Symbol(name, INT) for name in "xy")
+    query = manager.GT(manager.Plus(x, y), manager.Int(5))
+    models = []
+    for seed in (7, 7, 8):
+        with backend.open(session.environment, session.logic, seed=seed) as seeded:
+            answer = decide(seeded, "seed", query)
+            _expect_kind(answer, Sat)
+            models.append(dict(answer.model) if isinstance(answer, Sat) else {})
+    expect(models[0] == models[1], f"the same seed gave {models[0]} and then {models[1]}")
+
+
+def _fractions(_: Backend, session: Session, manager: Any) -> None:
+    r = manager.Symbol("r", REAL)
+    tenth = manager.Real(Fraction(-1, 10))
+    answer = decide(session, "fraction", manager.Equals(manager.Times(manager.Real(3), r), tenth))
+    expect(isinstance(answer, Sat) and answer.model["r"] == Fraction(-1, 30), f"expected r = -1/30, got {answer}")
+    whole = decide(session, "whole", manager.Equals(r, manager.Real(2)))
+    expect(isinstance(whole, Sat) and type(whole.model["r"]) is Fraction, f"expected a Fraction, got {whole}")
+    between = manager.And(manager.GT(r, manager.Real(0)), manager.LT(r, manager.Real(Fraction(1, 10**30))))
+    _expect_kind(decide(session, "dense", between), Sat)
+
+
+def _mixed(_: Backend, session: Session, manager: Any) -> None:
+    x, r = manager.Symbol("x", INT), manager.Symbol("r", REAL)
+    session.add(manager.Equals(manager.ToReal(x), manager.Times(manager.Real(2), r)))
+    answer = decide(session, "half", manager.Equals(x, manager.Int(3)))
+    expect(isinstance(answer, Sat) and answer.model["r"] == Fraction(3, 2), f"expected r = 3/2, got {answer}")
+
+
+def _products(_: Backend, session: Session, manager: Any) -> None:
+    x, y = (manager.Symbol(name, INT) for name in "xy")
+    query = manager.And(manager.Equals(manager.Times(x, y), manager.Int(15)), manager.GT(x, manager.Int(3)))
+    answer = decide(session, "product", manager.And(query, manager.GT(y, manager.Int(1))))
+    expect(isinstance(answer, Sat) and dict(answer.model) == {"x": 5, "y": 3}, f"expected 5 * 3, got {answer}")
+
+
+def _bit_vectors(_: Backend, session: Session, manager: Any) -> None:
+    a, b = (manager.Symbol(name, BVType(8)) for name in "ab")
+    session.add(manager.Equals(manager.BVAdd(a, b), manager.BV(1, 8)))
+    answer = decide(session, "wrap", manager.And(manager.BVUGT(a, b), manager.BVSLT(a, manager.BV(0, 8))))
+    _expect_kind(answer, Sat)
+    zero = manager.Equals(manager.BVUDiv(a, manager.BV(0, 8)), manager.BV(255, 8))
+    _expect_kind(decide(session, "division by zero is all ones", manager.Not(zero)), Unsat)
+
+
+def _pure_logic(_: Backend, session: Session, manager: Any) -> None:
+    a, b = (manager.Symbol(name, BOOL) for name in "ab")
+    session.add(manager.Implies(a, b))
+    answer = decide(session, "modus ponens", a)
+    expect(
+        isinstance(answer, Sat) and dict(answer.model) == {"a": True, "b": True}, f"expected both true, got {answer}"
+    )
+    _expect_kind(decide(session, "modus tollens", manager.And(a, manager.Not(b))), Unsat)
+
+
+def _odd_names(_: Backend, session: Session, manager: Any) -> None:
+    names = ("true", "let", "a b", "x|y", "and", "div", ".def_0", "é")
+    session.add(manager.And([manager.Not(manager.Symbol(name, BOOL)) for name in names]))
+    answer = decide(session, "names")
+    expect(isinstance(answer, Sat) and not any(answer.model[n] for n in names), f"expected all false, got {answer}")
+
+
+def _describes_itself(backend: Backend, session: Session, manager: Any) -> None:
+    expect(bool(backend.version()), "expected a version")
+    expect(load(backend.home) == backend, f"expected this backend at {backend.home}, where a worker looks for it")
+    answer = decide(session, "name")
+    expect((answer.solver, answer.version) == (backend.name, backend.version()), f"the answer names another: {answer}")
+
+
+CASES: tuple[Case, ...] = (
+    Case("describes itself", "QF_UF", _describes_itself),
+    Case("propositional logic", "QF_UF", _pure_logic),
+    Case("names that are words of SMT-LIB", "QF_UF", _odd_names),
+    Case("satisfiable", "QF_LIA", _satisfiable),
+    Case("unsatisfiable", "QF_LIA", _unsatisfiable),
+    Case("the model is whole", "QF_LIA", _whole_model),
+    Case("the background stays", "QF_LIA", _background_stays),
+    Case("queries leave no trace", "QF_LIA", _queries_leave_no_trace),
+    Case("vacuity shows", "QF_LIA", _vacuity_shows),
+    Case("integer division", "QF_LIA", _integer_division),
+    Case("division of a variable", "QF_LIA", _division_of_a_variable),
+    Case("big integers", "QF_LIA", _big_integers),
+    Case("one-hot counts", "QF_LIA", _one_hot_counts),
+    Case("the same seed gives the same answer", "QF_LIA", _same_seed_same_answer),
+    Case("fractions", "QF_LRA", _fractions),
+    Case("integers among reals", "QF_LIRA", _mixed),
+    Case("products", "QF_NIA", _products),
+    Case("a timeout is unknown", "QF_NIA", _timeout_is_unknown),
+    Case("bit-vectors", "QF_BV", _bit_vectors),
+)
+
+
+def main(arguments: list[str]) -> int:
+    """Print one line per failure; 0 when there is none, 1 when there is, 2 when the question was wrong."""
+    if len(arguments) != 1:
+        print("usage: python -m backends.conformance NAME", file=sys.stderr)
+        return 2
+    try:
+        backend = get(arguments[0])
+        title = f"{backend.name} {backend.version()}"
+        failures = [*check(backend), *(Failure(f"{f.case} (in a worker)", f.reason) for f in check(backend, hard=True))]
+    except BackendError as error:
+        print(error, file=sys.stderr)
+        return 2
+    for failure in failures:
+        print(f"FAILED {failure.case}: {failure.reason}")
+    print(f"{title}: {len(failures)} failures in {2 * len(CASES)} cases")
+    return 1 if failures else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
