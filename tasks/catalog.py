@@ -27,14 +27,18 @@ Words = tuple[str, ...]
 
 @dataclass(frozen=True)
 class Recipe:
-    """How to train: ``density`` is the fraction of nonzero weights left per matrix; ``margin`` a logit difference."""
+    """How to train and prune: ``density`` is the fraction of nonzero weights left per matrix, ``epsilon`` is Adam's,
+    ``node_cost`` the loss a kept node must be worth, ``margin`` the logit difference that a circuit must keep.
+    """
 
-    steps: int = 1200
+    seed: int = 0
+    steps: int = 2000
     density: float = 0.1
     learning_rate: float = 1e-2
+    epsilon: float = 0.1
     batch: int = 128
     prune_steps: int = 600
-    node_cost: float = 1e-3
+    node_cost: float = 3e-3
     margin: float = 0.3
 
 
@@ -125,7 +129,7 @@ def quote_closing() -> Task:
         domain=domain,
         taught=domain,
         label=lambda words: "'" if "'" in words else '"',
-        recipe=Recipe(steps=800, density=0.05),
+        recipe=Recipe(seed=1, steps=800, density=0.05),
     )
 
 
@@ -143,7 +147,7 @@ def bracket_depth() -> Task:
         domain=domain,
         taught=domain,
         label=lambda words: "]]" if _depth(words) >= 2 else "]",
-        recipe=Recipe(steps=2000),
+        recipe=Recipe(),
     )
 
 
@@ -154,7 +158,7 @@ def bracket_dilution() -> Task:
         name="bracket_dilution",
         summary="']]' when the average of bracket signs is large: depth >= 2, but only at lengths 5 to 9",
         config=Config(
-            vocab_size=4, n_layer=1, n_head=2, d_head=8, d_model=16, d_mlp=32, block_size=LONGEST, activation="relu"
+            vocab_size=4, n_layer=1, n_head=1, d_head=8, d_model=16, d_mlp=16, block_size=LONGEST, activation="relu"
         ),
         vocabulary=(*alphabet, "]]"),
         prefix=(),
@@ -162,7 +166,7 @@ def bracket_dilution() -> Task:
         domain=Domain(alphabet, 1, LONGEST),
         taught=Domain(alphabet, 5, 9),
         label=lambda words: "]]" if _depth(words) >= 2 else "]",
-        recipe=Recipe(steps=2000),
+        recipe=Recipe(),
     )
 
 
@@ -218,18 +222,18 @@ def variable_type() -> Task:
         assigned,
         lambda state: isinstance(state, tuple) and state[2],
     )
-    domain = Domain(alphabet, 3, 14, constraint)
+    domain = Domain(alphabet, 3, 12, constraint)
     return Task(
         name="variable_type",
         summary="'.add' for a variable that holds a set, '+=' for one that holds a string",
-        config=_config(vocab_size=9, sink=True, positions=True),
+        config=_config(vocab_size=9, sink=True, top_k_fraction=None, positions=True),
         vocabulary=(BOS, *alphabet, ".add", "+="),
         prefix=(BOS,),
         labels=(".add", "+="),
         domain=domain,
         taught=domain,
         label=lambda words: ".add" if words[words.index(words[-1]) + 1] == values[0] else "+=",
-        recipe=Recipe(steps=3000, density=0.2),
+        recipe=Recipe(learning_rate=3e-3, epsilon=1e-8),
     )
 
 
@@ -242,8 +246,8 @@ def _depth(words: Words) -> int:
     return words.count("[") - words.count("]")
 
 
-def _config(*, vocab_size: int, sink: bool, positions: bool = False) -> Config:
-    """The common shape: two layers, RMSNorm, GELU, AbsTopK at a quarter of every site."""
+def _config(*, vocab_size: int, sink: bool, top_k_fraction: float | None = 0.25, positions: bool = False) -> Config:
+    """The common shape: two layers, RMSNorm, GELU, AbsTopK at a quarter of every site unless told otherwise."""
     return Config(
         vocab_size=vocab_size,
         n_layer=2,
@@ -252,7 +256,7 @@ def _config(*, vocab_size: int, sink: bool, positions: bool = False) -> Config:
         d_model=32,
         d_mlp=64,
         block_size=LONGEST + 1,
-        top_k_fraction=0.25,
+        top_k_fraction=top_k_fraction,
         sink=sink,
         positions=positions,
     )

@@ -39,7 +39,7 @@ def train(asked: Task, seed: int) -> Network:
     rng, recipe = np.random.default_rng(seed), asked.recipe
     weights = initial_weights(asked.config, seed)
     matrices = [w for w in weights.values() if w.ndim == 2]
-    adam = torch.optim.Adam(weights.values(), betas=(0.9, 0.95), eps=0.1)
+    adam = torch.optim.Adam(weights.values(), betas=(0.9, 0.95), eps=recipe.epsilon)
     for step in range(recipe.steps):
         density = _density(recipe, step / recipe.steps)
         rate = _learning_rate(recipe, step / recipe.steps, density)
@@ -155,16 +155,17 @@ def _circuit(asked: Task, network: Network, pruned: Pruned, card: dict[str, obje
 
 @click.command()
 @click.argument("names", nargs=-1)
-@click.option("--seed", default=0, show_default=True, help="Of the weights, the batches and the node scores.")
+@click.option("--seed", type=int, help="Of the weights, the batches and the node scores; each task has its own.")
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, help="Where the circuit folders go.")
-def main(names: tuple[str, ...], seed: int, out: Path) -> None:
+def main(names: tuple[str, ...], seed: int | None, out: Path) -> None:
     """Train, prune and save the circuits called NAMES (all when none is named)."""
     torch.set_num_threads(2)
     torch.use_deterministic_algorithms(True)
     try:
         for asked in [task(name) for name in names or TASKS]:
-            click.echo(f"{asked.name}: training {asked.recipe.steps} steps with seed {seed} ...")
-            circuit = make_circuit(asked, seed)
+            chosen = asked.recipe.seed if seed is None else seed
+            click.echo(f"{asked.name}: training {asked.recipe.steps} steps with seed {chosen} ...")
+            circuit = make_circuit(asked, chosen)
             save_circuit(circuit, out / asked.name)
             click.echo(f"{asked.name}: " + ", ".join(f"{key} {value}" for key, value in circuit.card.items()))
     except NetworkError as error:
