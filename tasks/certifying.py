@@ -1,0 +1,101 @@
+"""What a distillation's certificate holds: the statement, the circuit, the program, the surrogate and the queries.
+
+    certificate.json            statement and checksums (cegis.certificate)
+    program.py                  the printed function
+    circuit/                    the circuit's two files, byte for byte
+    exceptions.json             every sequence on which circuit and program differ (empty when they are equal)
+    surrogate.json, queries/    where a solver proved something: the network, and one SMT-LIB file per length
+
+``checking`` derives all of it again.
+"""
+
+from __future__ import annotations
+
+import json
+from importlib import metadata
+from pathlib import Path
+
+from pysmt.environment import Environment
+from pysmt.logics import QF_LIA
+
+from backends import smtlib_script
+from cegis import Differs, Found, Program, Rung
+from cegis.certificate import Certificate
+from cegis.domain import Domain
+from cegis.symbolic import SymbolicReference, refutation
+from tasks.distillation import CircuitSurrogate, Distillation
+from tasks.files import JSON_FILE, WEIGHTS_FILE, weights_sha256
+
+PACKAGES = ("numpy", "pysmt", "z3-solver", "cvc5", "torch")
+
+
+def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | None:
+    """The certificate, or None when nothing was established (search or proof did not finish)."""
+    outcome, domain = distillation.outcome, distillation.domain
+    if not (isinstance(outcome, Found) and distillation.is_proved) and not isinstance(outcome, Differs):
+        return None
+    exceptions = outcome.exceptions if isinstance(outcome, Differs) else ()
+    if distillation.labelling.undecided:
+        return None
+    files = {
+        "program.py": distillation.source.encode(),
+        f"circuit/{JSON_FILE}": (circuit_folder / JSON_FILE).read_bytes(),
+        f"circuit/{WEIGHTS_FILE}": (circuit_folder / WEIGHTS_FILE).read_bytes(),
+        "exceptions.json": _json([[*e.inputs] for e in exceptions]),
+    }
+    proved = [claim for claim in distillation.claims if claim.rung == Rung.SURROGATE]
+    if proved and distillation.fitted is not None:
+        reference = CircuitSurrogate(
+            distillation.circuit, distillation.fitted.surrogate, f"{distillation.circuit.name}-surrogate"
+        )
+        files["surrogate.json"] = reference.surrogate.to_json().encode()
+        for length in proved[0].domain.lengths:
+            if domain.count(length):
+                files[query_file(length)] = query(domain, reference, outcome.program, length).encode()
+    statement = {
+        "circuit": distillation.circuit.name,
+        "circuit_sha256": weights_sha256(circuit_folder),
+        "lengths": [domain.min_length, domain.max_length],
+        "sequences": domain.size(),
+        "exceptions": len(exceptions),
+        "margin": distillation.labelling.margin,
+        "error_bound": distillation.labelling.radius,
+        "unit_roundoff": distillation.labelling.unit_roundoff,
+        "claims": [
+            {
+                "rung": str(claim.rung),
+                "semantics": claim.semantics,
+                "lengths": [claim.domain.min_length, claim.domain.max_length],
+                "sequences": claim.sequences,
+                "sentence": claim.sentence,
+                "assumption": claim.detail,
+            }
+            for claim in distillation.claims
+        ],
+        "versions": {package: _version(package) for package in PACKAGES},
+    }
+    return Certificate(statement, files)
+
+
+def query(domain: Domain, reference: SymbolicReference, program: Program, length: int) -> str:
+    """The SMT-LIB text whose unsatisfiability is "program = reference on all sequences of this length"."""
+    environment = Environment()
+    symbols = program.grammar.signature.symbols(environment.formula_manager, length)
+    formula = refutation(domain, symbols, reference, program)
+    return smtlib_script([formula], QF_LIA, f"{reference.name}/length={length}", "unsat")
+
+
+def query_file(length: int) -> str:
+    """Where a length's query stands in the certificate."""
+    return f"queries/length-{length:03d}.smt2"
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, ensure_ascii=False) + "\n").encode()
+
+
+def _version(package: str) -> str:
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return "not installed"

@@ -1,0 +1,244 @@
+"""Check a certificate without trusting how it was made.
+
+Neither the search, nor the surrogate fit, nor the executor that labelled the domain has a part in it. What prover and
+check share are the file reader, the grammar's rows and their formulas; the network step executes the printed text and
+needs none of those formulas.
+
+- *files*: every byte is the one in the manifest;
+- *program*: the printed text is a program of the motif grammar, and prints as the same text again;
+- *network*: torch runs the circuit in float64 on every sequence, without merging, next to the printed function itself
+  (compiled from the text, which the grammar has shown to be harmless); they differ exactly on the listed exceptions,
+  and every margin exceeds the certified error bound;
+- *surrogate*: exact integer evaluation agrees with torch on every sequence, and its partial sums stay below 2^24;
+- *queries*: each SMT-LIB file is the one that program and surrogate give, and a solver of the checker's choice, best
+  another than the prover's, finds it unsatisfiable.
+"""
+
+from __future__ import annotations
+
+import builtins
+import json
+import tempfile
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+from pysmt.environment import Environment
+from pysmt.logics import QF_LIA
+
+from backends import Backend, Limits, Sat, Unknown, Unsat, available, decide
+from cegis import Domain, Program, motifs
+from cegis.certificate import Certificate, CertificateError
+from cegis.symbolic import refutation
+from dsl.operators import GrammarError
+from dsl.sequences import SymbolicSequence
+from tasks.certifying import query, query_file
+from tasks.circuit import Circuit
+from tasks.files import load_circuit, weights_sha256
+from tasks.surrogate import Surrogate
+
+BUILTINS = ("any", "enumerate", "len", "list", "max", "min", "next", "str", "sum", "zip")
+
+
+@dataclass(frozen=True)
+class Checked:
+    """One step of a check: whether it holds, what was seen, and its cost. An open step neither holds nor fails."""
+
+    name: str
+    holds: bool | None
+    text: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class SurrogateText:
+    """The certified surrogate as a solver's reference."""
+
+    surrogate: Surrogate
+    name: str
+    semantics: str = ""
+
+    def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        return self.surrogate.differs(symbols, answer)
+
+    def label(self, sequence: tuple[str, ...]) -> str:
+        raise CertificateError("a certificate's surrogate is not a source of labels")
+
+
+def check(
+    folder: Path, backend: Backend, *, seconds: float = 120.0, on_step: Callable[[Checked], None] = lambda step: None
+) -> tuple[Checked, ...]:
+    """Every step of the check, in order; stops at the first that fails.
+
+    Raises CertificateError when ``folder`` is not a certificate at all or was changed.
+    """
+    done: list[Checked] = []
+    began = time.perf_counter()
+    for name, holds, text in _steps(folder, backend, began + seconds):
+        done.append(Checked(name, holds, text, time.perf_counter() - began))
+        on_step(done[-1])
+        if holds is False:
+            break
+        began = time.perf_counter()
+    return tuple(done)
+
+
+def other_backend(folder: Path) -> Backend:
+    """An installed backend that did not make the solver proof, if there is one; else one that did."""
+    claims = Certificate.load(folder).statement.get("claims", [])
+    used = " ".join(str(claim.get("sentence", "")) for claim in claims)
+    installed = available()
+    if not installed:
+        raise CertificateError("no solver is installed to check the queries with; run: pip install z3-solver cvc5")
+    return next((backend for backend in installed if f"by {backend.name} " not in used), installed[0])
+
+
+def _steps(folder: Path, backend: Backend, deadline: float) -> Iterator[tuple[str, bool | None, str]]:
+    certificate = Certificate.load(folder)
+    yield "files", True, f"{len(certificate.files)} files are the ones in the manifest"
+    statement = certificate.statement
+    try:
+        circuit, digest = _circuit(certificate)
+        shortest, longest = (int(n) for n in statement["lengths"])
+        domain = circuit.domain.up_to(longest)
+        sequences, bound = int(statement["sequences"]), float(statement["error_bound"])
+        claimed_hash, count = statement["circuit_sha256"], int(statement["exceptions"])
+        exceptions = {tuple(map(str, e)) for e in json.loads(certificate.files["exceptions.json"])}
+        text = certificate.files["program.py"].decode()
+        claims = list(statement["claims"])
+    except (KeyError, TypeError, ValueError) as error:
+        raise CertificateError(f"{folder}: the statement is not complete: {error}") from error
+    right = (domain.min_length, domain.size(), digest, len(exceptions)) == (shortest, sequences, claimed_hash, count)
+    yield "statement", right and sequences > 0, (
+        f"circuit {circuit.name} ({digest[:12]}), {sequences:,} sequences of length {shortest} to {longest}, "
+        f"{count:,} exceptions" if right else "the statement does not fit the circuit, the domain or the exceptions"
+    )  # fmt: skip
+    try:
+        program = Program.parse(text, motifs(domain.alphabet, circuit.labels, min_length=domain.min_length))
+    except GrammarError as error:
+        yield "program", False, f"the printed function is not a program of the grammar: {error}"
+        return
+    yield "program", True, f"the printed function is a program of {program.size} operators in the motif grammar"
+    network = _execute(circuit, domain)
+    yield _network(circuit, domain, network, text, exceptions, bound)
+    if "surrogate.json" in certificate.files:
+        surrogate = Surrogate.from_json(certificate.files["surrogate.json"].decode())
+        yield _surrogate(domain, network, surrogate)
+        lengths = [n for c in claims if c["rung"] == "surrogate" for n in range(c["lengths"][0], c["lengths"][1] + 1)]
+        yield from _queries(certificate, circuit, domain, program, surrogate, lengths, backend, deadline)
+
+
+def _circuit(certificate: Certificate) -> tuple[Circuit, str]:
+    """The certified circuit and the hash of its files, loaded like any untrusted circuit."""
+    with tempfile.TemporaryDirectory() as scratch:
+        for name, content in certificate.files.items():
+            if name.startswith("circuit/"):
+                (Path(scratch) / Path(name).name).write_bytes(content)
+        return load_circuit(Path(scratch)), weights_sha256(Path(scratch))
+
+
+@dataclass(frozen=True)
+class Executed:
+    """The circuit run by torch: per length, sequences and winning labels; and the smallest margin of all."""
+
+    lengths: tuple[tuple[NDArray[np.int8], NDArray[np.int64]], ...]
+    margin: float
+
+
+def _execute(circuit: Circuit, domain: Domain) -> Executed:
+    from tasks.torch_model import run_circuit  # torch takes a second to import; only this step needs it
+
+    lengths, margin = [], np.inf
+    for length in domain.lengths:
+        sequences = domain.sequences(length)
+        if len(sequences):
+            logits = run_circuit(circuit, sequences)
+            top = np.sort(logits, axis=1)
+            margin = min(margin, float((top[:, -1] - top[:, -2]).min()))
+            lengths.append((sequences, logits.argmax(axis=1)))
+    return Executed(tuple(lengths), margin)
+
+
+def _network(
+    circuit: Circuit, domain: Domain, network: Executed, text: str, exceptions: set[tuple[str, ...]], bound: float
+) -> tuple[str, bool, str]:
+    function, differing = printed_function(text), set()
+    for sequences, winners in network.lengths:
+        for row, winner in zip(sequences, winners, strict=True):
+            words = domain.words(row)
+            if function(list(words)) != circuit.labels[int(winner)]:
+                differing.add(words)
+    if differing != exceptions:
+        first = min(differing ^ exceptions, key=lambda words: (len(words), words))
+        return "network", False, f"network and program do not stand as certified on {' '.join(first)!r}"
+    if not network.margin > 2 * bound:
+        return "network", False, f"the smallest margin {network.margin:.3g} is not beyond the error bound {bound:.1e}"
+    seen = sum(len(sequences) for sequences, _ in network.lengths)
+    listed = f"except the {len(exceptions):,} listed" if exceptions else "without exception"
+    text = f"torch float64 = printed function on all {seen:,} sequences, {listed}; margin {network.margin:.3g}"
+    return "network", True, text
+
+
+def printed_function(text: str) -> Callable[[list[str]], str]:
+    """The function that ``text`` defines, with a handful of builtins; parse it with the grammar first."""
+    scope: dict[str, Any] = {"__builtins__": {name: getattr(builtins, name) for name in BUILTINS}}
+    exec(compile(text, "<program.py>", "exec"), scope)
+    functions = [value for name, value in scope.items() if name != "__builtins__"]
+    assert len(functions) == 1, "the grammar admits exactly one function"
+    return functions[0]  # type: ignore[no-any-return]
+
+
+def _surrogate(domain: Domain, network: Executed, surrogate: Surrogate) -> tuple[str, bool, str]:
+    for sequences, winners in network.lengths:
+        wrong = np.flatnonzero(surrogate.labels(sequences) != winners)
+        if len(wrong):
+            first = " ".join(domain.words(sequences[wrong[0]]))
+            return "surrogate", False, f"surrogate and network differ on {first!r}"
+    if surrogate.max_length < (domain.max_length or 0):
+        return "surrogate", False, f"exact only up to length {surrogate.max_length}, claimed up to {domain.max_length}"
+    sums = f"partial sums at most {surrogate.largest_sum:,} < 2^24"
+    return "surrogate", True, f"equal to the network on all {domain.size():,} sequences; {sums}"
+
+
+def _queries(
+    certificate: Certificate,
+    circuit: Circuit,
+    domain: Domain,
+    program: Program,
+    surrogate: Surrogate,
+    lengths: list[int],
+    backend: Backend,
+    deadline: float,
+) -> Iterator[tuple[str, bool | None, str]]:
+    reference = SurrogateText(surrogate, f"{circuit.name}-surrogate")
+    lengths = [length for length in lengths if domain.count(length)]
+    for length in lengths:
+        recorded = certificate.files.get(query_file(length))
+        if recorded is None or recorded.decode() != query(domain, reference, program, length):
+            yield "queries", False, f"{query_file(length)} is not the query of this program and surrogate"
+            return
+    environment = Environment()
+    proved: list[int] = []
+    with backend.open(environment, QF_LIA, hard=True) as session:
+        for length in lengths:
+            left = deadline - time.perf_counter()
+            symbols = program.grammar.signature.symbols(environment.formula_manager, length)
+            formula = refutation(domain, symbols, reference, program)
+            if left <= 0:
+                break
+            match decide(session, f"check/length={length}", formula, Limits(seconds=left)):
+                case Unsat():
+                    proved.append(length)
+                case Sat():
+                    yield "queries", False, f"{backend.name} refutes the program at length {length}"
+                    return
+                case Unknown():
+                    break
+    done = f"{backend.name} {backend.version()} finds {len(proved)} of {len(lengths)} queries unsatisfiable"
+    yield "queries", True if len(proved) == len(lengths) else None, (
+        f"{done} (lengths {lengths[0]} to {lengths[-1]})" if len(proved) == len(lengths) else f"{done}; time limit"
+    )  # fmt: skip

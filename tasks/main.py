@@ -1,0 +1,184 @@
+"""The command line: ``distill list``, ``show``, ``run``, ``check``, and what other packages contribute.
+
+Exit codes: 0 proved (or checked), 1 finished but not proved, 2 bad input (one line on standard error). Results go to
+standard output, progress to standard error: a live bar on a terminal, plain lines elsewhere, nothing with ``--json``.
+Commands are contributed through the entry point group ``distill.commands`` (``bench`` is one).
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from importlib.metadata import EntryPoint, entry_points
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from tasks.checking import Checked
+    from tasks.circuit import Circuit
+
+GROUP = "distill.commands"
+PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
+
+
+class Contributed(click.Group):
+    """A group that also lists commands other packages contribute; a command is loaded when it is called."""
+
+    def list_commands(self, context: click.Context) -> list[str]:
+        return sorted({*super().list_commands(context), *_contributed()})
+
+    def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        own = super().get_command(context, name)
+        if own is not None or name not in _contributed():
+            return own
+        command = _contributed()[name].load()
+        if not isinstance(command, click.Command):
+            raise click.ClickException(f"the contributed command {name!r} is not a click command")
+        return command
+
+
+def _contributed() -> dict[str, EntryPoint]:
+    return {point.name: point for point in entry_points(group=GROUP)}
+
+
+@click.group(cls=Contributed, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(package_name="symbolic-circuit-distillation")
+def distill() -> None:
+    """Small neural circuits in, short readable Python functions out, with a proof of where the two are equal."""
+
+
+@distill.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def list_circuits(as_json: bool) -> None:
+    """List the shipped circuits."""
+    from tasks.files import load_circuit, shipped_names, shipped_path
+
+    circuits = [load_circuit(shipped_path(name)) for name in shipped_names()]
+    if as_json:
+        click.echo(json.dumps([{"name": c.name, "summary": c.summary} for c in circuits], ensure_ascii=False, indent=2))
+        return
+    width = max(len(circuit.name) for circuit in circuits)
+    for circuit in circuits:
+        click.echo(f"{circuit.name:<{width}}  {circuit.summary}")
+
+
+@distill.command()
+@click.argument("circuit")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def show(circuit: str, as_json: bool) -> None:
+    """Show CIRCUIT (a shipped name or a folder): network, kept nodes, domain."""
+    from tasks.report import circuit_json, circuit_text
+
+    loaded, _ = _load(circuit)
+    click.echo(json.dumps(circuit_json(loaded), ensure_ascii=False, indent=2) if as_json else circuit_text(loaded))
+
+
+@distill.command()
+@click.argument("circuit")
+@click.option("--backend", default="z3", show_default=True, help="The solver: z3, cvc5 or a registered one.")
+@click.option("--length", default=10, show_default=True, help="Longest sequences the claim is about.")
+@click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run.")
+@click.option("--seed", default=0, show_default=True, help="Seed of search and solver.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: NAME.cert]")
+def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_json: bool, out: Path | None) -> int:
+    """Distill CIRCUIT (a shipped name or a folder) to a Python function, and prove it."""
+    from backends import get
+    from cegis.certificate import check_writable
+    from tasks.certifying import certify
+    from tasks.distillation import bounded_domain, distill
+    from tasks.progress import observed
+    from tasks.report import distillation_json, distillation_text
+
+    loaded, folder = _load(circuit)
+    solver = get(backend)
+    solver.version()  # a missing solver is bad input, found before any work
+    if seconds <= 0:
+        raise click.ClickException(f"expected a time limit of more than 0 seconds, got {seconds:g}")
+    bounded_domain(loaded, length)
+    target = out or Path(f"{loaded.name}.cert")
+    check_writable(target)
+    with observed(quiet=as_json) as observers:
+        result = distill(loaded, solver, length=length, seconds=seconds, seed=seed, **observers)
+    certificate = certify(result, folder)
+    saved = None if certificate is None else certificate.save(target)
+    if as_json:
+        click.echo(json.dumps(distillation_json(result, saved), ensure_ascii=False, indent=2))
+    else:
+        click.echo(distillation_text(result, saved))
+    return PROVED if result.is_proved else NOT_PROVED
+
+
+@distill.command()
+@click.argument("certificate", type=click.Path(path_type=Path))
+@click.option("--backend", help="Solver for the queries.  [default: one that did not make the proof]")
+@click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the solver's part.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def check(certificate: Path, backend: str | None, seconds: float, as_json: bool) -> int:
+    """Check a CERTIFICATE folder, independently of how it was made."""
+    from backends import get
+    from tasks.checking import check as steps_of
+    from tasks.checking import other_backend
+    from tasks.report import check_text
+
+    solver = get(backend) if backend else other_backend(certificate)
+    solver.version()
+
+    def tell(step: Checked) -> None:
+        if not as_json:
+            click.echo(check_text(step))
+
+    steps = steps_of(certificate, solver, seconds=seconds, on_step=tell)
+    holds = all(step.holds for step in steps)
+    if as_json:
+        click.echo(json.dumps({"holds": holds, "steps": [vars(step) for step in steps]}, ensure_ascii=False, indent=2))
+    elif holds:
+        click.echo("The certificate holds.")
+    elif any(step.holds is False for step in steps):
+        click.echo("The certificate does NOT hold.")
+    else:
+        click.echo("The certificate holds as far as it was checked; one step is open.")
+    return PROVED if holds else NOT_PROVED
+
+
+def _load(circuit: str) -> tuple[Circuit, Path]:
+    """A shipped circuit by name, or any circuit by folder."""
+    from tasks.files import load_circuit, shipped_names, shipped_path
+
+    is_path = "/" in circuit or circuit.startswith(".") or (circuit not in shipped_names() and Path(circuit).exists())
+    folder = Path(circuit) if is_path else shipped_path(circuit)
+    return load_circuit(folder), folder
+
+
+def main(arguments: list[str] | None = None) -> Any:
+    """Run the command line and exit with its code."""
+    try:
+        code = distill.main(args=arguments, prog_name="distill", standalone_mode=False)
+    except click.exceptions.Abort:
+        click.echo("distill: interrupted", err=True)
+        code = NOT_PROVED
+    except click.ClickException as error:
+        click.echo(f"distill: {' '.join(error.format_message().split())}", err=True)
+        code = BAD_INPUT
+    except (ValueError, RuntimeError, OSError) as error:
+        if not _is_ours(error):
+            raise
+        click.echo(f"distill: {' '.join(str(error).split())}", err=True)
+        code = BAD_INPUT
+    sys.exit(code if isinstance(code, int) else PROVED)
+
+
+def _is_ours(error: Exception) -> bool:
+    """Whether the error is one our rooms raise on purpose: its message is meant for the user."""
+    from backends import BackendError
+    from cegis import DomainError, GrammarError
+    from cegis.certificate import CertificateError
+    from tasks.network import NetworkError
+
+    return isinstance(error, (BackendError, DomainError, GrammarError, CertificateError, NetworkError))
+
+
+if __name__ == "__main__":
+    main()
