@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 
-.PHONY: demo test test-all check circuits bench clean
+.PHONY: demo test test-all lint check circuits bench clean
 
 demo: $(VENV)/ready
 	$(BIN)/distill run quote_closing --out out/quote_closing
@@ -14,11 +14,12 @@ test: $(VENV)/ready
 test-all: $(VENV)/ready
 	$(BIN)/pytest
 
-check: $(VENV)/ready
+lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
-	$(BIN)/pytest -m "not slow"
+
+check: lint test
 
 circuits: $(VENV)/ready
 	$(BIN)/python -m tasks.training

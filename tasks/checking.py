@@ -150,8 +150,11 @@ class Executed:
 
 
 def _execute(circuit: Circuit, domain: Domain) -> Executed:
-    from tasks.torch_model import run_circuit  # torch takes a second to import; only this step needs it
+    import torch  # it takes a second, and only this step needs it
 
+    from tasks.torch_model import run_circuit
+
+    torch.set_num_threads(1)  # the matrices are small: threads only wait for each other
     lengths, margin = [], np.inf
     for length in domain.lengths:
         sequences = domain.sequences(length)

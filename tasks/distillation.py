@@ -155,12 +155,12 @@ def distill(
 
     labelling = label_domain(circuit, domain, on_progress=on_progress)
     table = as_table(circuit, labelling)
-    link("circuit", _describe_labels(circuit, labelling), start)
+    link("circuit run", _describe_labels(circuit, labelling), start)
     since = time.perf_counter()
     fitted = None
     if not table.undecided:
         fitted = fit(table, len(circuit.labels), seconds=seconds / 4)
-        link("surrogate", _describe_fit(fitted), since)
+        link("fit", _describe_fit(fitted), since)
     grammar = grammar or motifs(circuit.domain.alphabet, circuit.labels, min_length=domain.min_length)
     since = time.perf_counter()
     left = max(1.0, seconds - (since - start))
@@ -185,7 +185,7 @@ def distill(
             queries = symbolic.queries
     link("search", _describe_search(outcome, queries), since)
     for claim in outcome.claims if isinstance(outcome, Found) else ():
-        chain.append(Link(str(claim.rung), f"program {claim.sentence}", claim.seconds))
+        chain.append(Link(f"{claim.rung}", f"PROVED: program {claim.sentence}", claim.seconds))
         on_link(chain[-1])
     return Distillation(circuit, domain, labelling, fitted, outcome, tuple(chain), queries)
 

@@ -67,9 +67,9 @@ def distillation_text(result: Distillation, saved: Path | None) -> str:
     lines += ["", verdict(result)]
     lines += [f"  on {' '.join(e.inputs)!r}: circuit {e.expected!r}, program {e.got!r}" for e in _exceptions(result)]
     lines += ["", "The chain:"]
-    lines += [f"  {link.name:<10} {link.seconds:>7.2f} s  {link.text}" for link in result.chain]
-    lines += [f"  note       {note}" for note in _notes(result)]
-    lines += [f"  assumption {result.labelling.assumption}", cost_sentence(result)]
+    lines += [f"  {link.name:<11} {link.seconds:>7.2f} s  {link.text}" for link in result.chain]
+    lines += [f"  note        {note}" for note in _notes(result)]
+    lines += [f"  assumption  {result.labelling.assumption}", cost_sentence(result)]
     lines += [
         "",
         f"Certificate: {saved} (check it with: distill check {saved})" if saved else "No certificate written.",
@@ -136,8 +136,8 @@ def verdict(result: Distillation) -> str:
 def cost_sentence(result: Distillation) -> str:
     """What enumeration cost beside what the solver cost."""
     solver = [claim for claim in result.claims if str(claim.rung) == "surrogate"]
-    enumeration = next((link.seconds for link in result.chain if link.name == "circuit"), 0.0)
-    text = f"  cost       enumeration of the circuit {enumeration:.2f} s"
+    enumeration = next((link.seconds for link in result.chain if link.name == "circuit run"), 0.0)
+    text = f"  cost        enumeration of the circuit {enumeration:.2f} s"
     if solver:
         return f"{text}, solver proof over its surrogate {solver[0].seconds:.2f} s"
     return f"{text}, no solver proof"

@@ -30,7 +30,7 @@ from tasks.network import NetworkError
 Integers = NDArray[np.int64]
 
 EXACT = 2**24  # float32 holds every integer up to here
-SEMANTICS = "exact integer arithmetic (the surrogate is the same function in real arithmetic and in float32)"
+SEMANTICS = "exact integer arithmetic (which for the surrogate is also its real and its float32 value)"
 _FIELDS = ("before", "here", "bias", "hidden", "hidden_bias", "readout", "readout_bias")
 
 
