@@ -87,7 +87,7 @@ def score(asked: Task, circuit: Circuit, longest: int) -> dict[str, int | float]
     The margin is the logit of the true label minus the largest other one: negative where the circuit is wrong.
     """
     right, of, smallest = 0, 0, np.inf
-    for length in range(circuit.domain.min_length, longest + 1):
+    for length in circuit.domain.up_to(min(longest, asked.domain.max_length or longest)).lengths:
         sequences = circuit.domain.sequences(length)
         if not len(sequences):
             continue
