@@ -9,6 +9,7 @@ grammar agrees with the examples.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
@@ -18,7 +19,7 @@ from dsl.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, Term
 from dsl.program import Program
-from dsl.thresholds import solve_threshold
+from dsl.thresholds import solve_thresholds
 from dsl.trees import Leaf, Tree, grow_tree
 
 
@@ -96,8 +97,9 @@ class Enumerator:
         tree = self._tree()
         if tree is not None:
             found.append(tree)
-        priced = [(self.grammar.cost(term), term) for term in found]
-        return min(((cost, term) for cost, term in priced if cost is not None), key=lambda f: f[0], default=None)
+        limit = math.inf if self._max_cost is None else self._max_cost
+        priced = [(cost, term) for term in found if (cost := self.grammar.cost(term)) is not None and cost <= limit]
+        return min(priced, key=lambda pair: pair[0], default=None)
 
     def _tree(self) -> Term | None:
         if self._choose is None:
@@ -128,8 +130,7 @@ class Enumerator:
         values = np.array([term.evaluate(self.bank.batch) for term in basis], np.int64)
         kinds = np.unique(self._target)
         for kind in kinds[1:] if len(kinds) == 2 else kinds:
-            term = solve_threshold(self.grammar, basis, values, self._target == kind, seconds=1.0)
-            if term is not None:
+            for term in solve_thresholds(self.grammar, basis, values, self._target == kind, seconds=1.0):
                 flag = self._choose.arguments[0]
                 cost = min(self.grammar.derivations(term, flag), default=None)
                 if cost is not None:

@@ -23,15 +23,25 @@ MAX_BIAS = 16
 USE_COST = 3
 
 
-def solve_threshold(
+def solve_thresholds(
     grammar: Grammar, numbers: Sequence[Term], values: NDArray[np.int64], positive: NDArray[np.bool_], *, seconds: float
-) -> Term | None:
-    """A flag that is true exactly on the ``positive`` examples, or None when there is none (or none in time).
+) -> tuple[Term, ...]:
+    """Flags that are true exactly on the ``positive`` examples; none when there is none (or none in time).
 
-    values: (numbers, examples), the value of each number on each example. positive: (examples,).
+    values: (numbers, examples), the value of each number on each example. positive: (examples,). The numbers may
+    depend on each other (counts add up to the length), so the simplest threshold without each of the numbers used is
+    solved for too, and the grammar's costs decide.
     """
+    found = []
     weights = _separate(values, positive, seconds)
-    return None if weights is None else _as_term(grammar, numbers, weights[:-1], int(weights[-1]))
+    if weights is not None:
+        found.append(weights)
+        for used in np.flatnonzero(weights[:-1]):
+            without = _separate(np.delete(values, used, axis=0), positive, seconds)
+            if without is not None:
+                found.append(np.insert(without, used, 0))
+    terms = (_as_term(grammar, numbers, weights[:-1], int(weights[-1])) for weights in found)
+    return tuple(term for term in terms if term is not None)
 
 
 def _separate(values: NDArray[np.int64], positive: NDArray[np.bool_], seconds: float) -> NDArray[np.int64] | None:
