@@ -147,7 +147,7 @@ def bracket_depth() -> Task:
         domain=domain,
         taught=domain,
         label=lambda words: "]]" if _depth(words) >= 2 else "]",
-        recipe=Recipe(),
+        recipe=Recipe(node_cost=1e-3),
     )
 
 
