@@ -163,7 +163,7 @@ def distill(
         link("fit", _describe_fit(fitted), since)
     grammar = grammar or motifs(circuit.domain.alphabet, circuit.labels, min_length=domain.min_length)
     since = time.perf_counter()
-    left = max(1.0, seconds - (since - start))
+    left = max(1e-3, seconds - (since - start))
     exhaustive = Exhaustive(table)
     if fitted is None or fitted.wrong:
         outcome = _search(circuit, domain, grammar, Combined((exhaustive,)), left, seed, on_round)

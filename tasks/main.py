@@ -8,6 +8,7 @@ Commands are contributed through the entry point group ``distill.commands`` (``b
 from __future__ import annotations
 
 import json
+import math
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -80,7 +81,9 @@ def show(circuit: str, as_json: bool) -> None:
 @click.option("--backend", default="z3", show_default=True, help="The solver: z3, cvc5 or a registered one.")
 @click.option("--length", default=10, show_default=True, help="Longest sequences the claim is about.")
 @click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run.")
-@click.option("--seed", default=0, show_default=True, help="Seed of search and solver.")
+@click.option(
+    "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of search and solver."
+)
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: NAME.cert]")
 def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_json: bool, out: Path | None) -> int:
@@ -95,8 +98,7 @@ def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_j
     loaded, folder = _load(circuit)
     solver = get(backend)
     solver.version()  # a missing solver is bad input, found before any work
-    if seconds <= 0:
-        raise click.ClickException(f"expected a time limit of more than 0 seconds, got {seconds:g}")
+    _check_seconds(seconds)
     bounded_domain(loaded, length)
     target = out or Path(f"{loaded.name}.cert")
     check_writable(target)
@@ -123,6 +125,7 @@ def check(certificate: Path, backend: str | None, seconds: float, as_json: bool)
     from tasks.checking import other_backend
     from tasks.report import check_text
 
+    _check_seconds(seconds)
     solver = get(backend) if backend else other_backend(certificate)
     solver.version()
 
@@ -141,6 +144,11 @@ def check(certificate: Path, backend: str | None, seconds: float, as_json: bool)
     else:
         click.echo("The certificate holds as far as it was checked; one step is open.")
     return PROVED if holds else NOT_PROVED
+
+
+def _check_seconds(seconds: float) -> None:
+    if not 0 < seconds < math.inf:
+        raise click.ClickException(f"expected a time limit of more than 0 seconds, got {seconds:g}")
 
 
 def _load(circuit: str) -> tuple[Circuit, Path]:

@@ -1,0 +1,175 @@
+"""The command line as a user meets it: results on standard output, one line and exit code 2 for bad input."""
+
+from __future__ import annotations
+
+import json
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from importlib import metadata
+
+import numpy as np
+import pytest
+
+from tasks.files import shipped_path
+from tasks.main import main
+
+CIRCUIT = "quote_closing"
+
+
+@dataclass
+class Done:
+    returncode: int
+    stdout: str
+    stderr: str
+
+
+@pytest.fixture
+def distill(tmp_path, monkeypatch, capsys):
+    """The command line in this process, run in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(*arguments):
+        with pytest.raises(SystemExit) as ended:
+            main([str(argument) for argument in arguments])
+        out, err = capsys.readouterr()
+        return Done(ended.value.code, out, err)
+
+    return run
+
+
+def test_the_installed_command_runs_in_a_process_of_its_own(tmp_path):
+    command = [sys.executable, "-m", "tasks.main", "run", CIRCUIT, "--length", "3"]
+    done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
+    assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
+    assert "PROVED" in done.stdout
+
+
+def test_run_prints_function_claim_chain_and_certificate(distill):
+    done = distill("run", CIRCUIT, "--length", 5)
+    assert done.returncode == 0
+    for part in ("def quote_closing(tokens", "PROVED", "The chain:", "enumeration of the circuit", "Certificate:"):
+        assert part in done.stdout
+    assert "round 1" in done.stderr
+    assert "\x1b" not in done.stdout + done.stderr
+    checked = distill("check", f"{CIRCUIT}.cert")
+    assert checked.returncode == 0
+    assert "The certificate holds." in checked.stdout
+
+
+def test_json_is_one_object_and_nothing_else(distill):
+    done = distill("run", CIRCUIT, "--length", 4, "--backend", "cvc5", "--json", "--out", "c")
+    result = json.loads(done.stdout)
+    assert done.stderr == ""
+    assert (done.returncode, result["proved"], result["outcome"], result["certificate"]) == (0, True, "found", "c")
+    assert {claim["rung"] for claim in result["claims"]} == {"surrogate", "enumerated"}
+    assert json.loads(distill("check", "c", "--json").stdout)["holds"] is True
+
+
+def test_a_changed_certificate_is_refused(distill, tmp_path):
+    distill("run", CIRCUIT, "--length", 3, "--out", "c")
+    program = tmp_path / "c" / "program.py"
+    program.write_text(program.read_text().replace("in tokens", "not in tokens"))
+    refused(distill("check", "c"), "program.py is not the file that was certified")
+
+
+def test_list_and_show_speak_of_every_circuit(distill):
+    listed = distill("list")
+    assert CIRCUIT in listed.stdout
+    shown = distill("show", CIRCUIT)
+    for part in ("AbsTopK", "nodes kept", "0.attn.", "exactly one quote", "edges"):
+        assert part in shown.stdout
+    assert json.loads(distill("show", CIRCUIT, "--json").stdout)["name"] == CIRCUIT
+
+
+def test_a_run_that_ends_unproved_exits_with_one(distill, tmp_path):
+    done = distill("run", CIRCUIT, "--length", 8, "--time-limit", "0.001", "--out", "c")
+    assert done.returncode == 1
+    assert "NOT PROVED" in done.stdout
+    assert "No certificate written" in done.stdout
+    assert not (tmp_path / "c").exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["run", "no_such_circuit"], "quote_closing"),
+        (["run", CIRCUIT, "--backend", "yices"], "unknown backend 'yices'; known: z3, cvc5"),
+        (["run", CIRCUIT, "--length", "0"], "expected a length from 1 to 16"),
+        (["run", CIRCUIT, "--length", "99999"], "expected a length from 1 to 16"),
+        (["run", CIRCUIT, "--length", "many"], "not a valid integer"),
+        (["run", CIRCUIT, "--time-limit", "0"], "more than 0 seconds"),
+        (["run", CIRCUIT, "--time-limit", "nan"], "more than 0 seconds"),
+        (["run", CIRCUIT, "--seed", "-1"], "seed"),
+        (["run", CIRCUIT, "--out", "taken"], "it is a file"),
+        (["run", CIRCUIT, "--out", "taken/inside"], "taken"),
+        (["run", "./nowhere"], "nowhere"),
+        (["run"], "CIRCUIT"),
+        (["run", CIRCUIT, "--frobnicate"], "frobnicate"),
+        (["frobnicate"], "frobnicate"),
+        (["check", "nowhere"], "is not a certificate"),
+        (["show", "taken"], "taken"),
+    ],
+)
+def test_bad_input_is_one_line_and_exit_code_two(distill, tmp_path, arguments, message):
+    (tmp_path / "taken").write_text("")
+    before = sorted(tmp_path.rglob("*"))
+    refused(distill(*arguments), message)
+    assert sorted(tmp_path.rglob("*")) == before
+
+
+def damage_nan(folder):
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder / "weights.safetensors")
+    tensors["lm_head.weight"][0, 0] = np.nan
+    save_file(tensors, folder / "weights.safetensors")
+
+
+def damage_shape(folder):
+    from safetensors.numpy import load_file, save_file
+
+    tensors = load_file(folder / "weights.safetensors")
+    tensors["lm_head.weight"] = tensors["lm_head.weight"][:, :-1].copy()
+    save_file(tensors, folder / "weights.safetensors")
+
+
+@pytest.mark.parametrize(
+    ("damage", "message"),
+    [
+        (lambda f: (f / "weights.safetensors").unlink(), "weights.safetensors"),
+        (
+            lambda f: (f / "weights.safetensors").write_bytes((f / "weights.safetensors").read_bytes()[:5000]),
+            "safetens",
+        ),
+        (lambda f: (f / "circuit.json").write_text("{"), "circuit.json"),
+        (damage_nan, "NaN"),
+        (damage_shape, "lm_head.weight should have shape"),
+    ],
+)
+def test_a_damaged_circuit_is_one_line_and_exit_code_two(distill, tmp_path, damage, message):
+    folder = tmp_path / "mine"
+    shutil.copytree(shipped_path(CIRCUIT), folder)
+    damage(folder)
+    refused(distill("run", "./mine"), message)
+
+
+def test_a_missing_solver_names_its_package(distill, monkeypatch):
+    real = metadata.version
+
+    def version(name):
+        if name == "z3-solver":
+            raise metadata.PackageNotFoundError(name)
+        return real(name)
+
+    monkeypatch.setattr(metadata, "version", version)
+    refused(distill("run", CIRCUIT), "pip install z3-solver")
+
+
+def refused(done, message):
+    assert done.returncode == 2, done.stderr
+    assert done.stdout == ""
+    assert len(done.stderr.strip().splitlines()) == 1, done.stderr
+    assert done.stderr.startswith("distill: ")
+    assert message in done.stderr
