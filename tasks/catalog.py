@@ -9,7 +9,7 @@ This file trains nothing; ``training`` and ``pruning`` do.
 from __future__ import annotations
 
 from collections.abc import Callable, Hashable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -122,7 +122,7 @@ def quote_closing() -> Task:
     return Task(
         name="quote_closing",
         summary="close a string with the quote that opened it",
-        config=_config(vocab_size=5, sink=True),
+        config=_config(5, sink=True),
         vocabulary=(BOS, *alphabet),
         prefix=(BOS,),
         labels=("'", '"'),
@@ -140,7 +140,7 @@ def bracket_depth() -> Task:
     return Task(
         name="bracket_depth",
         summary="']]' when at least two more brackets were opened than closed, else ']'",
-        config=_config(vocab_size=5, sink=True),
+        config=_config(5, sink=True),
         vocabulary=(BOS, *alphabet, "]]"),
         prefix=(BOS,),
         labels=("]", "]]"),
@@ -185,14 +185,14 @@ def bracket_depth_deep() -> Task:
     return Task(
         name="bracket_depth_deep",
         summary="the number of brackets open at the end, 0 to 4",
-        config=_config(vocab_size=9, sink=False),
+        config=_config(9, n_layer=1, n_head=1, d_model=16, d_mlp=32),
         vocabulary=(BOS, *alphabet, *labels),
         prefix=(BOS,),
         labels=labels,
         domain=domain,
         taught=domain,
         label=lambda words: str(_depth(words)),
-        recipe=Recipe(steps=3000, density=0.2),
+        recipe=Recipe(steps=3000, density=0.15, prune_steps=1000, node_cost=5e-4),
     )
 
 
@@ -226,14 +226,14 @@ def variable_type() -> Task:
     return Task(
         name="variable_type",
         summary="'.add' for a variable that holds a set, '+=' for one that holds a string",
-        config=_config(vocab_size=9, sink=True, top_k_fraction=None, positions=True),
+        config=_config(9, n_head=2, d_model=16, d_mlp=16, top_k_fraction=None, sink=True, positions=True),
         vocabulary=(BOS, *alphabet, ".add", "+="),
         prefix=(BOS,),
         labels=(".add", "+="),
         domain=domain,
         taught=domain,
         label=lambda words: ".add" if words[words.index(words[-1]) + 1] == values[0] else "+=",
-        recipe=Recipe(learning_rate=3e-3, epsilon=1e-8),
+        recipe=Recipe(density=0.15, learning_rate=3e-3, epsilon=1e-8, prune_steps=1000, node_cost=5e-4),
     )
 
 
@@ -246,9 +246,9 @@ def _depth(words: Words) -> int:
     return words.count("[") - words.count("]")
 
 
-def _config(*, vocab_size: int, sink: bool, top_k_fraction: float | None = 0.25, positions: bool = False) -> Config:
-    """The common shape: two layers, RMSNorm, GELU, AbsTopK at a quarter of every site unless told otherwise."""
-    return Config(
+def _config(vocab_size: int, **options: object) -> Config:
+    """The common shape, two layers with RMSNorm, GELU and AbsTopK at a quarter of every site, and what differs."""
+    common = Config(
         vocab_size=vocab_size,
         n_layer=2,
         n_head=4,
@@ -256,7 +256,6 @@ def _config(*, vocab_size: int, sink: bool, top_k_fraction: float | None = 0.25,
         d_model=32,
         d_mlp=64,
         block_size=LONGEST + 1,
-        top_k_fraction=top_k_fraction,
-        sink=sink,
-        positions=positions,
+        top_k_fraction=0.25,
     )
+    return replace(common, **options)  # type: ignore[arg-type]

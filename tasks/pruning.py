@@ -137,7 +137,7 @@ def clean_up(exam: Exam, kept: dict[str, Tensor], nodes: list[tuple[str, int]]) 
 
     A sweep asks only the hardest questions so far; what then fails the whole exam adds its own hardest and is redone.
     """
-    hard = _hardest(exam, kept)
+    hard = _merged(_hardest(exam, kept))
     while True:
         trial, stay = {site: mask.clone() for site, mask in kept.items()}, []
         for site, i in nodes:
@@ -149,7 +149,7 @@ def clean_up(exam: Exam, kept: dict[str, Tensor], nodes: list[tuple[str, int]]) 
             if len(stay) == len(nodes):
                 return trial
             kept, nodes = trial, stay
-        hard += _hardest(exam, trial)
+        hard = _merged(hard + _hardest(exam, trial))
 
 
 def edges(network: Network, kept: Mapping[str, NDArray[np.bool_]]) -> int:
@@ -215,3 +215,12 @@ def _hardest(exam: Exam, kept: Kept) -> Questions:
         chosen = margin.topk(min(HARDEST, len(margin)), largest=False).indices
         hard.append((ids[chosen], answers[chosen]))
     return tuple(hard)
+
+
+def _merged(questions: Questions) -> Questions:
+    """The same questions, one batch per length, longest first."""
+    by_length: dict[int, list[tuple[Tensor, Tensor]]] = {}
+    for ids, answers in questions:
+        by_length.setdefault(ids.shape[1], []).append((ids, answers))
+    longest_first = [list(zip(*by_length[length], strict=True)) for length in sorted(by_length, reverse=True)]
+    return tuple((torch.cat(ids), torch.cat(answers)) for ids, answers in longest_first)
