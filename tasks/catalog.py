@@ -13,6 +13,7 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from cegis.domain import DEAD, Constraint, Domain, Tokens
@@ -57,7 +58,7 @@ class Task:
     label: Callable[[Words], str]
     recipe: Recipe
 
-    def answers(self, domain: Domain, sequences: Tokens) -> np.ndarray:
+    def answers(self, domain: Domain, sequences: Tokens) -> NDArray[np.int64]:
         """The true label of every sequence, as an index into ``labels``."""
         return np.array([self.labels.index(self.label(domain.words(row))) for row in sequences], dtype=np.int64)
 
@@ -98,10 +99,10 @@ def prompts(asked: Task, sequences: Tokens) -> Tensor:
     return torch.from_numpy(np.hstack([np.tile(prefix, (len(ids), 1)), ids]))
 
 
-def _completions(constraint: Constraint, length: int) -> list[np.ndarray]:
+def _completions(constraint: Constraint, length: int) -> list[NDArray[np.float64]]:
     """``result[n][state]``: how many accepted continuations of n symbols ``state`` has."""
     table = np.array(constraint.transitions)
-    ways = [np.array(constraint.accepting, dtype=np.float64)]
+    ways: list[NDArray[np.float64]] = [np.array(constraint.accepting, dtype=np.float64)]
     for _ in range(length):
         ways.append(np.where(table == DEAD, 0.0, ways[-1][table]).sum(axis=1))
     return ways

@@ -203,7 +203,7 @@ def questions(asked: Task, rng: np.random.Generator) -> Questions:
         else:
             continue
         answers = torch.from_numpy(asked.answers(asked.taught, sequences))
-        asked_of += list(zip(prompts(asked, sequences).split(CHUNK), answers.split(CHUNK), strict=True))
+        asked_of += list(zip(torch.split(prompts(asked, sequences), CHUNK), torch.split(answers, CHUNK), strict=True))
     return tuple(asked_of)
 
 

@@ -63,7 +63,7 @@ def run_circuit(circuit: Circuit, sequences: NDArray[np.int8], dtype: Float = np
     with torch.no_grad():
         answers = [
             forward(circuit.network.config, weights, chunk, node)[:, -1, list(circuit.label_ids)]
-            for chunk in ids.split(CHUNK)
+            for chunk in torch.split(ids, CHUNK)
         ]
     return torch.cat(answers).numpy()
 
@@ -131,4 +131,4 @@ def _abs_top_k(config: Config, site: str, x: Tensor) -> Tensor:
 
 def _heads(config: Config, x: Tensor) -> Tensor:
     """(batch, length, heads * d_head) to (batch, head, length, d_head)."""
-    return x.unflatten(-1, (config.n_head, config.d_head)).transpose(1, 2)
+    return x.reshape(*x.shape[:-1], config.n_head, config.d_head).transpose(1, 2)

@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import sys
 import time
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 import click
@@ -124,7 +124,7 @@ def _learning_rate(recipe: Recipe, progress: float, density: float) -> float:
 def _normalise_gradients(weights: Iterable[Tensor]) -> None:
     """Scale all gradients together to a root mean square of one."""
     gradients = [w.grad for w in weights if w.grad is not None]
-    square = sum(g.square().sum() for g in gradients) / sum(g.numel() for g in gradients)
+    square = sum((g.square().sum() for g in gradients), torch.zeros(())) / sum(g.numel() for g in gradients)
     for g in gradients:
         g.div_(square.sqrt() + 1e-5)
 
@@ -138,7 +138,7 @@ def _keep_largest(matrix: Tensor, density: float) -> None:
     matrix.mul_(survivors)
 
 
-def _circuit(asked: Task, network: Network, pruned: Pruned, card: dict[str, object]) -> Circuit:
+def _circuit(asked: Task, network: Network, pruned: Pruned, card: Mapping[str, object]) -> Circuit:
     return Circuit(
         name=asked.name,
         summary=asked.summary,
@@ -159,7 +159,7 @@ def _circuit(asked: Task, network: Network, pruned: Pruned, card: dict[str, obje
 @click.option("--out", type=click.Path(path_type=Path), default=SHIPPED, help="Where the circuit folders go.")
 def main(names: tuple[str, ...], seed: int | None, out: Path) -> None:
     """Train, prune and save the circuits called NAMES (all when none is named)."""
-    torch.set_num_threads(2)
+    torch.set_num_threads(1)  # also makes the sums, and so the circuits, repeatable
     torch.use_deterministic_algorithms(True)
     try:
         for asked in [task(name) for name in names or TASKS]:
