@@ -19,12 +19,13 @@ from types import TracebackType
 from typing import Any, Protocol
 
 from pysmt.environment import Environment
-from pysmt.logics import QF_LIA, Logic
+from pysmt.logics import Logic
 
 from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
 from backends import Unknown as NoAnswer
+from backends.translation import fitting_logic, translate
 from cegis.claim import Claim, Rung
-from cegis.domain import DEAD, Domain
+from cegis.domain import DEAD, Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
 from dsl.sequences import SequenceSignature, SymbolicSequence
@@ -54,10 +55,16 @@ class ProgramReference:
     semantics: str = "integer arithmetic"
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
-        return symbols.manager.Not(symbols.manager.Equals(answer, self.program.encode(symbols)))
+        m, expected = symbols.manager, self.program.encode(symbols)
+        return m.Or(m.Not(m.Equals(answer, expected)), m.LT(expected, m.Int(0)))  # no label is never right
 
     def label(self, sequence: tuple[str, ...]) -> str:
-        return str(self.program(sequence))
+        label = self.program(sequence)
+        if label is None:
+            raise DomainError(
+                f"{self.name} names no label on {' '.join(sequence)!r}; leave such sequences out of the domain"
+            )
+        return label
 
 
 @dataclass
@@ -65,7 +72,8 @@ class Symbolic:
     """Checks programs with ``backend``; close it (or use ``with``) to release the solver session.
 
     ``seconds`` bounds one ``check``; ``hard`` hosts the solver in a worker that is killed when it overruns. With a
-    recorder every query is written as SMT-LIB. ``on_length(length, seconds)`` reports each length proved.
+    recorder every query is written as SMT-LIB. ``logic`` is QF_LIA, QF_LRA or QF_BV; None takes the first of them that
+    the backend decides. ``on_length(length, seconds)`` reports each length proved.
     """
 
     domain: Domain
@@ -76,7 +84,7 @@ class Symbolic:
     seed: int = 0
     hard: bool = False
     recorder: Recorder | None = None
-    logic: Logic = QF_LIA
+    logic: Logic | None = None
     on_length: Callable[[int, float], None] = lambda length, seconds: None
     method: str = ""
     environment: Environment = field(default_factory=Environment)
@@ -84,8 +92,15 @@ class Symbolic:
     _session: Session | None = field(default=None, init=False, repr=False)
     _inhabited: set[int] = field(default_factory=set, init=False, repr=False)
 
+    def __post_init__(self) -> None:
+        if self.domain.alphabet != self.signature.alphabet:
+            raise DomainError(f"the domain reads {self.domain.alphabet}, the programs {self.signature.alphabet}")
+        if isinstance(self.reference, ProgramReference):
+            check_signature(self.reference.program, self.signature)
+
     def check(self, program: Program) -> Verdict:
         """Valid for the whole domain, a replayed counterexample, or Unknown with the lengths proved so far."""
+        check_signature(program, self.signature)
         start = time.perf_counter()
         lengths = [length for length in self.domain.lengths if self.domain.count(length)]
         for place, length in enumerate(lengths):
@@ -109,23 +124,29 @@ class Symbolic:
         return Valid((self._claim(lengths, time.perf_counter() - start),))
 
     def _ask(self, program: Program, length: int, seconds: float | None) -> Sat | Unsat | NoAnswer:
+        logic = self.logic or fitting_logic(self.backend.logics)
         if self._session is None:
             self._session = self.backend.open(
-                self.environment, self.logic, seed=self.seed, recorder=self.recorder, hard=self.hard
+                self.environment, logic, seed=self.seed, recorder=self.recorder, hard=self.hard
             )
         symbols = self.signature.symbols(self.environment.formula_manager, length)
-        assumptions, limits = sequences(self.domain, symbols), Limits(seconds=seconds)
+        assumptions = translate(self.environment, sequences(self.domain, symbols), logic)
+        limits = Limits(seconds=seconds)
         if length not in self._inhabited:
             name = f"{self.reference.name}/length={length}/assumptions"
-            if isinstance(decide(self._session, name, assumptions, limits), Unsat):
-                raise BackendError(
-                    f"{name}: {self.backend.name} finds no sequence of length {length}, the domain counts "
-                    f"{self.domain.count(length)}; do not trust one of the two"
-                )
+            match decide(self._session, name, assumptions, limits):
+                case NoAnswer() as unknown:
+                    return unknown
+                case Unsat():
+                    raise BackendError(
+                        f"{name}: {self.backend.name} finds no sequence of length {length}, the domain counts "
+                        f"{self.domain.count(length)}; do not trust one of the two"
+                    )
             self._inhabited.add(length)
         self.queries += 1
         name = f"{self.reference.name}/length={length}/query={self.queries}"
-        return decide(self._session, name, refutation(self.domain, symbols, self.reference, program), limits)
+        formula = refutation(self.domain, symbols, self.reference, program)
+        return decide(self._session, name, translate(self.environment, formula, logic), limits)
 
     def _replay(self, program: Program, sequence: tuple[str, ...]) -> Counterexample:
         expected, got = self.reference.label(sequence), program(sequence)
@@ -167,6 +188,16 @@ class Symbolic:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def check_signature(program: Program, signature: SequenceSignature) -> None:
+    """Raise DomainError unless ``program`` reads and returns what ``signature`` says, in the same order."""
+    own = program.grammar.signature
+    if own != signature:
+        raise DomainError(
+            f"expected a program from {signature.alphabet} to {signature.labels}, got one from {own.alphabet} to "
+            f"{own.labels}"
+        )
 
 
 def refutation(domain: Domain, symbols: SymbolicSequence, reference: SymbolicReference, program: Program) -> Any:
