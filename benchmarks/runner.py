@@ -1,0 +1,186 @@
+"""Run jobs one after the other, each in a fresh process with a wall-clock limit that holds.
+
+A competitor has ``seconds`` for its answer; a solved run that took longer counts as a timeout. The process has
+``HARD_FACTOR * seconds + START_SECONDS`` of wall clock, for starting Python and for what is not charged; then its
+whole process group is ended. CPU time and peak memory are those the operating system counted (``wait4``), child solvers included.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any, BinaryIO
+
+from benchmarks.competitors import COMPETITORS
+from benchmarks.row import BenchmarkError, Job, Place, Row, append, finished, key, read
+
+START_SECONDS = 15.0
+HARD_FACTOR = 2.0
+POLL_SECONDS = 0.01
+GRACE_SECONDS = 1.0  # between asking a group to end and ending it
+COMMAND = (sys.executable, "-m", "benchmarks.worker")
+ROOT = Path(__file__).parents[1]
+
+
+@dataclass(frozen=True)
+class Process:
+    """How a worker ended: what it wrote, and what it used."""
+
+    output: str
+    errors: str
+    code: int
+    killed: bool
+    walltime: float
+    cputime: float
+    memory_mb: float
+
+
+def run_suite(
+    jobs: Iterable[Job],
+    rows_file: Path,
+    place: Place,
+    *,
+    on_row: Callable[[Row, bool], None] = lambda row, is_new: None,
+) -> tuple[Row, ...]:
+    """The rows of ``jobs``, in order: those finished before are read from ``rows_file``, the others run and added.
+
+    Jobs that are given examples get those of the latest row of ours on the same circuit. ``on_row(row, is_new)``.
+    """
+    known, result = finished(read(rows_file)), []
+    examples: dict[str, Sequence[Any]] = {}
+    for job in jobs:
+        row = known.get(key(job, place))
+        is_new = row is None
+        if row is None:
+            row = run_job(replace(job, examples=examples.get(job.circuit, ())), place)
+            append(rows_file, row)
+        if row.examples:
+            examples.setdefault(job.circuit, row.examples)
+        result.append(row)
+        on_row(row, is_new)
+    return tuple(result)
+
+
+def plan(folders: Mapping[str, Path], *, seconds: float, seed: int) -> tuple[Job, ...]:
+    """Every competitor in every configuration on every circuit (name to folder), ours first."""
+    from tasks.files import weights_sha256
+
+    if not folders:
+        raise BenchmarkError("there is no circuit to run; name a shipped one or train one")
+    if not seconds > 0:
+        raise BenchmarkError(f"expected a limit of more than 0 seconds, got {seconds:g}")
+    return tuple(
+        Job(name, str(folder), weights_sha256(folder), competitor.name, configuration, options, seed, seconds)
+        for name, folder in folders.items()
+        for competitor in COMPETITORS.values()
+        for configuration, options in competitor.configurations.items()
+    )
+
+
+def run_job(job: Job, place: Place, *, command: Sequence[str] = COMMAND) -> Row:
+    """Run ``job`` in a process of its own; whatever happens to it is a row."""
+    started, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
+    wall = HARD_FACTOR * job.seconds + START_SECONDS
+    process = run_process([*command, json.dumps(asdict(job))], wall)
+    told = _told(process.output)
+    status, reason = _status(process, told, job.seconds)
+    return Row(
+        circuit=job.circuit,
+        circuit_sha256=job.circuit_sha256,
+        competitor=job.competitor,
+        configuration=job.configuration,
+        options=dict(job.options),
+        seed=job.seed,
+        limit=job.seconds,
+        status=status,
+        reason=reason,
+        seconds=told.get("seconds") if status in ("solved", "unsolved") else None,
+        cputime=process.cputime,
+        walltime=process.walltime,
+        memory_mb=process.memory_mb,
+        answer=told.get("answer", ""),
+        size=told.get("size", {}),
+        wrong=told.get("wrong"),
+        checked=told.get("checked", 0),
+        phases=told.get("phases", {}),
+        detail=told.get("detail", {}),
+        examples=told.get("examples", []),
+        load=load,
+        started=started,
+        **asdict(place),
+    )
+
+
+def run_process(command: Sequence[str], seconds: float) -> Process:
+    """Run ``command`` in its own process group for at most ``seconds`` of wall clock."""
+    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
+        start, killed = time.monotonic(), False
+        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()}
+        child = subprocess.Popen(
+            command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True, env=environment
+        )
+        try:
+            while not (ended := os.wait4(child.pid, os.WNOHANG))[0]:
+                late = time.monotonic() - start - seconds
+                if late > 0:
+                    killed = True
+                    os.killpg(child.pid, signal.SIGTERM if late < GRACE_SECONDS else signal.SIGKILL)
+                time.sleep(POLL_SECONDS)
+        except BaseException:
+            os.killpg(child.pid, signal.SIGKILL)
+            child.wait()
+            raise
+        child.returncode = os.waitstatus_to_exitcode(ended[1])
+        usage, unit = ended[2], 1e6 if sys.platform == "darwin" else 1e3
+        return Process(
+            _text(output),
+            _text(errors),
+            child.returncode,
+            killed,
+            walltime=time.monotonic() - start,
+            cputime=usage.ru_utime + usage.ru_stime,
+            memory_mb=usage.ru_maxrss / unit,
+        )
+
+
+def _status(process: Process, told: Mapping[str, Any], limit: float) -> tuple[str, str]:
+    """What a run counts as, and why; nothing but a reported answer within the limit is "solved"."""
+    status, reason, seconds = told.get("status"), told.get("reason", ""), told.get("seconds")
+    if process.killed or process.code == -signal.SIGALRM:
+        return "timeout", "ended at the limit"
+    if process.code != 0 or status is None:
+        last = (process.errors.strip().splitlines() or ["no message"])[-1]
+        return "error", f"the worker ended with code {process.code}: {last}"
+    if status in ("solved", "unsolved") and (not isinstance(seconds, float) or seconds > limit):
+        return "timeout", reason or "answered after the limit"
+    return status, reason
+
+
+def _told(output: str) -> dict[str, Any]:
+    """The fields a worker reported; a line cut off by its end is dropped."""
+    told: dict[str, Any] = {}
+    for line in output.splitlines():
+        try:
+            told |= json.loads(line)
+        except (ValueError, TypeError):
+            break
+    return told
+
+
+def _text(file: BinaryIO) -> str:
+    file.seek(0)
+    return file.read().decode("utf-8", "replace")
+
+
+def _python_path() -> str:
+    """This package first, so that a worker runs the code that was asked for."""
+    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))
