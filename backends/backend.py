@@ -33,7 +33,7 @@ class Backend:
     ``package`` is what pip installs and ``module`` what Python imports; ``solver`` and ``home`` are import paths
     (``module:attribute``) of the pySMT solver class and of this value itself, so that a worker process finds it.
     ``set_seconds(solver, seconds)`` sets the soft limit per query, ``why_unknown(solver)`` asks for a reason, and
-    ``queries_per_solver`` replaces a solver that grows slower with use.
+    ``queries_per_solver`` replaces a solver that grows slower or larger with use.
     """
 
     name: str

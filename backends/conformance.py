@@ -110,7 +110,7 @@ def _background_stays(_: Backend, session: Session, manager: Any) -> None:
 
 def _queries_leave_no_trace(_: Backend, session: Session, manager: Any) -> None:
     x = manager.Symbol("x", INT)
-    for round_ in range(1200):
+    for round_ in range(300):
         bound = manager.Int(round_)
         query = manager.And(manager.GE(x, bound), manager.LE(x, bound))
         answer = decide(session, f"round {round_}", query)

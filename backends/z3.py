@@ -2,7 +2,7 @@
 
 Quirks: ``timeout`` is in milliseconds and 4294967295 means none; it is kept well (0.50 s for 0.5 s) except while wide
 bit-vectors are blasted, where it is not looked at: use hard limits there. One process has one Z3 context, so memory is
-shared by all sessions of a process.
+shared by all sessions of a process. A solver keeps about 16 kB per query, so it is replaced now and then.
 """
 
 from __future__ import annotations
@@ -30,4 +30,5 @@ Z3 = Backend(
     home="backends.z3:Z3",
     set_seconds=_set_seconds,
     why_unknown=_why_unknown,
+    queries_per_solver=1000,
 )

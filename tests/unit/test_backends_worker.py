@@ -180,7 +180,7 @@ def test_wide_division_ends_at_its_limit(backend: Backend) -> None:
     """Both solvers overrun their own limits here: the reason workers exist."""
     environment = Environment()
     m = environment.formula_manager
-    x, y = m.Symbol("x", BVType(1024)), m.Symbol("y", BVType(1024))
+    x, y = m.Symbol("x", BVType(512)), m.Symbol("y", BVType(512))
     again = m.BVAdd(m.BVMul(m.BVUDiv(x, y), y), m.BVURem(x, y))
     with backend.open(environment, QF_BV, hard=True) as session:
         start = time.monotonic()
