@@ -22,7 +22,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.grammar import Grammar, Production
-from dsl.operators import Sort, Term
+from dsl.operators import GrammarError, Sort, Term
 from dsl.sequences import SequenceBatch
 
 CHUNK = 100_000  # candidates evaluated at once
@@ -181,19 +181,23 @@ class Bank:
     # --- growing ------------------------------------------------------------------------------------------------
 
     def pending(self, level: int) -> int:
-        """How many candidates ``grow(level)`` would build."""
+        """About how many candidates ``grow(level)`` would build from the rows there are now.
+
+        Mirror images count here and are not built; rows of level - 1 that are not built yet do not count. It is zero
+        exactly when nothing is left to combine up to ``level``.
+        """
         return sum(_volume(box) for _, _, boxes in self._work(level) for box in boxes)
 
     def grow(self, level: int, stop: Callable[[], bool] = lambda: False) -> bool:
         """Combine all rows into candidates of cost up to ``level``; False when ``stop()`` became true midway."""
         for cost in range(1, level + 1):
-            for production, costs, boxes in self._work(cost, only=True):
+            for index, costs, boxes in self._work(cost, only=True):
+                production = self.grammar.productions[index]
                 for box in boxes:
                     for children in _chunks(box):
                         if stop():
                             return False
                         self._insert(production, cost, self._canonical(production, costs, children))
-                index = self.grammar.productions.index(production)
                 self._combined[index, costs] = self._sizes(production, costs)
         return True
 
@@ -202,8 +206,8 @@ class Bank:
         production = Production(nonterminal, term.operator, tuple("" for _ in term.arguments), cost)
         self._insert(production, cost, np.zeros((1, 0), np.int32), given=term)
 
-    def _work(self, level: int, only: bool = False) -> Iterator[tuple[Production, tuple[int, ...], list[list[Rows]]]]:
-        """Productions and argument costs with rows not yet combined, as boxes of argument rows."""
+    def _work(self, level: int, only: bool = False) -> Iterator[tuple[int, tuple[int, ...], list[list[Rows]]]]:
+        """Productions (by number) and argument costs with rows not yet combined, as boxes of argument rows."""
         for cost in (level,) if only else range(1, level + 1):
             for index, production in enumerate(self.grammar.productions):
                 names = production.arguments
@@ -213,12 +217,12 @@ class Bank:
                         continue
                     done = self._combined.get((index, costs))
                     if done is None and not names:
-                        yield production, costs, [[]]
+                        yield index, costs, [[]]
                         continue
                     rows = [self.stores[name].levels[c].array for name, c in zip(names, costs, strict=True)]
                     boxes = _fresh(rows, done or (0,) * len(names))
                     if boxes:
-                        yield production, costs, boxes
+                        yield index, costs, boxes
 
     def _sizes(self, production: Production, costs: tuple[int, ...]) -> tuple[int, ...]:
         return tuple(len(self.stores[n].levels[c].array) for n, c in zip(production.arguments, costs, strict=True))
@@ -266,7 +270,17 @@ class Bank:
     # --- examples -----------------------------------------------------------------------------------------------
 
     def observe(self, example: SequenceBatch) -> None:
-        """Take one more example; rows whose candidates differ on it are split."""
+        """Take one more example; rows whose candidates differ on it are split.
+
+        Raises GrammarError for an empty sequence where a production has no value on it.
+        """
+        if not example.lengths.all():
+            needy = [p.operator.name for p in self.grammar.productions if p.operator.needs_token]
+            if needy:
+                raise GrammarError(
+                    f"{needy[0]!r} has no value on the empty sequence; leave that out of the domain, or such operators "
+                    "out of the grammar, as motifs(..., min_length=0) does"
+                )
         width = max(self.batch.tokens.shape[1], example.tokens.shape[1])
         one = example.widened(width)
         self.batch = SequenceBatch(np.concatenate([self.batch.widened(width).tokens, one.tokens]))

@@ -43,7 +43,13 @@ class Grammar:
 
     def __post_init__(self) -> None:
         sorts: dict[str, Sort] = {}
-        for production in self.productions:
+        texts: dict[Operator, str] = {}
+        for place, production in enumerate(self.productions):
+            operator = production.operator
+            if production in self.productions[:place]:
+                raise GrammarError(f"{production.nonterminal} -> {operator.name} is listed twice; keep one of the two")
+            if texts.setdefault(operator, operator.python) != operator.python:
+                raise GrammarError(f"two operators are called {operator.name!r}; give each meaning its own name")
             sort = sorts.setdefault(production.nonterminal, production.operator.result)
             if sort != production.operator.result:
                 raise GrammarError(

@@ -29,6 +29,7 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
     """The motif grammar over ``alphabet`` with programs that return one of ``labels``.
 
     ``min_length`` is the shortest sequence of the domain; with 0 the rows that read the query token are left out.
+    Raises GrammarError for tokens or labels that are missing or repeated.
     """
     signature = SequenceSignature(tuple(alphabet), tuple(labels))
     several = len(alphabet) > 2
@@ -72,7 +73,7 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
         *[Production("Label", label(i, text)) for i, text in enumerate(labels)],
         Production("Label", CHOOSE, ("Flag", "Label", "Label")),
     ]
-    if all(text.isdigit() and text == str(int(text)) for text in labels):
+    if all(text.isdecimal() and text == str(int(text)) for text in labels):
         rows.append(Production("Label", digits(tuple(map(int, labels))), ("Number",)))
     if min_length == 0:
         rows = [row for row in rows if not row.operator.needs_token]
@@ -407,7 +408,7 @@ BEGINS_WITH = Operator(
     "begins with",
     (MASK,),
     BOOL,
-    numpy=lambda s, m: m[..., 0],
+    numpy=lambda s, m: m[..., :1].any(-1),
     smt=lambda s, m: m[0],
     python="_0(tokens[0])",
     noun="begins",

@@ -14,10 +14,14 @@ One operator is one row: its name, its sorts, and three readings of the same fun
 
 from __future__ import annotations
 
+import builtins
+import keyword
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
+
+RESERVED = ("token", "tokens")  # names that every program's text uses
 
 
 class GrammarError(ValueError):
@@ -57,6 +61,9 @@ class Operator:
         for index in range(len(self.arguments)):
             if f"_{index}" not in self.python:
                 raise GrammarError(f"operator {self.name}: its Python text has no hole _{index}: {self.python!r}")
+        noun = self.noun
+        if not noun.isidentifier() or keyword.iskeyword(noun) or hasattr(builtins, noun) or noun in RESERVED:
+            raise GrammarError(f"operator {self.name}: expected a noun that can be a variable's name, got {noun!r}")
 
     def __call__(self, *arguments: Term) -> Term:
         """The term that applies this operator."""
@@ -88,6 +95,11 @@ class Term:
     def evaluate(self, inputs: Any) -> Any:
         """The numpy value on a batch of inputs."""
         return self.operator.numpy(inputs, *(argument.evaluate(inputs) for argument in self.arguments))
+
+    @cached_property
+    def needs_token(self) -> bool:
+        """Whether the term has no value on the empty sequence."""
+        return self.operator.needs_token or any(argument.needs_token for argument in self.arguments)
 
     def encode(self, inputs: Any) -> Any:
         """The PySMT formula on symbolic inputs (a tuple of formulas, one per position, for a positional sort)."""

@@ -18,6 +18,7 @@ from dsl.operators import GrammarError
 
 PAD = -1
 NO_LABEL = -2
+MAX_TEXTS = 127  # tokens and labels are kept as int8
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,13 @@ class SequenceSignature:
 
     alphabet: tuple[str, ...]
     labels: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        for what, texts in (("tokens", self.alphabet), ("labels", self.labels)):
+            if not 1 <= len(texts) <= MAX_TEXTS or len(set(texts)) != len(texts):
+                raise GrammarError(f"expected 1 to {MAX_TEXTS} different {what}, got {texts!r}")
+            if not all(isinstance(text, str) for text in texts):
+                raise GrammarError(f"expected {what} to be strings, got {texts!r}")
 
     def batch(self, sequences: Sequence[Sequence[str]]) -> SequenceBatch:
         """Token names as a padded batch; raises GrammarError for a token outside the alphabet."""

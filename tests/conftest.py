@@ -1,0 +1,66 @@
+"""What every test may use: the capability marker, golden files, and one deterministic hypothesis profile."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+from backends import get
+from dsl.grammar import Grammar, Production
+from dsl.operators import Term
+
+GOLDEN = Path(__file__).parent / "golden"
+
+settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
+settings.register_profile("search", deadline=None, max_examples=1000)  # pytest --hypothesis-profile=search
+settings.load_profile("ci")
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--refresh-golden", action="store_true", help="write what the golden tests see to tests/golden")
+
+
+def pytest_runtest_setup(item: pytest.Item) -> None:
+    """Skip a test whose solver is missing; where every solver should be installed (CI=true) that is a failure."""
+    for marker in item.iter_markers("needs"):
+        for name in marker.args:
+            if not get(name).is_installed():
+                reason = f"the solver {name} is not installed; run: pip install {get(name).package}"
+                if os.environ.get("CI") == "true":
+                    pytest.fail(reason, pytrace=False)
+                pytest.skip(reason)
+
+
+@pytest.fixture
+def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
+    """``golden(name, text)`` compares ``text`` byte for byte with ``tests/golden/name``."""
+
+    def compare(name: str, text: str) -> None:
+        path = GOLDEN / name
+        if request.config.getoption("--refresh-golden"):
+            path.parent.mkdir(parents=True, exist_ok=True)
+            path.write_bytes(text.encode())
+        assert path.is_file(), f"{name} is new: look at what is printed, then run pytest --refresh-golden"
+        assert text == path.read_bytes().decode(), f"{name} changed: if that is meant, run pytest --refresh-golden"
+
+    return compare
+
+
+@pytest.fixture(scope="session")
+def derive() -> Callable[..., Term]:
+    """``derive(grammar, nonterminal, size, choose)``: a term by walking productions, of about ``size`` operators.
+
+    ``choose(options)`` picks one: ``random.Random(0).choice``, or hypothesis's ``draw`` over ``sampled_from``.
+    """
+
+    def walk(grammar: Grammar, nonterminal: str, size: int, choose: Callable[[list[Production]], Production]) -> Term:
+        options = [p for p in grammar.productions if p.nonterminal == nonterminal and len(p.arguments) < max(size, 1)]
+        production = choose(options)
+        share = (size - 1) // max(len(production.arguments), 1)
+        return production.operator(*(walk(grammar, name, share, choose) for name in production.arguments))
+
+    return walk
