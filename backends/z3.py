@@ -2,7 +2,8 @@
 
 Quirks: ``timeout`` is in milliseconds and 4294967295 means none; it is kept well (0.50 s for 0.5 s) except while wide
 bit-vectors are blasted, where it is not looked at: use hard limits there. One process has one Z3 context, so memory is
-shared by all sessions of a process. A solver keeps about 16 kB per query, so it is replaced now and then.
+shared by all sessions of a process. A solver keeps about 16 kB per query, so it is replaced now and then. For the
+same reason a seed repeats a model only in a fresh process (a worker), not across sessions of one process.
 """
 
 from __future__ import annotations
