@@ -63,11 +63,12 @@ class Exam:
         return all(bool((margin >= self.asked.recipe.margin).all()) for margin in self.margins(node, questions))
 
     def circuit(self, kept: Kept) -> Node:
+        """The node function that keeps these nodes and freezes the others at their means."""
         return circuit_nodes(kept, self.means)
 
 
 def prune(asked: Task, network: Network, seed: int) -> Pruned:
-    """A smallest circuit found; raises NetworkError when even the full network does not pass."""
+    """A circuit that passes, of which no single node can go; NetworkError when not even the full network passes."""
     rng, weights = np.random.default_rng(seed), from_network(network)
     exam = Exam(asked, weights, node_means(asked, weights, rng), questions(asked, rng))
     if not exam.passes(keep_all, exam.questions):

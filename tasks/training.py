@@ -118,7 +118,8 @@ def _density(recipe: Recipe, progress: float) -> float:
 
 
 def _learning_rate(recipe: Recipe, progress: float, density: float) -> float:
-    return recipe.learning_rate * min(1.0, (progress + 1e-3) / 0.01) * (1 - progress) / density**0.5
+    """Warm-up over 1 % of training, linear decay to zero, times 1 / sqrt(density)."""
+    return float(recipe.learning_rate * min(1.0, (progress + 1e-3) / 0.01) * (1 - progress) / density**0.5)
 
 
 def _normalise_gradients(weights: Iterable[Tensor]) -> None:
