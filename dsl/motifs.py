@@ -4,7 +4,8 @@ Counters (free, clipped, modular), toggles, set/reset latches, stages of a
 pattern, first and last occurrence, neighbours, the query
 token, thresholds on counts and on averages (``5 * count > length`` is what averaging attention computes), Boolean
 structure, conditionals and labels. Nonterminals: Symbol (a test on one token), Mask (a test that may look at the query
-token), Number, Flag, Label. Rows whose text is undefined on the empty sequence are left out when it is in the domain.
+token), Number, Flag, Label. Rows whose text is undefined on the empty sequence are left out when it is in the domain. A row costs about what its text costs a reader:
+one line 1 to 3, a loop 3 or 4.
 """
 
 from __future__ import annotations
@@ -48,9 +49,9 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
         Production("Number", LENGTH),
         Production("Number", FIRST, ("Symbol",), cost=2),
         Production("Number", LAST, ("Symbol",), cost=2),
-        Production("Number", COUNT_PAIRS, ("Mask", "Mask"), cost=2),
-        *[Production("Number", clipped(cap), ("Symbol", "Symbol"), cost=2) for cap in (None, *CAPS)],
-        Production("Number", STAGE, ("Symbol", "Symbol"), cost=2),
+        Production("Number", COUNT_PAIRS, ("Mask", "Mask"), cost=3),
+        *[Production("Number", clipped(cap), ("Symbol", "Symbol"), cost=4) for cap in (None, *CAPS)],
+        Production("Number", STAGE, ("Symbol", "Symbol"), cost=4),
         *[Production("Number", modular(m), ("Symbol",), cost=2) for m in MODULI],
         *[Production("Number", constant(value), cost=1 + value // 5) for value in range(MAX_CONSTANT + 1)],
         *[Production("Number", times(factor), ("Number",), cost=1 + factor // 4) for factor in MULTIPLIERS],
@@ -59,8 +60,8 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
         Production("Flag", ENDS_WITH, ("Symbol",)),
         Production("Flag", BEGINS_WITH, ("Symbol",)),
         Production("Flag", ANY_PAIR, ("Mask", "Mask"), cost=2),
-        Production("Flag", TOGGLE, ("Symbol",), cost=2),
-        Production("Flag", LATCH, ("Symbol", "Symbol"), cost=2),
+        Production("Flag", TOGGLE, ("Symbol",), cost=3),
+        Production("Flag", LATCH, ("Symbol", "Symbol"), cost=4),
         Production("Flag", GREATER, ("Number", "Number")),
         *[
             Production("Flag", at_least(value), ("Number",), cost=1 + value // 5)
