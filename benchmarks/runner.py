@@ -2,7 +2,8 @@
 
 A competitor has ``seconds`` for its answer; a solved run that took longer counts as a timeout. The process has
 ``HARD_FACTOR * seconds + START_SECONDS`` of wall clock, for starting Python and for what is not charged; then its
-whole process group is ended. CPU time and peak memory are those the operating system counted (``wait4``), child solvers included.
+whole process group is ended. CPU time and peak memory are those the operating system counted (``wait4``), child solvers
+included.
 """
 
 from __future__ import annotations
@@ -50,10 +51,11 @@ def run_suite(
     place: Place,
     *,
     on_row: Callable[[Row, bool], None] = lambda row, is_new: None,
+    run: Callable[[Job, Place], Row] | None = None,
 ) -> tuple[Row, ...]:
     """The rows of ``jobs``, in order: those finished before are read from ``rows_file``, the others run and added.
 
-    Jobs that are given examples get those of the latest row of ours on the same circuit. ``on_row(row, is_new)``.
+    Every job gets the examples of the first row before it, on the same circuit, that has some. ``on_row(row, is_new)``.
     """
     known, result = finished(read(rows_file)), []
     examples: dict[str, Sequence[Any]] = {}
@@ -61,7 +63,7 @@ def run_suite(
         row = known.get(key(job, place))
         is_new = row is None
         if row is None:
-            row = run_job(replace(job, examples=examples.get(job.circuit, ())), place)
+            row = (run or run_job)(replace(job, examples=examples.get(job.circuit, ())), place)
             append(rows_file, row)
         if row.examples:
             examples.setdefault(job.circuit, row.examples)

@@ -1,2 +1,193 @@
-def markdown(rows):
-    return ""
+"""The scoreboard as Markdown, made from rows alone: errors first, then times, ratios, sizes, and where a peer wins.
+
+A cell shows the best configuration of a competitor: right before wrong, then quickest. Ratios are a peer's seconds
+divided by ours, so above 1 we are quicker; a peer that ran into the limit gives a lower bound. Nothing is typed in by
+hand: the sentences on who wins come from the same rows.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+
+from benchmarks.competitors import COMPETITORS
+from benchmarks.row import BenchmarkError, Row
+
+OURS = "ours"
+SEARCH_ONLY = "no solver"
+PEERS = tuple(name for name in COMPETITORS if name != OURS)
+FAR = float("inf")
+
+
+def markdown(rows: Sequence[Row]) -> str:
+    """The whole report; raises BenchmarkError when there are no rows."""
+    if not rows:
+        raise BenchmarkError("there are no rows to make a table from; run the benchmark first")
+    parts = [
+        "# Scoreboard",
+        _errors(rows),
+        "## Seconds to an answer\n\nFrom the loaded circuit to an answer that is right on every sequence. "
+        "Ours with z3 or cvc5 also fits a surrogate and refutes every length with the solver; `no solver` compares "
+        "with the circuit's labels only, as the peers do. Peers: the best of their configurations.",
+        _grid(["circuit", "sequences", *_our_configurations(rows), *PEERS], _times(rows)),
+        "## Ratios\n\nA peer's seconds divided by ours; above 1 we are quicker. "
+        "cvc5 on our examples is charged for one call only: neither for labels nor for finding the examples.",
+        _grid(["circuit", *(f"{peer} / {ours}" for peer in PEERS for ours in _headline(rows))], _ratios(rows)),
+        "## Sizes\n\nOperators count alike for our programs and cvc5's; a state of L* has one transition per token.",
+        _grid(["circuit", "ours", *PEERS], _sizes(rows)),
+        "## Where a peer wins",
+        _wins(rows),
+        "## Every run",
+        _grid(
+            ["circuit", "competitor", "configuration", "status", "seconds", "wall", "CPU", "MB", "size", "wrong", "of"],
+            map(_run, rows),
+        ),
+        _conditions(rows),
+    ]
+    return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def best(rows: Iterable[Row], circuit: str, competitor: str, configuration: str | None = None) -> Row | None:
+    """The best run of a competitor on a circuit, in one configuration or in any; None when it was not run."""
+    found = [
+        row
+        for row in rows
+        if (row.circuit, row.competitor) == (circuit, competitor) and configuration in (None, row.configuration)
+    ]
+    return min(found, key=_rank, default=None)
+
+
+def _rank(row: Row) -> tuple[bool, bool, float, float]:
+    wrong = FAR if row.wrong is None else row.wrong
+    return (not row.is_right, row.status != "solved", wrong, FAR if row.seconds is None else row.seconds)
+
+
+def _circuits(rows: Sequence[Row]) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(row.circuit for row in rows))
+
+
+def _our_configurations(rows: Sequence[Row]) -> list[str]:
+    return [f"{OURS}, {name}" for name in dict.fromkeys(row.configuration for row in rows if row.competitor == OURS)]
+
+
+def _headline(rows: Sequence[Row]) -> list[str]:
+    """The two of our times that peers are divided by: the first solver's, and without one."""
+    return [name for name in _our_configurations(rows) if name.endswith((" z3", SEARCH_ONLY))]
+
+
+def _ours(rows: Sequence[Row], circuit: str, heading: str) -> Row | None:
+    return best(rows, circuit, OURS, heading.removeprefix(f"{OURS}, "))
+
+
+def _times(rows: Sequence[Row]) -> Iterable[list[str]]:
+    for circuit in _circuits(rows):
+        checked = max(row.checked for row in rows if row.circuit == circuit)
+        ours = [_ours(rows, circuit, heading) for heading in _our_configurations(rows)]
+        yield [circuit, f"{checked:,}", *map(_time, (*ours, *(best(rows, circuit, peer) for peer in PEERS)))]
+
+
+def _time(row: Row | None) -> str:
+    """One cell: the time, and everything that keeps it from being a clean win."""
+    if row is None:
+        return "not run"
+    wrong = f"wrong on {row.wrong:,}" if row.wrong else ""
+    if row.status != "solved" or row.seconds is None:
+        limit = f" ({row.limit:g})" if row.status == "timeout" else ""
+        return ", ".join(filter(None, (row.status + limit, wrong)))
+    proof = row.detail.get("proof")
+    weaker = "by enumeration only" if proof == ["enumerated"] and row.configuration != SEARCH_ONLY else ""
+    return ", ".join(filter(None, (f"{row.seconds:.2f}", wrong, weaker)))
+
+
+def _ratios(rows: Sequence[Row]) -> Iterable[list[str]]:
+    for circuit in _circuits(rows):
+        ours = [_ours(rows, circuit, heading) for heading in _headline(rows)]
+        yield [circuit, *(_ratio(best(rows, circuit, peer), our) for peer in PEERS for our in ours)]
+
+
+def _ratio(peer: Row | None, ours: Row | None) -> str:
+    """``peer`` divided by ``ours``; a dash where one of them has no right answer to divide."""
+    if peer is None or ours is None or not ours.is_right or not ours.seconds:
+        return "–"
+    if peer.status == "timeout":
+        return f"> {peer.limit / ours.seconds:.3g}"
+    return f"{peer.seconds / ours.seconds:.3g}" if peer.is_right and peer.seconds is not None else "–"
+
+
+def _sizes(rows: Sequence[Row]) -> Iterable[list[str]]:
+    for circuit in _circuits(rows):
+        yield [circuit, *(_size(best(rows, circuit, name)) for name in (OURS, *PEERS))]
+
+
+def _size(row: Row | None) -> str:
+    if row is None or not row.size:
+        return "–"
+    counts = ", ".join(f"{count:,} {unit[:-1] if count == 1 else unit}" for unit, count in row.size.items())
+    return counts if row.is_right else f"({counts}: not right)"
+
+
+def _wins(rows: Sequence[Row]) -> str:
+    """One sentence per circuit and peer that is quicker than us, or smaller in the same unit."""
+    found = [line for circuit in _circuits(rows) for peer in PEERS for line in _win(rows, circuit, peer)]
+    return "\n".join(found) or "Nowhere in these rows: no peer is quicker or smaller with a right answer."
+
+
+def _win(rows: Sequence[Row], circuit: str, peer: str) -> Iterable[str]:
+    theirs = best(rows, circuit, peer)
+    if theirs is None or not theirs.is_right or theirs.seconds is None:
+        return
+    who = f"- **{circuit}**: {peer} ({theirs.configuration})"
+    for heading in _headline(rows):
+        ours = _ours(rows, circuit, heading)
+        if ours is None or not ours.is_right or ours.seconds is None:
+            yield f"{who} is right in {theirs.seconds:.2f} s, {heading} is not."
+        elif theirs.seconds < ours.seconds:
+            yield f"{who} is right in {theirs.seconds:.2f} s, {heading} in {ours.seconds:.2f} s."
+    smallest = min((row for row in rows if row.circuit == circuit and row.competitor == OURS), key=_rank)
+    if smallest.is_right and theirs.size.get("operators", FAR) < smallest.size.get("operators", 0):
+        yield f"{who} needs {theirs.size['operators']} operators, ours {smallest.size['operators']}."
+
+
+def _errors(rows: Sequence[Row]) -> str:
+    broken = [row for row in rows if row.status == "error"]
+    if not broken:
+        return ""
+    lines = [f"- {row.circuit}: {row.competitor}, {row.configuration}: {row.reason}" for row in broken]
+    return f"## Errors: {len(broken)} of {len(rows)} runs\n\n" + "\n".join(lines)
+
+
+def _run(row: Row) -> list[str]:
+    return [
+        row.circuit,
+        row.competitor,
+        row.configuration,
+        row.status,
+        "–" if row.seconds is None else f"{row.seconds:.2f}",
+        f"{row.walltime:.1f}",
+        f"{row.cputime:.1f}",
+        f"{row.memory_mb:.0f}",
+        ", ".join(f"{count:,} {unit}" for unit, count in row.size.items()) or "–",
+        "–" if row.wrong is None else f"{row.wrong:,}",
+        f"{row.checked:,}",
+    ]
+
+
+def _conditions(rows: Sequence[Row]) -> str:
+    """Limits, seeds, versions, machine and commit of the rows, each value once."""
+    versions = {f"{name} {version}": None for row in rows for name, version in row.versions.items()}
+    machines = dict.fromkeys(f"{row.machine}; commit {row.commit}; source {row.source}" for row in rows)
+    limits = dict.fromkeys(f"limit {row.limit:g} s, seed {row.seed}" for row in rows)
+    loads = [row.load for row in rows]
+    return (
+        f"## Conditions\n\n{'; '.join(limits)}. One process per run, one after the other; load average at the start "
+        f"{min(loads):.1f} to {max(loads):.1f}. {'; '.join(machines)}. {', '.join(versions)}."
+    )
+
+
+def _grid(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:
+    """A Markdown table, padded so that it also reads as plain text."""
+    lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, *body)]
+    widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+    text = [
+        "| " + " | ".join(cell.ljust(width) for cell, width in zip(line, widths, strict=True)) + " |" for line in lines
+    ]
+    return "\n".join([text[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *text[1:]])
