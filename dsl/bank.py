@@ -143,7 +143,7 @@ class Bank:
         self.batch = SequenceBatch(np.zeros((0, 0), np.int8))
         self.candidates = 0
         self._random = np.random.default_rng(seed)
-        self._weight = np.zeros((0, 0), np.uint64)  # (examples, width)
+        self._weight = np.zeros((0, 1), np.uint64)  # (examples, width, at least 1)
         self._blocks: list[Block] = []
         self._combined: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
         self.stores = {name: Store(sort) for name, sort in grammar.sorts.items()}

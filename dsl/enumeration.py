@@ -36,7 +36,10 @@ class Stopped:
 
 
 class Enumerator:
-    """Searches ``grammar``. The bank stops growing deeper beyond about ``max_candidates`` (its size limit)."""
+    """Searches ``grammar``. The bank stops growing deeper beyond about ``max_candidates`` (its size limit).
+
+    Later examples split what is held and may bring it to twice that.
+    """
 
     def __init__(
         self, grammar: Grammar, *, max_candidates: int = 2_000_000, max_cost: int | None = None, seed: int = 0
@@ -56,12 +59,13 @@ class Enumerator:
     def observe(self, tokens: Sequence[str], label: object) -> None:
         """Take one more example."""
         signature = self.grammar.signature
-        self._target = np.append(self._target, signature.label_index(label))
+        index = signature.label_index(label)
         self.bank.observe(signature.batch([tokens]))
+        self._target = np.append(self._target, index)
 
     def propose(self, stop: Callable[[], bool] = lambda: False) -> Program | Exhausted | Stopped:
         """The simplest program that agrees with all examples; ``stop()`` is asked now and then."""
-        if not self.bank.grow(self.level, stop):
+        if not self.bank.grow(self.level, lambda: stop() or self._is_overfull()) and not self._is_overfull():
             return Stopped("time limit")
         self._solve_thresholds()
         while True:
@@ -71,7 +75,8 @@ class Enumerator:
             if found is None and self._is_saturated():
                 return Exhausted()
             if self._is_full():
-                limit = f"{self._max_candidates:,} candidates" if self._max_cost is None else f"cost {self._max_cost}"
+                deep = self._max_cost is not None and self.level >= self._max_cost
+                limit = f"cost {self._max_cost}" if deep else f"{self._max_candidates:,} candidates"
                 return Stopped(f"search limit of {limit}")
             self.level += 1
             if not self.bank.grow(self.level, stop):
@@ -81,6 +86,9 @@ class Enumerator:
         if self._max_cost is not None and self.level >= self._max_cost:
             return True
         return self.bank.candidates + self.bank.pending(self.level + 1) > self._max_candidates
+
+    def _is_overfull(self) -> bool:
+        return self.bank.candidates > 2 * self._max_candidates
 
     def _is_saturated(self) -> bool:
         """Whether no deeper level has anything left to combine."""
@@ -128,6 +136,7 @@ class Enumerator:
             if not p.arguments and p.operator.result == INT and not p.operator.name.isdigit()
         ]
         values = np.array([term.evaluate(self.bank.batch) for term in basis], np.int64)
+        values = values.reshape(len(basis), len(self._target))
         kinds = np.unique(self._target)
         for kind in kinds[1:] if len(kinds) == 2 else kinds:
             for term in solve_thresholds(self.grammar, basis, values, self._target == kind, seconds=1.0):
