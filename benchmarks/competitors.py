@@ -99,14 +99,14 @@ def ours(circuit: Circuit, job: Job, report: Report) -> None:
 def sygus_loop(circuit: Circuit, job: Job, report: Report) -> None:
     """cvc5's SyGuS as the searcher of the same loop, with our table as the verifier, until right on the domain."""
     from benchmarks.case import Case, program_size
-    from benchmarks.sygus import Problem, features
+    from benchmarks.sygus import Problem, groups
     from cegis import Counterexample, Exhaustive, Valid
 
     phases = _phases()
     with phases.timed("labels"):
         case = Case.of(circuit)
     with phases.timed("encoding"):
-        known = features(case.grammar)
+        known = groups(case.grammar)
     first = next(iter(case.domain))
     examples, fewest = [(first, case.label(first))], case.checked + 1
     while True:
@@ -144,12 +144,12 @@ def sygus_loop(circuit: Circuit, job: Job, report: Report) -> None:
 def sygus_examples(circuit: Circuit, job: Job, report: Report) -> None:
     """cvc5's SyGuS on exactly the examples our loop ended with; only the call of cvc5 is charged."""
     from benchmarks.case import Case, program_size
-    from benchmarks.sygus import Problem, features
+    from benchmarks.sygus import Problem, groups
 
     if not job.examples:
         raise BenchmarkError(f"{job.circuit}: our own run gave no examples to compare on; run it first")
     case, phases = Case.of(circuit), _phases()
-    problem = Problem(case.grammar, features(case.grammar), job.examples, job.options, job.seed)
+    problem = Problem(case.grammar, groups(case.grammar), job.examples, job.options, job.seed)
     with phases.timed("search"), _alarm(job.seconds):
         program = problem.solve()
     report(seconds=phases.total(), phases=phases.seconds, detail={"examples": len(job.examples)})

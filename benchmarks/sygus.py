@@ -59,22 +59,49 @@ class Rule:
     pattern: Any
 
 
-def features(grammar: Grammar) -> tuple[Feature, ...]:
-    """Every number and flag of ``grammar`` that only position-wise tests go into, cheapest first."""
+@dataclass(frozen=True)
+class Group:
+    """The features of one production, evaluated together; ``tests`` are the stacks of tests for its arguments."""
+
+    operator: Operator
+    tests: tuple[tuple[Term, ...], ...]
+    features: tuple[Feature, ...]
+
+    def values(self, batch: SequenceBatch) -> Any:
+        """(features, sequences)"""
+        count = len(self.tests)
+        stacks = (
+            np.expand_dims(np.stack([test.evaluate(batch) for test in tests]), [i for i in range(count) if i != place])
+            for place, tests in enumerate(self.tests)
+        )
+        found = np.asarray(self.operator.numpy(batch, *stacks))
+        shape = (*map(len, self.tests), len(batch.tokens))
+        return np.broadcast_to(found, shape).reshape(-1, len(batch.tokens))
+
+
+def groups(grammar: Grammar) -> tuple[Group, ...]:
+    """Every number and flag of ``grammar`` that only position-wise tests go into, by production."""
     tests: dict[str, list[tuple[Term, int]]] = {}
     for row in grammar.productions:
         if row.operator.result == MASK:
             if row.arguments:
                 raise SygusError(f"a position-wise operator with arguments has no SyGuS form here: {row.operator.name}")
             tests.setdefault(row.nonterminal, []).append((row.operator(), row.cost))
-    found = [
-        Feature(row.nonterminal, row.operator(*(term for term, _ in choice)), row.cost + sum(c for _, c in choice))
+    return tuple(
+        Group(
+            row.operator,
+            tuple(tuple(term for term, _ in tests[name]) for name in row.arguments),
+            tuple(
+                Feature(
+                    row.nonterminal, row.operator(*(term for term, _ in choice)), row.cost + sum(c for _, c in choice)
+                )
+                for choice in product(*(tests[name] for name in row.arguments))
+            ),
+        )
         for row in grammar.productions
         if row.operator.result in (INT, BOOL) and not _is_constant(row.operator)
         if all(name in tests for name in row.arguments)
-        for choice in product(*(tests[name] for name in row.arguments))
-    ]
-    return tuple(sorted(found, key=lambda feature: feature.cost))
+    )
 
 
 class Problem:
@@ -83,7 +110,7 @@ class Problem:
     def __init__(
         self,
         grammar: Grammar,
-        known: Sequence[Feature],
+        known: Sequence[Group],
         examples: Sequence[Example],
         options: Mapping[str, str],
         seed: int,
@@ -194,11 +221,11 @@ def _is_constant(operator: Operator) -> bool:
     return not operator.arguments and (operator.result == LABEL or operator.python.isdigit())
 
 
-def _distinct(known: Sequence[Feature], batch: SequenceBatch) -> Iterator[tuple[Feature, Any]]:
+def _distinct(known: Sequence[Group], batch: SequenceBatch) -> Iterator[tuple[Feature, Any]]:
     """The features that differ on the batch, the cheapest of each kind, with their values: (sequences,)."""
+    rows = [pair for group in known for pair in zip(group.features, group.values(batch), strict=True)]
     seen = set()
-    for feature in known:
-        values = np.broadcast_to(np.asarray(feature.term.evaluate(batch)), (len(batch.tokens),))
+    for feature, values in sorted(rows, key=lambda pair: pair[0].cost):
         key = (feature.nonterminal, values.tobytes())
         if key not in seen:
             seen.add(key)
