@@ -48,6 +48,8 @@ def _processor() -> str:
 
 def _commit() -> str:
     """The commit of the source, marked where the rooms hold changes; "unknown" outside a checkout."""
+    if not (ROOT / "pyproject.toml").is_file():  # installed somewhere; a checkout around it is not ours
+        return "unknown"
     try:
         commit = _git("rev-parse", "--short=12", "HEAD")
         changed = _git("status", "--porcelain", "--", *ROOMS)

@@ -9,6 +9,7 @@ included.
 from __future__ import annotations
 
 import json
+import math
 import os
 import signal
 import subprocess
@@ -78,7 +79,7 @@ def plan(folders: Mapping[str, Path], *, seconds: float, seed: int) -> tuple[Job
 
     if not folders:
         raise BenchmarkError("there is no circuit to run; name a shipped one or train one")
-    if not seconds > 0:
+    if not 0 < seconds < math.inf:
         raise BenchmarkError(f"expected a limit of more than 0 seconds, got {seconds:g}")
     return tuple(
         Job(name, str(folder), weights_sha256(folder), competitor.name, configuration, options, seed, seconds)

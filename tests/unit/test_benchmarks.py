@@ -309,6 +309,13 @@ def test_an_unknown_circuit_is_one_line_naming_the_known_ones(tmp_path: Path) ->
     assert "Traceback" not in result.output
 
 
-def test_a_limit_of_zero_seconds_is_refused() -> None:
+@pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan")])
+def test_a_limit_that_is_none_is_refused(seconds: float) -> None:
     with pytest.raises(BenchmarkError, match="more than 0 seconds"):
-        plan({"quote_closing": shipped_path("quote_closing")}, seconds=0, seed=0)
+        plan({"quote_closing": shipped_path("quote_closing")}, seconds=seconds, seed=0)
+
+
+def test_the_command_loads_nothing_heavy() -> None:
+    code = "import sys, benchmarks.command; sys.exit(str({'cvc5', 'numpy', 'aalpy', 'torch'} & set(sys.modules)))"
+    process = run_process([sys.executable, "-c", code], 30)
+    assert process.errors.strip() == "set()"
