@@ -2,6 +2,7 @@
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
 from backends.backend import Backend
+from backends.bitwuzla import BITWUZLA
 from backends.cvc5 import CVC5
 from backends.recorder import Recorder
 from backends.registry import available, get, names
@@ -10,6 +11,7 @@ from backends.smtlib import smtlib_script
 from backends.z3 import Z3
 
 __all__ = [
+    "BITWUZLA",
     "CVC5",
     "Z3",
     "Answer",

@@ -1,6 +1,6 @@
 """Backends by name, for command lines; code passes ``Backend`` values.
 
-The two shipped solvers are listed by import path, so listing them imports nothing. Other packages add theirs
+The shipped solvers are listed by import path, so listing them imports nothing. Other packages add theirs
 through the entry point group ``distill.backends`` (``mysolver = "my_package:MY_BACKEND"``); a shipped name cannot be
 taken over.
 """
@@ -14,7 +14,7 @@ from backends.answer import BackendError
 from backends.backend import Backend
 
 GROUP = "distill.backends"
-SHIPPED = {"z3": "backends.z3:Z3", "cvc5": "backends.cvc5:CVC5"}
+SHIPPED = {"z3": "backends.z3:Z3", "cvc5": "backends.cvc5:CVC5", "bitwuzla": "backends.bitwuzla:BITWUZLA"}
 
 
 def names() -> tuple[str, ...]:

@@ -14,7 +14,7 @@ from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA, QF_LIRA
 from pysmt.typing import BOOL, INT, REAL, BVType
 
-from backends import CVC5, Z3, Answer, Limits, Sat, Unknown, Unsat, decide, smtlib_script
+from backends import BITWUZLA, CVC5, Z3, Answer, Limits, Sat, Unknown, Unsat, decide, smtlib_script
 from backends.evaluation import flatten
 from backends.recorder import status
 from backends.wire import decode, encode
@@ -111,6 +111,15 @@ def pinned(model: dict[str, Any]) -> Any:
 def test_two_solvers_never_contradict_each_other(formula: Any) -> None:
     """Every Sat here has also passed re-evaluation, or ``decide`` would have raised."""
     answers = {type(ask(backend, QF_LIA, formula)) for backend in (Z3, CVC5)} - {Unknown}
+    assert len(answers) == 1
+
+
+@pytest.mark.needs("z3")
+@pytest.mark.needs("bitwuzla")
+@few
+@given(st.lists(st.one_of(relations, st.builds(M.Iff, relations, st.sampled_from(BOOLS))), max_size=3).map(M.And))
+def test_bitwuzla_and_z3_never_contradict_each_other(formula: Any) -> None:
+    answers = {type(ask(backend, QF_BV, formula)) for backend in (Z3, BITWUZLA)} - {Unknown}
     assert len(answers) == 1
 
 
