@@ -145,8 +145,9 @@ class Domain:
             )
         symbols = np.arange(len(self.alphabet), dtype=np.int8)
         if self.constraint is None:
-            grids = np.meshgrid(*[symbols] * length, indexing="ij")
-            return np.stack(grids, axis=-1).reshape(-1, length) if length else np.zeros((1, 0), np.int8)
+            if length == 0 or len(symbols) == 1:  # numpy has no room for an axis per position of a long sequence
+                return np.zeros((1, length), np.int8)
+            return np.stack(np.meshgrid(*[symbols] * length, indexing="ij"), axis=-1).reshape(-1, length)
         table = np.array(self.constraint.transitions)
         completions = self._completions(length)
         prefixes, states = np.zeros((1, 0), np.int8), np.zeros(1, int)
@@ -160,6 +161,19 @@ class Domain:
         if length == 0 and not count:
             return prefixes[:0]
         return prefixes
+
+    def first(self) -> tuple[str, ...] | None:
+        """The first sequence of a bounded domain, found without listing any; None when there is none."""
+        length = next((length for length in self.lengths if self.count(length)), None)
+        if length is None or self.constraint is None:
+            return None if length is None else self.alphabet[:1] * length
+        completions, state, word = self._completions(length), 0, []
+        for left in reversed(range(length)):
+            row = self.constraint.transitions[state]
+            token = next(t for t, target in enumerate(row) if target != DEAD and completions[left][target])
+            state = row[token]
+            word.append(self.alphabet[token])
+        return tuple(word)
 
     def contains(self, tokens: Sequence[str]) -> bool:
         """Whether ``tokens`` is a sequence of this domain."""

@@ -22,11 +22,15 @@ from dsl.program import Program
 from dsl.sequences import SequenceBatch, SequenceSignature
 
 UNDECIDED = -1
+NONE = np.zeros(0, np.int8)
 
 
 @dataclass(frozen=True)
 class Table:
-    """``labels[length]``: (sequences,) label indices in the order of ``domain.sequences(length)``, -1 undecided."""
+    """``labels[length]``: (sequences,) label indices in the order of ``domain.sequences(length)``, -1 undecided.
+
+    ``names`` are the labels behind the indices; without them only the alphabet of a program is compared.
+    """
 
     domain: Domain
     labels: Mapping[int, NDArray[np.integer[Any]]]
@@ -34,12 +38,20 @@ class Table:
     semantics: str = "Python, as executed"
     method: str = "compared one by one"
     detail: str = ""
+    names: tuple[str, ...] | None = None
 
     def __post_init__(self) -> None:
+        if not self.labels.keys() <= set(self.domain.lengths):
+            raise DomainError(
+                f"{self.name}: expected labels for the lengths {list(self.domain.lengths)}, got {sorted(self.labels)}"
+            )
         for length in self.domain.lengths:
-            expected, got = self.domain.count(length), len(self.labels.get(length, ()))
-            if expected != got:
-                raise DomainError(f"{self.name}: expected {expected} labels for length {length}, got {got}")
+            expected, labels = self.domain.count(length), self.labels.get(length, NONE)
+            got = np.shape(labels)
+            if got != (expected,):
+                raise DomainError(f"{self.name}: expected {expected} labels for length {length}, got shape {got}")
+            if not np.issubdtype(labels.dtype, np.integer) or (expected and labels.min() < UNDECIDED):
+                raise DomainError(f"{self.name}: labels of length {length} must be whole numbers of at least -1")
         if not self.domain.size():
             raise DomainError(f"{self.name}: the domain holds no sequence; a proof over nothing proves nothing")
 
@@ -67,7 +79,7 @@ def tabulate(function: Callable[[tuple[str, ...]], object], domain: Domain, sign
         )
         for length in domain.lengths
     }
-    return Table(domain, labels, getattr(function, "__name__", "the reference"))
+    return Table(domain, labels, getattr(function, "__name__", "the reference"), names=signature.labels)
 
 
 @dataclass(frozen=True)
@@ -78,6 +90,7 @@ class Exhaustive:
     _batches: dict[int, SequenceBatch] = field(default_factory=dict, repr=False, compare=False)
 
     def check(self, program: Program) -> Verdict:
+        """Valid for the whole domain, the first counterexample, or Unknown where some sequence has no label."""
         start = time.perf_counter()
         table = self.table
         for length in table.domain.lengths:
@@ -106,12 +119,23 @@ class Exhaustive:
             for row in self._wrong(program, length)
         )
 
+    @property
+    def undecided(self) -> int:
+        """How many sequences have no label, so that no program is right or wrong there."""
+        return self.table.undecided
+
     def count_exceptions(self, program: Program) -> int:
         """How many sequences differ."""
         return sum(len(self._wrong(program, length)) for length in self.table.domain.lengths)
 
     def _wrong(self, program: Program, length: int) -> NDArray[np.int64]:
-        expected = self.table.labels[length]
+        signature, table = program.grammar.signature, self.table
+        if signature.alphabet != table.domain.alphabet or table.names not in (None, signature.labels):
+            raise DomainError(
+                f"expected a program from {table.domain.alphabet} to {table.names or 'labels'}, got one from "
+                f"{signature.alphabet} to {signature.labels}"
+            )
+        expected = self.table.labels.get(length, NONE)
         got = program.run(self._batch(length))
         return np.flatnonzero((got != expected) & (expected != UNDECIDED))
 

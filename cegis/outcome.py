@@ -49,12 +49,16 @@ class Found:
 
 @dataclass(frozen=True)
 class Differs:
-    """No program within the budget equals the reference; the best one differs exactly on ``exceptions``."""
+    """No program within the budget equals the reference; the best one differs exactly on ``exceptions``.
+
+    ``undecided`` sequences, for which the reference has no label, are neither among them nor right.
+    """
 
     program: Program
     exceptions: tuple[Counterexample, ...]
     reason: str
     statistics: Statistics
+    undecided: int = 0
 
 
 @dataclass(frozen=True)

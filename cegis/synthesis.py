@@ -65,8 +65,10 @@ class Spec:
 
 @runtime_checkable
 class ListsExceptions(Protocol):
-    """A verifier that can list everything a program gets wrong."""
+    """A verifier that can list everything a program gets wrong, but for what is ``undecided``."""
 
+    @property
+    def undecided(self) -> int: ...
     def exceptions(self, program: Program) -> tuple[Counterexample, ...]: ...
     def count_exceptions(self, program: Program) -> int: ...
 
@@ -88,18 +90,23 @@ def synthesize(
     """
     if spec.domain.alphabet != grammar.signature.alphabet:
         raise DomainError(f"the domain reads {spec.domain.alphabet}, the grammar {grammar.signature.alphabet}")
-    checker = as_verifier(verifier, spec, grammar, seed)
+    budget = budget or Budget()
+    checker = as_verifier(verifier, spec, grammar, budget, seed)
     try:
-        return _Loop(spec, grammar, checker, budget or Budget(), seed, on_event).run(tuple(examples))
+        return _Loop(spec, grammar, checker, budget, seed, on_event).run(tuple(examples))
     finally:
         if isinstance(checker, Symbolic) and checker is not verifier:
             checker.close()
 
 
 def as_verifier(
-    verifier: str | Backend | Verifier | Callable[[Program], Verdict] | None, spec: Spec, grammar: Grammar, seed: int
+    verifier: str | Backend | Verifier | Callable[[Program], Verdict] | None,
+    spec: Spec,
+    grammar: Grammar,
+    budget: Budget,
+    seed: int,
 ) -> Verifier:
-    """What the caller meant by ``verifier``."""
+    """What the caller meant by ``verifier``; a solver gets the budget's seconds for each check."""
     if verifier is None:
         return Exhaustive(tabulate(spec.label, spec.domain, grammar.signature))
     backend = get(verifier) if isinstance(verifier, str) else verifier
@@ -109,9 +116,11 @@ def as_verifier(
                 f"{backend.name} cannot see into a Python function; leave verifier out to compare every sequence, "
                 "or give a symbolic reference"
             )
-        return Symbolic(spec.domain, grammar.signature, spec.reference, backend, seed=seed)
+        return Symbolic(spec.domain, grammar.signature, spec.reference, backend, seconds=budget.seconds, seed=seed)
     if hasattr(backend, "check"):
         return backend
+    if not callable(backend):
+        raise DomainError(f"expected a solver, a verifier or a function of a program as the verifier, got {backend!r}")
     return FunctionVerifier(backend)
 
 
@@ -149,17 +158,21 @@ class _Loop:
                 case Unknown(reason, claims):
                     return outcome.Stopped(reason, candidate, claims, self._statistics())
                 case Counterexample(inputs, expected, _):
+                    inputs = tuple(inputs)
                     if any(inputs == known for known, _ in self.examples):
                         raise DomainError(
                             f"the verifier repeats the counterexample {' '.join(inputs)!r}, which the candidate "
                             "answers as it was told to; the verifier contradicts itself"
                         )
                     self._learn(inputs, expected)
+                case other:
+                    raise DomainError(f"expected Valid, Counterexample or Unknown from the verifier, got {other!r}")
 
     def _first(self) -> Example:
-        for sequence in self.spec.domain:
-            return sequence, self.spec.label(sequence)
-        raise DomainError("the domain holds no sequence; a program proved over nothing would mean nothing")
+        sequence = self.spec.domain.first()
+        if sequence is None:
+            raise DomainError("the domain holds no sequence; a program proved over nothing would mean nothing")
+        return sequence, self.spec.label(sequence)
 
     def _learn(self, inputs: tuple[str, ...], label: str) -> None:
         began = time.perf_counter()
@@ -194,7 +207,10 @@ class _Loop:
             best = min(self.tried, key=lister.count_exceptions)
             exceptions = lister.exceptions(best)
             why = reason or "no program of the grammar agrees with the counterexamples"
-            return Differs(best, exceptions, why, self._statistics())
+            if lister.undecided:
+                why += f"; {lister.undecided:,} sequences have no label and are not among the exceptions"
+            if exceptions:  # else another verifier knows of one that is not in the list
+                return Differs(best, exceptions, why, self._statistics(), lister.undecided)
         if reason is None:
             return outcome.Exhausted(tuple(self.examples), self._statistics())
         return outcome.Stopped(reason, self.tried[-1] if self.tried else None, (), self._statistics())

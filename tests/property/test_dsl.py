@@ -245,6 +245,7 @@ def test_a_domain_counts_lists_and_contains_the_same_sequences(domain):
     every = [w for n in range(domain.max_length + 2) for w in product(domain.alphabet, repeat=n)]
     assert listed == [word for word in every if domain.contains(word)]
     assert domain.size() == len(listed)
+    assert domain.first() == next(iter(listed), None)
     for length in domain.lengths:
         assert domain.count(length) == len(domain.sequences(length)) == sum(len(w) == length for w in listed)
         assert domain.sequences(length).dtype == np.int8
