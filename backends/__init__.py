@@ -1,7 +1,7 @@
 """Who answers: solvers behind one ``decide``. Names only; a solver's adapter is imported when a session opens."""
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
-from backends.backend import Backend
+from backends.backend import Backend, PysmtBackend
 from backends.bitwuzla import BITWUZLA
 from backends.cvc5 import CVC5
 from backends.recorder import Recorder
@@ -18,6 +18,7 @@ __all__ = [
     "Backend",
     "BackendError",
     "Limits",
+    "PysmtBackend",
     "Recorder",
     "Sat",
     "Session",

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.backend import Backend
+from backends.backend import PysmtBackend
 
 
 def _set_seconds(solver: Any, seconds: float | None) -> None:
@@ -21,7 +21,7 @@ def _why_unknown(solver: Any) -> str:
     return "bitwuzla gave up without a reason"
 
 
-BITWUZLA = Backend(
+BITWUZLA = PysmtBackend(
     name="bitwuzla",
     package="bitwuzla",
     module="bitwuzla",

@@ -19,11 +19,11 @@ import pysmt.logics
 from pysmt.environment import Environment
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
+from backends.backend import PysmtBackend
 from backends.engine import OUT_OF_MEMORY, Engine
+from backends.process import EXIT_MEMORY
 from backends.registry import load
 from backends.wire import decode, write_value
-
-EXIT_MEMORY = 86
 
 
 def main() -> None:
@@ -58,6 +58,8 @@ class Served:
     def __init__(self, hello: dict[str, Any]) -> None:
         self.environment = Environment()
         backend = load(hello["home"])
+        if not isinstance(backend, PysmtBackend):
+            raise BackendError(f"expected a backend through pySMT at {hello['home']!r}, got {type(backend).__name__}")
         self.engine = Engine(backend, self.environment, getattr(pysmt.logics, hello["logic"]), hello["seed"])
 
     def reply(self, request: dict[str, Any]) -> dict[str, Any]:

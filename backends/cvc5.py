@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.backend import Backend
+from backends.backend import PysmtBackend
 
 
 def _set_seconds(solver: Any, seconds: float | None) -> None:
@@ -22,7 +22,7 @@ def _why_unknown(solver: Any) -> str:
     return reason.decode() if isinstance(reason, bytes) else str(reason)
 
 
-CVC5 = Backend(
+CVC5 = PysmtBackend(
     name="cvc5",
     package="cvc5",
     module="cvc5",

@@ -14,7 +14,7 @@ from pysmt.exceptions import SolverReturnedUnknownResultError
 from pysmt.logics import Logic
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
-from backends.backend import Backend
+from backends.backend import PysmtBackend
 from backends.evaluation import constant
 from backends.fragment import Formula
 
@@ -24,7 +24,7 @@ OUT_OF_MEMORY = "ran out of memory"
 class Engine:
     """Holds one pySMT solver; see ``backends.worker`` for the same three methods in another process."""
 
-    def __init__(self, backend: Backend, environment: Environment, logic: Logic, seed: int) -> None:
+    def __init__(self, backend: PysmtBackend, environment: Environment, logic: Logic, seed: int) -> None:
         self.backend = backend
         self._environment, self._logic, self._seed = environment, logic, seed
         self._version = backend.version()

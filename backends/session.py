@@ -18,14 +18,13 @@ from pysmt.logics import Logic
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Value
 from backends.backend import Backend
-from backends.engine import Engine
 from backends.evaluation import Tape, flatten
 from backends.fragment import Formula, check_fragment, postorder
 from backends.recorder import Recorder
 
 
 class Solving(Protocol):
-    """What a session needs: the in-process ``Engine`` and the ``Worker`` both have it."""
+    """What a session needs; ``Engine``, ``Worker``, ``SmtlibEngine`` and ``Race`` have it."""
 
     def add(self, formula: Formula) -> None: ...
     def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer: ...
@@ -130,13 +129,8 @@ def open_session(
         raise BackendError(f"{backend.name} is not set up for {logic.name}; it decides {', '.join(backend.logics)}")
     if type(seed) is not int or not 0 <= seed < 1 << 31:
         raise BackendError(f"expected a seed between 0 and 2**31 - 1, got {seed!r}")
-    if limits.memory_mb is not None and not hard:
-        raise BackendError("a memory limit cannot be kept inside this process; open the session with hard=True")
-    if hard:
-        from backends.worker import Worker
-
-        return Session(backend, environment, logic, Worker(backend, logic, seed, limits), limits, recorder)
-    return Session(backend, environment, logic, Engine(backend, environment, logic, seed), limits, recorder)
+    engine = backend.engine(environment, logic, seed, limits, hard)
+    return Session(backend, environment, logic, engine, limits, recorder)
 
 
 def _confirmed(answer: Sat, name: str, symbols: dict[str, Formula], tapes: list[Tape]) -> Answer:

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.backend import Backend
+from backends.backend import PysmtBackend
 
 NO_TIMEOUT = 4294967295
 
@@ -23,7 +23,7 @@ def _why_unknown(solver: Any) -> str:
     return str(solver.z3.reason_unknown())
 
 
-Z3 = Backend(
+Z3 = PysmtBackend(
     name="z3",
     package="z3-solver",
     module="z3",

@@ -111,7 +111,7 @@ def test_a_worker_killed_from_outside_recovers() -> None:
     session, manager = trouble(Limits(seconds=20))
     with session:
         assert_alive(session, manager)
-        os.kill(session._engine._child._process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        os.kill(session._engine._child.pid, signal.SIGKILL)  # type: ignore[attr-defined]
         answer = decide(session, "killed", manager.TRUE())
         assert isinstance(answer, Unknown)
         assert "SIGKILL" in answer.reason
@@ -121,7 +121,7 @@ def test_a_worker_killed_from_outside_recovers() -> None:
 def test_a_worker_killed_while_idle_keeps_formulas_added_later() -> None:
     session, manager = trouble(Limits(seconds=20))
     with session:
-        os.kill(session._engine._child._process.pid, signal.SIGKILL)  # type: ignore[attr-defined]
+        os.kill(session._engine._child.pid, signal.SIGKILL)  # type: ignore[attr-defined]
         session.add(manager.Symbol("later", BOOL))
         assert isinstance(decide(session, "later", manager.Not(manager.Symbol("later", BOOL))), Unsat)
         assert isinstance(decide(session, "kept", manager.Not(manager.Symbol("kept", BOOL))), Unsat)
@@ -194,7 +194,7 @@ def test_wide_division_ends_at_its_limit(backend: Backend) -> None:
 
 def test_closing_a_session_leaves_no_process() -> None:
     session, _ = trouble(Limits(seconds=20))
-    pid = session._engine._child._process.pid  # type: ignore[attr-defined]
+    pid = session._engine._child.pid  # type: ignore[attr-defined]
     session.close()
     with pytest.raises(ProcessLookupError):
         os.kill(pid, 0)
@@ -204,7 +204,7 @@ def test_a_worker_ends_with_its_parent() -> None:
     code = (
         "import os, backends; from pysmt.environment import Environment; from pysmt.logics import QF_LIA\n"
         "s = backends.Z3.open(Environment(), QF_LIA, hard=True)\n"
-        "print(s._engine._child._process.pid, flush=True); os._exit(0)"
+        "print(s._engine._child.pid, flush=True); os._exit(0)"
     )
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, timeout=60)
     pid, deadline = int(run.stdout), time.monotonic() + 10
