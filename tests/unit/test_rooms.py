@@ -1,0 +1,99 @@
+"""The arrows between the rooms, drawn from the imports of every file, and what importing a room may load."""
+
+from __future__ import annotations
+
+import ast
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ARROWS = {
+    "benchmarks": {"tasks", "cegis", "dsl", "backends"},
+    "tasks": {"cegis", "dsl", "backends"},
+    "cegis": {"dsl", "backends"},
+    "dsl": set(),
+    "backends": set(),
+}
+SOLVERS = {"z3", "cvc5", "bitwuzla"}
+TORCH_FILES = {"torch_model.py", "training.py", "pruning.py", "catalog.py"}  # the rest of tasks imports it lazily
+SOLVER_FILES = {"backends/bitwuzla_adapter.py", "benchmarks/sygus.py"}  # behind a wall, or a competitor
+FILES = [path for room in ARROWS for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+def imports(path: Path) -> Iterator[tuple[str, bool]]:
+    """The modules a file imports, and whether the import happens when the file is imported."""
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    at_import = {id(inner) for statement in tree.body for inner in _outside_functions(statement)}
+    for node in ast.walk(tree):
+        names: list[str] = []
+        if isinstance(node, ast.Import):
+            names = [alias.name for alias in node.names]
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{path}: name the package in full"
+            names = [node.module or ""]
+        for name in names:
+            yield name, id(node) in at_import
+
+
+def _outside_functions(statement: ast.stmt) -> Iterator[ast.stmt]:
+    is_for_types = isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
+    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or is_for_types:
+        return
+    yield statement
+    for inner in ast.iter_child_nodes(statement):
+        if isinstance(inner, ast.stmt):
+            yield from _outside_functions(inner)
+
+
+def test_every_room_is_looked_at():
+    assert {path.relative_to(ROOT).parts[0] for path in FILES} == set(ARROWS)
+    assert len(FILES) > 40
+
+
+@pytest.mark.parametrize("room", ARROWS)
+def test_imports_point_down(room):
+    for path in FILES:
+        if path.relative_to(ROOT).parts[0] == room:
+            reached = {name.partition(".")[0] for name, _ in imports(path)} & set(ARROWS) - {room}
+            assert reached <= ARROWS[room], f"{path.relative_to(ROOT)} imports {reached - ARROWS[room]}"
+
+
+def test_torch_is_seen_in_tasks_alone_and_late_outside_its_own_files():
+    for path in FILES:
+        for name, at_import in imports(path):
+            if name.partition(".")[0] == "torch":
+                assert path.parent == ROOT / "tasks", path
+                assert path.name in TORCH_FILES or not at_import, f"{path.name}: import torch where it is used"
+
+
+def test_solvers_are_seen_behind_their_walls_alone():
+    for path in FILES:
+        inside = path.relative_to(ROOT).as_posix()
+        for name, _ in imports(path):
+            is_solver = name.partition(".")[0] in SOLVERS or name.startswith("pysmt.solvers")
+            assert not is_solver or inside in SOLVER_FILES or inside.startswith("backends/"), f"{inside}: {name}"
+            assert name.partition(".")[0] not in SOLVERS or inside in SOLVER_FILES, f"{inside}: {name}"
+
+
+def loaded(statement: str) -> set[str]:
+    """The top-level modules in a fresh interpreter after ``statement``."""
+    code = f"{statement}\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    return {name.partition(".")[0] for name in run.stdout.split()}
+
+
+@pytest.mark.parametrize("module", ["backends", "dsl.motifs", "cegis", "tasks.main"])
+def test_importing_a_room_loads_neither_torch_nor_a_solver(module):
+    heavy = {"torch", *SOLVERS}
+    by_pysmt = loaded("import pysmt.environment, pysmt.logics") & {"z3"}  # it looks for z3 itself
+    here = loaded(f"import {module}")
+    assert module.partition(".")[0] in here
+    assert not here & heavy - by_pysmt
+
+
+def test_the_command_line_starts_without_the_engine():
+    assert not loaded("import tasks.main") & {"torch", "pysmt", "numpy", "scipy", "z3", "cvc5"}
