@@ -90,6 +90,27 @@ def test_every_proposal_agrees_with_the_examples_and_nothing_cheaper_does(seed):
         assert proposal.cost == least_cost(SMALL_TABLES, examples, SMALL.signature.labels)
 
 
+@pytest.mark.parametrize(
+    "text",
+    [
+        "inside = False\n    for token in tokens:\n        if token == 'a':\n            inside = not inside\n"
+        "    return 'x' if inside else 'y'",
+        "return 'x' if tokens.count('a') >= 3 else 'y'",
+        "return 'x' if tokens.count('a') > tokens.count('b') else 'y'",
+    ],
+    ids=["toggle", "count", "majority"],
+)
+def test_a_tree_that_is_known_early_waits_for_what_is_cheaper(text):
+    reference = Program.parse(f"def f(tokens):\n    {text}\n", MOTIFS)
+    rng, search = random.Random(1), Enumerator(MOTIFS, max_candidates=200_000)
+    for _ in range(12):
+        word = rng.choices("ab", k=rng.randint(1, 7))
+        search.observe(word, reference(word))
+        proposal = search.propose()
+        assert isinstance(proposal, Program)
+        assert proposal.cost <= reference.cost
+
+
 @pytest.mark.parametrize("seed", range(12))
 def test_exhausted_means_that_no_program_agrees(seed):
     rng, examples, search = random.Random(seed), [], Enumerator(FINITE)

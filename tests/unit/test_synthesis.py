@@ -270,9 +270,11 @@ class Silent:
 
 def test_combined_verdicts():
     valid, unknown = lambda p: Valid((), ("note",)), lambda p: Unknown("late")
+    shorter = Claim(Rung.ENUMERATED, "it", "exactly", DOMAIN.up_to(2), "by hand", 6, 0.0)
     cases = [
         ((), Unknown("no verifier was asked")),
         ((unknown, unknown), Unknown("late; late")),
+        ((unknown, lambda p: Unknown("later", (shorter,))), Unknown("late; later", (shorter,))),
         ((valid, unknown), Valid((), ("note", "late"))),
         ((unknown, valid), Valid((), ("late", "note"))),
         ((valid, lambda p: WRONG), WRONG),

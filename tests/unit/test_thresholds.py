@@ -3,10 +3,12 @@
 from __future__ import annotations
 
 from itertools import product
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
 
+from dsl import thresholds
 from dsl.grammar import Grammar
 from dsl.motifs import LENGTH, count_of, motifs
 from dsl.thresholds import MAX_WEIGHT, solve_thresholds
@@ -67,6 +69,15 @@ def test_a_grammar_without_the_rows_gets_no_term_with_them(missing):
     for term in solve_thresholds(grammar, NUMBERS, VALUES, positive, seconds=20.0):
         assert missing not in str(term)
         assert term.evaluate(BATCH).tolist() == positive.tolist()
+
+
+def test_a_solution_that_does_not_separate_is_not_believed(monkeypatch):
+    near_miss = np.array([1.0, 0, 0, 0, 0, 0, 1, 0, 0, 0.0])  # count 'a' > 0
+    monkeypatch.setattr(thresholds, "milp", lambda *args, **options: SimpleNamespace(x=near_miss))
+    positive = VALUES[0] > 0
+    assert solve_thresholds(GRAMMAR, NUMBERS, VALUES, positive, seconds=1.0)
+    positive[np.flatnonzero(positive)[0]] = False
+    assert solve_thresholds(GRAMMAR, NUMBERS, VALUES, positive, seconds=1.0) == ()
 
 
 def test_a_factor_beyond_the_largest_is_not_rounded_to_it():
