@@ -136,7 +136,7 @@ class Store:
 
 
 class Bank:
-    """Grows by cost, splits by example. ``seed`` chooses the key's weights; results do not depend on it."""
+    """Grows by cost, splits by example. ``seed`` chooses the keys, and so which of two equally cheap terms stays."""
 
     def __init__(self, grammar: Grammar, *, seed: int = 0) -> None:
         self.grammar = grammar
