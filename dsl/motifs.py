@@ -1,11 +1,10 @@
 """The ``motifs`` grammar: what small sequence circuits have been seen to compute.
 
-Counters (free, clipped, modular), toggles, set/reset latches, stages of a
-pattern, first and last occurrence, neighbours, the query
-token, thresholds on counts and on averages (``5 * count > length`` is what averaging attention computes), Boolean
-structure, conditionals and labels. Nonterminals: Symbol (a test on one token), Mask (a test that may look at the query
-token), Number, Flag, Label. Rows whose text is undefined on the empty sequence are left out when it is in the domain. A row costs about what its text costs a reader:
-one line 1 to 3, a loop 3 or 4.
+Counters (free, clipped, modular), toggles, set/reset latches, stages of a pattern, first and last occurrence,
+neighbours, the query token, thresholds on counts and on averages (``5 * count > length`` is what averaging attention
+computes), Boolean structure, conditionals and labels. Nonterminals: Symbol (a test on one token), Mask (a test that
+may look at the query token), Number, Flag, Label. Rows whose text is undefined on the empty sequence are left out when
+it is in the domain. A row costs about what its text costs a reader: one line 1 to 3, a loop 3 or 4.
 """
 
 from __future__ import annotations
