@@ -26,15 +26,18 @@ Start = Callable[[socket.socket], "subprocess.Popen[bytes]"]
 
 
 class DiedError(Exception):
-    """The child is gone or too late; ``said`` is what it had sent of its last reply."""
+    """The child is gone or too late; ``said`` is what it had sent of its last reply, ``words`` what of it to quote."""
 
-    def __init__(self, status: int | None, said: bytes = b"") -> None:
+    def __init__(self, status: int | None, said: bytes = b"", words: str = "") -> None:
         super().__init__("it was too slow" if status is None else f"it ended with status {status}")
         self.status = status  # an exit status, minus a signal number, or None for "still running, out of time"
-        self.said = said
+        self.said, self.words = said, words
 
     def sentence(self, limits: Limits) -> str:
         """What the user should read, naming the limit that was set."""
+        return f"{self._event(limits)}; it said {self.words!r}" if self.words else self._event(limits)
+
+    def _event(self, limits: Limits) -> str:
         memory = "" if limits.memory_mb is None else f" (memory limit {limits.memory_mb} MB)"
         match self.status:
             case None:

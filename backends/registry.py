@@ -1,8 +1,8 @@
 """Backends by name, for command lines; code passes ``Backend`` values.
 
 The shipped solvers are listed by import path, so listing them imports nothing. Other packages add theirs
-through the entry point group ``distill.backends`` (``mysolver = "my_package:MY_BACKEND"``); a shipped name cannot be
-taken over.
+through the entry point group ``distill.backends`` (``mysolver = "my_package:MY_BACKEND"``), and solver programs are
+written in a file (``backends.configuration``). A name that is taken stays taken.
 """
 
 from __future__ import annotations
@@ -12,6 +12,7 @@ from importlib.metadata import entry_points
 
 from backends.answer import BackendError
 from backends.backend import Backend
+from backends.configuration import configured
 
 GROUP = "distill.backends"
 SHIPPED = {"z3": "backends.z3:Z3", "cvc5": "backends.cvc5:CVC5", "bitwuzla": "backends.bitwuzla:BITWUZLA"}
@@ -19,20 +20,26 @@ SHIPPED = {"z3": "backends.z3:Z3", "cvc5": "backends.cvc5:CVC5", "bitwuzla": "ba
 
 def names() -> tuple[str, ...]:
     """Every known name, shipped ones first, installed or not."""
-    return tuple(_homes())
+    return (*_homes(), *_programs())
 
 
 def get(name: str) -> Backend:
     """The backend called ``name``; raises BackendError listing the known names."""
     homes = _homes()
-    if name not in homes:
-        raise BackendError(f"unknown backend {name!r}; known: {', '.join(homes)}")
-    return load(homes[name])
+    if name in homes:
+        return load(homes[name])
+    programs = _programs()
+    if name not in programs:
+        raise BackendError(f"unknown backend {name!r}; known: {', '.join((*homes, *programs))}")
+    return programs[name]
 
 
 def available() -> tuple[Backend, ...]:
-    """The known backends whose solver is installed."""
-    return tuple(backend for backend in map(get, names()) if backend.is_installed())
+    """The shipped and contributed backends whose solver is installed.
+
+    Solver programs are left out: one that anybody may write into a file of the current folder is used when it is named.
+    """
+    return tuple(backend for backend in (load(home) for home in _homes().values()) if backend.is_installed())
 
 
 def load(home: str) -> Backend:
@@ -50,3 +57,11 @@ def load(home: str) -> Backend:
 def _homes() -> dict[str, str]:
     contributed = {point.name: point.value for point in entry_points(group=GROUP)}
     return {**SHIPPED, **{name: home for name, home in sorted(contributed.items()) if name not in SHIPPED}}
+
+
+def _programs() -> dict[str, Backend]:
+    programs = configured()
+    for name, program in programs.items():
+        if name in _homes():
+            raise BackendError(f"{program.source}: solvers.{name}: this name is taken; call it for example {name}-2")
+    return dict(programs)

@@ -7,7 +7,7 @@ by name, assertions keep their order, so the text depends on neither hash seeds 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from io import StringIO
 from typing import Any
@@ -39,7 +39,7 @@ def smtlib_script(formulas: Sequence[Formula], logic: Logic, name: str, status: 
     lines = [f"; {name}", f"(set-logic {logic.name})", f"(set-info :status {status})"]
     for symbol in sorted(symbols, key=lambda symbol: str(symbol.symbol_name())):
         lines.append(f"(declare-fun {quoted(symbol.symbol_name())} () {symbol.symbol_type().as_smtlib(False)})")
-    lines += [f"(assert {_text(formula)})" for formula in formulas]
+    lines += [f"(assert {_recorded(formula)})" for formula in formulas]
     return "\n".join([*lines, "(check-sat)", ""])
 
 
@@ -55,17 +55,23 @@ def quoted(name: str) -> str:
     return name if plain else f"|{name}|"
 
 
-@lru_cache(maxsize=4096)
-def _text(formula: Formula) -> str:
-    """One assertion, shared subterms bound by ``let``. Cached, as a background recurs in every query."""
+def assertion(formula: Formula, names: Mapping[Formula, str] | None = None) -> str:
+    """One formula as text, shared subterms bound by ``let``; symbols under ``names``, or under their own, quoted."""
     out = StringIO()
-    _Printer(out).printer(formula)
+    _Printer(out, names).printer(formula)
     return out.getvalue()
 
 
+_recorded = lru_cache(maxsize=4096)(assertion)  # a background recurs in every recorded query
+
+
 class _Printer(SmtDagPrinter):  # type: ignore[misc]
+    def __init__(self, out: StringIO, names: Mapping[Formula, str] | None) -> None:
+        super().__init__(out)
+        self._names = names
+
     def walk_symbol(self, formula: Formula, args: Any, **kwargs: Any) -> str:
-        return quoted(formula.symbol_name())
+        return quoted(formula.symbol_name()) if self._names is None else self._names[formula]
 
     def walk_div(self, formula: Formula, args: Any, **kwargs: Any) -> Any:
         integers = self.env.stc.get_type(formula).is_int_type()
