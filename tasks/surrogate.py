@@ -77,11 +77,12 @@ class Surrogate:
     @cached_property
     def largest_sum(self) -> int:
         """A static bound on every partial sum: sum |w| |x| + |b|, layer by layer."""
-        taps = np.abs(self.before).max(axis=1, initial=0) + np.abs(self.here).max(axis=1, initial=0)
-        unit = taps + np.abs(self.bias)
-        pooled = np.concatenate([unit * self.max_length, np.ones(self.hidden.shape[1] - len(unit), np.int64)])
-        hidden = np.abs(self.hidden) @ pooled + np.abs(self.hidden_bias)
-        logits = np.abs(self.readout) @ np.concatenate([pooled, hidden]) + np.abs(self.readout_bias)
+        size = {name: np.abs(getattr(self, name).astype(object)) for name in _FIELDS}  # Python's integers: no overflow
+        taps = size["before"].max(axis=1, initial=0) + size["here"].max(axis=1, initial=0)
+        unit = taps + size["bias"]
+        pooled = np.concatenate([unit * self.max_length, np.ones(self.hidden.shape[1] - len(unit), object)])
+        hidden = size["hidden"] @ pooled + size["hidden_bias"]
+        logits = size["readout"] @ np.concatenate([pooled, hidden]) + size["readout_bias"]
         return int(max(pooled.max(initial=0), hidden.max(initial=0), logits.max(initial=0)))
 
     @property
@@ -153,25 +154,37 @@ class Surrogate:
         return json.dumps({**fields, **sizes})
 
     @classmethod
-    def from_json(cls, text: str) -> Surrogate:
+    def from_json(cls, text: str | bytes) -> Surrogate:
         """Raises NetworkError for text that is not a surrogate."""
         try:
             fields: Mapping[str, Any] = json.loads(text)
-            arrays = {name: np.array(fields[name], np.int64) for name in _FIELDS}
-            alphabet, window, max_length = (int(fields[name]) for name in ("alphabet", "window", "max_length"))
-        except (ValueError, KeyError, TypeError, OverflowError) as error:
+            arrays = {name: _whole_numbers(fields[name]) for name in _FIELDS}
+            alphabet, window, max_length = (
+                int(_whole_numbers(fields[n])) for n in ("alphabet", "window", "max_length")
+            )
+            units, hidden_units = len(arrays["bias"]), len(arrays["hidden_bias"])
+        except (ValueError, KeyError, TypeError, OverflowError, RecursionError) as error:
             raise NetworkError(f"surrogate: not readable as a surrogate network ({error})") from error
-        units = len(arrays["bias"])
+        if min(alphabet, window, max_length) < 1:
+            raise NetworkError("surrogate: alphabet, window and max_length should be at least 1")
         shapes = {
             "before": (units, alphabet),
             "here": (units, alphabet),
-            "hidden": (len(arrays["hidden_bias"]), units + window * alphabet),
+            "hidden": (hidden_units, units + window * alphabet),
         }
         for name, shape in shapes.items():
             if arrays[name].size != np.prod(shape):
                 raise NetworkError(f"surrogate: {name} should have shape {shape}, got {arrays[name].size} numbers")
             arrays[name] = arrays[name].reshape(shape)  # an empty list has lost its second axis
         return cls(**arrays, max_length=max_length)
+
+
+def _whole_numbers(value: object) -> Integers:
+    """JSON lists of whole numbers as an array; raises ValueError for anything else, what int64 cannot hold included."""
+    numbers = np.array(value)
+    if numbers.size and numbers.dtype != np.int64:
+        raise ValueError(f"expected whole numbers below 2^63, got {numbers.dtype}")
+    return numbers.astype(np.int64)
 
 
 def pooled_features(
