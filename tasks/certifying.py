@@ -12,7 +12,6 @@
 from __future__ import annotations
 
 import json
-from importlib import metadata
 from pathlib import Path
 
 from pysmt.environment import Environment
@@ -23,10 +22,9 @@ from cegis import Differs, Found, Program, Rung
 from cegis.certificate import Certificate
 from cegis.domain import Domain
 from cegis.symbolic import SymbolicReference, refutation
-from tasks.distillation import CircuitSurrogate, Distillation
+from tasks.distillation import CircuitSurrogate, Distillation, surrogate_name
 from tasks.files import JSON_FILE, WEIGHTS_FILE, weights_sha256
-
-PACKAGES = ("numpy", "pysmt", "z3-solver", "cvc5", "torch")
+from tasks.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, query_file, statement
 
 
 def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | None:
@@ -38,43 +36,23 @@ def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | N
     if distillation.labelling.undecided:
         return None
     files = {
-        "program.py": distillation.source.encode(),
+        PROGRAM: distillation.source.encode(),
         f"circuit/{JSON_FILE}": (circuit_folder / JSON_FILE).read_bytes(),
         f"circuit/{WEIGHTS_FILE}": (circuit_folder / WEIGHTS_FILE).read_bytes(),
-        "exceptions.json": _json([[*e.inputs] for e in exceptions]),
+        EXCEPTIONS: _json([[*e.inputs] for e in exceptions]),
     }
     proved = [claim for claim in distillation.claims if claim.rung == Rung.SURROGATE]
     if proved and distillation.fitted is not None:
         reference = CircuitSurrogate(
-            distillation.circuit, distillation.fitted.surrogate, f"{distillation.circuit.name}-surrogate"
+            distillation.circuit, distillation.fitted.surrogate, surrogate_name(distillation.circuit)
         )
-        files["surrogate.json"] = reference.surrogate.to_json().encode()
-        for length in proved[0].domain.lengths:
-            if domain.count(length):
-                files[query_file(length)] = query(domain, reference, outcome.program, length).encode()
-    statement = {
-        "circuit": distillation.circuit.name,
-        "circuit_sha256": weights_sha256(circuit_folder),
-        "lengths": [domain.min_length, domain.max_length],
-        "sequences": domain.size(),
-        "exceptions": len(exceptions),
-        "margin": distillation.labelling.margin,
-        "error_bound": distillation.labelling.radius,
-        "unit_roundoff": distillation.labelling.unit_roundoff,
-        "claims": [
-            {
-                "rung": str(claim.rung),
-                "semantics": claim.semantics,
-                "lengths": [claim.domain.min_length, claim.domain.max_length],
-                "sequences": claim.sequences,
-                "sentence": claim.sentence,
-                "assumption": claim.detail,
-            }
-            for claim in distillation.claims
-        ],
-        "versions": {package: _version(package) for package in PACKAGES},
-    }
-    return Certificate(statement, files)
+        files[SURROGATE] = reference.surrogate.to_json().encode()
+        for length in inhabited(proved[0].domain):
+            files[query_file(length)] = query(domain, reference, outcome.program, length).encode()
+    labelling = distillation.labelling
+    subject = Subject(distillation.circuit, weights_sha256(circuit_folder), domain, len(exceptions))
+    stated = statement(subject, distillation.claims, labelling.margin, labelling.radius, labelling.unit_roundoff)
+    return Certificate(stated, files)
 
 
 def query(domain: Domain, reference: SymbolicReference, program: Program, length: int) -> str:
@@ -85,17 +63,5 @@ def query(domain: Domain, reference: SymbolicReference, program: Program, length
     return smtlib_script([formula], QF_LIA, f"{reference.name}/length={length}", "unsat")
 
 
-def query_file(length: int) -> str:
-    """Where a length's query stands in the certificate."""
-    return f"queries/length-{length:03d}.smt2"
-
-
 def _json(value: object) -> bytes:
     return (json.dumps(value, ensure_ascii=False) + "\n").encode()
-
-
-def _version(package: str) -> str:
-    try:
-        return metadata.version(package)
-    except metadata.PackageNotFoundError:
-        return "not installed"

@@ -1,14 +1,15 @@
 """Check a certificate without trusting how it was made.
 
-Neither the search, nor the surrogate fit, nor the executor that labelled the domain has a part in it. What prover and
-check share are the file reader, the grammar's rows and their formulas; the network step executes the printed text and
-needs none of those formulas.
+Neither the search nor the surrogate fit has a part in it. What prover and check share are the file reader, the
+grammar's rows and their formulas, and, in one step, the bounds on rounding; the network step needs none of those.
 
 - *files*: every byte is the one in the manifest;
-- *program*: the printed text is a program of the motif grammar, and prints as the same text again;
+- *statement*: it says what circuit, domain, exceptions and evidence give, and no word more (``statement``);
+- *program*: the printed text is a program of the motif grammar, and prints as the same text again, docstring included;
 - *network*: torch runs the circuit in float64 on every sequence, without merging, next to the printed function itself
-  (compiled from the text, which the grammar has shown to be harmless); they differ exactly on the listed exceptions,
-  and every margin exceeds the certified error bound;
+  (compiled from the text, which the grammar has shown to be harmless); they differ exactly on the listed exceptions;
+- *rounding*: the bounds on every execution in float32 are computed again (``labelling``), decide every sequence, and
+  decide it as torch did; the stated margin and error bound are theirs;
 - *surrogate*: exact integer evaluation agrees with torch on every sequence, and its partial sums stay below 2^24;
 - *queries*: each SMT-LIB file is the one that program and surrogate give, and a solver of the checker's choice, best
   another than the prover's, finds it unsatisfiable.
@@ -18,6 +19,7 @@ from __future__ import annotations
 
 import builtins
 import json
+import math
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -36,9 +38,12 @@ from cegis.certificate import Certificate, CertificateError
 from cegis.symbolic import refutation
 from dsl.operators import GrammarError
 from dsl.sequences import SymbolicSequence
-from tasks.certifying import query, query_file
+from tasks.certifying import query
 from tasks.circuit import Circuit
-from tasks.files import load_circuit, weights_sha256
+from tasks.distillation import bounded_domain, equality, function_name, surrogate_name
+from tasks.files import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
+from tasks.labelling import label_domain
+from tasks.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, objection, query_file, solver_lengths
 from tasks.surrogate import Surrogate
 
 BUILTINS = ("any", "enumerate", "len", "list", "max", "min", "next", "str", "sum", "zip")
@@ -78,7 +83,7 @@ def check(
     """
     done: list[Checked] = []
     began = time.perf_counter()
-    for name, holds, text in _steps(folder, backend, began + seconds):
+    for name, holds, text in _steps(folder, backend, seconds):
         done.append(Checked(name, holds, text, time.perf_counter() - began))
         on_step(done[-1])
         if holds is False:
@@ -89,55 +94,53 @@ def check(
 
 def other_backend(folder: Path) -> Backend:
     """An installed backend that did not make the solver proof, if there is one; else one that did."""
-    claims = Certificate.load(folder).statement.get("claims", [])
-    used = " ".join(str(claim.get("sentence", "")) for claim in claims)
+    used = str(Certificate.load(folder).statement.get("claims"))
     installed = available()
     if not installed:
         raise CertificateError("no solver is installed to check the queries with; run: pip install z3-solver cvc5")
     return next((backend for backend in installed if f"by {backend.name} " not in used), installed[0])
 
 
-def _steps(folder: Path, backend: Backend, deadline: float) -> Iterator[tuple[str, bool | None, str]]:
+def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str, bool | None, str]]:
     certificate = Certificate.load(folder)
     yield "files", True, f"{len(certificate.files)} files are the ones in the manifest"
     statement = certificate.statement
     try:
         circuit, digest = _circuit(certificate)
-        shortest, longest = (int(n) for n in statement["lengths"])
-        domain = circuit.domain.up_to(longest)
-        sequences, bound = int(statement["sequences"]), float(statement["error_bound"])
-        claimed_hash, count = statement["circuit_sha256"], int(statement["exceptions"])
-        exceptions = {tuple(map(str, e)) for e in json.loads(certificate.files["exceptions.json"])}
-        text = certificate.files["program.py"].decode()
-        claims = list(statement["claims"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CertificateError(f"{folder}: the statement is not complete: {error}") from error
-    right = (domain.min_length, domain.size(), digest, len(exceptions)) == (shortest, sequences, claimed_hash, count)
-    yield "statement", right and sequences > 0, (
-        f"circuit {circuit.name} ({digest[:12]}), {sequences:,} sequences of length {shortest} to {longest}, "
-        f"{count:,} exceptions" if right else "the statement does not fit the circuit, the domain or the exceptions"
-    )  # fmt: skip
+        domain = bounded_domain(circuit, int(statement["lengths"][1]))
+        listed = {tuple(map(str, e)) for e in json.loads(certificate.files[EXCEPTIONS])}
+        text = certificate.files[PROGRAM].decode()
+        problem = objection(statement, certificate.files, Subject(circuit, digest, domain, len(listed)))
+        lengths = solver_lengths(statement)
+    except (LookupError, TypeError, ValueError, RecursionError) as error:
+        raise CertificateError(f"{folder}: the statement cannot be read: {error}") from error
+    about = f"{domain.size():,} sequences of length {domain.min_length} to {domain.max_length}"
+    fits = f"circuit {circuit.name} ({digest[:12]}), {about}, {len(listed):,} exceptions"
+    yield "statement", not problem, problem or fits
     try:
         program = Program.parse(text, motifs(domain.alphabet, circuit.labels, min_length=domain.min_length))
+        printed = program.source(function_name(circuit), equality(circuit, domain, len(listed)))
     except GrammarError as error:
         yield "program", False, f"the printed function is not a program of the grammar: {error}"
         return
+    if text != printed:
+        yield "program", False, "its name, docstring, comments or spaces are not those that are printed for it"
+        return
     yield "program", True, f"the printed function is a program of {program.size} operators in the motif grammar"
     network = _execute(circuit, domain)
-    yield _network(circuit, domain, network, text, exceptions, bound)
-    if "surrogate.json" in certificate.files:
-        surrogate = Surrogate.from_json(certificate.files["surrogate.json"].decode())
+    yield _network(circuit, domain, network, text, listed)
+    yield _rounding(circuit, domain, network, statement["margin"], statement["error_bound"])
+    if lengths:
+        surrogate = Surrogate.from_json(certificate.files[SURROGATE])
         yield _surrogate(domain, network, surrogate)
-        lengths = [n for c in claims if c["rung"] == "surrogate" for n in range(c["lengths"][0], c["lengths"][1] + 1)]
-        yield from _queries(certificate, circuit, domain, program, surrogate, lengths, backend, deadline)
+        yield from _queries(certificate, circuit, domain, program, surrogate, lengths, backend, seconds)
 
 
 def _circuit(certificate: Certificate) -> tuple[Circuit, str]:
     """The certified circuit and the hash of its files, loaded like any untrusted circuit."""
     with tempfile.TemporaryDirectory() as scratch:
-        for name, content in certificate.files.items():
-            if name.startswith("circuit/"):
-                (Path(scratch) / Path(name).name).write_bytes(content)
+        for name in (JSON_FILE, WEIGHTS_FILE):
+            (Path(scratch) / name).write_bytes(certificate.files[f"circuit/{name}"])
         return load_circuit(Path(scratch)), weights_sha256(Path(scratch))
 
 
@@ -167,7 +170,7 @@ def _execute(circuit: Circuit, domain: Domain) -> Executed:
 
 
 def _network(
-    circuit: Circuit, domain: Domain, network: Executed, text: str, exceptions: set[tuple[str, ...]], bound: float
+    circuit: Circuit, domain: Domain, network: Executed, text: str, exceptions: set[tuple[str, ...]]
 ) -> tuple[str, bool, str]:
     function, differing = printed_function(text), set()
     for sequences, winners in network.lengths:
@@ -178,12 +181,26 @@ def _network(
     if differing != exceptions:
         first = min(differing ^ exceptions, key=lambda words: (len(words), words))
         return "network", False, f"network and program do not stand as certified on {' '.join(first)!r}"
-    if not network.margin > 2 * bound:
-        return "network", False, f"the smallest margin {network.margin:.3g} is not beyond the error bound {bound:.1e}"
     seen = sum(len(sequences) for sequences, _ in network.lengths)
     listed = f"except the {len(exceptions):,} listed" if exceptions else "without exception"
     text = f"torch float64 = printed function on all {seen:,} sequences, {listed}; margin {network.margin:.3g}"
     return "network", True, text
+
+
+def _rounding(
+    circuit: Circuit, domain: Domain, network: Executed, margin: float, bound: float
+) -> tuple[str, bool, str]:
+    again = label_domain(circuit, domain)
+    labels = [part.labels for part in again.lengths if len(part.labels)]
+    if again.undecided:
+        return "rounding", False, f"rounding may decide the label of {' '.join(again.undecided[0])!r}"
+    if not all(np.array_equal(mine, winners) for mine, (_, winners) in zip(labels, network.lengths, strict=True)):
+        return "rounding", False, "the bounds on rounding name other labels than torch"
+    for what, stated, found in (("margin", margin, again.margin), ("error bound", bound, again.radius)):
+        if not math.isclose(stated, found, rel_tol=1e-6):  # another machine sums in another order
+            return "rounding", False, f"the {what} is {found:.6g}, stated is {stated:.6g}"
+    text = f"every label is decided beyond all rounding of float32 and float64, by {again.margin:.3g} or more"
+    return "rounding", True, text
 
 
 def printed_function(text: str) -> Callable[[list[str]], str]:
@@ -213,19 +230,19 @@ def _queries(
     domain: Domain,
     program: Program,
     surrogate: Surrogate,
-    lengths: list[int],
+    stated: tuple[int, int],
     backend: Backend,
-    deadline: float,
+    seconds: float,
 ) -> Iterator[tuple[str, bool | None, str]]:
-    reference = SurrogateText(surrogate, f"{circuit.name}-surrogate")
-    lengths = [length for length in lengths if domain.count(length)]
+    reference = SurrogateText(surrogate, surrogate_name(circuit))
+    lengths, deadline = inhabited(domain, stated), time.perf_counter() + seconds
     for length in lengths:
         recorded = certificate.files.get(query_file(length))
         if recorded is None or recorded.decode() != query(domain, reference, program, length):
             yield "queries", False, f"{query_file(length)} is not the query of this program and surrogate"
             return
     environment = Environment()
-    proved: list[int] = []
+    proved, why = 0, "time limit"
     with backend.open(environment, QF_LIA, hard=True) as session:
         for length in lengths:
             left = deadline - time.perf_counter()
@@ -235,13 +252,14 @@ def _queries(
                 break
             match decide(session, f"check/length={length}", formula, Limits(seconds=left)):
                 case Unsat():
-                    proved.append(length)
+                    proved += 1
                 case Sat():
                     yield "queries", False, f"{backend.name} refutes the program at length {length}"
                     return
-                case Unknown():
+                case Unknown(reason=why):
                     break
-    done = f"{backend.name} {backend.version()} finds {len(proved)} of {len(lengths)} queries unsatisfiable"
-    yield "queries", True if len(proved) == len(lengths) else None, (
-        f"{done} (lengths {lengths[0]} to {lengths[-1]})" if len(proved) == len(lengths) else f"{done}; time limit"
-    )  # fmt: skip
+    done = f"{backend.name} {backend.version()} finds {proved} of {len(lengths)} queries unsatisfiable"
+    if proved < len(lengths):
+        yield "queries", None, f"{done}; {why}"
+    else:
+        yield "queries", True, f"{done} (lengths {lengths[0]} to {lengths[-1]})"

@@ -50,6 +50,7 @@ from tasks.surrogate import SEMANTICS, Surrogate
 
 MAX_SEQUENCES = 20_000_000
 NETWORK_SEMANTICS = "real arithmetic and in float64 and float32 as executed"
+SOLVER_METHOD = "surrogate = circuit by enumeration, program = surrogate by refutation of every length"
 
 
 @dataclass(frozen=True)
@@ -169,7 +170,7 @@ def distill(
         outcome = _search(circuit, domain, grammar, Combined((exhaustive,)), left, seed, on_round)
         queries = 0
     else:
-        reference = CircuitSurrogate(circuit, fitted.surrogate, f"{circuit.name}-surrogate")
+        reference = CircuitSurrogate(circuit, fitted.surrogate, surrogate_name(circuit))
         with Symbolic(
             domain,
             grammar.signature,
@@ -179,7 +180,7 @@ def distill(
             seed=seed,
             hard=True,
             on_length=on_length,
-            method="surrogate = circuit by enumeration, program = surrogate by refutation of every length",
+            method=SOLVER_METHOD,
         ) as symbolic:
             outcome = _search(circuit, domain, grammar, Combined((symbolic, exhaustive)), left, seed, on_round)
             queries = symbolic.queries
@@ -217,7 +218,7 @@ def as_table(circuit: Circuit, labelling: Labelling) -> Table:
         {part.sequences.shape[1]: part.labels for part in labelling.lengths},
         f"circuit {circuit.name}",
         NETWORK_SEMANTICS,
-        f"network executed on every sequence, smallest margin {labelling.margin:.3g} beyond all rounding",
+        network_method(labelling.margin),
         ball.KERNEL_ASSUMPTION,
     )
 
@@ -230,15 +231,31 @@ def function_name(circuit: Circuit) -> str:
 
 def docstring(distillation: Distillation) -> str:
     """One sentence on what is known of the program."""
-    domain, name = distillation.domain, distillation.circuit.name
-    limited = f" ({domain.constraint.text})" if domain.constraint else ""
-    where = f"on all {domain.size():,} sequences of length {domain.min_length} to {domain.max_length}{limited}"
+    circuit, domain = distillation.circuit, distillation.domain
     match distillation.outcome:
         case Found():
-            return f"Equals the circuit {name} {where}: proved."
-        case Differs(exceptions=exceptions):
-            return f"Equals the circuit {name} {where}, except on exactly {len(exceptions):,} of them."
-    return f"Not proved equal to the circuit {name}."
+            return equality(circuit, domain, 0)
+        case Differs(exceptions=exceptions) if not distillation.labelling.undecided:
+            return equality(circuit, domain, len(exceptions))
+    return f"Not proved equal to the circuit {circuit.name}."
+
+
+def equality(circuit: Circuit, domain: Domain, exceptions: int) -> str:
+    """The sentence "equal but for so many exceptions", as it stands in a program that was proved."""
+    limited = f" ({domain.constraint.text})" if domain.constraint else ""
+    lengths = f"of length {domain.min_length} to {domain.max_length}{limited}"
+    where = f"Equals the circuit {circuit.name} on all {domain.size():,} sequences {lengths}"
+    return f"{where}, except on exactly {exceptions:,} of them." if exceptions else f"{where}: proved."
+
+
+def network_method(margin: float) -> str:
+    """How the network itself was compared."""
+    return f"network executed on every sequence, smallest margin {margin:.3g} beyond all rounding"
+
+
+def surrogate_name(circuit: Circuit) -> str:
+    """What claims and queries call the circuit's surrogate."""
+    return f"{circuit.name}-surrogate"
 
 
 def _search(

@@ -37,7 +37,7 @@ def test_the_certificate_of_every_circuit_holds(name, tmp_path):
     assert certificate is not None
     steps = check(certificate.save(tmp_path / "c"), get("cvc5"), seconds=60)
     assert [(step.name, step.holds) for step in steps] == [
-        (name, True) for name in ("files", "statement", "program", "network", "surrogate", "queries")
+        (name, True) for name in ("files", "statement", "program", "network", "rounding", "surrogate", "queries")
     ]
 
 
