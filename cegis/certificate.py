@@ -10,9 +10,9 @@ from __future__ import annotations
 import hashlib
 import json
 import os
-import shutil
 import tempfile
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -34,28 +34,24 @@ class Certificate:
 
     def save(self, folder: str | os.PathLike[str]) -> Path:
         """Write the folder, replacing an earlier certificate there; raises CertificateError if it cannot."""
-        target = Path(folder)
+        target = Path(os.path.realpath(folder))  # a link stays, what it points to is replaced
         check_writable(target)
         sums = {name: hashlib.sha256(content).hexdigest() for name, content in sorted(self.files.items())}
         body = {"format": FORMAT, "statement": dict(self.statement), "files": sums}
         manifest = json.dumps({**body, "sha256": _digest(body)}, indent=2, ensure_ascii=False) + "\n"
         try:
             target.parent.mkdir(parents=True, exist_ok=True)
-            partial = Path(tempfile.mkdtemp(prefix=f".{target.name}-", dir=target.parent))
-            try:
+            with tempfile.TemporaryDirectory(prefix=f".{target.name}-", dir=target.parent) as scratch:
                 for name, content in {**self.files, MANIFEST: manifest.encode()}.items():
-                    path = partial / name
+                    path = Path(scratch) / "new" / name
                     path.parent.mkdir(parents=True, exist_ok=True)
                     path.write_bytes(content)
-                partial.chmod(0o755)
-                if target.exists():
-                    shutil.rmtree(target)
-                os.replace(partial, target)
-            finally:
-                shutil.rmtree(partial, ignore_errors=True)
+                with suppress(FileNotFoundError):
+                    os.replace(target, Path(scratch) / "old")
+                os.replace(Path(scratch) / "new", target)  # fails if another writer was faster
         except OSError as error:
             raise CertificateError(f"cannot write {target}: {error.strerror or error}") from error
-        return target
+        return Path(folder)
 
     @classmethod
     def load(cls, folder: str | os.PathLike[str]) -> Certificate:
@@ -63,7 +59,7 @@ class Certificate:
         source = Path(folder)
         body = _read_manifest(source / MANIFEST)
         sums = body["files"]
-        present = {path.relative_to(source).as_posix() for path in source.rglob("*") if path.is_file()} - {MANIFEST}
+        present = _files(source) - {MANIFEST}
         if present != sums.keys():
             strange = sorted(present ^ sums.keys())[0]
             what = "not listed in the manifest" if strange in present else "missing"
@@ -83,7 +79,7 @@ def check_writable(target: Path) -> None:
     """Raise CertificateError unless a certificate may be written to ``target``."""
     if target.exists() and not target.is_dir():
         raise CertificateError(f"cannot write {target}: it is a file; name a folder")
-    if target.is_dir() and any(target.iterdir()) and not (target / MANIFEST).is_file():
+    if target.is_dir() and not _is_ours(target):
         raise CertificateError(f"cannot write {target}: it holds other files; name a new folder")
     parent = target.resolve().parent
     while not parent.exists():
@@ -92,12 +88,26 @@ def check_writable(target: Path) -> None:
         raise CertificateError(f"cannot write {target}: no permission to write in {parent}")
 
 
+def _is_ours(folder: Path) -> bool:
+    """Whether ``folder`` is empty or holds a manifest and nothing but the files it lists."""
+    try:
+        present = _files(folder)
+        return not present or present <= {MANIFEST, *_read_manifest(folder / MANIFEST)["files"]}
+    except (OSError, CertificateError):
+        return False
+
+
+def _files(folder: Path) -> set[str]:
+    """Everything in ``folder`` that is not a folder, as relative paths."""
+    return {path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_symlink() or not path.is_dir()}
+
+
 def _read_manifest(path: Path) -> dict[str, Any]:
     try:
         body = json.loads(path.read_text(encoding="utf-8"))
     except FileNotFoundError:
         raise CertificateError(f"{path.parent} is not a certificate: it has no {MANIFEST}") from None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise CertificateError(f"cannot read {path}: {error}") from error
     if not isinstance(body, dict) or body.keys() != {"format", "statement", "files", "sha256"}:
         raise CertificateError(f"{path}: expected the keys format, statement, files and sha256")
@@ -114,4 +124,5 @@ def _read_manifest(path: Path) -> dict[str, Any]:
 
 
 def _digest(body: Mapping[str, Any]) -> str:
-    return hashlib.sha256(json.dumps(body, sort_keys=True, ensure_ascii=False).encode()).hexdigest()
+    text = json.dumps(body, sort_keys=True, ensure_ascii=False)
+    return hashlib.sha256(text.encode(errors="surrogatepass")).hexdigest()
