@@ -17,6 +17,7 @@ from cegis.domain import Domain
 from tasks.network import Array, Network, NetworkError, check_tensors
 
 UNDECIDED = -1
+MAX_LABELS = 127  # label indices are kept as int8
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,8 @@ class Circuit:
                 raise NetworkError(f"{self.name}: {what} token {unknown[0]!r} is not in the vocabulary")
         if len(self.labels) < 2 or len(set(self.labels)) != len(self.labels):
             raise NetworkError(f"{self.name}: expected at least two different labels, got {self.labels}")
+        if len(self.labels) > MAX_LABELS:
+            raise NetworkError(f"{self.name}: expected at most {MAX_LABELS} labels, got {len(self.labels)}")
         longest = self.domain.max_length
         if longest is None or longest + len(self.prefix) > config.block_size:
             raise NetworkError(

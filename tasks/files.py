@@ -133,8 +133,8 @@ def _circuit(described: object, tensors: Mapping[str, Array]) -> Circuit:
     card = _object("card", parts["card"], None)
     config = _config(parts["config"])
     return Circuit(
-        name=_text("name", parts["name"]),
-        summary=_text("summary", parts["summary"]),
+        name=_line("name", parts["name"]),
+        summary=_line("summary", parts["summary"]),
         network=Network(config, {name: t for name, t in tensors.items() if not name.startswith(MEAN)}),
         vocabulary=_texts("vocabulary", parts["vocabulary"]),
         prefix=_texts("prefix", parts["prefix"]),
@@ -168,7 +168,7 @@ def _constraint(value: object) -> Constraint | None:
     accepting = _list("accepting", parts["accepting"])
     if not all(isinstance(flag, bool) for flag in accepting):
         raise NetworkError(f"accepting should hold only true and false, got {accepting!r}")
-    return Constraint(_text("text", parts["text"]), tuple(rows), tuple(accepting))
+    return Constraint(_line("text", parts["text"]), tuple(rows), tuple(accepting))
 
 
 def _kept(value: object, widths: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
@@ -206,7 +206,17 @@ def _list(what: str, value: object) -> list[Any]:
 def _text(what: str, value: object) -> str:
     if not isinstance(value, str):
         raise NetworkError(f"{what} should be a text, got {value!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise NetworkError(f"{what} should be a text that UTF-8 can write, got {value!r}")
     return value
+
+
+def _line(what: str, value: object) -> str:
+    """A text that claims quote: it must not look like a line of ours, or move the cursor."""
+    text = _text(what, value)
+    if not text.isprintable():
+        raise NetworkError(f"{what} should be printable and on one line, got {value!r}")
+    return text
 
 
 def _texts(what: str, value: object) -> tuple[str, ...]:
