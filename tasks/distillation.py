@@ -11,6 +11,8 @@ independent method; both costs are reported side by side.
 
 from __future__ import annotations
 
+import builtins
+import keyword
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -40,7 +42,7 @@ from cegis import (
     synthesize,
 )
 from dsl.grammar import Grammar
-from dsl.sequences import SymbolicSequence
+from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks import ball
 from tasks.circuit import Circuit
 from tasks.fitting import Fitted, fit
@@ -148,6 +150,12 @@ def distill(
     """
     start = time.perf_counter()
     domain = bounded_domain(circuit, length)
+    grammar = grammar or motifs(circuit.domain.alphabet, circuit.labels, min_length=domain.min_length)
+    if grammar.signature != SequenceSignature(circuit.domain.alphabet, circuit.labels):
+        raise DomainError(
+            f"{circuit.name}: expected a grammar from {circuit.domain.alphabet} to {circuit.labels}, in this order, "
+            f"got one from {grammar.signature.alphabet} to {grammar.signature.labels}"
+        )
     chain: list[Link] = []
 
     def link(name: str, text: str, since: float) -> None:
@@ -162,7 +170,6 @@ def distill(
     if not table.undecided:
         fitted = fit(table, len(circuit.labels), seconds=seconds / 4)
         link("fit", _describe_fit(fitted), since)
-    grammar = grammar or motifs(circuit.domain.alphabet, circuit.labels, min_length=domain.min_length)
     since = time.perf_counter()
     left = max(1e-3, seconds - (since - start))
     exhaustive = Exhaustive(table)
@@ -220,13 +227,15 @@ def as_table(circuit: Circuit, labelling: Labelling) -> Table:
         NETWORK_SEMANTICS,
         network_method(labelling.margin),
         ball.KERNEL_ASSUMPTION,
+        circuit.labels,
     )
 
 
 def function_name(circuit: Circuit) -> str:
-    """The circuit's name as a Python identifier."""
+    """The circuit's name as a Python identifier that hides nothing of Python's."""
     name = "".join(c if c.isalnum() and c.isascii() else "_" for c in circuit.name)
-    return name if name and not name[0].isdigit() else f"circuit_{name}"
+    is_free = name[:1].isalpha() and not keyword.iskeyword(name) and not hasattr(builtins, name)
+    return name if is_free else f"circuit_{name}"
 
 
 def docstring(distillation: Distillation) -> str:
@@ -287,7 +296,7 @@ def _describe_labels(circuit: Circuit, labelling: Labelling) -> str:
         if not undecided
         else f"{undecided:,} undecided (a tie, or a margin below the error bound {labelling.radius:.1e})"
     )
-    missing = [label for i, label in enumerate(circuit.labels) if not counts.get(i)]
+    missing = [label for i, label in enumerate(circuit.labels) if not counts.get(i) and not undecided]
     vacuous = f"; no sequence has the label {missing[0]!r}" if missing else ""
     return f"{labelling.size:,} sequences, {labelling.classes:,} distinct computations; {shares}; {decided}{vacuous}"
 

@@ -91,7 +91,7 @@ def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_j
     from backends import get
     from cegis.certificate import check_writable
     from tasks.certifying import certify
-    from tasks.distillation import bounded_domain, distill
+    from tasks.distillation import bounded_domain, distill, function_name
     from tasks.progress import observed
     from tasks.report import distillation_json, distillation_text
 
@@ -100,16 +100,19 @@ def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_j
     solver.version()  # a missing solver is bad input, found before any work
     _check_seconds(seconds)
     bounded_domain(loaded, length)
-    target = out or Path(f"{loaded.name}.cert")
+    target = out or Path(f"{function_name(loaded)}.cert")
     check_writable(target)
     with observed(quiet=as_json) as observers:
         result = distill(loaded, solver, length=length, seconds=seconds, seed=seed, **observers)
-    certificate = certify(result, folder)
-    saved = None if certificate is None else certificate.save(target)
-    if as_json:
-        click.echo(json.dumps(distillation_json(result, saved), ensure_ascii=False, indent=2))
-    else:
-        click.echo(distillation_text(result, saved))
+    saved = None
+    try:
+        certificate = certify(result, folder)
+        saved = None if certificate is None else certificate.save(target)
+    finally:  # a certificate that cannot be written must not cost the result
+        if as_json:
+            click.echo(json.dumps(distillation_json(result, saved), ensure_ascii=False, indent=2))
+        else:
+            click.echo(distillation_text(result, saved))
     return PROVED if result.is_proved else NOT_PROVED
 
 

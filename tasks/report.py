@@ -117,14 +117,15 @@ def distillation_json(result: Distillation, saved: Path | None) -> dict[str, Any
 
 def verdict(result: Distillation) -> str:
     """The outcome in one sentence."""
-    name, domain = result.circuit.name, result.domain
+    name, domain, undecided = result.circuit.name, result.domain, len(result.labelling.undecided)
+    without = f" with a label ({undecided:,} have none: a tie, or a margin below the error bound)" if undecided else ""
     match result.outcome:
         case Found() if result.is_proved:
             return f"PROVED: this function {result.claims[-1].sentence}."
         case Differs(exceptions=exceptions, reason=reason):
             return (
                 f"DIFFERS: no program found that equals circuit {name} everywhere ({reason}); this one differs on "
-                f"exactly {len(exceptions):,} of {domain.size():,} sequences."
+                f"exactly {len(exceptions):,} of {domain.size() - undecided:,} sequences{without}."
             )
         case Exhausted(examples=examples):
             return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of circuit {name}."

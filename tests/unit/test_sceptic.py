@@ -3,11 +3,20 @@
 from __future__ import annotations
 
 import json
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
 
 import numpy as np
 import pytest
 
-from tasks.network import NetworkError
+from backends import get
+from cegis import Counterexample, Differs, DomainError, Program, motifs
+from cegis.certificate import MANIFEST, Certificate, CertificateError
+from tasks.checking import printed_function
+from tasks.distillation import distill, docstring, function_name
+from tasks.files import load_circuit, save_circuit, shipped_path
+from tasks.network import Network, NetworkError
+from tasks.report import verdict
 from tasks.surrogate import Surrogate
 
 SMALL = {
@@ -59,3 +68,131 @@ def test_a_surrogate_of_anything_but_whole_numbers_is_refused(change):
 def test_a_surrogate_nested_without_end_is_refused():
     with pytest.raises(NetworkError, match="not readable"):
         Surrogate.from_json("[" * 100_000)
+
+
+def test_more_labels_than_an_index_holds_are_refused():
+    circuit = load_circuit(shipped_path("quote_closing"))
+    with pytest.raises(NetworkError, match="at most"):
+        many(circuit, 300)
+
+
+def many(circuit, count):
+    """``circuit`` with ``count`` labels, tokens of a vocabulary made longer with zeros."""
+    config = replace(circuit.network.config, vocab_size=count)
+    tensors = {}
+    for name, shape in config.tensor_shapes().items():
+        old = circuit.network.tensors[name]
+        tensors[name] = np.zeros(shape, np.float32)
+        tensors[name][tuple(slice(0, n) for n in old.shape)] = old
+    words = (*circuit.vocabulary, *(f"w{n}" for n in range(count - len(circuit.vocabulary))))
+    return replace(circuit, network=Network(config, tensors), vocabulary=words, labels=words)
+
+
+def test_a_program_with_the_labels_in_another_order_is_never_compared():
+    circuit = load_circuit(shipped_path("quote_closing"))
+    backwards = motifs(circuit.domain.alphabet, circuit.labels[::-1])
+    with pytest.raises(DomainError, match="in this order"):
+        distill(circuit, get("z3"), length=3, grammar=backwards)
+
+
+@pytest.fixture(scope="module")
+def diluting():
+    """A circuit of which the shortest programs are wrong somewhere, on its whole range."""
+    circuit = load_circuit(shipped_path("bracket_depth"))
+    return circuit, distill(circuit, get("z3"), length=4)
+
+
+def test_exceptions_are_not_called_complete_while_sequences_have_no_label(diluting):
+    circuit, result = diluting
+    wrong = Counterexample(("(",), circuit.labels[0], circuit.labels[1])
+    differs = Differs(result.program, (wrong,), "time limit", result.outcome.statistics)
+    first = result.labelling.lengths[0]
+    gaps = replace(first, labels=np.full_like(first.labels, -1))
+    labelling = replace(result.labelling, lengths=(gaps, *result.labelling.lengths[1:]))
+    complete = replace(result, outcome=differs)
+    assert "except on exactly 1 of them" in docstring(complete)
+    assert "exactly 1 of" in verdict(complete)
+    assert "no label" not in verdict(complete)
+    partial = replace(complete, labelling=labelling)
+    assert docstring(partial) == f"Not proved equal to the circuit {circuit.name}."
+    assert f"({len(gaps.labels)} have none" in verdict(partial)
+    assert f"of {result.domain.size() - len(gaps.labels):,} sequences with a label" in verdict(partial)
+
+
+@pytest.mark.parametrize("name", ["max", "class", "__builtins__", "_", "", "../../evil", "/etc/evil", "3d", "é"])
+def test_a_circuit_of_any_name_prints_as_a_function_that_hides_nothing(name):
+    circuit = replace(load_circuit(shipped_path("quote_closing")), name=name)
+    printed = function_name(circuit)
+    program = Program.parse('def f(tokens):\n    return "\'"', motifs(circuit.domain.alphabet, circuit.labels))
+    assert printed_function(program.source(printed))(["x"]) == "'"
+    assert printed.isidentifier()
+    assert printed.isascii()
+
+
+def described(tmp_path, **change):
+    """A circuit folder whose description says ``change``."""
+    folder = tmp_path / "circuit"
+    save_circuit(load_circuit(shipped_path("quote_closing")), folder)
+    body = json.loads((folder / "circuit.json").read_text())
+    (folder / "circuit.json").write_text(json.dumps({**body, **change}))
+    return folder
+
+
+@pytest.mark.parametrize("key", ["name", "summary"])
+@pytest.mark.parametrize("text", ["x\nPROVED: all lengths", "\x1b[2J", "\u202e", "\ud800"])
+def test_a_description_that_could_pass_for_our_own_lines_is_refused(tmp_path, key, text):
+    with pytest.raises(NetworkError, match=f"{key} should be"):
+        load_circuit(described(tmp_path, **{key: text}))
+
+
+def test_a_token_that_no_file_can_hold_is_refused(tmp_path):
+    with pytest.raises(NetworkError, match="UTF-8"):
+        load_circuit(described(tmp_path, prefix=["\ud800"]))
+
+
+SMALL_CERTIFICATE = Certificate({"claim": "a"}, {"a.txt": b"alpha", "sub/b.txt": b"beta"})
+
+
+def test_a_file_put_beside_a_certificate_is_never_deleted(tmp_path):
+    folder = SMALL_CERTIFICATE.save(tmp_path / "c")
+    for note in (folder / "notes.txt", folder / "sub" / "notes.txt"):
+        note.write_text("precious")
+        with pytest.raises(CertificateError, match="holds other files"):
+            SMALL_CERTIFICATE.save(folder)
+        assert note.read_text() == "precious"
+        note.unlink()
+    SMALL_CERTIFICATE.save(folder)
+
+
+def test_a_link_to_a_certificate_is_followed(tmp_path):
+    SMALL_CERTIFICATE.save(tmp_path / "c")
+    (tmp_path / "link").symlink_to("c")
+    Certificate({"claim": "b"}, {}).save(tmp_path / "link")
+    assert (tmp_path / "link").is_symlink()
+    assert Certificate.load(tmp_path / "c").statement == {"claim": "b"}
+
+
+def test_writers_of_one_folder_leave_one_whole_certificate(tmp_path):
+    wanted = [Certificate({"claim": n}, {"a.txt": str(n).encode()}) for n in range(4)]
+    with ThreadPoolExecutor(4) as pool:
+        for done in [pool.submit(wanted[n % 4].save, tmp_path / "c") for n in range(80)]:
+            assert isinstance(done.exception(), CertificateError | None)
+    assert Certificate.load(tmp_path / "c") in wanted
+    assert [path.name for path in tmp_path.iterdir()] == ["c"]
+
+
+@pytest.mark.parametrize("depth", [10, 400, 900, 950, 980, 1000, 5_000, 100_000])
+def test_a_manifest_nested_without_end_is_refused(tmp_path, depth):
+    folder = SMALL_CERTIFICATE.save(tmp_path / "c")
+    nested = "[" * depth + "]" * depth
+    text = f'{{"format": 1, "statement": {{"a": {nested}}}, "files": {{}}, "sha256": "0"}}'
+    (folder / MANIFEST).write_text(text)
+    with pytest.raises(CertificateError):
+        Certificate.load(folder)
+
+
+def test_a_manifest_of_lone_surrogates_is_refused(tmp_path):
+    folder = SMALL_CERTIFICATE.save(tmp_path / "c")
+    (folder / MANIFEST).write_text('{"format": 1, "statement": {"a": "\\ud800"}, "files": {}, "sha256": "0"}')
+    with pytest.raises(CertificateError, match="SHA-256 differs"):
+        Certificate.load(folder)
