@@ -1,7 +1,12 @@
-"""``distill bench`` and ``python -m benchmarks``: run the scoreboard and print its table."""
+"""``distill bench`` and ``python -m benchmarks``: run a suite, record a corpus, make a report again from its rows.
+
+Exit codes: 0 when the suite was run, whatever its rows say; 2 for bad input, with one line on standard error.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -9,35 +14,191 @@ import click
 
 if TYPE_CHECKING:
     from benchmarks.row import Row
+    from benchmarks.task import Result, Task
 
-ROWS, TABLE = "rows.jsonl", "table.md"
+ROWS, TABLE, REPORT, CACHE = "rows.jsonl", "table.md", "report.html", "surrogates"
+SUITES = ("peers", "loop", "replay", "growth", "overhead")
+CORPUS = Path(__file__).parent / "corpus"
+FOLDER = click.Path(path_type=Path)
 
 
-@click.command()
-@click.option("--out", type=click.Path(path_type=Path), default=Path("out/bench"), show_default=True, help="Folder.")
-@click.option("--seconds", default=20.0, show_default=True, help="Limit for each answer.")
-@click.option("--seed", default=0, show_default=True, help="Seed of every search and solver that takes one.")
+class BadInput(click.ClickException):
+    """A sentence on standard error and exit code 2."""
+
+    exit_code = 2
+
+
+@click.group(invoke_without_command=True)
+@click.option("--suite", type=click.Choice(SUITES), default="peers", show_default=True, help="What is run.")
+@click.option("--backends", default="", help="Solvers, separated by commas.  [default: all shipped and installed]")
+@click.option("--time-limit", "--seconds", "seconds", default=20.0, show_default=True, help="Seconds for each run.")
+@click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
+@click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
+@click.option("--seed", default=0, show_default=True, help="Seed of the order of runs, and of the suite peers.")
+@click.option("--jobs", default=1, show_default=True, help="How many runs at a time.")
+@click.option("--executor", default="process", show_default=True, help="Where runs are made: process or dask.")
+@click.option("--scheduler", default="", help="Address of a Dask scheduler.  [default: a cluster on this machine]")
+@click.option("--corpus", type=FOLDER, default=CORPUS, help="Recorded queries to replay.  [default: the small sample]")
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
-def bench(out: Path, seconds: float, seed: int, circuits: str) -> None:
-    """Compare this project with cvc5's SyGuS and AALpy's L* on the shipped circuits.
+@click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
+@click.pass_context
+def bench(
+    context: click.Context,
+    suite: str,
+    backends: str,
+    seconds: float,
+    memory_mb: int,
+    seeds: int,
+    seed: int,
+    jobs: int,
+    executor: str,
+    scheduler: str,
+    corpus: Path,
+    circuits: str,
+    out: Path,
+) -> None:
+    """Compare this project with its peers, or solvers with each other.
 
-    Writes rows.jsonl and table.md to the folder; runs that are there already are not repeated.
+    The suites: "peers", this project beside cvc5's SyGuS and AALpy's L*; "loop", the whole distillation loop with
+    each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
+    the solvers' own Python interfaces. Rows go to rows.jsonl in the folder; runs that are there are not repeated.
     """
-    from benchmarks.place import here
-    from benchmarks.runner import plan, run_suite
-    from benchmarks.table import markdown
+    if context.invoked_subcommand is not None:
+        return
+    with _one_line():
+        if suite == "peers":
+            _peers(out, seconds, seed, _folders(circuits))
+            return
+        from benchmarks.place import here
+        from benchmarks.schedule import executor as open_executor
+        from benchmarks.schedule import run_all
+
+        if seeds < 1:
+            raise ValueError(f"expected at least 1 seed, got {seeds}")
+        out.mkdir(parents=True, exist_ok=True)
+        names, folders = _backends(backends), _folders(circuits)
+        tasks = _plan(suite, names, folders, corpus, seeds, seconds, memory_mb, out / CACHE)
+        counter = _Counter(len(tasks))
+        with open_executor(executor, jobs, scheduler) as pool:
+            run_all(tasks, out / ROWS, here(), pool, seed=seed, on_row=counter.show)
+        click.echo(_write_report(out))
+
+
+@bench.command()
+@click.option("--queries", default=10_000, show_default=True, help="How many different queries, at least.")
+@click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
+@click.option("--lengths", default="", help="Sequence lengths, separated by commas.  [default: 3,5,6,7,8,10]")
+@click.option("--seed", default=0, show_default=True, help="Seed of the runs and the mutants.")
+@click.option("--out", type=FOLDER, default=Path("out/corpus"), show_default=True, help="A fresh folder.")
+def record(queries: int, circuits: str, lengths: str, seed: int, out: Path) -> None:
+    """Record queries of distillation runs as SMT-LIB, for the suite "replay"."""
+    with _one_line():
+        from backends import get
+        from benchmarks import corpus
+
+        try:
+            chosen = tuple(int(part) for part in lengths.split(",") if part.strip()) or corpus.LENGTHS
+        except ValueError:
+            raise ValueError(f"expected whole numbers as --lengths, got {lengths!r}") from None
+
+        def show(path: Path, count: int) -> None:
+            click.echo(f"{path.name}: {count:,} queries", err=True)
+
+        folders = list(_folders(circuits).values())
+        made = corpus.record(
+            folders, out, out / CACHE, get("z3"), queries=queries, seed=seed, lengths=chosen, on_file=show
+        )
+        click.echo(f"{made:,} queries in {out}")
+
+
+@bench.command()
+@click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder with rows.jsonl.")
+def report(out: Path) -> None:
+    """Make the report again from the rows of a suite, without running anything."""
+    with _one_line():
+        click.echo(_write_report(out))
+
+
+def _plan(
+    suite: str,
+    backends: tuple[str, ...],
+    folders: dict[str, Path],
+    corpus: Path,
+    seeds: int,
+    seconds: float,
+    memory_mb: int,
+    cache: Path,
+) -> tuple[Task, ...]:
+    from importlib import import_module
+
+    if suite == "replay":
+        from benchmarks import replay
+
+        return replay.plan(corpus, backends, seconds, memory_mb)
+    module = import_module(f"benchmarks.{suite}")
+    tasks: tuple[Task, ...] = module.plan(tuple(folders.values()), backends, seeds, seconds, memory_mb, cache)
+    return tasks
+
+
+def _backends(names: str) -> tuple[str, ...]:
+    """The backends asked for; raises BackendError for one that is unknown or not installed."""
+    from backends import available, get
+
+    chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    for name in chosen:
+        get(name).version()
+    return chosen or tuple(backend.name for backend in available())
+
+
+def _folders(circuits: str) -> dict[str, Path]:
     from tasks.files import shipped_names, shipped_path
 
     chosen = tuple(name.strip() for name in circuits.split(",") if name.strip()) or shipped_names()
-    try:
-        jobs = plan({name: shipped_path(name) for name in chosen}, seconds=seconds, seed=seed)
-        out.mkdir(parents=True, exist_ok=True)
-        rows = run_suite(jobs, out / ROWS, here(), on_row=_print_row)
-        table = markdown(rows)
-        (out / TABLE).write_text(table, encoding="utf-8")
-    except (OSError, ValueError) as error:
-        raise click.ClickException(str(error)) from error
+    return {name: shipped_path(name) for name in chosen}
+
+
+def _write_report(out: Path) -> str:
+    from benchmarks.page import write
+
+    return write(out / ROWS, out)
+
+
+def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> None:
+    from benchmarks.place import here
+    from benchmarks.runner import plan, run_suite
+    from benchmarks.table import markdown
+
+    jobs = plan(folders, seconds=seconds, seed=seed)
+    out.mkdir(parents=True, exist_ok=True)
+    rows = run_suite(jobs, out / ROWS, here(), on_row=_print_row)
+    table = markdown(rows)
+    (out / TABLE).write_text(table, encoding="utf-8")
     click.echo(table)
+
+
+@contextmanager
+def _one_line() -> Iterator[None]:
+    """Errors of input, file system and solvers as one line."""
+    try:
+        yield
+    except (OSError, ValueError, RuntimeError) as error:
+        if isinstance(error, click.exceptions.Exit):
+            raise
+        raise BadInput(" ".join(str(error).split())) from error
+
+
+class _Counter:
+    """Progress on standard error, one line per run."""
+
+    def __init__(self, total: int) -> None:
+        self.total, self.done = total, 0
+
+    def show(self, row: Result, is_new: bool) -> None:
+        self.done += 1
+        seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
+        known = "" if is_new else " (from an earlier run)"
+        text = f"[{self.done}/{self.total}] {row.problem}: {row.backend}, seed {row.seed}: {row.status}{seconds}{known}"
+        click.echo(text, err=True)
 
 
 def _print_row(row: Row, is_new: bool) -> None:

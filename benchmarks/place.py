@@ -13,7 +13,7 @@ from benchmarks.row import Place
 
 ROOT = Path(__file__).parents[1]
 ROOMS = ("backends", "benchmarks", "cegis", "dsl", "tasks")
-PACKAGES = ("symbolic-circuit-distillation", "aalpy", "cvc5", "numpy", "pysmt", "scipy", "z3-solver")
+PACKAGES = ("symbolic-circuit-distillation", "aalpy", "bitwuzla", "cvc5", "numpy", "pysmt", "scipy", "z3-solver")
 
 
 def here() -> Place:

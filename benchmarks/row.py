@@ -12,6 +12,8 @@ from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
+from benchmarks import journal
+
 STATUSES = ("solved", "unsolved", "timeout", "error")
 FINISHED = ("solved", "unsolved", "timeout")
 
@@ -122,11 +124,12 @@ def key_of(row: Row) -> Key:
 
 
 def read(path: Path) -> tuple[Row, ...]:
-    """The rows of a file, none when there is no file; raises BenchmarkError naming the line that is no row."""
-    if not path.exists():
-        return ()
+    """The rows of a file, none when there is no file; raises BenchmarkError naming the line that is no row.
+
+    A last line without its end, which a killed run leaves, is no line.
+    """
     rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+    for number, line in journal.lines(path):
         try:
             rows.append(Row(**json.loads(line)))
         except (ValueError, TypeError) as error:
@@ -140,8 +143,7 @@ def read(path: Path) -> tuple[Row, ...]:
 
 def append(path: Path, row: Row) -> None:
     """Add ``row`` at the end of the file."""
-    with path.open("a", encoding="utf-8") as lines:
-        lines.write(json.dumps(asdict(row), ensure_ascii=False) + "\n")
+    journal.append(path, asdict(row))
 
 
 def finished(rows: Iterable[Row]) -> dict[Key, Row]:

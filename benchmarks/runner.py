@@ -12,38 +12,22 @@ import json
 import math
 import os
 import signal
-import subprocess
 import sys
-import tempfile
-import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import Any
 
+from benchmarks import measure
 from benchmarks.competitors import COMPETITORS
+from benchmarks.measure import Process, run_process
 from benchmarks.row import BenchmarkError, Job, Place, Row, append, finished, key, read
 
 START_SECONDS = 15.0
 HARD_FACTOR = 2.0
-POLL_SECONDS = 0.01
 GRACE_SECONDS = 1.0  # between asking a group to end and ending it
 COMMAND = (sys.executable, "-m", "benchmarks.worker")
-ROOT = Path(__file__).parents[1]
-
-
-@dataclass(frozen=True)
-class Process:
-    """How a worker ended: what it wrote, and what it used."""
-
-    output: str
-    errors: str
-    code: int
-    killed: bool
-    walltime: float
-    cputime: float
-    memory_mb: float
 
 
 def run_suite(
@@ -93,8 +77,8 @@ def run_job(job: Job, place: Place, *, command: Sequence[str] = COMMAND) -> Row:
     """Run ``job`` in a process of its own; whatever happens to it is a row."""
     started, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
     wall = HARD_FACTOR * job.seconds + START_SECONDS
-    process = run_process([*command, json.dumps(asdict(job))], wall)
-    told = _told(process.output)
+    process = run_process([*command, json.dumps(asdict(job))], wall, grace=GRACE_SECONDS)
+    told = measure.told(process.output)
     status, reason = _status(process, told, job.seconds)
     return Row(
         circuit=job.circuit,
@@ -123,38 +107,6 @@ def run_job(job: Job, place: Place, *, command: Sequence[str] = COMMAND) -> Row:
     )
 
 
-def run_process(command: Sequence[str], seconds: float) -> Process:
-    """Run ``command`` in its own process group for at most ``seconds`` of wall clock."""
-    with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
-        start, killed = time.monotonic(), False
-        environment = {**os.environ, "OMP_NUM_THREADS": "1", "PYTHONPATH": _python_path()}
-        child = subprocess.Popen(
-            command, stdin=subprocess.DEVNULL, stdout=output, stderr=errors, start_new_session=True, env=environment
-        )
-        try:
-            while not (ended := os.wait4(child.pid, os.WNOHANG))[0]:
-                late = time.monotonic() - start - seconds
-                if late > 0:
-                    killed = True
-                    os.killpg(child.pid, signal.SIGTERM if late < GRACE_SECONDS else signal.SIGKILL)
-                time.sleep(POLL_SECONDS)
-        except BaseException:
-            os.killpg(child.pid, signal.SIGKILL)
-            child.wait()
-            raise
-        child.returncode = os.waitstatus_to_exitcode(ended[1])
-        usage, unit = ended[2], 1e6 if sys.platform == "darwin" else 1e3
-        return Process(
-            _text(output),
-            _text(errors),
-            child.returncode,
-            killed,
-            walltime=time.monotonic() - start,
-            cputime=usage.ru_utime + usage.ru_stime,
-            memory_mb=usage.ru_maxrss / unit,
-        )
-
-
 def _status(process: Process, told: Mapping[str, Any], limit: float) -> tuple[str, str]:
     """What a run counts as, and why; nothing but a reported answer within the limit is "solved"."""
     status, reason, seconds = told.get("status"), told.get("reason", ""), told.get("seconds")
@@ -166,24 +118,3 @@ def _status(process: Process, told: Mapping[str, Any], limit: float) -> tuple[st
     if status in ("solved", "unsolved") and (not isinstance(seconds, float) or seconds > limit):
         return "timeout", reason or "answered after the limit"
     return status, reason
-
-
-def _told(output: str) -> dict[str, Any]:
-    """The fields a worker reported; a line cut off by its end is dropped."""
-    told: dict[str, Any] = {}
-    for line in output.splitlines():
-        try:
-            told |= json.loads(line)
-        except (ValueError, TypeError):
-            break
-    return told
-
-
-def _text(file: BinaryIO) -> str:
-    file.seek(0)
-    return file.read().decode("utf-8", "replace")
-
-
-def _python_path() -> str:
-    """This package first, so that a worker runs the code that was asked for."""
-    return os.pathsep.join(filter(None, (str(ROOT), os.environ.get("PYTHONPATH", ""))))

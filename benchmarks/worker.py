@@ -6,20 +6,26 @@ run that is killed keeps what it had reported. What libraries print goes to stan
 
 from __future__ import annotations
 
+import ctypes
 import json
 import os
 import signal
 import sys
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
-from benchmarks.competitors import COMPETITORS
 from benchmarks.row import Job
+from benchmarks.task import Task
+
+WORK = {"loop": "benchmarks.loop", "replay": "benchmarks.replay", "growth": "benchmarks.growth"}
+PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
     """Run the job named on the command line."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends child solvers on the way out
+    _end_with_parent()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)
 
@@ -27,17 +33,39 @@ def main() -> None:
             channel.write(json.dumps(found, ensure_ascii=False) + "\n")
             channel.flush()
 
-        run(Job.from_json(sys.argv[1]), report)
+        job = json.loads(sys.argv[1])
+        if "suite" in job:
+            run_task(Task(**job), report)
+        else:
+            run(Job.from_json(sys.argv[1]), report)
 
 
 def run(job: Job, report: Any) -> None:
     """Run ``job``; every foreseen error is reported as the status "error" with its sentence."""
+    from benchmarks.competitors import COMPETITORS
     from tasks.files import load_circuit
 
     try:
         COMPETITORS[job.competitor].run(load_circuit(Path(job.folder)), job, report)
     except (ValueError, RuntimeError) as error:
         report(status="error", reason=str(error))
+
+
+def run_task(task: Task, report: Any) -> None:
+    """Run one task of a solver suite; running out of memory is its own end."""
+    try:
+        import_module(WORK[task.suite]).work(task, report)
+    except MemoryError:
+        report(terminationreason="memory")
+        os._exit(1)
+    except (ValueError, RuntimeError) as error:
+        report(status="error", reason=str(error))
+
+
+def _end_with_parent() -> None:
+    """Ask Linux to end this process when the one that measures it dies, so that no run outlives its row."""
+    if sys.platform == "linux":
+        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

@@ -118,9 +118,19 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     append(path, row())
     with path.open("a") as lines:
-        lines.write('{"circuit": "toy", "sta')
+        lines.write('{"circuit": "toy", "sta\n')
     with pytest.raises(BenchmarkError, match="line 2: not a row"):
         read(path)
+
+
+def test_a_line_that_a_killed_run_left_unfinished_is_no_row(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    append(path, ROWS[0])
+    with path.open("a") as lines:
+        lines.write('{"circuit": "toy", "sta')
+    assert read(path) == ROWS[:1]
+    append(path, ROWS[1])
+    assert read(path) == ROWS[:2]
 
 
 def test_finished_runs_are_not_repeated_and_errors_are(tmp_path: Path) -> None:
@@ -304,7 +314,7 @@ def test_missing_aalpy_is_one_clear_sentence(case: Case, monkeypatch: pytest.Mon
 
 def test_an_unknown_circuit_is_one_line_naming_the_known_ones(tmp_path: Path) -> None:
     result = CliRunner().invoke(bench, ["--out", str(tmp_path), "--circuits", "nonsense"])
-    assert result.exit_code == 1
+    assert result.exit_code == 2
     assert "quote_closing" in result.output
     assert "Traceback" not in result.output
 

@@ -1,0 +1,112 @@
+"""One task to one row: start a worker process, hold it to its limits, judge what it said.
+
+Every end of a worker is a row: the reported status only when the process ended cleanly; a limit that struck is named.
+A replay worker names each query before asking it. When one query takes the process down with it (a limit, a crash),
+that query is recorded as unknown and a fresh worker goes on behind it, so that no query is lost.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, replace
+from datetime import UTC, datetime
+from typing import Any
+
+from benchmarks.measure import Process, run_process, told
+from benchmarks.row import Place
+from benchmarks.task import Result, Task
+
+COMMAND = (sys.executable, "-m", "benchmarks.worker")
+GRACE_SECONDS = 0.3
+START_SECONDS = 30.0  # for a replay worker to start and to read its file up to the first query
+REPORTED = ("solver", "seconds", "verdict", "phases", "queries", "candidates", "program", "size", "answers", "detail")
+ENDED = {"cputime": "timeout", "walltime": "timeout", "memory": "memory"}
+
+
+def execute(task: Task, place: Place, command: Sequence[str] = COMMAND) -> Result:
+    """Run ``task`` in a process of its own; whatever happens to it is a row."""
+    started, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
+    process, said = _replay(task, command) if task.suite == "replay" else _once(task, command)
+    status, ended, reason = _judged(process, said)
+    return Result(
+        key=task.key(place),
+        suite=task.suite,
+        problem=task.problem,
+        backend=task.backend,
+        seed=task.seed,
+        options=dict(task.options),
+        timelimit=task.seconds,
+        memlimit=task.memory_mb << 20,
+        status=status,
+        terminationreason=ended,
+        reason=reason,
+        cputime=process.cputime,
+        walltime=process.walltime,
+        memory=int(process.memory_mb * 1e6),
+        load=load,
+        started=started,
+        **{"solver": task.backend, **{name: said[name] for name in REPORTED if name in said}},
+        **asdict(place),
+    )
+
+
+def lost(task: Task, place: Place, why: str) -> Result:
+    """The row of a run whose machine or process went away, twice."""
+    now = datetime.now(UTC).isoformat(timespec="seconds")
+    return Result(
+        key=task.key(place), suite=task.suite, problem=task.problem, backend=task.backend, solver=task.backend,
+        seed=task.seed, options=dict(task.options), timelimit=task.seconds, memlimit=task.memory_mb << 20,
+        status="lost", terminationreason="killed", reason=why, cputime=0.0, walltime=0.0, memory=0, load=0.0,
+        started=now, **asdict(place),
+    )  # fmt: skip
+
+
+def _once(task: Task, command: Sequence[str]) -> tuple[Process, dict[str, Any]]:
+    process = run_process(
+        [*command, json.dumps(asdict(task))],
+        task.seconds,
+        cpu_seconds=task.seconds,
+        memory_mb=task.memory_mb,
+        grace=GRACE_SECONDS,
+    )
+    return process, told(process.output)
+
+
+def _replay(task: Task, command: Sequence[str]) -> tuple[Process, dict[str, Any]]:
+    """One worker, or as many as queries ended theirs; times add up, memory is the largest."""
+    answers: list[Any] = []
+    used = (0.0, 0.0, 0.0)
+    while True:
+        part = replace(task, options={**task.options, "skip": len(answers)})
+        process = run_process(
+            [*command, json.dumps(asdict(part))],
+            START_SECONDS,
+            silence=task.seconds,
+            memory_mb=task.memory_mb,
+            grace=GRACE_SECONDS,
+        )
+        said = told(process.output)
+        answers += said.pop("answers", [])
+        used = (used[0] + process.walltime, used[1] + process.cputime, max(used[2], process.memory_mb))
+        ended_by = said.pop("asking", None)
+        if ended_by is None or said.get("status") or (answers and answers[-1][0] == ended_by):
+            break
+        why = process.reason or f"the worker ended with code {process.code}"
+        answers.append([ended_by, f"unknown: {why}", task.seconds, ""])
+    said["answers"] = answers
+    said["queries"] = len(answers)
+    return replace(process, walltime=used[0], cputime=used[1], memory_mb=used[2]), said
+
+
+def _judged(process: Process, said: Mapping[str, Any]) -> tuple[str, str, str]:
+    """Status, the limit that struck, and why; nothing but a clean end after an answer is "solved"."""
+    ended = process.reason or str(said.get("terminationreason", ""))
+    if ended in ENDED and (process.reason or "status" not in said):
+        return ENDED[ended], ended, f"ended at the limit of {ended}"
+    if process.code != 0 or "status" not in said:
+        last = (process.errors.strip().splitlines() or ["no message"])[-1]
+        return "error", "failed", f"the worker ended with code {process.code}: {last}"
+    return str(said["status"]), ended, str(said.get("reason", ""))

@@ -1,0 +1,110 @@
+"""The suite "loop": the whole distillation loop, one solver at a time, each steered by its own counterexamples.
+
+A run is circuit, longest length, backend and seed. The surrogate is fitted beforehand. The program found is run beside
+the surrogate on every length that is small enough; one wrong label makes the run an error.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from backends import Answer, get
+from backends.recorder import status
+from benchmarks import reference
+from benchmarks.task import Task
+from cegis import Budget, Found, Outcome, Program, Round, Spec, Symbolic, synthesize
+
+LENGTHS = (4, 7, 10)
+
+
+@dataclass
+class Tally:
+    """Takes a recorder's place in a session: counts and times instead of writing."""
+
+    answers: list[tuple[str, str, float]] = field(default_factory=list)
+
+    def write(self, name: str, formulas: Sequence[Any], logic: Any, answer: Answer) -> None:
+        """Note one query."""
+        self.answers.append((name, status(answer), round(answer.seconds, 6)))
+
+    @property
+    def seconds(self) -> float:
+        """What the solver took for all of them, conversion included."""
+        return sum(seconds for _, _, seconds in self.answers)
+
+
+def plan(
+    circuits: Sequence[Path], backends: Sequence[str], seeds: int, seconds: float, memory_mb: int, cache: Path
+) -> tuple[Task, ...]:
+    """Every circuit at every length, backend and seed."""
+    tasks = []
+    for folder in circuits:
+        prepared = reference.prepare(folder, cache)
+        files = {"circuit": str(folder), "surrogate": str(prepared)}
+        for length in LENGTHS:
+            options = {"length": length, "surrogate": reference.surrogate_digest(prepared)}
+            tasks += [
+                Task("loop", f"{folder.name}, length {length}", backend, seed, seconds, options, files, memory_mb)
+                for backend in backends
+                for seed in range(seeds)
+            ]
+    return tuple(tasks)
+
+
+def work(task: Task, report: Callable[..., None]) -> None:
+    """Run the loop in this process."""
+    backend, tally = get(task.backend), Tally()
+    asked = reference.load(task.files, length=int(task.options["length"]))
+    rounds: list[tuple[int, float]] = []
+
+    def on_round(event: Round) -> None:
+        rounds.append((event.program.size, event.check_seconds))
+
+    start = time.perf_counter()
+    with Symbolic(asked.domain, asked.signature, asked, backend, seed=task.seed, recorder=tally) as verifier:  # type: ignore[arg-type]
+        outcome = synthesize(
+            Spec(asked.domain, asked),
+            asked.grammar,
+            verifier=verifier,
+            budget=Budget(seconds=task.seconds),
+            seed=task.seed,
+            on_event=on_round,
+        )
+    seconds = time.perf_counter() - start
+    used = outcome.statistics
+    checks = [after - before for (_, after), (_, before) in zip(rounds, [(0, 0.0), *rounds], strict=False)]
+    report(
+        solver=f"{backend.name} {backend.version()}",
+        seconds=seconds,
+        phases={
+            "search": used.search_seconds,
+            "encode": max(used.check_seconds - tally.seconds, 0.0),
+            "solve": tally.seconds,
+        },
+        queries=len(tally.answers),
+        candidates=used.candidates,
+        answers=tally.answers,
+        detail={"checks": [[size, check] for (size, _), check in zip(rounds, checks, strict=True)]},
+    )
+    _report_outcome(outcome, asked, report)
+
+
+def _report_outcome(outcome: Outcome, asked: reference.SurrogateReference, report: Callable[..., None]) -> None:
+    program: Program | None = getattr(outcome, "program", None)
+    if program is not None:
+        report(program=program.source(), size=program.size)
+    if not isinstance(outcome, Found):
+        reason = getattr(outcome, "reason", "the grammar is exhausted")
+        memory = {"terminationreason": "memory"} if "memory" in reason else {}
+        status = "memory" if memory else "timeout" if "time limit" in reason else "unsolved"
+        report(status=status, reason=reason, **memory)
+        return
+    wrong, checked = asked.wrong(outcome.program)
+    if wrong or not checked:
+        report(status="error", reason=f"the program proved equal is wrong on {wrong:,} of {checked:,} sequences")
+    else:
+        report(status="solved", reason="", verdict="proved")

@@ -1,0 +1,75 @@
+"""The suite "replay": the same recorded queries to every backend, so that only the solver differs.
+
+Two modes. "incremental": one session stays open, as in the loop. "one-shot": a fresh session per query. Every model is
+re-evaluated by ``decide``; an answer other than the recorded one is not judged here but shown by the report, which
+compares all backends and the record. The time limit holds for each query; see ``execution``.
+"""
+
+from __future__ import annotations
+
+import resource
+import time
+from collections.abc import Callable, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+from pysmt.environment import Environment
+
+from backends import BackendError, Limits, Unknown, decide, get
+from backends.child import limit
+from backends.recorder import status
+from backends.translation import fitting_logic, translate
+from benchmarks import corpus
+from benchmarks.task import Task, digest
+
+MODES = ("incremental", "one-shot")
+
+
+def plan(
+    folder: Path, backends: Sequence[str], seconds: float, memory_mb: int, modes: Sequence[str] = MODES
+) -> tuple[Task, ...]:
+    """Every file of the corpus in ``folder``, for each mode and backend."""
+    tasks = []
+    for path in corpus.files(folder):
+        sha, name = digest(path.read_bytes()), path.name.removesuffix(".smt2.gz")
+        tasks += [
+            Task("replay", f"{name}, {mode}", backend, 0, seconds, {"corpus": sha, "mode": mode},
+                 {"corpus": str(path)}, memory_mb)
+            for mode in modes
+            for backend in backends
+        ]  # fmt: skip
+    return tuple(tasks)
+
+
+def work(task: Task, report: Callable[..., None]) -> None:
+    """Ask every query of the task's file but the first ``options["skip"]``."""
+    backend, environment = get(task.backend), Environment()
+    logic, limits = fitting_logic(backend.logics), Limits(seconds=task.seconds)
+    memory_mb = resource.getrlimit(resource.RLIMIT_AS)[0]
+    limits_mb = None if memory_mb == resource.RLIM_INFINITY else memory_mb >> 20
+    spent = solving = 0.0
+    report(solver=f"{backend.name} {backend.version()}")
+    with ExitStack() as stack:
+        session = None
+        for number, query in enumerate(corpus.read(Path(task.files["corpus"]), environment)):
+            if number < int(task.options.get("skip", 0)):
+                continue
+            formula = translate(environment, query.formula, logic)
+            report(asking=query.name)
+            limit(task.seconds, limits_mb)
+            start = time.perf_counter()
+            if session is None or task.options["mode"] == "one-shot":
+                stack.close()
+                session = stack.enter_context(backend.open(environment, logic, seed=task.seed))
+            try:
+                answer = decide(session, query.name, formula, limits)
+            except BackendError as error:
+                report(answers=[[query.name, f"error: {error}", time.perf_counter() - start, query.expected]])
+                session = None
+                continue
+            seconds = time.perf_counter() - start
+            spent, solving = spent + seconds, solving + answer.seconds
+            said = f"unknown: {answer.reason}" if isinstance(answer, Unknown) else status(answer)
+            report(answers=[[query.name, said, round(seconds, 6), query.expected]])
+            limit(None, limits_mb)
+    report(status="solved", seconds=spent, phases={"encode": spent - solving, "solve": solving})
