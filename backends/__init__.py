@@ -4,6 +4,7 @@ from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, V
 from backends.backend import Backend, PysmtBackend
 from backends.bitwuzla import BITWUZLA
 from backends.cvc5 import CVC5
+from backends.portfolio import Portfolio
 from backends.recorder import Recorder
 from backends.registry import available, get, names
 from backends.session import Session, decide
@@ -18,6 +19,7 @@ __all__ = [
     "Backend",
     "BackendError",
     "Limits",
+    "Portfolio",
     "PysmtBackend",
     "Recorder",
     "Sat",

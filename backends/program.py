@@ -59,8 +59,16 @@ class Program:
         words = self._words(" ".join(map(shown, reply)).encode())
         return BackendError(f"{self.name}: {expected}, got {words!r}")
 
-    def kill(self) -> None:
+    def is_alive(self) -> bool:
+        """Whether it still runs."""
+        return self._child.is_alive()
+
+    def end(self) -> None:
         """End it and everything it started."""
+        self._child.kill()
+
+    def kill(self) -> None:
+        """``end`` it and forget what it said; it cannot be spoken to any more."""
         self._child.kill()
         self._errors.close()
 

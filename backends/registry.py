@@ -13,6 +13,7 @@ from importlib.metadata import entry_points
 from backends.answer import BackendError
 from backends.backend import Backend
 from backends.configuration import configured
+from backends.portfolio import Portfolio
 
 GROUP = "distill.backends"
 SHIPPED = {"z3": "backends.z3:Z3", "cvc5": "backends.cvc5:CVC5", "bitwuzla": "backends.bitwuzla:BITWUZLA"}
@@ -24,13 +25,20 @@ def names() -> tuple[str, ...]:
 
 
 def get(name: str) -> Backend:
-    """The backend called ``name``; raises BackendError listing the known names."""
+    """The backend called ``name``; raises BackendError listing the known names.
+
+    ``z3+cvc5`` is the portfolio of the two, ``portfolio`` that of all available backends for integers (QF_LIA).
+    """
+    if name == "portfolio":
+        return Portfolio(*(backend for backend in available() if "QF_LIA" in backend.logics))
+    if "+" in name:
+        return Portfolio(*map(get, name.split("+")))
     homes = _homes()
     if name in homes:
         return load(homes[name])
     programs = _programs()
     if name not in programs:
-        raise BackendError(f"unknown backend {name!r}; known: {', '.join((*homes, *programs))}")
+        raise BackendError(f"unknown backend {name!r}; known: {', '.join((*homes, *programs))}; z3+cvc5 asks both")
     return programs[name]
 
 

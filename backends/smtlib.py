@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from functools import lru_cache
 from io import StringIO
+from threading import Lock
 from typing import Any
 
 from pysmt.logics import Logic
@@ -26,6 +27,7 @@ THEORY = frozenset(
     | {"zero_extend", "sign_extend", "rotate_left", "rotate_right", "repeat", "int2bv", "nat2bv", "+", "-", "*", "/"}
     | {"=", "=>", "<", "<=", ">", ">="}
 )
+_PRINTING = Lock()  # pySMT's printers share one type checker, which is not made for threads
 RESERVED = frozenset(
     {"let", "forall", "exists", "match", "par", "as", "_", "BINARY", "DECIMAL", "HEXADECIMAL", "NUMERAL", "STRING"}
 )
@@ -58,7 +60,8 @@ def quoted(name: str) -> str:
 def assertion(formula: Formula, names: Mapping[Formula, str] | None = None) -> str:
     """One formula as text, shared subterms bound by ``let``; symbols under ``names``, or under their own, quoted."""
     out = StringIO()
-    _Printer(out, names).printer(formula)
+    with _PRINTING:
+        _Printer(out, names).printer(formula)
     return out.getvalue()
 
 

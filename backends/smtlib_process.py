@@ -120,6 +120,17 @@ class SmtlibEngine:
             self.close()
         return answer
 
+    def ready(self) -> None:
+        """Wait until a live program knows the background; raises DiedError if it ends meanwhile."""
+        if self._program is not None and not self._program.is_alive():
+            self.close()
+        self._ready(self._limits)
+
+    def interrupt(self) -> None:
+        """From another thread: end the program, so that ``check`` ends as Unknown."""
+        if (program := self._program) is not None:
+            program.end()
+
     def close(self) -> None:
         """Kill the program and its group; another is started when there is something to ask."""
         if self._program is not None:
@@ -134,8 +145,9 @@ class SmtlibEngine:
             self.close()
             program = self._program = Program(self.backend.name, self.backend.command, limits.memory_mb)
             self._told, self._is_limited = 0, False
-        program.tell(self._script[self._told :], monotonic() + START_SECONDS)
-        self._told = len(self._script)
+        commands = self._script[self._told :]
+        program.tell(commands, monotonic() + START_SECONDS)
+        self._told += len(commands)
         return program
 
     def _ask(self, program: Program, query: str, symbols: tuple[Formula, ...], limits: Limits, start: float) -> Answer:

@@ -82,6 +82,16 @@ class Worker:
             self._restart()  # interrupted or nonsense: an old reply must not meet the next question
             raise
 
+    def ready(self) -> None:
+        """Wait until a live child knows the background; raises DiedError if it ends meanwhile."""
+        if not self._child.is_alive():
+            self._restart()
+        self._ready()
+
+    def interrupt(self) -> None:
+        """From another thread: kill the child, so that ``check`` ends as Unknown."""
+        self._child.kill()
+
     def close(self) -> None:
         """Kill the child and its group."""
         self._child.kill()

@@ -35,6 +35,10 @@ def check(mode: str, query: str) -> None:
             return say("I am not ) a solver")
         case "nothing":
             return None
+        case "contrary":
+            return say("unsat")
+        case "slow":
+            time.sleep(0.5)
         case "twice":
             say("unsat")
             return say("unsat")
