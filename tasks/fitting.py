@@ -6,10 +6,11 @@ solves
 
     minimise  |readout|_1    such that    logit_label(x) - logit_other(x) >= 1   for every x of the domain
 
-as a linear programme by constraint generation (HiGHS through scipy); L1 keeps few units (Zhu et al., "1-norm support
-vector machines", NIPS 2003). The solution is scaled and rounded to the coarsest integer grid that is still right on
-every sequence, units that are not read are dropped, and the result is checked on the whole domain in exact integer
-arithmetic. When no family separates the labels, the best attempt is returned with every sequence it gets wrong.
+as a linear programme by constraint generation (HiGHS through scipy), on some sequences at first and then also on those
+the last solution got wrong; L1 keeps few units (Zhu et al., "1-norm support vector machines", NIPS 2003). The solution
+is scaled and rounded to the coarsest integer grid that is still right, units that are not read are dropped, and the
+result is checked on every sequence in exact integer arithmetic. When no family separates the labels, the best attempt
+(with slack) is returned with every sequence it gets wrong.
 """
 
 from __future__ import annotations
@@ -29,7 +30,11 @@ from tasks.network import NetworkError
 from tasks.surrogate import Integers, Surrogate, pooled_features
 
 GRIDS = (1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 256, 512)
-BATCH = 200  # constraints added per round
+BATCH = 200  # constraints, or sequences of one length, added per round
+SAMPLE = 20_000  # sequences a fit starts from
+SOFT = 600  # sequences a fit with slack is made from
+SLACK_PRICE = 100.0
+BLOCK = 200_000  # sequences evaluated at once, to bound memory
 
 
 @dataclass(frozen=True)
@@ -66,39 +71,77 @@ def fit(table: Table, labels: int, *, seconds: float = 60.0) -> Fitted:
             f"{table.name}: {table.undecided:,} sequences have no label, so no surrogate can match it; "
             "shorten the domain or look at those inputs"
         )
-    listed = [table.domain.sequences(length) for length in table.domain.lengths]
-    wanted = [table.labels[length].astype(np.int64) for length in table.domain.lengths]
-    best: Fitted | None = None
-    for family in families(len(table.domain.alphabet), table.domain.lengths[-1]):
-        features, inverse = _features(family, listed)
-        target = np.zeros(len(features), np.int64)
-        target[inverse] = np.concatenate(wanted)
-        if (target[inverse] != np.concatenate(wanted)).any():
-            continue  # two sequences look alike to this family and have different labels
-        solved = _solve(features, target, labels, start + seconds - time.perf_counter())
-        if solved is None:
-            continue
-        surrogate = _pruned(family, solved, table.domain.lengths[-1])
-        wrong = _wrong(surrogate, table)
-        attempt = Fitted(surrogate, wrong, family.name, time.perf_counter() - start)
-        if not wrong:
-            return attempt
-        if best is None or len(wrong) < len(best.wrong):
-            best = attempt
-        if time.perf_counter() - start > seconds:
+    whole = [
+        Labelled(table.domain.sequences(length), table.labels[length].astype(np.int64))
+        for length in table.domain.lengths
+    ]
+    longest, deadline = table.domain.lengths[-1], start + seconds
+    frequency = sum(np.bincount(part.labels, minlength=labels) for part in whole)
+    best = _Attempt("constant", _constant(np.asarray(frequency), table.domain), int(np.sum(frequency)))
+    for family in families(len(table.domain.alphabet), longest):
+        if time.perf_counter() > deadline:
             break
-    if best is None:
-        constant = _constant(np.bincount(np.concatenate(wanted), minlength=labels), table.domain)
-        best = Fitted(constant, _wrong(constant, table), "constant", time.perf_counter() - start)
-    return best
+        for attempt in _attempts(family, whole, labels, longest, deadline):
+            if attempt.wrong == 0:
+                return Fitted(attempt.surrogate, (), family.name, time.perf_counter() - start)
+            if attempt.wrong < best.wrong:
+                best = attempt
+    wrong = tuple(table.domain.words(row) for part in whole for row in part.sequences[_wrong(best.surrogate, part)])
+    return Fitted(best.surrogate, wrong, best.family, time.perf_counter() - start)
+
+
+@dataclass(frozen=True)
+class Labelled:
+    """Sequences of one length, (count, length), and their labels, (count,)."""
+
+    sequences: NDArray[np.int8]
+    labels: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class _Attempt:
+    """A surrogate and how many sequences of the whole domain it gets wrong."""
+
+    family: str
+    surrogate: Surrogate
+    wrong: int
+
+
+def _attempts(family: Family, whole: list[Labelled], labels: int, longest: int, deadline: float) -> Iterator[_Attempt]:
+    """Fit to some sequences, check on all, add those that are wrong, again; the last attempt may be exact."""
+    chosen = [_spread(len(part.labels), SAMPLE // len(whole)) for part in whole]
+    while time.perf_counter() < deadline:
+        some = [Labelled(part.sequences[rows], part.labels[rows]) for part, rows in zip(whole, chosen, strict=True)]
+        solved = _solve(*_features(family, some), labels, deadline - time.perf_counter())
+        exact = solved is not None
+        if solved is None:
+            solved = _solve_softly(family, some, labels)
+        try:
+            surrogate = _pruned(family, solved, longest)
+        except NetworkError:  # sums that float32 may round
+            return
+        wrong = [np.flatnonzero(_wrong(surrogate, part)) for part in whole]
+        yield _Attempt(family.name, surrogate, sum(map(len, wrong)))
+        if not exact or not any(map(len, wrong)):
+            return
+        chosen = [np.union1d(rows, bad[_spread(len(bad), BATCH)]) for rows, bad in zip(chosen, wrong, strict=True)]
+
+
+def _spread(count: int, most: int) -> NDArray[np.int64]:
+    """At most ``most`` indices below ``count``, evenly spread."""
+    return (
+        np.unique(np.linspace(0, count - 1, min(count, max(1, most))).astype(np.int64))
+        if count
+        else np.zeros(0, np.int64)
+    )
 
 
 def _constant(frequency: NDArray[np.int64], domain: Domain) -> Surrogate:
     """The network that always gives the most frequent label."""
-    alphabet, labels = len(domain.alphabet), len(frequency)
-    shapes = ((0, alphabet), (0, alphabet), (0,), (0, alphabet), (0,), (labels, alphabet))
-    zeros = (np.zeros(shape, np.int64) for shape in shapes)
-    return Surrogate(*zeros, frequency.argsort(kind="stable").argsort(), domain.lengths[-1])
+    none, alphabet, labels = np.zeros(0, np.int64), len(domain.alphabet), len(frequency)
+    units = np.zeros((0, alphabet), np.int64)
+    rank = frequency.argsort(kind="stable").argsort()
+    return Surrogate(units, units, none, units, none, np.zeros((labels, alphabet), np.int64), rank, domain.lengths[-1])
 
 
 def families(alphabet: int, max_length: int) -> Iterator[Family]:
@@ -159,95 +202,108 @@ def _row(width: int, entries: dict[int, int]) -> Integers:
     return row
 
 
-def _features(family: Family, listed: list[NDArray[np.int8]]) -> tuple[Integers, NDArray[np.int64]]:
-    """Different (pooled, hidden) rows of the family over all sequences, and which row each sequence has."""
+def _features(family: Family, some: list[Labelled]) -> tuple[Integers, NDArray[np.int64]]:
+    """What the read-out sees of each sequence, (sequences, pooled + hidden), and the labels, (sequences,)."""
     pooled = np.vstack(
-        [pooled_features(family.before, family.here, family.bias, family.window, part) for part in listed]
+        [pooled_features(family.before, family.here, family.bias, family.window, part.sequences) for part in some]
     )
-    pooled, inverse = np.unique(pooled, axis=0, return_inverse=True)
     hidden = np.maximum(pooled @ family.hidden.T + family.hidden_bias, 0)
-    return np.hstack([pooled, hidden]), inverse
+    return np.hstack([pooled, hidden]), np.concatenate([part.labels for part in some])
+
+
+def _solve_softly(family: Family, some: list[Labelled], labels: int) -> tuple[Integers, Integers]:
+    """An integer read-out that is right on most of a few sequences, by a programme with slack."""
+    few = []
+    for part in some:
+        rows = _spread(len(part.labels), SOFT // len(some))
+        few.append(Labelled(part.sequences[rows], part.labels[rows]))
+    features, target = _features(family, few)
+    rows, wanted, rival = _constraints(target, labels)
+    solution = _linear_programme(features[rows], wanted, rival, labels, slack=True)
+    assert solution is not None, "with slack every constraint can be met"
+    grids = [_on_grid(*solution, scale) for scale in GRIDS]
+    return max(grids, key=lambda grid: int(_right(features, target, *grid).sum()))
+
+
+def _constraints(
+    target: NDArray[np.int64], labels: int
+) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
+    """Every "row's own label before a rival": rows, wanted labels, rivals."""
+    rows, rival = np.divmod(np.arange(len(target) * labels), labels)
+    kept = rival != target[rows]
+    return rows[kept], target[rows[kept]], rival[kept]
 
 
 def _solve(
     features: Integers, target: NDArray[np.int64], labels: int, seconds: float
 ) -> tuple[Integers, Integers] | None:
-    """An integer read-out (labels, features) and bias (labels,), or None when the features cannot separate.
-
-    Two labels need one weight vector: the first label's logit is held at zero.
-    """
-    free = 1 if labels == 2 else labels
-    rivals = [(row, rival) for row in range(len(features)) for rival in range(labels) if rival != target[row]]
-    rows = np.array([row for row, _ in rivals])
-    wanted, rival = target[rows], np.array([r for _, r in rivals])
-    active = np.unique(np.linspace(0, len(rows) - 1, min(BATCH, len(rows))).astype(np.int64))
+    """An integer read-out (labels, features) and bias (labels,), or None when the features cannot separate."""
+    features, first, kind = np.unique(features, axis=0, return_index=True, return_inverse=True)
+    if (target[first][kind] != target).any():
+        return None  # two sequences look alike and have different labels
+    target = target[first]
+    rows, wanted, rival = _constraints(target, labels)
+    active = _spread(len(rows), BATCH)
     deadline = time.perf_counter() + seconds
     while time.perf_counter() < deadline:
-        solution = _linear_programme(features[rows[active]], wanted[active], rival[active], labels, free)
+        solution = _linear_programme(features[rows[active]], wanted[active], rival[active], labels)
         if solution is None:
             return None
-        margins = _margins(features, rows, wanted, rival, *solution)
+        logits = features @ solution[0].T + solution[1]
+        margins = logits[rows, wanted] - logits[rows, rival]
         violated = np.flatnonzero(margins < 1 - 1e-6)
-        if not len(violated):
-            return _rounded(features, target, *solution)
         worst = violated[np.argsort(margins[violated], kind="stable")[:BATCH]]
         if not len(np.setdiff1d(worst, active)):
-            return _rounded(features, target, *solution)
+            grids = (_on_grid(*solution, scale) for scale in GRIDS)
+            return next((grid for grid in grids if _right(features, target, *grid).all()), None)
         active = np.union1d(active, worst)
     return None
 
 
 def _linear_programme(
-    features: Integers, wanted: NDArray[np.int64], rival: NDArray[np.int64], labels: int, free: int
+    features: Integers, wanted: NDArray[np.int64], rival: NDArray[np.int64], labels: int, *, slack: bool = False
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]] | None:
-    """Variables: the positive and the negative part of the free read-out rows, then their biases."""
+    """One constraint per row: features (rows, width), the label it wants and the rival it must beat by 1.
+
+    Variables: the positive and the negative part of the free read-out rows, their biases, and with ``slack`` what each
+    constraint may be missed by. Two labels need one weight vector: the first label's logit is held at zero.
+    """
     count, width = features.shape
+    free = 1 if labels == 2 else labels
     block = np.zeros((count, labels, width + 1))
     extended = np.hstack([features, np.ones((count, 1))])
     block[np.arange(count), wanted] += extended
     block[np.arange(count), rival] -= extended
     block = block[:, labels - free :]
     weights = block[:, :, :width].reshape(count, -1)
+    slacks = count if slack else 0
+    split = free * width
     result = linprog(
-        np.concatenate([np.ones(2 * free * width), np.zeros(free)]),
-        A_ub=-np.hstack([weights, -weights, block[:, :, width]]),
+        np.concatenate([np.ones(2 * split), np.zeros(free), np.full(slacks, SLACK_PRICE)]),
+        A_ub=-np.hstack([weights, -weights, block[:, :, width], np.eye(count)[:, :slacks]]),
         b_ub=-np.ones(count),
-        bounds=[(0, None)] * (2 * free * width) + [(None, None)] * free,
+        bounds=[(0, None)] * (2 * split) + [(None, None)] * free + [(0, None)] * slacks,
         method="highs",
     )
     if result.x is None:
         return None
-    split = free * width
     readout, bias = np.zeros((labels, width)), np.zeros(labels)
     readout[labels - free :] = (result.x[:split] - result.x[split : 2 * split]).reshape(free, width)
-    bias[labels - free :] = result.x[2 * split :]
+    bias[labels - free :] = result.x[2 * split : 2 * split + free]
     return readout, bias
 
 
-def _margins(
-    features: Integers,
-    rows: NDArray[np.int64],
-    wanted: NDArray[np.int64],
-    rival: NDArray[np.int64],
-    readout: NDArray[np.float64],
-    bias: NDArray[np.float64],
-) -> NDArray[np.float64]:
+def _on_grid(readout: NDArray[np.float64], bias: NDArray[np.float64], scale: float) -> tuple[Integers, Integers]:
+    """The read-out scaled and rounded to whole numbers."""
+    return np.rint(readout * scale).astype(np.int64), np.rint(bias * scale).astype(np.int64)
+
+
+def _right(features: Integers, target: NDArray[np.int64], readout: Integers, bias: Integers) -> NDArray[np.bool_]:
+    """Rows whose own label beats every rival: (rows,)."""
     logits = features @ readout.T + bias
-    return np.asarray(logits[rows, wanted] - logits[rows, rival])
-
-
-def _rounded(
-    features: Integers, target: NDArray[np.int64], readout: NDArray[np.float64], bias: NDArray[np.float64]
-) -> tuple[Integers, Integers] | None:
-    """The coarsest grid on which the rounded read-out is still right everywhere."""
-    for scale in GRIDS:
-        whole, offset = np.rint(readout * scale).astype(np.int64), np.rint(bias * scale).astype(np.int64)
-        logits = features @ whole.T + offset
-        mine = logits[np.arange(len(target)), target].copy()
-        logits[np.arange(len(target)), target] = np.iinfo(np.int64).min
-        if (mine > logits.max(axis=1)).all():
-            return whole, offset
-    return None
+    mine = logits[np.arange(len(target)), target].copy()
+    logits[np.arange(len(target)), target] = np.iinfo(np.int64).min
+    return np.asarray(mine > logits.max(axis=1))
 
 
 def _pruned(family: Family, solved: tuple[Integers, Integers], max_length: int) -> Surrogate:
@@ -269,11 +325,10 @@ def _pruned(family: Family, solved: tuple[Integers, Integers], max_length: int) 
     )
 
 
-def _wrong(surrogate: Surrogate, table: Table) -> tuple[tuple[str, ...], ...]:
-    """Every sequence on which the surrogate's label is not the table's."""
-    found = []
-    for length in table.domain.lengths:
-        sequences = table.domain.sequences(length)
-        for row in np.flatnonzero(surrogate.labels(sequences) != table.labels[length]):
-            found.append(table.domain.words(sequences[row]))
-    return tuple(found)
+def _wrong(surrogate: Surrogate, part: Labelled) -> NDArray[np.bool_]:
+    """Which sequences get another label (or none): (count,), in exact integer arithmetic, a block at a time."""
+    wrong = np.zeros(len(part.labels), np.bool_)
+    for start in range(0, len(wrong), BLOCK):
+        rows = slice(start, start + BLOCK)
+        wrong[rows] = surrogate.labels(part.sequences[rows]) != part.labels[rows]
+    return wrong
