@@ -8,7 +8,7 @@ right nor wrong: a program that is right everywhere else is ``Unknown``, and the
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -96,7 +96,7 @@ class Exhaustive:
         for length in table.domain.lengths:
             wrong = self._wrong(program, length)
             if len(wrong):
-                return self._counterexample(program, length, int(wrong[0]))
+                return next(self._exceptions(program, length))
         if table.undecided:
             return Unknown(f"{table.undecided:,} sequences have no label (tie, or margin below the error bound)")
         claim = Claim(
@@ -113,11 +113,7 @@ class Exhaustive:
 
     def exceptions(self, program: Program) -> tuple[Counterexample, ...]:
         """Every sequence on which program and reference differ, shortest first (undecided ones are not among them)."""
-        return tuple(
-            self._counterexample(program, length, int(row))
-            for length in self.table.domain.lengths
-            for row in self._wrong(program, length)
-        )
+        return tuple(e for length in self.table.domain.lengths for e in self._exceptions(program, length))
 
     @property
     def undecided(self) -> int:
@@ -144,7 +140,10 @@ class Exhaustive:
             self._batches[length] = SequenceBatch(self.table.domain.sequences(length))
         return self._batches[length]
 
-    def _counterexample(self, program: Program, length: int, row: int) -> Counterexample:
-        words = self.table.domain.words(self._batch(length).tokens[row])
-        labels = program.grammar.signature.labels
-        return Counterexample(words, labels[int(self.table.labels[length][row])], program(words))
+    def _exceptions(self, program: Program, length: int) -> Iterator[Counterexample]:
+        wrong, names = self._wrong(program, length), program.grammar.signature.labels
+        tokens = self._batch(length).tokens[wrong]
+        got = program.run(SequenceBatch(tokens))
+        for row, expected, label in zip(tokens, self.table.labels[length][wrong], got, strict=True):
+            given = names[int(label)] if label >= 0 else None
+            yield Counterexample(self.table.domain.words(row), names[int(expected)], given)

@@ -60,6 +60,11 @@ class Differs:
     statistics: Statistics
     undecided: int = 0
 
+    @property
+    def horizon(self) -> int:
+        """The largest length below that of every exception: the two are equal up to there, where decided."""
+        return min(len(exception.inputs) for exception in self.exceptions) - 1
+
 
 @dataclass(frozen=True)
 class Exhausted:

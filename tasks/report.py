@@ -122,10 +122,11 @@ def verdict(result: Distillation) -> str:
     match result.outcome:
         case Found() if result.is_proved:
             return f"PROVED: this function {result.claims[-1].sentence}."
-        case Differs(exceptions=exceptions, reason=reason):
+        case Differs(exceptions=exceptions, reason=reason, horizon=horizon):
+            equal = f"; up to length {horizon} the two are equal" if horizon >= domain.min_length else ""
             return (
                 f"DIFFERS: no program found that equals circuit {name} everywhere ({reason}); this one differs on "
-                f"exactly {len(exceptions):,} of {domain.size() - undecided:,} sequences{without}."
+                f"exactly {len(exceptions):,} of {domain.size() - undecided:,} sequences{without}{equal}."
             )
         case Exhausted(examples=examples):
             return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of circuit {name}."

@@ -12,12 +12,14 @@ from cegis import (
     Claim,
     Constraint,
     Counterexample,
+    Differs,
     Domain,
     DomainError,
     Exhaustive,
     GrammarError,
     Program,
     Rung,
+    Statistics,
     Table,
     Unknown,
     Valid,
@@ -131,3 +133,8 @@ def test_a_table_tells_the_label_of_one_sequence():
     paired = tabulate(ends_with_a, Domain(("a", "b"), 1, 4, PAIRED), GRAMMAR.signature)
     with pytest.raises(DomainError, match="not in the domain"):
         paired.label((0, 0, 0))
+
+
+def test_the_horizon_ends_just_below_the_first_exception():
+    exceptions = (Counterexample(("a",) * 4, "x", "y"), Counterexample(("a",) * 6, "x", None))
+    assert Differs(ENDS, exceptions, "", Statistics(0, 0, 0, 0.0, 0.0, 0.0)).horizon == 3
