@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from benchmarks.row import Row
     from benchmarks.task import Result, Task
 
-ROWS, TABLE, REPORT, CACHE = "rows.jsonl", "table.md", "report.html", "surrogates"
+PEER_ROWS, TABLE, ROWS, CACHE = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates"
 SUITES = ("peers", "loop", "replay", "growth", "overhead")
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -61,7 +61,8 @@ def bench(
 
     The suites: "peers", this project beside cvc5's SyGuS and AALpy's L*; "loop", the whole distillation loop with
     each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
-    the solvers' own Python interfaces. Rows go to rows.jsonl in the folder; runs that are there are not repeated.
+    the solvers' own Python interfaces. Rows go to solvers.jsonl in the folder (of the peers to rows.jsonl), and runs
+    that are there are not repeated; report.html and report.md are made from them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -112,7 +113,7 @@ def record(queries: int, circuits: str, lengths: str, seed: int, out: Path) -> N
 
 
 @bench.command()
-@click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder with rows.jsonl.")
+@click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder with solvers.jsonl.")
 def report(out: Path) -> None:
     """Make the report again from the rows of a suite, without running anything."""
     with _one_line():
@@ -170,7 +171,7 @@ def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> No
 
     jobs = plan(folders, seconds=seconds, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    rows = run_suite(jobs, out / ROWS, here(), on_row=_print_row)
+    rows = run_suite(jobs, out / PEER_ROWS, here(), on_row=_print_row)
     table = markdown(rows)
     (out / TABLE).write_text(table, encoding="utf-8")
     click.echo(table)
