@@ -23,18 +23,24 @@ from cegis.certificate import Certificate
 from cegis.domain import Domain
 from cegis.symbolic import SymbolicReference, refutation
 from tasks.distillation import CircuitSurrogate, Distillation, surrogate_name
-from tasks.files import JSON_FILE, WEIGHTS_FILE, weights_sha256
+from tasks.files import JSON_FILE, WEIGHTS_FILE, is_same, load_circuit, weights_sha256
+from tasks.network import NetworkError
 from tasks.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, query_file, statement
 
 
 def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | None:
-    """The certificate, or None when nothing was established (search or proof did not finish)."""
+    """The certificate, or None when nothing was established (search or proof did not finish).
+
+    Raises NetworkError when ``circuit_folder`` does not hold the circuit that was distilled.
+    """
     outcome, domain = distillation.outcome, distillation.domain
     if not (isinstance(outcome, Found) and distillation.is_proved) and not isinstance(outcome, Differs):
         return None
     exceptions = outcome.exceptions if isinstance(outcome, Differs) else ()
     if distillation.labelling.undecided:
         return None
+    if not is_same(load_circuit(circuit_folder), distillation.circuit):
+        raise NetworkError(f"{circuit_folder}: not the circuit that was distilled, it changed since; run again")
     files = {
         PROGRAM: distillation.source.encode(),
         f"circuit/{JSON_FILE}": (circuit_folder / JSON_FILE).read_bytes(),

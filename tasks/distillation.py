@@ -44,7 +44,7 @@ from cegis import (
 from dsl.grammar import Grammar
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks import ball
-from tasks.circuit import Circuit
+from tasks.circuit import UNDECIDED, Circuit
 from tasks.fitting import Fitted, fit
 from tasks.labelling import Labelling, label_domain, label_sequences
 from tasks.network import NetworkError
@@ -174,7 +174,7 @@ def distill(
     left = max(1e-3, seconds - (since - start))
     exhaustive = Exhaustive(table)
     if fitted is None or fitted.wrong:
-        outcome = _search(circuit, domain, grammar, Combined((exhaustive,)), left, seed, on_round)
+        outcome = _search(circuit, labelling, grammar, Combined((exhaustive,)), left, seed, on_round)
         queries = 0
     else:
         reference = CircuitSurrogate(circuit, fitted.surrogate, surrogate_name(circuit))
@@ -189,7 +189,7 @@ def distill(
             on_length=on_length,
             method=SOLVER_METHOD,
         ) as symbolic:
-            outcome = _search(circuit, domain, grammar, Combined((symbolic, exhaustive)), left, seed, on_round)
+            outcome = _search(circuit, labelling, grammar, Combined((symbolic, exhaustive)), left, seed, on_round)
             queries = symbolic.queries
     link("search", _describe_search(outcome, queries), since)
     for claim in outcome.claims if isinstance(outcome, Found) else ():
@@ -269,7 +269,7 @@ def surrogate_name(circuit: Circuit) -> str:
 
 def _search(
     circuit: Circuit,
-    domain: Domain,
+    labelling: Labelling,
     grammar: Grammar,
     verifier: Combined,
     seconds: float,
@@ -283,8 +283,25 @@ def _search(
             raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label (a tie within the error bound)")
         return circuit.labels[index]
 
-    spec = Spec(domain, label)
-    return synthesize(spec, grammar, verifier=verifier, budget=Budget(seconds=seconds), seed=seed, on_event=on_round)
+    return synthesize(
+        Spec(labelling.domain, label),
+        grammar,
+        verifier=verifier,
+        examples=(_first_example(circuit, labelling),),
+        budget=Budget(seconds=seconds),
+        seed=seed,
+        on_event=on_round,
+    )
+
+
+def _first_example(circuit: Circuit, labelling: Labelling) -> tuple[tuple[str, ...], str]:
+    """The first sequence that has a label."""
+    for part in labelling.lengths:
+        for row in np.flatnonzero(part.labels != UNDECIDED):
+            return labelling.domain.words(part.sequences[row]), circuit.labels[int(part.labels[row])]
+    raise NetworkError(
+        f"{circuit.name}: all {labelling.size:,} sequences have no label (a tie, or a margin below the error bound)"
+    )
 
 
 def _describe_labels(circuit: Circuit, labelling: Labelling) -> str:

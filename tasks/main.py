@@ -8,7 +8,6 @@ Commands are contributed through the entry point group ``distill.commands`` (``b
 from __future__ import annotations
 
 import json
-import math
 import sys
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
@@ -22,6 +21,7 @@ if TYPE_CHECKING:
 
 GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
+MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 
 
 class Contributed(click.Group):
@@ -150,8 +150,10 @@ def check(certificate: Path, backend: str | None, seconds: float, as_json: bool)
 
 
 def _check_seconds(seconds: float) -> None:
-    if not 0 < seconds < math.inf:
-        raise click.ClickException(f"expected a time limit of more than 0 seconds, got {seconds:g}")
+    if not 0 < seconds < MOST_SECONDS:
+        raise click.ClickException(
+            f"expected a time limit of more than 0 seconds and less than {MOST_SECONDS:,}, got {seconds:g}"
+        )
 
 
 def _load(circuit: str) -> tuple[Circuit, Path]:

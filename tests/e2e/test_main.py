@@ -101,6 +101,7 @@ def test_a_run_that_ends_unproved_exits_with_one(distill, tmp_path):
         (["run", CIRCUIT, "--length", "many"], "not a valid integer"),
         (["run", CIRCUIT, "--time-limit", "0"], "more than 0 seconds"),
         (["run", CIRCUIT, "--time-limit", "nan"], "more than 0 seconds"),
+        (["run", CIRCUIT, "--time-limit", "1e9"], "less than 10,000,000, got 1e+09"),
         (["run", CIRCUIT, "--seed", "-1"], "seed"),
         (["run", CIRCUIT, "--out", "taken"], "it is a file"),
         (["run", CIRCUIT, "--out", "taken/inside"], "taken"),

@@ -10,11 +10,13 @@ import numpy as np
 import pytest
 
 from backends import get
-from cegis import Counterexample, Differs, DomainError, Program, motifs
+from cegis import Counterexample, Differs, DomainError, Program, Stopped, motifs
 from cegis.certificate import MANIFEST, Certificate, CertificateError
+from tasks.certifying import certify
 from tasks.checking import printed_function
 from tasks.distillation import distill, docstring, function_name
 from tasks.files import load_circuit, save_circuit, shipped_path
+from tasks.labelling import label_domain
 from tasks.network import Network, NetworkError
 from tasks.report import verdict
 from tasks.surrogate import Surrogate
@@ -93,6 +95,40 @@ def test_a_program_with_the_labels_in_another_order_is_never_compared():
     backwards = motifs(circuit.domain.alphabet, circuit.labels[::-1])
     with pytest.raises(DomainError, match="in this order"):
         distill(circuit, get("z3"), length=3, grammar=backwards)
+
+
+def with_tensors(circuit, **change):
+    return replace(circuit, network=Network(circuit.network.config, {**circuit.network.tensors, **change}))
+
+
+def test_a_first_sequence_without_a_label_is_an_answer_not_bad_input(monkeypatch):
+    """The bounds are widened for the first sequences alone; the run must end unproved and say how many have none."""
+    circuit = load_circuit(shipped_path("quote_closing"))
+
+    def gappy(*arguments, **options):
+        labelling = label_domain(*arguments, **options)
+        first = labelling.lengths[0]
+        gaps = replace(first, labels=np.full_like(first.labels, -1), margins=np.full_like(first.margins, -1.0))
+        return replace(labelling, lengths=(gaps, *labelling.lengths[1:]))
+
+    monkeypatch.setattr("tasks.distillation.label_domain", gappy)
+    result = distill(circuit, get("z3"), length=3)
+    assert isinstance(result.outcome, Stopped)
+    assert not result.is_proved
+    assert "2 sequences have no label" in verdict(result)
+    assert certify(result, shipped_path("quote_closing")) is None
+
+
+def test_a_circuit_that_changed_during_the_run_is_not_certified(tmp_path):
+    circuit = load_circuit(shipped_path("quote_closing"))
+    save_circuit(circuit, tmp_path / "c")
+    result = distill(circuit, get("z3"), length=3)
+    assert certify(result, tmp_path / "c") is not None
+    bias = circuit.network.tensors["final_logits_bias"] + np.float32(1e-3)
+    for other in (with_tensors(circuit, final_logits_bias=bias), replace(circuit, name="other")):
+        save_circuit(other, tmp_path / "c")
+        with pytest.raises(NetworkError, match="it changed since"):
+            certify(result, tmp_path / "c")
 
 
 @pytest.fixture(scope="module")
