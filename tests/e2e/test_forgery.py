@@ -10,11 +10,12 @@ import numpy as np
 import pytest
 
 from backends import get
+from cegis import Differs, Exhaustive, Program, motifs
 from cegis.certificate import Certificate, CertificateError
 from tasks.certifying import certify
 from tasks.checking import check, other_backend
-from tasks.distillation import distill, equality
-from tasks.files import load_circuit, save_circuit, shipped_path
+from tasks.distillation import as_table, distill, equality
+from tasks.files import load_circuit, save_circuit, shipped_path, weights_sha256
 from tasks.network import Network, NetworkError
 
 FOLDER = shipped_path("quote_closing")
@@ -116,8 +117,6 @@ def test_a_network_that_ties_cannot_be_certified_by_a_bound_below_zero(failing_s
     save_circuit(tied, tmp_path / "tied")
     files = {f"circuit/{path.name}": path.read_bytes() for path in (tmp_path / "tied").iterdir()}
     files["program.py"] = honest.files["program.py"].replace(b'"\'" if "\'" in tokens else \'"\'', b'"\'"')
-    from tasks.files import weights_sha256
-
     network = dict(honest.statement["claims"][1])
     network["sentence"] = network["sentence"].replace("margin 3.7 ", "margin 0 ")
     statement = {
@@ -145,8 +144,6 @@ def test_a_list_of_exceptions_that_are_none_is_rejected(failing_step, circuit, h
     text = honest.files["program.py"].decode()
     before, after = text.split('"""')[0], text.split('"""')[2]
     assert equality(circuit, circuit.domain.up_to(3), 1).endswith("except on exactly 1 of them.")
-    from cegis import Program, motifs
-
     grammar = motifs(circuit.domain.alphabet, circuit.labels)
     program = Program.parse(before + after.lstrip(), grammar)
     text = program.source("quote_closing", equality(circuit, circuit.domain.up_to(3), 1))
@@ -180,3 +177,30 @@ def test_nonsense_is_refused_in_one_sentence(failing_step, tmp_path, statement, 
     with suppress(CertificateError, NetworkError):
         assert failing_step(statement=statement, files=files) is not None
     assert other_backend(tmp_path / "forged").is_installed()
+
+
+def test_a_solver_claim_for_the_shorter_lengths_alone_holds(failing_step, circuit, honest):
+    solver, network = honest.statement["claims"]
+    shorter = circuit.domain.up_to(2)
+    sentence = solver["sentence"].replace(
+        "34 sequences of length 1 to 3", f"{shorter.size()} sequences of length 1 to 2"
+    )
+    assert sentence != solver["sentence"]
+    part = {**solver, "lengths": [1, 2], "sequences": shorter.size(), "sentence": sentence}
+    assert failing_step({"claims": [part, network]}, without=["queries/length-003"]) is None
+    assert failing_step({"claims": [part, network]}) == "statement"
+
+
+def test_a_program_with_exceptions_is_certified_with_all_of_them(circuit, tmp_path):
+    result = distill(circuit, get("z3"), length=3)
+    program = Program.parse('def f(tokens):\n    return "\'"', result.program.grammar)
+    exceptions = Exhaustive(as_table(circuit, result.labelling)).exceptions(program)
+    differs = replace(result, outcome=Differs(program, exceptions, "time limit", result.outcome.statistics))
+    certificate = certify(differs, FOLDER)
+    steps = check(certificate.save(tmp_path / "c"), get("cvc5"), seconds=60)
+    assert [step.name for step in steps if step.holds] == ["files", "statement", "program", "network", "rounding"]
+    listed = json.loads(certificate.files["exceptions.json"])[1:]
+    text = certificate.files["program.py"].replace(b"exactly 17", b"exactly 16")
+    files = {**certificate.files, "exceptions.json": json.dumps(listed).encode(), "program.py": text}
+    Certificate({**certificate.statement, "exceptions": 16}, files).save(tmp_path / "c")
+    assert [step.name for step in check(tmp_path / "c", get("cvc5")) if not step.holds] == ["network"]
