@@ -123,7 +123,8 @@ def verdict(result: Distillation) -> str:
         case Found() if result.is_proved:
             return f"PROVED: this function {result.claims[-1].sentence}."
         case Differs(exceptions=exceptions, reason=reason, horizon=horizon):
-            equal = f"; up to length {horizon} the two are equal" if horizon >= domain.min_length else ""
+            certain = min([horizon, *(len(sequence) - 1 for sequence in result.labelling.undecided)])
+            equal = f"; up to length {certain} the two are equal" if certain >= domain.min_length else ""
             return (
                 f"DIFFERS: no program found that equals circuit {name} everywhere ({reason}); this one differs on "
                 f"exactly {len(exceptions):,} of {domain.size() - undecided:,} sequences{without}{equal}."

@@ -140,7 +140,7 @@ def diluting():
 
 def test_exceptions_are_not_called_complete_while_sequences_have_no_label(diluting):
     circuit, result = diluting
-    wrong = Counterexample(("(",), circuit.labels[0], circuit.labels[1])
+    wrong = Counterexample(("(", "("), circuit.labels[0], circuit.labels[1])
     differs = Differs(result.program, (wrong,), "time limit", result.outcome.statistics)
     first = result.labelling.lengths[0]
     gaps = replace(first, labels=np.full_like(first.labels, -1))
@@ -152,6 +152,8 @@ def test_exceptions_are_not_called_complete_while_sequences_have_no_label(diluti
     partial = replace(complete, labelling=labelling)
     assert docstring(partial) == f"Not proved equal to the circuit {circuit.name}."
     assert f"({len(gaps.labels)} have none" in verdict(partial)
+    assert "up to length 1 the two are equal" in verdict(complete)
+    assert "the two are equal" not in verdict(partial)
     assert f"of {result.domain.size() - len(gaps.labels):,} sequences with a label" in verdict(partial)
 
 
