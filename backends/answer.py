@@ -54,7 +54,13 @@ class Sat(_Answered):
 
 @dataclass(frozen=True)
 class Unsat(_Answered):
-    """Background and query cannot hold together. Empty of meaning if the background alone is unsatisfiable: ask."""
+    """Background and query cannot hold together. Empty of meaning if the background alone is unsatisfiable: ask.
+
+    ``core`` names background assertions that are enough for that, beside the query and everything without a name: the
+    solver's word, and not the fewest. Empty too where nothing was named or the solver cannot tell.
+    """
+
+    core: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ one value; its adapter is imported when a session opens (pySMT itself imports z3
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from importlib import import_module, metadata
 from importlib.util import find_spec
@@ -74,7 +74,8 @@ class PysmtBackend(Backend):
     (``module:attribute``) of the pySMT solver class and of this value itself, so that a worker process finds it. Any
     subclass of ``pysmt.solvers.solver.Solver`` will do.
     ``set_seconds(solver, seconds)`` sets the soft limit per query, ``why_unknown(solver)`` asks for a reason, and
-    ``queries_per_solver`` replaces a solver that grows slower or larger with use.
+    ``queries_per_solver`` replaces a solver that grows slower or larger with use. ``core(solver)`` names the
+    assumptions that an *unsat* used, in a solver started with ``core_options`` as well; None where it cannot tell.
     """
 
     package: str
@@ -85,6 +86,8 @@ class PysmtBackend(Backend):
     why_unknown: Callable[[Any], str]
     options: tuple[tuple[str, str | int | bool], ...] = ()
     queries_per_solver: int | None = None
+    core: Callable[[Any], Iterable[str]] | None = None
+    core_options: tuple[tuple[str, str | int | bool], ...] = ()
 
     def is_installed(self) -> bool:
         return find_spec(self.module) is not None
@@ -107,8 +110,8 @@ class PysmtBackend(Backend):
 
         return Engine(self, environment, logic, seed)
 
-    def start(self, environment: Environment, logic: Logic, seed: int) -> Any:
-        """A fresh pySMT solver. For ``Engine``."""
+    def start(self, environment: Environment, logic: Logic, seed: int, with_core: bool = False) -> Any:
+        """A fresh pySMT solver, ``with_core`` one that can be asked for cores. For ``Engine``."""
         module, _, name = self.solver.partition(":")
         try:
             solver_class = getattr(import_module(module), name)
@@ -120,7 +123,7 @@ class PysmtBackend(Backend):
             generate_models=True,
             incremental=True,
             random_seed=seed,
-            solver_options=dict(self.options),
+            solver_options=dict(self.options + (self.core_options if with_core else ())),
         )
 
     def _missing(self) -> BackendError:

@@ -21,6 +21,10 @@ def _why_unknown(solver: Any) -> str:
     return "bitwuzla gave up without a reason"
 
 
+def _core(solver: Any) -> list[str]:
+    return list(solver.unsat_assumptions())
+
+
 BITWUZLA = PysmtBackend(
     name="bitwuzla",
     package="bitwuzla",
@@ -31,4 +35,6 @@ BITWUZLA = PysmtBackend(
     why_unknown=_why_unknown,
     logics=("QF_BV", "QF_UF"),
     queries_per_solver=1000,
+    core=_core,
+    core_options=(("produce-unsat-assumptions", True),),
 )

@@ -6,6 +6,7 @@ Formulas become terms bottom up, each distinct node once per solver, without rec
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from time import monotonic
 from typing import Any
 
@@ -63,7 +64,6 @@ class BitwuzlaOptions(SolverOptions):  # type: ignore[misc]
     def __call__(self, options: Any) -> None:
         """Set them on ``options``, before a solver is made."""
         options.set(bitwuzla.Option.PRODUCE_MODELS, self.generate_models)
-        options.set(bitwuzla.Option.PRODUCE_UNSAT_ASSUMPTIONS, True)
         if self.random_seed is not None:
             options.set(bitwuzla.Option.SEED, self.random_seed)
         for name, value in self.solver_options.items():
@@ -97,7 +97,7 @@ class BitwuzlaSolver(Solver):  # type: ignore[misc]
     def add_assertion(self, formula: Formula, named: str | None = None) -> None:
         self._solver.assert_formula(self._term(formula))
 
-    def solve(self, assumptions: tuple[Formula, ...] = ()) -> bool:
+    def solve(self, assumptions: Sequence[Formula] = ()) -> bool:
         """Raises SolverReturnedUnknownResultError for *unknown*, as pySMT's solvers do."""
         terms = [self._term(assumption) for assumption in assumptions]
         deadline = None if self._seconds is None else monotonic() + self._seconds
@@ -114,6 +114,10 @@ class BitwuzlaSolver(Solver):  # type: ignore[misc]
         if formula.get_type().is_bool_type():
             return manager.Bool(value.value())
         return manager.BV(int(value.value(10)), formula.bv_width())
+
+    def unsat_assumptions(self) -> list[str]:
+        """The names of the assumptions that the last *unsat* used."""
+        return [str(term.symbol()) for term in self._solver.get_unsat_assumptions()]
 
     def _exit(self) -> None:
         del self._solver

@@ -66,7 +66,7 @@ class Served:
         """Do what a line asks: add a formula, or check one and report every symbol's value."""
         limit(None if "add" in request else request["seconds"], request["memory_mb"])
         if "add" in request:
-            self.engine.add(decode(self.environment, request["add"]))
+            self.engine.add(decode(self.environment, request["add"]), request["name"])
             return {"added": True}
         manager = self.environment.formula_manager
         formula = decode(self.environment, request["check"])
@@ -94,7 +94,7 @@ def written(answer: Answer) -> dict[str, Any]:
         case Sat():
             said: dict[str, Any] = {"sat": {name: write_value(value) for name, value in answer.model.items()}}
         case Unsat():
-            said = {"unsat": True}
+            said = {"unsat": True, "core": list(answer.core)}
         case Unknown():
             said = {"unknown": answer.reason}
     return {**said, "seconds": answer.seconds}

@@ -21,7 +21,7 @@ from backends.sexpression import read
 from backends.smtlib_process import SmtlibProcess
 
 VARIABLE = "DISTILL_SOLVERS"
-KEYS = ("command", "logics", "options", "seconds", "seed")
+KEYS = ("command", "logics", "options", "seconds", "seed", "cores")
 
 
 def configured() -> Mapping[str, SmtlibProcess]:
@@ -64,6 +64,7 @@ def _entry(path: Path, name: str, table: object) -> SmtlibProcess:
         options=_options(f"{where}.options", table.get("options", {})),
         seconds=_template(f"{where}.seconds", table.get("seconds"), ("{milliseconds}", "{seconds}")),
         seed=_template(f"{where}.seed", table.get("seed"), ("{seed}",)),
+        cores=_flag(f"{where}.cores", table.get("cores", False)),
         source=str(path),
     )
 
@@ -107,6 +108,12 @@ def _template(where: str, value: object, holes: tuple[str, ...]) -> str | None:
     if value is None or (isinstance(value, str) and _is_command(value, 3) and any(hole in value for hole in holes)):
         return value
     raise BackendError(f"{where}: expected a command such as (set-option :name {holes[0]}), got {value!r}")
+
+
+def _flag(where: str, value: object) -> bool:
+    if not isinstance(value, bool):
+        raise BackendError(f"{where}: expected true or false, got {value!r}")
+    return value
 
 
 def _is_command(text: str, words: int) -> bool:

@@ -283,6 +283,26 @@ def _pure_logic(_: Backend, session: Session, manager: Any) -> None:
     _expect_kind(decide(session, "modus tollens", manager.And(a, manager.Not(b))), Unsat)
 
 
+def _core_is_enough(backend: Backend, session: Session, manager: Any) -> None:
+    """A solver that cannot tell gives an empty core; one that can must not leave out what is needed."""
+    a, b, c, d = (manager.Symbol(name, BOOL) for name in "abcd")
+    facts = {"a to b": manager.Implies(a, b), "d": d, "b to c": manager.Implies(b, c), "b or d": manager.Or(b, d)}
+    for name, fact in facts.items():
+        session.add(fact, name)
+    _expect_kind(decide(session, "satisfiable"), Sat)
+    query = manager.And(a, manager.Not(c))
+    for round_ in range(3):
+        answer = decide(session, f"unsatisfiable {round_}", query)
+        expect(isinstance(answer, Unsat), f"expected Unsat, got {answer}")
+        if isinstance(answer, Unsat) and answer.core:
+            expect(set(answer.core) <= set(facts), f"expected names of assertions, got {answer.core}")
+            with backend.open(session.environment, session.logic) as alone:
+                for name in answer.core:
+                    alone.add(facts[name])
+                _expect_kind(decide(alone, f"only {', '.join(answer.core)}", query), Unsat)
+    _expect_kind(decide(session, "satisfiable again", manager.And(a, c)), Sat)
+
+
 def _odd_names(_: Backend, session: Session, manager: Any) -> None:
     names = ("true", "let", "a b", "x|y", "and", "div", ".def_0", "é")
     session.add(manager.And([manager.Not(manager.Symbol(name, BOOL)) for name in names]))
@@ -304,6 +324,7 @@ CASES: tuple[Case, ...] = (
     Case("describes itself", "QF_UF", _describes_itself),
     Case("propositional logic", "QF_UF", _pure_logic),
     Case("names that are words of SMT-LIB", "QF_UF", _odd_names),
+    Case("a core is enough", "QF_UF", _core_is_enough),
     Case("satisfiable", "QF_LIA", _satisfiable),
     Case("unsatisfiable", "QF_LIA", _unsatisfiable),
     Case("the model is whole", "QF_LIA", _whole_model),
@@ -334,13 +355,16 @@ def main(arguments: list[str]) -> int:
     try:
         backend = get(arguments[0])
         title = f"{backend.name} {backend.version()}"
-        failures = [*check(backend), *(Failure(f"{f.case} (in a worker)", f.reason) for f in check(backend, hard=True))]
+        failures, rounds = list(check(backend)), 1
+        if isinstance(backend, PysmtBackend):  # the others are processes of their own in any case
+            failures += [Failure(f"{f.case} (in a worker)", f.reason) for f in check(backend, hard=True)]
+            rounds = 2
     except BackendError as error:
         print(error, file=sys.stderr)
         return 2
     for failure in failures:
         print(f"FAILED {failure.case}: {failure.reason}")
-    run = 2 * sum(case.logic in backend.logics for case in CASES)
+    run = rounds * sum(case.logic in backend.logics for case in CASES)
     print(f"{title}: {len(failures)} failures in {run} cases")
     return 1 if failures else 0
 

@@ -3,7 +3,7 @@
 Quirks: pySMT turns on ``ite-simp`` and ``simp-ite-compress``, so this is not cvc5's default configuration. The
 soft limit ``tlimit-per`` (milliseconds, 0 means none) may be overrun many times over inside preprocessing; use hard
 limits where it matters. An incremental solver grows slower with every query (4 ms at first, 28 ms after 800),
-so it is replaced often.
+so it is replaced often. It refuses cores together with those two options, so they are off where background is named.
 """
 
 from __future__ import annotations
@@ -22,6 +22,10 @@ def _why_unknown(solver: Any) -> str:
     return reason.decode() if isinstance(reason, bytes) else str(reason)
 
 
+def _core(solver: Any) -> list[str]:
+    return [str(literal.getSymbol()) for literal in solver.cvc5.getUnsatAssumptions()]
+
+
 CVC5 = PysmtBackend(
     name="cvc5",
     package="cvc5",
@@ -31,4 +35,6 @@ CVC5 = PysmtBackend(
     set_seconds=_set_seconds,
     why_unknown=_why_unknown,
     queries_per_solver=100,
+    core=_core,
+    core_options=(("produce-unsat-assumptions", "true"), ("ite-simp", "false"), ("simp-ite-compress", "false")),
 )

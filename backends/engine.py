@@ -16,7 +16,7 @@ from pysmt.logics import Logic
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
 from backends.backend import PysmtBackend
 from backends.evaluation import constant
-from backends.fragment import Formula
+from backends.fragment import GUARD, Formula
 
 OUT_OF_MEMORY = "ran out of memory"
 
@@ -29,15 +29,25 @@ class Engine:
         self._environment, self._logic, self._seed = environment, logic, seed
         self._version = backend.version()
         self._background: list[Formula] = []
+        self._guards: dict[Formula, str] = {}  # assumed in every query; a guard implies its named assertion
         self._queries = 0
         self._solver: Any = None
         self._solver = self._ready()
 
-    def add(self, formula: Formula) -> None:
-        """Assert ``formula`` for all later queries."""
+    def add(self, formula: Formula, name: str | None = None) -> None:
+        """Assert ``formula`` for all later queries, under a name for unsatisfiable cores."""
+        guard = None
+        if name is not None and self.backend.core is not None:
+            manager = self._environment.formula_manager
+            guard = manager.Symbol(f"{GUARD}{len(self._guards)}")
+            formula = manager.Implies(guard, formula)
+            if not self._guards:
+                self._solver = None  # only a fresh solver takes the options for cores
         if self._solver is not None:
             self._assert(self._solver, formula)
         self._background.append(formula)
+        if guard is not None and name is not None:
+            self._guards[guard] = name
 
     def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer:
         """The solver's answer for background and ``formula``, with a value for each of ``symbols``."""
@@ -69,7 +79,7 @@ class Engine:
         solver.push()
         solver.add_assertion(formula)
         try:
-            satisfiable = solver.solve()
+            satisfiable = solver.solve(list(self._guards)) if self._guards else solver.solve()
         except SolverReturnedUnknownResultError:
             run = self._run(start)
             if limits.seconds is not None and run[2] >= 0.95 * limits.seconds:
@@ -77,12 +87,18 @@ class Engine:
             return Unknown(*run, self.backend.why_unknown(solver))
         if satisfiable is True:
             model: dict[str, Value] = {s.symbol_name(): constant(solver.get_value(s)) for s in symbols}
+        core = self._core(solver) if satisfiable is False and self._guards else ()
         solver.pop()
         if satisfiable is True:
             return Sat(*self._run(start), model)
         if satisfiable is False:
-            return Unsat(*self._run(start))
+            return Unsat(*self._run(start), core)
         raise BackendError(f"{self.backend.name}: expected solve() to return True or False, got {satisfiable!r}")
+
+    def _core(self, solver: Any) -> tuple[str, ...]:
+        assert self.backend.core is not None
+        used = set(self.backend.core(solver))
+        return tuple(name for guard, name in self._guards.items() if guard.symbol_name() in used)
 
     def _ready(self) -> Any:
         """The current solver, or a fresh one with the background when there is none or it has served long enough."""
@@ -93,7 +109,7 @@ class Engine:
 
     def _start(self) -> Any:
         try:
-            solver = self.backend.start(self._environment, self._logic, self._seed)
+            solver = self.backend.start(self._environment, self._logic, self._seed, bool(self._guards))
         except BackendError:
             raise
         except Exception as error:

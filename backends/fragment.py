@@ -19,6 +19,7 @@ CORE = frozenset(
     {op.AND, op.OR, op.NOT, op.IMPLIES, op.IFF, op.ITE, op.EQUALS, op.LE, op.LT}
     | {op.PLUS, op.MINUS, op.TIMES, op.DIV, op.TOREAL}
 )
+GUARD = "core-guard-"  # begins the names of our own symbols, so no question may use it
 BITVECTORS = frozenset(op.BV_OPERATORS | op.BV_RELATIONS)
 
 Formula = Any  # pysmt.fnode.FNode, which carries no types
@@ -67,6 +68,8 @@ def check_fragment(nodes: list[Formula], logic: Logic) -> None:
 
 
 def _check_symbol(symbol: Formula, logic: Logic) -> None:
+    if symbol.symbol_name().startswith(GUARD):
+        raise BackendError(f"symbols whose name begins with {GUARD!r} are ours; rename {symbol.symbol_name()!r}")
     kind = symbol.symbol_type()
     theory = logic.theory
     fits = (

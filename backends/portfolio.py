@@ -78,9 +78,9 @@ class Race:
     def __init__(self, portfolio: Portfolio, lanes: Sequence[Lane]) -> None:
         self._portfolio, self._lanes = portfolio, lanes
 
-    def add(self, formula: Formula) -> None:
-        """Assert ``formula`` for all later queries, in every member."""
-        wait(futures := [lane.submit_add(formula) for lane in self._lanes])
+    def add(self, formula: Formula, name: str | None = None) -> None:
+        """Assert ``formula`` for all later queries, in every member, under a name for unsatisfiable cores."""
+        wait(futures := [lane.submit_add(formula, name) for lane in self._lanes])
         for future in futures:
             future.result()
 
@@ -129,9 +129,9 @@ class Lane:
         self._engine: Interruptible = engine  # type: ignore[assignment]
         self._thread, self._lock = ThreadPoolExecutor(1, f"portfolio-{name}"), Lock()
 
-    def submit_add(self, formula: Formula) -> Future[None]:
+    def submit_add(self, formula: Formula, name: str | None) -> Future[None]:
         """Begin to add ``formula``."""
-        return self._thread.submit(self._engine.add, formula)
+        return self._thread.submit(self._engine.add, formula, name)
 
     def submit_check(
         self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits, over: Event

@@ -16,7 +16,7 @@ from typing import Protocol
 from pysmt.environment import Environment
 from pysmt.logics import Logic
 
-from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Value
+from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
 from backends.backend import Backend
 from backends.evaluation import Tape, flatten
 from backends.fragment import Formula, check_fragment, postorder
@@ -26,7 +26,7 @@ from backends.recorder import Recorder
 class Solving(Protocol):
     """What a session needs; ``Engine``, ``Worker``, ``SmtlibEngine`` and ``Race`` have it."""
 
-    def add(self, formula: Formula) -> None: ...
+    def add(self, formula: Formula, name: str | None = None) -> None: ...
     def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer: ...
     def close(self) -> None: ...
 
@@ -47,13 +47,20 @@ class Session:
         self._engine, self._recorder = engine, recorder
         self._background: list[Formula] = []
         self._tapes: list[Tape] = []
+        self._named: set[str] = set()
         self._symbols: dict[str, Formula] = {}
         self._open = True
 
-    def add(self, formula: Formula) -> None:
-        """Assert ``formula`` as background of all later queries."""
+    def add(self, formula: Formula, name: str | None = None) -> None:
+        """Assert ``formula`` as background of all later queries; a name lets ``Unsat.core`` speak of it."""
         tape, symbols = self._read(formula)
-        self._engine.add(formula)
+        if name is not None:
+            _check_name("named assertion", name)
+            if name in self._named:
+                raise BackendError(f"expected a name for each assertion, got {name!r} twice")
+        self._engine.add(formula, name)
+        if name is not None:
+            self._named.add(name)
         self._background.append(formula)
         self._tapes.append(tape)
         self._symbols.update(symbols)
@@ -99,8 +106,7 @@ def decide(session: Session, name: str, formula: Formula | None = None, limits: 
     that gives up are Unknown. Raises BackendError for a formula outside the logic and for a solver whose model
     does not satisfy what it was asked.
     """
-    if not isinstance(name, str) or not name.strip() or not name.isprintable():
-        raise BackendError(f"every query needs a name on one line, such as 'quotes/length-3'; got {name!r}")
+    _check_name("query", name)
     if formula is None:
         formula = session.environment.formula_manager.TRUE()
     tape, symbols = session._read(formula)
@@ -108,9 +114,16 @@ def decide(session: Session, name: str, formula: Formula | None = None, limits: 
     answer = session._engine.check(formula, tuple(symbols.values()), limits or session.limits)
     if isinstance(answer, Sat):
         answer = _confirmed(answer, name, symbols, [*session._tapes, tape])
+    if isinstance(answer, Unsat) and not session._named.issuperset(answer.core):
+        raise BackendError(f"{answer.solver} answered unsat to {name!r} with a core that nobody named: {answer.core}")
     if session._recorder is not None:
         session._recorder.write(name, [*session._background, formula], session.logic, answer)
     return answer
+
+
+def _check_name(what: str, name: str) -> None:
+    if not isinstance(name, str) or not name.strip() or not name.isprintable():
+        raise BackendError(f"every {what} needs a name on one line, such as 'quotes/length-3'; got {name!r}")
 
 
 def open_session(

@@ -34,13 +34,15 @@ class SmtlibProcess(Backend):
 
     ``options`` are sent as ``(set-option :name value)`` before the logic. ``seed`` and ``seconds`` are whole commands
     with ``{seed}``, ``{seconds}`` or ``{milliseconds}`` in them, sent at the start and before each limited query;
-    without ``seconds`` the program is killed exactly at its limit. ``source`` names the place to correct, in messages.
+    without ``seconds`` the program is killed exactly at its limit. ``cores`` says that it knows check-sat-assuming and
+    get-unsat-assumptions. ``source`` names the place to correct, in messages.
     """
 
     command: tuple[str, ...]
     options: tuple[tuple[str, str], ...] = ()
     seed: str | None = None
     seconds: str | None = None
+    cores: bool = False
     source: str = "this backend"
 
     def is_installed(self) -> bool:
@@ -72,9 +74,11 @@ class SmtlibEngine:
         self.backend, self._limits = backend, limits
         self._version = backend.version()
         self._names: dict[Formula, str] = {}
+        self._guards: dict[str, str] = {}  # assumed in every query; a guard implies its named assertion
         self._script = ["(set-option :produce-models true)"]
         self._script += [f"(set-option :{name} {text})" for name, text in backend.options]
         self._script += [backend.seed.replace("{seed}", str(seed))] if backend.seed else []
+        self._script += ["(set-option :produce-unsat-assumptions true)"] if backend.cores else []
         self._script += [f"(set-logic {logic.name})"]
         self._program: Program | None = None
         self._told, self._is_limited = 0, False
@@ -88,16 +92,23 @@ class SmtlibEngine:
             self.close()
             raise
 
-    def add(self, formula: Formula) -> None:
-        """Assert ``formula`` for all later queries."""
+    def add(self, formula: Formula, name: str | None = None) -> None:
+        """Assert ``formula`` for all later queries, under a name for unsatisfiable cores."""
         self._declare(formula)
-        self._script.append(f"(assert {assertion(formula, self._names)})")
+        before, text, guards = len(self._script), assertion(formula, self._names), dict(self._guards)
+        if name is not None and self.backend.cores:
+            guard = f"g{len(guards)}"
+            self._guards[guard] = name
+            self._script.append(f"(declare-fun {guard} () Bool)")
+            text = f"(=> {guard} {text})"
+        self._script.append(f"(assert {text})")
         try:
             self._ready(self._limits)
         except DiedError:
             self.close()  # the next query meets the same trouble and reports it
         except BaseException:
-            self._script.pop()
+            del self._script[before:]  # a refused assertion does not join the background
+            self._guards = guards
             self.close()
             raise
 
@@ -151,7 +162,8 @@ class SmtlibEngine:
         return program
 
     def _ask(self, program: Program, query: str, symbols: tuple[Formula, ...], limits: Limits, start: float) -> Answer:
-        commands, deadline = ["(push 1)", query, "(check-sat)"], None
+        ask = f"(check-sat-assuming ({' '.join(self._guards)}))" if self._guards else "(check-sat)"
+        commands, deadline = ["(push 1)", query, ask], None
         if limits.seconds is not None:
             soft = self._soft_limit(limits.seconds)
             commands, deadline = [*soft, *commands], monotonic() + limits.seconds + (GRACE_SECONDS if soft else 0.0)
@@ -161,8 +173,9 @@ class SmtlibEngine:
                 program.tell(["(pop 1)"], deadline)
                 return Sat(*self._run(start), model)
             case ["unsat"]:
+                core = self._core(program, deadline) if self._guards else ()
                 program.tell(["(pop 1)"], deadline)
-                return Unsat(*self._run(start))
+                return Unsat(*self._run(start), core)
             case ["unknown"]:
                 if limits.seconds is not None and perf_counter() - start >= 0.95 * limits.seconds:
                     return Unknown(*self._run(start), f"reached the time limit of {limits.seconds:g} s")
@@ -170,6 +183,13 @@ class SmtlibEngine:
                 return Unknown(*self._run(start), reason or "unknown")
             case reply:
                 raise program.objection("expected sat, unsat or unknown", reply)
+
+    def _core(self, program: Program, deadline: float | None) -> tuple[str, ...]:
+        reply = program.say(["(get-unsat-assumptions)"], deadline)
+        match reply:
+            case [[*used]] if all(isinstance(guard, str) and guard in self._guards for guard in used):
+                return tuple(name for guard, name in self._guards.items() if guard in used)
+        raise program.objection("expected a list of assumptions", reply)
 
     def _soft_limit(self, seconds: float) -> list[str]:
         """The command that bounds the next query, if there is one."""

@@ -23,7 +23,7 @@ from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
 from backends.backend import PysmtBackend
 from backends.fragment import Formula
 from backends.process import GRACE_SECONDS, Child, DiedError
-from backends.wire import Row, encode, read_value
+from backends.wire import encode, read_value
 
 START_SECONDS = 120.0  # to start Python, import the solver, or take over one background formula
 
@@ -37,7 +37,7 @@ class Worker:
         self.backend, self._limits = backend, limits
         self._hello = {"home": backend.home, "logic": logic.name, "seed": seed}
         self._version = backend.version()
-        self._background: list[list[Row]] = []
+        self._background: list[dict[str, Any]] = []
         self._child = Child(_start)
         try:
             self._greeted = self._greet()
@@ -48,18 +48,18 @@ class Worker:
             self.close()
             raise
 
-    def add(self, formula: Formula) -> None:
-        """Assert ``formula`` for all later queries."""
-        rows = encode(formula)
+    def add(self, formula: Formula, name: str | None = None) -> None:
+        """Assert ``formula`` for all later queries, under a name for unsatisfiable cores."""
+        request = {"add": encode(formula), "name": name, "memory_mb": self._limits.memory_mb}
         try:
             self._ready()
-            self._send({"add": rows, "memory_mb": self._limits.memory_mb}, START_SECONDS)
+            self._send(request, START_SECONDS)
         except DiedError:
             self._restart()  # the next query meets the same trouble and reports it
         except BaseException:
             self._restart()
             raise
-        self._background.append(rows)
+        self._background.append(request)
 
     def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer:
         """The child's answer, or Unknown naming the limit or the crash that ended it."""
@@ -106,8 +106,8 @@ class Worker:
 
     def _greet(self) -> bool:
         self._send(self._hello, START_SECONDS)
-        for rows in self._background:
-            self._send({"add": rows, "memory_mb": self._limits.memory_mb}, START_SECONDS)
+        for request in self._background:
+            self._send(request, START_SECONDS)
         return True
 
     def _send(self, request: dict[str, Any], seconds: float | None) -> dict[str, Any]:
@@ -124,8 +124,8 @@ class Worker:
             match reply:
                 case {"sat": dict(model)}:
                     return Sat(*run, {str(name): read_value(value) for name, value in model.items()})
-                case {"unsat": True}:
-                    return Unsat(*run)
+                case {"unsat": True, "core": [*core]}:
+                    return Unsat(*run, tuple(map(str, core)))
                 case {"unknown": str(reason)}:
                     return Unknown(*run, reason)
         except (KeyError, TypeError, ValueError, ArithmeticError):

@@ -23,6 +23,10 @@ def _why_unknown(solver: Any) -> str:
     return str(solver.z3.reason_unknown())
 
 
+def _core(solver: Any) -> list[str]:
+    return [str(literal.decl().name()) for literal in solver.z3.unsat_core()]
+
+
 Z3 = PysmtBackend(
     name="z3",
     package="z3-solver",
@@ -32,4 +36,5 @@ Z3 = PysmtBackend(
     set_seconds=_set_seconds,
     why_unknown=_why_unknown,
     queries_per_solver=1000,
+    core=_core,
 )

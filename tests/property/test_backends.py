@@ -14,7 +14,7 @@ from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA, QF_LIRA
 from pysmt.typing import BOOL, INT, REAL, BVType
 
-from backends import BITWUZLA, CVC5, Z3, Answer, Limits, Sat, Unknown, Unsat, decide, smtlib_script
+from backends import BITWUZLA, CVC5, Z3, Answer, Limits, Sat, Unknown, Unsat, decide, get, smtlib_script
 from backends.evaluation import flatten
 from backends.recorder import status
 from backends.wire import decode, encode
@@ -81,6 +81,14 @@ relations = st.builds(
     vectors,
     vectors,
 )
+atoms = st.one_of(
+    st.sampled_from(BOOLS),
+    st.builds(lambda a, b, k: M.LE(M.Minus(a, b), M.Int(k)), st.sampled_from(INTS), st.sampled_from(INTS), SMALL),
+)
+facts = {
+    QF_LIA: st.one_of(atoms, atoms.map(M.Not), st.builds(M.Iff, atoms, atoms), st.builds(M.Implies, atoms, atoms)),
+    QF_BV: relations,
+}
 models = st.fixed_dictionaries(
     {symbol.symbol_name(): st.booleans() for symbol in BOOLS}
     | {symbol.symbol_name(): st.integers(-20, 20) for symbol in INTS}
@@ -121,6 +129,22 @@ def test_two_solvers_never_contradict_each_other(formula: Any) -> None:
 def test_bitwuzla_and_z3_never_contradict_each_other(formula: Any) -> None:
     answers = {type(ask(backend, QF_BV, formula)) for backend in (Z3, BITWUZLA)} - {Unknown}
     assert len(answers) == 1
+
+
+@pytest.mark.parametrize("name", ["z3", "cvc5", "bitwuzla"])
+@few
+@given(st.data())
+def test_a_core_is_enough(name: str, data: st.DataObject) -> None:
+    backend, logic = get(name), QF_BV if name == "bitwuzla" else QF_LIA
+    query, *background = data.draw(st.lists(facts[logic], min_size=2, max_size=6))
+    with backend.open(ENVIRONMENT, logic, limits=Limits(10)) as session:
+        for number, fact in enumerate(background):
+            session.add(fact, f"{number}")
+        answer = decide(session, "all", query)
+    assert type(answer) is type(ask(backend, logic, M.And(query, *background)))
+    if isinstance(answer, Unsat):
+        needed = [background[int(number)] for number in answer.core]
+        assert isinstance(ask(backend, logic, M.And(query, *needed)), Unsat)
 
 
 @pytest.mark.needs("z3")

@@ -32,14 +32,17 @@ README = Path(backends.__file__).with_name("README.md")
 ALL = ("QF_LIA", "QF_LRA", "QF_BV", "QF_UF", "QF_LIRA")
 Z3_LIMIT, CVC5_LIMIT = "(set-option :timeout {milliseconds})", "(set-option :tlimit-per {milliseconds})"
 PROGRAMS = [
-    SmtlibProcess(name="z3-program", command=("z3", "-in", "-smt2"), logics=(*ALL, "QF_NIA"), seconds=Z3_LIMIT),
+    SmtlibProcess(
+        name="z3-program", command=("z3", "-in", "-smt2"), logics=(*ALL, "QF_NIA"), seconds=Z3_LIMIT, cores=True
+    ),
     SmtlibProcess(
         name="cvc5-program",
         command=("cvc5", "--incremental", "--lang=smt2"),
         logics=(*ALL, "QF_NIA"),
         seconds=CVC5_LIMIT,
+        cores=True,
     ),
-    SmtlibProcess(name="cvc4-program", command=("cvc4", "--incremental", "--lang=smt2"), logics=ALL),
+    SmtlibProcess(name="cvc4-program", command=("cvc4", "--incremental", "--lang=smt2"), logics=ALL, cores=True),
 ]
 EVERY_PROGRAM = pytest.mark.parametrize("program", PROGRAMS, ids=lambda program: program.name)
 
