@@ -207,7 +207,7 @@ def test_the_budget_bounds_the_solver_too():
         return table().check(program)
 
     assert isinstance(synthesize(SPEC, GRAMMAR, verifier=note, budget=Budget(seconds=0.01)), Stopped)
-    assert len(seen) == 1
+    assert len(seen) <= 1  # a slow machine may not even get to the first
 
 
 def test_what_differs_is_listed_completely():
