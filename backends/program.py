@@ -25,7 +25,11 @@ class Program:
         self.name, self.memory_mb = name, memory_mb
         self._command, self._exchanges = command, 0
         self._errors: IO[bytes] = TemporaryFile()  # noqa: SIM115 - closed by ``kill``
-        self._child = Child(self._start)
+        try:
+            self._child = Child(self._start)
+        except BaseException:
+            self._errors.close()
+            raise
 
     def tell(self, commands: Sequence[str], deadline: float | None) -> None:
         """Commands that have no answer; raises BackendError with the program's words if there is one."""

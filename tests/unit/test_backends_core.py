@@ -110,7 +110,9 @@ def test_names_that_nobody_gave_are_an_error() -> None:
 
 @pytest.mark.parametrize("core", ["made-up core", "no core", "nested core"])
 def test_a_program_that_makes_up_a_core_is_quoted(core: str) -> None:
-    program = SmtlibProcess(name="fake", command=(sys.executable, str(FAKE), core), logics=("QF_LIA",), cores=True)
+    program = SmtlibProcess(
+        name="fake", command=(sys.executable, "-SE", str(FAKE), core), logics=("QF_LIA",), cores=True
+    )
     with program.open(Environment(), QF_LIA) as session:
         session.add(less(session, "x", 2), name="small")
         with pytest.raises(BackendError, match="fake: expected a list of assumptions, got "):

@@ -39,7 +39,7 @@ FAKE = Path(__file__).with_name("fake_solver.py")
 
 def fake(name: str, mode: str = "") -> Backend:
     """Says x = 7, or unsat to what holds ``false``; does what the mode says when 666 is in the query."""
-    return SmtlibProcess(name=name, command=(sys.executable, str(FAKE), mode), logics=("QF_LIA",))
+    return SmtlibProcess(name=name, command=(sys.executable, "-SE", str(FAKE), mode), logics=("QF_LIA",))
 
 
 @pytest.fixture

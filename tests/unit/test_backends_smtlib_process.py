@@ -54,7 +54,7 @@ def on_path(program: SmtlibProcess) -> SmtlibProcess:
 
 
 def fake(mode: str = "", **fields: Any) -> SmtlibProcess:
-    return SmtlibProcess(name="fake", command=(sys.executable, str(FAKE), mode), logics=("QF_LIA",), **fields)
+    return SmtlibProcess(name="fake", command=(sys.executable, "-SE", str(FAKE), mode), logics=("QF_LIA",), **fields)
 
 
 @pytest.fixture
@@ -197,6 +197,14 @@ def test_a_program_that_cannot_start_is_one_sentence(m: Any, program: SmtlibProc
     with pytest.raises(BackendError, match=sentence) as caught:
         program.open(m.env, QF_LIA)
     assert "\n" not in str(caught.value)
+
+
+def test_a_file_that_is_no_program_is_one_sentence(m: Any, tmp_path: Path) -> None:
+    path = tmp_path / "solver"
+    path.write_bytes(b"\0 not a program")
+    path.chmod(0o755)
+    with pytest.raises(BackendError, match=r"fake could not be started: .*solver"):
+        replace(fake(), command=(str(path),)).open(m.env, QF_LIA)
 
 
 def test_the_background_survives_a_kill(m: Any) -> None:
