@@ -8,6 +8,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 import click
@@ -106,9 +107,10 @@ def record(queries: int, circuits: str, lengths: str, seed: int, out: Path) -> N
             click.echo(f"{path.name}: {count:,} queries", err=True)
 
         folders = list(_folders(circuits).values())
-        made = corpus.record(
-            folders, out, out / CACHE, get("z3"), queries=queries, seed=seed, lengths=chosen, on_file=show
-        )
+        with TemporaryDirectory() as cache:
+            made = corpus.record(
+                folders, out, Path(cache), get("z3"), queries=queries, seed=seed, lengths=chosen, on_file=show
+            )
         click.echo(f"{made:,} queries in {out}")
 
 

@@ -40,8 +40,9 @@ def scatter(name: str, points: Sequence[tuple[float, float]], one: str, other: s
     bounds = [min(map(min, shown)) / 1.5, max(map(max, shown)) * 1.5] if shown else [1e-3, 1.0]
     axes.plot(bounds, bounds, color="#999999", linewidth=0.8)
     if shown:
-        axes.scatter(*zip(*shown, strict=True), s=6, alpha=0.35, color=COLOURS[0], linewidths=0,
-                     rasterized=len(shown) > MANY)  # fmt: skip
+        many = len(shown) > MANY
+        look = {"s": 6 if many else 18, "alpha": 0.35, "color": COLOURS[0], "linewidths": 0, "rasterized": many}
+        axes.scatter(*zip(*shown, strict=True), **look)
     axes.set(xscale="log", yscale="log", xlim=bounds, ylim=bounds)
     return _drawn(figure, name)
 
@@ -53,6 +54,7 @@ def growth(name: str, lines: Mapping[str, Sequence[tuple[float, float]]], across
         ordered = [(x, max(y, FLOOR)) for x, y in sorted(points)]
         axes.plot(*zip(*ordered, strict=True), marker="o", markersize=3.5, label=label, color=colour, linewidth=1.4)
     axes.set_yscale("log")
+    axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False, fontsize="small")
     return _drawn(figure, name)
 

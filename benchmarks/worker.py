@@ -18,7 +18,12 @@ from typing import Any
 from benchmarks.row import Job
 from benchmarks.task import Task
 
-WORK = {"loop": "benchmarks.loop", "replay": "benchmarks.replay", "growth": "benchmarks.growth"}
+WORK = {
+    "loop": "benchmarks.loop",
+    "replay": "benchmarks.replay",
+    "growth": "benchmarks.growth",
+    "overhead": "benchmarks.overhead",
+}
 PR_SET_PDEATHSIG = 1
 
 
