@@ -20,6 +20,7 @@ from __future__ import annotations
 import builtins
 import json
 import math
+import re
 import tempfile
 import time
 from collections.abc import Callable, Iterator
@@ -30,9 +31,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 from pysmt.environment import Environment
-from pysmt.logics import QF_LIA
 
 from backends import Backend, Limits, Sat, Unknown, Unsat, available, decide
+from backends.translation import fitting_logic, translate
 from cegis import Domain, Program, motifs
 from cegis.certificate import Certificate, CertificateError
 from cegis.symbolic import refutation
@@ -93,12 +94,15 @@ def check(
 
 
 def other_backend(folder: Path) -> Backend:
-    """An installed backend that did not make the solver proof, if there is one; else one that did."""
-    used = str(Certificate.load(folder).statement.get("claims"))
-    installed = available()
+    """An installed backend that had no part in the solver proof, if there is one; else one that had.
+
+    A backend that reads the recorded queries as they are (QF_LIA) comes before one that needs them translated.
+    """
+    used = set(re.findall(r"[\w.-]+", str(Certificate.load(folder).statement.get("claims"))))
+    installed = sorted(available(), key=lambda backend: "QF_LIA" not in backend.logics)
     if not installed:
         raise CertificateError("no solver is installed to check the queries with; run: pip install z3-solver cvc5")
-    return next((backend for backend in installed if f"by {backend.name} " not in used), installed[0])
+    return next((backend for backend in installed if backend.name not in used), installed[0])
 
 
 def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str, bool | None, str]]:
@@ -241,13 +245,13 @@ def _queries(
         if recorded is None or recorded.decode() != query(domain, reference, program, length):
             yield "queries", False, f"{query_file(length)} is not the query of this program and surrogate"
             return
-    environment = Environment()
+    environment, logic = Environment(), fitting_logic(backend.logics)
     proved, why = 0, "time limit"
-    with backend.open(environment, QF_LIA, hard=True) as session:
+    with backend.open(environment, logic, hard=True) as session:
         for length in lengths:
             left = deadline - time.perf_counter()
             symbols = program.grammar.signature.symbols(environment.formula_manager, length)
-            formula = refutation(domain, symbols, reference, program)
+            formula = translate(environment, refutation(domain, symbols, reference, program), logic)
             if left <= 0:
                 break
             match decide(session, f"check/length={length}", formula, Limits(seconds=left)):

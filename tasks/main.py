@@ -78,7 +78,12 @@ def show(circuit: str, as_json: bool) -> None:
 
 @distill.command()
 @click.argument("circuit")
-@click.option("--backend", default="z3", show_default=True, help="The solver: z3, cvc5 or a registered one.")
+@click.option(
+    "--backend",
+    default="z3",
+    show_default=True,
+    help="The solver: z3, cvc5, bitwuzla, a race such as z3+cvc5, or a registered one.",
+)
 @click.option("--length", default=10, show_default=True, help="Longest sequences the claim is about.")
 @click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run.")
 @click.option(
