@@ -107,8 +107,10 @@ def _dask(jobs: int, scheduler: str) -> Iterator[Executor]:
         with client:
             yield client.get_executor(pure=False)
         return
+    # Retrying is decided here, not there; and a worker holds one task at a time, so that its death costs one.
+    ours = {"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0}
     with (
-        dask.config.set({"distributed.scheduler.allowed-failures": 0}),  # retrying is decided here, not there
+        dask.config.set(ours),
         LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address=None) as cluster,
         Client(cluster) as client,
     ):

@@ -1,0 +1,134 @@
+"""The benchmark as a user runs it: resumed after kill -9, on a Dask cluster whose workers die, with bad input."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+from click.testing import CliRunner, Result
+
+from benchmarks import corpus as corpus_module
+from benchmarks.command import CORPUS, bench
+from benchmarks.execution import lost
+from benchmarks.place import Place
+from benchmarks.schedule import executor, run_all
+from benchmarks.task import Task, read
+
+ROOT = Path(corpus_module.__file__).parents[1]
+PLACE = Place({"python": "3.11"}, "a machine", "abc123", "0123456789abcdef")
+
+
+def invoke(*arguments: str) -> Result:
+    return CliRunner().invoke(bench, list(arguments))
+
+
+@pytest.fixture
+def corpus(tmp_path: Path) -> Path:
+    """Two files of the shipped sample: four runs with one backend."""
+    folder = tmp_path / "corpus"
+    folder.mkdir()
+    for name in ("bracket_depth-03.smt2.gz", "quote_closing-03.smt2.gz"):
+        shutil.copy(CORPUS / name, folder / name)
+    return folder
+
+
+def test_a_benchmark_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, corpus: Path) -> None:
+    arguments = ["--suite", "replay", "--backends", "z3", "--corpus", str(corpus), "--out", str(tmp_path / "out")]
+    rows_file = tmp_path / "out" / "solvers.jsonl"
+    process = subprocess.Popen(
+        [sys.executable, "-m", "benchmarks", *arguments],
+        cwd=ROOT,
+        stdout=subprocess.DEVNULL,
+        stderr=subprocess.DEVNULL,
+        start_new_session=True,
+    )
+    deadline = time.monotonic() + 60
+    while not read(rows_file) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    os.kill(process.pid, signal.SIGKILL)
+    process.wait()
+    before = {row.key: row.started for row in read(rows_file)}
+    assert 1 <= len(before) < 4
+    with rows_file.open("a") as rows:
+        rows.write('{"key": "torn by the kill')
+    result = invoke(*arguments)
+    assert result.exit_code == 0, result.output
+    after = {row.key: row for row in read(rows_file)}
+    assert len(after) == 4
+    assert all(after[key].started == started for key, started in before.items())
+    assert {row.status for row in after.values()} == {"solved"}
+    assert "Disagreements: 0." in result.output
+    assert "Errors: 0." in result.output
+    report = (tmp_path / "out" / "report.html").read_text()
+    assert "z3" in report
+    again = invoke("report", "--out", str(tmp_path / "out"))
+    assert again.exit_code == 0
+    assert (tmp_path / "out" / "report.html").read_text() == report
+
+
+def test_a_run_on_dask_survives_its_workers(tmp_path: Path) -> None:
+    pytest.importorskip("distributed")
+    mark = tmp_path / "died-once"
+
+    def run(task: Task, place: Place) -> object:  # a local function, so that workers get it by value
+        import os
+        import signal
+        from dataclasses import replace
+
+        if task.problem == "always" or (task.problem == "once" and not mark.exists()):
+            mark.touch()
+            os.kill(os.getpid(), signal.SIGKILL)
+        return replace(lost(task, place, ""), status="solved", terminationreason="")
+
+    names = ("a", "once", "b", "always", "c", "d")
+    tasks = [Task("loop", name, "z3", 0, 20.0, {}, {}) for name in names]
+    with executor("dask", 2) as pool:
+        rows = run_all(tasks, tmp_path / "rows.jsonl", PLACE, pool, run=run)  # type: ignore[arg-type]
+    assert mark.exists()
+    assert {row.problem: row.status for row in rows} == {
+        "a": "solved", "once": "solved", "b": "solved", "always": "lost", "c": "solved", "d": "solved",
+    }  # fmt: skip
+    assert {row.key for row in read(tmp_path / "rows.jsonl")} == {row.key for row in rows}
+
+
+@pytest.mark.slow
+def test_a_suite_runs_on_dask_as_on_one_machine(tmp_path: Path, corpus: Path) -> None:
+    pytest.importorskip("distributed")
+    result = invoke(
+        "--suite", "replay", "--backends", "z3", "--corpus", str(corpus), "--out", str(tmp_path / "out"),
+        "--executor", "dask", "--jobs", "2",
+    )  # fmt: skip
+    assert result.exit_code == 0, result.output
+    assert {row.status for row in read(tmp_path / "out" / "solvers.jsonl")} == {"solved"}
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--suite", "loop", "--backends", "z4"], "unknown backend 'z4'; known: z3"),
+        (["--suite", "loop", "--backends", "z3", "--time-limit", "0"], "more than 0 seconds"),
+        (["--suite", "loop", "--backends", "z3", "--seeds", "0"], "at least 1 seed"),
+        (["--suite", "loop", "--circuits", "nonsense"], "quote_closing"),
+        (["--suite", "replay", "--backends", "z3", "--memory-limit", "0"], "memory limit"),
+        (["--suite", "replay", "--backends", "z3", "--jobs", "0"], "at least 1 job"),
+        (["--suite", "replay", "--backends", "z3", "--executor", "slurm"], "known: process, dask"),
+        (["--suite", "replay", "--backends", "z3", "--scheduler", "tcp://x:1"], "executor dask"),
+        (["--suite", "replay", "--backends", "z3", "--corpus", "nowhere"], "distill bench record"),
+        (["--suite", "tennis"], "'tennis' is not one of"),
+        (["--seeds", "many"], "not a valid integer"),
+        (["record", "--queries", "0"], "at least 1 query"),
+        (["record", "--lengths", "x"], "whole numbers"),
+        (["report"], "no rows"),
+    ],
+    ids=lambda value: " ".join(value)[:40] if isinstance(value, list) else "",
+)
+def test_bad_input_is_one_line_and_exit_code_2(arguments: list[str], message: str, tmp_path: Path) -> None:
+    result = invoke(*arguments, "--out", str(tmp_path / "out"))
+    assert result.exit_code == 2
+    assert message in result.output
+    assert "Traceback" not in result.output
+    assert result.output.strip().splitlines()[-1].startswith("Error: ")
