@@ -41,6 +41,7 @@ class BadInput(click.ClickException):
 @click.option("--scheduler", default="", help="Address of a Dask scheduler.  [default: a cluster on this machine]")
 @click.option("--corpus", type=FOLDER, default=CORPUS, help="Recorded queries to replay.  [default: the small sample]")
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
+@click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
 def bench(
@@ -56,6 +57,7 @@ def bench(
     scheduler: str,
     corpus: Path,
     circuits: str,
+    print_commands: bool,
     out: Path,
 ) -> None:
     """Compare this project with its peers, or solvers with each other.
@@ -71,6 +73,7 @@ def bench(
         if suite == "peers":
             _peers(out, seconds, seed, _folders(circuits))
             return
+        from benchmarks.execution import command_line
         from benchmarks.place import here
         from benchmarks.schedule import executor as open_executor
         from benchmarks.schedule import run_all
@@ -80,6 +83,9 @@ def bench(
         out.mkdir(parents=True, exist_ok=True)
         names, folders = _backends(backends), _folders(circuits)
         tasks = _plan(suite, names, folders, corpus, seeds, seconds, memory_mb, out / CACHE)
+        if print_commands:
+            click.echo("\n".join(command_line(task) for task in tasks))
+            return
         counter = _Counter(len(tasks))
         with open_executor(executor, jobs, scheduler) as pool:
             run_all(tasks, out / ROWS, here(), pool, seed=seed, on_row=counter.show)

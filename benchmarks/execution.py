@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import os
+import shlex
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, replace
@@ -51,6 +52,11 @@ def execute(task: Task, place: Place, command: Sequence[str] = COMMAND) -> Resul
         **{"solver": task.backend, **{name: said[name] for name in REPORTED if name in said}},
         **asdict(place),
     )
+
+
+def command_line(task: Task, command: Sequence[str] = COMMAND) -> str:
+    """What a shell would run for ``task``; the limits are the caller's."""
+    return shlex.join([*command, json.dumps(asdict(task))])
 
 
 def lost(task: Task, place: Place, why: str) -> Result:

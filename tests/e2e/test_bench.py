@@ -106,6 +106,17 @@ def test_a_suite_runs_on_dask_as_on_one_machine(tmp_path: Path, corpus: Path) ->
     assert {row.status for row in read(tmp_path / "out" / "solvers.jsonl")} == {"solved"}
 
 
+def test_printed_commands_are_those_of_the_runs(tmp_path: Path, corpus: Path) -> None:
+    result = invoke(
+        "--suite", "replay", "--backends", "z3", "--corpus", str(corpus), "--out", str(tmp_path), "--print-commands"
+    )  # fmt: skip
+    lines = result.output.splitlines()
+    assert len(lines) == 4
+    worker = subprocess.run(lines[0], shell=True, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    assert '"status": "solved"' in worker.stdout.splitlines()[-1]
+    assert not (tmp_path / "solvers.jsonl").exists()
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
