@@ -1,5 +1,6 @@
 """The benchmark as a user runs it: resumed after kill -9, on a Dask cluster whose workers die, with bad input."""
 
+import gzip
 import os
 import shutil
 import signal
@@ -12,8 +13,9 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks import corpus as corpus_module
+from benchmarks import replay
 from benchmarks.command import CORPUS, bench
-from benchmarks.execution import lost
+from benchmarks.execution import execute, lost
 from benchmarks.place import Place
 from benchmarks.schedule import executor, run_all
 from benchmarks.task import Task, read
@@ -68,6 +70,32 @@ def test_a_benchmark_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, c
     again = invoke("report", "--out", str(tmp_path / "out"))
     assert again.exit_code == 0
     assert (tmp_path / "out" / "report.html").read_text() == report
+
+
+def pigeons(holes: int) -> str:
+    """More pigeons than holes: a solver that counts nothing chews on it for minutes."""
+    names = [[f"p{pigeon}_{hole}" for hole in range(holes)] for pigeon in range(holes + 1)]
+    parts = [f"(or {' '.join(row)})" for row in names]
+    for column in zip(*names, strict=True):
+        parts += [f"(not (and {a} {b}))" for i, a in enumerate(column) for b in column[:i]]
+    return f"(and {' '.join(parts)})"
+
+
+@pytest.mark.parametrize("backend", ["z3", "cvc5"])
+def test_a_query_a_solver_chews_on_ends_at_the_limit_and_the_next_is_answered(backend: str, tmp_path: Path) -> None:
+    holes = 13
+    symbols = "".join(f"(declare-fun p{p}_{h} () Bool)\n" for p in range(holes + 1) for h in range(holes))
+    queries = "".join(
+        f'(push 1)\n(set-info :name "{name}")\n(set-info :status {said})\n(assert {text})\n(check-sat)\n(pop 1)\n'
+        for name, said, text in (("easy", "sat", "p0_0"), ("hard", "unsat", pigeons(holes)), ("last", "sat", "p1_1"))
+    )
+    (tmp_path / "pigeons.smt2.gz").write_bytes(gzip.compress(f"(set-logic QF_LIA)\n{symbols}{queries}".encode()))
+    (task,) = replay.plan(tmp_path, [backend], 1.0, 4096, ["incremental"])
+    row = execute(task, PLACE)
+    said = {name: answer for name, answer, *_ in row.answers}
+    assert (row.status, said["easy"], said["last"]) == ("solved", "sat", "sat")
+    assert said["hard"].startswith("unknown")
+    assert next(seconds for name, _, seconds, *_ in row.answers if name == "hard") < 2.0
 
 
 def test_a_run_on_dask_survives_its_workers(tmp_path: Path) -> None:
