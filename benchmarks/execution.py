@@ -100,7 +100,7 @@ def _replay(task: Task, command: Sequence[str]) -> tuple[Process, dict[str, Any]
         ended_by = said.pop("asking", None)
         if ended_by is None or said.get("status") or (answers and answers[-1][0] == ended_by):
             break
-        why = process.reason or f"the worker ended with code {process.code}"
+        why = process.reason or said.get("terminationreason") or f"the worker ended with code {process.code}"
         answers.append([ended_by, f"unknown: {why}", task.seconds, ""])
     said["answers"] = answers
     said["queries"] = len(answers)

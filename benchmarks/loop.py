@@ -16,7 +16,7 @@ from backends import Answer, get
 from backends.recorder import status
 from benchmarks import reference
 from benchmarks.task import Task
-from cegis import Budget, Found, Outcome, Program, Round, Spec, Symbolic, synthesize
+from cegis import Budget, Exhausted, Found, Outcome, Program, Round, Spec, Symbolic, synthesize
 
 LENGTHS = (4, 7, 10)
 
@@ -26,15 +26,19 @@ class Tally:
     """Takes a recorder's place in a session: counts and times instead of writing."""
 
     answers: list[tuple[str, str, float]] = field(default_factory=list)
+    seconds: float = 0.0  # of the solver, conversion included
+    queries: int = 0
 
     def write(self, name: str, formulas: Sequence[Any], logic: Any, answer: Answer) -> None:
         """Note one query."""
         self.answers.append((name, status(answer), round(answer.seconds, 6)))
+        self.seconds += answer.seconds
+        self.queries += 1
 
-    @property
-    def seconds(self) -> float:
-        """What the solver took for all of them, conversion included."""
-        return sum(seconds for _, _, seconds in self.answers)
+    def take(self) -> list[tuple[str, str, float]]:
+        """The answers since this was last called."""
+        taken, self.answers = self.answers, []
+        return taken
 
 
 def plan(
@@ -63,6 +67,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
 
     def on_round(event: Round) -> None:
         rounds.append((event.program.size, event.check_seconds))
+        report(answers=tally.take(), queries=tally.queries)  # what a run that is killed has to show
 
     start = time.perf_counter()
     with Symbolic(asked.domain, asked.signature, asked, backend, seed=task.seed, recorder=tally) as verifier:  # type: ignore[arg-type]
@@ -85,9 +90,9 @@ def work(task: Task, report: Callable[..., None]) -> None:
             "encode": max(used.check_seconds - tally.seconds, 0.0),
             "solve": tally.seconds,
         },
-        queries=len(tally.answers),
+        queries=tally.queries,
         candidates=used.candidates,
-        answers=tally.answers,
+        answers=tally.take(),
         detail={"checks": [[size, check] for (size, _), check in zip(rounds, checks, strict=True)]},
     )
     _report_outcome(outcome, asked, report)
@@ -101,7 +106,8 @@ def _report_outcome(outcome: Outcome, asked: reference.SurrogateReference, repor
         reason = getattr(outcome, "reason", "the grammar is exhausted")
         memory = {"terminationreason": "memory"} if "memory" in reason else {}
         status = "memory" if memory else "timeout" if "time limit" in reason else "unsolved"
-        report(status=status, reason=reason, **memory)
+        none = {"verdict": "no program"} if isinstance(outcome, Exhausted) else {}
+        report(status=status, reason=reason, **memory, **none)
         return
     wrong, checked = asked.wrong(outcome.program)
     if wrong or not checked:

@@ -158,7 +158,9 @@ def _reason(
 ) -> str:
     if killed:
         return "walltime"
-    if cpu_seconds is not None and code in (-signal.SIGXCPU, -signal.SIGKILL) and cputime >= math.ceil(cpu_seconds) - 1:
+    if code == -signal.SIGXCPU:
+        return "cputime"
+    if cpu_seconds is not None and code == -signal.SIGKILL and cputime >= math.ceil(cpu_seconds):
         return "cputime"
     if memory_mb is not None and code != 0 and any(word in errors for word in NO_MEMORY):
         return "memory"

@@ -53,7 +53,7 @@ def _attempts(row: Result) -> Iterable[Attempt]:
         instance, verdict = f"{row.problem}, seed {row.seed}", row.verdict if solved else row.status
         yield Attempt(instance, row.backend, row.seconds if solved else None, verdict, row.timelimit)
         return
-    if row.status in ("error", "lost", "memory") or not row.answers:
+    if row.status != "solved":  # queries behind the end were not asked
         yield Attempt(row.problem, row.backend, None, row.status, row.timelimit)
     for name, answer, seconds, *_ in row.answers:
         said = answer in ("sat", "unsat")
@@ -142,7 +142,7 @@ def conflicts(rows: Sequence[Result]) -> tuple[Conflict, ...]:
     )
 
 
-KNOWN = frozenset({"sat", "unsat", "proved", "refuted"})
+KNOWN = frozenset({"sat", "unsat", "proved", "no program"})
 
 
 def cactus(found: Sequence[Attempt], backend: str) -> list[float]:

@@ -58,7 +58,7 @@ class Result:
     ``seconds``: what the run itself took, start-up left out; None where it did not finish. ``phases``: seconds of
     search, encode (formulas, checks, models re-evaluated) and solve (conversion included). ``answers``: one (name,
     answer, seconds) per solver query, in the suite "replay" also the recorded answer. ``verdict``: the answer to the
-    whole, comparable between solvers.
+    whole, comparable between solvers: sat, unsat, proved, no program, or "" for none.
     """
 
     key: str

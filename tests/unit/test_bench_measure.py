@@ -124,6 +124,22 @@ def test_a_query_that_ends_its_worker_is_unknown_and_the_next_ones_are_asked() -
     assert row.status == "solved"
 
 
+def test_a_replayed_query_out_of_memory_is_unknown_for_that_reason() -> None:
+    code = (
+        "import json, os, sys\n"
+        "skip = json.loads(sys.argv[1])['options'].get('skip', 0)\n"
+        "for name in ['large', 'small'][skip:]:\n"
+        "    print(json.dumps({'asking': name}), flush=True)\n"
+        "    if name == 'large':\n"
+        "        try: x = bytearray(1 << 40)\n"
+        "        except MemoryError: print(json.dumps({'terminationreason': 'memory'}), flush=True); os._exit(1)\n"
+        "    print(json.dumps({'answers': [[name, 'sat', 0.1, 'sat']]}), flush=True)\n"
+        "print(json.dumps({'status': 'solved', 'seconds': 0.3}))\n"
+    )
+    row = execute(Task("replay", "toy", "z3", 0, 5.0, {}, {}, 300), PLACE, python(code))
+    assert [answer for _, answer, *_ in row.answers] == ["unknown: memory", "sat"]
+
+
 def test_a_replay_worker_that_cannot_start_is_an_error() -> None:
     row = execute(Task("replay", "toy", "z3", 0, 0.5, {}, {}), PLACE, python("raise SystemExit('no file')"))
     assert (row.status, row.queries) == ("error", 0)

@@ -93,15 +93,16 @@ def test_unknown_never_counts_as_solved_and_never_contradicts() -> None:
     [
         (replayed("z3", [["q", "sat", 0.1, ""]]), replayed("cvc5", [["q", "unsat", 0.1, ""]])),
         (replayed("z3", [["q", "sat", 0.1, "unsat"]]),),
+        (loop("q", "z3", 1.0), loop("q", "cvc5", None, status="unsolved", verdict="no program")),
         (replayed("z3", [["q", "sat", 0.1, ""]]), replayed("z3", [["q", "unsat", 0.1, ""]], mode="one-shot")),
     ],
-    ids=["two solvers", "solver and record", "two modes"],
+    ids=["two solvers", "solver and record", "a proof and an exhausted grammar", "two modes"],
 )
 def test_a_disagreement_is_detected_and_comes_first(rows: tuple[Result, ...]) -> None:
     (conflict,) = scores.conflicts(rows)
-    assert set(conflict.said.values()) == {"sat", "unsat"}
+    assert set(conflict.said.values()) in ({"sat", "unsat"}, {"proved", "no program"})
     text = markdown(report(rows, draw=False)[0])
-    assert text.index("**Disagreements: 1.**") < text.index("toy-04: q") < text.index("## Suite")
+    assert text.index("**Disagreements: 1.**") < text.index(conflict.instance) < text.index("## Suite")
 
 
 def test_zero_disagreements_and_zero_errors_are_said() -> None:
@@ -116,6 +117,11 @@ def test_errors_of_runs_and_of_queries_come_before_the_suites() -> None:
     text = markdown(report((broken, query), draw=False)[0])
     assert text.index("**Errors: 2.**") < text.index("out of luck") < text.index("## Suite")
     assert lines((query,))["cvc5"].errors == 1
+
+
+def test_a_replay_that_ended_early_is_not_a_shorter_success() -> None:
+    cut = replayed("cvc5", [["q1", "sat", 0.1, "sat"]], status="timeout")
+    assert (lines((cut,))["cvc5"].solved, lines((cut,))["cvc5"].attempts) == (1, 2)
 
 
 def test_of_a_run_made_twice_the_newest_counts() -> None:
