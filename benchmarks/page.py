@@ -23,7 +23,8 @@ ABOUT = {
     "loop": "The whole distillation loop with each solver, steered by its own counterexamples; an instance is a "
     "circuit, a longest length and a seed. Seconds of search and proof; fitting and start-up are left out.",
     "replay": "The same recorded queries to every solver. Incremental: one session stays open. One-shot: a fresh "
-    "session per query. Seconds of one decide: checks, conversion, solving, the model read back and re-evaluated.",
+    "session per query. Seconds of one decide: checks, conversion, solving, the model read back and re-evaluated; "
+    "translation to another logic (bitwuzla gets QF_BV) is left out.",
     "growth": "One refutation of the circuit's program: at growing lengths, and at length 10 with idle ReLU units.",
     "overhead": "The same queries through this project's solver layer (decide) and through the solver's own Python "
     "interface (terms built by a direct walk, push, assert, check, values, pop), one session each. pySMT: the part of "

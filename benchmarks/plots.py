@@ -76,6 +76,7 @@ def _axes(across: str, up: str, width: float = 7.0, height: float = 4.0) -> tupl
     figure = Figure(figsize=(width, height), layout="constrained")
     axes = figure.add_subplot(xlabel=across, ylabel=up)
     axes.grid(color="#e6e6e6", linewidth=0.6)
+    axes.set_axisbelow(True)
     axes.spines[["top", "right"]].set_visible(False)
     return figure, axes
 

@@ -2,7 +2,8 @@
 
 Two modes. "incremental": one session stays open, as in the loop. "one-shot": a fresh session per query. Every model is
 re-evaluated by ``decide``; an answer other than the recorded one is not judged here but shown by the report, which
-compares all backends and the record. The time limit holds for each query; see ``execution``.
+compares all backends and the record. Reading the file and translating to the backend's logic are not timed. The time
+limit holds for each query; see ``execution``.
 """
 
 from __future__ import annotations
