@@ -66,6 +66,10 @@ class Backend(ABC):
         return open_session(self, environment, logic, seed, limits or Limits(), recorder, hard)
 
 
+def _values(solver: Any, symbols: tuple[Any, ...]) -> Iterable[Any]:
+    return (solver.get_value(symbol) for symbol in symbols)
+
+
 @dataclass(frozen=True, kw_only=True)
 class PysmtBackend(Backend):
     """A Python package with a pySMT solver class.
@@ -74,7 +78,8 @@ class PysmtBackend(Backend):
     (``module:attribute``) of the pySMT solver class and of this value itself, so that a worker process finds it. Any
     subclass of ``pysmt.solvers.solver.Solver`` will do.
     ``set_seconds(solver, seconds)`` sets the soft limit per query, ``why_unknown(solver)`` asks for a reason, and
-    ``queries_per_solver`` replaces a solver that grows slower or larger with use. ``core(solver)`` names the
+    ``queries_per_solver`` replaces a solver that grows slower or larger with use. ``values(solver, symbols)`` are the
+    constants that the model gives to the symbols. ``core(solver)`` names the
     assumptions that an *unsat* used, in a solver started with ``core_options`` as well; None where it cannot tell.
     """
 
@@ -86,6 +91,7 @@ class PysmtBackend(Backend):
     why_unknown: Callable[[Any], str]
     options: tuple[tuple[str, str | int | bool], ...] = ()
     queries_per_solver: int | None = None
+    values: Callable[[Any, tuple[Any, ...]], Iterable[Any]] = _values
     core: Callable[[Any], Iterable[str]] | None = None
     core_options: tuple[tuple[str, str | int | bool], ...] = ()
 

@@ -86,7 +86,8 @@ class Engine:
                 return Unknown(*run, f"reached the time limit of {limits.seconds:g} s")
             return Unknown(*run, self.backend.why_unknown(solver))
         if satisfiable is True:
-            model: dict[str, Value] = {s.symbol_name(): constant(solver.get_value(s)) for s in symbols}
+            values = zip(symbols, self.backend.values(solver, symbols), strict=True)
+            model: dict[str, Value] = {symbol.symbol_name(): constant(value) for symbol, value in values}
         core = self._core(solver) if satisfiable is False and self._guards else ()
         solver.pop()
         if satisfiable is True:

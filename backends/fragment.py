@@ -7,6 +7,7 @@ solvers disagree on them; the remainder is ``x - k * div(x, k)``, as pySMT has n
 
 from __future__ import annotations
 
+from collections.abc import Container
 from typing import Any
 
 import pysmt.operators as op
@@ -25,8 +26,8 @@ BITVECTORS = frozenset(op.BV_OPERATORS | op.BV_RELATIONS)
 Formula = Any  # pysmt.fnode.FNode, which carries no types
 
 
-def postorder(formula: Formula) -> list[Formula]:
-    """Every distinct node of ``formula``, arguments before their parents, without recursion."""
+def postorder(formula: Formula, known: Container[Formula] = ()) -> list[Formula]:
+    """Every distinct node of ``formula``, arguments before their parents, without recursion and without ``known``."""
     order: list[Formula] = []
     seen: set[Formula] = set()
     stack: list[tuple[Formula, bool]] = [(formula, False)]
@@ -34,37 +35,38 @@ def postorder(formula: Formula) -> list[Formula]:
         node, expanded = stack.pop()
         if expanded:
             order.append(node)
-        elif node not in seen:
+        elif node not in seen and node not in known:
             seen.add(node)
             stack.append((node, True))
             stack.extend((child, False) for child in reversed(node.args()))
     return order
 
 
-def check_fragment(nodes: list[Formula], logic: Logic) -> None:
-    """Raise BackendError unless every node of a postorder list belongs to the fragment and to ``logic``."""
-    varying: set[Formula] = set()
-    for node in nodes:
+def check_fragment(formula: Formula, logic: Logic, known: dict[Formula, bool]) -> None:
+    """Raise BackendError unless every node of ``formula`` belongs to the fragment and to ``logic``.
+
+    ``known`` remembers the nodes that do, and whether their value varies; they are not looked at again.
+    """
+    for node in postorder(formula, known):
         kind = node.node_type()
         if kind == op.SYMBOL:
             _check_symbol(node, logic)
-            varying.add(node)
+            known[node] = True
             continue
         if kind not in CONSTANTS and kind not in CORE and kind not in BITVECTORS:
             raise BackendError(
                 f"expected a quantifier-free formula over Bool, Int, Real and bit-vectors, got {op.op_to_str(kind)}; "
                 "rewrite that operator before asking"
             )
-        changing = [child for child in node.args() if child in varying]
-        if changing:
-            varying.add(node)
+        changing = [child for child in node.args() if known[child]]
         if logic.theory.linear and (
-            (kind == op.TIMES and len(changing) > 1) or (kind == op.DIV and node.arg(1) in varying)
+            (kind == op.TIMES and len(changing) > 1) or (kind == op.DIV and known[node.arg(1)])
         ):
             raise BackendError(
                 f"a product or quotient of two variable terms is outside {logic.name}; multiply by constants or open "
                 "the session with a non-linear logic such as QF_NIA"
             )
+        known[node] = bool(changing)
 
 
 def _check_symbol(symbol: Formula, logic: Logic) -> None:

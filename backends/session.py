@@ -19,7 +19,7 @@ from pysmt.logics import Logic
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
 from backends.backend import Backend
 from backends.evaluation import Tape, flatten
-from backends.fragment import Formula, check_fragment, postorder
+from backends.fragment import Formula, check_fragment
 from backends.recorder import Recorder
 
 
@@ -46,14 +46,15 @@ class Session:
         self.backend, self.environment, self.logic, self.limits = backend, environment, logic, limits
         self._engine, self._recorder = engine, recorder
         self._background: list[Formula] = []
-        self._tapes: list[Tape] = []
+        self._tapes: dict[Formula, Tape] = {}  # of the background, made when a model must be confirmed
+        self._checked: dict[Formula, bool] = {}
         self._named: set[str] = set()
         self._symbols: dict[str, Formula] = {}
         self._open = True
 
     def add(self, formula: Formula, name: str | None = None) -> None:
         """Assert ``formula`` as background of all later queries; a name lets ``Unsat.core`` speak of it."""
-        tape, symbols = self._read(formula)
+        symbols = self._read(formula)
         if name is not None:
             _check_name("named assertion", name)
             if name in self._named:
@@ -62,7 +63,6 @@ class Session:
         if name is not None:
             self._named.add(name)
         self._background.append(formula)
-        self._tapes.append(tape)
         self._symbols.update(symbols)
 
     def close(self) -> None:
@@ -78,8 +78,8 @@ class Session:
     ) -> None:
         self.close()
 
-    def _read(self, formula: Formula) -> tuple[Tape, dict[str, Formula]]:
-        """The formula's tape and its free symbols, after every check that needs no solver."""
+    def _read(self, formula: Formula) -> dict[str, Formula]:
+        """The formula's free symbols by name, after every check that needs no solver."""
         if not self._open:
             raise BackendError("this session is closed; open another with backend.open(...)")
         try:
@@ -89,13 +89,19 @@ class Session:
         if not ours:
             raise BackendError("the formula belongs to another pySMT environment than the session; build it with "
                                "session.environment.formula_manager")  # fmt: skip
-        nodes = postorder(formula)
-        check_fragment(nodes, self.logic)
+        check_fragment(formula, self.logic, self._checked)
         if not self.environment.stc.get_type(formula).is_bool_type():
             raise BackendError(
                 f"expected a Boolean formula, got a term of type {self.environment.stc.get_type(formula)}"
             )
-        return flatten(self.environment, formula), {n.symbol_name(): n for n in nodes if n.is_symbol()}
+        return {symbol.symbol_name(): symbol for symbol in self.environment.fvo.get_free_variables(formula)}
+
+    def _tapes_with(self, formula: Formula) -> list[Tape]:
+        """What a model of the background and ``formula`` must make true."""
+        for part in self._background:
+            if part not in self._tapes:
+                self._tapes[part] = flatten(self.environment, part)
+        return [*self._tapes.values(), flatten(self.environment, formula)]
 
 
 def decide(session: Session, name: str, formula: Formula | None = None, limits: Limits | None = None) -> Answer:
@@ -109,11 +115,10 @@ def decide(session: Session, name: str, formula: Formula | None = None, limits: 
     _check_name("query", name)
     if formula is None:
         formula = session.environment.formula_manager.TRUE()
-    tape, symbols = session._read(formula)
-    symbols = {**session._symbols, **symbols}
+    symbols = {**session._symbols, **session._read(formula)}
     answer = session._engine.check(formula, tuple(symbols.values()), limits or session.limits)
     if isinstance(answer, Sat):
-        answer = _confirmed(answer, name, symbols, [*session._tapes, tape])
+        answer = _confirmed(answer, name, symbols, session._tapes_with(formula))
     if isinstance(answer, Unsat) and not session._named.issuperset(answer.core):
         raise BackendError(f"{answer.solver} answered unsat to {name!r} with a core that nobody named: {answer.core}")
     if session._recorder is not None:

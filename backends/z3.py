@@ -23,6 +23,13 @@ def _why_unknown(solver: Any) -> str:
     return str(solver.z3.reason_unknown())
 
 
+def _values(solver: Any, symbols: tuple[Any, ...]) -> list[Any]:
+    """Every value from one model object; pySMT's ``get_value`` asks for a new one each time."""
+    model = solver.z3.model()
+    native = (model.eval(solver.converter.convert(symbol), model_completion=True) for symbol in symbols)
+    return [solver.converter.back(value, model) for value in native]
+
+
 def _core(solver: Any) -> list[str]:
     return [str(literal.decl().name()) for literal in solver.z3.unsat_core()]
 
@@ -36,5 +43,6 @@ Z3 = PysmtBackend(
     set_seconds=_set_seconds,
     why_unknown=_why_unknown,
     queries_per_solver=1000,
+    values=_values,
     core=_core,
 )

@@ -57,7 +57,11 @@ def scripted(**attributes: Any) -> Backend:
     """A backend around a fresh ``Scripted`` class with these attributes."""
     module = sys.modules[__name__]
     module.Double = type("Double", (Scripted,), {"started": 0, **attributes})  # type: ignore[attr-defined]
-    quiet = {"set_seconds": lambda solver, seconds: None, "why_unknown": lambda solver: "gave up"}
+    quiet = {
+        "set_seconds": lambda solver, seconds: None,
+        "why_unknown": lambda solver: "gave up",
+        "values": CVC5.values,
+    }
     return replace(Z3, name="double", solver=f"{__name__}:Double", **quiet)
 
 

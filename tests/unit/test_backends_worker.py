@@ -54,7 +54,7 @@ class Trouble(Z3Solver):
         return self.environment.formula_manager.Not(value).simplify() if "lie" in self.words else value
 
 
-TROUBLE = replace(Z3, name="trouble", solver=f"{__name__}:Trouble", home=f"{__name__}:TROUBLE")
+TROUBLE = replace(Z3, name="trouble", solver=f"{__name__}:Trouble", home=f"{__name__}:TROUBLE", values=CVC5.values)
 
 
 def trouble(limits: Limits) -> tuple[Session, Any]:
