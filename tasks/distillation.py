@@ -14,7 +14,8 @@ from __future__ import annotations
 import builtins
 import keyword
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
@@ -172,25 +173,9 @@ def distill(
         link("fit", _describe_fit(fitted), since)
     since = time.perf_counter()
     left = max(1e-3, seconds - (since - start))
-    exhaustive = Exhaustive(table)
-    if fitted is None or fitted.wrong:
-        outcome = _search(circuit, labelling, grammar, Combined((exhaustive,)), left, seed, on_round)
-        queries = 0
-    else:
-        reference = CircuitSurrogate(circuit, fitted.surrogate, surrogate_name(circuit))
-        with Symbolic(
-            domain,
-            grammar.signature,
-            reference,
-            backend,
-            seconds=left * 0.7,
-            seed=seed,
-            hard=True,
-            on_length=on_length,
-            method=SOLVER_METHOD,
-        ) as symbolic:
-            outcome = _search(circuit, labelling, grammar, Combined((symbolic, exhaustive)), left, seed, on_round)
-            queries = symbolic.queries
+    with _verifier(circuit, table, fitted, grammar, backend, 0.7 * left, seed, on_length) as (verifier, symbolic):
+        outcome = _search(circuit, labelling, grammar, verifier, left, seed, on_round)
+        queries = symbolic.queries if symbolic else 0
     link("search", _describe_search(outcome, queries), since)
     for claim in outcome.claims if isinstance(outcome, Found) else ():
         chain.append(Link(f"{claim.rung}", f"PROVED: program {claim.sentence}", claim.seconds))
@@ -265,6 +250,36 @@ def network_method(margin: float) -> str:
 def surrogate_name(circuit: Circuit) -> str:
     """What claims and queries call the circuit's surrogate."""
     return f"{circuit.name}-surrogate"
+
+
+@contextmanager
+def _verifier(
+    circuit: Circuit,
+    table: Table,
+    fitted: Fitted | None,
+    grammar: Grammar,
+    backend: Backend,
+    seconds: float,
+    seed: int,
+    on_length: Callable[[int, float], None],
+) -> Iterator[tuple[Combined, Symbolic | None]]:
+    """The table of labels, with the solver's chain before it where an exact surrogate carries one."""
+    exhaustive = Exhaustive(table)
+    if fitted is None or fitted.wrong:
+        yield Combined((exhaustive,)), None
+        return
+    with Symbolic(
+        table.domain,
+        grammar.signature,
+        CircuitSurrogate(circuit, fitted.surrogate, surrogate_name(circuit)),
+        backend,
+        seconds=seconds,
+        seed=seed,
+        hard=True,
+        on_length=on_length,
+        method=SOLVER_METHOD,
+    ) as symbolic:
+        yield Combined((symbolic, exhaustive)), symbolic
 
 
 def _search(
