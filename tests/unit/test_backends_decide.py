@@ -421,3 +421,13 @@ def test_a_power_is_refused(world: SimpleNamespace) -> None:
     r = world.m.Symbol("r", REAL)
     with opened(scripted(), world, QF_LRA) as session, pytest.raises(BackendError, match="got POW; rewrite"):
         decide(session, "power", world.m.GT(world.m.Pow(r, world.m.Real(2)), r))
+
+
+def test_a_product_of_sums_is_refused_however_often_it_is_asked(world: SimpleNamespace) -> None:
+    m = world.m
+    one = m.Int(1)
+    product = m.Equals(m.Times(m.Plus(world.x, one), m.Plus(world.y, one)), m.Int(6))
+    with opened(scripted(result=False), world) as session:
+        for _ in range(2):
+            with pytest.raises(BackendError, match="a product or quotient of two variable terms"):
+                decide(session, "product", product)
