@@ -35,10 +35,23 @@ class Sort:
     name: str
     dtype: str
     positional: bool = False
+    width: int = 0  # bits, for a bit-vector
+
+
+def bitvector(width: int) -> Sort:
+    """The sort of bit-vectors of ``width`` bits: whole numbers from 0 below 2**width.
+
+    >>> bitvector(32).name
+    '(_ BitVec 32)'
+    """
+    if width < 1:
+        raise GrammarError(f"expected a width of at least 1 bit, got {width}")
+    return Sort(f"(_ BitVec {width})", "uint64" if width <= 64 else "object", width=width)
 
 
 BOOL = Sort("Bool", "bool")
 INT = Sort("Int", "int64")
+STRING = Sort("String", "object")
 LABEL = Sort("Label", "int64")  # index into the signature's labels; -2 is "no label"
 MASK = Sort("Mask", "bool", positional=True)
 
@@ -56,6 +69,8 @@ class Operator:
     commutative: bool = field(default=False, compare=False)
     noun: str = field(default="value", compare=False)  # what a variable that holds the result is called
     needs_token: bool = field(default=False, compare=False)  # undefined on the empty sequence
+    helper: str = field(default="", compare=False)  # a Python function that the text calls, printed above the program
+    definition: Term | None = field(default=None, compare=False, repr=False)  # of a defined function, over variables
 
     def __post_init__(self) -> None:
         for index in range(len(self.arguments)):

@@ -1,0 +1,85 @@
+"""The inputs of scalar programs: named parameters of the sorts Bool, Int, bit-vector and String.
+
+A batch of examples is a ``Columns``: one numpy array per parameter, all of one length. Search keeps machine words
+(``int64``, ``uint64``), which wrap around; ``exact`` columns hold Python's own unbounded numbers, and the same numpy
+readings evaluate them without rounding, which is how a solver's model is replayed.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term
+
+Value = bool | int | str
+
+
+@dataclass(frozen=True)
+class Columns(Mapping[str, NDArray[Any]]):
+    """``arrays[name]``: (examples,), the values of one parameter."""
+
+    arrays: Mapping[str, NDArray[Any]]
+    examples: int
+
+    def __getitem__(self, name: str) -> NDArray[Any]:
+        return self.arrays[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.arrays)
+
+    def __len__(self) -> int:
+        return len(self.arrays)
+
+
+@dataclass(frozen=True)
+class ScalarSignature:
+    """What a scalar program reads and returns: ``parameters`` in, a value of sort ``result`` out."""
+
+    parameters: tuple[tuple[str, Sort], ...]
+    result: Sort
+
+    def __post_init__(self) -> None:
+        names = [name for name, _ in self.parameters]
+        if len(set(names)) != len(names):
+            raise GrammarError(f"expected parameters with different names, got {', '.join(names)}")
+
+    @property
+    def variables(self) -> tuple[Term, ...]:
+        """The parameters as terms."""
+        return tuple(variable(name, sort)() for name, sort in self.parameters)
+
+    def batch(self, rows: Sequence[Sequence[Value]], *, exact: bool = False) -> Columns:
+        """Columns of the given rows of parameter values; ``exact`` keeps Python's numbers."""
+        arrays = {}
+        for place, (name, sort) in enumerate(self.parameters):
+            arrays[name] = column(sort, [row[place] for row in rows], exact=exact)
+        return Columns(arrays, len(rows))
+
+
+def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArray[Any]:
+    """Values of one sort as an array: (values,). Numbers outside int64 wrap around unless ``exact``."""
+    if exact or sort.dtype == "object":
+        array = np.empty(len(values), object)
+        array[:] = values
+        return array.astype(bool) if sort == BOOL else array
+    if sort == INT:
+        values = [(int(value) + 2**63) % 2**64 - 2**63 for value in values]
+    return np.array(values, sort.dtype)
+
+
+def variable(name: str, sort: Sort) -> Operator:
+    """The operator that reads the parameter ``name``."""
+    return Operator(name, (), sort, lambda inputs: inputs[name], lambda symbols: symbols[name], python=name)
+
+
+def pysmt_type(manager: Any, sort: Sort) -> Any:
+    """The PySMT type of a scalar sort, in the environment of a formula manager."""
+    types = manager.env.type_manager
+    if sort.width:
+        return types.BVType(sort.width)
+    return {BOOL: types.BOOL, INT: types.INT, STRING: types.STRING}[sort]()
