@@ -9,8 +9,8 @@ call as a variable of its own (``flat``): the specification then depends on a ca
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -46,13 +46,18 @@ class Call:
     function: Function
     arguments: tuple[Term, ...]  # over variables, and over other calls where calls are nested
 
+    @property
+    def variable(self) -> Term:
+        """What stands for the call."""
+        return variable(self.name, self.function.signature.result)()
+
 
 @dataclass(frozen=True)
 class Flat:
-    """``constraint`` over the variables and one more variable for each of ``calls`` (inner calls first)."""
+    """``constraints`` over the variables and one more variable for each of ``calls`` (inner calls first)."""
 
     calls: tuple[Call, ...]
-    constraint: Term
+    constraints: tuple[Term, ...]
 
 
 @dataclass(frozen=True)
@@ -70,14 +75,99 @@ class FormulaSpec:
         names = [function.name for function in self.functions]
         if len(set(names)) != len(names):
             raise DomainError(f"expected functions with different names, got {', '.join(names)}")
-        known = {variable(name, sort) for name, sort in self.variables}
+        known = {variable(name, sort) for name, sort in self.variables} | self._operators
         for term in (*self.constraints, *self.assumptions):
             if term.sort != BOOL:
                 raise DomainError(f"expected a constraint of sort Bool, got {term} of sort {term.sort.name}")
             for inner in subterms(term):
-                if not inner.operator.arguments and not inner.operator.is_literal and inner.operator not in known:
-                    if inner.operator not in {function.operator for function in self.functions}:
-                        raise DomainError(f"the constraint uses {inner}, which is not declared")
+                if inner.operator.is_variable and inner.operator not in known:
+                    raise DomainError(f"the constraint uses {inner}, which is not declared")
+        for term in self.assumptions:
+            if self.called(term):
+                raise DomainError(f"an assumption speaks of the variables alone, got a call in {term}")
+
+    @property
+    def _operators(self) -> set[Operator]:
+        return {function.operator for function in self.functions}
+
+    def called(self, term: Term) -> tuple[Function, ...]:
+        """The functions that ``term`` calls."""
+        used = {inner.operator for inner in subterms(term)}
+        return tuple(function for function in self.functions if function.operator in used)
+
+    @cached_property
+    def signature(self) -> ScalarSignature:
+        """The variables as if they were parameters of a function to Bool: what a valuation is read by."""
+        return ScalarSignature(self.variables, BOOL)
+
+    @cached_property
+    def flat(self) -> Flat:
+        """The same with every call read as a variable."""
+        by_operator = {function.operator: function for function in self.functions}
+        names: dict[Term, Term] = {}
+        calls: list[Call] = []
+        for constraint in self.constraints:
+            for inner in subterms(constraint):
+                function = by_operator.get(inner.operator)
+                if function is not None and inner not in names:
+                    arguments = tuple(rebuilt(argument, names) for argument in inner.arguments)
+                    call = Call(f"{function.name}@{len(calls)}", function, arguments)
+                    calls.append(call)
+                    names[inner] = call.variable
+        return Flat(tuple(calls), tuple(rebuilt(constraint, names) for constraint in self.constraints))
+
+    @cached_property
+    def components(self) -> tuple[FormulaSpec, ...]:
+        """The specification as independent ones: functions that no constraint speaks of together are found apart.
+
+        A constraint without a call belongs to every component, so that none is solved where it fails.
+        """
+        groups: list[set[Function]] = [{function} for function in self.functions]
+        for constraint in self.constraints:
+            called = set(self.called(constraint))
+            touched = [group for group in groups if group & called]
+            groups = [group for group in groups if not group & called] + ([set().union(*touched)] if touched else [])
+        found = []
+        for group in sorted(groups, key=lambda group: min(map(self.functions.index, group))):
+            constraints = tuple(c for c in self.constraints if set(self.called(c)) <= group)
+            functions = tuple(function for function in self.functions if function in group)
+            found.append(replace(self, functions=functions, constraints=constraints))
+        return tuple(found)
+
+
+def with_programs(term: Term, bodies: Mapping[Operator, tuple[ScalarSignature, Term]]) -> Term:
+    """``term`` with every call of the given operators replaced by the body, arguments put for the parameters."""
+    values: dict[Term, Term] = {}
+    for inner in subterms(term):
+        arguments = tuple(values[argument] for argument in inner.arguments)
+        if inner.operator in bodies:
+            signature, body = bodies[inner.operator]
+            values[inner] = rebuilt(body, dict(zip(signature.variables, arguments, strict=True)))
+        else:
+            values[inner] = Term(inner.operator, arguments) if arguments else inner
+    return values[term]
+
+
+def inlined(term: Term) -> Term:
+    """``term`` without defined functions: each application replaced by its definition."""
+    values: dict[Term, Term] = {}
+    for inner in subterms(term):
+        arguments = tuple(values[argument] for argument in inner.arguments)
+        definition = inner.operator.definition
+        if definition is None:
+            values[inner] = Term(inner.operator, arguments) if arguments else inner
+        else:
+            parameters = (variable(name, sort)() for name, sort in inner.operator.parameters)
+            values[inner] = rebuilt(inlined(definition), dict(zip(parameters, arguments, strict=True)))
+    return values[term]
+
+
+def conjuncts(terms: Iterable[Term]) -> tuple[Term, ...]:
+    """The parts of a conjunction, nested ones too."""
+    parts: list[Term] = []
+    for term in terms:
+        parts.extend(conjuncts(term.arguments) if term.operator.name == "and" else (term,))
+    return tuple(parts)
 
 
 def subterms(term: Term) -> tuple[Term, ...]:
@@ -94,10 +184,10 @@ def subterms(term: Term) -> tuple[Term, ...]:
     return tuple(order)
 
 
-def rebuilt(term: Term, replace: Mapping[Term, Term]) -> Term:
+def rebuilt(term: Term, replacement: Mapping[Term, Term]) -> Term:
     """``term`` with subterms replaced (outermost first)."""
-    if term in replace:
-        return replace[term]
+    if term in replacement:
+        return replacement[term]
     if not term.arguments:
         return term
-    return Term(term.operator, tuple(rebuilt(argument, replace) for argument in term.arguments))
+    return Term(term.operator, tuple(rebuilt(argument, replacement) for argument in term.arguments))

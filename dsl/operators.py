@@ -70,7 +70,10 @@ class Operator:
     noun: str = field(default="value", compare=False)  # what a variable that holds the result is called
     needs_token: bool = field(default=False, compare=False)  # undefined on the empty sequence
     helper: str = field(default="", compare=False)  # a Python function that the text calls, printed above the program
-    definition: Term | None = field(default=None, compare=False, repr=False)  # of a defined function, over variables
+    value: bool | int | str | None = field(default=None, compare=False, repr=False)  # of a literal
+    is_variable: bool = field(default=False, compare=False, repr=False)  # reads a parameter
+    parameters: tuple[tuple[str, Sort], ...] = field(default=(), compare=False, repr=False)  # of a defined function
+    definition: Term | None = field(default=None, compare=False, repr=False)  # its body, over its parameters
 
     def __post_init__(self) -> None:
         for index in range(len(self.arguments)):
@@ -79,6 +82,11 @@ class Operator:
         noun = self.noun
         if not noun.isidentifier() or keyword.iskeyword(noun) or hasattr(builtins, noun) or noun in RESERVED:
             raise GrammarError(f"operator {self.name}: expected a noun that can be a variable's name, got {noun!r}")
+
+    @property
+    def is_literal(self) -> bool:
+        """Whether the operator is a constant written out."""
+        return self.value is not None
 
     def __call__(self, *arguments: Term) -> Term:
         """The term that applies this operator."""

@@ -74,7 +74,9 @@ def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArr
 
 def variable(name: str, sort: Sort) -> Operator:
     """The operator that reads the parameter ``name``."""
-    return Operator(name, (), sort, lambda inputs: inputs[name], lambda symbols: symbols[name], python=name)
+    return Operator(
+        name, (), sort, lambda inputs: inputs[name], lambda symbols: symbols[name], python=name, is_variable=True
+    )
 
 
 def pysmt_type(manager: Any, sort: Sort) -> Any:
