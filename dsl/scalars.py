@@ -37,6 +37,23 @@ class Columns(Mapping[str, NDArray[Any]]):
 
 
 @dataclass(frozen=True)
+class Symbols(Mapping[str, Any]):
+    """One PySMT symbol per parameter, all of one formula ``manager``."""
+
+    manager: Any
+    formulas: Mapping[str, Any]
+
+    def __getitem__(self, name: str) -> Any:
+        return self.formulas[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self.formulas)
+
+    def __len__(self) -> int:
+        return len(self.formulas)
+
+
+@dataclass(frozen=True)
 class ScalarSignature:
     """What a scalar program reads and returns: ``parameters`` in, a value of sort ``result`` out."""
 
@@ -59,6 +76,11 @@ class ScalarSignature:
         for place, (name, sort) in enumerate(self.parameters):
             arrays[name] = column(sort, [row[place] for row in rows], exact=exact)
         return Columns(arrays, len(rows))
+
+    def symbols(self, manager: Any) -> Symbols:
+        """A PySMT symbol for each parameter, named like it."""
+        formulas = {name: manager.Symbol(name, pysmt_type(manager, sort)) for name, sort in self.parameters}
+        return Symbols(manager, formulas)
 
 
 def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArray[Any]:

@@ -1,0 +1,133 @@
+"""What a specification itself says about its function: terms that can be its value, and conditions that choose.
+
+For a function called once, ``y = f(x)``, the specification is a condition on ``x`` and ``y``. Where ``y`` occurs in
+linear atoms with coefficient 1 or -1, a value that satisfies the condition exists exactly if one exists on the
+border of an atom (Cooper 1972, for unit coefficients): ``t``, ``t - 1`` or ``t + 1`` where the atom says ``y <= t`` or
+``y = t``. So with t_1 ... t_n for those borders
+
+    f(x) = t_1 if spec(x, t_1) else t_2 if spec(x, t_2) else ... t_n
+
+is a solution whenever there is one. It is long; its parts are what makes a short one: ``terms`` at the leaves,
+``predicates`` at the branches of a decision tree. Any sort may harvest terms from its equations.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import combinations
+
+from cegis.formula import Call, FormulaSpec, inlined, rebuilt, subterms
+from cegis.linear import Condition, Linear, atoms, compare, condition, forms, join, written
+from dsl.operators import BOOL, INT, GrammarError, Term
+from dsl.theory import literal
+
+MOST_TERMS = 48
+MOST_PREDICATES = 2_000
+
+
+@dataclass(frozen=True)
+class Harvest:
+    """Over the parameters of the function: ``terms[i]`` is right where ``right[i]`` holds; ``predicates`` choose."""
+
+    terms: tuple[Term, ...]
+    right: tuple[Condition, ...]
+    predicates: tuple[Term, ...]
+
+
+def single_call(spec: FormulaSpec) -> Call | None:
+    """The only call of a specification that its variables enter through: the value at each input stands alone.
+
+    None where there are several calls, or where arguments are not different variables, or a variable is no argument.
+    """
+    calls = spec.flat.calls
+    if len(calls) != 1:
+        return None
+    arguments = calls[0].arguments
+    if len(set(arguments)) != len(arguments) or not all(argument.operator.is_variable for argument in arguments):
+        return None
+    used = {inner for constraint in spec.flat.constraints for inner in subterms(constraint) if inner.operator.is_variable}
+    return calls[0] if used <= {*arguments, calls[0].variable} else None
+
+
+def harvest(spec: FormulaSpec) -> Harvest | None:
+    """What can be read from the constraints; None where the function is not called just once."""
+    call = single_call(spec)
+    if call is None:
+        return None
+    parameters = dict(zip(call.arguments, call.function.signature.variables, strict=True))
+    constraints = tuple(rebuilt(inlined(constraint), parameters) for constraint in spec.flat.constraints)
+    value = call.variable
+    terms = tuple(dict.fromkeys(_values(constraints, value)))[:MOST_TERMS]
+    right = tuple(join(True, (_condition(rebuilt(c, {value: term})) for c in constraints)) for term in terms)
+    return Harvest(terms, right, tuple(_predicates(constraints, value, terms, right))[:MOST_PREDICATES])
+
+
+def _condition(term: Term) -> Condition:
+    try:
+        return condition(term)
+    except RecursionError:
+        raise GrammarError("the specification is nested too deeply to be read") from None
+
+
+def _values(constraints: tuple[Term, ...], value: Term) -> Iterator[Term]:
+    """Terms on the border of an atom that speaks of ``value``, simplest first."""
+    if value.sort == BOOL:
+        yield from (literal(True, BOOL), literal(False, BOOL))
+        return
+    if value.sort != INT:
+        yield from _equated(constraints, value)
+        return
+    borders: dict[Linear, None] = {Linear((), 0): None}
+    one = Linear((), 1)
+    for constraint in constraints:
+        for atom in subterms(constraint):
+            if atom.operator.name in ("<=", "<", ">=", ">", "=") and atom.arguments[0].sort == INT:
+                for left in forms(atom.arguments[0]):
+                    for right in forms(atom.arguments[1]):
+                        borders |= dict.fromkeys(_solved(atom.operator.name, left - right, value))
+    simple = sorted(borders, key=lambda form: (len(form.parts), abs(form.constant)))
+    beside = [border + step for border in simple for step in (one, one * -1)]  # where a negation turns an atom around
+    for border in (*simple, *beside):
+        if not any(value in subterms(part) for part, _ in border.parts):
+            yield border.term
+
+
+def _solved(name: str, difference: Linear, value: Term) -> Iterator[Linear]:
+    """Values at which ``difference`` passes 0."""
+    factor = difference.coefficient(value)
+    if abs(factor) != 1:
+        return
+    border = difference.without(value) * -factor
+    yield border
+    if name in ("<", ">"):
+        yield border + Linear((), factor if name == ">" else -factor)
+
+
+def _equated(constraints: tuple[Term, ...], value: Term) -> Iterator[Term]:
+    for constraint in constraints:
+        for atom in subterms(constraint):
+            if atom.operator.name == "=" and value in atom.arguments:
+                for other in atom.arguments:
+                    if value not in subterms(other):
+                        yield other
+
+
+def _predicates(
+    constraints: tuple[Term, ...], value: Term, terms: tuple[Term, ...], right: tuple[Condition, ...]
+) -> Iterator[Term]:
+    """Conditions over the parameters alone: atoms of the specification, comparisons of values, where each is right."""
+    found: dict[Term, None] = {}
+    for constraint in constraints:
+        for atom in subterms(constraint):
+            if atom.sort == BOOL and not atom.operator.is_literal and value not in subterms(atom):
+                found[written(_condition(atom))] = None
+    for one in right:
+        found |= dict.fromkeys(atoms(one))
+        found[written(one)] = None
+    if value.sort == INT:
+        for one, other in combinations(terms[:16], 2):
+            for name in ("<=", "<"):
+                pairs = [(left, right) for left in forms(one) for right in forms(other)]
+                found |= dict.fromkeys(written(compare(name, left, right)) for left, right in pairs)
+    yield from (term for term in found if not term.operator.is_literal)
