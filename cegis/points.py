@@ -1,0 +1,257 @@
+"""Where candidates are judged: valuations of a specification, and the points at which they call the functions.
+
+The constraints are sorted into *templates*: those with the same calls are one template, and ground constraints that
+differ in their literals alone (programming by example) are one template over variables that stand for the literals.
+A *test* is a template at a valuation. It touches a *point* (argument values of a function) for each of its calls; a
+candidate enters a test only through its values at those points, so values per point are all a search must keep.
+
+A specification is *pointwise* when every test touches one point: then "right at a point" has a meaning, and programs
+right at some points can be joined by a decision tree. Where the only constraint is an equation ``f(args) = term`` the
+value wanted at a point is known as well (``target``).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis.domain import DomainError
+from cegis.formula import Call, FormulaSpec, Function, conjuncts, subterms
+from dsl.operators import BOOL, Sort, Term
+from dsl.scalars import Columns, ScalarSignature, Value, variable
+from dsl.theory import literal
+
+
+@dataclass
+class Template:
+    """``constraints`` over ``signature``'s variables and one more variable for each call; its tests so far.
+
+    ``points[i]``: (tests,), which point of its function the i-th call touches in each test.
+    """
+
+    signature: ScalarSignature
+    calls: tuple[Call, ...]
+    constraints: tuple[Term, ...]
+    assumptions: tuple[Term, ...]
+    rows: list[tuple[Value, ...]] = field(default_factory=list)
+    points: list[list[int]] = field(default_factory=list)
+
+    def target(self) -> Term | None:
+        """The value that the only call must have, where the template is an equation."""
+        if len(self.calls) == len(self.constraints) == 1 and self.constraints[0].operator.name == "=":
+            call = self.calls[0].variable
+            for one, other in (self.constraints[0].arguments, self.constraints[0].arguments[::-1]):
+                if one == call and call not in subterms(other):
+                    return other
+        if len(self.calls) == len(self.constraints) == 1 and self.calls[0].variable.sort == BOOL:
+            return _boolean_target(self.constraints[0], self.calls[0].variable)
+        return None
+
+
+def _boolean_target(constraint: Term, call: Term) -> Term | None:
+    """The value of a Boolean call that stands alone, or alone under ``not``."""
+    if constraint == call:
+        return literal(True, BOOL)
+    if constraint.operator.name == "not" and constraint.arguments == (call,):
+        return literal(False, BOOL)
+    return None
+
+
+class Points:
+    """The tests of ``spec`` and the points they touch; grows by ``add``. Values there may wrap around as int64."""
+
+    def __init__(self, spec: FormulaSpec) -> None:
+        self.spec = spec
+        self.templates: list[Template] = []
+        self.arguments: dict[Function, list[tuple[Value, ...]]] = {function: [] for function in spec.functions}
+        self._number: dict[Function, dict[tuple[Value, ...], int]] = {function: {} for function in spec.functions}
+        self._ground: list[tuple[Template, tuple[Value, ...]]] = []
+        self._read()
+
+    @property
+    def is_layered(self) -> bool:
+        """Whether no call stands inside another: then values at points are all that matters."""
+        names = {call.name for template in self.templates for call in template.calls}
+        return not any(
+            inner.operator.name in names
+            for template in self.templates
+            for call in template.calls
+            for argument in call.arguments
+            for inner in subterms(argument)
+        )
+
+    @property
+    def is_pointwise(self) -> bool:
+        """Whether every test touches one point."""
+        return self.is_layered and all(len(template.calls) == 1 for template in self.templates)
+
+    @property
+    def ground(self) -> int:
+        """How many tests there are without variables; they are the first that ``add`` takes."""
+        return len(self._ground)
+
+    def add_ground(self, start: int, stop: int) -> None:
+        """Take the tests without variables from number ``start`` up to ``stop``."""
+        for template, row in self._ground[start:stop]:
+            self._add(template, [row])
+
+    def add(self, valuations: Sequence[tuple[Value, ...]]) -> None:
+        """Take the tests of more valuations of the specification's variables."""
+        for template in self.templates:
+            names = [name for name, _ in self.spec.variables]
+            if all(name in names for name, _ in template.signature.parameters) and not self._is_ground(template):
+                places = [names.index(name) for name, _ in template.signature.parameters]
+                known = set(template.rows)
+                rows = [tuple(valuation[place] for place in places) for valuation in valuations]
+                self._add(template, [row for row in dict.fromkeys(rows) if row not in known])
+
+    def columns(self, function: Function, start: int = 0) -> Columns:
+        """The arguments at the points of ``function`` from number ``start`` on, for search."""
+        return function.signature.batch(self.arguments[function][start:])
+
+    def targets(self, function: Function) -> NDArray[Any] | None:
+        """The value wanted at each point: (points,); None where the specification leaves a choice.
+
+        Raises DomainError where two tests want different values at one point.
+        """
+        wanted: dict[int, Any] = {}
+        for template in self.templates:
+            target = template.target()
+            if target is None:
+                return None
+            columns = template.signature.batch(template.rows)
+            values = np.broadcast_to(np.asarray(target.evaluate(columns)), (len(template.rows),))
+            for point, value in zip(template.points[0], values.tolist(), strict=True):
+                if wanted.setdefault(point, value) != value:
+                    arguments = self.arguments[function][point]
+                    raise DomainError(
+                        f"no function satisfies this: {function.name}{arguments} must be {wanted[point]!r} and "
+                        f"{value!r}"
+                    )
+        if len(wanted) != len(self.arguments[function]):
+            return None
+        sort = function.signature.result
+        array = np.empty(len(wanted), sort.dtype)
+        array[:] = [wanted[point] for point in range(len(wanted))]
+        return array
+
+    def judge(self, values: Mapping[Function, NDArray[Any]]) -> NDArray[np.bool_]:
+        """Which tests hold: (rows, tests), for ``values[function]``: (rows, points) of candidates."""
+        parts = [self._judged(template, values) for template in self.templates if template.rows]
+        return np.concatenate(parts, axis=1) if parts else np.ones((len(next(iter(values.values()))), 0), bool)
+
+    def right(self, function: Function, values: NDArray[Any]) -> NDArray[np.bool_]:
+        """For a pointwise specification, at which points candidates are right: (rows, points)."""
+        result = np.ones((len(values), len(self.arguments[function])), bool)
+        for template in self.templates:
+            if template.rows:
+                judged = self._judged(template, {function: values})
+                where = np.array(template.points[0])
+                if len(set(template.points[0])) == len(where):
+                    result[:, where] &= judged
+                else:
+                    for place, point in enumerate(template.points[0]):
+                        result[:, point] &= judged[:, place]
+        return result
+
+    def _judged(self, template: Template, values: Mapping[Function, NDArray[Any]]) -> NDArray[np.bool_]:
+        columns = dict(template.signature.batch(template.rows).arrays)
+        rows = len(next(iter(values.values())))
+        for call, points in zip(template.calls, template.points, strict=True):
+            columns[call.name] = values[call.function][:, points]
+        inputs = Columns(columns, len(template.rows))
+        shape = (rows, len(template.rows))
+        holds = np.ones(shape, bool)
+        for constraint in template.constraints:
+            holds &= np.broadcast_to(np.asarray(constraint.evaluate(inputs), bool), shape)
+        for assumption in template.assumptions:
+            holds |= ~np.broadcast_to(np.asarray(assumption.evaluate(inputs), bool), shape)
+        return holds
+
+    def _is_ground(self, template: Template) -> bool:
+        return any(template is other for other, _ in self._ground)
+
+    def _add(self, template: Template, rows: Sequence[tuple[Value, ...]]) -> None:
+        """New tests of a template; calls inside calls have no point until their values are known."""
+        if not rows or not self.is_layered:
+            return
+        columns = template.signature.batch(rows, exact=True)
+        template.rows.extend(rows)
+        for place, call in enumerate(template.calls):
+            arrays = [np.broadcast_to(np.asarray(a.evaluate(columns), object), (len(rows),)) for a in call.arguments]
+            for row in range(len(rows)):
+                point = tuple(array[row] for array in arrays)
+                template.points[place].append(self._point(call.function, point))
+
+    def _point(self, function: Function, arguments: tuple[Value, ...]) -> int:
+        number = self._number[function]
+        if arguments not in number:
+            number[arguments] = len(number)
+            self.arguments[function].append(arguments)
+        return number[arguments]
+
+    def _read(self) -> None:
+        """Sort the constraints into templates."""
+        flat = self.spec.flat
+        by_name = {call.variable: call for call in flat.calls}
+        known: dict[object, Template] = {}
+        for constraint in conjuncts(flat.constraints):
+            calls = _used_calls(constraint, by_name)
+            used = [inner for part in (constraint, *_arguments(calls)) for inner in subterms(part)]
+            has_variables = any(inner.operator.is_variable and inner not in by_name for inner in used)
+            if has_variables or not calls or len({call.name for call in calls}) != len(calls):
+                key: object = tuple(call.name for call in calls)
+                if key not in known:
+                    signature = ScalarSignature(self.spec.variables, BOOL)
+                    known[key] = Template(signature, calls, (), self.spec.assumptions, [], [[] for _ in calls])
+                known[key].constraints += (constraint,)
+                continue
+            template, row = _abstracted(constraint, calls)
+            key = (template.constraints, tuple((call.function, call.arguments) for call in template.calls))
+            self._ground.append((known.setdefault(key, template), row))
+        self.templates = list(known.values())
+
+
+def _used_calls(term: Term, by_name: Mapping[Term, Call]) -> tuple[Call, ...]:
+    """The calls that a flat term depends on, inner calls first."""
+    found: dict[Call, None] = {}
+    for inner in subterms(term):
+        if inner in by_name:
+            for argument in by_name[inner].arguments:
+                found |= dict.fromkeys(_used_calls(argument, by_name))
+            found[by_name[inner]] = None
+    return tuple(found)
+
+
+def _arguments(calls: Sequence[Call]) -> tuple[Term, ...]:
+    return tuple(argument for call in calls for argument in call.arguments)
+
+
+def _abstracted(constraint: Term, calls: tuple[Call, ...]) -> tuple[Template, tuple[Value, ...]]:
+    """A ground constraint as a template over its literals, in order of occurrence, and their values."""
+    parameters: list[tuple[str, Sort]] = []
+    row: list[Value] = []
+
+    def opened(term: Term, names: Mapping[Term, Term]) -> Term:
+        if term in names:
+            return names[term]
+        if term.operator.is_literal:
+            assert term.operator.value is not None
+            parameters.append((f"literal@{len(row)}", term.sort))
+            row.append(term.operator.value)
+            return variable(*parameters[-1])()
+        return Term(term.operator, tuple(opened(argument, names) for argument in term.arguments))
+
+    names: dict[Term, Term] = {}
+    new: list[Call] = []
+    for place, call in enumerate(calls):
+        arguments = tuple(opened(argument, names) for argument in call.arguments)
+        new.append(Call(f"{call.function.name}@{place}", call.function, arguments))
+        names[call.variable] = new[-1].variable
+    body = opened(constraint, names)
+    signature = ScalarSignature(tuple(parameters), BOOL)
+    return Template(signature, tuple(new), (body,), (), [], [[] for _ in new]), tuple(row)

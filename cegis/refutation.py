@@ -1,0 +1,175 @@
+"""The verifier for formulas: a solver looks for values of the variables at which the specification fails.
+
+    exists x:  assumptions(x)  and  not constraints(x, program(x))      unsatisfiable: the programs are a solution
+
+The assumptions alone are asked first: a specification that nothing satisfies the assumptions of is an error, never a
+proof. A model is put through the programs by exact arithmetic (``Term.evaluate`` on Python's own numbers, another
+reading of the same rows) before it is believed. Earlier counterexamples need no solver: ``replay`` answers for them.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from types import TracebackType
+from typing import Any
+
+import numpy as np
+from pysmt.environment import Environment
+from pysmt.logics import QF_BV, QF_LIA, QF_NIA, QF_SLIA, QF_UF, Logic
+
+from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
+from backends import Unknown as NoAnswer
+from cegis.domain import DomainError
+from cegis.formula import FormulaSpec, inlined, subterms, with_programs
+from cegis.solution import Solution
+from cegis.verdict import Counterexample, Unknown, Valid, Verdict
+from dsl.operators import BOOL, INT, STRING, Term
+from dsl.scalars import Value
+
+NONLINEAR = ("*", "div", "mod")
+
+
+@dataclass(frozen=True)
+class Proof:
+    """The claim about a formula: every constraint holds for all values of the variables, by one solver's word."""
+
+    spec: FormulaSpec
+    logic: str
+    solver: str
+    seconds: float
+
+    @property
+    def sentence(self) -> str:
+        """The claim in one sentence."""
+        count = len(self.spec.constraints)
+        what = f"all {count:,} constraints" if count > 1 else "the constraint"
+        if not self.spec.variables:
+            return f"satisfies {what}, which name no variable; checked by exact evaluation and by {self.solver}"
+        names = ", ".join(f"{name}: {sort.name}" for name, sort in self.spec.variables)
+        assumed = " that the assumptions allow" if self.spec.assumptions else ""
+        return f"satisfies {what} for all values of {names}{assumed}; {self.solver} ({self.logic}) finds no exception"
+
+
+@dataclass
+class Refutation:
+    """Checks solutions of ``spec`` with ``backend``; close it (or use ``with``) to release the solver session.
+
+    ``seconds`` bounds one ``check``; ``hard`` hosts the solver in a worker that is killed when it overruns.
+    """
+
+    spec: FormulaSpec
+    backend: Backend
+    seconds: float | None = None
+    seed: int = 0
+    hard: bool = False
+    recorder: Recorder | None = None
+    environment: Environment = field(default_factory=Environment)
+    queries: int = field(default=0, init=False)
+    _session: Session | None = field(default=None, init=False, repr=False)
+
+    def check(self, solution: Solution) -> Verdict:
+        """Valid, a counterexample that the exact evaluation confirms, or Unknown with the reason."""
+        start = time.perf_counter()
+        if not self.spec.variables:
+            ground = self.replay(solution, ())
+            if ground is not None:
+                return ground
+        match self._ask(solution):
+            case Sat(model=model):
+                values = tuple(model.get(name, _default(sort.dtype)) for name, sort in self.spec.variables)
+                found = self.replay(solution, values)  # type: ignore[arg-type]
+                if found is None:
+                    raise BackendError(
+                        f"{self.backend.name} claims that {solution.text} fails at {values!r}, but exact evaluation says "
+                        "it holds there; the encoding of an operator is wrong, please report it"
+                    )
+                return found
+            case NoAnswer(reason=reason):
+                return Unknown(f"{self.backend.name}: {reason}")
+            case Unsat(solver=solver, version=version):
+                seconds = time.perf_counter() - start
+                return Valid((Proof(self.spec, self.logic.name, f"{solver} {version}", seconds),))
+
+    def replay(self, solution: Solution, values: Sequence[Value]) -> Counterexample | None:
+        """The first constraint that fails at these values of the variables, by exact evaluation; None if none does."""
+        columns = self.spec.signature.batch([values], exact=True)
+        if not all(np.all(assumption.evaluate(columns)) for assumption in self.spec.assumptions):
+            return None
+        for constraint in self.spec.constraints:
+            if not np.all(with_programs(constraint, solution.bodies).evaluate(columns)):
+                return Counterexample(tuple(values), str(constraint), None)
+        return None
+
+    @cached_property
+    def logic(self) -> Logic:
+        """The logic the queries are asked in."""
+        return logic_of(self.spec)
+
+    def _ask(self, solution: Solution) -> Sat | Unsat | NoAnswer:
+        manager = self.environment.formula_manager
+        symbols = self.spec.signature.symbols(manager)
+        limits = Limits(seconds=self.seconds)
+        if self._session is None:
+            logic = logic_of(self.spec, solution)
+            self._session = self.backend.open(
+                self.environment, logic, seed=self.seed, recorder=self.recorder, hard=self.hard
+            )
+            if self.spec.assumptions:
+                self._session.add(manager.And([term.encode(symbols) for term in self.spec.assumptions]))
+                match decide(self._session, "assumptions", None, limits):
+                    case NoAnswer() as unknown:
+                        return unknown
+                    case Unsat():
+                        raise DomainError(
+                            "the assumptions contradict each other, so every program satisfies the specification; "
+                            "correct them"
+                        )
+        self.queries += 1
+        constraints = [with_programs(c, solution.bodies).encode(symbols) for c in self.spec.constraints]
+        return decide(self._session, f"query={self.queries}", manager.Not(manager.And(constraints)), limits)
+
+    def close(self) -> None:
+        """Release the session."""
+        if self._session is not None:
+            self._session.close()
+            self._session = None
+
+    def __enter__(self) -> Refutation:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def _default(dtype: str) -> Any:
+    """A value for a variable that no constraint mentions."""
+    return {"bool": False, "object": ""}.get(dtype, 0)
+
+
+def logic_of(spec: FormulaSpec, solution: Solution | None = None) -> Logic:
+    """The logic that a specification (and a solution) is stated in; raises DomainError for a mixture."""
+    terms = [inlined(term) for term in (*spec.constraints, *spec.assumptions)]
+    terms += [] if solution is None else [inlined(program.term) for program in solution.programs.values()]
+    parts = {inner for term in terms for inner in subterms(term)}
+    sorts = {inner.sort for inner in parts} | {sort for _, sort in spec.variables}
+    if any(sort.width for sort in sorts):
+        if sorts & {INT, STRING}:
+            raise DomainError("a specification that mixes bit-vectors with integers or strings is not supported")
+        return QF_BV
+    if STRING in sorts:
+        return QF_SLIA
+    if any(_is_nonlinear(inner) for inner in parts):
+        return QF_NIA
+    return QF_LIA if INT in sorts or sorts == {BOOL} else QF_UF
+
+
+def _is_nonlinear(term: Term) -> bool:
+    if term.operator.name not in NONLINEAR or len(term.arguments) != 2:
+        return False
+    changing = [not argument.operator.is_literal for argument in term.arguments]
+    return all(changing) if term.operator.name == "*" else changing[1]
