@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from fractions import Fraction
 from typing import NoReturn
 
-Value = bool | int | Fraction  # Bool | Int, bit-vector (unsigned) | Real
+Value = bool | int | Fraction | str  # Bool | Int, bit-vector (unsigned) | Real | String
 
 
 class BackendError(RuntimeError):

@@ -4,13 +4,14 @@ Quirks: pySMT turns on ``ite-simp`` and ``simp-ite-compress``, so this is not cv
 soft limit ``tlimit-per`` (milliseconds, 0 means none) may be overrun many times over inside preprocessing; use hard
 limits where it matters. An incremental solver grows slower with every query (4 ms at first, 28 ms after 800),
 so it is replaced often. It refuses cores together with those two options, so they are off where background is named.
+Among pySMT's solvers it is the one that takes strings; pySMT's constants are plain text there, without escapes.
 """
 
 from __future__ import annotations
 
 from typing import Any
 
-from backends.backend import PysmtBackend
+from backends.backend import LOGICS, PysmtBackend
 
 
 def _set_seconds(solver: Any, seconds: float | None) -> None:
@@ -28,6 +29,7 @@ def _core(solver: Any) -> list[str]:
 
 CVC5 = PysmtBackend(
     name="cvc5",
+    logics=(*LOGICS, "QF_SLIA"),
     package="cvc5",
     module="cvc5",
     solver="pysmt.solvers.cvcfive:CVC5Solver",

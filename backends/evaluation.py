@@ -3,7 +3,8 @@
 A formula is flattened once into a ``Tape`` and evaluated step by step (about 0.3 us a step). Integer division is
 SMT-LIB's (the remainder is never negative). Division by zero has no fixed value in SMT-LIB: it evaluates to ``None``,
 which spreads except where the rest of the formula already decides. pySMT's own simplifier is not used for arithmetic:
-it divides integers through floating point. It does fold bit-vector operators, one node at a time.
+it divides integers through floating point. It does fold bit-vector operators, one node at a time. Strings are SMT-LIB
+2.6's: total functions on sequences of code points, with -1 or the empty string where there is nothing to say.
 """
 
 from __future__ import annotations
@@ -20,6 +21,7 @@ from pysmt.environment import Environment
 from backends.answer import Value
 from backends.fragment import BITVECTORS, Formula, postorder
 
+PART = 4000  # digits; Python converts no more than 4300 at once
 Step = tuple[Callable[..., Value | None], tuple[int, ...]]
 
 
@@ -78,7 +80,7 @@ def constant(node: Formula) -> Value:
         return bool(value)
     if node.is_real_constant():
         return Fraction(int(value.numerator), int(value.denominator))
-    return int(value)
+    return str(value) if node.is_string_constant() else int(value)
 
 
 def _and(*values: bool | None) -> bool | None:
@@ -125,6 +127,25 @@ def _bitvector(environment: Environment, node: Formula) -> Callable[..., Value |
     return _strict(fold)
 
 
+def _slice(text: str, start: int, length: int) -> str:
+    return text[start : start + length] if start >= 0 and length > 0 else ""
+
+
+def _number(text: str) -> int:
+    """The number that ASCII digits write, by parts that Python's own conversion takes; -1 for any other text."""
+    if not (text.isascii() and text.isdigit()):
+        return -1
+    return int(text) if len(text) <= PART else _number(text[:-PART]) * 10**PART + int(text[-PART:])
+
+
+def _decimal(number: int) -> str:
+    """The digits of a number that is not negative, otherwise nothing."""
+    if number < 0:
+        return ""
+    high, low = divmod(number, 10**PART)
+    return _decimal(high) + str(low).zfill(PART) if high else str(low)
+
+
 OPERATIONS: dict[int, Callable[..., Value | None]] = {
     op.AND: _and,
     op.OR: _or,
@@ -140,4 +161,15 @@ OPERATIONS: dict[int, Callable[..., Value | None]] = {
     op.TIMES: _strict(lambda *values: prod(values)),
     op.DIV: _divide_int,
     op.TOREAL: _strict(lambda value: Fraction(value)),
+    op.STR_LENGTH: _strict(len),
+    op.STR_CONCAT: _strict(lambda *parts: "".join(parts)),
+    op.STR_CONTAINS: _strict(lambda text, part: part in text),
+    op.STR_PREFIXOF: _strict(lambda part, text: text.startswith(part)),
+    op.STR_SUFFIXOF: _strict(lambda part, text: text.endswith(part)),
+    op.STR_INDEXOF: _strict(lambda text, part, start: text.find(part, start) if start >= 0 else -1),
+    op.STR_REPLACE: _strict(lambda text, old, new: text.replace(old, new, 1)),
+    op.STR_SUBSTR: _strict(_slice),
+    op.STR_CHARAT: _strict(lambda text, place: _slice(text, place, 1)),
+    op.STR_TO_INT: _strict(_number),
+    op.INT_TO_STR: _strict(_decimal),
 }

@@ -1,8 +1,9 @@
-"""Which formulas may be asked: quantifier-free, over Bool, Int, Real and bit-vectors, inside the session's logic.
+"""Which formulas may be asked: quantifier-free, over Bool, Int, Real, bit-vectors and strings, inside the logic.
 
 Everything in the fragment can be re-evaluated under a model (``evaluation``), sent to a worker (``wire``) and recorded
 (``smtlib``), so nothing is asked whose answer could not be checked. Powers are left out (write a product) because
-solvers disagree on them; the remainder is ``x - k * div(x, k)``, as pySMT has no ``mod``.
+solvers disagree on them; the remainder is ``x - k * div(x, k)``, as pySMT has no ``mod``. Strings are what pySMT has of
+them: no order, no ``str.replace_all``, no regular expressions. A character is a code point up to U+2FFFF.
 """
 
 from __future__ import annotations
@@ -15,13 +16,16 @@ from pysmt.logics import Logic
 
 from backends.answer import BackendError
 
-CONSTANTS = frozenset({op.BOOL_CONSTANT, op.INT_CONSTANT, op.REAL_CONSTANT, op.BV_CONSTANT})
+CONSTANTS = frozenset({op.BOOL_CONSTANT, op.INT_CONSTANT, op.REAL_CONSTANT, op.BV_CONSTANT, op.STR_CONSTANT})
 CORE = frozenset(
     {op.AND, op.OR, op.NOT, op.IMPLIES, op.IFF, op.ITE, op.EQUALS, op.LE, op.LT}
     | {op.PLUS, op.MINUS, op.TIMES, op.DIV, op.TOREAL}
 )
 GUARD = "core-guard-"  # begins the names of our own symbols, so no question may use it
 BITVECTORS = frozenset(op.BV_OPERATORS | op.BV_RELATIONS)
+STRINGS = frozenset(op.STR_OPERATORS | op.STR_RELATIONS)
+FRAGMENT = CONSTANTS | CORE | BITVECTORS | STRINGS
+LAST_CHARACTER = "\U0002ffff"  # of SMT-LIB's alphabet
 
 Formula = Any  # pysmt.fnode.FNode, which carries no types
 
@@ -53,11 +57,13 @@ def check_fragment(formula: Formula, logic: Logic, known: dict[Formula, bool]) -
             _check_symbol(node, logic)
             known[node] = True
             continue
-        if kind not in CONSTANTS and kind not in CORE and kind not in BITVECTORS:
+        if kind not in FRAGMENT:
             raise BackendError(
-                f"expected a quantifier-free formula over Bool, Int, Real and bit-vectors, got {op.op_to_str(kind)}; "
-                "rewrite that operator before asking"
+                "expected a quantifier-free formula over Bool, Int, Real, bit-vectors and strings, "
+                f"got {op.op_to_str(kind)}; rewrite that operator before asking"
             )
+        if kind in STRINGS or kind == op.STR_CONSTANT:
+            _check_string(node, logic)
         changing = [child for child in node.args() if known[child]]
         if logic.theory.linear and (
             (kind == op.TIMES and len(changing) > 1) or (kind == op.DIV and known[node.arg(1)])
@@ -67,6 +73,13 @@ def check_fragment(formula: Formula, logic: Logic, known: dict[Formula, bool]) -
                 "the session with a non-linear logic such as QF_NIA"
             )
         known[node] = bool(changing)
+
+
+def _check_string(node: Formula, logic: Logic) -> None:
+    if not logic.theory.strings:
+        raise BackendError(f"strings are outside the logic {logic.name}; open the session with QF_SLIA")
+    if node.is_string_constant() and any(character > LAST_CHARACTER for character in node.constant_value()):
+        raise BackendError(f"expected characters up to U+2FFFF, as SMT-LIB has them, got {node.constant_value()!r}")
 
 
 def _check_symbol(symbol: Formula, logic: Logic) -> None:
@@ -79,6 +92,7 @@ def _check_symbol(symbol: Formula, logic: Logic) -> None:
         or (kind.is_int_type() and theory.integer_arithmetic)
         or (kind.is_real_type() and theory.real_arithmetic)
         or (kind.is_bv_type() and theory.bit_vectors)
+        or (kind.is_string_type() and theory.strings)
     )
     if not fits:
         raise BackendError(f"symbol {symbol.symbol_name()!r} of type {kind} is outside the logic {logic.name}")

@@ -19,8 +19,10 @@ from pysmt.logics import Logic
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
 from backends.backend import Backend
 from backends.evaluation import Tape, flatten
-from backends.fragment import Formula, check_fragment
+from backends.fragment import LAST_CHARACTER, Formula, check_fragment
 from backends.recorder import Recorder
+
+STRINGS_HINT = "; strings go to cvc5, to z3, or to a solver program that is set up for QF_SLIA"
 
 
 class Solving(Protocol):
@@ -144,7 +146,8 @@ def open_session(
     if not isinstance(logic, Logic):
         raise BackendError(f"expected a logic object such as pysmt.logics.QF_LIA, got {logic!r}")
     if logic.name not in backend.logics:
-        raise BackendError(f"{backend.name} is not set up for {logic.name}; it decides {', '.join(backend.logics)}")
+        refused = f"{backend.name} is not set up for {logic.name}; it decides {', '.join(backend.logics)}"
+        raise BackendError(f"{refused}{STRINGS_HINT if logic.theory.strings else ''}")
     if type(seed) is not int or not 0 <= seed < 1 << 31:
         raise BackendError(f"expected a seed between 0 and 2**31 - 1, got {seed!r}")
     engine = backend.engine(environment, logic, seed, limits, hard)
@@ -180,4 +183,6 @@ def _fits(value: Value, kind: object) -> bool:
             return bool(kind.is_int_type()) or bool(kind.is_bv_type() and 0 <= value < 1 << kind.width)  # type: ignore[attr-defined]
         case Fraction():
             return bool(kind.is_real_type())  # type: ignore[attr-defined]
+        case str():
+            return bool(kind.is_string_type()) and all(character <= LAST_CHARACTER for character in value)  # type: ignore[attr-defined]
     return False

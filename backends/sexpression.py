@@ -1,7 +1,8 @@
-"""What a solver program prints: s-expressions, and the values of Booleans, numbers and bit-vectors among them.
+"""What a solver program prints: s-expressions, and the values of Booleans, numbers, bit-vectors and strings.
 
 Reading follows SMT-LIB 2.6 (section 3.1) and takes the dialects seen in the wild: ``-5`` for ``(- 5)``, ``1/3``, and
-whole numbers without ``.0`` among reals. Anything else is no value: a ValueError, never a guess.
+whole numbers without ``.0`` among reals. A string is quoted, a quote in it doubled, and ``\\u{e9}`` or ``\\u00e9`` is
+one character of it. Anything else is no value: a ValueError, never a guess.
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ Expression = str | list[Any]  # a token as printed, or a list of expressions
 
 TOKEN = re.compile(r'[()]|"(?:[^"]|"")*"|\|[^|]*\||;[^\n]*|[^\s()";|]+|(\S)')
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+|/[0-9]+)?")
+CHARACTER = re.compile(r"\\u(?:\{([0-2]?[0-9a-fA-F]{1,4})\}|([0-9a-fA-F]{4}))")
 
 
 def read(text: str) -> list[Expression]:
@@ -58,6 +60,8 @@ def value(expression: Expression, sort: Any) -> Value:
         return expression == "true"
     if sort.is_bv_type():
         return _bits(expression, sort.width)
+    if sort.is_string_type():
+        return _text(expression)
     if sort.is_int_type():
         number = _number(expression)
         if number.denominator == 1:
@@ -78,6 +82,12 @@ def _number(expression: Expression) -> Fraction:
         case ["to_real", part]:
             return _number(part)
     raise ValueError(f"expected a number, got {shown(expression)[:200]!r}")
+
+
+def _text(expression: Expression) -> str:
+    if isinstance(expression, str) and len(expression) > 1 and expression[0] == expression[-1] == '"':
+        return CHARACTER.sub(lambda found: chr(int(found[1] or found[2], 16)), expression[1:-1].replace('""', '"'))
+    raise ValueError(f"expected a quoted text, got {shown(expression)[:200]!r}")
 
 
 def _bits(expression: Expression, width: int) -> int:

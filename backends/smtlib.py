@@ -1,8 +1,9 @@
 """A query as self-contained SMT-LIB 2.6 text that any solver can read, the same text on every run.
 
-pySMT's printer is used with three corrections: integer division is ``div`` (it prints ``/``), rational constants are
-written as reals, and symbols are quoted, so that ``let`` stays a name and ``true`` is refused. Declarations are sorted
-by name, assertions keep their order, so the text depends on neither hash seeds nor timing.
+pySMT's printer is used with four corrections: integer division is ``div`` (it prints ``/``), rational constants are
+written as reals, strings have the names and escapes of SMT-LIB 2.6, and symbols are quoted, so that ``let`` stays a
+name and ``true`` is refused. Declarations are sorted by name, assertions keep their order, so the text depends on
+neither hash seeds nor timing.
 """
 
 from __future__ import annotations
@@ -13,8 +14,10 @@ from io import StringIO
 from threading import Lock
 from typing import Any
 
+import pysmt.operators as op
 from pysmt.logics import Logic
 from pysmt.smtlib.printers import SmtDagPrinter
+from pysmt.walkers import handles
 
 from backends.answer import BackendError
 from backends.fragment import Formula, postorder
@@ -25,8 +28,21 @@ THEORY = frozenset(
     {"true", "false", "not", "and", "or", "xor", "ite", "distinct", "div", "mod", "abs"}
     | {"to_real", "to_int", "is_int", "Bool", "Int", "Real", "RoundingMode", "concat", "extract"}
     | {"zero_extend", "sign_extend", "rotate_left", "rotate_right", "repeat", "int2bv", "nat2bv", "+", "-", "*", "/"}
-    | {"=", "=>", "<", "<=", ">", ">="}
+    | {"=", "=>", "<", "<=", ">", ">=", "String", "RegLan"}
 )
+STRINGS = {
+    op.STR_LENGTH: "str.len",
+    op.STR_CONCAT: "str.++",
+    op.STR_CONTAINS: "str.contains",
+    op.STR_INDEXOF: "str.indexof",
+    op.STR_REPLACE: "str.replace",
+    op.STR_SUBSTR: "str.substr",
+    op.STR_PREFIXOF: "str.prefixof",
+    op.STR_SUFFIXOF: "str.suffixof",
+    op.STR_TO_INT: "str.to_int",
+    op.INT_TO_STR: "str.from_int",
+    op.STR_CHARAT: "str.at",
+}
 _PRINTING = Lock()  # pySMT's printers share one type checker, which is not made for threads
 RESERVED = frozenset(
     {"let", "forall", "exists", "match", "par", "as", "_", "BINARY", "DECIMAL", "HEXADECIMAL", "NUMERAL", "STRING"}
@@ -51,10 +67,26 @@ def quoted(name: str) -> str:
     >>> quoted("tok_3_2"), quoted("let"), quoted("a b")
     ('tok_3_2', '|let|', '|a b|')
     """
-    if name in THEORY or name.startswith(("bv", "@", ".")) or "|" in name or "\\" in name or not name.isprintable():
+    if (
+        name in THEORY
+        or name.startswith(("bv", "str.", "re.", "@", "."))
+        or "|" in name
+        or "\\" in name
+        or not name.isprintable()
+    ):
         raise BackendError(f"the symbol {name!r} has no safe name in SMT-LIB; rename it, for example to 'x_1'")
     plain = name.isascii() and name.replace("_", "a").isalnum() and not name[0].isdigit() and name not in RESERVED
     return name if plain else f"|{name}|"
+
+
+def literal(text: str) -> str:
+    """``text`` as an SMT-LIB string constant, in printable ASCII.
+
+    >>> print(literal('say "é" \\\\u{41}'))
+    "say ""\\u{e9}"" \\u{5c}u{41}"
+    """
+    escaped = "".join(c if " " <= c <= "~" and c != "\\" else f"\\u{{{ord(c):x}}}" for c in text)
+    return '"' + escaped.replace('"', '""') + '"'
 
 
 def assertion(formula: Formula, names: Mapping[Formula, str] | None = None) -> str:
@@ -85,3 +117,10 @@ class _Printer(SmtDagPrinter):  # type: ignore[misc]
         top, bottom = abs(value.numerator), value.denominator
         text = f"{top}.0" if bottom == 1 else f"(/ {top}.0 {bottom}.0)"
         return f"(- {text})" if value < 0 else text
+
+    @handles(*STRINGS)  # type: ignore[untyped-decorator]
+    def walk_string(self, formula: Formula, args: Any, **kwargs: Any) -> Any:
+        return self.walk_nary(formula, args, STRINGS[formula.node_type()])
+
+    def walk_str_constant(self, formula: Formula, args: Any, **kwargs: Any) -> str:
+        return literal(formula.constant_value())

@@ -38,9 +38,14 @@ def decode(environment: Environment, rows: list[Row]) -> Formula:
     return nodes[-1]
 
 
-def write_value(value: Value) -> bool | int | str:
-    """A model value as JSON: a Real as ``"1/3"``."""
-    return str(value) if isinstance(value, Fraction) else value
+def write_value(value: Value) -> bool | int | str | list[int]:
+    """A model value as JSON: a Real as ``"1/3"``, a string as its code points (JSON would join surrogates)."""
+    match value:
+        case Fraction():
+            return str(value)
+        case str():
+            return [ord(character) for character in value]
+    return value
 
 
 def read_value(value: object) -> Value:
@@ -50,7 +55,9 @@ def read_value(value: object) -> Value:
             return value
         case str():
             return Fraction(value)
-    raise ValueError(f"expected a Boolean, a number or a fraction, got {value!r}")
+        case list():
+            return "".join(map(chr, value))
+    raise ValueError(f"expected a Boolean, a number, a fraction or code points, got {value!r}")
 
 
 def _payload(node: Formula) -> Any:
@@ -71,7 +78,8 @@ def _node(environment: Environment, kind: int, arguments: tuple[Formula, ...], p
         case op.SYMBOL, [str(name), int(width)]:
             return manager.Symbol(name, types.BVType(width))
         case op.SYMBOL, [str(name), sort]:
-            return manager.Symbol(name, {"Bool": types.BOOL(), "Int": types.INT(), "Real": types.REAL()}[sort])
+            plain = {"Bool": types.BOOL, "Int": types.INT, "Real": types.REAL, "String": types.STRING}
+            return manager.Symbol(name, plain[sort]())
         case op.BV_CONSTANT, [value, width]:
             return manager.BV(value, width)
         case op.BOOL_CONSTANT, value:
@@ -80,5 +88,7 @@ def _node(environment: Environment, kind: int, arguments: tuple[Formula, ...], p
             return manager.Int(value)
         case op.REAL_CONSTANT, value:
             return manager.Real(Fraction(value))
+        case op.STR_CONSTANT, value:
+            return manager.String(read_value(value))
     payload = tuple(payload) if isinstance(payload, list) else payload
     return manager.create_node(node_type=kind, args=arguments, payload=payload)

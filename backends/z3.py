@@ -4,13 +4,25 @@ Quirks: ``timeout`` is in milliseconds and 4294967295 means none; it is kept wel
 bit-vectors are blasted, where it is not looked at: use hard limits there. One process has one Z3 context, so memory is
 shared by all sessions of a process. A solver keeps about 16 kB per query, so it is replaced now and then. For the
 same reason a seed repeats a model only in a fresh process (a worker), not across sessions of one process.
+
+PySMT cannot hand strings to Z3. Z3's package brings its own program along, which is told them as SMT-LIB text instead.
 """
 
 from __future__ import annotations
 
-from typing import Any
+import shutil
+import sysconfig
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
 
-from backends.backend import PysmtBackend
+from pysmt.environment import Environment
+from pysmt.logics import Logic
+
+from backends.answer import BackendError, Limits
+from backends.backend import LOGICS, PysmtBackend
+
+if TYPE_CHECKING:
+    from backends.session import Solving
 
 NO_TIMEOUT = 4294967295
 
@@ -34,8 +46,35 @@ def _core(solver: Any) -> list[str]:
     return [str(literal.decl().name()) for literal in solver.z3.unsat_core()]
 
 
-Z3 = PysmtBackend(
+def _program() -> str:
+    found = shutil.which("z3", path=sysconfig.get_path("scripts"))
+    if found is None:
+        raise BackendError("z3 takes strings through its own program, which this installation of z3-solver lacks; "
+                           "use cvc5, or name a z3 program in distill-solvers.toml")  # fmt: skip
+    return found
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Z3(PysmtBackend):
+    def engine(self, environment: Environment, logic: Logic, seed: int, limits: Limits, hard: bool) -> Solving:
+        """As for any package, but by Z3's program where there are strings; every limit is hard then."""
+        if not logic.theory.strings:
+            return super().engine(environment, logic, seed, limits, hard)
+        from backends.smtlib_process import SmtlibProcess
+
+        program = SmtlibProcess(
+            name=self.name,
+            command=(_program(), "-in", "-smt2"),
+            seconds="(set-option :timeout {milliseconds})",
+            seed="(set-option :smt.random_seed {seed})",
+            cores=True,
+        )
+        return program.engine(environment, logic, seed, limits, hard)
+
+
+Z3 = _Z3(
     name="z3",
+    logics=(*LOGICS, "QF_SLIA"),
     package="z3-solver",
     module="z3",
     solver="pysmt.solvers.z3:Z3Solver",

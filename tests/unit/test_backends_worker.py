@@ -165,7 +165,7 @@ def test_a_reply_that_is_no_answer_is_an_error(reply: dict[str, Any]) -> None:
 
 
 def test_a_value_from_the_wire_is_never_a_float() -> None:
-    with pytest.raises(ValueError, match="expected a Boolean, a number or a fraction"):
+    with pytest.raises(ValueError, match="expected a Boolean, a number, a fraction or code points"):
         read_value(0.5)
 
 
