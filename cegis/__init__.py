@@ -8,9 +8,10 @@ from backends import Backend, BackendError, Limits
 from cegis.claim import Claim, Rung
 from cegis.domain import Constraint, Domain, DomainError
 from cegis.exhaustive import Exhaustive, Table, tabulate
+from cegis.loop import Budget
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.symbolic import ProgramReference, Symbolic, SymbolicReference
-from cegis.synthesis import Budget, Spec, synthesize
+from cegis.synthesis import Spec, synthesize
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
 from dsl.grammar import Grammar, Production
 from dsl.motifs import motifs

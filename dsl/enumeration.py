@@ -56,6 +56,11 @@ class Enumerator:
         """How many candidates were built so far."""
         return self.bank.candidates
 
+    @property
+    def memory_mb(self) -> float:
+        """Memory of what is remembered, in MiB."""
+        return self.bank.memory_mb
+
     def observe(self, tokens: Sequence[str], label: object) -> None:
         """Take one more example."""
         signature = self.grammar.signature

@@ -1,0 +1,175 @@
+"""The loop: counterexample-guided inductive synthesis (Solar-Lezama et al., ASPLOS 2006).
+
+    find P with  for all x: P is right at x
+
+    examples = a few inputs
+    repeat:  P = simplest candidate that is right on the examples     (search)
+             x = input at which P is wrong                            (verifier)
+             no such x: P is the answer;  else: add x to the examples
+
+The loop knows no network, no solver and no grammar: a search proposes and observes, a verifier checks. Running out of
+candidates, time or memory is an outcome, not an error. When no candidate within the budget is right everywhere and
+the verifier can list exceptions, the best one is returned with its complete list.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass, field
+from typing import Any, Protocol, runtime_checkable
+
+from cegis import outcome
+from cegis.domain import DomainError
+from cegis.outcome import Differs, Found, Outcome, Round, Statistics
+from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
+from dsl.enumeration import Exhausted, Stopped
+from dsl.program import Program
+
+
+@dataclass(frozen=True)
+class Budget:
+    """Limits of one synthesis; spending one is an outcome.
+
+    Wall-clock seconds, candidates built, cost of a program, and MiB for what the search remembers.
+    """
+
+    seconds: float | None = 120.0
+    candidates: int = 2_000_000
+    cost: int = 24
+    memory_mb: int = 2_048
+
+    def __post_init__(self) -> None:
+        if (self.seconds is not None and self.seconds <= 0) or min(self.candidates, self.cost, self.memory_mb) < 1:
+            raise ValueError(f"a budget needs positive limits, got {self}")
+
+
+class Search(Protocol):
+    """Proposes candidates that are right on everything it has observed."""
+
+    @property
+    def candidates(self) -> int:
+        """How many candidates were built so far."""
+        ...
+
+    @property
+    def memory_mb(self) -> float:
+        """MiB of what is remembered."""
+        ...
+
+    def propose(self, stop: Callable[[], bool]) -> Any:
+        """A candidate, ``Exhausted`` or ``Stopped``; ``stop()`` is asked now and then."""
+        ...
+
+    def observe(self, inputs: Any, expected: Any) -> None:
+        """Take one more input that candidates must be right at."""
+        ...
+
+
+@runtime_checkable
+class ListsExceptions(Protocol):
+    """A verifier that can list everything a program gets wrong, but for what is ``undecided``."""
+
+    @property
+    def undecided(self) -> int: ...
+    def exceptions(self, program: Program) -> tuple[Counterexample, ...]: ...
+    def count_exceptions(self, program: Program) -> int: ...
+
+
+@dataclass
+class Loop:
+    """One run of the loop: the state that belongs to it."""
+
+    search: Search
+    verifier: Verifier
+    budget: Budget
+    on_event: Callable[[Round], None] = lambda event: None
+    examples: list[tuple[Any, Any]] = field(default_factory=list)
+    tried: list[Any] = field(default_factory=list)
+    search_seconds: float = 0.0
+    check_seconds: float = 0.0
+
+    def run(self, examples: Iterable[tuple[Any, Any]] = ()) -> Outcome:
+        """Turn until there is an outcome, from ``examples``: inputs and what the reference says there."""
+        self.started = time.perf_counter()
+        for inputs, expected in examples:
+            self._learn(inputs, expected)
+        while True:
+            candidate = self._propose()
+            if isinstance(candidate, Exhausted):
+                return self._without(None)
+            if isinstance(candidate, Stopped):
+                return self._without(candidate.reason)
+            match self._check(candidate):
+                case Valid(claims, notes):
+                    return Found(candidate, claims, notes, self._statistics())
+                case Unknown(reason, claims):
+                    return outcome.Stopped(reason, candidate, claims, self._statistics())
+                case Counterexample(inputs, expected, _):
+                    inputs = tuple(inputs)
+                    if any(inputs == known for known, _ in self.examples):
+                        text = " ".join(map(str, inputs))
+                        raise DomainError(
+                            f"the verifier repeats the counterexample {text!r}, which the candidate answers as it was "
+                            "told to; the verifier contradicts itself"
+                        )
+                    self._learn(inputs, expected)
+                case other:
+                    raise DomainError(f"expected Valid, Counterexample or Unknown from the verifier, got {other!r}")
+
+    def _learn(self, inputs: Any, expected: Any) -> None:
+        began = time.perf_counter()
+        self.examples.append((inputs, expected))
+        self.search.observe(inputs, expected)
+        self.search_seconds += time.perf_counter() - began
+
+    def _propose(self) -> Any:
+        began = time.perf_counter()
+        proposal = self.search.propose(self._is_late)
+        self.search_seconds += time.perf_counter() - began
+        return Stopped("time limit") if self._is_late() and not isinstance(proposal, Exhausted) else proposal
+
+    def _is_late(self) -> bool:
+        return self.budget.seconds is not None and time.perf_counter() - self.started > self.budget.seconds
+
+    def _check(self, candidate: Any) -> Verdict:
+        began = time.perf_counter()
+        verdict = self.verifier.check(candidate)
+        seconds = time.perf_counter() - began
+        self.check_seconds += seconds
+        self.tried.append(candidate)
+        self.on_event(
+            Round(len(self.tried), candidate, verdict, len(self.examples), self.search_seconds, self.check_seconds)
+        )
+        return verdict
+
+    def _without(self, reason: str | None) -> Outcome:
+        """The outcome when search has nothing more to propose (``reason`` None: the grammar is exhausted)."""
+        lister = _lister(self.verifier)
+        if self.tried and lister is not None:
+            best = min(self.tried, key=lister.count_exceptions)
+            exceptions = lister.exceptions(best)
+            why = reason or "no program of the grammar agrees with the counterexamples"
+            if lister.undecided:
+                why += f"; {lister.undecided:,} sequences have no label and are not among the exceptions"
+            if exceptions:  # else another verifier knows of one that is not in the list
+                return Differs(best, exceptions, why, self._statistics(), lister.undecided)
+        if reason is None:
+            return outcome.Exhausted(tuple(self.examples), self._statistics())
+        return outcome.Stopped(reason, self.tried[-1] if self.tried else None, (), self._statistics())
+
+    def _statistics(self) -> Statistics:
+        return Statistics(
+            len(self.tried),
+            len(self.examples),
+            self.search.candidates,
+            self.search_seconds,
+            self.check_seconds,
+            self.search.memory_mb,
+        )
+
+
+def _lister(verifier: Verifier) -> ListsExceptions | None:
+    """The part of ``verifier`` that can list exceptions, if there is one."""
+    parts = verifier.verifiers if isinstance(verifier, Combined) else (verifier,)
+    return next((part for part in parts if isinstance(part, ListsExceptions)), None)
