@@ -7,6 +7,9 @@ readings evaluate them without rounding, which is how a solver's model is replay
 
 from __future__ import annotations
 
+import builtins
+import keyword
+import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -14,17 +17,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term
+from dsl.operators import BOOL, INT, RESERVED, STRING, GrammarError, Operator, Sort, Term
 
 Value = bool | int | str
+HOLE = re.compile(r"_\d+")  # what an operator's text calls its arguments
 
 
 @dataclass(frozen=True)
 class Columns(Mapping[str, NDArray[Any]]):
-    """``arrays[name]``: (examples,), the values of one parameter."""
+    """``arrays[name]``: (examples,), the values of one parameter; ``exact`` says that they are Python's own numbers."""
 
     arrays: Mapping[str, NDArray[Any]]
     examples: int
+    exact: bool = False
 
     def __getitem__(self, name: str) -> NDArray[Any]:
         return self.arrays[name]
@@ -34,6 +39,29 @@ class Columns(Mapping[str, NDArray[Any]]):
 
     def __len__(self) -> int:
         return len(self.arrays)
+
+    @property
+    def width(self) -> int:
+        """Positions of an example: a scalar has none."""
+        return 0
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether some example is an empty sequence: none is a sequence."""
+        return False
+
+    def widened(self, width: int) -> Columns:
+        """The same examples: there are no positions to pad."""
+        return self
+
+    def part(self, start: int, stop: int) -> Columns:
+        """The examples from ``start`` to before ``stop``."""
+        return Columns({name: array[start:stop] for name, array in self.arrays.items()}, stop - start, self.exact)
+
+    def joined(self, other: Columns) -> Columns:
+        """The examples of both."""
+        arrays = {name: np.concatenate([array, other[name]]) for name, array in self.arrays.items()}
+        return Columns(arrays, self.examples + other.examples, self.exact)
 
 
 @dataclass(frozen=True)
@@ -75,7 +103,7 @@ class ScalarSignature:
         arrays = {}
         for place, (name, sort) in enumerate(self.parameters):
             arrays[name] = column(sort, [row[place] for row in rows], exact=exact)
-        return Columns(arrays, len(rows))
+        return Columns(arrays, len(rows), exact)
 
     def symbols(self, manager: Any) -> Symbols:
         """A PySMT symbol for each parameter, named like it."""
@@ -96,9 +124,22 @@ def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArr
 
 def variable(name: str, sort: Sort) -> Operator:
     """The operator that reads the parameter ``name``."""
-    return Operator(
-        name, (), sort, lambda inputs: inputs[name], lambda symbols: symbols[name], python=name, is_variable=True
-    )
+    text = identifier(name)
+    return Operator(name, (), sort, lambda inputs: inputs[name], lambda symbols: symbols[name], text, is_variable=True)
+
+
+def identifier(name: str) -> str:
+    """A Python identifier for any SMT-LIB name, different for different names.
+
+    A name that Python or every program's text uses gets an underscore; a foreign character becomes its code.
+
+    >>> identifier("x"), identifier("inv-f"), identifier("x!"), identifier("len"), identifier("len_")
+    ('x', 'inv_u2d_f', 'x_u21_', 'len_', 'len__')
+    """
+    text = re.sub(r"[^A-Za-z0-9_]|^[0-9]|_(?=u[0-9a-f]+_)", lambda found: f"_u{ord(found[0]):x}_", name)
+    stem = text.rstrip("_")
+    is_taken = keyword.iskeyword(stem) or hasattr(builtins, stem) or stem in RESERVED or bool(HOLE.fullmatch(stem))
+    return f"{text}_" if is_taken or not stem else text
 
 
 def pysmt_type(manager: Any, sort: Sort) -> Any:

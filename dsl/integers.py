@@ -1,0 +1,104 @@
+"""Rows of SMT-LIB's integers: + - * div mod abs and the comparisons.
+
+Division is Euclidean: x = y * div(x, y) + mod(x, y) with 0 <= mod(x, y) < |y|. SMT-LIB leaves a division by zero open,
+so a program that divides by zero has no one meaning: the numpy and Python readings take div(x, 0) = 0 and
+mod(x, 0) = x, the solver takes anything, and what holds for anything is what gets proved. On machine words the numpy
+readings wrap around; on exact numbers they are exact.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.operators import BOOL, INT, Operator
+
+Numbers = NDArray[Any]
+
+DIV = """
+def div(x, y):
+    return 0 if y == 0 else x // y if y > 0 else -(x // -y)
+"""
+MOD = """
+def mod(x, y):
+    return x if y == 0 else x % abs(y)
+"""
+
+
+def divide(x: Numbers, y: Numbers) -> Numbers:
+    """Euclidean quotients, 0 where y is 0."""
+    safe = np.where(np.equal(y, 0), 1, y)
+    with np.errstate(over="ignore"):  # the smallest word over -1 wraps around, like any other word
+        floor = np.floor_divide(x, safe)
+    return np.where(np.equal(y, 0), 0, floor + np.less(x - floor * safe, 0))
+
+
+def remainder(x: Numbers, y: Numbers) -> Numbers:
+    """Euclidean remainders, x where y is 0."""
+    return np.subtract(x, np.multiply(y, divide(x, y)))
+
+
+def _divide(s: Any, x: Any, y: Any) -> Any:
+    return _open(s, "div", x) if y.is_int_constant(0) else s.manager.Div(x, y)
+
+
+def _remainder(s: Any, x: Any, y: Any) -> Any:
+    """By the quotient, which is all that PySMT has; by zero, any number that depends on x alone."""
+    if y.is_int_constant(0):
+        return _open(s, "mod", x)
+    rest = s.manager.Minus(x, s.manager.Times(y, s.manager.Div(x, y)))
+    if y.is_int_constant():
+        return rest
+    return s.manager.Ite(s.manager.Equals(y, s.manager.Int(0)), _open(s, "mod", x), rest)
+
+
+def _open(s: Any, name: str, x: Any) -> Any:
+    """A symbol for what SMT-LIB leaves open: ``name`` of x and zero."""
+    from pysmt.typing import INT as INTEGER
+
+    return s.manager.Symbol(f"{name} of {x.node_id()} by zero", INTEGER)
+
+
+def _number(
+    name: str, arity: int, numpy: Callable[..., Any], smt: Callable[..., Any], python: str, noun: str, **more: Any
+) -> Operator:
+    return Operator(name, (INT,) * arity, INT, numpy, smt, python, noun=noun, **more)
+
+
+def _comparison(name: str, numpy: Callable[..., Any], smt: Callable[..., Any]) -> Operator:
+    return Operator(name, (INT, INT), BOOL, numpy, smt, f"_0 {name} _1", noun="flag")
+
+
+ROWS = (
+    _number(
+        "+", 2, lambda _, x, y: np.add(x, y), lambda s, x, y: s.manager.Plus(x, y), "_0 + _1", "total", commutative=True
+    ),
+    _number("-", 2, lambda _, x, y: np.subtract(x, y), lambda s, x, y: s.manager.Minus(x, y), "_0 - _1", "difference"),
+    _number("-", 1, lambda _, x: np.negative(x), lambda s, x: s.manager.Minus(s.manager.Int(0), x), "-_0", "opposite"),
+    _number(
+        "*",
+        2,
+        lambda _, x, y: np.multiply(x, y),
+        lambda s, x, y: s.manager.Times(x, y),
+        "_0 * _1",
+        "product",
+        commutative=True,
+    ),
+    _number("div", 2, lambda _, x, y: divide(x, y), _divide, "div(_0, _1)", "quotient", helper=DIV),
+    _number("mod", 2, lambda _, x, y: remainder(x, y), _remainder, "mod(_0, _1)", "rest", helper=MOD),
+    _number(
+        "abs",
+        1,
+        lambda _, x: np.abs(x),
+        lambda s, x: s.manager.Ite(s.manager.LT(x, s.manager.Int(0)), s.manager.Minus(s.manager.Int(0), x), x),
+        "abs(_0)",
+        "distance",
+    ),
+    _comparison("<=", lambda _, x, y: np.less_equal(x, y), lambda s, x, y: s.manager.LE(x, y)),
+    _comparison("<", lambda _, x, y: np.less(x, y), lambda s, x, y: s.manager.LT(x, y)),
+    _comparison(">=", lambda _, x, y: np.greater_equal(x, y), lambda s, x, y: s.manager.GE(x, y)),
+    _comparison(">", lambda _, x, y: np.greater(x, y), lambda s, x, y: s.manager.GT(x, y)),
+)
