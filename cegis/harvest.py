@@ -73,7 +73,7 @@ def _condition(term: Term) -> Condition:
 def _values(constraints: tuple[Term, ...], value: Term) -> Iterator[Term]:
     """Terms on the border of an atom that speaks of ``value``, simplest first."""
     if value.sort == BOOL:
-        yield from (literal(True, BOOL), literal(False, BOOL))
+        yield from (literal(True, BOOL)(), literal(False, BOOL)())
         return
     if value.sort != INT:
         yield from _equated(constraints, value)

@@ -56,6 +56,8 @@ class Linear:
         rising, falling = self.sides
         if not falling:
             return _sum(rising)
+        if not self.parts:
+            return literal(self.constant, INT)()
         return find("-", (INT, INT))(_sum(rising), _sum(falling))
 
     @property
@@ -64,7 +66,7 @@ class Linear:
         rising = [_times(factor, term) for term, factor in self.parts if factor > 0]
         falling = [_times(-factor, term) for term, factor in self.parts if factor < 0]
         if self.constant:
-            (rising if self.constant > 0 else falling).append(literal(abs(self.constant), INT))
+            (rising if self.constant > 0 else falling).append(literal(abs(self.constant), INT)())
         return rising, falling
 
 
@@ -95,12 +97,12 @@ def _forms(term: Term) -> list[Linear]:
 
 
 def _times(factor: int, term: Term) -> Term:
-    return term if factor == 1 else find("*", (INT, INT))(literal(factor, INT), term)
+    return term if factor == 1 else find("*", (INT, INT))(literal(factor, INT)(), term)
 
 
 def _sum(terms: Sequence[Term]) -> Term:
     if not terms:
-        return literal(0, INT)
+        return literal(0, INT)()
     total = terms[0]
     for term in terms[1:]:
         total = find("+", (INT, INT))(total, term)
@@ -122,7 +124,7 @@ class Compared:
         """The comparison with nothing negative on either side."""
         rising, falling = self.linear.sides
         name = "=" if self.is_equality else "<="
-        one = literal(1, INT)
+        one = literal(1, INT)()
         if not self.is_equality and self.linear.constant == 1 and len(rising) > 1:
             name, rising = "<", [term for term in rising if term != one]
         return find(name, (INT, INT))(_sum(rising), _sum(falling))
@@ -242,7 +244,7 @@ def written(condition: Condition) -> Term:
             return find("not", (BOOL,))(part.term)
         case Joined(is_all, parts):
             if not parts:
-                return literal(is_all, BOOL)
+                return literal(is_all, BOOL)()
             total = written(parts[0])
             for part in parts[1:]:
                 total = find("and" if is_all else "or", (BOOL, BOOL))(total, written(part))

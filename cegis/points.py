@@ -55,9 +55,9 @@ class Template:
 def _boolean_target(constraint: Term, call: Term) -> Term | None:
     """The value of a Boolean call that stands alone, or alone under ``not``."""
     if constraint == call:
-        return literal(True, BOOL)
+        return literal(True, BOOL)()
     if constraint.operator.name == "not" and constraint.arguments == (call,):
-        return literal(False, BOOL)
+        return literal(False, BOOL)()
     return None
 
 
