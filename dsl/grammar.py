@@ -35,11 +35,15 @@ class Production:
 
 @dataclass(frozen=True)
 class Grammar:
-    """``productions`` over nonterminals; a program is a term of ``start``."""
+    """``productions`` over nonterminals; a program is a term of ``start``.
+
+    A nonterminal of ``constants`` derives every literal of its sort, at cost 1, beside those of its productions.
+    """
 
     signature: SequenceSignature
     start: str
     productions: tuple[Production, ...]
+    constants: frozenset[str] = frozenset()
 
     def __post_init__(self) -> None:
         sorts: dict[str, Sort] = {}
@@ -58,6 +62,8 @@ class Grammar:
                 )
         if self.start not in sorts:
             raise GrammarError(f"the start {self.start!r} has no production; nonterminals: {', '.join(sorts)}")
+        for name in self.constants - sorts.keys():
+            raise GrammarError(f"{name!r} takes any constant, but has no production; give it at least one constant")
         for production in self.productions:
             for argument, sort in zip(production.arguments, production.operator.arguments, strict=True):
                 if argument not in sorts:
@@ -75,6 +81,8 @@ class Grammar:
 
     def derivations(self, term: Term, nonterminal: str) -> Iterator[int]:
         """The costs at which ``nonterminal`` derives ``term`` (none when it does not)."""
+        if nonterminal in self.constants and term.operator.is_literal and term.sort == self.sorts[nonterminal]:
+            yield 1
         for production in self.productions:
             if production.nonterminal == nonterminal and production.operator == term.operator:
                 costs = [

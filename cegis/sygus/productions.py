@@ -1,0 +1,179 @@
+"""Grammars of a ``synth-fun``: as they are written, and as the productions that a search goes through.
+
+A written rule is a term with nonterminals for leaves, as ``(+ Start (* 2 x))``. The search wants one operator per
+production and no detours, so
+
+1. an argument that is no nonterminal gets a nonterminal of its own, named by its text: ``(* 2 x)``, ``2``, ``x``;
+2. a rule that is a nonterminal alone is replaced by the rules of that nonterminal, and so on;
+3. nonterminals that derive nothing, or that no program reaches, are left out;
+4. nonterminals with the same productions are one (the coarsest bisimulation), so no term is enumerated twice.
+
+The language stays the same to the letter. Every operator and every leaf costs 1, so the cost of a program is its size.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+
+from dsl.grammar import Grammar, Production
+from dsl.operators import GrammarError, Operator, Sort, Term
+from dsl.scalars import ScalarSignature, variable
+
+Body = tuple[Operator, tuple[str, ...]]  # an operator and the nonterminals of its arguments
+Bodies = dict[str, dict[Body, None]]  # per nonterminal, in order
+
+
+def nonterminal(name: str, sort: Sort) -> Term:
+    """The leaf of a rule that stands for any term of a nonterminal."""
+    return variable(name, sort)()
+
+
+def any_constant(sort: Sort) -> Term:
+    """The leaf of a rule that stands for any literal."""
+    return variable(f"(Constant {sort.name})", sort)()
+
+
+def any_variable(sort: Sort) -> Term:
+    """The leaf of a rule that stands for any parameter."""
+    return variable(f"(Variable {sort.name})", sort)()
+
+
+@dataclass(frozen=True)
+class WrittenGrammar:
+    """``rules[name]``: what the nonterminal may be, in the order of the file. The first nonterminal is the start."""
+
+    signature: ScalarSignature
+    rules: Mapping[str, tuple[Term, ...]]
+    sorts: Mapping[str, Sort]
+
+    @property
+    def start(self) -> str:
+        return next(iter(self.sorts))
+
+    def derives(self, term: Term, name: str | None = None) -> bool:
+        """Whether ``term`` is built by these very rules from ``name`` (the start); looks at no production below."""
+        return self._derives(term, name or self.start, frozenset())
+
+    def _derives(self, term: Term, name: str, passed: frozenset[str]) -> bool:
+        """``passed``: nonterminals that ``term`` as a whole came through already."""
+        if name in passed or term.sort != self.sorts[name]:
+            return False
+        return any(self._matches(rule, term, passed | {name}) for rule in self.rules[name])
+
+    def _matches(self, rule: Term, term: Term, passed: frozenset[str]) -> bool:
+        if rule == any_constant(term.sort):
+            return term.operator.is_literal
+        if rule == any_variable(term.sort):
+            return term in self.signature.variables
+        if rule.operator.is_variable and rule.operator.name in self.rules:
+            return self._derives(term, rule.operator.name, passed)
+        return rule.operator == term.operator and all(
+            self._matches(part, argument, frozenset())
+            for part, argument in zip(rule.arguments, term.arguments, strict=True)
+        )
+
+    def productions(self, constants: Iterable[Term] = ()) -> Grammar:
+        """The same language for the search; ``constants`` are tried where any literal may stand.
+
+        Raises GrammarError where the start derives no term.
+        """
+        bodies, free = _Flattening(self, tuple(constants)).closed()
+        bodies = _productive(bodies)
+        if self.start not in bodies:
+            raise GrammarError(f"the grammar derives no term from {self.start}: every rule leads back to itself")
+        edges = {name: {part: None for _, parts in bodies[name] for part in parts} for name in bodies}
+        bodies = {name: bodies[name] for name in _closure(self.start, edges)}
+        merged = _merged(bodies, free)
+        rows = {
+            Production(name, operator, tuple(merged[part] for part in parts)): None
+            for name in bodies
+            if merged[name] == name
+            for operator, parts in bodies[name]
+        }
+        return Grammar(self.signature, self.start, tuple(rows), free & set(merged.values()))
+
+
+class _Flattening:
+    """Steps 1 and 2 for one grammar: ``bodies`` and ``units`` (rules that are a nonterminal alone) as they come."""
+
+    def __init__(self, written: WrittenGrammar, constants: Sequence[Term]) -> None:
+        self.parameters, self.constants = written.signature.variables, constants
+        self.sorts = dict(written.sorts)
+        self.bodies: Bodies = {name: {} for name in written.rules}
+        self.units: dict[str, dict[str, None]] = {name: {} for name in written.rules}
+        self.free: set[str] = set()  # nonterminals that derive any literal of their sort
+        for name, rules in written.rules.items():
+            for rule in rules:
+                self._add(name, rule)
+
+    def _add(self, name: str, rule: Term) -> None:
+        if rule.operator.is_variable and rule.operator.name in self.units:
+            self.units[name][rule.operator.name] = None
+        elif rule == any_constant(rule.sort):
+            self.free.add(name)
+            self._add_leaves(name, (term for term in self.constants if term.sort == rule.sort))
+        elif rule == any_variable(rule.sort):
+            self._add_leaves(name, (term for term in self.parameters if term.sort == rule.sort))
+        else:
+            self.bodies[name][rule.operator, tuple(map(self._argument, rule.arguments))] = None
+
+    def _add_leaves(self, name: str, terms: Iterable[Term]) -> None:
+        self.bodies[name] |= {(term.operator, ()): None for term in terms}
+
+    def _argument(self, part: Term) -> str:
+        """The nonterminal of an argument; one of its own where it is none."""
+        name = str(part)
+        if name not in self.sorts:
+            self.sorts[name], self.bodies[name], self.units[name] = part.sort, {}, {}
+            self._add(name, part)
+        return name
+
+    def closed(self) -> tuple[Bodies, frozenset[str]]:
+        """The bodies, and which nonterminals derive any literal, with what is reached through units."""
+        reach = {name: _closure(name, self.units) for name in self.bodies}
+        bodies = {name: {body: None for other in reach[name] for body in self.bodies[other]} for name in self.bodies}
+        return bodies, frozenset(name for name in bodies if self.free & reach[name].keys())
+
+
+def _closure(name: str, edges: Mapping[str, Iterable[str]]) -> dict[str, None]:
+    """``name`` and what is reached from it, nearest first."""
+    reached, queue = {name: None}, [name]
+    for current in queue:
+        for other in edges[current]:
+            if other not in reached:
+                reached[other] = None
+                queue.append(other)
+    return reached
+
+
+def _productive(bodies: Bodies) -> Bodies:
+    """Without the nonterminals that derive no finite term, and the bodies that use them."""
+    good: set[str] = set()
+    while True:
+        more = {name for name in bodies if any(good.issuperset(arguments) for _, arguments in bodies[name])}
+        if more == good:
+            break
+        good = more
+    return {name: {body: None for body in bodies[name] if good.issuperset(body[1])} for name in bodies if name in good}
+
+
+def _merged(bodies: Bodies, free: frozenset[str]) -> dict[str, str]:
+    """For every nonterminal the first one that has the same productions, as far down as one looks."""
+    merged = dict.fromkeys(bodies, "")
+    while True:
+        keys = {
+            name: (
+                merged[name],
+                name in free,
+                frozenset((o, tuple(merged[a] for a in args)) for o, args in bodies[name]),
+            )
+            for name in bodies
+        }
+        first: dict[object, str] = {}
+        for name, key in keys.items():
+            first.setdefault(key, name)
+        finer = {name: first[key] for name, key in keys.items()}
+        if len(set(finer.values())) == len(set(merged.values())):
+            return finer
+        merged = finer

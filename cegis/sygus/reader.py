@@ -1,0 +1,320 @@
+"""SyGuS-IF 2.1 files as problems: one method per command.
+
+The language is that of "The SyGuS Language Standard, Version 2.1" (Padhi, Polgreen, Raghothaman, Reynolds, Udupa, 2021)
+over Int, Bool, bit-vectors and strings, and what SyGuS-IF 1.0 wrote differently: ``(BitVec 64)``, grammars without a
+predeclaration, ``declare-primed-var``, old names. Two commands are sugar and are taken apart here:
+
+    (inv-constraint inv pre trans post)    pre(x) => inv(x),  inv(x) and trans(x, x!) => inv(x!),  inv(x) => post(x)
+    (chc-constraint (x ...) body head)     body => head
+
+Oracles, recursion, quantifiers, optimisation, data types, arrays and reals are refused by name and place.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from lark import Token
+
+from cegis.domain import DomainError
+from cegis.formula import FormulaSpec, Function, subterms
+from cegis.sygus.grammars import constants_for, read_grammar
+from cegis.sygus.problem import SygusProblem
+from cegis.sygus.productions import WrittenGrammar
+from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, nearest, shown
+from cegis.sygus.terms import Scope, applied, read_sort, read_term, symbol
+from dsl import theory
+from dsl.operators import BOOL, GrammarError, Operator, Sort, Term
+from dsl.scalars import ScalarSignature, variable
+
+LOGICS = (
+    "ALL", "BV", "CLIA", "LIA", "NIA", "S", "SLIA", "SNIA", "UFBV", "UFLIA", "UFNIA", "UFSLIA",
+    "PBE_BV", "PBE_SLIA", "QF_BV", "QF_LIA", "QF_NIA", "QF_S", "QF_SLIA",
+    "QF_UFBV", "QF_UFLIA", "QF_UFNIA",
+)  # fmt: skip
+Items = Sequence[Expression]
+Parameters = tuple[tuple[str, Sort], ...]
+REFUSED_FEATURES = (":oracles", ":recursion", ":weights")
+
+
+def read(path: str | Path) -> SygusProblem:
+    """The problem of a file; raises SygusError, ``file:line:column: ...``, where it is none we can read."""
+    try:
+        text = Path(path).read_text(encoding="utf-8")
+    except UnicodeDecodeError as error:
+        raise SygusError(
+            f"expected UTF-8 text, got the byte {error.object[error.start]:#04x}", 1, 1, str(path)
+        ) from None
+    return read_text(text, str(path))
+
+
+def read_text(text: str, file: str = "input") -> SygusProblem:
+    """The problem of a text; ``file`` is what messages call it."""
+    try:
+        reading = Reading()
+        for expression in expressions(text):
+            reading.command(expression)
+        return reading.problem(file)
+    except SygusError as error:
+        raise error.within(file) from None
+    except RecursionError:
+        raise SygusError("a term is nested too deeply to be read", 1, 1, file) from None
+
+
+class Reading:
+    """The state of reading one file."""
+
+    def __init__(self) -> None:
+        self.logic = ""
+        self.last: Expression = Token("SYMBOL", "", line=1, column=1)
+        self.is_done = False
+        self.sorts: dict[str, Sort] = {}
+        self.variables: dict[str, Sort] = {}
+        self.functions: dict[str, Function] = {}
+        self.definitions: dict[str, Operator] = {}
+        self.written: dict[str, WrittenGrammar | None] = {}
+        self.constraints: list[Term] = []
+        self.assumptions: list[Term] = []
+        self.operators: dict[str, Operator] = {}  # what can be applied: functions to be found, and defined ones
+        self.macros: dict[str, tuple[Parameters, Term]] = {}
+        self.terms: dict[str, Term] = {}  # what a name means in a constraint: variables, bodies of defined constants
+        self.scope = Scope(self.terms, self.operators, self.macros, sorts=self.sorts)
+        self.commands: dict[str, Callable[[Expression, Items], None]] = {
+            "set-logic": self._set_logic,
+            "set-feature": self._set_feature,
+            "define-sort": self._define_sort,
+            "define-fun": self._define,
+            "declare-var": self._declare,
+            "declare-const": self._declare,
+            "declare-fun": self._declare_function,
+            "declare-primed-var": self._declare_primed,
+            "synth-fun": self._synthesize,
+            "synth-inv": self._synthesize_invariant,
+            "constraint": self._constraint,
+            "assume": self._assume,
+            "inv-constraint": self._invariant,
+            "chc-constraint": self._clause,
+            "check-synth": self._check,
+            **dict.fromkeys(("set-info", "set-option", "set-options", "exit"), self._ignore),
+        }
+
+    def command(self, expression: Expression) -> None:
+        """Take one top-level expression."""
+        self.last = expression
+        match expression:
+            case Group(items=[Token(type="SYMBOL") as head, *arguments]):
+                method = self.commands.get(head)
+                if method is None:
+                    raise fault(expression, f"the command {head} is not supported{nearest(head, self.commands)}")
+                if self.is_done and method != self._ignore:
+                    raise fault(expression, f"the command {head} after (check-synth) is not supported")
+                method(expression, arguments)
+            case _:
+                raise fault(expression, f"expected a command in brackets, got {shown(expression)}")
+
+    def problem(self, file: str) -> SygusProblem:
+        """What the commands so far ask."""
+        if not self.functions:
+            raise fault(self.last, "the file asks for no function: expected a synth-fun or a synth-inv")
+        try:
+            spec = FormulaSpec(
+                tuple(self.functions.values()),
+                tuple(self.variables.items()),
+                tuple(self.constraints),
+                tuple(self.assumptions),
+            )
+        except (DomainError, GrammarError) as error:
+            raise fault(self.last, str(error)) from None
+        definitions = tuple(self.definitions.values())
+        open_problem = SygusProblem(self.logic or "ALL", spec, {}, self.written, definitions, file)
+        grammars = {
+            name: None if written is None else written.productions(constants_for(open_problem, written, name))
+            for name, written in self.written.items()
+        }
+        return replace(open_problem, grammars=grammars)
+
+    # --- settings -----------------------------------------------------------------------------------------------
+
+    def _ignore(self, place: Expression, items: Items) -> None:
+        """Nothing in this command changes what is asked."""
+
+    def _set_logic(self, place: Expression, items: Items) -> None:
+        [name] = expect(place, items, "(set-logic NAME)", 1)
+        if name not in LOGICS:
+            raise fault(name, f"the logic {shown(name)} is not supported; known: {', '.join(LOGICS)}")
+        if self.logic:
+            raise fault(place, f"the logic is set twice, to {self.logic} and {name}")
+        self.logic = str(name)
+
+    def _set_feature(self, place: Expression, items: Items) -> None:
+        name, value = expect(place, items, "(set-feature :NAME true)", 2)
+        if name in REFUSED_FEATURES and value != "false":
+            raise fault(place, f"the feature {name} is not supported")
+
+    def _check(self, place: Expression, items: Items) -> None:
+        expect(place, items, "(check-synth)", 0)
+        self.is_done = True
+
+    # --- declarations -------------------------------------------------------------------------------------------
+
+    def _define_sort(self, place: Expression, items: Items) -> None:
+        """``(define-sort NAME () SORT)``, or without the brackets, as in SyGuS-IF 1.0."""
+        if len(items) == 3 and isinstance(items[1], Group) and not items[1].items:
+            items = (items[0], items[2])
+        name, sort = expect(place, items, "(define-sort NAME () SORT)", 2)
+        self.sorts[symbol(name)] = read_sort(sort, self.sorts)
+
+    def _declare(self, place: Expression, items: Items) -> None:
+        name, sort = expect(place, items, f"({place.items[0]} NAME SORT)" if isinstance(place, Group) else "", 2)
+        self._variable(name, self._new(name), read_sort(sort, self.sorts))
+
+    def _declare_function(self, place: Expression, items: Items) -> None:
+        match items:
+            case [name, Group(items=[]), sort]:
+                self._declare(place, (name, sort))
+            case _:
+                raise fault(place, "an uninterpreted function with arguments is not supported")
+
+    def _declare_primed(self, place: Expression, items: Items) -> None:
+        name, sort = expect(place, items, "(declare-primed-var NAME SORT)", 2)
+        self._declare(place, items)
+        self._variable(name, symbol(name) + "!", read_sort(sort, self.sorts))
+
+    def _variable(self, place: Expression, name: str, sort: Sort) -> Term:
+        if name in self.terms:
+            raise fault(place, f"the name {name!r} is declared twice")
+        self.variables[name] = sort
+        self.terms[name] = variable(name, sort)()
+        return self.terms[name]
+
+    def _define(self, place: Expression, items: Items) -> None:
+        """A body that calls a function to be found has no readings of its own yet: it is put in where it is used."""
+        head, names, sort, text = expect(place, items, "(define-fun NAME ((ARGUMENT SORT) ...) SORT BODY)", 4)
+        name, parameters, result = self._new(head), self._parameters(names), read_sort(sort, self.sorts)
+        values = {key: term for key, term in self.terms.items() if key not in self.variables}
+        values |= {key: variable(key, sort)() for key, sort in parameters}
+        body = read_term(text, replace(self.scope, terms=values))
+        if body.sort != result:
+            raise fault(text, f"{name} is declared to be of sort {result.name}, but its body is of {body.sort.name}")
+        calls = {function.operator for function in self.functions.values()}
+        if not parameters:
+            self.terms[name] = body
+        if any(inner.operator in calls for inner in subterms(body)):
+            self.macros[name] = (parameters, body)
+        else:
+            self.definitions[name] = theory.define(name, parameters, body)
+            if parameters:
+                self.operators[name] = self.definitions[name]
+
+    def _synthesize(self, place: Expression, items: Items) -> None:
+        head, names, sort, *grammar = expect(place, items, "(synth-fun NAME ((ARGUMENT SORT) ...) SORT)", 3, most=5)
+        self._function(head, self._parameters(names), read_sort(sort, self.sorts), grammar)
+
+    def _synthesize_invariant(self, place: Expression, items: Items) -> None:
+        head, names, *grammar = expect(place, items, "(synth-inv NAME ((ARGUMENT SORT) ...))", 2, most=4)
+        self._function(head, self._parameters(names), BOOL, grammar)
+
+    def _function(self, head: Expression, parameters: Parameters, result: Sort, grammar: Items) -> None:
+        function = Function(self._new(head), ScalarSignature(parameters, result))
+        written = None
+        if grammar:
+            constants = {name: operator() for name, operator in self.definitions.items() if not operator.arguments}
+            operators = {name: operator for name, operator in self.definitions.items() if operator.arguments}
+            written = read_grammar(grammar, function, Scope(constants, operators, sorts=self.sorts))
+        self.functions[function.name] = function
+        self.written[function.name] = written
+        self.operators[function.name] = function.operator
+
+    def _new(self, head: Expression) -> str:
+        """The name a command declares, unless it is taken."""
+        name = symbol(head)
+        if name in (*self.terms, *self.operators, *self.macros):
+            raise fault(head, f"the name {name!r} is declared twice")
+        if name in theory.names():
+            raise fault(head, f"the name {name!r} is that of an operator")
+        return name
+
+    def _parameters(self, expression: Expression) -> Parameters:
+        if not isinstance(expression, Group):
+            raise fault(expression, f"expected ((ARGUMENT SORT) ...), got {shown(expression)}")
+        parameters: dict[str, Sort] = {}
+        for item in expression.items:
+            if not isinstance(item, Group) or len(item.items) != 2:
+                raise fault(item, f"expected (ARGUMENT SORT), got {shown(item)}")
+            name = symbol(item.items[0])
+            if name in parameters:
+                raise fault(item, f"the argument {name!r} is declared twice")
+            parameters[name] = read_sort(item.items[1], self.sorts)
+        return tuple(parameters.items())
+
+    # --- what is asked ------------------------------------------------------------------------------------------
+
+    def _constraint(self, place: Expression, items: Items) -> None:
+        self.constraints.append(self._formula(place, items))
+
+    def _assume(self, place: Expression, items: Items) -> None:
+        self.assumptions.append(self._formula(place, items))
+
+    def _formula(self, place: Expression, items: Items) -> Term:
+        [text] = expect(place, items, "(constraint FORMULA)", 1)
+        term = read_term(text, self.scope)
+        if term.sort != BOOL:
+            raise fault(text, f"expected a formula of sort Bool, got a term of sort {term.sort.name}")
+        return term
+
+    def _invariant(self, place: Expression, items: Items) -> None:
+        names = expect(place, items, "(inv-constraint INV PRE TRANS POST)", 4)
+        invariant = self.functions.get(str(names[0]))
+        if invariant is None or invariant.signature.result != BOOL:
+            raise fault(names[0], f"expected the name of an invariant to be found, got {shown(names[0])}")
+        before = [self._universal(name, sort) for name, sort in invariant.signature.parameters]
+        after = [self._universal(f"{name}!", sort) for name, sort in invariant.signature.parameters]
+        inv, pre, trans, post = (self._caller(name) for name in names)
+        self.constraints += [
+            _implies(pre(before), inv(before)),
+            _implies(theory.find("and", (BOOL, BOOL))(inv(before), trans(before + after)), inv(after)),
+            _implies(inv(before), post(before)),
+        ]
+
+    def _caller(self, head: Expression) -> Callable[[list[Term]], Term]:
+        """Applies the function called ``head`` to Bool."""
+
+        def call(arguments: list[Term]) -> Term:
+            term = applied(head, symbol(head), arguments, self.scope)
+            if term.sort != BOOL:
+                raise fault(head, f"expected a function to Bool, got {shown(head)} to {term.sort.name}")
+            return term
+
+        return call
+
+    def _clause(self, place: Expression, items: Items) -> None:
+        names, body, head = expect(place, items, "(chc-constraint ((VARIABLE SORT) ...) BODY HEAD)", 3)
+        bound = {name: self._universal(name, sort) for name, sort in self._parameters(names)}
+        parts = [read_term(part, self.scope.binding(bound)) for part in (body, head)]
+        for part, term in zip((body, head), parts, strict=True):
+            if term.sort != BOOL:
+                raise fault(part, f"expected a formula of sort Bool, got a term of sort {term.sort.name}")
+        self.constraints.append(_implies(*parts))
+
+    def _universal(self, name: str, sort: Sort) -> Term:
+        """A variable for one constraint. One that is declared will do, but not where an assumption binds it."""
+        free = (name, *(f"{name}_{number}" for number in range(1, len(self.terms) + 2)))
+        for candidate in free:
+            if self.variables.get(candidate) == sort and not self.assumptions:
+                return self.terms[candidate]
+            if candidate not in self.terms:
+                return self._variable(self.last, candidate, sort)
+        raise AssertionError("one of the names is free")
+
+
+def expect(place: Expression, items: Items, shape: str, least: int, most: int | None = None) -> Items:
+    """The arguments of a command, if they are as many as it takes."""
+    if not least <= len(items) <= (least if most is None else most):
+        raise fault(place, f"expected {shape}, got {shown(place)}")
+    return items
+
+
+def _implies(condition: Term, conclusion: Term) -> Term:
+    return theory.find("=>", (BOOL, BOOL))(condition, conclusion)

@@ -1,0 +1,264 @@
+"""Expressions as terms and sorts: literals, variables, applications, ``let``.
+
+Rows of the theories are unary to ternary; what SMT-LIB writes with more arguments is taken apart here: chainable
+relations into conjunctions, right- and left-associative operators into nested ones, ``distinct`` into inequalities.
+Long sums and conjunctions become balanced trees, which are as true and less deep. Names of SyGuS-IF 1.0 are translated.
+"""
+
+from __future__ import annotations
+
+import ast
+import re
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
+from itertools import combinations, pairwise
+
+from lark import Token
+
+from cegis.formula import rebuilt
+from cegis.sygus.syntax import Expression, Group, SygusError, fault, nearest, shown
+from dsl import theory
+from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
+from dsl.scalars import variable
+from dsl.text import Printer
+
+MOST_NODES = 100_000  # of one term, shared subterms counted as often as they occur
+CHAINABLE = ("=", "<", "<=", ">", ">=", "str.<", "str.<=")
+ASSOCIATIVE = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", "bvxor", "xor")
+LEFT = ("-", "div", "bvsub", "concat")
+DIALECT = {"int.to.str": "str.from_int", "str.to.int": "str.to_int", "implies": "=>", "iff": "="}
+LAST_CHARACTER = 0x2FFFF  # of SMT-LIB's alphabet
+QUANTIFIERS = ("forall", "exists")
+ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]{1,5})\}|([0-9a-fA-F]{4}))")
+SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/-]*")
+RESERVED = ("let", "_", "!", "as", "par", "true", "false", "Constant", "Variable", "exists", "forall")
+
+
+@dataclass(frozen=True)
+class Scope:
+    """What names mean: ``terms`` for themselves, ``operators`` and ``macros`` when they are applied.
+
+    ``macros`` are defined functions whose bodies call a function to be found: an application is its body at once.
+    ``rows`` are operators that go before those of the theories, by name and sorts of the arguments. A rule of a grammar
+    knows ``leaves`` such as ``(Constant Int)``, and each of its applications is one row.
+    """
+
+    terms: Mapping[str, Term] = field(default_factory=dict)
+    operators: Mapping[str, Operator] = field(default_factory=dict)
+    macros: Mapping[str, tuple[tuple[tuple[str, Sort], ...], Term]] = field(default_factory=dict)
+    rows: Mapping[tuple[str, tuple[Sort, ...]], Operator] = field(default_factory=dict)
+    sorts: Mapping[str, Sort] = field(default_factory=dict)
+    leaves: Mapping[str, Callable[[Sort], Term]] = field(default_factory=dict)
+    is_rule: bool = False
+
+    def binding(self, terms: Mapping[str, Term]) -> Scope:
+        """This scope, where ``terms`` shadow what had their names."""
+        return replace(self, terms={**self.terms, **terms})
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        return (*self.terms, *self.operators, *self.macros, *(name for name, _ in self.rows))
+
+
+def read_term(expression: Expression, scope: Scope) -> Term:
+    """The term an expression stands for; raises SygusError with the place of what is wrong."""
+    if isinstance(expression, Token):
+        return _literal(expression) or _named(expression, scope)
+    match expression.items:
+        case ["let", *_] if scope.is_rule:
+            raise fault(expression, "a let in a grammar is not supported")
+        case ["let", Group(items=bindings), body]:
+            pairs = (_binding(binding, scope) for binding in bindings)
+            return read_term(body, scope.binding(dict(pairs)))
+        case ["!", body, *_]:
+            return read_term(body, scope)
+        case ["-", Token(type="NUMERAL") as number] if not number.startswith("-"):
+            return theory.literal(-int(number), INT)()
+        case ["_", str(bits), str(width)] if re.fullmatch(r"bv[0-9]+", bits) and width.isdigit() and int(width):
+            return _bits(expression, int(bits[2:]), int(width))
+        case ["_", "char", Token(type="HEXADECIMAL") as code] if int(code[2:], 16) <= LAST_CHARACTER:
+            return theory.literal(chr(int(code[2:], 16)), STRING)()
+        case [Token() as head, sort] if head in scope.leaves:
+            return scope.leaves[head](read_sort(sort, scope.sorts))
+        case [Token() as head, *_] if head in QUANTIFIERS:
+            raise fault(head, f"a quantifier ({head}) is not supported; only declared variables range over all values")
+        case [head, _, *_]:
+            arguments = [read_term(argument, scope) for argument in expression.items[1:]]
+            return applied(head, operator_name(head), arguments, scope)
+    raise fault(expression, f"expected a term, got {shown(expression)}")
+
+
+def read_sort(expression: Expression, sorts: Mapping[str, Sort]) -> Sort:
+    """Int, Bool, String, a bit-vector (also as ``(BitVec 64)``), or a name of ``sorts``."""
+    match expression:
+        case Group(items=["_", "BitVec", str(width)]) | Group(items=["BitVec", str(width)]) if width.isdigit():
+            if int(width) < 1:
+                raise fault(expression, f"expected bit-vectors of at least 1 bit, got {shown(expression)}")
+            return bitvector(int(width))
+        case Token() if expression in (known := {"Int": INT, "Bool": BOOL, "String": STRING, **sorts}):
+            return known[expression]
+    raise fault(expression, f"the sort {shown(expression)} is not supported; known: Int, Bool, String and (_ BitVec n)")
+
+
+def symbol(expression: Expression) -> str:
+    """The name a symbol declares, with bars only where it needs them; raises SygusError for anything else."""
+    if not isinstance(expression, Token) or expression.type != "SYMBOL":
+        raise fault(expression, f"expected a name, got {shown(expression)}")
+    name = str(expression)
+    if name.startswith("|") and SIMPLE_SYMBOL.fullmatch(name[1:-1]):
+        name = name[1:-1]
+    if name in RESERVED:
+        raise fault(expression, f"the name {name!r} is reserved")
+    return name
+
+
+def operator_name(head: Expression) -> str:
+    """What an application applies: a symbol, or an indexed identifier as ``(_ extract 7 0)``."""
+    match head:
+        case Token(type="SYMBOL"):
+            return DIALECT.get(head, head if head in RESERVED else symbol(head))
+        case Group(items=["_", Token(type="SYMBOL"), *indices]) if indices and all(
+            isinstance(index, Token) and index.isdigit() for index in indices
+        ):
+            return str(head)
+    raise fault(head, f"expected the name of a function, got {shown(head)}")
+
+
+def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scope) -> Term:
+    """``name`` applied to arguments, taken apart where no row has so many."""
+    sorts = tuple(argument.sort for argument in arguments)
+    if (name, sorts) in scope.rows:
+        return _sized(place, scope.rows[name, sorts](*arguments))
+    if name in scope.macros:
+        parameters, body = scope.macros[name]
+        _check_arguments(place, name, tuple(sort for _, sort in parameters), sorts)
+        values = {variable(key, sort)(): value for (key, sort), value in zip(parameters, arguments, strict=True)}
+        return _sized(place, rebuilt(body, values))
+    if name in scope.operators:
+        _check_arguments(place, name, scope.operators[name].arguments, sorts)
+        return _sized(place, scope.operators[name](*arguments))
+    try:
+        return _sized(place, _one_row(name, arguments) if scope.is_rule else desugared(name, arguments))
+    except GrammarError as error:
+        if isinstance(error, SygusError):
+            raise
+        if name.removeprefix("(_ ").split()[0] in theory.names():
+            raise fault(place, str(error)) from None
+        raise fault(place, f"unknown function {name!r}{nearest(name, (*theory.names(), *scope.names))}") from None
+
+
+def desugared(name: str, arguments: Sequence[Term]) -> Term:
+    """An application over the rows of the theories; raises GrammarError where there are none for it."""
+    match name, arguments:
+        case "distinct", [_, _, *_]:
+            return _balanced("and", [_apply("not", _apply("=", *pair)) for pair in combinations(arguments, 2)])
+        case _, [_, _, _, *_] if name in CHAINABLE:
+            return _balanced("and", [_apply(name, *pair) for pair in pairwise(arguments)])
+        case "=>", [*first, before, last] if first:
+            return desugared("=>", [*first, _apply("=>", before, last)])
+        case _, [_, _, _, *_] if name in ASSOCIATIVE:
+            return _balanced(name, arguments)
+        case _, [first, second, *rest] if rest and name in LEFT:
+            return desugared(name, [_apply(name, first, second), *rest])
+        case (("and" | "or" | "+" | "*" | "str.++"), [only]):
+            _apply(name, only, only)
+            return only
+    return _apply(name, *arguments)
+
+
+def _one_row(name: str, arguments: Sequence[Term]) -> Term:
+    sorts = tuple(argument.sort for argument in arguments)
+    try:
+        return theory.find(name, sorts)(*arguments)
+    except GrammarError:
+        return wide(name, sorts)(*arguments)
+
+
+def wide(name: str, sorts: Sequence[Sort]) -> Operator:
+    """One row for ``name`` applied to more arguments than the theory's row takes, as ``(+ x y z)``.
+
+    Its readings follow from the nested term, but it prints as the one application it is. Raises GrammarError.
+    """
+    parameters = tuple((f"_{place}", sort) for place, sort in enumerate(sorts))
+    body = desugared(name, [variable(hole, sort)() for hole, sort in parameters])
+    text = ast.unparse(Printer(frozenset()).print(body))
+    return replace(theory.define(name, parameters, body), python=text, parameters=(), definition=None)
+
+
+def _apply(name: str, *arguments: Term) -> Term:
+    return theory.find(name, tuple(argument.sort for argument in arguments))(*arguments)
+
+
+def _balanced(name: str, arguments: Sequence[Term]) -> Term:
+    if len(arguments) == 1:
+        return arguments[0]
+    half = (len(arguments) + 1) // 2
+    return _apply(name, _balanced(name, arguments[:half]), _balanced(name, arguments[half:]))
+
+
+def _literal(token: Token) -> Term | None:
+    match token.type:
+        case "NUMERAL":
+            return theory.literal(int(token), INT)()
+        case "HEXADECIMAL":
+            return _bits(token, int(token[2:], 16), 4 * (len(token) - 2))
+        case "BINARY":
+            return _bits(token, int(token[2:], 2), len(token) - 2)
+        case "TEXT":
+            return theory.literal(_unescaped(token), STRING)()
+        case "DECIMAL":
+            raise fault(token, f"real numbers are not supported, got {token}")
+    return theory.literal(token == "true", BOOL)() if token in ("true", "false") else None
+
+
+def _bits(place: Expression, value: int, width: int) -> Term:
+    if value >> width:
+        raise fault(place, f"expected a number of {width} bits, got {shown(place)}")
+    return theory.literal(value, bitvector(width))()
+
+
+def _unescaped(token: Token) -> str:
+    """The string a literal stands for: doubled quotes, and the escapes of SMT-LIB 2.6 (Unicode strings, section 3)."""
+
+    def character(match: re.Match[str]) -> str:
+        code = int(match[1] or match[2], 16)
+        return chr(code) if code <= LAST_CHARACTER else match[0]
+
+    return ESCAPE.sub(character, token[1:-1].replace('""', '"'))
+
+
+def _named(token: Token, scope: Scope) -> Term:
+    name = symbol(token)
+    if name in scope.terms:
+        return scope.terms[name]
+    if name in scope.operators or name in scope.macros:
+        return applied(token, name, (), scope)
+    if name in theory.names():
+        raise fault(token, f"{name} is a function: expected ({name} ...) with arguments")
+    raise fault(token, f"unknown name {name!r}{nearest(name, scope.names)}")
+
+
+def _binding(expression: Expression, scope: Scope) -> tuple[str, Term]:
+    """``(name term)``, or ``(name sort term)`` as in SyGuS-IF 1.0."""
+    match expression:
+        case Group(items=[name, value]):
+            return symbol(name), read_term(value, scope)
+        case Group(items=[name, sort, value]):
+            term, expected = read_term(value, scope), read_sort(sort, scope.sorts)
+            if term.sort != expected:
+                raise fault(value, f"expected a term of sort {expected.name}, got one of sort {term.sort.name}")
+            return symbol(name), term
+    raise fault(expression, f"expected (name term) in a let, got {shown(expression)}")
+
+
+def _check_arguments(place: Expression, name: str, expected: Sequence[Sort], got: Sequence[Sort]) -> None:
+    if tuple(expected) != tuple(got):
+        texts = [f"({', '.join(sort.name for sort in sorts)})" for sorts in (expected, got)]
+        raise fault(place, f"{name} takes {texts[0]}, got {texts[1]}")
+
+
+def _sized(place: Expression, term: Term) -> Term:
+    """The term, if it is small enough to be worked with; raises SygusError before anything walks over it."""
+    if term.size > MOST_NODES:
+        raise fault(place, f"the term has more than {MOST_NODES:,} nodes when its lets and definitions are written out")
+    return term
