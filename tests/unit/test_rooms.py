@@ -20,7 +20,12 @@ ARROWS = {
 }
 SOLVERS = {"z3", "cvc5", "bitwuzla"}
 TORCH_FILES = {"torch_model.py", "training.py", "pruning.py", "catalog.py"}  # the rest of tasks imports it lazily
-SOLVER_FILES = {"backends/bitwuzla_adapter.py", "benchmarks/sygus.py", "benchmarks/native.py"}  # a wall, or a peer
+SOLVER_FILES = {  # a wall, or a peer
+    "backends/bitwuzla_adapter.py",
+    "backends/cvc5_program.py",
+    "benchmarks/native.py",
+    "benchmarks/sygus.py",
+}
 FILES = [path for room in ARROWS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
@@ -66,7 +71,7 @@ def test_torch_is_seen_in_tasks_alone_and_late_outside_its_own_files():
     for path in FILES:
         for name, at_import in imports(path):
             if name.partition(".")[0] == "torch":
-                assert path.parent == ROOT / "tasks", path
+                assert ROOT / "tasks" in path.parents, path
                 assert path.name in TORCH_FILES or not at_import, f"{path.name}: import torch where it is used"
 
 
