@@ -1,182 +1,176 @@
 """The bank: terms by nonterminal and cost, one row per behaviour on the examples seen so far.
 
 Bottom-up enumeration with observational equivalence (Udupa et al., TRANSIT, PLDI 2013; Albarghouthi et al., CAV
-2013), kept instead of rebuilt when an example arrives. Every candidate ever built is remembered as a production and
-the rows of its arguments, next to the row (behaviour) it fell into. A new example gives each candidate one more value;
-candidates that part from their row found rows of their own, and ``grow`` combines only what has not been combined.
+2013). A bank that ``remember``s keeps every candidate ever built as a place in a block, next to the row (behaviour) it
+fell into: a new example gives each candidate one more value, candidates that part from their row found rows of their
+own, and ``grow`` combines only what has not been combined. One that does not remember keeps the cheapest candidate of
+each row alone, is smaller and quicker, and starts afresh at a new example.
 
-All values of a block of candidates are computed by one numpy call. Behaviours are compared by a 64-bit key that is
-linear in the values, so a new example updates a key by one multiplication; a row is checked value by value against
-every candidate that shares its key. The bank knows no target: choosing candidates is ``enumeration``'s work.
+A block is the product of ranges of argument rows; all its values are computed by one numpy call that broadcasts, and
+where arguments are Python objects (strings), once for each combination of different arguments on an example.
+Behaviours are compared by a 64-bit key, a sum over the examples of mixed values with random odd weights: two of n
+behaviours share one with probability about n*n / 2**64, and the later one is then lost. Memory is counted, and growth
+stops before it passes ``max_memory_mb``. The bank knows no target: choosing candidates is ``enumeration``'s work.
 """
 
 from __future__ import annotations
 
 import math
+import time
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl import boxes
+from dsl.boxes import Box
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Sort, Term
-from dsl.sequences import SequenceBatch
+from dsl.store import Pool, Rows, Store
 
-CHUNK = 100_000  # candidates evaluated at once
-Rows = NDArray[np.int64]
+CHUNK = 2**16  # values evaluated at once (strings: times 16)
+MIX = np.uint64(0xD6E8FEB86659FD93)
+Costs = tuple[int, ...]
+
+
+class Batch(Protocol):
+    """Examples, as a signature makes them: ``SequenceBatch`` or ``Columns``."""
+
+    @property
+    def examples(self) -> int: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def has_empty(self) -> bool: ...
+    def widened(self, width: int, /) -> Any: ...
+    def part(self, start: int, stop: int, /) -> Any: ...
+    def joined(self, other: Any, /) -> Any: ...
 
 
 @dataclass
 class Block:
-    """Candidates built at once: ``children[i]`` are the argument rows of candidate i, ``row[i]`` its behaviour."""
+    """Candidates built at once, in lexicographic order of their argument rows: ``row[i]`` is candidate i's behaviour.
+
+    The arguments are the product of ``box``, ranges of the levels of ``costs``. ``row`` is None where the bank does
+    not remember.
+    """
 
     production: Production
     cost: int
-    children: NDArray[np.int32]  # (candidates, arity)
-    row: NDArray[np.int32]  # (candidates,)
+    costs: Costs
+    box: Box
+    row: NDArray[np.int32] | None = None  # (candidates,)
     given: Term | None = None
+
+    @property
+    def is_mirrored(self) -> bool:
+        """Whether mirror images are left out of it."""
+        return is_mirrored(self.production, self.costs)
+
+    @property
+    def members(self) -> Rows:
+        """The place of each candidate in the product: (candidates,)."""
+        places = np.arange(boxes.volume(self.box))
+        if self.is_mirrored and self.box[0][1] - 1 > self.box[1][0]:
+            (first, stop), (second, end) = self.box
+            return places[(np.arange(first, stop)[:, None] <= np.arange(second, end)).ravel()]
+        return places
 
 
 @dataclass(frozen=True)
 class Stray:
-    """Candidates of a block that part from their row on a new example, with their values on it."""
+    """Candidates of a block that part from their row on new examples, with their words on them."""
 
     block: int
-    members: NDArray[np.int64]
-    values: NDArray[Any]
-
-
-class Column:
-    """A numpy array that grows along its first axis in amortised constant time."""
-
-    def __init__(self, empty: NDArray[Any]) -> None:
-        self._room, self._length = empty, len(empty)
-
-    @property
-    def array(self) -> NDArray[Any]:
-        """What has been put in so far (a view)."""
-        return self._room[: self._length]
-
-    def extend(self, more: NDArray[Any]) -> None:
-        """Append along the first axis."""
-        needed = self._length + len(more)
-        if needed > len(self._room):
-            room = np.empty((max(needed, 2 * len(self._room)), *self._room.shape[1:]), self._room.dtype)
-            room[: self._length] = self.array
-            self._room = room
-        self._room[self._length : needed] = more
-        self._length = needed
-
-
-class Store:
-    """The rows of one nonterminal. ``values``: (rows, examples) or, for a positional sort, (rows, examples, width)."""
-
-    def __init__(self, sort: Sort) -> None:
-        self._values = Column(np.zeros((0, 0, 0) if sort.positional else (0, 0), sort.dtype))
-        self._keys = Column(np.zeros(0, np.uint64))
-        self._origin = Column(np.zeros((0, 3), np.int64))  # cost, block, member of the cheapest known candidate
-        self._sorted_keys, self._sorted_rows = np.zeros(0, np.uint64), np.zeros(0, np.int64)
-        self.levels: dict[int, Column] = defaultdict(lambda: Column(np.zeros(0, np.int64)))
-
-    @property
-    def values(self) -> NDArray[Any]:
-        return self._values.array
-
-    @property
-    def keys(self) -> NDArray[np.uint64]:
-        return self._keys.array
-
-    @property
-    def origin(self) -> NDArray[np.int64]:
-        return self._origin.array
-
-    @property
-    def costs(self) -> tuple[int, ...]:
-        """The costs at which there are rows."""
-        return tuple(cost for cost, rows in self.levels.items() if len(rows.array))
-
-    def append(self, values: NDArray[Any], keys: NDArray[np.uint64], origin: NDArray[np.int64]) -> Rows:
-        """Add rows with new, sorted, different keys; returns their numbers."""
-        rows = np.arange(len(self.keys), len(self.keys) + len(keys))
-        self._values.extend(values)
-        self._keys.extend(keys)
-        self._origin.extend(origin)
-        for cost in np.unique(origin[:, 0]):
-            self.levels[int(cost)].extend(rows[origin[:, 0] == cost])
-        place = np.searchsorted(self._sorted_keys, keys)
-        self._sorted_keys = np.insert(self._sorted_keys, place, keys)
-        self._sorted_rows = np.insert(self._sorted_rows, place, rows)
-        return rows
-
-    def cheapen(self, row: int, origin: tuple[int, int, int]) -> None:
-        """Note a cheaper candidate for a row."""
-        self.origin[row] = origin
-        self.levels[origin[0]].extend(np.array([row]))
-
-    def lookup(self, keys: NDArray[np.uint64]) -> Rows:
-        """The row of each key, -1 where there is none."""
-        if not len(self._sorted_keys):
-            return np.full(len(keys), -1, np.int64)
-        place = np.minimum(np.searchsorted(self._sorted_keys, keys), len(self._sorted_keys) - 1)
-        return np.where(self._sorted_keys[place] == keys, self._sorted_rows[place], -1)
-
-    def refine(self, column: NDArray[Any], keys: NDArray[np.uint64]) -> None:
-        """Give every row one more value, and its new key."""
-        self._values, self._keys = Column(np.concatenate([self.values, column], axis=1)), Column(keys)
-        self._sorted_rows = np.argsort(keys, kind="stable")
-        self._sorted_keys = keys[self._sorted_rows]
-
-    def widen(self, width: int) -> None:
-        """Pad positional values to ``width`` positions."""
-        if self.values.ndim == 3 and width > self.values.shape[2]:
-            self._values = Column(np.pad(self.values, ((0, 0), (0, 0), (0, width - self.values.shape[2]))))
+    places: Rows
+    words: NDArray[Any]
 
 
 class Bank:
-    """Grows by cost, splits by example. ``seed`` chooses the keys, and so which of two equally cheap terms stays."""
+    """Grows by cost, splits by example. ``seed`` chooses the keys, on which nothing depends but what may be lost."""
 
-    def __init__(self, grammar: Grammar, *, seed: int = 0) -> None:
+    def __init__(
+        self, grammar: Grammar, *, seed: int = 0, remember: bool = True, max_memory_mb: float = 2048.0
+    ) -> None:
         self.grammar = grammar
-        self.batch = SequenceBatch(np.zeros((0, 0), np.int8))
-        self.candidates = 0
+        self.batch: Batch = grammar.signature.batch(())
+        self.candidates, self.seconds = 0, 0.0
+        self.is_out_of_memory = False
+        self.max_memory_mb = max_memory_mb
+        self._remember = remember
         self._random = np.random.default_rng(seed)
         self._weight = np.zeros((0, 1), np.uint64)  # (examples, width, at least 1)
+        self._pools: dict[str, Pool] = {}
+        self._given: list[tuple[str, Term, int]] = []
+        self._start_afresh()
+
+    def _start_afresh(self) -> None:
         self._blocks: list[Block] = []
-        self._combined: dict[tuple[int, tuple[int, ...]], tuple[int, ...]] = {}
-        self.stores = {name: Store(sort) for name, sort in grammar.sorts.items()}
+        self._combined: dict[tuple[int, Costs], tuple[int, ...]] = {}
+        self._distinct: dict[Any, tuple[NDArray[Any], Rows]] = {}
+        self.stores = {name: self._new_store(sort) for name, sort in self.grammar.sorts.items()}
+
+    def _new_store(self, sort: Sort) -> Store:
+        pool = self._pools.setdefault(sort.name, Pool()) if sort.dtype == "object" else None
+        return Store(sort, pool, _shape(sort, self.batch), int(self.max_memory_mb * 2**20))
 
     # --- reading ------------------------------------------------------------------------------------------------
 
     @property
     def rows(self) -> int:
         """How many behaviours are held."""
-        return sum(len(store.keys) for store in self.stores.values())
+        return sum(map(len, self.stores.values()))
 
     @property
     def memory_mb(self) -> float:
-        """Memory of values and candidates, in MiB."""
-        values = sum(store.values.nbytes + 48 * len(store.keys) for store in self.stores.values())
-        return (values + sum(block.children.nbytes + block.row.nbytes for block in self._blocks)) / 2**20
+        """Memory of values, keys, strings and remembered candidates, in MiB."""
+        return self._nbytes() / 2**20
+
+    @property
+    def candidates_per_second(self) -> float:
+        """How many candidates were built per second of growing and observing."""
+        return self.candidates / self.seconds if self.seconds else 0.0
 
     def term(self, nonterminal: str, row: int) -> Term:
         """The cheapest known term of a row."""
-        store = self.stores[nonterminal]
-        _, number, member = store.origin[row]
-        block = self._blocks[int(number)]
-        if block.given is not None:
-            return block.given
-        children = zip(block.production.arguments, block.children[member], strict=True)
-        arguments: tuple[Term, ...] = tuple(self.term(name, int(child)) for name, child in children)
-        return Term(block.production.operator, arguments)
+        _, number, member = self.stores[nonterminal].origin[row]
+        return self._candidate(self._blocks[number], int(member))
 
     def find(self, nonterminal: str, values: NDArray[Any]) -> int | None:
         """The row with exactly these values on the examples, or None."""
         store = self.stores[nonterminal]
-        row = int(store.lookup(self._keys(np.asarray(values)[None]))[0])
-        return row if row >= 0 and np.array_equal(store.values[row], values) else None
+        words = np.asarray(values) if store.pool is None else store.pool.intern(np.asarray(values, object))
+        row = int(store.lookup(self._keys(words[None].astype(store.words.dtype)))[0])
+        return row if row >= 0 and np.array_equal(store.words[row], words) else None
+
+    def level_rows(self, nonterminal: str, cost: int) -> NDArray[np.int32]:
+        """The rows of ``nonterminal`` at ``cost``, in order of discovery."""
+        return self.stores[nonterminal].levels[cost].array
+
+    def _candidate(self, block: Block, member: int) -> Term:
+        if block.given is not None:
+            return block.given
+        children = self._children(block, np.array([member]))
+        names = block.production.arguments
+        return Term(
+            block.production.operator, tuple(self.term(n, int(c[0])) for n, c in zip(names, children, strict=True))
+        )
+
+    def _children(self, block: Block, members: Rows) -> list[Rows]:
+        """The argument rows of candidates, one array per argument."""
+        if not block.box:
+            return []
+        places = np.unravel_index(members, [stop - start for start, stop in block.box])
+        sides = zip(block.production.arguments, block.costs, block.box, places, strict=True)
+        return [self.level_rows(name, cost)[start + place] for name, cost, (start, _), place in sides]
+
+    def _nbytes(self) -> int:
+        remembered = sum(block.row.nbytes for block in self._blocks if block.row is not None)
+        pools = sum(pool.nbytes for pool in self._pools.values())
+        return sum(s.nbytes for s in self.stores.values()) + pools + remembered + 300 * len(self._blocks)
 
     # --- growing ------------------------------------------------------------------------------------------------
 
@@ -186,227 +180,307 @@ class Bank:
         Mirror images count here and are not built; rows of level - 1 that are not built yet do not count. It is zero
         exactly when nothing is left to combine up to ``level``.
         """
-        return sum(_volume(box) for _, _, boxes in self._work(level) for box in boxes)
+        return sum(boxes.volume(box) for cost in range(1, level + 1) for *_, todo in self._work(cost) for box in todo)
 
     def grow(self, level: int, stop: Callable[[], bool] = lambda: False) -> bool:
-        """Combine all rows into candidates of cost up to ``level``; False when ``stop()`` became true midway."""
-        for cost in range(1, level + 1):
-            for index, costs, boxes in self._work(cost, only=True):
-                production = self.grammar.productions[index]
-                for box in boxes:
-                    for children in _chunks(box):
-                        if stop():
-                            return False
-                        self._insert(production, cost, self._canonical(production, costs, children))
-                self._combined[index, costs] = self._sizes(production, costs)
+        """Combine all rows into candidates of cost up to ``level``; False when that ended midway.
+
+        It ends midway when ``stop()`` becomes true, or before memory would pass its limit (``is_out_of_memory``).
+        """
+        begin = time.perf_counter()
+        try:
+            return all(self._grow_to(cost, stop) for cost in range(1, level + 1))
+        finally:
+            self.seconds += time.perf_counter() - begin
+
+    def _grow_to(self, cost: int, stop: Callable[[], bool]) -> bool:
+        for index, costs, todo in self._work(cost):
+            production = self.grammar.productions[index]
+            most = self._chunk(production)
+            for box in todo:
+                self._distinct.clear()
+                for piece in boxes.chunks(box, most, mirrored=is_mirrored(production, costs)):
+                    if stop():
+                        return False
+                    self.is_out_of_memory = not self._has_room(production, boxes.volume(piece))
+                    if self.is_out_of_memory:
+                        return False
+                    self._insert(Block(production, cost, costs, piece))
+            self._combined[index, costs] = self._sizes(production, costs)
         return True
 
     def add(self, nonterminal: str, term: Term, cost: int) -> None:
         """Add a term found by other means (a solved constant) as a candidate of its own."""
+        self._given.append((nonterminal, term, cost))
+        self._add(nonterminal, term, cost)
+
+    def _add(self, nonterminal: str, term: Term, cost: int) -> None:
         production = Production(nonterminal, term.operator, tuple("" for _ in term.arguments), cost)
-        self._insert(production, cost, np.zeros((1, 0), np.int32), given=term)
+        self._insert(Block(production, cost, (), (), given=term))
 
-    def _work(self, level: int, only: bool = False) -> Iterator[tuple[int, tuple[int, ...], list[list[Rows]]]]:
-        """Productions (by number) and argument costs with rows not yet combined, as boxes of argument rows."""
-        for cost in (level,) if only else range(1, level + 1):
-            for index, production in enumerate(self.grammar.productions):
-                names = production.arguments
-                spare = cost - production.cost
-                for costs in _splits(spare, len(names)):
-                    if _mirrored(production, costs):
-                        continue
-                    done = self._combined.get((index, costs))
-                    if done is None and not names:
-                        yield index, costs, [[]]
-                        continue
-                    rows = [self.stores[name].levels[c].array for name, c in zip(names, costs, strict=True)]
-                    boxes = _fresh(rows, done or (0,) * len(names))
-                    if boxes:
-                        yield index, costs, boxes
+    def _work(self, cost: int) -> Iterator[tuple[int, Costs, list[Box]]]:
+        """Productions (by number) and argument costs with rows not yet combined, as boxes of positions in levels."""
+        for index, production in enumerate(self.grammar.productions):
+            for costs in boxes.splits(cost - production.cost, len(production.arguments)):
+                if _is_mirror(production, costs):
+                    continue
+                done = self._combined.get((index, costs))
+                if not production.arguments:
+                    if done is None:
+                        yield index, costs, [()]
+                    continue
+                todo = boxes.fresh(self._sizes(production, costs), done or (0,) * len(costs))
+                if todo:
+                    yield index, costs, todo
 
-    def _sizes(self, production: Production, costs: tuple[int, ...]) -> tuple[int, ...]:
-        return tuple(len(self.stores[n].levels[c].array) for n, c in zip(production.arguments, costs, strict=True))
+    def _sizes(self, production: Production, costs: Costs) -> tuple[int, ...]:
+        return tuple(len(self.level_rows(n, c)) for n, c in zip(production.arguments, costs, strict=True))
 
-    @staticmethod
-    def _canonical(production: Production, costs: tuple[int, ...], children: Rows) -> NDArray[np.int32]:
-        """Without mirror images of commutative applications."""
-        operator = production.operator
-        if operator.commutative and len(set(production.arguments)) == 1 and len(set(costs)) == 1:
-            children = children[children[:, 0] <= children[:, 1]]
-        return children.astype(np.int32)
+    def _chunk(self, production: Production) -> int:
+        """How many candidates to build at once."""
+        per_candidate = max(1, self.batch.examples) * max(1, self.batch.width)
+        return max(CHUNK // per_candidate, CHUNK // 32, 1) * (16 if self._is_pooled(production) else 1)
 
-    def _insert(
-        self, production: Production, cost: int, children: NDArray[np.int32], given: Term | None = None
-    ) -> None:
-        if not len(children):
-            return
-        store = self.stores[production.nonterminal]
-        block = Block(production, cost, children, np.zeros(0, np.int32), given)
-        values = self._evaluate(block, children, self.batch, {n: s.values for n, s in self.stores.items()})
-        keys = self._keys(values)
-        unique, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        rows = store.lookup(unique)
-        fresh, number = np.flatnonzero(rows < 0), len(self._blocks)
-        for place in np.flatnonzero(rows >= 0):  # a late arrival may be cheaper than what it equals
+    def _has_room(self, production: Production, count: int) -> bool:
+        growth = self.stores[production.nonterminal].growth(count) + (4 * count if self._remember else 0)
+        return self._nbytes() + growth <= self.max_memory_mb * 2**20
+
+    def _insert(self, block: Block) -> None:
+        store, number, cost = self.stores[block.production.nonterminal], len(self._blocks), block.cost
+        members = block.members
+        words = self._evaluate(block, self.batch, {name: s.words for name, s in self.stores.items()})
+        known = len(store)
+        rows, new = store.number(self._keys(words))
+        late = np.flatnonzero(rows < known)
+        late = late[store.origin[rows[late], 0] > cost]
+        for place in late:  # a late arrival may be cheaper than what it equals
             if store.origin[rows[place], 0] > cost:
-                store.cheapen(int(rows[place]), (cost, number, int(first[place])))
-        origin = np.column_stack([np.full((len(fresh), 2), (cost, number)), first[fresh]])
-        rows[fresh] = store.append(values[first[fresh]], unique[fresh], origin)
-        assert (store.values[rows[inverse]] == values).all(), "two behaviours share a key; use another seed"
-        block.row = rows[inverse].astype(np.int32)
+                store.cheapen(int(rows[place]), (cost, number, int(members[place])))
+        origin = np.empty((len(new), 3), np.int32)
+        origin[:, 0], origin[:, 1], origin[:, 2] = cost, number, members[new]
+        store.append(words[new], origin)
+        if self._remember:
+            block.row = rows.astype(np.int32)
         self._blocks.append(block)
-        self.candidates += len(children)
+        self.candidates += len(rows)
+
+    # --- values -------------------------------------------------------------------------------------------------
+
+    def _evaluate(self, block: Block, batch: Batch, words: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
+        """Words of a block's candidates: (candidates, examples[, width])."""
+        production = block.production
+        if block.given is not None:
+            return self._encoded(block.given.evaluate(batch), production)[None]
+        sides = []
+        for name, cost, (start, stop) in zip(production.arguments, block.costs, block.box, strict=True):
+            sides.append(_taken(words[name], self.level_rows(name, cost)[start:stop]))
+        if not sides:
+            return self._apply(production, [], batch)[None]
+        whole = self._pooled(production, sides, batch) if self._is_pooled(production) else None
+        if whole is None:
+            whole = self._apply(production, _open(sides), batch)
+        shape = tuple(map(len, sides))
+        tail = whole.shape[len(sides) :]
+        values: NDArray[Any] = np.broadcast_to(whole, (*shape, *tail)).reshape(math.prod(shape), *tail)
+        members = block.members
+        return values if len(members) == len(values) else values[members]
+
+    def _apply(self, production: Production, arguments: list[NDArray[Any]], batch: Batch) -> NDArray[Any]:
+        """The production's words on words of its arguments whose leading axes broadcast."""
+        operator = production.operator
+        decoded = [
+            self._pools[sort.name].objects(words) if sort.dtype == "object" else words
+            for sort, words in zip(operator.arguments, arguments, strict=True)
+        ]
+        return self._encoded(operator.numpy(batch, *decoded), production)
+
+    def _encoded(self, values: Any, production: Production) -> NDArray[Any]:
+        sort = production.operator.result
+        if sort.dtype == "object":
+            return self._pools[sort.name].intern(np.asarray(values, object))
+        return np.asarray(values).astype(sort.dtype, copy=False)
+
+    def _pooled(self, production: Production, sides: list[NDArray[Any]], batch: Batch) -> NDArray[Any]:
+        """The product of ``sides``, where on each example only different arguments are combined."""
+        columns = []
+        for place in range(batch.examples):
+            distinct = [np.unique(side[:, place], return_inverse=True) for side in sides]
+            one = self._apply(
+                production, _open([words[:, None] for words, _ in distinct]), batch.part(place, place + 1)
+            )
+            shape = tuple(len(words) for words, _ in distinct)
+            table = np.broadcast_to(one, (*shape, 1))[..., 0]
+            columns.append(table[np.ix_(*(inverse for _, inverse in distinct))])
+        if not columns:
+            return self._apply(production, _open(sides), batch)
+        return np.stack(columns, axis=-1)
 
     @staticmethod
-    def _evaluate(block: Block, children: NDArray[Any], batch: SequenceBatch, values: dict[str, Any]) -> NDArray[Any]:
-        """Values of candidates: (candidates, examples[, width])."""
-        if block.given is not None:
-            return np.asarray(block.given.evaluate(batch))[None]
-        names = block.production.arguments
-        arguments = [values[name][children[:, i]] for i, name in enumerate(names)]
-        result = np.asarray(block.production.operator.numpy(batch, *arguments))
-        return result if names else result[None]
+    def _is_pooled(production: Production) -> bool:
+        return any(sort.dtype == "object" for sort in (*production.operator.arguments, production.operator.result))
 
     # --- examples -----------------------------------------------------------------------------------------------
 
-    def observe(self, example: SequenceBatch) -> None:
-        """Take one more example; rows whose candidates differ on it are split.
+    def observe(self, examples: Batch) -> None:
+        """Take more examples; rows whose candidates differ on them are split.
 
-        Raises GrammarError for an empty sequence where a production has no value on it.
+        Many examples at once cost little more than one. A bank that does not remember, or could not be split within
+        its memory, is empty afterwards: ``grow`` it again. Raises GrammarError for an empty sequence where a production
+        has no value on it.
         """
-        if not example.lengths.all():
+        if examples.has_empty:
             needy = [p.operator.name for p in self.grammar.productions if p.operator.needs_token]
             if needy:
                 raise GrammarError(
                     f"{needy[0]!r} has no value on the empty sequence; leave that out of the domain, or such operators "
                     "out of the grammar, as motifs(..., min_length=0) does"
                 )
-        width = max(self.batch.tokens.shape[1], example.tokens.shape[1])
-        one = example.widened(width)
-        self.batch = SequenceBatch(np.concatenate([self.batch.widened(width).tokens, one.tokens]))
-        self._widen(width)
-        column = self._new_values(one)
-        strays = self._strays(one, column)
-        for name, store in self.stores.items():
-            store.refine(column[name], store.keys + self._keys(column[name], len(self._weight) - 1))
-            self._found(store, strays[name])
+        begin = time.perf_counter()
+        self.batch = self.batch.joined(examples)
+        more = self.batch.part(self.batch.examples - examples.examples, self.batch.examples)
+        self._widen(more)
+        if self._remember and self._blocks and self._can_split(more):
+            self._split(more)
+        else:
+            self._start_afresh()
+            for nonterminal, term, cost in self._given:
+                self._add(nonterminal, term, cost)
+        self.seconds += time.perf_counter() - begin
 
-    def _widen(self, width: int) -> None:
-        """Room for one more example of ``width`` positions, in the key's weights and in positional values."""
-        shape = (len(self._weight) + 1, max(width, 1))
+    def _can_split(self, more: Batch) -> bool:
+        """Whether a split stays within the memory: the largest store is there twice for a moment."""
+        sizes = [
+            len(store) * math.prod(_shape(store.sort, self.batch)) * store.words.itemsize
+            for store in self.stores.values()
+        ]
+        grown = sum(sizes) - sum(store.words.nbytes for store in self.stores.values())
+        return self._nbytes() + 2 * grown + max(sizes) <= self.max_memory_mb * 2**20
+
+    def _widen(self, more: Batch) -> None:
+        """Room for ``more`` examples in the key's weights and, if they are wider, in positional values."""
+        shape = (self.batch.examples, max(self.batch.width, 1))
         weight = self._random.integers(1, 2**63, size=shape, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
         weight[: len(self._weight), : self._weight.shape[1]] = self._weight
         self._weight = weight
         for store in self.stores.values():
-            store.widen(width)
+            store.widen(more.width)
 
-    def _new_values(self, one: SequenceBatch) -> dict[str, NDArray[Any]]:
-        """The value of every row on the new example, cheapest rows first (arguments are always cheaper)."""
-        column: dict[str, NDArray[Any]] = {}
+    def _split(self, more: Batch) -> None:
+        columns = self._new_words(more)
+        strays = self._strays(more, columns)
+        first = self.batch.examples - more.examples
         for name, store in self.stores.items():
-            shape = (len(store.keys), 1, *one.tokens.shape[1:][: store.values.ndim - 2])
-            column[name] = np.zeros(shape, store.values.dtype)
+            store.refine(columns[name], store.keys + self._keys(columns[name], first))
+            self._found(store, strays[name], first)
+
+    def _new_words(self, more: Batch) -> dict[str, NDArray[Any]]:
+        """The words of every row on new examples, cheapest rows first (arguments are always cheaper)."""
+        columns = {
+            name: np.zeros((len(store), *_shape(store.sort, more)), store.words.dtype)
+            for name, store in self.stores.items()
+        }
         for cost in sorted({int(cost) for store in self.stores.values() for cost in np.unique(store.origin[:, 0])}):
             for name, store in self.stores.items():
                 rows = np.flatnonzero(store.origin[:, 0] == cost)
                 rows = rows[np.argsort(store.origin[rows, 1], kind="stable")]
                 for group in np.split(rows, np.flatnonzero(np.diff(store.origin[rows, 1])) + 1):
                     if len(group):
-                        block = self._blocks[store.origin[group[0], 1]]
-                        children = block.children[store.origin[group, 2]]
-                        column[name][group] = self._evaluate(block, children, one, column)
-        return column
+                        columns[name][group] = self._values_of(store.origin[group], more, columns)
+        return columns
 
-    def _strays(self, one: SequenceBatch, column: dict[str, NDArray[Any]]) -> dict[str, list[Stray]]:
-        """Candidates that part from their row on the new example, cheapest first."""
-        strays: dict[str, list[Stray]] = {name: [] for name in self.stores}
+    def _values_of(self, origin: NDArray[np.int32], more: Batch, columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        """Words of candidates of one block."""
+        block = self._blocks[origin[0, 1]]
+        if block.given is not None or not block.box:
+            return self._evaluate(block, more, columns)
+        children = self._children(block, origin[:, 2])
+        arguments = [columns[name][rows] for name, rows in zip(block.production.arguments, children, strict=True)]
+        return self._apply(block.production, arguments, more)
+
+    def _strays(self, more: Batch, columns: dict[str, NDArray[Any]]) -> dict[str, list[Stray]]:
+        """Candidates that part from their row on new examples, cheapest first."""
+        strays: dict[str, list[Stray]] = defaultdict(list)
         for number in sorted(range(len(self._blocks)), key=lambda b: (self._blocks[b].cost, b)):
             block, name = self._blocks[number], self._blocks[number].production.nonterminal
-            values = self._evaluate(block, block.children, one, column)
-            differs = (values != column[name][block.row]).reshape(len(values), math.prod(values.shape[1:]))
+            words = self._evaluate(block, more, columns)
+            assert block.row is not None
+            differs = (words != columns[name][block.row]).reshape(len(words), math.prod(words.shape[1:]))
             away = np.flatnonzero(differs.any(axis=1))
             if len(away):
-                strays[name].append(Stray(number, away, values[away]))
+                strays[name].append(Stray(number, away, words[away]))
         return strays
 
-    def _found(self, store: Store, strays: list[Stray]) -> None:
-        """Found rows for strays: candidates of one old row with one new value share a row."""
+    def _found(self, store: Store, strays: list[Stray], first: int) -> None:
+        """Found rows for strays: candidates of one old row with the same new words share a row."""
         if not strays:
             return
         blocks = [self._blocks[stray.block] for stray in strays]
-        sizes = [len(stray.members) for stray in strays]
-        old = np.concatenate([block.row[stray.members] for block, stray in zip(blocks, strays, strict=True)])
-        value = np.concatenate([stray.values for stray in strays])
-        offset = len(self._weight) - 1
-        keys = store.keys[old] - self._keys(store.values[old, -1:], offset) + self._keys(value, offset)
-        unique, first, inverse = np.unique(keys, return_index=True, return_inverse=True)
-        values = store.values[old[first]]
-        values[:, -1:] = value[first]
+        sizes = [len(stray.places) for stray in strays]
+        old = np.concatenate([_rows(block)[stray.places] for block, stray in zip(blocks, strays, strict=True)])
+        words = np.concatenate([stray.words for stray in strays])
+        keys = store.keys[old] - self._keys(store.words[old, first:], first) + self._keys(words, first)
+        known = len(store)
+        rows, new = store.number(keys)
+        assert (rows >= known).all(), "two behaviours share a key; use another seed"
+        whole = store.words[old[new]]
+        whole[:, first:] = words[new]
+        member = np.concatenate([b.members[stray.places] for b, stray in zip(blocks, strays, strict=True)])
         cost = np.repeat([block.cost for block in blocks], sizes)
         number = np.repeat([stray.block for stray in strays], sizes)
-        member = np.concatenate([stray.members for stray in strays])
-        rows = store.append(values, unique, np.column_stack([cost, number, member])[first])[inverse]
-        for block, stray, new in zip(blocks, strays, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
-            block.row[stray.members] = new
+        store.append(whole, np.column_stack([cost, number, member])[new].astype(np.int32))
+        for block, stray, row in zip(blocks, strays, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
+            _rows(block)[stray.places] = row
 
-    def _keys(self, values: NDArray[Any], offset: int = 0) -> NDArray[np.uint64]:
-        """The linear 64-bit key of each behaviour, for values on the examples from ``offset`` on."""
-        weight = self._weight[offset:]
-        if values.ndim == 3:
-            words = values.reshape(len(values), values.shape[1] * values.shape[2])
-            weight = weight[:, : values.shape[2]].reshape(-1)
+    def _keys(self, words: NDArray[Any], first: int = 0) -> NDArray[np.uint64]:
+        """The 64-bit key of each behaviour, for words on the examples from ``first`` on."""
+        weight = self._weight[first:]
+        if words.ndim == 3:
+            weight = weight[:, : words.shape[2]].reshape(-1)
+            words = words.reshape(len(words), words.shape[1] * words.shape[2])
         else:
-            words, weight = values, weight[:, 0]
-        keys: NDArray[np.uint64] = words.astype(np.uint64) @ weight
+            weight = weight[:, 0]
+        mixed = _mixed(words) if words.dtype == np.uint64 else words.astype(np.uint64)
+        keys: NDArray[np.uint64] = np.einsum("ij,j->i", mixed, weight)
         return keys
 
 
-def _splits(total: int, parts: int) -> Iterator[tuple[int, ...]]:
-    """Ways to write ``total`` as ``parts`` costs of at least 1, in order."""
-    if parts == 0:
-        if total == 0:
-            yield ()
-        return
-    if parts == 1:
-        if total >= 1:
-            yield (total,)
-        return
-    for first in range(1, total - parts + 2):
-        for rest in _splits(total - first, parts - 1):
-            yield (first, *rest)
+def _shape(sort: Sort, batch: Batch) -> tuple[int, ...]:
+    """The shape of one value on a batch."""
+    return (batch.examples, batch.width) if sort.positional else (batch.examples,)
 
 
-def _mirrored(production: Production, costs: tuple[int, ...]) -> bool:
+def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
+    """Each word scrambled, one to one: sums of plain words with odd weights cannot tell two high bits from none."""
+    scratch = words >> np.uint64(32)
+    scratch ^= words
+    scratch *= MIX
+    scratch ^= scratch >> np.uint64(29)
+    return scratch
+
+
+def _rows(block: Block) -> NDArray[np.int32]:
+    assert block.row is not None
+    return block.row
+
+
+def _taken(words: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
+    """``words[rows]``, without a copy where the rows follow each other."""
+    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
+        return words[rows[0] : rows[-1] + 1]
+    return words[rows]
+
+
+def _open(sides: list[NDArray[Any]]) -> list[NDArray[Any]]:
+    """Arrays whose first axes broadcast to their product."""
+    shapes = [[1] * i + [len(side)] + [1] * (len(sides) - 1 - i) for i, side in enumerate(sides)]
+    return [side.reshape(*shape, *side.shape[1:]) for side, shape in zip(sides, shapes, strict=True)]
+
+
+def is_mirrored(production: Production, costs: Costs) -> bool:
+    """Whether both arguments come from the same rows of a commutative operator."""
+    return production.operator.commutative and len(set(production.arguments)) == 1 and len(set(costs)) == 1
+
+
+def _is_mirror(production: Production, costs: Costs) -> bool:
     """Whether these argument costs mirror ones already taken for a commutative operator."""
     return production.operator.commutative and len(set(production.arguments)) == 1 and costs != tuple(sorted(costs))
-
-
-def _fresh(rows: list[Rows], done: tuple[int, ...]) -> list[list[Rows]]:
-    """The part of the product of ``rows`` outside the first ``done`` rows of each, as disjoint boxes."""
-    boxes = []
-    for i in range(len(rows)):
-        box = [r[:d] for r, d in zip(rows[:i], done[:i], strict=True)] + [rows[i][done[i] :]] + rows[i + 1 :]
-        if all(len(side) for side in box):
-            boxes.append(box)
-    return boxes
-
-
-def _volume(box: list[Rows]) -> int:
-    return math.prod(len(side) for side in box)
-
-
-def _chunks(box: list[Rows]) -> Iterator[Rows]:
-    """The product of a box as arrays of at most about CHUNK child rows."""
-    if not box:
-        yield np.zeros((1, 0), np.int64)
-        return
-    inner = _volume(box[1:])
-    step = max(1, CHUNK // max(inner, 1))
-    if inner > CHUNK and len(box) > 1:
-        for first in box[0]:
-            for rest in _chunks(box[1:]):
-                yield np.column_stack([np.full(len(rest), first), rest])
-        return
-    for start in range(0, len(box[0]), step):
-        grids = np.meshgrid(box[0][start : start + step], *box[1:], indexing="ij")
-        yield np.stack(grids, axis=-1).reshape(-1, len(box))

@@ -38,14 +38,20 @@ class Stopped:
 class Enumerator:
     """Searches ``grammar``. The bank stops growing deeper beyond about ``max_candidates`` (its size limit).
 
-    Later examples split what is held and may bring it to twice that.
+    Later examples split what is held and may bring it to twice that. It stops at ``max_memory_mb`` in any case.
     """
 
     def __init__(
-        self, grammar: Grammar, *, max_candidates: int = 2_000_000, max_cost: int | None = None, seed: int = 0
+        self,
+        grammar: Grammar,
+        *,
+        max_candidates: int = 2_000_000,
+        max_cost: int | None = None,
+        max_memory_mb: float = 2048.0,
+        seed: int = 0,
     ) -> None:
         self.grammar = grammar
-        self.bank = Bank(grammar, seed=seed)
+        self.bank = Bank(grammar, seed=seed, max_memory_mb=max_memory_mb)
         self.level = 0
         self._max_candidates, self._max_cost = max_candidates, max_cost
         self._target = np.zeros(0, np.int64)
@@ -70,7 +76,8 @@ class Enumerator:
 
     def propose(self, stop: Callable[[], bool] = lambda: False) -> Program | Exhausted | Stopped:
         """The simplest program that agrees with all examples; ``stop()`` is asked now and then."""
-        if not self.bank.grow(self.level, lambda: stop() or self._is_overfull()) and not self._is_overfull():
+        grown = self.bank.grow(self.level, lambda: stop() or self._is_overfull())
+        if not grown and not self._is_overfull() and not self.bank.is_out_of_memory:
             return Stopped("time limit")
         self._solve_thresholds()
         while True:
@@ -79,16 +86,18 @@ class Enumerator:
                 return Program(found[1], self.grammar)
             if found is None and self._is_saturated():
                 return Exhausted()
+            if self.bank.is_out_of_memory:
+                return Stopped(f"memory limit of {self.bank.max_memory_mb:,g} MiB")
             if self._is_full():
                 deep = self._max_cost is not None and self.level >= self._max_cost
                 limit = f"cost {self._max_cost}" if deep else f"{self._max_candidates:,} candidates"
                 return Stopped(f"search limit of {limit}")
             self.level += 1
-            if not self.bank.grow(self.level, stop):
+            if not self.bank.grow(self.level, stop) and not self.bank.is_out_of_memory:
                 return Stopped("time limit")
 
     def _is_full(self) -> bool:
-        if self._max_cost is not None and self.level >= self._max_cost:
+        if self.bank.is_out_of_memory or (self._max_cost is not None and self.level >= self._max_cost):
             return True
         return self.bank.candidates + self.bank.pending(self.level + 1) > self._max_candidates
 

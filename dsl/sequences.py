@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.operators import GrammarError
+from dsl.operators import LABEL, GrammarError, Sort
 
 PAD = -1
 NO_LABEL = -2
@@ -45,6 +45,30 @@ class SequenceBatch:
         if not self.tokens.shape[1]:
             return np.full(len(self.tokens), PAD, np.int8)
         return self.tokens[np.arange(len(self.tokens)), np.maximum(self.lengths - 1, 0)]
+
+    @property
+    def examples(self) -> int:
+        """How many sequences there are."""
+        return len(self.tokens)
+
+    @property
+    def width(self) -> int:
+        """How many positions the longest may have."""
+        return int(self.tokens.shape[1])
+
+    @property
+    def has_empty(self) -> bool:
+        """Whether some sequence is empty."""
+        return not self.lengths.all()
+
+    def part(self, start: int, stop: int) -> SequenceBatch:
+        """The sequences from ``start`` to before ``stop``."""
+        return SequenceBatch(self.tokens[start:stop])
+
+    def joined(self, other: SequenceBatch) -> SequenceBatch:
+        """The sequences of both, as wide as the wider."""
+        width = max(self.width, other.width)
+        return SequenceBatch(np.concatenate([self.widened(width).tokens, other.widened(width).tokens]))
 
     def widened(self, width: int) -> SequenceBatch:
         """The same sequences, padded to at least ``width`` positions."""
@@ -83,6 +107,34 @@ class SequenceSignature:
                 raise GrammarError(f"expected 1 to {MAX_TEXTS} different {what}, got {texts!r}")
             if not all(isinstance(text, str) for text in texts):
                 raise GrammarError(f"expected {what} to be strings, got {texts!r}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a program's text calls the parameters."""
+        return ("tokens",)
+
+    @property
+    def result(self) -> Sort:
+        """The sort of a program's value."""
+        return LABEL
+
+    def function_name(self, name: str) -> str:
+        """What a program's text calls a function of this name."""
+        return name
+
+    def header(self, name: str) -> str:
+        """The first line of a program's text."""
+        return f"def {name}(tokens: list[str]) -> str:"
+
+    def example(self, *values: Sequence[str]) -> SequenceBatch:
+        """One sequence of token names as a batch; raises GrammarError for anything but one sequence of tokens."""
+        if len(values) != 1:
+            raise GrammarError(f"expected one sequence of tokens, got {len(values)} values")
+        return self.batch(values)
+
+    def answer(self, value: Any) -> str | None:
+        """The label that a program's value stands for, None where it stands for none."""
+        return self.labels[int(value)] if value >= 0 else None
 
     def batch(self, sequences: Sequence[Sequence[str]]) -> SequenceBatch:
         """Token names as a padded batch; raises GrammarError for a token outside the alphabet."""

@@ -8,6 +8,7 @@ the wanted values, cheaper flags first among equals. It knows values and costs, 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -35,9 +36,9 @@ Tree = Leaf | Split
 def grow_tree(
     target: NDArray[np.int64],
     leaves: NDArray[np.int64],
-    leaf_cost: NDArray[np.int64],
+    leaf_cost: NDArray[Any],
     flags: NDArray[np.bool_],
-    flag_cost: NDArray[np.int64],
+    flag_cost: NDArray[Any],
 ) -> Tree | None:
     """The tree that gives ``target`` on every example, or None when the flags cannot tell two examples apart.
 

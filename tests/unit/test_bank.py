@@ -164,7 +164,7 @@ def test_a_cheaper_latecomer_replaces_a_given_term():
 
 def test_chunks_do_not_change_what_is_built(monkeypatch):
     whole, pieces = Bank(TINY), Bank(TINY)
-    for bank, chunk in ((whole, 100_000), (pieces, 3)):
+    for bank, chunk in ((whole, 2**16), (pieces, 3)):
         monkeypatch.setattr(bank_module, "CHUNK", chunk)
         bank.observe(SIGNATURE.batch(["ab"]))
         bank.grow(6)
