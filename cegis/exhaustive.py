@@ -125,7 +125,7 @@ class Exhaustive:
         return sum(len(self._wrong(program, length)) for length in self.table.domain.lengths)
 
     def _wrong(self, program: Program, length: int) -> NDArray[np.int64]:
-        signature, table = program.grammar.signature, self.table
+        signature, table = program.grammar.sequences, self.table
         if signature.alphabet != table.domain.alphabet or table.names not in (None, signature.labels):
             raise DomainError(
                 f"expected a program from {table.domain.alphabet} to {table.names or 'labels'}, got one from "
@@ -141,7 +141,7 @@ class Exhaustive:
         return self._batches[length]
 
     def _exceptions(self, program: Program, length: int) -> Iterator[Counterexample]:
-        wrong, names = self._wrong(program, length), program.grammar.signature.labels
+        wrong, names = self._wrong(program, length), program.grammar.sequences.labels
         tokens = self._batch(length).tokens[wrong]
         got = program.run(SequenceBatch(tokens))
         for row, expected, label in zip(tokens, self.table.labels[length][wrong], got, strict=True):

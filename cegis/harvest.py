@@ -46,7 +46,9 @@ def single_call(spec: FormulaSpec) -> Call | None:
     arguments = calls[0].arguments
     if len(set(arguments)) != len(arguments) or not all(argument.operator.is_variable for argument in arguments):
         return None
-    used = {inner for constraint in spec.flat.constraints for inner in subterms(constraint) if inner.operator.is_variable}
+    used = {
+        inner for constraint in spec.flat.constraints for inner in subterms(constraint) if inner.operator.is_variable
+    }
     return calls[0] if used <= {*arguments, calls[0].variable} else None
 
 

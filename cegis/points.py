@@ -12,7 +12,7 @@ value wanted at a point is known as well (``target``).
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -91,13 +91,26 @@ class Points:
 
     @property
     def ground(self) -> int:
-        """How many tests there are without variables; they are the first that ``add`` takes."""
+        """How many tests there are without variables."""
         return len(self._ground)
 
-    def add_ground(self, start: int, stop: int) -> None:
-        """Take the tests without variables from number ``start`` up to ``stop``."""
-        for template, row in self._ground[start:stop]:
+    def add_ground(self) -> None:
+        """Take all tests without variables."""
+        for template, row in self._ground:
             self._add(template, [row])
+
+    @property
+    def tests(self) -> int:
+        """How many tests there are."""
+        return sum(len(template.rows) for template in self.templates)
+
+    def take(self, other: Points, numbers: Iterable[int]) -> None:
+        """Take tests of ``other``, the points of the same specification, by their numbers there."""
+        rows = [(place, row) for place, template in enumerate(other.templates) for row in template.rows]
+        for number in numbers:
+            place, row = rows[number]
+            if row not in self.templates[place].rows:
+                self._add(self.templates[place], [row])
 
     def add(self, valuations: Sequence[tuple[Value, ...]]) -> None:
         """Take the tests of more valuations of the specification's variables."""

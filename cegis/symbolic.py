@@ -192,7 +192,7 @@ class Symbolic:
 
 def check_signature(program: Program, signature: SequenceSignature) -> None:
     """Raise DomainError unless ``program`` reads and returns what ``signature`` says, in the same order."""
-    own = program.grammar.signature
+    own = program.grammar.sequences
     if own != signature:
         raise DomainError(
             f"expected a program from {signature.alphabet} to {signature.labels}, got one from {own.alphabet} to "

@@ -55,8 +55,8 @@ def synthesize(
     ``verifier``: a backend or its name (the reference must be symbolic), anything with ``check(program)``, a function
     from a program to a verdict, or None to compare with the reference on every sequence. Deterministic by ``seed``.
     """
-    if spec.domain.alphabet != grammar.signature.alphabet:
-        raise DomainError(f"the domain reads {spec.domain.alphabet}, the grammar {grammar.signature.alphabet}")
+    if spec.domain.alphabet != grammar.sequences.alphabet:
+        raise DomainError(f"the domain reads {spec.domain.alphabet}, the grammar {grammar.sequences.alphabet}")
     budget = budget or Budget()
     checker = as_verifier(verifier, spec, grammar, budget, seed)
     try:
@@ -76,7 +76,7 @@ def as_verifier(
 ) -> Verifier:
     """What the caller meant by ``verifier``; a solver gets the budget's seconds for each check."""
     if verifier is None:
-        return Exhaustive(tabulate(spec.label, spec.domain, grammar.signature))
+        return Exhaustive(tabulate(spec.label, spec.domain, grammar.sequences))
     backend = get(verifier) if isinstance(verifier, str) else verifier
     if isinstance(backend, Backend):
         if callable(spec.reference):
@@ -84,7 +84,7 @@ def as_verifier(
                 f"{backend.name} cannot see into a Python function; leave verifier out to compare every sequence, "
                 "or give a symbolic reference"
             )
-        return Symbolic(spec.domain, grammar.signature, spec.reference, backend, seconds=budget.seconds, seed=seed)
+        return Symbolic(spec.domain, grammar.sequences, spec.reference, backend, seconds=budget.seconds, seed=seed)
     if hasattr(backend, "check"):
         return backend
     if not callable(backend):

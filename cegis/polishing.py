@@ -1,0 +1,75 @@
+"""A smaller solution from a proved one: shrink what examples allow, prove it again, or learn why not.
+
+    repeat:  S = the proved solution, shrunk while it passes all tests seen (dsl.shrinking)
+             S is proved: take it;  a counterexample: one more test, shrink the proved solution again
+
+Only proved solutions are taken, so stopping at any time is safe.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+
+from cegis.formula import FormulaSpec, Function
+from cegis.outcome import Found
+from cegis.points import Points
+from cegis.sampling import sample
+from cegis.solution import Solution
+from cegis.verdict import Counterexample, Valid, Verifier
+from dsl.operators import BOOL, INT, Term
+from dsl.program import Program
+from dsl.shrinking import shrink
+from dsl.theory import literal
+
+SAMPLES = 400
+TRIES = 30  # proofs asked for
+
+
+def polish(
+    found: Found, spec: FormulaSpec, verifier: Verifier, *, stop: Callable[[], bool] = lambda: False, seed: int = 0
+) -> Found:
+    """``found``, or a smaller solution with its own proof."""
+    points = Points(spec)
+    points.add_ground()
+    points.add(sample(spec, SAMPLES, seed=seed))
+    if not points.is_layered:
+        return found
+    for _ in range(TRIES):
+        smaller = _shrunk(found.program, points, stop)
+        if stop() or smaller.size >= found.program.size:
+            return found
+        match verifier.check(smaller):
+            case Valid(claims, notes):
+                found = replace(found, program=smaller, claims=claims, notes=notes)
+            case Counterexample(inputs):
+                before = points.tests
+                points.add([inputs])
+                if points.tests == before:
+                    return found
+            case _:
+                return found
+    return found
+
+
+def _shrunk(solution: Solution, points: Points, stop: Callable[[], bool]) -> Solution:
+    """Every program shrunk in turn while all tests pass."""
+    programs = dict(solution.programs)
+    for function, program in solution.programs.items():
+        columns = {other: points.columns(other) for other in programs}
+        values = {other: _values(programs[other].term, columns[other]) for other in programs}
+
+        def fits(term: Term, function: Function = function) -> bool:
+            return bool(points.judge({**values, function: _values(term, columns[function])}).all())
+
+        spares = [*function.signature.variables, *(literal(value, BOOL)() for value in (True, False))]
+        spares += [literal(value, INT)() for value in (0, 1)]
+        term = shrink(program.term, fits, program.grammar.cost, spares=spares, stop=stop)
+        programs[function] = Program(term, program.grammar)
+    return replace(solution, programs=programs)
+
+
+def _values(term: Term, columns: object) -> np.ndarray:
+    return np.broadcast_to(np.asarray(term.evaluate(columns)), (1, columns.examples))

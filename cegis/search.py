@@ -1,0 +1,198 @@
+"""The search for one function of a formula: candidates right at the points seen so far, simplest first.
+
+Four sources share one bank of enumerated terms (``dsl.bank``), grown level by level:
+
+- a term of the bank that passes every test;
+- for a pointwise specification, a decision tree over terms right at some points and flags of the bank, joined by what
+  the specification itself says of values and conditions (``cegis.harvest``);
+- for known targets, one more operator than the bank has: its inverse asks for the missing argument (``dsl.inverses``);
+- for known strings, chains and substrings from the goal down (``dsl.string_goals``).
+
+A candidate waits until the bank has reached its cost, so that cheaper ones come first, but no longer than ``PATIENCE``
+candidates. Before it is proposed it must pass a larger pool of tests; those it fails are learnt. What is proposed is
+right at points, no more: the verifier decides.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis.formula import FormulaSpec, Function
+from cegis.harvest import harvest
+from cegis.loop import Budget
+from cegis.points import Points
+from cegis.sampling import sample
+from cegis.solution import Solution
+from dsl.bank import Bank
+from dsl.enumeration import Exhausted, Stopped
+from dsl.grammar import Grammar
+from dsl.operators import STRING, Term
+from dsl.program import Program
+from dsl.rows import Rows
+from dsl.scalars import Value
+from dsl.string_goals import StringGoals
+
+PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
+POOL = 400  # sampled valuations that a candidate must pass before the verifier is asked
+FIRST = 12  # tests the search begins with
+LEARNT = 4  # tests learnt from one failure in the pool
+CHUNK = 4_000_000  # values judged at once
+Stop = Callable[[], bool]
+
+
+@dataclass(frozen=True)
+class Choice:
+    """A candidate and its cost."""
+
+    cost: int
+    term: Term
+
+
+class PointSearch:
+    """Searches ``grammar`` for the only function of ``spec``, whose calls must not be nested."""
+
+    def __init__(self, spec: FormulaSpec, grammar: Grammar, *, budget: Budget, seed: int = 0) -> None:
+        (self._function,) = spec.functions
+        self._spec, self._grammar, self._budget = spec, grammar, budget
+        self._pool, self.points = Points(spec), Points(spec)
+        self._pool.add_ground()
+        self._pool.add(sample(spec, POOL, seed=seed))
+        self._bank = Bank(grammar, seed=seed, max_memory_mb=budget.memory_mb)
+        self._level, self._mark = 0, 0
+        self._mined = harvest(spec)
+        self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
+
+    @property
+    def candidates(self) -> int:
+        return self._bank.candidates
+
+    @property
+    def memory_mb(self) -> float:
+        return self._bank.memory_mb
+
+    def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
+        """Take a valuation of the variables at which a candidate failed."""
+        before = self._pool.tests
+        self._pool.add([inputs])
+        self._learn(range(before, self._pool.tests))
+
+    def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
+        """The simplest candidate known that passes every test."""
+        while True:
+            if not self._bank.grow(self._level, stop) and not self._bank.is_out_of_memory:
+                return Stopped("time limit")
+            choice = self._cheapest(stop)
+            is_full = self._is_full()
+            if choice is not None and (choice.cost <= self._level or is_full or self._is_impatient()):
+                failed = self._failed(choice.term)
+                if not failed:
+                    return Solution({self._function: Program(choice.term, self._grammar)}, "enumeration")
+                self._learn(failed)
+                continue
+            if stop():
+                return Stopped("time limit")
+            if is_full:
+                return Stopped(self._limit())
+            if self._is_saturated() and choice is None:
+                return Exhausted()
+            self._level += 1
+
+    # --- tests --------------------------------------------------------------------------------------------------
+
+    def _learn(self, numbers: Sequence[int]) -> None:
+        """Take tests of the pool into the bank."""
+        known = len(self.points.arguments[self._function])
+        self.points.take(self._pool, numbers)
+        fresh = self.points.columns(self._function, known)
+        if fresh.examples:
+            self._bank.observe(fresh)
+        self._mark = self._bank.candidates
+
+    def _failed(self, term: Term) -> list[int]:
+        """Tests of the pool that a candidate fails, a few of them."""
+        wrong = np.flatnonzero(~self._pool.judge({self._function: _at(term, self._pool, self._function)})[0])
+        return [int(number) for number in wrong[:: max(1, len(wrong) // LEARNT)][:LEARNT]]
+
+    # --- sources ------------------------------------------------------------------------------------------------
+
+    def _cheapest(self, stop: Stop) -> Choice | None:
+        """The cheapest candidate known that is right at all points seen so far."""
+        sources = (self._rows, self._goals)
+        found = [choice for source in sources for choice in source(stop)]
+        return min(found, key=lambda choice: choice.cost, default=None)
+
+    def _rows(self, stop: Stop) -> Iterator[Choice]:
+        """Terms of the bank itself."""
+        start, store = self._grammar.start, self._bank.stores[self._grammar.start]
+        target = self.points.targets(self._function)
+        if target is None:
+            rows = np.flatnonzero(self._passing()).tolist()
+        else:
+            row = self._bank.find(start, target)
+            rows = [] if row is None else [row]
+        if rows:
+            best = min(rows, key=lambda row: int(store.origin[row, 0]))
+            yield from self._priced([self._bank.term(start, best)])
+
+    def _goals(self, stop: Stop) -> Iterator[Choice]:
+        """From the goal down, where the wanted values are known and strings are about."""
+        target = self.points.targets(self._function)
+        if target is None or STRING not in self._grammar.sorts.values():
+            return
+        rows = {
+            name: Rows(store.values, store.origin[:, 0], lambda row, name=name: self._bank.term(name, row))
+            for name, store in self._bank.stores.items()
+        }
+        term = StringGoals(self._grammar, rows).solve(self._grammar.start, target, stop)
+        yield from self._priced([] if term is None else [term])
+
+    def _passing(self) -> NDArray[np.bool_]:
+        """Which rows of the start pass every test: (rows,)."""
+        values = self._bank.stores[self._grammar.start].values
+        step = max(1, CHUNK // max(1, self.points.tests))
+        parts = [
+            self.points.judge({self._function: values[start : start + step]}).all(axis=1)
+            for start in range(0, len(values), step)
+        ]
+        return np.concatenate(parts) if parts else np.zeros(0, bool)
+
+    def _priced(self, terms: Sequence[Term]) -> Iterator[Choice]:
+        for term in terms:
+            cost = self._grammar.cost(term)
+            if cost is not None and cost <= self._budget.cost:
+                yield Choice(cost, term)
+
+    # --- limits -------------------------------------------------------------------------------------------------
+
+    def _is_impatient(self) -> bool:
+        return self._bank.candidates - self._mark > PATIENCE
+
+    def _is_full(self) -> bool:
+        bank = self._bank
+        if self._level >= self._budget.cost or bank.is_out_of_memory:
+            return True
+        return bank.candidates + bank.pending(self._level + 1) > self._budget.candidates
+
+    def _limit(self) -> str:
+        if self._bank.is_out_of_memory:
+            return f"memory limit of {self._budget.memory_mb:,} MiB"
+        if self._level >= self._budget.cost:
+            return f"search limit of cost {self._budget.cost}"
+        return f"search limit of {self._budget.candidates:,} candidates"
+
+    def _is_saturated(self) -> bool:
+        """Whether no deeper level has anything left to combine."""
+        deepest = max((cost for store in self._bank.stores.values() for cost in store.costs), default=0)
+        reach = max(p.cost + len(p.arguments) * deepest for p in self._grammar.productions)
+        return self._level > 0 and self._bank.pending(max(reach, self._level + 1)) == 0
+
+
+def _at(term: Term, points: Points, function: Function) -> NDArray[Any]:
+    """The values of one term at all points: (1, points)."""
+    columns = points.columns(function)
+    return np.broadcast_to(np.asarray(term.evaluate(columns)), (1, columns.examples))

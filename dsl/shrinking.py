@@ -1,0 +1,80 @@
+"""Smaller programs from larger ones: replace subterms by parts of themselves while the program stays right.
+
+A program that was composed (a decision tree, an answer of a solver) carries parts that do nothing. Every subterm is
+tried, the largest first, against what could stand in its place: terms of its sort inside it, and ``spares`` (literals,
+parameters). A replacement stays when ``fits`` says the whole is still right; what is right is the caller's business.
+The result is a local minimum, not the smallest program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+
+from dsl.operators import Term
+
+Path = tuple[int, ...]
+
+
+def shrink(
+    term: Term,
+    fits: Callable[[Term], bool],
+    price: Callable[[Term], int | None],
+    *,
+    spares: Sequence[Term] = (),
+    stop: Callable[[], bool] = lambda: False,
+) -> Term:
+    """A term that ``fits`` and costs no more; ``price`` is None for what the grammar does not derive."""
+    cost = price(term)
+    improved = True
+    while improved and not stop():
+        improved = False
+        for path in sorted(_paths(term), key=len):
+            inner = _at(term, path)
+            if inner is None:
+                continue  # replaced together with what it stood in
+            for other in _replacements(inner, spares):
+                if stop():
+                    return term
+                smaller = _with(term, path, other)
+                new = price(smaller) if smaller.size < term.size else None
+                if new is not None and (cost is None or new < cost) and fits(smaller):
+                    term, cost, improved = smaller, new, True
+                    break
+    return term
+
+
+def _replacements(term: Term, spares: Sequence[Term]) -> Iterator[Term]:
+    """Smaller terms of the same sort: spare ones, then parts of ``term``, smallest first."""
+    parts = {inner: None for inner in _inside(term, 3) if inner.sort == term.sort}
+    smaller = [spare for spare in spares if spare.sort == term.sort and spare.size < term.size]
+    yield from sorted({**dict.fromkeys(smaller), **parts}, key=lambda part: part.size)
+
+
+def _inside(term: Term, depth: int) -> Iterator[Term]:
+    for argument in term.arguments:
+        yield argument
+        if depth > 1:
+            yield from _inside(argument, depth - 1)
+
+
+def _paths(term: Term) -> Iterator[Path]:
+    yield ()
+    for place, argument in enumerate(term.arguments):
+        for path in _paths(argument):
+            yield (place, *path)
+
+
+def _at(term: Term, path: Path) -> Term | None:
+    for place in path:
+        if place >= len(term.arguments):
+            return None
+        term = term.arguments[place]
+    return term
+
+
+def _with(term: Term, path: Path, other: Term) -> Term:
+    if not path:
+        return other
+    arguments = list(term.arguments)
+    arguments[path[0]] = _with(arguments[path[0]], path[1:], other)
+    return Term(term.operator, tuple(arguments))
