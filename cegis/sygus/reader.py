@@ -36,6 +36,12 @@ LOGICS = (
 )  # fmt: skip
 Items = Sequence[Expression]
 Parameters = tuple[tuple[str, Sort], ...]
+REFUSED_COMMANDS = (
+    "declare-datatype", "declare-datatypes", "declare-sort", "declare-weight", "define-fun-rec", "define-funs-rec",
+    "declare-correctness-oracle", "declare-correctness-cex-oracle", "declare-oracle-fun", "oracle-assume",
+    "oracle-constraint", "oracle-constraint-cex", "oracle-constraint-io", "oracle-constraint-membership",
+    "oracle-constraint-negwitness", "oracle-constraint-poswitness", "optimize-synth", "assert", "check-sat",
+)  # fmt: skip
 REFUSED_FEATURES = (":oracles", ":recursion", ":weights")
 
 
@@ -52,15 +58,15 @@ def read(path: str | Path) -> SygusProblem:
 
 def read_text(text: str, file: str = "input") -> SygusProblem:
     """The problem of a text; ``file`` is what messages call it."""
+    reading = Reading()
     try:
-        reading = Reading()
         for expression in expressions(text):
             reading.command(expression)
         return reading.problem(file)
     except SygusError as error:
         raise error.within(file) from None
     except RecursionError:
-        raise SygusError("a term is nested too deeply to be read", 1, 1, file) from None
+        raise fault(reading.last, "this command is nested too deeply to be read").within(file) from None
 
 
 class Reading:
@@ -107,7 +113,8 @@ class Reading:
             case Group(items=[Token(type="SYMBOL") as head, *arguments]):
                 method = self.commands.get(head)
                 if method is None:
-                    raise fault(expression, f"the command {head} is not supported{nearest(head, self.commands)}")
+                    hint = "" if head in REFUSED_COMMANDS else nearest(head, self.commands)
+                    raise fault(expression, f"the command {head} is not supported{hint}")
                 if self.is_done and method != self._ignore:
                     raise fault(expression, f"the command {head} after (check-synth) is not supported")
                 method(expression, arguments)
@@ -167,7 +174,7 @@ class Reading:
         self.sorts[symbol(name)] = read_sort(sort, self.sorts)
 
     def _declare(self, place: Expression, items: Items) -> None:
-        name, sort = expect(place, items, f"({place.items[0]} NAME SORT)" if isinstance(place, Group) else "", 2)
+        name, sort = expect(place, items, "(declare-var NAME SORT)", 2)
         self._variable(name, self._new(name), read_sort(sort, self.sorts))
 
     def _declare_function(self, place: Expression, items: Items) -> None:
@@ -209,11 +216,13 @@ class Reading:
                 self.operators[name] = self.definitions[name]
 
     def _synthesize(self, place: Expression, items: Items) -> None:
-        head, names, sort, *grammar = expect(place, items, "(synth-fun NAME ((ARGUMENT SORT) ...) SORT)", 3, most=5)
+        head, names, sort, *grammar = expect(
+            place, items, "(synth-fun NAME ((ARGUMENT SORT) ...) SORT GRAMMAR)", 3, most=5
+        )
         self._function(head, self._parameters(names), read_sort(sort, self.sorts), grammar)
 
     def _synthesize_invariant(self, place: Expression, items: Items) -> None:
-        head, names, *grammar = expect(place, items, "(synth-inv NAME ((ARGUMENT SORT) ...))", 2, most=4)
+        head, names, *grammar = expect(place, items, "(synth-inv NAME ((ARGUMENT SORT) ...) GRAMMAR)", 2, most=4)
         self._function(head, self._parameters(names), BOOL, grammar)
 
     def _function(self, head: Expression, parameters: Parameters, result: Sort, grammar: Items) -> None:
@@ -255,10 +264,14 @@ class Reading:
         self.constraints.append(self._formula(place, items))
 
     def _assume(self, place: Expression, items: Items) -> None:
-        self.assumptions.append(self._formula(place, items))
+        term = self._formula(place, items)
+        for function in self.functions.values():
+            if any(inner.operator == function.operator for inner in subterms(term)):
+                raise fault(items[0], f"an assumption speaks of variables alone, but this one calls {function.name}")
+        self.assumptions.append(term)
 
     def _formula(self, place: Expression, items: Items) -> Term:
-        [text] = expect(place, items, "(constraint FORMULA)", 1)
+        [text] = expect(place, items, "one formula", 1)
         term = read_term(text, self.scope)
         if term.sort != BOOL:
             raise fault(text, f"expected a formula of sort Bool, got a term of sort {term.sort.name}")

@@ -1,37 +1,34 @@
 """Expressions as terms and sorts: literals, variables, applications, ``let``.
 
-Rows of the theories are unary to ternary; what SMT-LIB writes with more arguments is taken apart here: chainable
-relations into conjunctions, right- and left-associative operators into nested ones, ``distinct`` into inequalities.
-Long sums and conjunctions become balanced trees, which are as true and less deep. Names of SyGuS-IF 1.0 are translated.
+The same function reads constraints, definitions, rules of grammars and answers; the ``Scope`` says what names mean
+there. A ``let`` is written out, within a limit. Names of SyGuS-IF 1.0 are translated.
 """
 
 from __future__ import annotations
 
-import ast
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import combinations, pairwise
 
 from lark import Token
 
 from cegis.formula import rebuilt
+from cegis.sygus.applications import desugared, one_row
 from cegis.sygus.syntax import Expression, Group, SygusError, fault, nearest, shown
 from dsl import theory
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.scalars import variable
-from dsl.text import Printer
 
+MOST_BITS = 65_536
+LONGEST_INDEX = 5  # digits
+MOST_DIGITS = 1_000
 MOST_NODES = 100_000  # of one term, shared subterms counted as often as they occur
-CHAINABLE = ("=", "<", "<=", ">", ">=", "str.<", "str.<=")
-ASSOCIATIVE = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", "bvxor", "xor")
-LEFT = ("-", "div", "bvsub", "concat")
 DIALECT = {"int.to.str": "str.from_int", "str.to.int": "str.to_int", "implies": "=>", "iff": "="}
 LAST_CHARACTER = 0x2FFFF  # of SMT-LIB's alphabet
 QUANTIFIERS = ("forall", "exists")
 ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]{1,5})\}|([0-9a-fA-F]{4}))")
 SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/-]*")
-RESERVED = ("let", "_", "!", "as", "par", "true", "false", "Constant", "Variable", "exists", "forall")
+RESERVED = ("let", "_", "!", "as", "par", "true", "false", "exists", "forall")
 
 
 @dataclass(frozen=True)
@@ -73,9 +70,9 @@ def read_term(expression: Expression, scope: Scope) -> Term:
         case ["!", body, *_]:
             return read_term(body, scope)
         case ["-", Token(type="NUMERAL") as number] if not number.startswith("-"):
-            return theory.literal(-int(number), INT)()
-        case ["_", str(bits), str(width)] if re.fullmatch(r"bv[0-9]+", bits) and width.isdigit() and int(width):
-            return _bits(expression, int(bits[2:]), int(width))
+            return theory.literal(-_number(number), INT)()
+        case ["_", Token() as bits, width] if re.fullmatch(r"bv[0-9]+", bits):
+            return _bits(expression, _number(bits, bits[2:]), _width(width))
         case ["_", "char", Token(type="HEXADECIMAL") as code] if int(code[2:], 16) <= LAST_CHARACTER:
             return theory.literal(chr(int(code[2:], 16)), STRING)()
         case [Token() as head, sort] if head in scope.leaves:
@@ -91,10 +88,8 @@ def read_term(expression: Expression, scope: Scope) -> Term:
 def read_sort(expression: Expression, sorts: Mapping[str, Sort]) -> Sort:
     """Int, Bool, String, a bit-vector (also as ``(BitVec 64)``), or a name of ``sorts``."""
     match expression:
-        case Group(items=["_", "BitVec", str(width)]) | Group(items=["BitVec", str(width)]) if width.isdigit():
-            if int(width) < 1:
-                raise fault(expression, f"expected bit-vectors of at least 1 bit, got {shown(expression)}")
-            return bitvector(int(width))
+        case Group(items=["_", "BitVec", width]) | Group(items=["BitVec", width]):
+            return bitvector(_width(width))
         case Token() if expression in (known := {"Int": INT, "Bool": BOOL, "String": STRING, **sorts}):
             return known[expression]
     raise fault(expression, f"the sort {shown(expression)} is not supported; known: Int, Bool, String and (_ BitVec n)")
@@ -118,7 +113,7 @@ def operator_name(head: Expression) -> str:
         case Token(type="SYMBOL"):
             return DIALECT.get(head, head if head in RESERVED else symbol(head))
         case Group(items=["_", Token(type="SYMBOL"), *indices]) if indices and all(
-            isinstance(index, Token) and index.isdigit() for index in indices
+            isinstance(index, Token) and index.isdigit() and len(index) <= LONGEST_INDEX for index in indices
         ):
             return str(head)
     raise fault(head, f"expected the name of a function, got {shown(head)}")
@@ -138,68 +133,22 @@ def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scop
         _check_arguments(place, name, scope.operators[name].arguments, sorts)
         return _sized(place, scope.operators[name](*arguments))
     try:
-        return _sized(place, _one_row(name, arguments) if scope.is_rule else desugared(name, arguments))
+        return _sized(place, one_row(name, arguments) if scope.is_rule else desugared(name, arguments))
     except GrammarError as error:
         if isinstance(error, SygusError):
             raise
-        if name.removeprefix("(_ ").split()[0] in theory.names():
+        kind = name.removeprefix("(_ ").split()[0]
+        if kind in theory.names():
             raise fault(place, str(error)) from None
-        raise fault(place, f"unknown function {name!r}{nearest(name, (*theory.names(), *scope.names))}") from None
-
-
-def desugared(name: str, arguments: Sequence[Term]) -> Term:
-    """An application over the rows of the theories; raises GrammarError where there are none for it."""
-    match name, arguments:
-        case "distinct", [_, _, *_]:
-            return _balanced("and", [_apply("not", _apply("=", *pair)) for pair in combinations(arguments, 2)])
-        case _, [_, _, _, *_] if name in CHAINABLE:
-            return _balanced("and", [_apply(name, *pair) for pair in pairwise(arguments)])
-        case "=>", [*first, before, last] if first:
-            return desugared("=>", [*first, _apply("=>", before, last)])
-        case _, [_, _, _, *_] if name in ASSOCIATIVE:
-            return _balanced(name, arguments)
-        case _, [first, second, *rest] if rest and name in LEFT:
-            return desugared(name, [_apply(name, first, second), *rest])
-        case (("and" | "or" | "+" | "*" | "str.++"), [only]):
-            _apply(name, only, only)
-            return only
-    return _apply(name, *arguments)
-
-
-def _one_row(name: str, arguments: Sequence[Term]) -> Term:
-    sorts = tuple(argument.sort for argument in arguments)
-    try:
-        return theory.find(name, sorts)(*arguments)
-    except GrammarError:
-        return wide(name, sorts)(*arguments)
-
-
-def wide(name: str, sorts: Sequence[Sort]) -> Operator:
-    """One row for ``name`` applied to more arguments than the theory's row takes, as ``(+ x y z)``.
-
-    Its readings follow from the nested term, but it prints as the one application it is. Raises GrammarError.
-    """
-    parameters = tuple((f"_{place}", sort) for place, sort in enumerate(sorts))
-    body = desugared(name, [variable(hole, sort)() for hole, sort in parameters])
-    text = ast.unparse(Printer(frozenset()).print(body))
-    return replace(theory.define(name, parameters, body), python=text, parameters=(), definition=None)
-
-
-def _apply(name: str, *arguments: Term) -> Term:
-    return theory.find(name, tuple(argument.sort for argument in arguments))(*arguments)
-
-
-def _balanced(name: str, arguments: Sequence[Term]) -> Term:
-    if len(arguments) == 1:
-        return arguments[0]
-    half = (len(arguments) + 1) // 2
-    return _apply(name, _balanced(name, arguments[:half]), _balanced(name, arguments[half:]))
+        if kind == "distinct":
+            raise fault(place, "distinct takes two or more arguments of one sort") from None
+        raise fault(place, f"unknown function {name!r}{nearest(kind, (*theory.names(), *scope.names))}") from None
 
 
 def _literal(token: Token) -> Term | None:
     match token.type:
         case "NUMERAL":
-            return theory.literal(int(token), INT)()
+            return theory.literal(_number(token), INT)()
         case "HEXADECIMAL":
             return _bits(token, int(token[2:], 16), 4 * (len(token) - 2))
         case "BINARY":
@@ -209,6 +158,18 @@ def _literal(token: Token) -> Term | None:
         case "DECIMAL":
             raise fault(token, f"real numbers are not supported, got {token}")
     return theory.literal(token == "true", BOOL)() if token in ("true", "false") else None
+
+
+def _number(place: Token, digits: str = "") -> int:
+    if len(digits or place) > MOST_DIGITS:
+        raise fault(place, f"expected a number of at most {MOST_DIGITS:,} digits, got one of {len(place):,}")
+    return int(digits or place)
+
+
+def _width(expression: Expression) -> int:
+    if isinstance(expression, Token) and expression.isdigit() and 1 <= _number(expression) <= MOST_BITS:
+        return int(expression)
+    raise fault(expression, f"expected a width of 1 to {MOST_BITS:,} bits, got {shown(expression)}")
 
 
 def _bits(place: Expression, value: int, width: int) -> Term:

@@ -1,0 +1,61 @@
+"""Answers in SyGuS-IF, as other tools give them, read as terms."""
+
+from __future__ import annotations
+
+from cegis.formula import Function, subterms
+from cegis.sygus.problem import SygusProblem
+from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, shown
+from cegis.sygus.terms import Scope, read_term, symbol
+from dsl.operators import Term
+
+
+def read_answer(text: str, problem: SygusProblem) -> dict[str, Term]:
+    """The functions of an answer, ``(define-fun name ...)`` for each, as terms over the parameters of the problem.
+
+    Applications are the rows of the function's grammar where it has them. That a term is derived by the grammar is not
+    checked here. Raises SygusError for what is no answer to this problem.
+    """
+    try:
+        return _answer(expressions(text), problem)
+    except RecursionError:
+        raise SygusError("the answer is nested too deeply to be read", 1, 1) from None
+
+
+def _answer(top: tuple[Expression, ...], problem: SygusProblem) -> dict[str, Term]:
+    found: dict[str, Term] = {}
+    if len(top) == 1 and isinstance(top[0], Group) and not (top[0].items and top[0].items[0] == "define-fun"):
+        top = top[0].items
+    for expression in top:
+        if not isinstance(expression, Group) or len(expression.items) != 5 or expression.items[0] != "define-fun":
+            raise fault(expression, f"expected (define-fun NAME PARAMETERS SORT BODY), got {shown(expression)}")
+        _, head, parameters, _, body = expression.items
+        function = next((f for f in problem.spec.functions if f.name == str(head)), None)
+        if function is None:
+            raise fault(head, f"{shown(head)} is none of the functions to be found")
+        found[function.name] = read_term(body, _answer_scope(problem, function, parameters))
+        if found[function.name].sort != function.signature.result:
+            raise fault(body, f"expected a body of sort {function.signature.result.name}")
+    missing = [function.name for function in problem.spec.functions if function.name not in found]
+    if missing:
+        raise SygusError(f"the answer has no {missing[0]}", 1, 1)
+    return found
+
+
+def _answer_scope(problem: SygusProblem, function: Function, parameters: Expression) -> Scope:
+    """What names mean in an answer, whose parameters may be called differently."""
+    names = (
+        [symbol(item.items[0]) for item in parameters.items if isinstance(item, Group)]
+        if isinstance(parameters, Group)
+        else []
+    )
+    if len(names) != len(function.signature.parameters):
+        raise fault(parameters, f"expected the {len(function.signature.parameters)} parameters of {function.name}")
+    written = problem.written[function.name]
+    rules = [rule for rules in written.rules.values() for rule in rules] if written else []
+    rows = {inner.operator for rule in rules for inner in subterms(rule) if inner.arguments}
+    terms = {operator.name: operator() for operator in problem.definitions if not operator.arguments}
+    return Scope(
+        terms | dict(zip(names, function.signature.variables, strict=True)),
+        {operator.name: operator for operator in problem.definitions if operator.arguments},
+        rows={(operator.name, operator.arguments): operator for operator in rows},
+    )

@@ -1,0 +1,75 @@
+"""Applications as rows of the theories, which are unary to ternary.
+
+What SMT-LIB writes with more arguments is taken apart: chainable relations into conjunctions, right- and
+left-associative operators into nested ones, ``distinct`` into inequalities. Long sums and conjunctions become balanced
+trees, which mean the same and are less deep.
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import combinations, pairwise
+
+from cegis.formula import subterms
+from dsl import theory
+from dsl.operators import GrammarError, Operator, Sort, Term
+from dsl.scalars import variable
+from dsl.text import Printer
+
+CHAINABLE = ("=", "<", "<=", ">", ">=", "str.<", "str.<=")
+ASSOCIATIVE = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", "bvxor", "xor")
+LEFT = ("-", "div", "bvsub", "concat")
+
+
+def desugared(name: str, arguments: Sequence[Term]) -> Term:
+    """An application over the rows of the theories; raises GrammarError where there are none for it."""
+    match name, arguments:
+        case "distinct", [_, _, *_]:
+            return _balanced("and", [_apply("not", _apply("=", *pair)) for pair in combinations(arguments, 2)])
+        case _, [_, _, _, *_] if name in CHAINABLE:
+            return _balanced("and", [_apply(name, *pair) for pair in pairwise(arguments)])
+        case "=>", [*first, before, last] if first:
+            return desugared("=>", [*first, _apply("=>", before, last)])
+        case _, [_, _, _, *_] if name in ASSOCIATIVE:
+            return _balanced(name, arguments)
+        case _, [first, second, *rest] if rest and name in LEFT:
+            return desugared(name, [_apply(name, first, second), *rest])
+        case (("and" | "or" | "+" | "*" | "str.++"), [only]):
+            _apply(name, only, only)
+            return only
+    return _apply(name, *arguments)
+
+
+def one_row(name: str, arguments: Sequence[Term]) -> Term:
+    """An application as a single row, made for it where the theory has none; raises GrammarError."""
+    sorts = tuple(argument.sort for argument in arguments)
+    try:
+        return theory.find(name, sorts)(*arguments)
+    except GrammarError:
+        return _wide(name, sorts)(*arguments)
+
+
+def _wide(name: str, sorts: Sequence[Sort]) -> Operator:
+    """The row for ``name`` applied to more arguments than the theory's row takes, as ``(+ x y z)``.
+
+    Its readings follow from the nested term, but it prints as the one application it is. Raises GrammarError.
+    """
+    parameters = tuple((f"_{place}", sort) for place, sort in enumerate(sorts))
+    body = desugared(name, [variable(hole, sort)() for hole, sort in parameters])
+    text = ast.unparse(Printer(frozenset()).print(body))
+    helper = next((inner.operator.helper for inner in subterms(body) if inner.operator.helper), "")
+    row = theory.define(name, parameters, body)
+    return replace(row, python=text, helper=helper, parameters=(), definition=None)
+
+
+def _apply(name: str, *arguments: Term) -> Term:
+    return theory.find(name, tuple(argument.sort for argument in arguments))(*arguments)
+
+
+def _balanced(name: str, arguments: Sequence[Term]) -> Term:
+    if len(arguments) == 1:
+        return arguments[0]
+    half = (len(arguments) + 1) // 2
+    return _apply(name, _balanced(name, arguments[:half]), _balanced(name, arguments[half:]))
