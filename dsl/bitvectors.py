@@ -21,7 +21,7 @@ Words = NDArray[Any]
 
 SIGNED = """
 def signed(x, width):
-    return x - (x >> width - 1 << width)
+    return x - (x >> (width - 1) << width)
 """
 BVUDIV = """
 def bvudiv(x, y, width):
@@ -34,35 +34,37 @@ def bvurem(x, y):
 BVSDIV = f"""{SIGNED}
 def bvsdiv(x, y, width):
     x, y = signed(x, width), signed(y, width)
-    quotient = abs(x) // abs(y) if y else -1 if x >= 0 else 1
-    return (quotient if y == 0 or (x < 0) == (y < 0) else -quotient) & (1 << width) - 1
+    if y == 0:
+        return (1 << width) - 1 if x >= 0 else 1
+    quotient = abs(x) // abs(y)
+    return (quotient if (x < 0) == (y < 0) else -quotient) & ((1 << width) - 1)
 """
 BVSREM = f"""{SIGNED}
 def bvsrem(x, y, width):
     x, y = signed(x, width), signed(y, width)
     rest = abs(x) % abs(y) if y else abs(x)
-    return (rest if x >= 0 else -rest) & (1 << width) - 1
+    return (rest if x >= 0 else -rest) & ((1 << width) - 1)
 """
 BVSMOD = f"""{SIGNED}
 def bvsmod(x, y, width):
     x, y = signed(x, width), signed(y, width)
-    return (x % y if y else x) & (1 << width) - 1
+    return (x % y if y else x) & ((1 << width) - 1)
 """
 EXTRACT = """
 def extract(x, high, low):
-    return x >> low & (1 << high - low + 1) - 1
+    return (x >> low) & ((1 << (high - low + 1)) - 1)
 """
 CONCAT = """
 def concat(x, y, width):
-    return x << width | y
+    return (x << width) | y
 """
 ROTATE_LEFT = """
 def rotate_left(x, places, width):
-    return (x << places | x >> width - places) & (1 << width) - 1
+    return ((x << places) | (x >> (width - places))) & ((1 << width) - 1)
 """
 ROTATE_RIGHT = """
 def rotate_right(x, places, width):
-    return (x >> places | x << width - places) & (1 << width) - 1
+    return ((x >> places) | (x << (width - places))) & ((1 << width) - 1)
 """
 INDEXED = {"extract": 2, "zero_extend": 1, "sign_extend": 1, "rotate_left": 1, "rotate_right": 1}
 

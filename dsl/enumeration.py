@@ -69,7 +69,7 @@ class Enumerator:
 
     def observe(self, tokens: Sequence[str], label: object) -> None:
         """Take one more example."""
-        signature = self.grammar.signature
+        signature = self.grammar.sequences
         index = signature.label_index(label)
         self.bank.observe(signature.batch([tokens]))
         self._target = np.append(self._target, index)

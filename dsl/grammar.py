@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 from dsl.operators import GrammarError, Operator, Sort, Term
+from dsl.scalars import ScalarSignature
 from dsl.sequences import SequenceSignature
 
 
@@ -40,7 +41,7 @@ class Grammar:
     A nonterminal of ``constants`` derives every literal of its sort, at cost 1, beside those of its productions.
     """
 
-    signature: SequenceSignature
+    signature: SequenceSignature | ScalarSignature
     start: str
     productions: tuple[Production, ...]
     constants: frozenset[str] = frozenset()
@@ -73,6 +74,20 @@ class Grammar:
                         f"{production.operator.name} takes {sort.name}, "
                         f"but {argument} is of sort {sorts[argument].name}"
                     )
+
+    @property
+    def sequences(self) -> SequenceSignature:
+        """The signature of a grammar of sequence programs; raises GrammarError for one of scalar programs."""
+        if not isinstance(self.signature, SequenceSignature):
+            raise GrammarError("expected a grammar of sequence programs, got one of scalar programs")
+        return self.signature
+
+    @property
+    def scalars(self) -> ScalarSignature:
+        """The signature of a grammar of scalar programs; raises GrammarError for one of sequence programs."""
+        if not isinstance(self.signature, ScalarSignature):
+            raise GrammarError("expected a grammar of scalar programs, got one of sequence programs")
+        return self.signature
 
     @cached_property
     def sorts(self) -> dict[str, Sort]:

@@ -1,8 +1,10 @@
 """Programs: a term of a grammar that runs, encodes, prints as a Python function, and reads back.
 
-The printed function is plain Python with no import of ours. A chain of conditionals prints as early returns; a value
-that is used twice gets a name. ``Program.parse`` reads exactly this shape and nothing else, and runs none of it: what
-it accepts prints as the same syntax again, so a text and its program cannot mean different things.
+The printed function is plain Python with no import of ours, below the functions it calls. A chain of conditionals
+prints as early returns; a value that is used twice gets a name. ``Program.parse`` reads exactly this shape and nothing
+else, and runs none of it: what it accepts prints as the same syntax again, so a text and its program cannot mean
+different things. Where two terms print alike (``-5`` is a literal and an application of ``-``), the grammar's first
+operator is read.
 """
 
 from __future__ import annotations
@@ -10,47 +12,63 @@ from __future__ import annotations
 import ast
 import builtins
 import keyword
-import textwrap
-from collections import Counter
-from collections.abc import Iterator, Sequence
+import re
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.function import called, function_text, operators, read_body
 from dsl.grammar import Grammar
-from dsl.operators import BOOL, LABEL, GrammarError, Operator, Term
+from dsl.operators import GrammarError, Term
+from dsl.scalars import Columns, ScalarSignature, Symbols
 from dsl.sequences import SequenceBatch, SymbolicSequence
-from dsl.text import Printer, Reader, is_loop
+from dsl.text import Reader
 
-INDENT = "    "
-LONGEST_RETURN = 84  # columns; a longer conditional prints as two returns
+SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/-]*|\|[^|]*\|")
 
 
 @dataclass(frozen=True)
 class Program:
-    """A term and the grammar it comes from."""
+    """A term and the grammar it comes from.
+
+    Raises GrammarError when a function that the text calls has the name of a parameter.
+    """
 
     term: Term
     grammar: Grammar
 
-    def run(self, batch: SequenceBatch) -> NDArray[np.int64]:
-        """Label indices for a batch: (sequences,); -2 where the program names no label.
+    def __post_init__(self) -> None:
+        for name in self.grammar.signature.names:
+            if name in called(self.term):
+                raise GrammarError(f"the text calls a function {name!r}, so no parameter can have that name; rename it")
+
+    def run(self, batch: SequenceBatch | Columns) -> NDArray[Any]:
+        """The values on a batch: (examples,); label indices of a sequence program, -2 where it names no label.
 
         Raises GrammarError for an empty sequence where the program reads a token of every sequence.
         """
-        self._check_lengths(bool(batch.lengths.all()))
-        return np.broadcast_to(np.asarray(self.term.evaluate(batch), np.int64), (len(batch.tokens),))
+        if self.term.needs_token and isinstance(batch, SequenceBatch):
+            self._check_lengths(bool(batch.lengths.all()))
+        values = np.asarray(self.term.evaluate(batch))
+        if values.dtype != object:
+            values = values.astype(self.term.sort.dtype, copy=False)
+        return np.broadcast_to(values, (batch.examples,))
 
-    def __call__(self, tokens: Sequence[str]) -> str | None:
-        """The label of one sequence, or None where the program names no label."""
-        index = int(self.run(self.grammar.signature.batch([tokens]))[0])
-        return self.grammar.signature.labels[index] if index >= 0 else None
+    def __call__(self, *values: Any) -> Any:
+        """The exact value on one input: a label (None where the program names none), or a bool, int or str.
 
-    def encode(self, symbols: SymbolicSequence) -> Any:
-        """The PySMT integer term for the label index on a symbolic sequence; raises GrammarError like ``run``."""
-        self._check_lengths(symbols.length > 0)
+        A sequence program takes one sequence of tokens, a scalar program a value per parameter. Raises GrammarError
+        for anything else.
+        """
+        signature = self.grammar.signature
+        return signature.answer(self.run(signature.example(*values))[0])
+
+    def encode(self, symbols: SymbolicSequence | Symbols) -> Any:
+        """The PySMT term for the value (the label's index) on symbolic inputs; raises GrammarError like ``run``."""
+        if isinstance(symbols, SymbolicSequence):
+            self._check_lengths(symbols.length > 0)
         return self.term.encode(symbols)
 
     @property
@@ -67,36 +85,65 @@ class Program:
         return cost
 
     def source(self, name: str = "program", docstring: str = "") -> str:
-        """The program as a Python function ``name(tokens: list[str]) -> str``.
+        """The program as a Python function, below the functions it calls.
 
-        ``docstring`` is wrapped to about 100 columns; with the empty string the function has none. Raises GrammarError
-        for a name that is no identifier or hides a built-in function.
+        ``docstring`` is wrapped to about 100 columns; with the empty string the function has none. A scalar program
+        may have any SyGuS name, which is printed as an identifier; that of a sequence program is printed as it is,
+        and GrammarError raised where it is no identifier or hides a built-in function.
         """
+        return self._source(self.grammar.signature.function_name(name), docstring)
+
+    def _source(self, name: str, docstring: str = "") -> str:
         if not name.isidentifier() or keyword.iskeyword(name) or hasattr(builtins, name):
             raise GrammarError(f"expected an identifier that is no keyword and no built-in function, got {name!r}")
-        printer = Printer(frozenset(_shared(self.term)))
-        body = _returns(self.term, printer)
-        lines = [f"def {name}(tokens: list[str]) -> str:"]
-        if docstring:
-            quoted = f'"""{_quoted(docstring)}"""'
-            lines += textwrap.wrap(quoted, 100, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
-        text = "\n".join(_text(statement) for statement in body)
-        return "\n".join(lines) + "\n" + textwrap.indent(text, INDENT) + "\n"
+        functions = called(self.term)
+        if name in functions:
+            raise GrammarError(f"the text calls another function {name!r}; give the program another name")
+        return "\n\n".join([*functions.values(), function_text(self.term, self.grammar.signature, name, docstring)])
+
+    def sygus(self, name: str) -> str:
+        """The program as SyGuS-IF text, ``(define-fun name ((x Int)) Int body)``; GrammarError for a sequence program.
+
+        Defined functions that the body calls are ``definitions``.
+        """
+        signature = self.grammar.signature
+        if not isinstance(signature, ScalarSignature):
+            raise GrammarError("a sequence program has no SyGuS-IF text: its values are no values of SMT-LIB")
+        return define_fun(name, signature, self.term)
+
+    def definitions(self) -> tuple[str, ...]:
+        """SyGuS-IF text of the defined functions that the program calls, each after those it calls itself."""
+        found: dict[str, None] = {}
+
+        def collect(term: Term) -> None:
+            for operator in operators(term):
+                if operator.definition is not None:
+                    collect(operator.definition)
+                    signature = ScalarSignature(operator.parameters, operator.result)
+                    found[define_fun(operator.name, signature, operator.definition)] = None
+
+        collect(self.term)
+        return tuple(found)
 
     @classmethod
     def parse(cls, source: str, grammar: Grammar) -> Program:
         """The program that ``source`` prints; raises GrammarError when it is not one of ``grammar``."""
-        operators = tuple(dict.fromkeys(production.operator for production in grammar.productions))
+        rows = tuple(dict.fromkeys(production.operator for production in grammar.productions))
+        reader = Reader(rows, frozenset(grammar.sorts[name] for name in grammar.constants))
         try:
-            function = _read_function(source)
+            functions = _read_functions(source, grammar.signature.names)
+            function = functions[-1]
             body = function.body[1:] if ast.get_docstring(function) is not None else function.body
-            program = cls(_read_body(body, Reader(operators), {}), grammar)
-            printed = _read_function(program.source(function.name))
+            program = cls(read_body(body, reader, grammar.sorts[grammar.start], {}), grammar)
+            printed = _read_functions(program._source(function.name), grammar.signature.names)
         except RecursionError:
             raise GrammarError("the text is nested too deeply to be read") from None
-        if not _is_printed(function, body, printed):
-            expected = " ".join(ast.unparse(printed).split())
+        if not _is_printed(function, body, printed[-1]):
+            expected = " ".join(ast.unparse(printed[-1]).split())
             raise GrammarError(f"not in the shape that is printed: expected {expected}")
+        if list(map(ast.dump, functions[:-1])) != list(map(ast.dump, printed[:-1])):
+            expected = ", ".join(helper.name for helper in printed[:-1]) or "no other function"
+            raise GrammarError(f"expected above the program exactly as they are printed: {expected}")
         _ = program.cost
         return program
 
@@ -108,106 +155,50 @@ class Program:
             )
 
 
-def _quoted(text: str) -> str:
-    """``text`` for a place between triple quotes."""
-    safe = "".join(c if c.isprintable() else " " for c in text)
-    safe = safe.replace("\\", "\\\\").replace('"""', '\\"\\"\\"')
-    return safe[:-1] + '\\"' if safe.endswith('"') else safe
+def define_fun(name: str, signature: ScalarSignature, body: Term) -> str:
+    """``(define-fun name ((x Int)) Int body)``."""
+    parameters = " ".join(f"({_symbol(parameter)} {sort.name})" for parameter, sort in signature.parameters)
+    return f"(define-fun {_symbol(name)} ({parameters}) {signature.result.name} {term_text(body)})"
 
 
-def _read_function(source: str) -> ast.FunctionDef:
-    """The syntax of one function of ``tokens``; raises GrammarError for anything else."""
+def term_text(term: Term) -> str:
+    """A scalar term as SMT-LIB writes it."""
+    operator = term.operator
+    is_named = operator.is_variable or operator.definition is not None
+    name = _symbol(operator.name) if is_named else operator.name
+    return f"({' '.join([name, *map(term_text, term.arguments)])})" if term.arguments else name
+
+
+def _symbol(name: str) -> str:
+    """An SMT-LIB symbol, between bars where it needs them."""
+    return name if SIMPLE_SYMBOL.fullmatch(name) else f"|{name}|"
+
+
+def _read_functions(source: str, names: tuple[str, ...]) -> list[ast.FunctionDef]:
+    """The syntax of one function of ``names`` and of those above it; raises GrammarError for anything else."""
     try:
         module = ast.parse(source)
     except SyntaxError as error:
         raise GrammarError(f"not Python: line {error.lineno}: {error.msg}") from error
     except (ValueError, MemoryError) as error:
         raise GrammarError(f"not Python: {error}") from error
-    match module.body:
-        case [ast.FunctionDef(args=ast.arguments(args=[ast.arg(arg="tokens")])) as function]:
-            return function
-    raise GrammarError("expected one function of one argument named tokens")
+    functions = [statement for statement in module.body if isinstance(statement, ast.FunctionDef)]
+    if len(functions) != len(module.body) or not functions or _names(functions[-1]) != names:
+        raise GrammarError(f"expected functions alone, the last one a function of {', '.join(names) or 'no argument'}")
+    return functions
+
+
+def _names(function: ast.FunctionDef) -> tuple[str, ...]:
+    return tuple(argument.arg for argument in function.args.args)
 
 
 def _is_printed(function: ast.FunctionDef, body: list[ast.stmt], printed: ast.FunctionDef) -> bool:
     """Whether a function is ``printed`` to the letter; a docstring may be added, annotations left out."""
-    bare = ast.arguments(posonlyargs=[], args=[ast.arg("tokens")], kwonlyargs=[], kw_defaults=[], defaults=[])
+    arguments = [ast.arg(name) for name in _names(printed)]
+    bare = ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[])
     return (
         not function.decorator_list
         and ast.dump(function.args) in (ast.dump(bare), ast.dump(printed.args))
         and (function.returns is None or ast.dump(function.returns) == ast.dump(printed.returns or ast.Constant(0)))
         and [ast.dump(statement) for statement in body] == [ast.dump(statement) for statement in printed.body]
     )
-
-
-def _shared(term: Term) -> Iterator[Term]:
-    """Subterms that stand in the text more than once and have a noun to be named by."""
-    counts: Counter[Term] = Counter()
-
-    def count(inner: Term) -> None:
-        counts[inner] += 1
-        if counts[inner] == 1:
-            for argument in inner.arguments:
-                count(argument)
-
-    count(term)
-    return (inner for inner, times in counts.items() if times > 1 and inner.operator.noun != "value")
-
-
-def _returns(term: Term, printer: Printer) -> list[ast.stmt]:
-    """The statements that return ``term``: early returns down the chain of conditionals."""
-    conditions: list[ast.stmt] = []
-    while _is_choice(term.operator) and _is_choice(term.arguments[2].operator):
-        condition, label, term = term.arguments
-        conditions.append(ast.If(printer.print(condition), [ast.Return(printer.print(label))], []))
-    final: list[ast.stmt] = [ast.Return(printer.print(term))]
-    if _is_choice(term.operator) and len(_text(final[0])) > LONGEST_RETURN:
-        test, then, otherwise = (printer.print(argument) for argument in term.arguments)
-        final = [ast.If(test, [ast.Return(then)], []), ast.Return(otherwise)]
-    return [*printer.statements, *conditions, *final]
-
-
-def _text(statement: ast.stmt) -> str:
-    """``ast.unparse``, without its second pair of parentheses around a lone generator argument."""
-    text = ast.unparse(ast.fix_missing_locations(statement))
-    for node in ast.walk(statement):
-        match node:
-            case ast.Call(func=function, args=[ast.GeneratorExp() as generator], keywords=[]):
-                name, inner = ast.unparse(function), ast.unparse(generator)
-                short = text.replace(f"{name}({inner})", f"{name}{inner}")
-                if ast.dump(ast.parse(short)) == ast.dump(ast.parse(text)):  # else it stands inside a token, too
-                    text = short
-    return text
-
-
-def _is_choice(operator: Operator) -> bool:
-    return operator.name == "choose" and operator.arguments == (BOOL, LABEL, LABEL)
-
-
-def _read_body(body: list[ast.stmt], reader: Reader, names: dict[str, Term]) -> Term:
-    if not body:
-        raise GrammarError("the function ends without a return")
-    for name, term, consumed in reader.read_loop(body, names):
-        return _read_body(body[consumed:], reader, {**names, name: term})
-    match body[0]:
-        case ast.Return(value=ast.expr() as value):
-            return reader.read(value, LABEL, names)
-        case ast.Assign(targets=[ast.Name(id=name)], value=value):
-            return _read_body(body[1:], reader, {**names, name: _read_any(value, reader, names)})
-        case ast.If(test=test, body=[ast.Return(value=ast.expr() as value)], orelse=[]):
-            choose = next((operator for operator in reader.operators if _is_choice(operator)), None)
-            if choose is None:
-                raise GrammarError(f"this grammar has no conditional: if {ast.unparse(test)}")
-            rest = _read_body(body[1:], reader, names)
-            return choose(reader.read(test, BOOL, names), reader.read(value, LABEL, names), rest)
-        case statement:
-            raise GrammarError(f"not in this grammar: {ast.unparse(statement).splitlines()[0]}")
-
-
-def _read_any(value: ast.expr, reader: Reader, names: dict[str, Term]) -> Term:
-    for sort in dict.fromkeys(operator.result for operator in reader.operators if not is_loop(operator)):
-        try:
-            return reader.read(value, sort, names)
-        except GrammarError:
-            continue
-    raise GrammarError(f"not in this grammar: {ast.unparse(value)}")

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 from dsl.operators import BOOL, INT, RESERVED, STRING, GrammarError, Operator, Sort, Term
 
 Value = bool | int | str
+LAST_CODE = 0x2FFFF  # of SMT-LIB's characters
 HOLE = re.compile(r"_\d+")  # what an operator's text calls its arguments
 
 
@@ -98,6 +99,35 @@ class ScalarSignature:
         """The parameters as terms."""
         return tuple(variable(name, sort)() for name, sort in self.parameters)
 
+    @property
+    def names(self) -> tuple[str, ...]:
+        """What a program's text calls the parameters."""
+        return tuple(identifier(name) for name, _ in self.parameters)
+
+    def function_name(self, name: str) -> str:
+        """What a program's text calls a function with this SyGuS name."""
+        return identifier(name)
+
+    def header(self, name: str) -> str:
+        """The first line of a program's text; ``name`` is an identifier."""
+        typed = [
+            f"{called}: {_python_type(sort)}" for called, (_, sort) in zip(self.names, self.parameters, strict=True)
+        ]
+        return f"def {name}({', '.join(typed)}) -> {_python_type(self.result)}:"
+
+    def example(self, *values: Value) -> Columns:
+        """One input as exact columns; raises GrammarError for values that are not of the parameters' sorts."""
+        sorts = [sort for _, sort in self.parameters]
+        if len(values) != len(sorts) or not all(map(belongs, values, sorts)):
+            expected = ", ".join(f"{name}: {sort.name}" for name, sort in self.parameters)
+            raise GrammarError(f"expected one value for each of ({expected}), got {values!r}")
+        return self.batch([values], exact=True)
+
+    def answer(self, value: Any) -> Value:
+        """A value of a run as Python's own."""
+        plain: Value = value.item() if isinstance(value, np.generic) else value
+        return plain
+
     def batch(self, rows: Sequence[Sequence[Value]], *, exact: bool = False) -> Columns:
         """Columns of the given rows of parameter values; ``exact`` keeps Python's numbers."""
         arrays = {}
@@ -109,6 +139,19 @@ class ScalarSignature:
         """A PySMT symbol for each parameter, named like it."""
         formulas = {name: manager.Symbol(name, pysmt_type(manager, sort)) for name, sort in self.parameters}
         return Symbols(manager, formulas)
+
+
+def belongs(value: object, sort: Sort) -> bool:
+    """Whether a Python value is one of ``sort``; a string has no character beyond SMT-LIB's last."""
+    if sort == BOOL:
+        return isinstance(value, bool)
+    if sort == STRING:
+        return isinstance(value, str) and all(ord(character) <= LAST_CODE for character in value)
+    return isinstance(value, int) and not isinstance(value, bool) and (sort == INT or 0 <= value < 2**sort.width)
+
+
+def _python_type(sort: Sort) -> str:
+    return {BOOL: "bool", STRING: "str"}.get(sort, "int")
 
 
 def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArray[Any]:

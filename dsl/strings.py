@@ -14,8 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort
-
-LAST_CODE = 0x2FFFF  # of SMT-LIB's characters
+from dsl.scalars import LAST_CODE
 
 CHAR_AT = """
 def char_at(text, place):

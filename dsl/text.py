@@ -10,10 +10,12 @@ from __future__ import annotations
 import ast
 import copy
 from collections.abc import Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
 
 from dsl.operators import GrammarError, Operator, Sort, Term
+from dsl.theory import literal
 
 BOUND = "token"  # the variable of a position-wise term
 STATE = "state"  # the variable a loop template builds
@@ -21,8 +23,43 @@ STATE = "state"  # the variable a loop template builds
 
 @cache
 def template(operator: Operator, text: str) -> tuple[ast.stmt, ...]:
-    """The syntax of an operator's Python text (``text`` is part of the key: rows are equal by name alone)."""
-    return tuple(ast.parse(text).body)
+    """The syntax of an operator's Python text (``text`` is part of the key: rows are equal by name alone).
+
+    Numbers that the text writes in hexadecimal have the kind "x".
+    """
+    module = ast.parse(text)
+    for node in ast.walk(module):
+        if isinstance(node, ast.Constant) and (ast.get_source_segment(text, node) or "").startswith("0x"):
+            node.kind = "x"
+    return tuple(module.body)
+
+
+def spaced(statement: ast.stmt) -> ast.stmt:
+    """A copy that ``ast.unparse`` prints as people write it, not as tersely as Python can read it.
+
+    Numbers of kind "x" are hexadecimal, and arithmetic under a bitwise operator has parentheses.
+    """
+
+    class Rewriter(ast.NodeTransformer):
+        def visit_Constant(self, constant: ast.Constant) -> ast.expr:
+            if constant.kind == "x" and isinstance(constant.value, int):
+                return ast.Name(f"0x{constant.value:X}", ast.Load())
+            return constant
+
+        def visit_BinOp(self, operation: ast.BinOp) -> ast.expr:
+            self.generic_visit(operation)
+            if isinstance(operation.op, ast.BitAnd | ast.BitOr | ast.BitXor | ast.LShift | ast.RShift):
+                operation.left = self._closed(operation.left, operation.op)
+                operation.right = self._closed(operation.right, operation.op)
+            return operation
+
+        def _closed(self, side: ast.expr, above: ast.operator) -> ast.expr:
+            if isinstance(side, ast.BinOp) and type(side.op) is not type(above):
+                return ast.Name(f"({ast.unparse(side)})", ast.Load())
+            return side
+
+    rewritten: ast.stmt = Rewriter().visit(copy.deepcopy(statement))
+    return rewritten
 
 
 def is_loop(operator: Operator) -> bool:
@@ -73,11 +110,15 @@ def replace(node: ast.expr, renamed: Mapping[str, ast.expr]) -> ast.expr:
 
 @dataclass
 class Printer:
-    """Prints terms one after the other; ``statements`` collects the loops and shared values they need."""
+    """Prints terms one after the other; ``statements`` collects the loops and shared values they need.
+
+    ``taken`` are names that these cannot have.
+    """
 
     shared: frozenset[Term]
     statements: list[ast.stmt] = field(default_factory=list)
     names: dict[Term, str] = field(default_factory=dict)
+    taken: frozenset[str] = frozenset()
 
     def print(self, term: Term) -> ast.expr:
         """The expression for ``term``; anything it needs before it goes to ``statements``."""
@@ -100,7 +141,7 @@ class Printer:
         return ast.Name(name.id, ast.Load())
 
     def _name(self, term: Term) -> str:
-        noun, taken = term.operator.noun, set(self.names.values())
+        noun, taken = term.operator.noun, {*self.taken, *self.names.values()}
         names = (noun if number == 1 else f"{noun}_{number}" for number in range(1, len(taken) + 2))
         self.names[term] = next(name for name in names if name not in taken)
         return self.names[term]
@@ -111,20 +152,34 @@ class Printer:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads syntax as terms over a fixed set of operators."""
+    """Reads syntax as terms over a fixed set of operators, and over every literal of the sorts ``constants``."""
 
     operators: tuple[Operator, ...]
+    constants: frozenset[Sort] = frozenset()
+    known: dict[tuple[int, Sort], tuple[ast.expr, Term | None]] = field(default_factory=dict, compare=False)
 
     def read(self, node: ast.expr, sort: Sort, names: Mapping[str, Term]) -> Term:
         """The term of ``sort`` that ``node`` prints; raises GrammarError when no operator matches."""
         if isinstance(node, ast.Name) and node.id in names and names[node.id].sort == sort:
             return names[node.id]
+        key = id(node), sort
+        if key not in self.known:  # an equation is tried with every sort, so its sides would be read again and again
+            self.known[key] = node, self._find(node, sort, names)
+        term = self.known[key][1]
+        if term is None:
+            raise GrammarError(f"not in this grammar, as {sort.name}: {ast.unparse(node)}")
+        return term
+
+    def _find(self, node: ast.expr, sort: Sort, names: Mapping[str, Term]) -> Term | None:
         for operator in self.operators:
             if operator.result == sort and not is_loop(operator):
                 term = self._match(operator, (expression(operator),), (node,), names)
                 if term is not None:
                     return term
-        raise GrammarError(f"not in this grammar, as {sort.name}: {ast.unparse(node)}")
+        if sort in self.constants:
+            with suppress(ValueError, GrammarError):  # no literal, or not of this sort
+                return literal(ast.literal_eval(node), sort)()
+        return None
 
     def read_loop(self, body: list[ast.stmt], names: Mapping[str, Term]) -> Iterator[tuple[str, Term, int]]:
         """Loop operators that ``body`` starts with: the variable built, the term, and the statements consumed."""

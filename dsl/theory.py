@@ -14,7 +14,7 @@ import numpy as np
 
 from dsl import bitvectors, booleans, integers, strings
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term
-from dsl.scalars import Columns, Symbols, Value, column, identifier
+from dsl.scalars import Columns, Symbols, Value, belongs, column, identifier
 
 ROWS = (*booleans.ROWS, *integers.ROWS, *strings.ROWS)
 
@@ -71,7 +71,7 @@ def literal(value: Value, sort: Sort) -> Operator:
     >>> literal(-5, INT).name, literal('a"b', STRING).name
     ('(- 5)', '"a""b"')
     """
-    if not _belongs(value, sort):
+    if not belongs(value, sort):
         raise GrammarError(f"expected a value of sort {sort.name}, got {value!r}")
 
     def numpy(inputs: Any) -> Any:
@@ -84,15 +84,6 @@ def literal(value: Value, sort: Sort) -> Operator:
 
     text = f"0x{value:X}" if sort.width and int(value) > 9 else repr(value)
     return Operator(smt_text(value, sort), (), sort, numpy, smt, text, value=value)
-
-
-def _belongs(value: Value, sort: Sort) -> bool:
-    if sort == BOOL:
-        return isinstance(value, bool)
-    if sort == STRING:
-        return isinstance(value, str) and all(ord(character) <= strings.LAST_CODE for character in value)
-    is_number = isinstance(value, int) and not isinstance(value, bool)
-    return is_number and (sort == INT or 0 <= int(value) < 2**sort.width)
 
 
 def smt_text(value: Value, sort: Sort) -> str:
