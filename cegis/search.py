@@ -41,6 +41,7 @@ PATIENCE = 200_000  # candidates built before a candidate that is not known to b
 POOL = 400  # sampled valuations that a candidate must pass before the verifier is asked
 FIRST = 12  # tests the search begins with
 LEARNT = 4  # tests learnt from one failure in the pool
+RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
 CHUNK = 4_000_000  # values judged at once
 Stop = Callable[[], bool]
 
@@ -63,7 +64,8 @@ class PointSearch:
         self._pool.add_ground()
         self._pool.add(sample(spec, POOL, seed=seed))
         self._bank = Bank(grammar, seed=seed, max_memory_mb=budget.memory_mb)
-        self._level, self._mark = 0, 0
+        self._level, self._mark, self._asked = 0, 0, 0
+        self._joined: list[Choice] = []
         self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
 
@@ -111,7 +113,7 @@ class PointSearch:
         fresh = self.points.columns(self._function, known)
         if fresh.examples:
             self._bank.observe(fresh)
-        self._mark = self._bank.candidates
+        self._mark, self._asked, self._joined = self._bank.candidates, 0, []
 
     def _failed(self, term: Term) -> list[int]:
         """Tests of the pool that a candidate fails, a few of them."""
@@ -122,11 +124,15 @@ class PointSearch:
 
     def _cheapest(self, stop: Stop) -> Choice | None:
         """The cheapest candidate known that is right at all points seen so far."""
-        sources = (self._rows, self._goals)
-        found = [choice for source in sources for choice in source(stop)]
-        return min(found, key=lambda choice: choice.cost, default=None)
+        found = list(self._rows())
+        if found and found[0].cost <= self._level:
+            return found[0]
+        if self._bank.candidates > RENEWED * self._asked:  # dearer sources, when there is enough new to join
+            self._asked = self._bank.candidates
+            self._joined = list(self._goals(stop))
+        return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
-    def _rows(self, stop: Stop) -> Iterator[Choice]:
+    def _rows(self) -> Iterator[Choice]:
         """Terms of the bank itself."""
         start, store = self._grammar.start, self._bank.stores[self._grammar.start]
         target = self.points.targets(self._function)

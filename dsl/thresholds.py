@@ -13,7 +13,6 @@ from collections.abc import Sequence
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import Bounds, LinearConstraint, milp
 
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, INT, Operator, Term
@@ -49,6 +48,8 @@ def _separate(values: NDArray[np.int64], positive: NDArray[np.bool_], seconds: f
     count, examples = values.shape
     if not count or positive.all() or not positive.any():
         return None
+    from scipy.optimize import Bounds, LinearConstraint, milp  # half a second to import, and seldom needed
+
     sign = np.where(positive, 1, -1)[:, None]
     features = np.hstack([values.T, -values.T, np.zeros((examples, count)), np.ones((examples, 1))]) * sign
     apart = LinearConstraint(features, lb=np.where(positive, 1.0, 0.0))
