@@ -1,0 +1,98 @@
+"""The grammar of a function that came without one: every term of the logic, as SyGuS-IF says, over its parameters.
+
+There is a nonterminal per sort that the function can meet, named after it: Bool, Int, String, BitVec32. Any literal is
+derivable (``Grammar.constants``); 0, 1 and those given are proposed. In linear arithmetic a product has a literal
+first. What the logic has beyond these rows (changes of width, div, regular expressions) is left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+
+from dsl.grammar import Grammar, Production
+from dsl.operators import BOOL, INT, STRING, Operator, Sort
+from dsl.scalars import ScalarSignature, Value, variable
+from dsl.theory import find, literal
+
+COMPARISONS = ("<=", "<", ">=", ">")
+WORDS = ("bvand", "bvor", "bvxor", "bvadd", "bvsub", "bvmul", "bvudiv", "bvurem", "bvsdiv", "bvsrem")
+SHIFTS = ("bvshl", "bvlshr", "bvashr")
+ORDERS = ("bvult", "bvule", "bvugt", "bvuge", "bvslt", "bvsle", "bvsgt", "bvsge")
+FACTOR = "Constant"  # the nonterminal of literal factors
+
+
+def default_grammar(signature: ScalarSignature, logic: str = "", constants: Iterable[Operator] = ()) -> Grammar:
+    """The terms of ``signature``'s sorts; ``constants``: literals worth proposing, whose sorts it may not all have.
+
+    ``logic`` decides what may be multiplied: anything where it says so (NIA, ALL), else by a literal alone.
+    """
+    sorts = _sorts(signature)
+    literals = tuple(dict.fromkeys(operator for operator in constants if operator.result in sorts))
+    rows = [
+        *(Production(nonterminal(sort), variable(name, sort)) for name, sort in signature.parameters),
+        *(row for sort in sorts for row in _of_sort(sort, literals)),
+    ]
+    names = {nonterminal(sort) for sort in sorts}
+    if INT in sorts:
+        is_linear = "NIA" not in logic and "NRA" not in logic and "ALL" not in logic
+        rows += _products(is_linear, literals)
+        names |= {FACTOR} if is_linear else set()
+    return Grammar(signature, nonterminal(signature.result), tuple(rows), frozenset(names))
+
+
+def nonterminal(sort: Sort) -> str:
+    """What the nonterminal of a sort is called: Bool, Int, String, BitVec32."""
+    return f"BitVec{sort.width}" if sort.width else sort.name
+
+
+def _sorts(signature: ScalarSignature) -> tuple[Sort, ...]:
+    """Those of result and parameters; Bool, to choose by; and Int where there are strings, to measure them."""
+    found = [signature.result, *(sort for _, sort in signature.parameters)]
+    more = [INT] if STRING in found else []
+    return tuple(dict.fromkeys([*found, *more, BOOL]))
+
+
+def _of_sort(sort: Sort, literals: tuple[Operator, ...]) -> Iterator[Production]:
+    """Productions whose arguments are mostly of ``sort``: its literals, functions and comparisons."""
+    own = nonterminal(sort)
+    values: tuple[Value, ...] = (False, True) if sort == BOOL else ("",) if sort == STRING else (0, 1)
+    proposed = [literal(value, sort) for value in values]
+    yield from (Production(own, row) for row in dict.fromkeys([*proposed, *(c for c in literals if c.result == sort)]))
+    yield _production("ite", BOOL, sort, sort)
+    yield _production("=", sort, sort)
+    if sort == BOOL:
+        yield _production("not", BOOL)
+        yield from (_production(name, BOOL, BOOL) for name in ("and", "or", "xor", "=>"))
+    elif sort == INT:
+        yield from (_production(name, INT, INT) for name in ("+", "-", *COMPARISONS))
+        yield _production("-", INT)
+    elif sort == STRING:
+        yield from _strings()
+    else:
+        yield from (_production(name, sort) for name in ("bvnot", "bvneg"))
+        yield from (_production(name, sort, sort) for name in (*WORDS, *SHIFTS, *ORDERS))
+
+
+def _strings() -> Iterator[Production]:
+    yield _production("str.++", STRING, STRING)
+    yield _production("str.at", STRING, INT)
+    yield _production("str.substr", STRING, INT, INT)
+    yield _production("str.replace", STRING, STRING, STRING)
+    yield _production("str.from_int", INT)
+    yield _production("str.len", STRING)
+    yield _production("str.to_int", STRING)
+    yield _production("str.indexof", STRING, STRING, INT)
+    yield from (_production(name, STRING, STRING) for name in ("str.prefixof", "str.suffixof", "str.contains"))
+
+
+def _products(is_linear: bool, literals: tuple[Operator, ...]) -> list[Production]:
+    times = find("*", (INT, INT))
+    if not is_linear:
+        return [Production("Int", times, ("Int", "Int"))]
+    own = [row for row in literals if row.result == INT and row.value not in (-1, 0, 1)] or [literal(2, INT)]
+    return [Production("Int", times, (FACTOR, "Int")), *(Production(FACTOR, row) for row in own)]
+
+
+def _production(name: str, *sorts: Sort) -> Production:
+    row = find(name, sorts)
+    return Production(nonterminal(row.result), row, tuple(map(nonterminal, sorts)))
