@@ -18,13 +18,12 @@ from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
-from safetensors.numpy import load as load_safetensors
 from safetensors.numpy import save as save_safetensors
 
 from cegis.domain import Constraint, Domain, DomainError
 from tasks.circuit import Circuit
 from tasks.network import Array, Config, Network, NetworkError
+from tasks.untrusted import line_of, list_of, object_of, parse_json, parse_safetensors, texts_of, whole_of
 
 JSON_FILE = "circuit.json"
 WEIGHTS_FILE = "weights.safetensors"
@@ -41,14 +40,8 @@ def load_circuit(path: Path) -> Circuit:
             "pickles (.pt, .pkl) are never opened, convert them to safetensors first"
         )
     text, weights = _read(path, JSON_FILE), _read(path, WEIGHTS_FILE)
-    try:
-        described = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
-    except (ValueError, RecursionError) as error:
-        raise NetworkError(f"{path / JSON_FILE}: not a JSON description of a circuit: {error}") from error
-    try:
-        tensors = load_safetensors(weights)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NetworkError(f"{path / WEIGHTS_FILE}: not a complete safetensors file of float32: {error}") from error
+    described = parse_json(f"{path / JSON_FILE}: not a JSON description of a circuit", text)
+    tensors = parse_safetensors(str(path / WEIGHTS_FILE), weights)
     try:
         return _circuit(described, tensors)
     except (NetworkError, DomainError) as error:
@@ -136,16 +129,16 @@ def _description(circuit: Circuit) -> dict[str, Any]:
 
 def _circuit(described: object, tensors: Mapping[str, Array]) -> Circuit:
     """The circuit that ``described`` (parsed JSON) and ``tensors`` make together."""
-    parts = _object("circuit", described, KEYS)
-    card = _object("card", parts["card"], None)
+    parts = object_of("circuit", described, KEYS)
+    card = object_of("card", parts["card"], None)
     config = _config(parts["config"])
     return Circuit(
-        name=_line("name", parts["name"]),
-        summary=_line("summary", parts["summary"]),
+        name=line_of("name", parts["name"]),
+        summary=line_of("summary", parts["summary"]),
         network=Network(config, {name: t for name, t in tensors.items() if not name.startswith(MEAN)}),
-        vocabulary=_texts("vocabulary", parts["vocabulary"]),
-        prefix=_texts("prefix", parts["prefix"]),
-        labels=_texts("labels", parts["labels"]),
+        vocabulary=texts_of("vocabulary", parts["vocabulary"]),
+        prefix=texts_of("prefix", parts["prefix"]),
+        labels=texts_of("labels", parts["labels"]),
         domain=_domain(parts["domain"]),
         kept=_kept(parts["kept"], config.site_widths()),
         means={name[len(MEAN) :]: t for name, t in tensors.items() if name.startswith(MEAN)},
@@ -154,86 +147,40 @@ def _circuit(described: object, tensors: Mapping[str, Array]) -> Circuit:
 
 
 def _config(value: object) -> Config:
-    options = _object("config", value, tuple(field.name for field in fields(Config)))
-    return Config(**{**options, "top_k_sites": _texts("top_k_sites", options["top_k_sites"])})
+    options = object_of("config", value, tuple(field.name for field in fields(Config)))
+    return Config(**{**options, "top_k_sites": texts_of("top_k_sites", options["top_k_sites"])})
 
 
 def _domain(value: object) -> Domain:
-    parts = _object("domain", value, ("alphabet", "min_length", "max_length", "constraint"))
-    lengths = _whole("min_length", parts["min_length"]), _whole("max_length", parts["max_length"])
-    return Domain(_texts("alphabet", parts["alphabet"]), *lengths, _constraint(parts["constraint"]))
+    parts = object_of("domain", value, ("alphabet", "min_length", "max_length", "constraint"))
+    lengths = whole_of("min_length", parts["min_length"]), whole_of("max_length", parts["max_length"])
+    return Domain(texts_of("alphabet", parts["alphabet"]), *lengths, _constraint(parts["constraint"]))
 
 
 def _constraint(value: object) -> Constraint | None:
     if value is None:
         return None
-    parts = _object("constraint", value, ("text", "transitions", "accepting"))
+    parts = object_of("constraint", value, ("text", "transitions", "accepting"))
     rows = [
-        tuple(_whole("a transition", target) for target in _list("a row of transitions", row))
-        for row in _list("transitions", parts["transitions"])
+        tuple(whole_of("a transition", target) for target in list_of("a row of transitions", row))
+        for row in list_of("transitions", parts["transitions"])
     ]
-    accepting = _list("accepting", parts["accepting"])
+    accepting = list_of("accepting", parts["accepting"])
     if not all(isinstance(flag, bool) for flag in accepting):
         raise NetworkError(f"accepting should hold only true and false, got {accepting!r}")
-    return Constraint(_line("text", parts["text"]), tuple(rows), tuple(accepting))
+    return Constraint(line_of("text", parts["text"]), tuple(rows), tuple(accepting))
 
 
 def _kept(value: object, widths: Mapping[str, int]) -> dict[str, NDArray[np.bool_]]:
     """One boolean per node from the list of kept indices, for every site of the config."""
     kept = {}
-    for site, indices in _object("kept", value, tuple(widths)).items():
+    for site, indices in object_of("kept", value, tuple(widths)).items():
         kept[site] = np.zeros(widths[site], dtype=np.bool_)
-        for index in _list(f"kept nodes of {site}", indices):
-            if not 0 <= _whole(f"a kept node of {site}", index) < widths[site] or kept[site][index]:
+        for index in list_of(f"kept nodes of {site}", indices):
+            if not 0 <= whole_of(f"a kept node of {site}", index) < widths[site] or kept[site][index]:
                 raise NetworkError(f"kept nodes of {site} should be different and below {widths[site]}, got {index}")
             kept[site][index] = True
     return kept
-
-
-def _object(what: str, value: object, keys: tuple[str, ...] | None) -> dict[str, Any]:
-    """``value`` as a JSON object with exactly these keys (any keys when None)."""
-    if not isinstance(value, dict):
-        raise NetworkError(f"{what} should be a JSON object, got {type(value).__name__}")
-    if keys is not None and value.keys() != set(keys):
-        missing, unknown = sorted(set(keys) - value.keys()), sorted(value.keys() - set(keys))
-        raise NetworkError(
-            f"{what}: keys do not match"
-            + (f"; missing: {', '.join(missing[:5])}" if missing else "")
-            + (f"; unknown: {', '.join(unknown[:5])}" if unknown else "")
-        )
-    return value
-
-
-def _list(what: str, value: object) -> list[Any]:
-    if not isinstance(value, list):
-        raise NetworkError(f"{what} should be a JSON list, got {type(value).__name__}")
-    return value
-
-
-def _text(what: str, value: object) -> str:
-    if not isinstance(value, str):
-        raise NetworkError(f"{what} should be a text, got {value!r}")
-    if any("\ud800" <= letter <= "\udfff" for letter in value):
-        raise NetworkError(f"{what} should be a text that UTF-8 can write, got {value!r}")
-    return value
-
-
-def _line(what: str, value: object) -> str:
-    """A text that claims quote: it must not look like a line of ours, or move the cursor."""
-    text = _text(what, value)
-    if not text.isprintable():
-        raise NetworkError(f"{what} should be printable and on one line, got {value!r}")
-    return text
-
-
-def _texts(what: str, value: object) -> tuple[str, ...]:
-    return tuple(_text(f"every entry of {what}", entry) for entry in _list(what, value))
-
-
-def _whole(what: str, value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool):
-        raise NetworkError(f"{what} should be a whole number, got {value!r}")
-    return value
 
 
 def _read(folder: Path, name: str) -> bytes:
@@ -245,14 +192,3 @@ def _read(folder: Path, name: str) -> bytes:
             f"{folder}: expected a circuit folder with {JSON_FILE} and {WEIGHTS_FILE}; "
             f"cannot read {name}: {error.strerror or error}"
         ) from error
-
-
-def _no_constant(name: str) -> None:
-    raise ValueError(f"{name} is not a JSON number")
-
-
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"a key occurs twice among {keys[:10]}")
-    return dict(pairs)

@@ -26,7 +26,7 @@ from __future__ import annotations
 import math
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -147,8 +147,10 @@ class Network:
         check_tensors("network", self.config.tensor_shapes(), self.tensors)
 
 
-def check_tensors(what: str, shapes: Mapping[str, tuple[int, ...]], tensors: Mapping[str, Array]) -> None:
-    """Raise NetworkError unless ``tensors`` has exactly these names and shapes, in finite float32."""
+def check_tensors(
+    what: str, shapes: Mapping[str, tuple[int, ...]], tensors: Mapping[str, NDArray[Any]], dtype: str = "float32"
+) -> None:
+    """Raise NetworkError unless ``tensors`` has exactly these names and shapes, in finite numbers of ``dtype``."""
     missing, extra = sorted(shapes.keys() - tensors.keys()), sorted(tensors.keys() - shapes.keys())
     if missing or extra:
         raise NetworkError(
@@ -160,7 +162,7 @@ def check_tensors(what: str, shapes: Mapping[str, tuple[int, ...]], tensors: Map
         tensor = tensors[name]
         if tuple(tensor.shape) != tuple(shape):
             raise NetworkError(f"{what}: {name} should have shape {tuple(shape)}, got {tuple(tensor.shape)}")
-        if tensor.dtype != np.float32:
-            raise NetworkError(f"{what}: {name} should be float32, got {tensor.dtype}")
+        if tensor.dtype != dtype:
+            raise NetworkError(f"{what}: {name} should be {dtype}, got {tensor.dtype}")
         if not np.isfinite(tensor).all():
             raise NetworkError(f"{what}: {name} holds NaN or infinity; the weights are not usable")

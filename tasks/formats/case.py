@@ -1,0 +1,90 @@
+"""``case.json``, an optional file beside a network that says which sequences it was trained for and how it is read.
+
+Understood are ``tokens`` (name to id), ``language`` (alphabet, and an automaton of which every prefix is in the
+domain), ``input.sequence`` (token names before and after the symbols) and ``read_out.kind`` (``next_token_set`` or
+``argmax_last``). Everything else in it is commentary for people.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from cegis.domain import DEAD, Constraint
+from tasks.formats.loaded import Question
+from tasks.formats.reading import one_of, read_object
+from tasks.network import NetworkError
+from tasks.untrusted import line_of, list_of, object_of, texts_of, whole_of
+
+FILE = "case.json"
+READOUTS = {"next_token_set": ("set", 0), "argmax_last": ("argmax", 1)}  # the read-out, the shortest sequence
+
+
+@dataclass(frozen=True)
+class Case:
+    """What the file says; empty (or None) where it says nothing."""
+
+    name: str
+    vocabulary: tuple[str, ...]
+    question: Question
+    constraint: Constraint | None
+
+
+def read_case(folder: Path) -> Case:
+    """The description in ``folder``, or an empty one; raises NetworkError for a file that makes no sense."""
+    if not (folder / FILE).is_file():
+        return Case("", (), Question(), None)
+    said, what = read_object(folder / FILE), str(folder / FILE)
+    vocabulary = vocabulary_of(what, said["tokens"]) if isinstance(said.get("tokens"), dict) else ()
+    language = object_of(f"{what}: language", said.get("language", {}), None)
+    alphabet = texts_of(f"{what}: alphabet", language["alphabet"]) if "alphabet" in language else None
+    kind = object_of(f"{what}: read_out", said.get("read_out", {}), None).get("kind")
+    readout, shortest = (None, 0) if kind is None else READOUTS[one_of(f"{what}: read_out.kind", kind, READOUTS)]
+    sequence = object_of(f"{what}: input", said.get("input", {}), None).get("sequence", "")
+    prefix, suffix = _around(str(sequence), vocabulary)
+    return Case(
+        name=line_of(f"{what}: name", said.get("name", "")),
+        vocabulary=vocabulary,
+        question=Question(
+            alphabet=alphabet,
+            prefix=prefix,
+            suffix=suffix,
+            readout=readout,
+            lengths=None if kind is None else (shortest, None),
+        ),
+        constraint=_prefixes(what, language, alphabet) if alphabet and "transitions" in language else None,
+    )
+
+
+def vocabulary_of(what: str, tokens: dict[str, Any]) -> tuple[str, ...]:
+    """Names in the order of their ids, which must be 0, 1, 2, ..."""
+    ids = {whole_of(f"{what}: the id of {name!r}", n): name for name, n in tokens.items()}
+    if sorted(ids) != list(range(len(tokens))):
+        raise NetworkError(f"{what}: tokens should have the ids 0 to {len(tokens) - 1}, got {sorted(ids)[:10]}")
+    return tuple(ids[n] for n in range(len(ids)))
+
+
+def _around(sequence: str, vocabulary: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
+    """Token names that begin and end the description, as in ``<bos> b1 ... bn <sep>``."""
+    words = sequence.split()
+    inside = [n for n, word in enumerate(words) if word not in vocabulary]
+    return (tuple(words[: inside[0]]), tuple(words[inside[-1] + 1 :])) if inside else ((), ())
+
+
+def _prefixes(what: str, language: dict[str, Any], alphabet: tuple[str, ...]) -> Constraint:
+    """Every sequence on which the automaton does not die (each of its states can still reach acceptance)."""
+    states = texts_of(f"{what}: states", list_of(f"{what}: states", language.get("states")))
+    moves = object_of(f"{what}: transitions", language["transitions"], None)
+    start = language.get("start")
+    if start not in states:
+        raise NetworkError(f"{what}: the start state {start!r} is not among the states {', '.join(states)}")
+    order = (start, *(state for state in states if state != start))
+    rows = []
+    for state in order:
+        targets = object_of(f"{what}: transitions of {state!r}", moves.get(state, {}), None)
+        if set(targets) - set(alphabet) or not all(target in states for target in targets.values()):
+            raise NetworkError(f"{what}: transitions of {state!r} leave the alphabet or the states")
+        rows.append(tuple(order.index(targets[token]) if token in targets else DEAD for token in alphabet))
+    text = "prefixes of: " + line_of(f"{what}: words", language.get("words", "the language"))
+    return Constraint(text, tuple(rows), tuple(True for _ in order))

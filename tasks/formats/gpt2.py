@@ -1,0 +1,156 @@
+"""GPT-2 folders of Hugging Face: ``config.json`` (model_type gpt2) and ``model.safetensors``.
+
+    x = wte[ids] + wpe[0..T-1];   per layer: x += Attention(LayerNorm(x)) Wo;   x += MLP(LayerNorm(x))
+    logits = LayerNorm(x) W^T,    W = lm_head.weight, or wte where that tensor is not stored (tied)
+
+Positions start at 0 and no padding is ever given. Token names come from ``case.json`` or ``vocab.json`` where the
+folder has one, else they are ``#0``, ``#1``, ...; the class GPT2BCELMHeadModel (independent sigmoids) is read as the
+set of next tokens with positive logits, all others by argmax.
+"""
+
+from __future__ import annotations
+
+import math
+import re
+from pathlib import Path
+from typing import Any, Literal
+
+from tasks.formats.case import read_case
+from tasks.formats.loaded import Loaded, Question, assemble
+from tasks.formats.reading import Dtype, affine, count, flags, one_of, pick, read_object, read_tensors, require, widen
+from tasks.network import NetworkError
+from tasks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
+from tasks.untrusted import whole_of
+
+FILES = ("config.json", "model.safetensors")
+ACTIVATIONS: dict[str, Literal["gelu_tanh", "gelu", "relu"]] = {
+    "gelu_new": "gelu_tanh",
+    "gelu_pytorch_tanh": "gelu_tanh",
+    "gelu": "gelu",
+    "relu": "relu",
+}
+KNOWN = {
+    "model_type": ...,
+    "architectures": (),
+    "vocab_size": ...,
+    "n_positions": ...,
+    "n_embd": ...,
+    "n_layer": ...,
+    "n_head": ...,
+    "n_inner": None,
+    "activation_function": "gelu_new",
+    "layer_norm_epsilon": 1e-5,
+    "scale_attn_weights": True,
+    "scale_attn_by_inverse_layer_idx": False,
+    "reorder_and_upcast_attn": False,
+    "add_cross_attention": False,
+    "is_encoder_decoder": False,
+    "is_decoder": False,
+    "tie_word_embeddings": True,
+    "pruned_heads": {},
+    "quantization_config": None,
+    "dtype": "float32",
+    "torch_dtype": "float32",
+}
+INERT = frozenset((
+    "_name_or_path", "attn_pdrop", "bos_token_id", "embd_pdrop", "eos_token_id", "gradient_checkpointing",
+    "id2label", "initializer_range", "label2id", "n_ctx", "output_attentions", "output_hidden_states",
+    "output_past", "pad_token_id", "resid_pdrop", "return_dict", "summary_activation", "summary_first_dropout",
+    "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "transformers_version",
+    "use_cache"
+))  # fmt: skip
+BUFFERS = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")  # causal masks that old versions stored
+
+
+def load(folder: Path, question: Question) -> Loaded:
+    """The GPT-2 in ``folder``; raises NetworkError for anything that is not understood."""
+    if question.circuit or question.task is not None:
+        raise NetworkError(f"{folder}: a GPT-2 folder holds one whole network, no circuits or tasks to choose")
+    what = str(folder / FILES[0])
+    config = pick(what, read_object(folder / FILES[0]), KNOWN, INERT)
+    require(what, config, model_type="gpt2", reorder_and_upcast_attn=False, add_cross_attention=False)
+    flags(what, config, "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "tie_word_embeddings")
+    require(what, config, is_encoder_decoder=False, pruned_heads={}, quantization_config=None)
+    weights, dtype = _weights(folder, what, config)
+    if any(config[name] not in (None, "float32", dtype) for name in ("dtype", "torch_dtype")):
+        raise NetworkError(f"{what}: expected a network executed in {dtype}, as stored, got {config['dtype']!r}")
+    network = _network(what, config, weights, dtype)
+    case = read_case(folder)
+    vocabulary = case.vocabulary or _names(folder, len(network.tokens))
+    own = case.question
+    if own.readout is None and config["architectures"] == ["GPT2BCELMHeadModel"]:
+        own = Question(readout="set").over(own)
+    constraint = case.constraint if question.alphabet is None else None
+    return assemble(case.name or folder.name, "gpt2", network, vocabulary, question.over(own), constraint=constraint)
+
+
+def _weights(folder: Path, what: str, config: dict[str, Any]) -> tuple[dict[str, Reals], Dtype]:
+    stored = {n: t for n, t in read_tensors(folder / FILES[1]).items() if not BUFFERS.fullmatch(n)}
+    tensors = {name.removeprefix("transformer."): tensor for name, tensor in stored.items()}
+    if len(tensors) != len(stored):
+        raise NetworkError(f"{folder / FILES[1]}: a tensor is stored twice, with and without its prefix")
+    d, inner = count(what, config, "n_embd"), _inner(what, config)
+    shapes: dict[str, tuple[int, ...]] = {
+        "wte.weight": (count(what, config, "vocab_size"), d),
+        "wpe.weight": (count(what, config, "n_positions"), d),
+    }
+    if "lm_head.weight" in tensors:
+        shapes["lm_head.weight"] = shapes["wte.weight"]
+    elif not config["tie_word_embeddings"]:
+        raise NetworkError(f"{folder / FILES[1]}: expected lm_head.weight, since embeddings are not tied")
+    for layer in range(count(what, config, "n_layer", most=len(tensors))):
+        maps = {"attn.c_attn": (d, 3 * d), "attn.c_proj": (d, d), "mlp.c_fc": (d, inner), "mlp.c_proj": (inner, d)}
+        for name, shape in maps.items():
+            shapes[f"h.{layer}.{name}.weight"], shapes[f"h.{layer}.{name}.bias"] = shape, shape[1:]
+        for norm in ("ln_1", "ln_2"):
+            shapes[f"h.{layer}.{norm}.weight"] = shapes[f"h.{layer}.{norm}.bias"] = (d,)
+    shapes["ln_f.weight"] = shapes["ln_f.bias"] = (d,)
+    return widen(str(folder / FILES[1]), shapes, tensors)
+
+
+def _network(what: str, config: dict[str, Any], weights: dict[str, Reals], dtype: Dtype) -> Transformer:
+    act = Activation(ACTIVATIONS[one_of(f"{what}: activation_function", config["activation_function"], ACTIVATIONS)])
+    eps = config["layer_norm_epsilon"]
+    if not isinstance(eps, float):
+        raise NetworkError(f"{what}: layer_norm_epsilon should be a number between 0 and 1, got {eps!r}")
+
+    def norm(name: str) -> Norm:
+        return Norm("layer", weights[f"{name}.weight"], weights[f"{name}.bias"], eps)
+
+    steps: list[Step] = []
+    for layer in range(config["n_layer"]):
+        at = f"h.{layer}."
+        attention = _attention(what, config, weights, layer)
+        out = affine(weights, f"{at}attn.c_proj.weight", f"{at}attn.c_proj.bias", transposed=True)
+        up = affine(weights, f"{at}mlp.c_fc.weight", f"{at}mlp.c_fc.bias", transposed=True)
+        down = affine(weights, f"{at}mlp.c_proj.weight", f"{at}mlp.c_proj.bias", transposed=True)
+        steps += [Residual((norm(f"{at}ln_1"), attention, out)), Residual((norm(f"{at}ln_2"), up, act, down))]
+    steps += [norm("ln_f"), Affine(weights.get("lm_head.weight", weights["wte.weight"]))]
+    return Transformer(weights["wte.weight"], weights["wpe.weight"], tuple(steps), config["n_positions"], dtype)
+
+
+def _attention(what: str, config: dict[str, Any], weights: dict[str, Reals], layer: int) -> Attention:
+    d, heads = config["n_embd"], count(what, config, "n_head")
+    if d % heads:
+        raise NetworkError(f"{what}: n_embd = {d} cannot be split into n_head = {heads} heads")
+    scale = 1 / math.sqrt(d // heads) if config["scale_attn_weights"] else 1.0
+    if config["scale_attn_by_inverse_layer_idx"]:
+        scale /= layer + 1
+    weight, bias = weights[f"h.{layer}.attn.c_attn.weight"].T, weights[f"h.{layer}.attn.c_attn.bias"]
+    query, key, value = ((Affine(weight[n : n + d].copy(), bias[n : n + d]),) for n in (0, d, 2 * d))
+    return Attention(query, key, value, heads, scale)
+
+
+def _inner(what: str, config: dict[str, Any]) -> int:
+    return 4 * config["n_embd"] if config["n_inner"] is None else count(what, config, "n_inner")
+
+
+def _names(folder: Path, size: int) -> tuple[str, ...]:
+    """Token names from Hugging Face's ``vocab.json`` (name to id), else numbers."""
+    if not (folder / "vocab.json").is_file():
+        return tuple(f"#{n}" for n in range(size))
+    ids = {name: whole_of(f"vocab.json: {name!r}", n) for name, n in read_object(folder / "vocab.json").items()}
+    named = {n: name for name, n in ids.items()}
+    if len(named) != len(ids) or not set(named) <= set(range(size)):
+        raise NetworkError(f"{folder / 'vocab.json'}: expected different ids from 0 to {size - 1}")
+    return tuple(named.get(n, f"#{n}") for n in range(size))

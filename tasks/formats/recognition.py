@@ -1,0 +1,70 @@
+"""Find out from its files how a folder stores a network, and read it.
+
+Formats are looked for in a fixed order; the first whose files are all there, with the entry that marks it, is the one.
+A folder that no format recognises is refused with the list of what was looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr
+from tasks.formats.loaded import Loaded, Question
+from tasks.formats.reading import read_object
+from tasks.network import NetworkError
+
+
+@dataclass(frozen=True)
+class Format:
+    """``files`` must all be there, and the JSON in ``files[0]`` must hold ``entry`` (with ``value`` unless None)."""
+
+    name: str
+    files: tuple[str, ...]
+    load: Callable[[Path, Question], Loaded]
+    entry: tuple[str, ...] = ()
+    value: str | None = None
+
+    def fits(self, folder: Path) -> bool:
+        """Whether ``folder`` looks like this format; raises NetworkError where the marking file is no JSON."""
+        if not all((folder / name).is_file() for name in self.files):
+            return False
+        found: object = read_object(folder / self.files[0]) if self.entry else None
+        for key in self.entry:
+            if not isinstance(found, dict) or key not in found:
+                return False
+            found = found[key]
+        return self.value in (None, found)
+
+    def __str__(self) -> str:
+        marks = [".".join(self.entry) + ("" if self.value is None else f" = {self.value}")] if self.entry else []
+        return f"{self.name} ({', '.join(self.files)}{' with ' if marks else ''}{''.join(marks)})"
+
+
+FORMATS = (
+    Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
+    Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
+    Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
+    Format("gpt2", ("config.json", "model.safetensors"), gpt2.load, ("model_type",), "gpt2"),
+    Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
+    Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
+    Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),
+)
+
+
+def load(path: Path | str, question: Question | None = None) -> Loaded:
+    """The network in the folder ``path``, asked as ``question`` says; raises NetworkError when no format fits."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise NetworkError(
+            f"{folder}: expected a folder with a network, {'got a file' if folder.exists() else 'no such folder'}"
+        )
+    for known in FORMATS:
+        if known.fits(folder):
+            return known.load(folder, question or Question())
+    found = sorted(entry.name for entry in folder.iterdir())[:10]
+    raise NetworkError(
+        f"{folder}: no known network format; looked for {'; '.join(map(str, FORMATS))}; "
+        f"found {', '.join(found) or 'an empty folder'}"
+    )

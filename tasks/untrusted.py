@@ -1,0 +1,91 @@
+"""Read values out of files that others wrote: JSON and safetensors, every value expected or refused.
+
+Whatever is wrong with such a file is one ``NetworkError``: it names the place, what was expected and what came.
+Duplicate keys, NaN literals and bottomless nesting are refused like anything else that is not plain JSON.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from typing import Any
+
+from numpy.typing import NDArray
+from safetensors import SafetensorError
+from safetensors.numpy import load as load_safetensors
+
+from tasks.network import NetworkError
+
+
+def parse_json(what: str, text: bytes) -> Any:
+    """The value that ``text`` writes; ``what`` begins the error sentence."""
+    try:
+        return json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicates)
+    except (ValueError, RecursionError) as error:
+        raise NetworkError(f"{what}: {error}") from error
+
+
+def parse_safetensors(what: str, content: bytes) -> Mapping[str, NDArray[Any]]:
+    """The tensors in ``content``, with the dtypes that numpy has."""
+    try:
+        tensors: dict[str, NDArray[Any]] = load_safetensors(content)
+    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise NetworkError(f"{what}: not a complete safetensors file of float32: {error}") from error
+    return tensors
+
+
+def object_of(what: str, value: object, keys: tuple[str, ...] | None) -> dict[str, Any]:
+    """``value`` as a JSON object with exactly these keys (any keys when None)."""
+    if not isinstance(value, dict):
+        raise NetworkError(f"{what} should be a JSON object, got {type(value).__name__}")
+    if keys is not None and value.keys() != set(keys):
+        missing, unknown = sorted(set(keys) - value.keys()), sorted(value.keys() - set(keys))
+        raise NetworkError(
+            f"{what}: keys do not match"
+            + (f"; missing: {', '.join(missing[:5])}" if missing else "")
+            + (f"; unknown: {', '.join(unknown[:5])}" if unknown else "")
+        )
+    return value
+
+
+def list_of(what: str, value: object) -> list[Any]:
+    if not isinstance(value, list):
+        raise NetworkError(f"{what} should be a JSON list, got {type(value).__name__}")
+    return value
+
+
+def text_of(what: str, value: object) -> str:
+    if not isinstance(value, str):
+        raise NetworkError(f"{what} should be a text, got {value!r}")
+    if any("\ud800" <= letter <= "\udfff" for letter in value):
+        raise NetworkError(f"{what} should be a text that UTF-8 can write, got {value!r}")
+    return value
+
+
+def line_of(what: str, value: object) -> str:
+    """A text that claims quote: it must not look like a line of ours, or move the cursor."""
+    text = text_of(what, value)
+    if not text.isprintable():
+        raise NetworkError(f"{what} should be printable and on one line, got {value!r}")
+    return text
+
+
+def texts_of(what: str, value: object) -> tuple[str, ...]:
+    return tuple(text_of(f"every entry of {what}", entry) for entry in list_of(what, value))
+
+
+def whole_of(what: str, value: object) -> int:
+    if not isinstance(value, int) or isinstance(value, bool):
+        raise NetworkError(f"{what} should be a whole number, got {value!r}")
+    return value
+
+
+def _no_constant(name: str) -> None:
+    raise ValueError(f"{name} is not a JSON number")
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    keys = [key for key, _ in pairs]
+    if len(set(keys)) != len(keys):
+        raise ValueError(f"a key occurs twice among {keys[:10]}")
+    return dict(pairs)
