@@ -57,7 +57,7 @@ def _wide(name: str, sorts: Sequence[Sort]) -> Operator:
     Its readings follow from the nested term, but it prints as the one application it is. Raises GrammarError.
     """
     parameters = tuple((f"_{place}", sort) for place, sort in enumerate(sorts))
-    body = desugared(name, [variable(hole, sort)() for hole, sort in parameters])
+    body = desugared(name, [replace(variable(hole, sort), python=hole)() for hole, sort in parameters])
     text = ast.unparse(Printer(frozenset()).print(body))
     helper = next((inner.operator.helper for inner in subterms(body) if inner.operator.helper), "")
     row = theory.define(name, parameters, body)

@@ -98,7 +98,7 @@ class _Flattening:
     """Steps 1 and 2 for one grammar: ``bodies`` and ``units`` (rules that are a nonterminal alone) as they come."""
 
     def __init__(self, written: WrittenGrammar, constants: Sequence[Term]) -> None:
-        self.parameters, self.constants = written.signature.variables, constants
+        self.written, self.parameters, self.constants = written, written.signature.variables, constants
         self.sorts = dict(written.sorts)
         self.bodies: Bodies = {name: {} for name in written.rules}
         self.units: dict[str, dict[str, None]] = {name: {} for name in written.rules}
@@ -108,7 +108,7 @@ class _Flattening:
                 self._add(name, rule)
 
     def _add(self, name: str, rule: Term) -> None:
-        if rule.operator.is_variable and rule.operator.name in self.units:
+        if rule.operator.is_variable and rule.operator.name in self.written.rules:
             self.units[name][rule.operator.name] = None
         elif rule == any_constant(rule.sort):
             self.free.add(name)

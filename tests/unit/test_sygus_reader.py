@@ -1,0 +1,202 @@
+"""SyGuS-IF files as problems: what each command means."""
+
+from __future__ import annotations
+
+import time
+
+import numpy as np
+import pytest
+
+from cegis.sygus import read, read_answer, read_text
+from cegis.sygus.writer import text
+from dsl.operators import BOOL, INT, STRING, bitvector
+from dsl.scalars import Columns, ScalarSignature
+
+MAX = """
+; the larger of two
+(set-logic LIA)
+(set-info :source "own")
+(set-option :random-seed 1)
+(synth-fun max ((x Int) (y Int)) Int)
+(declare-var a Int)
+(declare-var b Int)
+(constraint (>= (max a b) a))
+(constraint (>= (max a b) b))
+(constraint (or (= a (max a b)) (= b (max a b))))
+(check-synth)
+"""
+
+
+def constraints(source):
+    """The constraints of a file, as text."""
+    return [text(term) for term in read_text(source).spec.constraints]
+
+
+def constraint(formula, declared="(declare-var x Int) (declare-var s String) (declare-var p Bool)"):
+    """One formula over x, s and p, as text."""
+    return constraints(f"(synth-fun f ((x Int)) Int) {declared} (constraint {formula})")[0]
+
+
+def test_a_file_is_a_specification(tmp_path):
+    path = tmp_path / "max.sl"
+    path.write_text(MAX, encoding="utf-8")
+    problem = read(path)
+    (function,) = problem.spec.functions
+    assert (problem.logic, problem.file) == ("LIA", str(path))
+    assert (function.name, function.signature) == ("max", ScalarSignature((("x", INT), ("y", INT)), INT))
+    assert problem.spec.variables == (("a", INT), ("b", INT))
+    assert [text(term) for term in problem.spec.constraints] == [
+        "(>= (max a b) a)",
+        "(>= (max a b) b)",
+        "(or (= a (max a b)) (= b (max a b)))",
+    ]
+    assert problem.grammars == {"max": None}
+
+
+@pytest.mark.parametrize(
+    ("formula", "meaning"),
+    [
+        ("(< 1 x 5)", "(and (< 1 x) (< x 5))"),
+        ("(= x 1 2 3)", "(and (and (= x 1) (= 1 2)) (= 2 3))"),
+        ("(distinct x 1 2)", "(and (and (not (= x 1)) (not (= x 2))) (not (= 1 2)))"),
+        ("(=> p p (> x 0))", "(=> p (=> p (> x 0)))"),
+        ("(= 0 (- x 1 2 3))", "(= 0 (- (- (- x 1) 2) 3))"),
+        ("(= 0 (+ x 1 2 3))", "(= 0 (+ (+ x 1) (+ 2 3)))"),
+        ("(and p)", "p"),
+        ("(= x -5)", "(= x (- 5))"),
+        ("(= x (- 5))", "(= x (- 5))"),
+        ("(= x (- x))", "(= x (- x))"),
+        ("(let ((y (+ x 1)) (x 2)) (< x y))", "(< 2 (+ x 1))"),
+        ("(let ((y Int 1)) (< x y))", "(< x 1)"),
+        ("(! (< x 1) :named small)", "(< x 1)"),
+        ('(= s "a""b\\u{41}\\u0042\\n")', '(= s "a""bAB\\n")'),
+        ("(= (str.to.int s) x)", "(= (str.to_int s) x)"),
+        ("(= (int.to.str x) s)", "(= (str.from_int x) s)"),
+        ("(= #b101 (_ bv5 3))", "(= #b101 #b101)"),
+        ("(= #xAB (bvnot #x00))", "(= #xab (bvnot #x00))"),
+        ("(= #xb ((_ extract 7 4) #xbc))", "(= #xb ((_ extract 7 4) #xbc))"),
+        ("(= |x| x)", "(= x x)"),
+        ("(= (f x) (f (f 1)))", "(= (f x) (f (f 1)))"),
+    ],
+)
+def test_a_formula_means(formula, meaning):
+    assert constraint(formula) == meaning
+
+
+def test_a_long_sum_is_not_deep():
+    term = read_text(f"(synth-fun f () Int)(constraint (= f (+ {'1 ' * 3000})))").spec.constraints[0]
+    total = term.arguments[1].evaluate(Columns({}, 1))
+    assert np.all(total == 3000)
+
+
+def test_sorts_have_the_names_of_both_dialects():
+    problem = read_text(
+        "(define-sort Word () (_ BitVec 8)) (define-sort Short (BitVec 4))"
+        "(synth-fun f ((a Word) (b (BitVec 16)) (c String) (d Bool) (e Short)) Int)"
+    )
+    sorts = [sort for _, sort in problem.spec.functions[0].signature.parameters]
+    assert sorts == [bitvector(8), bitvector(16), STRING, BOOL, bitvector(4)]
+
+
+def test_a_definition_has_the_readings_of_its_body():
+    problem = read_text(
+        "(define-fun twice ((x Int)) Int (+ x x)) (define-fun ten () Int 10)"
+        "(synth-fun f ((x Int)) Int) (declare-var y Int) (constraint (= (f y) (twice (+ y ten))))"
+    )
+    twice, ten = problem.definitions
+    call = problem.spec.constraints[0].arguments[1]
+    assert (text(call), twice.parameters, text(ten.definition)) == ("(twice (+ y 10))", (("x", INT),), "10")
+    assert call.evaluate(Columns({"y": np.array([1, -3])}, 2)).tolist() == [22, 14]
+
+
+def test_a_definition_that_calls_the_function_is_written_out():
+    source = """
+    (synth-fun f ((x Int)) Int) (declare-var y Int)
+    (define-fun grows ((a Int) (b Int)) Bool (=> (< a b) (< (f a) (f b))))
+    (constraint (grows y (+ y 1)))
+    """
+    assert constraints(source) == ["(=> (< y (+ y 1)) (< (f y) (f (+ y 1))))"]
+    assert read_text(source).definitions == ()
+
+
+def test_an_invariant_is_three_clauses():
+    source = """
+    (set-logic LIA)
+    (synth-inv inv ((x Int)))
+    (declare-primed-var x Int)
+    (define-fun pre ((x Int)) Bool (= x 0))
+    (define-fun trans ((x Int) (x! Int)) Bool (= x! (+ x 1)))
+    (define-fun post ((x Int)) Bool (>= x 0))
+    (inv-constraint inv pre trans post)
+    """
+    problem = read_text(source)
+    assert constraints(source) == [
+        "(=> (pre x) (inv x))",
+        "(=> (and (inv x) (trans x x!)) (inv x!))",
+        "(=> (inv x) (post x))",
+    ]
+    assert problem.spec.variables == (("x", INT), ("x!", INT))
+    assert problem.spec.functions[0].signature.result == BOOL
+
+
+def test_variables_of_an_invariant_are_fresh_where_others_are_bound():
+    source = """
+    (synth-fun inv ((x Int)) Bool) (declare-var x Bool)
+    (define-fun all ((x Int)) Bool true) (define-fun step ((x Int) (y Int)) Bool true)
+    (inv-constraint inv all step all)
+    """
+    assert constraints(source)[0] == "(=> (all x_1) (inv x_1))"
+    assumed = source.replace("(declare-var x Bool)", "(declare-var x Int) (assume (> x 3))")
+    assert constraints(assumed)[0] == "(=> (all x_1) (inv x_1))"
+
+
+def test_a_clause_has_variables_of_its_own():
+    source = "(synth-fun p ((x Int)) Bool) (chc-constraint ((n Int)) (= n 0) (p n))"
+    assert constraints(source) == ["(=> (= n 0) (p n))"]
+
+
+def test_assumptions_are_kept_apart():
+    problem = read_text("(synth-fun f ((x Int)) Int) (declare-var y Int) (assume (> y 0)) (constraint (= (f y) y))")
+    assert [text(term) for term in problem.spec.assumptions] == ["(> y 0)"]
+
+
+@pytest.mark.parametrize(
+    ("given", "found"),
+    [
+        ("(= (f 1) 2)", (((1,), 2),)),
+        ("(= 2 (f (- 1)))", (((-1,), 2),)),
+        ("(and (= (f 1) 2) (= (f 2) 3))", (((1,), 2), ((2,), 3))),
+        ("(= (f 1) (f 2))", None),
+        ("(< (f 1) 2)", None),
+        ("(= (f y) 2)", None),
+        ("(= 1 1)", None),
+    ],
+)
+def test_examples_are_recognised(given, found):
+    problem = read_text(f"(synth-fun f ((x Int)) Int) (declare-var y Int) (constraint {given})")
+    assert problem.examples(problem.function("f")) == found
+
+
+def test_examples_of_a_condition_are_bare_calls():
+    problem = read_text('(synth-fun f ((s String)) Bool) (constraint (f "a")) (constraint (not (f "b")))')
+    assert problem.examples(problem.function("f")) == ((("a",), True), (("b",), False))
+
+
+def test_a_thousand_examples_read_quickly():
+    rows = "".join(f"(constraint (= (f #x{n * 2654435761 % 2**64:016x}) #x{n:016x}))\n" for n in range(1000))
+    source = f"(set-logic BV)(synth-fun f ((x (_ BitVec 64))) (_ BitVec 64)){rows}(check-synth)"
+    started = time.process_time()
+    problem = read_text(source)
+    assert len(problem.examples(problem.function("f"))) == 1000
+    assert time.process_time() - started < 1.5  # about 0.25 s on two slow cores
+
+
+def test_an_answer_is_read_as_terms_of_the_grammar():
+    problem = read_text(
+        "(define-fun one () Int 1) (synth-fun f ((x Int)) Int ((S Int)) ((S Int (x one (+ S S S)))))"
+        "(synth-fun g () Bool)"
+    )
+    answer = read_answer("((define-fun f ((arg Int)) Int (+ arg one arg)) (define-fun g () Bool true))", problem)
+    assert [text(term) for term in answer.values()] == ["(+ x one x)", "true"]
+    assert problem.grammars["f"].cost(answer["f"]) == 4
+    assert problem.written["f"].derives(answer["f"])
