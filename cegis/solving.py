@@ -13,21 +13,23 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from backends import Backend
-from cegis.formula import FormulaSpec
+from cegis.formula import FormulaSpec, inlined, subterms
 from cegis.joint import JointSearch
 from cegis.loop import Budget, Loop, Search
 from cegis.outcome import Found, Outcome, Round, Statistics, Stopped
 from cegis.points import Points
 from cegis.polishing import polish
 from cegis.racing import Problem, Racing, Searcher
-from cegis.refutation import Refutation
+from cegis.refutation import Refutation, logic_of
 from cegis.search import PointSearch
 from cegis.solution import Solution
 from cegis.verdict import Valid
 from dsl import enumeration
 from dsl.defaults import default_grammar
 from dsl.grammar import Grammar
+from dsl.operators import Operator, Term
 
+MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
 
 
@@ -50,12 +52,24 @@ def solve(
     found: list[Found] = []
     for component in spec.components:
         own = {function: grammars.get(function.name) for function in component.functions}
-        homes = {function: grammar or default_grammar(function.signature) for function, grammar in own.items()}
+        logic, constants = logic_of(component).name, _constants(component)
+        homes = {f: grammar or default_grammar(f.signature, logic, constants) for f, grammar in own.items()}
         outcome = _solve(Problem(component, own, homes), backend, _left(budget, started), searchers, seed, on_event)
         if not isinstance(outcome, Found):
             return outcome
         found.append(outcome)
     return found[0] if len(found) == 1 else _together(spec, found, backend, _left(budget, started), seed)
+
+
+def _constants(spec: FormulaSpec) -> tuple[Operator, ...]:
+    """Literals worth proposing where the grammar is open: those that stand beside variables."""
+    terms = [term for term in (*spec.constraints, *spec.assumptions) if _has_variable(term)]
+    inner = (part for term in terms for part in subterms(inlined(term)))
+    return tuple(dict.fromkeys(part.operator for part in inner if part.operator.is_literal))[:MOST_CONSTANTS]
+
+
+def _has_variable(term: Term) -> bool:
+    return any(part.operator.is_variable for part in subterms(term))
 
 
 def _left(budget: Budget, started: float) -> Budget:

@@ -1,0 +1,70 @@
+"""Solvers as searchers: cvc5's SyGuS engine, and Spacer for Horn clauses; their answers are verified like any guess."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass, field
+
+from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
+from backends.search import Answered
+from cegis.horn import Conditions, spacer
+from cegis.racing import Problem
+from cegis.solution import Solution
+from cegis.sygus.answers import read_answer
+from cegis.sygus.syntax import SygusError
+from cegis.sygus.writer import as_problem, write_problem
+from dsl.operators import Term
+from dsl.program import Program
+
+Stop = Callable[[], bool]
+LONG = 3_600.0  # seconds; the race ends a searcher long before
+
+
+@dataclass(frozen=True)
+class Cvc5Sygus:
+    """cvc5's SyGuS engine (incremental=false) with ``options``, in a process of its own."""
+
+    name: str = "cvc5"
+    delay: float = 2.0
+    options: Mapping[str, str] = field(default_factory=lambda: CONFIGURATIONS["default"])
+    memory_mb: int | None = None
+
+    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
+        """cvc5's answer, if it gives one that can be read."""
+        grammars = {f.name: grammar for f, grammar in problem.grammars.items() if grammar is not None}
+        asked = as_problem(problem.spec, grammars)
+        answer = cvc5_answer(
+            write_problem(asked), options=self.options, seconds=LONG, memory_mb=self.memory_mb, stop=stop
+        )
+        if isinstance(answer, Answered):
+            try:
+                terms = read_answer("\n".join(answer.functions), asked)
+            except SygusError:
+                return  # an operator we have no row for
+            yield from _solutions(problem, terms, self.name)
+
+
+@dataclass(frozen=True)
+class Horn:
+    """Spacer, z3's engine for Horn clauses, on specifications that are made of them."""
+
+    name: str = "horn"
+    delay: float = 0.3
+    memory_mb: int | None = None
+
+    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
+        """Spacer's conditions, if it finds some that can be read."""
+        answer = spacer(problem.spec, seconds=LONG, memory_mb=self.memory_mb, stop=stop)
+        if isinstance(answer, Conditions):
+            names = (function.name for function in problem.spec.functions)
+            yield from _solutions(problem, dict(zip(names, answer.bodies, strict=True)), self.name)
+
+
+def _solutions(problem: Problem, terms: Mapping[str, Term], name: str) -> Iterator[Solution]:
+    """The solution of these bodies, if every function's grammar derives its own."""
+    programs = {f: Program(terms[f.name], home) for f, home in problem.homes.items()}
+    if all(program.grammar.cost(program.term) is not None for program in programs.values()):
+        yield Solution(programs, name)
+
+
+SEARCHERS = {"cvc5": Cvc5Sygus, "horn": Horn}
