@@ -1,87 +1,132 @@
 """Conditionals from examples: split the examples by flags until one term is right on each part.
 
 Alur, Radhakrishna, Udupa, "Scaling enumerative program synthesis via divide and conquer", TACAS 2017, where the terms
-of the leaves are not enumerated but asked for, part by part. Asking is dear, so what is known is used: a term that is
-right on a part is right on every part of that part, and where a part has no term, no larger part has one. Two leaves
-are tried before three.
+of the leaves are not enumerated but asked for, part by part. Asking is dear, so what is known is used: a term right on
+a part is right on every part of it, and where a part has no term, no larger part has one. Splits with a side that is
+known, and large, come first. A part is a set of examples as the bits of a number.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
+from numpy.typing import NDArray
 
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.rows import Indices, Rows
+from dsl.rows import Rows
 
-MAX_SPLITS = 60  # flags tried on one part
+MAX_SPLITS = 64  # tried on one part with two leaves
+MAX_DEEP = 6  # tried on one part with a tree on a side
+
 Found = tuple[int, Term]  # a cost, and the term
-Part = frozenset[int]
+Part = int
+
+
+@dataclass(frozen=True)
+class Split:
+    """A row of the flags, and the examples where it is true."""
+
+    flag: int
+    then: Part
+
+
+def parts(right: NDArray[np.bool_]) -> list[Part]:
+    """Rows of flags (rows, examples) as parts."""
+    packed = np.packbits(right, axis=1, bitorder="little")
+    return [int.from_bytes(row.tobytes(), "little") for row in packed]
+
+
+def examples(part: Part) -> NDArray[np.int64]:
+    """The numbers of the examples in a part."""
+    return np.array([place for place in range(part.bit_length()) if part >> place & 1], np.int64)
 
 
 class Branches:
-    """``leaf(examples)`` is the cheapest term right on these examples, or None. ``flags``: Bool rows by cost."""
+    """Grows trees. ``flags``: Bool rows in order of cost. ``leaf(part)`` gives a term right on that part, or None.
+
+    ``right(term)`` is the part that a term is right on. ``asks`` bounds the calls of ``leaf``.
+    """
 
     def __init__(
-        self, choose: Production, flags: Rows, leaf: Callable[[Indices], Found | None], stop: Callable[[], bool]
+        self,
+        choose: Production,
+        flags: Rows,
+        known: Iterable[tuple[Part, Found]],
+        leaf: Callable[[Part], Found | None],
+        right: Callable[[Term], Part],
+        asks: int,
+        stop: Callable[[], bool],
     ) -> None:
-        self._choose, self._flags, self._ask, self._stop = choose, flags, leaf, stop
-        self._right: dict[Part, Found] = {}
+        self._choose, self._flags, self._ask, self._right, self._stop = choose, flags, leaf, right, stop
+        self._splits = [Split(row, then) for row, then in enumerate(parts(flags.values))]
+        self._known = sorted(known, key=lambda pair: pair[1][0])
         self._failed: list[Part] = []
+        self._grown: dict[tuple[Part, int], Found | None] = {}
+        self.asks = asks
 
     def grow(self, part: Part, depth: int) -> Found | None:
-        """The cheapest tree found over at most ``depth`` flags in a row that is right on ``part``."""
-        found = self._leaf(part)
-        if found is not None or depth == 0:
-            return found
-        splits = list(self._splits(part))
-        trees = [tree for split in splits if (tree := self._pair(*split)) is not None]
-        if trees or depth == 1:
-            return min(trees, key=lambda tree: tree[0], default=None)
-        halves = [(row, then, other) for row, then, other in splits if self._known(then) or self._known(other)]
-        halves.sort(key=lambda split: -max(len(half) for half in split[1:] if self._known(half)))
-        for row, then, other in halves:
-            tree = self._joined(row, self.grow(then, depth - 1), self.grow(other, depth - 1))
-            if tree is not None or self._stop():
-                return tree
-        return None
+        """The cheapest tree found, right on ``part``, with at most ``depth`` flags in a row."""
+        key = part, depth
+        if key not in self._grown:
+            self._grown[key] = self._leaf(part) or self._tree(part, depth)
+        return self._grown[key]
 
-    def _splits(self, part: Part) -> Iterator[tuple[int, Part, Part]]:
-        """Flags that divide ``part`` in different ways, with both sides; cheap flags first."""
-        seen = set()
-        for row, values in enumerate(self._flags.values):
-            then = frozenset(example for example in part if values[example])
-            if then and then != part and then not in seen and part - then not in seen:
-                seen.add(then)
-                yield row, then, part - then
-            if len(seen) == MAX_SPLITS:
-                return
+    def _tree(self, part: Part, depth: int) -> Found | None:
+        if depth == 0 or self._stop():
+            return None
+        splits = self._divided(part)
+        found = [tree for split in splits[:MAX_SPLITS] if (tree := self._pair(part, split)) is not None]
+        if not found and depth > 1:
+            half = [split for split in splits if self._share(part, split)]
+            half.sort(key=lambda split: -self._share(part, split))
+            for split in half[:MAX_DEEP]:
+                then, other = self.grow(part & split.then, depth - 1), self.grow(part & ~split.then, depth - 1)
+                found += [tree for tree in [self._joined(split, then, other)] if tree is not None]
+        return min(found, key=lambda tree: tree[0], default=None)
 
-    def _pair(self, flag: int, then: Part, other: Part) -> Found | None:
-        """Two leaves; the larger part is the likelier to have none, so it is asked for first."""
-        if all(self._leaf(half) is not None for half in sorted((then, other), key=len, reverse=True)):
-            return self._joined(flag, self._leaf(then), self._leaf(other))
+    def _divided(self, part: Part) -> list[Split]:
+        """Splits that divide ``part`` in different ways; those with a large known side first, then cheap ones."""
+        seen = {0, part}
+        found = []
+        for split in self._splits:
+            then = split.then & part
+            if then not in seen:
+                seen |= {then, part & ~then}
+                found.append(split)
+        return sorted(found, key=lambda split: -self._share(part, split))
+
+    def _share(self, part: Part, split: Split) -> int:
+        """How many examples of ``part`` are on a known side."""
+        sides = (part & split.then, part & ~split.then)
+        return max((side.bit_count() for side in sides if self._cheapest(side) is not None), default=0)
+
+    def _pair(self, part: Part, split: Split) -> Found | None:
+        """Two leaves; the larger side is the likelier to have none, so it is asked for first."""
+        sides = (part & split.then, part & ~split.then)
+        if all(self._leaf(side) is not None for side in sorted(sides, key=int.bit_count, reverse=True)):
+            return self._joined(split, self._leaf(sides[0]), self._leaf(sides[1]))
         return None
 
     def _leaf(self, part: Part) -> Found | None:
-        known = self._known(part)
-        if known is None and not self._stop() and not any(failed <= part for failed in self._failed):
-            known = self._ask(np.array(sorted(part), np.int64))
-            if known is not None:
-                self._right[part] = known
-            else:
+        found = self._cheapest(part)
+        if found is None and self.asks > 0 and not any(part & failed == failed for failed in self._failed):
+            self.asks -= 1
+            found = None if self._stop() else self._ask(part)
+            if found is None:
                 self._failed.append(part)
-        return known
+            else:
+                self._known.append((self._right(found[1]) | part, found))
+        return found
 
-    def _known(self, part: Part) -> Found | None:
+    def _cheapest(self, part: Part) -> Found | None:
         """A term known to be right on ``part``."""
-        right = [found for whole, found in self._right.items() if part <= whole]
-        return min(right, key=lambda found: found[0], default=None)
+        return next((found for whole, found in self._known if part & whole == part), None)
 
-    def _joined(self, flag: int, then: Found | None, other: Found | None) -> Found | None:
+    def _joined(self, split: Split, then: Found | None, other: Found | None) -> Found | None:
         if then is None or other is None:
             return None
-        cost = self._choose.cost + int(self._flags.costs[flag]) + then[0] + other[0]
-        return cost, self._choose.operator(self._flags.term(flag), then[1], other[1])
+        cost = self._choose.cost + int(self._flags.costs[split.flag]) + then[0] + other[0]
+        return cost, self._choose.operator(self._flags.term(split.flag), then[1], other[1])

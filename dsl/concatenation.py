@@ -9,6 +9,7 @@ the nonterminal that must derive the rest, so grammars with other shapes of conc
 from __future__ import annotations
 
 import heapq
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import count
@@ -22,14 +23,10 @@ from dsl.operators import Term
 from dsl.rows import Indices, Rows
 
 MAX_STATES = 3000  # expanded before the search gives up
+IMPOSSIBLE = 10**9  # more than any cost
 
 
-@dataclass(frozen=True)
-class State:
-    """``places``: characters of each goal already written; ``rest``: the nonterminal of what is missing."""
-
-    places: tuple[int, ...]
-    rest: str
+State = tuple[tuple[int, ...], str]  # characters of each goal already written; the nonterminal of what is missing
 
 
 @dataclass(frozen=True)
@@ -43,7 +40,7 @@ class Step:
 
 
 class Pieces:
-    """Strings and where they stand in the goal. ``goal``: (examples,) of str."""
+    """Strings and where they stand in the goal. ``goal``: (examples,) of str; ``widths``: (pieces, examples)."""
 
     def __init__(self, rows: Rows, goal: NDArray[Any]) -> None:
         self.rows = rows
@@ -51,10 +48,9 @@ class Pieces:
         self.widths = self.widths.reshape(rows.values.shape)
         self._ids, self._stands = [], []
         for example, wanted in enumerate(goal):
-            texts = dict.fromkeys(rows.values[:, example])
-            number = {text: place for place, text in enumerate(texts)}
+            number = {text: place for place, text in enumerate(dict.fromkeys(rows.values[:, example]))}
             self._ids.append(np.array([number[text] for text in rows.values[:, example]], np.int64))
-            stands = [[wanted.startswith(text, place) for text in texts] for place in range(len(wanted) + 1)]
+            stands = [[wanted.startswith(text, place) for text in number] for place in range(len(wanted) + 1)]
             self._stands.append(np.array(stands, bool))
 
     def at(self, places: tuple[int, ...]) -> Indices:
@@ -63,6 +59,10 @@ class Pieces:
         for place, ids, stands in zip(places, self._ids, self._stands, strict=True):
             found = found[stands[place][ids[found]]]
         return found
+
+    def standing(self, example: int, place: int) -> Indices:
+        """The pieces that stand in one goal at a place and are not empty there."""
+        return np.flatnonzero(self._stands[example][place][self._ids[example]] & (self.widths[:, example] > 0))
 
 
 def cheapest_chain(
@@ -78,57 +78,75 @@ def cheapest_chain(
     or when ``stop()`` or the limit on states ends the search.
     """
     placed = {name: Pieces(rows, goal) for name, rows in pieces.items()}
-    least = {name: int(rows.costs.min()) if len(rows) else 0 for name, rows in pieces.items()}
+    missing = _missing(placed, joins, goal)
     end = np.array([len(text) for text in goal], np.int64)
-    final = tuple(int(size) for size in end)
-    start, goal_state = State((0,) * len(goal), nonterminal), State(final, "")
-    steps = {start: Step(0)}
-    queue: list[tuple[int, int, State]] = [(0, -1, start)]
-    done: set[State] = set()
+    finish: State = (tuple(end.tolist()), "")
+    start: State = ((0,) * len(goal), nonterminal)
+    steps, done = {start: Step(0)}, set[State]()
     order = count()  # of arrival, which decides between equal costs
+    queue: list[tuple[float, int, State]] = [(0, next(order), start)]
 
-    def offer(state: State, step: Step, still: int) -> None:
+    def offer(state: State, step: Step, still: float) -> None:
         known = steps.get(state)
-        if known is None or step.cost < known.cost:
+        if (known is None or step.cost < known.cost) and still < math.inf:
             steps[state] = step
             heapq.heappush(queue, (step.cost + still, next(order), state))
 
     while queue and len(done) < MAX_STATES and not stop():
         _, _, state = heapq.heappop(queue)
-        if state == goal_state:
-            return steps[state].cost, _chain(steps, goal_state, pieces)
+        if state == finish:
+            return steps[state].cost, _chain(steps, finish, pieces)
         if state in done:
             continue
         done.add(state)
-        cost = steps[state].cost
-        here = np.array(state.places, np.int64)
-        if state.rest in placed:
-            last = placed[state.rest]
-            fitting = last.at(state.places)
-            fitting = fitting[(here + last.widths[fitting] == end).all(axis=1)]
-            if len(fitting):
-                piece = int(fitting[np.argmin(last.rows.costs[fitting])])
-                offer(goal_state, Step(cost + int(last.rows.costs[piece]), state, None, piece), 0)
+        here, cost = np.array(state[0], np.int64), steps[state].cost
+        last = placed[state[1]]
+        fitting = last.at(state[0])
+        fitting = fitting[(here + last.widths[fitting] == end).all(axis=1)]
+        if len(fitting):
+            piece = int(fitting[np.argmin(last.rows.costs[fitting])])
+            offer(finish, Step(cost + int(last.rows.costs[piece]), state, None, piece), 0)
         for join in joins:
-            if join.nonterminal != state.rest or join.arguments[0] not in placed:
+            if join.nonterminal != state[1]:
                 continue
             first, rest = placed[join.arguments[0]], join.arguments[1]
-            fitting = first.at(state.places)
+            fitting = first.at(state[0])
             after = here + first.widths[fitting]
-            moves = (after != here).any(axis=1) & (after != end).any(axis=1)
-            costs = cost + join.cost + first.rows.costs[fitting[moves]]
-            for piece, places, price in zip(
-                fitting[moves].tolist(), after[moves].tolist(), costs.tolist(), strict=True
-            ):
-                offer(State(tuple(places), rest), Step(price, state, join, piece), least.get(rest, 0))
+            still = missing[rest][np.arange(len(goal)), after].max(axis=1)
+            moves = (after != here).any(axis=1) & (after != end).any(axis=1) & (still < math.inf)
+            costs = cost + join.cost + first.rows.costs[fitting]
+            for move in np.flatnonzero(moves):
+                places = tuple(after[move].tolist())
+                offer((places, rest), Step(int(costs[move]), state, join, int(fitting[move])), float(still[move]))
     return None
 
 
-def _chain(steps: Mapping[State, Step], state: State, pieces: Mapping[str, Rows]) -> Term:
+def _missing(placed: Mapping[str, Pieces], joins: Sequence[Production], goal: NDArray[Any]) -> dict[str, Any]:
+    """What the rest of each goal costs at least, were it the only example: (examples, longest goal + 1) of float."""
+    table = {name: np.full((len(goal), max(map(len, goal)) + 1), math.inf) for name in placed}
+    for example, wanted in enumerate(goal):
+        for name in placed:
+            table[name][example, len(wanted)] = 0  # the other examples may still need a piece that is empty here
+        for place in range(len(wanted) - 1, -1, -1):
+            for name, last in placed.items():
+                standing = last.standing(example, place)
+                whole = standing[last.widths[standing, example] == len(wanted) - place]
+                least = last.rows.costs[whole].min(initial=IMPOSSIBLE)
+                for join in joins:
+                    if join.nonterminal == name:
+                        first = placed[join.arguments[0]]
+                        standing = first.standing(example, place)
+                        rest = table[join.arguments[1]][example, place + first.widths[standing, example]]
+                        least = min(least, (join.cost + first.rows.costs[standing] + rest).min(initial=IMPOSSIBLE))
+                table[name][example, place] = least if least < IMPOSSIBLE else math.inf
+    return table
+
+
+def _chain(steps: Mapping[State, Step], finish: State, pieces: Mapping[str, Rows]) -> Term:
     """The term of the way that led to the end."""
-    step = steps[state]
+    step = steps[finish]
     assert step.before is not None
-    term = pieces[step.before.rest].term(step.piece)
+    term = pieces[step.before[1]].term(step.piece)
     while (step := steps[step.before]).before is not None:
         assert step.join is not None
         term = step.join.operator(pieces[step.join.arguments[0]].term(step.piece), term)

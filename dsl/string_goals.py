@@ -5,8 +5,9 @@ term with the wanted values on all examples:
 
 - a String: the cheapest chain (``concatenation``) of rows, substrings of cheap rows (``substrings``), replacements
   that bring a row nearer to the goal (``replacements``), and numbers in digits;
-- an Int: a row, a sum or difference of two rows, or a String read as a number;
-- where no such term is right on all examples, ``ite`` over terms that are right on parts of them (``branches``).
+- an Int: a number (``ingredients``), a sum or difference of two, or a String read as a number;
+- ``ite`` over rows that are right on a part of the examples, or, where nothing else is right on all of them, over
+  terms found as above for parts (``branches``).
 
 Gulwani, "Automating string processing in spreadsheets using input-output examples", POPL 2011; Lee, "Combining the
 top-down propagation and bottom-up enumeration for inductive program synthesis", POPL 2021. Every term is built from
@@ -16,201 +17,195 @@ is not complete: None says nothing about the grammar.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Iterator, Mapping
-from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.branches import Branches, Found
+from dsl.branches import Branches, Found, Part, examples, parts
 from dsl.concatenation import cheapest_chain
 from dsl.grammar import Grammar, Production
-from dsl.operators import BOOL, INT, STRING, Term
+from dsl.ingredients import MAX_MARKS, MAX_WORK, RUNS, Ingredients, no_rows
+from dsl.operators import INT, STRING, Term
 from dsl.replacements import edited, replaced
 from dsl.rows import Indices, Rows, applied, keys, product, union
-from dsl.substrings import substrings, substrings_between
+from dsl.scalars import Columns
+from dsl.theory import literal
 
-MAX_NUMBERS = 1200  # Int rows that starts and lengths are taken from
-MAX_SOURCES = 6  # rows that substrings are cut from
 MAX_PIECES = 3000  # strings that chains are made of
-MAX_FLAGS = 400  # Bool rows that examples are split by
-MAX_WORK = 20_000  # combinations built at once
-DEPTH = 4  # conditions in a row
+MAX_LEAVES = 5000  # rows that trees without a search are made of
+MAX_ASKS = 40  # searches for the leaves of trees
+MAX_DEPTH = 4  # conditions in a row
 
 
 class StringGoals:
-    """``rows`` by nonterminal, with values on the same examples as the goals."""
+    """``rows`` by nonterminal, with their values on the examples ``inputs``."""
 
-    def __init__(self, grammar: Grammar, rows: Mapping[str, Rows]) -> None:
-        self._grammar = grammar
-        self._rows = {name: part.take(np.argsort(part.costs, kind="stable")) for name, part in rows.items()}
-        self._known_numbers: dict[str, Rows] = {}
+    def __init__(self, grammar: Grammar, inputs: Columns, rows: Mapping[str, Rows]) -> None:
+        self._inputs = inputs
+        self._have = Ingredients(grammar, rows)
 
     def solve(self, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool] = lambda: False) -> Term | None:
         """The cheapest term found with the values ``goal`` (examples,), or None. ``stop()`` ends the search early."""
-        leaf = partial(self._leaf, nonterminal, goal, stop)
-        found = leaf(np.arange(len(goal)))
-        for choose in self._productions(nonterminal, "ite"):
-            if found is None and choose.arguments[1:] == (nonterminal, nonterminal):
-                branches = Branches(choose, self._flags(choose.arguments[0]), leaf, stop)
-                found = branches.grow(frozenset(range(len(goal))), DEPTH)
-        return None if found is None else found[1]
+        leaf = _Leaf(self._have, nonterminal, goal, stop)
+        found = [leaf.find(np.arange(len(goal)))]
+        for choose in self._have.productions(nonterminal, "ite"):
+            if choose.arguments[1:] == (nonterminal, nonterminal):
+                found.append(self._tree(choose, goal, leaf, found[0] is None, stop))
+        terms = [each for each in found if each is not None and (each[1].evaluate(self._inputs) == goal).all()]
+        return min(terms, key=lambda each: each[0])[1] if terms else None
 
-    # --- terms without conditions -------------------------------------------------------------------------------
+    def _tree(
+        self, choose: Production, goal: NDArray[Any], leaf: _Leaf, search: bool, stop: Callable[[], bool]
+    ) -> Found | None:
+        """A tree of rows; where ``search`` and no such tree is right, with leaves that are searched for."""
+        rows = self._have.cheap(choose.nonterminal, MAX_LEAVES)
+        right = parts(np.asarray(rows.values == goal, bool))
+        known: dict[Part, Found] = {}
+        for row, part in enumerate(right):
+            if part and part not in known:
+                known[part] = int(rows.costs[row]), rows.term(row)
 
-    def _leaf(self, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool], here: Indices) -> Found | None:
-        """The cheapest term without a condition of its own that is right on the examples ``here``."""
-        wanted = goal[here]
-        equal = _equal(self._rows[nonterminal].on(here), wanted)
-        match self._grammar.sorts[nonterminal]:
-            case sort if sort == STRING:
-                found = [equal, self._chain(nonterminal, wanted, here, stop)]
-            case sort if sort == INT:
-                found = [equal, *self._sums(nonterminal, wanted, here), self._number(nonterminal, wanted, here, stop)]
-            case _:
-                found = [equal]
+        def right_of(term: Term) -> Part:
+            return parts(np.asarray(term.evaluate(self._inputs) == goal, bool)[None])[0]
+
+        flags = self._have.flags(choose.arguments[0])
+        whole = (1 << len(goal)) - 1
+        found = None
+        for asks in (0, MAX_ASKS) if search else (0,):
+            ask = Branches(choose, flags, known.items(), lambda part: leaf.find(examples(part)), right_of, asks, stop)
+            found = found or ask.grow(whole, MAX_DEPTH)
+        return found
+
+
+class _Leaf:
+    """Terms without conditions of their own for one goal, on parts of the examples."""
+
+    def __init__(self, have: Ingredients, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool]) -> None:
+        self._have, self._nonterminal, self._goal, self._stop = have, nonterminal, goal, stop
+
+    def find(self, here: Indices) -> Found | None:
+        """The cheapest term found that is right on the examples ``here``."""
+        return self._find(self._nonterminal, self._goal[here], here, nested=False)
+
+    def _find(self, nonterminal: str, goal: NDArray[Any], here: Indices, *, nested: bool) -> Found | None:
+        found = [_equal(self._have.rows[nonterminal].on(here), goal)]
+        sort = self._have.grammar.sorts[nonterminal]
+        if sort == STRING:
+            found.append(self._chain(nonterminal, goal, here, nested))
+        elif sort == INT:
+            found.append(self._sum(nonterminal, goal, here, depth=1))
+            if not nested:
+                found.append(self._read(nonterminal, goal, here))
         return min((each for each in found if each is not None), key=lambda each: each[0], default=None)
 
-    def _chain(self, nonterminal: str, goal: NDArray[Any], here: Indices, stop: Callable[[], bool]) -> Found | None:
-        joins = [p for p in self._grammar.productions if p.operator.name == "str.++"]
+    # --- strings ------------------------------------------------------------------------------------------------
+
+    def _chain(self, nonterminal: str, goal: NDArray[Any], here: Indices, nested: bool) -> Found | None:
+        joins = [p for p in self._have.grammar.productions if p.operator.name == "str.++"]
         names = {nonterminal}
         for _ in joins:
             names |= {name for join in joins if join.nonterminal in names for name in join.arguments}
-        pieces = {name: self._pieces(name, goal, here, stop) for name in sorted(names)}
-        for replace in self._productions(nonterminal, "str.replace"):
-            fills = union(
-                pieces.get(replace.arguments[2], _none(STRING, len(here))), self._strings(replace, 2, here, 200)
-            )
-            whole = replaced(replace, self._sources(replace, here), self._strings(replace, 1, here, 100), fills, goal)
+        pieces = {name: self._pieces(name, goal, here, nested) for name in sorted(names)}
+        for replace in self._have.productions(nonterminal, "str.replace"):
+            source, mark, fill = replace.arguments
+            fills = union(pieces.get(fill, no_rows(STRING, len(here))), self._have.cheap(fill, 200).on(here))
+            marks = self._have.cheap(mark, 100).on(here)
+            whole = replaced(replace, self._have.sources(source).on(here), marks, fills, goal)
             pieces[nonterminal] = union(pieces[nonterminal], whole)
-        return cheapest_chain(nonterminal, goal, pieces, joins, stop)
+        return cheapest_chain(nonterminal, goal, pieces, joins, self._stop)
 
-    def _pieces(self, nonterminal: str, goal: NDArray[Any], here: Indices, stop: Callable[[], bool]) -> Rows:
+    def _pieces(self, nonterminal: str, goal: NDArray[Any], here: Indices, nested: bool) -> Rows:
         """Strings of ``nonterminal`` that the goal contains in every example, not all empty."""
-        rows = self._rows[nonterminal].on(here)
-        parts = [_contained(rows, goal)]
-        for replace in self._productions(nonterminal, "str.replace"):
-            marks, fills = self._strings(replace, 1, here, 12), self._strings(replace, 2, here, 12)
-            edits = edited(replace, self._sources(replace, here), marks, fills, goal, stop)
-            parts.append(_contained(edits, goal))
-        for digits in self._productions(nonterminal, "str.from_int"):
-            numbers = self._numbers(digits.arguments[0]).on(here)
-            parts.append(_contained(product(digits, (numbers,), MAX_WORK), goal))
-        for cut in [*self._productions(nonterminal, "str.at"), *self._productions(nonterminal, "str.substr")]:
-            sources = self._sources(cut, here)
+        have = self._have
+        found = [_contained(have.rows[nonterminal].on(here), goal)]
+        if nonterminal in have.grammar.constants:
+            found.append(_common(goal))
+        for replace in have.productions(nonterminal, "str.replace"):
+            source, mark, fill = replace.arguments
+            marks, fills = (have.cheap(name, MAX_MARKS).on(here) for name in (mark, fill))
+            edits = edited(replace, have.sources(source).on(here), marks, fills, goal, self._stop)
+            found.append(_contained(edits, goal))
+        for digits in have.productions(nonterminal, "str.from_int"):
+            numbers = have.numbers(digits.arguments[0]).on(here)
+            found.append(_contained(product(digits, (numbers,), MAX_WORK), goal))
+            if not nested:
+                found.extend(self._digits(digits, goal, here))
+        for cut in have.productions(nonterminal, "str.at"):
+            starts = have.numbers(cut.arguments[1]).on(here)
+            found.append(_contained(product(cut, (have.sources(cut.arguments[0]).on(here), starts), MAX_WORK), goal))
+        for cut in have.productions(nonterminal, "str.substr"):
+            sources = have.sources(cut.arguments[0])
             for row in range(len(sources)):
-                if not stop():
-                    parts.extend(self._cuts(cut, sources.take(np.array([row])), goal, here))
-        return union(*parts).cheapest(MAX_PIECES)
+                if not self._stop():
+                    found.extend(have.cuts(cut, sources.take(np.array([row])), goal, here))
+        return union(*found).cheapest(MAX_PIECES)
 
-    def _cuts(self, cut: Production, source: Rows, goal: NDArray[Any], here: Indices) -> Iterator[Rows]:
-        starts = self._numbers(cut.arguments[1]).on(here)
-        if len(cut.arguments) == 2:
-            yield _contained(product(cut, (source, starts), MAX_WORK), goal)
-            return
-        lengths = self._numbers(cut.arguments[2]).on(here)
-        yield substrings(cut, source, starts, lengths, goal, MAX_PIECES)
-        for minus in self._productions(cut.arguments[2], "-"):
-            if len(minus.arguments) == 2 and minus.arguments[1] == cut.arguments[1]:
-                ends = self._numbers(minus.arguments[0]).on(here)
-                yield substrings_between(cut, minus, source, starts, ends, goal, MAX_PIECES)
+    def _digits(self, digits: Production, goal: NDArray[Any], here: Indices) -> Iterator[Rows]:
+        """The first, second, ... number written in the goal, computed."""
+        runs = [re.findall("[0-9]+", text) for text in goal]
+        for place in range(min([RUNS, *map(len, runs)])):
+            wanted = [run[place] for run in runs]
+            if all(text == str(int(text)) and len(text) < 18 for text in wanted):
+                found = self._find(digits.arguments[0], np.array([int(text) for text in wanted]), here, nested=True)
+                if found is not None:
+                    yield _row(wanted, found[0] + digits.cost, digits.operator(found[1]))
 
-    def _sums(self, nonterminal: str, goal: NDArray[Any], here: Indices) -> Iterator[Found | None]:
-        """Sums and differences of two numbers: one is chosen, the other looked up."""
-        yield _equal(self._numbers(nonterminal).on(here), goal)
-        for operator, other in (("+", lambda first: goal - first), ("-", lambda first: first - goal)):
-            for production in self._productions(nonterminal, operator):
-                if len(production.arguments) == 2:
-                    first, second = (union(self._numbers(n), self._rows[n]).on(here) for n in production.arguments)
-                    yield _meeting(production, first, second, other(first.values))
+    # --- numbers ------------------------------------------------------------------------------------------------
 
-    def _number(self, nonterminal: str, goal: NDArray[Any], here: Indices, stop: Callable[[], bool]) -> Found | None:
+    def _sum(self, nonterminal: str, goal: NDArray[Any], here: Indices, depth: int) -> Found | None:
+        """A number, or a sum or difference: one side is chosen, the other looked up, and so again for constants."""
+        have = self._have
+        found = [_equal(have.numbers(nonterminal).on(here), goal)]
+        for add in have.productions(nonterminal, "+", "-"):
+            if len(add.arguments) == 2:
+                sign = 1 if add.operator.name == "+" else -1
+                first, second = (union(have.numbers(name), have.rows[name]).on(here) for name in add.arguments)
+                found.append(_meeting(add, first, second, sign * (goal - first.values)))
+                constants = second.take((second.values == second.values[:, :1]).all(axis=1)).cheapest(4 * depth)
+                for row in range(len(constants)):
+                    rest = self._sum(add.arguments[0], goal - sign * constants.values[row], here, depth - 1)
+                    if rest is not None:
+                        cost = add.cost + rest[0] + int(constants.costs[row])
+                        found.append((cost, add.operator(rest[1], constants.term(row))))
+        return min((each for each in found if each is not None), key=lambda each: each[0], default=None)
+
+    def _read(self, nonterminal: str, goal: NDArray[Any], here: Indices) -> Found | None:
         """A String that reads as the number."""
         if (goal < 0).any():
             return None
         digits = np.array([str(number) for number in goal.tolist()], object)
-        for read in self._productions(nonterminal, "str.to_int"):
-            found = self._chain(read.arguments[0], digits, here, stop)
+        for read in self._have.productions(nonterminal, "str.to_int"):
+            found = self._find(read.arguments[0], digits, here, nested=True)
             if found is not None:
                 return found[0] + read.cost, read.operator(found[1])
         return None
 
-    # --- what terms are made of ---------------------------------------------------------------------------------
 
-    def _productions(self, nonterminal: str, name: str) -> list[Production]:
-        return [p for p in self._grammar.productions if p.nonterminal == nonterminal and p.operator.name == name]
-
-    def _strings(self, production: Production, place: int, here: Indices, limit: int) -> Rows:
-        """Cheap rows for an argument."""
-        rows = self._rows[production.arguments[place]]
-        return rows.take(np.arange(min(limit, len(rows)))).on(here)
-
-    def _sources(self, production: Production, here: Indices) -> Rows:
-        """Rows worth cutting from: cheap ones that are no constant and not part of a cheaper one."""
-        rows, found = self._rows[production.arguments[0]], list[int]()
-        for row in np.flatnonzero((rows.values != rows.values[:, :1]).any(axis=1))[:200]:
-            inside = (all(v in s for v, s in zip(rows.values[row], rows.values[known], strict=True)) for known in found)
-            if len(found) < MAX_SOURCES and not any(inside):
-                found.append(int(row))
-        return rows.take(np.array(found or range(min(len(rows), 1)), np.int64)).on(here)
-
-    def _numbers(self, nonterminal: str) -> Rows:
-        """Cheap Int rows, and positions reached by looking for one mark after another."""
-        if nonterminal not in self._known_numbers:
-            rows = self._rows[nonterminal]
-            rows = rows.take(np.arange(min(len(rows), MAX_NUMBERS)))
-            marks = union(rows, *self._positions(nonterminal, rows))
-            self._known_numbers[nonterminal] = marks.cheapest(2 * MAX_NUMBERS)
-        return self._known_numbers[nonterminal]
-
-    def _positions(self, nonterminal: str, rows: Rows) -> Iterator[Rows]:
-        """str.indexof from the last position found, and what lies a little before or behind it."""
-        examples = np.arange(rows.values.shape[1])
-        steps = rows.take((rows.values == rows.values[:, :1]).all(axis=1) & (rows.values[:, 0] > 0)).cheapest(4)
-        for find in self._productions(nonterminal, "str.indexof"):
-            sources, marks = self._sources(find, examples), self._strings(find, 1, examples, 12)
-            begin = self._rows[find.arguments[2]]
-            begin = begin.take((begin.values == 0).all(axis=1)).cheapest(1)
-            for _ in range(3):
-                found = product(find, (sources, marks, begin), MAX_WORK // 4)
-                found = found.take((found.values >= 0).any(axis=1)).cheapest(60)
-                near = [found]
-                for name in ("+", "-"):
-                    for shift in self._productions(nonterminal, name):
-                        if shift.arguments == (nonterminal, nonterminal):
-                            near.append(product(shift, (found, steps), MAX_WORK))
-                yield union(*near)
-                begin = union(*near[:2]).cheapest(60)
-
-    def _flags(self, nonterminal: str) -> Rows:
-        """Cheap Bool rows, and every test of cheap rows."""
-        parts = [self._rows[nonterminal].take(np.arange(min(len(self._rows[nonterminal]), MAX_WORK)))]
-        for production in self._grammar.productions:
-            if production.nonterminal == nonterminal and production.operator.arguments and parts:
-                arguments = [self._rows[name] for name in production.arguments]
-                parts.append(product(production, arguments, MAX_WORK))
-        rows = union(*parts)
-        return rows.take((rows.values != rows.values[:, :1]).any(axis=1)).cheapest(MAX_FLAGS)
+def _row(values: list[Any], cost: int, term: Term) -> Rows:
+    """One row of a given term."""
+    array = np.empty((1, len(values)), object)
+    array[0] = values
+    return Rows(array, np.array([cost]), lambda row: term)
 
 
-def _none(sort: Any, examples: int) -> Rows:
-    return Rows(np.empty((0, examples), sort.dtype), np.zeros(0, np.int64), lambda row: _never())
-
-
-def _never() -> Term:
-    raise IndexError("there is no row")
+def _common(goal: NDArray[Any]) -> Rows:
+    """Literals that every goal contains."""
+    least = min(goal, key=len)
+    inside = {least[i:j] for i in range(len(least)) for j in range(i + 1, len(least) + 1)}
+    common = sorted(text for text in inside if all(text in wanted for wanted in goal))
+    rows = [_row([text] * len(goal), 1, literal(text, STRING)()) for text in common]
+    return union(no_rows(STRING, len(goal)), *rows)
 
 
 def _equal(rows: Rows, goal: NDArray[Any]) -> Found | None:
     """The cheapest row equal to the goal."""
     index = np.arange(len(rows))
     for values, wanted in zip(rows.values.T, goal, strict=True):
-        index = index[values[index] == wanted]
-    if not len(index):
-        return None
-    row = int(index[np.argmin(rows.costs[index])])
-    return int(rows.costs[row]), rows.term(row)
+        index = index[np.asarray(values[index] == wanted, bool)]
+    return _best(rows.take(index))
 
 
 def _contained(rows: Rows, goal: NDArray[Any]) -> Rows:
@@ -218,19 +213,20 @@ def _contained(rows: Rows, goal: NDArray[Any]) -> Rows:
     index = np.arange(len(rows))
     for values, wanted in zip(rows.values.T, goal, strict=True):
         index = index[np.array([value in wanted for value in values[index].tolist()], bool)]
-    return rows.take(index[(rows.values[index] != "").any(axis=1)])
+    return rows.take(index[np.asarray(rows.values[index] != "", bool).any(axis=1)])
 
 
 def _meeting(production: Production, first: Rows, second: Rows, wanted: NDArray[Any]) -> Found | None:
     """The cheapest application whose second argument has the values ``wanted`` beside the first."""
-    by_key = np.argsort(keys(second.values), kind="stable")
-    known, asked = keys(second.values)[by_key], keys(wanted)
-    place = np.minimum(np.searchsorted(known, asked), len(known) - 1)
-    met = np.flatnonzero(known[place] == asked)
+    if not len(second):
+        return None
+    known, asked = keys(second.values), keys(wanted)
+    by_key = np.argsort(known, kind="stable")
+    place = np.minimum(np.searchsorted(known[by_key], asked), len(known) - 1)
+    met = np.flatnonzero(known[by_key][place] == asked)
     partner = by_key[place[met]]
     exact = (second.values[partner] == wanted[met]).all(axis=1)
-    met, partner = met[exact], partner[exact]
-    return _best(applied(production, (first, second), np.column_stack([met, partner])))
+    return _best(applied(production, (first, second), np.column_stack([met[exact], partner[exact]])))
 
 
 def _best(rows: Rows) -> Found | None:

@@ -1,0 +1,176 @@
+"""What terms for strings are made of, whatever the goal: sources, positions, numbers and tests beyond the bank's rows.
+
+A bank goes through all small terms, so it is late where a small choice is repeated: the third comma is two more
+``str.indexof``, each from behind the last one. Here such repetitions are built at once, from cheap rows:
+
+- positions: look for a mark from behind the mark found last, and step a little to either side;
+- counts: the length of a source without its first few marks of a kind;
+- numbers written in a source: its first, second, ... run of digits;
+- flags: every test of the grammar on cheap rows, and on these numbers.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.grammar import Grammar, Production
+from dsl.operators import INT, Sort, Term
+from dsl.rows import Indices, Rows, product, union
+from dsl.substrings import substrings, substrings_between
+
+MAX_ROWS = 100_000  # of a nonterminal, cheapest first
+MAX_NUMBERS = 1000  # Int rows that starts and lengths are taken from
+MAX_SOURCES = 3  # rows that substrings are cut from, beside the inputs
+MAX_INPUTS = 6
+MAX_MARKS = 12  # rows that are looked for, or put in
+MAX_FLAGS = 4000  # Bool rows that examples are split by
+MAX_WORK = 20_000  # combinations built at once
+MAX_CUTS = 1500  # substrings of one source
+DEPTH = 5  # marks in a row
+RUNS = 3  # numbers in one source
+
+
+class Ingredients:
+    """``rows`` by nonterminal, on the same examples. Holds what it has worked out."""
+
+    def __init__(self, grammar: Grammar, rows: Mapping[str, Rows]) -> None:
+        self.grammar = grammar
+        self.rows = {name: _sorted(part, MAX_ROWS) for name, part in rows.items()}
+        self._numbers: dict[str, Rows] = {}
+
+    def productions(self, nonterminal: str, *names: str) -> list[Production]:
+        """The grammar's productions of a nonterminal with operators of these names."""
+        return [p for p in self.grammar.productions if p.nonterminal == nonterminal and p.operator.name in names]
+
+    def cheap(self, nonterminal: str, limit: int) -> Rows:
+        """The ``limit`` cheapest rows."""
+        rows = self.rows[nonterminal]
+        return rows.take(np.arange(min(limit, len(rows))))
+
+    def inputs(self, nonterminal: str) -> Rows:
+        """The cheapest rows that are no constants."""
+        rows = self.cheap(nonterminal, 500)
+        rows = rows.take(_varies(rows))
+        return rows.take(
+            np.flatnonzero(rows.costs == rows.costs.min(initial=0 if not len(rows) else rows.costs[0]))[:MAX_INPUTS]
+        )
+
+    def sources(self, nonterminal: str) -> Rows:
+        """Rows worth cutting from: the inputs, and cheap rows that are no part of a cheaper one."""
+        rows = self.cheap(nonterminal, 200)
+        found: list[int] = []
+        inputs = len(self.inputs(nonterminal))
+        for row in np.flatnonzero(_varies(rows)).tolist():
+            inside = (all(map(str.__contains__, rows.values[known], rows.values[row])) for known in found)
+            if len(found) < inputs + MAX_SOURCES and not any(inside):
+                found.append(row)
+        return rows.take(np.array(found or range(min(len(rows), 1)), np.int64))
+
+    # --- numbers ------------------------------------------------------------------------------------------------
+
+    def numbers(self, nonterminal: str) -> Rows:
+        """Cheap Int rows, positions, counts, and numbers written in the inputs, in order of cost."""
+        if nonterminal not in self._numbers:
+            base = union(self.cheap(nonterminal, MAX_NUMBERS), *self._positions(nonterminal)).cheapest(2 * MAX_NUMBERS)
+            self._numbers[nonterminal] = base  # what numbers written in a source are cut by
+            more = union(base, *self._counts(nonterminal), *self._written(nonterminal))
+            self._numbers[nonterminal] = more.cheapest(3 * MAX_NUMBERS)
+        return self._numbers[nonterminal]
+
+    def _positions(self, nonterminal: str) -> Iterator[Rows]:
+        rows = self.cheap(nonterminal, MAX_NUMBERS)
+        steps = rows.take(~_varies(rows) & (rows.values[:, :1] > 0).all(axis=1)).cheapest(3)
+        for find in self.productions(nonterminal, "str.indexof"):
+            sources, marks = self.sources(find.arguments[0]), self.cheap(find.arguments[1], MAX_MARKS)
+            begin = self.rows[find.arguments[2]]
+            begin = begin.take((begin.values == 0).all(axis=1)).cheapest(1)
+            for _ in range(DEPTH):
+                found = product(find, (sources, marks, begin), MAX_WORK // 4)
+                found = found.take((found.values >= 0).any(axis=1)).cheapest(40)
+                shifts = [s for s in self.productions(nonterminal, "+", "-") if s.arguments == (nonterminal,) * 2]
+                near = [product(shift, (found, steps), MAX_WORK) for shift in shifts]
+                yield union(found, *near)
+                behind = [part for part, shift in zip(near, shifts, strict=True) if shift.operator.name == "+"]
+                begin = union(found, *behind).cheapest(40)
+
+    def _counts(self, nonterminal: str) -> Iterator[Rows]:
+        for length in self.productions(nonterminal, "str.len"):
+            yield product(length, (self.removals(length.arguments[0]),), MAX_WORK)
+
+    def removals(self, nonterminal: str) -> Rows:
+        """The inputs without their first one, two, ... marks of a kind."""
+        found = [self.cheap(nonterminal, 0)]
+        for replace in self.productions(nonterminal, "str.replace"):
+            fills = self.cheap(replace.arguments[2], 500)
+            nothing = fills.take((fills.values == "").all(axis=1))
+            marks = self.cheap(replace.arguments[1], MAX_MARKS)
+            for mark in np.flatnonzero((marks.values != "").all(axis=1) & ~_varies(marks)).tolist():
+                left = self.inputs(replace.arguments[0])
+                for _ in range(DEPTH if replace.arguments[0] == nonterminal and len(nothing) else 0):
+                    less = product(replace, (left, marks.take(np.array([mark])), nothing), MAX_WORK)
+                    less = less.take((less.values != left.values).any(axis=1))
+                    if not len(less):
+                        break
+                    found.append(less)
+                    left = less
+        return union(*found)
+
+    def _written(self, nonterminal: str) -> Iterator[Rows]:
+        for read in self.productions(nonterminal, "str.to_int"):
+            for cut in self.productions(read.arguments[0], "str.substr"):
+                inputs = self.inputs(cut.arguments[0])
+                for row, texts in enumerate(inputs.values):
+                    runs = [re.findall("[0-9]+", text) for text in texts]
+                    for place in range(min(RUNS, *map(len, runs)) if runs else 0):
+                        wanted = np.array([run[place] for run in runs], object)
+                        cuts = union(*self.cuts(cut, inputs.take(np.array([row])), wanted, np.arange(len(wanted))))
+                        yield product(read, (cuts.take((cuts.values == wanted).all(axis=1)),), MAX_WORK)
+
+    # --- substrings and flags -----------------------------------------------------------------------------------
+
+    def cuts(self, cut: Production, source: Rows, goal: NDArray[Any], here: Indices) -> Iterator[Rows]:
+        """Substrings of ``source`` (one row) that the goal contains, on the examples ``here``."""
+        starts, lengths = self.numbers(cut.arguments[1]).on(here), self.numbers(cut.arguments[2]).on(here)
+        yield substrings(cut, source.on(here), starts, lengths, goal, MAX_CUTS)
+        for minus in self.productions(cut.arguments[2], "-"):
+            if len(minus.arguments) == 2 and minus.arguments[1] == cut.arguments[1]:
+                ends = self.numbers(minus.arguments[0]).on(here)
+                yield substrings_between(cut, minus, source.on(here), starts, ends, goal, MAX_CUTS)
+
+    def flags(self, nonterminal: str) -> Rows:
+        """Cheap Bool rows, and every test of cheap rows, in order of cost; none is the same on all examples."""
+        found = [self.cheap(nonterminal, MAX_WORK)]
+        for test in self.grammar.productions:
+            if test.nonterminal == nonterminal and test.arguments:
+                is_number = [self.grammar.sorts[name] == INT for name in test.arguments]
+                found.append(product(test, [self.rows[name] for name in test.arguments], MAX_WORK))
+                if any(is_number):
+                    arguments = [
+                        self.numbers(n) if i else self.rows[n] for n, i in zip(test.arguments, is_number, strict=True)
+                    ]
+                    found.append(product(test, arguments, MAX_WORK))
+        rows = union(*found)
+        return rows.take(_varies(rows)).cheapest(MAX_FLAGS)
+
+
+def no_rows(sort: Sort, examples: int) -> Rows:
+    """Rows of a sort, none."""
+    return Rows(np.empty((0, examples), sort.dtype), np.zeros(0, np.int64), _no_term)
+
+
+def _no_term(row: int) -> Term:
+    raise IndexError(f"there is no row {row}")
+
+
+def _sorted(rows: Rows, limit: int) -> Rows:
+    return rows.take(np.argsort(rows.costs, kind="stable")[:limit])
+
+
+def _varies(rows: Rows) -> NDArray[np.bool_]:
+    varies: NDArray[np.bool_] = np.asarray((rows.values != rows.values[:, :1]).any(axis=1), bool)
+    return varies
