@@ -31,7 +31,7 @@ from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Sort, Term
 from dsl.store import Pool, Rows, Store
 
-CHUNK = 2**16  # values evaluated at once (strings: times 16)
+CHUNK = 2**17  # values evaluated at once (strings: times 4)
 MIX = np.uint64(0xD6E8FEB86659FD93)
 Costs = tuple[int, ...]
 
@@ -239,30 +239,30 @@ class Bank:
     def _chunk(self, production: Production) -> int:
         """How many candidates to build at once."""
         per_candidate = max(1, self.batch.examples) * max(1, self.batch.width)
-        return max(CHUNK // per_candidate, CHUNK // 32, 1) * (16 if self._is_pooled(production) else 1)
+        return max(CHUNK // per_candidate, CHUNK // 32, 1) * (4 if self._is_pooled(production) else 1)
 
     def _has_room(self, production: Production, count: int) -> bool:
         growth = self.stores[production.nonterminal].growth(count) + (4 * count if self._remember else 0)
+        if production.operator.result.name in self._pools:  # twice as many new objects as until now
+            growth += 2 * count * self._pools[production.operator.result.name].nbytes // max(1, self.candidates)
         return self._nbytes() + growth <= self.max_memory_mb * 2**20
 
     def _insert(self, block: Block) -> None:
         store, number, cost = self.stores[block.production.nonterminal], len(self._blocks), block.cost
         members = block.members
         words = self._evaluate(block, self.batch, {name: s.words for name, s in self.stores.items()})
-        known = len(store)
-        rows, new = store.number(self._keys(words))
-        late = np.flatnonzero(rows < known)
-        late = late[store.origin[rows[late], 0] > cost]
-        for place in late:  # a late arrival may be cheaper than what it equals
-            if store.origin[rows[place], 0] > cost:
-                store.cheapen(int(rows[place]), (cost, number, int(members[place])))
+        slots, new = store.number(self._keys(words))
         origin = np.empty((len(new), 3), np.int32)
         origin[:, 0], origin[:, 1], origin[:, 2] = cost, number, members[new]
         store.append(words[new], origin)
-        if self._remember:
-            block.row = rows.astype(np.int32)
+        if self._remember or self._given:
+            rows = store.rows(slots)
+            for place in np.flatnonzero(store.origin[rows, 0] > cost):  # a late arrival may be cheaper than its equal
+                if store.origin[rows[place], 0] > cost:
+                    store.cheapen(int(rows[place]), (cost, number, int(members[place])))
+            block.row = rows if self._remember else None
         self._blocks.append(block)
-        self.candidates += len(rows)
+        self.candidates += len(words)
 
     # --- values -------------------------------------------------------------------------------------------------
 
@@ -370,7 +370,8 @@ class Bank:
         strays = self._strays(more, columns)
         first = self.batch.examples - more.examples
         for name, store in self.stores.items():
-            store.refine(columns[name], store.keys + self._keys(columns[name], first))
+            store.refine(columns[name])
+            store.renumber(self._keys(store.words))
             self._found(store, strays[name], first)
 
     def _new_words(self, more: Batch) -> dict[str, NDArray[Any]]:
@@ -418,22 +419,22 @@ class Bank:
         sizes = [len(stray.places) for stray in strays]
         old = np.concatenate([_rows(block)[stray.places] for block, stray in zip(blocks, strays, strict=True)])
         words = np.concatenate([stray.words for stray in strays])
-        keys = store.keys[old] - self._keys(store.words[old, first:], first) + self._keys(words, first)
-        known = len(store)
-        rows, new = store.number(keys)
-        assert (rows >= known).all(), "two behaviours share a key; use another seed"
+        slots, new = store.number(self._keys(store.words[old, :first]) + self._keys(words, first))
         whole = store.words[old[new]]
         whole[:, first:] = words[new]
         member = np.concatenate([b.members[stray.places] for b, stray in zip(blocks, strays, strict=True)])
         cost = np.repeat([block.cost for block in blocks], sizes)
         number = np.repeat([stray.block for stray in strays], sizes)
+        known = len(store)
         store.append(whole, np.column_stack([cost, number, member])[new].astype(np.int32))
+        rows = store.rows(slots)
+        assert (rows >= known).all(), "two behaviours share a key; use another seed"
         for block, stray, row in zip(blocks, strays, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
             _rows(block)[stray.places] = row
 
     def _keys(self, words: NDArray[Any], first: int = 0) -> NDArray[np.uint64]:
         """The 64-bit key of each behaviour, for words on the examples from ``first`` on."""
-        weight = self._weight[first:]
+        weight = self._weight[first : first + words.shape[1]]
         if words.ndim == 3:
             weight = weight[:, : words.shape[2]].reshape(-1)
             words = words.reshape(len(words), words.shape[1] * words.shape[2])

@@ -128,7 +128,7 @@ class Enumerator:
             return None
         flag_name, start = self._choose.arguments[0], self.grammar.start
         leaves, flags = self.bank.stores[start], self.bank.stores[flag_name]
-        if not len(leaves.keys) or not len(flags.keys):
+        if not len(leaves) or not len(flags):
             return None
         tree = grow_tree(self._target, leaves.values, leaves.origin[:, 0], flags.values, flags.origin[:, 0])
 

@@ -1,7 +1,7 @@
 """Where a bank keeps the behaviours of one nonterminal: their values, and which 64-bit key has which row.
 
 ``Numbering`` is an open-addressing hash table (linear probing, at most half full) whose every step is one numpy call
-for a whole chunk of keys: new keys claim empty slots, the earliest claim stays, whoever lost compares or probes on.
+for a whole chunk of keys: new keys claim empty slots, one claim stays, whoever lost compares or probes on.
 Values that are Python objects (strings, wide bit-vectors) are kept once in a ``Pool`` and stand in rows by number.
 Nothing here knows operators or costs of terms.
 """
@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 from dsl.operators import Sort
 
 LARGE = 2**25  # bytes from which a column takes all the room it may ever need (untouched memory costs nothing)
+MANY = 2**21  # slots from which a table grows by doubling; below, more room for less copying
 Rows = NDArray[np.signedinteger[Any]]
 
 
@@ -67,96 +68,106 @@ class Column:
 
 
 class Numbering:
-    """Different 64-bit keys, numbered in order of first appearance. Keys must differ in their high bits."""
+    """Different 64-bit keys, numbered in order of first appearance. Keys must differ in their high bits.
 
-    def __init__(self, most: int = LARGE) -> None:
-        self._most = most
-        self._keys = Column(np.zeros(0, np.uint64), most)
-        self._slots = np.full(256, -1, np.int32)
+    Slots in which a key may stand are those from its high bits on; an empty slot holds 0.
+    """
+
+    def __init__(self) -> None:
+        self._count = 0
+        self._keys, self._numbers = np.zeros(256, np.uint64), np.zeros(256, np.int32)
 
     def __len__(self) -> int:
-        return len(self._keys)
-
-    @property
-    def keys(self) -> NDArray[np.uint64]:
-        """The key of each number."""
-        return self._keys.array
+        return self._count
 
     @property
     def nbytes(self) -> int:
         """Bytes in use."""
-        return self._keys.nbytes + self._slots.nbytes
+        return self._keys.nbytes + self._numbers.nbytes
 
     def growth(self, more: int) -> int:
-        """How many bytes ``more`` new keys would take."""
-        return 8 * more + (self._needed(more) - len(self._slots)) * 4
+        """How many bytes ``more`` new keys would take, the old table included while it is copied."""
+        slots = self._needed(more)
+        return 0 if slots == len(self._keys) else 12 * slots
 
     def number(self, keys: NDArray[np.uint64]) -> tuple[Rows, Rows]:
-        """The number of each key, and which keys were new (places of first appearance, in the order of numbers)."""
-        base, count = len(self), len(keys)
-        self._widen(count)
-        self._keys.reserve(count)
-        self._keys.room[base : base + count] = keys  # as if all were new, until it is known which are
-        numbers, seats = self._settle(keys, base)
-        new = np.flatnonzero(numbers == np.arange(base, base + count))
-        rank = np.zeros(count, np.int64)
-        rank[new] = np.arange(base, base + len(new))
-        self._slots[seats[new]] = rank[new]
-        self._keys.extend(keys[new])
-        return np.where(numbers < base, numbers, rank[np.maximum(numbers - base, 0)]), new
+        """Number what is new. The slot of each key, and which keys were new (places of first appearance, in order)."""
+        keys = np.maximum(keys, np.uint64(1))
+        self._widen(len(keys))
+        slots, claims = self._settle(keys)
+        seats = slots[claims]
+        self._numbers[seats[::-1]] = claims[::-1]  # equal keys claimed one slot: the first of them is new
+        new = claims[self._numbers[seats] == claims]
+        self._numbers[slots[new]] = np.arange(self._count, self._count + len(new))
+        self._count += len(new)
+        return slots, new
+
+    def numbers(self, slots: Rows) -> NDArray[np.int32]:
+        """The numbers of the keys in these slots."""
+        found: NDArray[np.int32] = self._numbers[slots]
+        return found
 
     def lookup(self, keys: NDArray[np.uint64]) -> Rows:
         """The number of each key, -1 where it has none."""
+        mine = np.maximum(keys, np.uint64(1))
         numbers = np.full(len(keys), -1, np.int64)
-        waiting, at = np.arange(len(keys) if len(self) else 0), self._home(keys)
+        waiting, at = np.arange(len(keys)), self._home(mine)
         while len(waiting):
-            found = self._slots[at]
-            same = (found >= 0) & (self._keys.room[found] == keys[waiting])
-            numbers[waiting[same]] = found[same]
-            other = np.flatnonzero((found >= 0) & ~same)
-            waiting, at = waiting[other], (at[other] + 1) & (len(self._slots) - 1)
+            found = self._keys[at]
+            same = found == mine
+            numbers[waiting[same]] = self._numbers[at[same]]
+            other = np.flatnonzero((found != 0) & ~same)
+            waiting, mine, at = waiting[other], mine[other], self._next(at[other])
         return numbers
 
-    def _settle(self, keys: NDArray[np.uint64], base: int) -> tuple[Rows, Rows]:
-        """Numbers and slots of keys; key i claims an empty slot as ``base + i``, and the earliest claim stays."""
-        numbers, seats = np.zeros((2, len(keys)), np.int64)
-        waiting, at, mine, every = np.arange(len(keys)), self._home(keys), keys, self._keys.room
-        while len(waiting):
-            found = self._slots[at]
-            empty = np.flatnonzero(found < 0)[::-1]
+    def _settle(self, keys: NDArray[np.uint64]) -> tuple[Rows, Rows]:
+        """The slot of each key, and the places (ascending) of those that stand in slots that were empty."""
+        at = self._home(keys)
+        slots, waiting, mine, has_claimed = at, np.arange(len(keys)), keys, np.zeros(len(keys), bool)
+        while True:
+            found = self._keys[at]
+            empty = np.flatnonzero(found == 0)
             if len(empty):
-                self._slots[at[empty]] = base + waiting[empty]
-                found[empty] = self._slots[at[empty]]
-            same = every[found] == mine
-            numbers[waiting[same]], seats[waiting[same]] = found[same], at[same]
-            other = np.flatnonzero(~same)
-            waiting, mine, at = waiting[other], mine[other], (at[other] + 1) & (len(self._slots) - 1)
-        return numbers, seats
+                free, wanted = at[empty], mine[empty]
+                self._keys[free] = wanted  # of several claims to one slot any one stays
+                found[empty] = self._keys[free]
+                has_claimed[waiting[empty[found[empty] == wanted]]] = True
+            other = np.flatnonzero(found != mine)
+            if not len(other):
+                return slots, np.flatnonzero(has_claimed)
+            waiting, mine, at = waiting[other], mine[other], self._next(at[other])
+            slots[waiting] = at
 
     def _home(self, keys: NDArray[np.uint64]) -> Rows:
-        return (keys >> np.uint64(65 - len(self._slots).bit_length())).astype(np.int64)
+        return (keys >> np.uint64(65 - len(self._keys).bit_length())).astype(np.int64)
+
+    def _next(self, slots: Rows) -> Rows:
+        return (slots + 1) & (len(self._keys) - 1)
 
     def _needed(self, more: int) -> int:
-        slots = len(self._slots)
-        while 2 * (len(self) + more) > slots:
-            slots *= 2
+        slots = len(self._keys)
+        while 2 * (self._count + more) > slots:
+            slots *= 4 if slots < MANY else 2
         return slots
 
     def _widen(self, more: int) -> None:
         slots = self._needed(more)
-        if slots == len(self._slots):
+        if slots == len(self._keys):
             return
-        self._slots = np.full(slots, -1, np.int32)
-        for start in range(0, len(self), 2**16):
-            keys = self.keys[start : start + 2**16]
-            self._settle(keys, start)
+        keys, numbers = self._keys, self._numbers
+        self._keys, self._numbers = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
+        for start in range(0, len(keys), 2**16):
+            held = start + np.flatnonzero(keys[start : start + 2**16])
+            seats, _ = self._settle(keys[held])
+            self._numbers[seats] = numbers[held]
 
 
 class Pool:
     """Different Python objects of one sort, by number."""
 
     def __init__(self) -> None:
-        self._number: dict[Any, int] = {}
+        self._number: defaultdict[Any, int] = defaultdict()
+        self._number.default_factory = self._number.__len__  # the next number
         self._objects = Column(np.zeros(0, object))
         self._bytes = 0
 
@@ -168,7 +179,7 @@ class Pool:
     def intern(self, values: NDArray[Any]) -> NDArray[np.int32]:
         """The number of each object."""
         number, known = self._number, len(self._number)
-        flat = [number.setdefault(value, len(number)) for value in values.ravel().tolist()]
+        flat = list(map(number.__getitem__, values.ravel().tolist()))
         if len(number) > known:
             fresh = list(number)[known:] if known * 2 < len(number) else _last(number, len(number) - known)
             more = np.empty(len(fresh), object)
@@ -195,7 +206,7 @@ class Store:
     def __init__(self, sort: Sort, pool: Pool | None, shape: tuple[int, ...], most: int) -> None:
         self.sort, self.pool, self._most = sort, pool, most
         self._words = Column(np.zeros((0, *shape), np.int32 if pool is not None else sort.dtype), most)
-        self._numbering = Numbering(most)
+        self._numbering = Numbering()
         self._origin = Column(np.zeros((0, 3), np.int32), most)  # cost, block, member of the cheapest known candidate
         self.levels: dict[int, Column] = defaultdict(lambda: Column(np.zeros(0, np.int32), most))
 
@@ -210,10 +221,6 @@ class Store:
     def values(self) -> NDArray[Any]:
         """(rows, examples) or, for a positional sort, (rows, examples, width); a copy where a pool holds them."""
         return self.words if self.pool is None else self.pool.objects(self.words)
-
-    @property
-    def keys(self) -> NDArray[np.uint64]:
-        return self._numbering.keys
 
     @property
     def origin(self) -> NDArray[np.int32]:
@@ -241,8 +248,12 @@ class Store:
         return more * (width + 16) + self._numbering.growth(more)
 
     def number(self, keys: NDArray[np.uint64]) -> tuple[Rows, Rows]:
-        """The row of each key and the places of new ones, which must be given to ``append`` next."""
+        """A slot for each key and the places of new ones, which must be given to ``append`` next."""
         return self._numbering.number(keys)
+
+    def rows(self, slots: Rows) -> NDArray[np.int32]:
+        """The rows of slots."""
+        return self._numbering.numbers(slots)
 
     def append(self, words: NDArray[Any], origin: NDArray[np.int32]) -> None:
         """Add the rows just numbered."""
@@ -261,10 +272,13 @@ class Store:
         """The row of each key, -1 where there is none."""
         return self._numbering.lookup(keys)
 
-    def refine(self, words: NDArray[Any], keys: NDArray[np.uint64]) -> None:
-        """Give every row more values, and its new key."""
+    def refine(self, words: NDArray[Any]) -> None:
+        """Give every row more values; new keys (``renumber``) must follow."""
         self._words = Column(np.concatenate([self.words, words], axis=1), self._most)
-        self._numbering = Numbering(self._most)
+
+    def renumber(self, keys: NDArray[np.uint64]) -> None:
+        """Give every row a new key."""
+        self._numbering = Numbering()
         _, new = self._numbering.number(keys)
         assert len(new) == len(keys), "two behaviours share a key; use another seed"
 

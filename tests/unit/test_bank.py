@@ -226,5 +226,5 @@ def test_an_empty_sequence_is_refused_where_a_row_reads_a_token():
 def test_growing_before_the_first_example_is_allowed():
     bank = Bank(motifs(["a", "b"], ["x", "y"]))
     bank.grow(3)
-    assert all(len(store.keys) == 1 for store in bank.stores.values())
+    assert all(len(store) == 1 for store in bank.stores.values())
     assert bank.memory_mb > 0
