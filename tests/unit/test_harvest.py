@@ -1,0 +1,82 @@
+"""Linear forms, conditions, and what a specification says about its function."""
+
+import numpy as np
+import pytest
+from specs import call, function, integers, maximum, of
+
+from cegis.formula import FormulaSpec, conjuncts, inlined
+from cegis.harvest import harvest, single_call
+from cegis.linear import FALSE, TRUE, Linear, compare, condition, forms, join, written
+from dsl.operators import BOOL, INT
+from dsl.scalars import Columns
+from dsl.theory import find, literal
+
+x, y, z = integers("x", "y", "z")
+
+
+def test_a_sum_is_read_as_a_linear_form():
+    (form,) = forms(of("-", of("+", x, of("+", x, literal(3, INT)())), of("*", literal(2, INT)(), y)))
+    assert (form.coefficient(x), form.coefficient(y), form.constant) == (2, -2, 3)
+
+
+def test_both_branches_of_a_conditional_are_forms():
+    term = of("+", of("ite", of("<=", x, y), x, y), literal(1, INT)())
+    assert [str(form.term) for form in forms(term)] == ["+(x, 1)", "+(y, 1)"]
+
+
+def test_a_product_of_variables_is_one_opaque_part():
+    (form,) = forms(of("*", x, y))
+    assert form.parts == ((of("*", x, y), 1),)
+
+
+@pytest.mark.parametrize("name", ["<=", "<", ">=", ">", "="])
+@pytest.mark.parametrize("negated", [False, True])
+def test_a_comparison_means_the_same_once_it_is_simplified(name, negated):
+    term = of(name, of("+", x, literal(1, INT)()), of("-", y, z))
+    again = written(condition(term, negated=negated))
+    grid = np.array([(a, b, c) for a in range(-3, 4) for b in range(-3, 4) for c in range(-3, 4)]).T
+    inputs = Columns(dict(zip("xyz", grid, strict=True)), grid.shape[1])
+    assert (again.evaluate(inputs) == (term.evaluate(inputs) != negated)).all()
+
+
+def test_conditions_absorb_what_they_imply():
+    weak, strong = compare("<=", Linear(((x, 1),)), Linear((), 5)), compare("<=", Linear(((x, 1),)), Linear((), 3))
+    assert join(True, (weak, strong)) == strong
+    assert join(False, (weak, strong)) == weak
+    assert join(True, (weak, FALSE)) == FALSE
+    assert join(False, (weak, TRUE)) == TRUE
+    assert join(True, ()) == TRUE
+
+
+def test_the_values_of_a_maximum_are_its_arguments():
+    found = harvest(maximum(3))
+    assert found is not None
+    assert {"x0", "x1", "x2"} <= {str(term) for term in found.terms}
+    right = dict(zip(map(str, found.terms), found.right, strict=True))
+    assert str(written(right["x0"])) == "and(<=(x1, x0), <=(x2, x0))"
+
+
+def test_an_equation_of_any_sort_yields_its_other_side():
+    f = function("f", ("a", BOOL), result=BOOL)
+    (a,) = f.signature.variables
+    spec = FormulaSpec((f,), f.signature.parameters, (of("=", call(f, a), of("not", a)),))
+    assert harvest(spec) is not None
+
+
+def test_two_different_calls_yield_nothing():
+    f = function("f", ("x", INT), ("y", INT), result=INT)
+    spec = FormulaSpec((f,), (("x", INT), ("y", INT)), (of("=", call(f, x, y), call(f, y, x)),))
+    assert single_call(spec) is None
+    assert harvest(spec) is None
+
+
+def test_a_call_with_the_same_argument_twice_yields_nothing():
+    f = function("f", ("x", INT), ("y", INT), result=INT)
+    assert harvest(FormulaSpec((f,), (("x", INT),), (of("=", call(f, x, x), x),))) is None
+
+
+def test_conjunctions_come_apart_and_definitions_are_put_in():
+    both = of("and", of("<=", x, y), of("and", of("<=", y, z), of("<=", x, z)))
+    assert len(conjuncts([both])) == 3
+    assert inlined(both) == both
+    assert find("and", (BOOL, BOOL)).definition is None

@@ -1,0 +1,132 @@
+"""Formulas solved: what is claimed holds, what does not hold is refuted, what is unknown stays unknown."""
+
+import dataclasses
+
+import pytest
+from specs import call, function, integers, maximum, of
+
+from backends import BackendError, Unknown, get
+from cegis import Budget, Counterexample, DomainError, Found, Stopped, Valid
+from cegis import Unknown as Undecided
+from cegis.formula import FormulaSpec
+from cegis.refutation import Refutation, logic_of
+from cegis.solution import Solution
+from cegis.solving import solve
+from dsl.defaults import default_grammar
+from dsl.operators import BOOL, INT, STRING, bitvector
+from dsl.program import Program
+from dsl.theory import literal
+
+x, y = integers("x", "y")
+
+
+def solution(f, body):
+    return Solution({f: Program(body, default_grammar(f.signature))})
+
+
+@pytest.mark.parametrize("solver", ["z3", "cvc5"])
+@pytest.mark.needs("cvc5")
+def test_a_maximum_is_found_and_proved(solver):
+    outcome = solve(maximum(2), {}, backend=get(solver), budget=Budget(seconds=30))
+    assert isinstance(outcome, Found)
+    assert outcome.program.size <= 6
+    assert "finds no exception" in outcome.claims[0].sentence
+    assert outcome.statistics.candidates > 0
+
+
+def test_every_mutation_of_a_proved_program_is_refuted():
+    spec = maximum(2)
+    (f,) = spec.functions
+    a, b = f.signature.variables
+    wrong = [
+        a,
+        of("ite", of("<=", a, b), a, b),
+        of("ite", of("<=", a, of("+", b, literal(1, INT)())), b, a),
+        of("ite", of("<", b, of("-", a, literal(1, INT)())), a, b),
+    ]
+    with Refutation(spec, get("z3")) as verifier:
+        assert isinstance(verifier.check(solution(f, of("ite", of("<=", a, b), b, a))), Valid)
+        for body in wrong:
+            verdict = verifier.check(solution(f, body))
+            assert isinstance(verdict, Counterexample), body
+            assert verifier.replay(solution(f, body), verdict.inputs) is not None
+
+
+def test_contradicting_assumptions_prove_nothing():
+    f = function("f", ("a", INT), result=INT)
+    never = (of("<", x, literal(0, INT)()), of(">", x, literal(0, INT)()))
+    spec = FormulaSpec((f,), (("x", INT),), (of("=", call(f, x), x),), never)
+    with Refutation(spec, get("z3")) as verifier, pytest.raises(DomainError, match="contradict"):
+        verifier.check(solution(f, f.signature.variables[0]))
+
+
+def test_a_number_beyond_a_machine_word_is_no_zero():
+    """2**64 wraps around to 0 as int64; the proof and the replay must not."""
+    f = function("f", ("a", INT), result=INT)
+    spec = FormulaSpec((f,), (), (of("=", call(f, literal(1, INT)()), literal(2**64, INT)()),))
+    (a,) = f.signature.variables
+    with Refutation(spec, get("z3")) as verifier:
+        assert isinstance(verifier.check(solution(f, of("-", a, a))), Counterexample)
+
+
+def test_unknown_is_never_valid(monkeypatch):
+    spec = maximum(2)
+    (f,) = spec.functions
+    monkeypatch.setattr("cegis.refutation.decide", lambda *_: Unknown("z3", "0", 0.0, "gave up"))
+    with Refutation(spec, get("z3")) as verifier:
+        assert verifier.check(solution(f, f.signature.variables[0])) == Undecided("z3: gave up")
+
+
+def test_a_model_that_refutes_nothing_is_an_error(monkeypatch):
+    from backends import Sat
+
+    spec = maximum(2)
+    (f,) = spec.functions
+    a, b = f.signature.variables
+    monkeypatch.setattr("cegis.refutation.decide", lambda *_: Sat("z3", "0", 0.0, {"x0": 1, "x1": 2}))
+    with Refutation(spec, get("z3")) as verifier, pytest.raises(BackendError, match="exact evaluation says"):
+        verifier.check(solution(f, of("ite", of("<=", a, b), b, a)))
+
+
+def test_components_are_solved_apart_and_proved_together():
+    f, g = function("f", ("a", INT), result=INT), function("g", ("a", INT), result=BOOL)
+    two = literal(2, INT)()
+    spec = FormulaSpec(
+        (f, g), (("x", INT),), (of("=", call(f, x), of("+", x, two)), of("=", call(g, x), of("<=", x, two)))
+    )
+    outcome = solve(spec, {}, backend=get("z3"), budget=Budget(seconds=30))
+    assert isinstance(outcome, Found)
+    assert outcome.claims[0].spec == spec
+    assert list(outcome.program.programs) == [f, g]
+
+
+def test_functions_that_meet_are_searched_together():
+    f, g = function("f", ("a", INT), result=INT), function("g", ("a", INT), result=INT)
+    total = of("+", call(f, x), call(g, x))
+    spec = FormulaSpec(
+        (f, g), (("x", INT),), (of("=", total, x), of("=", call(f, x), of("+", call(g, x), literal(0, INT)())))
+    )
+    outcome = solve(spec, {}, backend=get("z3"), budget=Budget(seconds=2, cost=4))
+    assert isinstance(outcome, Stopped)  # x / 2 is no linear term
+    one_more = FormulaSpec(
+        (f, g), (("x", INT),), (of("=", total, x), of("=", call(f, x), of("+", x, call(g, literal(0, INT)()))))
+    )
+    assert isinstance(solve(one_more, {}, backend=get("z3"), budget=Budget(seconds=20)), Found)
+
+
+def test_a_spent_budget_is_an_outcome():
+    spec = maximum(4)
+    outcome = solve(spec, {}, backend=get("z3"), budget=dataclasses.replace(Budget(), seconds=0.001))
+    assert isinstance(outcome, Stopped)
+    assert "time limit" in outcome.reason
+
+
+def test_the_logic_is_the_one_of_the_terms():
+    word = bitvector(8)
+    f = function("f", ("a", word), result=word)
+    spec = FormulaSpec((f,), (("v", word),), ())
+    assert logic_of(spec).name == "QF_BV"
+    g = function("g", ("a", STRING), result=INT)
+    mixed = FormulaSpec((f, g), (("v", word), ("s", STRING)), ())
+    with pytest.raises(DomainError, match="mixes"):
+        logic_of(mixed)
