@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.chain import chain
 from cegis.formula import FormulaSpec, Function
 from cegis.harvest import harvest
 from cegis.loop import Budget
@@ -129,7 +130,7 @@ class PointSearch:
             return found[0]
         if self._bank.candidates > RENEWED * self._asked:  # dearer sources, when there is enough new to join
             self._asked = self._bank.candidates
-            self._joined = list(self._goals(stop))
+            self._joined = [*self._chain(), *self._goals(stop)]
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
@@ -144,6 +145,17 @@ class PointSearch:
         if rows:
             best = min(rows, key=lambda row: int(store.origin[row, 0]))
             yield from self._priced([self._bank.term(start, best)])
+
+    def _chain(self) -> Iterator[Choice]:
+        """What the specification itself says, on the whole pool."""
+        if self._mined is None or not self._mined.terms:
+            return
+        columns = self._pool.columns(self._function)
+        values = np.stack(
+            [np.broadcast_to(np.asarray(t.evaluate(columns)), columns.examples) for t in self._mined.terms]
+        )
+        term = chain(self._mined, self._pool.right(self._function, values), columns)
+        yield from self._priced([] if term is None else [term])
 
     def _goals(self, stop: Stop) -> Iterator[Choice]:
         """From the goal down, where the wanted values are known and strings are about."""
@@ -170,7 +182,7 @@ class PointSearch:
     def _priced(self, terms: Sequence[Term]) -> Iterator[Choice]:
         for term in terms:
             cost = self._grammar.cost(term)
-            if cost is not None and cost <= self._budget.cost:
+            if cost is not None:
                 yield Choice(cost, term)
 
     # --- limits -------------------------------------------------------------------------------------------------

@@ -36,10 +36,11 @@ def shrink(
                 if stop():
                     return term
                 smaller = _with(term, path, other)
-                new = price(smaller) if smaller.size < term.size else None
-                if new is not None and (cost is None or new < cost) and fits(smaller):
-                    term, cost, improved = smaller, new, True
-                    break
+                if smaller.size < term.size and fits(smaller):
+                    new = price(smaller)
+                    if new is not None and (cost is None or new < cost):
+                        term, cost, improved = smaller, new, True
+                        break
     return term
 
 

@@ -1,0 +1,69 @@
+"""The solution a specification names itself: each harvested value where it is right, one after the other.
+
+    t_1 if c_1 else t_2 if c_2 else ... t_n
+
+The values are chosen greedily, those right at most of the remaining points first; ``c_i`` starts as the condition that
+the specification holds with t_i, and loses every conjunct that the points do not need. So it is as short as the points
+allow, and longer again once a counterexample becomes a point.
+"""
+
+from __future__ import annotations
+
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis.harvest import Harvest
+from cegis.linear import Condition, Joined, join, written
+from dsl.operators import BOOL, Term
+from dsl.scalars import Columns
+from dsl.theory import find
+
+Mask = NDArray[np.bool_]
+
+
+def chain(mined: Harvest, right: Mask, columns: Columns) -> Term | None:
+    """The chain that is right at all points, or None where no harvested value is right at one of them.
+
+    right: (terms, points), where each of ``mined.terms`` is; ``columns`` holds the parameters at the points.
+    """
+    remaining = np.ones(columns.examples, bool)
+    links: list[tuple[Condition, Term]] = []
+    while remaining.any():
+        gained = (right & remaining).sum(axis=1)
+        best = int(np.argmax(gained))
+        if not gained[best]:
+            return None
+        if gained[best] == remaining.sum():
+            return reduce(_link, reversed(links), mined.terms[best])
+        needed = _needed(mined.right[best], right[best], remaining, columns)
+        holds = _holds(needed, columns)
+        if not (holds & remaining).any():
+            return None  # the condition is no better than false here; it was read with less than the whole
+        links.append((needed, mined.terms[best]))
+        remaining &= ~holds
+    return reduce(_link, reversed(links[:-1]), links[-1][1]) if links else mined.terms[0]
+
+
+def _link(rest: Term, link: tuple[Condition, Term]) -> Term:
+    condition, term = written(link[0]), link[1]
+    return find("ite", (BOOL, term.sort, term.sort))(condition, term, rest)
+
+
+def _needed(condition: Condition, right: Mask, remaining: Mask, columns: Columns) -> Condition:
+    """``condition`` without conjuncts that can go: what still holds is right at every remaining point."""
+    if not isinstance(condition, Joined) or not condition.is_all:
+        return condition
+    parts = list(condition.parts)
+    holds = {part: _holds(part, columns) for part in parts}
+    for part in reversed(condition.parts):
+        rest = [other for other in parts if other != part]
+        together = np.logical_and.reduce([remaining, *(holds[other] for other in rest)])
+        if rest and not (together & ~right).any():
+            parts = rest
+    return join(True, parts)
+
+
+def _holds(condition: Condition, columns: Columns) -> Mask:
+    return np.broadcast_to(np.asarray(written(condition).evaluate(columns), bool), (columns.examples,))
