@@ -157,19 +157,19 @@ class Program:
 
 def define_fun(name: str, signature: ScalarSignature, body: Term) -> str:
     """``(define-fun name ((x Int)) Int body)``."""
-    parameters = " ".join(f"({_symbol(parameter)} {sort.name})" for parameter, sort in signature.parameters)
-    return f"(define-fun {_symbol(name)} ({parameters}) {signature.result.name} {term_text(body)})"
+    parameters = " ".join(f"({symbol_text(parameter)} {sort.name})" for parameter, sort in signature.parameters)
+    return f"(define-fun {symbol_text(name)} ({parameters}) {signature.result.name} {term_text(body)})"
 
 
 def term_text(term: Term) -> str:
     """A scalar term as SMT-LIB writes it."""
     operator = term.operator
-    is_named = operator.is_variable or operator.definition is not None
-    name = _symbol(operator.name) if is_named else operator.name
+    is_indexed = operator.name.startswith("(") and not operator.is_variable
+    name = operator.name if operator.is_literal or is_indexed else symbol_text(operator.name)
     return f"({' '.join([name, *map(term_text, term.arguments)])})" if term.arguments else name
 
 
-def _symbol(name: str) -> str:
+def symbol_text(name: str) -> str:
     """An SMT-LIB symbol, between bars where it needs them."""
     return name if SIMPLE_SYMBOL.fullmatch(name) else f"|{name}|"
 

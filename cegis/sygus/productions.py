@@ -14,7 +14,7 @@ The language stays the same to the letter. Every operator and every leaf costs 1
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Operator, Sort, Term
@@ -31,12 +31,16 @@ def nonterminal(name: str, sort: Sort) -> Term:
 
 def any_constant(sort: Sort) -> Term:
     """The leaf of a rule that stands for any literal."""
-    return variable(f"(Constant {sort.name})", sort)()
+    return _leaf(f"(Constant {sort.name})", sort)
 
 
 def any_variable(sort: Sort) -> Term:
     """The leaf of a rule that stands for any parameter."""
-    return variable(f"(Variable {sort.name})", sort)()
+    return _leaf(f"(Variable {sort.name})", sort)
+
+
+def _leaf(name: str, sort: Sort) -> Term:
+    return replace(variable(name, sort), is_variable=False)()
 
 
 @dataclass(frozen=True)

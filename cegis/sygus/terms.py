@@ -27,7 +27,6 @@ DIALECT = {"int.to.str": "str.from_int", "str.to.int": "str.to_int", "implies": 
 LAST_CHARACTER = 0x2FFFF  # of SMT-LIB's alphabet
 QUANTIFIERS = ("forall", "exists")
 ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]{1,5})\}|([0-9a-fA-F]{4}))")
-SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/-]*")
 RESERVED = ("let", "_", "!", "as", "par", "true", "false", "exists", "forall")
 
 
@@ -96,14 +95,12 @@ def read_sort(expression: Expression, sorts: Mapping[str, Sort]) -> Sort:
 
 
 def symbol(expression: Expression) -> str:
-    """The name a symbol declares, with bars only where it needs them; raises SygusError for anything else."""
+    """The name a symbol declares, without bars; raises SygusError for anything else."""
     if not isinstance(expression, Token) or expression.type != "SYMBOL":
         raise fault(expression, f"expected a name, got {shown(expression)}")
-    name = str(expression)
-    if name.startswith("|") and SIMPLE_SYMBOL.fullmatch(name[1:-1]):
-        name = name[1:-1]
+    name = expression[1:-1] if expression.startswith("|") else str(expression)
     if name in RESERVED:
-        raise fault(expression, f"the name {name!r} is reserved")
+        raise fault(expression, f"the name {name} is reserved")
     return name
 
 

@@ -11,12 +11,10 @@ from collections.abc import Iterable, Iterator, Mapping
 from cegis.formula import FormulaSpec, subterms
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, any_constant, nonterminal
-from cegis.sygus.terms import SIMPLE_SYMBOL
 from dsl.grammar import Grammar
-from dsl.operators import BOOL, STRING, GrammarError, Operator, Sort, Term
-from dsl.program import Program
-from dsl.scalars import ScalarSignature, Value
-from dsl.theory import literal
+from dsl.operators import BOOL, STRING, Operator, Term
+from dsl.program import Program, define_fun, symbol_text, term_text
+from dsl.scalars import ScalarSignature
 
 STANDARD = {"CLIA": "LIA", "PBE_BV": "BV", "PBE_SLIA": "SLIA", "S": "SLIA"}  # names that SMT-LIB does not have
 
@@ -40,23 +38,6 @@ def as_problem(spec: FormulaSpec, grammars: Mapping[str, Grammar], logic: str = 
     return SygusProblem(logic or _logic(spec, terms), spec, found, written, tuple(_definitions(terms)))
 
 
-def define_fun(name: str, signature: ScalarSignature, body: Term) -> str:
-    """``(define-fun name ((x Int)) Int body)``"""
-    return f"(define-fun {name} {_parameters(signature)} {signature.result.name} {text(body)})"
-
-
-def text(term: Term) -> str:
-    """The term as SMT-LIB writes it."""
-    if not term.arguments:
-        return term.operator.name
-    return f"({term.operator.name} {' '.join(map(text, term.arguments))})"
-
-
-def value_text(value: Value, sort: Sort) -> str:
-    """A value of ``sort`` as SMT-LIB writes it."""
-    return literal(value, sort).name
-
-
 def _commands(problem: SygusProblem) -> Iterator[str]:
     yield f"(set-logic {STANDARD.get(problem.logic, problem.logic.removeprefix('QF_'))})"
     for operator in problem.definitions:
@@ -65,30 +46,23 @@ def _commands(problem: SygusProblem) -> Iterator[str]:
             yield define_fun(operator.name, signature, operator.definition)
     for function in problem.spec.functions:
         signature = function.signature
-        head = f"(synth-fun {function.name} {_parameters(signature)} {signature.result.name}"
+        head = f"(synth-fun {symbol_text(function.name)} {_parameters(signature)} {signature.result.name}"
         written = problem.written[function.name]
         yield f"{head})" if written is None else f"{head}\n{_grammar(written)})"
-    yield from (f"(declare-var {name} {sort.name})" for name, sort in problem.spec.variables)
-    yield from (f"(assume {text(term)})" for term in problem.spec.assumptions)
-    yield from (f"(constraint {text(term)})" for term in problem.spec.constraints)
+    yield from (f"(declare-var {symbol_text(name)} {sort.name})" for name, sort in problem.spec.variables)
+    yield from (f"(assume {term_text(term)})" for term in problem.spec.assumptions)
+    yield from (f"(constraint {term_text(term)})" for term in problem.spec.constraints)
 
 
 def _parameters(signature: ScalarSignature) -> str:
-    return f"({' '.join(f'({name} {sort.name})' for name, sort in signature.parameters)})"
+    return f"({' '.join(f'({symbol_text(name)} {sort.name})' for name, sort in signature.parameters)})"
 
 
 def _grammar(written: WrittenGrammar) -> str:
-    declared = " ".join(f"({name} {sort.name})" for name, sort in written.sorts.items())
-    rules = (
-        f"({name} {sort.name} ({' '.join(map(text, written.rules[name]))}))" for name, sort in written.sorts.items()
-    )
-    return f"  ({declared})\n  ({chr(10).join(rules).replace(chr(10), chr(10) + '   ')})"
-
-
-def _scalar(grammar: Grammar) -> ScalarSignature:
-    if isinstance(grammar.signature, ScalarSignature):
-        return grammar.signature
-    raise GrammarError("expected a grammar over Int, Bool, bit-vectors and strings, got one over sequences")
+    heads = {name: f"{symbol_text(name)} {sort.name}" for name, sort in written.sorts.items()}
+    declared = " ".join(f"({head})" for head in heads.values())
+    rules = (f"({head} ({' '.join(map(term_text, written.rules[name]))}))" for name, head in heads.items())
+    return f"  ({declared})\n  (" + "\n   ".join(rules) + ")"
 
 
 def _written(grammar: Grammar) -> WrittenGrammar:
@@ -98,7 +72,7 @@ def _written(grammar: Grammar) -> WrittenGrammar:
     free = (
         name for name in (f"N{number}" for number in range(len(order) + len(taken))) if name not in (*taken, *order)
     )
-    names = {name: name if SIMPLE_SYMBOL.fullmatch(name) and name not in taken else next(free) for name in order}
+    names = {name: name if symbol_text(name) == name and name not in taken else next(free) for name in order}
     leaves = {name: nonterminal(names[name], grammar.sorts[name]) for name in order}
     rules: dict[str, list[Term]] = {names[name]: [] for name in order}
     for row in grammar.productions:

@@ -18,7 +18,7 @@ TEXTS = [
     ("(set-logic LIA)\n(set-logic BV)", "2:1: the logic is set twice, to LIA and BV"),
     ("(set-feature :oracles true)", "1:1: the feature :oracles is not supported"),
     ("(synth-fun 5 () Int)", "1:12: expected a name, got '5'"),
-    ("(synth-fun true () Int)", "1:12: the name 'true' is reserved"),
+    ("(synth-fun true () Int)", "1:12: the name true is reserved"),
     ("(synth-fun bvadd () Int)", "1:12: the name 'bvadd' is that of an operator"),
     ("(synth-fun f x Int)", "1:14: expected ((ARGUMENT SORT) ...), got 'x'"),
     ("(synth-fun f (x) Int)", "1:15: expected (ARGUMENT SORT), got 'x'"),

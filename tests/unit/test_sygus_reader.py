@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from cegis.sygus import read, read_answer, read_text
-from cegis.sygus.writer import text
 from dsl.operators import BOOL, INT, STRING, bitvector
+from dsl.program import term_text as text
 from dsl.scalars import Columns, ScalarSignature
 
 MAX = """
