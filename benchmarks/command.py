@@ -5,7 +5,7 @@ Exit codes: 0 when the suite was run, whatever its rows say; 2 for bad input, wi
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -14,11 +14,12 @@ from typing import TYPE_CHECKING
 import click
 
 if TYPE_CHECKING:
-    from benchmarks.row import Row
+    from benchmarks.row import Place, Row
     from benchmarks.task import Result, Task
 
-PEER_ROWS, TABLE, ROWS, CACHE = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates"
-SUITES = ("peers", "loop", "replay", "growth", "overhead")
+PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
+SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate")
+SECONDS = {"sygus": 30.0, "rate": 60.0}  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
 
@@ -31,8 +32,10 @@ class BadInput(click.ClickException):
 
 @click.group(invoke_without_command=True)
 @click.option("--suite", type=click.Choice(SUITES), default="peers", show_default=True, help="What is run.")
-@click.option("--backends", default="", help="Solvers, separated by commas.  [default: all shipped and installed]")
-@click.option("--time-limit", "--seconds", "seconds", default=20.0, show_default=True, help="Seconds for each run.")
+@click.option("--backends", default="", help="Solvers (sygus: tools), separated by commas.  [default: all]")
+@click.option(
+    "--time-limit", "--seconds", "limit", type=float, help="Seconds per run.  [default: 20, sygus 30, rate 60]"
+)
 @click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
 @click.option("--seed", default=0, show_default=True, help="Seed of the order of runs, and of the suite peers.")
@@ -41,6 +44,7 @@ class BadInput(click.ClickException):
 @click.option("--scheduler", default="", help="Address of a Dask scheduler.  [default: a cluster on this machine]")
 @click.option("--corpus", type=FOLDER, default=CORPUS, help="Recorded queries to replay.  [default: the small sample]")
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
+@click.option("--sygus-dir", type=FOLDER, help="Folder of .sl files (suite sygus).  [default: the own problems]")
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
@@ -48,7 +52,7 @@ def bench(
     context: click.Context,
     suite: str,
     backends: str,
-    seconds: float,
+    limit: float | None,
     memory_mb: int,
     seeds: int,
     seed: int,
@@ -57,6 +61,7 @@ def bench(
     scheduler: str,
     corpus: Path,
     circuits: str,
+    sygus_dir: Path | None,
     print_commands: bool,
     out: Path,
 ) -> None:
@@ -64,11 +69,13 @@ def bench(
 
     The suites: "peers", this project beside cvc5's SyGuS and AALpy's L*; "loop", the whole distillation loop with
     each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
-    the solvers' own Python interfaces. Rows go to solvers.jsonl in the folder (of the peers to rows.jsonl), and runs
-    that are there are not repeated; report.html and report.md are made from them.
+    the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer checked; "rate", how fast
+    terms are enumerated. Rows go to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl), and
+    runs that are there are not repeated; report.html and report.md (sygus.html, sygus.md) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
+    seconds = limit if limit is not None else SECONDS.get(suite, 20.0)
     with _one_line():
         if suite == "peers":
             _peers(out, seconds, seed, _folders(circuits))
@@ -81,6 +88,15 @@ def bench(
         if seeds < 1:
             raise ValueError(f"expected at least 1 seed, got {seeds}")
         out.mkdir(parents=True, exist_ok=True)
+        if suite in SECONDS:
+            from benchmarks import solve_page
+
+            solving, run = _solving(suite, sygus_dir, _names(backends), seconds, memory_mb)
+            counter = _Counter(len(solving))
+            with open_executor(executor, jobs, scheduler) as pool:
+                run_all(solving, out / SYGUS_ROWS, here(), pool, seed=seed, on_row=counter.show, run=run)
+            click.echo(solve_page.write(out / SYGUS_ROWS, out))
+            return
         names, folders = _backends(backends), _folders(circuits)
         tasks = _plan(suite, names, folders, corpus, seeds, seconds, memory_mb, out / CACHE)
         if print_commands:
@@ -123,9 +139,14 @@ def record(queries: int, circuits: str, lengths: str, seed: int, out: Path) -> N
 @bench.command()
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder with solvers.jsonl.")
 def report(out: Path) -> None:
-    """Make the report again from the rows of a suite, without running anything."""
+    """Make the reports again from the rows of suites, without running anything."""
     with _one_line():
-        click.echo(_write_report(out))
+        if (out / SYGUS_ROWS).exists():
+            from benchmarks import solve_page
+
+            click.echo(solve_page.write(out / SYGUS_ROWS, out))
+        if (out / ROWS).exists() or not (out / SYGUS_ROWS).exists():
+            click.echo(_write_report(out))
 
 
 def _plan(
@@ -149,11 +170,27 @@ def _plan(
     return tasks
 
 
+def _solving(
+    suite: str, folder: Path | None, tools: tuple[str, ...], seconds: float, memory_mb: int
+) -> tuple[tuple[Task, ...], Callable[[Task, Place], Result]]:
+    """The runs of the suite "sygus" or "rate", and what makes one."""
+    from benchmarks import solve_rate, solve_runs
+    from benchmarks.execution import execute
+
+    if suite == "rate":
+        return solve_rate.plan(seconds, memory_mb), execute
+    return solve_runs.plan(folder or solve_runs.OWN, seconds, memory_mb, tools), solve_runs.execute
+
+
+def _names(listed: str) -> tuple[str, ...]:
+    return tuple(dict.fromkeys(name.strip() for name in listed.split(",") if name.strip()))
+
+
 def _backends(names: str) -> tuple[str, ...]:
     """The backends asked for; raises BackendError for one that is unknown or not installed."""
     from backends import available, get
 
-    chosen = tuple(dict.fromkeys(name.strip() for name in names.split(",") if name.strip()))
+    chosen = _names(names)
     for name in chosen:
         get(name).version()
     return chosen or tuple(backend.name for backend in available())

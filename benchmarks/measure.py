@@ -27,6 +27,7 @@ from pathlib import Path
 from typing import Any, BinaryIO
 
 POLL_SECONDS = 0.01
+TREE_POLL_SECONDS = 0.2  # every process of the system is looked at
 GRACE_SECONDS = 1.0  # between asking a group to end and ending it
 ROOT = Path(__file__).parents[1]
 LIMITED = 'ulimit -c 0; ulimit -S -t "$1"; ulimit -H -t "$2"; ulimit -v "$3"; shift 3; exec "$@"'
@@ -58,14 +59,17 @@ def run_process(
     memory_mb: int | None = None,
     silence: float | None = None,
     grace: float | None = None,
+    tree: bool = False,
 ) -> Process:
     """Run ``command`` for at most ``seconds`` of wall clock; at the limit it has ``grace`` seconds to end by itself.
 
     With ``silence``, ``seconds`` is the time to its first output, and each output gives it ``silence`` seconds more.
+    With ``tree``, ``cpu_seconds`` also holds for the process and all its descendants together (looked at on Linux).
     """
     grace = GRACE_SECONDS if grace is None else grace
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         start, killed, written, peak = time.monotonic(), False, 0, 0.0
+        spent, look = 0.0, start
         deadline = start + seconds
         child = subprocess.Popen(
             _limited(command, cpu_seconds, memory_mb),
@@ -84,6 +88,10 @@ def run_process(
                     killed = True
                     end(child.pid, signal.SIGTERM if late < grace else signal.SIGKILL)
                 peak = max(peak, _high_water_mb(child.pid))
+                if tree and time.monotonic() >= look:
+                    spent, look = max(spent, _tree_seconds(child.pid)), time.monotonic() + TREE_POLL_SECONDS
+                    if cpu_seconds is not None and spent > math.ceil(cpu_seconds):
+                        end(child.pid, signal.SIGKILL)
                 time.sleep(POLL_SECONDS)
         except BaseException:
             end(child.pid, signal.SIGKILL)
@@ -91,7 +99,7 @@ def run_process(
             raise
         child.returncode = os.waitstatus_to_exitcode(ended[1])
         usage = ended[2]
-        cputime, said = usage.ru_utime + usage.ru_stime, text(errors)
+        cputime, said = max(spent, usage.ru_utime + usage.ru_stime), text(errors)
         return Process(
             text(output),
             said,
@@ -180,6 +188,16 @@ def _high_water_mb(pid: int) -> float:
         status = Path(f"/proc/{pid}/status").read_text(encoding="utf-8", errors="replace")
         return int(status.partition("VmHWM:")[2].split(maxsplit=1)[0]) * 1024 / 1e6
     return 0.0
+
+
+def _tree_seconds(pid: int) -> float:
+    """CPU seconds of a process, its descendants, and those of them that have ended and were waited for."""
+    ticks = 0
+    for process in (pid, *_descendants(pid)):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fields = Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()
+            ticks += sum(map(int, fields[11:15]))
+    return ticks / os.sysconf("SC_CLK_TCK")
 
 
 def _descendants(pid: int) -> list[int]:

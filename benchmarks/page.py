@@ -74,7 +74,7 @@ def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block
         SECTIONS[suite](own, blocks, add)
     if not draw:
         blocks.append(Paragraph("No drawings were made: matplotlib is not installed (pip install matplotlib)."))
-    return [*blocks, *_conditions(rows)], drawings
+    return [*blocks, *conditions(rows)], drawings
 
 
 Add = Callable[[str, str, Callable[[str], Drawing]], None]
@@ -145,7 +145,7 @@ def _growth(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
             values.setdefault(row.backend, {}).setdefault(step, []).append(_charged(row))
         steps = sorted({step for cells in values.values() for step in cells})
         grid = [
-            [backend, *(_seconds(median(cells[s])) if s in cells else "–" for s in steps)]
+            [backend, *(shown_seconds(median(cells[s])) if s in cells else "–" for s in steps)]
             for backend, cells in sorted(values.items())
         ]
         blocks += [
@@ -184,8 +184,8 @@ def _compared(
     versions = {row.backend: row.solver for row in rows}
     head = ["backend", "solved", "errors", "PAR-2", "unique", "median on common", "seconds in all"]
     body = [
-        [versions.get(s.backend, s.backend), f"{s.solved:,}/{s.attempts:,}", str(s.errors), _seconds(s.par2),
-         f"{s.unique:,}" if s.backend in versions else "–", _seconds(s.common), _seconds(s.total)]
+        [versions.get(s.backend, s.backend), f"{s.solved:,}/{s.attempts:,}", str(s.errors), shown_seconds(s.par2),
+         f"{s.unique:,}" if s.backend in versions else "–", shown_seconds(s.common), shown_seconds(s.total)]
         for s in scores.scores(found)
     ]  # fmt: skip
     blocks.append(Grid(head, body))
@@ -220,10 +220,10 @@ def _phases(rows: Sequence[Result]) -> Block:
     for backend in sorted({row.backend for row in rows}):
         own = [row for row in rows if row.backend == backend and row.status == "solved"]
         if own:
-            parts = [_seconds(median(row.phases.get(phase, 0.0) for row in own)) for phase in PHASES]
+            parts = [shown_seconds(median(row.phases.get(phase, 0.0) for row in own)) for phase in PHASES]
             counts = [f"{median(getattr(r, what) for r in own):,.0f}" for what in ("queries", "candidates", "size")]
             memory, cpu = median(r.memory for r in own) / 1e6, median(r.cputime for r in own)
-            body.append([backend, *parts, *counts, _seconds(cpu), f"{memory:.0f}"])
+            body.append([backend, *parts, *counts, shown_seconds(cpu), f"{memory:.0f}"])
     return Grid(["backend", *PHASES, "queries", "candidates", "operators", "CPU, whole process", "MB"], body)
 
 
@@ -238,7 +238,7 @@ def _grow(name: str, values: dict[str, dict[int, list[float]]], across: str, cap
         add(name, caption, lambda file: plots.growth(file, lines, across))
 
 
-def _conditions(rows: Sequence[Result]) -> Iterable[Block]:
+def conditions(rows: Sequence[Result]) -> Iterable[Block]:
     """Limits, versions, machine and commit of the rows, each value once."""
     limits = dict.fromkeys(f"{r.suite}: {r.timelimit:g} s, {r.memlimit >> 20:,} MB" for r in rows)
     places = dict.fromkeys(f"{r.machine}; commit {r.commit}; source {r.source}" for r in rows)
@@ -251,6 +251,6 @@ def _conditions(rows: Sequence[Result]) -> Iterable[Block]:
     )
 
 
-def _seconds(seconds: float | None) -> str:
+def shown_seconds(seconds: float | None) -> str:
     """Three figures; a dash for no time."""
     return "–" if seconds is None else f"{seconds:.3g}" if seconds < 100 else f"{seconds:,.0f}"

@@ -67,7 +67,7 @@ def _git(*arguments: str) -> str:
 def _source() -> str:
     """A SHA-256 over the Python files of all rooms, 16 hexadecimal digits of it."""
     digest = hashlib.sha256()
-    for path in sorted(path for room in ROOMS for path in (ROOT / room).glob("*.py")):
+    for path in sorted(path for room in ROOMS for path in (ROOT / room).rglob("*.py")):
         digest.update(f"{path.relative_to(ROOT).as_posix()} {path.stat().st_size}\n".encode())
         digest.update(path.read_bytes())
     return digest.hexdigest()[:16]

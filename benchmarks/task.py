@@ -18,7 +18,9 @@ from typing import Any
 from benchmarks import journal
 from benchmarks.row import BenchmarkError, Place
 
-STATUSES = ("solved", "unsolved", "timeout", "memory", "error", "lost")
+STATUSES = (
+    "solved", "unsolved", "timeout", "memory", "error", "lost", "infeasible", "wrong", "unchecked", "unsupported",
+)  # fmt: skip
 AGAIN = ("error", "lost")  # a resumed benchmark runs these again
 MEMORY_MB = 4096
 
@@ -46,9 +48,10 @@ class Task:
             raise BenchmarkError(f"expected a memory limit of more than 0 MB, got {self.memory_mb}")
 
     def key(self, place: Place) -> str:
-        """A digest of what decides the result."""
+        """A digest of what decides the result; ``options["source"]`` where that is not all of our source."""
         parts = {name: value for name, value in asdict(self).items() if name != "files"}
-        return digest(json.dumps([parts, place.source, place.machine], sort_keys=True))
+        source = self.options.get("source", place.source)
+        return digest(json.dumps([parts, source, place.machine], sort_keys=True))
 
 
 @dataclass(frozen=True)

@@ -23,6 +23,7 @@ WORK = {
     "replay": "benchmarks.replay",
     "growth": "benchmarks.growth",
     "overhead": "benchmarks.overhead",
+    "rate": "benchmarks.solve_rate",
 }
 PR_SET_PDEATHSIG = 1
 

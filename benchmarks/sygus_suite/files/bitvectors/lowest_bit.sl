@@ -1,0 +1,10 @@
+; The lowest bit that is set, alone.
+(set-logic BV)
+(synth-fun find ((x (_ BitVec 32))) (_ BitVec 32)
+  ((Word (_ BitVec 32)))
+  ((Word (_ BitVec 32) (x #x00000000 #x00000001 (bvnot Word) (bvneg Word) (bvand Word Word) (bvor Word Word) (bvxor Word Word) (bvadd Word Word) (bvsub Word Word)))))
+(declare-var x (_ BitVec 32))
+(constraint (= (bvand (find x) x) (find x)))
+(constraint (= (bvand (find x) (bvsub (find x) #x00000001)) #x00000000))
+(constraint (=> (not (= x #x00000000)) (and (not (= (find x) #x00000000)) (= (bvand x (bvsub (find x) #x00000001)) #x00000000))))
+(check-synth)

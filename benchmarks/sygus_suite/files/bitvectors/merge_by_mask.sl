@@ -1,0 +1,11 @@
+; One word where a mask is set, another elsewhere.
+(set-logic BV)
+(synth-fun merge ((mask (_ BitVec 32)) (x (_ BitVec 32)) (y (_ BitVec 32))) (_ BitVec 32)
+  ((Word (_ BitVec 32)))
+  ((Word (_ BitVec 32) (mask x y (bvnot Word) (bvand Word Word) (bvor Word Word) (bvxor Word Word)))))
+(declare-var mask (_ BitVec 32))
+(declare-var x (_ BitVec 32))
+(declare-var y (_ BitVec 32))
+(constraint (= (bvand (merge mask x y) mask) (bvand x mask)))
+(constraint (= (bvand (merge mask x y) (bvnot mask)) (bvand y (bvnot mask))))
+(check-synth)

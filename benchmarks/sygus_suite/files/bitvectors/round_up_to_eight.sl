@@ -1,0 +1,10 @@
+; The least multiple of 8 that is not below a number (which must not be too large).
+(set-logic BV)
+(synth-fun up ((x (_ BitVec 8))) (_ BitVec 8)
+  ((Word (_ BitVec 8)))
+  ((Word (_ BitVec 8) (x #x07 #xf8 (bvnot Word) (bvneg Word) (bvand Word Word) (bvor Word Word) (bvxor Word Word) (bvadd Word Word) (bvsub Word Word)))))
+(declare-var x (_ BitVec 8))
+(constraint (=> (bvule x #xf8) (= ((_ extract 2 0) (up x)) #b000)))
+(constraint (=> (bvule x #xf8) (bvule x (up x))))
+(constraint (=> (bvule x #xf8) (bvult (bvsub (up x) x) #x08)))
+(check-synth)

@@ -1,0 +1,10 @@
+; The sum of two bytes, kept at 255.
+(set-logic BV)
+(synth-fun add ((x (_ BitVec 8)) (y (_ BitVec 8))) (_ BitVec 8)
+  ((Word (_ BitVec 8)) (Test Bool))
+  ((Word (_ BitVec 8) (x y #xff (bvnot Word) (bvadd Word Word) (ite Test Word Word)))
+   (Test Bool ((bvult Word Word) (bvule Word Word)))))
+(declare-var x (_ BitVec 8))
+(declare-var y (_ BitVec 8))
+(constraint (= ((_ zero_extend 1) (add x y)) (ite (bvule (bvadd ((_ zero_extend 1) x) ((_ zero_extend 1) y)) #b011111111) (bvadd ((_ zero_extend 1) x) ((_ zero_extend 1) y)) #b011111111)))
+(check-synth)

@@ -1,0 +1,11 @@
+; A word whose lowest set bit is turned off.
+(set-logic BV)
+(synth-fun clear ((x (_ BitVec 32))) (_ BitVec 32)
+  ((Word (_ BitVec 32)))
+  ((Word (_ BitVec 32) (x #x00000000 #x00000001 (bvnot Word) (bvneg Word) (bvand Word Word) (bvor Word Word) (bvxor Word Word) (bvadd Word Word) (bvsub Word Word)))))
+(declare-var x (_ BitVec 32))
+(constraint (= (bvand (clear x) x) (clear x)))
+(constraint (= (bvand (bvxor x (clear x)) (bvsub (bvxor x (clear x)) #x00000001)) #x00000000))
+(constraint (=> (not (= x #x00000000)) (and (not (= (bvxor x (clear x)) #x00000000)) (= (bvand (clear x) (bvsub (bvxor x (clear x)) #x00000001)) #x00000000))))
+(constraint (=> (not (= x #x00000000)) (= (bvand (clear x) (bvsub (bvshl (bvxor x (clear x)) #x00000001) #x00000001)) #x00000000)))
+(check-synth)

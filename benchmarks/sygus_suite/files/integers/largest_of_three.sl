@@ -1,0 +1,11 @@
+; The largest of three numbers; any term will do.
+(set-logic LIA)
+(synth-fun top ((a Int) (b Int) (c Int)) Int)
+(declare-var a Int)
+(declare-var b Int)
+(declare-var c Int)
+(constraint (<= a (top a b c)))
+(constraint (<= b (top a b c)))
+(constraint (<= c (top a b c)))
+(constraint (or (= (top a b c) a) (or (= (top a b c) b) (= (top a b c) c))))
+(check-synth)

@@ -1,0 +1,13 @@
+; The least of four numbers; any term will do.
+(set-logic LIA)
+(synth-fun low ((a Int) (b Int) (c Int) (d Int)) Int)
+(declare-var a Int)
+(declare-var b Int)
+(declare-var c Int)
+(declare-var d Int)
+(constraint (<= (low a b c d) a))
+(constraint (<= (low a b c d) b))
+(constraint (<= (low a b c d) c))
+(constraint (<= (low a b c d) d))
+(constraint (or (or (or (= (low a b c d) a) (= (low a b c d) b)) (= (low a b c d) c)) (= (low a b c d) d)))
+(check-synth)

@@ -1,0 +1,17 @@
+; The number in the middle, as one that is not above two and not below two.
+(set-logic LIA)
+(synth-fun middle ((a Int) (b Int) (c Int)) Int
+  ((Number Int) (Test Bool))
+  ((Number Int (a b c (+ Number Number) (- Number Number) (ite Test Number Number)))
+   (Test Bool ((<= Number Number) (= Number Number) (not Test) (and Test Test)))))
+(declare-var a Int)
+(declare-var b Int)
+(declare-var c Int)
+(constraint (or (= (middle a b c) a) (or (= (middle a b c) b) (= (middle a b c) c))))
+(constraint (=> (and (<= a b) (<= b c)) (= (middle a b c) b)))
+(constraint (=> (and (<= c b) (<= b a)) (= (middle a b c) b)))
+(constraint (=> (and (<= b a) (<= a c)) (= (middle a b c) a)))
+(constraint (=> (and (<= c a) (<= a b)) (= (middle a b c) a)))
+(constraint (=> (and (<= a c) (<= c b)) (= (middle a b c) c)))
+(constraint (=> (and (<= b c) (<= c a)) (= (middle a b c) c)))
+(check-synth)

@@ -1,0 +1,15 @@
+; Whether two closed intervals meet, said as the existence of bounds.
+(set-logic LIA)
+(synth-fun meets ((a Int) (b Int) (c Int) (d Int)) Bool
+  ((Test Bool) (Number Int))
+  ((Test Bool ((<= Number Number) (not Test) (and Test Test) (or Test Test)))
+   (Number Int (a b c d))))
+(declare-var a Int)
+(declare-var b Int)
+(declare-var c Int)
+(declare-var d Int)
+(constraint (=> (and (<= a b) (<= c d)) (=> (< b c) (not (meets a b c d)))))
+(constraint (=> (and (<= a b) (<= c d)) (=> (< d a) (not (meets a b c d)))))
+(constraint (=> (and (<= a b) (<= c d)) (=> (and (<= a c) (<= c b)) (meets a b c d))))
+(constraint (=> (and (<= a b) (<= c d)) (=> (and (<= c a) (<= a d)) (meets a b c d))))
+(check-synth)

@@ -1,0 +1,10 @@
+; Where a key stands among two different entries: 0 or 1, and 2 when it is not there; any term will do.
+(set-logic LIA)
+(synth-fun place ((key Int) (first Int) (second Int)) Int)
+(declare-var key Int)
+(declare-var first Int)
+(declare-var second Int)
+(constraint (=> (not (= first second)) (=> (= key first) (= (place key first second) 0))))
+(constraint (=> (not (= first second)) (=> (= key second) (= (place key first second) 1))))
+(constraint (=> (not (= first second)) (=> (and (not (= key first)) (not (= key second))) (= (place key first second) 2))))
+(check-synth)

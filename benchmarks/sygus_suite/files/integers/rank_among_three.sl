@@ -1,0 +1,15 @@
+; How many of three ascending bounds a number has reached.
+(set-logic LIA)
+(synth-fun rank ((x Int) (a Int) (b Int) (c Int)) Int
+  ((Number Int) (Test Bool))
+  ((Number Int (x a b c 0 1 2 3 (+ Number Number) (- Number Number) (ite Test Number Number)))
+   (Test Bool ((<= Number Number) (= Number Number) (not Test) (and Test Test)))))
+(declare-var x Int)
+(declare-var a Int)
+(declare-var b Int)
+(declare-var c Int)
+(constraint (=> (and (< a b) (< b c)) (=> (< x a) (= (rank x a b c) 0))))
+(constraint (=> (and (< a b) (< b c)) (=> (and (<= a x) (< x b)) (= (rank x a b c) 1))))
+(constraint (=> (and (< a b) (< b c)) (=> (and (<= b x) (< x c)) (= (rank x a b c) 2))))
+(constraint (=> (and (< a b) (< b c)) (=> (<= c x) (= (rank x a b c) 3))))
+(check-synth)

@@ -1,0 +1,10 @@
+; The last four flags as bits, the newest lowest.
+(set-logic BV)
+(synth-fun step ((window (_ BitVec 4)) (flag (_ BitVec 4))) (_ BitVec 4)
+  ((Bits (_ BitVec 4)))
+  ((Bits (_ BitVec 4) (window flag #x1 (bvand Bits Bits) (bvor Bits Bits) (bvxor Bits Bits) (bvshl Bits Bits) (bvlshr Bits Bits)))))
+(declare-var window (_ BitVec 4))
+(declare-var flag (_ BitVec 4))
+(constraint (=> (bvule flag #x1) (= ((_ extract 0 0) (step window flag)) ((_ extract 0 0) flag))))
+(constraint (=> (bvule flag #x1) (= ((_ extract 3 1) (step window flag)) ((_ extract 2 0) window))))
+(check-synth)

@@ -1,0 +1,10 @@
+; A greeting; any term will do.
+(set-logic SLIA)
+(synth-fun f ((name String)) String)
+(constraint (= (f "Ada") "Hello, Ada!"))
+(constraint (= (f "Wen") "Hello, Wen!"))
+(constraint (= (f "you") "Hello, you!"))
+(constraint (= (f "Jo") "Hello, Jo!"))
+(constraint (= (f "all of you") "Hello, all of you!"))
+(constraint (= (f "Sam") "Hello, Sam!"))
+(check-synth)

@@ -1,0 +1,15 @@
+; A number from 0 to 99 in two digits.
+(set-logic SLIA)
+(synth-fun f ((text String)) String
+  ((Text String) (Number Int) (Test Bool))
+  ((Text String (text "0" (str.++ Text Text) (str.at Text Number) (str.substr Text Number Number) (str.replace Text Text Text) (str.from_int Number) (ite Test Text Text)))
+   (Number Int (0 1 (+ Number Number) (- Number Number) (str.len Text) (str.indexof Text Text Number) (str.to_int Text)))
+   (Test Bool ((= Number Number) (str.contains Text Text) (str.prefixof Text Text)))))
+(constraint (= (f "7") "07"))
+(constraint (= (f "42") "42"))
+(constraint (= (f "0") "00"))
+(constraint (= (f "10") "10"))
+(constraint (= (f "9") "09"))
+(constraint (= (f "31") "31"))
+(constraint (= (f "5") "05"))
+(check-synth)
