@@ -24,7 +24,7 @@ from dsl.rows import Indices, Rows, product, union
 from dsl.substrings import substrings, substrings_between
 
 MAX_ROWS = 100_000  # of a nonterminal, cheapest first
-MAX_NUMBERS = 1000  # Int rows that starts and lengths are taken from
+MAX_NUMBERS = 400  # Int rows of the bank that starts and lengths are taken from
 MAX_SOURCES = 3  # rows that substrings are cut from, beside the inputs
 MAX_INPUTS = 6
 MAX_MARKS = 12  # rows that are looked for, or put in
@@ -71,22 +71,28 @@ class Ingredients:
                 found.append(row)
         return rows.take(np.array(found or range(min(len(rows), 1)), np.int64))
 
+    def marks(self, nonterminal: str) -> Rows:
+        """Rows that are looked for, or put in: constants, and a few others."""
+        rows = self.cheap(nonterminal, 200)
+        varies = _varies(rows)
+        return rows.take(np.sort(np.concatenate([np.flatnonzero(~varies)[:MAX_MARKS], np.flatnonzero(varies)[:3]])))
+
     # --- numbers ------------------------------------------------------------------------------------------------
 
     def numbers(self, nonterminal: str) -> Rows:
         """Cheap Int rows, positions, counts, and numbers written in the inputs, in order of cost."""
         if nonterminal not in self._numbers:
-            base = union(self.cheap(nonterminal, MAX_NUMBERS), *self._positions(nonterminal)).cheapest(2 * MAX_NUMBERS)
+            base = union(self.cheap(nonterminal, MAX_NUMBERS), *self._positions(nonterminal)).cheapest()
             self._numbers[nonterminal] = base  # what numbers written in a source are cut by
             more = union(base, *self._counts(nonterminal), *self._written(nonterminal))
-            self._numbers[nonterminal] = more.cheapest(3 * MAX_NUMBERS)
+            self._numbers[nonterminal] = more.cheapest()
         return self._numbers[nonterminal]
 
     def _positions(self, nonterminal: str) -> Iterator[Rows]:
         rows = self.cheap(nonterminal, MAX_NUMBERS)
         steps = rows.take(~_varies(rows) & (rows.values[:, :1] > 0).all(axis=1)).cheapest(3)
         for find in self.productions(nonterminal, "str.indexof"):
-            sources, marks = self.sources(find.arguments[0]), self.cheap(find.arguments[1], MAX_MARKS)
+            sources, marks = self.sources(find.arguments[0]), self.marks(find.arguments[1])
             begin = self.rows[find.arguments[2]]
             begin = begin.take((begin.values == 0).all(axis=1)).cheapest(1)
             for _ in range(DEPTH):
@@ -108,7 +114,7 @@ class Ingredients:
         for replace in self.productions(nonterminal, "str.replace"):
             fills = self.cheap(replace.arguments[2], 500)
             nothing = fills.take((fills.values == "").all(axis=1))
-            marks = self.cheap(replace.arguments[1], MAX_MARKS)
+            marks = self.marks(replace.arguments[1])
             for mark in np.flatnonzero((marks.values != "").all(axis=1) & ~_varies(marks)).tolist():
                 left = self.inputs(replace.arguments[0])
                 for _ in range(DEPTH if replace.arguments[0] == nonterminal and len(nothing) else 0):

@@ -17,6 +17,7 @@ is not complete: None says nothing about the grammar.
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any
@@ -27,7 +28,7 @@ from numpy.typing import NDArray
 from dsl.branches import Branches, Found, Part, examples, parts
 from dsl.concatenation import cheapest_chain
 from dsl.grammar import Grammar, Production
-from dsl.ingredients import MAX_MARKS, MAX_WORK, RUNS, Ingredients, no_rows
+from dsl.ingredients import MAX_WORK, RUNS, Ingredients, no_rows
 from dsl.operators import INT, STRING, Term
 from dsl.replacements import edited, replaced
 from dsl.rows import Indices, Rows, applied, keys, product, union
@@ -36,7 +37,8 @@ from dsl.theory import literal
 
 MAX_PIECES = 3000  # strings that chains are made of
 MAX_LEAVES = 5000  # rows that trees without a search are made of
-MAX_ASKS = 40  # searches for the leaves of trees
+MAX_ASKS = 40  # searches for the leaves of a tree
+SHORT = 32  # the cost of a leaf that is tried first, and of a program that needs no better one
 MAX_DEPTH = 4  # conditions in a row
 
 
@@ -46,38 +48,52 @@ class StringGoals:
     def __init__(self, grammar: Grammar, inputs: Columns, rows: Mapping[str, Rows]) -> None:
         self._inputs = inputs
         self._have = Ingredients(grammar, rows)
+        self._known_flags: dict[str, Rows] = {}
 
     def solve(self, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool] = lambda: False) -> Term | None:
         """The cheapest term found with the values ``goal`` (examples,), or None. ``stop()`` ends the search early."""
         leaf = _Leaf(self._have, nonterminal, goal, stop)
-        found = [leaf.find(np.arange(len(goal)))]
+        best = self._right(leaf.find(np.arange(len(goal))), goal)
         for choose in self._have.productions(nonterminal, "ite"):
             if choose.arguments[1:] == (nonterminal, nonterminal):
-                found.append(self._tree(choose, goal, leaf, found[0] is None, stop))
-        terms = [each for each in found if each is not None and (each[1].evaluate(self._inputs) == goal).all()]
-        return min(terms, key=lambda each: each[0])[1] if terms else None
+                for most in (0, SHORT, math.inf):
+                    if best is None or most == 0 or (most == SHORT and best[0] > 2 * SHORT):
+                        tree = self._right(self._tree(choose, goal, leaf, most, stop), goal)
+                        best = min((each for each in (best, tree) if each is not None), key=_cost, default=None)
+        return None if best is None else best[1]
+
+    def _right(self, found: Found | None, goal: NDArray[Any]) -> Found | None:
+        """What was found, run once more: a key of many values may mislead."""
+        return found if found is not None and (found[1].evaluate(self._inputs) == goal).all() else None
 
     def _tree(
-        self, choose: Production, goal: NDArray[Any], leaf: _Leaf, search: bool, stop: Callable[[], bool]
+        self, choose: Production, goal: NDArray[Any], leaf: _Leaf, most: float, stop: Callable[[], bool]
     ) -> Found | None:
-        """A tree of rows; where ``search`` and no such tree is right, with leaves that are searched for."""
+        """A tree of rows, and of leaves that are searched for up to the cost ``most``."""
         rows = self._have.cheap(choose.nonterminal, MAX_LEAVES)
-        right = parts(np.asarray(rows.values == goal, bool))
         known: dict[Part, Found] = {}
-        for row, part in enumerate(right):
+        for row, part in enumerate(parts(np.asarray(rows.values == goal, bool))):
             if part and part not in known:
                 known[part] = int(rows.costs[row]), rows.term(row)
 
-        def right_of(term: Term) -> Part:
+        def right(term: Term) -> Part:
             return parts(np.asarray(term.evaluate(self._inputs) == goal, bool)[None])[0]
 
-        flags = self._have.flags(choose.arguments[0])
-        whole = (1 << len(goal)) - 1
-        found = None
-        for asks in (0, MAX_ASKS) if search else (0,):
-            ask = Branches(choose, flags, known.items(), lambda part: leaf.find(examples(part)), right_of, asks, stop)
-            found = found or ask.grow(whole, MAX_DEPTH)
-        return found
+        def ask(part: Part) -> Found | None:
+            return leaf.find(examples(part), most)
+
+        asks = MAX_ASKS if most else 0
+        flags = self._flags(choose.arguments[0])
+        return Branches(choose, flags, known.items(), ask, right, asks, stop).grow((1 << len(goal)) - 1, MAX_DEPTH)
+
+    def _flags(self, nonterminal: str) -> Rows:
+        if nonterminal not in self._known_flags:
+            self._known_flags[nonterminal] = self._have.flags(nonterminal)
+        return self._known_flags[nonterminal]
+
+
+def _cost(found: Found) -> int:
+    return found[0]
 
 
 class _Leaf:
@@ -86,24 +102,26 @@ class _Leaf:
     def __init__(self, have: Ingredients, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool]) -> None:
         self._have, self._nonterminal, self._goal, self._stop = have, nonterminal, goal, stop
 
-    def find(self, here: Indices) -> Found | None:
-        """The cheapest term found that is right on the examples ``here``."""
-        return self._find(self._nonterminal, self._goal[here], here, nested=False)
+    def find(self, here: Indices, most: float = math.inf) -> Found | None:
+        """The cheapest term found, of a cost up to ``most``, that is right on the examples ``here``."""
+        return self._find(self._nonterminal, self._goal[here], here, most)
 
-    def _find(self, nonterminal: str, goal: NDArray[Any], here: Indices, *, nested: bool) -> Found | None:
+    def _find(
+        self, nonterminal: str, goal: NDArray[Any], here: Indices, most: float, *, nested: bool = False
+    ) -> Found | None:
         found = [_equal(self._have.rows[nonterminal].on(here), goal)]
         sort = self._have.grammar.sorts[nonterminal]
         if sort == STRING:
-            found.append(self._chain(nonterminal, goal, here, nested))
+            found.append(self._chain(nonterminal, goal, here, most, nested))
         elif sort == INT:
             found.append(self._sum(nonterminal, goal, here, depth=1))
             if not nested:
-                found.append(self._read(nonterminal, goal, here))
-        return min((each for each in found if each is not None), key=lambda each: each[0], default=None)
+                found.append(self._read(nonterminal, goal, here, most))
+        return min((each for each in found if each is not None and each[0] <= most), key=_cost, default=None)
 
     # --- strings ------------------------------------------------------------------------------------------------
 
-    def _chain(self, nonterminal: str, goal: NDArray[Any], here: Indices, nested: bool) -> Found | None:
+    def _chain(self, nonterminal: str, goal: NDArray[Any], here: Indices, most: float, nested: bool) -> Found | None:
         joins = [p for p in self._have.grammar.productions if p.operator.name == "str.++"]
         names = {nonterminal}
         for _ in joins:
@@ -115,7 +133,7 @@ class _Leaf:
             marks = self._have.cheap(mark, 100).on(here)
             whole = replaced(replace, self._have.sources(source).on(here), marks, fills, goal)
             pieces[nonterminal] = union(pieces[nonterminal], whole)
-        return cheapest_chain(nonterminal, goal, pieces, joins, self._stop)
+        return cheapest_chain(nonterminal, goal, pieces, joins, most, self._stop)
 
     def _pieces(self, nonterminal: str, goal: NDArray[Any], here: Indices, nested: bool) -> Rows:
         """Strings of ``nonterminal`` that the goal contains in every example, not all empty."""
@@ -125,7 +143,7 @@ class _Leaf:
             found.append(_common(goal))
         for replace in have.productions(nonterminal, "str.replace"):
             source, mark, fill = replace.arguments
-            marks, fills = (have.cheap(name, MAX_MARKS).on(here) for name in (mark, fill))
+            marks, fills = (have.marks(name).on(here) for name in (mark, fill))
             edits = edited(replace, have.sources(source).on(here), marks, fills, goal, self._stop)
             found.append(_contained(edits, goal))
         for digits in have.productions(nonterminal, "str.from_int"):
@@ -149,7 +167,9 @@ class _Leaf:
         for place in range(min([RUNS, *map(len, runs)])):
             wanted = [run[place] for run in runs]
             if all(text == str(int(text)) and len(text) < 18 for text in wanted):
-                found = self._find(digits.arguments[0], np.array([int(text) for text in wanted]), here, nested=True)
+                found = self._find(
+                    digits.arguments[0], np.array([int(text) for text in wanted]), here, math.inf, nested=True
+                )
                 if found is not None:
                     yield _row(wanted, found[0] + digits.cost, digits.operator(found[1]))
 
@@ -170,15 +190,15 @@ class _Leaf:
                     if rest is not None:
                         cost = add.cost + rest[0] + int(constants.costs[row])
                         found.append((cost, add.operator(rest[1], constants.term(row))))
-        return min((each for each in found if each is not None), key=lambda each: each[0], default=None)
+        return min((each for each in found if each is not None), key=_cost, default=None)
 
-    def _read(self, nonterminal: str, goal: NDArray[Any], here: Indices) -> Found | None:
+    def _read(self, nonterminal: str, goal: NDArray[Any], here: Indices, most: float) -> Found | None:
         """A String that reads as the number."""
         if (goal < 0).any():
             return None
         digits = np.array([str(number) for number in goal.tolist()], object)
         for read in self._have.productions(nonterminal, "str.to_int"):
-            found = self._find(read.arguments[0], digits, here, nested=True)
+            found = self._find(read.arguments[0], digits, here, most, nested=True)
             if found is not None:
                 return found[0] + read.cost, read.operator(found[1])
         return None

@@ -18,7 +18,7 @@ from dsl.grammar import Production
 from dsl.operators import Term
 from dsl.rows import Indices, Rows, keys
 
-GRID = 400_000  # pairs of a start and a length judged at once
+GRID = 600_000  # pairs of a start and a length judged at once
 
 
 def substrings(cut: Production, source: Rows, starts: Rows, lengths: Rows, goal: NDArray[Any], limit: int) -> Rows:
