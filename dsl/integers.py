@@ -41,25 +41,24 @@ def remainder(x: Numbers, y: Numbers) -> Numbers:
     return np.subtract(x, np.multiply(y, divide(x, y)))
 
 
-def _divide(s: Any, x: Any, y: Any) -> Any:
-    return _open(s, "div", x) if y.is_int_constant(0) else s.manager.Div(x, y)
+def _quotient(s: Any, x: Any, y: Any) -> Any:
+    from pysmt import operators
+
+    if y.is_int_constant(0):  # PySMT warns where it is asked for this by name
+        return s.manager.create_node(node_type=operators.DIV, args=(x, y))
+    return s.manager.Div(x, y)
 
 
 def _remainder(s: Any, x: Any, y: Any) -> Any:
     """By the quotient, which is all that PySMT has; by zero, any number that depends on x alone."""
-    if y.is_int_constant(0):
-        return _open(s, "mod", x)
-    rest = s.manager.Minus(x, s.manager.Times(y, s.manager.Div(x, y)))
-    if y.is_int_constant():
+    rest = s.manager.Minus(x, s.manager.Times(y, _quotient(s, x, y)))
+    if y.is_int_constant() and not y.is_int_constant(0):
         return rest
-    return s.manager.Ite(s.manager.Equals(y, s.manager.Int(0)), _open(s, "mod", x), rest)
-
-
-def _open(s: Any, name: str, x: Any) -> Any:
-    """A symbol for what SMT-LIB leaves open: ``name`` of x and zero."""
     from pysmt.typing import INT as INTEGER
 
-    return s.manager.Symbol(f"{name} of {x.node_id()} by zero", INTEGER)
+    by_zero = s.manager.Symbol(f"mod-{x.node_id()}-by-zero", INTEGER)
+    is_zero = s.manager.Equals(y, s.manager.Int(0))
+    return s.manager.Plus(rest, s.manager.Ite(is_zero, by_zero, s.manager.Int(0)))
 
 
 def _number(
@@ -87,7 +86,7 @@ ROWS = (
         "product",
         commutative=True,
     ),
-    _number("div", 2, lambda _, x, y: divide(x, y), _divide, "div(_0, _1)", "quotient", helper=DIV),
+    _number("div", 2, lambda _, x, y: divide(x, y), _quotient, "div(_0, _1)", "quotient", helper=DIV),
     _number("mod", 2, lambda _, x, y: remainder(x, y), _remainder, "mod(_0, _1)", "rest", helper=MOD),
     _number(
         "abs",
