@@ -42,6 +42,7 @@ class Ingredients:
         self.grammar = grammar
         self.rows = {name: _sorted(part, MAX_ROWS) for name, part in rows.items()}
         self._numbers: dict[str, Rows] = {}
+        self._flags: dict[str, Rows] = {}
 
     def productions(self, nonterminal: str, *names: str) -> list[Production]:
         """The grammar's productions of a nonterminal with operators of these names."""
@@ -53,23 +54,21 @@ class Ingredients:
         return rows.take(np.arange(min(limit, len(rows))))
 
     def inputs(self, nonterminal: str) -> Rows:
-        """The cheapest rows that are no constants."""
-        rows = self.cheap(nonterminal, 500)
-        rows = rows.take(_varies(rows))
-        return rows.take(
-            np.flatnonzero(rows.costs == rows.costs.min(initial=0 if not len(rows) else rows.costs[0]))[:MAX_INPUTS]
-        )
+        """The rows that are parameters."""
+        rows = self.cheap(nonterminal, 200)
+        is_input = [rows.term(row).operator.is_variable for row in range(len(rows))]
+        return rows.take(np.flatnonzero(is_input)[:MAX_INPUTS])
 
     def sources(self, nonterminal: str) -> Rows:
         """Rows worth cutting from: the inputs, and cheap rows that are no part of a cheaper one."""
-        rows = self.cheap(nonterminal, 200)
-        found: list[int] = []
-        inputs = len(self.inputs(nonterminal))
+        rows, inputs = self.cheap(nonterminal, 200), self.inputs(nonterminal)
+        texts, found = list(inputs.values), list[int]()
         for row in np.flatnonzero(_varies(rows)).tolist():
-            inside = (all(map(str.__contains__, rows.values[known], rows.values[row])) for known in found)
-            if len(found) < inputs + MAX_SOURCES and not any(inside):
+            inside = (all(map(str.__contains__, text, rows.values[row])) for text in texts)
+            if len(found) < MAX_SOURCES and not any(inside):
                 found.append(row)
-        return rows.take(np.array(found or range(min(len(rows), 1)), np.int64))
+                texts.append(rows.values[row])
+        return union(inputs, rows.take(np.array(found, np.int64)))
 
     def marks(self, nonterminal: str) -> Rows:
         """Rows that are looked for, or put in: constants, and a few others."""
@@ -90,7 +89,8 @@ class Ingredients:
 
     def _positions(self, nonterminal: str) -> Iterator[Rows]:
         rows = self.cheap(nonterminal, MAX_NUMBERS)
-        steps = rows.take(~_varies(rows) & (rows.values[:, :1] > 0).all(axis=1)).cheapest(3)
+        is_step = np.asarray((rows.values > 0).all(axis=1), bool) & ~_varies(rows)
+        steps = rows.take(is_step).cheapest(3)
         for find in self.productions(nonterminal, "str.indexof"):
             sources, marks = self.sources(find.arguments[0]), self.marks(find.arguments[1])
             begin = self.rows[find.arguments[2]]
@@ -150,18 +150,20 @@ class Ingredients:
 
     def flags(self, nonterminal: str) -> Rows:
         """Cheap Bool rows, and every test of cheap rows, in order of cost; none is the same on all examples."""
-        found = [self.cheap(nonterminal, MAX_WORK)]
+        if nonterminal not in self._flags:
+            rows = union(self.cheap(nonterminal, MAX_WORK), *self._tests(nonterminal))
+            self._flags[nonterminal] = rows.take(_varies(rows)).cheapest(MAX_FLAGS)
+        return self._flags[nonterminal]
+
+    def _tests(self, nonterminal: str) -> Iterator[Rows]:
         for test in self.grammar.productions:
             if test.nonterminal == nonterminal and test.arguments:
-                is_number = [self.grammar.sorts[name] == INT for name in test.arguments]
-                found.append(product(test, [self.rows[name] for name in test.arguments], MAX_WORK))
-                if any(is_number):
-                    arguments = [
-                        self.numbers(n) if i else self.rows[n] for n, i in zip(test.arguments, is_number, strict=True)
-                    ]
-                    found.append(product(test, arguments, MAX_WORK))
-        rows = union(*found)
-        return rows.take(_varies(rows)).cheapest(MAX_FLAGS)
+                yield product(test, [self.rows[name] for name in test.arguments], MAX_WORK)
+                if INT in test.operator.arguments:
+                    yield product(test, [self._cheap_or_number(name) for name in test.arguments], MAX_WORK)
+
+    def _cheap_or_number(self, nonterminal: str) -> Rows:
+        return self.numbers(nonterminal) if self.grammar.sorts[nonterminal] == INT else self.rows[nonterminal]
 
 
 def no_rows(sort: Sort, examples: int) -> Rows:

@@ -29,12 +29,13 @@ from dsl.branches import Branches, Found, Part, examples, parts
 from dsl.concatenation import cheapest_chain
 from dsl.grammar import Grammar, Production
 from dsl.ingredients import MAX_WORK, RUNS, Ingredients, no_rows
-from dsl.operators import INT, STRING, Term
+from dsl.operators import BOOL, INT, STRING, Term
 from dsl.replacements import edited, replaced
 from dsl.rows import Indices, Rows, applied, keys, product, union
-from dsl.scalars import Columns
+from dsl.scalars import Columns, column
 from dsl.theory import literal
 
+MAX_EXAMPLES = 12  # looked at together at first
 MAX_PIECES = 3000  # strings that chains are made of
 MAX_LEAVES = 5000  # rows that trees without a search are made of
 MAX_ASKS = 40  # searches for the leaves of a tree
@@ -46,31 +47,51 @@ class StringGoals:
     """``rows`` by nonterminal, with their values on the examples ``inputs``."""
 
     def __init__(self, grammar: Grammar, inputs: Columns, rows: Mapping[str, Rows]) -> None:
-        self._inputs = inputs
+        self._grammar, self._inputs, self._rows = grammar, inputs, rows
         self._have = Ingredients(grammar, rows)
-        self._known_flags: dict[str, Rows] = {}
 
     def solve(self, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool] = lambda: False) -> Term | None:
-        """The cheapest term found with the values ``goal`` (examples,), or None. ``stop()`` ends the search early."""
-        leaf = _Leaf(self._have, nonterminal, goal, stop)
-        best = self._right(leaf.find(np.arange(len(goal))), goal)
+        """The cheapest term found with the values ``goal`` (examples,), or None. ``stop()`` ends the search early.
+
+        Of many examples, a few are looked at, and then those that the term found is wrong on.
+        """
+        wanted = column(self._grammar.sorts[nonterminal], goal.tolist())
+        few = np.arange(min(len(goal), MAX_EXAMPLES))
+        while len(few) < len(goal):
+            term = self._on(few).solve(nonterminal, wanted[few], stop)
+            if term is None:
+                return None
+            wrong = np.flatnonzero(term.evaluate(self._inputs) != wanted)
+            if not len(wrong):
+                return term
+            few = np.append(few, wrong[0])
+        return self._solve(nonterminal, wanted, stop)
+
+    def _on(self, examples: Indices) -> StringGoals:
+        inputs = Columns({name: array[examples] for name, array in self._inputs.items()}, len(examples))
+        return StringGoals(self._grammar, inputs, {name: rows.on(examples) for name, rows in self._rows.items()})
+
+    def _solve(self, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool]) -> Term | None:
+        best = self._right(nonterminal, _Leaf(self._have, nonterminal, goal, stop).find(np.arange(len(goal))), goal)
         for choose in self._have.productions(nonterminal, "ite"):
-            if choose.arguments[1:] == (nonterminal, nonterminal):
+            if choose.arguments[1] == choose.arguments[2]:
                 for most in (0, SHORT, math.inf):
                     if best is None or most == 0 or (most == SHORT and best[0] > 2 * SHORT):
-                        tree = self._right(self._tree(choose, goal, leaf, most, stop), goal)
+                        tree = self._right(nonterminal, self._tree(choose, goal, most, stop), goal)
                         best = min((each for each in (best, tree) if each is not None), key=_cost, default=None)
         return None if best is None else best[1]
 
-    def _right(self, found: Found | None, goal: NDArray[Any]) -> Found | None:
-        """What was found, run once more: a key of many values may mislead."""
-        return found if found is not None and (found[1].evaluate(self._inputs) == goal).all() else None
+    def _right(self, nonterminal: str, found: Found | None, goal: NDArray[Any]) -> Found | None:
+        """What was found, if it is a term of the grammar and, run once more, right."""
+        if found is None or min(self._grammar.derivations(found[1], nonterminal), default=None) is None:
+            return None
+        return found if (found[1].evaluate(self._inputs) == goal).all() else None
 
-    def _tree(
-        self, choose: Production, goal: NDArray[Any], leaf: _Leaf, most: float, stop: Callable[[], bool]
-    ) -> Found | None:
+    def _tree(self, choose: Production, goal: NDArray[Any], most: float, stop: Callable[[], bool]) -> Found | None:
         """A tree of rows, and of leaves that are searched for up to the cost ``most``."""
-        rows = self._have.cheap(choose.nonterminal, MAX_LEAVES)
+        flag, side, _ = choose.arguments
+        leaf = _Leaf(self._have, side, goal, stop)
+        rows = self._have.cheap(side, MAX_LEAVES)
         known: dict[Part, Found] = {}
         for row, part in enumerate(parts(np.asarray(rows.values == goal, bool))):
             if part and part not in known:
@@ -82,14 +103,9 @@ class StringGoals:
         def ask(part: Part) -> Found | None:
             return leaf.find(examples(part), most)
 
-        asks = MAX_ASKS if most else 0
-        flags = self._flags(choose.arguments[0])
-        return Branches(choose, flags, known.items(), ask, right, asks, stop).grow((1 << len(goal)) - 1, MAX_DEPTH)
-
-    def _flags(self, nonterminal: str) -> Rows:
-        if nonterminal not in self._known_flags:
-            self._known_flags[nonterminal] = self._have.flags(nonterminal)
-        return self._known_flags[nonterminal]
+        nests = any(inner.arguments[1:] == (side, side) for inner in self._have.productions(side, "ite"))
+        branches = Branches(choose, self._have.flags(flag), known.items(), ask, right, MAX_ASKS if most else 0, stop)
+        return branches.grow((1 << len(goal)) - 1, MAX_DEPTH if nests else 1)
 
 
 def _cost(found: Found) -> int:
@@ -117,6 +133,8 @@ class _Leaf:
             found.append(self._sum(nonterminal, goal, here, depth=1))
             if not nested:
                 found.append(self._read(nonterminal, goal, here, most))
+        elif sort == BOOL:
+            found.append(_equal(self._have.flags(nonterminal).on(here), goal))
         return min((each for each in found if each is not None and each[0] <= most), key=_cost, default=None)
 
     # --- strings ------------------------------------------------------------------------------------------------
