@@ -83,11 +83,7 @@ class WrittenGrammar:
         Raises GrammarError where the start derives no term.
         """
         bodies, free = _Flattening(self, tuple(constants)).closed()
-        bodies = _productive(bodies)
-        if self.start not in bodies:
-            raise GrammarError(f"the grammar derives no term from {self.start}: every rule leads back to itself")
-        edges = {name: {part: None for _, parts in bodies[name] for part in parts} for name in bodies}
-        bodies = {name: bodies[name] for name in _closure(self.start, edges)}
+        bodies = _reached(_productive(bodies), self.start)
         merged = _merged(bodies, free)
         rows = {
             Production(name, operator, tuple(merged[part] for part in parts)): None
@@ -96,6 +92,32 @@ class WrittenGrammar:
             for operator, parts in bodies[name]
         }
         return Grammar(self.signature, self.start, tuple(rows), free & set(merged.values()))
+
+
+def restricted(grammar: Grammar, names: Iterable[str]) -> Grammar:
+    """The grammar without the operators that are not among ``names``; variables and literals stay.
+
+    Raises GrammarError for a name it does not have, and where nothing can be derived any more.
+    """
+    known = {row.operator.name for row in grammar.productions if row.arguments}
+    kept = set(names)
+    if unknown := sorted(kept - known):
+        raise GrammarError(f"the grammar has no operator {unknown[0]!r}; it has {', '.join(sorted(known))}")
+    bodies: Bodies = {name: {} for name in grammar.sorts}
+    for row in grammar.productions:
+        if not row.arguments or row.operator.name in kept:
+            bodies[row.nonterminal][row.operator, row.arguments] = None
+    bodies = _reached(_productive(bodies), grammar.start)
+    rows = (row for row in grammar.productions if (row.operator, row.arguments) in bodies.get(row.nonterminal, ()))
+    return replace(grammar, productions=tuple(rows), constants=grammar.constants & bodies.keys())
+
+
+def _reached(bodies: Bodies, start: str) -> Bodies:
+    """Without the nonterminals that no term of ``start`` comes through."""
+    if start not in bodies:
+        raise GrammarError(f"the grammar derives no term from {start}: every rule leads back to itself")
+    edges = {name: {part: None for _, parts in bodies[name] for part in parts} for name in bodies}
+    return {name: bodies[name] for name in _closure(start, edges)}
 
 
 class _Flattening:

@@ -1,0 +1,35 @@
+"""Objects of the user's own code, by the name ``package.module:NAME``; the current folder is looked in, too."""
+
+from __future__ import annotations
+
+import os
+import sys
+from importlib import import_module
+from typing import Any
+
+from dsl.operators import GrammarError
+
+
+def load(name: str) -> Any:
+    """What ``NAME`` is in ``package.module``; raises GrammarError, saying what is missing.
+
+    >>> load("math:pi")
+    3.141592653589793
+    """
+    module, colon, attribute = name.partition(":")
+    if not (module and colon and attribute):
+        raise GrammarError(f"expected package.module:NAME, got {name!r}")
+    if os.getcwd() not in sys.path:
+        sys.path.append(os.getcwd())  # last, so that no file there hides a package of ours
+    try:
+        found: Any = import_module(module)
+    except ModuleNotFoundError as error:
+        raise GrammarError(f"no module {error.name!r} for {name!r}; install it, or start where it lies") from None
+    except Exception as error:
+        raise GrammarError(f"importing {module!r} failed with {type(error).__name__}: {error}") from error
+    for part in attribute.split("."):
+        if not hasattr(found, part):
+            known = ", ".join(sorted(key for key in vars(found) if not key.startswith("_"))) or "nothing"
+            raise GrammarError(f"{module!r} has no {attribute!r}; it has {known}")
+        found = getattr(found, part)
+    return found

@@ -1,0 +1,236 @@
+"""``distill solve FILE.sl``: a SyGuS problem in, functions out, in SyGuS-IF and in Python, with what was proved.
+
+Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard output, progress to standard error.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+if TYPE_CHECKING:
+    from cegis import Outcome, Round
+    from cegis.racing import Searcher
+    from cegis.solution import Solution
+    from cegis.sygus import SygusProblem
+    from dsl.grammar import Grammar
+
+SOLVED, NOT_SOLVED = 0, 1
+OWN = "own"  # the name of our search, which always runs
+
+
+@click.command()
+@click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
+@click.option("--backend", help="The solver that verifies.  [default: z3, or cvc5 where there are strings]")
+@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds of wall clock.")
+@click.option("--memory-limit", "memory_mb", default=2048, show_default=True, help="MiB for what the search remembers.")
+@click.option(
+    "--searcher",
+    "searchers",
+    multiple=True,
+    help="Who may propose beside our own search: cvc5, horn, or package.module:NAME; own for nobody. Repeatable.  "
+    "[default: cvc5 and horn]",
+)
+@click.option("--grammar", help="A grammar of your own, package.module:NAME, in place of the file's.")
+@click.option("--operators", help='Only these operators of the grammar, as in "+,-,ite".')
+@click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the search.")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+def solve(
+    file: Path,
+    backend: str | None,
+    seconds: float,
+    memory_mb: int,
+    searchers: tuple[str, ...],
+    grammar: str | None,
+    operators: str | None,
+    seed: int,
+    as_json: bool,
+    quiet: bool,
+) -> int:
+    """Find the functions that FILE (SyGuS-IF 2.1) asks for, and prove them right."""
+    from pysmt.environment import Environment
+
+    from backends import get
+    from cegis import Budget, Found
+    from cegis.refutation import logic_of
+    from cegis.solving import solve as solution_of
+    from cegis.sygus import read
+
+    if seconds <= 0 or memory_mb < 1:
+        raise click.ClickException(f"expected positive limits, got {seconds:g} s and {memory_mb} MiB")
+    try:
+        problem = read(file)
+        grammars = _restricted(problem, _grammars(problem, grammar), operators)
+        solver = get(backend or _default_backend(problem))
+        with solver.open(Environment(), logic_of(problem.spec)):
+            pass  # a solver that is missing or has no such logic is bad input, found before any work
+        others = [_searcher(name, memory_mb) for name in searchers or ("cvc5", "horn") if name != OWN]
+        outcome = solution_of(
+            problem.spec,
+            grammars,
+            backend=solver,
+            budget=Budget(seconds=seconds, memory_mb=memory_mb),
+            searchers=others,
+            seed=seed,
+            on_event=_silent if quiet or as_json else _tell,
+        )
+    except RecursionError:
+        raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
+    click.echo(json.dumps(_json(file, outcome), ensure_ascii=False, indent=2) if as_json else _text(outcome))
+    return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
+
+
+def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar | None]:
+    """The grammars of the file, or the user's for every function that has its parameters and sort."""
+    from dsl.grammar import Grammar
+    from tasks.named import load
+
+    if name is None:
+        return problem.grammars
+    own = load(name)
+    if not isinstance(own, Grammar):
+        raise click.ClickException(f"expected a Grammar at {name}, got {type(own).__name__}")
+    fitting = [function.name for function in problem.spec.functions if function.signature == own.signature]
+    if not fitting:
+        wanted = ", ".join(f"{f.name}{_shape(f.signature)}" for f in problem.spec.functions)
+        raise click.ClickException(f"the grammar {name} is for {_shape(own.signature)}, the file asks for {wanted}")
+    return {**problem.grammars, **dict.fromkeys(fitting, own)}
+
+
+def _shape(signature: Any) -> str:
+    """``(x: Int, y: Int) -> Int``"""
+    parameters = getattr(signature, "parameters", None)
+    if parameters is None:
+        return "sequences"
+    return f"({', '.join(f'{name}: {sort.name}' for name, sort in parameters)}) -> {signature.result.name}"
+
+
+def _restricted(
+    problem: SygusProblem, grammars: Mapping[str, Grammar | None], operators: str | None
+) -> Mapping[str, Grammar | None]:
+    from cegis.sygus.productions import restricted
+    from dsl.defaults import default_grammar
+
+    if operators is None:
+        return grammars
+    names = [name.strip() for name in operators.split(",") if name.strip()]
+    literals = [term.operator for term in problem.literals]
+    return {
+        function.name: restricted(
+            grammars[function.name] or default_grammar(function.signature, problem.logic, literals), names
+        )
+        for function in problem.spec.functions
+    }
+
+
+def _default_backend(problem: SygusProblem) -> str:
+    """z3, but cvc5 for strings: PySMT does not hand them to z3, which has to be told in text, by its own program."""
+    from dsl.operators import STRING
+
+    sorts = {sort for _, sort in problem.spec.variables}
+    for function in problem.spec.functions:
+        sorts |= {function.signature.result, *(sort for _, sort in function.signature.parameters)}
+    return "cvc5" if STRING in sorts else "z3"
+
+
+def _searcher(name: str, memory_mb: int) -> Searcher:
+    """A searcher by its short name, or the user's: an object, or a class to make one of."""
+    from cegis.searchers import SEARCHERS
+    from tasks.named import load
+
+    if name in SEARCHERS:
+        return SEARCHERS[name](memory_mb=memory_mb)
+    if ":" not in name:
+        known = ", ".join((OWN, *SEARCHERS))
+        raise click.ClickException(f"unknown searcher {name!r}; known: {known}, or your own package.module:NAME")
+    found = load(name)
+    made = found() if isinstance(found, type) else found
+    missing = [attribute for attribute in ("name", "delay", "search") if not hasattr(made, attribute)]
+    if missing:
+        raise click.ClickException(f"the searcher {name} has no {missing[0]!r}; it needs name, delay and search")
+    return made
+
+
+def _silent(event: Round) -> None:
+    """Progress that nobody wants to see."""
+
+
+def _tell(event: Round) -> None:
+    from cegis import Counterexample, Unknown, Valid
+
+    match event.verdict:
+        case Valid():
+            result = "accepted"
+        case Counterexample(inputs):
+            result = f"refuted by {', '.join(map(repr, inputs))}" if inputs else "refuted"
+        case Unknown(reason):
+            result = f"undecided: {reason}"
+    click.echo(f"  round {event.number}: {event.program.size} operators, {result}", err=True)
+
+
+def _text(outcome: Outcome) -> str:
+    from cegis import Found
+
+    match outcome:
+        case Found(program=solution, claims=claims, notes=notes):
+            answer = "\n".join(["(", *solution.text.splitlines(), ")"])
+            proved = [f"The answer {claim.sentence}." for claim in claims]
+            return "\n\n".join([answer, *_sources(solution), "\n".join([*proved, *notes])])
+    status, reason = _status(outcome)
+    return f"{'infeasible' if status == 'infeasible' else 'fail'}\n\n{reason}"
+
+
+def _sources(solution: Solution) -> Iterable[str]:
+    return (program.source(function.name).rstrip() for function, program in solution.programs.items())
+
+
+def _status(outcome: Outcome) -> tuple[str, str]:
+    """``solved``, ``infeasible`` or ``stopped``, and why."""
+    from cegis import Differs, Exhausted, Found, Stopped
+
+    match outcome:
+        case Found():
+            return "solved", ""
+        case Exhausted(examples=examples):
+            return "infeasible", f"no program of the grammar is right at these {len(examples)} inputs"
+        case Stopped(reason=reason) | Differs(reason=reason):
+            return "stopped", reason
+
+
+def _json(file: Path, outcome: Outcome) -> dict[str, Any]:
+    from cegis import Found
+
+    status, reason = _status(outcome)
+    solution = outcome.program if isinstance(outcome, Found) else None
+    statistics = outcome.statistics
+    return {
+        "file": str(file),
+        "status": status,
+        "reason": reason,
+        "functions": [
+            {
+                "name": function.name,
+                "sygus": program.sygus(function.name),
+                "python": program.source(function.name),
+                "size": program.size,
+                "cost": program.cost,
+            }
+            for function, program in (solution.programs.items() if solution else ())
+        ],
+        "searcher": solution.searcher if solution else "",
+        "claims": [claim.sentence for claim in outcome.claims] if isinstance(outcome, Found) else [],
+        "statistics": {
+            "candidates": statistics.candidates,
+            "candidates_per_second": statistics.candidates_per_second,
+            "memory_mb": statistics.memory_mb,
+            "rounds": statistics.rounds,
+            "examples": statistics.examples,
+            "search_seconds": statistics.search_seconds,
+            "check_seconds": statistics.check_seconds,
+        },
+    }

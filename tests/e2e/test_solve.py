@@ -1,0 +1,178 @@
+"""``distill solve``: a file in, the functions and the proof out, and one line for what cannot be done."""
+
+from __future__ import annotations
+
+import json
+import textwrap
+
+import pytest
+
+from cegis.sygus import read, read_answer
+from tasks.main import main
+
+MAX = """
+(set-logic LIA)
+(synth-fun larger ((x Int) (y Int)) Int
+  ((S Int) (B Bool))
+  ((S Int (x y 0 1 (+ S S) (- S S) (ite B S S)))
+   (B Bool ((<= S S) (not B)))))
+(declare-var x Int)
+(declare-var y Int)
+(constraint (>= (larger x y) x))
+(constraint (>= (larger x y) y))
+(constraint (or (= x (larger x y)) (= y (larger x y))))
+(check-synth)
+"""
+LOWEST = """
+(set-logic BV)
+(synth-fun lowest ((x (_ BitVec 16))) (_ BitVec 16))
+(declare-var x (_ BitVec 16))
+(constraint (= (lowest x) (bvand x (bvneg x))))
+(check-synth)
+"""
+STRINGS = """
+(set-logic SLIA)
+(synth-fun shout ((s String)) String ((S String)) ((S String (s "!" (str.++ S S)))))
+(constraint (= (shout "a") "a!"))
+(constraint (= (shout "bc") "bc!"))
+(check-synth)
+"""
+COUNTER = """
+(set-logic LIA)
+(synth-inv inv ((n Int)))
+(define-fun pre ((n Int)) Bool (= n 0))
+(define-fun trans ((n Int) (n! Int)) Bool (and (< n 10) (= n! (+ n 1))))
+(define-fun post ((n Int)) Bool (<= n 10))
+(inv-constraint inv pre trans post)
+(check-synth)
+"""
+IMPOSSIBLE = """
+(set-logic LIA)
+(synth-fun f ((x Int)) Int ((S Int)) ((S Int (x 0))))
+(declare-var x Int)
+(constraint (= (f x) 1))
+(check-synth)
+"""
+
+
+@pytest.fixture
+def solve(tmp_path, monkeypatch, capsys):
+    """``solve(text, *options)`` in an empty folder: exit code, standard output, standard error."""
+    monkeypatch.chdir(tmp_path)
+
+    def run(text, *options):
+        (tmp_path / "file.sl").write_text(text, encoding="utf-8")
+        with pytest.raises(SystemExit) as ended:
+            main(["solve", "file.sl", "--time-limit", "20", "--searcher", "own", *options])
+        out, err = capsys.readouterr()
+        return ended.value.code, out, err
+
+    return run
+
+
+@pytest.mark.needs("z3", "cvc5")
+@pytest.mark.parametrize("text", [MAX, LOWEST, STRINGS, COUNTER])
+def test_an_answer_is_printed_in_both_languages_with_what_was_proved(solve, tmp_path, text):
+    code, out, err = solve(text)
+    assert code == 0, out + err
+    problem = read(tmp_path / "file.sl")
+    answer, python = out.split("\n)\n", 1)
+    (name, term), *_ = read_answer(answer + "\n)", problem).items()
+    written = problem.written[name]
+    assert written is None or written.derives(term)
+    assert f"def {name}(" in python
+    assert "The answer satisfies" in python
+    assert "round 1" in err
+
+
+@pytest.mark.needs("z3")
+def test_the_python_text_is_the_answer(solve):
+    code, out, _ = solve(MAX, "--quiet", "--json")
+    found = json.loads(out)
+    function = found["functions"][0]
+    made = {}
+    exec(function["python"], made)
+    assert (code, found["status"], found["reason"], found["searcher"]) == (0, "solved", "", "enumeration")
+    assert [made["larger"](3, 5), made["larger"](5, 3), made["larger"](-2, -2)] == [5, 5, -2]
+    assert function["sygus"].startswith("(define-fun larger ((x Int) (y Int)) Int (ite ")
+    assert function["size"] == function["cost"] == 6
+    assert len(found["claims"]) == 1
+    assert found["statistics"]["rounds"] >= 1
+
+
+@pytest.mark.needs("z3")
+def test_a_grammar_without_a_solution_is_infeasible(solve):
+    code, out, _ = solve(IMPOSSIBLE, "--json")
+    found = json.loads(out)
+    assert (code, found["status"], found["functions"]) == (1, "infeasible", [])
+    assert found["reason"].startswith("no program of the grammar is right at these")
+    assert solve(IMPOSSIBLE)[1].startswith("infeasible\n\nno program of the grammar")
+
+
+@pytest.mark.needs("z3")
+def test_operators_can_be_left_out(solve):
+    assert solve(MAX, "--operators", "<=,ite")[0] == 0
+    code, _, err = solve(MAX, "--operators", "ite,max")
+    assert (code, err) == (2, "distill: the grammar has no operator 'max'; it has +, -, <=, ite, not\n")
+    assert solve(MAX, "--operators", "+")[0] == 1
+
+
+OWN_GRAMMAR = """
+from dsl.grammar import Grammar, Production
+from dsl.operators import BOOL, INT
+from dsl.scalars import ScalarSignature, variable
+from dsl.theory import find
+
+signature = ScalarSignature((("x", INT), ("y", INT)), INT)
+rows = (
+    Production("value", variable("x", INT)),
+    Production("value", variable("y", INT)),
+    Production("value", find("ite", (BOOL, INT, INT)), ("test", "value", "value")),
+    Production("test", find("<", (INT, INT)), ("value", "value")),
+)
+grammar = Grammar(signature, "value", rows)
+"""
+
+
+@pytest.mark.needs("z3")
+def test_a_grammar_of_the_user_takes_the_place_of_the_files(solve, tmp_path):
+    (tmp_path / "own_grammar_of_max.py").write_text(OWN_GRAMMAR)
+    code, out, _ = solve(MAX, "--grammar", "own_grammar_of_max:grammar")
+    assert code == 0
+    assert "(ite (< " in out
+    code, _, err = solve(LOWEST, "--grammar", "own_grammar_of_max:grammar")
+    assert (code, err) == (
+        2,
+        "distill: the grammar own_grammar_of_max:grammar is for (x: Int, y: Int) -> Int, "
+        "the file asks for lowest(x: (_ BitVec 16)) -> (_ BitVec 16)\n",
+    )
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        (("--searcher", "zip"), "unknown searcher 'zip'; known: own, cvc5, horn, or your own package.module:NAME"),
+        (("--searcher", "math:pi"), "the searcher math:pi has no 'name'; it needs name, delay and search"),
+        (("--grammar", "math:pi"), "expected a Grammar at math:pi, got float"),
+        (("--grammar", "math"), "expected package.module:NAME, got 'math'"),
+        (
+            ("--grammar", "no_such_module:g"),
+            "no module 'no_such_module' for 'no_such_module:g'; install it, or start where it lies",
+        ),
+        (("--time-limit", "0"), "expected positive limits, got 0 s and 2048 MiB"),
+        (("--backend", "bitwuzla"), "bitwuzla is not set up for QF_LIA; it decides QF_BV, QF_UF"),
+    ],
+)
+def test_bad_options_are_one_line(solve, options, message):
+    code, out, err = solve(MAX, *options)
+    assert (code, out, err) == (2, "", f"distill: {message}\n")
+
+
+def test_a_bad_file_is_one_line_with_its_place(solve):
+    text = textwrap.dedent("""\
+        (set-logic LIA)
+        (synth-fun f ((x Int)) Int)
+        (constraint (= (g 1) 2))
+        """)
+    code, out, err = solve(text)
+    assert (code, out, err) == (2, "", "distill: file.sl:3:17: unknown function 'g'\n")
