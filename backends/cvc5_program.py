@@ -1,6 +1,6 @@
 """cvc5's SyGuS engine as a program: a problem on standard input, the answer on standard output.
 
-Run by path as ``python -P cvc5_program.py CPU_SECONDS '{"option": "value"}'``, so that nothing but cvc5 is imported. It
+Run by path as ``python -P cvc5_program.py '{"option": "value"}'``, so that nothing but cvc5 is imported. It
 reads to a line ``(echo "word")``, answers and says the word, which is how ``backends.program`` talks to any solver.
 ``incremental=false`` is needed: cvc5's Python interface starts with true, which silently switches off its strategies
 for examples, invariants and single invocations (``setDefaultsSygus`` in cvc5's ``set_defaults.cpp``).
@@ -9,7 +9,6 @@ for examples, invariants and single invocations (``setDefaultsSygus`` in cvc5's 
 from __future__ import annotations
 
 import json
-import resource
 import sys
 from collections.abc import Mapping
 
@@ -17,10 +16,8 @@ ECHO = '(echo "'
 
 
 def main() -> None:
-    """Answer one problem under a limit on CPU time."""
-    limit, options = int(sys.argv[1]), json.loads(sys.argv[2])
-    resource.setrlimit(resource.RLIMIT_CORE, (0, 0))
-    resource.setrlimit(resource.RLIMIT_CPU, (limit, limit))
+    """Answer one problem."""
+    options = json.loads(sys.argv[1])
     lines: list[str] = []
     for line in sys.stdin:
         if line.startswith(ECHO):

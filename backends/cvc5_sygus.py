@@ -7,14 +7,13 @@ configurations differ in how it enumerates and none is best everywhere; a race o
 from __future__ import annotations
 
 import json
-import math
 import sys
 from collections.abc import Mapping
 from pathlib import Path
 from types import MappingProxyType
 
 from backends.answer import BackendError
-from backends.search import Answered, Infeasible, Interrupt, NoAnswer, ask
+from backends.search import Answered, Infeasible, NoAnswer, Stop, ask, never
 from backends.sexpression import shown
 
 PROGRAM = Path(__file__).with_name("cvc5_program.py")
@@ -34,15 +33,15 @@ def cvc5_answer(
     seconds: float,
     memory_mb: int | None = None,
     seed: int = 0,
-    interrupt: Interrupt | None = None,
+    stop: Stop = never,
 ) -> Answered | Infeasible | NoAnswer:
     """cvc5's answer to a problem in SyGuS-IF 2.1, unverified.
 
     ``seconds`` is wall-clock time and includes the start. Raises BackendError for an option that cvc5 does not know.
     """
     settings = json.dumps({"seed": str(seed), **options})
-    command = (sys.executable, "-P", str(PROGRAM), str(math.ceil(seconds) + 1), settings)
-    match ask("cvc5", command, [text], seconds=seconds, memory_mb=memory_mb, interrupt=interrupt):
+    command = (sys.executable, "-P", str(PROGRAM), settings)
+    match ask("cvc5", command, [text], seconds=seconds, memory_mb=memory_mb, stop=stop):
         case NoAnswer() as none:
             return none
         case [[["define-fun", *_], *_] as functions]:

@@ -1,22 +1,35 @@
 """Solvers that search for functions themselves: one question, one answer, in a process that can be killed.
 
 ``ask`` starts a program, gives it a script and reads its reply as s-expressions. It holds a wall-clock limit, the
-program keeps the CPU and memory limits it is given, and an ``Interrupt`` ends it from another thread. However ``ask``
-is left, nothing is left running. What these answers say is never trusted: who asked has to verify it.
+system those on CPU time and memory, and a ``stop`` that turns true ends the program. However ``ask`` is left, nothing
+is left running (``backends.launcher``). What these answers say is never trusted: who asked has to verify it.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+import math
+import os
+import sys
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from threading import Event, RLock
+from pathlib import Path
+from threading import Event, Thread
 from time import monotonic
 
 from backends.answer import Limits
 from backends.process import DiedError
 from backends.program import Program
 from backends.sexpression import Expression
+
+LAUNCHER = str(Path(__file__).with_name("launcher.py"))
+POLL_SECONDS = 0.02
+STOPPED = "stopped from outside"
+Stop = Callable[[], bool]
+
+
+def never() -> bool:
+    """Nothing stops it but its limits."""
+    return False
 
 
 @dataclass(frozen=True)
@@ -40,36 +53,6 @@ class NoAnswer:
     reason: str
 
 
-class Interrupt(Event):
-    """An event that, once set, also ends every program asked under it; hand one to all searchers of a race."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self._programs: set[Program] = set()
-        self._lock = RLock()
-
-    def set(self) -> None:
-        """End what runs; whatever is asked afterwards is not begun."""
-        with self._lock:
-            super().set()
-            for program in self._programs:
-                program.end()
-
-    @contextmanager
-    def over(self, program: Program) -> Iterator[None]:
-        """The block in which ``program`` is asked; it is dead afterwards."""
-        with self._lock:
-            self._programs.add(program)
-            if self.is_set():
-                program.end()
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._programs.remove(program)
-            program.kill()
-
-
 def ask(
     name: str,
     command: tuple[str, ...],
@@ -77,16 +60,30 @@ def ask(
     *,
     seconds: float,
     memory_mb: int | None = None,
-    interrupt: Interrupt | None = None,
+    stop: Stop = never,
 ) -> list[Expression] | NoAnswer:
-    """What the program prints for ``script``; raises BackendError when it cannot be started or prints nonsense."""
-    deadline, interrupt = monotonic() + seconds, interrupt or Interrupt()
-    limits = Limits(seconds, memory_mb)
-    if interrupt.is_set():
-        return NoAnswer("interrupted")
-    program = Program(name, command, memory_mb)
-    with interrupt.over(program):
-        try:
-            return program.say(script, deadline)
-        except DiedError as death:
-            return NoAnswer("interrupted" if interrupt.is_set() else death.sentence(limits))
+    """What the program prints for ``script``; raises BackendError when it cannot be started or prints nonsense.
+
+    ``stop()`` is asked now and then, in another thread; once it is true, the program is ended.
+    """
+    deadline, limits = monotonic() + seconds, Limits(seconds, memory_mb)
+    if stop():
+        return NoAnswer(STOPPED)
+    limited = (sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(math.ceil(seconds) + 1), *command)
+    program, ended = Program(name, limited, memory_mb), Event()
+    watcher = Thread(target=_watch, args=(program, stop, ended), daemon=True)
+    try:
+        watcher.start()
+        return program.say(script, deadline)
+    except DiedError as death:
+        return NoAnswer(STOPPED if stop() else death.sentence(limits))
+    finally:
+        program.kill()
+        ended.set()
+
+
+def _watch(program: Program, stop: Stop, ended: Event) -> None:
+    while not ended.wait(POLL_SECONDS):
+        if stop():
+            program.end()
+            return

@@ -46,7 +46,8 @@ def _core(solver: Any) -> list[str]:
     return [str(literal.decl().name()) for literal in solver.z3.unsat_core()]
 
 
-def _program() -> str:
+def program() -> str:
+    """The path of the program in Z3's package; raises BackendError where there is none."""
     found = shutil.which("z3", path=sysconfig.get_path("scripts"))
     if found is None:
         raise BackendError("z3 takes strings through its own program, which this installation of z3-solver lacks; "
@@ -62,14 +63,14 @@ class _Z3(PysmtBackend):
             return super().engine(environment, logic, seed, limits, hard)
         from backends.smtlib_process import SmtlibProcess
 
-        program = SmtlibProcess(
+        hosted = SmtlibProcess(
             name=self.name,
-            command=(_program(), "-in", "-smt2"),
+            command=(program(), "-in", "-smt2"),
             seconds="(set-option :timeout {milliseconds})",
             seed="(set-option :smt.random_seed {seed})",
             cores=True,
         )
-        return program.engine(environment, logic, seed, limits, hard)
+        return hosted.engine(environment, logic, seed, limits, hard)
 
 
 Z3 = _Z3(

@@ -37,7 +37,7 @@ class Clause:
         return tuple(dict.fromkeys(inner for part in parts for inner in subterms(part) if inner.operator.is_variable))
 
 
-class _NotHorn(Exception):
+class _NotHornError(Exception):
     """The specification is of another kind."""
 
 
@@ -53,22 +53,24 @@ def clauses(spec: FormulaSpec) -> tuple[Clause, ...] | None:
             for term in spec.constraints
             for literals in _split(inlined(term), True, calls)
         ]
-    except _NotHorn:
+    except _NotHornError:
         return None
     return tuple(dict.fromkeys(found))
 
 
 def _clause(literals: Literals, assumptions: tuple[Term, ...], calls: set[Operator]) -> Clause:
-    facts, premises, conclusions = list(assumptions), [], []
+    facts = list(assumptions)
+    premises: list[Term] = []
+    conclusions: list[Term] = []
     for term, holds in literals:
         if term.operator not in calls:
             facts.append(negation(term) if holds else term)
         elif any(_has_call(argument, calls) for argument in term.arguments):
-            raise _NotHorn
+            raise _NotHornError
         else:
             (conclusions if holds else premises).append(term)
     if len(conclusions) > 1:
-        raise _NotHorn
+        raise _NotHornError
     return Clause(tuple(facts), tuple(premises), conclusions[0] if conclusions else None)
 
 
@@ -99,7 +101,7 @@ def _split(term: Term, holds: bool, calls: set[Operator]) -> tuple[Literals, ...
             same = holds == (name == "=")
             first = _either(_split(parts[0], False, calls), _split(parts[1], same, calls))
             return (*first, *_either(_split(parts[0], True, calls), _split(parts[1], not same, calls)))
-    raise _NotHorn
+    raise _NotHornError
 
 
 def _either(*sides: tuple[Literals, ...]) -> tuple[Literals, ...]:
@@ -107,7 +109,7 @@ def _either(*sides: tuple[Literals, ...]) -> tuple[Literals, ...]:
     for side in sides:
         found *= len(side)
     if found > MOST_CLAUSES:
-        raise _NotHorn
+        raise _NotHornError
     return tuple(_joined(choice) for choice in product(*sides))
 
 

@@ -7,12 +7,11 @@ that have no row, are no answer. Integers, Booleans and bit-vectors; Spacer is a
 
 from __future__ import annotations
 
-import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
-from backends.search import Infeasible, Interrupt, NoAnswer, ask
+from backends.search import Infeasible, NoAnswer, Stop, ask, never
 from backends.sexpression import Expression, shown
 from backends.z3 import program
 from cegis.clauses import Clause, clauses
@@ -23,7 +22,7 @@ from cegis.sygus.terms import Scope, read_term
 from dsl.operators import STRING, GrammarError, Term
 
 CONFIGURATIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
-    {"default": {}, "global": {"fp.spacer.global": "true"}}
+    {"global": {"fp.spacer.global": "true"}, "local": {}}
 )
 
 
@@ -38,10 +37,10 @@ def spacer(
     spec: FormulaSpec,
     *,
     seconds: float,
-    options: Mapping[str, str] = CONFIGURATIONS["default"],
+    options: Mapping[str, str] = CONFIGURATIONS["global"],
     memory_mb: int | None = None,
     seed: int = 0,
-    interrupt: Interrupt | None = None,
+    stop: Stop = never,
 ) -> Conditions | Infeasible | NoAnswer:
     """Conditions that satisfy ``spec`` as Spacer says, unverified; NoAnswer where it is not made of Horn clauses."""
     found = clauses(spec)
@@ -51,8 +50,8 @@ def spacer(
         return NoAnswer("Spacer does not take strings")
     settings = {"fp.spacer.random_seed": str(seed), **options}
     commands = [*(f"(set-option :{name} {value})" for name, value in settings.items()), *script(spec, found)]
-    command = (program(), "-in", "-smt2", f"-T:{math.ceil(seconds) + 1}")
-    match ask("z3", command, commands, seconds=seconds, memory_mb=memory_mb, interrupt=interrupt):
+    command = (program(), "-in", "-smt2")
+    match ask("z3", command, commands, seconds=seconds, memory_mb=memory_mb, stop=stop):
         case NoAnswer() as none:
             return none
         case ["sat", [*model]]:
