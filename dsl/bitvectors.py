@@ -76,8 +76,9 @@ def find(name: str, sorts: tuple[Sort, ...]) -> Operator | None:
     if name == "concat" and len(sorts) == 2:
         return _concat(sorts[0].width, sorts[1].width)
     if name.startswith("(_ ") and len(sorts) == 1:
-        kind, *indices = name[3:-1].split()
-        if INDEXED.get(kind) == len(indices) and all(index.isdecimal() for index in indices):
+        kind, _, rest = name[3:-1].partition(" ")
+        indices = rest.split()
+        if INDEXED.get(kind) == len(indices) and all(index.isascii() and index.isdecimal() for index in indices):
             return _indexed(kind, tuple(map(int, indices)), sorts[0].width)
     return next((row for row in rows(sorts[0].width) if row.name == name and row.arguments == sorts), None)
 

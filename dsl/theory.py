@@ -7,7 +7,7 @@ a name and the sorts it is applied to; ``literal`` makes a constant; ``define`` 
 from __future__ import annotations
 
 import difflib
-from functools import cache
+from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
@@ -49,9 +49,9 @@ def _unknown(name: str, sorts: tuple[Sort, ...]) -> str:
     kind = name[3:-1].split()[0] if name.startswith("(_ ") and name[3:-1].split() else name
     got = f"({', '.join(sort.name for sort in sorts)})"
     if kind not in names():
-        near = difflib.get_close_matches(kind, names(), n=1)
-        meant = f"did you mean {near[0]!r}? " if near else ""
-        return f"unknown operator {name!r}; {meant}the known ones are {', '.join(names())}"
+        near = difflib.get_close_matches(kind, names())
+        hint = f"did you mean {' or '.join(near)}?" if near else f"the known ones are {', '.join(names())}"
+        return f"unknown operator {name!r}; {hint}"
     expected = [f"({', '.join(sort.name for sort in row.arguments)})" for row in ROWS if row.name == kind]
     if kind == "=":
         expected = ["two arguments of one sort"]
@@ -74,8 +74,12 @@ def literal(value: Value, sort: Sort) -> Operator:
     if not belongs(value, sort):
         raise GrammarError(f"expected a value of sort {sort.name}, got {value!r}")
 
+    @lru_cache(maxsize=8)
+    def constant(examples: int, exact: bool) -> Any:
+        return np.broadcast_to(column(sort, [value], exact=exact), (examples,))
+
     def numpy(inputs: Any) -> Any:
-        return np.broadcast_to(column(sort, [value], exact=inputs.exact), (inputs.examples,))
+        return constant(inputs.examples, inputs.exact)
 
     def smt(symbols: Any) -> Any:
         if sort.width:
