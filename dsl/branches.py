@@ -80,11 +80,8 @@ class Branches:
         splits = self._divided(part)
         found = [tree for split in splits[:MAX_SPLITS] if (tree := self._pair(part, split)) is not None]
         if not found and depth > 1:
-            half = [split for split in splits if self._share(part, split)]
-            half.sort(key=lambda split: -self._share(part, split))
-            for split in half[:MAX_DEEP]:
-                then, other = self.grow(part & split.then, depth - 1), self.grow(part & ~split.then, depth - 1)
-                found += [tree for tree in [self._joined(split, then, other)] if tree is not None]
+            splits.sort(key=lambda split: -self._share(part, split))
+            found = [tree for split in splits[:MAX_DEEP] if (tree := self._deep(part, split, depth)) is not None]
         return min(found, key=lambda tree: tree[0], default=None)
 
     def _divided(self, part: Part) -> list[Split]:
@@ -108,6 +105,14 @@ class Branches:
         sides = (part & split.then, part & ~split.then)
         if all(self._leaf(side) is not None for side in sorted(sides, key=int.bit_count, reverse=True)):
             return self._joined(split, self._leaf(sides[0]), self._leaf(sides[1]))
+        return None
+
+    def _deep(self, part: Part, split: Split, depth: int) -> Found | None:
+        """Two trees; the side that is known, or small, is the likelier to have one."""
+        sides = (part & split.then, part & ~split.then)
+        likely = sorted(sides, key=lambda side: (self._cheapest(side) is None, side.bit_count()))
+        if all(self.grow(side, depth - 1) is not None for side in likely):
+            return self._joined(split, self.grow(sides[0], depth - 1), self.grow(sides[1], depth - 1))
         return None
 
     def _leaf(self, part: Part) -> Found | None:

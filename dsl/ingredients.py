@@ -81,9 +81,11 @@ class Ingredients:
     def numbers(self, nonterminal: str) -> Rows:
         """Cheap Int rows, positions, counts, and numbers written in the inputs, in order of cost."""
         if nonterminal not in self._numbers:
-            base = union(self.cheap(nonterminal, MAX_NUMBERS), *self._positions(nonterminal)).cheapest()
+            base = union(
+                self.cheap(nonterminal, MAX_NUMBERS), *self._positions(nonterminal), *self._counts(nonterminal)
+            ).cheapest()
             self._numbers[nonterminal] = base  # what numbers written in a source are cut by
-            more = union(base, *self._counts(nonterminal), *self._written(nonterminal))
+            more = union(base, *self._written(nonterminal))
             self._numbers[nonterminal] = more.cheapest()
         return self._numbers[nonterminal]
 
@@ -97,7 +99,7 @@ class Ingredients:
             begin = begin.take((begin.values == 0).all(axis=1)).cheapest(1)
             for _ in range(DEPTH):
                 found = product(find, (sources, marks, begin), MAX_WORK // 4)
-                found = found.take((found.values >= 0).any(axis=1)).cheapest(40)
+                found = found.take(np.flatnonzero((found.values >= 0).any(axis=1))).cheapest(40)
                 shifts = [s for s in self.productions(nonterminal, "+", "-") if s.arguments == (nonterminal,) * 2]
                 near = [product(shift, (found, steps), MAX_WORK) for shift in shifts]
                 yield union(found, *near)
@@ -106,7 +108,8 @@ class Ingredients:
 
     def _counts(self, nonterminal: str) -> Iterator[Rows]:
         for length in self.productions(nonterminal, "str.len"):
-            yield product(length, (self.removals(length.arguments[0]),), MAX_WORK)
+            name = length.arguments[0]
+            yield product(length, (union(self.sources(name), self.removals(name)),), MAX_WORK)
 
     def removals(self, nonterminal: str) -> Rows:
         """The inputs without their first one, two, ... marks of a kind."""

@@ -97,7 +97,7 @@ def _pairs(
     between: bool,
 ) -> tuple[Indices, Indices]:
     """Rows of ``begin`` and ``span`` that cut what the goal contains; the most telling example is looked at first."""
-    order = np.argsort((contained - (sizes - begin)).mean(axis=0), kind="stable")
+    order = np.argsort((contained - (sizes - begin)).sum(axis=0), kind="stable")
 
     def fits(first: Any, last: Any, example: int) -> Any:
         here, size = begin[first, example], span[last, example]
