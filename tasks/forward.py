@@ -78,7 +78,7 @@ def run(steps: tuple[Step, ...], x: Reals, ids: Ids, observe: Observe | None = N
         match step:
             case Affine(weight, bias):
                 flat = x.reshape(-1, x.shape[-1]) @ weight.T  # one product, not one per prompt
-                x = (flat if bias is None else flat + bias).reshape(*x.shape[:-1], -1)
+                x = (flat if bias is None else flat + bias).reshape(*x.shape[:-1], len(weight))
             case Norm():
                 x = _norm(step, x)
             case Activation(kind, slope):
@@ -129,7 +129,7 @@ def _attention(step: Attention, x: Reals, ids: Ids, observe: Observe | None) -> 
     scores = q @ k.swapaxes(-1, -2) * step.scale  # (prompts, heads, query, key)
     pattern = weights(step, scores, visible(step, ids)[:, None])
     y = (pattern @ v).swapaxes(1, 2)
-    return y.reshape(*y.shape[:2], -1)
+    return y.reshape(*y.shape[:2], y.shape[2] * y.shape[3])
 
 
 def visible(step: Attention, ids: Ids) -> NDArray[np.bool_]:
@@ -173,4 +173,4 @@ def _sparsemax(scores: Reals) -> Reals:
 
 def _heads(x: Reals, heads: int) -> Reals:
     """(prompts, T, heads * size) to (prompts, heads, T, size)."""
-    return x.reshape(*x.shape[:-1], heads, -1).swapaxes(1, 2)
+    return x.reshape(*x.shape[:-1], heads, x.shape[-1] // heads).swapaxes(1, 2)

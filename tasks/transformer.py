@@ -67,7 +67,10 @@ class Norm:
 
 @dataclass(frozen=True)
 class Activation:
-    """``gelu`` is ``x/2 (1 + erf(x/sqrt 2))``, ``gelu_tanh`` its tanh approximation; ``slope`` is for leaky_relu."""
+    """``gelu`` is ``x/2 (1 + erf(x/sqrt 2))``, ``gelu_tanh`` its tanh approximation; ``slope`` is for leaky_relu.
+
+    The slope is a real number; an execution in float32 may round it first.
+    """
 
     kind: Literal["relu", "leaky_relu", "gelu", "gelu_tanh"]
     slope: float = 0.0
@@ -76,7 +79,7 @@ class Activation:
         known = ("relu", "leaky_relu", "gelu", "gelu_tanh")
         if self.kind not in known:
             raise NetworkError(f"unknown activation {self.kind!r}; known: {', '.join(known)}")
-        if not 0 <= self.slope < 1:
+        if not isinstance(self.slope, int | float) or not 0 <= self.slope < 1:
             raise NetworkError(f"expected a slope from 0 to below 1, got {self.slope!r}")
 
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from cegis.domain import DEAD, Constraint
 from tasks.formats.loaded import Loaded, Question, assemble
-from tasks.formats.reading import affine, count, pick, read_numbers, read_object, require, stored_dtype
+from tasks.formats.reading import affine, count, one_of, pick, read_numbers, read_object, require, stored_dtype
 from tasks.network import NetworkError, check_tensors
 from tasks.transformer import Activation, Affine, Attention, Reals, Residual, Step, Transformer
 from tasks.untrusted import line_of, list_of, object_of, whole_of
@@ -57,8 +57,8 @@ def load(folder: Path, question: Question) -> Loaded:
     what = str(folder / FILES[0])
     config = pick(what, read_object(folder / FILES[0]), CONFIG, CONFIG_INERT)
     require(what, config, norm_variant="none", use_bias=True)
-    if config["attn_variant"] not in ("sparsemax", "softmax"):
-        raise NetworkError(f"{what}: attn_variant should be sparsemax or softmax, got {config['attn_variant']!r}")
+    one_of(f"{what}: attn_variant", config["attn_variant"], ("sparsemax", "softmax"))
+    one_of(f"{what}: activation_variant", config["activation_variant"], ("leaky_relu", "relu", "gelu"))
     sizes = {
         name: count(what, config, name) for name in ("vocab_size", "max_seq_len", "d_model", "n_layers", "n_heads")
     }
@@ -127,7 +127,8 @@ def _openers(folder: Path, task: str, length: int, letters: int) -> Constraint |
         return None
     said = object_of("case.json: input", read_object(folder / "case.json").get("input", {}), None)
     places = [word.strip(" []") for word in str(said.get("sequence", "")).split(",")][2:]
-    allowed = object_of("case.json: tasks", said.get("tasks", {}), None).get(task, {}).get("openers")
+    tasks = object_of("case.json: tasks", said.get("tasks", {}), None)
+    allowed = object_of(f"case.json: task {task}", tasks.get(task, {}), None).get("openers")
     if "opener" not in places or len(places) != length or allowed is None:
         return None
     openers = {whole_of("case.json: an opener", n) for n in list_of("case.json: openers", allowed)}
@@ -166,35 +167,38 @@ def _steps(config: dict[str, Any], weights: dict[str, Reals]) -> tuple[Step, ...
 
 
 def _pruned(folder: Path, task: str, config: dict[str, Any], weights: dict[str, Reals]) -> tuple[Step, ...]:
-    """The steps of the circuit: a wide stream, with columns for each node that is read."""
+    """The steps of the circuit: a wide stream, with columns for each node that is read and each b_o."""
     kept = _edges(folder / f"circuit_{task}.json", config)
     d, head = config["d_model"], config["d_model"] // config["n_heads"]
-    width, at = d, {"emb": slice(0, d)}
-    for layer in range(config["n_layers"]):
-        for node in (*(f"attn_{layer}_h_{h}" for h in range(config["n_heads"])), f"mlp_{layer}"):
-            if any(node in sources for sources in kept.values()):
-                size = d if node.startswith("mlp") else head
-                at[node], width = slice(width, width + size), width + size
+    read = {source for sources in kept.values() for source in sources}
+    sizes = {"emb": d, **{node: head if "_h_" in node else d for node in _nodes(config)[1:] if node in read}}
+    layers = sorted({int(node.split("_")[1]) for node in sizes if "_h_" in node})
+    sizes |= {f"b_o {layer}": d for layer in layers}
+    ends = np.cumsum(list(sizes.values()))
+    at = {name: slice(end - size, end) for (name, size), end in zip(sizes.items(), ends, strict=True)}
+    width = int(ends[-1])
 
     def reader(node: str) -> Affine:
-        weight, bias = np.zeros((d, width)), np.zeros(d)
+        weight = np.zeros((d, width))
         for source in kept[node]:
-            layer = source.split("_")[1] if source.startswith("attn") else ""
-            columns = (
-                slice(head * int(source.split("_")[3]), head * int(source.split("_")[3]) + head) if layer else None
-            )
-            weight[:, at[source]] += np.eye(d) if columns is None else weights[f"attn_{layer}_W_o"][:, columns]
-        for layer in {source.split("_")[1] for source in kept[node] if source.startswith("attn")}:
-            bias += weights[f"attn_{layer}_b_o"]
-        return Affine(weight, bias)
-
-    def writer(node: str) -> Affine:
-        weight = np.zeros((width, at[node].stop - at[node].start))
-        weight[at[node]] = np.eye(weight.shape[1])
+            if "_h_" not in source:
+                weight[:, at[source]] = np.eye(d)
+                continue
+            layer, h = int(source.split("_")[1]), int(source.split("_")[3])
+            weight[:, at[source]] = weights[f"attn_{layer}_W_o"][:, head * h : head * h + head]
+            weight[:, at[f"b_o {layer}"]] = np.eye(d)
         return Affine(weight)
 
-    steps: list[Step] = [Affine(np.eye(width, d))]
-    for node in list(at)[1:]:
+    def writer(node: str) -> Affine:
+        weight = np.zeros((width, sizes[node]))
+        weight[at[node]] = np.eye(sizes[node])
+        return Affine(weight)
+
+    constant = np.zeros(width)
+    for layer in layers:
+        constant[at[f"b_o {layer}"]] = weights[f"attn_{layer}_b_o"]
+    steps: list[Step] = [Affine(np.eye(width, d), constant)]
+    for node in list(sizes)[1 : len(sizes) - len(layers)]:
         if node not in kept:
             raise NetworkError(f"{folder}: the circuit reads {node}, which reads nothing itself")
         layer = int(node.split("_")[1])
@@ -207,14 +211,19 @@ def _pruned(folder: Path, task: str, config: dict[str, Any], weights: dict[str, 
     return (*steps, reader("logits"), affine(weights, "lm_head", "lm_head_bias"))
 
 
+def _nodes(config: dict[str, Any]) -> list[str]:
+    """All nodes but the logits, in the order of execution."""
+    nodes = ["emb"]
+    for layer in range(config["n_layers"]):
+        nodes += [*(f"attn_{layer}_h_{h}" for h in range(config["n_heads"])), f"mlp_{layer}"]
+    return nodes
+
+
 def _edges(path: Path, config: dict[str, Any]) -> dict[str, tuple[str, ...]]:
     """Per node that reads anything its kept sources; every edge goes forward."""
     said = read_object(path)
     require(str(path), said, granularity="head", ablation="zero")
-    order = ["emb"]
-    for layer in range(config["n_layers"]):
-        order += [*(f"attn_{layer}_h_{h}" for h in range(config["n_heads"])), f"mlp_{layer}"]
-    order.append("logits")
+    order = [*_nodes(config), "logits"]
     kept: dict[str, list[str]] = {}
     for edge in list_of(f"{path}: edges", said.get("edges")):
         parts = object_of(f"{path}: an edge", edge, ("source", "target"))
