@@ -75,7 +75,7 @@ class Problem:
     @property
     def track(self) -> str:
         """The kind of problem: invariants, strings, bit-vectors or integers."""
-        if any(c[0] in ("inv-constraint", "synth-inv") for c in self.commands):
+        if "(inv-constraint" in self.text or "(synth-inv" in self.text:
             return "invariants"
         if "String" in self.text:
             return "strings"
@@ -159,8 +159,14 @@ def renamed(expression: Expression) -> Expression:
 
 
 def _asked(command: Expression) -> Asked:
-    kind, name, parameters, *rest = command
-    sort, rest = ("Bool", rest) if kind == "synth-inv" else (shown(rest[0]), rest[1:])
-    # Before the rules, newer files declare the nonterminals; that says nothing that the rules do not.
-    grammar = {str(symbol): (shown(of), tuple(rules)) for symbol, of, rules in rest[-1]} if rest else None
-    return Asked(str(name), tuple((str(n), shown(s)) for n, s in parameters), sort, grammar)
+    """What a ``synth-fun`` or ``synth-inv`` asks for; raises BenchmarkError."""
+    try:
+        kind, name, parameters, *rest = list(command)
+        sort, rest = ("Bool", rest) if kind == "synth-inv" else (shown(rest[0]), rest[1:])
+        # Before the rules, newer files declare the nonterminals; that says nothing that the rules do not.
+        rules = [list(line) for line in rest[-1]] if rest else None
+        grammar = None if rules is None else {str(symbol): (shown(of), tuple(every)) for symbol, of, every in rules}
+        pairs = tuple((str(parameter), shown(of)) for parameter, of in map(list, parameters))
+        return Asked(str(name), pairs, str(sort), grammar)
+    except (ValueError, IndexError) as error:
+        raise BenchmarkError(f"expected a function to be found, got {shown(command)[:60]}") from error
