@@ -137,29 +137,29 @@ class Bank:
     def term(self, nonterminal: str, row: int) -> Term:
         """The cheapest known term of a row."""
         _, number, member = self.stores[nonterminal].origin[row]
-        return self._candidate(self._blocks[number], int(member))
+        return self.candidate(self._blocks[number], int(member))
 
     def find(self, nonterminal: str, values: NDArray[Any]) -> int | None:
         """The row with exactly these values on the examples, or None."""
         store = self.stores[nonterminal]
         words = np.asarray(values) if store.pool is None else store.pool.intern(np.asarray(values, object))
-        row = int(store.lookup(self._keys(words[None].astype(store.words.dtype)))[0])
+        row = int(store.lookup(self.keys(words[None].astype(store.words.dtype)))[0])
         return row if row >= 0 and np.array_equal(store.words[row], words) else None
 
     def level_rows(self, nonterminal: str, cost: int) -> NDArray[np.int32]:
         """The rows of ``nonterminal`` at ``cost``, in order of discovery."""
         return self.stores[nonterminal].levels[cost].array
 
-    def _candidate(self, block: Block, member: int) -> Term:
+    def candidate(self, block: Block, member: int) -> Term:
         if block.given is not None:
             return block.given
-        children = self._children(block, np.array([member]))
+        children = self.children(block, np.array([member]))
         names = block.production.arguments
         return Term(
             block.production.operator, tuple(self.term(n, int(c[0])) for n, c in zip(names, children, strict=True))
         )
 
-    def _children(self, block: Block, members: Rows) -> list[Rows]:
+    def children(self, block: Block, members: Rows) -> list[Rows]:
         """The argument rows of candidates, one array per argument."""
         if not block.box:
             return []
@@ -180,7 +180,7 @@ class Bank:
         Mirror images count here and are not built; rows of level - 1 that are not built yet do not count. It is zero
         exactly when nothing is left to combine up to ``level``.
         """
-        return sum(boxes.volume(box) for cost in range(1, level + 1) for *_, todo in self._work(cost) for box in todo)
+        return sum(boxes.volume(box) for cost in range(1, level + 1) for *_, todo in self.work(cost) for box in todo)
 
     def grow(self, level: int, stop: Callable[[], bool] = lambda: False) -> bool:
         """Combine all rows into candidates of cost up to ``level``; False when that ended midway.
@@ -194,9 +194,9 @@ class Bank:
             self.seconds += time.perf_counter() - begin
 
     def _grow_to(self, cost: int, stop: Callable[[], bool]) -> bool:
-        for index, costs, todo in self._work(cost):
+        for index, costs, todo in self.work(cost):
             production = self.grammar.productions[index]
-            most = self._chunk(production)
+            most = self.chunk(production)
             for box in todo:
                 self._distinct.clear()
                 for piece in boxes.chunks(box, most, mirrored=is_mirrored(production, costs)):
@@ -218,7 +218,7 @@ class Bank:
         production = Production(nonterminal, term.operator, tuple("" for _ in term.arguments), cost)
         self._insert(Block(production, cost, (), (), given=term))
 
-    def _work(self, cost: int) -> Iterator[tuple[int, Costs, list[Box]]]:
+    def work(self, cost: int) -> Iterator[tuple[int, Costs, list[Box]]]:
         """Productions (by number) and argument costs with rows not yet combined, as boxes of positions in levels."""
         for index, production in enumerate(self.grammar.productions):
             for costs in boxes.splits(cost - production.cost, len(production.arguments)):
@@ -236,10 +236,10 @@ class Bank:
     def _sizes(self, production: Production, costs: Costs) -> tuple[int, ...]:
         return tuple(len(self.level_rows(n, c)) for n, c in zip(production.arguments, costs, strict=True))
 
-    def _chunk(self, production: Production) -> int:
+    def chunk(self, production: Production) -> int:
         """How many candidates to build at once."""
         per_candidate = max(1, self.batch.examples) * max(1, self.batch.width)
-        return max(CHUNK // per_candidate, CHUNK // 32, 1) * (4 if self._is_pooled(production) else 1)
+        return max(CHUNK // per_candidate, CHUNK // 32, 1) * (4 if self.is_pooled(production) else 1)
 
     def _has_room(self, production: Production, count: int) -> bool:
         growth = self.stores[production.nonterminal].growth(count) + (4 * count if self._remember else 0)
@@ -251,7 +251,7 @@ class Bank:
         store, number, cost = self.stores[block.production.nonterminal], len(self._blocks), block.cost
         members = block.members
         words = self._evaluate(block, self.batch, {name: s.words for name, s in self.stores.items()})
-        slots, new = store.number(self._keys(words))
+        slots, new = store.number(self.keys(words))
         origin = np.empty((len(new), 3), np.int32)
         origin[:, 0], origin[:, 1], origin[:, 2] = cost, number, members[new]
         store.append(words[new], origin)
@@ -273,26 +273,29 @@ class Bank:
             return self._encoded(block.given.evaluate(batch), production)[None]
         sides = []
         for name, cost, (start, stop) in zip(production.arguments, block.costs, block.box, strict=True):
-            sides.append(_taken(words[name], self.level_rows(name, cost)[start:stop]))
+            sides.append(taken(words[name], self.level_rows(name, cost)[start:stop]))
         if not sides:
-            return self._apply(production, [], batch)[None]
-        whole = self._pooled(production, sides, batch) if self._is_pooled(production) else None
+            return self.apply(production, [], batch)[None]
+        whole = self._pooled(production, sides, batch) if self.is_pooled(production) else None
         if whole is None:
-            whole = self._apply(production, _open(sides), batch)
+            whole = self.apply(production, spread(sides), batch)
         shape = tuple(map(len, sides))
         tail = whole.shape[len(sides) :]
         values: NDArray[Any] = np.broadcast_to(whole, (*shape, *tail)).reshape(math.prod(shape), *tail)
         members = block.members
         return values if len(members) == len(values) else values[members]
 
-    def _apply(self, production: Production, arguments: list[NDArray[Any]], batch: Batch) -> NDArray[Any]:
+    def apply(self, production: Production, arguments: list[NDArray[Any]], batch: Batch) -> NDArray[Any]:
         """The production's words on words of its arguments whose leading axes broadcast."""
-        operator = production.operator
+        return self._encoded(self.values(production, arguments, batch), production)
+
+    def values(self, production: Production, arguments: list[NDArray[Any]], batch: Batch) -> Any:
+        """The production's values on words of its arguments whose leading axes broadcast."""
         decoded = [
             self._pools[sort.name].objects(words) if sort.dtype == "object" else words
-            for sort, words in zip(operator.arguments, arguments, strict=True)
+            for sort, words in zip(production.operator.arguments, arguments, strict=True)
         ]
-        return self._encoded(operator.numpy(batch, *decoded), production)
+        return production.operator.numpy(batch, *decoded)
 
     def _encoded(self, values: Any, production: Production) -> NDArray[Any]:
         sort = production.operator.result
@@ -305,18 +308,18 @@ class Bank:
         columns = []
         for place in range(batch.examples):
             distinct = [np.unique(side[:, place], return_inverse=True) for side in sides]
-            one = self._apply(
-                production, _open([words[:, None] for words, _ in distinct]), batch.part(place, place + 1)
+            one = self.apply(
+                production, spread([words[:, None] for words, _ in distinct]), batch.part(place, place + 1)
             )
             shape = tuple(len(words) for words, _ in distinct)
             table = np.broadcast_to(one, (*shape, 1))[..., 0]
             columns.append(table[np.ix_(*(inverse for _, inverse in distinct))])
         if not columns:
-            return self._apply(production, _open(sides), batch)
+            return self.apply(production, spread(sides), batch)
         return np.stack(columns, axis=-1)
 
     @staticmethod
-    def _is_pooled(production: Production) -> bool:
+    def is_pooled(production: Production) -> bool:
         return any(sort.dtype == "object" for sort in (*production.operator.arguments, production.operator.result))
 
     # --- examples -----------------------------------------------------------------------------------------------
@@ -371,7 +374,7 @@ class Bank:
         first = self.batch.examples - more.examples
         for name, store in self.stores.items():
             store.refine(columns[name])
-            store.renumber(self._keys(store.words))
+            store.renumber(self.keys(store.words))
             self._found(store, strays[name], first)
 
     def _new_words(self, more: Batch) -> dict[str, NDArray[Any]]:
@@ -394,9 +397,9 @@ class Bank:
         block = self._blocks[origin[0, 1]]
         if block.given is not None or not block.box:
             return self._evaluate(block, more, columns)
-        children = self._children(block, origin[:, 2])
+        children = self.children(block, origin[:, 2])
         arguments = [columns[name][rows] for name, rows in zip(block.production.arguments, children, strict=True)]
-        return self._apply(block.production, arguments, more)
+        return self.apply(block.production, arguments, more)
 
     def _strays(self, more: Batch, columns: dict[str, NDArray[Any]]) -> dict[str, list[Stray]]:
         """Candidates that part from their row on new examples, cheapest first."""
@@ -419,7 +422,7 @@ class Bank:
         sizes = [len(stray.places) for stray in strays]
         old = np.concatenate([_rows(block)[stray.places] for block, stray in zip(blocks, strays, strict=True)])
         words = np.concatenate([stray.words for stray in strays])
-        slots, new = store.number(self._keys(store.words[old, :first]) + self._keys(words, first))
+        slots, new = store.number(self.keys(store.words[old, :first]) + self.keys(words, first))
         whole = store.words[old[new]]
         whole[:, first:] = words[new]
         member = np.concatenate([b.members[stray.places] for b, stray in zip(blocks, strays, strict=True)])
@@ -432,7 +435,7 @@ class Bank:
         for block, stray, row in zip(blocks, strays, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
             _rows(block)[stray.places] = row
 
-    def _keys(self, words: NDArray[Any], first: int = 0) -> NDArray[np.uint64]:
+    def keys(self, words: NDArray[Any], first: int = 0) -> NDArray[np.uint64]:
         """The 64-bit key of each behaviour, for words on the examples from ``first`` on."""
         weight = self._weight[first : first + words.shape[1]]
         if words.ndim == 3:
@@ -464,14 +467,14 @@ def _rows(block: Block) -> NDArray[np.int32]:
     return block.row
 
 
-def _taken(words: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
+def taken(words: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
     """``words[rows]``, without a copy where the rows follow each other."""
     if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
         return words[rows[0] : rows[-1] + 1]
     return words[rows]
 
 
-def _open(sides: list[NDArray[Any]]) -> list[NDArray[Any]]:
+def spread(sides: list[NDArray[Any]]) -> list[NDArray[Any]]:
     """Arrays whose first axes broadcast to their product."""
     shapes = [[1] * i + [len(side)] + [1] * (len(sides) - 1 - i) for i, side in enumerate(sides)]
     return [side.reshape(*shape, *side.shape[1:]) for side, shape in zip(sides, shapes, strict=True)]
