@@ -24,6 +24,14 @@ def text(name: str) -> str:
     return about + (_with_sugar(written) if name.startswith("invariants/") else written)
 
 
+def write() -> None:
+    """Write every file again."""
+    for name in PROBLEMS:
+        path = FILES / f"{name}.sl"
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_text(text(name), encoding="utf-8")
+
+
 def _with_sugar(written: str) -> str:
     """The same problem with ``synth-inv`` and ``inv-constraint`` in place of what they stand for."""
     lines = [line for line in written.splitlines() if not line.startswith(("(declare-var", "(constraint"))]
