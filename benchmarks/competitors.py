@@ -99,8 +99,9 @@ def ours(circuit: Circuit, job: Job, report: Report) -> None:
 def sygus_loop(circuit: Circuit, job: Job, report: Report) -> None:
     """cvc5's SyGuS as the searcher of the same loop, with our table as the verifier, until right on the domain."""
     from benchmarks.case import Case, program_size
-    from benchmarks.sygus import Problem, groups
+    from benchmarks.sygus import Problem
     from cegis import Counterexample, Exhaustive, Valid
+    from cegis.sygus.features import groups
 
     phases = _phases()
     with phases.timed("labels"):
@@ -144,7 +145,8 @@ def sygus_loop(circuit: Circuit, job: Job, report: Report) -> None:
 def sygus_examples(circuit: Circuit, job: Job, report: Report) -> None:
     """cvc5's SyGuS on exactly the examples our loop ended with; only the call of cvc5 is charged."""
     from benchmarks.case import Case, program_size
-    from benchmarks.sygus import Problem, groups
+    from benchmarks.sygus import Problem
+    from cegis.sygus.features import groups
 
     if not job.examples:
         raise BenchmarkError(f"{job.circuit}: our own run gave no examples to compare on; run it first")

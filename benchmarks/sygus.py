@@ -19,17 +19,15 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import product
 from types import SimpleNamespace
 from typing import Any
 
 import cvc5
-import numpy as np
 from cvc5 import Kind
 
 from cegis import Grammar, Program
-from dsl.operators import BOOL, INT, LABEL, MASK, Operator, Sort, Term
-from dsl.sequences import SequenceBatch
+from cegis.sygus.features import Group, distinct, is_constant
+from dsl.operators import BOOL, MASK, Operator, Sort, Term
 
 BASE_OPTIONS = {"sygus": "true", "incremental": "false"}
 Example = tuple[tuple[str, ...], str]
@@ -37,15 +35,6 @@ Example = tuple[tuple[str, ...], str]
 
 class SygusError(RuntimeError):
     """A grammar that cannot be written as SyGuS, or an answer that is not of it."""
-
-
-@dataclass(frozen=True)
-class Feature:
-    """A term that cvc5 gets as an input: derived from ``nonterminal`` at ``cost``."""
-
-    nonterminal: str
-    term: Term
-    cost: int
 
 
 @dataclass(frozen=True)
@@ -57,51 +46,6 @@ class Rule:
     arguments: tuple[str, ...]
     parameters: tuple[Any, ...]
     pattern: Any
-
-
-@dataclass(frozen=True)
-class Group:
-    """The features of one production, evaluated together; ``tests`` are the stacks of tests for its arguments."""
-
-    operator: Operator
-    tests: tuple[tuple[Term, ...], ...]
-    features: tuple[Feature, ...]
-
-    def values(self, batch: SequenceBatch) -> Any:
-        """(features, sequences)"""
-        count = len(self.tests)
-        stacks = (
-            np.expand_dims(np.stack([test.evaluate(batch) for test in tests]), [i for i in range(count) if i != place])
-            for place, tests in enumerate(self.tests)
-        )
-        found = np.asarray(self.operator.numpy(batch, *stacks))
-        shape = (*map(len, self.tests), len(batch.tokens))
-        return np.broadcast_to(found, shape).reshape(-1, len(batch.tokens))
-
-
-def groups(grammar: Grammar) -> tuple[Group, ...]:
-    """Every number and flag of ``grammar`` that only position-wise tests go into, by production."""
-    tests: dict[str, list[tuple[Term, int]]] = {}
-    for row in grammar.productions:
-        if row.operator.result == MASK:
-            if row.arguments:
-                raise SygusError(f"a position-wise operator with arguments has no SyGuS form here: {row.operator.name}")
-            tests.setdefault(row.nonterminal, []).append((row.operator(), row.cost))
-    return tuple(
-        Group(
-            row.operator,
-            tuple(tuple(term for term, _ in tests[name]) for name in row.arguments),
-            tuple(
-                Feature(
-                    row.nonterminal, row.operator(*(term for term, _ in choice)), row.cost + sum(c for _, c in choice)
-                )
-                for choice in product(*(tests[name] for name in row.arguments))
-            ),
-        )
-        for row in grammar.productions
-        if row.operator.result in (INT, BOOL) and not _is_constant(row.operator)
-        if all(name in tests for name in row.arguments)
-    )
 
 
 class Problem:
@@ -122,7 +66,7 @@ class Problem:
             self.solver.setOption(name, value)
         self.solver.setLogic("LIA")
         batch = grammar.signature.batch([sequence for sequence, _ in examples])
-        chosen = list(_distinct(known, batch))
+        chosen = list(distinct(known, batch))
         self.inputs = {f"x{place}": feature for place, (feature, _) in enumerate(chosen)}
         variables = [self.terms.mkVar(self._sort(feature.term.sort), name) for name, feature in self.inputs.items()]
         symbols = {
@@ -153,7 +97,7 @@ class Problem:
             operator = row.operator
             if any(name not in symbols for name in (row.nonterminal, *row.arguments)):
                 continue
-            if not row.arguments and not _is_constant(operator):
+            if not row.arguments and not is_constant(operator):
                 continue
             parameters = tuple(
                 self.terms.mkVar(self._sort(sort), f"p{place}") for place, sort in enumerate(operator.arguments)
@@ -215,21 +159,6 @@ class _Terms:
 
     def Int(self, value: int) -> Any:  # noqa: N802 (the name PySMT gives it)
         return self.terms.mkInteger(value)
-
-
-def _is_constant(operator: Operator) -> bool:
-    return not operator.arguments and (operator.result == LABEL or operator.python.isdigit())
-
-
-def _distinct(known: Sequence[Group], batch: SequenceBatch) -> Iterator[tuple[Feature, Any]]:
-    """The features that differ on the batch, the cheapest of each kind, with their values: (sequences,)."""
-    rows = [pair for group in known for pair in zip(group.features, group.values(batch), strict=True)]
-    seen = set()
-    for feature, values in sorted(rows, key=lambda pair: pair[0].cost):
-        key = (feature.nonterminal, values.tobytes())
-        if key not in seen:
-            seen.add(key)
-            yield feature, values
 
 
 def _match(pattern: Any, parameters: Sequence[Any], answer: Any) -> dict[str, Any] | None:

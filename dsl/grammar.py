@@ -49,10 +49,12 @@ class Grammar:
     def __post_init__(self) -> None:
         sorts: dict[str, Sort] = {}
         texts: dict[Operator, str] = {}
-        for place, production in enumerate(self.productions):
+        seen: set[Production] = set()
+        for production in self.productions:
             operator = production.operator
-            if production in self.productions[:place]:
+            if production in seen:
                 raise GrammarError(f"{production.nonterminal} -> {operator.name} is listed twice; keep one of the two")
+            seen.add(production)
             if texts.setdefault(operator, operator.python) != operator.python:
                 raise GrammarError(f"two operators are called {operator.name!r}; give each meaning its own name")
             sort = sorts.setdefault(production.nonterminal, production.operator.result)

@@ -18,7 +18,7 @@ from cegis.sygus.productions import WrittenGrammar, any_constant, any_variable, 
 from cegis.sygus.syntax import Expression, Group, fault, shown
 from cegis.sygus.terms import Scope, read_sort, read_term, symbol
 from dsl import theory
-from dsl.operators import BOOL, STRING, GrammarError, Sort, Term
+from dsl.operators import BOOL, STRING, Sort, Term
 
 LEAVES = {"Constant": any_constant, "Variable": any_variable, "InputVariable": any_variable}
 MOST_CONSTANTS = 16  # of a specification that are tried where any literal may stand
@@ -40,12 +40,7 @@ def read_grammar(items: Sequence[Expression], function: Function, scope: Scope) 
     if sorts[start] != function.signature.result:
         result = function.signature.result.name
         raise fault(listed[0], f"the start {start} is of sort {sorts[start].name}, but the function of sort {result}")
-    written = WrittenGrammar(function.signature, _rules(listed, sorts, function, scope), sorts)
-    try:
-        written.productions(defaults(sorts.values()))
-    except GrammarError as error:
-        raise fault(items[-1], str(error)) from None
-    return written
+    return WrittenGrammar(function.signature, _rules(listed, sorts, function, scope), sorts)
 
 
 def constants_for(problem: SygusProblem, written: WrittenGrammar, name: str) -> tuple[Term, ...]:

@@ -26,6 +26,7 @@ from cegis.sygus.productions import WrittenGrammar
 from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, nearest, shown
 from cegis.sygus.terms import Scope, applied, read_sort, read_term, symbol
 from dsl import theory
+from dsl.grammar import Grammar
 from dsl.operators import BOOL, GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, variable
 
@@ -81,6 +82,7 @@ class Reading:
         self.functions: dict[str, Function] = {}
         self.definitions: dict[str, Operator] = {}
         self.written: dict[str, WrittenGrammar | None] = {}
+        self.places: dict[str, Expression] = {}  # of the grammars
         self.constraints: list[Term] = []
         self.assumptions: list[Term] = []
         self.operators: dict[str, Operator] = {}  # what can be applied: functions to be found, and defined ones
@@ -136,10 +138,13 @@ class Reading:
             raise fault(self.last, str(error)) from None
         definitions = tuple(self.definitions.values())
         open_problem = SygusProblem(self.logic or "ALL", spec, {}, self.written, definitions, file)
-        grammars = {
-            name: None if written is None else written.productions(constants_for(open_problem, written, name))
-            for name, written in self.written.items()
-        }
+        grammars: dict[str, Grammar | None] = dict.fromkeys(self.written)
+        for name, written in self.written.items():
+            try:
+                if written is not None:
+                    grammars[name] = written.productions(constants_for(open_problem, written, name))
+            except GrammarError as error:
+                raise fault(self.places[name], str(error)) from None
         return replace(open_problem, grammars=grammars)
 
     # --- settings -----------------------------------------------------------------------------------------------
@@ -232,6 +237,7 @@ class Reading:
             constants = {name: operator() for name, operator in self.definitions.items() if not operator.arguments}
             operators = {name: operator for name, operator in self.definitions.items() if operator.arguments}
             written = read_grammar(grammar, function, Scope(constants, operators, sorts=self.sorts))
+            self.places[function.name] = grammar[-1]
         self.functions[function.name] = function
         self.written[function.name] = written
         self.operators[function.name] = function.operator

@@ -9,6 +9,7 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from functools import lru_cache
 
 from lark import Token
 
@@ -69,11 +70,11 @@ def read_term(expression: Expression, scope: Scope) -> Term:
         case ["!", body, *_]:
             return read_term(body, scope)
         case ["-", Token(type="NUMERAL") as number] if not number.startswith("-"):
-            return theory.literal(-_number(number), INT)()
+            return _constant(-_number(number), INT)
         case ["_", Token() as bits, width] if re.fullmatch(r"bv[0-9]+", bits):
             return _bits(expression, _number(bits, bits[2:]), _width(width))
         case ["_", "char", Token(type="HEXADECIMAL") as code] if int(code[2:], 16) <= LAST_CHARACTER:
-            return theory.literal(chr(int(code[2:], 16)), STRING)()
+            return _constant(chr(int(code[2:], 16)), STRING)
         case [Token() as head, sort] if head in scope.leaves:
             return scope.leaves[head](read_sort(sort, scope.sorts))
         case [Token() as head, *_] if head in QUANTIFIERS:
@@ -145,16 +146,22 @@ def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scop
 def _literal(token: Token) -> Term | None:
     match token.type:
         case "NUMERAL":
-            return theory.literal(_number(token), INT)()
+            return _constant(_number(token), INT)
         case "HEXADECIMAL":
             return _bits(token, int(token[2:], 16), 4 * (len(token) - 2))
         case "BINARY":
             return _bits(token, int(token[2:], 2), len(token) - 2)
         case "TEXT":
-            return theory.literal(_unescaped(token), STRING)()
+            return _constant(_unescaped(token), STRING)
         case "DECIMAL":
             raise fault(token, f"real numbers are not supported, got {token}")
-    return theory.literal(token == "true", BOOL)() if token in ("true", "false") else None
+    return _constant(token == "true", BOOL) if token in ("true", "false") else None
+
+
+@lru_cache(maxsize=4096)
+def _constant(value: bool | int | str, sort: Sort) -> Term:
+    """The literal; a file of examples repeats the same few."""
+    return theory.literal(value, sort)()
 
 
 def _number(place: Token, digits: str = "") -> int:
@@ -172,7 +179,7 @@ def _width(expression: Expression) -> int:
 def _bits(place: Expression, value: int, width: int) -> Term:
     if value >> width:
         raise fault(place, f"expected a number of {width} bits, got {shown(place)}")
-    return theory.literal(value, bitvector(width))()
+    return _constant(value, bitvector(width))
 
 
 def _unescaped(token: Token) -> str:

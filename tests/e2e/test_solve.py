@@ -7,6 +7,7 @@ import textwrap
 
 import pytest
 
+from backends.cvc5_sygus import Answered, cvc5_answer
 from cegis.sygus import read, read_answer
 from tasks.main import main
 
@@ -176,3 +177,27 @@ def test_a_bad_file_is_one_line_with_its_place(solve):
         """)
     code, out, err = solve(text)
     assert (code, out, err) == (2, "", "distill: file.sl:3:17: unknown function 'g'\n")
+
+
+@pytest.mark.needs("cvc5")
+def test_a_circuit_is_exported_as_a_problem_that_other_tools_solve(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "quote_closing", "--length", "3", "--samples", "12", "--out", "quotes.sl"])
+    assert ended.value.code == 0
+    assert capsys.readouterr().out.startswith("quotes.sl: 12 examples, ")
+    text = (tmp_path / "quotes.sl").read_text(encoding="utf-8")
+    assert "; Labels: 0 = \"'\", 1 = '\"'\n; x0 = " in text
+    problem = read(tmp_path / "quotes.sl")
+    assert len(problem.examples(problem.function("program"))) <= 12
+    answer = cvc5_answer(text, seconds=30.0)
+    assert isinstance(answer, Answered), answer
+    assert problem.written["program"].derives(read_answer("\n".join(answer.functions), problem)["program"])
+
+
+def test_an_export_beyond_the_circuit_is_refused(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "quote_closing", "--length", "1000"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err.startswith("distill: quote_closing: expected a length from ")

@@ -247,7 +247,8 @@ def case() -> Case:
 
 @pytest.mark.parametrize("name", SYGUS_CONFIGURATIONS)
 def test_cvc5_answers_with_a_program_of_the_grammar_that_fits_the_examples(name: str) -> None:
-    from benchmarks.sygus import Problem, groups
+    from benchmarks.sygus import Problem
+    from cegis.sygus.features import groups
 
     domain = Domain(("a", "b"), 1, 4)
     grammar = motifs(domain.alphabet, ("0", "1", "2", "3", "4"))
@@ -259,7 +260,8 @@ def test_cvc5_answers_with_a_program_of_the_grammar_that_fits_the_examples(name:
 
 
 def test_cvc5_gets_only_features_that_differ_on_the_examples(case: Case) -> None:
-    from benchmarks.sygus import Problem, groups
+    from benchmarks.sygus import Problem
+    from cegis.sygus.features import groups
 
     known = groups(case.grammar)
     examples = [(("x", "'"), "'"), (('"',), '"')]
@@ -272,7 +274,7 @@ def test_cvc5_gets_only_features_that_differ_on_the_examples(case: Case) -> None
 
 
 def test_features_evaluated_together_equal_one_by_one(case: Case) -> None:
-    from benchmarks.sygus import groups
+    from cegis.sygus.features import groups
 
     batch = case.grammar.signature.batch([("x", "'", "y"), ('"',), ("y", "y", "x", "'", "x")])
     for group in groups(case.grammar):
