@@ -66,8 +66,8 @@ def _compared(
     """How many stored activations there are, and the largest difference from ours."""
     values, difference = 0, 0.0
     for site, channels in stored.items():
-        if site not in seen:
-            raise NetworkError(f"{what}: activations of {site!r}, which is no site of this circuit")
+        if site not in seen or not isinstance(channels, dict):
+            raise NetworkError(f"{what}: activations of {site!r} are not stored by node at a site of this circuit")
         ours = seen[site]
         real = np.arange(ours.shape[1]) < lengths[:, None]
         for channel, activations in channels.items():

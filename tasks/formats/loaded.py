@@ -20,7 +20,7 @@ from cegis.domain import MAX_ALPHABET, Constraint, Domain
 from tasks.forward import check_ids, logits
 from tasks.network import NetworkError
 from tasks.readout import Argmax, Labels, Readout, Rounded, TokenSet
-from tasks.transformer import Reals, Transformer
+from tasks.transformer import Pool, Reals, Transformer
 
 READOUTS = ("argmax", "set", "round")
 
@@ -106,13 +106,18 @@ class Loaded:
             )
         if max(self.readout.columns) >= self.network.outputs:
             raise NetworkError(f"{self.name}: the read-out needs more than the {self.network.outputs} outputs")
-        if self.readout.position == "every" and (isinstance(self.network, BlackBox) or self.suffix):
-            raise NetworkError(f"{self.name}: a label at every position needs a known network and no suffix")
+        if self.readout.position == "every" and (self.suffix or not self._has_rows):
+            raise NetworkError(f"{self.name}: a label at every position needs a row for each, and no suffix")
 
     @property
     def is_black_box(self) -> bool:
         """Whether nothing above the enumerated rung can be claimed."""
         return isinstance(self.network, BlackBox)
+
+    @property
+    def _has_rows(self) -> bool:
+        """Whether the result has a row per token, as that of a known network without pool."""
+        return isinstance(self.network, Transformer) and not any(isinstance(s, Pool) for s in self.network.steps)
 
     def prompts(self, sequences: NDArray[np.integer]) -> NDArray[np.int64]:
         """Token ids: (sequences, length) alphabet indices to (sequences, prefix + length + suffix)."""

@@ -132,8 +132,10 @@ def read_network(folder: Path) -> Network:
         if not name.endswith(".attn.bias")  # the causal mask that slow attention stores
     }
     shapes = config.tensor_shapes()
-    if said["tied_unembed"] and "lm_head.weight" not in tensors and "transformer.wte.weight" in tensors:
-        tensors["lm_head.weight"] = tensors["transformer.wte.weight"]
+    if said["tied_unembed"] and "transformer.wte.weight" in tensors:
+        tied = tensors["transformer.wte.weight"]
+        if not np.array_equal(tensors.setdefault("lm_head.weight", tied), tied):
+            raise NetworkError(f"{what}: lm_head.weight differs from the embedding though tied_unembed is set")
     absent = ("final_logits_bias",) if "final_logits_bias" not in tensors else ()
     for name in (*absent, *_unused_biases(config, said)):
         if name in tensors:
@@ -152,7 +154,7 @@ def _config(what: str, said: dict[str, Any]) -> Config:
     heads = whole_of(f"{what}: n_head", said["n_head"])
     d_model = whole_of(f"{what}: d_model", said["d_model"])
     try:
-        return Config(
+        config = Config(
             vocab_size=said["vocab_size"],
             n_layer=said["n_layer"],
             n_head=heads,
@@ -169,8 +171,11 @@ def _config(what: str, said: dict[str, Any]) -> Config:
             positions=True,
             bigram=said["enable_bigram_table"],
         )
+        if said["afrac"] is not None and int(said["afrac"] * min(config.site_widths().values())) < 1:
+            raise NetworkError(f"afrac = {said['afrac']} keeps no entry of the narrowest site")
     except NetworkError as error:
         raise NetworkError(f"{what}: {error}") from error
+    return config
 
 
 def _unused_biases(config: Config, said: Mapping[str, Any]) -> list[str]:
@@ -208,9 +213,9 @@ def _kept_nodes(what: str, viz: Mapping[str, Any], config: Config) -> dict[str, 
 
 def _means(folder: Path, config: Config) -> dict[str, Array]:
     """``{site: mean of every node}`` from the nearest file of means; sites of no circuit in it are left out."""
-    path = _above(folder, MEANS)
+    path = _above(folder, MEANS, levels=3)
     if path is None:
-        raise NetworkError(f"{folder}: expected {MEANS} in this folder or one above it")
+        raise NetworkError(f"{folder}: expected {MEANS} in this folder or up to three above it, as in viz/<model>/")
     stored = read_torch(path)
     if not isinstance(stored, dict):
         raise NetworkError(f"{path}: expected a dictionary of means by site, got {type(stored).__name__}")
@@ -267,14 +272,16 @@ def _model_folder(folder: Path) -> Path:
     raise NetworkError(f"{folder}: found no {MODEL} here, nor models/<model>/ beside a viz/<model>/ that holds it")
 
 
-def _above(folder: Path, name: str) -> Path | None:
+def _above(folder: Path, name: str, levels: int) -> Path | None:
+    """The nearest file ``name`` in ``folder`` or up to so many folders above it."""
     place = folder.resolve()
-    return next((parent / name for parent in (place, *place.parents) if (parent / name).is_file()), None)
+    near = (place, *place.parents)[: levels + 1]
+    return next((parent / name for parent in near if (parent / name).is_file()), None)
 
 
 def _names(folder: Path, size: int) -> tuple[str, ...]:
     """Token names from ``tinypython/encoder.json`` (text in GPT-2's byte letters to id), else numbers."""
-    path = _above(folder, "tinypython/encoder.json") or _above(folder, "encoder.json")
+    path = _above(folder, "tinypython/encoder.json", levels=5) or _above(folder, "encoder.json", levels=0)
     numbers = tuple(f"#{n}" for n in range(size))
     if path is None:
         return numbers

@@ -79,6 +79,8 @@ def test_a_sequence_has_exactly_n_brackets_and_output_one_means_valid(tmp_path):
 def test_what_is_not_understood_is_refused(tmp_path, change, message):
     with pytest.raises(NetworkError, match=message):
         load(folder(tmp_path, {**CONFIG, **change}))
+    with pytest.raises(NetworkError, match="a row for each"):
+        load(folder(tmp_path), Question(readout=Argmax(("a", "b"), (0, 1), "every")))
     with pytest.raises(NetworkError, match="no circuits or tasks"):
         load(folder(tmp_path), Question(circuit=True))
 

@@ -139,6 +139,13 @@ def test_a_token_after_the_symbols_becomes_the_suffix(tmp_path):
     assert loaded.prompts(np.array([[0, 1]])).tolist() == [[2, 0, 1, 4]]
 
 
+def test_an_unknown_read_out_is_refused_unless_the_question_names_one(tmp_path):
+    path = folder(tmp_path, case={**CASE, "read_out": {"kind": "beam"}})
+    with pytest.raises(NetworkError, match="unknown read-out 'beam'"):
+        load(path)
+    assert isinstance(load(path, Question(readout="set")).readout, TokenSet)
+
+
 def test_the_class_with_sigmoids_reads_sets(tmp_path):
     loaded = load(folder(tmp_path, {**CONFIG, "architectures": ["GPT2BCELMHeadModel"]}))
     assert isinstance(loaded.readout, TokenSet)

@@ -241,6 +241,8 @@ def test_means_that_are_not_understood_are_refused(tmp_path, wrong, message):
         ({"n_layer": 3}, "missing"),
         ({"n_layer": 10**9}, "n_layer"),
         ({"bias": False}, "no such bias"),
+        ({"tied_unembed": True}, "differs from the embedding"),
+        ({"afrac": 0.1}, "keeps no entry"),
     ],
 )
 def test_models_that_are_not_understood_are_refused(tmp_path, change, message):
