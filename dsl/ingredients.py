@@ -12,7 +12,7 @@ A bank goes through all small terms, so it is late where a small choice is repea
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -32,6 +32,7 @@ MAX_FLAGS = 4000  # Bool rows that examples are split by
 MAX_WORK = 20_000  # combinations built at once
 MAX_CUTS = 1500  # substrings of one source
 DEPTH = 5  # marks in a row
+BEAM = 40  # positions to look on from
 RUNS = 3  # numbers in one source
 
 
@@ -93,18 +94,21 @@ class Ingredients:
         rows = self.cheap(nonterminal, MAX_NUMBERS)
         is_step = np.asarray((rows.values > 0).all(axis=1), bool) & ~_varies(rows)
         steps = rows.take(is_step).cheapest(3)
+        shifts = [
+            s
+            for s in (*self.productions(nonterminal, "+"), *self.productions(nonterminal, "-"))
+            if s.arguments == (nonterminal, nonterminal)
+        ]
         for find in self.productions(nonterminal, "str.indexof"):
             sources, marks = self.sources(find.arguments[0]), self.marks(find.arguments[1])
             begin = self.rows[find.arguments[2]]
-            begin = begin.take((begin.values == 0).all(axis=1)).cheapest(1)
-            for _ in range(DEPTH):
-                found = product(find, (sources, marks, begin), MAX_WORK // 4)
-                found = found.take(np.flatnonzero((found.values >= 0).any(axis=1))).cheapest(40)
-                shifts = [s for s in self.productions(nonterminal, "+", "-") if s.arguments == (nonterminal,) * 2]
-                near = [product(shift, (found, steps), MAX_WORK) for shift in shifts]
-                yield union(found, *near)
-                behind = [part for part, shift in zip(near, shifts, strict=True) if shift.operator.name == "+"]
-                begin = union(found, *behind).cheapest(40)
+            begin = begin.take(np.flatnonzero((begin.values == 0).all(axis=1))).cheapest(1)
+            yield from _chased(find, (sources, marks, begin), shifts, steps)
+            inputs = self.inputs(find.arguments[0])
+            for row in range(len(inputs)):
+                for mark in np.flatnonzero(~_varies(marks) & (marks.values != "").all(axis=1)).tolist():
+                    where = inputs.take(np.array([row])), marks.take(np.array([mark])), begin
+                    yield from _chased(find, where, shifts[:1], steps.take(np.arange(len(steps))[:1]))
 
     def _counts(self, nonterminal: str) -> Iterator[Rows]:
         for length in self.productions(nonterminal, "str.len"):
@@ -116,7 +120,7 @@ class Ingredients:
         found = [self.cheap(nonterminal, 0)]
         for replace in self.productions(nonterminal, "str.replace"):
             fills = self.cheap(replace.arguments[2], 500)
-            nothing = fills.take((fills.values == "").all(axis=1))
+            nothing = fills.take(np.flatnonzero((fills.values == "").all(axis=1))[:1])
             marks = self.marks(replace.arguments[1])
             for mark in np.flatnonzero((marks.values != "").all(axis=1) & ~_varies(marks)).tolist():
                 left = self.inputs(replace.arguments[0])
@@ -167,6 +171,23 @@ class Ingredients:
 
     def _cheap_or_number(self, nonterminal: str) -> Rows:
         return self.numbers(nonterminal) if self.grammar.sorts[nonterminal] == INT else self.rows[nonterminal]
+
+
+def _chased(
+    find: Production, where: tuple[Rows, Rows, Rows], shifts: Sequence[Production], steps: Rows
+) -> Iterator[Rows]:
+    """Marks in sources, each looked for from the last one or from a step behind it, and the places a step away."""
+    sources, marks, begin = where
+    is_one = len(sources) == len(marks) == 1  # from where it was found, the same mark is found again
+    for _ in range(DEPTH):
+        found = product(find, (sources, marks, begin), MAX_WORK)
+        found = found.take(np.flatnonzero((found.values >= 0).any(axis=1))).cheapest(BEAM)
+        if not len(found):
+            return
+        near = [product(shift, (found, steps), MAX_WORK) for shift in shifts]
+        yield union(found, *near)
+        behind = [part for part, shift in zip(near, shifts, strict=True) if shift.operator.name == "+"]
+        begin = union(*behind) if is_one and behind else union(found, *behind).cheapest(BEAM)
 
 
 def no_rows(sort: Sort, examples: int) -> Rows:

@@ -85,7 +85,7 @@ class StringGoals:
 
     def _right(self, nonterminal: str, found: Found | None, goal: NDArray[Any]) -> Found | None:
         """What was found, if it is a term of the grammar and, run once more, right."""
-        if found is None or min(self._grammar.derivations(found[1], nonterminal), default=None) is None:
+        if found is None or self._grammar.cost(found[1], nonterminal) is None:
             return None
         return found if (found[1].evaluate(self._inputs) == goal).all() else None
 

@@ -18,7 +18,7 @@ from dsl.grammar import Production
 from dsl.operators import Term
 from dsl.rows import Indices, Rows, keys
 
-GRID = 600_000  # pairs of a start and a length judged at once
+GRID = 400_000  # pairs of a start and a length judged at once
 
 
 def substrings(cut: Production, source: Rows, starts: Rows, lengths: Rows, goal: NDArray[Any], limit: int) -> Rows:
@@ -56,10 +56,6 @@ def _cuts(
     sizes = np.array([len(each) for each in text], np.int64)
     starts, begin = _distinct(starts, np.where((starts.values >= 0) & (starts.values < sizes), starts.values, sizes))
     spans, span = _distinct(spans, np.clip(spans.values, 0, sizes))
-    starts, begin = (
-        starts.take(np.arange(len(starts))[: GRID // max(len(spans), 1)]),
-        begin[: GRID // max(len(spans), 1)],
-    )
     contained = reach(text, goal)[np.arange(len(text)), begin]
     start, length = _pairs(begin, span, sizes, contained, between=minus is not None)
     fixed = cut.cost + int(source.costs[0])
@@ -96,7 +92,10 @@ def _pairs(
     *,
     between: bool,
 ) -> tuple[Indices, Indices]:
-    """Rows of ``begin`` and ``span`` that cut what the goal contains; the most telling example is looked at first."""
+    """Rows of ``begin`` and ``span`` that cut what the goal contains; all spans are tried for cheap starts only.
+
+    The most telling example is looked at first.
+    """
     order = np.argsort((contained - (sizes - begin)).sum(axis=0), kind="stable")
 
     def fits(first: Any, last: Any, example: int) -> Any:
@@ -105,8 +104,14 @@ def _pairs(
             return (here <= size) & (size - here <= contained[first, example])
         return np.minimum(size, sizes[example] - here) <= contained[first, example]
 
-    first, last = np.nonzero(fits(np.arange(len(begin))[:, None], np.arange(len(span))[None], order[0]))
-    for example in order[1:]:
-        kept = fits(first, last, example)
-        first, last = first[kept], last[kept]
-    return first, last
+    starts, spans = np.arange(len(begin)), np.arange(len(span))
+    wide, narrow = GRID // max(len(spans), 1), GRID // max(len(starts), 1)
+    found = []
+    for firsts, lasts in ((starts[:wide], spans), (starts[wide:], spans[:narrow])):
+        at = np.nonzero(fits(firsts[:, None], lasts[None], order[0]))
+        first, last = firsts[at[0]], lasts[at[1]]
+        for example in order[1:]:
+            kept = fits(first, last, example)
+            first, last = first[kept], last[kept]
+        found.append((first, last))
+    return np.concatenate([first for first, _ in found]), np.concatenate([last for _, last in found])
