@@ -8,10 +8,12 @@ Only proved solutions are taken, so stopping at any time is safe.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import replace
+from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cegis.formula import FormulaSpec, Function
 from cegis.outcome import Found
@@ -23,6 +25,7 @@ from dsl.operators import BOOL, INT, Term
 from dsl.program import Program
 from dsl.shrinking import shrink
 from dsl.theory import literal
+from dsl.values import Values
 
 SAMPLES = 400
 TRIES = 30  # proofs asked for
@@ -57,19 +60,27 @@ def polish(
 def _shrunk(solution: Solution, points: Points, stop: Callable[[], bool]) -> Solution:
     """Every program shrunk in turn while all tests pass."""
     programs = dict(solution.programs)
-    for function, program in solution.programs.items():
-        columns = {other: points.columns(other) for other in programs}
-        values = {other: _values(programs[other].term, columns[other]) for other in programs}
-
-        def fits(term: Term, function: Function = function) -> bool:
-            return bool(points.judge({**values, function: _values(term, columns[function])}).all())
-
-        spares = [*function.signature.variables, *(literal(value, BOOL)() for value in (True, False))]
-        spares += [literal(value, INT)() for value in (0, 1)]
-        term = shrink(program.term, fits, program.grammar.cost, spares=spares, stop=stop)
-        programs[function] = Program(term, program.grammar)
+    for function in programs:
+        programs[function] = _shrunk_one(function, programs, points, stop)
     return replace(solution, programs=programs)
 
 
-def _values(term: Term, columns: object) -> np.ndarray:
-    return np.broadcast_to(np.asarray(term.evaluate(columns)), (1, columns.examples))
+def _shrunk_one(
+    function: Function, programs: Mapping[Function, Program], points: Points, stop: Callable[[], bool]
+) -> Program:
+    counts = {other: len(points.arguments[other]) for other in programs}
+    values = {other: Values(points.columns(other)) for other in programs}
+    fixed = {other: _row(values[other](program.term), counts[other]) for other, program in programs.items()}
+    program, own = programs[function], values[function]
+
+    def fits(term: Term) -> bool:
+        return bool(points.judge({**fixed, function: _row(own(term), counts[function])}).all())
+
+    spares = [*function.signature.variables, *(literal(value, BOOL)() for value in (True, False))]
+    spares += [literal(value, INT)() for value in (0, 1)]
+    return Program(shrink(program.term, fits, program.grammar.cost, spares=spares, stop=stop), program.grammar)
+
+
+def _row(values: Any, points: int) -> NDArray[Any]:
+    """The values of one term: (1, points)."""
+    return np.broadcast_to(np.asarray(values), (1, points))

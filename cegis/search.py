@@ -65,7 +65,7 @@ class PointSearch:
         self._pool.add_ground()
         self._pool.add(sample(spec, POOL, seed=seed))
         self._bank = Bank(grammar, seed=seed, max_memory_mb=budget.memory_mb)
-        self._level, self._mark, self._asked = 0, 0, 0
+        self._level, self._asked = 0, -1
         self._joined: list[Choice] = []
         self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
@@ -87,8 +87,7 @@ class PointSearch:
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
         """The simplest candidate known that passes every test."""
         while True:
-            if not self._bank.grow(self._level, stop) and not self._bank.is_out_of_memory:
-                return Stopped("time limit")
+            self._bank.grow(self._level, lambda: stop() or (bool(self._joined) and self._is_impatient()))
             choice = self._cheapest(stop)
             is_full = self._is_full()
             if choice is not None and (choice.cost <= self._level or is_full or self._is_impatient()):
@@ -114,7 +113,7 @@ class PointSearch:
         fresh = self.points.columns(self._function, known)
         if fresh.examples:
             self._bank.observe(fresh)
-        self._mark, self._asked, self._joined = self._bank.candidates, 0, []
+        self._asked, self._joined = -1, []
 
     def _failed(self, term: Term) -> list[int]:
         """Tests of the pool that a candidate fails, a few of them."""
@@ -166,7 +165,7 @@ class PointSearch:
             name: Rows(store.values, store.origin[:, 0], lambda row, name=name: self._bank.term(name, row))
             for name, store in self._bank.stores.items()
         }
-        term = StringGoals(self._grammar, rows).solve(self._grammar.start, target, stop)
+        term = StringGoals(self._grammar, self.points.columns(self._function), rows).solve(self._grammar.start, target, stop)
         yield from self._priced([] if term is None else [term])
 
     def _passing(self) -> NDArray[np.bool_]:
@@ -188,7 +187,7 @@ class PointSearch:
     # --- limits -------------------------------------------------------------------------------------------------
 
     def _is_impatient(self) -> bool:
-        return self._bank.candidates - self._mark > PATIENCE
+        return self._bank.candidates > PATIENCE
 
     def _is_full(self) -> bool:
         bank = self._bank

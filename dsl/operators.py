@@ -83,6 +83,13 @@ class Operator:
         if not noun.isidentifier() or keyword.iskeyword(noun) or hasattr(builtins, noun) or noun in RESERVED:
             raise GrammarError(f"operator {self.name}: expected a noun that can be a variable's name, got {noun!r}")
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.name, self.arguments, self.result))
+
     @property
     def is_literal(self) -> bool:
         """Whether the operator is a constant written out."""
@@ -101,10 +108,29 @@ class Term:
     arguments: tuple[Term, ...] = ()
 
     def __post_init__(self) -> None:
-        expected = tuple(sort.name for sort in self.operator.arguments)
-        got = tuple(argument.sort.name for argument in self.arguments)
-        if expected != got:
-            raise GrammarError(f"{self.operator.name} takes {expected}, got {got}")
+        got = tuple(argument.operator.result for argument in self.arguments)
+        if self.operator.arguments != got:
+            expected = tuple(sort.name for sort in self.operator.arguments)
+            raise GrammarError(f"{self.operator.name} takes {expected}, got {tuple(sort.name for sort in got)}")
+        _ = self._hash  # now, while those of the arguments are known: later it would be as deep a walk as the term
+
+    def __eq__(self, other: object) -> bool:
+        if self is other:
+            return True
+        return (
+            isinstance(other, Term)
+            and self._hash == other._hash
+            and self.operator == other.operator
+            and self.arguments == other.arguments
+        )
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Kept, since terms are keys everywhere and their hash takes a walk over the whole term."""
+        return hash((self.operator, self.arguments))
 
     @property
     def sort(self) -> Sort:
@@ -113,20 +139,34 @@ class Term:
     @cached_property
     def size(self) -> int:
         """How many operators the term applies."""
-        return 1 + sum(argument.size for argument in self.arguments)
+        return int(self._fold(lambda operator, sizes: 1 + sum(sizes)))
 
     def evaluate(self, inputs: Any) -> Any:
         """The numpy value on a batch of inputs."""
-        return self.operator.numpy(inputs, *(argument.evaluate(inputs) for argument in self.arguments))
+        return self._fold(lambda operator, arguments: operator.numpy(inputs, *arguments))
 
     @cached_property
     def needs_token(self) -> bool:
         """Whether the term has no value on the empty sequence."""
-        return self.operator.needs_token or any(argument.needs_token for argument in self.arguments)
+        return bool(self._fold(lambda operator, needs: operator.needs_token or any(needs)))
 
     def encode(self, inputs: Any) -> Any:
         """The PySMT formula on symbolic inputs (a tuple of formulas, one per position, for a positional sort)."""
-        return self.operator.smt(inputs, *(argument.encode(inputs) for argument in self.arguments))
+        return self._fold(lambda operator, arguments: operator.smt(inputs, *arguments))
+
+    def _fold(self, read: Callable[[Operator, list[Any]], Any]) -> Any:
+        """The reading of the term by that of each operator, once per distinct subterm and however deep."""
+        known: dict[Term, Any] = {}
+        stack = [self]
+        while stack:
+            missing = [argument for argument in stack[-1].arguments if argument not in known]
+            if missing:
+                stack += missing
+            else:
+                inner = stack.pop()
+                if inner not in known:
+                    known[inner] = read(inner.operator, [known[argument] for argument in inner.arguments])
+        return known[self]
 
     def __str__(self) -> str:
         if not self.arguments:
