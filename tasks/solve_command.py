@@ -32,8 +32,8 @@ OWN = "own"  # the name of our search, which always runs
     "--searcher",
     "searchers",
     multiple=True,
-    help="Who may propose beside our own search: cvc5, horn, or package.module:NAME; own for nobody. Repeatable.  "
-    "[default: cvc5 and horn]",
+    help="Who may propose beside our own search: cvc5, horn, ..., or package.module:NAME; own for nobody. Repeatable.  "
+    "[default: all known]",
 )
 @click.option("--grammar", help="A grammar of your own, package.module:NAME, in place of the file's.")
 @click.option("--operators", help='Only these operators of the grammar, as in "+,-,ite".')
@@ -58,6 +58,7 @@ def solve(
     from backends import get
     from cegis import Budget, Found
     from cegis.refutation import logic_of
+    from cegis.searchers import SEARCHERS
     from cegis.solving import solve as solution_of
     from cegis.sygus import read
 
@@ -69,7 +70,7 @@ def solve(
         solver = get(backend or _default_backend(problem))
         with solver.open(Environment(), logic_of(problem.spec)):
             pass  # a solver that is missing or has no such logic is bad input, found before any work
-        others = [_searcher(name, memory_mb) for name in searchers or ("cvc5", "horn") if name != OWN]
+        others = [_searcher(name, memory_mb) for name in searchers or SEARCHERS if name != OWN]
         outcome = solution_of(
             problem.spec,
             grammars,

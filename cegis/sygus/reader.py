@@ -20,6 +20,7 @@ from lark import Token
 
 from cegis.domain import DomainError
 from cegis.formula import FormulaSpec, Function, subterms
+from cegis.sygus.applications import desugared
 from cegis.sygus.grammars import constants_for, read_grammar
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar
@@ -38,7 +39,8 @@ LOGICS = (
 Items = Sequence[Expression]
 Parameters = tuple[tuple[str, Sort], ...]
 REFUSED_COMMANDS = (
-    "declare-datatype", "declare-datatypes", "declare-sort", "declare-weight", "define-fun-rec", "define-funs-rec",
+    "declare-const", "declare-datatype", "declare-datatypes", "declare-sort", "declare-weight",
+    "define-fun-rec", "define-funs-rec",
     "declare-correctness-oracle", "declare-correctness-cex-oracle", "declare-oracle-fun", "oracle-assume",
     "oracle-constraint", "oracle-constraint-cex", "oracle-constraint-io", "oracle-constraint-membership",
     "oracle-constraint-negwitness", "oracle-constraint-poswitness", "optimize-synth", "assert", "check-sat",
@@ -82,6 +84,7 @@ class Reading:
         self.functions: dict[str, Function] = {}
         self.definitions: dict[str, Operator] = {}
         self.written: dict[str, WrittenGrammar | None] = {}
+        self.shared: set[str] = set()  # variables that a constraint of its own scope uses
         self.places: dict[str, Expression] = {}  # of the grammars
         self.constraints: list[Term] = []
         self.assumptions: list[Term] = []
@@ -95,7 +98,6 @@ class Reading:
             "define-sort": self._define_sort,
             "define-fun": self._define,
             "declare-var": self._declare,
-            "declare-const": self._declare,
             "declare-fun": self._declare_function,
             "declare-primed-var": self._declare_primed,
             "synth-fun": self._synthesize,
@@ -204,7 +206,8 @@ class Reading:
     def _define(self, place: Expression, items: Items) -> None:
         """A body that calls a function to be found has no readings of its own yet: it is put in where it is used."""
         head, names, sort, text = expect(place, items, "(define-fun NAME ((ARGUMENT SORT) ...) SORT BODY)", 4)
-        name, parameters, result = self._new(head), self._parameters(names), read_sort(sort, self.sorts)
+        parameters, result = self._parameters(names), read_sort(sort, self.sorts)
+        name = self._new(head, parameters)
         values = {key: term for key, term in self.terms.items() if key not in self.variables}
         values |= {key: variable(key, sort)() for key, sort in parameters}
         body = read_term(text, replace(self.scope, terms=values))
@@ -231,7 +234,7 @@ class Reading:
         self._function(head, self._parameters(names), BOOL, grammar)
 
     def _function(self, head: Expression, parameters: Parameters, result: Sort, grammar: Items) -> None:
-        function = Function(self._new(head), ScalarSignature(parameters, result))
+        function = Function(self._new(head, parameters), ScalarSignature(parameters, result))
         written = None
         if grammar:
             constants = {name: operator() for name, operator in self.definitions.items() if not operator.arguments}
@@ -242,14 +245,16 @@ class Reading:
         self.written[function.name] = written
         self.operators[function.name] = function.operator
 
-    def _new(self, head: Expression) -> str:
-        """The name a command declares, unless it is taken."""
+    def _new(self, head: Expression, parameters: Parameters = ()) -> str:
+        """The name a command declares, unless it is taken, by an operator of a theory as well."""
         name = symbol(head)
         if name in (*self.terms, *self.operators, *self.macros):
             raise fault(head, f"the name {name!r} is declared twice")
-        if name in theory.names():
-            raise fault(head, f"the name {name!r} is that of an operator")
-        return name
+        try:
+            desugared(name, [variable(parameter, sort)() for parameter, sort in parameters])
+        except GrammarError:
+            return name
+        raise fault(head, f"the name {name!r} is that of an operator")
 
     def _parameters(self, expression: Expression) -> Parameters:
         if not isinstance(expression, Group):
@@ -271,9 +276,13 @@ class Reading:
 
     def _assume(self, place: Expression, items: Items) -> None:
         term = self._formula(place, items)
+        used = {inner.operator for inner in subterms(term)}
         for function in self.functions.values():
-            if any(inner.operator == function.operator for inner in subterms(term)):
+            if function.operator in used:
                 raise fault(items[0], f"an assumption speaks of variables alone, but this one calls {function.name}")
+        for name in self.shared:
+            if self.terms[name].operator in used:
+                raise fault(place, f"an assumption on {name!r} is only supported before the constraint that binds it")
         self.assumptions.append(term)
 
     def _formula(self, place: Expression, items: Items) -> Term:
@@ -320,12 +329,12 @@ class Reading:
     def _universal(self, name: str, sort: Sort) -> Term:
         """A variable for one constraint. One that is declared will do, but not where an assumption binds it."""
         free = (name, *(f"{name}_{number}" for number in range(1, len(self.terms) + 2)))
-        for candidate in free:
-            if self.variables.get(candidate) == sort and not self.assumptions:
-                return self.terms[candidate]
-            if candidate not in self.terms:
-                return self._variable(self.last, candidate, sort)
-        raise AssertionError("one of the names is free")
+        is_shared = not self.assumptions
+        chosen = next(n for n in free if n not in self.terms or (is_shared and self.variables.get(n) == sort))
+        if chosen not in self.terms:
+            self._variable(self.last, chosen, sort)
+        self.shared.add(chosen)
+        return self.terms[chosen]
 
 
 def expect(place: Expression, items: Items, shape: str, least: int, most: int | None = None) -> Items:

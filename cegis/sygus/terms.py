@@ -109,7 +109,7 @@ def operator_name(head: Expression) -> str:
     """What an application applies: a symbol, or an indexed identifier as ``(_ extract 7 0)``."""
     match head:
         case Token(type="SYMBOL"):
-            return DIALECT.get(head, head if head in RESERVED else symbol(head))
+            return str(head) if head in RESERVED else symbol(head)
         case Group(items=["_", Token(type="SYMBOL"), *indices]) if indices and all(
             isinstance(index, Token) and index.isdigit() and len(index) <= LONGEST_INDEX for index in indices
         ):
@@ -130,6 +130,7 @@ def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scop
     if name in scope.operators:
         _check_arguments(place, name, scope.operators[name].arguments, sorts)
         return _sized(place, scope.operators[name](*arguments))
+    name = DIALECT.get(name, name)
     try:
         return _sized(place, one_row(name, arguments) if scope.is_rule else desugared(name, arguments))
     except GrammarError as error:
@@ -226,4 +227,5 @@ def _sized(place: Expression, term: Term) -> Term:
     """The term, if it is small enough to be worked with; raises SygusError before anything walks over it."""
     if term.size > MOST_NODES:
         raise fault(place, f"the term has more than {MOST_NODES:,} nodes when its lets and definitions are written out")
+    hash(term)  # is kept, so no later walk goes down further than this one step
     return term

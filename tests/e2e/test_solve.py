@@ -8,6 +8,7 @@ import textwrap
 import pytest
 
 from backends.cvc5_sygus import Answered, cvc5_answer
+from cegis.searchers import SEARCHERS
 from cegis.sygus import read, read_answer
 from tasks.main import main
 
@@ -152,7 +153,10 @@ def test_a_grammar_of_the_user_takes_the_place_of_the_files(solve, tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (("--searcher", "zip"), "unknown searcher 'zip'; known: own, cvc5, horn, or your own package.module:NAME"),
+        (
+            ("--searcher", "zip"),
+            f"unknown searcher 'zip'; known: own, {', '.join(SEARCHERS)}, or your own package.module:NAME",
+        ),
         (("--searcher", "math:pi"), "the searcher math:pi has no 'name'; it needs name, delay and search"),
         (("--grammar", "math:pi"), "expected a Grammar at math:pi, got float"),
         (("--grammar", "math"), "expected package.module:NAME, got 'math'"),

@@ -19,13 +19,19 @@ TEXTS = [
     ("(set-feature :oracles true)", "1:1: the feature :oracles is not supported"),
     ("(synth-fun 5 () Int)", "1:12: expected a name, got '5'"),
     ("(synth-fun true () Int)", "1:12: the name true is reserved"),
-    ("(synth-fun bvadd () Int)", "1:12: the name 'bvadd' is that of an operator"),
+    ("(synth-fun abs ((x Int)) Int)", "1:12: the name 'abs' is that of an operator"),
+    ("(define-fun and ((a Bool) (b Bool) (c Bool)) Bool a)", "1:13: the name 'and' is that of an operator"),
     ("(synth-fun f x Int)", "1:14: expected ((ARGUMENT SORT) ...), got 'x'"),
     ("(synth-fun f (x) Int)", "1:15: expected (ARGUMENT SORT), got 'x'"),
     ("(synth-fun f ((x Int) (x Int)) Int)", "1:23: the argument 'x' is declared twice"),
     ("(define-fun g ((x Int)) Bool x)", "1:30: g is declared to be of sort Bool, but its body is of Int"),
     ("(synth-inv i ((x Int)))(inv-constraint i q p p)", "1:42: unknown function 'q'"),
 ]
+LATE = """(synth-inv i ((x Int))) (declare-var x Int)
+(define-fun p ((x Int)) Bool true) (define-fun t ((x Int) (y Int)) Bool true)
+(inv-constraint i p t p)
+(assume (> x 0))"""
+TEXTS.append((LATE, "4:1: an assumption on 'x' is only supported before the constraint that binds it"))
 COMMANDS = [
     ("(optimize-synth x)", "1: the command optimize-synth is not supported"),
     ("(declare-datatype L ())", "1: the command declare-datatype is not supported"),
@@ -46,6 +52,7 @@ COMMANDS = [
     ("(declare-var f Int)", "14: the name 'f' is declared twice"),
     ("(check-synth)(constraint true)", "14: the command constraint after (check-synth) is not supported"),
     ("(inv-constraint f f f f)", "17: expected the name of an invariant to be found, got 'f'"),
+    ("(declare-const c Int)", "1: the command declare-const is not supported"),
     ("(assume (= (f 1) 2))", "9: an assumption speaks of variables alone, but this one calls f"),
     ("(constraint (= (f 1) 1)", "1: an opening bracket without a closing one"),
     ("(constraint (= (f 1) 1)))", "25: a closing bracket without an opening one"),

@@ -119,6 +119,19 @@ def test_a_definition_that_calls_the_function_is_written_out():
     assert read_text(source).definitions == ()
 
 
+def test_a_definition_goes_before_an_old_name_and_a_parameter_before_a_definition():
+    source = """
+    (define-fun implies ((a Bool) (b Bool)) Bool a)
+    (define-fun concat () Int 3)
+    (define-fun less ((concat Int)) Bool (< concat 0))
+    (synth-fun f ((mod Int)) Bool)
+    (declare-var mod Int)
+    (constraint (implies (f mod) (less concat)))
+    """
+    assert constraints(source) == ["(implies (f mod) (less 3))"]
+    assert text(read_text(source).definitions[2].definition) == "(< concat 0)"
+
+
 def test_an_invariant_is_three_clauses():
     source = """
     (set-logic LIA)
