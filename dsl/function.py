@@ -82,19 +82,23 @@ def _helpers(operator: str, helper: str) -> tuple[tuple[str, str], ...]:
 
 
 def operators(term: Term) -> tuple[Operator, ...]:
-    """The distinct operators of a term, arguments first."""
-    found: dict[Operator, None] = {}
-    seen: set[Term] = set()
+    """The distinct operators of a term, those of arguments first."""
+    return tuple(dict.fromkeys(inner.operator for inner in _counted(term)))
 
-    def walk(inner: Term) -> None:
-        if inner not in seen:
-            seen.add(inner)
-            for argument in inner.arguments:
-                walk(argument)
-            found[inner.operator] = None
 
-    walk(term)
-    return tuple(found)
+def _counted(term: Term) -> Counter[Term]:
+    """How often each distinct subterm is an argument, where those that are equal stand there once; arguments first."""
+    counts: Counter[Term] = Counter()
+    stack = [(term, False)]
+    while stack:
+        inner, is_expanded = stack.pop()
+        if is_expanded:
+            counts[inner] += 0
+            counts.update(inner.arguments)
+        elif inner not in counts:
+            stack.append((inner, True))
+            stack.extend((argument, False) for argument in reversed(inner.arguments))
+    return counts
 
 
 def _quoted(text: str) -> str:
@@ -106,16 +110,7 @@ def _quoted(text: str) -> str:
 
 def _shared(term: Term) -> Iterator[Term]:
     """Subterms that stand in the text more than once and have a noun to be named by."""
-    counts: Counter[Term] = Counter()
-
-    def count(inner: Term) -> None:
-        counts[inner] += 1
-        if counts[inner] == 1:
-            for argument in inner.arguments:
-                count(argument)
-
-    count(term)
-    return (inner for inner, times in counts.items() if times > 1 and inner.operator.noun != "value")
+    return (inner for inner, times in _counted(term).items() if times > 1 and inner.operator.noun != "value")
 
 
 def _returns(term: Term, printer: Printer) -> list[ast.stmt]:

@@ -6,7 +6,6 @@ sum over its productions; search goes through terms in order of cost, so the cos
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -96,19 +95,33 @@ class Grammar:
         """The sort of every nonterminal, in order of first appearance."""
         return {production.nonterminal: production.operator.result for production in self.productions}
 
-    def derivations(self, term: Term, nonterminal: str) -> Iterator[int]:
-        """The costs at which ``nonterminal`` derives ``term`` (none when it does not)."""
-        if nonterminal in self.constants and term.operator.is_literal and term.sort == self.sorts[nonterminal]:
-            yield 1
-        for production in self.productions:
-            if production.nonterminal == nonterminal and production.operator == term.operator:
-                costs = [
-                    min(self.derivations(argument, name), default=None)
-                    for argument, name in zip(term.arguments, production.arguments, strict=True)
-                ]
-                if None not in costs:
-                    yield production.cost + sum(cost for cost in costs if cost is not None)
+    def cost(self, term: Term, nonterminal: str | None = None) -> int | None:
+        """The least cost of deriving ``term`` from ``nonterminal`` (the start), or None when it does not derive it."""
+        known: dict[Term, dict[str, int]] = {}
+        stack = [term]
+        while stack:
+            missing = [argument for argument in stack[-1].arguments if argument not in known]
+            if missing:
+                stack += missing
+            else:
+                inner = stack.pop()
+                known[inner] = self._costs(inner, [known[argument] for argument in inner.arguments])
+        return known[term].get(nonterminal or self.start)
 
-    def cost(self, term: Term) -> int | None:
-        """The least cost of deriving ``term`` from the start, or None when it is not a program of this grammar."""
-        return min(self.derivations(term, self.start), default=None)
+    def _costs(self, term: Term, arguments: list[dict[str, int]]) -> dict[str, int]:
+        """The least cost of deriving ``term`` from each nonterminal that does, by those of its arguments."""
+        free = (name for name in self.constants if self.sorts[name] == term.sort) if term.operator.is_literal else ()
+        least = dict.fromkeys(free, 1)
+        for production in self._productions_of.get(term.operator, ()):
+            costs = [known.get(name) for known, name in zip(arguments, production.arguments, strict=True)]
+            if None not in costs:
+                total = production.cost + sum(cost for cost in costs if cost is not None)
+                least[production.nonterminal] = min(total, least.get(production.nonterminal, total))
+        return least
+
+    @cached_property
+    def _productions_of(self) -> dict[Operator, list[Production]]:
+        found: dict[Operator, list[Production]] = {}
+        for production in self.productions:
+            found.setdefault(production.operator, []).append(production)
+        return found
