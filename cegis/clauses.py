@@ -31,10 +31,19 @@ class Clause:
     conclusion: Term | None
 
     @property
+    def calls(self) -> tuple[Term, ...]:
+        """The premises and the conclusion."""
+        return self.premises if self.conclusion is None else (*self.premises, self.conclusion)
+
+    @property
+    def terms(self) -> tuple[Term, ...]:
+        """All parts: the facts and the calls."""
+        return (*self.facts, *self.calls)
+
+    @property
     def variables(self) -> tuple[Term, ...]:
         """What the clause holds for all values of, in order of appearance."""
-        parts = (*self.facts, *self.premises, *(() if self.conclusion is None else (self.conclusion,)))
-        return tuple(dict.fromkeys(inner for part in parts for inner in subterms(part) if inner.operator.is_variable))
+        return tuple(dict.fromkeys(i for term in self.terms for i in subterms(term) if i.operator.is_variable))
 
 
 class _NotHornError(Exception):

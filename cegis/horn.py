@@ -72,13 +72,11 @@ def script(spec: FormulaSpec, found: tuple[Clause, ...]) -> list[str]:
     for clause in found:
         texts = {variable: f"v{place}" for place, variable in enumerate(clause.variables)}
         bound = " ".join(f"({texts[variable]} {variable.sort.name})" for variable in clause.variables)
-        for part in (*clause.facts, *clause.premises, *((clause.conclusion,) if clause.conclusion else ())):
+        for part in clause.terms:
             for inner in subterms(part):
                 name = names.get(inner.operator, inner.operator.name)
-                if inner not in texts:
-                    texts[inner] = (
-                        f"({' '.join([name, *(texts[a] for a in inner.arguments)])})" if inner.arguments else name
-                    )
+                text = " ".join([name, *(texts[argument] for argument in inner.arguments)])
+                texts.setdefault(inner, f"({text})" if inner.arguments else text)
         body = f"(and true {' '.join(texts[part] for part in (*clause.facts, *clause.premises))})"
         head = texts[clause.conclusion] if clause.conclusion else "false"
         lines.append(f"(assert (forall ({bound}) (=> {body} {head})))" if bound else f"(assert (=> {body} {head}))")
@@ -86,7 +84,7 @@ def script(spec: FormulaSpec, found: tuple[Clause, ...]) -> list[str]:
 
 
 def _read(spec: FormulaSpec, model: list[Expression]) -> Conditions | NoAnswer:
-    """The conditions of a model; one that the model leaves open may be anything, so it is false."""
+    """The conditions of a model, if it has one that can be read for every function."""
     bodies = []
     defined = {shown(entry[1]): entry for entry in model if len(entry) == 5 and entry[0] == "define-fun"}
     for place, function in enumerate(spec.functions):

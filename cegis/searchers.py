@@ -1,18 +1,22 @@
-"""Solvers as searchers: cvc5's SyGuS engine, and Spacer for Horn clauses; their answers are verified like any guess."""
+"""Other searchers: cvc5's SyGuS engine, and for Horn clauses Spacer and our own induction; all answers are verified."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
 from backends.search import Answered
+from cegis.formula import subterms
 from cegis.horn import Conditions, spacer
+from cegis.induction import induction
 from cegis.racing import Problem
 from cegis.solution import Solution
 from cegis.sygus.answers import read_answer
 from cegis.sygus.syntax import SygusError
 from cegis.sygus.writer import as_problem, write_problem
+from dsl.defaults import FACTOR, nonterminal
+from dsl.grammar import Grammar, Production
 from dsl.operators import Term
 from dsl.program import Program
 
@@ -60,11 +64,44 @@ class Horn:
             yield from _solutions(problem, dict(zip(names, answer.bodies, strict=True)), self.name)
 
 
+@dataclass(frozen=True)
+class Induction:
+    """Inductive conditions of simple shapes, on specifications that are made of Horn clauses."""
+
+    name: str = "induction"
+    delay: float = 0.1
+    memory_mb: int | None = None
+
+    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
+        """The conditions, if there are some; the solver is in a process of its own, as z3 is not made for threads."""
+        answer = induction(problem.spec, seconds=LONG, stop=stop, hard=True)
+        if isinstance(answer, Conditions):
+            names = (function.name for function in problem.spec.functions)
+            yield from _solutions(problem, dict(zip(names, answer.bodies, strict=True)), self.name)
+
+
 def _solutions(problem: Problem, terms: Mapping[str, Term], name: str) -> Iterator[Solution]:
     """The solution of these bodies, if every function's grammar derives its own."""
-    programs = {f: Program(terms[f.name], home) for f, home in problem.homes.items()}
+    programs = {}
+    for function, home in problem.homes.items():
+        term = terms[function.name]
+        is_open = problem.grammars[function] is None
+        programs[function] = Program(term, _admitting(home, term) if is_open else home)
     if all(program.grammar.cost(program.term) is not None for program in programs.values()):
         yield Solution(programs, name)
 
 
-SEARCHERS = {"cvc5": Cvc5Sygus, "horn": Horn}
+def _admitting(home: Grammar, term: Term) -> Grammar:
+    """``home``, which stands for a logic, with the rows of ``term`` that it leaves out (as mod; linear if it is)."""
+    known = {production.operator for production in home.productions}
+    rows = []
+    for row in dict.fromkeys(inner.operator for inner in subterms(term) if inner.arguments):
+        names = [nonterminal(sort) for sort in row.arguments]
+        if row.name in ("div", "mod") and FACTOR in home.sorts:
+            names[1] = FACTOR
+        if row not in known and {nonterminal(row.result), *names} <= home.sorts.keys():
+            rows.append(Production(nonterminal(row.result), row, tuple(names)))
+    return replace(home, productions=(*home.productions, *rows))
+
+
+SEARCHERS = {"cvc5": Cvc5Sygus, "horn": Horn, "induction": Induction}
