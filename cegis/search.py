@@ -32,6 +32,7 @@ from cegis.solution import Solution
 from dsl.bank import Bank
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar
+from dsl.inverses import goal_match
 from dsl.operators import STRING, Term
 from dsl.program import Program
 from dsl.rows import Rows
@@ -129,7 +130,7 @@ class PointSearch:
             return found[0]
         if self._bank.candidates > RENEWED * self._asked:  # dearer sources, when there is enough new to join
             self._asked = self._bank.candidates
-            self._joined = [*self._chain(), *self._goals(stop)]
+            self._joined = [*self._chain(), *self._goals(stop), *self._inverses(stop)]
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
@@ -165,7 +166,17 @@ class PointSearch:
             name: Rows(store.values, store.origin[:, 0], lambda row, name=name: self._bank.term(name, row))
             for name, store in self._bank.stores.items()
         }
-        term = StringGoals(self._grammar, self.points.columns(self._function), rows).solve(self._grammar.start, target, stop)
+        term = StringGoals(self._grammar, self.points.columns(self._function), rows).solve(
+            self._grammar.start, target, stop
+        )
+        yield from self._priced([] if term is None else [term])
+
+    def _inverses(self, stop: Stop) -> Iterator[Choice]:
+        """Where the wanted words are known: what is missing between a row and them, looked up."""
+        target = self.points.targets(self._function)
+        if target is None or target.dtype == object or self._level < 3:
+            return
+        term = goal_match(self._bank, self._grammar.start, target, most=self._bank.candidates, stop=stop)
         yield from self._priced([] if term is None else [term])
 
     def _passing(self) -> NDArray[np.bool_]:
