@@ -29,7 +29,7 @@ MAX_SOURCES = 3  # rows that substrings are cut from, beside the inputs
 MAX_INPUTS = 6
 MAX_MARKS = 12  # rows that are looked for, or put in
 MAX_FLAGS = 4000  # Bool rows that examples are split by
-MAX_WORK = 20_000  # combinations built at once
+MAX_VALUES = 60_000  # computed at once
 MAX_CUTS = 1500  # substrings of one source
 DEPTH = 5  # marks in a row
 BEAM = 40  # positions to look on from
@@ -42,6 +42,11 @@ class Ingredients:
     def __init__(self, grammar: Grammar, rows: Mapping[str, Rows]) -> None:
         self.grammar = grammar
         self.rows = {name: _sorted(part, MAX_ROWS) for name, part in rows.items()}
+        self.work = MAX_VALUES // max(
+            1, *(part.values.shape[1] for part in rows.values())
+        )  # combinations built at once
+        self._inputs: dict[str, Rows] = {}
+        self._sources: dict[str, Rows] = {}
         self._numbers: dict[str, Rows] = {}
         self._flags: dict[str, Rows] = {}
 
@@ -56,20 +61,24 @@ class Ingredients:
 
     def inputs(self, nonterminal: str) -> Rows:
         """The rows that are parameters."""
-        rows = self.cheap(nonterminal, 200)
-        is_input = [rows.term(row).operator.is_variable for row in range(len(rows))]
-        return rows.take(np.flatnonzero(is_input)[:MAX_INPUTS])
+        if nonterminal not in self._inputs:
+            rows = self.cheap(nonterminal, 200)
+            is_input = [rows.term(row).operator.is_variable for row in range(len(rows))]
+            self._inputs[nonterminal] = rows.take(np.flatnonzero(is_input)[:MAX_INPUTS])
+        return self._inputs[nonterminal]
 
     def sources(self, nonterminal: str) -> Rows:
         """Rows worth cutting from: the inputs, and cheap rows that are no part of a cheaper one."""
-        rows, inputs = self.cheap(nonterminal, 200), self.inputs(nonterminal)
-        texts, found = list(inputs.values), list[int]()
-        for row in np.flatnonzero(_varies(rows)).tolist():
-            inside = (all(map(str.__contains__, text, rows.values[row])) for text in texts)
-            if len(found) < MAX_SOURCES and not any(inside):
-                found.append(row)
-                texts.append(rows.values[row])
-        return union(inputs, rows.take(np.array(found, np.int64)))
+        if nonterminal not in self._sources:
+            rows, inputs = self.cheap(nonterminal, 200), self.inputs(nonterminal)
+            texts, found = list(inputs.values), list[int]()
+            for row in np.flatnonzero(_varies(rows)).tolist():
+                inside = (all(map(str.__contains__, text, rows.values[row])) for text in texts)
+                if len(found) < MAX_SOURCES and not any(inside):
+                    found.append(row)
+                    texts.append(rows.values[row])
+            self._sources[nonterminal] = union(inputs, rows.take(np.array(found, np.int64)))
+        return self._sources[nonterminal]
 
     def marks(self, nonterminal: str) -> Rows:
         """Rows that are looked for, or put in: constants, and a few others."""
@@ -103,17 +112,17 @@ class Ingredients:
             sources, marks = self.sources(find.arguments[0]), self.marks(find.arguments[1])
             begin = self.rows[find.arguments[2]]
             begin = begin.take(np.flatnonzero((begin.values == 0).all(axis=1))).cheapest(1)
-            yield from _chased(find, (sources, marks, begin), shifts, steps)
+            yield from _chased(find, (sources, marks, begin), shifts, steps, self.work)
             inputs = self.inputs(find.arguments[0])
             for row in range(len(inputs)):
                 for mark in np.flatnonzero(~_varies(marks) & (marks.values != "").all(axis=1)).tolist():
                     where = inputs.take(np.array([row])), marks.take(np.array([mark])), begin
-                    yield from _chased(find, where, shifts[:1], steps.take(np.arange(len(steps))[:1]))
+                    yield from _chased(find, where, shifts[:1], steps.take(np.arange(len(steps))[:1]), self.work)
 
     def _counts(self, nonterminal: str) -> Iterator[Rows]:
         for length in self.productions(nonterminal, "str.len"):
             name = length.arguments[0]
-            yield product(length, (union(self.sources(name), self.removals(name)),), MAX_WORK)
+            yield product(length, (union(self.sources(name), self.removals(name)),), self.work)
 
     def removals(self, nonterminal: str) -> Rows:
         """The inputs without their first one, two, ... marks of a kind."""
@@ -125,7 +134,7 @@ class Ingredients:
             for mark in np.flatnonzero((marks.values != "").all(axis=1) & ~_varies(marks)).tolist():
                 left = self.inputs(replace.arguments[0])
                 for _ in range(DEPTH if replace.arguments[0] == nonterminal and len(nothing) else 0):
-                    less = product(replace, (left, marks.take(np.array([mark])), nothing), MAX_WORK)
+                    less = product(replace, (left, marks.take(np.array([mark])), nothing), self.work)
                     less = less.take((less.values != left.values).any(axis=1))
                     if not len(less):
                         break
@@ -142,7 +151,7 @@ class Ingredients:
                     for place in range(min(RUNS, *map(len, runs)) if runs else 0):
                         wanted = np.array([run[place] for run in runs], object)
                         cuts = union(*self.cuts(cut, inputs.take(np.array([row])), wanted, np.arange(len(wanted))))
-                        yield product(read, (cuts.take((cuts.values == wanted).all(axis=1)),), MAX_WORK)
+                        yield product(read, (cuts.take((cuts.values == wanted).all(axis=1)),), self.work)
 
     # --- substrings and flags -----------------------------------------------------------------------------------
 
@@ -158,33 +167,33 @@ class Ingredients:
     def flags(self, nonterminal: str) -> Rows:
         """Cheap Bool rows, and every test of cheap rows, in order of cost; none is the same on all examples."""
         if nonterminal not in self._flags:
-            rows = union(self.cheap(nonterminal, MAX_WORK), *self._tests(nonterminal))
+            rows = union(self.cheap(nonterminal, MAX_FLAGS), *self._tests(nonterminal))
             self._flags[nonterminal] = rows.take(_varies(rows)).cheapest(MAX_FLAGS)
         return self._flags[nonterminal]
 
     def _tests(self, nonterminal: str) -> Iterator[Rows]:
         for test in self.grammar.productions:
             if test.nonterminal == nonterminal and test.arguments:
-                yield product(test, [self.rows[name] for name in test.arguments], MAX_WORK)
+                yield product(test, [self.rows[name] for name in test.arguments], self.work)
                 if INT in test.operator.arguments:
-                    yield product(test, [self._cheap_or_number(name) for name in test.arguments], MAX_WORK)
+                    yield product(test, [self._cheap_or_number(name) for name in test.arguments], self.work)
 
     def _cheap_or_number(self, nonterminal: str) -> Rows:
         return self.numbers(nonterminal) if self.grammar.sorts[nonterminal] == INT else self.rows[nonterminal]
 
 
 def _chased(
-    find: Production, where: tuple[Rows, Rows, Rows], shifts: Sequence[Production], steps: Rows
+    find: Production, where: tuple[Rows, Rows, Rows], shifts: Sequence[Production], steps: Rows, work: int
 ) -> Iterator[Rows]:
     """Marks in sources, each looked for from the last one or from a step behind it, and the places a step away."""
     sources, marks, begin = where
     is_one = len(sources) == len(marks) == 1  # from where it was found, the same mark is found again
     for _ in range(DEPTH):
-        found = product(find, (sources, marks, begin), MAX_WORK)
+        found = product(find, (sources, marks, begin), work)
         found = found.take(np.flatnonzero((found.values >= 0).any(axis=1))).cheapest(BEAM)
         if not len(found):
             return
-        near = [product(shift, (found, steps), MAX_WORK) for shift in shifts]
+        near = [product(shift, (found, steps), work) for shift in shifts]
         yield union(found, *near)
         behind = [part for part, shift in zip(near, shifts, strict=True) if shift.operator.name == "+"]
         begin = union(*behind) if is_one and behind else union(found, *behind).cheapest(BEAM)

@@ -28,7 +28,7 @@ from numpy.typing import NDArray
 from dsl.branches import Branches, Found, Part, examples, parts
 from dsl.concatenation import cheapest_chain
 from dsl.grammar import Grammar, Production
-from dsl.ingredients import MAX_WORK, RUNS, Ingredients, no_rows
+from dsl.ingredients import RUNS, Ingredients, no_rows
 from dsl.operators import BOOL, INT, STRING, Term
 from dsl.replacements import edited, replaced
 from dsl.rows import Indices, Rows, applied, keys, product, union
@@ -39,6 +39,7 @@ MAX_EXAMPLES = 12  # looked at together at first
 MAX_PIECES = 3000  # strings that chains are made of
 MAX_LEAVES = 5000  # rows that trees without a search are made of
 MAX_ASKS = 40  # searches for the leaves of a tree
+PLAIN = 8  # the cost of a program that is not compared with trees
 SHORT = 32  # the cost of a leaf that is tried first, and of a program that needs no better one
 MAX_DEPTH = 4  # conditions in a row
 
@@ -78,7 +79,8 @@ class StringGoals:
         for choose in self._have.productions(nonterminal, "ite"):
             if choose.arguments[1] == choose.arguments[2]:
                 for most in (0, SHORT, math.inf):
-                    if best is None or most == 0 or (most == SHORT and best[0] > 2 * SHORT):
+                    enough = {0: PLAIN, SHORT: 2 * SHORT}.get(most, math.inf)
+                    if best is None or best[0] > enough:
                         tree = self._right(nonterminal, self._tree(choose, goal, most, stop), goal)
                         best = min((each for each in (best, tree) if each is not None), key=_cost, default=None)
         return None if best is None else best[1]
@@ -168,12 +170,12 @@ class _Leaf:
             found.append(_contained(edits, goal))
         for digits in have.productions(nonterminal, "str.from_int"):
             numbers = have.numbers(digits.arguments[0]).on(here)
-            found.append(_contained(product(digits, (numbers,), MAX_WORK), goal))
+            found.append(_contained(product(digits, (numbers,), have.work), goal))
             if not nested:
                 found.extend(self._digits(digits, goal, here))
         for cut in have.productions(nonterminal, "str.at"):
             starts = have.numbers(cut.arguments[1]).on(here)
-            found.append(_contained(product(cut, (have.sources(cut.arguments[0]).on(here), starts), MAX_WORK), goal))
+            found.append(_contained(product(cut, (have.sources(cut.arguments[0]).on(here), starts), have.work), goal))
         for cut in have.productions(nonterminal, "str.substr"):
             sources = have.sources(cut.arguments[0])
             for row in range(len(sources)):

@@ -64,7 +64,7 @@ def _cuts(
         costs = costs + minus.cost + starts.costs[start]
     width = span[length] - begin[start] if minus else np.minimum(span[length], sizes - begin[start])
     order = np.argsort(costs, kind="stable")
-    order = order[width[order].any(axis=1)]
+    order = order[width[order].any(axis=1)][: 20 * limit]
     _, first = np.unique(keys(np.hstack([begin[start], width])[order]), return_index=True)
     order = order[np.sort(first)[:limit]]
     values = np.empty((len(order), len(text)), object)
