@@ -45,7 +45,7 @@ def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block
     draw = plots.is_installed() if draw is None else draw
     drawings: dict[str, Drawing] = {}
     solving = [row for row in rows if row.suite == SUITE]
-    blocks = list(_invalid(solving))
+    blocks: list[Block] = [Heading(TITLE, 1), *(_invalid(solving) if solving else ())]
 
     def add(name: str, caption: str, make: Callable[[str], Drawing]) -> None:
         if draw:
@@ -70,10 +70,9 @@ def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block
 
 
 def _invalid(rows: Sequence[Result]) -> Iterable[Block]:
-    """The heading and, as the first line under it, how many answers were wrong."""
+    """How many answers were wrong, and which."""
     wrong = solve_scores.invalid(rows)
     ours = sum(row.backend == OURS for row, _ in wrong)
-    yield Heading(TITLE, 1)
     yield Paragraph(
         f"{len(wrong)} invalid answers ({ours} ours, {len(wrong) - ours} cvc5's).",
         is_bad=bool(wrong),

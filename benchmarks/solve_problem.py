@@ -17,7 +17,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
 
-from backends.sexpression import Expression, read, shown
+from backends.sexpression import CHARACTER, Expression, read, shown
 from benchmarks.row import BenchmarkError
 
 OTHER_NAMES = {
@@ -148,14 +148,28 @@ def problems(folder: Path) -> tuple[tuple[Problem, Path], ...]:
 
 
 def renamed(expression: Expression) -> Expression:
-    """``expression`` with today's names, and every negative numeral as ``(- n)``."""
+    """``expression`` with today's names, every negative numeral as ``(- n)``, every string literal in one spelling."""
     if isinstance(expression, str):
+        if expression[0] == '"':
+            return f'"{"".join(map(_spelled, _unescaped(expression)))}"'
         if expression[0] == "-" and expression[1:].isdigit():
             return ["-", expression[1:]]
         return OTHER_NAMES.get(expression, expression)
     if len(expression) == 2 and expression[0] == "BitVec":
         return ["_", "BitVec", expression[1]]
     return [renamed(part) for part in expression]
+
+
+def _unescaped(literal: str) -> str:
+    """The text of a string literal (SMT-LIB 2.6, theory of Unicode strings)."""
+    return CHARACTER.sub(lambda found: chr(int(found[1] or found[2], 16)), literal[1:-1].replace('""', '"'))
+
+
+def _spelled(character: str) -> str:
+    """One character of a string literal; backslashes too are escaped, lest they begin an escape."""
+    if character == '"':
+        return '""'
+    return character if " " <= character <= "~" and character != "\\" else f"\\u{{{ord(character):x}}}"
 
 
 def _asked(command: Expression) -> Asked:

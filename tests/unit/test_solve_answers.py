@@ -144,6 +144,14 @@ def test_literals_are_equal_by_value() -> None:
     assert body("((I Int)) ((I Int (x 1 (+ I I))))", "(+ x (- 1))") != ""
 
 
+def test_a_text_is_the_same_however_it_is_spelled() -> None:
+    grammar = '((S String)) ((S String (x "ö" "a\\b" (str.++ S S))))'
+    assert body(grammar, '(str.++ "\\u{f6}" "a\\u{5c}b")', "((x String))", "String") == ""
+    assert body(grammar, '(str.++ "\\u00f6" x)', "((x String))", "String") == ""
+    assert body(grammar, '"\\u{f7}"', "((x String))", "String") != ""
+    assert Problem("toy", '(constraint (= "ö" "\\u{22}"))').question({}).count('(= "\\u{f6}" """")') == 1
+
+
 def test_any_constant_any_variable_and_chains_of_nonterminals() -> None:
     grammar = "((S Int) (T Int)) ((S Int (T (+ S 2))) (T Int (S (Variable Int) (* (Constant Int) T))))"
     assert body(grammar, "(+ (* (- 7) y) 2)") == ""
