@@ -78,8 +78,7 @@ class StringGoals:
         best = self._right(nonterminal, _Leaf(self._have, nonterminal, goal, stop).find(np.arange(len(goal))), goal)
         for choose in self._have.productions(nonterminal, "ite"):
             if choose.arguments[1] == choose.arguments[2]:
-                for most in (0, SHORT, math.inf):
-                    enough = {0: PLAIN, SHORT: 2 * SHORT}.get(most, math.inf)
+                for most, enough in ((0, PLAIN), (SHORT, 2 * SHORT), (math.inf, math.inf)):
                     if best is None or best[0] > enough:
                         tree = self._right(nonterminal, self._tree(choose, goal, most, stop), goal)
                         best = min((each for each in (best, tree) if each is not None), key=_cost, default=None)
