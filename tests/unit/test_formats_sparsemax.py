@@ -139,7 +139,7 @@ def test_the_circuit_of_all_edges_is_the_network(tmp_path):
     [
         [("mlp_1", "mlp_0"), ("mlp_0", "logits")],
         [("emb", "attn_0_h_2"), ("emb", "logits")],
-        [("attn_0_h_0", "attn_0_h_1"), ("emb", "logits")],
+        [("emb", "attn_0_h_0"), ("attn_0_h_0", "attn_0_h_1"), ("attn_0_h_1", "logits")],
         [("mlp_0", "logits")],
         [("emb", "mlp_0")],
         [("emb", "logits"), ("emb", "logits")],
