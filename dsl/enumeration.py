@@ -16,11 +16,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from dsl.bank import Bank
+from dsl.conditionals import join
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, Term
 from dsl.program import Program
 from dsl.thresholds import solve_thresholds
-from dsl.trees import Leaf, Tree, grow_tree
 
 
 @dataclass(frozen=True)
@@ -126,19 +126,9 @@ class Enumerator:
     def _tree(self) -> Term | None:
         if self._choose is None:
             return None
-        flag_name, start = self._choose.arguments[0], self.grammar.start
-        leaves, flags = self.bank.stores[start], self.bank.stores[flag_name]
-        if not len(leaves) or not len(flags):
-            return None
-        tree = grow_tree(self._target, leaves.values, leaves.origin[:, 0], flags.values, flags.origin[:, 0])
-
-        def build(tree: Tree, production: Production) -> Term:
-            if isinstance(tree, Leaf):
-                return self.bank.term(start, tree.row)
-            flag = self.bank.term(flag_name, tree.flag)
-            return production.operator(flag, build(tree.then, production), build(tree.otherwise, production))
-
-        return None if tree is None else build(tree, self._choose)
+        labels = self.bank.stores[self.grammar.start].values
+        joined = join(self.bank, self.grammar.start, labels == self._target, kinds=self._target, tries=1)
+        return joined if isinstance(joined, Term) else None
 
     def _solve_thresholds(self) -> None:
         """Put solved thresholds for each wanted value among the flags."""
@@ -155,7 +145,7 @@ class Enumerator:
         for kind in kinds[1:] if len(kinds) == 2 else kinds:
             for term in solve_thresholds(self.grammar, basis, values, self._target == kind, seconds=1.0):
                 flag = self._choose.arguments[0]
-                cost = min(self.grammar.derivations(term, flag), default=None)
+                cost = self.grammar.cost(term, flag)
                 if cost is not None:
                     self.bank.add(flag, term, cost)
 

@@ -251,17 +251,14 @@ def goal_match(
     goals = Goals(bank, nonterminal, target, most=most)
     goals.grow(max_cost, stop)
     found = [goals.match, *_pairs(bank, nonterminal, target, stop)]
-    priced = [(cost, term) for term in found if term and (cost := _cost(bank, nonterminal, term)) <= max_cost]
-    return min(priced, key=lambda pair: pair[0], default=(0, None))[1]
+    priced = [(cost, term) for term in found if term and (cost := bank.grammar.cost(term, nonterminal)) is not None]
+    least, term = min(priced, key=lambda pair: pair[0], default=(0, None))
+    return term if least <= max_cost else None
 
 
 def _same(start: int, places: Rows) -> NDArray[Any]:
     """Goals at these places from ``start`` on; there is no row."""
     return np.column_stack([start + places] * 2)
-
-
-def _cost(bank: Bank, nonterminal: str, term: Term) -> int:
-    return min(bank.grammar.derivations(term, nonterminal))
 
 
 def _contexts(production: Production) -> Iterator[Context]:

@@ -15,7 +15,7 @@ from dsl.motifs import CHOOSE, COUNT, ENDS_WITH, TOGGLE, constant, digits, is_to
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.sequences import SequenceSignature
-from dsl.trees import Leaf, Split, grow_tree
+from dsl.trees import Leaf, Split, Stuck, grow_tree
 
 WORDS = ["".join(letters) for n in range(1, 4) for letters in product("ab", repeat=n)]
 MOTIFS = motifs(["a", "b"], ["x", "y"])
@@ -234,22 +234,23 @@ def test_a_tree_is_right_on_every_example(seed):
     flags = rng.integers(0, 2, (6, 12)).astype(bool)
     leaves = np.repeat(np.arange(3)[:, None], 12, axis=1)
     target = np.where(flags[0], np.where(flags[1], 2, 0), np.where(flags[2], 1, 0))
-    tree = grow_tree(target, leaves, np.ones(3, int), flags, np.arange(6))
-    assert tree is None or [read_tree(tree, leaves, flags, place) for place in range(12)] == target.tolist()
+    tree = grow_tree(leaves == target, np.ones(3, int), flags, np.arange(6), kinds=target)
+    assert isinstance(tree, Stuck) or [read_tree(tree, leaves, flags, place) for place in range(12)] == target.tolist()
 
 
 def test_examples_that_no_flag_tells_apart_have_no_tree():
     flags = np.array([[True, True, False]])
-    assert grow_tree(np.array([0, 1, 1]), np.array([[0] * 3, [1] * 3]), np.ones(2, int), flags, np.ones(1, int)) is None
+    right = np.array([[0] * 3, [1] * 3]) == np.array([0, 1, 1])
+    assert grow_tree(right, np.ones(2, int), flags, np.ones(1, int)) == Stuck((), (0, 1))
 
 
 def test_one_leaf_is_enough_where_one_term_is_right_and_the_cheapest_is_taken():
     leaves = np.array([[1, 1], [0, 1], [0, 1]])
-    tree = grow_tree(np.array([0, 1]), leaves, np.array([1, 5, 2]), np.zeros((0, 2), bool), np.zeros(0, int))
+    tree = grow_tree(leaves == np.array([0, 1]), np.array([1, 5, 2]), np.zeros((0, 2), bool), np.zeros(0, int))
     assert tree == Leaf(2)
 
 
 def test_among_equally_telling_flags_the_cheaper_splits():
     flags = np.array([[True, False], [False, True]])
-    tree = grow_tree(np.array([0, 1]), np.array([[0, 0], [1, 1]]), np.ones(2, int), flags, np.array([7, 3]))
+    tree = grow_tree(np.array([[1, 0], [0, 1]], bool), np.ones(2, int), flags, np.array([7, 3]))
     assert tree == Split(1, Leaf(1), Leaf(0))
