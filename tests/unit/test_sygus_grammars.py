@@ -68,6 +68,12 @@ def test_any_constant_and_any_variable_are_derived():
     assert not read.written["f"].derives(term_of("(* y 77)", read))
 
 
+def test_any_constant_is_not_taken_for_the_few_that_are_tried():
+    read = problem("((S Int) (T Int) (U Int)) ((S Int ((+ T U))) (T Int ((Constant Int))) (U Int (0 1)))")
+    assert read.grammars["f"].cost(term_of("(+ 5 0)", read)) == 3
+    assert read.grammars["f"].cost(term_of("(+ 0 5)", read)) is None
+
+
 def test_constants_to_try_come_from_the_specification_but_not_from_examples():
     source = "(synth-fun f ((x Int)) Int ((S Int)) ((S Int (x (Constant Int) (+ S S)))))"
     asked = read_text(source + "(declare-var y Int)(constraint (> (f y) 37))")
