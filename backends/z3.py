@@ -10,9 +10,9 @@ PySMT cannot hand strings to Z3. Z3's package brings its own program along, whic
 
 from __future__ import annotations
 
-import shutil
-import sysconfig
 from dataclasses import dataclass
+from importlib import metadata
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from pysmt.environment import Environment
@@ -48,11 +48,17 @@ def _core(solver: Any) -> list[str]:
 
 def program() -> str:
     """The path of the program in Z3's package; raises BackendError where there is none."""
-    found = shutil.which("z3", path=sysconfig.get_path("scripts"))
-    if found is None:
-        raise BackendError("z3 takes strings through its own program, which this installation of z3-solver lacks; "
-                           "use cvc5, or name a z3 program in distill-solvers.toml")  # fmt: skip
-    return found
+    try:
+        listed = metadata.files("z3-solver") or []
+    except metadata.PackageNotFoundError:
+        listed = []
+    for file in listed:
+        if file.parent.name == "bin" and file.stem == "z3" and (path := Path(str(file.locate()))).is_file():
+            return str(path.resolve())
+    raise BackendError(
+        "z3 takes strings and Horn clauses through its own program, which this installation of z3-solver lacks; "
+        "reinstall it with pip, or use cvc5"
+    )
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -11,6 +11,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from types import MappingProxyType
 
+from backends import BackendError
 from backends.search import Infeasible, NoAnswer, Stop, ask, never
 from backends.sexpression import Expression, shown
 from backends.z3 import program
@@ -50,7 +51,10 @@ def spacer(
         return NoAnswer("Spacer does not take strings")
     settings = {"fp.spacer.random_seed": str(seed), **options}
     commands = [*(f"(set-option :{name} {value})" for name, value in settings.items()), *script(spec, found)]
-    command = (program(), "-in", "-smt2")
+    try:
+        command = (program(), "-in", "-smt2")
+    except BackendError as error:
+        return NoAnswer(str(error))
     match ask("z3", command, commands, seconds=seconds, memory_mb=memory_mb, stop=stop):
         case NoAnswer() as none:
             return none

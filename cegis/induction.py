@@ -8,7 +8,7 @@
 This is symbolic abstraction (Reps, Sagiv, Yorsh, VMCAI 2004) of the clauses' least solution in the regions of
 ``cegis.regions``; with bounds alone it is Houdini (Flanagan, Leino, FME 2001). If the inductive conditions refute every
 clause without a conclusion, as few of them as will do are the answer: a condition is needed where a model that lacks
-it spoils a clause. First without guards, then with comparisons of the clauses as guards, then with pairs of them.
+it spoils a clause. ``STAGES`` says in which steps more is looked at.
 Integers and Booleans only; the answer is not trusted.
 """
 
@@ -30,7 +30,7 @@ from cegis.horn import Conditions
 from cegis.linear import condition, join, written
 from cegis.refutation import logic_of
 from cegis.regions import Point, Region
-from cegis.watching import MOST_GUARDS, watched
+from cegis.watching import STAGES, Stage, watched
 from dsl.operators import BOOL, INT, Operator, Sort, Term
 from dsl.scalars import Columns
 
@@ -64,7 +64,7 @@ def induction(
     try:
         with backend.open(environment, logic_of(spec), seed=seed, hard=hard) as session:
             search = _Induction(spec, found, session, monotonic() + seconds, stop)
-            answers = (search.run(guards) for guards in range(len(MOST_GUARDS)))
+            answers = (search.run(stage) for stage in STAGES)
             return next((answer for answer in answers if answer), NoAnswer("no such conditions are inductive"))
     except _StoppedError as reason:
         return NoAnswer(str(reason))
@@ -88,9 +88,9 @@ class _Induction:
     formulas: dict[Term, Any] = field(default_factory=dict)
     placed: dict[tuple[Term, Term], Term] = field(default_factory=dict)
 
-    def run(self, guards: int) -> Conditions | None:
-        """The conditions, or None where the inductive ones are too weak; ``guards``: how many at a time."""
-        regions = self._fixpoint({f.operator: watched(f, self.clauses, guards) for f in self.spec.functions})
+    def run(self, stage: Stage) -> Conditions | None:
+        """The conditions, or None where the inductive ones are too weak."""
+        regions = self._fixpoint({f.operator: watched(f, self.clauses, stage) for f in self.spec.functions})
         known = {function: _conditions(some) for function, some in regions.items()}
         goals = [clause for clause in self.clauses if clause.conclusion is None]
         if any(self._ask(clause, self._premises(clause, known), ()) is not None for clause in goals):

@@ -8,6 +8,7 @@ which are the guards as well.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations, product
 
 from cegis.clauses import Clause, negation
@@ -17,29 +18,44 @@ from cegis.regions import Bound, Fact, Hull, Part, Region, Residue
 from dsl.operators import BOOL, INT, Term
 from dsl.theory import find
 
-MOST_GUARDS = (0, 12, 6)  # comparisons that guards are made of: none, one at a time, in pairs
 MOST_LIMITS = 100
 MOST_MODULI = 3
+MOST_PAIRED = 5  # parameters whose sums are watched in every region
 
 
-def watched(function: Function, found: tuple[Clause, ...], guards: int) -> tuple[Region, ...]:
-    """Empty regions for a function: one everywhere, and one for every way that so many guards can turn out."""
+@dataclass(frozen=True)
+class Stage:
+    """Whether sums of two parameters are watched, and regions by ``guards`` comparisons, ``together`` at a time."""
+
+    sums: bool
+    guards: int = 0
+    together: int = 0
+
+
+STAGES = (Stage(False), Stage(True), Stage(True, 12, 1), Stage(True, 6, 2))
+
+
+def watched(function: Function, found: tuple[Clause, ...], stage: Stage) -> tuple[Region, ...]:
+    """Empty regions for a function: one everywhere, and one for every way that guards can turn out."""
     signature = function.signature
     read = _read(function, found)
     numbers = tuple(variable for variable in signature.variables if variable.sort == INT)
     flags = tuple(variable for variable in signature.variables if variable.sort == BOOL)
     facts = [Fact(signature, side) for atom in (*flags, *read) for side in (atom, negation(atom))]
-    parts = (*_parts(numbers, read, found), *facts)
-    split = tuple(dict.fromkeys((*flags, *read)))[: MOST_GUARDS[guards]]
+    sums = stage.sums and (not stage.guards or len(numbers) <= MOST_PAIRED)
+    parts = (*_parts(numbers, read, found, sums), *facts)
+    split = tuple(dict.fromkeys((*flags, *read)))[: stage.guards]
     chosen: list[Term | None] = [None, *(side for atom in split for side in (atom, negation(atom)))]
-    if guards > 1:
+    if stage.together > 1:
         for one, other in combinations(split, 2):
             sides = product((one, negation(one)), (other, negation(other)))
             chosen += [find("and", (BOOL, BOOL))(*pair) for pair in sides]
     return tuple(Region(signature, guard, parts) for guard in chosen)
 
 
-def _parts(numbers: tuple[Term, ...], read: tuple[Term, ...], found: tuple[Clause, ...]) -> Iterator[Part]:
+def _parts(
+    numbers: tuple[Term, ...], read: tuple[Term, ...], found: tuple[Clause, ...], with_sums: bool
+) -> Iterator[Part]:
     """What is watched of a function's integer parameters."""
     used = (inner.operator for clause in found for term in clause.terms for inner in subterms(term))
     literals = {int(operator.value) for operator in used if operator.result == INT and operator.value is not None}
@@ -47,7 +63,8 @@ def _parts(numbers: tuple[Term, ...], read: tuple[Term, ...], found: tuple[Claus
     limits = tuple(sorted(near[:MOST_LIMITS]))
     moduli = sorted({2, *(c for c in literals if 2 <= c <= 16)})[:MOST_MODULI]
     alone = [Linear(((number, 1),)) for number in numbers]
-    sums = [*alone, *(a + b for a, b in combinations(alone, 2)), *(a - b for a, b in combinations(alone, 2))]
+    pairs = tuple(combinations(alone, 2)) if with_sums else ()
+    sums = [*alone, *(a + b for a, b in pairs), *(a - b for a, b in pairs)]
     compared = [c.linear - Linear((), c.linear.constant) for c in map(condition, read) if isinstance(c, Compared)]
     compared = [linear for linear in compared if all(term in numbers for term, _ in linear.parts)]
     if numbers:

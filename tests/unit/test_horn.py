@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from importlib import metadata
 from itertools import product
 from math import gcd
 from typing import Any
@@ -202,6 +203,13 @@ def test_spacer_takes_booleans_and_bit_vectors() -> None:
     assert proved(flags, spacer(flags, seconds=20))
     words = loop("x", "(= x #x0)", "(= x! (bvadd x #x2))", "(not (= x #x3))", sort="(_ BitVec 4)")
     assert proved(words, spacer(words, seconds=20))
+
+
+def test_without_z3_s_program_there_is_no_answer(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(metadata, "files", lambda name: [])
+    answer = spacer(COUNTER, seconds=20)
+    assert isinstance(answer, NoAnswer)
+    assert "own program" in answer.reason
 
 
 def test_spacer_sees_that_a_loop_is_wrong() -> None:
