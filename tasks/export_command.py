@@ -35,7 +35,10 @@ def export(circuit: str, length: int, samples: int, seed: int, out: Path | None)
     grammar = motifs(loaded.domain.alphabet, loaded.labels, min_length=loaded.domain.min_length)
     found = sampled(grammar, examples)
     target = out or Path(f"{function_name(loaded)}.sl")
-    target.write_text(text(loaded, found, examples), encoding="utf-8")
+    try:
+        target.write_text(text(loaded, found, examples), encoding="utf-8")
+    except OSError as error:
+        raise click.ClickException(f"cannot write {target}: {error.strerror}") from error
     click.echo(f"{target}: {len(examples)} examples, {len(found.features)} inputs")
 
 

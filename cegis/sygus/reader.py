@@ -51,7 +51,7 @@ REFUSED_FEATURES = (":oracles", ":recursion", ":weights")
 def read(path: str | Path) -> SygusProblem:
     """The problem of a file; raises SygusError, ``file:line:column: ...``, where it is none we can read."""
     try:
-        text = Path(path).read_text(encoding="utf-8")
+        text = Path(path).read_text(encoding="utf-8-sig")
     except UnicodeDecodeError as error:
         raise SygusError(
             f"expected UTF-8 text, got the byte {error.object[error.start]:#04x}", 1, 1, str(path)

@@ -26,6 +26,7 @@ MOST_DIGITS = 1_000
 MOST_NODES = 100_000  # of one term, shared subterms counted as often as they occur
 DIALECT = {"int.to.str": "str.from_int", "str.to.int": "str.to_int", "implies": "=>", "iff": "="}
 LAST_CHARACTER = 0x2FFFF  # of SMT-LIB's alphabet
+REGULAR = ("re.", "str.in_re", "str.in.re", "str.to_re", "str.to.re", "str.replace_re")
 QUANTIFIERS = ("forall", "exists")
 ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]{1,5})\}|([0-9a-fA-F]{4}))")
 RESERVED = ("let", "_", "!", "as", "par", "true", "false", "exists", "forall")
@@ -139,6 +140,8 @@ def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scop
         kind = name.removeprefix("(_ ").split()[0]
         if kind in theory.names():
             raise fault(place, str(error)) from None
+        if kind.startswith(REGULAR):
+            raise fault(place, f"regular expressions ({name}) are not supported") from None
         if kind == "distinct":
             raise fault(place, "distinct takes two or more arguments of one sort") from None
         raise fault(place, f"unknown function {name!r}{nearest(kind, (*theory.names(), *scope.names))}") from None

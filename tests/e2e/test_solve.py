@@ -199,9 +199,13 @@ def test_a_circuit_is_exported_as_a_problem_that_other_tools_solve(tmp_path, mon
     assert problem.written["program"].derives(read_answer("\n".join(answer.functions), problem)["program"])
 
 
-def test_an_export_beyond_the_circuit_is_refused(tmp_path, monkeypatch, capsys):
+def test_an_export_beyond_the_circuit_or_to_nowhere_is_refused(tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     with pytest.raises(SystemExit) as ended:
         main(["export", "quote_closing", "--length", "1000"])
     assert ended.value.code == 2
     assert capsys.readouterr().err.startswith("distill: quote_closing: expected a length from ")
+    with pytest.raises(SystemExit) as ended:
+        main(["export", "quote_closing", "--length", "2", "--out", "no/such/folder.sl"])
+    assert ended.value.code == 2
+    assert capsys.readouterr().err == "distill: cannot write no/such/folder.sl: No such file or directory\n"

@@ -69,6 +69,7 @@ TERMS = [
     ("(= 1 true)", "14: = takes two arguments of one sort, got (Int, Bool)"),
     ("(bvad #b0 #b1)", "14: unknown function 'bvad'; did you mean bvand or bvadd or bvnand?"),
     ("(distinct 1 true)", "14: distinct takes two or more arguments of one sort"),
+    ('(str.in_re "a" (str.to_re "a"))', "29: regular expressions (str.to_re) are not supported"),
     ("(f -)", "16: - is a function: expected (- ...) with arguments"),
     ("(= 1.5 z)", "16: real numbers are not supported, got 1.5"),
     (

@@ -39,7 +39,7 @@ def constraint(formula, declared="(declare-var x Int) (declare-var s String) (de
 
 def test_a_file_is_a_specification(tmp_path):
     path = tmp_path / "max.sl"
-    path.write_text(MAX, encoding="utf-8")
+    path.write_text(MAX.replace("\n", "\r\n"), encoding="utf-8-sig")  # as some editors save it
     problem = read(path)
     (function,) = problem.spec.functions
     assert (problem.logic, problem.file) == ("LIA", str(path))
