@@ -108,7 +108,7 @@ class Bank:
         self._start_afresh()
 
     def _start_afresh(self) -> None:
-        self._blocks: list[Block] = []
+        self.blocks: list[Block] = []
         self._combined: dict[tuple[int, Costs], tuple[int, ...]] = {}
         self._distinct: dict[Any, tuple[NDArray[Any], Rows]] = {}
         self.stores = {name: self._new_store(sort) for name, sort in self.grammar.sorts.items()}
@@ -137,7 +137,7 @@ class Bank:
     def term(self, nonterminal: str, row: int) -> Term:
         """The cheapest known term of a row."""
         _, number, member = self.stores[nonterminal].origin[row]
-        return self.candidate(self._blocks[number], int(member))
+        return self.candidate(self.blocks[number], int(member))
 
     def find(self, nonterminal: str, values: NDArray[Any]) -> int | None:
         """The row with exactly these values on the examples, or None."""
@@ -168,9 +168,9 @@ class Bank:
         return [self.level_rows(name, cost)[start + place] for name, cost, (start, _), place in sides]
 
     def _nbytes(self) -> int:
-        remembered = sum(block.row.nbytes for block in self._blocks if block.row is not None)
+        remembered = sum(block.row.nbytes for block in self.blocks if block.row is not None)
         pools = sum(pool.nbytes for pool in self._pools.values())
-        return sum(s.nbytes for s in self.stores.values()) + pools + remembered + 300 * len(self._blocks)
+        return sum(s.nbytes for s in self.stores.values()) + pools + remembered + 300 * len(self.blocks)
 
     # --- growing ------------------------------------------------------------------------------------------------
 
@@ -248,7 +248,7 @@ class Bank:
         return self._nbytes() + growth <= self.max_memory_mb * 2**20
 
     def _insert(self, block: Block) -> None:
-        store, number, cost = self.stores[block.production.nonterminal], len(self._blocks), block.cost
+        store, number, cost = self.stores[block.production.nonterminal], len(self.blocks), block.cost
         members = block.members
         words = self._evaluate(block, self.batch, {name: s.words for name, s in self.stores.items()})
         slots, new = store.number(self.keys(words))
@@ -261,7 +261,7 @@ class Bank:
                 if store.origin[rows[place], 0] > cost:
                     store.cheapen(int(rows[place]), (cost, number, int(members[place])))
             block.row = rows if self._remember else None
-        self._blocks.append(block)
+        self.blocks.append(block)
         self.candidates += len(words)
 
     # --- values -------------------------------------------------------------------------------------------------
@@ -342,7 +342,7 @@ class Bank:
         self.batch = self.batch.joined(examples)
         more = self.batch.part(self.batch.examples - examples.examples, self.batch.examples)
         self._widen(more)
-        if self._remember and self._blocks and self._can_split(more):
+        if self._remember and self.blocks and self._can_split(more):
             self._split(more)
         else:
             self._start_afresh()
@@ -394,7 +394,7 @@ class Bank:
 
     def _values_of(self, origin: NDArray[np.int32], more: Batch, columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
         """Words of candidates of one block."""
-        block = self._blocks[origin[0, 1]]
+        block = self.blocks[origin[0, 1]]
         if block.given is not None or not block.box:
             return self._evaluate(block, more, columns)
         children = self.children(block, origin[:, 2])
@@ -404,8 +404,8 @@ class Bank:
     def _strays(self, more: Batch, columns: dict[str, NDArray[Any]]) -> dict[str, list[Stray]]:
         """Candidates that part from their row on new examples, cheapest first."""
         strays: dict[str, list[Stray]] = defaultdict(list)
-        for number in sorted(range(len(self._blocks)), key=lambda b: (self._blocks[b].cost, b)):
-            block, name = self._blocks[number], self._blocks[number].production.nonterminal
+        for number in sorted(range(len(self.blocks)), key=lambda b: (self.blocks[b].cost, b)):
+            block, name = self.blocks[number], self.blocks[number].production.nonterminal
             words = self._evaluate(block, more, columns)
             assert block.row is not None
             differs = (words != columns[name][block.row]).reshape(len(words), math.prod(words.shape[1:]))
@@ -418,7 +418,7 @@ class Bank:
         """Found rows for strays: candidates of one old row with the same new words share a row."""
         if not strays:
             return
-        blocks = [self._blocks[stray.block] for stray in strays]
+        blocks = [self.blocks[stray.block] for stray in strays]
         sizes = [len(stray.places) for stray in strays]
         old = np.concatenate([_rows(block)[stray.places] for block, stray in zip(blocks, strays, strict=True)])
         words = np.concatenate([stray.words for stray in strays])

@@ -1,0 +1,125 @@
+"""Every remembered term of a row, in order of cost.
+
+A bank that remembers is a packed forest: a row is what any of its candidates computes, and a candidate is a production
+over rows. Its terms are listed lazily as in k-best parsing (Huang & Chiang, IWPT 2005). Costs are whole numbers of at
+least 1, so instead of queues there is one lazy list for each row and cost: a candidate of cost c over terms whose costs
+add up to c less the production's own; rows that stand for themselves (``x + 0``) need no special care. Pairs of which
+the bank keeps one of two mirror images are listed once.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from functools import cached_property
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.bank import Bank, Block
+from dsl.boxes import splits
+from dsl.operators import GrammarError, Term
+
+
+def solutions(bank: Bank, nonterminal: str, row: int, *, max_cost: int | None = None) -> Iterator[Term]:
+    """The terms of a row that cost up to ``max_cost`` (the deepest level grown), cheapest first, without repetition.
+
+    The bank must not grow or observe meanwhile. Raises GrammarError for a bank that does not remember.
+    """
+    forest, seen = Forest(bank), set()
+    for cost in range(1, (forest.deepest if max_cost is None else max_cost) + 1):
+        for term in forest.terms(nonterminal, row, cost):
+            if term not in seen:  # a term found by other means may be built as well
+                seen.add(term)
+                yield term
+
+
+def _product(lists: list[Lazy]) -> Iterator[tuple[Term, ...]]:
+    """The product of lazy lists; the last varies quickest."""
+    if not lists:
+        yield ()
+    elif all(next(iter(terms), None) is not None for terms in lists):
+        for first in lists[0]:
+            for rest in _product(lists[1:]):
+                yield (first, *rest)
+
+
+class Lazy:
+    """An iterator that can be gone through many times, each term made once."""
+
+    def __init__(self, source: Iterator[Term]) -> None:
+        self._source, self._made = source, list[Term]()
+
+    def __iter__(self) -> Iterator[Term]:
+        place = 0
+        while True:
+            if place == len(self._made):
+                term = next(self._source, None)
+                if term is None:
+                    return
+                self._made.append(term)
+            yield self._made[place]
+            place += 1
+
+
+class Forest:
+    """The candidates of a bank by row."""
+
+    def __init__(self, bank: Bank) -> None:
+        if any(block.row is None for block in bank.blocks):
+            raise GrammarError("expected a bank that remembers its candidates; make it with remember=True")
+        self._bank = bank
+        self._lists: dict[tuple[str, int, int], Lazy] = {}
+        self._candidates: dict[tuple[str, int], list[tuple[Block, tuple[int, ...]]]] = {}
+
+    @property
+    def deepest(self) -> int:
+        """The largest cost of a candidate."""
+        return max((block.cost for block in self._bank.blocks), default=0)
+
+    def terms(self, nonterminal: str, row: int, cost: int) -> Lazy:
+        """The terms of a row that cost exactly ``cost``."""
+        key = (nonterminal, row, cost)
+        if key not in self._lists:
+            self._lists[key] = Lazy(self._made(nonterminal, row, cost))
+        return self._lists[key]
+
+    def _made(self, nonterminal: str, row: int, cost: int) -> Iterator[Term]:
+        if cost < self._bank.stores[nonterminal].origin[row, 0]:
+            return
+        for block, children in self._of(nonterminal, row):
+            if block.given is not None:
+                if block.cost == cost:
+                    yield block.given
+                continue
+            for costs in splits(cost - block.production.cost, len(children)):
+                lists = [self.terms(*key) for key in zip(block.production.arguments, children, costs, strict=True)]
+                for arguments in _product(lists):
+                    yield block.production.operator(*arguments)
+
+    def _of(self, nonterminal: str, row: int) -> list[tuple[Block, tuple[int, ...]]]:
+        """The candidates of a row, with their argument rows, in order of discovery."""
+        key = (nonterminal, row)
+        if key not in self._candidates:
+            blocks, starts, order, ends = self._index[nonterminal]
+            found = []
+            for place in order[ends[row] : ends[row + 1]]:
+                number = int(np.searchsorted(starts, place, side="right")) - 1
+                block = blocks[number]
+                members = block.members[place - starts[number] :][:1]
+                children = self._bank.children(block, members)
+                found.append((block, tuple(int(child[0]) for child in children)))
+            self._candidates[key] = found
+        return self._candidates[key]
+
+    @cached_property
+    def _index(self) -> dict[str, tuple[list[Block], NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]]:
+        """By nonterminal: its blocks, where each starts, all their candidates sorted by row, and where each row is."""
+        index = {}
+        for name, store in self._bank.stores.items():
+            blocks = [block for block in self._bank.blocks if block.production.nonterminal == name]
+            rows = [block.row for block in blocks if block.row is not None]
+            together = np.concatenate([np.zeros(0, np.int32), *rows])
+            starts = np.cumsum([0, *map(len, rows)])[:-1]
+            order = np.argsort(together, kind="stable")
+            index[name] = blocks, starts, order, np.searchsorted(together[order], np.arange(len(store) + 1))
+        return index
