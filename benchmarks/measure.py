@@ -97,6 +97,8 @@ def run_process(
             end(child.pid, signal.SIGKILL)
             child.wait()
             raise
+        with contextlib.suppress(ProcessLookupError, PermissionError):
+            os.killpg(child.pid, signal.SIGKILL)  # what it left behind would run on beside the next
         child.returncode = os.waitstatus_to_exitcode(ended[1])
         usage = ended[2]
         cputime, said = max(spent, usage.ru_utime + usage.ru_stime), text(errors)

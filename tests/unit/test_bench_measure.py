@@ -71,6 +71,18 @@ def test_a_grandchild_in_a_session_of_its_own_is_ended_too(tmp_path: Path) -> No
     assert not mark.exists()
 
 
+def test_what_a_process_leaves_behind_is_ended_with_it() -> None:
+    leaves = (
+        "import subprocess, sys; print(subprocess.Popen([sys.executable, '-c', 'import time; time.sleep(60)']).pid)"
+    )
+    process = run_process(python(leaves), 30)
+    left, deadline = Path(f"/proc/{int(process.output)}/stat"), time.monotonic() + 5
+    while left.exists() and left.read_text().rpartition(")")[2].split()[0] != "Z" and time.monotonic() < deadline:
+        time.sleep(0.01)
+    assert time.monotonic() < deadline
+    assert (process.code, process.reason) == (0, "")
+
+
 def test_output_gives_more_time_and_silence_ends_it() -> None:
     lively = "import time\nfor i in range(6): print(i, flush=True); time.sleep(0.2)"
     assert run_process(python(lively), 5, silence=1.0).reason == ""
