@@ -19,6 +19,8 @@ from dsl.bank import Bank, Block
 from dsl.boxes import splits
 from dsl.operators import GrammarError, Term
 
+Candidate = tuple[int, Block, tuple[int, ...]]  # the least it may cost, its block, its argument rows
+
 
 def solutions(bank: Bank, nonterminal: str, row: int, *, max_cost: int | None = None) -> Iterator[Term]:
     """The terms of a row that cost up to ``max_cost`` (the deepest level grown), cheapest first, without repetition.
@@ -69,7 +71,7 @@ class Forest:
             raise GrammarError("expected a bank that remembers its candidates; make it with remember=True")
         self._bank = bank
         self._lists: dict[tuple[str, int, int], Lazy] = {}
-        self._candidates: dict[tuple[str, int], list[tuple[Block, tuple[int, ...]]]] = {}
+        self._candidates: dict[tuple[str, int], list[Candidate]] = {}
 
     @property
     def deepest(self) -> int:
@@ -84,11 +86,11 @@ class Forest:
         return self._lists[key]
 
     def _made(self, nonterminal: str, row: int, cost: int) -> Iterator[Term]:
-        if cost < self._bank.stores[nonterminal].origin[row, 0]:
-            return
-        for block, children in self._of(nonterminal, row):
+        for least, block, children in self._of(nonterminal, row):
+            if least > cost:
+                return
             if block.given is not None:
-                if block.cost == cost:
+                if least == cost:
                     yield block.given
                 continue
             for costs in splits(cost - block.production.cost, len(children)):
@@ -96,18 +98,24 @@ class Forest:
                 for arguments in _product(lists):
                     yield block.production.operator(*arguments)
 
-    def _of(self, nonterminal: str, row: int) -> list[tuple[Block, tuple[int, ...]]]:
-        """The candidates of a row, with their argument rows, in order of discovery."""
+    def _of(self, nonterminal: str, row: int) -> list[Candidate]:
+        """The candidates of a row, those that may be cheapest first."""
         key = (nonterminal, row)
         if key not in self._candidates:
             blocks, starts, order, ends = self._index[nonterminal]
+            places = order[ends[row] : ends[row + 1]]
+            numbers = np.searchsorted(starts, places, side="right") - 1
             found = []
-            for place in order[ends[row] : ends[row + 1]]:
-                number = int(np.searchsorted(starts, place, side="right")) - 1
+            for number in np.unique(numbers):
                 block = blocks[number]
-                members = block.members[place - starts[number] :][:1]
+                members = block.members[places[numbers == number] - starts[number]]
                 children = self._bank.children(block, members)
-                found.append((block, tuple(int(child[0]) for child in children)))
+                least = np.full(len(members), block.production.cost if block.given is None else block.cost)
+                for name, side in zip(block.production.arguments if children else (), children, strict=True):
+                    least += self._bank.stores[name].origin[side, 0]
+                rows = zip(*(side.tolist() for side in children), strict=True) if children else [()]
+                found += [(cost, block, arguments) for cost, arguments in zip(least.tolist(), rows, strict=True)]
+            found.sort(key=lambda candidate: candidate[0])
             self._candidates[key] = found
         return self._candidates[key]
 
