@@ -28,7 +28,7 @@ def says(**fields: object) -> str:
 def test_a_busy_loop_ends_at_its_cpu_limit_and_the_row_says_so() -> None:
     process = run_process(python("while True: pass"), 30, cpu_seconds=1)
     assert process.reason == "cputime"
-    assert 0.9 < process.cputime < 2.1
+    assert 0.7 < process.cputime < 2.1  # the kernel that limits and the one that counts differ by some ticks
 
 
 def test_a_process_that_waits_ends_at_the_wall_limit_within_a_second() -> None:
