@@ -106,6 +106,13 @@ def _row(
     return Operator(name, (sort,) * arity, result or sort, numpy, smt, python, noun=noun, **more)
 
 
+def _masked(values: Words, width: int) -> Words:
+    """Fresh values cut to ``width`` bits, in place; machine words of 64 bits are cut already."""
+    if width != 64 or values.dtype == object:
+        values &= 2**width - 1
+    return values
+
+
 def _bitwise(width: int) -> Iterator[Operator]:
     mask, ones = 2**width - 1, _ones(width)
     yield _row("bvnot", width, lambda _, x: x ^ mask, lambda s, x: s.manager.BVNot(x), f"~_0 & {ones}", arity=1)
@@ -121,14 +128,16 @@ def _bitwise(width: int) -> Iterator[Operator]:
 
 
 def _arithmetic(width: int) -> Iterator[Operator]:
-    mask, ones = 2**width - 1, _ones(width)
+    ones = _ones(width)
     for name, numpy, smt, sign in (
-        ("bvadd", lambda _, x, y: (x + y) & mask, lambda s, x, y: s.manager.BVAdd(x, y), "+"),
-        ("bvsub", lambda _, x, y: (x - y) & mask, lambda s, x, y: s.manager.BVSub(x, y), "-"),
-        ("bvmul", lambda _, x, y: (x * y) & mask, lambda s, x, y: s.manager.BVMul(x, y), "*"),
+        ("bvadd", lambda _, x, y: _masked(x + y, width), lambda s, x, y: s.manager.BVAdd(x, y), "+"),
+        ("bvsub", lambda _, x, y: _masked(x - y, width), lambda s, x, y: s.manager.BVSub(x, y), "-"),
+        ("bvmul", lambda _, x, y: _masked(x * y, width), lambda s, x, y: s.manager.BVMul(x, y), "*"),
     ):
         yield _row(name, width, numpy, smt, f"(_0 {sign} _1) & {ones}", commutative=sign != "-")
-    yield _row("bvneg", width, lambda _, x: -x & mask, lambda s, x: s.manager.BVNeg(x), f"-_0 & {ones}", arity=1)
+    yield _row(
+        "bvneg", width, lambda _, x: _masked(-x, width), lambda s, x: s.manager.BVNeg(x), f"-_0 & {ones}", arity=1
+    )
 
 
 def _division(width: int) -> Iterator[Operator]:
@@ -175,18 +184,20 @@ def _division(width: int) -> Iterator[Operator]:
 
 
 def _shifts(width: int) -> Iterator[Operator]:
-    mask, ones = 2**width - 1, _ones(width)
+    ones = _ones(width)
 
     def left(_: Any, x: Words, y: Words) -> Words:
-        return np.where(np.less(y, width), x << np.minimum(y, width - 1) & mask, 0)
+        return _masked(np.left_shift(*_shiftable(x, y, width)), width)
 
     def right(_: Any, x: Words, y: Words) -> Words:
-        return np.where(np.less(y, width), x >> np.minimum(y, width - 1), 0)
+        return np.asarray(np.right_shift(*_shiftable(x, y, width)))
 
     def signed_right(_: Any, x: Words, y: Words) -> Words:
-        places = np.minimum(y, width - 1)
-        shifted = x >> places
-        return np.where(np.greater(x, mask >> 1), shifted | (np.full_like(x, mask) >> places) ^ mask, shifted)
+        x, y = _shiftable(x, y, width)
+        if x.dtype == object:
+            return _masked(x - (x >> width - 1 << width) >> y, width)
+        spare = 64 - width
+        return _masked(((x << spare).view(np.int64) >> spare >> y.view(np.int64)).view(np.uint64), width)
 
     yield _row("bvshl", width, left, lambda s, x, y: s.manager.BVLShl(x, y), f"(_0 << min(_1, {width})) & {ones}")
     yield _row("bvlshr", width, right, lambda s, x, y: s.manager.BVLShr(x, y), "_0 >> _1")
@@ -198,6 +209,13 @@ def _shifts(width: int) -> Iterator[Operator]:
         f"(signed(_0, {width}) >> _1) & {ones}",
         helper=SIGNED,
     )
+
+
+def _shiftable(x: Words, y: Words, width: int) -> tuple[Words, Words]:
+    """Alike: machine words, where too many places leave 0 or the sign, or Python's numbers by at most the width."""
+    if object not in (x.dtype, y.dtype):
+        return x, y
+    return x.astype(object), np.minimum(y.astype(object), width)
 
 
 def _comparisons(width: int) -> Iterator[Operator]:
@@ -228,7 +246,7 @@ def _comparisons(width: int) -> Iterator[Operator]:
     yield _row(
         "bvcomp",
         width,
-        lambda _, x, y: np.equal(x, y).astype(np.uint64),
+        lambda _, x, y: np.where(np.equal(x, y), np.uint64(1), np.uint64(0)),
         lambda s, x, y: s.manager.BVComp(x, y),
         "int(_0 == _1)",
         result=bitvector(1),

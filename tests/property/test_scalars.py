@@ -56,6 +56,8 @@ def grammars() -> dict[str, Grammar]:
         find(name, (NIBBLE,)) for name in ("(_ sign_extend 4)", "(_ rotate_left 1)", "(_ rotate_right 3)", "bvnot")
     )
     widths += (find("concat", (NIBBLE, bitvector(8))), find("(_ extract 10 3)", (bitvector(12),)))
+    narrowed = (find("(_ extract 69 66)", (WIDE,)), find("(_ zero_extend 66)", (NIBBLE,)), find("bvcomp", (WIDE, WIDE)))
+    narrowed += (*bitvectors.rows(4), find("(_ sign_extend 3)", (bitvector(1),)))
     return {
         "bool": grammar_of(connectives, BOOL),
         "int": grammar_of(numbers, INT, *(literal(value, INT) for value in (0, 7, -3))),
@@ -66,6 +68,7 @@ def grammars() -> dict[str, Grammar]:
             for sort, rows in zip((NIBBLE, WORD, WIDE), words, strict=True)
         },
         "widths": grammar_of(widths, bitvector(12)),
+        "narrowed": grammar_of(narrowed, NIBBLE, literal(3, NIBBLE)),
         "string": grammar_of((*strings.ROWS, *over(STRING)), STRING, literal(0, INT), literal("b\n'", STRING)),
         "default": default_grammar(ScalarSignature((("len", INT), ("state", STRING), ("x", BOOL)), STRING)),
     }

@@ -118,6 +118,18 @@ def test_exact_numbers_never_wrap():
     assert five.numpy(Columns({}, 2)).tolist() == [0, 0]
 
 
+@pytest.mark.parametrize("name", ["bvashr", "bvlshr", "bvshl", "bvadd", "bvsub", "bvsdiv", "bvsmod", "bvslt", "bvcomp"])
+def test_machine_words_and_exact_numbers_may_meet(name):
+    """As they do where a narrow word is cut out of a wide one."""
+    row, inputs = find(name, (LONG, LONG)), Columns({}, 4, exact=True)
+    x, y = [2**63, 5, 2**64 - 1, 0], [2**63, 70, 1, 2**64 - 1]
+    words, exact = (np.array(x, np.uint64), np.array(y, np.uint64)), (np.array(x, object), np.array(y, object))
+    expected = row.numpy(inputs, *words).tolist()
+    assert row.numpy(inputs, *exact).tolist() == expected
+    assert row.numpy(inputs, words[0], exact[1]).tolist() == expected
+    assert row.numpy(inputs, exact[0], words[1]).tolist() == expected
+
+
 def test_stacks_of_terms_are_evaluated_at_once():
     left, right = np.arange(6, dtype=np.int64).reshape(3, 2), np.array([2, -2])
     assert find("div", (INT, INT)).numpy(Columns({}, 2), left, right).tolist() == [[0, 0], [1, -1], [2, -2]]
