@@ -8,10 +8,15 @@ import pytest
 
 from backends import get
 from cegis.agreement import Disagreement, Raised, check_operators, examine
+from cegis.formula import FormulaSpec, Function
+from cegis.refutation import Refutation
+from cegis.solution import Solution
+from cegis.verdict import Unknown, Valid
 from dsl import booleans, integers, strings
 from dsl.grammar import Grammar, Production
 from dsl.motifs import COUNT, TOGGLE, is_token, label, motifs
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, bitvector
+from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
 from dsl.sequences import SequenceSignature
 from dsl.theory import define, find, literal
@@ -176,3 +181,24 @@ def test_a_sort_that_a_solver_lacks_is_said_not_skipped():
     (checked,) = examine(grammar_of(find("+", (INT, INT))), (get("bitwuzla"),))
     assert checked.unasked == ("bitwuzla is not set up for QF_NIA; it decides QF_BV, QF_UF",)
     assert "bitwuzla" not in checked.readings
+
+
+@pytest.mark.needs("z3", "cvc5")
+@pytest.mark.parametrize("backend", ["z3", "cvc5"])
+def test_no_proof_rests_on_what_division_by_zero_happens_to_be(backend):
+    signature = ScalarSignature((("x", INT), ("y", INT)), INT)
+    (x, y), function, zero = signature.variables, Function("f", signature), literal(0, INT)()
+    div, mod, equal = find("div", (INT, INT)), find("mod", (INT, INT)), find("=", (INT, INT))
+    call, by_zero = function.operator(x, y), equal(y, zero)
+    rows = [Production("I", term.operator) for term in (x, y, zero)]
+    grammar = Grammar(signature, "I", (*rows, Production("I", mod, ("I", "I"))))
+    implies = find("=>", (BOOL, BOOL))
+    for wanted, is_proved in (
+        (equal(call, mod(x, y)), True),
+        (implies(by_zero, equal(call, x)), False),
+        (implies(by_zero, equal(call, div(x, y))), False),
+    ):
+        spec = FormulaSpec((function,), signature.parameters, (wanted,))
+        with Refutation(spec, get(backend), seconds=20.0) as verifier:
+            verdict = verifier.check(Solution({function: Program(mod(x, y), grammar)}))
+        assert isinstance(verdict, Valid if is_proved else Unknown)
