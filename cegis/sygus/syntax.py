@@ -16,6 +16,7 @@ from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 
 from dsl.operators import GrammarError
 
+DEEPEST = 400  # brackets in brackets; what reads them recurses
 LONGEST_SHOWN = 60  # characters of an expression in a message
 
 
@@ -33,11 +34,12 @@ class SygusError(GrammarError):
 
 @dataclass(frozen=True, slots=True)
 class Group:
-    """``( items )``, with the position of its opening bracket."""
+    """``( items )``, with the position of its opening bracket; ``depth`` counts the brackets in brackets."""
 
     items: tuple[Expression, ...]
     line: int
     column: int
+    depth: int
 
     def __str__(self) -> str:
         return f"({' '.join(map(str, self.items))})"
@@ -54,6 +56,9 @@ def expressions(text: str) -> tuple[Expression, ...]:
         raise _unread(text, error) from None
     except UnexpectedInput:
         raise _unbalanced(text) from None
+    for expression in found:
+        if isinstance(expression, Group) and expression.depth > DEEPEST:
+            raise fault(expression, f"brackets nested more than {DEEPEST} deep")
     return found
 
 
@@ -77,7 +82,8 @@ def nearest(name: str, known: Iterable[str]) -> str:
 class _Builder(Transformer[Token, object]):
     def group(self, children: list[Expression]) -> Group:
         opening = children[0]
-        return Group(tuple(children[1:-1]), opening.line or 1, opening.column or 1)
+        depth = 1 + max((child.depth for child in children if isinstance(child, Group)), default=0)
+        return Group(tuple(children[1:-1]), opening.line or 1, opening.column or 1, depth)
 
     def start(self, children: list[Expression]) -> tuple[Expression, ...]:
         return tuple(children)

@@ -81,7 +81,7 @@ TERMS = [
     ("((f 1) 2)", "14: expected the name of a function, got '(f 1)'"),
     ("(= #b11 (_ bv5 2))", "21: expected a number of 2 bits, got '(_ bv5 2)'"),
     (f"(= z {'9' * 1001})", "18: expected a number of at most 1,000 digits, got one of 1,001"),
-    (f"(= z {'(+ z ' * 900}z{')' * 900})", "1: this command is nested too deeply to be read"),
+    (f"(= z {'(+ z ' * 900}z{')' * 900})", "1: brackets nested more than 400 deep"),
 ]
 GRAMMARS = [
     ("()", "29: expected a list of nonterminals in brackets, got '()'"),
@@ -124,6 +124,11 @@ def test_a_wrong_term_is_refused_with_its_place(term, message):
 @pytest.mark.parametrize(("grammar", "message"), GRAMMARS)
 def test_a_wrong_grammar_is_refused_with_its_place(grammar, message):
     assert refusal(f"(synth-fun f ((x Int)) Int  {grammar})") == f"file.sl:1:{message}"
+
+
+def test_what_is_nested_less_is_read():
+    text = f"{FUNCTION}(declare-var z Int)(constraint (= (f z) {'(+ z ' * 396}z{')' * 396}))"
+    assert read_text(text).spec.constraints[0].size == 796
 
 
 def test_lets_that_would_not_fit_in_memory_are_refused():
