@@ -30,6 +30,7 @@ from cegis.points import Points
 from cegis.sampling import sample
 from cegis.solution import Solution
 from dsl.bank import Bank
+from dsl.conditionals import conditionals, join
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.inverses import goal_match
@@ -38,6 +39,9 @@ from dsl.program import Program
 from dsl.rows import Rows
 from dsl.scalars import Value
 from dsl.string_goals import StringGoals
+from dsl.theory import find
+from dsl.trees import Leaf, Split, Stuck, Tree, grow_tree
+from dsl.values import Values
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
 POOL = 400  # sampled valuations that a candidate must pass before the verifier is asked
@@ -88,6 +92,7 @@ class PointSearch:
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
         """The simplest candidate known that passes every test."""
         while True:
+            before = self._bank.candidates
             self._bank.grow(self._level, lambda: stop() or (bool(self._joined) and self._is_impatient()))
             choice = self._cheapest(stop)
             is_full = self._is_full()
@@ -101,7 +106,7 @@ class PointSearch:
                 return Stopped("time limit")
             if is_full:
                 return Stopped(self._limit())
-            if self._is_saturated() and choice is None:
+            if choice is None and self._bank.candidates == before and self._is_saturated():
                 return Exhausted()
             self._level += 1
 
@@ -130,7 +135,9 @@ class PointSearch:
             return found[0]
         if self._bank.candidates > RENEWED * self._asked:  # dearer sources, when there is enough new to join
             self._asked = self._bank.candidates
-            self._joined = [*self._chain(), *self._goals(stop), *self._inverses(stop)]
+            self._joined = list(self._harvested(stop))
+            sources = (self._goals, self._inverses) if self._joined else (self._trees, self._goals, self._inverses)
+            self._joined += [choice for source in sources for choice in source(stop)]
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
@@ -146,16 +153,45 @@ class PointSearch:
             best = min(rows, key=lambda row: int(store.origin[row, 0]))
             yield from self._priced([self._bank.term(start, best)])
 
-    def _chain(self) -> Iterator[Choice]:
-        """What the specification itself says, on the whole pool."""
+    def _harvested(self, stop: Stop) -> Iterator[Choice]:
+        """What the specification itself says, joined on the whole pool: as a chain, and as a decision tree."""
         if self._mined is None or not self._mined.terms:
             return
         columns = self._pool.columns(self._function)
-        values = np.stack(
-            [np.broadcast_to(np.asarray(t.evaluate(columns)), columns.examples) for t in self._mined.terms]
-        )
-        term = chain(self._mined, self._pool.right(self._function, values), columns)
-        yield from self._priced([] if term is None else [term])
+        values = Values(columns)
+        right = self._pool.right(self._function, _stacked(self._mined.terms, values, columns.examples))
+        term = chain(self._mined, right, columns)
+        if term is None:
+            return
+        flags = _stacked(self._mined.predicates, values, columns.examples).astype(bool)
+        tree = grow_tree(right, _sizes(self._mined.terms), flags, _sizes(self._mined.predicates), stop=stop)
+        yield from self._priced([term] if isinstance(tree, Stuck) else [term, self._built(tree)])
+
+    def _built(self, tree: Tree) -> Term:
+        """A tree over harvested terms and predicates as a term."""
+        assert self._mined is not None
+        match tree:
+            case Leaf(row):
+                return self._mined.terms[row]
+            case Split(flag, then, otherwise):
+                arguments = (self._mined.predicates[flag], self._built(then), self._built(otherwise))
+                return find("ite", tuple(argument.sort for argument in arguments))(*arguments)
+        raise AssertionError("a tree without guards has none")
+
+    def _trees(self, stop: Stop) -> Iterator[Choice]:
+        """Terms right at some points, joined by the grammar's conditionals."""
+        if not self.points.is_pointwise or not conditionals(self._grammar, self._grammar.start):
+            return
+        values = self._bank.stores[self._grammar.start].values
+        target = self.points.targets(self._function)
+        if target is None:
+            step = max(1, CHUNK // max(1, self.points.tests))
+            parts = [self.points.right(self._function, values[at : at + step]) for at in range(0, len(values), step)]
+            right = np.concatenate(parts) if parts else np.zeros((0, self.points.tests), bool)
+        else:
+            right = np.asarray(values == target, bool)
+        term = join(self._bank, self._grammar.start, right, stop=stop)
+        yield from self._priced([] if isinstance(term, Stuck) else [term])
 
     def _goals(self, stop: Stop) -> Iterator[Choice]:
         """From the goal down, where the wanted values are known and strings are about."""
@@ -224,3 +260,13 @@ def _at(term: Term, points: Points, function: Function) -> NDArray[Any]:
     """The values of one term at all points: (1, points)."""
     columns = points.columns(function)
     return np.broadcast_to(np.asarray(term.evaluate(columns)), (1, columns.examples))
+
+
+def _stacked(terms: Sequence[Term], values: Values, points: int) -> NDArray[Any]:
+    """The values of several terms: (terms, points)."""
+    rows = [np.broadcast_to(np.asarray(values(term)), (points,)) for term in terms]
+    return np.stack(rows) if rows else np.zeros((0, points), bool)
+
+
+def _sizes(terms: Sequence[Term]) -> NDArray[np.int64]:
+    return np.array([term.size for term in terms], np.int64)
