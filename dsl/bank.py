@@ -10,7 +10,7 @@ A block is the product of ranges of argument rows; all its values are computed b
 where arguments are Python objects (strings), once for each combination of different arguments on an example.
 Behaviours are compared by a 64-bit key, a sum over the examples of mixed values with random odd weights: two of n
 behaviours share one with probability about n*n / 2**64, and the later one is then lost. Memory is counted, and growth
-stops before it passes ``max_memory_mb``. The bank knows no target: choosing candidates is ``enumeration``'s work.
+stops before it would pass ``max_memory_mb`` (what strings will take is estimated). The bank knows no target: choosing candidates is ``enumeration``'s work.
 """
 
 from __future__ import annotations
@@ -115,7 +115,7 @@ class Bank:
 
     def _new_store(self, sort: Sort) -> Store:
         pool = self._pools.setdefault(sort.name, Pool()) if sort.dtype == "object" else None
-        return Store(sort, pool, _shape(sort, self.batch), int(self.max_memory_mb * 2**20))
+        return Store(sort, pool, _shape(sort, self.batch), int(self.max_memory_mb * 2**20), spare=self._remember)
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -243,8 +243,8 @@ class Bank:
 
     def _has_room(self, production: Production, count: int) -> bool:
         growth = self.stores[production.nonterminal].growth(count) + (4 * count if self._remember else 0)
-        if production.operator.result.name in self._pools:  # twice as many new objects as until now
-            growth += 2 * count * self._pools[production.operator.result.name].nbytes // max(1, self.candidates)
+        if production.operator.result.name in self._pools:  # an estimate: four times as much as until now
+            growth += 4 * count * self._pools[production.operator.result.name].nbytes // max(1, self.candidates)
         return self._nbytes() + growth <= self.max_memory_mb * 2**20
 
     def _insert(self, block: Block) -> None:
@@ -437,6 +437,10 @@ class Bank:
 
     def keys(self, words: NDArray[Any], first: int = 0) -> NDArray[np.uint64]:
         """The 64-bit key of each behaviour, for words on the examples from ``first`` on."""
+        step = max(1, 2 * CHUNK // max(1, math.prod(words.shape[1:])))
+        if len(words) > step:  # so that what is in between stays in the processor's cache
+            parts = [self.keys(words[start : start + step], first) for start in range(0, len(words), step)]
+            return np.concatenate(parts)
         weight = self._weight[first : first + words.shape[1]]
         if words.ndim == 3:
             weight = weight[:, : words.shape[2]].reshape(-1)

@@ -19,6 +19,7 @@ from dsl.operators import Sort
 
 LARGE = 2**25  # bytes from which a column takes all the room it may ever need (untouched memory costs nothing)
 MANY = 2**21  # slots from which a table grows by doubling; below, more room for less copying
+BLOCK = 2**15  # keys handled at once where there are many
 Rows = NDArray[np.signedinteger[Any]]
 
 
@@ -47,9 +48,10 @@ class Column:
         return self.array.nbytes
 
     def extend(self, more: NDArray[Any]) -> None:
-        """Append along the first axis."""
+        """Append along the first axis; ``more`` may be narrower along the second, which is left open then."""
         self.reserve(len(more))
-        self._room[self._length : self._length + len(more)] = more
+        room = self._room[self._length : self._length + len(more)]
+        room[tuple(slice(size) for size in more.shape)] = more
         self._length += len(more)
 
     def reserve(self, more: int) -> None:
@@ -93,7 +95,7 @@ class Numbering:
     def number(self, keys: NDArray[np.uint64]) -> tuple[Rows, Rows]:
         """Number what is new. The slot of each key, and which keys were new (places of first appearance, in order)."""
         keys = np.maximum(keys, np.uint64(1))
-        self._widen(len(keys))
+        self.reserve(len(keys))
         slots, claims = self._settle(keys)
         seats = slots[claims]
         self._numbers[seats[::-1]] = claims[::-1]  # equal keys claimed one slot: the first of them is new
@@ -150,14 +152,15 @@ class Numbering:
             slots *= 4 if slots < MANY else 2
         return slots
 
-    def _widen(self, more: int) -> None:
+    def reserve(self, more: int) -> None:
+        """Make room for ``more`` new keys."""
         slots = self._needed(more)
         if slots == len(self._keys):
             return
         keys, numbers = self._keys, self._numbers
         self._keys, self._numbers = np.zeros(slots, np.uint64), np.zeros(slots, np.int32)
-        for start in range(0, len(keys), 2**16):
-            held = start + np.flatnonzero(keys[start : start + 2**16])
+        for start in range(0, len(keys), BLOCK):
+            held = start + np.flatnonzero(keys[start : start + BLOCK])
             seats, _ = self._settle(keys[held])
             self._numbers[seats] = numbers[held]
 
@@ -201,11 +204,16 @@ def _last(table: dict[Any, int], count: int) -> list[Any]:
 
 
 class Store:
-    """The rows of one nonterminal: ``words`` (rows, examples[, width]) are values, or their numbers in ``pool``."""
+    """The rows of one nonterminal: ``words`` (rows, examples[, width]) are values, or their numbers in ``pool``.
 
-    def __init__(self, sort: Sort, pool: Pool | None, shape: tuple[int, ...], most: int) -> None:
+    ``spare``: with room for some more examples.
+    """
+
+    def __init__(self, sort: Sort, pool: Pool | None, shape: tuple[int, ...], most: int, *, spare: bool = True) -> None:
         self.sort, self.pool, self._most = sort, pool, most
-        self._words = Column(np.zeros((0, *shape), np.int32 if pool is not None else sort.dtype), most)
+        self._examples, self._spare = shape[0], spare
+        dtype = np.int32 if pool is not None else sort.dtype
+        self._words = Column(np.zeros((0, self._capacity(), *shape[1:]), dtype), most)
         self._numbering = Numbering()
         self._origin = Column(np.zeros((0, 3), np.int32), most)  # cost, block, member of the cheapest known candidate
         self.levels: dict[int, Column] = defaultdict(lambda: Column(np.zeros(0, np.int32), most))
@@ -215,7 +223,7 @@ class Store:
 
     @property
     def words(self) -> NDArray[Any]:
-        return self._words.array
+        return self._words.array[:, : self._examples]
 
     @property
     def values(self) -> NDArray[Any]:
@@ -244,7 +252,7 @@ class Store:
 
     def growth(self, more: int) -> int:
         """How many bytes ``more`` new rows would take."""
-        width = int(np.prod(self.words.shape[1:])) * self.words.itemsize
+        width = int(np.prod(self._words.array.shape[1:])) * self.words.itemsize
         return more * (width + 16) + self._numbering.growth(more)
 
     def number(self, keys: NDArray[np.uint64]) -> tuple[Rows, Rows]:
@@ -274,13 +282,26 @@ class Store:
 
     def refine(self, words: NDArray[Any]) -> None:
         """Give every row more values; new keys (``renumber``) must follow."""
-        self._words = Column(np.concatenate([self.words, words], axis=1), self._most)
+        known, needed = self._examples, self._examples + words.shape[1]
+        if needed > self._words.array.shape[1]:
+            old, tail = self.words, words.shape[2:]
+            self._examples = needed
+            self._words = Column(np.empty((0, self._capacity(), *tail), words.dtype), self._most)
+            self._words.extend(old)
+        self._words.array[:, known:needed] = words
+        self._examples = needed
+
+    def _capacity(self) -> int:
+        """For how many examples there is room, so that not every new one moves all values."""
+        return self._examples + max(2, self._examples // 4) * self._spare
 
     def renumber(self, keys: NDArray[np.uint64]) -> None:
         """Give every row a new key."""
         self._numbering = Numbering()
-        _, new = self._numbering.number(keys)
-        assert len(new) == len(keys), "two behaviours share a key; use another seed"
+        self._numbering.reserve(len(keys))
+        for start in range(0, len(keys), BLOCK):
+            self._numbering.number(keys[start : start + BLOCK])
+        assert len(self._numbering) == len(keys), "two behaviours share a key; use another seed"
 
     def widen(self, width: int) -> None:
         """Pad positional values to ``width`` positions."""
