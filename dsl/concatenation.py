@@ -22,7 +22,7 @@ from dsl.grammar import Production
 from dsl.operators import Term
 from dsl.rows import Indices, Rows
 
-MAX_STATES = 1000  # expanded before the search gives up
+MAX_STATES = 300  # expanded before the search gives up
 IMPOSSIBLE = 10**9  # more than any cost
 
 
@@ -70,13 +70,12 @@ def cheapest_chain(
     goal: NDArray[Any],
     pieces: Mapping[str, Rows],
     joins: Sequence[Production],
-    most: float = math.inf,
     stop: Callable[[], bool] = lambda: False,
 ) -> tuple[int, Term] | None:
     """The cost and term of the cheapest chain from ``nonterminal`` that gives ``goal``: (examples,) of str.
 
-    ``pieces``: rows by nonterminal; ``joins``: the grammar's productions of concatenation. None when there is none that
-    costs at most ``most``, or when ``stop()`` or the limit on states ends the search.
+    ``pieces``: rows by nonterminal; ``joins``: the grammar's productions of concatenation. None when there is none,
+    or when ``stop()`` or the limit on states ends the search.
     """
     placed = {name: Pieces(rows, goal) for name, rows in pieces.items()}
     missing = _missing(placed, joins, goal)
@@ -89,7 +88,7 @@ def cheapest_chain(
 
     def offer(state: State, step: Step, still: float) -> None:
         known = steps.get(state)
-        if (known is None or step.cost < known.cost) and step.cost + still <= most:
+        if (known is None or step.cost < known.cost) and still < math.inf:
             steps[state] = step
             heapq.heappush(queue, (step.cost + still, next(order), state))
 
@@ -114,9 +113,8 @@ def cheapest_chain(
             fitting = first.at(state[0])
             after = here + first.widths[fitting]
             still = missing[rest][np.arange(len(goal)), after].max(axis=1)
-            moves = (after != here).any(axis=1) & (after != end).any(axis=1)
+            moves = (after != here).any(axis=1) & (after != end).any(axis=1) & (still < math.inf)
             costs = cost + join.cost + first.rows.costs[fitting]
-            moves &= costs + still <= min(most, IMPOSSIBLE)
             for move in np.flatnonzero(moves):
                 places = tuple(after[move].tolist())
                 offer((places, rest), Step(int(costs[move]), state, join, int(fitting[move])), float(still[move]))

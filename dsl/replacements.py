@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dsl.grammar import Production
 from dsl.rows import Rows, applied, keys, product, union
 
-BEAM = 10  # rows kept in a round
+BEAM = 6  # rows kept in a round
 ROUNDS = 8  # replacements of replacements
 
 

@@ -38,10 +38,10 @@ from dsl.theory import literal
 MAX_EXAMPLES = 12  # looked at together at first
 MAX_PIECES = 3000  # strings that chains are made of
 MAX_LEAVES = 5000  # rows that trees without a search are made of
-MAX_ASKS = 40  # searches for the leaves of a tree
-PLAIN = 8  # the cost of a program that is not compared with trees
-SHORT = 32  # the cost of a leaf that is tried first, and of a program that needs no better one
+MAX_ASKS = 30  # searches for the leaves of a tree
 MAX_DEPTH = 4  # conditions in a row
+# what the leaves of a tree may cost, and a program so cheap that no such tree is looked for; 0: rows only
+LEAVES = ((0, 8), (32, 64), (64, 128), (math.inf, math.inf))
 
 
 class StringGoals:
@@ -75,12 +75,15 @@ class StringGoals:
         return StringGoals(self._grammar, inputs, {name: rows.on(examples) for name, rows in self._rows.items()})
 
     def _solve(self, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool]) -> Term | None:
-        best = self._right(nonterminal, _Leaf(self._have, nonterminal, goal, stop).find(np.arange(len(goal))), goal)
+        leaf = _Leaf(self._have, nonterminal, goal, stop)
+        best = self._right(nonterminal, leaf.find((1 << len(goal)) - 1), goal)
         for choose in self._have.productions(nonterminal, "ite"):
-            if choose.arguments[1] == choose.arguments[2]:
-                for most, enough in ((0, PLAIN), (SHORT, 2 * SHORT), (math.inf, math.inf)):
+            side = choose.arguments[1]
+            if side == choose.arguments[2]:
+                leaf = leaf if side == nonterminal else _Leaf(self._have, side, goal, stop)
+                for most, enough in LEAVES:
                     if best is None or best[0] > enough:
-                        tree = self._right(nonterminal, self._tree(choose, goal, most, stop), goal)
+                        tree = self._right(nonterminal, self._tree(choose, goal, leaf, most, stop), goal)
                         best = min((each for each in (best, tree) if each is not None), key=_cost, default=None)
         return None if best is None else best[1]
 
@@ -90,10 +93,11 @@ class StringGoals:
             return None
         return found if (found[1].evaluate(self._inputs) == goal).all() else None
 
-    def _tree(self, choose: Production, goal: NDArray[Any], most: float, stop: Callable[[], bool]) -> Found | None:
-        """A tree of rows, and of leaves that are searched for up to the cost ``most``."""
+    def _tree(
+        self, choose: Production, goal: NDArray[Any], leaf: _Leaf, most: float, stop: Callable[[], bool]
+    ) -> Found | None:
+        """A tree of rows, and of leaves that are searched for and cost at most ``most``."""
         flag, side, _ = choose.arguments
-        leaf = _Leaf(self._have, side, goal, stop)
         rows = self._have.cheap(side, MAX_LEAVES)
         known: dict[Part, Found] = {}
         for row, part in enumerate(parts(np.asarray(rows.values == goal, bool))):
@@ -104,7 +108,8 @@ class StringGoals:
             return parts(np.asarray(term.evaluate(self._inputs) == goal, bool)[None])[0]
 
         def ask(part: Part) -> Found | None:
-            return leaf.find(examples(part), most)
+            found = leaf.find(part)
+            return found if found is not None and found[0] <= most else None
 
         nests = any(inner.arguments[1:] == (side, side) for inner in self._have.productions(side, "ite"))
         branches = Branches(choose, self._have.flags(flag), known.items(), ask, right, MAX_ASKS if most else 0, stop)
@@ -120,29 +125,31 @@ class _Leaf:
 
     def __init__(self, have: Ingredients, nonterminal: str, goal: NDArray[Any], stop: Callable[[], bool]) -> None:
         self._have, self._nonterminal, self._goal, self._stop = have, nonterminal, goal, stop
+        self._known: dict[Part, Found | None] = {}
 
-    def find(self, here: Indices, most: float = math.inf) -> Found | None:
-        """The cheapest term found, of a cost up to ``most``, that is right on the examples ``here``."""
-        return self._find(self._nonterminal, self._goal[here], here, most)
+    def find(self, part: Part) -> Found | None:
+        """The cheapest term found that is right on these examples."""
+        if part not in self._known:
+            here = examples(part)
+            self._known[part] = self._find(self._nonterminal, self._goal[here], here)
+        return self._known[part]
 
-    def _find(
-        self, nonterminal: str, goal: NDArray[Any], here: Indices, most: float, *, nested: bool = False
-    ) -> Found | None:
+    def _find(self, nonterminal: str, goal: NDArray[Any], here: Indices, *, nested: bool = False) -> Found | None:
         found = [_equal(self._have.rows[nonterminal].on(here), goal)]
         sort = self._have.grammar.sorts[nonterminal]
         if sort == STRING:
-            found.append(self._chain(nonterminal, goal, here, most, nested))
+            found.append(self._chain(nonterminal, goal, here, nested))
         elif sort == INT:
             found.append(self._sum(nonterminal, goal, here, depth=1))
             if not nested:
-                found.append(self._read(nonterminal, goal, here, most))
+                found.append(self._read(nonterminal, goal, here))
         elif sort == BOOL:
             found.append(_equal(self._have.flags(nonterminal).on(here), goal))
-        return min((each for each in found if each is not None and each[0] <= most), key=_cost, default=None)
+        return min((each for each in found if each is not None), key=_cost, default=None)
 
     # --- strings ------------------------------------------------------------------------------------------------
 
-    def _chain(self, nonterminal: str, goal: NDArray[Any], here: Indices, most: float, nested: bool) -> Found | None:
+    def _chain(self, nonterminal: str, goal: NDArray[Any], here: Indices, nested: bool) -> Found | None:
         joins = [p for p in self._have.grammar.productions if p.operator.name == "str.++"]
         names = {nonterminal}
         for _ in joins:
@@ -154,7 +161,7 @@ class _Leaf:
             marks = self._have.cheap(mark, 100).on(here)
             whole = replaced(replace, self._have.sources(source).on(here), marks, fills, goal)
             pieces[nonterminal] = union(pieces[nonterminal], whole)
-        return cheapest_chain(nonterminal, goal, pieces, joins, most, self._stop)
+        return cheapest_chain(nonterminal, goal, pieces, joins, self._stop)
 
     def _pieces(self, nonterminal: str, goal: NDArray[Any], here: Indices, nested: bool) -> Rows:
         """Strings of ``nonterminal`` that the goal contains in every example, not all empty."""
@@ -188,9 +195,7 @@ class _Leaf:
         for place in range(min([RUNS, *map(len, runs)])):
             wanted = [run[place] for run in runs]
             if all(text == str(int(text)) and len(text) < 18 for text in wanted):
-                found = self._find(
-                    digits.arguments[0], np.array([int(text) for text in wanted]), here, math.inf, nested=True
-                )
+                found = self._find(digits.arguments[0], np.array([int(text) for text in wanted]), here, nested=True)
                 if found is not None:
                     yield _row(wanted, found[0] + digits.cost, digits.operator(found[1]))
 
@@ -213,13 +218,13 @@ class _Leaf:
                         found.append((cost, add.operator(rest[1], constants.term(row))))
         return min((each for each in found if each is not None), key=_cost, default=None)
 
-    def _read(self, nonterminal: str, goal: NDArray[Any], here: Indices, most: float) -> Found | None:
+    def _read(self, nonterminal: str, goal: NDArray[Any], here: Indices) -> Found | None:
         """A String that reads as the number."""
         if (goal < 0).any():
             return None
         digits = np.array([str(number) for number in goal.tolist()], object)
         for read in self._have.productions(nonterminal, "str.to_int"):
-            found = self._find(read.arguments[0], digits, here, most, nested=True)
+            found = self._find(read.arguments[0], digits, here, nested=True)
             if found is not None:
                 return found[0] + read.cost, read.operator(found[1])
         return None

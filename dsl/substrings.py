@@ -62,9 +62,12 @@ def _cuts(
     costs = fixed + starts.costs[start] + spans.costs[length]
     if minus is not None:
         costs = costs + minus.cost + starts.costs[start]
+    if len(costs) > 20 * limit:
+        cheap = np.flatnonzero(costs <= np.partition(costs, 20 * limit)[20 * limit])
+        start, length, costs = start[cheap], length[cheap], costs[cheap]
     width = span[length] - begin[start] if minus else np.minimum(span[length], sizes - begin[start])
     order = np.argsort(costs, kind="stable")
-    order = order[width[order].any(axis=1)][: 20 * limit]
+    order = order[width[order].any(axis=1)]
     _, first = np.unique(keys(np.hstack([begin[start], width])[order]), return_index=True)
     order = order[np.sort(first)[:limit]]
     values = np.empty((len(order), len(text)), object)
