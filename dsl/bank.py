@@ -10,7 +10,7 @@ A block is the product of ranges of argument rows; all its values are computed b
 where arguments are Python objects (strings), once for each combination of different arguments on an example.
 Behaviours are compared by a 64-bit key, a sum over the examples of mixed values with random odd weights: two of n
 behaviours share one with probability about n*n / 2**64, and the later one is then lost. Memory is counted, and growth
-stops before it would pass ``max_memory_mb`` (what strings will take is estimated). The bank knows no target: choosing candidates is ``enumeration``'s work.
+stops before it would pass ``max_memory_mb``. The bank knows no target: choosing candidates is ``enumeration``'s work.
 """
 
 from __future__ import annotations
@@ -239,12 +239,14 @@ class Bank:
     def chunk(self, production: Production) -> int:
         """How many candidates to build at once."""
         per_candidate = max(1, self.batch.examples) * max(1, self.batch.width)
-        return max(CHUNK // per_candidate, CHUNK // 32, 1) * (4 if self.is_pooled(production) else 1)
+        if self.is_pooled(production):
+            return int(max(1, min(4 * CHUNK, self.max_memory_mb * 2**20 / 10_000) / per_candidate))
+        return max(CHUNK // per_candidate, CHUNK // 32, 1)
 
     def _has_room(self, production: Production, count: int) -> bool:
         growth = self.stores[production.nonterminal].growth(count) + (4 * count if self._remember else 0)
-        if production.operator.result.name in self._pools:  # an estimate: four times as much as until now
-            growth += 4 * count * self._pools[production.operator.result.name].nbytes // max(1, self.candidates)
+        if production.operator.result.name in self._pools:
+            growth += count * self.batch.examples * self._pools[production.operator.result.name].largest
         return self._nbytes() + growth <= self.max_memory_mb * 2**20
 
     def _insert(self, block: Block) -> None:

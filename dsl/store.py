@@ -172,12 +172,17 @@ class Pool:
         self._number: defaultdict[Any, int] = defaultdict()
         self._number.default_factory = self._number.__len__  # the next number
         self._objects = Column(np.zeros(0, object))
-        self._bytes = 0
+        self._bytes = self._longest = 0
 
     @property
     def nbytes(self) -> int:
         """Bytes in use: the objects, and about a hundred for each one's place in two tables."""
         return self._bytes + 100 * len(self._number)
+
+    @property
+    def largest(self) -> int:
+        """What a new object may take: operators join two at most, as a rule."""
+        return 2 * self._longest + 100
 
     def intern(self, values: NDArray[Any]) -> NDArray[np.int32]:
         """The number of each object."""
@@ -188,7 +193,9 @@ class Pool:
             more = np.empty(len(fresh), object)
             more[:] = fresh
             self._objects.extend(more)
-            self._bytes += sum(map(sys.getsizeof, fresh))
+            sizes = list(map(sys.getsizeof, fresh))
+            self._bytes += sum(sizes)
+            self._longest = max(self._longest, *sizes)
         return np.array(flat, np.int32).reshape(values.shape)
 
     def objects(self, numbers: NDArray[Any]) -> NDArray[Any]:
