@@ -6,11 +6,10 @@ fell into: a new example gives each candidate one more value, candidates that pa
 own, and ``grow`` combines only what has not been combined. One that does not remember keeps the cheapest candidate of
 each row alone, is smaller and quicker, and starts afresh at a new example.
 
-A block is the product of ranges of argument rows; all its values are computed by one numpy call that broadcasts, and
-where arguments are Python objects (strings), once for each combination of different arguments on an example.
-Behaviours are compared by a 64-bit key, a sum over the examples of mixed values with random odd weights: two of n
-behaviours share one with probability about n*n / 2**64, and the later one is then lost. Memory is counted, and growth
-stops before it would pass ``max_memory_mb``. The bank knows no target: choosing candidates is ``enumeration``'s work.
+A block is the product of ranges of argument rows (``blocks``); all its values are computed at once (``evaluation``).
+Behaviours are compared by a 64-bit key (``keys``): two of n share one with probability about n*n / 2**64, and the later
+one is then lost. Memory is counted, and growth stops before it would pass ``max_memory_mb``. The bank knows no target:
+choosing candidates is ``enumeration``'s work.
 """
 
 from __future__ import annotations
@@ -20,64 +19,21 @@ import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
-from typing import Any, Protocol
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl import boxes
+from dsl.blocks import Batch, Block, Costs, is_mirror, is_mirrored, shape, taken
 from dsl.boxes import Box
+from dsl.evaluation import Evaluation, is_pooled
 from dsl.grammar import Grammar, Production
+from dsl.keys import Keys
 from dsl.operators import GrammarError, Sort, Term
-from dsl.store import Pool, Rows, Store
+from dsl.store import Rows, Store
 
 CHUNK = 2**17  # values evaluated at once (strings: times 4)
-MIX = np.uint64(0xD6E8FEB86659FD93)
-Costs = tuple[int, ...]
-
-
-class Batch(Protocol):
-    """Examples, as a signature makes them: ``SequenceBatch`` or ``Columns``."""
-
-    @property
-    def examples(self) -> int: ...
-    @property
-    def width(self) -> int: ...
-    @property
-    def has_empty(self) -> bool: ...
-    def widened(self, width: int, /) -> Any: ...
-    def part(self, start: int, stop: int, /) -> Any: ...
-    def joined(self, other: Any, /) -> Any: ...
-
-
-@dataclass
-class Block:
-    """Candidates built at once, in lexicographic order of their argument rows: ``row[i]`` is candidate i's behaviour.
-
-    The arguments are the product of ``box``, ranges of the levels of ``costs``. ``row`` is None where the bank does
-    not remember.
-    """
-
-    production: Production
-    cost: int
-    costs: Costs
-    box: Box
-    row: NDArray[np.int32] | None = None  # (candidates,)
-    given: Term | None = None
-
-    @property
-    def is_mirrored(self) -> bool:
-        """Whether mirror images are left out of it."""
-        return is_mirrored(self.production, self.costs)
-
-    @property
-    def members(self) -> Rows:
-        """The place of each candidate in the product: (candidates,)."""
-        places = np.arange(boxes.volume(self.box))
-        if self.is_mirrored and self.box[0][1] - 1 > self.box[1][0]:
-            (first, stop), (second, end) = self.box
-            return places[(np.arange(first, stop)[:, None] <= np.arange(second, end)).ravel()]
-        return places
 
 
 @dataclass(frozen=True)
@@ -101,21 +57,23 @@ class Bank:
         self.is_out_of_memory = False
         self.max_memory_mb = max_memory_mb
         self._remember = remember
-        self._random = np.random.default_rng(seed)
-        self._weight = np.zeros((0, 1), np.uint64)  # (examples, width, at least 1)
-        self._pools: dict[str, Pool] = {}
+        self.keys, self.evaluation = Keys(seed), Evaluation(grammar)
         self._given: list[tuple[str, Term, int]] = []
         self._start_afresh()
 
     def _start_afresh(self) -> None:
         self.blocks: list[Block] = []
         self._combined: dict[tuple[int, Costs], tuple[int, ...]] = {}
-        self._distinct: dict[Any, tuple[NDArray[Any], Rows]] = {}
         self.stores = {name: self._new_store(sort) for name, sort in self.grammar.sorts.items()}
 
     def _new_store(self, sort: Sort) -> Store:
-        pool = self._pools.setdefault(sort.name, Pool()) if sort.dtype == "object" else None
-        return Store(sort, pool, _shape(sort, self.batch), int(self.max_memory_mb * 2**20), spare=self._remember)
+        return Store(
+            sort,
+            self.evaluation.pools.get(sort.name),
+            shape(sort, self.batch),
+            int(self.max_memory_mb * 2**20),
+            spare=self._remember,
+        )
 
     # --- reading ------------------------------------------------------------------------------------------------
 
@@ -143,7 +101,7 @@ class Bank:
         """The row with exactly these values on the examples, or None."""
         store = self.stores[nonterminal]
         words = np.asarray(values) if store.pool is None else store.pool.intern(np.asarray(values, object))
-        row = int(store.lookup(self.keys(words[None].astype(store.words.dtype)))[0])
+        row = int(store.lookup(self.keys.of(words[None].astype(store.words.dtype)))[0])
         return row if row >= 0 and np.array_equal(store.words[row], words) else None
 
     def level_rows(self, nonterminal: str, cost: int) -> NDArray[np.int32]:
@@ -169,7 +127,7 @@ class Bank:
 
     def _nbytes(self) -> int:
         remembered = sum(block.row.nbytes for block in self.blocks if block.row is not None)
-        pools = sum(pool.nbytes for pool in self._pools.values())
+        pools = sum(pool.nbytes for pool in self.evaluation.pools.values())
         return sum(s.nbytes for s in self.stores.values()) + pools + remembered + 300 * len(self.blocks)
 
     # --- growing ------------------------------------------------------------------------------------------------
@@ -198,7 +156,6 @@ class Bank:
             production = self.grammar.productions[index]
             most = self.chunk(production)
             for box in todo:
-                self._distinct.clear()
                 for piece in boxes.chunks(box, most, mirrored=is_mirrored(production, costs)):
                     if stop():
                         return False
@@ -222,7 +179,7 @@ class Bank:
         """Productions (by number) and argument costs with rows not yet combined, as boxes of positions in levels."""
         for index, production in enumerate(self.grammar.productions):
             for costs in boxes.splits(cost - production.cost, len(production.arguments)):
-                if _is_mirror(production, costs):
+                if is_mirror(production, costs):
                     continue
                 done = self._combined.get((index, costs))
                 if not production.arguments:
@@ -239,21 +196,21 @@ class Bank:
     def chunk(self, production: Production) -> int:
         """How many candidates to build at once."""
         per_candidate = max(1, self.batch.examples) * max(1, self.batch.width)
-        if self.is_pooled(production):
+        if is_pooled(production):
             return int(max(1, min(4 * CHUNK, self.max_memory_mb * 2**20 / 10_000) / per_candidate))
         return max(CHUNK // per_candidate, CHUNK // 32, 1)
 
     def _has_room(self, production: Production, count: int) -> bool:
         growth = self.stores[production.nonterminal].growth(count) + (4 * count if self._remember else 0)
-        if production.operator.result.name in self._pools:
-            growth += count * self.batch.examples * self._pools[production.operator.result.name].largest
+        if production.operator.result.name in self.evaluation.pools:
+            growth += count * self.batch.examples * self.evaluation.pools[production.operator.result.name].largest
         return self._nbytes() + growth <= self.max_memory_mb * 2**20
 
     def _insert(self, block: Block) -> None:
         store, number, cost = self.stores[block.production.nonterminal], len(self.blocks), block.cost
         members = block.members
         words = self._evaluate(block, self.batch, {name: s.words for name, s in self.stores.items()})
-        slots, new = store.number(self.keys(words))
+        slots, new = store.number(self.keys.of(words))
         origin = np.empty((len(new), 3), np.int32)
         origin[:, 0], origin[:, 1], origin[:, 2] = cost, number, members[new]
         store.append(words[new], origin)
@@ -266,63 +223,16 @@ class Bank:
         self.blocks.append(block)
         self.candidates += len(words)
 
-    # --- values -------------------------------------------------------------------------------------------------
-
     def _evaluate(self, block: Block, batch: Batch, words: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Words of a block's candidates: (candidates, examples[, width])."""
-        production = block.production
         if block.given is not None:
-            return self._encoded(block.given.evaluate(batch), production)[None]
-        sides = []
-        for name, cost, (start, stop) in zip(production.arguments, block.costs, block.box, strict=True):
-            sides.append(taken(words[name], self.level_rows(name, cost)[start:stop]))
-        if not sides:
-            return self.apply(production, [], batch)[None]
-        whole = self._pooled(production, sides, batch) if self.is_pooled(production) else None
-        if whole is None:
-            whole = self.apply(production, spread(sides), batch)
-        shape = tuple(map(len, sides))
-        tail = whole.shape[len(sides) :]
-        values: NDArray[Any] = np.broadcast_to(whole, (*shape, *tail)).reshape(math.prod(shape), *tail)
-        members = block.members
-        return values if len(members) == len(values) else values[members]
-
-    def apply(self, production: Production, arguments: list[NDArray[Any]], batch: Batch) -> NDArray[Any]:
-        """The production's words on words of its arguments whose leading axes broadcast."""
-        return self._encoded(self.values(production, arguments, batch), production)
-
-    def values(self, production: Production, arguments: list[NDArray[Any]], batch: Batch) -> Any:
-        """The production's values on words of its arguments whose leading axes broadcast."""
-        decoded = [
-            self._pools[sort.name].objects(words) if sort.dtype == "object" else words
-            for sort, words in zip(production.operator.arguments, arguments, strict=True)
+            return self.evaluation.encoded(block.given.evaluate(batch), block.production)[None]
+        sides = [
+            taken(words[name], self.level_rows(name, cost)[start:stop])
+            for name, cost, (start, stop) in zip(block.production.arguments, block.costs, block.box, strict=True)
         ]
-        return production.operator.numpy(batch, *decoded)
-
-    def _encoded(self, values: Any, production: Production) -> NDArray[Any]:
-        sort = production.operator.result
-        if sort.dtype == "object":
-            return self._pools[sort.name].intern(np.asarray(values, object))
-        return np.asarray(values).astype(sort.dtype, copy=False)
-
-    def _pooled(self, production: Production, sides: list[NDArray[Any]], batch: Batch) -> NDArray[Any]:
-        """The product of ``sides``, where on each example only different arguments are combined."""
-        columns = []
-        for place in range(batch.examples):
-            distinct = [np.unique(side[:, place], return_inverse=True) for side in sides]
-            one = self.apply(
-                production, spread([words[:, None] for words, _ in distinct]), batch.part(place, place + 1)
-            )
-            shape = tuple(len(words) for words, _ in distinct)
-            table = np.broadcast_to(one, (*shape, 1))[..., 0]
-            columns.append(table[np.ix_(*(inverse for _, inverse in distinct))])
-        if not columns:
-            return self.apply(production, spread(sides), batch)
-        return np.stack(columns, axis=-1)
-
-    @staticmethod
-    def is_pooled(production: Production) -> bool:
-        return any(sort.dtype == "object" for sort in (*production.operator.arguments, production.operator.result))
+        values, members = self.evaluation.product(block.production, sides, batch), block.members
+        return values if len(members) == len(values) else values[members]
 
     # --- examples -----------------------------------------------------------------------------------------------
 
@@ -355,18 +265,15 @@ class Bank:
     def _can_split(self, more: Batch) -> bool:
         """Whether a split stays within the memory: the largest store is there twice for a moment."""
         sizes = [
-            len(store) * math.prod(_shape(store.sort, self.batch)) * store.words.itemsize
+            len(store) * math.prod(shape(store.sort, self.batch)) * store.words.itemsize
             for store in self.stores.values()
         ]
         grown = sum(sizes) - sum(store.words.nbytes for store in self.stores.values())
         return self._nbytes() + 2 * grown + max(sizes) <= self.max_memory_mb * 2**20
 
     def _widen(self, more: Batch) -> None:
-        """Room for ``more`` examples in the key's weights and, if they are wider, in positional values."""
-        shape = (self.batch.examples, max(self.batch.width, 1))
-        weight = self._random.integers(1, 2**63, size=shape, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-        weight[: len(self._weight), : self._weight.shape[1]] = self._weight
-        self._weight = weight
+        """Room for ``more`` examples in the keys and, if they are wider, in positional values."""
+        self.keys.widen(self.batch.examples, self.batch.width)
         for store in self.stores.values():
             store.widen(more.width)
 
@@ -376,13 +283,13 @@ class Bank:
         first = self.batch.examples - more.examples
         for name, store in self.stores.items():
             store.refine(columns[name])
-            store.renumber(self.keys(store.words))
+            store.renumber(self.keys.of(store.words))
             self._found(store, strays[name], first)
 
     def _new_words(self, more: Batch) -> dict[str, NDArray[Any]]:
         """The words of every row on new examples, cheapest rows first (arguments are always cheaper)."""
         columns = {
-            name: np.zeros((len(store), *_shape(store.sort, more)), store.words.dtype)
+            name: np.zeros((len(store), *shape(store.sort, more)), store.words.dtype)
             for name, store in self.stores.items()
         }
         for cost in sorted({int(cost) for store in self.stores.values() for cost in np.unique(store.origin[:, 0])}):
@@ -401,7 +308,7 @@ class Bank:
             return self._evaluate(block, more, columns)
         children = self.children(block, origin[:, 2])
         arguments = [columns[name][rows] for name, rows in zip(block.production.arguments, children, strict=True)]
-        return self.apply(block.production, arguments, more)
+        return self.evaluation.words(block.production, arguments, more)
 
     def _strays(self, more: Batch, columns: dict[str, NDArray[Any]]) -> dict[str, list[Stray]]:
         """Candidates that part from their row on new examples, cheapest first."""
@@ -424,7 +331,7 @@ class Bank:
         sizes = [len(stray.places) for stray in strays]
         old = np.concatenate([_rows(block)[stray.places] for block, stray in zip(blocks, strays, strict=True)])
         words = np.concatenate([stray.words for stray in strays])
-        slots, new = store.number(self.keys(store.words[old, :first]) + self.keys(words, first))
+        slots, new = store.number(self.keys.of(store.words[old, :first]) + self.keys.of(words, first))
         whole = store.words[old[new]]
         whole[:, first:] = words[new]
         member = np.concatenate([b.members[stray.places] for b, stray in zip(blocks, strays, strict=True)])
@@ -437,60 +344,7 @@ class Bank:
         for block, stray, row in zip(blocks, strays, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
             _rows(block)[stray.places] = row
 
-    def keys(self, words: NDArray[Any], first: int = 0) -> NDArray[np.uint64]:
-        """The 64-bit key of each behaviour, for words on the examples from ``first`` on."""
-        step = max(1, 2 * CHUNK // max(1, math.prod(words.shape[1:])))
-        if len(words) > step:  # so that what is in between stays in the processor's cache
-            parts = [self.keys(words[start : start + step], first) for start in range(0, len(words), step)]
-            return np.concatenate(parts)
-        weight = self._weight[first : first + words.shape[1]]
-        if words.ndim == 3:
-            weight = weight[:, : words.shape[2]].reshape(-1)
-            words = words.reshape(len(words), words.shape[1] * words.shape[2])
-        else:
-            weight = weight[:, 0]
-        mixed = _mixed(words) if words.dtype == np.uint64 else words.astype(np.uint64)
-        keys: NDArray[np.uint64] = np.einsum("ij,j->i", mixed, weight)
-        return keys
-
-
-def _shape(sort: Sort, batch: Batch) -> tuple[int, ...]:
-    """The shape of one value on a batch."""
-    return (batch.examples, batch.width) if sort.positional else (batch.examples,)
-
-
-def _mixed(words: NDArray[np.uint64]) -> NDArray[np.uint64]:
-    """Each word scrambled, one to one: sums of plain words with odd weights cannot tell two high bits from none."""
-    scratch = words >> np.uint64(32)
-    scratch ^= words
-    scratch *= MIX
-    scratch ^= scratch >> np.uint64(29)
-    return scratch
-
 
 def _rows(block: Block) -> NDArray[np.int32]:
     assert block.row is not None
     return block.row
-
-
-def taken(words: NDArray[Any], rows: NDArray[np.int32]) -> NDArray[Any]:
-    """``words[rows]``, without a copy where the rows follow each other."""
-    if len(rows) and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all():
-        return words[rows[0] : rows[-1] + 1]
-    return words[rows]
-
-
-def spread(sides: list[NDArray[Any]]) -> list[NDArray[Any]]:
-    """Arrays whose first axes broadcast to their product."""
-    shapes = [[1] * i + [len(side)] + [1] * (len(sides) - 1 - i) for i, side in enumerate(sides)]
-    return [side.reshape(*shape, *side.shape[1:]) for side, shape in zip(sides, shapes, strict=True)]
-
-
-def is_mirrored(production: Production, costs: Costs) -> bool:
-    """Whether both arguments come from the same rows of a commutative operator."""
-    return production.operator.commutative and len(set(production.arguments)) == 1 and len(set(costs)) == 1
-
-
-def _is_mirror(production: Production, costs: Costs) -> bool:
-    """Whether these argument costs mirror ones already taken for a commutative operator."""
-    return production.operator.commutative and len(set(production.arguments)) == 1 and costs != tuple(sorted(costs))

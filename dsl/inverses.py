@@ -21,7 +21,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.bank import Bank, taken
+from dsl.bank import Bank
+from dsl.blocks import taken
 from dsl.boxes import chunks
 from dsl.grammar import Production
 from dsl.operators import Term
@@ -208,7 +209,7 @@ class Goals:
     def _add(self, nonterminal: str, context: int, words: Words, origin: Callable[[Rows], NDArray[Any]]) -> None:
         """Look new goals up in the bank, and keep them (when there are too many, only a match)."""
         level, store = self.levels[nonterminal], self.bank.stores[nonterminal]
-        keys, is_full = self.bank.keys(words), self.is_full
+        keys, is_full = self.bank.keys.of(words), self.is_full
         self.asked += len(words)
         new: Rows = np.arange(len(words)) if is_full else level.numbering.number(keys)[1]
         rows = store.lookup(keys[new])

@@ -15,7 +15,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.bank import Bank, Block
+from dsl.bank import Bank
+from dsl.blocks import Block
 from dsl.boxes import splits
 from dsl.operators import GrammarError, Term
 

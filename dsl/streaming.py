@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl import boxes
-from dsl.bank import Bank, Block, spread
+from dsl.bank import Bank
+from dsl.blocks import Block, spread
 from dsl.operators import Term
 from dsl.store import Rows
 
@@ -60,14 +61,14 @@ def _right_ones(bank: Bank, block: Block, right: Right) -> Rows:
         bank.stores[name].words[bank.level_rows(name, cost)[start:stop], last:]
         for name, cost, (start, stop) in zip(names, block.costs, block.box, strict=True)
     ]
-    one = np.asarray(bank.values(block.production, spread(sides), bank.batch.part(last, last + 1)))
+    one = np.asarray(bank.evaluation.values(block.production, spread(sides), bank.batch.part(last, last + 1)))
     column = np.broadcast_to(one, (*map(len, sides), 1)).reshape(-1, 1)
     members = members[np.flatnonzero(right(column, last, last + 1)[:, 0])]
     for start, stop in ((max(0, last - 2), last), (0, max(0, last - 2))):
         if len(members) and stop > start:
             children = zip(names, bank.children(block, members), strict=True)
             arguments = [bank.stores[name].words[rows, start:stop] for name, rows in children]
-            values = np.asarray(bank.values(block.production, arguments, bank.batch.part(start, stop)))
+            values = np.asarray(bank.evaluation.values(block.production, arguments, bank.batch.part(start, stop)))
             values = np.broadcast_to(values, (len(members), stop - start))
             members = members[np.flatnonzero(right(values, start, stop).all(axis=1))]
     return members

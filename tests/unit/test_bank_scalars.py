@@ -128,7 +128,7 @@ def test_words_that_differ_in_high_bits_alone_are_told_apart():
     bank, high = Bank(WORDS), 2**63
     bank.observe(WORDS.signature.batch([(1,), (2,), (3,), (high,)]))
     words = np.array([[0, 0, 0, 0], [high, high, 0, 0], [0, high, high, 0], [high] * 4], np.uint64)
-    assert len(set(bank.keys(words).tolist())) == 4
+    assert len(set(bank.keys.of(words).tolist())) == 4
 
 
 @pytest.mark.parametrize("name", ["linear", "words", "texts"])
