@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.harvest import Harvest
-from cegis.linear import Condition, Joined, join, written
+from cegis.linear import Condition, Joined, join
 from dsl.operators import BOOL, Term
 from dsl.scalars import Columns
 from dsl.theory import find
@@ -47,7 +47,7 @@ def chain(mined: Harvest, right: Mask, columns: Columns) -> Term | None:
 
 
 def _link(rest: Term, link: tuple[Condition, Term]) -> Term:
-    condition, term = written(link[0]), link[1]
+    condition, term = link[0].term, link[1]
     return find("ite", (BOOL, term.sort, term.sort))(condition, term, rest)
 
 
@@ -66,4 +66,4 @@ def _needed(condition: Condition, right: Mask, remaining: Mask, columns: Columns
 
 
 def _holds(condition: Condition, columns: Columns) -> Mask:
-    return np.broadcast_to(np.asarray(written(condition).evaluate(columns), bool), (columns.examples,))
+    return np.broadcast_to(np.asarray(condition.term.evaluate(columns), bool), (columns.examples,))

@@ -18,7 +18,7 @@ from dataclasses import dataclass
 from itertools import combinations
 
 from cegis.formula import Call, FormulaSpec, inlined, rebuilt, subterms
-from cegis.linear import Condition, Linear, atoms, compare, condition, forms, join, written
+from cegis.linear import Condition, Linear, atoms, compare, condition, forms, join
 from dsl.operators import BOOL, INT, GrammarError, Term
 from dsl.theory import literal
 
@@ -123,13 +123,13 @@ def _predicates(
     for constraint in constraints:
         for atom in subterms(constraint):
             if atom.sort == BOOL and not atom.operator.is_literal and value not in subterms(atom):
-                found[written(_condition(atom))] = None
+                found[_condition(atom).term] = None
     for one in right:
         found |= dict.fromkeys(atoms(one))
-        found[written(one)] = None
+        found[one.term] = None
     if value.sort == INT:
         for one, other in combinations(terms[:16], 2):
             for name in ("<=", "<"):
                 pairs = [(left, right) for left in forms(one) for right in forms(other)]
-                found |= dict.fromkeys(written(compare(name, left, right)) for left, right in pairs)
+                found |= dict.fromkeys(compare(name, left, right).term for left, right in pairs)
     yield from (term for term in found if not term.operator.is_literal)

@@ -17,7 +17,7 @@ from backends.sexpression import Expression, shown
 from backends.z3 import program
 from cegis.clauses import Clause, clauses
 from cegis.formula import FormulaSpec, Function, subterms
-from cegis.linear import condition, written
+from cegis.linear import condition
 from cegis.sygus.syntax import expressions
 from cegis.sygus.terms import Scope, read_term
 from dsl.operators import STRING, GrammarError, Term
@@ -106,4 +106,4 @@ def _condition(function: Function, entry: Expression) -> Term:
     names = [shown(parameter[0]) for parameter in entry[2]]
     scope = Scope(dict(zip(names, function.signature.variables, strict=True)))
     (body,) = expressions(shown(entry[4]))
-    return written(condition(read_term(body, scope)))
+    return condition(read_term(body, scope)).term

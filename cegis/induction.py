@@ -27,7 +27,7 @@ from backends.z3 import Z3
 from cegis.clauses import Clause, clauses
 from cegis.formula import FormulaSpec, Function, rebuilt
 from cegis.horn import Conditions
-from cegis.linear import condition, join, written
+from cegis.linear import condition, join
 from cegis.refutation import logic_of
 from cegis.regions import Point, Region
 from cegis.watching import STAGES, Stage, watched
@@ -186,7 +186,7 @@ class _Induction:
             (condition(term) for operator, term in needed if operator == function.operator)
             for function in self.spec.functions
         )
-        return Conditions(tuple(written(join(True, some)) for some in parts))
+        return Conditions(tuple(join(True, some).term for some in parts))
 
     def _holds(self, clause: Clause, pairs: Sequence[tuple[Operator, Term]]) -> bool:
         """Whether conditions of functions satisfy a clause."""

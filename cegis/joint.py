@@ -55,9 +55,10 @@ class JointSearch:
 
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
-        before = self._pool.tests
-        self._pool.add([inputs])
-        self._learn(list(range(before, self._pool.tests)))
+        known = self._known()
+        for points in (self._pool, self._points):
+            points.add([inputs])
+        self._widen(known)
 
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
         """The cheapest tuple that passes every test."""
@@ -78,9 +79,16 @@ class JointSearch:
                     return Stopped(f"search limit of {self._budget.candidates:,} candidates")
                 self._total += 1
 
+    def _known(self) -> dict[Function, int]:
+        return {function: len(points) for function, points in self._points.arguments.items()}
+
     def _learn(self, numbers: list[int]) -> None:
-        known = {function: len(points) for function, points in self._points.arguments.items()}
+        """Take tests of the pool into the banks."""
+        known = self._known()
         self._points.take(self._pool, numbers)
+        self._widen(known)
+
+    def _widen(self, known: Mapping[Function, int]) -> None:
         for function, bank in self._banks.items():
             fresh = self._points.columns(function, known[function])
             if fresh.examples:

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from functools import cached_property, reduce
 
 from dsl.operators import BOOL, INT, Term
 from dsl.theory import find, literal
@@ -119,7 +120,7 @@ class Compared:
     linear: Linear
     is_equality: bool
 
-    @property
+    @cached_property
     def term(self) -> Term:
         """The comparison with nothing negative on either side."""
         rising, falling = self.linear.sides
@@ -141,6 +142,10 @@ class Opaque:
 class Not:
     part: Compared | Opaque
 
+    @property
+    def term(self) -> Term:
+        return find("not", (BOOL,))(self.part.term)
+
 
 @dataclass(frozen=True)
 class Joined:
@@ -148,6 +153,14 @@ class Joined:
 
     is_all: bool
     parts: tuple[Condition, ...]
+
+    @cached_property
+    def term(self) -> Term:
+        """The parts one after the other, nested to the left."""
+        if not self.parts:
+            return literal(self.is_all, BOOL)()
+        operator = find("and" if self.is_all else "or", (BOOL, BOOL))
+        return reduce(lambda total, part: operator(total, part.term), self.parts[1:], self.parts[0].term)
 
 
 Condition = Compared | Opaque | Not | Joined
@@ -233,22 +246,6 @@ def _absorbs(is_all: bool, other: Condition, part: Condition) -> bool:
                 (mine * sign).parts == theirs.parts and (mine * sign).constant >= theirs.constant for sign in (1, -1)
             )
     return False
-
-
-def written(condition: Condition) -> Term:
-    """The condition as a term."""
-    match condition:
-        case Compared() | Opaque():
-            return condition.term
-        case Not(part):
-            return find("not", (BOOL,))(part.term)
-        case Joined(is_all, parts):
-            if not parts:
-                return literal(is_all, BOOL)()
-            total = written(parts[0])
-            for part in parts[1:]:
-                total = find("and" if is_all else "or", (BOOL, BOOL))(total, written(part))
-            return total
 
 
 def atoms(condition: Condition) -> tuple[Term, ...]:

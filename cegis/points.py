@@ -39,6 +39,14 @@ class Template:
     assumptions: tuple[Term, ...]
     rows: list[tuple[Value, ...]] = field(default_factory=list)
     points: list[list[int]] = field(default_factory=list)
+    _columns: Columns | None = field(default=None, init=False, repr=False)
+
+    @property
+    def columns(self) -> Columns:
+        """The variables at the tests, for search."""
+        if self._columns is None or self._columns.examples != len(self.rows):
+            self._columns = self.signature.batch(self.rows)
+        return self._columns
 
     def target(self) -> Term | None:
         """The value that the only call must have, where the template is an equation."""
@@ -136,8 +144,7 @@ class Points:
             target = template.target()
             if target is None:
                 return None
-            columns = template.signature.batch(template.rows)
-            values = np.broadcast_to(np.asarray(target.evaluate(columns)), (len(template.rows),))
+            values = np.broadcast_to(np.asarray(target.evaluate(template.columns)), (len(template.rows),))
             for point, value in zip(template.points[0], values.tolist(), strict=True):
                 if wanted.setdefault(point, value) != value:
                     arguments = self.arguments[function][point]
@@ -172,7 +179,7 @@ class Points:
         return result
 
     def _judged(self, template: Template, values: Mapping[Function, NDArray[Any]]) -> NDArray[np.bool_]:
-        columns = dict(template.signature.batch(template.rows).arrays)
+        columns = dict(template.columns.arrays)
         rows = len(next(iter(values.values())))
         for call, points in zip(template.calls, template.points, strict=True):
             columns[call.name] = values[call.function][:, points]

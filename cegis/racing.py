@@ -1,8 +1,8 @@
 """Several searchers at once: our own search in this thread, others in threads of their own; the best answer wins.
 
-Another searcher (cvc5's SyGuS, a Horn-clause engine, a user's) is anything with a ``name`` and ``search(problem, stop)``
-that yields solutions. It is never trusted: what it yields goes to the verifier like any candidate. An answer from
-outside waits until our own search, which looks for the smallest, has had its share of the time.
+Another searcher (cvc5's SyGuS, a Horn-clause engine, a user's) is anything with a ``name``, a ``delay`` and a
+``search(problem, stop)`` that yields solutions. It is never trusted: what it yields goes to the verifier like any
+candidate. An answer from outside waits until our own search, which looks for the smallest, has had its share of time.
 """
 
 from __future__ import annotations

@@ -83,8 +83,8 @@ class Refutation:
                 found = self.replay(solution, values)  # type: ignore[arg-type]
                 if found is None:
                     raise BackendError(
-                        f"{self.backend.name} claims that {solution.text} fails at {values!r}, but exact evaluation says "
-                        "it holds there; the encoding of an operator is wrong, please report it"
+                        f"{self.backend.name} claims that {solution.text} fails at {values!r}, but exact evaluation "
+                        "says it holds there; the encoding of an operator is wrong, please report it"
                     )
                 return found
             case NoAnswer(reason=reason):

@@ -24,6 +24,30 @@ def sample(spec: FormulaSpec, count: int, *, seed: int) -> list[tuple[Value, ...
     return list(rows)
 
 
+def nearby(spec: FormulaSpec, valuation: tuple[Value, ...], count: int, *, seed: int) -> list[tuple[Value, ...]]:
+    """``count`` variations of a valuation, each changed a little in one variable or two: where one fails, others do."""
+    random = np.random.default_rng([seed, len(valuation)])
+    rows: dict[tuple[Value, ...], None] = {}
+    for attempt in range(count if valuation else 0):
+        changed = list(valuation)
+        for place in random.integers(len(valuation), size=1 + attempt % 2):
+            changed[place] = _changed(spec.variables[place][1], changed[place], valuation, random)
+        rows[tuple(changed)] = None
+    return list(rows)
+
+
+def _changed(sort: Sort, value: Value, valuation: tuple[Value, ...], random: np.random.Generator) -> Value:
+    if sort == BOOL:
+        return not value
+    if sort == INT:
+        others = [int(other) for other in valuation if type(other) is int]
+        base = int(value) if random.random() < 0.5 else others[random.integers(len(others))]
+        return base + int(random.integers(-2, 3))
+    if sort.width:
+        return int(value) ^ (1 << int(random.integers(sort.width)))
+    return _text([str(value)], random)
+
+
 def _literals(spec: FormulaSpec) -> dict[Sort, list[Value]]:
     found: dict[Sort, dict[Value, None]] = {}
     for term in (*spec.constraints, *spec.assumptions):

@@ -27,7 +27,7 @@ from cegis.formula import FormulaSpec, Function
 from cegis.harvest import harvest
 from cegis.loop import Budget
 from cegis.points import Points
-from cegis.sampling import sample
+from cegis.sampling import nearby, sample
 from cegis.solution import Solution
 from dsl.bank import Bank
 from dsl.conditionals import conditionals, join
@@ -46,6 +46,7 @@ from dsl.values import Values
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
 POOL = 400  # sampled valuations that a candidate must pass before the verifier is asked
 FIRST = 12  # tests the search begins with
+NEARBY = 24  # variations of a counterexample that join the pool
 LEARNT = 4  # tests learnt from one failure in the pool
 RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
 CHUNK = 4_000_000  # values judged at once
@@ -85,9 +86,11 @@ class PointSearch:
 
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
-        before = self._pool.tests
-        self._pool.add([inputs])
-        self._learn(range(before, self._pool.tests))
+        known = len(self.points.arguments[self._function])
+        for points in (self._pool, self.points):
+            points.add([inputs])
+        self._widen(known)
+        self._pool.add(nearby(self._spec, inputs, NEARBY, seed=self._pool.tests))
 
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
         """The simplest candidate known that passes every test."""
@@ -116,6 +119,10 @@ class PointSearch:
         """Take tests of the pool into the bank."""
         known = len(self.points.arguments[self._function])
         self.points.take(self._pool, numbers)
+        self._widen(known)
+
+    def _widen(self, known: int) -> None:
+        """Let the bank observe the points from number ``known`` on."""
         fresh = self.points.columns(self._function, known)
         if fresh.examples:
             self._bank.observe(fresh)

@@ -65,6 +65,7 @@ def _unknown(name: str, sorts: tuple[Sort, ...]) -> str:
     return f"{name} takes {' or '.join(expected)}, got {got}"
 
 
+@lru_cache(maxsize=2**16, typed=True)
 def literal(value: Value, sort: Sort) -> Operator:
     """The constant ``value``, named by its SMT-LIB text; raises GrammarError for a value that is not of ``sort``.
 

@@ -6,7 +6,7 @@ from specs import call, function, integers, maximum, of
 
 from cegis.formula import FormulaSpec, conjuncts, inlined
 from cegis.harvest import harvest, single_call
-from cegis.linear import FALSE, TRUE, Linear, compare, condition, forms, join, written
+from cegis.linear import FALSE, TRUE, Linear, compare, condition, forms, join
 from dsl.operators import BOOL, INT
 from dsl.scalars import Columns
 from dsl.theory import find, literal
@@ -33,7 +33,7 @@ def test_a_product_of_variables_is_one_opaque_part():
 @pytest.mark.parametrize("negated", [False, True])
 def test_a_comparison_means_the_same_once_it_is_simplified(name, negated):
     term = of(name, of("+", x, literal(1, INT)()), of("-", y, z))
-    again = written(condition(term, negated=negated))
+    again = condition(term, negated=negated).term
     grid = np.array([(a, b, c) for a in range(-3, 4) for b in range(-3, 4) for c in range(-3, 4)]).T
     inputs = Columns(dict(zip("xyz", grid, strict=True)), grid.shape[1])
     assert (again.evaluate(inputs) == (term.evaluate(inputs) != negated)).all()
@@ -53,7 +53,7 @@ def test_the_values_of_a_maximum_are_its_arguments():
     assert found is not None
     assert {"x0", "x1", "x2"} <= {str(term) for term in found.terms}
     right = dict(zip(map(str, found.terms), found.right, strict=True))
-    assert str(written(right["x0"])) == "and(<=(x1, x0), <=(x2, x0))"
+    assert str(right["x0"].term) == "and(<=(x1, x0), <=(x2, x0))"
 
 
 def test_an_equation_of_any_sort_yields_its_other_side():
