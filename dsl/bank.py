@@ -197,7 +197,7 @@ class Bank:
         """How many candidates to build at once."""
         per_candidate = max(1, self.batch.examples) * max(1, self.batch.width)
         if is_pooled(production):
-            return int(max(1, min(4 * CHUNK, self.max_memory_mb * 2**20 / 10_000) / per_candidate))
+            return int(max(1, min(4 * CHUNK, self.max_memory_mb * 2**20 / 4_000) / per_candidate))
         return max(CHUNK // per_candidate, CHUNK // 32, 1)
 
     def _has_room(self, production: Production, count: int) -> bool:

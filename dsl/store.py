@@ -72,7 +72,7 @@ class Column:
 class Numbering:
     """Different 64-bit keys, numbered in order of first appearance. Keys must differ in their high bits.
 
-    Slots in which a key may stand are those from its high bits on; an empty slot holds 0.
+    Slots in which a key may stand are those from its high bits on; an empty slot holds 0, so the key 0 is taken for 1.
     """
 
     def __init__(self) -> None:

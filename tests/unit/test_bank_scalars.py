@@ -156,3 +156,16 @@ def test_the_rate_is_counted():
     bank.observe(WORDS.signature.batch(EXAMPLES["words"]))
     bank.grow(6)
     assert bank.candidates_per_second == pytest.approx(bank.candidates / bank.seconds)
+
+
+def test_a_bank_that_cannot_be_split_within_its_memory_starts_afresh():
+    bank = Bank(LINEAR, max_memory_mb=2)
+    bank.observe(LINEAR.signature.batch(EXAMPLES["linear"]))
+    for level in range(1, 20):
+        if not bank.grow(level):
+            break
+    many = [(a, b) for a in range(-9, 9) for b in range(-9, 9)]
+    bank.observe(LINEAR.signature.batch(many))
+    assert bank.memory_mb < 1
+    bank.grow(4)
+    assert held(bank) == cheapest(LINEAR, 4, [*EXAMPLES["linear"], *many])

@@ -254,3 +254,14 @@ def test_among_equally_telling_flags_the_cheaper_splits():
     flags = np.array([[True, False], [False, True]])
     tree = grow_tree(np.array([[1, 0], [0, 1]], bool), np.ones(2, int), flags, np.array([7, 3]))
     assert tree == Split(1, Leaf(1), Leaf(0))
+
+
+def test_a_spent_memory_is_named_and_what_is_known_is_still_proposed():
+    search = Enumerator(MOTIFS, max_memory_mb=0.3)
+    search._choose = None  # no trees: only what the bank holds
+    search.observe("ab", "x")
+    assert isinstance(search.propose(), Program)
+    for word, text in [("ba", "x"), ("bb", "y"), ("a", "y"), ("abab", "y"), ("aba", "x"), ("bab", "y"), ("bba", "y")]:
+        search.observe(word, text)
+    assert search.propose() == Stopped("memory limit of 0.3 MiB")
+    assert search.bank.memory_mb <= 0.3
