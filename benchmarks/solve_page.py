@@ -5,6 +5,7 @@ What the figures mean is in ``solve_scores``. One part for each folder of proble
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -179,7 +180,11 @@ def _checks(rows: Sequence[Result]) -> Iterable[Block]:
 
 
 def _statistics(rows: Sequence[Result]) -> Iterable[Block]:
-    """What our engine says of itself."""
+    """What our engine says of itself: which searcher had the answer (cvc5 may be one of them), and its counts."""
+    found = [str(r.detail.get("searcher") or "not told") for r in rows if r.backend == OURS and r.status == "solved"]
+    if found:
+        listed = ", ".join(f"{name} {count}" for name, count in Counter(found).most_common())
+        yield Paragraph(f"Our answers by the searcher that had them: {listed}.")
     told = [row.detail.get("statistics") or {} for row in rows if row.backend == OURS and row.status == "solved"]
     parts = [
         f"{name.replace('_', ' ')} {_number(median(values))} (most {_number(max(values))})"
