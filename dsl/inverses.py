@@ -96,6 +96,11 @@ class Level:
         self.numbering = Numbering()
         self.at: dict[int, tuple[int, int]] = {}  # cost -> range of goals
 
+    @property
+    def nbytes(self) -> int:
+        """Bytes in use."""
+        return self.words.nbytes + self.origin.nbytes + self.numbering.nbytes
+
 
 @dataclass(frozen=True)
 class Hit:
@@ -113,6 +118,7 @@ class Goals:
     def __init__(self, bank: Bank, nonterminal: str, target: Words, *, most: int = 1_000_000) -> None:
         self.bank, self.most, self.cost, self.asked = bank, most, 0, 0
         self.best: Hit | None = None
+        self._room = (bank.max_memory_mb - bank.memory_mb) * 2**20
         self._contexts: list[Context] = []
         self.levels = {
             name: Level(bank.batch.examples, sort.dtype)
@@ -129,8 +135,8 @@ class Goals:
 
     @property
     def is_full(self) -> bool:
-        """Whether no more goals are kept."""
-        return self.asked >= self.most
+        """Whether no more goals are kept: enough were asked for, or the memory the bank leaves is taken."""
+        return self.asked >= self.most or sum(level.nbytes for level in self.levels.values()) >= self._room
 
     def grow(self, max_cost: int, stop: Callable[[], bool] = lambda: False) -> None:
         """Ask for more, in order of cost, until a cheaper match is impossible.

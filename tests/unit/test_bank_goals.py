@@ -7,7 +7,7 @@ import pytest
 
 from dsl.bank import Bank
 from dsl.grammar import Grammar, Production
-from dsl.inverses import BINARY, UNARY, goal_match
+from dsl.inverses import BINARY, UNARY, Goals, goal_match
 from dsl.operators import BOOL, INT, STRING, Sort, bitvector
 from dsl.scalars import ScalarSignature, variable
 from dsl.streaming import is_target, match
@@ -103,6 +103,16 @@ def test_a_goal_out_of_reach_has_no_answer():
     assert goal_match(grown(one_sort(INT, "*"), PAIRS, 3), "E", np.array([2, 3, 5, 7, 11])) is None
     few = grown(LINEAR, PAIRS, 2)
     assert goal_match(few, "E", np.array([1, 2, 3, 4, 1000]), most=50) is None
+
+
+def test_goals_stay_within_the_memory_the_bank_leaves():
+    bank = grown(LINEAR, PAIRS, 5, max_memory_mb=1)
+    goals = Goals(bank, "E", np.array([1, 2, 3, 4, 1000]))
+    goals.grow(1000)
+    kept = sum(level.nbytes for level in goals.levels.values()) / 2**20
+    assert goals.is_full
+    assert goals.asked < goals.most
+    assert bank.memory_mb + kept < 2.5
 
 
 def test_arguments_that_keep_part_of_themselves_are_paired():
