@@ -1,0 +1,69 @@
+"""The circuit's label of every vector of token counts, asked for length by length and kept.
+
+While count vectors are few each is bounded by itself; once they are many, and a canvas of all of them fits memory,
+whole boxes of counts are (``tally``). Which of the two gave a label makes no difference to what it means: no execution
+of any sequence of that class, in the arithmetics of ``unit_roundoff``, has another one. UNDECIDED says nothing.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.circuit import UNDECIDED, Circuit
+from tasks.tally import Ints, Tally
+
+MOST_POINTS = 400_000  # count vectors that are bounded one by one
+MOST_PAINTED = 200_000_000  # bytes of all canvases
+
+Labels = NDArray[np.int8]
+
+
+class Census:
+    """Labels of count vectors of a circuit without ``tally.obstacle``, for sequences of up to ``longest`` tokens.
+
+    ``margin``: a lower bound of every margin behind a label given so far. ``seen``: the labels given so far.
+    """
+
+    def __init__(self, circuit: Circuit, longest: int, unit_roundoff: float) -> None:
+        self._tally, self._longest = Tally(circuit, unit_roundoff), longest
+        self._points: dict[tuple[int, int], tuple[Ints, Labels]] = {}
+        self._canvases: dict[int, Labels] = {}
+        letters = len(circuit.domain.alphabet)
+        self._powers = (longest + 1) ** np.arange(letters)
+        self._fits = letters * (longest + 1) ** letters <= MOST_PAINTED
+        self._count = 0
+        self.margin, self.seen = np.inf, set[int]()
+
+    @property
+    def boxes(self) -> int:
+        """How many boxes of counts were bounded (0 while single vectors did)."""
+        return self._tally.boxes
+
+    def labels(self, codes: Ints, last: int, length: int, check_time: Callable[[], None]) -> Labels:
+        """Labels of count vectors of ``length`` that end in ``last``: (rows,) different codes, as in ``classes``.
+
+        ``check_time`` is called now and then and may raise.
+        """
+        if last in self._canvases:
+            return self._canvases[last][codes]
+        known = self._points.get((length, last))
+        if known is not None and np.array_equal(known[0], codes):
+            return known[1]
+        if self._fits and self._count + len(codes) > MOST_POINTS:
+            canvas, margin = self._tally.paint(last, self._longest, check_time)
+            self._canvases[last] = canvas.ravel(order="F")
+            self._keep(canvas, margin)
+            return self._canvases[last][codes]
+        check_time()
+        labels, margins = self._tally.points(codes[:, None] // self._powers % (self._longest + 1), last)
+        self._points[length, last] = codes, labels
+        self._keep(labels, float(margins[labels != UNDECIDED].min(initial=np.inf)))
+        self._count += len(codes)
+        return labels
+
+    def _keep(self, labels: Labels, margin: float) -> None:
+        self.margin = min(self.margin, margin)
+        self.seen |= {int(label) for label in np.flatnonzero(np.bincount(labels.ravel() + 1)[1:])}
