@@ -22,7 +22,10 @@ ROW = Result(
     cputime=1.0, walltime=1.2, memory=90_000_000, load=0.5, started="2025-01-01T00:00:00+00:00",
     versions={"cvc5": "1.4.2"}, machine="a machine", commit="abc", source="0123", seconds=1.0, program="(define-fun f)",
     size=6, answers=[["z3", "valid", 0.1], ["cvc5", "valid", 0.2]],
-    detail={"searcher": "enumeration", "statistics": {"candidates": 1000, "candidates_per_second": 500000.0, "memory_mb": 12.5, "rounds": 3}},
+    detail={
+        "searcher": "enumeration",
+        "statistics": {"candidates": 1000, "candidates_per_second": 500000.0, "memory_mb": 12.5, "rounds": 3},
+    },
 )  # fmt: skip
 
 
