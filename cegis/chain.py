@@ -23,10 +23,11 @@ from dsl.theory import find
 Mask = NDArray[np.bool_]
 
 
-def chain(mined: Harvest, right: Mask, columns: Columns) -> Term | None:
+def chain(mined: Harvest, right: Mask, columns: Columns, *, whole: bool = False) -> Term | None:
     """The chain that is right at all points, or None where no harvested value is right at one of them.
 
-    right: (terms, points), where each of ``mined.terms`` is; ``columns`` holds the parameters at the points.
+    right: (terms, points), where each of ``mined.terms`` is; ``columns`` holds the parameters at the points. A
+    ``whole`` chain keeps every condition as it is, so it is right wherever the chain has a right value at all.
     """
     remaining = np.ones(columns.examples, bool)
     links: list[tuple[Condition, Term]] = []
@@ -37,7 +38,9 @@ def chain(mined: Harvest, right: Mask, columns: Columns) -> Term | None:
             return None
         if gained[best] == remaining.sum():
             return reduce(_link, reversed(links), mined.terms[best])
-        needed = _needed(mined.right[best], right[best], remaining, columns)
+        needed = mined.right(mined.terms[best])
+        if not whole:
+            needed = _needed(needed, right[best], remaining, columns)
         holds = _holds(needed, columns)
         if not (holds & remaining).any():
             return None  # the condition is no better than false here; it was read with less than the whole

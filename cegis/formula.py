@@ -9,7 +9,7 @@ call as a variable of its own (``flat``): the specification then depends on a ca
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -135,17 +135,21 @@ class FormulaSpec:
         return tuple(found)
 
 
-def with_programs(term: Term, bodies: Mapping[Operator, tuple[ScalarSignature, Term]]) -> Term:
-    """``term`` with every call of the given operators replaced by the body, arguments put for the parameters."""
+def with_programs(terms: Iterable[Term], bodies: Mapping[Operator, tuple[ScalarSignature, Term]]) -> tuple[Term, ...]:
+    """``terms`` with every call of the given operators replaced by the body, arguments put for the parameters."""
     values: dict[Term, Term] = {}
-    for inner in subterms(term):
-        arguments = tuple(values[argument] for argument in inner.arguments)
-        if inner.operator in bodies:
-            signature, body = bodies[inner.operator]
-            values[inner] = rebuilt(body, dict(zip(signature.variables, arguments, strict=True)))
-        else:
-            values[inner] = Term(inner.operator, arguments) if arguments else inner
-    return values[term]
+    replaced = tuple(terms)
+    for term in replaced:
+        for inner in subterms(term, values):
+            arguments = tuple(values[argument] for argument in inner.arguments)
+            if inner.operator in bodies:
+                signature, body = bodies[inner.operator]
+                parameters = signature.variables
+                is_plain = arguments == parameters
+                values[inner] = body if is_plain else rebuilt(body, dict(zip(parameters, arguments, strict=True)))
+            else:
+                values[inner] = inner if arguments == inner.arguments else Term(inner.operator, arguments)
+    return tuple(values[term] for term in replaced)
 
 
 def inlined(term: Term) -> Term:
@@ -170,15 +174,15 @@ def conjuncts(terms: Iterable[Term]) -> tuple[Term, ...]:
     return tuple(parts)
 
 
-def subterms(term: Term) -> tuple[Term, ...]:
-    """Every distinct subterm, arguments before what they stand in, without recursion."""
+def subterms(term: Term, known: Container[Term] = ()) -> tuple[Term, ...]:
+    """Every distinct subterm but those ``known``, arguments before what they stand in, without recursion."""
     order: dict[Term, None] = {}
     stack: list[tuple[Term, bool]] = [(term, False)]
     while stack:
         node, expanded = stack.pop()
         if expanded:
             order[node] = None
-        elif node not in order:
+        elif node not in order and node not in known:
             stack.append((node, True))
             stack.extend((argument, False) for argument in reversed(node.arguments))
     return tuple(order)
@@ -186,8 +190,8 @@ def subterms(term: Term) -> tuple[Term, ...]:
 
 def rebuilt(term: Term, replacement: Mapping[Term, Term]) -> Term:
     """``term`` with subterms replaced (outermost first)."""
-    if term in replacement:
-        return replacement[term]
-    if not term.arguments:
-        return term
-    return Term(term.operator, tuple(rebuilt(argument, replacement) for argument in term.arguments))
+    values = dict(replacement)
+    for inner in subterms(term, replacement):
+        arguments = tuple(values[argument] for argument in inner.arguments)
+        values[inner] = inner if arguments == inner.arguments else Term(inner.operator, arguments)
+    return values[term]

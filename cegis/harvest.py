@@ -15,6 +15,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cached_property, lru_cache
 from itertools import combinations
 
 from cegis.formula import Call, FormulaSpec, inlined, rebuilt, subterms
@@ -24,15 +25,25 @@ from dsl.theory import literal
 
 MOST_TERMS = 48
 MOST_PREDICATES = 2_000
+MOST_COMPARED = 16  # values whose conditions and comparisons are predicates
 
 
 @dataclass(frozen=True)
 class Harvest:
-    """Over the parameters of the function: ``terms[i]`` is right where ``right[i]`` holds; ``predicates`` choose."""
+    """Over the parameters of the function: ``terms`` that can be its value, and ``predicates`` to choose by."""
 
+    constraints: tuple[Term, ...]
+    value: Term
     terms: tuple[Term, ...]
-    right: tuple[Condition, ...]
-    predicates: tuple[Term, ...]
+
+    def right(self, term: Term) -> Condition:
+        """Where ``term`` is right."""
+        return _right(self.constraints, self.value, term)
+
+    @cached_property
+    def predicates(self) -> tuple[Term, ...]:
+        """Conditions over the parameters: atoms, comparisons of values, where each value is right."""
+        return tuple(_predicates(self))[:MOST_PREDICATES]
 
 
 def single_call(spec: FormulaSpec) -> Call | None:
@@ -61,8 +72,12 @@ def harvest(spec: FormulaSpec) -> Harvest | None:
     constraints = tuple(rebuilt(inlined(constraint), parameters) for constraint in spec.flat.constraints)
     value = call.variable
     terms = tuple(dict.fromkeys(_values(constraints, value)))[:MOST_TERMS]
-    right = tuple(join(True, (_condition(rebuilt(c, {value: term})) for c in constraints)) for term in terms)
-    return Harvest(terms, right, tuple(_predicates(constraints, value, terms, right))[:MOST_PREDICATES])
+    return Harvest(constraints, value, terms)
+
+
+@lru_cache(maxsize=256)
+def _right(constraints: tuple[Term, ...], value: Term, term: Term) -> Condition:
+    return join(True, (_condition(rebuilt(constraint, {value: term})) for constraint in constraints))
 
 
 def _condition(term: Term) -> Condition:
@@ -115,20 +130,18 @@ def _equated(constraints: tuple[Term, ...], value: Term) -> Iterator[Term]:
                         yield other
 
 
-def _predicates(
-    constraints: tuple[Term, ...], value: Term, terms: tuple[Term, ...], right: tuple[Condition, ...]
-) -> Iterator[Term]:
-    """Conditions over the parameters alone: atoms of the specification, comparisons of values, where each is right."""
+def _predicates(mined: Harvest) -> Iterator[Term]:
     found: dict[Term, None] = {}
-    for constraint in constraints:
+    for constraint in mined.constraints:
         for atom in subterms(constraint):
-            if atom.sort == BOOL and not atom.operator.is_literal and value not in subterms(atom):
+            if atom.sort == BOOL and not atom.operator.is_literal and mined.value not in subterms(atom):
                 found[_condition(atom).term] = None
-    for one in right:
+    chosen = mined.terms[:MOST_COMPARED]
+    for one in map(mined.right, chosen):
         found |= dict.fromkeys(atoms(one))
         found[one.term] = None
-    if value.sort == INT:
-        for one, other in combinations(terms[:16], 2):
+    if mined.value.sort == INT:
+        for one, other in combinations(chosen, 2):
             for name in ("<=", "<"):
                 pairs = [(left, right) for left in forms(one) for right in forms(other)]
                 found |= dict.fromkeys(compare(name, left, right).term for left, right in pairs)

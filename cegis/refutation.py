@@ -98,8 +98,8 @@ class Refutation:
         columns = self.spec.signature.batch([values], exact=True)
         if not all(np.all(assumption.evaluate(columns)) for assumption in self.spec.assumptions):
             return None
-        for constraint in self.spec.constraints:
-            if not np.all(with_programs(constraint, solution.bodies).evaluate(columns)):
+        for constraint, closed in zip(self.spec.constraints, self._closed(solution), strict=True):
+            if not np.all(closed.evaluate(columns)):
                 return Counterexample(tuple(values), str(constraint), None)
         return None
 
@@ -107,6 +107,10 @@ class Refutation:
     def logic(self) -> Logic:
         """The logic the queries are asked in."""
         return logic_of(self.spec)
+
+    def _closed(self, solution: Solution) -> tuple[Term, ...]:
+        """The constraints with the programs in place of the calls."""
+        return with_programs(self.spec.constraints, solution.bodies)
 
     def _ask(self, solution: Solution) -> Sat | Unsat | NoAnswer:
         manager = self.environment.formula_manager
@@ -128,7 +132,7 @@ class Refutation:
                             "correct them"
                         )
         self.queries += 1
-        constraints = [with_programs(c, solution.bodies).encode(symbols) for c in self.spec.constraints]
+        constraints = [closed.encode(symbols) for closed in self._closed(solution)]
         return decide(self._session, f"query={self.queries}", manager.Not(manager.And(constraints)), limits)
 
     def close(self) -> None:

@@ -44,9 +44,10 @@ from dsl.trees import Leaf, Split, Stuck, Tree, grow_tree
 from dsl.values import Values
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
-POOL = 400  # sampled valuations that a candidate must pass before the verifier is asked
+POOL = 1_000  # sampled valuations that a candidate must pass before the verifier is asked
 FIRST = 12  # tests the search begins with
 NEARBY = 24  # variations of a counterexample that join the pool
+TRUSTING = 5  # refuted candidates after which harvested values are joined as the specification says, at any length
 LEARNT = 4  # tests learnt from one failure in the pool
 RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
 CHUNK = 4_000_000  # values judged at once
@@ -71,7 +72,7 @@ class PointSearch:
         self._pool.add_ground()
         self._pool.add(sample(spec, POOL, seed=seed))
         self._bank = Bank(grammar, seed=seed, max_memory_mb=budget.memory_mb)
-        self._level, self._asked = 0, -1
+        self._level, self._asked, self._refuted = 0, -1, 0
         self._joined: list[Choice] = []
         self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
@@ -86,6 +87,7 @@ class PointSearch:
 
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
+        self._refuted += 1
         known = len(self.points.arguments[self._function])
         for points in (self._pool, self.points):
             points.add([inputs])
@@ -167,8 +169,12 @@ class PointSearch:
         columns = self._pool.columns(self._function)
         values = Values(columns)
         right = self._pool.right(self._function, _stacked(self._mined.terms, values, columns.examples))
-        term = chain(self._mined, right, columns)
+        is_whole = self._refuted > TRUSTING
+        term = chain(self._mined, right, columns, whole=is_whole)
         if term is None:
+            return
+        if is_whole:
+            yield from self._priced([term])
             return
         flags = _stacked(self._mined.predicates, values, columns.examples).astype(bool)
         tree = grow_tree(right, _sizes(self._mined.terms), flags, _sizes(self._mined.predicates), stop=stop)

@@ -52,8 +52,8 @@ def test_the_values_of_a_maximum_are_its_arguments():
     found = harvest(maximum(3))
     assert found is not None
     assert {"x0", "x1", "x2"} <= {str(term) for term in found.terms}
-    right = dict(zip(map(str, found.terms), found.right, strict=True))
-    assert str(right["x0"].term) == "and(<=(x1, x0), <=(x2, x0))"
+    x0 = next(term for term in found.terms if str(term) == "x0")
+    assert str(found.right(x0).term) == "and(<=(x1, x0), <=(x2, x0))"
 
 
 def test_an_equation_of_any_sort_yields_its_other_side():

@@ -146,7 +146,7 @@ shapes = st.recursive(
 
 @given(shapes, shapes)
 def test_clauses_say_what_the_specification_says(constraint: Term, assumption: Term) -> None:
-    plain = with_programs(assumption, {f.operator: (f.signature, A) for f in (P, Q)})
+    (plain,) = with_programs([assumption], {f.operator: (f.signature, A) for f in (P, Q)})
     spec = FormulaSpec((P, Q), (("a", BOOL), ("b", BOOL)), (constraint,), (plain,))
     found = clauses(spec)
     if found is None:
@@ -156,7 +156,7 @@ def test_clauses_say_what_the_specification_says(constraint: Term, assumption: T
         columns = spec.signature.batch([(a, b)], exact=True)
 
         def holds(term: Term, bodies: Any = bodies, columns: Any = columns) -> bool:
-            return bool(with_programs(term, bodies).evaluate(columns)[0])
+            return bool(with_programs([term], bodies)[0].evaluate(columns)[0])
 
         said = all(
             not all(map(holds, (*clause.facts, *clause.premises)))
