@@ -1,0 +1,325 @@
+"""Rigorous bounds on the outputs of a ``Transformer``, for many prompts at once.
+
+Every row of the stream is a ball (``ball``, ``operations``): it holds the value in real arithmetic and that of every
+execution with unit roundoff ``u``. Rows that must behave alike are one *class*, computed once:
+
+    at first         a class is a token with the row of the position table that is added to it
+    after attention  a class is its own old class with the multiset of the old classes it sees
+    all other steps  leave classes as they are
+
+So a causal network computes a shared prefix once, one without positions sees counts alone, and merging is by
+structure: what is compared are tokens, weights of positions and classes, never computed numbers. Steps whose result a
+later step throws away (a mask that keeps no node, a map of weight zero) are left out.
+
+Labels are read in ``enumerating``. Nothing here runs the network itself; that is ``forward``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks import ball, operations
+from tasks.ball import Ball, Reals
+from tasks.forward import check_ids
+from tasks.network import NetworkError
+from tasks.transformer import (
+    AbsTopK,
+    Activation,
+    Affine,
+    Attention,
+    Lookup,
+    Mask,
+    Norm,
+    Pool,
+    Residual,
+    Step,
+    Transformer,
+    walk,
+    width_after,
+)
+
+Ids = NDArray[np.int64]
+RowStep = Callable[[Ball, Ids], Ball]  # (rows, the token of each row)
+
+CHUNK_VALUES = 1_000_000  # numbers per temporary array
+
+
+@dataclass(frozen=True)
+class Stream:
+    """``x`` (classes, width), the ``token`` of each class, and per batch of prompts the class of every row.
+
+    ``places[b]``: (prompts, T) indices into ``x``; after a pool (prompts, 1).
+    """
+
+    x: Ball
+    token: Ids
+    places: tuple[Ids, ...]
+
+
+def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+    """Bounds on the logits at every row of ``batches`` of prompts; each batch: (prompts, T) token ids.
+
+    Raises NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered.
+    """
+    ball.check_roundoff(u)
+    for ids in batches:
+        check_ids(ids, len(network.tokens), network.longest)
+    stream, _ = _run(needed(network), _embed(network, batches, u), u)
+    return stream
+
+
+def assumption(network: Transformer) -> str:
+    """What is assumed of executions, in sentences to be printed beside every claim."""
+    steps = list(walk(network.steps))
+    said = [ball.KERNEL_ASSUMPTION]
+    if any(isinstance(step, Attention) and step.weighting == "sparsemax" for step in steps):
+        said.append(operations.SPARSEMAX)
+    if any(isinstance(step, Activation) and step.kind == "gelu_tanh" for step in steps):
+        said.append(operations.TANH)
+    return " ".join(said)
+
+
+def needed(network: Transformer) -> tuple[Step, ...]:
+    """The steps, without those whose result is a constant anyway: it is the same for all finite inputs."""
+    return _needed(network.steps, network.tokens.shape[1], len(network.tokens))
+
+
+def _needed(steps: tuple[Step, ...], width: int, vocabulary: int) -> tuple[Step, ...]:
+    kept: list[Step] = []
+    start = width
+    for step in steps:
+        after = width_after((step,), width, vocabulary)
+        match step:
+            case Affine(weight, bias) if not weight.any():
+                kept = [_constant(np.zeros(after) if bias is None else bias, start)]
+            case Mask(_, is_kept, means) if not is_kept.any():
+                kept = [_constant(means, start)]
+            case Residual(inner):
+                kept.append(Residual(_needed(inner, width, vocabulary)))
+            case Pool():
+                kept.append(step)
+                start = width
+                return (*kept, *_needed(steps[steps.index(step) + 1 :], width, vocabulary))
+            case _:
+                kept.append(step)
+        width = after
+    return tuple(kept)
+
+
+def _constant(values: Reals, width: int) -> Affine:
+    return Affine(np.zeros((len(values), width)), values.copy())
+
+
+def _embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+    """Classes of equal token and equal position weights."""
+    vocabulary, position = len(network.tokens), np.zeros(network.longest, np.int64)
+    if network.positions is not None:
+        _, first, index = np.unique(network.positions, axis=0, return_index=True, return_inverse=True)
+        position = first[index.ravel()]
+    codes = [ids.astype(np.int64) + vocabulary * position[: ids.shape[1]] for ids in batches]
+    flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
+    unique, members = np.unique(flat, return_inverse=True)
+    token = unique % vocabulary
+    x = Ball.exact(network.tokens[token])
+    if network.positions is not None:
+        x = ball.add(x, Ball.exact(network.positions[unique // vocabulary]), u)
+    return Stream(x, token, _shaped(members, [ids.shape for ids in batches]))
+
+
+def _shaped(flat: Ids, shapes: Sequence[tuple[int, ...]]) -> tuple[Ids, ...]:
+    ends = np.cumsum([rows * columns for rows, columns in shapes])[:-1]
+    return tuple(part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True))
+
+
+def _run(steps: tuple[Step, ...], stream: Stream, u: float) -> tuple[Stream, Ids]:
+    """The stream after ``steps``, and for each of its classes the class it was before them."""
+    origin = np.arange(len(stream.x))
+    by_row: list[RowStep] = []
+    for step in steps:
+        if not _sees_others(step):
+            by_row.append(_row_step(step, u))
+            continue
+        stream, by_row = _each_row(by_row, stream), []
+        match step:
+            case Attention():
+                stream, came_from = _attention(step, stream, u)
+                origin = origin[came_from]
+            case Residual(inner):
+                branch, came_from = _run(inner, stream, u)
+                stream = Stream(ball.add(stream.x[came_from], branch.x, u), branch.token, branch.places)
+                origin = origin[came_from]
+            case Pool(kind):
+                stream = _pooled(kind, stream, u)
+    return _each_row(by_row, stream), origin
+
+
+def _sees_others(step: Step) -> bool:
+    """Whether a row's result depends on other rows."""
+    return any(isinstance(inner, Attention | Pool) for inner in walk((step,)))
+
+
+def _each_row(steps: Sequence[RowStep], stream: Stream) -> Stream:
+    """``steps`` on every class by itself, some classes at a time."""
+    if not steps:
+        return stream
+    parts = []
+    for rows in _chunks(len(stream.x), 8 * stream.x.center.shape[1]):
+        x = stream.x[rows]
+        for step in steps:
+            x = step(x, stream.token[rows])
+        parts.append(x)
+    return Stream(Ball.join(parts), stream.token, stream.places)
+
+
+def _row_step(step: Step, u: float) -> RowStep:
+    """A step that acts on each row by itself, with its weights prepared."""
+    match step:
+        case Affine(weight, bias):
+            layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
+            return lambda x, token: ball.affine(x, layer, u)
+        case Norm():
+            return lambda x, token: _norm(step, x, u)
+        case Activation():
+            return lambda x, token: _activation(step, x, u)
+        case AbsTopK(count):
+            return lambda x, token: ball.abs_top_k(x, count)
+        case Mask(_, kept, means):
+            constant = Ball.exact(means)
+            return lambda x, token: ball.select(kept, x, constant)
+        case Lookup(table):
+            return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
+        case Residual(inner):
+            return partial(_branch, [_row_step(part, u) for part in inner], u)
+    raise NetworkError(f"no bound is known for the step {type(step).__name__}")
+
+
+def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
+    inner = x
+    for step in steps:
+        inner = step(inner, token)
+    return ball.add(x, inner, u)
+
+
+def _norm(step: Norm, x: Ball, u: float) -> Ball:
+    bias = np.zeros_like(step.gain) if step.bias is None else step.bias
+    if step.kind == "layer":
+        return ball.layer_norm(x, step.gain, bias, step.eps, u)
+    result = ball.rms_norm(x, step.gain, step.eps, u)
+    return result if step.bias is None else ball.add(result, Ball.exact(np.broadcast_to(bias, x.center.shape)), u)
+
+
+def _activation(step: Activation, x: Ball, u: float) -> Ball:
+    match step.kind:
+        case "relu":
+            return ball.relu(x)
+        case "leaky_relu":
+            return operations.leaky_relu(x, step.slope, u)
+        case "gelu":
+            return ball.gelu(x, u)
+    return operations.gelu_tanh(x, u)
+
+
+def _attention(step: Attention, stream: Stream, u: float) -> tuple[Stream, Ids]:
+    """Attention splits classes by the multiset of classes that are seen; each new class with the one it was."""
+    q, k, v = (
+        _each_row([_row_step(inner, u) for inner in part], stream).x for part in (step.query, step.key, step.value)
+    )
+    q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
+    result = np.zeros(sum(place.size for place in stream.places), np.int64)
+    parts, owners, count = [], [], 0
+    for keys, cells in _seen(step, stream).items():
+        seen = np.concatenate([paths for _, paths in cells])
+        own, seen, index = _grouped(seen[:, 0], seen[:, 1:], len(stream.x))
+        result[np.concatenate([cell for cell, _ in cells])] = index + count
+        count += len(own)
+        owners.append(own)
+        for rows in _chunks(len(own), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
+            parts.append(_weighed(step, q[own[rows]], k[seen[rows]], v[seen[rows]], u))
+    came_from = np.concatenate(owners)
+    places = _shaped(result, [place.shape for place in stream.places])
+    return Stream(Ball.join(parts), stream.token[came_from], places), came_from
+
+
+def _seen(step: Attention, stream: Stream) -> dict[int, list[tuple[Ids, Ids]]]:
+    """By number of keys: the cells (counted through all places), and per cell its class and those it sees."""
+    found: dict[int, list[tuple[Ids, Ids]]] = defaultdict(list)
+    start = 0
+    for place in stream.places:
+        prompts, length = place.shape
+        cells = start + np.arange(place.size).reshape(prompts, length)
+        for row in range(length):
+            rest = place[:, : row + 1] if step.causal else place
+            paths = np.concatenate([place[:, row, None], rest], axis=1)
+            for count, rows, visible in _visible(step, stream.token, paths):
+                found[count].append((cells[rows, row], visible))
+        start += place.size
+    return found
+
+
+def _visible(step: Attention, token: Ids, paths: Ids) -> Iterator[tuple[int, Ids, Ids]]:
+    """Paths (own class first) without the keys of hidden tokens: (number of keys, rows, shorter paths)."""
+    if not step.hidden:
+        yield paths.shape[1] - 1, np.arange(len(paths)), paths
+        return
+    is_seen = ~np.isin(token[paths], step.hidden)
+    is_seen[:, 0] = True
+    counts = is_seen.sum(axis=1)
+    for count in np.unique(counts):
+        if count == 1 and step.sink is None:
+            raise NetworkError("a row of attention sees no token at all, so its weights are not defined")
+        rows = np.flatnonzero(counts == count)
+        yield int(count) - 1, rows, paths[rows][is_seen[rows]].reshape(len(rows), count)
+
+
+def _grouped(own: Ids, seen: Ids, classes: int) -> tuple[Ids, Ids, Ids]:
+    """Paths merged by their own class and the multiset of those seen: one of each group, and the group of each path."""
+    key, bound = own.astype(np.int64), classes
+    for column in np.sort(seen, axis=1).T:
+        if bound * classes >= 2**62:  # rename the keys seen so far to small numbers
+            key = np.unique(key, return_inverse=True)[1]
+            bound = len(key)
+        key, bound = key * classes + column, bound * classes
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    return own[first], seen[first], index
+
+
+def _weighed(step: Attention, q: Ball, k: Ball, v: Ball, u: float) -> Ball:
+    """q (rows, heads, d), k and v (rows, keys, heads, d) to (rows, heads * d)."""
+    if k.center.shape[1] == 0:  # the sink takes everything
+        y = Ball.exact(np.zeros((len(q), *v.center.shape[2:])))
+    elif step.weighting == "softmax":
+        y = ball.attend(q, k, v, step.scale, step.sink, u)
+    elif step.weighting == "sparsemax":
+        y = operations.sparse_attend(q, k, v, step.scale, u)
+    else:
+        y = operations.hard_attend(q, k, v, step.scale, u)
+    return Ball(y.center.reshape(len(q), -1), y.radius.reshape(len(q), -1))
+
+
+def _pooled(kind: str, stream: Stream, u: float) -> Stream:
+    """One row per prompt; prompts with the same multiset of classes are one class."""
+    parts, places, tokens, count = [], [], [], 0
+    for place in stream.places:
+        rest = place[:, :0] if kind == "last" else place[:, :-1]
+        own, seen, index = _grouped(place[:, -1], rest, len(stream.x))
+        rows = np.concatenate([seen, own[:, None]], axis=1)
+        parts += [
+            operations.pool(stream.x[rows[part]], kind, u)
+            for part in _chunks(len(rows), rows.shape[1] * stream.x.center.shape[1])
+        ]
+        places.append(index[:, None] + count)
+        tokens.append(stream.token[own])
+        count += len(own)
+    return Stream(Ball.join(parts), np.concatenate(tokens), tuple(places))
+
+
+def _chunks(rows: int, values_per_row: int) -> Iterator[slice]:
+    """Slices of ``range(rows)`` small enough for temporaries of ``values_per_row`` numbers per row."""
+    step = max(1, CHUNK_VALUES // values_per_row)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

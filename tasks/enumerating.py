@@ -1,0 +1,197 @@
+"""The label of every sequence of a domain by any loaded network, with the margin that guarantees it.
+
+    label given   <=>   margin of the read-out at the centre  >  what the bounds of ``enclosure`` may move it
+
+so it is the label in real arithmetic and in every execution that meets ``enclosure.assumption``. Everything else is
+undecided: a tie, or a margin below the error bound. A black box is run as it is, with no bound at all: its labels are
+what this machine computed, and support no claim above the rung "tested".
+
+It visits every sequence; what can be proved without visiting them is in other files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis.domain import Domain, Tokens
+from tasks import ball
+from tasks.ball import Ball, Reals
+from tasks.enclosure import assumption, enclose
+from tasks.formats import BlackBox, Loaded
+from tasks.labelling import blocks
+from tasks.network import NetworkError
+from tasks.readout import UNDECIDED, Argmax, Labels, Readout
+from tasks.transformer import Transformer
+
+Semantics = Literal["real", "float32", "float64"]
+ROUNDOFF = {"real": ball.FLOAT64, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
+MEANING = {
+    "real": "real arithmetic",
+    "float64": "real arithmetic and in float64 as executed",
+    "float32": "real arithmetic and in float64 and float32 as executed",
+}
+BLOCK = 100_000  # sequences bounded together
+AS_RUN = "arithmetic as this machine executed it (a black box: no rounding error is bounded)"
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Some sequences of one length, (count, length) alphabet indices, and what the network says of each.
+
+    ``labels``: (count,) or (count, length), labels of the read-out or UNDECIDED; ``margins``: the same shape, lower
+    bounds, positive exactly where a label is given.
+    """
+
+    sequences: Tokens
+    labels: Labels
+    margins: Reals
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """The labels of a domain, one ``Answers`` per length, shortest first.
+
+    ``radius``: the largest error bound of a logit (0 for a black box); ``classes``: how many rows were really read;
+    ``seconds``: wall clock.
+    """
+
+    loaded: Loaded
+    domain: Domain
+    semantics: Semantics
+    lengths: tuple[Answers, ...]
+    classes: int
+    radius: float
+    seconds: float
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether rounding was bounded, so that labels are proved."""
+        return not self.loaded.is_black_box
+
+    @property
+    def meaning(self) -> str:
+        """The arithmetic the labels hold in."""
+        return MEANING[self.semantics] if self.is_bounded else AS_RUN
+
+    @property
+    def assumption(self) -> str:
+        """What is assumed of executions; empty for a black box."""
+        return assumption(self.loaded.network) if isinstance(self.loaded.network, Transformer) else ""
+
+    @property
+    def size(self) -> int:
+        """How many labels were asked for."""
+        return sum(part.labels.size for part in self.lengths)
+
+    @property
+    def undecided(self) -> int:
+        """How many of them there are none for."""
+        return sum(int((part.labels == UNDECIDED).sum()) for part in self.lengths)
+
+    @property
+    def margin(self) -> float:
+        """The smallest guaranteed margin of a label that is given; infinite where none is."""
+        given = [part.margins[part.labels != UNDECIDED] for part in self.lengths]
+        return min((float(margins.min()) for margins in given if margins.size), default=np.inf)
+
+    def counts(self) -> dict[int, int]:
+        """How often each label is given."""
+        every = np.concatenate([part.labels.ravel() for part in self.lengths])
+        found, times = np.unique(every[every != UNDECIDED], return_counts=True)
+        return {int(label): int(count) for label, count in zip(found, times, strict=True)}
+
+
+def usual_semantics(loaded: Loaded) -> Semantics:
+    """Real arithmetic and all executions at the network's own precision or above."""
+    return loaded.network.dtype if isinstance(loaded.network, Transformer) else "float64"
+
+
+def enumerate_domain(
+    loaded: Loaded,
+    domain: Domain,
+    *,
+    semantics: Semantics | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Enumeration:
+    """Label every sequence of a bounded ``domain``; ``on_progress(done, total)``.
+
+    Raises NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights.
+    """
+    start = time.perf_counter()
+    semantics = semantics or usual_semantics(loaded)
+    _check(loaded, domain, semantics)
+    listed = [domain.sequences(length) for length in domain.lengths]
+    shapes = [part.shape if loaded.readout.position == "every" else part.shape[:1] for part in listed]
+    labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
+    margins = [np.full(shape, -np.inf) for shape in shapes]
+    total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
+    for block in blocks(listed, BLOCK):
+        found, rows_read, widest = _answers(loaded, [listed[n][rows] for n, rows in block], ROUNDOFF[semantics])
+        classes, radius = classes + rows_read, max(radius, widest)
+        for (n, rows), (label, margin) in zip(block, found, strict=True):
+            labels[n][rows], margins[n][rows] = label, margin
+            done += len(label)
+        on_progress(done, total)
+    lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=True))
+    return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
+
+
+def _check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
+    if domain.alphabet != loaded.domain.alphabet:
+        raise NetworkError(
+            f"{loaded.name}: expected a domain over {', '.join(loaded.domain.alphabet)}, "
+            f"got one over {', '.join(domain.alphabet)}"
+        )
+    if not domain.size():
+        raise NetworkError(f"{loaded.name}: the domain holds no sequence, so there is nothing to label")
+    network = loaded.network
+    if semantics == "float32" and isinstance(network, Transformer) and network.dtype != "float32":
+        raise NetworkError(f"{loaded.name}: its weights are no float32 numbers; ask for float64 or real semantics")
+
+
+def _answers(
+    loaded: Loaded, batches: list[Tokens], u: float
+) -> tuple[list[tuple[Labels, Reals]], int, float]:
+    """Per batch labels and margins; how many rows were read; and the largest radius of a logit that is read."""
+    if isinstance(loaded.network, BlackBox):
+        answers = [loaded.labels(batch) for batch in batches]
+        return answers, sum(label.size for label, _ in answers), 0.0
+    stream = enclose(loaded.network, [loaded.prompts(batch) for batch in batches], u)
+    wanted = [
+        place[:, -1] if loaded.readout.position == "last" else place[:, len(loaded.prefix) :]
+        for place in stream.places
+    ]
+    rows, index = np.unique(np.concatenate([place.ravel() for place in wanted]), return_inverse=True)
+    read = stream.x[rows]
+    labels, margins = read_bounds(loaded.readout, read)
+    ends = np.cumsum([place.size for place in wanted])[:-1]
+    parts = [part.reshape(place.shape) for part, place in zip(np.split(index, ends), wanted, strict=True)]
+    widest = float(read.radius[:, list(loaded.readout.columns)].max(initial=0.0))
+    return [(labels[part], margins[part]) for part in parts], len(rows), widest
+
+
+def read_bounds(readout: Readout, logits: Ball) -> tuple[Labels, Reals]:
+    """Labels (rows,) and guaranteed margins (rows,) of bounded logits (rows, outputs); UNDECIDED where not positive."""
+    columns = list(readout.columns)
+    center, radius = logits.center[:, columns], logits.radius[:, columns].max(axis=1)
+    size = np.abs(center).max(axis=1) + radius + abs(getattr(readout, "threshold", 0.0)) + 1.0
+    labels, margins = readout.read(logits.center)
+    error = (2.0 if isinstance(readout, Argmax) else 1.0) * radius * ball.INFLATION + 2.0**-48 * size
+    guaranteed = np.where(np.isfinite(radius), margins - error, -np.inf)
+    return np.where(guaranteed > 0, labels, UNDECIDED).astype(np.int64), guaranteed
+
+
+def name_of(readout: Readout, label: int) -> str:
+    """A label's text, as programs print it: a number that is no whole one is a decimal fraction."""
+    return readout.text(label)
+
+
+def sequences_of(part: Answers) -> NDArray[np.int8]:
+    """The sequences, one row per label: those with a label at every position are repeated."""
+    return part.sequences if part.labels.ndim == 1 else np.repeat(part.sequences, part.labels.shape[1], axis=0)
