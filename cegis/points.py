@@ -5,7 +5,7 @@ differ in their literals alone (programming by example) are one template over va
 A *test* is a template at a valuation. It touches a *point* (argument values of a function) for each of its calls; a
 candidate enters a test only through its values at those points, so values per point are all a search must keep.
 
-A specification is *pointwise* when every test touches one point: then "right at a point" has a meaning, and programs
+A specification is *pointwise* when no test touches two points: then "right at a point" has a meaning, and programs
 right at some points can be joined by a decision tree. Where the only constraint is an equation ``f(args) = term`` the
 value wanted at a point is known as well (``target``).
 """
@@ -94,8 +94,8 @@ class Points:
 
     @property
     def is_pointwise(self) -> bool:
-        """Whether every test touches one point."""
-        return self.is_layered and all(len(template.calls) == 1 for template in self.templates)
+        """Whether no test touches two points."""
+        return self.is_layered and all(len(template.calls) <= 1 for template in self.templates)
 
     @property
     def ground(self) -> int:
@@ -170,6 +170,9 @@ class Points:
         for template in self.templates:
             if template.rows:
                 judged = self._judged(template, {function: values})
+                if not template.calls:  # it holds or not, whatever the function is
+                    result &= judged.all(axis=1)[:, None]
+                    continue
                 where = np.array(template.points[0])
                 if len(set(template.points[0])) == len(where):
                     result[:, where] &= judged

@@ -23,6 +23,7 @@ from cegis.racing import Problem, Racing, Searcher
 from cegis.refutation import Refutation, logic_of
 from cegis.search import PointSearch
 from cegis.solution import Solution
+from cegis.stepwise import StepwiseSearch, is_stepwise
 from cegis.verdict import Valid
 from dsl import enumeration
 from dsl.defaults import default_grammar
@@ -90,7 +91,7 @@ def _solve(
     started = time.perf_counter()
     with (
         Refutation(problem.spec, backend, seconds=budget.seconds, seed=seed) as verifier,
-        Racing(_own(problem, budget, seed), tuple(searchers), problem) as search,
+        Racing(_own(problem, backend, budget, seed), tuple(searchers), problem) as search,
     ):
         outcome = Loop(search, verifier, budget, on_event).run()
         if not isinstance(outcome, Found):
@@ -116,11 +117,13 @@ class Absent:
         """Nothing to learn."""
 
 
-def _own(problem: Problem, budget: Budget, seed: int) -> Search:
+def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> Search:
     """Our own search for this shape of specification."""
     points = Points(problem.spec)
     if not points.is_layered:
         return Absent("a call stands inside another; only other searchers take that")
+    if len(problem.spec.functions) > 1 and is_stepwise(problem.spec):
+        return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed)
     if len(problem.spec.functions) > 1:
         return JointSearch(problem.spec, problem.homes, budget=budget, seed=seed)
     (function,) = problem.spec.functions
