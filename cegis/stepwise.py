@@ -20,7 +20,7 @@ import numpy as np
 from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, Unsat, decide
-from cegis.formula import Flat, FormulaSpec, Function, rebuilt, with_programs
+from cegis.formula import Flat, FormulaSpec, Function, rebuilt, subterms, with_programs
 from cegis.loop import Budget, Search
 from cegis.refutation import logic_of
 from cegis.sampling import sample
@@ -43,9 +43,9 @@ def is_stepwise(spec: FormulaSpec) -> bool:
     """Whether every function is called just once, with arguments that call nothing."""
     calls = spec.flat.calls
     names = {call.variable for call in calls}
-    return sorted(call.function.name for call in calls) == sorted(f.name for f in spec.functions) and not any(
-        rebuilt(argument, dict.fromkeys(names, argument)) != argument for call in calls for argument in call.arguments
-    )
+    inside = {inner for call in calls for argument in call.arguments for inner in subterms(argument)}
+    once = sorted(call.function.name for call in calls) == sorted(function.name for function in spec.functions)
+    return once and not names & inside
 
 
 class StepwiseSearch:
