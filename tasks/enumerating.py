@@ -155,17 +155,14 @@ def _check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
         raise NetworkError(f"{loaded.name}: its weights are no float32 numbers; ask for float64 or real semantics")
 
 
-def _answers(
-    loaded: Loaded, batches: list[Tokens], u: float
-) -> tuple[list[tuple[Labels, Reals]], int, float]:
+def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """Per batch labels and margins; how many rows were read; and the largest radius of a logit that is read."""
     if isinstance(loaded.network, BlackBox):
         answers = [loaded.labels(batch) for batch in batches]
         return answers, sum(label.size for label, _ in answers), 0.0
     stream = enclose(loaded.network, [loaded.prompts(batch) for batch in batches], u)
     wanted = [
-        place[:, -1] if loaded.readout.position == "last" else place[:, len(loaded.prefix) :]
-        for place in stream.places
+        place[:, -1] if loaded.readout.position == "last" else place[:, len(loaded.prefix) :] for place in stream.places
     ]
     rows, index = np.unique(np.concatenate([place.ravel() for place in wanted]), return_inverse=True)
     read = stream.x[rows]

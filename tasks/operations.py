@@ -15,7 +15,7 @@ from __future__ import annotations
 import numpy as np
 
 from tasks import ball
-from tasks.ball import TINY, Ball, Reals, gamma
+from tasks.ball import TINY, Ball, gamma
 
 SPARSEMAX = "Sparsemax is computed by sorting the scores and testing each number of them."
 TANH = "tanh is within 4 ulp."
