@@ -15,7 +15,7 @@ from numpy.typing import NDArray
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.tally import Ints, Tally
 
-MOST_POINTS = 400_000  # count vectors that are bounded one by one
+MOST_POINTS = 50_000  # count vectors that are bounded one by one
 MOST_PAINTED = 200_000_000  # bytes of all canvases
 
 Labels = NDArray[np.int8]

@@ -208,7 +208,9 @@ class _Comparison:
     def run(self) -> None:
         """Compare every class, shortest first, until something ends it."""
         if self._verifier.domain.min_length == 0:
-            self._replay(()) if self._verifier.domain.contains(()) else None
+            self._compare_empty()
+            if self.broken or self.stopped:
+                return
             self._finish(0)
         for levels in self._levels():
             for classes, level in levels:
@@ -241,15 +243,26 @@ class _Comparison:
             if self.broken or self.stopped:
                 return
 
+    def _compare_empty(self) -> None:
+        """The empty sequence, if it belongs to the domain: its last token is that of the prefix."""
+        if not self._verifier.domain.contains(()):
+            return
+        (label,) = self._verifier.labels(np.zeros(1, np.int64), 1, len(self._verifier.domain.alphabet), 0)
+        self.classes += 1
+        if label == UNDECIDED:
+            self.undecided, self.undecided_classes = (), 1
+        elif self._program(()) != self._verifier.circuit.labels[label]:
+            self._replay(())
+
     def _replay(self, sequence: Words) -> None:
         """Run program and network on a sequence where they should differ."""
         expected, got = self._verifier.label(sequence), self._program(sequence)
         if expected is None:
-            self.undecided = self.undecided or sequence
+            self.undecided = sequence if self.undecided is None else self.undecided
             self.undecided_classes += 1
         elif expected != got:
             self.broken = Counterexample(sequence, expected, got)
-        elif sequence:
+        else:
             self.stopped = f"counting and execution disagree on {' '.join(sequence)!r}, so nothing beyond is claimed"
 
     def _finish(self, length: int) -> None:

@@ -194,7 +194,7 @@ class Tally(Executor):
         here = 8 * ball.gamma(len(center) + largest.size + 8, ball.FLOAT64)  # for the order of summation in this file
         error = error + here * (layer.absolute @ largest.ravel() + np.abs(layer.bias))
         shifted = score - score.max(axis=-1, keepdims=True)
-        if shifted.min() < -MOST_APART:  # a key that towers over all others may be absent
-            error = np.full_like(error, np.inf)
+        if shifted.min() < -MOST_APART:  # a key that towers over all others may be absent: nothing is known
+            shifted, error = np.zeros_like(shifted), np.full_like(error, np.inf)
         value = np.einsum("ohd,jhd->hjo", layer.weight.reshape(-1, config.n_head, config.d_head), center)
         return np.exp(shifted), value, layer.bias, error
