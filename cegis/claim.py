@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import IntEnum
+from typing import Protocol
 
 from cegis.domain import Domain
 
@@ -27,6 +28,15 @@ class Rung(IntEnum):
 
     def __str__(self) -> str:
         return self.name.lower().replace("_", " ")
+
+
+class Statement(Protocol):
+    """Anything that was established: a ``Claim`` about sequences, a ``Proof`` about a formula."""
+
+    @property
+    def sentence(self) -> str:
+        """What was established, in one sentence."""
+        ...
 
 
 @dataclass(frozen=True)

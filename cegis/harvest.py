@@ -137,12 +137,12 @@ def _predicates(mined: Harvest) -> Iterator[Term]:
             if atom.sort == BOOL and not atom.operator.is_literal and mined.value not in subterms(atom):
                 found[_condition(atom).term] = None
     chosen = mined.terms[:MOST_COMPARED]
-    for one in map(mined.right, chosen):
-        found |= dict.fromkeys(atoms(one))
-        found[one.term] = None
+    for right in map(mined.right, chosen):
+        found |= dict.fromkeys(atoms(right))
+        found[right.term] = None
     if mined.value.sort == INT:
         for one, other in combinations(chosen, 2):
             for name in ("<=", "<"):
-                pairs = [(left, right) for left in forms(one) for right in forms(other)]
-                found |= dict.fromkeys(compare(name, left, right).term for left, right in pairs)
+                pairs = [(low, high) for low in forms(one) for high in forms(other)]
+                found |= dict.fromkeys(compare(name, low, high).term for low, high in pairs)
     yield from (term for term in found if not term.operator.is_literal)

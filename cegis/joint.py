@@ -53,6 +53,10 @@ class JointSearch:
     def memory_mb(self) -> float:
         return sum(bank.memory_mb for bank in self._banks.values())
 
+    @property
+    def level(self) -> int:
+        return self._total - 1
+
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
         known = self._known()

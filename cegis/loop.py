@@ -26,6 +26,8 @@ from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Ver
 from dsl.enumeration import Exhausted, Stopped
 from dsl.program import Program
 
+TELL_SECONDS = 1.0
+
 
 @dataclass(frozen=True)
 class Budget:
@@ -57,6 +59,11 @@ class Search(Protocol):
         """MiB of what is remembered."""
         ...
 
+    @property
+    def level(self) -> int:
+        """The cost up to which everything was built."""
+        ...
+
     def propose(self, stop: Callable[[], bool]) -> Any:
         """A candidate, ``Exhausted`` or ``Stopped``; ``stop()`` is asked now and then."""
         ...
@@ -64,6 +71,15 @@ class Search(Protocol):
     def observe(self, inputs: Any, expected: Any) -> None:
         """Take one more input that candidates must be right at."""
         ...
+
+
+@dataclass(frozen=True)
+class FormulaBudget(Budget):
+    """Limits that suit a formula: time and memory end the search, not a count."""
+
+    seconds: float | None = 60.0
+    candidates: int = 100_000_000
+    cost: int = 1_000
 
 
 @runtime_checkable
@@ -81,17 +97,20 @@ class Loop:
     """One run of the loop: the state that belongs to it."""
 
     search: Search
-    verifier: Verifier
+    verifier: Verifier[Any]
     budget: Budget
-    on_event: Callable[[Round], None] = lambda event: None
+    on_event: Callable[[Round[Any]], None] = lambda event: None
+    on_progress: Callable[[Statistics], None] = lambda statistics: None  # about once a second while searching
     examples: list[tuple[Any, Any]] = field(default_factory=list)
     tried: list[Any] = field(default_factory=list)
     search_seconds: float = 0.0
     check_seconds: float = 0.0
+    peak_mb: float = 0.0
+    told: float = 0.0  # when progress was last told
 
-    def run(self, examples: Iterable[tuple[Any, Any]] = ()) -> Outcome:
+    def run(self, examples: Iterable[tuple[Any, Any]] = ()) -> Outcome[Any]:
         """Turn until there is an outcome, from ``examples``: inputs and what the reference says there."""
-        self.started = time.perf_counter()
+        self.started = self.told = time.perf_counter()
         for inputs, expected in examples:
             self._learn(inputs, expected)
         while True:
@@ -119,18 +138,24 @@ class Loop:
 
     def _learn(self, inputs: Any, expected: Any) -> None:
         began = time.perf_counter()
+        self.peak_mb = max(self.peak_mb, self.search.memory_mb)  # a search may start afresh at an example
         self.examples.append((inputs, expected))
         self.search.observe(inputs, expected)
         self.search_seconds += time.perf_counter() - began
 
     def _propose(self) -> Any:
         began = time.perf_counter()
-        proposal = self.search.propose(self._is_late)
+        proposal = self.search.propose(lambda: self._is_late(began))
         self.search_seconds += time.perf_counter() - began
         return Stopped("time limit") if self._is_late() and not isinstance(proposal, Exhausted) else proposal
 
-    def _is_late(self) -> bool:
-        return self.budget.seconds is not None and time.perf_counter() - self.started > self.budget.seconds
+    def _is_late(self, began: float | None = None) -> bool:
+        """Whether time is up; tells progress now and then in a search that ``began``."""
+        now = time.perf_counter()
+        if began is not None and now > self.told + TELL_SECONDS:
+            self.told = now
+            self.on_progress(self._statistics(now - began))
+        return self.budget.seconds is not None and now - self.started > self.budget.seconds
 
     def _check(self, candidate: Any) -> Verdict:
         began = time.perf_counter()
@@ -143,7 +168,7 @@ class Loop:
         )
         return verdict
 
-    def _without(self, reason: str | None) -> Outcome:
+    def _without(self, reason: str | None) -> Outcome[Any]:
         """The outcome when search has nothing more to propose (``reason`` None: the grammar is exhausted)."""
         lister = _lister(self.verifier)
         if self.tried and lister is not None:
@@ -158,18 +183,21 @@ class Loop:
             return outcome.Exhausted(tuple(self.examples), self._statistics())
         return outcome.Stopped(reason, self.tried[-1] if self.tried else None, (), self._statistics())
 
-    def _statistics(self) -> Statistics:
+    def _statistics(self, searching: float = 0.0) -> Statistics:
+        """So far, ``searching`` seconds of a search under way included."""
+        self.peak_mb = max(self.peak_mb, self.search.memory_mb)
         return Statistics(
             len(self.tried),
             len(self.examples),
             self.search.candidates,
-            self.search_seconds,
+            self.search_seconds + searching,
             self.check_seconds,
-            self.search.memory_mb,
+            self.peak_mb,
+            self.search.level,
         )
 
 
-def _lister(verifier: Verifier) -> ListsExceptions | None:
+def _lister(verifier: Verifier[Any]) -> ListsExceptions | None:
     """The part of ``verifier`` that can list exceptions, if there is one."""
     parts = verifier.verifiers if isinstance(verifier, Combined) else (verifier,)
     return next((part for part in parts if isinstance(part, ListsExceptions)), None)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any, Generic, TypeVar
 
-from cegis.claim import Claim
+from cegis.claim import Statement
 from cegis.verdict import Counterexample, Verdict
 from dsl.program import Program
 
+P = TypeVar("P", covariant=True)  # what was looked for: a Program, for a formula a Solution
+
 
 @dataclass(frozen=True)
-class Round:
+class Round(Generic[P]):
     """One turn of the loop: a candidate and what the verifier said of it."""
 
     number: int
-    program: Program
+    program: P
     verdict: Verdict
     examples: int
     search_seconds: float
@@ -23,7 +26,10 @@ class Round:
 
 @dataclass(frozen=True)
 class Statistics:
-    """What the search used. ``seconds`` is wall clock, split into search and check."""
+    """What the search used. ``seconds`` is wall clock, split into search and check; ``memory_mb`` is the peak.
+
+    ``level``: up to which cost everything was built.
+    """
 
     rounds: int
     examples: int
@@ -31,6 +37,7 @@ class Statistics:
     search_seconds: float
     check_seconds: float
     memory_mb: float
+    level: int = 0
 
     @property
     def candidates_per_second(self) -> float:
@@ -38,11 +45,11 @@ class Statistics:
 
 
 @dataclass(frozen=True)
-class Found:
+class Found(Generic[P]):
     """A program the verifier accepted, and what exactly it established."""
 
-    program: Program
-    claims: tuple[Claim, ...]
+    program: P
+    claims: tuple[Statement, ...]
     notes: tuple[str, ...]
     statistics: Statistics
 
@@ -70,18 +77,18 @@ class Differs:
 class Exhausted:
     """No program of the grammar agrees with these examples: the grammar cannot express the reference."""
 
-    examples: tuple[tuple[tuple[str, ...], str], ...]
+    examples: tuple[tuple[tuple[Any, ...], Any], ...]
     statistics: Statistics
 
 
 @dataclass(frozen=True)
-class Stopped:
+class Stopped(Generic[P]):
     """A limit ended the run. ``program`` is the last candidate, unproved beyond ``claims``; None if there was none."""
 
     reason: str
-    program: Program | None
-    claims: tuple[Claim, ...]
+    program: P | None
+    claims: tuple[Statement, ...]
     statistics: Statistics
 
 
-Outcome = Found | Differs | Exhausted | Stopped
+Outcome = Found[P] | Differs | Exhausted | Stopped[P]

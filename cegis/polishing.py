@@ -32,8 +32,13 @@ TRIES = 30  # proofs asked for
 
 
 def polish(
-    found: Found, spec: FormulaSpec, verifier: Verifier, *, stop: Callable[[], bool] = lambda: False, seed: int = 0
-) -> Found:
+    found: Found[Solution],
+    spec: FormulaSpec,
+    verifier: Verifier[Solution],
+    *,
+    stop: Callable[[], bool] = lambda: False,
+    seed: int = 0,
+) -> Found[Solution]:
     """``found``, or a smaller solution with its own proof."""
     points = Points(spec)
     points.add_ground()

@@ -41,7 +41,7 @@ def _changed(sort: Sort, value: Value, valuation: tuple[Value, ...], random: np.
         return not value
     if sort == INT:
         others = [int(other) for other in valuation if type(other) is int]
-        base = int(value) if random.random() < 0.5 else others[random.integers(len(others))]
+        base = int(value) if random.random() < 0.5 else others[int(random.integers(len(others)))]
         return base + int(random.integers(-2, 3))
     if sort.width:
         return int(value) ^ (1 << int(random.integers(sort.width)))
@@ -80,7 +80,7 @@ def _bits(width: int, own: Sequence[int], random: np.random.Generator) -> int:
     if kind == 2:
         return 1 << int(random.integers(width))
     if kind == 3 and own:
-        return (own[random.integers(len(own))] + int(random.integers(-1, 2))) % limit
+        return (own[int(random.integers(len(own)))] + int(random.integers(-1, 2))) % limit
     return int.from_bytes(random.bytes(-(-width // 8)), "little") % limit
 
 

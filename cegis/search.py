@@ -17,6 +17,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -84,6 +85,10 @@ class PointSearch:
     @property
     def memory_mb(self) -> float:
         return self._bank.memory_mb
+
+    @property
+    def level(self) -> int:
+        return self._level
 
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
@@ -212,7 +217,7 @@ class PointSearch:
         if target is None or STRING not in self._grammar.sorts.values():
             return
         rows = {
-            name: Rows(store.values, store.origin[:, 0], lambda row, name=name: self._bank.term(name, row))
+            name: Rows(store.values, store.origin[:, 0], partial(self._bank.term, name))
             for name, store in self._bank.stores.items()
         }
         term = StringGoals(self._grammar, self.points.columns(self._function), rows).solve(

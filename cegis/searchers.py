@@ -3,22 +3,20 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
+from types import MappingProxyType
 
 from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
 from backends.search import Answered
-from cegis.formula import subterms
+from cegis.domain import DomainError
 from cegis.horn import Conditions, spacer
 from cegis.induction import induction
-from cegis.racing import Problem
+from cegis.racing import Problem, Searcher
 from cegis.solution import Solution
 from cegis.sygus.answers import read_answer
 from cegis.sygus.syntax import SygusError
 from cegis.sygus.writer import as_problem, write_problem
-from dsl.defaults import FACTOR, nonterminal
-from dsl.grammar import Grammar, Production
 from dsl.operators import Term
-from dsl.program import Program
 
 Stop = Callable[[], bool]
 LONG = 3_600.0  # seconds; the race ends a searcher long before
@@ -82,26 +80,19 @@ class Induction:
 
 def _solutions(problem: Problem, terms: Mapping[str, Term], name: str) -> Iterator[Solution]:
     """The solution of these bodies, if every function's grammar derives its own."""
-    programs = {}
-    for function, home in problem.homes.items():
-        term = terms[function.name]
-        is_open = problem.grammars[function] is None
-        programs[function] = Program(term, _admitting(home, term) if is_open else home)
-    if all(program.grammar.cost(program.term) is not None for program in programs.values()):
-        yield Solution(programs, name)
+    programs = {function: problem.program(function, terms[function.name]) for function in problem.spec.functions}
+    found = {function: program for function, program in programs.items() if program is not None}
+    if len(found) == len(programs):
+        yield Solution(found, name)
 
 
-def _admitting(home: Grammar, term: Term) -> Grammar:
-    """``home``, which stands for a logic, with the rows of ``term`` that it leaves out (as mod; linear if it is)."""
-    known = {production.operator for production in home.productions}
-    rows = []
-    for row in dict.fromkeys(inner.operator for inner in subterms(term) if inner.arguments):
-        names = [nonterminal(sort) for sort in row.arguments]
-        if row.name in ("div", "mod") and FACTOR in home.sorts:
-            names[1] = FACTOR
-        if row not in known and {nonterminal(row.result), *names} <= home.sorts.keys():
-            rows.append(Production(nonterminal(row.result), row, tuple(names)))
-    return replace(home, productions=(*home.productions, *rows))
+SEARCHERS: Mapping[str, Callable[..., Searcher]] = MappingProxyType(
+    {"cvc5": Cvc5Sygus, "horn": Horn, "induction": Induction}
+)
 
 
-SEARCHERS = {"cvc5": Cvc5Sygus, "horn": Horn, "induction": Induction}
+def searcher_of(name: str, *, memory_mb: int | None = None) -> Searcher:
+    """A searcher by its short name; raises DomainError listing the known ones."""
+    if name not in SEARCHERS:
+        raise DomainError(f"unknown searcher {name!r}; known: {', '.join(SEARCHERS)}, or an object of your own")
+    return SEARCHERS[name](memory_mb=memory_mb)

@@ -1,21 +1,23 @@
 """Solving a formula: searchers race, a solver decides, the answer is made small.
 
 A specification falls into components that share no function; each is solved by its own loop. For one function whose
-calls are not nested ``PointSearch`` proposes, for several ``JointSearch``; other searchers run beside it. A solution
-is polished, and where it was put together from parts proved once more as a whole: the claim is about the
-specification that was asked.
+calls are not nested ``PointSearch`` proposes, for several that are called once each ``StepwiseSearch``, else
+``JointSearch``; other searchers run beside it. A solution is polished, and where it was put together from parts proved
+once more as a whole: the claim is about the specification that was asked.
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
+from typing import Any
 
-from backends import Backend
+from backends import Backend, get
 from cegis.formula import FormulaSpec, inlined, subterms
 from cegis.joint import JointSearch
-from cegis.loop import Budget, Loop, Search
+from cegis.loop import Budget, FormulaBudget, Loop, Search
 from cegis.outcome import Found, Outcome, Round, Statistics, Stopped
 from cegis.points import Points
 from cegis.polishing import polish
@@ -24,42 +26,74 @@ from cegis.refutation import Refutation, logic_of
 from cegis.search import PointSearch
 from cegis.solution import Solution
 from cegis.stepwise import StepwiseSearch, is_stepwise
-from cegis.verdict import Valid
+from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumeration
 from dsl.defaults import default_grammar
 from dsl.grammar import Grammar
-from dsl.operators import Operator, Term
+from dsl.operators import STRING, GrammarError, Operator, Term
 
 MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
+LEAST_SECONDS = 0.001  # what a solver is given when time is up
 
 
 def solve(
     spec: FormulaSpec,
     grammars: Mapping[str, Grammar | None],
     *,
-    backend: Backend,
+    backend: Backend | None = None,
+    verifier: Verifier[Solution] | None = None,
     budget: Budget | None = None,
     searchers: Sequence[Searcher] = (),
     seed: int = 0,
-    on_event: Callable[[Round], None] = lambda event: None,
-) -> Outcome:
+    on_event: Callable[[Round[Solution]], None] = lambda event: None,
+    on_progress: Callable[[Statistics], None] = lambda statistics: None,
+) -> Outcome[Solution]:
     """Programs for all functions of ``spec``, each of its grammar (None: any term of the logic), or why not.
 
-    Other ``searchers`` run beside our own. Deterministic by ``seed`` as long as no limit of time is met and no other
-    searcher is first.
+    ``backend`` proves them (None: ``default_backend``), or a ``verifier`` of one's own, asked about all functions
+    together. Other ``searchers`` run beside our own search. Deterministic by ``seed`` as long as no limit of time is
+    met and no other searcher is first. Raises GrammarError for a grammar that does not fit its function.
     """
-    budget, started = budget or Budget(), time.perf_counter()
-    found: list[Found] = []
-    for component in spec.components:
+    check_grammars(spec, grammars)
+    budget, started = budget or FormulaBudget(), time.perf_counter()
+    end = None if budget.seconds is None else started + budget.seconds
+    solver = backend or default_backend(spec)
+    run = _Run(solver, verifier, budget, end, tuple(searchers), seed, on_event, on_progress)
+    found: list[Found[Solution]] = []
+    for component in (spec,) if verifier else spec.components:
         own = {function: grammars.get(function.name) for function in component.functions}
-        logic, constants = logic_of(component).name, _constants(component)
-        homes = {f: grammar or default_grammar(f.signature, logic, constants) for f, grammar in own.items()}
-        outcome = _solve(Problem(component, own, homes), backend, _left(budget, started), searchers, seed, on_event)
+        outcome = run.solve(Problem(component, own, homes(component, grammars)))
         if not isinstance(outcome, Found):
             return outcome
         found.append(outcome)
-    return found[0] if len(found) == 1 else _together(spec, found, backend, _left(budget, started), seed)
+    return found[0] if len(found) == 1 else run.together(spec, found)
+
+
+def default_backend(spec: FormulaSpec) -> Backend:
+    """z3, but cvc5 for strings: PySMT does not hand them to z3, which has to be told in text, by its own program."""
+    sorts = {sort for _, sort in spec.variables}
+    for function in spec.functions:
+        sorts |= {function.signature.result, *(sort for _, sort in function.signature.parameters)}
+    return get("cvc5" if STRING in sorts else "z3")
+
+
+def check_grammars(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> None:
+    """Raise GrammarError for a grammar of another signature than its function's, or of no function."""
+    functions = {function.name: function for function in spec.functions}
+    for name, grammar in grammars.items():
+        if name not in functions:
+            raise GrammarError(f"a grammar for {name!r}, but the functions to be found are {', '.join(functions)}")
+        if grammar is not None and grammar.signature != functions[name].signature:
+            raise GrammarError(
+                f"the grammar is for {grammar.signature}, the function {name} is {functions[name].signature}"
+            )
+
+
+def homes(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> dict[Any, Grammar]:
+    """A grammar for every function of ``spec``: its own, or all terms of the logic."""
+    logic, constants = logic_of(spec).name, _constants(spec)
+    return {f: grammars.get(f.name) or default_grammar(f.signature, logic, constants) for f in spec.functions}
 
 
 def _constants(spec: FormulaSpec) -> tuple[Operator, ...]:
@@ -73,33 +107,84 @@ def _has_variable(term: Term) -> bool:
     return any(part.operator.is_variable for part in subterms(term))
 
 
-def _left(budget: Budget, started: float) -> Budget:
-    if budget.seconds is None:
-        return budget
-    return replace(budget, seconds=max(0.001, budget.seconds - (time.perf_counter() - started)))
+@dataclass(frozen=True)
+class _Run:
+    """What one call of ``solve`` was given; ``end`` is when its time is up."""
 
+    backend: Backend
+    verifier: Verifier[Solution] | None
+    budget: Budget
+    end: float | None
+    searchers: tuple[Searcher, ...]
+    seed: int
+    on_event: Callable[[Round[Solution]], None]
+    on_progress: Callable[[Statistics], None]
 
-def _solve(
-    problem: Problem,
-    backend: Backend,
-    budget: Budget,
-    searchers: Sequence[Searcher],
-    seed: int,
-    on_event: Callable[[Round], None],
-) -> Outcome:
-    """One component: its loop, and a smaller solution."""
-    started = time.perf_counter()
-    with (
-        Refutation(problem.spec, backend, seconds=budget.seconds, seed=seed) as verifier,
-        Racing(_own(problem, backend, budget, seed), tuple(searchers), problem) as search,
-    ):
-        outcome = Loop(search, verifier, budget, on_event).run()
-        if not isinstance(outcome, Found):
-            return outcome
+    def solve(self, problem: Problem) -> Outcome[Solution]:
+        """One component: its loop, and a smaller solution."""
+        started, budget = time.perf_counter(), self._left()
+        with self._verifying(problem.spec) as verifier:
+            with Racing(_own(problem, self.backend, budget, self.seed), self.searchers, problem) as search:
+                timely = Timely(verifier, self.end)
+                outcome = Loop(search, timely, budget, self.on_event, self.on_progress).run()
+            outcome = _with_failures(outcome, [str(error) for error in search.errors])
+            return outcome if not isinstance(outcome, Found) else self._polished(outcome, problem, verifier, started)
+
+    def _polished(
+        self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution], started: float
+    ) -> Found[Solution]:
         now = time.perf_counter()
         end = now + POLISH_SECONDS + (now - started)
-        end = end if budget.seconds is None else min(end, started + budget.seconds)
-        return polish(outcome, problem.spec, verifier, stop=lambda: time.perf_counter() > end, seed=seed)
+        end = end if self.end is None else min(end, self.end)
+        timely = Timely(verifier, end)
+        small = polish(found, problem.spec, timely, stop=lambda: time.perf_counter() > end, seed=self.seed)
+        checking = small.statistics.check_seconds + time.perf_counter() - now
+        return replace(small, statistics=replace(small.statistics, check_seconds=checking))
+
+    def together(self, spec: FormulaSpec, found: Sequence[Found[Solution]]) -> Outcome[Solution]:
+        """The solutions of the components as one, proved as a whole."""
+        programs = {function: program for part in found for function, program in part.program.programs.items()}
+        names = dict.fromkeys(part.program.searcher for part in found)
+        notes = tuple(dict.fromkeys(note for part in found for note in part.notes))
+        solution = Solution({function: programs[function] for function in spec.functions}, ", ".join(names))
+        statistics = _summed([part.statistics for part in found])
+        with self._verifying(spec) as verifier:
+            match Timely(verifier, self.end).check(solution):
+                case Valid(claims, more):
+                    return Found(solution, claims, (*notes, *more), statistics)
+                case other:
+                    return Stopped(f"solved in parts, but not proved as a whole: {other}", solution, (), statistics)
+
+    def _verifying(self, spec: FormulaSpec) -> AbstractContextManager[Verifier[Solution]]:
+        return nullcontext(self.verifier) if self.verifier else Refutation(spec, self.backend, seed=self.seed)
+
+    def _left(self) -> Budget:
+        if self.end is None:
+            return self.budget
+        return replace(self.budget, seconds=max(LEAST_SECONDS, self.end - time.perf_counter()))
+
+
+@dataclass(frozen=True)
+class Timely:
+    """A verifier whose solver is given the time until ``end``, and no more."""
+
+    verifier: Verifier[Solution]
+    end: float | None
+
+    def check(self, solution: Solution, /) -> Verdict:
+        if isinstance(self.verifier, Refutation) and self.end is not None:
+            self.verifier.seconds = max(LEAST_SECONDS, self.end - time.perf_counter())
+        return self.verifier.check(solution)
+
+
+def _with_failures(outcome: Outcome[Solution], failures: Sequence[str]) -> Outcome[Solution]:
+    """``outcome``, telling which other searchers failed."""
+    match outcome:
+        case Found(notes=notes):
+            return replace(outcome, notes=(*notes, *failures))
+        case Stopped(reason=reason):
+            return replace(outcome, reason="; ".join([reason, *failures]))
+    return outcome
 
 
 @dataclass
@@ -109,6 +194,7 @@ class Absent:
     reason: str
     candidates: int = 0
     memory_mb: float = 0.0
+    level: int = 0
 
     def propose(self, stop: Callable[[], bool]) -> enumeration.Stopped:
         return enumeration.Stopped(self.reason)
@@ -130,20 +216,6 @@ def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> Searc
     return PointSearch(problem.spec, problem.homes[function], budget=budget, seed=seed)
 
 
-def _together(spec: FormulaSpec, found: Sequence[Found], backend: Backend, budget: Budget, seed: int) -> Outcome:
-    """The solutions of the components as one, proved as a whole."""
-    programs = {function: program for part in found for function, program in part.program.programs.items()}
-    names = dict.fromkeys(part.program.searcher for part in found)
-    solution = Solution({function: programs[function] for function in spec.functions}, ", ".join(names))
-    statistics = _summed([part.statistics for part in found])
-    with Refutation(spec, backend, seconds=budget.seconds, seed=seed) as verifier:
-        match verifier.check(solution):
-            case Valid(claims, notes):
-                return Found(solution, claims, notes, statistics)
-            case other:
-                return Stopped(f"solved in parts, but not proved as a whole: {other}", solution, (), statistics)
-
-
 def _summed(parts: Sequence[Statistics]) -> Statistics:
     return Statistics(
         sum(part.rounds for part in parts),
@@ -152,4 +224,5 @@ def _summed(parts: Sequence[Statistics]) -> Statistics:
         sum(part.search_seconds for part in parts),
         sum(part.check_seconds for part in parts),
         max(part.memory_mb for part in parts),
+        max(part.level for part in parts),
     )

@@ -19,7 +19,7 @@ from functools import reduce
 import numpy as np
 from pysmt.environment import Environment
 
-from backends import Backend, Limits, Sat, Unsat, decide
+from backends import Backend, Limits, Sat, Session, Unsat, decide
 from cegis.formula import Flat, FormulaSpec, Function, rebuilt, subterms, with_programs
 from cegis.loop import Budget, Search
 from cegis.refutation import logic_of
@@ -75,6 +75,10 @@ class StepwiseSearch:
     @property
     def memory_mb(self) -> float:
         return 0.0 if self._rest is None else self._rest.memory_mb
+
+    @property
+    def level(self) -> int:
+        return 0 if self._rest is None else self._rest.level
 
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
         """Programs for all functions that are right at what was seen so far."""
@@ -143,21 +147,21 @@ class StepwiseSearch:
                 if found:
                     self._allowed[arguments] = self._allowed.get(arguments, found) & found or found
 
-    def _values(self, session: object, valuation: tuple[Value, ...]) -> frozenset[Value]:
+    def _values(self, session: Session, valuation: tuple[Value, ...]) -> frozenset[Value]:
         """The allowed values at a valuation; none where they are many, or the solver does not know."""
         flat = self._spec.flat
         call = next(call for call in flat.calls if call.function == self._function)
-        manager = session.environment.formula_manager  # type: ignore[attr-defined]
+        manager = session.environment.formula_manager
         signature = ScalarSignature(tuple((c.name, c.function.signature.result) for c in flat.calls), BOOL)
         symbols = signature.symbols(manager)
         query = manager.And([term.encode(symbols) for term in _at(self._spec, flat, valuation)])
         found: list[Value] = []
         while True:
-            match decide(session, f"allowed/{len(found)}", query, Limits(seconds=QUERY_SECONDS)):  # type: ignore[arg-type]
+            match decide(session, f"allowed/{len(found)}", query, Limits(seconds=QUERY_SECONDS)):
                 case Sat(model=model) if len(found) < MOST_VALUES and call.name in model:
                     value = model[call.name]
                     found.append(value)  # type: ignore[arg-type]
-                    taken = literal(value, call.function.signature.result)().encode(symbols)  # type: ignore[arg-type]
+                    taken = literal(value, call.function.signature.result)().encode(symbols)
                     query = manager.And(query, manager.Not(manager.EqualsOrIff(symbols[call.name], taken)))
                 case Unsat():
                     return frozenset(found)

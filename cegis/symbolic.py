@@ -59,7 +59,7 @@ class ProgramReference:
         return m.Or(m.Not(m.Equals(answer, expected)), m.LT(expected, m.Int(0)))  # no label is never right
 
     def label(self, sequence: tuple[str, ...]) -> str:
-        label = self.program(sequence)
+        label: str | None = self.program(sequence)
         if label is None:
             raise DomainError(
                 f"{self.name} names no label on {' '.join(sequence)!r}; leave such sequences out of the domain"

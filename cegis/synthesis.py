@@ -1,26 +1,33 @@
 """``synthesize``: what the caller meant, put into the loop.
 
 A specification is a reference over a domain of sequences (``Spec``: a black box or something a solver can see into) or
-a formula over typed variables (``cegis.formula.FormulaSpec``, see ``cegis.solving``).
+a formula over typed variables (``cegis.formula.FormulaSpec``, handed to ``cegis.solving``).
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, overload
 
 from backends import Backend, get
 from cegis.domain import Domain, DomainError
 from cegis.exhaustive import Exhaustive, tabulate
+from cegis.formula import FormulaSpec
 from cegis.loop import Budget, Loop
 from cegis.outcome import Outcome, Round
+from cegis.solution import Solution
 from cegis.symbolic import Symbolic, SymbolicReference
 from cegis.verdict import FunctionVerifier, Verdict, Verifier
 from dsl.enumeration import Enumerator
 from dsl.grammar import Grammar
 from dsl.program import Program
 
+if TYPE_CHECKING:
+    from cegis.racing import Searcher
+
 Example = tuple[tuple[str, ...], str]
+Grammars = Grammar | Mapping[str, Grammar | None] | None
 
 
 @dataclass(frozen=True)
@@ -40,21 +47,60 @@ class Spec:
         return run(sequence)
 
 
+@overload
 def synthesize(
     spec: Spec,
     grammar: Grammar,
     *,
-    verifier: str | Backend | Verifier | Callable[[Program], Verdict] | None = None,
+    verifier: str | Backend | Verifier[Program] | Callable[[Program], Verdict] | None = None,
     examples: Iterable[Example] = (),
     budget: Budget | None = None,
     seed: int = 0,
-    on_event: Callable[[Round], None] = lambda event: None,
-) -> Outcome:
-    """The simplest program of ``grammar`` that equals ``spec``, with what was established.
+    on_event: Callable[[Round[Program]], None] = lambda event: None,
+) -> Outcome[Program]: ...
 
-    ``verifier``: a backend or its name (the reference must be symbolic), anything with ``check(program)``, a function
-    from a program to a verdict, or None to compare with the reference on every sequence. Deterministic by ``seed``.
+
+@overload
+def synthesize(
+    spec: FormulaSpec,
+    grammar: Grammars = None,
+    *,
+    verifier: str | Backend | Verifier[Solution] | Callable[[Solution], Verdict] | None = None,
+    searchers: Sequence[str | Searcher] = (),
+    budget: Budget | None = None,
+    seed: int = 0,
+    on_event: Callable[[Round[Solution]], None] = lambda event: None,
+) -> Outcome[Solution]: ...
+
+
+def synthesize(
+    spec: Spec | FormulaSpec,
+    grammar: Grammars = None,
+    *,
+    verifier: Any = None,
+    examples: Iterable[Example] = (),
+    searchers: Sequence[str | Searcher] = (),
+    budget: Budget | None = None,
+    seed: int = 0,
+    on_event: Callable[[Round[Any]], None] = lambda event: None,
+) -> Outcome[Any]:
+    """The simplest program of ``grammar`` that equals ``spec``, with what was established. Deterministic by ``seed``.
+
+    ``verifier``: a backend or its name (a reference must be symbolic), anything with ``check(program)``, a function
+    from a program to a verdict, or None: compare with a reference on every sequence, prove a formula by z3 or cvc5.
+
+    A formula asks for a ``Solution``: a program for each of its functions. ``grammar`` is then one for all of them, one
+    by name, or None for any term of the logic; ``searchers`` run beside our own: "cvc5", "horn", "induction", or your
+    own (``cegis.racing.Searcher``). Without a ``budget`` it has that of ``FormulaBudget``.
     """
+    if isinstance(spec, FormulaSpec):
+        if tuple(examples):
+            raise DomainError("examples go into a formula as constraints, f(input) = output; add them to the others")
+        return _solved(spec, grammar, verifier, searchers, budget, seed, on_event)
+    if not isinstance(grammar, Grammar):
+        raise DomainError(f"expected a grammar of programs over sequences, got {grammar!r}; motifs(...) makes one")
+    if searchers:
+        raise DomainError("other searchers take formulas, and this is a reference over sequences; leave them out")
     if spec.domain.alphabet != grammar.sequences.alphabet:
         raise DomainError(f"the domain reads {spec.domain.alphabet}, the grammar {grammar.sequences.alphabet}")
     budget = budget or Budget()
@@ -67,29 +113,61 @@ def synthesize(
             checker.close()
 
 
+def _solved(
+    spec: FormulaSpec,
+    grammar: Grammars,
+    verifier: Any,
+    searchers: Sequence[str | Searcher],
+    budget: Budget | None,
+    seed: int,
+    on_event: Callable[[Round[Solution]], None],
+) -> Outcome[Solution]:
+    from cegis.searchers import searcher_of
+    from cegis.solving import solve
+
+    asked = get(verifier) if isinstance(verifier, str) else verifier
+    backend = asked if isinstance(asked, Backend) else None
+    return solve(
+        spec,
+        dict.fromkeys((f.name for f in spec.functions), grammar) if isinstance(grammar, Grammar) else grammar or {},
+        backend=backend,
+        verifier=None if asked is backend else _checking(asked),
+        budget=budget,
+        searchers=[searcher_of(each) if isinstance(each, str) else each for each in searchers],
+        seed=seed,
+        on_event=on_event,
+    )
+
+
 def as_verifier(
-    verifier: str | Backend | Verifier | Callable[[Program], Verdict] | None,
+    verifier: str | Backend | Verifier[Program] | Callable[[Program], Verdict] | None,
     spec: Spec,
     grammar: Grammar,
     budget: Budget,
     seed: int,
-) -> Verifier:
+) -> Verifier[Program]:
     """What the caller meant by ``verifier``; a solver gets the budget's seconds for each check."""
     if verifier is None:
         return Exhaustive(tabulate(spec.label, spec.domain, grammar.sequences))
-    backend = get(verifier) if isinstance(verifier, str) else verifier
-    if isinstance(backend, Backend):
-        if callable(spec.reference):
-            raise DomainError(
-                f"{backend.name} cannot see into a Python function; leave verifier out to compare every sequence, "
-                "or give a symbolic reference"
-            )
-        return Symbolic(spec.domain, grammar.sequences, spec.reference, backend, seconds=budget.seconds, seed=seed)
-    if hasattr(backend, "check"):
-        return backend
-    if not callable(backend):
-        raise DomainError(f"expected a solver, a verifier or a function of a program as the verifier, got {backend!r}")
-    return FunctionVerifier(backend)
+    asked = get(verifier) if isinstance(verifier, str) else verifier
+    if not isinstance(asked, Backend):
+        return _checking(asked)
+    if callable(spec.reference):
+        raise DomainError(
+            f"{asked.name} cannot see into a Python function; leave verifier out to compare every sequence, "
+            "or give a symbolic reference"
+        )
+    return Symbolic(spec.domain, grammar.sequences, spec.reference, asked, seconds=budget.seconds, seed=seed)
+
+
+def _checking(verifier: Any) -> Verifier[Any]:
+    """A verifier as it is, and a function as one."""
+    if hasattr(verifier, "check"):
+        checker: Verifier[Any] = verifier
+        return checker
+    if not callable(verifier):
+        raise DomainError(f"expected a solver, a verifier or a function of a program as the verifier, got {verifier!r}")
+    return FunctionVerifier(verifier)
 
 
 def _first(spec: Spec) -> Example:

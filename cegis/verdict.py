@@ -8,25 +8,29 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Generic, Protocol, TypeVar
 
-from cegis.claim import Claim
-from dsl.program import Program
+from cegis.claim import Statement
+
+Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Program, for a formula a Solution
 
 
 @dataclass(frozen=True)
 class Valid:
     """The program equals the reference on the whole domain; ``notes`` say what was tried beside and not finished."""
 
-    claims: tuple[Claim, ...]
+    claims: tuple[Statement, ...]
     notes: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
 class Counterexample:
-    """A sequence on which the program answers ``got`` (None: no label) and the reference ``expected``."""
+    """Inputs at which the program answers ``got`` (None: no label) and the reference ``expected``.
 
-    inputs: tuple[str, ...]
+    A sequence of tokens; for a formula values of its variables, and in ``expected`` the constraint that fails.
+    """
+
+    inputs: tuple[Any, ...]
     expected: str
     got: str | None
 
@@ -36,40 +40,40 @@ class Unknown:
     """Neither proved nor refuted, and why; ``claims`` hold for the part that was finished."""
 
     reason: str
-    claims: tuple[Claim, ...] = ()
+    claims: tuple[Statement, ...] = ()
 
 
 Verdict = Valid | Counterexample | Unknown
 
 
-class Verifier(Protocol):
+class Verifier(Protocol[Candidate]):
     """Decides whether a program equals the reference on the domain."""
 
-    def check(self, program: Program) -> Verdict: ...
+    def check(self, program: Candidate, /) -> Verdict: ...
 
 
 @dataclass(frozen=True)
-class FunctionVerifier:
+class FunctionVerifier(Generic[Candidate]):
     """A plain function from a program to a verdict, as a verifier."""
 
-    function: Callable[[Program], Verdict]
+    function: Callable[[Candidate], Verdict]
 
-    def check(self, program: Program) -> Verdict:
+    def check(self, program: Candidate, /) -> Verdict:
         return self.function(program)
 
 
 @dataclass(frozen=True)
-class Combined:
+class Combined(Generic[Candidate]):
     """Several verifiers of one reference, asked in order.
 
     The first counterexample wins. The program is valid when at least one verifier proved the whole domain and none
     found a counterexample; what the others could not finish is said in the notes. Otherwise it is unknown.
     """
 
-    verifiers: tuple[Verifier, ...]
+    verifiers: tuple[Verifier[Candidate], ...]
 
-    def check(self, program: Program) -> Verdict:
-        claims: list[Claim] = []
+    def check(self, program: Candidate, /) -> Verdict:
+        claims: list[Statement] = []
         notes: list[str] = []
         proved = False
         for verifier in self.verifiers:

@@ -27,7 +27,7 @@ class Rows:
     """``values``: (rows, examples) of object (strings), int64 or bool; ``costs``: (rows,); ``term(row)`` makes it."""
 
     values: NDArray[Any]
-    costs: NDArray[np.int64]
+    costs: NDArray[np.signedinteger[Any]]
     term: Callable[[int], Term]
 
     def __len__(self) -> int:
