@@ -12,6 +12,7 @@ from __future__ import annotations
 from collections.abc import Container, Iterable, Mapping
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import count
 from typing import Any
 
 from cegis.domain import DomainError
@@ -101,6 +102,14 @@ class FormulaSpec:
         return ScalarSignature(self.variables, BOOL)
 
     @cached_property
+    def mark(self) -> str:
+        """What no name has in it, so that names made with it are new."""
+        signatures = (self.signature, *(function.signature for function in self.functions))
+        names = [function.name for function in self.functions]
+        names += [name for signature in signatures for name, _ in signature.parameters]
+        return next(mark for n in count(1) if not any((mark := "@" * n) in name for name in names))
+
+    @cached_property
     def flat(self) -> Flat:
         """The same with every call read as a variable."""
         by_operator = {function.operator: function for function in self.functions}
@@ -111,7 +120,7 @@ class FormulaSpec:
                 function = by_operator.get(inner.operator)
                 if function is not None and inner not in names:
                     arguments = tuple(rebuilt(argument, names) for argument in inner.arguments)
-                    call = Call(f"{function.name}@{len(calls)}", function, arguments)
+                    call = Call(f"{function.name}{self.mark}{len(calls)}", function, arguments)
                     calls.append(call)
                     names[inner] = call.variable
         return Flat(tuple(calls), tuple(rebuilt(constraint, names) for constraint in self.constraints))

@@ -36,7 +36,6 @@ class Template:
     signature: ScalarSignature
     calls: tuple[Call, ...]
     constraints: tuple[Term, ...]
-    assumptions: tuple[Term, ...]
     rows: list[tuple[Value, ...]] = field(default_factory=list)
     points: list[list[int]] = field(default_factory=list)
     _columns: Columns | None = field(default=None, init=False, repr=False)
@@ -70,10 +69,13 @@ def _boolean_target(constraint: Term, call: Term) -> Term | None:
 
 
 class Points:
-    """The tests of ``spec`` and the points they touch; grows by ``add``. Values there may wrap around as int64."""
+    """The tests of ``spec`` and the points they touch; grows by ``add``.
 
-    def __init__(self, spec: FormulaSpec) -> None:
-        self.spec = spec
+    Values there may wrap around as int64, unless ``exact``.
+    """
+
+    def __init__(self, spec: FormulaSpec, *, exact: bool = False) -> None:
+        self.spec, self.exact = spec, exact
         self.templates: list[Template] = []
         self.arguments: dict[Function, list[tuple[Value, ...]]] = {function: [] for function in spec.functions}
         self._number: dict[Function, dict[tuple[Value, ...], int]] = {function: {} for function in spec.functions}
@@ -121,43 +123,61 @@ class Points:
                 self._add(self.templates[place], [row])
 
     def add(self, valuations: Sequence[tuple[Value, ...]]) -> None:
-        """Take the tests of more valuations of the specification's variables."""
+        """Take the tests of more valuations of the specification's variables, if its assumptions allow them."""
+        allowed = self._allowed(valuations)
         for template in self.templates:
             names = [name for name, _ in self.spec.variables]
             if all(name in names for name, _ in template.signature.parameters) and not self._is_ground(template):
                 places = [names.index(name) for name, _ in template.signature.parameters]
                 known = set(template.rows)
-                rows = [tuple(valuation[place] for place in places) for valuation in valuations]
+                rows = [tuple(valuation[place] for place in places) for valuation in allowed]
                 self._add(template, [row for row in dict.fromkeys(rows) if row not in known])
+
+    def _allowed(self, valuations: Sequence[tuple[Value, ...]]) -> list[tuple[Value, ...]]:
+        """Those at which every assumption holds, on exact numbers."""
+        if not self.spec.assumptions:
+            return list(valuations)
+        columns = self.spec.signature.batch(valuations, exact=True)
+        holds = np.ones(len(valuations), bool)
+        for assumption in self.spec.assumptions:
+            holds &= np.broadcast_to(np.asarray(assumption.evaluate(columns), bool), holds.shape)
+        return [valuation for valuation, is_allowed in zip(valuations, holds, strict=True) if is_allowed]
 
     def columns(self, function: Function, start: int = 0) -> Columns:
         """The arguments at the points of ``function`` from number ``start`` on, for search."""
-        return function.signature.batch(self.arguments[function][start:])
+        return function.signature.batch(self.arguments[function][start:], exact=self.exact)
 
     def targets(self, function: Function) -> NDArray[Any] | None:
         """The value wanted at each point: (points,); None where the specification leaves a choice.
 
-        Raises DomainError where two tests want different values at one point.
+        Raises DomainError where two tests want different values at one point, by exact numbers.
         """
         wanted: dict[int, Any] = {}
         for template in self.templates:
             target = template.target()
             if target is None:
                 return None
-            values = np.broadcast_to(np.asarray(target.evaluate(template.columns)), (len(template.rows),))
-            for point, value in zip(template.points[0], values.tolist(), strict=True):
+            for point, value in zip(template.points[0], _listed(target, template.columns), strict=True):
                 if wanted.setdefault(point, value) != value:
-                    arguments = self.arguments[function][point]
-                    raise DomainError(
-                        f"no function satisfies this: {function.name}{arguments} must be {wanted[point]!r} and "
-                        f"{value!r}"
-                    )
+                    self._check_targets(function)
+                    return None  # they differ as machine words alone
         if len(wanted) != len(self.arguments[function]):
             return None
         sort = function.signature.result
         array = np.empty(len(wanted), sort.dtype)
         array[:] = [wanted[point] for point in range(len(wanted))]
         return array
+
+    def _check_targets(self, function: Function) -> None:
+        wanted: dict[int, Any] = {}
+        for template in self.templates:
+            target, exact = template.target(), template.signature.batch(template.rows, exact=True)
+            for point, value in zip(template.points[0], _listed(target, exact) if target else (), strict=True):
+                if wanted.setdefault(point, value) != value:
+                    given = ", ".join(map(str, self.arguments[function][point]))
+                    raise DomainError(
+                        f"no function satisfies this: {function.name}({given}) must be {wanted[point]!r} and {value!r}"
+                    )
 
     def judge(self, values: Mapping[Function, NDArray[Any]]) -> NDArray[np.bool_]:
         """Which tests hold: (rows, tests), for ``values[function]``: (rows, points) of candidates."""
@@ -171,7 +191,7 @@ class Points:
             if template.rows:
                 judged = self._judged(template, {function: values})
                 if not template.calls:  # it holds or not, whatever the function is
-                    result &= judged.all(axis=1)[:, None]
+                    result &= judged.all(axis=1, keepdims=True)
                     continue
                 where = np.array(template.points[0])
                 if len(set(template.points[0])) == len(where):
@@ -182,17 +202,16 @@ class Points:
         return result
 
     def _judged(self, template: Template, values: Mapping[Function, NDArray[Any]]) -> NDArray[np.bool_]:
-        columns = dict(template.columns.arrays)
+        known = template.signature.batch(template.rows, exact=True) if self.exact else template.columns
+        columns = dict(known.arrays)
         rows = len(next(iter(values.values())))
         for call, points in zip(template.calls, template.points, strict=True):
             columns[call.name] = values[call.function][:, points]
-        inputs = Columns(columns, len(template.rows))
+        inputs = Columns(columns, len(template.rows), self.exact)
         shape = (rows, len(template.rows))
         holds = np.ones(shape, bool)
         for constraint in template.constraints:
             holds &= np.broadcast_to(np.asarray(constraint.evaluate(inputs), bool), shape)
-        for assumption in template.assumptions:
-            holds |= ~np.broadcast_to(np.asarray(assumption.evaluate(inputs), bool), shape)
         return holds
 
     def _is_ground(self, template: Template) -> bool:
@@ -230,10 +249,10 @@ class Points:
                 key: object = tuple(call.name for call in calls)
                 if key not in known:
                     signature = ScalarSignature(self.spec.variables, BOOL)
-                    known[key] = Template(signature, calls, (), self.spec.assumptions, [], [[] for _ in calls])
+                    known[key] = Template(signature, calls, (), [], [[] for _ in calls])
                 known[key].constraints += (constraint,)
                 continue
-            template, row = _abstracted(constraint, calls)
+            template, row = _abstracted(constraint, calls, self.spec.mark)
             key = (template.constraints, tuple((call.function, call.arguments) for call in template.calls))
             self._ground.append((known.setdefault(key, template), row))
         self.templates = list(known.values())
@@ -254,7 +273,13 @@ def _arguments(calls: Sequence[Call]) -> tuple[Term, ...]:
     return tuple(argument for call in calls for argument in call.arguments)
 
 
-def _abstracted(constraint: Term, calls: tuple[Call, ...]) -> tuple[Template, tuple[Value, ...]]:
+def _listed(term: Term, columns: Columns) -> list[Any]:
+    """The value of ``term`` at each example."""
+    values: list[Any] = np.broadcast_to(np.asarray(term.evaluate(columns)), (columns.examples,)).tolist()
+    return values
+
+
+def _abstracted(constraint: Term, calls: tuple[Call, ...], mark: str) -> tuple[Template, tuple[Value, ...]]:
     """A ground constraint as a template over its literals, in order of occurrence, and their values."""
     parameters: list[tuple[str, Sort]] = []
     row: list[Value] = []
@@ -264,7 +289,7 @@ def _abstracted(constraint: Term, calls: tuple[Call, ...]) -> tuple[Template, tu
             return names[term]
         if term.operator.is_literal:
             assert term.operator.value is not None
-            parameters.append((f"literal@{len(row)}", term.sort))
+            parameters.append((f"{mark}{len(row)}{mark}", term.sort))
             row.append(term.operator.value)
             return variable(*parameters[-1])()
         return Term(term.operator, tuple(opened(argument, names) for argument in term.arguments))
@@ -273,8 +298,8 @@ def _abstracted(constraint: Term, calls: tuple[Call, ...]) -> tuple[Template, tu
     new: list[Call] = []
     for place, call in enumerate(calls):
         arguments = tuple(opened(argument, names) for argument in call.arguments)
-        new.append(Call(f"{call.function.name}@{place}", call.function, arguments))
+        new.append(Call(f"{call.function.name}{mark}{place}", call.function, arguments))
         names[call.variable] = new[-1].variable
     body = opened(constraint, names)
     signature = ScalarSignature(tuple(parameters), BOOL)
-    return Template(signature, tuple(new), (body,), (), [], [[] for _ in new]), tuple(row)
+    return Template(signature, tuple(new), (body,), [], [[] for _ in new]), tuple(row)

@@ -12,7 +12,6 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from functools import cached_property
 from types import TracebackType
 from typing import Any
 
@@ -23,13 +22,14 @@ from pysmt.logics import QF_BV, QF_LIA, QF_NIA, QF_SLIA, QF_UF, Logic
 from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
 from backends import Unknown as NoAnswer
 from cegis.domain import DomainError
-from cegis.formula import FormulaSpec, inlined, subterms, with_programs
+from cegis.formula import FormulaSpec, Function, inlined, subterms, with_programs
 from cegis.solution import Solution
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
-from dsl.operators import BOOL, INT, STRING, Term
+from dsl.operators import BOOL, INT, STRING, GrammarError, Term
 from dsl.scalars import Value
 
 NONLINEAR = ("*", "div", "mod")
+CONTRADICTION = "the assumptions contradict each other, so every program satisfies the specification; correct them"
 
 
 @dataclass(frozen=True)
@@ -44,10 +44,22 @@ class Proof:
     @property
     def sentence(self) -> str:
         """The claim in one sentence."""
+        free = [function.name for function in self.spec.functions if function not in self._called]
+        return self._proved + (f"; no constraint calls {', '.join(free)}: any program would do" if free else "")
+
+    @property
+    def _called(self) -> set[Function]:
+        return {function for constraint in self.spec.constraints for function in self.spec.called(constraint)}
+
+    @property
+    def _proved(self) -> str:
+        if not self.spec.constraints:
+            return "satisfies the specification, which has no constraint"
         count = len(self.spec.constraints)
         what = f"all {count:,} constraints" if count > 1 else "the constraint"
         if not self.spec.variables:
-            return f"satisfies {what}, which name no variable; checked by exact evaluation and by {self.solver}"
+            asked = f" and by {self.solver}" if self.solver else ""
+            return f"satisfies {what}, which name no variable; checked by exact evaluation{asked}"
         names = ", ".join(f"{name}: {sort.name}" for name, sort in self.spec.variables)
         assumed = " that the assumptions allow" if self.spec.assumptions else ""
         return f"satisfies {what} for all values of {names}{assumed}; {self.solver} ({self.logic}) finds no exception"
@@ -74,13 +86,19 @@ class Refutation:
         """Valid, a counterexample that the exact evaluation confirms, or Unknown with the reason."""
         start = time.perf_counter()
         if not self.spec.variables:
-            ground = self.replay(solution, ())
+            ground = self._ground(solution)
             if ground is not None:
                 return ground
-        match self._ask(solution):
+        try:
+            answer = self._ask(solution)
+        except GrammarError as error:  # no solver can be told of some operator
+            if self.spec.variables:
+                return Unknown(str(error))
+            return Valid((Proof(self.spec, "", "", time.perf_counter() - start),))
+        match answer:
             case Sat(model=model):
                 values = tuple(model.get(name, _default(sort.dtype)) for name, sort in self.spec.variables)
-                found = self.replay(solution, values)  # type: ignore[arg-type]
+                found = self.replay(solution, values)
                 if found is None:
                     raise BackendError(
                         f"{self.backend.name} claims that {solution.text} fails at {values!r}, but exact evaluation "
@@ -91,7 +109,8 @@ class Refutation:
                 return Unknown(f"{self.backend.name}: {reason}")
             case Unsat(solver=solver, version=version):
                 seconds = time.perf_counter() - start
-                return Valid((Proof(self.spec, self.logic.name, f"{solver} {version}", seconds),))
+                assert self._session is not None
+                return Valid((Proof(self.spec, self._session.logic.name, f"{solver} {version}", seconds),))
 
     def replay(self, solution: Solution, values: Sequence[Value]) -> Counterexample | None:
         """The first constraint that fails at these values of the variables, by exact evaluation; None if none does."""
@@ -103,10 +122,12 @@ class Refutation:
                 return Counterexample(tuple(values), str(constraint), None)
         return None
 
-    @cached_property
-    def logic(self) -> Logic:
-        """The logic the queries are asked in."""
-        return logic_of(self.spec)
+    def _ground(self, solution: Solution) -> Counterexample | None:
+        """``replay`` where there are no variables, and so nothing else to ask; assumptions must hold there."""
+        columns = self.spec.signature.batch([()], exact=True)
+        if not all(np.all(assumption.evaluate(columns)) for assumption in self.spec.assumptions):
+            raise DomainError(CONTRADICTION)
+        return self.replay(solution, ())
 
     def _closed(self, solution: Solution) -> tuple[Term, ...]:
         """The constraints with the programs in place of the calls."""
@@ -116,21 +137,21 @@ class Refutation:
         manager = self.environment.formula_manager
         symbols = self.spec.signature.symbols(manager)
         limits = Limits(seconds=self.seconds)
-        if self._session is None:
-            logic = logic_of(self.spec, solution)
+        logic = logic_of(self.spec, solution)
+        if self._session is None or not logic <= self._session.logic:
+            self.close()
             self._session = self.backend.open(
                 self.environment, logic, seed=self.seed, recorder=self.recorder, hard=self.hard
             )
             if self.spec.assumptions:
                 self._session.add(manager.And([term.encode(symbols) for term in self.spec.assumptions]))
-                match decide(self._session, "assumptions", None, limits):
-                    case NoAnswer() as unknown:
-                        return unknown
-                    case Unsat():
-                        raise DomainError(
-                            "the assumptions contradict each other, so every program satisfies the specification; "
-                            "correct them"
-                        )
+                possible = decide(self._session, "assumptions", None, limits)
+                if not isinstance(possible, Sat):
+                    self.close()  # so that they are asked again before anything is believed
+                if isinstance(possible, Unsat):
+                    raise DomainError(CONTRADICTION)
+                if isinstance(possible, NoAnswer):
+                    return possible
         self.queries += 1
         constraints = [closed.encode(symbols) for closed in self._closed(solution)]
         return decide(self._session, f"query={self.queries}", manager.Not(manager.And(constraints)), limits)
@@ -148,6 +169,12 @@ class Refutation:
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
         self.close()
+
+
+def holds(spec: FormulaSpec, solution: Solution, valuations: Sequence[Sequence[Value]]) -> bool:
+    """Whether every constraint holds, by exact numbers, at values of the variables that the assumptions allow."""
+    columns = spec.signature.batch(valuations, exact=True)
+    return all(np.all(closed.evaluate(columns)) for closed in with_programs(spec.constraints, solution.bodies))
 
 
 def _default(dtype: str) -> Any:

@@ -14,7 +14,7 @@ from functools import cache
 from typing import Protocol
 
 from dsl.operators import BOOL, GrammarError, Operator, Sort, Term
-from dsl.scalars import ScalarSignature, identifier
+from dsl.scalars import HELPERS, ScalarSignature, identifier
 from dsl.text import Printer, Reader, is_loop, spaced
 
 INDENT = "    "
@@ -74,11 +74,15 @@ def _helpers(operator: str, helper: str) -> tuple[tuple[str, str], ...]:
         raise GrammarError(f"operator {operator}: its helper is not Python: {error}") from error
     found = []
     for function in functions:
-        if not isinstance(function, ast.FunctionDef) or identifier(function.name) != function.name:
+        if not isinstance(function, ast.FunctionDef) or not _is_free(function.name):
             got = ast.unparse(function).splitlines()[0]
             raise GrammarError(f"operator {operator}: expected its helper to be functions of own names, got {got}")
         found.append((function.name, f"{ast.get_source_segment(helper, function)}\n"))
     return tuple(found)
+
+
+def _is_free(name: str) -> bool:
+    return name in HELPERS or identifier(name) == name
 
 
 def operators(term: Term) -> tuple[Operator, ...]:

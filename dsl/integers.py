@@ -10,6 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from typing import Any
+from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from dsl.operators import BOOL, INT, Operator
 
 Numbers = NDArray[Any]
+_BY_ZERO: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()  # per formula manager, x mod 0 by x
 
 DIV = """
 def div(x, y):
@@ -56,7 +58,10 @@ def _remainder(s: Any, x: Any, y: Any) -> Any:
         return rest
     from pysmt.typing import INT as INTEGER
 
-    by_zero = s.manager.Symbol(f"mod-{x.node_id()}-by-zero", INTEGER)
+    known = _BY_ZERO.setdefault(s.manager, {})
+    if x not in known:
+        known[x] = s.manager.FreshSymbol(INTEGER, "mod-by-zero-%d")
+    by_zero = known[x]
     is_zero = s.manager.Equals(y, s.manager.Int(0))
     return s.manager.Plus(rest, s.manager.Ite(is_zero, by_zero, s.manager.Int(0)))
 

@@ -58,7 +58,10 @@ MASK = Sort("Mask", "bool", positional=True)
 
 @dataclass(frozen=True)
 class Operator:
-    """One row: a function with its three readings. Rows are equal when their names and sorts are."""
+    """One row: a function with its three readings. Rows are equal when their names and sorts are.
+
+    Names do not tell everything apart: the variable ``|5|`` is no literal, and a parameter no function without any.
+    """
 
     name: str
     arguments: tuple[Sort, ...]
@@ -70,8 +73,8 @@ class Operator:
     noun: str = field(default="value", compare=False)  # what a variable that holds the result is called
     needs_token: bool = field(default=False, compare=False)  # undefined on the empty sequence
     helper: str = field(default="", compare=False)  # a Python function that the text calls, printed above the program
-    value: bool | int | str | None = field(default=None, compare=False, repr=False)  # of a literal
-    is_variable: bool = field(default=False, compare=False, repr=False)  # reads a parameter
+    value: bool | int | str | None = field(default=None, repr=False)  # of a literal
+    is_variable: bool = field(default=False, repr=False)  # reads a parameter
     parameters: tuple[tuple[str, Sort], ...] = field(default=(), compare=False, repr=False)  # of a defined function
     definition: Term | None = field(default=None, compare=False, repr=False)  # its body, over its parameters
 

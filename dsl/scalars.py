@@ -21,6 +21,11 @@ from dsl.operators import BOOL, INT, RESERVED, STRING, GrammarError, Operator, S
 
 Value = bool | int | str
 LAST_CODE = 0x2FFFF  # of SMT-LIB's characters
+HELPERS = (
+    "bvsdiv", "bvsmod", "bvsrem", "bvudiv", "bvurem", "char_at", "concat", "div", "extract", "from_code", "from_int",
+    "implies", "indexof", "is_digit", "mod", "replace_all", "rotate_left", "rotate_right", "signed", "substr",
+    "to_code", "to_int",
+)  # functions that texts of the theories' rows call  # fmt: skip
 HOLE = re.compile(r"_\d+")  # what an operator's text calls its arguments
 
 
@@ -174,15 +179,15 @@ def variable(name: str, sort: Sort) -> Operator:
 def identifier(name: str) -> str:
     """A Python identifier for any SMT-LIB name, different for different names.
 
-    A name that Python or every program's text uses gets an underscore; a foreign character becomes its code.
+    A name that Python, every program's text or a row's text uses gets an underscore; a foreign character becomes its code.
 
     >>> identifier("x"), identifier("inv-f"), identifier("x!"), identifier("len"), identifier("len_")
     ('x', 'inv_u2d_f', 'x_u21_', 'len_', 'len__')
     """
     text = re.sub(r"[^A-Za-z0-9_]|^[0-9]|_(?=u[0-9a-f]+_)", lambda found: f"_u{ord(found[0]):x}_", name)
     stem = text.rstrip("_")
-    is_taken = keyword.iskeyword(stem) or hasattr(builtins, stem) or stem in RESERVED or bool(HOLE.fullmatch(stem))
-    return f"{text}_" if is_taken or not stem else text
+    is_used = keyword.iskeyword(stem) or hasattr(builtins, stem) or stem in (*RESERVED, *HELPERS)
+    return f"{text}_" if is_used or HOLE.fullmatch(stem) or not stem else text
 
 
 def pysmt_type(manager: Any, sort: Sort) -> Any:

@@ -81,12 +81,13 @@ def test_a_call_inside_a_call_is_not_layered():
     assert not Points(FormulaSpec((f,), (("x", INT),), (of("=", call(f, call(f, x)), x),))).is_layered
 
 
-def test_assumptions_excuse_a_test():
+def test_what_the_assumptions_exclude_is_no_test():
     f = function("f", ("a", INT), result=INT)
     spec = FormulaSpec((f,), (("x", INT),), (of("=", call(f, x), x),), (of(">=", x, number(0)),))
     points = Points(spec)
-    points.add([(-1,), (2,)])
-    assert points.judge({f: np.array([[5, 5], [5, 2]])}).tolist() == [[True, False], [True, True]]
+    points.add([(-1,), (2,), (2**63,)])
+    assert points.arguments[f] == [(2,), (2**63,)]
+    assert points.judge({f: np.array([[5, 5], [2, -(2**63)]])}).tolist() == [[False, False], [True, True]]
 
 
 def test_taken_tests_are_the_same_tests():

@@ -158,15 +158,23 @@ def own_row(name: str, helper: str) -> Operator:
 
 
 def test_names_that_would_mean_two_things_are_refused():
-    x, mod = variable("x", INT), find("mod", (INT, INT))
-    clash = variable("mod", INT)
-    with pytest.raises(GrammarError, match="the text calls a function 'mod', so no parameter can have that name"):
-        Program(mod(clash(), clash()), grammar_of(clash, mod, start=INT, names=("mod",)))
-    with pytest.raises(GrammarError, match="the text calls another function 'mod'"):
-        Program(mod(x(), x()), grammar_of(x, mod, start=INT, names=("x",))).source("mod")
+    x, clash = variable("x", INT), variable("same", INT)
     one, other = own_row("one", "def same(x):\n    return x"), own_row("other", "def same(y):\n    return y")
+    with pytest.raises(GrammarError, match="the text calls a function 'same', so no parameter can have that name"):
+        Program(one(clash()), grammar_of(clash, one, start=INT, names=("same",)))
+    with pytest.raises(GrammarError, match="the text calls another function 'same'"):
+        Program(one(x()), grammar_of(x, one, start=INT, names=("x",))).source("same")
     with pytest.raises(GrammarError, match="two functions called 'same' are needed"):
         Program(one(other(x())), grammar_of(x, one, other, start=INT, names=("x",)))
+
+
+def test_what_is_called_like_a_row_of_a_theory_gets_another_name():
+    mod, clash = find("mod", (INT, INT)), variable("mod", INT)
+    program = Program(mod(clash(), clash()), grammar_of(clash, mod, start=INT, names=("mod",)))
+    scope: dict[str, Any] = {}
+    exec(program.source("mod"), scope)
+    assert scope["mod_"](7) == 0
+    assert Program.parse(program.source("mod"), program.grammar) == program
 
 
 @pytest.mark.parametrize("helper", ["def same(x: return x", "same = int", "def len(x):\n    return x"])

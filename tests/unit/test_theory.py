@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
+import ast
 import re
 
 import numpy as np
 import pytest
 
+from dsl import bitvectors, theory
 from dsl.operators import BOOL, INT, LABEL, STRING, GrammarError, Sort, bitvector
-from dsl.scalars import Columns, column, identifier, variable
+from dsl.scalars import HELPERS, Columns, column, identifier, variable
 from dsl.theory import define, find, literal, names
 
 BYTE, LONG, WIDE = bitvector(8), bitvector(64), bitvector(100)
@@ -187,3 +189,11 @@ def test_names_that_python_cannot_take_become_different_identifiers():
 def test_every_sort_has_its_own_equation_and_choice():
     assert find("=", (LABEL, LABEL)).arguments == (LABEL, LABEL)
     assert find("ite", (BOOL, WIDE, WIDE)).result == WIDE
+
+
+def test_functions_that_rows_call_are_no_identifiers_of_names():
+    rows = [*theory.ROWS, *bitvectors.rows(8), find("concat", (bitvector(1), bitvector(2)))]
+    rows += [find(f"(_ {kind} 1{' 0' * (n - 1)})", (bitvector(8),)) for kind, n in bitvectors.INDEXED.items()]
+    called = {node.name for row in rows for node in ast.parse(row.helper).body if isinstance(node, ast.FunctionDef)}
+    assert called == set(HELPERS)
+    assert all(identifier(name) == f"{name}_" for name in HELPERS)
