@@ -32,9 +32,10 @@ def is_exhausted(
     valuations: Sequence[tuple[Value, ...]],
     stop: Callable[[], bool] = lambda: False,
 ) -> bool:
-    """Whether every term of ``grammar`` fails at one of ``valuations`` or in a test without any.
+    """Whether every term of ``grammar`` fails at one of ``valuations``, or in a test without any.
 
-    False also where that takes too long to find out. ``spec`` has one function. A nonterminal that derives any literal is never exhausted.
+    False also where that takes too long to find out. ``spec`` has one function. A nonterminal that derives any literal
+    is never exhausted.
     """
     if grammar.constants:
         return False

@@ -179,7 +179,7 @@ def variable(name: str, sort: Sort) -> Operator:
 def identifier(name: str) -> str:
     """A Python identifier for any SMT-LIB name, different for different names.
 
-    A name that Python, every program's text or a row's text uses gets an underscore; a foreign character becomes its code.
+    A name that Python, every program or a row uses gets an underscore; a foreign character becomes its code.
 
     >>> identifier("x"), identifier("inv-f"), identifier("x!"), identifier("len"), identifier("len_")
     ('x', 'inv_u2d_f', 'x_u21_', 'len_', 'len__')
