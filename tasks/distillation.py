@@ -218,7 +218,12 @@ def as_table(circuit: Circuit, labelling: Labelling) -> Table:
 
 def function_name(circuit: Circuit) -> str:
     """The circuit's name as a Python identifier that hides nothing of Python's."""
-    name = "".join(c if c.isalnum() and c.isascii() else "_" for c in circuit.name)
+    return identifier(circuit.name)
+
+
+def identifier(text: str) -> str:
+    """A name as a Python identifier that hides nothing of Python's."""
+    name = "".join(c if c.isalnum() and c.isascii() else "_" for c in text)
     is_free = name[:1].isalpha() and not keyword.iskeyword(name) and not hasattr(builtins, name)
     return name if is_free else f"circuit_{name}"
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import replace
 from importlib.metadata import EntryPoint, entry_points
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 
 GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
+USUAL_LENGTH = 10
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 
 
@@ -84,15 +86,46 @@ def show(circuit: str, as_json: bool) -> None:
     show_default=True,
     help="The solver: z3, cvc5, bitwuzla, a race such as z3+cvc5, or a registered one.",
 )
-@click.option("--length", default=10, show_default=True, help="Longest sequences the claim is about.")
+@click.option("--length", help="Longest sequences the claim is about, or a range such as 1-8.  [default: 10]")
 @click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of search and solver."
 )
+@click.option("--alphabet", help="Tokens a sequence may hold, separated by spaces.  [default: the folder's own]")
+@click.option("--constraint", help="Regular expression over tokens that every sequence matches.")
+@click.option("--readout", type=click.Choice(["argmax", "set", "round"]), help="How logits become a label.")
+@click.option("--answers", help="Outputs that are read, separated by spaces.")
+@click.option("--task", help="One of the tasks of a folder that has several.")
+@click.option("--semantics", type=click.Choice(["real", "float32", "float64"]), help="Arithmetic of the claim.")
+@click.option("--margin", type=float, help="Least margin of a label, beyond the error bound.  [default: 0.0001]")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: NAME.cert]")
-def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_json: bool, out: Path | None) -> int:
-    """Distill CIRCUIT (a shipped name or a folder) to a Python function, and prove it."""
+def run(
+    circuit: str,
+    backend: str,
+    length: str | None,
+    seconds: float,
+    seed: int,
+    as_json: bool,
+    out: Path | None,
+    **asked: Any,
+) -> int:
+    """Distill CIRCUIT to a Python function, and prove it.
+
+    CIRCUIT is a shipped name, a circuit's folder, or a folder with a network in a known format. Networks that are no
+    circuits, and circuits with one of the options --alphabet to --margin, are bounded on every sequence, without a
+    solver and without a certificate.
+    """
+    _check_seconds(seconds)
+    if any(value is not None for value in asked.values()) or _is_foreign(circuit):
+        return _explain(circuit, length, seconds, seed, as_json, **asked)
+    return _distill(circuit, backend, length, seconds, seed, as_json, out)
+
+
+def _distill(
+    circuit: str, backend: str, length: str | None, seconds: float, seed: int, as_json: bool, out: Path | None
+) -> int:
+    """The way of circuits: enumeration, surrogate, solver, certificate."""
     from backends import get
     from cegis.certificate import check_writable
     from tasks.certifying import certify
@@ -103,12 +136,14 @@ def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_j
     loaded, folder = _load(circuit)
     solver = get(backend)
     solver.version()  # a missing solver is bad input, found before any work
-    _check_seconds(seconds)
-    bounded_domain(loaded, length)
+    shortest, longest = _lengths(length or str(USUAL_LENGTH))
+    if shortest is not None:
+        raise click.ClickException(f"expected the longest length for a circuit, got the range {length!r}")
+    bounded_domain(loaded, longest)
     target = out or Path(f"{function_name(loaded)}.cert")
     check_writable(target)
     with observed(quiet=as_json) as observers:
-        result = distill(loaded, solver, length=length, seconds=seconds, seed=seed, **observers)
+        result = distill(loaded, solver, length=longest, seconds=seconds, seed=seed, **observers)
     saved = None
     try:
         certificate = certify(result, folder)
@@ -119,6 +154,69 @@ def run(circuit: str, backend: str, length: int, seconds: float, seed: int, as_j
         else:
             click.echo(distillation_text(result, saved))
     return PROVED if result.is_proved else NOT_PROVED
+
+
+def _explain(
+    circuit: str,
+    length: str | None,
+    seconds: float,
+    seed: int,
+    as_json: bool,
+    *,
+    alphabet: str | None,
+    constraint: str | None,
+    readout: str | None,
+    answers: str | None,
+    task: str | None,
+    semantics: Any,
+    margin: float | None,
+) -> int:
+    """The way of any network: bounds on every sequence."""
+    from cegis import Domain
+    from tasks.explaining import USUAL_MARGIN, explain, usual_domain
+    from tasks.explanation import explanation_json, explanation_text
+    from tasks.formats import Question, load
+    from tasks.progress import observed
+    from tasks.regular import constraint as automaton
+
+    if margin is not None and not 0 <= margin < 1e9:
+        raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")
+    shortest, longest = (None, None) if length is None else _lengths(length)
+    question = Question(
+        alphabet=None if alphabet is None else tuple(alphabet.split()),
+        readout=readout,
+        answers=None if answers is None else tuple(answers.split()),
+        task=task,
+    )
+    loaded = load(_folder(circuit), question)
+    domain = loaded.domain
+    least, limit = domain.min_length if shortest is None else shortest, domain.max_length or 0
+    if longest is not None and not (domain.min_length if shortest is None else 0) <= longest <= limit:
+        raise click.ClickException(f"expected lengths from {domain.min_length} to {limit}, got {length}")
+    limited = domain.constraint if constraint is None else automaton(constraint, domain.alphabet)
+    loaded = replace(loaded, domain=Domain(domain.alphabet, least, limit, limited))
+    domain = usual_domain(loaded) if longest is None else loaded.domain.up_to(longest)
+    with observed(quiet=as_json) as observers:
+        events = {name: observers[name] for name in ("on_round", "on_progress") if name in observers}
+        least_margin = USUAL_MARGIN if margin is None else margin
+        result = explain(loaded, domain, semantics=semantics, margin=least_margin, seconds=seconds, seed=seed, **events)
+    if as_json:
+        click.echo(json.dumps(explanation_json(result), ensure_ascii=False, indent=2))
+    else:
+        click.echo(explanation_text(result))
+    return PROVED if result.is_proved else NOT_PROVED
+
+
+def _lengths(text: str) -> tuple[int | None, int]:
+    """``8`` as (None, 8), ``1-8`` as (1, 8)."""
+    first, dash, second = text.partition("-")
+    if not all(part.strip().isdecimal() and len(part) < 10 for part in ((first, second) if dash else (first,))):
+        raise click.ClickException(f"expected a length such as 10, or a range such as 1-8, got {text!r}")
+    if not dash:
+        return None, int(first)
+    if int(first) > int(second):
+        raise click.ClickException(f"expected a range that rises, such as 1-8, got {text!r}")
+    return int(first), int(second)
 
 
 @distill.command()
@@ -163,11 +261,27 @@ def _check_seconds(seconds: float) -> None:
 
 def _load(circuit: str) -> tuple[Circuit, Path]:
     """A shipped circuit by name, or any circuit by folder."""
-    from tasks.files import load_circuit, shipped_names, shipped_path
+    from tasks.files import load_circuit
+
+    folder = _folder(circuit)
+    return load_circuit(folder), folder
+
+
+def _folder(circuit: str) -> Path:
+    """The folder of a shipped circuit, or the folder itself."""
+    from tasks.files import shipped_names, shipped_path
 
     is_path = "/" in circuit or circuit.startswith(".") or (circuit not in shipped_names() and Path(circuit).exists())
-    folder = Path(circuit) if is_path else shipped_path(circuit)
-    return load_circuit(folder), folder
+    return Path(circuit) if is_path else shipped_path(circuit)
+
+
+def _is_foreign(circuit: str) -> bool:
+    """Whether CIRCUIT is a folder with a network that is no circuit of ours."""
+    from tasks.files import JSON_FILE, WEIGHTS_FILE
+
+    folder = _folder(circuit)
+    own = (JSON_FILE, WEIGHTS_FILE)
+    return folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in own)
 
 
 def main(arguments: list[str] | None = None) -> Any:

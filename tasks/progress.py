@@ -32,7 +32,7 @@ def _observers(say: Callable[[str], None], show: Callable[[str], None]) -> dict[
             case Valid():
                 result = "accepted"
             case Counterexample(inputs, expected, _):
-                result = f"refuted by {' '.join(inputs)!r} (circuit: {expected!r})"
+                result = f"refuted by {' '.join(map(str, inputs))!r} (network: {expected!r})"
             case Unknown(reason):
                 result = f"undecided: {reason}"
         say(f"  round {event.number}: {event.program.size} operators, {result}")

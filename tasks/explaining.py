@@ -1,0 +1,202 @@
+"""Any loaded network in, a proved program out, or the shortest one with its complete list of exceptions.
+
+    network --(bounds on every sequence)--> labels --(enumerate programs, compare everywhere)--> program = network
+                                                                                  \\-> a short rule, its exceptions,
+                                                                                      and a region that holds them all
+
+The claim is of the rung "enumerated": every sequence of the domain was visited, the network with a rigorous bound. A
+black box is visited too, without one, and its rung is "tested". Shipped circuits go a longer way (``distillation``).
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, Outcome, Program, Round, Stopped
+from cegis.loop import Loop
+from dsl.enumeration import Enumerator
+from tasks.enumerating import Enumeration, Semantics, enumerate_domain
+from tasks.formats import Loaded
+from tasks.machines import machine_program
+from tasks.rules import Region, region, rule
+from tasks.subject import Subject
+from tasks.transformer import Transformer
+
+MOST_SEQUENCES = 2_000_000
+USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
+USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
+SMALL = 15.0  # seconds of bounding after which float32 is not tried as well
+LONG = 12  # operators of a program beside which a shorter rule is looked for
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A short program that is wrong on ``exceptions`` alone, all of them inside ``where`` (if a region was found)."""
+
+    program: Program
+    exceptions: tuple[Counterexample, ...]
+    where: Region | None
+
+
+@dataclass(frozen=True)
+class Step:
+    """What a step established, and its cost in seconds of wall clock and of this process's CPU."""
+
+    name: str
+    text: str
+    seconds: float
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """What is known of ``loaded`` on ``domain``. ``rule`` is given where no short program is exact."""
+
+    loaded: Loaded
+    domain: Domain
+    subject: Subject
+    outcome: Outcome
+    rule: Rule | None
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+
+    @property
+    def program(self) -> Program | None:
+        """The program found, or the best one."""
+        match self.outcome:
+            case Found(program=program) | Differs(program=program) | Stopped(program=program):
+                return program
+        return None
+
+    @property
+    def exceptions(self) -> tuple[Counterexample, ...]:
+        """Where ``program`` and network differ."""
+        return self.outcome.exceptions if isinstance(self.outcome, Differs) else ()
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether the program is the network's answer wherever there is one."""
+        return isinstance(self.outcome, Found)
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether it is proved, and every input of the domain has an answer."""
+        return self.is_exact and self.subject.enumeration.is_bounded and not self.subject.undecided
+
+
+@dataclass
+class _Clock:
+    """Steps as they end."""
+
+    on_step: Callable[[Step], None]
+    steps: list[Step]
+
+    def __post_init__(self) -> None:
+        self.wall, self.cpu = time.perf_counter(), time.process_time()
+
+    def done(self, name: str, text: str) -> None:
+        """A step that began when the last one ended."""
+        wall, cpu = time.perf_counter(), time.process_time()
+        self.steps.append(Step(name, text, wall - self.wall, cpu - self.cpu))
+        self.on_step(self.steps[-1])
+        self.wall, self.cpu = wall, cpu
+
+
+def explain(
+    loaded: Loaded,
+    domain: Domain | None = None,
+    *,
+    semantics: Semantics | None = None,
+    margin: float = USUAL_MARGIN,
+    seconds: float = 60.0,
+    seed: int = 0,
+    on_step: Callable[[Step], None] = lambda step: None,
+    on_round: Callable[[Round], None] = lambda event: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Explanation:
+    """Explain ``loaded`` on ``domain`` (default: its own, as far as it can be listed); ``seconds`` are for the search.
+
+    Labels with a guaranteed margin below ``margin`` count as none. ``semantics`` None takes the strongest that
+    decides no less than real arithmetic does. Raises DomainError and NetworkError.
+    """
+    domain = domain or usual_domain(loaded)
+    if domain.size() > MOST_SEQUENCES:
+        raise DomainError(
+            f"{loaded.name}: {domain.size():,} sequences up to length {domain.max_length} are too many to list "
+            f"(limit {MOST_SEQUENCES:,}); ask for a shorter length"
+        )
+    clock = _Clock(on_step, [])
+    subject, notes = _label(loaded, domain, semantics, margin, on_progress)
+    clock.done("network run", _described(subject))
+    deadline = time.perf_counter() + seconds
+    loop = Loop(Enumerator(subject.grammar, seed=seed), subject, Budget(seconds=seconds), on_round)
+    outcome = loop.run([subject.first()])
+    clock.done("search", f"{outcome.statistics.rounds} rounds, {outcome.statistics.candidates:,} candidates")
+    if not isinstance(outcome, Found) and not subject.is_placed:
+        outcome = machine_program(subject, outcome)
+        clock.done("automaton", "exact" if isinstance(outcome, Found) else "none that is small")
+    found = None
+    if not isinstance(outcome, Found) or outcome.program.size > LONG:
+        found = _rule(subject, outcome, max(10.0, deadline - time.perf_counter()), seed)
+        clock.done("short rule", "none" if found is None else f"{len(found.exceptions):,} exceptions")
+    return Explanation(loaded, domain, subject, outcome, found, tuple(clock.steps), notes)
+
+
+def usual_domain(loaded: Loaded) -> Domain:
+    """The network's own domain, up to the largest length of which all sequences can be listed in reasonable time."""
+    domain = loaded.domain.up_to(loaded.domain.min_length)
+    while domain.max_length != loaded.domain.max_length:
+        longer = loaded.domain.up_to((domain.max_length or 0) + 1)
+        if longer.size() > USUAL_SEQUENCES:
+            break
+        domain = longer
+    return domain
+
+
+def _label(
+    loaded: Loaded,
+    domain: Domain,
+    semantics: Semantics | None,
+    margin: float,
+    on_progress: Callable[[int, int], None],
+) -> tuple[Subject, tuple[str, ...]]:
+    """The labels, in the strongest semantics that loses none, and what to say about the others."""
+    network = loaded.network
+    if semantics is not None or not isinstance(network, Transformer):
+        labels = enumerate_domain(loaded, domain, semantics=semantics, on_progress=on_progress)
+        return Subject.of(labels, margin), loaded.notes
+    labels = enumerate_domain(loaded, domain, semantics="float64", on_progress=on_progress)
+    subject = Subject.of(labels, margin)
+    if network.dtype == "float64":
+        return subject, loaded.notes
+    if labels.seconds > SMALL:
+        return subject, (*loaded.notes, "float32 execution was not bounded; ask for it with --semantics float32")
+    stronger = enumerate_domain(loaded, domain, semantics="float32", on_progress=on_progress)
+    kept = stronger.size - stronger.undecided
+    if kept:
+        strong = Subject.of(stronger, margin)
+        if strong.size == subject.size:
+            return strong, loaded.notes
+        kept = strong.size
+    said = f"in float32 as executed, rounding is bounded well enough for {kept:,} of the {subject.size:,} labels"
+    return subject, (*loaded.notes, said)
+
+
+def _rule(subject: Subject, outcome: Outcome, seconds: float, seed: int) -> Rule | None:
+    program = rule(subject, seconds=seconds / 2, seed=seed)
+    if program is None or (isinstance(outcome, Found) and program.size * 2 > outcome.program.size):
+        return None
+    exceptions = subject.exceptions(program)
+    return Rule(program, exceptions, region(subject, program, seconds=seconds / 2, seed=seed))
+
+
+def _described(subject: Subject) -> str:
+    enumeration: Enumeration = subject.enumeration
+    what = "sequences and places" if subject.is_placed else "sequences"
+    least = f"smallest margin {max(subject.margin, enumeration.margin):.3g}, error bound {enumeration.radius:.1e}"
+    without = f"; {subject.undecided:,} without a label (a tie, or a smaller margin)" if subject.undecided else ""
+    only = f"; only one label occurs, {subject.names[0]!r}" if len(subject.names) == 1 else ""
+    rows = f"{enumeration.classes:,} distinct computations"
+    return f"{subject.size:,} {what} with a label, {len(subject.names)} labels, {rows}; {least}{without}{only}"

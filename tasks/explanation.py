@@ -1,0 +1,174 @@
+"""What the command line says of an explanation: text for people, JSON values for machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from cegis import Counterexample, Differs, Exhausted, Found, Stopped
+from tasks.distillation import identifier
+from tasks.explaining import Explanation
+
+SHOWN_EXCEPTIONS = 20
+
+
+def explanation_text(result: Explanation) -> str:
+    """The function, the claim in one sentence, exceptions and a shorter rule, and the steps with their cost."""
+    lines = ["", program_text(result).rstrip()] if result.program else []
+    lines += ["", verdict(result), *_listed(result.exceptions)]
+    if result.rule is not None:
+        lines += ["", rule_sentence(result), "", _source(result, "rule").rstrip()]
+        lines += ["", *_listed(result.rule.exceptions)] if result.rule.exceptions else []
+        if result.rule.where is not None:
+            lines += ["", region_sentence(result), "", _source(result, "region").rstrip()]
+    lines += ["", "The steps:"]
+    lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
+    lines += [f"  note        {note}" for note in result.notes]
+    assumption = result.subject.enumeration.assumption
+    lines += [f"  assumption  {assumption}"] if assumption else []
+    return "\n".join(lines)
+
+
+def explanation_json(result: Explanation) -> dict[str, Any]:
+    """The same as JSON values, with every exception."""
+    subject, enumeration = result.subject, result.subject.enumeration
+    rule = result.rule
+    return {
+        "network": result.loaded.name,
+        "format": result.loaded.format,
+        "alphabet": result.domain.alphabet,
+        "lengths": [result.domain.min_length, result.domain.max_length],
+        "constraint": result.domain.constraint.text if result.domain.constraint else None,
+        "sequences": result.domain.size(),
+        "inputs": subject.size,
+        "without_label": subject.undecided,
+        "labels": subject.names,
+        "outcome": type(result.outcome).__name__.lower(),
+        "proved": result.is_proved,
+        "rung": rung(result),
+        "semantics": enumeration.meaning,
+        "margin": max(subject.margin, enumeration.margin),
+        "error_bound": enumeration.radius,
+        "sentence": verdict(result),
+        "program": program_text(result) or None,
+        "size": result.program.size if result.program else None,
+        "exceptions": _as_json(result.exceptions),
+        "rule": None
+        if rule is None
+        else {
+            "program": _source(result, "rule"),
+            "size": rule.program.size,
+            "exceptions": _as_json(rule.exceptions),
+            "region": None if rule.where is None else _source(result, "region"),
+            "inside": None if rule.where is None else rule.where.inside,
+        },
+        "steps": [vars(step) for step in result.steps],
+        "notes": list(result.notes),
+        "assumption": enumeration.assumption,
+        "statistics": vars(result.outcome.statistics),
+    }
+
+
+def rung(result: Explanation) -> str:
+    """The rung of what is said of the program, and of every exception."""
+    return "enumerated" if result.subject.enumeration.is_bounded else "tested"
+
+
+def verdict(result: Explanation) -> str:
+    """The outcome in one sentence."""
+    network, where, subject = f"the network {result.loaded.name}", _where(result), result.subject
+    none = f"; {subject.undecided:,} have no label (a tie, or a margin below the bound)" if subject.undecided else ""
+    match result.outcome:
+        case Found() if result.subject.enumeration.is_bounded:
+            word = "PROVED" if not subject.undecided else "PROVED WHERE IT HAS A LABEL"
+            return (
+                f"{word} (rung {rung(result)}): this function equals {network} on all {where}, in {_meaning(result)}; "
+                f"{_margin(result)}{none}."
+            )
+        case Found():
+            return f"AGREES (rung {rung(result)}, not proved): this function equals {network} on all {where}{none}."
+        case Differs(exceptions=exceptions, reason=reason):
+            return (
+                f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one differs on exactly "
+                f"{len(exceptions):,} of {where}, in {_meaning(result)} (rung {rung(result)}){none}."
+            )
+        case Exhausted(examples=examples):
+            return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of {network}."
+        case Stopped(reason=reason):
+            return f"NOT PROVED: {reason}."
+
+
+def rule_sentence(result: Explanation) -> str:
+    """What is known of the short rule."""
+    assert result.rule is not None
+    return (
+        f"A short rule equals the network but for exactly {len(result.rule.exceptions):,} of {_where(result)} "
+        f"(rung {rung(result)}):"
+    )
+
+
+def region_sentence(result: Explanation) -> str:
+    """What is known of the region."""
+    assert result.rule is not None
+    assert result.rule.where is not None
+    inside = result.rule.where.inside
+    return f"The rule is right wherever this function says so: all but {inside:,} of {_where(result)}:"
+
+
+def program_text(result: Explanation) -> str:
+    """The function, with what is known of it as its docstring; empty when there is none."""
+    if result.program is None:
+        return ""
+    where = f"the network {result.loaded.name} on all {_where(result)}"
+    known = f"Not known to equal the network {result.loaded.name}."
+    if result.is_exact:
+        how = "proved" if result.subject.enumeration.is_bounded else "compared one by one"
+        known = f"Equals {where}: {how}."
+    elif isinstance(result.outcome, Differs):
+        known = f"Equals {where}, except on exactly {len(result.exceptions):,} of them."
+    return result.program.source(identifier(result.loaded.name), known)
+
+
+def _source(result: Explanation, name: str) -> str:
+    rule = result.rule
+    assert rule is not None
+    if name == "rule":
+        return rule.program.source(f"{identifier(result.loaded.name)}_rule")
+    assert rule.where is not None
+    return rule.where.program.source(f"{identifier(result.loaded.name)}_rule_is")
+
+
+def _where(result: Explanation) -> str:
+    domain, subject = result.domain, result.subject
+    limited = f" ({domain.constraint.text})" if domain.constraint else ""
+    what = "pairs of a sequence and a place" if subject.is_placed else "sequences"
+    span = f"{domain.min_length} to {domain.max_length}"
+    length = str(domain.max_length) if domain.min_length == domain.max_length else span
+    which = " that have a label" if subject.undecided else ""
+    return f"{subject.size:,} {what} of length {length}{limited}{which}"
+
+
+def _meaning(result: Explanation) -> str:
+    return result.subject.enumeration.meaning
+
+
+def _margin(result: Explanation) -> str:
+    enumeration = result.subject.enumeration
+    least = max(result.subject.margin, enumeration.margin)
+    return f"every margin is at least {least:.3g} beyond the error bound {enumeration.radius:.1e}"
+
+
+def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:
+    lines = [f"  on {_input(e)}: network {e.expected!r}, program {e.got!r}" for e in exceptions[:SHOWN_EXCEPTIONS]]
+    more = len(exceptions) - SHOWN_EXCEPTIONS
+    return [*lines, f"  and {more:,} more (all of them with --json)"] if more > 0 else lines
+
+
+def _input(exception: Counterexample) -> str:
+    match exception.inputs:
+        case (tuple() as tokens, int() as place):
+            return f"{' '.join(tokens)!r} at {place}"
+    return repr(" ".join(exception.inputs))
+
+
+def _as_json(exceptions: tuple[Counterexample, ...]) -> list[dict[str, Any]]:
+    return [{"inputs": e.inputs, "network": e.expected, "program": e.got} for e in exceptions]

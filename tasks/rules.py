@@ -1,0 +1,165 @@
+"""Short rules that hold almost everywhere, and regions that hold everything they get wrong.
+
+Where no small program equals a network, two small ones say more than a long one: a rule, and a region outside of which
+the rule is exact. Both are looked for on a seeded sample, among all terms of the grammar up to some cost, and then
+compared with every label, so what is said of them is as sure as the labels are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.bank import Bank
+from dsl.grammar import Grammar
+from dsl.operators import Operator, Term
+from dsl.program import Program
+from dsl.sequences import SequenceBatch
+from tasks.subject import Part, Subject
+
+SAMPLE = 400  # inputs
+MOST_CANDIDATES = 600_000
+DEEPEST = 9  # the cost up to which terms are built
+TRIED = 40  # terms compared with every label
+CONJUNCTS = 3
+USEFUL = 0.1  # share of inputs: a rule that is wrong on more says nothing
+NAMES = ("right", "may differ")
+
+
+@dataclass(frozen=True)
+class Region:
+    """``program`` says ``may differ`` of ``inside`` inputs, all exceptions among them, and ``right`` of the others."""
+
+    program: Program
+    inside: int
+
+
+def rule(subject: Subject, *, seconds: float, seed: int = 0) -> Program | None:
+    """The short program with the fewest exceptions; None where that is more than a tenth of all inputs."""
+    rng = np.random.default_rng(seed)
+    every = tuple(part.expected >= 0 for part in subject.parts)
+    batch, expected = _sample(subject, every, SAMPLE, rng)
+    bank = _grown(subject.grammar, batch, seconds, seed)
+    start = subject.grammar.start
+    errors = (bank.stores[start].values != expected).sum(axis=1)
+    terms = [bank.term(start, int(row)) for row in np.argsort(errors, kind="stable")[:TRIED]]
+    programs = [Program(term, subject.grammar) for term in terms]
+    best = min(programs, key=lambda program: (subject.count_exceptions(program), program.cost), default=None)
+    return best if best is not None and subject.count_exceptions(best) <= USEFUL * subject.size else None
+
+
+def region(subject: Subject, program: Program, *, seconds: float, seed: int = 0) -> Region | None:
+    """The smallest region found that holds every exception of ``program``; None where there is none to hold."""
+    rng = np.random.default_rng(seed)
+    wrong = tuple(_wrong(program, part) for part in subject.parts)
+    right = tuple((part.expected >= 0) & ~is_wrong for part, is_wrong in zip(subject.parts, wrong, strict=True))
+    if not any(is_wrong.any() for is_wrong in wrong):
+        return None
+    among = subject.renamed(
+        NAMES,
+        tuple(
+            np.where(is_right, 0, np.where(is_wrong, 1, -1)) for is_right, is_wrong in zip(right, wrong, strict=True)
+        ),
+    )
+    batch, _ = _sample(among, wrong, SAMPLE, rng)
+    others, _ = _sample(among, right, SAMPLE, rng)
+    bank = _grown(among.grammar, batch.joined(others), seconds, seed)
+    values = bank.stores["Flag"].values
+    rows = np.flatnonzero(values[:, : batch.examples].all(axis=1))
+    covered = values[rows, batch.examples :].sum(axis=1)
+    flags = [bank.term("Flag", int(rows[n])) for n in np.argsort(covered, kind="stable")[: 4 * TRIED]]
+    return _narrowed(among, _holding(among, flags, wrong), right)
+
+
+def _holding(
+    among: Subject, flags: list[Term], wrong: tuple[NDArray[np.bool_], ...]
+) -> list[tuple[Term, list[NDArray[np.bool_]]]]:
+    """The flags that are true of every exception, with their values everywhere."""
+    found = []
+    for flag in flags:
+        values = [_values(flag, part) for part in among.parts]
+        if all(value[is_wrong].all() for value, is_wrong in zip(values, wrong, strict=True)):
+            found.append((flag, values))
+    return found
+
+
+def _narrowed(
+    among: Subject, flags: list[tuple[Term, list[NDArray[np.bool_]]]], right: tuple[NDArray[np.bool_], ...]
+) -> Region | None:
+    """The conjunction of a few flags, each of which leaves out as many inputs as possible."""
+    chosen: list[Term] = []
+    inside = list(right)
+    for _ in range(CONJUNCTS):
+        sizes = [
+            sum(int((value & still).sum()) for value, still in zip(values, inside, strict=True)) for _, values in flags
+        ]
+        before = sum(int(still.sum()) for still in inside)
+        if not sizes or min(sizes) > 0.9 * before:
+            break
+        flag, values = flags[int(np.argmin(sizes))]
+        chosen.append(flag)
+        inside = [value & still for value, still in zip(values, inside, strict=True)]
+    if not chosen:
+        return None
+    grammar = among.grammar
+    both = _operator(grammar, "and")
+    condition = reduce(lambda one, other: both(one, other), chosen)
+    labels = [_operator(grammar, f"label {name!r}")() for name in NAMES]
+    program = Program(_operator(grammar, "choose")(condition, labels[1], labels[0]), grammar)
+    exceptions = sum(int((part.expected == 1).sum()) for part in among.parts)
+    return Region(program, exceptions + sum(int(still.sum()) for still in inside))
+
+
+def _grown(grammar: Grammar, batch: SequenceBatch, seconds: float, seed: int) -> Bank:
+    """All terms up to some cost, by their values on ``batch``."""
+    bank = Bank(grammar, seed=seed, remember=False)
+    bank.observe(batch)
+    stop = _late(seconds, bank)
+    for level in range(1, DEEPEST + 1):
+        if stop() or bank.candidates + bank.pending(level) > MOST_CANDIDATES or not bank.grow(level, stop):
+            break
+    return bank
+
+
+def _late(seconds: float, bank: Bank) -> Callable[[], bool]:
+    deadline = time.perf_counter() + seconds
+    return lambda: time.perf_counter() > deadline or bank.candidates > 2 * MOST_CANDIDATES
+
+
+def _sample(
+    subject: Subject, chosen: tuple[NDArray[np.bool_], ...], count: int, rng: np.random.Generator
+) -> tuple[SequenceBatch, NDArray[np.int64]]:
+    """At most ``count`` of the chosen inputs, with what is expected of them."""
+    sizes = [int(mask.sum()) for mask in chosen]
+    picked = np.sort(rng.permutation(sum(sizes))[:count])
+    batch, expected, start = subject.grammar.sequences.batch(()), [np.zeros(0, np.int64)], 0
+    for part, mask, size in zip(subject.parts, chosen, sizes, strict=True):
+        rows = np.flatnonzero(mask)[picked[(picked >= start) & (picked < start + size)] - start]
+        if len(rows):
+            batch = batch.joined(_take(part.batch, rows))
+            expected.append(part.expected[rows])
+        start += size
+    return batch, np.concatenate(expected)
+
+
+def _take(batch: SequenceBatch, rows: NDArray[np.int64]) -> SequenceBatch:
+    return type(batch)(*(getattr(batch, column.name)[rows] for column in fields(batch)))
+
+
+def _wrong(program: Program, part: Part) -> NDArray[np.bool_]:
+    if not part.batch.examples:
+        return np.zeros(0, bool)
+    return (program.run(part.batch) != part.expected) & (part.expected >= 0)
+
+
+def _values(flag: Term, part: Part) -> NDArray[np.bool_]:
+    return np.broadcast_to(np.asarray(flag.evaluate(part.batch), bool), (part.batch.examples,))
+
+
+def _operator(grammar: Grammar, name: str) -> Operator:
+    return next(row.operator for row in grammar.productions if row.operator.name == name)
