@@ -1,4 +1,10 @@
-"""Counterexample-guided synthesis of programs from a reference: the public names."""
+"""Counterexample-guided synthesis: the public names.
+
+Programs equal to a reference on sequences (``Spec``), and functions that satisfy a formula (``FormulaSpec``). What only
+formulas need is imported when it is first asked for.
+"""
+
+from typing import TYPE_CHECKING, Any
 
 from cegis.rooms import check_siblings
 
@@ -8,17 +14,57 @@ from backends import Backend, BackendError, Limits
 from cegis.claim import Claim, Rung
 from cegis.domain import Constraint, Domain, DomainError
 from cegis.exhaustive import Exhaustive, Table, tabulate
-from cegis.loop import Budget
+from cegis.formula import FormulaSpec, Function
+from cegis.loop import Budget, FormulaBudget
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
+from cegis.solution import Solution
 from cegis.symbolic import ProgramReference, Symbolic, SymbolicReference
 from cegis.synthesis import Spec, synthesize
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
 from dsl.grammar import Grammar, Production
 from dsl.motifs import motifs
-from dsl.operators import GrammarError, Operator
+from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.program import Program
+from dsl.scalars import ScalarSignature, variable
+
+if TYPE_CHECKING:
+    from cegis.agreement import check_operators
+    from cegis.racing import Problem, Searcher
+    from cegis.refutation import Proof, Refutation
+    from cegis.searchers import SEARCHERS
+    from cegis.solutions import enumerate_solutions
+    from cegis.solving import solve
+    from cegis.sygus import SygusError, SygusProblem
+    from cegis.sygus import read as read_sygus
+    from cegis.sygus import read_text as read_sygus_text
+    from cegis.sygus import write_problem as write_sygus
+    from dsl.defaults import default_grammar
+    from dsl.theory import find, literal
+
+LATER = {
+    "Problem": "cegis.racing:Problem",
+    "Proof": "cegis.refutation:Proof",
+    "Refutation": "cegis.refutation:Refutation",
+    "SEARCHERS": "cegis.searchers:SEARCHERS",
+    "Searcher": "cegis.racing:Searcher",
+    "SygusError": "cegis.sygus:SygusError",
+    "SygusProblem": "cegis.sygus:SygusProblem",
+    "check_operators": "cegis.agreement:check_operators",
+    "default_grammar": "dsl.defaults:default_grammar",
+    "enumerate_solutions": "cegis.solutions:enumerate_solutions",
+    "find": "dsl.theory:find",
+    "literal": "dsl.theory:literal",
+    "read_sygus": "cegis.sygus:read",
+    "read_sygus_text": "cegis.sygus:read_text",
+    "solve": "cegis.solving:solve",
+    "write_sygus": "cegis.sygus:write_problem",
+}
 
 __all__ = [
+    "BOOL",
+    "INT",
+    "SEARCHERS",
+    "STRING",
     "Backend",
     "BackendError",
     "Budget",
@@ -31,28 +77,63 @@ __all__ = [
     "DomainError",
     "Exhausted",
     "Exhaustive",
+    "FormulaBudget",
+    "FormulaSpec",
     "Found",
+    "Function",
     "Grammar",
     "GrammarError",
     "Limits",
     "Operator",
     "Outcome",
+    "Problem",
     "Production",
     "Program",
     "ProgramReference",
+    "Proof",
+    "Refutation",
     "Round",
     "Rung",
+    "ScalarSignature",
+    "Searcher",
+    "Solution",
+    "Sort",
     "Spec",
     "Statistics",
     "Stopped",
+    "SygusError",
+    "SygusProblem",
     "Symbolic",
     "SymbolicReference",
     "Table",
+    "Term",
     "Unknown",
     "Valid",
     "Verdict",
     "Verifier",
+    "bitvector",
+    "check_operators",
+    "default_grammar",
+    "enumerate_solutions",
+    "find",
+    "literal",
     "motifs",
+    "read_sygus",
+    "read_sygus_text",
+    "solve",
     "synthesize",
     "tabulate",
+    "variable",
+    "write_sygus",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """A name of ``LATER``, imported now."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module, _, attribute = LATER[name].partition(":")
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value

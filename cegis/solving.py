@@ -12,10 +12,9 @@ import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
-from typing import Any
 
 from backends import Backend, get
-from cegis.formula import FormulaSpec, inlined, subterms
+from cegis.formula import FormulaSpec, Function, inlined, subterms
 from cegis.joint import JointSearch
 from cegis.loop import Budget, FormulaBudget, Loop, Search
 from cegis.outcome import Found, Outcome, Round, Statistics, Stopped
@@ -31,6 +30,8 @@ from dsl import enumeration
 from dsl.defaults import default_grammar
 from dsl.grammar import Grammar
 from dsl.operators import STRING, GrammarError, Operator, Term
+from dsl.scalars import ScalarSignature
+from dsl.sequences import SequenceSignature
 
 MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
@@ -80,17 +81,23 @@ def default_backend(spec: FormulaSpec) -> Backend:
 
 def check_grammars(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> None:
     """Raise GrammarError for a grammar of another signature than its function's, or of no function."""
-    functions = {function.name: function for function in spec.functions}
+    signatures = {function.name: function.signature for function in spec.functions}
     for name, grammar in grammars.items():
-        if name not in functions:
-            raise GrammarError(f"a grammar for {name!r}, but the functions to be found are {', '.join(functions)}")
-        if grammar is not None and grammar.signature != functions[name].signature:
-            raise GrammarError(
-                f"the grammar is for {grammar.signature}, the function {name} is {functions[name].signature}"
-            )
+        if name not in signatures:
+            raise GrammarError(f"a grammar for {name!r}, but the functions to be found are {', '.join(signatures)}")
+        if grammar is not None and grammar.signature != signatures[name]:
+            wanted = f"{name}{shape(signatures[name])}"
+            raise GrammarError(f"the grammar is for {shape(grammar.signature)}, the function is {wanted}")
 
 
-def homes(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> dict[Any, Grammar]:
+def shape(signature: SequenceSignature | ScalarSignature) -> str:
+    """``(x: Int, y: Int) -> Int``"""
+    if not isinstance(signature, ScalarSignature):
+        return "sequences"
+    return f"({', '.join(f'{name}: {sort.name}' for name, sort in signature.parameters)}) -> {signature.result.name}"
+
+
+def homes(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> dict[Function, Grammar]:
     """A grammar for every function of ``spec``: its own, or all terms of the logic."""
     logic, constants = logic_of(spec).name, _constants(spec)
     return {f: grammars.get(f.name) or default_grammar(f.signature, logic, constants) for f in spec.functions}

@@ -6,14 +6,15 @@ Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard out
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
-    from cegis import Outcome, Round
+    from backends import Backend
+    from cegis import Budget, Outcome, Statistics
     from cegis.racing import Searcher
     from cegis.solution import Solution
     from cegis.sygus import SygusProblem
@@ -37,6 +38,7 @@ OWN = "own"  # the name of our search, which always runs
 )
 @click.option("--grammar", help="A grammar of your own, package.module:NAME, in place of the file's.")
 @click.option("--operators", help='Only these operators of the grammar, as in "+,-,ite".')
+@click.option("--solutions", "count", type=click.IntRange(1), help="List so many solutions, simplest first.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the search.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.option("--quiet", is_flag=True, help="No progress on standard error.")
@@ -48,6 +50,7 @@ def solve(
     searchers: tuple[str, ...],
     grammar: str | None,
     operators: str | None,
+    count: int | None,
     seed: int,
     as_json: bool,
     quiet: bool,
@@ -56,38 +59,80 @@ def solve(
     from pysmt.environment import Environment
 
     from backends import get
-    from cegis import Budget, Found
+    from cegis import FormulaBudget, Found
     from cegis.refutation import logic_of
     from cegis.searchers import SEARCHERS
+    from cegis.solving import default_backend
     from cegis.solving import solve as solution_of
     from cegis.sygus import read
+    from tasks.solve_progress import telling
 
     if seconds <= 0 or memory_mb < 1:
         raise click.ClickException(f"expected positive limits, got {seconds:g} s and {memory_mb} MiB")
+    if count is not None and set(searchers) - {OWN}:
+        raise click.ClickException("only our own search lists solutions; leave out --searcher, or --solutions")
     try:
         problem = read(file)
         grammars = _restricted(problem, _grammars(problem, grammar), operators)
-        solver = get(backend or _default_backend(problem))
+        solver = get(backend) if backend else default_backend(problem.spec)
         with solver.open(Environment(), logic_of(problem.spec)):
             pass  # a solver that is missing or has no such logic is bad input, found before any work
         others = [_searcher(name, memory_mb) for name in searchers or SEARCHERS if name != OWN]
-        outcome = solution_of(
-            problem.spec,
-            grammars,
-            backend=solver,
-            budget=Budget(seconds=seconds, memory_mb=memory_mb),
-            searchers=others,
-            seed=seed,
-            on_event=_silent if quiet or as_json else _tell,
-        )
+        budget = FormulaBudget(seconds=seconds, memory_mb=memory_mb)
+        if count is not None:
+            return _list(file, problem, grammars, solver, budget, seed, count, as_json)
+        with telling(quiet=quiet or as_json) as observers:
+            outcome = solution_of(
+                problem.spec, grammars, backend=solver, budget=budget, searchers=others, seed=seed, **observers
+            )
     except RecursionError:
         raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
     click.echo(json.dumps(_json(file, outcome), ensure_ascii=False, indent=2) if as_json else _text(outcome))
     return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
 
 
+def _list(
+    file: Path,
+    problem: SygusProblem,
+    grammars: Mapping[str, Grammar | None],
+    solver: Backend,
+    budget: Budget,
+    seed: int,
+    count: int,
+    as_json: bool,
+) -> int:
+    """Up to ``count`` solutions; as text each when it is found."""
+    from itertools import islice
+
+    from cegis.solutions import enumerate_solutions
+
+    found = enumerate_solutions(problem.spec, grammars, backend=solver, budget=budget, seed=seed)
+    solutions = []
+    for solution in islice(found, count):
+        solutions.append(solution)
+        if not as_json:
+            click.echo("\n\n".join([f"; {len(solutions)}: {solution.size} operators", *_answer(solution)]) + "\n")
+    reason = "" if len(solutions) == count else found.ended
+    reason += f"; {found.undecided:,} candidates are undecided" if found.undecided else ""
+    claims = [claim.sentence for claim in found.claims]
+    if as_json:
+        first = solutions[0] if solutions else None
+        listed = {"solutions": [entry for solution in solutions for entry in _functions(solution)]}
+        status = "solved" if solutions else "stopped"
+        shown = _page(file, status, reason, first, claims, found.statistics) | listed
+        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+    elif solutions:
+        click.echo(
+            "\n".join([*(f"Every answer {claim}." for claim in claims), *([f"No more: {reason}."] * bool(reason))])
+        )
+    else:
+        click.echo(f"fail\n\n{reason}")
+    return SOLVED if solutions else NOT_SOLVED
+
+
 def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar | None]:
     """The grammars of the file, or the user's for every function that has its parameters and sort."""
+    from cegis.solving import shape
     from dsl.grammar import Grammar
     from tasks.named import load
 
@@ -98,17 +143,9 @@ def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar |
         raise click.ClickException(f"expected a Grammar at {name}, got {type(own).__name__}")
     fitting = [function.name for function in problem.spec.functions if function.signature == own.signature]
     if not fitting:
-        wanted = ", ".join(f"{f.name}{_shape(f.signature)}" for f in problem.spec.functions)
-        raise click.ClickException(f"the grammar {name} is for {_shape(own.signature)}, the file asks for {wanted}")
+        wanted = ", ".join(f"{f.name}{shape(f.signature)}" for f in problem.spec.functions)
+        raise click.ClickException(f"the grammar {name} is for {shape(own.signature)}, the file asks for {wanted}")
     return {**problem.grammars, **dict.fromkeys(fitting, own)}
-
-
-def _shape(signature: Any) -> str:
-    """``(x: Int, y: Int) -> Int``"""
-    parameters = getattr(signature, "parameters", None)
-    if parameters is None:
-        return "sequences"
-    return f"({', '.join(f'{name}: {sort.name}' for name, sort in parameters)}) -> {signature.result.name}"
 
 
 def _restricted(
@@ -129,16 +166,6 @@ def _restricted(
     }
 
 
-def _default_backend(problem: SygusProblem) -> str:
-    """z3, but cvc5 for strings: PySMT does not hand them to z3, which has to be told in text, by its own program."""
-    from dsl.operators import STRING
-
-    sorts = {sort for _, sort in problem.spec.variables}
-    for function in problem.spec.functions:
-        sorts |= {function.signature.result, *(sort for _, sort in function.signature.parameters)}
-    return "cvc5" if STRING in sorts else "z3"
-
-
 def _searcher(name: str, memory_mb: int) -> Searcher:
     """A searcher by its short name, or the user's: an object, or a class to make one of."""
     from cegis.searchers import SEARCHERS
@@ -157,40 +184,24 @@ def _searcher(name: str, memory_mb: int) -> Searcher:
     return made
 
 
-def _silent(event: Round) -> None:
-    """Progress that nobody wants to see."""
-
-
-def _tell(event: Round) -> None:
-    from cegis import Counterexample, Unknown, Valid
-
-    match event.verdict:
-        case Valid():
-            result = "accepted"
-        case Counterexample(inputs):
-            result = f"refuted by {', '.join(map(repr, inputs))}" if inputs else "refuted"
-        case Unknown(reason):
-            result = f"undecided: {reason}"
-    click.echo(f"  round {event.number}: {event.program.size} operators, {result}", err=True)
-
-
-def _text(outcome: Outcome) -> str:
+def _text(outcome: Outcome[Solution]) -> str:
     from cegis import Found
 
     match outcome:
         case Found(program=solution, claims=claims, notes=notes):
-            answer = "\n".join(["(", *solution.text.splitlines(), ")"])
             proved = [f"The answer {claim.sentence}." for claim in claims]
-            return "\n\n".join([answer, *_sources(solution), "\n".join([*proved, *notes])])
+            return "\n\n".join([*_answer(solution), "\n".join([*proved, *notes])])
     status, reason = _status(outcome)
     return f"{'infeasible' if status == 'infeasible' else 'fail'}\n\n{reason}"
 
 
-def _sources(solution: Solution) -> Iterable[str]:
-    return (program.source(function.name).rstrip() for function, program in solution.programs.items())
+def _answer(solution: Solution) -> Iterator[str]:
+    """The solution in SyGuS-IF, and each function in Python."""
+    yield "\n".join(["(", *solution.text.splitlines(), ")"])
+    yield from (program.source(function.name).rstrip() for function, program in solution.programs.items())
 
 
-def _status(outcome: Outcome) -> tuple[str, str]:
+def _status(outcome: Outcome[Solution]) -> tuple[str, str]:
     """``solved``, ``infeasible`` or ``stopped``, and why."""
     from cegis import Differs, Exhausted, Found, Stopped
 
@@ -203,35 +214,47 @@ def _status(outcome: Outcome) -> tuple[str, str]:
             return "stopped", reason
 
 
-def _json(file: Path, outcome: Outcome) -> dict[str, Any]:
+def _json(file: Path, outcome: Outcome[Solution]) -> dict[str, Any]:
     from cegis import Found
 
     status, reason = _status(outcome)
     solution = outcome.program if isinstance(outcome, Found) else None
-    statistics = outcome.statistics
+    claims = [claim.sentence for claim in outcome.claims] if isinstance(outcome, Found) else []
+    notes = list(outcome.notes) if isinstance(outcome, Found) else []
+    return _page(file, status, reason, solution, claims, outcome.statistics) | {"notes": notes}
+
+
+def _page(
+    file: Path, status: str, reason: str, solution: Solution | None, claims: list[str], statistics: Statistics
+) -> dict[str, Any]:
     return {
         "file": str(file),
         "status": status,
         "reason": reason,
-        "functions": [
-            {
-                "name": function.name,
-                "sygus": program.sygus(function.name),
-                "python": program.source(function.name),
-                "size": program.size,
-                "cost": program.cost,
-            }
-            for function, program in (solution.programs.items() if solution else ())
-        ],
+        "functions": _functions(solution) if solution else [],
         "searcher": solution.searcher if solution else "",
-        "claims": [claim.sentence for claim in outcome.claims] if isinstance(outcome, Found) else [],
+        "claims": claims,
         "statistics": {
             "candidates": statistics.candidates,
             "candidates_per_second": statistics.candidates_per_second,
             "memory_mb": statistics.memory_mb,
+            "level": statistics.level,
             "rounds": statistics.rounds,
             "examples": statistics.examples,
             "search_seconds": statistics.search_seconds,
             "check_seconds": statistics.check_seconds,
         },
     }
+
+
+def _functions(solution: Solution) -> list[dict[str, Any]]:
+    return [
+        {
+            "name": function.name,
+            "sygus": program.sygus(function.name),
+            "python": program.source(function.name),
+            "size": program.size,
+            "cost": program.cost,
+        }
+        for function, program in solution.programs.items()
+    ]

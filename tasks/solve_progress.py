@@ -1,0 +1,67 @@
+"""What ``distill solve`` tells on standard error: rounds, and every few seconds how far the search is."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from typing import Any
+
+from rich.console import Console
+
+from cegis import Counterexample, Round, Statistics, Unknown, Valid
+
+SECONDS = 5.0  # between two plain lines
+
+
+@dataclass
+class Teller:
+    """Observers of a search: ``say`` a line for good, ``show`` one until the next, ``seconds`` apart at least."""
+
+    say: Callable[[str], None]
+    show: Callable[[str], None]
+    seconds: float = 0.0
+    started: float = field(default_factory=time.monotonic)
+    shown: float = field(default_factory=time.monotonic)
+
+    def on_event(self, event: Round[Any]) -> None:
+        """One line for every candidate and its verdict."""
+        match event.verdict:
+            case Valid():
+                result = "accepted"
+            case Counterexample(inputs):
+                result = f"refuted by {', '.join(map(repr, inputs))}" if inputs else "refuted"
+            case Unknown(reason):
+                result = f"undecided: {reason}"
+        self.say(f"  round {event.number}: {event.program.size} operators, {result}")
+
+    def on_progress(self, statistics: Statistics) -> None:
+        """Cost reached, candidates and memory, if it is time to."""
+        now = time.monotonic()
+        if now >= self.shown + self.seconds:
+            self.shown = now
+            rate = f"{statistics.candidates_per_second:,.0f} per second"
+            self.show(
+                f"  {now - self.started:.0f} s: cost {statistics.level}, {statistics.candidates:,} candidates "
+                f"({rate}), {statistics.memory_mb:,.0f} MiB"
+            )
+
+
+@contextmanager
+def telling(*, quiet: bool) -> Iterator[dict[str, Callable[..., None]]]:
+    """The ``on_...`` arguments of ``solve``: a live line on a terminal, plain lines elsewhere, nothing if ``quiet``."""
+    console = Console(stderr=True, highlight=False, soft_wrap=True)
+
+    def say(line: str) -> None:
+        console.print(line, markup=False)
+
+    if quiet:
+        yield {}
+    elif not console.is_terminal:
+        teller = Teller(say, say, SECONDS)
+        yield {"on_event": teller.on_event, "on_progress": teller.on_progress}
+    else:
+        with console.status("searching") as status:
+            teller = Teller(say, lambda line: status.update(line.strip()))
+            yield {"on_event": teller.on_event, "on_progress": teller.on_progress}
