@@ -35,6 +35,7 @@ class Harvest:
     constraints: tuple[Term, ...]
     value: Term
     terms: tuple[Term, ...]
+    borders: int  # so many of the terms, the first, are on a border of the constraints themselves
 
     def right(self, term: Term) -> Condition:
         """Where ``term`` is right."""
@@ -71,8 +72,9 @@ def harvest(spec: FormulaSpec) -> Harvest | None:
     parameters = dict(zip(call.arguments, call.function.signature.variables, strict=True))
     constraints = tuple(rebuilt(inlined(constraint), parameters) for constraint in spec.flat.constraints)
     value = call.variable
-    terms = tuple(dict.fromkeys(_values(constraints, value)))[:MOST_TERMS]
-    return Harvest(constraints, value, terms)
+    borders, beside = _values(constraints, value)
+    terms = tuple(dict.fromkeys((*borders, *beside)))[:MOST_TERMS]
+    return Harvest(constraints, value, terms, min(len(borders), len(terms)))
 
 
 @lru_cache(maxsize=256)
@@ -87,27 +89,26 @@ def _condition(term: Term) -> Condition:
         raise GrammarError("the specification is nested too deeply to be read") from None
 
 
-def _values(constraints: tuple[Term, ...], value: Term) -> Iterator[Term]:
-    """Terms on the border of an atom that speaks of ``value``, simplest first."""
+def _values(constraints: tuple[Term, ...], value: Term) -> tuple[list[Term], list[Term]]:
+    """Terms on the border of an atom that speaks of ``value``, simplest first, and those one beside a border.
+
+    The latter are where a negation turns an atom around.
+    """
     if value.sort == BOOL:
-        yield from (literal(True, BOOL)(), literal(False, BOOL)())
-        return
+        return [literal(True, BOOL)(), literal(False, BOOL)()], []
     if value.sort != INT:
-        yield from _equated(constraints, value)
-        return
-    borders: dict[Linear, None] = {Linear((), 0): None}
-    one = Linear((), 1)
+        return list(dict.fromkeys(_equated(constraints, value))), []
+    found: dict[Linear, None] = {Linear((), 0): None}
     for constraint in constraints:
         for atom in subterms(constraint):
             if atom.operator.name in ("<=", "<", ">=", ">", "=") and atom.arguments[0].sort == INT:
                 for left in forms(atom.arguments[0]):
                     for right in forms(atom.arguments[1]):
-                        borders |= dict.fromkeys(_solved(atom.operator.name, left - right, value))
-    simple = sorted(borders, key=lambda form: (len(form.parts), abs(form.constant)))
-    beside = [border + step for border in simple for step in (one, one * -1)]  # where a negation turns an atom around
-    for border in (*simple, *beside):
-        if not any(value in subterms(part) for part, _ in border.parts):
-            yield border.term
+                        found |= dict.fromkeys(_solved(atom.operator.name, left - right, value))
+    plain = [border for border in found if not any(value in subterms(part) for part, _ in border.parts)]
+    plain.sort(key=lambda form: (len(form.parts), abs(form.constant)))
+    beside = [border + Linear((), step) for border in plain for step in (1, -1)]
+    return [border.term for border in plain], [border.term for border in beside]
 
 
 def _solved(name: str, difference: Linear, value: Term) -> Iterator[Linear]:

@@ -18,10 +18,22 @@ def sample(spec: FormulaSpec, count: int, *, seed: int) -> list[tuple[Value, ...
     rows: dict[tuple[Value, ...], None] = {}
     for attempt in range(2 * count):
         spread = (attempt % 4, 2, 6, 40)[attempt % 4]  # ties and small values are as telling as large ones
-        rows[tuple(_value(sort, literals, spread, random) for _, sort in spec.variables)] = None
+        row = [_value(sort, literals, spread, random) for _, sort in spec.variables]
+        if attempt % 2:
+            _order(row, [place for place, (_, sort) in enumerate(spec.variables) if sort == INT], random)
+        rows[tuple(row)] = None
         if len(rows) == count:
             break
     return list(rows)
+
+
+def _order(row: list[Value], places: list[int], random: np.random.Generator) -> None:
+    """Sort some of the numbers, up or down: conditions such as x < y < z rarely hold by chance."""
+    left_out = {int(random.choice(places)) for _ in range(random.integers(3))} if places else set()
+    kept = [place for place in places if place not in left_out]
+    ordered = sorted((int(row[place]) for place in kept), reverse=bool(random.random() < 0.3))
+    for place, value in zip(kept, ordered, strict=True):
+        row[place] = value
 
 
 def nearby(spec: FormulaSpec, valuation: tuple[Value, ...], count: int, *, seed: int) -> list[tuple[Value, ...]]:

@@ -64,14 +64,27 @@ class Choice:
 
 
 class PointSearch:
-    """Searches ``grammar`` for the only function of ``spec``, whose calls must not be nested."""
+    """Searches ``grammar`` for the only function of ``spec``, whose calls must not be nested.
 
-    def __init__(self, spec: FormulaSpec, grammar: Grammar, *, budget: Budget, seed: int = 0) -> None:
+    ``valuations`` are tests that every candidate must pass, beside sampled ones.
+    """
+
+    def __init__(
+        self,
+        spec: FormulaSpec,
+        grammar: Grammar,
+        *,
+        budget: Budget,
+        seed: int = 0,
+        valuations: Sequence[tuple[Value, ...]] = (),
+    ) -> None:
         (self._function,) = spec.functions
         self._spec, self._grammar, self._budget = spec, grammar, budget
         self._pool, self.points = Points(spec), Points(spec)
         self._pool.add_ground()
         self._pool.add(sample(spec, POOL, seed=seed))
+        for place, valuation in enumerate(valuations):
+            self._pool.add([valuation, *nearby(spec, valuation, NEARBY, seed=place)])
         self._bank = Bank(grammar, seed=seed, max_memory_mb=budget.memory_mb)
         self._level, self._asked, self._refuted = 0, -1, 0
         self._joined: list[Choice] = []

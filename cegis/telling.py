@@ -1,0 +1,42 @@
+"""Valuations that tell the values of a specification apart, by a solver: where one is right and no other is.
+
+Points by chance rarely meet conditions such as x1 < x2 < ... < x15, so a search would learn them from one
+counterexample after the other. Here every harvested value is given a point of its own before the search begins.
+"""
+
+from __future__ import annotations
+
+from pysmt.environment import Environment
+
+from backends import Backend, Limits, Sat, decide
+from cegis.formula import FormulaSpec
+from cegis.harvest import harvest, single_call
+from cegis.refutation import logic_of
+from dsl.operators import INT
+from dsl.scalars import Value
+
+MOST_VALUES = 24
+QUERY_SECONDS = 0.5
+
+
+def telling(spec: FormulaSpec, backend: Backend, *, seed: int = 0) -> list[tuple[Value, ...]]:
+    """A valuation for each value on a border at which it alone is right; none for a value that never is."""
+    mined, call = harvest(spec), single_call(spec)
+    if mined is None or call is None or mined.value.sort != INT or mined.borders < 2:
+        return []
+    environment = Environment()
+    manager, signature = environment.formula_manager, call.function.signature
+    symbols = signature.symbols(manager)
+    right = [mined.right(term).term.encode(symbols) for term in mined.terms[: min(mined.borders, MOST_VALUES)]]
+    found = []
+    with backend.open(environment, logic_of(spec), seed=seed, limits=Limits(seconds=QUERY_SECONDS)) as session:
+        for place, one in enumerate(right):
+            others = [manager.Not(other) for number, other in enumerate(right) if number != place]
+            answer = decide(session, f"telling/{place}", manager.And(one, *others))
+            if isinstance(answer, Sat):
+                values = {
+                    argument: answer.model.get(name, 0)
+                    for argument, (name, _) in zip(call.arguments, signature.parameters, strict=True)
+                }
+                found.append(tuple(values.get(variable, 0) for variable in spec.signature.variables))
+    return found
