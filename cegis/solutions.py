@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from dataclasses import replace
 from typing import Any
 
@@ -30,7 +30,7 @@ from cegis.points import Points
 from cegis.refutation import Refutation
 from cegis.sampling import sample
 from cegis.solution import Solution
-from cegis.solving import LEAST_SECONDS, check_grammars, default_backend, homes
+from cegis.solving import LEAST_SECONDS, Grammars, by_name, default_backend, homes
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.bank import Bank
 from dsl.grammar import Grammar
@@ -46,14 +46,15 @@ CHUNK = 4_000_000  # values judged at once
 
 def enumerate_solutions(
     spec: FormulaSpec,
-    grammars: Mapping[str, Grammar | None],
+    grammars: Grammars = None,
     *,
     backend: Backend | None = None,
     budget: Budget | None = None,
     seed: int = 0,
 ) -> Solutions:
-    """The solutions of ``spec``, each proved by ``backend``, in order of cost; lazily.
+    """The solutions of ``spec``, each proved by ``backend``, in order of cost; lazily, ``grammars`` as in ``solve``.
 
+    Seconds of the budget count from when the first is asked for, the caller's own between two included.
     Raises DomainError for several functions and for calls inside calls, GrammarError for a grammar that does not fit.
     """
     if len(spec.functions) != 1:
@@ -61,8 +62,7 @@ def enumerate_solutions(
         raise DomainError(f"solutions are listed for one function, got {names}; ask for one solution")
     if not Points(spec).is_layered:
         raise DomainError("solutions are not listed where a call stands inside another; ask for one solution")
-    check_grammars(spec, grammars)
-    (grammar,) = homes(spec, grammars).values()
+    (grammar,) = homes(spec, by_name(spec, grammars)).values()
     return Solutions(spec, grammar, backend or default_backend(spec), budget or FormulaBudget(), seed)
 
 

@@ -25,6 +25,7 @@ from cegis.refutation import Refutation, logic_of
 from cegis.search import PointSearch
 from cegis.solution import Solution
 from cegis.stepwise import StepwiseSearch, is_stepwise
+from cegis.telling import telling
 from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumeration
 from dsl.defaults import default_grammar
@@ -33,6 +34,7 @@ from dsl.operators import STRING, GrammarError, Operator, Term
 from dsl.scalars import ScalarSignature
 from dsl.sequences import SequenceSignature
 
+Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
 LEAST_SECONDS = 0.001  # what a solver is given when time is up
@@ -40,7 +42,7 @@ LEAST_SECONDS = 0.001  # what a solver is given when time is up
 
 def solve(
     spec: FormulaSpec,
-    grammars: Mapping[str, Grammar | None],
+    grammars: Grammars = None,
     *,
     backend: Backend | None = None,
     verifier: Verifier[Solution] | None = None,
@@ -50,21 +52,22 @@ def solve(
     on_event: Callable[[Round[Solution]], None] = lambda event: None,
     on_progress: Callable[[Statistics], None] = lambda statistics: None,
 ) -> Outcome[Solution]:
-    """Programs for all functions of ``spec``, each of its grammar (None: any term of the logic), or why not.
+    """Programs for all functions of ``spec``, each of its grammar, or why not.
 
-    ``backend`` proves them (None: ``default_backend``), or a ``verifier`` of one's own, asked about all functions
-    together. Other ``searchers`` run beside our own search. Deterministic by ``seed`` as long as no limit of time is
-    met and no other searcher is first. Raises GrammarError for a grammar that does not fit its function.
+    ``grammars``: one by name, one for all, or None for any term of the logic. ``backend`` proves the programs (None:
+    ``default_backend``), or a ``verifier`` of one's own, asked about all functions together. Other ``searchers`` run
+    beside our own search. Deterministic by ``seed`` as long as no limit of time is met and no other searcher is first.
+    Raises GrammarError for a grammar that does not fit its function.
     """
-    check_grammars(spec, grammars)
+    named = by_name(spec, grammars)
     budget, started = budget or FormulaBudget(), time.perf_counter()
     end = None if budget.seconds is None else started + budget.seconds
     solver = backend or default_backend(spec)
     run = _Run(solver, verifier, budget, end, tuple(searchers), seed, on_event, on_progress)
     found: list[Found[Solution]] = []
     for component in (spec,) if verifier else spec.components:
-        own = {function: grammars.get(function.name) for function in component.functions}
-        outcome = run.solve(Problem(component, own, homes(component, grammars)))
+        own = {function: named.get(function.name) for function in component.functions}
+        outcome = run.solve(Problem(component, own, homes(component, named)))
         if not isinstance(outcome, Found):
             return outcome
         found.append(outcome)
@@ -79,15 +82,17 @@ def default_backend(spec: FormulaSpec) -> Backend:
     return get("cvc5" if STRING in sorts else "z3")
 
 
-def check_grammars(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> None:
-    """Raise GrammarError for a grammar of another signature than its function's, or of no function."""
+def by_name(spec: FormulaSpec, grammars: Grammars) -> Mapping[str, Grammar | None]:
+    """The grammars by function; raises GrammarError for one of another signature than its function's."""
     signatures = {function.name: function.signature for function in spec.functions}
-    for name, grammar in grammars.items():
+    named = dict.fromkeys(signatures, grammars) if isinstance(grammars, Grammar) else dict(grammars or {})
+    for name, grammar in named.items():
         if name not in signatures:
             raise GrammarError(f"a grammar for {name!r}, but the functions to be found are {', '.join(signatures)}")
         if grammar is not None and grammar.signature != signatures[name]:
             wanted = f"{name}{shape(signatures[name])}"
             raise GrammarError(f"the grammar is for {shape(grammar.signature)}, the function is {wanted}")
+    return named
 
 
 def shape(signature: SequenceSignature | ScalarSignature) -> str:
@@ -220,7 +225,8 @@ def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> Searc
     if len(problem.spec.functions) > 1:
         return JointSearch(problem.spec, problem.homes, budget=budget, seed=seed)
     (function,) = problem.spec.functions
-    return PointSearch(problem.spec, problem.homes[function], budget=budget, seed=seed)
+    valuations = telling(problem.spec, backend, seed=seed)
+    return PointSearch(problem.spec, problem.homes[function], budget=budget, seed=seed, valuations=valuations)
 
 
 def _summed(parts: Sequence[Statistics]) -> Statistics:

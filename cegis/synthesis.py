@@ -6,7 +6,7 @@ a formula over typed variables (``cegis.formula.FormulaSpec``, handed to ``cegis
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, overload
 
@@ -25,9 +25,9 @@ from dsl.program import Program
 
 if TYPE_CHECKING:
     from cegis.racing import Searcher
+    from cegis.solving import Grammars
 
 Example = tuple[tuple[str, ...], str]
-Grammars = Grammar | Mapping[str, Grammar | None] | None
 
 
 @dataclass(frozen=True)
@@ -129,7 +129,7 @@ def _solved(
     backend = asked if isinstance(asked, Backend) else None
     return solve(
         spec,
-        dict.fromkeys((f.name for f in spec.functions), grammar) if isinstance(grammar, Grammar) else grammar or {},
+        grammar,
         backend=backend,
         verifier=None if asked is backend else _checking(asked),
         budget=budget,

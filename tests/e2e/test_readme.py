@@ -11,14 +11,39 @@ from backends import get
 from tasks.distillation import distill
 from tasks.files import load_circuit, shipped_path
 from tasks.main import distill as command
+from tasks.main import main
 
-README = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
+ROOT = Path(__file__).resolve().parents[2]
+README = (ROOT / "README.md").read_text(encoding="utf-8")
 
 
-@pytest.mark.parametrize("example", re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL))
-def test_the_library_example_runs_as_printed(example, capsys):
+EXAMPLES = re.findall(r"```python\n(.*?)```", README, flags=re.DOTALL)
+PRINTED = {
+    "depth": "def depth(tokens: list[str]) -> str:",
+    "lesser": "def lesser(a: int, b: int) -> int:\n    return a if a <= b else b\n",
+}
+
+
+@pytest.mark.parametrize("name", PRINTED)
+def test_the_library_examples_run_as_printed(name, capsys):
+    assert len(EXAMPLES) == len(PRINTED)
+    (example,) = (text for text in EXAMPLES if name in text)
     exec(compile(example, "README.md", "exec"), {})
-    assert "def depth(tokens: list[str]) -> str:" in capsys.readouterr().out
+    out = capsys.readouterr().out
+    assert PRINTED[name] in out
+    if name == "lesser":
+        assert len({line for line in out.splitlines() if line.startswith("(define-fun lesser")}) == 3
+
+
+def test_the_problems_the_readme_solves_are_solved(capsys, monkeypatch):
+    monkeypatch.chdir(ROOT)
+    commands = re.findall(r"^    distill (solve [^#]*?) *#", README, flags=re.MULTILINE)
+    assert len(commands) == 2
+    for words in commands:
+        with pytest.raises(SystemExit) as ended:
+            main(words.split())
+        assert ended.value.code == 0
+        assert "def distance(x: int, y: int) -> int:" in capsys.readouterr().out
 
 
 def test_the_demo_ends_with_the_function_the_readme_shows():
@@ -27,7 +52,7 @@ def test_the_demo_ends_with_the_function_the_readme_shows():
 
 
 def test_every_command_the_readme_names_exists():
-    named = set(re.findall(r"^    distill (\w+)", README, flags=re.MULTILINE))
-    assert named == {"list", "show", "run", "check", "bench"}
+    named = set(re.findall(r"^    (?:cd \w+ && )?distill (\w+)", README, flags=re.MULTILINE))
+    assert named == {"list", "show", "run", "check", "bench", "solve", "dsl", "export"}
     with command.make_context("distill", ["list"]) as context:
         assert named <= set(command.list_commands(context))

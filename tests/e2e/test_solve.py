@@ -107,7 +107,7 @@ def test_a_grammar_without_a_solution_is_infeasible(solve):
     code, out, _ = solve(IMPOSSIBLE, "--json")
     found = json.loads(out)
     assert (code, found["status"], found["functions"]) == (1, "infeasible", [])
-    assert found["reason"].startswith("no program of the grammar is right at these")
+    assert found["reason"].startswith("no program of the grammar is right")
     assert solve(IMPOSSIBLE)[1].startswith("infeasible\n\nno program of the grammar")
 
 
@@ -116,7 +116,7 @@ def test_operators_can_be_left_out(solve):
     assert solve(MAX, "--operators", "<=,ite")[0] == 0
     code, _, err = solve(MAX, "--operators", "ite,max")
     assert (code, err) == (2, "distill: the grammar has no operator 'max'; it has +, -, <=, ite, not\n")
-    assert solve(MAX, "--operators", "+")[0] == 1
+    assert solve(MAX, "--operators", "+", "--time-limit", "1")[0] == 1
 
 
 OWN_GRAMMAR = """
@@ -148,6 +148,43 @@ def test_a_grammar_of_the_user_takes_the_place_of_the_files(solve, tmp_path):
         "distill: the grammar own_grammar_of_max:grammar is for (x: Int, y: Int) -> Int, "
         "the file asks for lowest(x: (_ BitVec 16)) -> (_ BitVec 16)\n",
     )
+
+
+@pytest.mark.needs("z3")
+def test_solutions_are_listed_with_the_smallest_first(solve):
+    code, out, _ = solve(MAX, "--solutions", "3")
+    assert code == 0
+    assert out.startswith("; 1: 6 operators\n\n(\n(define-fun larger ((x Int) (y Int)) Int (ite ")
+    assert out.count("def larger(") == 3
+    assert "Every answer satisfies all 3 constraints" in out
+    code, out, _ = solve(MAX, "--solutions", "20", "--json")
+    found = json.loads(out)
+    sizes = [solution["size"] for solution in found["solutions"]]
+    assert (code, found["status"], found["reason"], len(sizes)) == (0, "solved", "", 20)
+    assert sizes == sorted(sizes)
+    assert len({solution["sygus"] for solution in found["solutions"]}) == 20
+    assert found["functions"] == found["solutions"][:1]
+    assert found["statistics"]["candidates"] > 0
+
+
+@pytest.mark.needs("z3")
+def test_a_list_that_ends_says_why(solve):
+    few = MAX.replace("(+ S S) (- S S) (ite B S S)", "").replace("((S Int (x", "((S Int ((ite B V V))) (V Int (x")
+    few = few.replace("((S Int) (B Bool))", "((S Int) (V Int) (B Bool))").replace("((<= S S) (not B))", "((<= V V))")
+    code, out, _ = solve(few, "--solutions", "9")
+    assert (code, out.count("def larger(")) == (0, 2)
+    assert out.endswith("No more: the grammar has no more terms.\n")
+    assert solve(IMPOSSIBLE, "--solutions", "1")[:2] == (1, "fail\n\nthe grammar has no more terms\n")
+
+
+def test_what_cannot_be_listed_is_one_line(solve):
+    two = "(set-logic LIA) (synth-fun f () Int) (synth-fun g () Int) (constraint (= f g)) (check-synth)"
+    code, out, err = solve(two, "--solutions", "2")
+    assert (code, out) == (2, "")
+    assert err == "distill: solutions are listed for one function, got f, g; ask for one solution\n"
+    code, out, err = solve(MAX, "--solutions", "2", "--searcher", "cvc5")
+    assert (code, out) == (2, "")
+    assert err == "distill: only our own search lists solutions; leave out --searcher, or --solutions\n"
 
 
 @pytest.mark.parametrize(
