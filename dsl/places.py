@@ -389,18 +389,15 @@ def value_here(values: NDArray[np.int64]) -> Operator:
 
 
 def value_near(offset: int, values: NDArray[np.int64]) -> Operator:
-    """The value at this distance from here, the value here outside the sequence."""
+    """The value at this distance from here, or at the end that is nearer."""
 
     def run(s: Any) -> Any:
-        place = s.place + offset
-        inside = (place >= 0) & (place < s.lengths)
-        return values[s.at(np.where(inside, place, s.place))]
+        return values[s.at(np.clip(s.place + offset, 0, np.maximum(s.lengths - 1, 0)))]
 
     def encode(s: Any) -> Any:
-        place = s.place + offset
-        return _value(s, s.at[place if 0 <= place < s.length else s.place], values)
+        return _value(s, s.at[min(max(s.place + offset, 0), s.length - 1)], values)
 
-    bound = f"min(i + {offset}, len(tokens) - 1)" if offset > 0 else f"i - {-offset} if i >= {-offset} else i"
+    bound = f"min(i + {offset}, len(tokens) - 1)" if offset > 0 else f"max(i - {-offset}, 0)"
     return Operator(f"value near {offset}", (), INT, numpy=run, smt=encode, python=f"int(tokens[{bound}])")
 
 

@@ -21,6 +21,7 @@ from typing import cast
 from cegis.domain import Constraint, DomainError
 
 MAX_TIMES = 100
+MAX_STATES = 2_000
 
 
 @dataclass(frozen=True)
@@ -73,7 +74,7 @@ def constraint(text: str, alphabet: tuple[str, ...]) -> Constraint:
 
     try:
         start = frozenset({_Parser(text, alphabet).whole()})
-        return Constraint.explore(text, alphabet, start, step, accepts)
+        return Constraint.explore(text, alphabet, start, step, accepts, max_states=MAX_STATES)
     except RecursionError:
         raise DomainError("a constraint should be shorter: this one is nested too deeply") from None
 

@@ -1,0 +1,140 @@
+"""Labels of every sequence: given beyond all rounding, undecided at ties, merged only where rows must behave alike."""
+
+import numpy as np
+import pytest
+
+from cegis import Domain
+from tasks import operations
+from tasks.ball import FLOAT32, FLOAT64, Ball, RoundoffError
+from tasks.enclosure import assumption, enclose, needed
+from tasks.enumerating import enumerate_domain, read_bounds
+from tasks.files import load_circuit, shipped_names, shipped_path
+from tasks.formats import Loaded, Question, from_callable, from_circuit
+from tasks.labelling import label_domain
+from tasks.network import NetworkError
+from tasks.readout import UNDECIDED, Argmax, Rounded, TokenSet
+from tasks.transformer import Activation, Affine, Attention, Mask, Residual, Transformer
+
+AB = ("a", "b")
+
+
+def attention(**options):
+    """The mean of the tokens that are seen, as one-hot shares."""
+    zero = (Affine(np.zeros((1, 2))),)
+    return Attention(zero, zero, (Affine(np.eye(2)),), 1, 1.0, **options)
+
+
+def counting(*, bias=0.0, dtype="float32", position="last"):
+    """Logits: share of a minus share of b, and ``bias``."""
+    head = Affine(np.array([[1.0, -1.0], [0.0, 0.0]]), np.array([0.0, bias]))
+    network = Transformer(np.eye(2), None, (attention(), head), 12, dtype)
+    readout = Argmax(("more a", "more b"), (0, 1), position)
+    return Loaded("counting", "test", network, AB, (), (), Domain(AB, 1, 12), readout)
+
+
+def test_every_label_is_the_majority_and_ties_have_none():
+    found = enumerate_domain(counting(), Domain(AB, 1, 8))
+    for part in found.lengths:
+        lead = (part.sequences == 0).sum(axis=1) - (part.sequences == 1).sum(axis=1)
+        assert (part.labels == np.where(lead == 0, UNDECIDED, np.where(lead > 0, 0, 1))).all()
+        assert ((part.margins > 0) == (part.labels != UNDECIDED)).all()
+    assert found.undecided == 2 + 6 + 20 + 70
+    assert found.counts()[0] == found.counts()[1]
+
+
+def test_a_network_without_positions_costs_as_much_as_its_counts():
+    found = enumerate_domain(counting(), Domain(AB, 12, 12))
+    assert (found.size, found.classes) == (4096, 24)  # the last token, with the number of a before it
+
+
+def test_labels_at_every_position_are_read_at_every_position():
+    found = enumerate_domain(counting(bias=2.0**-7, position="every"), Domain(AB, 3, 3))
+    assert found.lengths[0].labels.shape == (8, 3)
+    assert found.lengths[0].labels[0b011].tolist() == [0, 1, 1]
+
+
+@pytest.mark.parametrize(("semantics", "is_decided"), [("float32", False), ("float64", True), ("real", True)])
+def test_a_margin_that_float32_may_round_away_is_undecided_there(semantics, is_decided):
+    found = enumerate_domain(counting(bias=2.0**-24), Domain(AB, 2, 2), semantics=semantics)
+    tied = found.lengths[0].labels[[0b01, 0b10]]
+    assert tied.tolist() == [1 if is_decided else UNDECIDED] * 2
+
+
+def test_float32_is_refused_of_weights_that_are_no_float32_numbers():
+    with pytest.raises(NetworkError, match="no float32 numbers"):
+        enumerate_domain(counting(dtype="float64"), Domain(AB, 1, 2), semantics="float32")
+    assert enumerate_domain(counting(dtype="float64"), Domain(AB, 1, 2)).semantics == "float64"
+
+
+def test_another_alphabet_and_an_empty_domain_are_refused():
+    with pytest.raises(NetworkError, match="expected a domain over a, b"):
+        enumerate_domain(counting(), Domain(("a", "c"), 1, 2))
+    with pytest.raises(RoundoffError):
+        enclose(counting().network, [np.zeros((1, 1), int)], 2.0**-11)
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_circuits_get_the_labels_of_their_own_executor(name):
+    circuit = load_circuit(shipped_path(name))
+    domain = circuit.domain.up_to(min(6, circuit.domain.max_length))
+    mine, theirs = enumerate_domain(from_circuit(circuit), domain), label_domain(circuit, domain)
+    for part, other in zip(mine.lengths, theirs.lengths, strict=True):
+        assert np.array_equal(np.where(part.labels == UNDECIDED, -1, part.labels), other.labels)
+    assert mine.margin == pytest.approx(theirs.margin, rel=1e-3)
+
+
+def test_a_black_box_has_labels_and_no_bound():
+    box = from_callable(
+        lambda ids: np.stack([(ids == 0).sum(axis=1), (ids == 1).sum(axis=1)], axis=1).astype(float),
+        vocabulary=AB, longest=6, question=Question(lengths=(1, 4)),
+    )  # fmt: skip
+    found = enumerate_domain(box, box.domain)
+    assert not found.is_bounded
+    assert "no rounding error is bounded" in found.meaning
+    assert found.undecided == 2 + 6
+
+
+def test_hidden_tokens_are_seen_by_no_row():
+    """Two prompts that differ in hidden tokens alone are one class where their own tokens are equal."""
+    network = Transformer(np.eye(2), None, (attention(hidden=(1,), sink=np.zeros(1)),), 4, "float64")
+    stream = enclose(network, [np.array([[1, 1, 0], [1, 0, 0], [0, 0, 0]])], FLOAT64)
+    assert np.allclose(stream.x.center[stream.places[0][:, -1], 0], [1 / 2, 2 / 3, 3 / 4])
+    with pytest.raises(NetworkError, match="sees no token at all"):
+        enclose(Transformer(np.eye(2), None, (attention(hidden=(1,)),), 4), [np.array([[1, 0]])], FLOAT64)
+
+
+def test_what_a_mask_or_a_zero_map_throws_away_is_left_out():
+    masked = Residual((attention(), Mask("out", np.zeros(2, bool), np.array([0.5, 0.25]))))
+    zeroed = Residual((attention(), Affine(np.zeros((2, 2)), np.array([1.0, 0.0]))))
+    network = Transformer(np.eye(2), None, (masked, zeroed), 8)
+    steps = needed(network)
+    assert all(len(step.steps) == 1 and isinstance(step.steps[0], Affine) for step in steps)
+    stream = enclose(network, [np.array([[0, 1, 0, 0]])], FLOAT32)
+    assert np.allclose(stream.x.center[stream.places[0][0]], np.eye(2)[[0, 1, 0, 0]] + [1.5, 0.25])
+    assert len(stream.x) == 2
+
+
+def test_assumptions_name_the_kernels_that_are_used():
+    plain = assumption(counting().network)
+    assert operations.TANH not in plain
+    assert operations.SPARSEMAX not in plain
+    steps = (attention(weighting="sparsemax"), Activation("gelu_tanh"))
+    said = assumption(Transformer(np.eye(2), None, steps, 4))
+    assert operations.TANH in said
+    assert operations.SPARSEMAX in said
+
+
+@pytest.mark.parametrize(
+    ("readout", "center", "least"),
+    [
+        (Argmax(AB, (0, 1)), [1.0, 0.75], 0.125),
+        (TokenSet(AB, (0, 1)), [0.125, -3.0], 0.125),
+        (Rounded(0), [0.375, 9.0], 0.125),
+    ],
+)
+def test_a_label_is_given_exactly_where_the_bound_is_below_the_margin(readout, center, least):
+    for radius, is_given in ((0.99 * least, True), (least, False), (np.inf, False)):
+        logits = Ball(np.array([center]), np.array([[radius, radius]]))
+        labels, margins = read_bounds(readout, logits)
+        assert (labels[0] != UNDECIDED) == is_given
+        assert (margins[0] > 0) == is_given

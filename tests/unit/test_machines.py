@@ -1,0 +1,106 @@
+"""Automata learned from labels: small, exact where they claim to be, readable, and read back as they were printed."""
+
+import numpy as np
+import pytest
+from pysmt.environment import Environment
+
+from cegis import Domain, Found, Statistics, Stopped
+from dsl.program import Program
+from tasks.enumerating import Answers, Enumeration
+from tasks.formats import Question, from_callable
+from tasks.machines import Machine, filled, learned, machine_program, readable
+from tasks.readout import UNDECIDED
+from tasks.subject import Subject
+
+UNFINISHED = Stopped("time limit", None, (), Statistics(0, 0, 0, 0.0, 0.0, 0.0))
+
+
+def subject(function, names, domain=None):
+    """The labels ``function`` gives to sequences over a and b; None is no label."""
+    domain = domain or Domain(("a", "b"), 0, 7)
+    box = from_callable(
+        lambda ids: np.zeros((len(ids), len(names))),
+        vocabulary=("a", "b", "<s>"), outputs=names, longest=12,
+        question=Question(alphabet=("a", "b"), prefix=("<s>",), readout="argmax"),
+    )  # fmt: skip
+    parts = []
+    for length in domain.lengths:
+        rows = domain.sequences(length)
+        said = [function("".join(domain.words(row))) for row in rows]
+        labels = np.array([UNDECIDED if label is None else names.index(label) for label in said], np.int64)
+        parts.append(Answers(rows, labels, np.where(labels == UNDECIDED, -1.0, 1.0)))
+    return Subject.of(Enumeration(box, domain, "float64", tuple(parts), 0, 0.0, 0.0))
+
+
+LANGUAGES = {
+    "length modulo 5": (lambda w: str(len(w) % 5), tuple("01234"), 5),
+    "depth to 3": (lambda w: str(depth(w)), tuple("0123"), 4),
+    "ends alike": (lambda w: "yes" if w[:1] == w[-1:] else "no", ("yes", "no"), 5),
+    "last is a": (lambda w: "yes" if w.endswith("a") else "no", ("yes", "no"), 2),
+    "always": (lambda w: "yes", ("yes", "no"), 1),
+}
+
+
+def depth(word):
+    level = 0
+    for token in word:
+        level = min(level + 1, 3) if token == "a" else max(level - 1, 0)
+    return level
+
+
+@pytest.mark.parametrize("name", LANGUAGES)
+def test_a_finite_state_behaviour_is_learned_exactly_and_its_text_reads_back(name):
+    function, names, states = LANGUAGES[name]
+    asked = subject(function, names)
+    found = machine_program(asked, UNFINISHED)
+    assert isinstance(found, Found)
+    assert learned(asked).states == states
+    text = found.program.source("automaton")
+    assert Program.parse(text, found.program.grammar) == found.program
+    scope: dict = {}
+    exec(text, scope)
+    for word in asked.enumeration.domain:
+        assert scope["automaton"](list(word)) == function("".join(word)) == found.program(word)
+
+
+def test_counters_are_written_as_arithmetic():
+    text = machine_program(subject(*LANGUAGES["depth to 3"][:2]), UNFINISHED).program.source("f")
+    assert "min(state + 1, 3)" in text
+    assert "max(state - 1, 0)" in text
+    assert "(state + 1) % 5" in machine_program(
+        subject(*LANGUAGES["length modulo 5"][:2]), UNFINISHED
+    ).program.source("f")  # fmt: skip
+
+
+def test_what_needs_more_states_than_are_few_is_left_as_it_was():
+    def mirrored(word):
+        return "yes" if word == word[::-1] else "no"
+
+    assert machine_program(subject(mirrored, ("yes", "no"), Domain(("a", "b"), 0, 9)), UNFINISHED) is UNFINISHED
+
+
+def test_sequences_without_a_label_or_outside_the_domain_do_not_matter():
+    found = machine_program(subject(lambda w: None if "bb" in w else str(len(w) % 2), ("0", "1")), UNFINISHED)
+    assert isinstance(found, Found)
+    assert learned(subject(lambda w: None if "bb" in w else str(len(w) % 2), ("0", "1"))).states == 2
+
+
+def test_free_entries_are_filled_so_that_the_step_is_short():
+    assert filled((1, -1, 2)) == (1, 2, 2)
+    assert filled((-1, -1)) == (0, 1)
+    assert filled((2, 0, 1, -1)) == (2, 0, 1, 0)
+    assert readable([[1], [0]], [0, 1]) == Machine(((1, 0),), (0, 1))
+
+
+def test_the_formula_is_the_machine():
+    environment = Environment()
+    manager = environment.formula_manager
+    asked = subject(*LANGUAGES["depth to 3"][:2])
+    program = machine_program(asked, UNFINISHED).program
+    signature = program.grammar.sequences
+    for word in (("a", "a", "b"), ("b",), ("a", "b", "a", "a", "a", "a", "b")):
+        symbols = signature.symbols(manager, len(word))
+        stands = {s: manager.Bool(t == here) for row, here in zip(symbols.at, word, strict=True)
+                  for s, t in zip(row, "ab", strict=True)}  # fmt: skip
+        formula = environment.substituter.substitute(program.encode(symbols), stands)
+        assert signature.answer(environment.simplifier.simplify(formula).constant_value()) == program(word)
