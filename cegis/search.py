@@ -117,13 +117,16 @@ class PointSearch:
         while True:
             before = self._bank.candidates
             self._bank.grow(self._level, lambda: stop() or (bool(self._joined) and self._is_impatient()))
+            if stop():
+                return Stopped("time limit")
             choice = self._cheapest(stop)
             is_full = self._is_full()
             if choice is not None and (choice.cost <= self._level or is_full or self._is_impatient()):
                 failed = self._failed(choice.term)
                 if not failed:
                     return Solution({self._function: Program(choice.term, self._grammar)}, "enumeration")
-                self._learn(failed)
+                if not stop():
+                    self._learn(failed)
                 continue
             if stop():
                 return Stopped("time limit")
@@ -164,7 +167,7 @@ class PointSearch:
             self._asked = self._bank.candidates
             self._joined = list(self._harvested(stop))
             sources = (self._goals, self._inverses) if self._joined else (self._trees, self._goals, self._inverses)
-            self._joined += [choice for source in sources for choice in source(stop)]
+            self._joined += [choice for source in sources if not stop() for choice in source(stop)]
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
