@@ -9,10 +9,7 @@ From the library: ``python own_dsl.py``. From the command line, in the folder of
 # ----------------------------------------------------------------------------------------------------------------
 import numpy as np
 
-from dsl.grammar import Grammar, Production
-from dsl.operators import INT, Operator
-from dsl.scalars import ScalarSignature, variable
-from dsl.theory import find, literal
+from cegis import INT, Grammar, Operator, Production, ScalarSignature, find, literal, variable
 
 MONUS = Operator(
     "monus",
@@ -41,15 +38,12 @@ def main() -> None:
     """The distance of two numbers, as the simplest function of the language that distance.sl allows."""
     from pathlib import Path
 
-    from backends import get
-    from cegis.agreement import check_operators
-    from cegis.solving import solve
-    from cegis.sygus import read
+    from cegis import check_operators, read_sygus, synthesize
 
     for disagreement in check_operators(GRAMMAR):
         print(disagreement)  # nothing here, as the readings of every operator agree
-    problem = read(Path(__file__).with_name("distance.sl"))
-    outcome = solve(problem.spec, {"distance": GRAMMAR}, backend=get("z3"))
+    problem = read_sygus(Path(__file__).with_name("distance.sl"))
+    outcome = synthesize(problem.spec, GRAMMAR, verifier="z3")
     print(outcome.program.source())
 
 
