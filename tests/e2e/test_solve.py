@@ -3,7 +3,10 @@
 from __future__ import annotations
 
 import json
+import re
 import textwrap
+import threading
+import time
 
 import pytest
 
@@ -117,6 +120,24 @@ def test_operators_can_be_left_out(solve):
     code, _, err = solve(MAX, "--operators", "ite,max")
     assert (code, err) == (2, "distill: the grammar has no operator 'max'; it has +, -, <=, ite, not\n")
     assert solve(MAX, "--operators", "+", "--time-limit", "1")[0] == 1
+
+
+@pytest.mark.needs("z3")
+def test_a_long_search_says_how_far_it_is(solve, monkeypatch):
+    monkeypatch.setattr("cegis.loop.TELL_SECONDS", 0.1)
+    monkeypatch.setattr("tasks.solve_progress.SECONDS", 0.1)
+    code, _, err = solve(MAX, "--operators", "+", "--time-limit", "1")
+    assert code == 1
+    assert re.search(r"^  \d+ s: cost \d+, [\d,]+ candidates \([\d,]+ per second\), [\d,]+ MiB$", err, re.MULTILINE)
+    assert solve(MAX, "--operators", "+", "--time-limit", "1", "--quiet")[2] == ""
+
+
+@pytest.mark.needs("z3")
+def test_one_limit_ends_everything(solve):
+    began = time.monotonic()
+    assert solve(MAX, "--operators", "+", "--time-limit", "0.5", "--searcher", "cvc5", "--searcher", "horn")[0] == 1
+    assert time.monotonic() - began < 8
+    assert not [thread for thread in threading.enumerate() if thread.name in SEARCHERS]
 
 
 OWN_GRAMMAR = """
