@@ -185,10 +185,15 @@ def _label(
 
 
 def _rule(subject: Subject, outcome: Outcome, seconds: float, seed: int) -> Rule | None:
+    """A rule; beside a program that is exact, only one of half its size that is wrong on one input in a hundred."""
     program = rule(subject, seconds=seconds / 2, seed=seed)
-    if program is None or (isinstance(outcome, Found) and program.size * 2 > outcome.program.size):
+    if program is None:
         return None
     exceptions = subject.exceptions(program)
+    if isinstance(outcome, Found) and (
+        program.size * 2 > outcome.program.size or len(exceptions) > 0.01 * subject.size
+    ):
+        return None
     return Rule(program, exceptions, region(subject, program, seconds=seconds / 2, seed=seed))
 
 

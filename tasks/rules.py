@@ -27,6 +27,7 @@ MOST_CANDIDATES = 600_000
 DEEPEST = 9  # the cost up to which terms are built
 TRIED = 40  # terms compared with every label
 CONJUNCTS = 3
+WORTH = 0.9  # a flag that leaves out less than a tenth is not worth reading
 USEFUL = 0.1  # share of inputs: a rule that is wrong on more says nothing
 NAMES = ("right", "may differ")
 
@@ -71,48 +72,43 @@ def region(subject: Subject, program: Program, *, seconds: float, seed: int = 0)
     bank = _grown(among.grammar, batch.joined(others), seconds, seed)
     values = bank.stores["Flag"].values
     rows = np.flatnonzero(values[:, : batch.examples].all(axis=1))
-    covered = values[rows, batch.examples :].sum(axis=1)
-    flags = [bank.term("Flag", int(rows[n])) for n in np.argsort(covered, kind="stable")[: 4 * TRIED]]
-    return _narrowed(among, _holding(among, flags, wrong), right)
+    flags = _narrowing(bank, rows, values[rows, batch.examples :], lambda flag: _holds(flag, among, wrong))
+    return _region(among, flags) if flags else None
 
 
-def _holding(
-    among: Subject, flags: list[Term], wrong: tuple[NDArray[np.bool_], ...]
-) -> list[tuple[Term, list[NDArray[np.bool_]]]]:
-    """The flags that are true of every exception, with their values everywhere."""
-    found = []
-    for flag in flags:
-        values = [_values(flag, part) for part in among.parts]
-        if all(value[is_wrong].all() for value, is_wrong in zip(values, wrong, strict=True)):
-            found.append((flag, values))
-    return found
-
-
-def _narrowed(
-    among: Subject, flags: list[tuple[Term, list[NDArray[np.bool_]]]], right: tuple[NDArray[np.bool_], ...]
-) -> Region | None:
-    """The conjunction of a few flags, each of which leaves out as many inputs as possible."""
+def _narrowing(
+    bank: Bank, rows: NDArray[np.int64], covers: NDArray[np.bool_], holds: Callable[[Term], bool]
+) -> list[Term]:
+    """A few flags that hold of every exception, each of which leaves out as many sampled others as possible."""
     chosen: list[Term] = []
-    inside = list(right)
+    inside = np.ones(covers.shape[1], bool)
     for _ in range(CONJUNCTS):
-        sizes = [
-            sum(int((value & still).sum()) for value, still in zip(values, inside, strict=True)) for _, values in flags
-        ]
-        before = sum(int(still.sum()) for still in inside)
-        if not sizes or min(sizes) > 0.9 * before:
-            break
-        flag, values = flags[int(np.argmin(sizes))]
-        chosen.append(flag)
-        inside = [value & still for value, still in zip(values, inside, strict=True)]
-    if not chosen:
-        return None
+        covered = (covers & inside).sum(axis=1)
+        for n in np.argsort(covered, kind="stable")[:TRIED]:
+            if covered[n] > WORTH * inside.sum():
+                return chosen
+            flag = bank.term("Flag", int(rows[n]))
+            if holds(flag):
+                chosen.append(flag)
+                inside &= covers[n]
+                break
+    return chosen
+
+
+def _holds(flag: Term, among: Subject, wrong: tuple[NDArray[np.bool_], ...]) -> bool:
+    """Whether the flag is true of every exception."""
+    return all(_values(flag, part)[is_wrong].all() for part, is_wrong in zip(among.parts, wrong, strict=True))
+
+
+def _region(among: Subject, flags: list[Term]) -> Region:
+    """The inputs of which every flag is true."""
     grammar = among.grammar
-    both = _operator(grammar, "and")
-    condition = reduce(lambda one, other: both(one, other), chosen)
-    labels = [_operator(grammar, f"label {name!r}")() for name in NAMES]
-    program = Program(_operator(grammar, "choose")(condition, labels[1], labels[0]), grammar)
-    exceptions = sum(int((part.expected == 1).sum()) for part in among.parts)
-    return Region(program, exceptions + sum(int(still.sum()) for still in inside))
+    both, choose = _operator(grammar, "and"), _operator(grammar, "choose")
+    condition = reduce(lambda one, other: both(one, other), flags)
+    certain, unsure = (_operator(grammar, f"label {name!r}")() for name in NAMES)
+    program = Program(choose(condition, unsure, certain), grammar)
+    inside = sum(int((_values(condition, part) & (part.expected >= 0)).sum()) for part in among.parts)
+    return Region(program, inside)
 
 
 def _grown(grammar: Grammar, batch: SequenceBatch, seconds: float, seed: int) -> Bank:
@@ -158,6 +154,8 @@ def _wrong(program: Program, part: Part) -> NDArray[np.bool_]:
 
 
 def _values(flag: Term, part: Part) -> NDArray[np.bool_]:
+    if not part.batch.examples:
+        return np.zeros(0, bool)
     return np.broadcast_to(np.asarray(flag.evaluate(part.batch), bool), (part.batch.examples,))
 
 

@@ -1,0 +1,122 @@
+"""What is said of a network whose labels are known: exact programs, complete exceptions, rules with their regions."""
+
+import numpy as np
+import pytest
+
+from cegis import Differs, Domain, Found, Rung, Valid
+from tasks.enumerating import enumerate_domain
+from tasks.explaining import explain, usual_domain
+from tasks.explanation import explanation_json, explanation_text, verdict
+from tasks.formats import Loaded, Question, from_callable
+from tasks.network import NetworkError
+from tasks.readout import Argmax, Rounded
+from tasks.rules import region, rule
+from tasks.subject import Subject
+from tasks.transformer import Affine, Attention, Transformer
+
+AB = ("a", "b")
+
+
+def mean_of_tokens(columns, readout, alphabet=AB, causal=True):
+    """A network without positions: ``columns`` of the shares of the tokens seen."""
+    size = len(alphabet)
+    zero = (Affine(np.zeros((1, size))),)
+    attention = Attention(zero, zero, (Affine(np.eye(size)),), 1, 1.0, causal=causal)
+    network = Transformer(np.eye(size), None, (attention, Affine(np.array(columns, float))), 8, "float64")
+    return Loaded("shares", "test", network, alphabet, (), (), Domain(alphabet, 1, 5), readout)
+
+
+def black_box(wrong=()):
+    """Whether a sequence of six ends in b, but for some sequences."""
+
+    def network(ids):
+        ends = ids[:, -1] == 1
+        flipped = np.array(["".join(AB[n] for n in row) in wrong for row in ids])
+        return np.where((ends ^ flipped)[:, None], [0.0, 1.0], [1.0, 0.0])
+
+    return from_callable(network, vocabulary=AB, outputs=("no", "yes"), longest=6, question=Question(lengths=(6, 6)))
+
+
+def test_a_share_at_every_position_becomes_a_program_of_places():
+    loaded = mean_of_tokens([[1.0, 0.0]], Rounded(0, denominator=5, position="every"))
+    found = explain(loaded, seconds=20)
+    assert found.is_proved
+    assert found.program(("a", "b", "a"), 2) == "0.6666666666666666"
+    assert found.program(("b", "a"), 0) == "0.0"
+    assert "pairs of a sequence and a place" in verdict(found)
+
+
+def test_only_a_bounded_network_is_ever_proved():
+    found = explain(black_box(), seconds=20)
+    assert isinstance(found.outcome, Found)
+    assert (found.is_exact, found.is_proved) == (True, False)
+    assert verdict(found).startswith("AGREES (rung tested, not proved)")
+    assert all(claim.rung == Rung.TESTED for claim in found.outcome.claims)
+    said = explanation_json(found)
+    assert (said["proved"], said["rung"]) == (False, "tested")
+    assert "PROVED" not in explanation_text(found)
+    assert "proved" not in said["program"]
+
+
+def test_exceptions_are_complete_and_the_rule_is_right_outside_its_region():
+    wrong = ("aaaaaa", "aabaab", "bbbbbb")
+    found = explain(black_box(wrong), seconds=3)
+    subject = found.subject
+    short = rule(subject, seconds=10)
+    differs = {
+        word
+        for word in found.domain
+        if short(word) != ("yes" if (word[-1] == "b") != ("".join(word) in wrong) else "no")
+    }
+    assert {e.inputs for e in subject.exceptions(short)} == differs
+    assert 0 < len(differs) <= 3
+    where = region(subject, short, seconds=10)
+    inside = [word for word in found.domain if where.program(word) == "may differ"]
+    assert len(inside) == where.inside < 64
+    assert differs <= set(inside)
+
+
+def test_a_network_that_is_right_everywhere_needs_no_region():
+    found = explain(black_box(), seconds=20)
+    assert found.rule is None
+    assert region(found.subject, found.program, seconds=5) is None
+
+
+def test_a_program_that_differs_says_where_and_never_more_than_it_knows():
+    noise = {f"{n:06b}".replace("0", "a").replace("1", "b") for n in np.random.default_rng(1).permutation(64)[:6]}
+    found = explain(black_box(noise), seconds=2)
+    if isinstance(found.outcome, Differs):
+        assert len(found.exceptions) == sum(
+            found.program(w) != found.subject.names[int(found.subject.parts[0].expected[n])]
+            for n, w in enumerate(found.domain)
+        )
+        assert "differs on exactly" in verdict(found)
+    else:
+        assert isinstance(found.subject.check(found.program), Valid)
+
+
+def test_inputs_without_a_label_are_neither_right_nor_wrong():
+    loaded = mean_of_tokens([[1.0, 0.0], [0.0, 1.0]], Argmax(("a", "b"), (0, 1)))
+    found = explain(loaded, seconds=20)
+    assert found.subject.undecided == 2 + 6
+    assert (found.is_exact, found.is_proved) == (True, False)
+    assert "8 have no label" in verdict(found)
+
+
+def test_a_network_of_ties_alone_is_refused():
+    loaded = mean_of_tokens([[1.0, 0.0], [1.0, 0.0]], Argmax(("a", "b"), (0, 1)))
+    with pytest.raises(NetworkError, match="no sequence has a label"):
+        explain(loaded, seconds=5)
+
+
+def test_the_usual_domain_is_as_long_as_can_be_listed():
+    loaded = mean_of_tokens([np.arange(26.0)], Rounded(0), alphabet=tuple("abcdefghijklmnopqrstuvwxyz"))
+    assert (loaded.domain.max_length, usual_domain(loaded).max_length) == (5, 3)
+
+
+def test_a_margin_turns_noise_into_no_label():
+    loaded = mean_of_tokens([[1.0, 0.0], [0.999, 0.0]], Argmax(("a", "b"), (0, 1)))
+    labels = enumerate_domain(loaded, Domain(AB, 1, 3))
+    assert Subject.of(labels, 0.0).size > 0
+    with pytest.raises(NetworkError, match="smaller margin"):
+        Subject.of(labels, 0.01)
