@@ -83,6 +83,13 @@ class FormulaBudget(Budget):
 
 
 @runtime_checkable
+class Avoids(Protocol):
+    """A search that can go on without what made a candidate undecidable in time; False says that it cannot."""
+
+    def avoid(self, candidate: Any, /) -> bool: ...
+
+
+@runtime_checkable
 class ListsExceptions(Protocol):
     """A verifier that can list everything a program gets wrong, but for what is ``undecided``."""
 
@@ -106,6 +113,7 @@ class Loop:
     search_seconds: float = 0.0
     check_seconds: float = 0.0
     peak_mb: float = 0.0
+    undecided: outcome.Stopped[Any] | None = None  # a candidate that the verifier could not decide
     told: float = 0.0  # when progress was last told
 
     def run(self, examples: Iterable[tuple[Any, Any]] = ()) -> Outcome[Any]:
@@ -123,7 +131,9 @@ class Loop:
                 case Valid(claims, notes):
                     return Found(candidate, claims, notes, self._statistics())
                 case Unknown(reason, claims):
-                    return outcome.Stopped(reason, candidate, claims, self._statistics())
+                    self.undecided = outcome.Stopped(reason, candidate, claims, self._statistics())
+                    if self._is_late() or not (isinstance(self.search, Avoids) and self.search.avoid(candidate)):
+                        return self.undecided
                 case Counterexample(inputs, expected, _):
                     inputs = tuple(inputs)
                     if any(inputs == known for known, _ in self.examples):
@@ -181,6 +191,9 @@ class Loop:
                 return Differs(best, exceptions, why, self._statistics(), lister.undecided)
         if reason is None:
             return outcome.Exhausted(tuple(self.examples), self._statistics())
+        if self.undecided is not None:
+            why = f"{self.undecided.reason}; then {reason}"
+            return outcome.Stopped(why, self.undecided.program, self.undecided.claims, self._statistics())
         return outcome.Stopped(reason, self.tried[-1] if self.tried else None, (), self._statistics())
 
     def _statistics(self, searching: float = 0.0) -> Statistics:

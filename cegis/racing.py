@@ -19,7 +19,7 @@ from typing import Any, Protocol
 from cegis.domain import DomainError
 from cegis.exhaustion import is_exhausted
 from cegis.formula import FormulaSpec, Function, subterms
-from cegis.loop import Search
+from cegis.loop import Avoids, Search
 from cegis.refutation import holds
 from cegis.sampling import sample
 from cegis.solution import Solution
@@ -140,6 +140,10 @@ class Racing:
     @property
     def level(self) -> int:
         return self.own.level
+
+    def avoid(self, solution: Solution) -> bool:
+        """Whether our own search goes on without what made ``solution`` too hard to decide."""
+        return isinstance(self.own, Avoids) and self.own.avoid(solution)
 
     def observe(self, inputs: Any, expected: Any) -> None:
         """Take a valuation at which a candidate failed: nothing that fails there is proposed again."""

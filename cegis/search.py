@@ -24,18 +24,19 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.chain import chain
-from cegis.formula import FormulaSpec, Function
+from cegis.formula import FormulaSpec, Function, subterms
 from cegis.harvest import harvest
 from cegis.loop import Budget
 from cegis.points import Points
 from cegis.sampling import nearby, sample
 from cegis.solution import Solution
+from cegis.sygus.productions import restricted
 from dsl.bank import Bank
 from dsl.conditionals import conditionals, join
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.inverses import goal_match
-from dsl.operators import STRING, Term
+from dsl.operators import STRING, GrammarError, Term
 from dsl.program import Program
 from dsl.rows import Rows
 from dsl.scalars import Value
@@ -52,6 +53,7 @@ TRUSTING = 5  # refuted candidates after which harvested values are joined as th
 LEARNT = 4  # tests learnt from one failure in the pool
 RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
 CHUNK = 4_000_000  # values judged at once
+HARD = frozenset({"*", "div", "mod", "bvmul", "bvudiv", "bvurem", "bvsdiv", "bvsrem", "bvsmod"})  # for solvers
 Stop = Callable[[], bool]
 
 
@@ -79,17 +81,22 @@ class PointSearch:
         valuations: Sequence[tuple[Value, ...]] = (),
     ) -> None:
         (self._function,) = spec.functions
-        self._spec, self._grammar, self._budget = spec, grammar, budget
+        self._spec, self._home, self._grammar, self._budget = spec, grammar, grammar, budget
         self._pool, self.points = Points(spec), Points(spec)
         self._pool.add_ground()
         self._pool.add(sample(spec, POOL, seed=seed))
         for place, valuation in enumerate(valuations):
             self._pool.add([valuation, *nearby(spec, valuation, NEARBY, seed=place)])
-        self._bank = Bank(grammar, seed=seed, max_memory_mb=budget.memory_mb)
-        self._level, self._asked, self._refuted = 0, -1, 0
-        self._joined: list[Choice] = []
+        self._seed, self._avoided = seed, frozenset[str]()
+        self._refuted = 0
+        self._start_afresh()
         self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
+
+    def _start_afresh(self) -> None:
+        self._bank = Bank(self._grammar, seed=self._seed, max_memory_mb=self._budget.memory_mb)
+        self._level, self._asked = 0, -1
+        self._joined: list[Choice] = []
 
     @property
     def candidates(self) -> int:
@@ -112,6 +119,24 @@ class PointSearch:
         self._widen(known)
         self._pool.add(nearby(self._spec, inputs, NEARBY, seed=self._pool.tests))
 
+    def avoid(self, solution: Solution) -> bool:
+        """Start again without the multiplications and divisions of a solution that could not be decided.
+
+        False where it has none, or where nothing is left without them.
+        """
+        names = hard_operators(solution)
+        kept = {p.operator.name for p in self._grammar.productions if p.arguments} - names
+        try:
+            grammar = restricted(self._grammar, kept) if names else self._grammar
+        except GrammarError:
+            return False
+        if not names:
+            return False
+        self._avoided, self._grammar = self._avoided | names, grammar
+        self._start_afresh()
+        self._widen(0)
+        return True
+
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
         """The simplest candidate known that passes every test."""
         while True:
@@ -124,7 +149,7 @@ class PointSearch:
             if choice is not None and (choice.cost <= self._level or is_full or self._is_impatient()):
                 failed = self._failed(choice.term)
                 if not failed:
-                    return Solution({self._function: Program(choice.term, self._grammar)}, "enumeration")
+                    return Solution({self._function: Program(choice.term, self._home)}, "enumeration")
                 if not stop():
                     self._learn(failed)
                 continue
@@ -133,7 +158,7 @@ class PointSearch:
             if is_full:
                 return Stopped(self._limit())
             if choice is None and self._bank.candidates == before and self._is_saturated():
-                return Exhausted()
+                return Stopped(f"nothing without {', '.join(sorted(self._avoided))}") if self._avoided else Exhausted()
             self._level += 1
 
     # --- tests --------------------------------------------------------------------------------------------------
@@ -288,6 +313,12 @@ class PointSearch:
         deepest = max((cost for store in self._bank.stores.values() for cost in store.costs), default=0)
         reach = max(p.cost + len(p.arguments) * deepest for p in self._grammar.productions)
         return self._level > 0 and self._bank.pending(max(reach, self._level + 1)) == 0
+
+
+def hard_operators(solution: Solution) -> frozenset[str]:
+    """The operators of a solution that make it hard to decide: what is multiplied or divided."""
+    terms = (program.term for program in solution.programs.values())
+    return HARD & {inner.operator.name for term in terms for inner in subterms(term)}
 
 
 def _at(term: Term, points: Points, function: Function) -> NDArray[Any]:

@@ -22,7 +22,7 @@ from cegis.points import Points
 from cegis.polishing import polish
 from cegis.racing import Problem, Racing, Searcher
 from cegis.refutation import Refutation, logic_of
-from cegis.search import PointSearch
+from cegis.search import PointSearch, hard_operators
 from cegis.solution import Solution
 from cegis.stepwise import StepwiseSearch, is_stepwise
 from cegis.telling import telling
@@ -37,6 +37,7 @@ from dsl.sequences import SequenceSignature
 Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
+SHARE = 0.1  # of the time left, for deciding a solution that multiplies or divides; then others are looked for
 LEAST_SECONDS = 0.001  # what a solver is given when time is up
 
 
@@ -137,7 +138,7 @@ class _Run:
         started, budget = time.perf_counter(), self._left()
         with self._verifying(problem.spec) as verifier:
             with Racing(_own(problem, self.backend, budget, self.seed), self.searchers, problem) as search:
-                timely = Timely(verifier, self.end)
+                timely = Timely(verifier, self.end, SHARE)
                 outcome = Loop(search, timely, budget, self.on_event, self.on_progress).run()
             outcome = _with_failures(outcome, [str(error) for error in search.errors])
             return outcome if not isinstance(outcome, Found) else self._polished(outcome, problem, verifier, started)
@@ -178,14 +179,16 @@ class _Run:
 
 @dataclass(frozen=True)
 class Timely:
-    """A verifier whose solver is given the time until ``end``, and no more."""
+    """A verifier whose solver is given the time until ``end``; a ``share`` of it where a solution can be avoided."""
 
     verifier: Verifier[Solution]
     end: float | None
+    share: float = 1.0
 
     def check(self, solution: Solution, /) -> Verdict:
         if isinstance(self.verifier, Refutation) and self.end is not None:
-            self.verifier.seconds = max(LEAST_SECONDS, self.end - time.perf_counter())
+            share = self.share if hard_operators(solution) else 1.0
+            self.verifier.seconds = max(LEAST_SECONDS, share * (self.end - time.perf_counter()))
         return self.verifier.check(solution)
 
 

@@ -123,8 +123,7 @@ class Term:
         return (
             isinstance(other, Term)
             and self._hash == other._hash
-            and self.operator == other.operator
-            and self.arguments == other.arguments
+            and (self.operator, self.arguments) == (other.operator, other.arguments)  # identity first, unlike a == b
         )
 
     def __hash__(self) -> int:
