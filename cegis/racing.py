@@ -8,6 +8,7 @@ search, which looks for the smallest, has had its share of time.
 
 from __future__ import annotations
 
+import math
 import queue
 import threading
 import time
@@ -32,6 +33,7 @@ from dsl.theory import find, literal
 
 Stop = Callable[[], bool]
 POLL_SECONDS = 0.02
+PROOF_SECONDS = 1.0  # what is left for proving an outside answer
 END_SECONDS = 5.0  # what a searcher has to end once it is told to
 AHEAD = 16  # answers of other searchers that wait to be looked at
 SAMPLES = 100  # valuations at which a grammar must fail before it is called exhausted
@@ -115,17 +117,23 @@ class Searcher(Protocol):
 
 @dataclass
 class Racing:
-    """``own`` beside ``others``, each on ``problem``; ``patience`` is how many seconds an outside answer waits."""
+    """``own`` beside ``others``, each on ``problem``.
+
+    An outside answer waits twice as many seconds as it took to come, within ``patience``, and not beyond ``end`` (by
+    ``time.monotonic``) less the time for a proof.
+    """
 
     own: Search
     others: tuple[Searcher, ...]
     problem: Problem
-    patience: float = 1.0
+    patience: tuple[float, float] = (1.0, 4.0)
+    end: float = math.inf
     _answers: queue.Queue[Solution] = field(default_factory=lambda: queue.Queue(AHEAD), init=False)
     _ready: list[Solution] = field(default_factory=list, init=False)
     _seen: list[tuple[Any, ...]] = field(default_factory=list, init=False)
     _threads: list[threading.Thread] = field(default_factory=list, init=False)
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
+    _began: float = field(default_factory=time.monotonic, init=False)
     _arrived: float = field(default=0.0, init=False)
     errors: list[Exception] = field(default_factory=list, init=False)  # of other searchers
 
@@ -193,7 +201,9 @@ class Racing:
 
     def _is_due(self) -> bool:
         self._collect()
-        return bool(self._ready) and time.monotonic() > self._arrived + self.patience
+        least, most = self.patience
+        due = self._arrived + min(max(least, 2 * (self._arrived - self._began)), most)
+        return bool(self._ready) and time.monotonic() > min(due, self.end - PROOF_SECONDS)
 
     def _collect(self) -> None:
         for _ in range(self._answers.qsize()):

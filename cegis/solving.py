@@ -8,6 +8,7 @@ once more as a whole: the claim is about the specification that was asked.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -137,7 +138,8 @@ class _Run:
         """One component: its loop, and a smaller solution."""
         started, budget = time.perf_counter(), self._left()
         with self._verifying(problem.spec) as verifier:
-            with Racing(_own(problem, self.backend, budget, self.seed), self.searchers, problem) as search:
+            end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
+            with Racing(_own(problem, self.backend, budget, self.seed), self.searchers, problem, end=end) as search:
                 timely = Timely(verifier, self.end, SHARE)
                 outcome = Loop(search, timely, budget, self.on_event, self.on_progress).run()
             outcome = _with_failures(outcome, [str(error) for error in search.errors])

@@ -32,6 +32,8 @@ from cegis import (
     synthesize,
 )
 from cegis import Exhausted as Infeasible
+from cegis.racing import Problem, Racing
+from dsl import enumeration
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, INT
 from dsl.program import Program
@@ -219,3 +221,32 @@ def test_every_public_name_is_there_and_the_import_leaves_out_what_only_formulas
     with pytest.raises(AttributeError, match="no attribute 'nothing'"):
         cegis.nothing  # noqa: B018
     assert cegis.BOOL == BOOL
+
+
+@dataclass(frozen=True)
+class Asleep:
+    """A search of our own that never ends by itself."""
+
+    candidates: int = 0
+    memory_mb: float = 0.0
+    level: int = 0
+
+    def propose(self, stop):
+        while not stop():
+            time.sleep(0.005)
+        return enumeration.Stopped("told to stop")
+
+    def observe(self, inputs, expected):
+        """Nothing to learn."""
+
+
+@pytest.mark.parametrize(("patience", "end"), [((0.3, 0.4), 60.0), ((30.0, 40.0), 1.4)], ids=["its time", "the end"])
+def test_an_outside_answer_waits_for_ours_but_is_not_lost_at_the_end(patience, end):
+    a, b = F.signature.variables
+    problem = Problem(SPEC, {F: None}, {F: OPEN})
+    began = time.monotonic()
+    answer = Knowing(of("ite", of("<=", a, b), b, a))
+    with Racing(Asleep(), (answer,), problem, patience=patience, end=began + end) as race:
+        found = race.propose(lambda: False)
+    assert found.searcher == "knowing"
+    assert 0.3 < time.monotonic() - began < 10
