@@ -6,13 +6,15 @@ counterexample after the other. Here every harvested value is given a point of i
 
 from __future__ import annotations
 
+from typing import Any
+
 from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, decide
 from cegis.formula import FormulaSpec
 from cegis.harvest import harvest, single_call
 from cegis.refutation import logic_of
-from dsl.operators import INT
+from dsl.operators import INT, Term
 from dsl.scalars import Value
 
 MOST_VALUES = 24
@@ -34,7 +36,7 @@ def telling(spec: FormulaSpec, backend: Backend, *, seed: int = 0) -> list[tuple
             others = [manager.Not(other) for number, other in enumerate(right) if number != place]
             answer = decide(session, f"telling/{place}", manager.And(one, *others))
             if isinstance(answer, Sat):
-                values = {
+                values: dict[Term, Any] = {
                     argument: answer.model.get(name, 0)
                     for argument, (name, _) in zip(call.arguments, signature.parameters, strict=True)
                 }
