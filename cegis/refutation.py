@@ -203,4 +203,4 @@ def _is_nonlinear(term: Term) -> bool:
     if term.operator.name not in NONLINEAR or len(term.arguments) != 2:
         return False
     changing = [not argument.operator.is_literal for argument in term.arguments]
-    return all(changing) if term.operator.name == "*" else changing[1]
+    return all(changing) if term.operator.name == "*" else changing[1] or term.arguments[1].operator.value == 0

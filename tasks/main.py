@@ -7,6 +7,7 @@ Commands are contributed through the entry point group ``distill.commands`` (``b
 
 from __future__ import annotations
 
+import errno
 import json
 import sys
 from dataclasses import replace
@@ -23,6 +24,7 @@ if TYPE_CHECKING:
 GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
 USUAL_LENGTH = 10
+UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)  # when writing to standard output fails
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 
 
@@ -295,7 +297,10 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo(f"distill: {' '.join(error.format_message().split())}", err=True)
         code = BAD_INPUT
     except (ValueError, RuntimeError, OSError) as error:
-        if not _is_ours(error):
+        if isinstance(error, OSError) and error.errno in UNWRITTEN and error.filename is None:
+            sys.stdout = None  # or Python would try once more
+            error = RuntimeError(f"cannot write the result: {error.strerror}")
+        elif not _is_ours(error):
             raise
         click.echo(f"distill: {' '.join(str(error).split())}", err=True)
         code = BAD_INPUT

@@ -67,7 +67,7 @@ def solve(
     from cegis.sygus import read
     from tasks.solve_progress import telling
 
-    if seconds <= 0 or memory_mb < 1:
+    if not seconds > 0 or memory_mb < 1:
         raise click.ClickException(f"expected positive limits, got {seconds:g} s and {memory_mb} MiB")
     if count is not None and set(searchers) - {OWN}:
         raise click.ClickException("only our own search lists solutions; leave out --searcher, or --solutions")
@@ -177,7 +177,10 @@ def _searcher(name: str, memory_mb: int) -> Searcher:
         known = ", ".join((OWN, *SEARCHERS))
         raise click.ClickException(f"unknown searcher {name!r}; known: {known}, or your own package.module:NAME")
     found = load(name)
-    made = found() if isinstance(found, type) else found
+    try:
+        made = found() if isinstance(found, type) else found
+    except Exception as error:
+        raise click.ClickException(f"making the searcher {name} failed: {type(error).__name__}: {error}") from error
     missing = [attribute for attribute in ("name", "delay", "search") if not hasattr(made, attribute)]
     if missing:
         raise click.ClickException(f"the searcher {name} has no {missing[0]!r}; it needs name, delay and search")
@@ -209,9 +212,15 @@ def _status(outcome: Outcome[Solution]) -> tuple[str, str]:
         case Found():
             return "solved", ""
         case Exhausted(examples=examples):
-            return "infeasible", f"no program of the grammar is right at these {len(examples)} inputs"
+            return "infeasible", _exhausted(len(examples))
         case Stopped(reason=reason) | Differs(reason=reason):
             return "stopped", reason
+
+
+def _exhausted(examples: int) -> str:
+    if not examples:
+        return "no program of the grammar is right"
+    return f"no program of the grammar is right at {'this input' if examples == 1 else f'these {examples} inputs'}"
 
 
 def _json(file: Path, outcome: Outcome[Solution]) -> dict[str, Any]:

@@ -52,6 +52,8 @@ def read(path: str | Path) -> SygusProblem:
     """The problem of a file; raises SygusError, ``file:line:column: ...``, where it is none we can read."""
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
+    except OSError as error:
+        raise SygusError(f"cannot be read: {error.strerror}", 1, 1, str(path)) from None
     except UnicodeDecodeError as error:
         raise SygusError(
             f"expected UTF-8 text, got the byte {error.object[error.start]:#04x}", 1, 1, str(path)
