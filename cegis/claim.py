@@ -43,7 +43,8 @@ class Statement(Protocol):
 class Claim:
     """``program = reference`` on every sequence of ``domain`` (whose lengths are exactly those established).
 
-    ``reference`` names what the program equals; ``semantics`` the arithmetic; ``sequences`` how many the domain holds;
+    ``reference`` names what the program equals; ``semantics`` the arithmetic; ``sequences`` how many the domain holds
+    (those compared one by one, where it has no longest);
     ``detail`` what a reader should also know (margins, assumptions), one sentence or empty.
     """
 
@@ -60,10 +61,13 @@ class Claim:
     def sentence(self) -> str:
         """The claim in one sentence."""
         lengths = f"{self.domain.min_length} to {self.domain.max_length}"
+        how_many = f"{self.sequences:,} "
+        if self.domain.max_length is None:
+            lengths, how_many = f"{self.domain.min_length} or more", ""
         if self.domain.max_length == self.domain.min_length:
             lengths = str(self.domain.min_length)
         limited = f" ({self.domain.constraint.text})" if self.domain.constraint else ""
         return (
-            f"equals {self.reference} on all {self.sequences:,} sequences of length {lengths}{limited}, "
+            f"equals {self.reference} on all {how_many}sequences of length {lengths}{limited}, "
             f"in {self.semantics}; {self.method}"
         )

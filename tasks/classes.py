@@ -108,11 +108,15 @@ class Classes:
             np.asarray(fold.step(state, position, *met))
             for (_, fold), state, met in zip(self.folded.folds, states, hits, strict=True)
         ]
-        after, scale = codes % self.plane + self.base**token, self.plane
+        after, scale = self._counted(codes % self.plane, token), self.plane
         for size, state in zip(self.sizes, (constraint, *moved), strict=True):
             after, scale = after + scale * state, scale * size
         dead = constraint == DEAD
         return np.where(dead, -1, after) if keep else after[~dead]
+
+    def _counted(self, vectors: Ints, token: int) -> Ints:
+        """Vectors of counts after one more ``token``."""
+        return np.asarray(vectors + self.base**token)
 
     def _accepted(self, codes: Ints) -> Ints:
         constraint = self.domain.constraint

@@ -56,7 +56,8 @@ class Fold:
     """A state that starts at 0 and stays below ``states(longest)``.
 
     ``step(state, position, *hits)``: the states after a token at ``position``, where each of ``hits`` says whether the
-    token meets that test of the row. ``value(state, length)``: what the row returns.
+    token meets that test of the row. ``value(state, length)``: what the row returns. Where ``states`` does not grow,
+    only "is the position 0" matters of the position, and nothing of the length.
     """
 
     states: Callable[[int], int]
@@ -74,7 +75,7 @@ class Folded:
     program: Program
 
     def __post_init__(self) -> None:
-        for term in self._terms:
+        for term in self.terms:
             if isinstance(self._row(term), Reading | Fold):
                 if not all(isinstance(self._row(argument), Test) for argument in term.arguments):
                     raise UncountableError(f"counting cannot follow the arguments of the row {term.operator.name!r}")
@@ -86,7 +87,7 @@ class Folded:
     @cached_property
     def folds(self) -> tuple[tuple[Term, Fold], ...]:
         """The different folds of the program, and the terms they are."""
-        found = [(term, self._row(term)) for term in self._terms]
+        found = [(term, self._row(term)) for term in self.terms]
         return tuple((term, row) for term, row in found if isinstance(row, Fold))
 
     @cached_property
@@ -96,12 +97,12 @@ class Folded:
 
     def hits(self, token: int, last: int | None) -> tuple[tuple[bool, ...], ...]:
         """For every fold, which of its tests ``token`` meets in a sequence that ends in ``last``."""
-        return tuple(tuple(token in self._tokens(test, last) for test in term.arguments) for term, _ in self.folds)
+        return tuple(tuple(token in self.tokens(test, last) for test in term.arguments) for term, _ in self.folds)
 
     def evaluate(self, counts: Ints, last: int, length: int, states: tuple[Ints, ...]) -> Values:
         """Values (rows,) of sequences of ``length`` that end in ``last``: counts (rows, letters), states per fold."""
         known = {term: fold.value(state, length) for (term, fold), state in zip(self.folds, states, strict=True)}
-        for term in self._terms:
+        for term in self.terms:
             if term not in known and not term.sort.positional:
                 known[term] = self._value(term, counts, last, known)
         return np.broadcast_to(known[self.program.term], (len(counts),))
@@ -109,7 +110,7 @@ class Folded:
     def _value(self, term: Term, counts: Ints, last: int, known: dict[Term, Values]) -> Values:
         row = self._row(term)
         if isinstance(row, Reading):
-            return row.value(counts, last, *(self._tokens(test, last) for test in term.arguments))
+            return row.value(counts, last, *(self.tokens(test, last) for test in term.arguments))
         try:
             return np.asarray(term.operator.numpy(Unread(len(counts)), *(known[part] for part in term.arguments)))
         except (AttributeError, TypeError, IndexError) as error:
@@ -118,7 +119,8 @@ class Folded:
     def _row(self, term: Term) -> Row | None:
         return self._rows.get((term.operator, term.operator.python))
 
-    def _tokens(self, test: Term, last: int | None) -> Tokens:
+    def tokens(self, test: Term, last: int | None) -> Tokens:
+        """The tokens that meet ``test`` in a sequence that ends in ``last``."""
         row = self._row(test)
         assert isinstance(row, Test)
         return row.tokens if row.tokens is not None else frozenset(() if last is None else (last,))
@@ -128,7 +130,7 @@ class Folded:
         return {(row, row.python): meaning for row, meaning in known_rows(self.program.grammar.sequences.alphabet)}
 
     @cached_property
-    def _terms(self) -> tuple[Term, ...]:
+    def terms(self) -> tuple[Term, ...]:
         """Every different subterm, arguments first."""
         found: dict[Term, None] = {}
         stack = [self.program.term]

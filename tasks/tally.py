@@ -81,6 +81,14 @@ class Tally(Executor):
             parts.append(read_out(self._logits(n, n, last, int(n.sum(axis=1).max()))[0]))
         return np.concatenate([label for label, _ in parts]), np.concatenate([margin for _, margin in parts])
 
+    def ideal(self, low: Reals, high: Reals, last: int) -> tuple[NDArray[np.int8], Reals]:
+        """Labels and margins (boxes,), in real arithmetic, of all counts in boxes [low, high]; high may be infinite."""
+        parts = [(np.zeros(0, np.int8), np.zeros(0))]
+        for start in range(0, len(low), ROWS):
+            rows = slice(start, start + ROWS)
+            parts.append(read_out(self._logits(low[rows], high[rows], last, self.letters)[0]))
+        return np.concatenate([label for label, _ in parts]), np.concatenate([margin for _, margin in parts])
+
     def paint(self, last: int, longest: int, check_time: Callable[[], None]) -> tuple[NDArray[np.int8], float]:
         """The label of every count vector that ends in ``last``, of at most ``longest`` tokens, and the least margin.
 
@@ -129,6 +137,8 @@ class Tally(Executor):
     def _logits(self, low: Reals, high: Reals, last: int, longest: int) -> tuple[Ball, Reals]:
         """Label logits (boxes, labels) over every vector of counts of at most ``longest`` tokens in each box
         [low, high] of (boxes, letters), and how much each count moves the residual stream: (boxes, letters).
+
+        Ideal values are inside whatever ``longest``, and ``high`` may be infinite.
         """
         own = np.full(len(low), last if last < self.letters else len(self._own) - 1)
         x, influence = self._before[own], np.zeros_like(low)
@@ -149,16 +159,27 @@ class Tally(Executor):
             center = self._mean(low, weight, value).sum(axis=0) + bias
             return ball._ball(center, np.broadcast_to(error, center.shape)), np.zeros_like(low)
         corners = (np.arange(2**k)[:, None] >> np.arange(k) & 1).astype(np.bool_)
-        values = np.stack([self._mean(np.where(corner, high, low), weight, value) for corner in corners])
+        values = np.stack([self._corner(low, high, corner, weight, value) for corner in corners])
         least, most = values.min(axis=0).sum(axis=0), values.max(axis=0).sum(axis=0)
         moved = values.sum(axis=1)[:, :, self._circuit.kept[f"{self._live}.attn.resid_delta"]]
         pairs = [np.abs(moved[corners[:, j]] - moved[~corners[:, j]]).sum(axis=(0, 2)) for j in range(k)]
         return ball._ball((least + most) / 2 + bias, (most - least) / 2 + error), np.stack(pairs, axis=1)
 
-    def _mean(self, counts: Reals, weight: Reals, value: Reals) -> Reals:
-        """What each head adds, (heads, rows, d_model), at counts (rows, letters)."""
-        others = np.ones((len(counts), weight.shape[1] - self.letters))  # the prefix and the sink, once each
-        shares = weight[:, None] * np.concatenate([counts, others], axis=1)
+    def _corner(self, low: Reals, high: Reals, corner: NDArray[np.bool_], weight: Reals, value: Reals) -> Reals:
+        """What each head adds, (heads, rows, d_model), at one corner of each box: that of ``high`` where ``corner``.
+
+        Where counts have no upper end, far out only those that grow matter: a mean of their values, and every vector
+        of counts in the box gives a mean of such means and of the finite corners.
+        """
+        endless = corner & np.isinf(high)
+        far = endless.any(axis=1, keepdims=True)
+        counts = np.where(far, endless, np.where(corner & ~endless, high, low))
+        return self._mean(counts, weight, value, np.where(far, 0.0, 1.0))
+
+    def _mean(self, counts: Reals, weight: Reals, value: Reals, others: Reals | float = 1.0) -> Reals:
+        """What each head adds at counts (rows, letters), where prefix and sink occur ``others`` times."""
+        once = np.ones((len(counts), weight.shape[1] - self.letters))
+        shares = weight[:, None] * np.concatenate([counts, others * once], axis=1)
         mixed: Reals = np.matmul(shares, value) / shares.sum(axis=-1, keepdims=True)
         return mixed
 

@@ -201,14 +201,15 @@ def test_perturbed_weights_change_the_verdict_exactly_where_a_label_flips(scale:
     for _ in range(8):
         noisy = {
             name.replace(".", "__"): tensor * (1 + scale * rng.normal(size=tensor.shape))
-            for name, tensor in circuit.network.tensors.items()
+            for name, tensor in sorted(circuit.network.tensors.items())
         }
         changed = with_tensors(circuit, **noisy)
         expected = Exhaustive(as_table(changed, label_domain(changed, changed.domain.up_to(7)))).check(depth)
         got = verifier(changed, changed.domain.up_to(7)).check(depth)
         assert type(got) is type(expected)
         verdicts.add(type(got))
-    assert Valid in verdicts if scale < 0.05 else Counterexample in verdicts
+    assert scale > 0.02 or Valid in verdicts
+    assert scale < 0.4 or Counterexample in verdicts
 
 
 def test_a_tie_is_unknown_and_says_so() -> None:
