@@ -138,8 +138,10 @@ class _Run:
         """One component: its loop, and a smaller solution."""
         started, budget = time.perf_counter(), self._left()
         with self._verifying(problem.spec) as verifier:
+            own = _own(problem, self.backend, budget, self.seed)
+            budget = self._left()
             end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
-            with Racing(_own(problem, self.backend, budget, self.seed), self.searchers, problem, end=end) as search:
+            with Racing(own, self.searchers, problem, end=end) as search:
                 timely = Timely(verifier, self.end, SHARE)
                 outcome = Loop(search, timely, budget, self.on_event, self.on_progress).run()
             outcome = _with_failures(outcome, [str(error) for error in search.errors])
