@@ -14,7 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache, cached_property
 from itertools import combinations
 from typing import Any
 
@@ -117,17 +117,13 @@ class Folded:
             raise UncountableError(f"counting does not know the row {term.operator.name!r}") from error
 
     def _row(self, term: Term) -> Row | None:
-        return self._rows.get((term.operator, term.operator.python))
+        return _known(self.program.grammar.sequences.alphabet).get((term.operator, term.operator.python))
 
     def tokens(self, test: Term, last: int | None) -> Tokens:
         """The tokens that meet ``test`` in a sequence that ends in ``last``."""
         row = self._row(test)
         assert isinstance(row, Test)
         return row.tokens if row.tokens is not None else frozenset(() if last is None else (last,))
-
-    @cached_property
-    def _rows(self) -> dict[tuple[Operator, str], Row]:
-        return {(row, row.python): meaning for row, meaning in known_rows(self.program.grammar.sequences.alphabet)}
 
     @cached_property
     def terms(self) -> tuple[Term, ...]:
@@ -165,6 +161,11 @@ class _Sized:
 
     def __array__(self, *options: Any, **more: Any) -> Values:
         raise TypeError("the tokens are not known")
+
+
+@cache
+def _known(alphabet: tuple[str, ...]) -> dict[tuple[Operator, str], Row]:
+    return {(row, row.python): meaning for row, meaning in known_rows(alphabet)}
 
 
 def known_rows(alphabet: tuple[str, ...]) -> Iterator[tuple[Operator, Row]]:

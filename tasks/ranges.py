@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -21,6 +21,7 @@ from dsl.operators import BOOL, Operator, Term
 from tasks.folds import Fold, Folded, Ints, Unread
 
 Reals = NDArray[np.float64]
+Meanings = dict[tuple[Operator, str], Callable[..., "Range"]]
 
 MOST = 256  # the largest factor and threshold that are known
 EXACT = 2.0**50  # numbers of at least this size are not told from infinity
@@ -80,22 +81,14 @@ class Ranged:
 
     def _range(self, term: Term, boxes: Boxes, last: int, known: dict[Term, Range]) -> Range:
         key = term.operator, term.operator.python
-        if key in self._readings:
+        readings, rows = _known(self.folded.program.grammar.sequences.alphabet)
+        if key in readings:
             sets = [sorted(self.folded.tokens(test, last)) for test in term.arguments]
-            return self._readings[key](boxes, last, *sets)
+            return readings[key](boxes, last, *sets)
         parts = [known[part] for part in term.arguments]
-        if key in self._rows:
-            return self._rows[key](boxes, *parts)
+        if key in rows:
+            return rows[key](boxes, *parts)
         return _evaluated(term.operator, boxes, [part.ends(boxes) for part in parts])
-
-    @cached_property
-    def _readings(self) -> dict[tuple[Operator, str], Callable[..., Range]]:
-        alphabet = self.folded.program.grammar.sequences.alphabet
-        return {(row, row.python): meaning for row, meaning in _readings(alphabet)}
-
-    @cached_property
-    def _rows(self) -> dict[tuple[Operator, str], Callable[..., Range]]:
-        return {(row, row.python): meaning for row, meaning in _rows()}
 
 
 def is_finite(fold: Fold) -> bool:
@@ -116,6 +109,12 @@ def _total(boxes: Boxes, tokens: list[int]) -> Range:
     """How many of these tokens there are."""
     nothing = np.zeros(len(boxes.low))
     return Range(np.isin(np.arange(boxes.low.shape[1]), tokens).astype(np.float64), nothing, nothing)
+
+
+@cache
+def _known(alphabet: tuple[str, ...]) -> tuple[Meanings, Meanings]:
+    readings, rows = _readings(alphabet), _rows()
+    return {(row, row.python): m for row, m in readings}, {(row, row.python): m for row, m in rows}
 
 
 def _readings(alphabet: tuple[str, ...]) -> Iterator[tuple[Operator, Callable[..., Range]]]:

@@ -62,6 +62,9 @@ def test_a_program_that_breaks_far_out_is_not_proved() -> None:
     late = Program(CHOOSE(GREATER(LENGTH(), far), label(0, "'")(), good.term), good.grammar)
     assert all_lengths(circuit, late).startswith("long sequences are not decided: ")
     assert "beyond length 29" in all_lengths(circuit, program(circuit, OPENER))
+    just_before = all_lengths(circuit, program(circuit, OPENER), longest=29)  # the network turns at length 30
+    assert isinstance(just_before, str)
+    assert just_before.startswith("long sequences are not decided: ")
     parity = program(circuit, DILUTED.replace("tokens[-1] == '\"'", "sum(token == 'x' for token in tokens) % 2 == 1"))
     assert isinstance(all_lengths(circuit, parity), str)
 
