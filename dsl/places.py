@@ -24,6 +24,7 @@ from dsl.sequences import NO_LABEL, SequenceBatch, SequenceSignature, SymbolicSe
 FEW = 6  # tokens; with more, tests for either of two are left out
 OFFSETS = (-1, 1, -2, 2)
 MODULI = (2, 3)
+LARGE_FACTORS = tuple(f"{factor} times" for factor in range(6, 13))
 
 
 @dataclass(frozen=True)
@@ -89,14 +90,16 @@ class PlacedSignature(SequenceSignature):
         return PlacedBatch(tokens, np.array([place for _, place in sequences], np.int64))
 
 
-def places(alphabet: Sequence[str], labels: Sequence[str]) -> Grammar:
+def places(alphabet: Sequence[str], labels: Sequence[str], *, with_loops: bool = True) -> Grammar:
     """The grammar of places over ``alphabet`` with programs that return one of ``labels``.
 
-    Raises GrammarError for tokens or labels that are missing or repeated.
+    Without loops it has what is said of places alone, and is searched deeper. Raises GrammarError for tokens or labels
+    that are missing or repeated.
     """
     signature = PlacedSignature(tuple(alphabet), tuple(labels))
+    known = [row for row in motifs(alphabet, labels).productions if _is_worth_it(row.operator, len(alphabet))]
     rows = [
-        *[row for row in motifs(alphabet, labels).productions if _is_worth_it(row.operator, len(alphabet))],
+        *[row for row in known if with_loops or not _is_of_loops(row.operator)],
         Production("Mask", SAME_AS_HERE),
         *[Production("Flag", near(offset), ("Symbol",), cost=1 + abs(offset)) for offset in (0, *OFFSETS)],
         Production("Flag", AT_START),
@@ -135,6 +138,13 @@ def fixed_places(alphabet: Sequence[str], labels: Sequence[str], min_length: int
 def _is_worth_it(operator: Operator, tokens: int) -> bool:
     """Tests for either of two tokens are many where there are many tokens."""
     return tokens <= FEW or not (operator.name.startswith("is ") and " or " in operator.name)
+
+
+def _is_of_loops(operator: Operator) -> bool:
+    """Rows of ``motifs`` that walk the whole sequence, and large constants."""
+    walks = ("depth", "stage", "latch", "toggle", "count modulo", "count pairs", "any pair", "first", "last")
+    large = int(operator.name) > 4 if operator.name.isdigit() else operator.name in LARGE_FACTORS
+    return large or operator.name.startswith(walks)
 
 
 def at(place: int) -> Operator:

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, Outcome, Program, Round, Stopped
 from cegis.loop import Loop
@@ -21,7 +21,7 @@ from tasks.enumerating import Enumeration, Semantics, enumerate_domain
 from tasks.formats import Loaded
 from tasks.machines import machine_program
 from tasks.rules import Region, region, rule
-from tasks.subject import Subject
+from tasks.subject import Subject, length_of
 from tasks.transformer import Transformer
 
 MOST_SEQUENCES = 2_000_000
@@ -38,6 +38,11 @@ class Rule:
     program: Program
     exceptions: tuple[Counterexample, ...]
     where: Region | None
+
+    @property
+    def horizon(self) -> int | None:
+        """The largest length below that of every exception; None where there is none."""
+        return min((length_of(e.inputs) - 1 for e in self.exceptions), default=None)
 
 
 @dataclass(frozen=True)
@@ -131,15 +136,19 @@ def explain(
     subject, notes = _label(loaded, domain, semantics, margin, on_progress)
     clock.done("network run", _described(subject))
     deadline = time.perf_counter() + seconds
-    loop = Loop(Enumerator(subject.grammar, seed=seed), subject, Budget(seconds=seconds), on_round)
-    outcome = loop.run([subject.first()])
+    outcome = _search(subject, seconds, seed, on_round)
     clock.done("search", f"{outcome.statistics.rounds} rounds, {outcome.statistics.candidates:,} candidates")
+    is_learned = False
     if not isinstance(outcome, Found) and not subject.is_placed:
         outcome = machine_program(subject, outcome)
-        clock.done("automaton", "exact" if isinstance(outcome, Found) else "none that is small")
+        is_learned = isinstance(outcome, Found)
+        clock.done("automaton", "exact" if is_learned else "none that is small")
     found = None
-    if not isinstance(outcome, Found) or outcome.program.size > LONG:
-        found = _rule(subject, outcome, max(10.0, deadline - time.perf_counter()), seed)
+    if is_learned or not isinstance(outcome, Found) or outcome.program.size > LONG:
+        half = isinstance(outcome, Found) and not is_learned
+        found = _rule(
+            subject, outcome.program.size // 2 if half else None, max(10.0, deadline - time.perf_counter()), seed
+        )
         clock.done("short rule", "none" if found is None else f"{len(found.exceptions):,} exceptions")
     return Explanation(loaded, domain, subject, outcome, found, tuple(clock.steps), notes)
 
@@ -184,15 +193,27 @@ def _label(
     return subject, (*loaded.notes, said)
 
 
-def _rule(subject: Subject, outcome: Outcome, seconds: float, seed: int) -> Rule | None:
-    """A rule; beside a program that is exact, only one of half its size that is wrong on one input in a hundred."""
+def _search(subject: Subject, seconds: float, seed: int, on_round: Callable[[Round], None]) -> Outcome:
+    """The outcome of the first grammar that has an exact program, else of the last."""
+    outcome: Outcome | None = None
+    for left, grammar in zip(range(len(subject.grammars), 0, -1), subject.grammars, strict=True):
+        start = time.perf_counter()
+        loop = Loop(Enumerator(grammar, seed=seed), subject, Budget(seconds=max(seconds / left, 0.1)), on_round)
+        outcome = loop.run([subject.first()])
+        seconds -= time.perf_counter() - start
+        if isinstance(outcome, Found):
+            return replace(outcome, program=Program(outcome.program.term, subject.grammar))
+    assert outcome is not None
+    return outcome
+
+
+def _rule(subject: Subject, size: int | None, seconds: float, seed: int) -> Rule | None:
+    """A rule; where ``size`` is given only one no larger, which is wrong on one input in a hundred at most."""
     program = rule(subject, seconds=seconds / 2, seed=seed)
     if program is None:
         return None
     exceptions = subject.exceptions(program)
-    if isinstance(outcome, Found) and (
-        program.size * 2 > outcome.program.size or len(exceptions) > 0.01 * subject.size
-    ):
+    if size is not None and (program.size > size or len(exceptions) > 0.01 * subject.size):
         return None
     return Rule(program, exceptions, region(subject, program, seconds=seconds / 2, seed=seed))
 

@@ -58,6 +58,7 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
             "program": _source(result, "rule"),
             "size": rule.program.size,
             "exceptions": _as_json(rule.exceptions),
+            "horizon": rule.horizon,
             "region": None if rule.where is None else _source(result, "region"),
             "inside": None if rule.where is None else rule.where.inside,
         },
@@ -100,9 +101,10 @@ def verdict(result: Explanation) -> str:
 def rule_sentence(result: Explanation) -> str:
     """What is known of the short rule."""
     assert result.rule is not None
+    count, horizon = len(result.rule.exceptions), result.rule.horizon
+    equal = f"; up to length {horizon} the two are equal" if (horizon or -1) >= result.domain.min_length else ""
     return (
-        f"A short rule equals the network but for exactly {len(result.rule.exceptions):,} of {_where(result)} "
-        f"(rung {rung(result)}):"
+        f"A short rule equals the network but for exactly {count:,} of {_where(result)} (rung {rung(result)}){equal}:"
     )
 
 

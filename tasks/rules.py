@@ -41,7 +41,7 @@ class Region:
 
 
 def rule(subject: Subject, *, seconds: float, seed: int = 0) -> Program | None:
-    """The short program with the fewest exceptions; None where that is more than a tenth of all inputs."""
+    """The best of short programs with few exceptions; None where those are more than a tenth of all inputs."""
     rng = np.random.default_rng(seed)
     every = tuple(part.expected >= 0 for part in subject.parts)
     batch, expected = _sample(subject, every, SAMPLE, rng)
@@ -49,9 +49,29 @@ def rule(subject: Subject, *, seconds: float, seed: int = 0) -> Program | None:
     start = subject.grammar.start
     errors = (bank.stores[start].values != expected).sum(axis=1)
     terms = [bank.term(start, int(row)) for row in np.argsort(errors, kind="stable")[:TRIED]]
-    programs = [Program(term, subject.grammar) for term in terms]
-    best = min(programs, key=lambda program: (subject.count_exceptions(program), program.cost), default=None)
+    programs = [Program(term, subject.grammar) for term in (*terms, *_halves(bank, expected, len(subject.names)))]
+    best = min(programs, key=lambda program: _weight(program, subject), default=None)
     return best if best is not None and subject.count_exceptions(best) <= USEFUL * subject.size else None
+
+
+def _weight(program: Program, subject: Subject) -> float:
+    """What is preferred: two more to the cost of a program should halve its exceptions."""
+    return float((1 + subject.count_exceptions(program)) * 2.0 ** (program.cost / 2))
+
+
+def _halves(bank: Bank, expected: NDArray[np.int64], labels: int) -> list[Term]:
+    """Conditionals between two labels, by the flags that part the sample best."""
+    flags, is_label = bank.stores["Flag"].values, np.eye(labels, dtype=np.float32)[expected]
+    inside = flags.astype(np.float32) @ is_label  # (flags, labels): how often each label occurs where the flag is true
+    outside = is_label.sum(axis=0) - inside
+    right = inside.max(axis=1) + outside.max(axis=1)
+    choose = _operator(bank.grammar, "choose")
+    names = bank.grammar.sequences.labels
+    label = [_operator(bank.grammar, f"label {name!r}")() for name in names]
+    return [
+        choose(bank.term("Flag", int(row)), label[int(inside[row].argmax())], label[int(outside[row].argmax())])
+        for row in np.argsort(-right, kind="stable")[:TRIED]
+    ]
 
 
 def region(subject: Subject, program: Program, *, seconds: float, seed: int = 0) -> Region | None:
@@ -83,6 +103,8 @@ def _narrowing(
     chosen: list[Term] = []
     inside = np.ones(covers.shape[1], bool)
     for _ in range(CONJUNCTS):
+        if not inside.any():
+            break
         covered = (covers & inside).sum(axis=1)
         for n in np.argsort(covered, kind="stable")[:TRIED]:
             if covered[n] > WORTH * inside.sum():

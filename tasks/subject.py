@@ -90,6 +90,13 @@ class Subject:
             return places(domain.alphabet, self.names)
         return fixed_places(domain.alphabet, self.names, domain.min_length, min(domain.min_length, FIXED_PLACES))
 
+    @property
+    def grammars(self) -> tuple[Grammar, ...]:
+        """What is searched, one after the other: each is a part of ``grammar``, and the last one is all of it."""
+        if not self.is_placed:
+            return (self.grammar,)
+        return places(self.enumeration.domain.alphabet, self.names, with_loops=False), self.grammar
+
     def renamed(self, names: tuple[str, ...], expected: tuple[NDArray[np.int64], ...]) -> Subject:
         """The same inputs with other labels."""
         parts = tuple(Part(part.batch, labels) for part, labels in zip(self.parts, expected, strict=True))
@@ -147,6 +154,14 @@ class Subject:
             seconds,
             enumeration.assumption,
         )
+
+
+def length_of(inputs: Inputs) -> int:
+    """How long the sequence of an input is."""
+    match inputs:
+        case (tuple() as tokens, int()):
+            return len(tokens)
+    return len(inputs)
 
 
 def name(readout: Readout, label: int) -> str:
