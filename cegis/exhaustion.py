@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.formula import FormulaSpec, inlined, subterms
+from cegis.formula import FormulaSpec, conjuncts, inlined, subterms
 from cegis.points import Points
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT
@@ -34,10 +34,9 @@ def is_exhausted(
 ) -> bool:
     """Whether every term of ``grammar`` fails at one of ``valuations``, or in a test without any.
 
-    False also where that takes too long to find out. ``spec`` has one function. A nonterminal that derives any literal
-    is never exhausted.
+    False also where it takes too long to tell, and for several functions or a nonterminal that derives all literals.
     """
-    if grammar.constants:
+    if grammar.constants or len(spec.functions) > 1:
         return False
     if not _has_integers(spec, grammar):
         return True
@@ -53,6 +52,18 @@ def is_exhausted(
         return False
     found = _stacked(grammar, known, grammar.start, inputs)
     return not points.judge({function: found}).all(axis=1).any()
+
+
+def is_hopeless(spec: FormulaSpec, valuations: Sequence[tuple[Value, ...]]) -> bool:
+    """Whether something that no function has a part in fails at one of ``valuations``, by exact numbers."""
+    free = [term for term in conjuncts(spec.constraints) if not spec.called(term)]
+    columns = spec.signature.batch(valuations, exact=True)
+    allowed = np.ones(len(valuations), bool)
+    for assumption in spec.assumptions if free else ():
+        allowed &= np.broadcast_to(np.asarray(assumption.evaluate(columns), bool), allowed.shape)
+    return any(
+        (allowed & ~np.broadcast_to(np.asarray(term.evaluate(columns), bool), allowed.shape)).any() for term in free
+    )
 
 
 def _has_integers(spec: FormulaSpec, grammar: Grammar) -> bool:

@@ -18,7 +18,7 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
 from cegis.domain import DomainError
-from cegis.exhaustion import is_exhausted
+from cegis.exhaustion import is_exhausted, is_hopeless
 from cegis.formula import FormulaSpec, Function, subterms
 from cegis.loop import Avoids, Search
 from cegis.refutation import holds
@@ -135,7 +135,12 @@ class Racing:
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
     _arrived: float = field(default=0.0, init=False)
+    _is_hopeless: bool = field(default=False, init=False)  # a constraint fails that calls no function
     errors: list[Exception] = field(default_factory=list, init=False)  # of other searchers
+
+    def __post_init__(self) -> None:
+        self._sampled = sample(self.problem.spec, SAMPLES, seed=0)
+        self._is_hopeless = is_hopeless(self.problem.spec, self._sampled)
 
     @property
     def candidates(self) -> int:
@@ -156,6 +161,7 @@ class Racing:
     def observe(self, inputs: Any, expected: Any) -> None:
         """Take a valuation at which a candidate failed: nothing that fails there is proposed again."""
         self._seen.append(tuple(inputs))
+        self._is_hopeless |= is_hopeless(self.problem.spec, [tuple(inputs)])
         self._ready = [solution for solution in self._ready if self._holds(solution)]
         self.own.observe(inputs, expected)
 
@@ -166,6 +172,8 @@ class Racing:
         the race goes on (``errors``).
         """
         self._start()
+        if self._is_hopeless:
+            return Exhausted()
         proposal = self.own.propose(lambda: stop() or self._is_due())
         if isinstance(proposal, Solution):
             if self._holds(proposal):
@@ -219,7 +227,7 @@ class Racing:
     def _is_exhausted(self, stop: Stop) -> bool:
         """Whether the only grammar has no right program, by exact numbers."""
         spec = self.problem.spec
-        seen = [*self._seen, *sample(spec, SAMPLES, seed=0)]
+        seen = [*self._seen, *self._sampled]
         return all(is_exhausted(spec, grammar, seen, stop) for grammar in self.problem.homes.values())
 
     def _start(self) -> None:

@@ -59,7 +59,8 @@ class Proof:
         what = f"all {count:,} constraints" if count > 1 else "the constraint"
         if not self.spec.variables:
             asked = f" and by {self.solver}" if self.solver else ""
-            return f"satisfies {what}, which name no variable; checked by exact evaluation{asked}"
+            verb = "name" if count > 1 else "names"
+            return f"satisfies {what}, which {verb} no variable; checked by exact evaluation{asked}"
         names = ", ".join(f"{name}: {sort.name}" for name, sort in self.spec.variables)
         assumed = " that the assumptions allow" if self.spec.assumptions else ""
         return f"satisfies {what} for all values of {names}{assumed}; {self.solver} ({self.logic}) finds no exception"

@@ -57,7 +57,7 @@ class StringGoals:
         Of many examples, a few are looked at, and then those that the term found is wrong on.
         """
         wanted = column(self._grammar.sorts[nonterminal], goal.tolist())
-        if not (wanted == goal).all():  # numbers beyond a machine word, which rows do not hold
+        if not len(goal) or not (wanted == goal).all():  # numbers beyond a machine word, which rows do not hold
             return None
         few = np.arange(min(len(goal), MAX_EXAMPLES))
         while len(few) < len(goal):
