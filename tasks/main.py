@@ -199,7 +199,8 @@ def _explain(
     loaded = replace(loaded, domain=Domain(domain.alphabet, least, limit, limited))
     domain = usual_domain(loaded) if longest is None else loaded.domain.up_to(longest)
     with observed(quiet=as_json) as observers:
-        events = {name: observers[name] for name in ("on_round", "on_progress") if name in observers}
+        names = {"on_link": "on_step", "on_round": "on_round", "on_progress": "on_progress"}
+        events = {names[name]: observer for name, observer in observers.items() if name in names}
         least_margin = USUAL_MARGIN if margin is None else margin
         result = explain(loaded, domain, semantics=semantics, margin=least_margin, seconds=seconds, seed=seed, **events)
     if as_json:
