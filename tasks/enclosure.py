@@ -67,11 +67,20 @@ def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: flo
 
     Raises NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered.
     """
+    check(network, batches, u)
+    return run(needed(network), embed(network, batches, u), u)
+
+
+def check(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> None:
+    """Raise NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered."""
     ball.check_roundoff(u)
     for ids in batches:
         check_ids(ids, len(network.tokens), network.longest)
-    stream, _ = _run(needed(network), _embed(network, batches, u), u)
-    return stream
+
+
+def run(steps: tuple[Step, ...], stream: Stream, u: float) -> Stream:
+    """The stream after ``steps``."""
+    return _run(steps, stream, u)[0]
 
 
 def assumption(network: Transformer) -> str:
@@ -116,7 +125,7 @@ def _constant(values: Reals, width: int) -> Affine:
     return Affine(np.zeros((len(values), width)), values.copy())
 
 
-def _embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
     """Classes of equal token and equal position weights."""
     vocabulary, position = len(network.tokens), np.zeros(network.longest, np.int64)
     if network.positions is not None:
@@ -142,13 +151,15 @@ def _run(steps: tuple[Step, ...], stream: Stream, u: float) -> tuple[Stream, Ids
     origin = np.arange(len(stream.x))
     by_row: list[RowStep] = []
     for step in steps:
-        if not _sees_others(step):
-            by_row.append(_row_step(step, u))
+        if not sees_others(step):
+            by_row.append(row_step(step, u))
             continue
         stream, by_row = _each_row(by_row, stream), []
         match step:
             case Attention():
-                stream, came_from = _attention(step, stream, u)
+                parts = (step.query, step.key, step.value)
+                q, k, v = (_each_row([row_step(inner, u) for inner in part], stream).x for part in parts)
+                stream, came_from = attention(step, stream, q, k, v, u)
                 origin = origin[came_from]
             case Residual(inner):
                 branch, came_from = _run(inner, stream, u)
@@ -159,7 +170,7 @@ def _run(steps: tuple[Step, ...], stream: Stream, u: float) -> tuple[Stream, Ids
     return _each_row(by_row, stream), origin
 
 
-def _sees_others(step: Step) -> bool:
+def sees_others(step: Step) -> bool:
     """Whether a row's result depends on other rows."""
     return any(isinstance(inner, Attention | Pool) for inner in walk((step,)))
 
@@ -169,7 +180,7 @@ def _each_row(steps: Sequence[RowStep], stream: Stream) -> Stream:
     if not steps:
         return stream
     parts = []
-    for rows in _chunks(len(stream.x), 8 * stream.x.center.shape[1]):
+    for rows in chunks(len(stream.x), 8 * stream.x.center.shape[1]):
         x = stream.x[rows]
         for step in steps:
             x = step(x, stream.token[rows])
@@ -177,7 +188,7 @@ def _each_row(steps: Sequence[RowStep], stream: Stream) -> Stream:
     return Stream(Ball.join(parts), stream.token, stream.places)
 
 
-def _row_step(step: Step, u: float) -> RowStep:
+def row_step(step: Step, u: float) -> RowStep:
     """A step that acts on each row by itself, with its weights prepared."""
     match step:
         case Affine(weight, bias):
@@ -195,7 +206,7 @@ def _row_step(step: Step, u: float) -> RowStep:
         case Lookup(table):
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
-            return partial(_branch, [_row_step(part, u) for part in inner], u)
+            return partial(_branch, [row_step(part, u) for part in inner], u)
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
 
 
@@ -225,11 +236,8 @@ def _activation(step: Activation, x: Ball, u: float) -> Ball:
     return operations.gelu_tanh(x, u)
 
 
-def _attention(step: Attention, stream: Stream, u: float) -> tuple[Stream, Ids]:
+def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: float) -> tuple[Stream, Ids]:
     """Attention splits classes by the multiset of classes that are seen; each new class with the one it was."""
-    q, k, v = (
-        _each_row([_row_step(inner, u) for inner in part], stream).x for part in (step.query, step.key, step.value)
-    )
     q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
     result = np.zeros(sum(place.size for place in stream.places), np.int64)
     parts, owners, count = [], [], 0
@@ -239,7 +247,7 @@ def _attention(step: Attention, stream: Stream, u: float) -> tuple[Stream, Ids]:
         result[np.concatenate([cell for cell, _ in cells])] = index + count
         count += len(own)
         owners.append(own)
-        for rows in _chunks(len(own), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
+        for rows in chunks(len(own), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
             parts.append(_weighed(step, q[own[rows]], k[seen[rows]], v[seen[rows]], u))
     came_from = np.concatenate(owners)
     places = _shaped(result, [place.shape for place in stream.places])
@@ -311,7 +319,7 @@ def _pooled(kind: str, stream: Stream, u: float) -> Stream:
         rows = np.concatenate([seen, own[:, None]], axis=1)
         parts += [
             operations.pool(stream.x[rows[part]], kind, u)
-            for part in _chunks(len(rows), rows.shape[1] * stream.x.center.shape[1])
+            for part in chunks(len(rows), rows.shape[1] * stream.x.center.shape[1])
         ]
         places.append(index[:, None] + count)
         tokens.append(stream.token[own])
@@ -319,7 +327,7 @@ def _pooled(kind: str, stream: Stream, u: float) -> Stream:
     return Stream(Ball.join(parts), np.concatenate(tokens), tuple(places))
 
 
-def _chunks(rows: int, values_per_row: int) -> Iterator[slice]:
-    """Slices of ``range(rows)`` small enough for temporaries of ``values_per_row`` numbers per row."""
-    step = max(1, CHUNK_VALUES // values_per_row)
+def chunks(rows: int, values_per_row: int, values: int = CHUNK_VALUES) -> Iterator[slice]:
+    """Slices of ``range(rows)`` with at most about so many ``values`` at ``values_per_row`` numbers per row."""
+    step = max(1, values // values_per_row)
     return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

@@ -6,13 +6,12 @@ import flint
 import numpy as np
 import pytest
 import torch
-from hypothesis import assume, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from tasks import operations
+from tasks import ball, enclosure, forms, operations, tightness
 from tasks.ball import FLOAT32, FLOAT64, Ball
-from tasks.enclosure import enclose
 from tasks.forward import logits, visible
 from tasks.transformer import (
     AbsTopK,
@@ -238,9 +237,10 @@ def assert_inside(rows: Ball, values: np.ndarray) -> None:
             assert abs(value - flint.arb(center)) <= flint.arb(radius), (center, radius, value)
 
 
+@pytest.mark.parametrize("enclose", [enclosure.enclose, tightness.enclose], ids=["balls", "forms"])
 @laws
 @given(seeds, st.sampled_from([FLOAT32, FLOAT64]))
-def test_bounds_hold_the_ideal_value_and_what_torch_computes(rng, u):
+def test_bounds_hold_the_ideal_value_and_what_torch_computes(enclose, rng, u):
     net = network(rng)
     batches = [rng.integers(0, VOCABULARY, (6, length)) for length in (2, LONGEST)]
     stream = enclose(net, batches, u)
@@ -257,15 +257,24 @@ def test_bounds_hold_the_ideal_value_and_what_torch_computes(rng, u):
             assert_inside(stream.x[place[prompt]], exact_run(net.steps, start, ids[prompt]))
 
 
+@pytest.mark.parametrize("enclose", [enclosure.enclose, tightness.enclose], ids=["balls", "forms"])
+def test_bounds_in_double_precision_are_small_for_nearly_all_networks(enclose):
+    small = []
+    for seed in range(60):
+        rng = np.random.default_rng(seed)
+        net, ids = network(rng), rng.integers(0, VOCABULARY, (8, LONGEST))
+        x = enclose(net, [ids], FLOAT64).x
+        small.append(np.median(x.radius) <= 1e-9 * (1 + np.abs(x.center).max()))
+    assert np.mean(small) > 0.7  # the others met a tie, or a norm of nearly equal entries
+
+
 @laws
 @given(seeds)
-def test_bounds_in_double_precision_are_tight(rng):
+def test_forms_are_hardly_ever_looser_than_balls(rng):
     net = network(rng)
     ids = rng.integers(0, VOCABULARY, (8, LONGEST))
-    if any(isinstance(step, AbsTopK) for step in net.steps) or "hard" in str(net.steps):
-        assume(False)  # ties are hulls
-    stream = enclose(net, [ids], FLOAT64)
-    assert np.median(stream.x.radius) <= 1e-6 * (1 + np.abs(stream.x.center).max())
+    loose, tight = (enclose(net, [ids], FLOAT32).x.radius for enclose in (enclosure.enclose, tightness.enclose))
+    assert (tight <= 1.5 * loose + 1e-30).mean() > 0.9
 
 
 @laws
@@ -305,3 +314,50 @@ def test_pools_hold_sums_in_any_order(kind):
         ]
         total = point.astype(F).sum(axis=1) if kind == "sum" else point.astype(F).mean(axis=1)
         assert_inside(y, (point[:, -1] if kind == "last" else total).astype(float))
+
+
+def curved_point(rng, form):
+    """A point of a form, often a corner, as arbs."""
+    symbols = rng.choice([-1.0, 1.0, rng.uniform(-1, 1)], size=form.shape.shape[2])
+    aside = rng.choice([-1.0, 0.0, 1.0], size=form.rest.shape)
+    point = lift(form.center) + (lift(form.shape) * lift(symbols)).sum(axis=2) + lift(form.rest) * lift(aside)
+    return point, symbols
+
+
+@laws
+@given(seeds, st.sampled_from([1e-6, 1e-2, 0.3]), st.integers(0, 5))
+def test_forms_hold_every_point_and_know_what_it_came_from(rng, blur, kind):
+    """The image of a point is within ``rest`` of what the same symbols give after the step."""
+    step = [
+        Activation("relu"),
+        Activation("leaky_relu", 0.25),
+        Activation("gelu"),
+        Activation("gelu_tanh"),
+        Norm("layer", numbers(rng, 4), numbers(rng, 4), 1e-5),
+        Norm("rms", numbers(rng, 4), None, 1e-5),
+    ][kind]
+    start = forms.Form.of(Ball(numbers(rng, 3, 4), blur * rng.random((3, 4))))
+    layer = affine(rng, 4, 4)
+    mixed = forms.affine(start, ball.Affine.of(layer.weight, np.zeros(4)), FLOAT64)
+    turn = forms.norm if isinstance(step, Norm) else forms.activation
+    after = turn(step, mixed, FLOAT64)
+    total = forms.add(after, mixed, FLOAT64)
+    for _ in range(4):
+        point, symbols = curved_point(rng, start)
+        middle = point @ lift(layer.weight).T
+        image = exact_run((step,), middle, np.zeros(3, int))
+        for form, values in ((mixed, middle), (after, image), (total, image + middle)):
+            line = lift(form.center) + (lift(form.shape) * lift(symbols)).sum(axis=2)
+            for off, rest in zip((values - line).flat, form.rest.flat, strict=True):
+                assert rest == np.inf or abs(off) <= flint.arb(rest), (kind, off, rest)
+            assert_inside(form.ball, values)
+
+
+@laws
+@given(seeds, st.sampled_from([1e-6, 1e-3]))
+def test_a_form_that_cancels_is_tighter_than_a_ball(rng, blur):
+    x = Ball(numbers(rng, 2, 4), np.full((2, 4), blur))
+    layer = ball.Affine.of(np.vstack([np.eye(4), -np.eye(4)]), np.zeros(8))
+    back = ball.Affine.of(np.hstack([np.eye(4), np.eye(4)]), np.zeros(4))
+    start = forms.Form.of(x)
+    assert forms.affine(forms.affine(start, layer, FLOAT64), back, FLOAT64).ball.radius.max() < 1e-6 * blur + 1e-13
