@@ -106,6 +106,12 @@ def shipped_path(name: str) -> Path:
     return SHIPPED / name
 
 
+def circuit_folder(name: str) -> Path:
+    """The folder that a user means: a path (with a slash, or of a folder that is there), or a shipped name."""
+    is_path = "/" in name or name.startswith(".") or (name not in shipped_names() and Path(name).exists())
+    return Path(name) if is_path else shipped_path(name)
+
+
 def _description(circuit: Circuit) -> dict[str, Any]:
     """What ``circuit.json`` holds."""
     domain, constraint = circuit.domain, circuit.domain.constraint

@@ -177,6 +177,7 @@ def _explain(
     from cegis import Domain
     from tasks.explaining import USUAL_MARGIN, explain, usual_domain
     from tasks.explanation import explanation_json, explanation_text
+    from tasks.files import circuit_folder
     from tasks.formats import Question, load
     from tasks.progress import observed
     from tasks.regular import constraint as automaton
@@ -190,7 +191,7 @@ def _explain(
         answers=None if answers is None else tuple(answers.split()),
         task=task,
     )
-    loaded = load(_folder(circuit), question)
+    loaded = load(circuit_folder(circuit), question)
     domain = loaded.domain
     least, limit = domain.min_length if shortest is None else shortest, domain.max_length or 0
     if longest is not None and not (domain.min_length if shortest is None else 0) <= longest <= limit:
@@ -264,25 +265,17 @@ def _check_seconds(seconds: float) -> None:
 
 def _load(circuit: str) -> tuple[Circuit, Path]:
     """A shipped circuit by name, or any circuit by folder."""
-    from tasks.files import load_circuit
+    from tasks.files import circuit_folder, load_circuit
 
-    folder = _folder(circuit)
+    folder = circuit_folder(circuit)
     return load_circuit(folder), folder
-
-
-def _folder(circuit: str) -> Path:
-    """The folder of a shipped circuit, or the folder itself."""
-    from tasks.files import shipped_names, shipped_path
-
-    is_path = "/" in circuit or circuit.startswith(".") or (circuit not in shipped_names() and Path(circuit).exists())
-    return Path(circuit) if is_path else shipped_path(circuit)
 
 
 def _is_foreign(circuit: str) -> bool:
     """Whether CIRCUIT is a folder with a network that is no circuit of ours."""
-    from tasks.files import JSON_FILE, WEIGHTS_FILE
+    from tasks.files import JSON_FILE, WEIGHTS_FILE, circuit_folder
 
-    folder = _folder(circuit)
+    folder = circuit_folder(circuit)
     own = (JSON_FILE, WEIGHTS_FILE)
     return folder.is_dir() and any(folder.iterdir()) and not any((folder / name).exists() for name in own)
 

@@ -1,0 +1,55 @@
+"""``distill horizon``: the largest length that holds, and the sequence that breaks the next."""
+
+import json
+
+import pytest
+
+from tasks.main import main
+
+
+def run(capsys, *arguments):
+    """Exit code and what was printed."""
+    with pytest.raises(SystemExit) as ended:
+        main(["horizon", *arguments])
+    return ended.value.code, capsys.readouterr()
+
+
+def test_the_breaking_sequence_is_told_with_both_answers(capsys):
+    code, printed = run(capsys, "bracket_depth_deep", "--longest", "20", "--json")
+    result = json.loads(printed.out)
+    assert code == 1
+    assert result["horizon"] == 15
+    assert len(result["broken"]["sequence"]) == 16
+    assert result["broken"]["circuit"] != result["broken"]["program"]
+    assert "of length 1 to 15" in result["claims"][0]
+
+
+def test_what_holds_as_far_as_was_asked_is_success(capsys):
+    code, printed = run(capsys, "quote_closing", "--longest", "20")
+    assert code == 0
+    assert "The program holds up to 20; longer sequences were not looked at." in printed.out
+    assert "PROVED: it equals circuit quote_closing" in printed.out
+
+
+def test_a_program_of_ones_own_is_followed(capsys, tmp_path):
+    source = tmp_path / "wrong.py"
+    source.write_text("def wrong(tokens):\n    return '\"'\n")
+    code, printed = run(capsys, "quote_closing", "--program", str(source), "--longest", "12")
+    assert code == 1
+    assert "holds nowhere" in printed.out
+    assert "PROVED" not in printed.out
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (("variable_type",), "embeds positions"),
+        (("nothing_like_it",), "no shipped circuit"),
+        (("quote_closing", "--length", "30", "--longest", "20"), "--length <= --longest"),
+    ],
+)
+def test_what_cannot_be_counted_is_one_line_and_exit_code_2(capsys, arguments, said):
+    code, printed = run(capsys, *arguments)
+    assert code == 2
+    assert said in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
