@@ -19,6 +19,7 @@ from cegis.linear import Condition, Joined, join
 from dsl.operators import BOOL, Term
 from dsl.scalars import Columns
 from dsl.theory import find
+from dsl.values import Values
 
 Mask = NDArray[np.bool_]
 
@@ -29,7 +30,7 @@ def chain(mined: Harvest, right: Mask, columns: Columns, *, whole: bool = False)
     right: (terms, points), where each of ``mined.terms`` is; ``columns`` holds the parameters at the points. A
     ``whole`` chain keeps every condition as it is, so it is right wherever the chain has a right value at all.
     """
-    remaining = np.ones(columns.examples, bool)
+    values, remaining = Values(columns), np.ones(columns.examples, bool)
     links: list[tuple[Condition, Term]] = []
     while remaining.any():
         gained = (right & remaining).sum(axis=1)
@@ -40,8 +41,8 @@ def chain(mined: Harvest, right: Mask, columns: Columns, *, whole: bool = False)
             return reduce(_link, reversed(links), mined.terms[best])
         needed = mined.right(mined.terms[best])
         if not whole:
-            needed = _needed(needed, right[best], remaining, columns)
-        holds = _holds(needed, columns)
+            needed = _needed(needed, right[best], remaining, values)
+        holds = _holds(needed, values, columns.examples)
         if not (holds & remaining).any():
             return None  # the condition is no better than false here; it was read with less than the whole
         links.append((needed, mined.terms[best]))
@@ -54,19 +55,20 @@ def _link(rest: Term, link: tuple[Condition, Term]) -> Term:
     return find("ite", (BOOL, term.sort, term.sort))(condition, term, rest)
 
 
-def _needed(condition: Condition, right: Mask, remaining: Mask, columns: Columns) -> Condition:
+def _needed(condition: Condition, right: Mask, remaining: Mask, values: Values) -> Condition:
     """``condition`` without conjuncts that can go: what still holds is right at every remaining point."""
     if not isinstance(condition, Joined) or not condition.is_all:
         return condition
-    parts = list(condition.parts)
-    holds = {part: _holds(part, columns) for part in parts}
+    kept = list(condition.parts)
+    fails = {part: ~_holds(part, values, len(right)) for part in kept}
+    misses = sum(failing.astype(np.int64) for failing in fails.values())  # how many of those kept fail at each point
     for part in reversed(condition.parts):
-        rest = [other for other in parts if other != part]
-        together = np.logical_and.reduce([remaining, *(holds[other] for other in rest)])
-        if rest and not (together & ~right).any():
-            parts = rest
-    return join(True, parts)
+        without = misses - fails[part]
+        if len(kept) > 1 and not (remaining & ~right & (without == 0)).any():
+            kept.remove(part)
+            misses = without
+    return join(True, kept)
 
 
-def _holds(condition: Condition, columns: Columns) -> Mask:
-    return np.broadcast_to(np.asarray(condition.term.evaluate(columns), bool), (columns.examples,))
+def _holds(condition: Condition, values: Values, points: int) -> Mask:
+    return np.broadcast_to(np.asarray(values(condition.term), bool), (points,))

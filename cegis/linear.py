@@ -232,8 +232,23 @@ def join(is_all: bool, parts: Iterable[Condition]) -> Condition:
             if isinstance(one, Joined) and not one.parts:  # the other constant
                 return one
             flat[one] = None
-    kept = [part for part in flat if not any(_absorbs(is_all, other, part) for other in flat if other != part)]
+    alike: dict[object, list[Condition]] = {}
+    for part in flat:
+        alike.setdefault(_compared(part), []).append(part)
+    kept = [
+        part
+        for part in flat
+        if not any(_absorbs(is_all, other, part) for other in alike[_compared(part)] if other is not part)
+    ]
     return kept[0] if len(kept) == 1 else Joined(is_all, tuple(kept))
+
+
+def _compared(part: Condition) -> object:
+    """What is compared, whatever its sign and the constant: only those of one sum can absorb each other."""
+    if not isinstance(part, Compared):
+        return part
+    parts = part.linear.parts
+    return tuple((term, -factor) for term, factor in parts) if parts[0][1] < 0 else parts
 
 
 def _absorbs(is_all: bool, other: Condition, part: Condition) -> bool:

@@ -46,7 +46,8 @@ from dsl.trees import Leaf, Split, Stuck, Tree, grow_tree
 from dsl.values import Values
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
-POOL = 1_000  # sampled valuations that a candidate must pass before the verifier is asked
+POOL = 1_000  # sampled valuations, at least, that a candidate must pass before the verifier is asked
+FOR_EACH = 200  # as many for each variable: with more of them the telling valuations are rarer
 FIRST = 12  # tests the search begins with
 NEARBY = 24  # variations of a counterexample that join the pool
 TRUSTING = 5  # refuted candidates after which harvested values are joined as the specification says, at any length
@@ -84,7 +85,7 @@ class PointSearch:
         self._spec, self._home, self._grammar, self._budget = spec, grammar, grammar, budget
         self._pool, self.points = Points(spec), Points(spec)
         self._pool.add_ground()
-        self._pool.add(sample(spec, POOL, seed=seed))
+        self._pool.add(sample(spec, max(POOL, FOR_EACH * len(spec.variables)), seed=seed))
         for place, valuation in enumerate(valuations):
             self._pool.add([valuation, *nearby(spec, valuation, NEARBY, seed=place)])
         self._seed, self._avoided = seed, frozenset[str]()
