@@ -13,8 +13,8 @@ from cegis.agreement import check_operators
 from dsl.grammar import Grammar
 from tasks.main import main
 
-DOCS = Path(__file__).resolve().parents[2] / "docs"
-EXAMPLE = DOCS / "own_dsl.py"
+EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
+EXAMPLE = EXAMPLES / "own_dsl.py"
 RULER = "# " + "-" * 112 + "\n"
 
 
@@ -23,7 +23,7 @@ def command(monkeypatch, capsys):
     """Runs ``distill`` in the folder of the documentation: exit code, output and errors."""
 
     def run(*arguments: str) -> tuple[int, str, str]:
-        monkeypatch.chdir(DOCS)
+        monkeypatch.chdir(EXAMPLES)
         monkeypatch.setattr(sys, "path", [*sys.path])
         with pytest.raises(SystemExit) as ended:
             main(list(arguments))
