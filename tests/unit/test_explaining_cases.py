@@ -1,0 +1,84 @@
+"""Networks of other people, explained: what is proved of them; skipped where the folder of cases is absent."""
+
+import json
+import os
+from pathlib import Path
+
+import pytest
+
+from cegis import Found
+from dsl.program import Program
+from tasks.enumerating import enumerate_domain
+from tasks.explaining import explain, usual_domain
+from tasks.formats import Question, load
+from tasks.subject import Subject
+
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
+BALANCED = """
+def truth(tokens):
+    depth = 0
+    for token in tokens:
+        if token == '(':
+            depth = depth + 1
+        elif token == ')':
+            depth = max(depth - 1, 0)
+    if depth >= 1:
+        return 'not valid'
+    return 'valid' if tokens.count('(') == tokens.count(')') else 'not valid'
+"""
+
+
+def case(name, **question):
+    """The network of a case, or a skip with the reason."""
+    if not (CASES / name / "case.json").is_file():
+        pytest.skip(f"no case {name} in {CASES} (set DISTILL_CASES)")
+    return load(CASES / name, Question(**question))
+
+
+@pytest.mark.parametrize(("task", "closer"), [("quote_close", ("'", "'", '"')), ("bracket_type", ("[", "]", "}"))])
+def test_every_wrong_answer_of_the_sparsemax_network_is_found(task, closer):
+    loaded = case("sparsemax/small_norm_free", task=task)
+    opener, one, other = closer
+    subject = Subject.of(enumerate_domain(loaded, loaded.domain, semantics="real"))
+    truth = Program.parse(f"def truth(tokens):\n    return {one!r} if tokens[1] == {opener!r} else {other!r}\n",
+                          subject.grammar)  # fmt: skip
+    ids = loaded.vocabulary.index
+    found = [[*map(ids, loaded.prefix), *map(ids, e.inputs)] for e in subject.exceptions(truth)]
+    recorded = json.loads((CASES / "sparsemax/small_norm_free/wrong_any_id.json").read_text())["wrong"][task]
+    assert sorted(found) == sorted(recorded)
+    assert subject.undecided == 0
+
+
+def test_the_dyck_network_is_the_balanced_strings_in_float32_as_executed():
+    loaded = case("dyck/dyck10")
+    subject = Subject.of(enumerate_domain(loaded, loaded.domain, semantics="float32"))
+    assert (subject.size, subject.undecided) == (1024, 0)
+    assert subject.exceptions(Program.parse(BALANCED, subject.grammar)) == ()
+
+
+@pytest.mark.parametrize("name", ["hist", "sort", "frac_prevs_x", "pair_balance", "length"])
+def test_compiled_programs_are_recovered_in_float32_as_executed(name):
+    found = explain(case(f"tracr/{name}"), seconds=30)
+    assert found.is_proved
+    assert found.subject.enumeration.semantics == "float32"
+    assert found.program.size <= 6
+
+
+@pytest.mark.parametrize("name", ["bce_aastar", "bce_tomita1", "bce_tomita2", "bce_ababstar"])
+def test_languages_with_one_word_per_length_are_proved_to_length_fifty(name):
+    loaded = case(f"gpt2/{name}")
+    found = explain(loaded, loaded.domain.up_to(50), seconds=30)
+    assert found.is_proved
+    assert found.subject.size == 51
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("family", ["tracr", "interpbench"])
+def test_every_compiled_program_is_recovered(family):
+    folders = sorted((CASES / family).glob("*/case.json"))
+    if not folders:
+        pytest.skip(f"no cases of {family} in {CASES} (set DISTILL_CASES)")
+    for folder in folders:
+        loaded = load(folder.parent)
+        domain = usual_domain(loaded).up_to(min(usual_domain(loaded).max_length, 4))
+        assert isinstance(explain(loaded, domain, seconds=60).outcome, Found), folder
