@@ -107,7 +107,7 @@ def label_domain(
     labels = [np.full(len(part), UNDECIDED, np.int8) for part in listed]
     margins = [np.full(len(part), -np.inf) for part in listed]
     executor, done, classes, radius = Executor(circuit, unit_roundoff), 0, 0, 0.0
-    for block in blocks(listed):
+    for block in blocks(listed, BLOCK):
         bounds, found = _run(executor, circuit, [listed[n][rows] for n, rows in block])
         classes, radius = classes + len(bounds), max(radius, float(bounds.radius.max()))
         for (n, rows), (label, margin) in zip(block, found, strict=True):
@@ -149,7 +149,7 @@ def _run(
     return bounds, [(labels[index], margins[index]) for index in classes]
 
 
-def blocks(listed: list[Tokens], most: int = BLOCK) -> Iterator[list[tuple[int, slice]]]:
+def blocks(listed: list[Tokens], most: int) -> Iterator[list[tuple[int, slice]]]:
     """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most`` at a time.
 
     Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks.
