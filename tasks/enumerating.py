@@ -163,8 +163,9 @@ def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tupl
         answers = [loaded.labels(batch) for batch in batches]
         return answers, sum(label.size for label, _ in answers), 0.0
     prompts = [loaded.prompts(batch) for batch in batches]
-    found = _read(loaded, batches, enclose(loaded.network, prompts, u))
-    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(loaded.network, prompts) < MOST_WORK:
+    stream = enclose(loaded.network, prompts, u)
+    found = _read(loaded, batches, stream)
+    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(loaded.network, stream) < MOST_WORK:
         return _read(loaded, batches, tightness.enclose(loaded.network, prompts, u))
     return found
 

@@ -88,7 +88,10 @@ def show(circuit: str, as_json: bool) -> None:
     show_default=True,
     help="The solver: z3, cvc5, bitwuzla, a race such as z3+cvc5, or a registered one.",
 )
-@click.option("--length", help="Longest sequences the claim is about, or a range such as 1-8.  [default: 10]")
+@click.option(
+    "--length",
+    help="Longest sequences, or a range such as 1-8.  [default: 10; for other networks what can be listed]",
+)
 @click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run.")
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of search and solver."

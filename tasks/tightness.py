@@ -20,7 +20,7 @@ from tasks import ball, enclosure, forms
 from tasks.ball import Ball
 from tasks.enclosure import Ids, Stream
 from tasks.forms import Form
-from tasks.transformer import Activation, Affine, Attention, Lookup, Mask, Norm, Residual, Step, Transformer, walk
+from tasks.transformer import Activation, Affine, Attention, Lookup, Mask, Norm, Pool, Residual, Step, Transformer, walk
 
 FormStep = Callable[[Form, Ids], Form]
 CHUNK_VALUES = 4_000_000  # numbers in the shapes of some rows
@@ -35,11 +35,13 @@ def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: flo
     return rows.stream()
 
 
-def work(network: Transformer, batches: Sequence[NDArray[np.integer]]) -> int:
-    """About how many numbers the largest forms of all rows hold together."""
+def work(network: Transformer, stream: Stream) -> int:
+    """About how many numbers the largest forms of all rows hold together; ``stream`` is what ``enclosure`` gave."""
     widths = [len(step.weight) for step in walk(network.steps) if isinstance(step, Affine)]
     width = network.tokens.shape[1]
-    return sum(ids.size for ids in batches) * max([width, *widths]) * 2 * width
+    is_pooled = any(isinstance(step, Pool) for step in network.steps)
+    rows = sum(map(len, stream.places)) * network.longest if is_pooled else len(stream.x)
+    return rows * max([width, *widths]) * 2 * width
 
 
 class _Rows:
