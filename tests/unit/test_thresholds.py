@@ -73,7 +73,7 @@ def test_a_grammar_without_the_rows_gets_no_term_with_them(missing):
 
 def test_a_solution_that_does_not_separate_is_not_believed(monkeypatch):
     near_miss = np.array([1.0, 0, 0, 0, 0, 0, 1, 0, 0, 0.0])  # count 'a' > 0
-    monkeypatch.setattr(thresholds, "milp", lambda *args, **options: SimpleNamespace(x=near_miss))
+    monkeypatch.setattr("scipy.optimize.milp", lambda *args, **options: SimpleNamespace(x=near_miss))
     positive = VALUES[0] > 0
     assert solve_thresholds(GRAMMAR, NUMBERS, VALUES, positive, seconds=1.0)
     positive[np.flatnonzero(positive)[0]] = False
