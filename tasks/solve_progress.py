@@ -8,8 +8,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from typing import Any
 
-from rich.console import Console
-
 from cegis import Counterexample, Round, Statistics, Unknown, Valid
 
 SECONDS = 5.0  # between two plain lines
@@ -51,14 +49,17 @@ class Teller:
 @contextmanager
 def telling(*, quiet: bool) -> Iterator[dict[str, Callable[..., None]]]:
     """The ``on_...`` arguments of ``solve``: a live line on a terminal, plain lines elsewhere, nothing if ``quiet``."""
+    if quiet:
+        yield {}
+        return
+    from rich.console import Console  # a tenth of the time a small problem takes
+
     console = Console(stderr=True, highlight=False, soft_wrap=True)
 
     def say(line: str) -> None:
         console.print(line, markup=False)
 
-    if quiet:
-        yield {}
-    elif not console.is_terminal:
+    if not console.is_terminal:
         teller = Teller(say, say, SECONDS)
         yield {"on_event": teller.on_event, "on_progress": teller.on_progress}
     else:
