@@ -1,11 +1,12 @@
 """The search for one function of a formula: candidates right at the points seen so far, simplest first.
 
-Four sources share one bank of enumerated terms (``dsl.bank``), grown level by level:
+Five sources share one bank of enumerated terms (``dsl.bank``), grown level by level:
 
 - a term of the bank that passes every test;
 - for a pointwise specification, a decision tree over terms right at some points and flags of the bank, joined by what
   the specification itself says of values and conditions (``cegis.harvest``);
 - for known targets, one more operator than the bank has: its inverse asks for the missing argument (``dsl.inverses``);
+- for known numbers and grammars that take any literal, literals solved for (``dsl.constants``, ``dsl.parts``);
 - for known strings, chains and substrings from the goal down (``dsl.string_goals``).
 
 A candidate waits until the bank has reached its cost, so that cheaper ones come first, but no longer than ``PATIENCE``
@@ -33,10 +34,12 @@ from cegis.solution import Solution
 from cegis.sygus.productions import restricted
 from dsl.bank import Bank
 from dsl.conditionals import conditionals, join
+from dsl.constants import fitted
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.inverses import goal_match
 from dsl.operators import STRING, GrammarError, Term
+from dsl.parts import add_parts
 from dsl.program import Program
 from dsl.rows import Rows
 from dsl.scalars import Value
@@ -192,7 +195,8 @@ class PointSearch:
         if self._bank.candidates > RENEWED * self._asked:  # dearer sources, when there is enough new to join
             self._asked = self._bank.candidates
             self._joined = list(self._harvested(stop))
-            sources = (self._goals, self._inverses) if self._joined else (self._trees, self._goals, self._inverses)
+            trees = () if self._joined else (self._trees,)
+            sources = (self._fitted, *trees, self._goals, self._inverses)
             self._joined += [choice for source in sources if not stop() for choice in source(stop)]
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
@@ -273,6 +277,16 @@ class PointSearch:
         if target is None or target.dtype == object or self._level < 3:
             return
         term = goal_match(self._bank, self._grammar.start, target, most=self._bank.candidates, stop=stop)
+        yield from self._priced([] if term is None else [term])
+
+    def _fitted(self, stop: Stop) -> Iterator[Choice]:
+        """Where the wanted numbers are known and any literal may stand: literals solved for."""
+        target = self.points.targets(self._function)
+        if target is None:
+            return
+        term = fitted(self._bank, self._grammar.start, target, stop=stop)
+        if term is None and not self._joined and conditionals(self._grammar, self._grammar.start):
+            add_parts(self._bank, self._grammar.start, target)
         yield from self._priced([] if term is None else [term])
 
     def _passing(self) -> NDArray[np.bool_]:
