@@ -3,8 +3,8 @@
 A tree (``dsl.conditionals``) joins terms of the bank that are right at some points by flags of the bank. Where any
 literal may stand, its leaves can be ones the bank would never reach: numbers wanted more than once, a row beside a
 literal that is right at several points, a sum over the parameters right wherever a cheap flag holds, or does not. And
-so can its flags: where a row is right up to some value of a parameter, that value is worth comparing with. All these
-become candidates of the bank; what is made of them is priced by the grammar like any other term.
+so can its flags: where a row is right up to some value of a parameter, a comparison with that value. All these become
+candidates of the bank; what is made of them is priced by the grammar like any other term.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ import numpy as np
 
 from dsl.bank import Bank
 from dsl.constants import MOST_VALUES, Ordered, Words, affine, beside, is_open, open_sides
-from dsl.grammar import Production
+from dsl.grammar import Grammar, Production
 from dsl.inverses import BINARY
 from dsl.operators import BOOL, Term
 from dsl.theory import literal
@@ -23,7 +23,7 @@ from dsl.theory import literal
 SIDES = 64  # flags whose sides are fitted each on its own
 LIKELY = 512  # the cheapest rows that are looked at, beside any literal or on either side of a limit
 MOST_LEAVES = 12  # terms right at a part of the points, from each source
-MOST_LIMITS = 4  # values of a parameter that are proposed to tell points apart by
+MOST_LIMITS = 8  # values of a parameter that are compared with to tell points apart
 
 
 @np.errstate(over="ignore")
@@ -78,19 +78,32 @@ def _often(bank: Bank, production: Production, side: int, target: Words) -> Iter
 
 
 def _limits(bank: Bank, nonterminal: str, target: Words) -> Iterator[tuple[str, Term]]:
-    """For each parameter, its values up to which a cheap row is right, or wrong, and from which on it is not."""
+    """For each parameter, comparisons with values up to which a cheap row is right, or wrong, and then no longer."""
     rows = Ordered.of(bank, nonterminal, MOST_VALUES // len(target)).words.T
     right = rows == target
     right = np.unique(right[(right.sum(axis=1) > 1) & ~right.all(axis=1)][:LIKELY], axis=0)
     for parameter in bank.grammar.scalars.variables:
-        sort = parameter.sort
-        takers = [taker for taker in bank.grammar.constants if bank.grammar.sorts[taker] == sort]
-        if not takers or sort == BOOL or sort.dtype == "object":
+        if parameter.sort == BOOL or parameter.sort.dtype == "object":
             continue
         values = np.asarray(parameter.evaluate(bank.batch))
         order = np.argsort(values, kind="stable")
         changes = right[:, order[1:]] != right[:, order[:-1]]
-        places = changes[changes.sum(axis=1) == 1].argmax(axis=1)
-        limits, counts = np.unique(values[order[places]], return_counts=True)
-        for limit in limits[np.argsort(-counts, kind="stable")[:MOST_LIMITS]]:
-            yield from ((taker, literal(int(limit), sort)()) for taker in sorted(takers))
+        places, counts = np.unique(changes[changes.sum(axis=1) == 1].argmax(axis=1), return_counts=True)
+        for place in places[np.argsort(-counts, kind="stable")[:MOST_LIMITS]]:
+            last, next_one = (literal(int(values[order[at]]), parameter.sort)() for at in (place, place + 1))
+            yield from _comparisons(bank.grammar, parameter, last, next_one)
+
+
+def _comparisons(grammar: Grammar, parameter: Term, last: Term, next_one: Term) -> Iterator[tuple[str, Term]]:
+    """Ways to say that the parameter is at most ``last``, or else at least ``next_one``."""
+    for production in grammar.productions:
+        if production.operator.arguments == (parameter.sort, parameter.sort):
+            match production.operator.name.removeprefix("bvu"):
+                case "<=" | "le":
+                    yield production.nonterminal, production.operator(parameter, last)
+                case "<" | "lt":
+                    yield production.nonterminal, production.operator(parameter, next_one)
+                case ">=" | "ge":
+                    yield production.nonterminal, production.operator(parameter, next_one)
+                case ">" | "gt":
+                    yield production.nonterminal, production.operator(parameter, last)

@@ -229,12 +229,13 @@ def test_parts_are_added_once():
     f = function("f", ("x", INT), result=INT)
     bank = Bank(default_grammar(f.signature))
     bank.observe(f.signature.batch([(value,) for value in range(-6, 6)]))
-    bank.grow(4)
-    target = np.array([4711] * 6 + [8128] * 6)
+    bank.grow(1)
+    target = np.array([4711] * 4 + [8128] * 8)
+    assert bank.find("Bool", target == 4711) is None
     add_parts(bank, "Int", target)
     for value in (4711, 8128):
         assert bank.find("Int", np.full(12, value)) is not None
-    assert bank.find("Int", np.full(12, -1)) is not None  # the last value at which 4711 is right
+    assert str(bank.term("Bool", bank.find("Bool", target == 4711))) == "<=(x, (- 3))"
     add_parts(bank, "Int", target)
     candidates = bank.candidates
     add_parts(bank, "Int", target)
