@@ -9,6 +9,11 @@ Five sources share one bank of enumerated terms (``dsl.bank``), grown level by l
 - for known numbers and grammars that take any literal, literals solved for (``dsl.constants``, ``dsl.parts``);
 - for known strings, chains and substrings from the goal down (``dsl.string_goals``).
 
+For a pointwise specification a bank that is full, or stalled, without a candidate is begun again in the order of costs
+learned from the terms right at some points (``dsl.learning``), twice; each bank has the budget's candidates and memory
+for itself. What is found is priced by the user's grammar all the same, and that nothing is found so proves nothing: one
+that had only stalled goes on in the user's order.
+
 A candidate waits until the bank has reached its cost, so that cheaper ones come first, but no longer than ``PATIENCE``
 candidates. Before it is proposed it must pass a larger pool of tests; those it fails are learnt. What is proposed is
 right at points, no more: the verifier decides.
@@ -38,6 +43,7 @@ from dsl.constants import fitted
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.inverses import goal_match
+from dsl.learning import learned
 from dsl.operators import STRING, GrammarError, Term
 from dsl.parts import add_parts
 from dsl.program import Program
@@ -57,6 +63,9 @@ TRUSTING = 5  # refuted candidates after which harvested values are joined as th
 LEARNT = 4  # tests learnt from one failure in the pool
 RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
 CHUNK = 4_000_000  # values judged at once
+RELEARNT = 2  # times that a bank is begun again with learned costs
+STALLED = 4_000_000  # candidates built, and none to propose, after which a bank is begun again
+PARTIAL = 48  # terms to learn them from
 HARD = frozenset({"*", "div", "mod", "bvmul", "bvudiv", "bvurem", "bvsdiv", "bvsrem", "bvsmod"})  # for solvers
 Stop = Callable[[], bool]
 
@@ -92,19 +101,26 @@ class PointSearch:
         for place, valuation in enumerate(valuations):
             self._pool.add([valuation, *nearby(spec, valuation, NEARBY, seed=place)])
         self._seed, self._avoided = seed, frozenset[str]()
-        self._refuted = 0
-        self._start_afresh()
+        self._refuted = self._earlier = self._reached = 0
+        self._turn = 0 if self._pool.is_pointwise else RELEARNT + 1  # the first and the last in the user's order
+        self._was_full = False
+        self._bank, self._level = self._new_bank(grammar), 0
+        self._asked, self._joined = -1, list[Choice]()
         self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
 
-    def _start_afresh(self) -> None:
-        self._bank = Bank(self._grammar, seed=self._seed, max_memory_mb=self._budget.memory_mb)
-        self._level, self._asked = 0, -1
-        self._joined: list[Choice] = []
+    def _new_bank(self, grammar: Grammar) -> Bank:
+        return Bank(grammar, seed=self._seed, max_memory_mb=self._budget.memory_mb)
+
+    def _start_afresh(self, grammar: Grammar) -> None:
+        """Leave the bank for one over ``grammar``, at the same points."""
+        self._earlier += self._bank.candidates
+        self._bank, self._level = self._new_bank(grammar), 0
+        self._widen(0)
 
     @property
     def candidates(self) -> int:
-        return self._bank.candidates
+        return self._earlier + self._bank.candidates
 
     @property
     def memory_mb(self) -> float:
@@ -112,7 +128,7 @@ class PointSearch:
 
     @property
     def level(self) -> int:
-        return self._level
+        return self._reached
 
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
@@ -137,15 +153,15 @@ class PointSearch:
         if not names:
             return False
         self._avoided, self._grammar = self._avoided | names, grammar
-        self._start_afresh()
-        self._widen(0)
+        self._start_afresh(grammar)
         return True
 
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:
         """The simplest candidate known that passes every test."""
         while True:
             before = self._bank.candidates
-            self._bank.grow(self._level, lambda: stop() or (bool(self._joined) and self._is_impatient()))
+            if self._grow(stop) and not self._is_learned:
+                self._reached = max(self._level, self._reached)
             if stop():
                 return Stopped("time limit")
             choice = self._cheapest(stop)
@@ -159,11 +175,26 @@ class PointSearch:
                 continue
             if stop():
                 return Stopped("time limit")
-            if is_full:
+            is_over = is_full or (self._is_learned and self._is_saturated())
+            if (is_over or self._is_stalled()) and self._begins_again():
+                continue
+            if is_over:
                 return Stopped(self._limit())
             if choice is None and self._bank.candidates == before and self._is_saturated():
                 return Stopped(f"nothing without {', '.join(sorted(self._avoided))}") if self._avoided else Exhausted()
             self._level += 1
+
+    def _grow(self, stop: Stop) -> bool:
+        """Whether the bank reached the level, before something was to be done."""
+        return self._bank.grow(
+            self._level,
+            lambda: (
+                stop()
+                or self._is_stalled()
+                or self._bank.candidates > self._budget.candidates
+                or (bool(self._joined) and self._is_impatient())
+            ),
+        )
 
     # --- tests --------------------------------------------------------------------------------------------------
 
@@ -246,16 +277,18 @@ class PointSearch:
         """Terms right at some points, joined by the grammar's conditionals."""
         if not self.points.is_pointwise or not conditionals(self._grammar, self._grammar.start):
             return
+        term = join(self._bank, self._grammar.start, self._right(), stop=stop)
+        yield from self._priced([] if isinstance(term, Stuck) else [term])
+
+    def _right(self) -> NDArray[np.bool_]:
+        """For a pointwise specification, at which points rows of the start are right: (rows, points)."""
         values = self._bank.stores[self._grammar.start].values
         target = self.points.targets(self._function)
-        if target is None:
-            step = max(1, CHUNK // max(1, self.points.tests))
-            parts = [self.points.right(self._function, values[at : at + step]) for at in range(0, len(values), step)]
-            right = np.concatenate(parts) if parts else np.zeros((0, self.points.tests), bool)
-        else:
-            right = np.asarray(values == target, bool)
-        term = join(self._bank, self._grammar.start, right, stop=stop)
-        yield from self._priced([] if isinstance(term, Stuck) else [term])
+        if target is not None:
+            return np.asarray(values == target, bool)
+        step = max(1, CHUNK // max(1, self.points.tests))
+        parts = [self.points.right(self._function, values[at : at + step]) for at in range(0, len(values), step)]
+        return np.concatenate(parts) if parts else np.zeros((0, self.points.tests), bool)
 
     def _goals(self, stop: Stop) -> Iterator[Choice]:
         """From the goal down, where the wanted values are known and strings are about."""
@@ -305,16 +338,52 @@ class PointSearch:
             if cost is not None:
                 yield Choice(cost, term)
 
+    # --- learned costs ------------------------------------------------------------------------------------------
+
+    @property
+    def _is_learned(self) -> bool:
+        return self._bank.grammar is not self._grammar
+
+    def _is_stalled(self) -> bool:
+        return self._turn <= RELEARNT and self._bank.candidates > STALLED
+
+    def _begins_again(self) -> bool:
+        """Begin the bank again in another order; False where there is none left to try."""
+        if not self._is_learned:
+            self._was_full = self._is_full()
+            if self._level >= self._budget.cost:
+                return False
+        while self._turn <= RELEARNT:
+            self._turn += 1
+            is_last = self._turn > RELEARNT
+            if is_last and self._was_full:
+                return False
+            grammar = self._grammar if is_last else learned(self._grammar, self._partial())
+            if grammar != self._bank.grammar:
+                self._start_afresh(grammar)
+                return True
+        return False
+
+    def _partial(self) -> list[tuple[Term, float]]:
+        """The cheapest term for each set of points that one is right at, larger sets first, and the share of them."""
+        right, cost = self._right(), self._bank.stores[self._grammar.start].origin[:, 0]
+        count = right.sum(axis=1)
+        rows = np.flatnonzero(count)
+        rows = rows[np.lexsort((cost[rows], -count[rows]))]
+        _, first = np.unique(np.packbits(right[rows], axis=1), axis=0, return_index=True)
+        best = rows[np.sort(first)[:PARTIAL]].tolist()
+        return [(self._bank.term(self._grammar.start, row), float(right[row].mean())) for row in best]
+
     # --- limits -------------------------------------------------------------------------------------------------
 
     def _is_impatient(self) -> bool:
-        return self._bank.candidates > PATIENCE
+        return self._is_learned or self._bank.candidates > PATIENCE
 
     def _is_full(self) -> bool:
-        bank = self._bank
-        if self._level >= self._budget.cost or bank.is_out_of_memory:
+        if self._level >= self._budget.cost or self._bank.is_out_of_memory:
             return True
-        return bank.candidates + bank.pending(self._level + 1) > self._budget.candidates
+        ahead = 0 if self._is_learned else self._bank.pending(self._level + 1)  # half a level of learned costs is fine
+        return self._bank.candidates + ahead > self._budget.candidates
 
     def _limit(self) -> str:
         if self._bank.is_out_of_memory:
@@ -326,7 +395,7 @@ class PointSearch:
     def _is_saturated(self) -> bool:
         """Whether no deeper level has anything left to combine."""
         deepest = max((cost for store in self._bank.stores.values() for cost in store.costs), default=0)
-        reach = max(p.cost + len(p.arguments) * deepest for p in self._grammar.productions)
+        reach = max(p.cost + len(p.arguments) * deepest for p in self._bank.grammar.productions)
         return self._level > 0 and self._bank.pending(max(reach, self._level + 1)) == 0
 
 
