@@ -8,7 +8,6 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
-from dsl import thresholds
 from dsl.grammar import Grammar
 from dsl.motifs import LENGTH, count_of, motifs
 from dsl.thresholds import MAX_WEIGHT, solve_thresholds
