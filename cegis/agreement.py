@@ -24,6 +24,7 @@ from cegis.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
 from dsl.operators import MASK, STRING, GrammarError, Operator
 from dsl.scalars import ScalarSignature
+from dsl.theory import find
 
 LIMITS = Limits(seconds=30.0)  # for each question to a solver
 AT_ONCE = 100  # points in one question
@@ -91,6 +92,29 @@ def check_operators(grammar: Grammar, backends: Sequence[str | Backend] = ("z3",
         elif checked.unasked:
             raise GrammarError(f"{checked.operator.name} could not be checked: {'; '.join(checked.unasked)}")
     return tuple(found)
+
+
+def check_own(grammar: Grammar) -> None:
+    """Raise GrammarError where an operator of the user's own means different things in its readings.
+
+    Rows of the theories and defined functions are taken as they are. No solver is asked: the formula is evaluated.
+    """
+    with ExitStack() as stack:
+        examiner = Examiner((), stack)
+        for operator in dict.fromkeys(production.operator for production in grammar.productions):
+            if _is_own(operator):
+                found = examiner.examine(Readings(operator, grammar.signature)).disagreement
+                if found is not None:
+                    raise GrammarError(f"the readings of an operator differ, so nothing proved with it holds: {found}")
+
+
+def _is_own(operator: Operator) -> bool:
+    if operator.is_variable or operator.is_literal or operator.definition is not None:
+        return False
+    try:
+        return find(operator.name, operator.arguments) is not operator
+    except GrammarError:
+        return True
 
 
 def examine(grammar: Grammar, backends: Sequence[str | Backend] = ("z3", "cvc5")) -> Iterator[Checked]:

@@ -15,6 +15,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from backends import Backend, get
+from cegis.agreement import check_own
 from cegis.formula import FormulaSpec, Function, inlined, subterms
 from cegis.joint import JointSearch
 from cegis.loop import Budget, FormulaBudget, Loop, Search
@@ -94,6 +95,8 @@ def by_name(spec: FormulaSpec, grammars: Grammars) -> Mapping[str, Grammar | Non
         if grammar is not None and grammar.signature != signatures[name]:
             wanted = f"{name}{shape(signatures[name])}"
             raise GrammarError(f"the grammar is for {shape(grammar.signature)}, the function is {wanted}")
+        if grammar is not None:
+            check_own(grammar)
     return named
 
 

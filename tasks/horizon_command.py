@@ -50,9 +50,10 @@ def horizon(
     from tasks import ball
     from tasks.files import circuit_folder, load_circuit
     from tasks.horizon import horizon as horizon_of
+    from tasks.main import MOST_SECONDS
     from tasks.tail import all_lengths
 
-    if seconds <= 0 or not 1 <= length <= longest:
+    if not 0 < seconds < MOST_SECONDS or not 1 <= length <= longest:
         raise click.ClickException(
             f"expected a positive time limit and 1 <= --length <= --longest, got {seconds:g} s, {length} and {longest}"
         )
@@ -97,7 +98,11 @@ def _read(circuit: Circuit, source: Path) -> Program:
     from cegis import Program, motifs
 
     grammar = motifs(circuit.domain.alphabet, circuit.labels, min_length=circuit.domain.min_length)
-    return Program.parse(source.read_text(encoding="utf-8"), grammar)
+    try:
+        text = source.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.ClickException(f"{source}: expected a Python function in UTF-8, cannot read it: {error}") from None
+    return Program.parse(text, grammar)
 
 
 def _text(circuit: Circuit, program: Program, found: Horizon, claims: list[str]) -> str:

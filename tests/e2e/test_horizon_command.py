@@ -45,6 +45,7 @@ def test_a_program_of_ones_own_is_followed(capsys, tmp_path):
     [
         (("variable_type",), "embeds positions"),
         (("nothing_like_it",), "no shipped circuit"),
+        (("quote_closing", "--time-limit", "nan"), "positive time limit"),
         (("quote_closing", "--length", "30", "--longest", "20"), "--length <= --longest"),
     ],
 )
@@ -52,4 +53,13 @@ def test_what_cannot_be_counted_is_one_line_and_exit_code_2(capsys, arguments, s
     code, printed = run(capsys, *arguments)
     assert code == 2
     assert said in printed.err
+    assert len(printed.err.strip().splitlines()) == 1
+
+
+def test_a_program_that_is_no_text_is_one_line(capsys, tmp_path):
+    source = tmp_path / "junk.py"
+    source.write_bytes(b"\xff\xfe")
+    code, printed = run(capsys, "quote_closing", "--program", str(source))
+    assert code == 2
+    assert "UTF-8" in printed.err
     assert len(printed.err.strip().splitlines()) == 1

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import pytest
 
+from cegis import GrammarError, read_sygus, synthesize
 from cegis.agreement import check_operators
 from dsl.grammar import Grammar
 from tasks.main import main
@@ -86,6 +87,9 @@ def test_the_commands_of_the_example_work(command):
 def test_a_wrong_row_is_caught_with_the_input_that_shows_it(change, shown):
     (found,) = check_operators(broken(**change), ("z3",))
     assert shown in str(found)
+    with pytest.raises(GrammarError, match="the readings of an operator differ") as refused:
+        synthesize(read_sygus(EXAMPLES / "distance.sl").spec, broken(**change))
+    assert shown in str(refused.value)
 
 
 def test_the_command_shows_the_input_and_says_what_it_means(command, monkeypatch):
