@@ -179,7 +179,8 @@ def test_a_verdict_that_comes_after_the_reply_is_no_answer(m: Any) -> None:
 def test_a_flood_of_words_ends_at_the_limit(m: Any) -> None:
     answer = ask(m, fake("flood"), Limits(0.5))
     assert isinstance(answer, Unknown)
-    assert answer.seconds < 0.5 + 1
+    assert "time limit of 0.5 s" in answer.reason
+    assert answer.seconds < 10  # without a limit it never ends; how soon depends on who else runs
 
 
 @pytest.mark.parametrize(
