@@ -48,12 +48,10 @@ def run_all(
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
                 task, tried = waiting.pop(future)
-                row = _row(future, task, place)
-                if isinstance(row, str) and tried < TRIES:
+                if tried < TRIES and (future.cancelled() or future.exception() is not None):
                     waiting[executor.submit(run, task, place)] = (task, tried + 1)
                     continue
-                if isinstance(row, str):
-                    row = lost(task, place, f"lost {TRIES} times: {row}")
+                row = _row(future, task, place)
                 journal.append(rows_file, asdict(row))
                 rows[row.key] = row
                 on_row(row, True)
@@ -64,14 +62,17 @@ def run_all(
     return tuple(rows[task.key(place)] for task in tasks)
 
 
-def _row(future: Future[Result], task: Task, place: Place) -> Result | str:
-    """The row of a task, or why there is none; raises what is an error of ours and would come again."""
+def _row(future: Future[Result], task: Task, place: Place) -> Result:
+    """The row of a task, "lost" where its worker was lost at the last try too; raises what is an error of ours.
+
+    An executor's own bookkeeping of a worker that dies may fail with any exception, so the first never counts.
+    """
     try:
         return future.result()
     except (TypeError, AttributeError, NameError, ValueError):
         raise
     except Exception as error:
-        return f"{type(error).__name__}: {error}"
+        return lost(task, place, f"lost {TRIES} times: {type(error).__name__}: {error}")
 
 
 @contextmanager

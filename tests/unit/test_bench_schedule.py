@@ -1,6 +1,6 @@
 """Every task gets a row: known ones are kept, lost ones are tried once more, the order is shuffled by seed."""
 
-from concurrent.futures import Executor, Future, ThreadPoolExecutor
+from concurrent.futures import CancelledError, Executor, Future, ThreadPoolExecutor
 from concurrent.futures.process import BrokenProcessPool
 from pathlib import Path
 from typing import Any
@@ -25,15 +25,16 @@ def fake(task: Task, place: Place) -> Result:
 class Losing(Executor):
     """An executor whose workers go away on tasks whose problem ends in 3, ``times`` times."""
 
-    def __init__(self, times: int) -> None:
+    def __init__(self, times: int, error: Exception | None = None) -> None:
         self.left, self.order = times, []
+        self.error = error or BrokenProcessPool("a worker died")
 
     def submit(self, run: Any, /, task: Any, place: Any) -> Future[Any]:  # type: ignore[override]
         self.order.append(task.problem)
         future: Future[Any] = Future()
         if task.problem.endswith("3") and self.left:
             self.left -= 1
-            future.set_exception(BrokenProcessPool("a worker died"))
+            future.set_exception(self.error)
         else:
             future.set_result(run(task, place))
         return future
@@ -50,8 +51,10 @@ def test_rows_come_in_the_order_of_the_tasks_and_are_written(tmp_path: Path) -> 
     assert {row.key for row in read(tmp_path / "rows.jsonl")} == {row.key for row in rows}
 
 
-def test_a_task_whose_worker_dies_once_is_tried_again(tmp_path: Path) -> None:
-    assert statuses(run_all(TASKS, tmp_path / "rows.jsonl", PLACE, Losing(1), run=fake)) == ["solved"] * 6
+@pytest.mark.parametrize("error", [BrokenProcessPool("a worker died"), CancelledError(), TypeError("bookkeeping")])
+def test_a_task_whose_worker_dies_once_is_tried_again(tmp_path: Path, error: Exception) -> None:
+    rows = run_all(TASKS, tmp_path / "rows.jsonl", PLACE, Losing(1, error), run=fake)
+    assert statuses(rows) == ["solved"] * 6
 
 
 def test_a_task_whose_worker_dies_twice_is_lost_never_dropped(tmp_path: Path) -> None:
