@@ -20,6 +20,7 @@ import click
 if TYPE_CHECKING:
     from tasks.checking import Checked
     from tasks.circuit import Circuit
+    from tasks.explaining import Explanation
 
 GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
@@ -104,7 +105,11 @@ def show(circuit: str, as_json: bool) -> None:
 @click.option("--semantics", type=click.Choice(["real", "float32", "float64"]), help="Arithmetic of the claim.")
 @click.option("--margin", type=float, help="Least margin of a label, beyond the error bound.  [default: 0.0001]")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: NAME.cert]")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Certificate folder.  [default: NAME.cert for circuits; for other networks none is written]",
+)
 def run(
     circuit: str,
     backend: str,
@@ -119,11 +124,11 @@ def run(
 
     CIRCUIT is a shipped name, a circuit's folder, or a folder with a network in a known format. Networks that are no
     circuits, and circuits with one of the options --alphabet to --margin, are bounded on every sequence, without a
-    solver and without a certificate.
+    solver; their certificate is written where --out names a folder.
     """
     _check_seconds(seconds)
     if any(value is not None for value in asked.values()) or _is_foreign(circuit):
-        return _explain(circuit, length, seconds, seed, as_json, **asked)
+        return _explain(circuit, length, seconds, seed, as_json, out, **asked)
     return _distill(circuit, backend, length, seconds, seed, as_json, out)
 
 
@@ -167,6 +172,7 @@ def _explain(
     seconds: float,
     seed: int,
     as_json: bool,
+    out: Path | None,
     *,
     alphabet: str | None,
     constraint: str | None,
@@ -178,6 +184,7 @@ def _explain(
 ) -> int:
     """The way of any network: bounds on every sequence."""
     from cegis import Domain
+    from cegis.certificate import check_writable
     from tasks.explaining import USUAL_MARGIN, explain, usual_domain
     from tasks.explanation import explanation_json, explanation_text
     from tasks.files import circuit_folder
@@ -188,6 +195,8 @@ def _explain(
     if margin is not None and not 0 <= margin < 1e9:
         raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")
     shortest, longest = (None, None) if length is None else _lengths(length)
+    if out is not None:
+        check_writable(out)
     question = Question(
         alphabet=None if alphabet is None else tuple(alphabet.split()),
         readout=readout,
@@ -211,7 +220,23 @@ def _explain(
         click.echo(json.dumps(explanation_json(result), ensure_ascii=False, indent=2))
     else:
         click.echo(explanation_text(result))
+    if out is not None:
+        _attest(result, circuit_folder(circuit), out)
     return PROVED if result.is_proved else NOT_PROVED
+
+
+def _attest(result: Explanation, folder: Path, out: Path) -> None:
+    """Write the certificate to ``out``, or say on standard error why there is none."""
+    from tasks.attesting import attest
+
+    certificate = attest(result, folder)
+    if isinstance(certificate, str):
+        click.echo(f"distill: no certificate is written: {certificate}", err=True)
+        return
+    saved = certificate.save(out)
+    click.echo(
+        f"  certificate {saved}: {certificate.statement['claim']}  Check it with: distill check {saved}", err=True
+    )
 
 
 def _lengths(text: str) -> tuple[int | None, int]:
@@ -234,11 +259,14 @@ def _lengths(text: str) -> tuple[int | None, int]:
 def check(certificate: Path, backend: str | None, seconds: float, as_json: bool) -> int:
     """Check a CERTIFICATE folder, independently of how it was made."""
     from backends import get
+    from cegis.certificate import Certificate
     from tasks.checking import check as steps_of
     from tasks.checking import other_backend
     from tasks.report import check_text
 
     _check_seconds(seconds)
+    if "kind" in Certificate.load(certificate).statement:
+        return _check_alone(certificate, as_json)
     solver = get(backend) if backend else other_backend(certificate)
     solver.version()
 
@@ -256,6 +284,25 @@ def check(certificate: Path, backend: str | None, seconds: float, as_json: bool)
         click.echo("The certificate does NOT hold.")
     else:
         click.echo("The certificate holds as far as it was checked; one step is open.")
+    return PROVED if holds else NOT_PROVED
+
+
+def _check_alone(certificate: Path, as_json: bool) -> int:
+    """Check a certificate that needs no solver, with the independent checker."""
+    from tasks.checker.evidence import check
+    from tasks.checker.files import Rejected, UnreadableError
+
+    try:
+        holds, text = True, str(check(certificate)["claim"])
+    except Rejected as error:
+        holds, text = False, str(error)
+    except UnreadableError as error:
+        raise click.ClickException(str(error)) from error
+    if as_json:
+        steps = [{"name": "checker", "holds": holds, "text": text}]
+        click.echo(json.dumps({"holds": holds, "steps": steps}, ensure_ascii=False, indent=2))
+    else:
+        click.echo(f"{text}\nThe certificate {'holds' if holds else 'does NOT hold'}.")
     return PROVED if holds else NOT_PROVED
 
 

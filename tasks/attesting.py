@@ -1,0 +1,100 @@
+"""Certificates for claims about any loaded network, in the form that ``tasks.checker`` checks by itself.
+
+    certificate.json      statement and checksums (cegis.certificate)
+    program.py            the printed function, without docstring
+    listed.json           every input where the two differ, with both answers, and every input without a label
+    network/              the network's files, byte for byte
+
+The statement is what the checker itself establishes from these files, in the strongest arithmetic in which it can, so a
+certificate that is written has been checked once. Formats whose files the checker does not read have none.
+"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from cegis import Differs, Found
+from cegis.certificate import Certificate
+from tasks.checker.evidence import LISTED, NETWORK, PROGRAM, establish
+from tasks.checker.files import Rejected, UnreadableError
+from tasks.checker.formats import FILES
+from tasks.checker.programs import function_of
+from tasks.explaining import Explanation
+from tasks.readout import Argmax, Readout, Rounded, TokenSet
+from tasks.transformer import Transformer
+
+WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
+
+
+def attest(result: Explanation, folder: Path) -> Certificate | str:
+    """The certificate of what ``result`` proves of the network in ``folder``, or the reason why there is none."""
+    subject, loaded = result.subject, result.loaded
+    if not subject.enumeration.is_bounded or not isinstance(loaded.network, Transformer):
+        return "a black box is run, not proved"
+    if not isinstance(result.outcome, Found | Differs) or result.program is None:
+        return "nothing is established"
+    if loaded.format not in FILES:
+        return f"no certificate is known for the format {loaded.format}"
+    must, may = FILES[loaded.format]
+    stored = {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
+    text = result.program.source("program")
+    reason = ""
+    for semantics in WEAKER[subject.enumeration.semantics]:
+        try:
+            files = {PROGRAM: text.encode(), LISTED: _listed(result, text)}
+            files |= {NETWORK + name: content for name, content in stored.items()}
+            return Certificate(establish(_question(result, semantics), files), files)
+        except Rejected as error:
+            reason = str(error)
+        except UnreadableError as error:
+            return f"the checker does not follow: {error}"
+    return f"the checker does not confirm it: {reason}"
+
+
+def _question(result: Explanation, semantics: str) -> dict[str, Any]:
+    loaded, domain = result.loaded, result.domain
+    limited = domain.constraint
+    return {
+        "kind": "network",
+        "format": loaded.format,
+        "alphabet": list(domain.alphabet),
+        "lengths": [domain.min_length, domain.max_length],
+        "automaton": limited and {"transitions": [*map(list, limited.transitions)], "accepting": [*limited.accepting]},
+        "prefix": list(loaded.prefix),
+        "suffix": list(loaded.suffix),
+        "readout": _readout(loaded.readout),
+        "semantics": semantics,
+    }
+
+
+def _readout(readout: Readout) -> dict[str, Any]:
+    match readout:
+        case Argmax(names, columns):
+            kind, denominator = "argmax", 1
+        case TokenSet(names, columns, threshold):
+            if threshold:
+                raise UnreadableError(f"sets of logits above 0 are understood, not above {threshold:g}")
+            kind, denominator = "set", 1
+        case Rounded(column, denominator):
+            kind, names, columns = "round", (), (column,)
+    parts = {"columns": [*columns], "names": [*names], "denominator": denominator}
+    return {"kind": kind, "position": readout.position, **parts}
+
+
+def _listed(result: Explanation, text: str) -> bytes:
+    subject, is_placed = result.subject, result.subject.is_placed
+    program = function_of(text, ["tokens", "i"] if is_placed else ["tokens"])
+    exceptions = []
+    for exception in result.exceptions:
+        words, *place = exception.inputs if is_placed else (exception.inputs,)
+        exceptions.append([[*words], place[0] if place else None, exception.expected, program([*words], *place)])
+    undecided = []
+    for part in subject.parts:
+        for row in np.flatnonzero(part.expected < 0):
+            words, *place = subject.inputs(part, int(row)) if is_placed else (subject.inputs(part, int(row)),)
+            undecided.append([[*words], place[0] if place else None])
+    return (json.dumps({"exceptions": exceptions, "undecided": undecided}, ensure_ascii=False) + "\n").encode()

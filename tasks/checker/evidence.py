@@ -1,0 +1,206 @@
+"""What is established: "program = network" on every input of a domain but those listed, by visiting every one.
+
+    every sequence of the domain     listed here, from alphabet, lengths and automaton
+    its logits                       bounded in the stated arithmetic (``network``)
+    its label                        where the margin is positive whatever the error
+    the printed program's answer     executed
+
+A statement is what ``establish`` returns, word for word: the writer of a certificate calls it, and so does the check,
+so a statement says nothing that was not found here. What it takes as given is the question: domain, prompt, read-out.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from collections.abc import Callable, Iterator
+from fractions import Fraction
+from itertools import islice, pairwise
+from pathlib import Path
+from typing import Any
+
+from flint import arb, ctx
+
+from tasks.checker.arithmetic import ROUNDOFF, Arithmetic, Row
+from tasks.checker.files import Rejected, UnreadableError, digest, expect, load
+from tasks.checker.formats import Read, read
+from tasks.checker.network import logits
+from tasks.checker.programs import function_of
+
+PROGRAM, LISTED, NETWORK = "program.py", "listed.json", "network/"
+GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics")
+BITS, BLOCK = 80, 1000  # of precision; prompts computed together
+MEANING = {
+    "real": "real arithmetic",
+    "float64": "real arithmetic and in float64 as executed",
+    "float32": "real arithmetic and in float64 and float32 as executed",
+}
+Statement = dict[str, Any]
+Input = tuple[tuple[str, ...], int | None]  # a sequence, and the place in it that is read (None: the last)
+
+
+def check(folder: Path) -> Statement:
+    """The statement of the certificate in ``folder``, found to be true; raises Rejected or UnreadableError."""
+    stated, files = load(folder)
+    try:
+        found = establish({name: stated[name] for name in GIVEN}, files)
+        if type(stated["margin"]) is float and 0.9999 * found["margin"] <= stated["margin"] <= found["margin"]:
+            found["margin"] = stated["margin"]  # another version of ball arithmetic may end in another digit
+        strange = [name for name in {**stated, **found} if not same(stated, found, name)]
+    except (Rejected, UnreadableError):
+        raise
+    except (LookupError, TypeError, AttributeError, ValueError, ArithmeticError, RecursionError, MemoryError) as error:
+        raise UnreadableError(f"the certificate cannot be understood: {type(error).__name__} {error}") from error
+    if strange:
+        raise Rejected(f"the statement is not what was found, in: {', '.join(strange)}")
+    return found
+
+
+def same(one: Statement, other: Statement, name: str) -> bool:
+    """Whether both have this entry, to the letter."""
+    return name in one and name in other and json.dumps(one[name]) == json.dumps(other[name])
+
+
+def establish(q: Statement, files: dict[str, bytes]) -> Statement:
+    """The statement that ``files`` support for the question ``q`` (its entries GIVEN); Rejected where they do not."""
+    with ctx.workprec(BITS):
+        stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
+        others = {name for name in files if not name.startswith(NETWORK)}
+        expect(q["kind"] == "network" and others == {PROGRAM, LISTED}, "unknown kind, or files that have no part in it")
+        network = read(q["format"], stored, q["semantics"])
+        every = q["readout"]["position"] == "every"
+        program = function_of(files[PROGRAM].decode(), ["tokens", "i"] if every else ["tokens"])
+        listed = json.loads(files[LISTED])
+        exceptions, undecided = _inputs(listed["exceptions"]), _inputs(listed["undecided"])
+        counts: Counter[str] = Counter()
+        sequences, margin = 0, arb("inf")
+        for key, label, sure in _labels(q, network, every, undecided.keys()):
+            sequences += key[1] in (None, 0)
+            if key in undecided:
+                undecided[key] = ["seen"]
+                continue
+            if not sure > 0:
+                raise Rejected(f"the network's label is not decided on {_told(key)}")
+            answer = _answer(program, key)
+            if exceptions.pop(key, []) != ([label, answer] if label != answer else []):
+                raise Rejected(f"network {label!r}, program {answer!r} on {_told(key)}, which is not as listed")
+            counts[label] += 1
+            margin = min(margin, sure)
+        if exceptions or not counts or not all(undecided.values()):
+            raise Rejected("an input is listed that is not in the domain, or no input has a label")
+    found = {name: q[name] for name in GIVEN} | {
+        "network": network.name,
+        "sha256": {name: digest(content) for name, content in sorted(stored.items())},
+        "sequences": sequences,
+        "inputs": counts.total() + len(undecided),
+        "labels": dict(sorted(counts.items())),
+        "exceptions": len(listed["exceptions"]),
+        "undecided": len(undecided),
+        "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
+    }
+    return found | {"claim": _claim(found)}
+
+
+def _claim(found: Statement) -> str:
+    what = "pairs of a sequence and a place" if found["readout"]["position"] == "every" else "sequences"
+    length = " to ".join(map(str, dict.fromkeys(found["lengths"])))
+    such = " that the automaton accepts" if found["automaton"] else ""
+    but = f" except the {found['exceptions']:,} listed, where it does not" if found["exceptions"] else ""
+    rest = f"; nothing is said of {found['undecided']:,} others, listed as undecided" if found["undecided"] else ""
+    return (
+        f"the program equals the {found['format']} network {found['network']}".rstrip()
+        + f" on all {found['inputs'] - found['undecided']:,} {what} of length {length}{such}{but}, in "
+        f"{MEANING[found['semantics']]}, every margin at least {found['margin']:.3g}{rest}."
+    )
+
+
+def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[tuple[Input, str, arb]]:
+    """Every input of the domain with its label and a lower bound of its margin."""
+    a, reader, ids = Arithmetic(ROUNDOFF[q["semantics"]]), _reader(q["readout"], network), network.tokens.index
+    prefix, alphabet, suffix = ([ids(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix"))
+    expect(len({*alphabet}) == len(alphabet) and not (every and suffix), "alphabet or suffix cannot be meant")
+    walk = _sequences(len(alphabet), q["lengths"], q["automaton"])
+    while block := list(islice(walk, BLOCK)):
+        prompts = [(*prefix, *(alphabet[n] for n in word), *suffix) for word in block]
+        for word, rows in zip(block, logits(network.network, a, prompts), strict=True):
+            words = tuple(q["alphabet"][n] for n in word)
+            for place in range(len(word)) if every else (None,):
+                key = words, place
+                row = rows[-1] if place is None else rows[len(prefix) + place]
+                yield key, *(("", arb(0)) if key in skipped else reader(row))
+
+
+def _sequences(letters: int, lengths: list[int], automaton: Statement | None) -> Iterator[tuple[int, ...]]:
+    """Every sequence of the domain, each after its prefixes; the automaton starts in state 0, and -1 is no state."""
+    (least, most), automaton = lengths, automaton or {"transitions": [[0] * letters], "accepting": [True]}
+    table, accepting = automaton["transitions"], automaton["accepting"]
+    expect(
+        all(len(row) == letters for row in table) and len(accepting) == len(table), "an automaton of another alphabet"
+    )
+    expect(all(type(t) is int and t >= -1 for row in table for t in row), "an automaton with strange transitions")
+    alive = [accepting]  # alive[n][state]: whether a sequence is accepted n tokens or fewer from here
+    for _ in range(most):
+        alive.append([b or any(t >= 0 and alive[-1][t] for t in row) for b, row in zip(alive[-1], table, strict=True)])
+    stack: list[tuple[tuple[int, ...], int]] = [((), 0)]
+    while stack:
+        word, state = stack.pop()
+        if len(word) >= least and accepting[state]:
+            yield word
+        if len(word) < most:
+            after = [(token, target) for token, target in enumerate(table[state]) if target >= 0]
+            stack += [((*word, n), to) for n, to in reversed(after) if alive[most - len(word) - 1][to]]
+
+
+def _inputs(rows: list[Any]) -> dict[Input, list[str]]:
+    """Inputs of a list of [words, place, ...], with what else is said of each."""
+    found = {(tuple(words), place): rest for words, place, *rest in rows}
+    expect(len(found) == len(rows), "an input is listed twice")
+    return found
+
+
+def _answer(program: Callable[..., Any], key: Input) -> object:
+    words, place = key
+    try:
+        return program([*words]) if place is None else program([*words], place)
+    except Exception as error:
+        raise Rejected(f"the program fails on {_told(key)}: {type(error).__name__}") from error
+
+
+def _told(key: Input) -> str:
+    return repr(" ".join(key[0])) + ("" if key[1] is None else f" at {key[1]}")
+
+
+def _reader(r: Statement, network: Read) -> Callable[[Row], tuple[str, arb]]:
+    """The read-out as a function of logits: the label, and a margin that is positive where it is certain."""
+    expect(r.keys() == {"kind", "columns", "names", "position", "denominator"}, "the read-out has unknown entries")
+    columns, names = r["columns"], r["names"]
+    expect(r["position"] in ("last", "every") and all(type(n) is int and n >= 0 for n in columns), "the read-out")
+    known = [network.outputs[n] for n in columns] if r["kind"] != "round" else []
+    named = names == known or (columns, names) == network.reading
+    expect(named and len({*columns}) == len(columns) > 0, "the read-out names outputs that the folder does not")
+    if r["kind"] == "argmax":
+        expect(len(columns) > 1 and len({*names}) == len(names), "an argmax needs different names")
+        return lambda row: _argmax([row[n] for n in columns], names)
+    if r["kind"] == "set":
+        return lambda row: _set([row[n] for n in columns], names)
+    expect(r["kind"] == "round" and len(columns) == 1 and 1 <= r["denominator"] <= 20, "unknown read-out")
+    grid = sorted({Fraction(n, d) for d in range(1, r["denominator"] + 1) for n in range(d + 1)})
+    return lambda row: _round(row[columns[0]], grid)
+
+
+def _argmax(row: Row, names: list[str]) -> tuple[str, arb]:
+    best = max(range(len(row)), key=lambda n: row[n].mid())
+    return names[best], min((row[best] - x).lower() for n, x in enumerate(row) if n != best)
+
+
+def _set(row: Row, names: list[str]) -> tuple[str, arb]:
+    return "{" + ", ".join(n for x, n in zip(row, names, strict=True) if x > 0) + "}", min(abs(x).lower() for x in row)
+
+
+def _round(x: arb, grid: list[Fraction]) -> tuple[str, arb]:
+    """The nearest fraction whose denominator is at most that of the grid."""
+    whole = int(x.mid().floor().unique_fmpz())
+    halves = [whole + (a + b) / 2 for a, b in pairwise(grid)]
+    far = [x - arb(half.numerator) / half.denominator for half in halves]
+    value = whole + grid[sum(d.mid() > 0 for d in far)]
+    return str(value) if len(grid) == 2 else str(value.numerator / value.denominator), min(abs(d).lower() for d in far)

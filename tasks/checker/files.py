@@ -1,0 +1,111 @@
+"""What is read: the folder with its manifest, JSON, and tensors of safetensors files, every byte accounted for."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import math
+import struct
+from pathlib import Path
+from typing import Any
+
+from flint import arb
+
+from tasks.checker.arithmetic import LIMIT, ROUNDOFF, Row
+
+MANIFEST = "certificate.json"
+
+
+class Rejected(ValueError):  # noqa: N818 (an answer: the certificate was read, and does not show its claim)
+    """What the certificate says was not found to be true."""
+
+
+class UnreadableError(ValueError):
+    """No certificate, or one that was changed or cannot be understood."""
+
+
+def expect(holds: object, sentence: str) -> None:
+    if not holds:
+        raise UnreadableError(sentence)
+
+
+def load(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
+    """Statement and files of the certificate in ``folder``; every SHA-256 is computed again."""
+    try:
+        paths = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+        files = {name: path.read_bytes() for name, path in paths.items()}
+    except OSError as error:
+        raise UnreadableError(f"{folder}: cannot be read: {error}") from error
+    expect(MANIFEST in files, f"{folder} is not a certificate: it has no {MANIFEST}")
+    body = parse(MANIFEST, files.pop(MANIFEST))
+    expect(body.keys() == {"format", "statement", "files", "sha256"}, f"{MANIFEST}: unknown or missing entries")
+    text = json.dumps({name: body[name] for name in body if name != "sha256"}, sort_keys=True, ensure_ascii=False)
+    expect(
+        body["format"] == 1 and body["sha256"] == digest(text.encode(errors="surrogatepass")), "the manifest changed"
+    )
+    sums = {name: digest(content) for name, content in files.items()}
+    expect(body["files"] == sums, "a file is missing, was added, or is not the one that was certified (its SHA-256)")
+    expect(isinstance(body["statement"], dict), "the statement should be an object")
+    return body["statement"], files
+
+
+def digest(content: bytes) -> str:
+    return hashlib.sha256(content).hexdigest()
+
+
+def parse(name: str, content: bytes) -> dict[str, Any]:
+    """The JSON object in ``content``: no key twice, no NaN."""
+
+    def unique(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+        expect(len(dict(pairs)) == len(pairs), f"{name}: a key occurs twice")
+        return dict(pairs)
+
+    def refuse(constant: str) -> None:
+        raise ValueError(f"{constant} is no JSON number")
+
+    try:
+        value = json.loads(content, object_pairs_hook=unique, parse_constant=refuse)
+    except (ValueError, RecursionError) as error:
+        raise UnreadableError(f"{name}: cannot be read: {error}") from error
+    expect(isinstance(value, dict), f"{name}: expected a JSON object")
+    return value  # type: ignore[no-any-return]
+
+
+class Tensors:
+    """The tensors of a safetensors file. Each is taken once, with the shape it must have; ``done`` misses none."""
+
+    def __init__(self, name: str, content: bytes) -> None:
+        size = int.from_bytes(content[:8], "little")
+        expect(len(content) >= 8 + size, f"{name}: the file is not complete")
+        self.file, self.data, self.left = name, content[8 + size :], parse(name, content[8 : 8 + size])
+        self.left.pop("__metadata__", None)
+        self.types = {entry["dtype"] for entry in self.left.values()}
+        spans = sorted(entry["data_offsets"] for entry in self.left.values())
+        ends = [0, *(end for _, end in spans)]
+        expect(all(b == e for (b, _), e in zip(spans, ends, strict=False)), f"{name}: tensors overlap or leave gaps")
+        expect(ends[-1] == len(self.data), f"{name}: bytes belong to no tensor")
+        expect(self.types <= {"F32", "F64"}, f"{name}: expected F32 or F64 tensors")
+
+    def take(self, name: str, *shape: int) -> Row:
+        """The numbers of tensor ``name``, row after row."""
+        expect(name in self.left, f"{self.file}: expected a tensor {name}")
+        entry = self.left.pop(name)
+        begin, end = entry["data_offsets"]
+        letter, size = {"F32": ("f", 4), "F64": ("d", 8)}[entry["dtype"]]
+        fits = entry["shape"] == [*shape] and end - begin == size * math.prod(shape)
+        expect(fits, f"{self.file}: {name} should have shape {shape}, got {entry['shape']}")
+        numbers = struct.unpack(f"<{math.prod(shape)}{letter}", self.data[begin:end])
+        expect(all(math.isfinite(x) for x in numbers), f"{self.file}: {name} holds NaN or infinity")
+        expect(all(abs(x) < LIMIT for x in map(arb, numbers)), f"{self.file}: {name} holds numbers of 2**40 or more")
+        return [arb(x) for x in numbers]
+
+    def matrix(self, name: str, rows: int, columns: int, *, transposed: bool = False) -> list[Row]:
+        flat = self.take(name, rows, columns)
+        table = [flat[n : n + columns] for n in range(0, rows * columns, columns)]
+        return [list(column) for column in zip(*table, strict=True)] if transposed else table
+
+    def done(self, semantics: str) -> None:
+        """Nothing is left, and an execution in float32 holds every number."""
+        expect(not self.left, f"{self.file}: unknown tensor {next(iter(self.left), '')!r}")
+        expect(semantics in ROUNDOFF, f"unknown semantics {semantics!r}")
+        expect(semantics != "float32" or self.types == {"F32"}, f"{self.file}: float32 semantics of F64 tensors")

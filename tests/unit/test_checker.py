@@ -1,0 +1,395 @@
+"""The independent checker: it stands alone, finds what is true, and accepts nothing that was tampered with."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import struct
+import subprocess
+import sys
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+from safetensors.numpy import save
+
+from cegis import Domain
+from cegis.certificate import MANIFEST, Certificate
+from tasks.attesting import attest
+from tasks.checker.evidence import GIVEN, LISTED, PROGRAM, check, establish
+from tasks.checker.files import Rejected, UnreadableError
+from tasks.checker.programs import function_of
+from tasks.explaining import explain
+from tasks.files import shipped_path
+from tasks.formats import Question, load
+
+ROOT = Path(__file__).resolve().parents[2]
+REFUSED = (Rejected, UnreadableError)
+CONFIG = {"n": 4, "d": 6, "heads": 2, "ff": 5, "layers": 2, "causal": True, "pool": "sum", "note": "toy"}
+GPT2 = {"model_type": "gpt2", "vocab_size": 3, "n_positions": 6, "n_embd": 4, "n_layer": 1, "n_head": 2}
+DYCK_PROGRAM = "def program(tokens):\n    return 'valid' if tokens[0] == '(' else 'not valid'\n"
+
+
+def dyck_tensors(seed=0):
+    rng, d, ff = np.random.default_rng(seed), CONFIG["d"], CONFIG["ff"]
+    shapes = {"pos": (CONFIG["n"], d), "tok.weight": (2, d)}
+    for b in range(CONFIG["layers"]):
+        shapes |= {f"blocks.{b}.W{part}.weight": (d, d) for part in "qkvo"}
+        shapes |= {f"blocks.{b}.mlp1.weight": (ff, d), f"blocks.{b}.mlp1.bias": (ff,)}
+        shapes |= {f"blocks.{b}.mlp2.weight": (d, ff), f"blocks.{b}.mlp2.bias": (d,)}
+    shapes |= {"h1.weight": (d, d), "h1.bias": (d,), "h2.weight": (2, d), "h2.bias": (2,)}
+    return {name: 0.5 * rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def gpt2_tensors(seed=0):
+    rng, d = np.random.default_rng(seed), GPT2["n_embd"]
+    shapes = {"wte.weight": (3, d), "wpe.weight": (6, d), "ln_f.weight": (d,), "ln_f.bias": (d,)}
+    for name, out, into in (
+        ("attn.c_attn", 3 * d, d),
+        ("attn.c_proj", d, d),
+        ("mlp.c_fc", 4 * d, d),
+        ("mlp.c_proj", d, 4 * d),
+    ):
+        shapes |= {f"h.0.{name}.weight": (into, out), f"h.0.{name}.bias": (out,)}
+    for name in ("ln_1", "ln_2"):
+        shapes |= {f"h.0.{name}.weight": (d,), f"h.0.{name}.bias": (d,)}
+    return {f"transformer.{name}": 0.7 * rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
+
+
+def written(path, config, tensors):
+    path.mkdir(exist_ok=True)
+    (path / "config.json").write_text(json.dumps(config))
+    (path / "model.safetensors").write_bytes(save(tensors))
+    return path
+
+
+def dyck_files(tensors=None, config=None, program=DYCK_PROGRAM, scratch=None):
+    """The files of a certificate for a random Dyck network; its exceptions are those that numpy finds."""
+    folder = written(scratch / "network", config or CONFIG, tensors or dyck_tensors())
+    loaded, function = load(folder), function_of(program, ["tokens"])
+    every = loaded.domain.sequences(CONFIG["n"])
+    exceptions = []
+    for row, label in zip(every, loaded.labels(every)[0], strict=True):
+        words, name = [*loaded.domain.words(row)], loaded.readout.names[max(int(label), 0)]
+        if name != function([*words]):
+            exceptions.append([words, None, name, function([*words])])
+    stored = {f"network/{path.name}": path.read_bytes() for path in sorted(folder.iterdir())}
+    listed = json.dumps({"exceptions": exceptions, "undecided": []}).encode()
+    return {PROGRAM: program.encode(), LISTED: listed, **stored}
+
+
+def question(semantics="float32"):
+    return {
+        "kind": "network", "format": "dyck", "alphabet": ["(", ")"], "lengths": [4, 4], "automaton": None,
+        "prefix": [], "suffix": [], "semantics": semantics,
+        "readout": {"kind": "argmax", "columns": [0, 1], "names": ["not valid", "valid"], "position": "last",
+                    "denominator": 1},
+    }  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory):
+    files = dyck_files(scratch=tmp_path_factory.mktemp("dyck"))
+    return Certificate(establish(question(), files), files)
+
+
+def checked(statement, files, folder):
+    """What the checker says of a certificate with these parts, all of its hashes right."""
+    return check(Certificate(statement, files).save(folder))
+
+
+def refused(statement, files, folder):
+    try:
+        checked(statement, files, folder)
+    except REFUSED:
+        return True
+    return False
+
+
+def test_the_checker_loads_no_array_library_and_none_of_our_rooms(certificate, tmp_path):
+    folder = certificate.save(tmp_path / "c")
+    code = (
+        "import sys, runpy\nsys.argv = ['checker', sys.argv[1]]\n"
+        "try:\n    runpy.run_module('tasks.checker', run_name='__main__')\n"
+        "except SystemExit as end:\n    code = end.code\n"
+        "print(code, *sys.modules)"
+    )
+    run = subprocess.run([sys.executable, "-c", code, folder], capture_output=True, text=True, check=True, cwd=ROOT)
+    assert run.stdout.startswith("HOLDS: the program equals the dyck network")
+    code, *modules = run.stdout.splitlines()[-1].split()
+    assert code == "0"
+    assert not {name.partition(".")[0] for name in modules} & {
+        "numpy",
+        "torch",
+        "scipy",
+        "safetensors",
+        "pysmt",
+        "dsl",
+        "cegis",
+        "backends",
+    }
+    ours = {name for name in modules if name.partition(".")[0] == "tasks"}
+    assert all(name == "tasks" or name.startswith("tasks.checker") for name in ours)
+
+
+def test_a_certificate_holds_and_says_what_was_found(certificate, tmp_path):
+    found = checked(certificate.statement, certificate.files, tmp_path / "c")
+    listed = json.loads(certificate.files[LISTED])["exceptions"]
+    assert (found["inputs"], found["exceptions"]) == (16, len(listed))
+    assert 0 < len(listed) < 16
+    assert set(found["labels"]) == {"valid", "not valid"}
+
+
+def other_type(value):
+    return [float(value)] if isinstance(value, int) else []
+
+
+def test_every_changed_entry_of_the_statement_is_refused(certificate, tmp_path):
+    def changes(value):
+        match value:
+            case bool():
+                return [not value, None]
+            case int() | float():
+                return [value + 1, value - 1, -value - 7, 1.5 * value + 1, "1", None, float("inf"), *other_type(value)]
+            case str():
+                return [value + "x", "", None]
+            case list():
+                shorter = [value[:-1], [*value, value[-1]], value[::-1]] if value else [["("]]
+                inner = [[*value[:n], new, *value[n + 1 :]] for n, part in enumerate(value) for new in changes(part)]
+                return [new for new in (*shorter, *inner) if new != value]
+            case dict():
+                fewer = [{k: v for k, v in value.items() if k != gone} for gone in value]
+                return [*fewer, {**value, "more": 1}, *({**value, k: new} for k in value for new in changes(value[k]))]
+        return [{"transitions": [[0, -1]], "accepting": [True]}, [], 0]
+
+    folder, count = tmp_path / "c", 0
+    for statement in changes(dict(certificate.statement)):
+        count += 1
+        is_same_claim = {**statement, "alphabet": ["(", ")"]} == certificate.statement and len(
+            statement["alphabet"]
+        ) == 2
+        assert refused(statement, certificate.files, folder) or is_same_claim, statement  # in another order
+    assert count > 100
+
+
+def test_every_changed_line_of_the_lists_is_refused(certificate, tmp_path):
+    listed = json.loads(certificate.files[LISTED])
+    exceptions = listed["exceptions"]
+    every = [[*map("()".__getitem__, bits)] for bits in product((0, 1), repeat=4)]
+    other = next([words, None] for words in every if [words, None] not in [line[:2] for line in exceptions])
+    swapped = [[words, place, program, network] for words, place, network, program in exceptions]
+    for changed in (
+        {**listed, "exceptions": exceptions[1:]},
+        {**listed, "exceptions": exceptions + exceptions[:1]},
+        {**listed, "exceptions": [*exceptions, [*other, "valid", "not valid"]]},
+        {**listed, "exceptions": swapped},
+        {**listed, "exceptions": [[list("((((("), None, "valid", "not valid"], *exceptions]},
+        {**listed, "undecided": [other]},
+        {**listed, "undecided": [exceptions[0][:2]]},
+        {**listed, "undecided": [[list("((((("), None]]},
+        {"exceptions": exceptions},
+        [],
+    ):
+        files = {**certificate.files, LISTED: json.dumps(changed).encode()}
+        assert refused(certificate.statement, files, tmp_path / "c"), changed
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        DYCK_PROGRAM.replace("== '('", "!= '('"),
+        DYCK_PROGRAM.replace("tokens[0]", "tokens[1]"),
+        DYCK_PROGRAM.replace("tokens[0]", "tokens[9]"),
+        DYCK_PROGRAM + "# proved for all lengths\n",
+        DYCK_PROGRAM.replace("\n    return", '\n    """Equals every network."""\n    return'),
+        "import os\n" + DYCK_PROGRAM,
+        "def program(tokens):\n    return __import__('os').getcwd()\n",
+        "def program(tokens):\n    return tokens.__class__.__name__\n",
+        "def program(tokens, seen=[]):\n    return 'valid'\n",
+        "def program(tokens):\n    while True:\n        pass\n",
+        "def program(tokens):\n    len = 3\n    return 'valid'\n",
+        "def program(tokens):\n    return (lambda: 'valid')()\n",
+        "def program(tokens):\n    return f'{tokens}'\n",
+        "def program(tokens, i):\n    return 'valid'\n",
+        "def program(tokens):\n    return program(tokens)\n",
+        "program = 3\n",
+        "def program(tokens:\n",
+        "",
+    ],
+)
+def test_another_or_a_hostile_program_is_refused(certificate, tmp_path, text):
+    assert refused(certificate.statement, {**certificate.files, PROGRAM: text.encode()}, tmp_path / "c")
+
+
+def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(tmp_path):
+    files = dyck_files(scratch=tmp_path)
+    stated, weights = establish(question(), files), files["network/model.safetensors"]
+    begin = 8 + int.from_bytes(weights[:8], "little")
+    rng, rejected = np.random.default_rng(0), 0
+    for place in rng.choice(np.arange(begin, len(weights)), 24, replace=False):
+        changed = bytearray(weights)
+        changed[place] ^= 1 << int(rng.integers(8))
+        assert refused(stated, {**files, "network/model.safetensors": bytes(changed)}, tmp_path / "c")  # another hash
+        again = {**files, "network/model.safetensors": bytes(changed)}
+        try:
+            found = establish(question(), again)
+        except REFUSED:
+            rejected += 1
+            continue
+        folder = tmp_path / "changed"
+        folder.mkdir(exist_ok=True)
+        for name in ("config.json", "model.safetensors"):
+            (folder / name).write_bytes(again[f"network/{name}"])
+        loaded = load(folder)
+        every = loaded.domain.sequences(4)
+        names = [loaded.readout.names[n] for n in loaded.labels(every)[0]]
+        assert found["labels"] == {name: names.count(name) for name in {*names}}
+    assert rejected
+
+
+def test_a_weight_that_flips_a_label_is_never_accepted(tmp_path):
+    """Move the output bias to just beyond either side of every margin: one label changes, and is refused."""
+    tensors = dyck_tensors()
+    loaded = load(written(tmp_path / "network", CONFIG, tensors))
+    logits = loaded.logits(loaded.domain.sequences(4))
+    gap = logits[:, 1] - logits[:, 0]
+    files = dyck_files(tensors, scratch=tmp_path)
+    for target in gap:
+        for nudge, accepted in ((1e-3, False), (0.0, False)):
+            moved = {**tensors, "h2.bias": tensors["h2.bias"].copy()}
+            moved["h2.bias"][1] -= np.float32(target + np.sign(target) * nudge)
+            changed = {**files, "network/model.safetensors": save(moved)}
+            try:
+                establish(question(), changed)
+            except Rejected:
+                continue
+            assert accepted, target
+
+
+def test_a_tie_is_undecided_not_a_label(tmp_path):
+    tensors = dyck_tensors()
+    tensors["h2.weight"][1], tensors["h2.bias"][1] = tensors["h2.weight"][0], tensors["h2.bias"][0]
+    files = dyck_files(tensors, scratch=tmp_path)
+    for semantics in ("real", "float64", "float32"):
+        with pytest.raises(Rejected, match="not decided"):
+            establish(question(semantics), files)
+
+
+def broken(name, tensors):
+    """Files of weights that are not what the format says."""
+    header, start = (
+        json.loads(tensors[8 : 8 + int.from_bytes(tensors[:8], "little")]),
+        int.from_bytes(tensors[:8], "little"),
+    )
+    data = bytearray(tensors[8 + start :])
+    match name:
+        case "nan":
+            data[:4] = struct.pack("<f", float("nan"))
+        case "infinity":
+            data[:4] = struct.pack("<f", float("inf"))
+        case "shape":
+            header["pos"]["shape"].reverse()
+        case "extra":
+            header["more"] = {"dtype": "F32", "shape": [1], "data_offsets": [len(data), len(data) + 4]}
+            data += b"\0\0\0\0"
+        case "overlap":
+            header["tok.weight"]["data_offsets"] = header["pos"]["data_offsets"]
+        case "hidden bytes":
+            data += b"\0\0\0\0"
+        case "missing":
+            header["other"] = header.pop("pos")
+        case "dtype":
+            header["pos"]["dtype"] = "I32"
+        case "truncated":
+            data = data[:-4]
+        case "no header":
+            return b"\xff" * 16
+    text = json.dumps(header).encode()
+    return len(text).to_bytes(8, "little") + text + bytes(data)
+
+
+@pytest.mark.parametrize(
+    "name",
+    ["nan", "infinity", "shape", "extra", "overlap", "hidden bytes", "missing", "dtype", "truncated", "no header"],
+)
+def test_weights_that_are_not_as_described_are_one_sentence(certificate, tmp_path, name):
+    weights = broken(name, certificate.files["network/model.safetensors"])
+    with pytest.raises(UnreadableError) as error:
+        checked(certificate.statement, {**certificate.files, "network/model.safetensors": weights}, tmp_path / "c")
+    assert "\n" not in str(error.value)
+
+
+@pytest.mark.parametrize(
+    "change", [{"d": 5}, {"heads": 4}, {"pool": "max"}, {"causal": 1}, {"layers": 0}, {"gate": True}]
+)
+def test_a_config_that_is_not_understood_is_refused(certificate, tmp_path, change):
+    files = {**certificate.files, "network/config.json": json.dumps({**CONFIG, **change}).encode()}
+    assert refused(certificate.statement, files, tmp_path / "c")
+
+
+def test_a_change_that_the_manifest_shows_is_refused(certificate, tmp_path):
+    folder = certificate.save(tmp_path / "c")
+    manifest = json.loads((folder / MANIFEST).read_text())
+    for change in ({"format": 2}, {"sha256": "0" * 64}, {"statement": []}, {"files": {}}, {"more": 1}):
+        (folder / MANIFEST).write_text(json.dumps({**manifest, **change}))
+        with pytest.raises(UnreadableError):
+            check(folder)
+    (folder / MANIFEST).write_text(json.dumps(manifest))
+    check(folder)
+    (folder / "network" / "config.json").write_text(json.dumps({**CONFIG, "note": "other"}))
+    with pytest.raises(UnreadableError, match="SHA-256"):
+        check(folder)
+
+
+@pytest.mark.parametrize(
+    ("entry", "value"),
+    [("layer_norm_epsilon", 0.0), ("layer_norm_epsilon", 1e-30), ("layer_norm_epsilon", -1e-5), ("n_head", 3),
+     ("layer_norm_epsilon", "1e-5"), ("reorder_and_upcast_attn", True), ("activation_function", "silu"), ("new", 1)],
+)  # fmt: skip
+def test_an_eps_of_zero_or_an_unknown_option_is_refused(tmp_path, entry, value):
+    result, folder = explained_gpt2(tmp_path)
+    made = attest(result, folder)
+    assert isinstance(made, Certificate)
+    config = json.dumps({**GPT2, entry: value}).encode()
+    with pytest.raises(UnreadableError):
+        checked(made.statement, {**made.files, "network/config.json": config}, tmp_path / "c")
+
+
+def test_nan_for_eps_is_no_json(tmp_path):
+    result, folder = explained_gpt2(tmp_path)
+    made = attest(result, folder)
+    config = json.dumps({**GPT2, "layer_norm_epsilon": float("nan")}).encode()
+    with pytest.raises(UnreadableError, match="NaN"):
+        checked(made.statement, {**made.files, "network/config.json": config}, tmp_path / "c")
+
+
+def explained_gpt2(tmp_path):
+    folder = written(tmp_path / "gpt2", GPT2, gpt2_tensors())
+    loaded = load(folder, Question(lengths=(1, 3)))
+    return explain(loaded, seconds=2, semantics="float64"), folder
+
+
+def test_a_gpt2_is_certified_with_its_exceptions(tmp_path):
+    result, folder = explained_gpt2(tmp_path)
+    made = attest(result, folder)
+    assert isinstance(made, Certificate)
+    found = checked(made.statement, made.files, tmp_path / "c")
+    assert (found["inputs"], found["exceptions"]) == (39, len(result.exceptions))
+    assert found["semantics"] == "float64"
+
+
+@pytest.mark.parametrize("name", ["bracket_dilution", "quote_closing"])
+def test_a_shipped_circuit_is_certified_in_float32(name, tmp_path):
+    folder = shipped_path(name)
+    loaded = load(folder)
+    domain = Domain(loaded.domain.alphabet, 1, 4, loaded.domain.constraint)
+    made = attest(explain(loaded, domain, seconds=5), folder)
+    assert isinstance(made, Certificate)
+    assert checked(made.statement, made.files, tmp_path / "c")["semantics"] == "float32"
+
+
+def test_what_is_given_is_all_that_the_statement_takes_as_given(certificate):
+    assert {*GIVEN} == question().keys()
+    assert certificate.statement == establish(question(), certificate.files)
+    assert hashlib.sha256(certificate.files["network/config.json"]).hexdigest() in str(certificate.statement["sha256"])
