@@ -132,7 +132,10 @@ def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[
 
 def _sequences(letters: int, lengths: list[int], automaton: Statement | None) -> Iterator[tuple[int, ...]]:
     """Every sequence of the domain, each after its prefixes; the automaton starts in state 0, and -1 is no state."""
-    (least, most), automaton = lengths, automaton or {"transitions": [[0] * letters], "accepting": [True]}
+    (least, most), automaton = (
+        lengths,
+        automaton if automaton is not None else {"transitions": [[0] * letters], "accepting": [True]},
+    )
     table, accepting = automaton["transitions"], automaton["accepting"]
     expect(
         all(len(row) == letters for row in table) and len(accepting) == len(table), "an automaton of another alphabet"
@@ -177,13 +180,16 @@ def _reader(r: Statement, network: Read) -> Callable[[Row], tuple[str, arb]]:
     expect(r["position"] in ("last", "every") and all(type(n) is int and n >= 0 for n in columns), "the read-out")
     known = [network.outputs[n] for n in columns] if r["kind"] != "round" else []
     named = names == known or (columns, names) == network.reading
-    expect(named and len({*columns}) == len(columns) > 0, "the read-out names outputs that the folder does not")
+    divides = type(r["denominator"]) is int and 1 <= r["denominator"] <= (20 if r["kind"] == "round" else 1)
+    expect(
+        divides and named and len({*columns}) == len(columns) > 0, "the read-out names outputs that the folder does not"
+    )
     if r["kind"] == "argmax":
         expect(len(columns) > 1 and len({*names}) == len(names), "an argmax needs different names")
         return lambda row: _argmax([row[n] for n in columns], names)
     if r["kind"] == "set":
         return lambda row: _set([row[n] for n in columns], names)
-    expect(r["kind"] == "round" and len(columns) == 1 and 1 <= r["denominator"] <= 20, "unknown read-out")
+    expect(r["kind"] == "round" and len(columns) == 1, "unknown read-out")
     grid = sorted({Fraction(n, d) for d in range(1, r["denominator"] + 1) for n in range(d + 1)})
     return lambda row: _round(row[columns[0]], grid)
 

@@ -153,7 +153,7 @@ def test_every_changed_entry_of_the_statement_is_refused(certificate, tmp_path):
             case int() | float():
                 return [value + 1, value - 1, -value - 7, 1.5 * value + 1, "1", None, float("inf"), *other_type(value)]
             case str():
-                return [value + "x", "", None]
+                return [value + "x", *[""] * bool(value), None]
             case list():
                 shorter = [value[:-1], [*value, value[-1]], value[::-1]] if value else [["("]]
                 inner = [[*value[:n], new, *value[n + 1 :]] for n, part in enumerate(value) for new in changes(part)]
