@@ -7,10 +7,22 @@ range, never of more.
 from __future__ import annotations
 
 from dataclasses import dataclass
+from decimal import Decimal
 from enum import IntEnum
 from typing import Protocol
 
 from cegis.domain import Domain
+
+MOST_DIGITS = 15  # of a number that is written out
+
+
+def counted(number: int) -> str:
+    """How many, for a reader: exact up to 15 digits, beyond that about.
+
+    >>> counted(18434), counted(3**256)
+    ('18,434', '(about 1.4e+122)')
+    """
+    return f"{number:,}" if number < 10**MOST_DIGITS else f"(about {Decimal(number):.1e})"
 
 
 class Rung(IntEnum):
@@ -61,7 +73,7 @@ class Claim:
     def sentence(self) -> str:
         """The claim in one sentence."""
         lengths = f"{self.domain.min_length} to {self.domain.max_length}"
-        how_many = f"{self.sequences:,} "
+        how_many = f"{counted(self.sequences)} "
         if self.domain.max_length is None:
             lengths, how_many = f"{self.domain.min_length} or more", ""
         if self.domain.max_length == self.domain.min_length:

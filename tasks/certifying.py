@@ -22,6 +22,7 @@ from cegis import Differs, Found, Program, Rung
 from cegis.certificate import Certificate
 from cegis.domain import Domain
 from cegis.symbolic import SymbolicReference, refutation
+from tasks import ball
 from tasks.distillation import CircuitSurrogate, Distillation, surrogate_name
 from tasks.files import JSON_FILE, WEIGHTS_FILE, is_same, load_circuit, weights_sha256
 from tasks.network import NetworkError
@@ -37,7 +38,7 @@ def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | N
     if not (isinstance(outcome, Found) and distillation.is_proved) and not isinstance(outcome, Differs):
         return None
     exceptions = outcome.exceptions if isinstance(outcome, Differs) else ()
-    if distillation.labelling.undecided:
+    if distillation.labelling.undecided or distillation.labelling.unit_roundoff != ball.FLOAT32:
         return None
     if not is_same(load_circuit(circuit_folder), distillation.circuit):
         raise NetworkError(f"{circuit_folder}: not the circuit that was distilled, it changed since; run again")

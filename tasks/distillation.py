@@ -42,6 +42,7 @@ from cegis import (
     motifs,
     synthesize,
 )
+from cegis.claim import counted
 from dsl.grammar import Grammar
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks import ball
@@ -117,6 +118,7 @@ class CircuitSurrogate:
     surrogate: Surrogate
     name: str
     semantics: str = SEMANTICS
+    unit_roundoff: float = ball.FLOAT32
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
         return self.surrogate.differs(symbols, answer)
@@ -124,7 +126,7 @@ class CircuitSurrogate:
     def label(self, sequence: tuple[str, ...]) -> str:
         """The circuit's label; raises NetworkError if the surrogate has another one."""
         tokens = np.array([self.circuit.domain.indices(sequence)], np.int8)
-        label = int(label_sequences(self.circuit, tokens).labels[0])
+        label = int(label_sequences(self.circuit, tokens, unit_roundoff=self.unit_roundoff).labels[0])
         if label < 0 or label != int(self.surrogate.labels(tokens)[0]):
             raise NetworkError(
                 f"{self.name}: circuit and surrogate differ on {' '.join(sequence)!r}; the surrogate is not exact there"
@@ -140,6 +142,7 @@ def distill(
     seconds: float = 150.0,
     seed: int = 0,
     grammar: Grammar | None = None,
+    unit_roundoff: float = ball.FLOAT32,
     on_link: Callable[[Link], None] = lambda link: None,
     on_round: Callable[[Round], None] = lambda event: None,
     on_length: Callable[[int, float], None] = lambda length, seconds: None,
@@ -147,6 +150,7 @@ def distill(
 ) -> Distillation:
     """Distill ``circuit`` on its domain up to ``length``, in about ``seconds`` of wall clock.
 
+    Claims hold in float32 too; ``unit_roundoff`` FLOAT64 gives that up where it leaves sequences without a label.
     Raises DomainError for a length that is empty, beyond the network or too large to enumerate.
     """
     start = time.perf_counter()
@@ -164,6 +168,8 @@ def distill(
         on_link(chain[-1])
 
     labelling = label_domain(circuit, domain, on_progress=on_progress)
+    if unit_roundoff < labelling.unit_roundoff and labelling.undecided:
+        labelling = label_domain(circuit, domain, unit_roundoff=unit_roundoff, on_progress=on_progress)
     table = as_table(circuit, labelling)
     link("circuit run", _describe_labels(circuit, labelling), start)
     since = time.perf_counter()
@@ -173,7 +179,11 @@ def distill(
         link("fit", _describe_fit(fitted), since)
     since = time.perf_counter()
     left = max(1e-3, seconds - (since - start))
-    with _verifier(circuit, table, fitted, grammar, backend, 0.7 * left, seed, on_length) as (verifier, symbolic):
+    reference = None
+    if fitted is not None and not fitted.wrong:
+        name, unit_roundoff = surrogate_name(circuit), labelling.unit_roundoff
+        reference = CircuitSurrogate(circuit, fitted.surrogate, name, unit_roundoff=unit_roundoff)
+    with _verifier(reference, table, grammar, backend, 0.7 * left, seed, on_length) as (verifier, symbolic):
         outcome = _search(circuit, labelling, grammar, verifier, left, seed, on_round)
         queries = symbolic.queries if symbolic else 0
     link("search", _describe_search(outcome, queries), since)
@@ -203,13 +213,19 @@ def bounded_domain(circuit: Circuit, length: int) -> Domain:
     return domain
 
 
+def is_listed(circuit: Circuit, length: int) -> bool:
+    """Whether ``distill`` takes this length: there are sequences up to it, and they can be enumerated."""
+    domain = circuit.domain.up_to(length)
+    return length <= (circuit.domain.max_length or length) and domain.size() <= MAX_SEQUENCES
+
+
 def as_table(circuit: Circuit, labelling: Labelling) -> Table:
     """The labels as a reference for programs."""
     return Table(
         labelling.domain,
         {part.sequences.shape[1]: part.labels for part in labelling.lengths},
         f"circuit {circuit.name}",
-        NETWORK_SEMANTICS,
+        NETWORK_SEMANTICS if labelling.unit_roundoff == ball.FLOAT32 else "real arithmetic and in float64 as executed",
         network_method(labelling.margin),
         ball.KERNEL_ASSUMPTION,
         circuit.labels,
@@ -243,7 +259,7 @@ def equality(circuit: Circuit, domain: Domain, exceptions: int) -> str:
     """The sentence "equal but for so many exceptions", as it stands in a program that was proved."""
     limited = f" ({domain.constraint.text})" if domain.constraint else ""
     lengths = f"of length {domain.min_length} to {domain.max_length}{limited}"
-    where = f"Equals the circuit {circuit.name} on all {domain.size():,} sequences {lengths}"
+    where = f"Equals the circuit {circuit.name} on all {counted(domain.size())} sequences {lengths}"
     return f"{where}, except on exactly {exceptions:,} of them." if exceptions else f"{where}: proved."
 
 
@@ -259,9 +275,8 @@ def surrogate_name(circuit: Circuit) -> str:
 
 @contextmanager
 def _verifier(
-    circuit: Circuit,
+    reference: CircuitSurrogate | None,
     table: Table,
-    fitted: Fitted | None,
     grammar: Grammar,
     backend: Backend,
     seconds: float,
@@ -270,13 +285,13 @@ def _verifier(
 ) -> Iterator[tuple[Combined, Symbolic | None]]:
     """The table of labels, with the solver's chain before it where an exact surrogate carries one."""
     exhaustive = Exhaustive(table)
-    if fitted is None or fitted.wrong:
+    if reference is None:
         yield Combined((exhaustive,)), None
         return
     with Symbolic(
         table.domain,
         grammar.signature,
-        CircuitSurrogate(circuit, fitted.surrogate, surrogate_name(circuit)),
+        reference,
         backend,
         seconds=seconds,
         seed=seed,
@@ -298,7 +313,7 @@ def _search(
 ) -> Outcome:
     def label(sequence: tuple[str, ...]) -> str:
         tokens = np.array([circuit.domain.indices(sequence)], np.int8)
-        index = int(label_sequences(circuit, tokens).labels[0])
+        index = int(label_sequences(circuit, tokens, unit_roundoff=labelling.unit_roundoff).labels[0])
         if index < 0:
             raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label (a tie within the error bound)")
         return circuit.labels[index]
@@ -307,14 +322,14 @@ def _search(
         Spec(labelling.domain, label),
         grammar,
         verifier=verifier,
-        examples=(_first_example(circuit, labelling),),
+        examples=(first_example(circuit, labelling),),
         budget=Budget(seconds=seconds),
         seed=seed,
         on_event=on_round,
     )
 
 
-def _first_example(circuit: Circuit, labelling: Labelling) -> tuple[tuple[str, ...], str]:
+def first_example(circuit: Circuit, labelling: Labelling) -> tuple[tuple[str, ...], str]:
     """The first sequence that has a label."""
     for part in labelling.lengths:
         for row in np.flatnonzero(part.labels != UNDECIDED):

@@ -4,21 +4,57 @@
     holds up to 64; longer sequences were not looked at
 
 The two are different results: the first is a fact about program and circuit, the second about this run. Lengths are
-compared by counting (``counting``), so this is for circuits whose attention ignores order.
+taken in growing reaches, each from scratch, so the rows of ``Horizon.reached`` show how the cost grows with the length.
+The way of comparing is that of ``methods``.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
-from cegis import Claim, Counterexample, Domain, Program
+from cegis import Claim, Counterexample, Program, Rung
 from tasks import ball
 from tasks.circuit import Circuit
-from tasks.counting import Examined, counting_verifier
+from tasks.examining import Examined, Examiner
+from tasks.methods import Method, Way, choose, examiner
 
 FIRST_LONGEST = 16  # then 32, 64, ...: most programs break early, and short lengths are cheap
+LAST_STEP = 4
+FEW = 200_000  # sequences that are sooner listed than thought about
+UNSEEN = "longer sequences were not looked at"
+
+
+@dataclass(frozen=True)
+class Reached:
+    """One reach: program and circuit were compared up to some length, and are equal up to ``length``.
+
+    ``claims``: what that proves. ``classes`` of sequences were compared, by bounds on ``boxes`` of them where that is
+    not 0; ``margin`` is below every margin seen; seconds of this process's CPU, labels included.
+    """
+
+    length: int
+    claims: tuple[Claim, ...]
+    classes: int
+    boxes: int
+    margin: float
+    cpu_seconds: float
+
+    @property
+    def rung(self) -> Rung | None:
+        """How strong the claim is; None where nothing is proved."""
+        return self.claims[0].rung if self.claims else None
+
+    @property
+    def sequences(self) -> int:
+        """How many sequences the claim is about; 0 where nothing is proved."""
+        return self.claims[0].sequences if self.claims else 0
+
+    @property
+    def sentence(self) -> str:
+        """The claim in one sentence; empty where nothing is proved."""
+        return self.claims[0].sentence if self.claims else ""
 
 
 @dataclass(frozen=True)
@@ -26,13 +62,16 @@ class Horizon:
     """The largest ``length`` up to which program and circuit are equal (below the domain's shortest: nowhere).
 
     ``broken``: the shortest sequence on which they differ, run on both; None where none was found. ``stopped``: why
-    nothing longer was decided; empty where ``broken`` follows at once. ``claims``: what is proved.
+    nothing longer was decided; empty where ``broken`` follows at once. ``claims``: what is proved. ``reached``: every
+    reach, shortest first.
     """
 
     length: int
     broken: Counterexample | None
     stopped: str
     claims: tuple[Claim, ...]
+    method: Method
+    reached: tuple[Reached, ...] = ()
 
     @property
     def sentence(self) -> str:
@@ -57,53 +96,63 @@ def horizon(
     longest: int = 256,
     seconds: float | None = None,
     unit_roundoff: float = ball.FLOAT32,
-) -> Horizon | str:
-    """Find the horizon among lengths up to ``longest`` in about ``seconds``, or say why counting cannot.
+    on_length: Callable[[int, int], None] = lambda length, longest: None,
+) -> Horizon:
+    """Find the horizon among lengths up to ``longest`` in about ``seconds``; an interrupt keeps what was proved.
 
-    Raises DomainError for a ``longest`` below the circuit's shortest sequence.
+    ``on_length(length, reach)`` is told of every length. Raises DomainError for a ``longest`` below the circuit's
+    shortest sequence, or far beyond what can be counted.
     """
     deadline = None if seconds is None else time.perf_counter() + seconds
-    whole = Domain(circuit.domain.alphabet, circuit.domain.min_length, longest, circuit.domain.constraint)
-    best = Horizon(whole.min_length - 1, None, "no length was looked at", ())
-    for reach in _reaches(max(FIRST_LONGEST, whole.min_length), longest):
+    method = choose(circuit, longest, most=FEW)
+    best = Horizon(circuit.domain.min_length - 1, None, "no length was looked at", (), method)
+    for reach in _reaches(method, circuit.domain.min_length):
         left = None if deadline is None else max(1e-3, deadline - time.perf_counter())
-        domain = whole.up_to(reach)
-        if reach < longest and not domain.size():
+        domain = circuit.domain.up_to(reach)
+        if reach < method.longest and not domain.size():
             continue
-        verifier = counting_verifier(circuit, domain, unit_roundoff=unit_roundoff, seconds=left)
-        if isinstance(verifier, str):
-            return verifier
+        began = time.process_time()
+        verifier = examiner(circuit, method, reach, unit_roundoff=unit_roundoff, seconds=left, on_length=on_length)
         found = verifier.examine(program)
-        further = found.equal > best.length
-        best = Horizon(
-            found.equal if further else best.length,
-            found.broken,
-            _stopped(found),
-            verifier.claims(found) if further else best.claims,
-        )
+        best = _further(best, verifier, found, time.process_time() - began)
         if found.broken is not None or found.stopped:
             break
     return best
 
 
-def _reaches(first: int, longest: int) -> Iterator[int]:
-    """``first``, twice that, and so on, and ``longest`` at last."""
-    while first < longest:
-        yield first
-        first *= 2
-    yield longest
+def _further(best: Horizon, verifier: Examiner, found: Examined, cpu_seconds: float) -> Horizon:
+    """``best`` with what one more reach has shown."""
+    claims, method = verifier.claims(found), best.method
+    reached = (
+        *best.reached,
+        Reached(found.equal, claims, found.classes, verifier.boxes, verifier.margin, cpu_seconds),
+    )
+    stopped = _stopped(found, verifier.unit_roundoff)
+    if found.equal > best.length:
+        return Horizon(found.equal, found.broken, stopped, claims, method, reached)
+    return Horizon(best.length, found.broken, stopped, best.claims, method, reached)
 
 
-def _stopped(found: Examined) -> str:
+def _reaches(method: Method, shortest: int) -> Iterator[int]:
+    """16, 32, 64, ... up to the longest; where sequences are listed, which grows much faster, one step before it."""
+    is_listed = method.way == Way.ENUMERATION
+    reach = max(shortest, method.longest - LAST_STEP if is_listed else FIRST_LONGEST)
+    while reach < method.longest:
+        yield reach
+        reach = method.longest if is_listed else 2 * reach
+    yield method.longest
+
+
+def _stopped(found: Examined, unit_roundoff: float) -> str:
     """Why nothing longer is known to hold; empty where a counterexample follows at once."""
-    reasons = []
+    reasons, coarsest = [], "float32" if unit_roundoff > ball.FLOAT64 else "float64"
     if found.undecided is not None:
         reasons.append(
             f"{' '.join(found.undecided)!r} of length {len(found.undecided)} has no label (a tie, or a margin below "
-            "the error bound)"
+            f"the error bound of {coarsest})"
         )
     if found.stopped:
         reasons.append(found.stopped)
     if not reasons and found.broken is None:
-        reasons.append("longer sequences were not looked at")
+        reasons.append(UNSEEN)
     return "; ".join(reasons)

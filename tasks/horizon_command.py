@@ -7,14 +7,13 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 if TYPE_CHECKING:
     from cegis import Program
     from tasks.circuit import Circuit
-    from tasks.horizon import Horizon
 
 HOLDS, BREAKS = 0, 1
 
@@ -32,7 +31,7 @@ HOLDS, BREAKS = 0, 1
 @click.option("--time-limit", "seconds", default=120.0, show_default=True, help="Seconds for the whole run.")
 @click.option(
     "--semantics",
-    type=click.Choice(["float32", "float64"]),
+    type=click.Choice(["real", "float32", "float64"]),
     default="float32",
     show_default=True,
     help="The coarsest arithmetic that the claim must hold in, beside real numbers.",
@@ -43,14 +42,18 @@ def horizon(
 ) -> int:
     """Find the largest length up to which a program equals CIRCUIT (a shipped name or a circuit's folder).
 
-    For circuits whose attention ignores the order of tokens: sequences are compared by their counts.
+    Where attention ignores the order of tokens, sequences are compared by their counts; elsewhere they are listed, as
+    far as that goes.
     """
     import time
 
     from tasks import ball
     from tasks.files import circuit_folder, load_circuit
     from tasks.horizon import horizon as horizon_of
+    from tasks.length_report import horizon_json, horizon_text
     from tasks.main import MOST_SECONDS
+    from tasks.methods import choose
+    from tasks.progress import observed
     from tasks.tail import all_lengths
 
     if not 0 < seconds < MOST_SECONDS or not 1 <= length <= longest:
@@ -58,33 +61,40 @@ def horizon(
             f"expected a positive time limit and 1 <= --length <= --longest, got {seconds:g} s, {length} and {longest}"
         )
     loaded = load_circuit(circuit_folder(circuit))
+    choose(loaded, longest)  # a length that there is no method for is bad input, found before any work
     started = time.perf_counter()
-    roundoff = {"float32": ball.FLOAT32, "float64": ball.FLOAT64}[semantics]
-    program = _synthesized(loaded, length, seconds, roundoff) if source is None else _read(loaded, source)
-    left = max(0.1, seconds - (time.perf_counter() - started))
-    found = horizon_of(loaded, program, longest=longest, seconds=left, unit_roundoff=roundoff)
-    if isinstance(found, str):
-        raise click.ClickException(f"{loaded.name}: counting does not apply: {found}")
-    claims = [claim.sentence for claim in found.claims]
-    left = seconds - (time.perf_counter() - started)
-    if found.broken is None and left > 0:
-        tail = all_lengths(loaded, program, seconds=left)
-        claims += [] if isinstance(tail, str) else [tail.sentence]
-    click.echo(_json(loaded, program, found, claims) if as_json else _text(loaded, program, found, claims))
+    roundoff = {"float32": ball.FLOAT32, "float64": ball.FLOAT64, "real": ball.FLOAT64}[semantics]
+    with observed(quiet=as_json) as observers:
+        told = {name: observers[name] for name in ("on_reach", "on_round") if name in observers}
+        program = _synthesized(loaded, length, seconds, roundoff, told) if source is None else _read(loaded, source)
+        left = max(0.1, seconds - (time.perf_counter() - started))
+        reach = {"on_length": told["on_reach"]} if told else {}
+        found = horizon_of(loaded, program, longest=longest, seconds=left, unit_roundoff=roundoff, **reach)
+        claims, left = found.claims, seconds - (time.perf_counter() - started)
+        if found.length >= longest and left > 0:
+            tail = all_lengths(loaded, program, seconds=left)
+            claims += () if isinstance(tail, str) else (tail,)
+    if as_json:
+        result = horizon_json(loaded.name, program.source(loaded.name), found, claims)
+        click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+    else:
+        click.echo(horizon_text(program.source(loaded.name), found, claims))
     return HOLDS if found.broken is None and found.length >= longest else BREAKS
 
 
-def _synthesized(circuit: Circuit, length: int, seconds: float, roundoff: float) -> Program:
+def _synthesized(circuit: Circuit, length: int, seconds: float, roundoff: float, told: dict[str, Any]) -> Program:
     """The simplest program that equals the circuit up to ``length``."""
     from cegis import Budget, Found, Spec, motifs, synthesize
-    from tasks.counting import counting_verifier
+    from tasks.horizon import FEW
+    from tasks.methods import choose, examiner
 
-    domain = circuit.domain.up_to(length)
-    verifier = counting_verifier(circuit, domain, unit_roundoff=roundoff, seconds=seconds)
-    if isinstance(verifier, str):
-        raise click.ClickException(f"{circuit.name}: counting does not apply: {verifier}")
-    grammar = motifs(domain.alphabet, circuit.labels, min_length=domain.min_length)
-    outcome = synthesize(Spec(domain, verifier.label), grammar, verifier=verifier, budget=Budget(seconds=seconds))
+    reach = {"on_length": told["on_reach"]} if told else {}
+    events = {"on_event": told["on_round"]} if told else {}
+    method = choose(circuit, length, most=FEW)
+    verifier = examiner(circuit, method, method.longest, unit_roundoff=roundoff, seconds=seconds, **reach)
+    grammar = motifs(verifier.domain.alphabet, circuit.labels, min_length=verifier.domain.min_length)
+    spec = Spec(verifier.domain, lambda sequence: verifier.label(sequence) or "")
+    outcome = synthesize(spec, grammar, verifier=verifier, budget=Budget(seconds=seconds), **events)
     if not isinstance(outcome, Found):
         reason = getattr(outcome, "reason", "no program of the grammar agrees with the circuit")
         raise click.ClickException(
@@ -103,23 +113,3 @@ def _read(circuit: Circuit, source: Path) -> Program:
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{source}: expected a Python function in UTF-8, cannot read it: {error}") from None
     return Program.parse(text, grammar)
-
-
-def _text(circuit: Circuit, program: Program, found: Horizon, claims: list[str]) -> str:
-    lines = [program.source(circuit.name), f"The program {found.sentence}."]
-    return "\n".join([*lines, *(f"PROVED: it {claim}." for claim in claims)])
-
-
-def _json(circuit: Circuit, program: Program, found: Horizon, claims: list[str]) -> str:
-    broken = found.broken and {
-        "sequence": found.broken.inputs, "circuit": found.broken.expected, "program": found.broken.got
-    }  # fmt: skip
-    result = {
-        "circuit": circuit.name,
-        "program": program.source(circuit.name),
-        "horizon": found.length,
-        "broken": broken,
-        "stopped": found.stopped,
-        "claims": claims,
-    }
-    return json.dumps(result, ensure_ascii=False, indent=2)

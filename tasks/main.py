@@ -122,25 +122,38 @@ def run(
 ) -> int:
     """Distill CIRCUIT to a Python function, and prove it.
 
-    CIRCUIT is a shipped name, a circuit's folder, or a folder with a network in a known format. Networks that are no
-    circuits, and circuits with one of the options --alphabet to --margin, are bounded on every sequence, without a
-    solver; their certificate is written where --out names a folder.
+    CIRCUIT is a shipped name, a circuit's folder, or a folder with a network in a known format. A circuit's sequences
+    are listed where that can be done; for longer ones the program is distilled at a short length and followed from
+    there, by the method that fits the circuit. Networks that are no circuits, and circuits with one of the options
+    --alphabet to --task or --margin, are bounded on every sequence, without a solver;
+    their certificate is written where --out names a folder.
     """
     _check_seconds(seconds)
-    if any(value is not None for value in asked.values()) or _is_foreign(circuit):
+    if any(value is not None for name, value in asked.items() if name != "semantics") or _is_foreign(circuit):
         return _explain(circuit, length, seconds, seed, as_json, out, **asked)
-    return _distill(circuit, backend, length, seconds, seed, as_json, out)
+    return _distill(circuit, backend, length, seconds, seed, as_json, out, asked["semantics"])
 
 
 def _distill(
-    circuit: str, backend: str, length: str | None, seconds: float, seed: int, as_json: bool, out: Path | None
+    circuit: str,
+    backend: str,
+    length: str | None,
+    seconds: float,
+    seed: int,
+    as_json: bool,
+    out: Path | None,
+    semantics: str | None,
 ) -> int:
-    """The way of circuits: enumeration, surrogate, solver, certificate."""
+    """The way of circuits: enumeration, surrogate, solver, certificate; beyond what can be listed, ``prolong``."""
     from backends import get
     from cegis.certificate import check_writable
+    from tasks import ball
     from tasks.certifying import certify
-    from tasks.distillation import bounded_domain, distill, function_name
+    from tasks.distillation import distill, function_name, is_listed
+    from tasks.length_report import prolonged_json, prolonged_text
+    from tasks.methods import choose
     from tasks.progress import observed
+    from tasks.prolonging import prolong
     from tasks.report import distillation_json, distillation_text
 
     loaded, folder = _load(circuit)
@@ -149,20 +162,33 @@ def _distill(
     shortest, longest = _lengths(length or str(USUAL_LENGTH))
     if shortest is not None:
         raise click.ClickException(f"expected the longest length for a circuit, got the range {length!r}")
-    bounded_domain(loaded, longest)
+    choose(loaded, longest)  # a length that there is no method for is bad input, too
     target = out or Path(f"{function_name(loaded)}.cert")
     check_writable(target)
+    given: dict[str, Any] = {"length": longest, "seconds": seconds, "seed": seed}
+    given["unit_roundoff"] = ball.FLOAT32 if semantics in (None, "float32") else ball.FLOAT64
+    listed = is_listed(loaded, longest)
     with observed(quiet=as_json) as observers:
-        result = distill(loaded, solver, length=longest, seconds=seconds, seed=seed, **observers)
+        events: dict[str, Any] = dict(observers)
+        result: Any
+        if listed:
+            events.pop("on_reach", None)
+            short = result = distill(loaded, solver, **given, **events)
+        else:
+            result = prolong(loaded, solver, **given, **events)
+            short = result.short
     saved = None
     try:
-        certificate = certify(result, folder)
+        certificate = certify(short, folder) if result.program == short.program else None
         saved = None if certificate is None else certificate.save(target)
     finally:  # a certificate that cannot be written must not cost the result
+        as_value: Any
+        as_text: Any
+        as_value, as_text = (distillation_json, distillation_text) if listed else (prolonged_json, prolonged_text)
         if as_json:
-            click.echo(json.dumps(distillation_json(result, saved), ensure_ascii=False, indent=2))
+            click.echo(json.dumps(as_value(result, saved), ensure_ascii=False, indent=2))
         else:
-            click.echo(distillation_text(result, saved))
+            click.echo(as_text(result, saved))
     return PROVED if result.is_proved else NOT_PROVED
 
 

@@ -55,13 +55,13 @@ def choose(circuit: Circuit, length: int, *, most: int = MAX_SEQUENCES) -> Metho
     shortest = circuit.domain.min_length
     if not shortest <= length <= LONGEST:
         raise DomainError(f"{circuit.name}: expected a length from {shortest} to {LONGEST:,}, got {length}")
-    listed, hindered = _listed(circuit, length, most), obstacle(circuit)
+    listed, hindered = listable(circuit, length, most), obstacle(circuit)
     if listed == length:
         return Method(Way.ENUMERATION, f"all {_up_to(circuit, length).size():,} sequences can be listed", length)
     if hindered is None:
         return Method(Way.COUNTING, f"{WHY}, and there are too many sequences to list", length)
     # A method that follows the rows of networks with positions belongs here, before listing as far as that goes.
-    listed = _listed(circuit, length, MAX_SEQUENCES)
+    listed = listable(circuit, length, MAX_SEQUENCES)
     if listed < shortest or not _up_to(circuit, listed).size():
         raise DomainError(
             f"{circuit.name}: counting does not apply ({hindered}), and no length has between 1 and {MAX_SEQUENCES:,} "
@@ -93,7 +93,7 @@ def _up_to(circuit: Circuit, length: int) -> Domain:
     return Domain(domain.alphabet, domain.min_length, length, domain.constraint)
 
 
-def _listed(circuit: Circuit, length: int, most: int) -> int:
+def listable(circuit: Circuit, length: int, most: int) -> int:
     """The largest length up to ``length`` that the network has room for, with at most ``most`` sequences up to it."""
     domain, total = _up_to(circuit, length), 0
     longest = min(length, _room(circuit, length))

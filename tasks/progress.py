@@ -14,7 +14,10 @@ from tasks.distillation import Link
 
 @contextmanager
 def observed(*, quiet: bool = False) -> Iterator[dict[str, Callable[..., None]]]:
-    """The ``on_...`` arguments of ``distill`` that report to standard error; with ``quiet`` nothing is shown."""
+    """The ``on_...`` arguments of ``prolong`` that report to standard error; with ``quiet`` nothing is shown.
+
+    Other functions take some of them: ``distill`` all but ``on_reach``.
+    """
     if quiet:
         yield {}
         return
@@ -47,11 +50,15 @@ def _observers(say: Callable[[str], None], show: Callable[[str], None]) -> dict[
     def on_length(length: int, seconds: float) -> None:
         show(f"length {length} proved in {seconds:.1f} s")
 
+    def on_reach(length: int, reach: int) -> None:
+        show(f"compared up to length {length} of {reach}")
+
     observers: dict[str, Any] = {
         "on_round": on_round,
         "on_link": on_link,
         "on_progress": on_progress,
         "on_length": on_length,
+        "on_reach": on_reach,
     }
     return observers
 

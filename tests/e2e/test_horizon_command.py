@@ -4,7 +4,20 @@ import json
 
 import pytest
 
+from cegis import Domain
+from tasks.files import load_circuit, shipped_path
 from tasks.main import main
+
+DILUTED = """def program(tokens):
+    if 2 * (3 * (5 * tokens.count('"'))) > len(tokens):
+        return '"'
+    return '"' if tokens[-1] == '"' else "'"
+"""
+
+
+def domain_size(name, longest):
+    domain = load_circuit(shipped_path(name)).domain
+    return Domain(domain.alphabet, domain.min_length, longest, domain.constraint).size()
 
 
 def run(capsys, *arguments):
@@ -28,7 +41,31 @@ def test_what_holds_as_far_as_was_asked_is_success(capsys):
     code, printed = run(capsys, "quote_closing", "--longest", "20")
     assert code == 0
     assert "The program holds up to 20; longer sequences were not looked at." in printed.out
-    assert "PROVED: it equals circuit quote_closing" in printed.out
+    assert "PROVED (rung bounded): it equals circuit quote_closing" in printed.out
+    assert "Method: counting, because attention ignores the order of tokens" in printed.out
+    assert "round 1" in printed.err
+
+
+def test_the_growth_of_cost_and_the_method_are_values(capsys, tmp_path):
+    source = tmp_path / "diluted.py"
+    source.write_text(DILUTED)
+    code, printed = run(capsys, "quote_closing", "--program", str(source), "--longest", "128", "--json")
+    result = json.loads(printed.out)
+    assert (code, printed.err) == (0, "")
+    assert (result["method"], result["horizon"]) == ("counting", 128)
+    assert [row["length"] for row in result["growth"]] == [16, 32, 64, 128]
+    assert [row["rung"] for row in result["growth"]] == ["bounded"] * 4
+    assert result["growth"][-1]["sequences"] == domain_size("quote_closing", 128) > 10**40
+    assert "(about 8.6e+40) sequences of length 1 to 128" in result["growth"][-1]["sentence"]
+    assert all(row["cpu_seconds"] > 0 and row["margin"] > 0 for row in result["growth"])
+    assert result["growth"][-1]["classes"] > 2 * result["growth"][-2]["classes"]
+
+
+def test_where_order_matters_sequences_are_listed_and_the_obstacle_is_named(capsys):
+    code, printed = run(capsys, "variable_type", "--length", "5", "--longest", "7")
+    assert code == 0
+    assert "PROVED (rung enumerated): it equals circuit variable_type" in printed.out
+    assert "Method: enumeration, because all 714 sequences can be listed." in printed.out
 
 
 def test_a_program_of_ones_own_is_followed(capsys, tmp_path):
@@ -43,7 +80,7 @@ def test_a_program_of_ones_own_is_followed(capsys, tmp_path):
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (("variable_type",), "embeds positions"),
+        (("quote_closing", "--longest", "5000"), "from 1 to 4,096"),
         (("nothing_like_it",), "no shipped circuit"),
         (("quote_closing", "--time-limit", "nan"), "positive time limit"),
         (("quote_closing", "--length", "30", "--longest", "20"), "--length <= --longest"),

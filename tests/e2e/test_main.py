@@ -96,8 +96,8 @@ def test_a_run_that_ends_unproved_exits_with_one(distill, tmp_path):
     [
         (["run", "no_such_circuit"], "quote_closing"),
         (["run", CIRCUIT, "--backend", "yices"], "unknown backend 'yices'; known: z3, cvc5"),
-        (["run", CIRCUIT, "--length", "0"], "expected a length from 1 to 16"),
-        (["run", CIRCUIT, "--length", "99999"], "expected a length from 1 to 16"),
+        (["run", CIRCUIT, "--length", "0"], "expected a length from 1 to 4,096"),
+        (["run", CIRCUIT, "--length", "99999"], "expected a length from 1 to 4,096"),
         (["run", CIRCUIT, "--length", "many"], "a length such as 10"),
         (["run", CIRCUIT, "--time-limit", "0"], "more than 0 seconds"),
         (["run", CIRCUIT, "--time-limit", "nan"], "more than 0 seconds"),

@@ -291,7 +291,6 @@ def test_quote_closing_is_proved_to_length_100_with_what_dilution_makes_of_it() 
 def test_the_horizon_is_exact_and_its_break_is_real(name: str, body: str, length: int) -> None:
     circuit = shipped(name)
     found = horizon(circuit, program(circuit, body), unit_roundoff=FLOAT64)
-    assert not isinstance(found, str)
     assert (found.length, found.stopped) == (length, "")
     assert found.claims[0].domain == up_to(circuit, length)
     broken = found.broken
@@ -308,14 +307,9 @@ def test_the_horizon_is_exact_and_its_break_is_real(name: str, body: str, length
 def test_a_horizon_says_whether_it_ended_by_a_break_or_by_its_limit() -> None:
     circuit = shipped("quote_closing")
     found = horizon(circuit, program(circuit, DILUTED), longest=40)
-    assert not isinstance(found, str)
     assert found.sentence == "holds up to 40; longer sequences were not looked at"
     broken = horizon(circuit, program(circuit, OPENER), longest=40)
-    assert not isinstance(broken, str)
     assert broken.sentence.startswith("holds up to 29; breaks at length 30: ")
-    assert horizon(shipped("variable_type"), program(shipped("variable_type"), "    return '+='")) == (
-        "the network embeds positions, so the order of tokens matters"
-    )
 
 
 def test_labels_by_boxes_give_the_same_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,0 +1,238 @@
+"""A program for lengths far beyond what can be listed: distilled at a short length, then followed to a longer one.
+
+    short length  --(enumeration, surrogate, solver)-->  program
+    program       --(compare up to N)-->                 holds up to N, or breaks at a sequence
+    where it breaks: loop with that comparison as its verifier  -->  a program that holds up to N,
+                     or the one that held longest, with the sequence that breaks it
+
+The way of comparing is that of ``methods``. Where attention ignores order, a program that holds up to N is tried for
+every length at once as well (``tail``). An interrupt ends the step it meets; what was proved before stays.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass, field, replace
+
+from backends import Backend
+from cegis import Budget, Claim, Counterexample, Found, Program, Round, Rung, Spec, Unknown, synthesize
+from tasks import ball
+from tasks.circuit import Circuit
+from tasks.distillation import Distillation, Link, distill, equality, first_example, function_name
+from tasks.horizon import FEW, UNSEEN, Horizon, horizon
+from tasks.methods import Method, Way, choose, examiner, listable
+from tasks.tail import all_lengths
+
+Example = tuple[tuple[str, ...], str]
+
+USUAL_LENGTH = 10  # of the short distillation
+SEARCH = 0.6  # of the time that is left
+TAIL = 64  # lengths that are compared one by one before all longer ones at once
+
+
+@dataclass(frozen=True)
+class Prolonged:
+    """What is known of ``program`` up to the length ``asked``: the one that held longest.
+
+    ``short``: the distillation at a short length. its program held up to ``first``. ``method``: how
+    longer ones were compared. ``tail``: the claim for all lengths, or why there is none.
+    """
+
+    asked: int
+    short: Distillation
+    method: Method
+    program: Program | None
+    horizon: Horizon | None
+    first: Horizon | None
+    tail: Claim | str
+    steps: tuple[Link, ...]
+
+    @property
+    def circuit(self) -> Circuit:
+        return self.short.circuit
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether program and circuit are equal on every sequence up to the length that was asked for."""
+        return self.horizon is not None and self.horizon.length >= self.asked and bool(self.horizon.claims)
+
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What is proved of the program; the strongest last."""
+        tail = (self.tail,) if isinstance(self.tail, Claim) else ()
+        return (*(self.horizon.claims if self.horizon else ()), *tail)
+
+    @property
+    def source(self) -> str:
+        """The program as a Python function, with what was proved as its docstring; empty when there is none."""
+        if self.program is None:
+            return ""
+        known = f"Not proved equal to the circuit {self.circuit.name}."
+        if self.horizon is not None and self.horizon.claims:
+            known = equality(self.circuit, self.horizon.claims[0].domain, 0)
+        return self.program.source(function_name(self.circuit), known)
+
+
+@dataclass
+class _Clock:
+    """Steps as they end, and the time that is left."""
+
+    seconds: float
+    on_link: Callable[[Link], None]
+    steps: list[Link] = field(default_factory=list)
+
+    def __post_init__(self) -> None:
+        self.start = self.since = time.perf_counter()
+
+    @property
+    def left(self) -> float:
+        return max(1e-3, self.start + self.seconds - time.perf_counter())
+
+    def done(self, name: str, text: str) -> None:
+        """A step that began when the last one ended."""
+        now = time.perf_counter()
+        self.steps.append(Link(name, text, now - self.since))
+        self.since = now
+        self.on_link(self.steps[-1])
+
+
+def prolong(
+    circuit: Circuit,
+    backend: Backend,
+    *,
+    length: int,
+    seconds: float = 150.0,
+    seed: int = 0,
+    unit_roundoff: float = ball.FLOAT32,
+    on_link: Callable[[Link], None] = lambda link: None,
+    on_round: Callable[[Round[Program]], None] = lambda event: None,
+    on_length: Callable[[int, float], None] = lambda length, seconds: None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    on_reach: Callable[[int, int], None] = lambda length, reach: None,
+) -> Prolonged:
+    """Distill ``circuit``, and prove the program up to ``length``, or find how far it holds; about ``seconds`` in all.
+
+    ``on_reach(length, reach)`` is told of every length that was compared, the others as in ``distill``. Raises
+    DomainError for a length that no sequence of the circuit has, or far beyond what can be counted.
+    """
+    method, clock = choose(circuit, length), _Clock(seconds, on_link)
+    usual = listable(circuit, min(length, USUAL_LENGTH, circuit.domain.max_length or USUAL_LENGTH), FEW)
+    short_length = max(usual, len(circuit.domain.first() or ()))
+    short = distill(
+        circuit,
+        backend,
+        length=short_length,
+        seconds=seconds / 2,
+        seed=seed,
+        unit_roundoff=unit_roundoff,
+        on_link=on_link,
+        on_round=on_round,
+        on_length=on_length,
+        on_progress=on_progress,
+    )
+    clock.steps.extend(link for link in short.chain if link.name not in map(str, Rung))
+    proved = ", ".join(str(claim.rung) for claim in short.claims) or "not proved"
+    clock.done("short", f"distilled up to length {short_length} ({proved})")
+    example = first_example(circuit, short.labelling)
+    run = _Run(circuit, method, seed, unit_roundoff, clock, example, on_round, on_reach)
+    if short.program is None:
+        return Prolonged(length, short, method, None, None, None, "there is no program", tuple(clock.steps))
+    first = run.follow(short.program, "the program found")
+    program, far = run.further(short.program, first)
+    tail = run.tail(program) if method.way == Way.COUNTING and far.length >= length else "it was not tried"
+    return Prolonged(length, short, method, program, far, first, tail, tuple(clock.steps))
+
+
+@dataclass
+class _Run:
+    """The steps after the short distillation."""
+
+    circuit: Circuit
+    method: Method
+    seed: int
+    unit_roundoff: float
+    clock: _Clock
+    example: Example
+    on_round: Callable[[Round[Program]], None]
+    on_reach: Callable[[int, int], None]
+
+    def further(self, program: Program, first: Horizon) -> tuple[Program, Horizon]:
+        """The program that holds longest, and up to where: ``program`` with horizon ``first``, or a better one."""
+        if first.broken is None or first.stopped:  # the network is what ends it, or the time
+            return program, first
+        best, claims = self._search(program)
+        if best is None:
+            return program, first
+        second = self.follow(best, "the best program")
+        if second.broken is None and second.length < self.method.longest and claims:  # the time ended too early
+            second = replace(second, length=self.method.longest, stopped=UNSEEN, claims=claims)
+        return (best, second) if second.length > first.length else (program, first)
+
+    def tail(self, program: Program) -> Claim | str:
+        """The claim for every length, or why there is none."""
+        try:
+            found = all_lengths(self.circuit, program, longest=TAIL, seconds=self.clock.left)
+        except KeyboardInterrupt:
+            found = "interrupted"
+        said = f"not proved: {found}" if isinstance(found, str) else f"proved, in {found.semantics}"
+        self.clock.done("all lengths", said)
+        return found
+
+    def follow(self, program: Program, what: str) -> Horizon:
+        """How long ``program`` holds; ``what`` is its name in the list of steps."""
+        found = horizon(
+            self.circuit,
+            program,
+            longest=self.method.longest,
+            seconds=self.clock.left,
+            unit_roundoff=self.unit_roundoff,
+            on_length=self.on_reach,
+        )
+        self.clock.done(self.method.way.value, f"{what} {found.sentence}")
+        return found
+
+    def _search(self, program: Program) -> tuple[Program | None, tuple[Claim, ...]]:
+        """A program that holds up to the longest length, with the claims; else the one that seemed to hold longest."""
+        left, rounds = self.clock.left * SEARCH, list[Round[Program]]()
+        verifier = examiner(
+            self.circuit,
+            self.method,
+            self.method.longest,
+            unit_roundoff=self.unit_roundoff,
+            seconds=left,
+            on_length=self.on_reach,
+        )
+
+        def noted(event: Round[Program]) -> None:
+            rounds.append(event)
+            self.on_round(event)
+
+        outcome = None
+        with suppress(KeyboardInterrupt):
+            outcome = synthesize(
+                Spec(verifier.domain, lambda sequence: verifier.label(sequence) or ""),
+                program.grammar,
+                verifier=verifier,
+                examples=(self.example,),
+                budget=Budget(seconds=left),
+                seed=self.seed,
+                on_event=noted,
+            )
+        if isinstance(outcome, Found):
+            self.clock.done("search", f"{len(rounds)} rounds, one that holds up to {self.method.longest}")
+            return outcome.program, tuple(claim for claim in outcome.claims if isinstance(claim, Claim))
+        ended = getattr(outcome, "reason", "no program of the grammar" if outcome else "interrupted")
+        self.clock.done("search", f"{len(rounds)} rounds, none that holds up to {self.method.longest} ({ended})")
+        return max(rounds, key=_held).program if rounds else None, ()
+
+
+def _held(event: Round[Program]) -> int:
+    """Up to which length a candidate seemed to hold; comparing again decides."""
+    match event.verdict:
+        case Counterexample(inputs):
+            return len(inputs) - 1
+        case Unknown(claims=claims):
+            return max((c.domain.max_length or 0 for c in claims if isinstance(c, Claim)), default=-1)
+    return -1

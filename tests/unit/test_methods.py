@@ -1,0 +1,158 @@
+"""The method fits the structure, says why, and whichever it is, the verdict on a program is the same."""
+
+import time
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from test_counting import COUNTED, DEPTH, OPENER, program, shipped
+from test_executor import random_circuit
+
+from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
+from tasks import methods
+from tasks.ball import FLOAT32, FLOAT64
+from tasks.circuit import Circuit
+from tasks.distillation import as_table
+from tasks.examining import Examiner
+from tasks.horizon import horizon
+from tasks.labelling import label_domain
+from tasks.methods import LONGEST, Method, Way, choose, examiner
+
+LISTED = Method(Way.ENUMERATION, "a test asks for it", 9)
+CHOICE = "    return '.add' if '=set()' in tokens else '+='"
+
+
+@pytest.mark.parametrize("name", COUNTED)
+def test_few_sequences_are_listed_and_many_counted(name: str) -> None:
+    circuit = shipped(name)
+    few, many = choose(circuit, 6), choose(circuit, 200)
+    assert (few.way, few.longest) == (Way.ENUMERATION, 6)
+    assert "sequences can be listed" in few.reason
+    assert (many.way, many.longest) == (Way.COUNTING, 200)
+    assert many.sentence.startswith("counting, because attention ignores the order of tokens")
+
+
+def test_what_stands_against_counting_is_named_with_where_listing_ends(monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = shipped("variable_type")
+    whole = choose(circuit, 64)
+    assert (whole.way, whole.longest) == (Way.ENUMERATION, 16)
+    assert "embeds positions" in whole.reason
+    assert "no longer sequences (of 16 tokens)" in whole.reason
+    monkeypatch.setattr(methods, "MAX_SEQUENCES", 10_000)
+    some = choose(circuit, 64, most=10)
+    assert some.longest == 10
+    assert "up to 11 there are more than 10,000 sequences" in some.reason
+    monkeypatch.setattr(methods, "MAX_SEQUENCES", 2)
+    with pytest.raises(DomainError, match="no length has between 1 and 2"):
+        choose(circuit, 64, most=2)
+
+
+def test_two_layers_that_attend_are_listed_beyond_the_file_without_positions() -> None:
+    both = random_circuit(0)
+    found = choose(both, 30)
+    assert found.way == Way.ENUMERATION
+    assert "layers 0 and 1 attend" in found.reason
+    assert both.network.config.block_size < found.longest < 30
+
+
+@pytest.mark.parametrize("length", [0, -3, LONGEST + 1, 10**9])
+def test_a_length_that_makes_no_sense_is_refused(length: int) -> None:
+    with pytest.raises(DomainError, match="expected a length from 1 to 4,096"):
+        choose(shipped("quote_closing"), length)
+
+
+@pytest.mark.parametrize(("name", "body"), [("bracket_depth", DEPTH), ("quote_closing", OPENER)])
+def test_listing_and_counting_give_the_same_claim_but_for_its_rung(name: str, body: str) -> None:
+    circuit = shipped(name)
+    counted = Method(Way.COUNTING, "a test asks for it", 9)
+    verdicts = [examiner(circuit, method, 9).check(program(circuit, body)) for method in (LISTED, counted)]
+    (listed,), (bounded,) = (verdict.claims for verdict in verdicts if isinstance(verdict, Valid))
+    assert (listed.rung, bounded.rung) == (Rung.ENUMERATED, Rung.BOUNDED)
+    assert (listed.domain, listed.semantics, listed.sequences) == (bounded.domain, bounded.semantics, bounded.sequences)
+
+
+def test_listing_finds_the_first_exception_of_the_shortest_length() -> None:
+    circuit = shipped("variable_type")
+    domain = circuit.domain.up_to(9)
+    exhaustive = Exhaustive(as_table(circuit, label_domain(circuit, domain)))
+    wrong = program(circuit, CHOICE)
+    verdict = examiner(circuit, LISTED, 9).check(wrong)
+    assert verdict == exhaustive.check(wrong)
+    assert isinstance(verdict, Counterexample)
+    found = horizon(circuit, wrong, longest=9)
+    assert (found.length, found.broken) == (len(verdict.inputs) - 1, verdict)
+
+
+def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
+    circuit = random_circuit(1, n_layer=1)
+    head, bias = (np.zeros_like(circuit.network.tensors[n]) for n in ("lm_head.weight", "final_logits_bias"))
+    tied = replace(
+        circuit,
+        network=replace(
+            circuit.network,
+            tensors={**circuit.network.tensors, "lm_head.weight": head, "final_logits_bias": bias},
+        ),
+    )
+    for way in Way:
+        if way == Way.ENUMERATION or methods.obstacle(tied) is None:
+            verdict = examiner(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
+            assert isinstance(verdict, Unknown)
+            assert "have no label" in verdict.reason
+            assert verdict.claims == ()
+
+
+@pytest.mark.parametrize("way", Way)
+def test_spent_time_and_an_interrupt_claim_only_what_was_finished(way: Way) -> None:
+    circuit, depth = shipped("bracket_depth"), program(shipped("bracket_depth"), DEPTH)
+
+    def interrupt(length: int, longest: int) -> None:
+        if length == 4:
+            raise KeyboardInterrupt
+
+    method = Method(way, "a test asks for it", 9)
+    late = examiner(circuit, method, 9, seconds=1e-9).check(depth)
+    stopped = examiner(circuit, method, 9, on_length=interrupt).check(depth)
+    assert isinstance(late, Unknown)
+    assert isinstance(stopped, Unknown)
+    assert "time limit" in late.reason
+    assert late.claims == ()
+    assert stopped.reason == "interrupted at length 5"
+    assert [claim.domain.max_length for claim in stopped.claims] == [4]
+
+
+@pytest.mark.parametrize("unit_roundoff", [FLOAT32, FLOAT64])
+def test_a_horizon_by_listing_is_that_by_counting(unit_roundoff: float, monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit, body = shipped("bracket_dilution"), "    return ']]' if 2 * tokens.count('[') > len(tokens) else ']'"
+    told: list[int] = []
+    options = {"longest": 8, "unit_roundoff": unit_roundoff, "on_length": lambda length, longest: told.append(length)}
+    listed = horizon(circuit, program(circuit, body), **options)
+    monkeypatch.setattr("tasks.horizon.FEW", 10)
+    counted = horizon(circuit, program(circuit, body), **options)
+    assert (listed.method.way, counted.method.way) == (Way.ENUMERATION, Way.COUNTING)
+    assert (listed.length, listed.stopped) == (counted.length, counted.stopped)
+    assert told
+    assert listed.broken is not None
+    assert counted.broken is not None
+    assert len(listed.broken.inputs) == len(counted.broken.inputs)
+
+
+def test_every_reach_is_a_row_of_figures() -> None:
+    circuit = shipped("quote_closing")
+    began = time.process_time()
+    found = horizon(circuit, program(circuit, OPENER), longest=256)
+    assert [row.length for row in found.reached] == [16, 29]
+    assert [row.rung for row in found.reached] == [Rung.BOUNDED] * 2
+    assert 0 < sum(row.cpu_seconds for row in found.reached) <= time.process_time() - began
+    assert found.reached[1].sequences == found.claims[0].sequences
+    assert found.reached[1].sentence == found.claims[0].sentence
+    assert found.reached[0].classes < found.reached[1].classes
+    assert min(row.margin for row in found.reached) > 0
+    nowhere = horizon(circuit, program(circuit, "    return '\"'"), longest=20).reached
+    assert [(row.rung, row.sequences, row.sentence) for row in nowhere] == [(None, 0, "")]
+
+
+def test_an_examiner_holds_no_empty_domain(monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit: Circuit = shipped("variable_type")
+    with pytest.raises(DomainError, match="proves nothing"):
+        examiner(replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 2, circuit.domain.constraint)), LISTED, 2)
+    assert issubclass(type(examiner(circuit, LISTED, 3)), Examiner)
