@@ -42,6 +42,7 @@ TINY = 2.0**-125  # twice the smallest normal float32: what flushing an operand 
 LIMIT = 2.0**50  # of centers and radii: then squares, and partial sums (at most radius / u), fit float32
 INFLATION = 1.0 + 2.0**-30
 GELU_SLOPE = 1.13  # sup |gelu'| = 1.12892..., at sqrt(2)
+MOST_APART = 500.0  # of the scores of listed keys: then no exponential is subnormal
 SINK_LIMIT = 80.0  # exp(sink - largest score) must stay finite in float32
 
 
@@ -254,6 +255,35 @@ def attend(q: Ball, k: Ball, v: Ball, scale: float, sink: Reals | None, u: float
     rounded = 2.0 * gamma(2 * keys + 8, u) * _mix(weight * (1.0 + growth), v.magnitude)
     flushed = 8.0 * TINY * keys * (1.0 + v.magnitude.max(axis=1))
     return _ball(y, np.where(total < 0.5, (moved + rounded) / (1.0 - total), np.inf) + flushed)
+
+
+@np.errstate(all="ignore")
+def average_error(scores: Ball, v: Ball, keys: int, u: float) -> Reals:
+    """How far an execution of ``sum p_j v_j`` may lie from its value at the centers, whichever keys take part.
+
+    scores: (heads, listed); v: (listed, heads, d_head). Bounds every multiset of up to ``keys`` of the listed keys;
+    the argument is that of ``attend``, with |p_j e_j (v_j - y)| at most max |e_j| times the spread of the values.
+    Returns (heads, d_head).
+    """
+    size, largest = scores.magnitude, v.magnitude.max(axis=0)
+    wobble = scores.radius + gamma(4, u) * (size + size.max(axis=-1, keepdims=True))
+    delta = (wobble + gamma(16 * (1 + keys // 16), u)) * INFLATION
+    growth = np.where(delta <= 0.5, np.expm1(delta), np.inf).max(axis=-1)[:, None]
+    moved = growth * (v.center.max(axis=0) - v.center.min(axis=0)) + (1 + growth) * v.radius.max(axis=0)
+    rounded = 2 * gamma(2 * (keys + len(v.center)) + 8, u) * (1 + growth) * largest
+    spread: Reals = np.where(growth < 0.5, (moved + rounded) / (1 - growth), np.inf) * INFLATION
+    return spread + 8 * TINY * keys * (1 + largest)
+
+
+def with_sink_among(scores: Ball, v: Ball, sink: Reals) -> tuple[Ball, Ball]:
+    """What ``average_error`` takes with the sink as one more key, of value zero, whichever others there are."""
+    column = sink[:, None]
+    tame = column - (scores.center - scores.radius).min(axis=-1, keepdims=True) < SINK_LIMIT
+    nothing = np.zeros_like(v.center[:1])
+    return (
+        Ball(np.hstack([scores.center, column]), np.hstack([scores.radius, np.where(tame, 0.0, np.inf)])),
+        Ball(np.concatenate([v.center, nothing]), np.concatenate([v.radius, nothing])),
+    )
 
 
 def _with_sink(scores: Ball, v: Ball, sink: Reals) -> tuple[Ball, Ball]:

@@ -59,7 +59,7 @@ class Classes:
             before = self._reached[length - 1]
             if len(before) * self.letters > MOST_CLASSES:
                 raise DomainError(f"more than {MOST_CLASSES:,} classes of length {length}; ask for a shorter length")
-            moved = [unique(self._step(before, token, length - 1)) for token in range(self.letters)]
+            moved = [unique(self.step(before, token, length - 1)) for token in range(self.letters)]
             if len(self._reached) == length:
                 self._reached.append(unique(np.concatenate(moved)))
             if length >= self.domain.min_length:
@@ -89,7 +89,7 @@ class Classes:
         for position in reversed(range(length)):
             before = self._reached[position]
             for choice in (token,) if not found else range(self.letters):
-                match = before[self._step(before, choice, position, keep=True) == code]
+                match = before[self.step(before, choice, position, keep=True) == code]
                 if len(match):
                     code = int(match[0])
                     found.append(choice)
@@ -98,7 +98,7 @@ class Classes:
                 raise AssertionError("every class is reached from a shorter one")
         return self.domain.words(found[::-1])
 
-    def _step(self, codes: Ints, token: int, position: int, *, keep: bool = False) -> Ints:
+    def step(self, codes: Ints, token: int, position: int, *, keep: bool = False) -> Ints:
         """The classes after ``token`` at ``position``; those the constraint forbids are -1 (``keep``) or left out."""
         constraint, *states = self.states(codes)
         if self._table is not None:

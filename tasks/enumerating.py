@@ -144,6 +144,11 @@ def enumerate_domain(
     return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
 
 
+def labels_of(loaded: Loaded, sequences: Tokens, semantics: Semantics) -> Labels:
+    """Labels of some sequences of one length; UNDECIDED where the bounds leave one open."""
+    return _answers(loaded, [sequences], ROUNDOFF[semantics])[0][0][0]
+
+
 def _check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
     if domain.alphabet != loaded.domain.alphabet:
         raise NetworkError(

@@ -76,10 +76,10 @@ class Folded:
 
     def __post_init__(self) -> None:
         for term in self.terms:
-            if isinstance(self._row(term), Reading | Fold):
-                if not all(isinstance(self._row(argument), Test) for argument in term.arguments):
+            if isinstance(self.row(term), Reading | Fold):
+                if not all(isinstance(self.row(argument), Test) for argument in term.arguments):
                     raise UncountableError(f"counting cannot follow the arguments of the row {term.operator.name!r}")
-            elif self._row(term) is None and any(part.sort.positional for part in (term, *term.arguments)):
+            elif self.row(term) is None and any(part.sort.positional for part in (term, *term.arguments)):
                 raise UncountableError(f"counting does not know the row {term.operator.name!r}")
         letters = len(self.program.grammar.sequences.alphabet)
         self.evaluate(np.zeros((0, letters), np.int64), 0, 0, tuple(NOTHING for _ in self.folds))
@@ -87,13 +87,13 @@ class Folded:
     @cached_property
     def folds(self) -> tuple[tuple[Term, Fold], ...]:
         """The different folds of the program, and the terms they are."""
-        found = [(term, self._row(term)) for term in self.terms]
+        found = [(term, self.row(term)) for term in self.terms]
         return tuple((term, row) for term, row in found if isinstance(row, Fold))
 
     @cached_property
     def asks_last(self) -> bool:
         """Whether the steps of some fold depend on what the last token will be."""
-        return any(self._row(test) == Test(None) for term, _ in self.folds for test in term.arguments)
+        return any(self.row(test) == Test(None) for term, _ in self.folds for test in term.arguments)
 
     def hits(self, token: int, last: int | None) -> tuple[tuple[bool, ...], ...]:
         """For every fold, which of its tests ``token`` meets in a sequence that ends in ``last``."""
@@ -108,7 +108,7 @@ class Folded:
         return np.broadcast_to(known[self.program.term], (len(counts),))
 
     def _value(self, term: Term, counts: Ints, last: int, known: dict[Term, Values]) -> Values:
-        row = self._row(term)
+        row = self.row(term)
         if isinstance(row, Reading):
             return row.value(counts, last, *(self.tokens(test, last) for test in term.arguments))
         try:
@@ -116,12 +116,19 @@ class Folded:
         except (AttributeError, TypeError, IndexError) as error:
             raise UncountableError(f"counting does not know the row {term.operator.name!r}") from error
 
-    def _row(self, term: Term) -> Row | None:
+    @cached_property
+    def reads_counts(self) -> bool:
+        """Whether some reading needs more than the length and the last token."""
+        readings = [term for term in self.terms if isinstance(self.row(term), Reading)]
+        return any(term.operator not in (motifs.LENGTH, motifs.ENDS_WITH) for term in readings)
+
+    def row(self, term: Term) -> Row | None:
+        """What is known of a term that reads the sequence."""
         return _known(self.program.grammar.sequences.alphabet).get((term.operator, term.operator.python))
 
     def tokens(self, test: Term, last: int | None) -> Tokens:
         """The tokens that meet ``test`` in a sequence that ends in ``last``."""
-        row = self._row(test)
+        row = self.row(test)
         assert isinstance(row, Test)
         return row.tokens if row.tokens is not None else frozenset(() if last is None else (last,))
 

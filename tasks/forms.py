@@ -143,6 +143,17 @@ def activation(step: Activation, x: Form, u: float) -> Form:
     return _better(total, total.radius - rounded, rounded, slope[..., None] * x.shape, rest)
 
 
+def compressed(x: Form, symbols: int) -> Form:
+    """The heaviest ``symbols`` of each row; the others are forgotten."""
+    weight = np.abs(x.shape).sum(axis=1)
+    if weight.shape[1] <= symbols:
+        return x
+    order = np.argsort(-weight, axis=1)
+    kept = np.take_along_axis(x.shape, order[:, None, :symbols], axis=2)
+    lost = np.abs(np.take_along_axis(x.shape, order[:, None, symbols:], axis=2)).sum(axis=2)
+    return Form(x.center, kept, x.rest + lost * (1.0 + SLACK))
+
+
 def forget(x: Form, apply: Callable[[Ball], Ball]) -> Form:
     """Any operation on balls, after which no symbol is known."""
     y = apply(x.ball)

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from cegis import Claim, Found, Outcome, Program, Valid
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, LABEL, Operator
-from dsl.sequences import SequenceSignature, SymbolicSequence
+from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
 from tasks.subject import Subject
 
 MOST_STATES = 16
@@ -54,6 +54,10 @@ class Machine:
             state = table[tokens[:, position], state]
         return state
 
+    def read(self, batch: SequenceBatch) -> NDArray[np.int64]:
+        """The state after each sequence."""
+        return self.run(batch.tokens)
+
     def encode(self, symbols: SymbolicSequence) -> Any:
         """The state as a formula."""
         m, state = symbols.manager, symbols.manager.Int(0)
@@ -83,7 +87,7 @@ class Machine:
             f"automaton of {self.states} states",
             (),
             INT,
-            numpy=lambda s: self.run(s.tokens),
+            numpy=self.read,
             smt=self.encode,
             python=self.text(signature.alphabet),
             noun="state",
@@ -106,6 +110,13 @@ class Machine:
         grammar = self.grammar(signature)
         walk, label = (row.operator for row in grammar.productions)
         return Program(label(walk()), grammar)
+
+
+def machine_of(program: Program) -> Machine | None:
+    """The machine that ``program`` is, if it is one."""
+    arguments = program.term.arguments
+    owner = getattr(arguments[0].operator.numpy, "__self__", None) if len(arguments) == 1 else None
+    return owner if isinstance(owner, Machine) else None
 
 
 def machine_program(subject: Subject, outcome: Outcome) -> Outcome:

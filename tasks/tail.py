@@ -42,7 +42,7 @@ class Capped(Classes):
         ends: dict[int, Ints] = {token: fresh[:0] for token in range(self.letters)}
         position = 0
         while len(fresh):
-            moved = [unique(self._step(fresh, token, position)) for token in range(self.letters)]
+            moved = [unique(self.step(fresh, token, position)) for token in range(self.letters)]
             ends = {token: unique(np.concatenate([ends[token], codes])) for token, codes in enumerate(moved)}
             fresh = np.setdiff1d(np.concatenate(moved), reached)
             reached = np.union1d(reached, fresh)

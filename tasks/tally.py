@@ -30,7 +30,6 @@ from tasks.labelling import read_out
 
 Ints = NDArray[np.int64]
 
-MOST_APART = 500.0  # of scores: then no exponential here is subnormal
 ROWS = 4096  # boxes computed together: their temporaries fit the cache
 NO_TREE = Tree((), ())
 
@@ -194,28 +193,17 @@ class Tally(Executor):
         q, k, v = (part.heads(config.d_head) for part in self._queries(self._live or 0, self._before))
         own = last if last < self.letters else len(self._own) - 1
         found = ball._scores(q[own : own + 1], Ball(k.center[None], k.radius[None]), config.score_scale, u)
-        score, wobble, center, blur = found.center[0], found.radius[0], v.center, v.radius
+        found = found[0]
         if config.sink:
-            sink = self._tensors[f"{at}attn_imp.sink_logit"][:, None]
-            tame = sink - (score - wobble).min(axis=-1, keepdims=True) < ball.SINK_LIMIT  # whichever keys there are
-            score, wobble = np.hstack([score, sink]), np.hstack([wobble, np.where(tame, 0.0, np.inf)])
-            nothing = np.zeros_like(center[:1])
-            center, blur = np.concatenate([center, nothing]), np.concatenate([blur, nothing])
+            found, v = ball.with_sink_among(found, v, self._tensors[f"{at}attn_imp.sink_logit"])
         keys = longest + len(self._own) - self.letters + config.sink
-        size, largest = np.abs(score) + wobble, (np.abs(center) + blur).max(axis=0)  # (heads, keys), (heads, d_head)
-        wobble = wobble + ball.gamma(4, u) * (size + size.max(axis=-1, keepdims=True))
-        delta = (wobble + ball.gamma(16 * (1 + keys // 16), u)) * ball.INFLATION
-        growth = np.where(delta <= 0.5, np.expm1(delta), np.inf).max(axis=-1)[:, None]
-        moved = growth * (center.max(axis=0) - center.min(axis=0)) + (1 + growth) * blur.max(axis=0)
-        rounded = 2 * ball.gamma(2 * (keys + len(center)) + 8, u) * (1 + growth) * largest
-        spread = np.where(growth < 0.5, (moved + rounded) / (1 - growth), np.inf) * ball.INFLATION
-        spread = spread + 8 * ball.TINY * keys * (1 + largest)
+        largest, spread = v.magnitude.max(axis=0), ball.average_error(found, v, keys, u)
         layer = self._affine[f"{at}c_proj"]
         error = ball.affine(Ball(largest.reshape(1, -1), spread.reshape(1, -1)), layer, u).radius[0]
-        here = 8 * ball.gamma(len(center) + largest.size + 8, ball.FLOAT64)  # for the order of summation in this file
+        here = 8 * ball.gamma(len(v) + largest.size + 8, ball.FLOAT64)  # for the order of summation in this file
         error = error + here * (layer.absolute @ largest.ravel() + np.abs(layer.bias))
-        shifted = score - score.max(axis=-1, keepdims=True)
-        if shifted.min() < -MOST_APART:  # a key that towers over all others may be absent: nothing is known
+        shifted = found.center - found.center.max(axis=-1, keepdims=True)
+        if shifted.min() < -ball.MOST_APART:  # a key that towers over all others may be absent: nothing is known
             shifted, error = np.zeros_like(shifted), np.full_like(error, np.inf)
-        value = np.einsum("ohd,jhd->hjo", layer.weight.reshape(-1, config.n_head, config.d_head), center)
+        value = np.einsum("ohd,jhd->hjo", layer.weight.reshape(-1, config.n_head, config.d_head), v.center)
         return np.exp(shifted), value, layer.bias, error

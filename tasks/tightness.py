@@ -59,7 +59,7 @@ class _Rows:
     def follow(self, step: Step) -> None:
         """One more step."""
         if not enclosure.sees_others(step):
-            self.steps.append(_form_step(step, self.u))
+            self.steps.append(form_step(step, self.u))
             return
         match step:
             case Attention():
@@ -79,12 +79,12 @@ class _Rows:
         return Stream(self._each([[]])[0], self.base.token, self.base.places)
 
     def _attend(self, before: tuple[Step, ...], step: Attention, after: tuple[Step, ...], *, is_residual: bool) -> None:
-        pre = [_form_step(part, self.u) for part in before]
-        ways = [[*pre, *(_form_step(inner, self.u) for inner in part)] for part in (step.query, step.key, step.value)]
+        pre = [form_step(part, self.u) for part in before]
+        ways = [[*pre, *(form_step(inner, self.u) for inner in part)] for part in (step.query, step.key, step.value)]
         x, q, k, v = self._each([[], *ways])
         given, came_from = enclosure.attention(step, Stream(x, self.base.token, self.base.places), q, k, v, self.u)
         own = Stream(x[came_from], given.token, given.places)
-        post = [_form_step(part, self.u) for part in after]
+        post = [form_step(part, self.u) for part in after]
         if is_residual:
             self._start(own, given.x, post)
         else:
@@ -117,7 +117,7 @@ class _Rows:
         return forms.add(Form.of(x, after=y.center.shape[1]), branch, self.u)
 
 
-def _form_step(step: Step, u: float) -> FormStep:
+def form_step(step: Step, u: float) -> FormStep:
     """A step that acts on each row by itself."""
     match step:
         case Affine(weight, bias):
@@ -134,7 +134,7 @@ def _form_step(step: Step, u: float) -> FormStep:
         case Lookup(table):
             return lambda x, token: forms.add(x, _constant(table[token], x), u)
         case Residual(inner):
-            return _residual([_form_step(part, u) for part in inner], u)
+            return _residual([form_step(part, u) for part in inner], u)
     by_ball = enclosure.row_step(step, u)
     return lambda x, token: forms.forget(x, lambda y: by_ball(y, token))
 

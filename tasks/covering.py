@@ -1,0 +1,253 @@
+"""Prove "program = network" on every sequence up to lengths nobody can list, where one layer attends.
+
+The sequences of a length are gathered by the states of the program (``walks``), and each gathering is a box:
+
+    all sequences of a node  ->  what attention may give there   (``averages``: exact along each axis)
+                             ->  the logits, as affine forms     (``forms``)
+                             ->  one label, or undecided
+
+An undecided box is cut: first what attention gives, along the axis that moves the logits most; where that is not
+enough the sequences themselves, by their token at the position that moves attention most. A box of one sequence is a
+point, so this ends; the limits may end it sooner, and then nothing is claimed of that length. Lengths are proved
+shortest first. Random sequences of every node are run through the network before it is bounded, so a wrong program is
+refuted early, and every counterexample is one sequence whose label was bounded by itself.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Unknown, Valid, Verdict
+from tasks import enclosure
+from tasks.averages import Averages
+from tasks.ball import Reals
+from tasks.enumerating import MEANING, ROUNDOFF, Semantics, labels_of, read_bounds, usual_semantics
+from tasks.examining import LateError, Words
+from tasks.folds import UncountableError
+from tasks.formats import Loaded
+from tasks.forms import SLACK, Form, compressed
+from tasks.readout import UNDECIDED
+from tasks.trellis import NONE, Ints, Sequences, Trellis, product
+from tasks.walks import trellis
+
+TRIED = 8  # random sequences per node
+SYMBOLS = 16  # axes of what attention gives that are followed, per row
+MOST_PIECES = 256  # of what attention gives, per box
+MOST_BOXES = 4_096  # of sequences, per node
+METHOD = (
+    "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
+    "it is bounded by dynamic programming"
+)
+
+
+class _StoppedError(Exception):
+    """Why a length is not proved."""
+
+
+class _BrokenError(Exception):
+    """A sequence where program and network differ."""
+
+    def __init__(self, broken: Counterexample) -> None:
+        super().__init__()
+        self.broken = broken
+
+
+@dataclass
+class CoveringVerifier:
+    """Compares programs with ``loaded`` on every sequence of its bounded ``domain``; needs no ``averages.obstacle``.
+
+    ``seconds`` (wall clock) limits one check; when they are spent, or on an interrupt, the verdict is Unknown, with a
+    claim for the lengths before. ``on_length(length, longest)`` is told of every length that was proved. ``boxes``: how
+    many sets of sequences were bounded so far; ``margin``: the least margin behind a label so far.
+    """
+
+    loaded: Loaded
+    domain: Domain
+    semantics: Semantics | None = None
+    seconds: float | None = None
+    on_length: Callable[[int, int], None] = field(default=lambda length, longest: None, repr=False)
+    boxes: int = field(default=0, init=False)
+    margin: float = field(default=np.inf, init=False)
+
+    def __post_init__(self) -> None:
+        if not self.domain.size():
+            raise DomainError(f"{self.loaded.name}: the domain holds no sequence; a proof over nothing proves nothing")
+        self.semantics = self.semantics or usual_semantics(self.loaded)
+        self._averages = Averages(self.loaded, ROUNDOFF[self.semantics], self.domain.lengths[-1])
+        self._random = np.random.default_rng(0)
+        self._started = 0.0
+
+    def check(self, program: Program, where: Program | None = None, inside: str = "") -> Verdict:
+        """Valid for the whole domain, a shortest counterexample, or Unknown with a claim for shorter lengths.
+
+        With ``where``, only the sequences count for which that program says ``inside``.
+        """
+        self._started = time.perf_counter()
+        try:
+            graph = trellis(self.domain, program)
+            if where is not None:
+                other = trellis(self.domain, where)
+                graph = product(graph, other, other.names.index(inside))
+        except (UncountableError, DomainError) as error:
+            return Unknown(f"the states of the program cannot be followed: {error}")
+        equal, stopped = self.domain.min_length - 1, ""
+        try:
+            for length in self.domain.lengths:
+                self._compare(graph, length)
+                equal = length
+                self.on_length(length, self.domain.lengths[-1])
+        except _BrokenError as error:
+            return error.broken
+        except _StoppedError as error:
+            stopped = str(error)
+        except LateError:
+            stopped = f"stopped by the time limit of {self.seconds:g} s at length {equal + 1}"
+        except KeyboardInterrupt:
+            stopped = f"interrupted at length {equal + 1}"
+        claims = self._claims(graph, equal, inside)
+        return Unknown(stopped, claims) if stopped else Valid(claims)
+
+    def label(self, sequence: Words) -> str | None:
+        """The label of one sequence by bounds on it alone; None where it has none."""
+        tokens = np.array(self.domain.indices(sequence), np.int8).reshape(1, -1)
+        assert self.semantics is not None
+        index = int(labels_of(self.loaded, tokens, self.semantics)[0])
+        return None if index == UNDECIDED else self.loaded.readout.text(index)
+
+    def _claims(self, graph: Trellis, equal: int, inside: str) -> tuple[Claim, ...]:
+        """Equality up to the length ``equal``, unless no sequence up to there has a label to be compared with."""
+        lengths = range(self.domain.min_length, equal + 1)
+        count = sum(graph.labelled(n) for n in lengths)
+        if not count:
+            return ()
+        seen = {int(label) for n in lengths for label in graph.levels[n].label if label != NONE}
+        detail = enclosure.assumption(self.loaded.network)  # type: ignore[arg-type]
+        if len(seen) == 1:
+            detail += f" Every sequence has the label {graph.names[min(seen)]!r}."
+        if inside:
+            detail += f" Only sequences that are {inside!r} count, {count:,} of {self.domain.up_to(equal).size():,}."
+        assert self.semantics is not None
+        method = f"{METHOD}; {self.boxes:,} boxes, margins of at least {self.margin:.3g}"
+        seconds, name = time.perf_counter() - self._started, f"the network {self.loaded.name}"
+        return (
+            Claim(
+                Rung.BOUNDED, name, MEANING[self.semantics], self.domain.up_to(equal), method, count, seconds, detail
+            ),
+        )
+
+    # --- one length ---------------------------------------------------------------------------------------------
+
+    def _compare(self, graph: Trellis, length: int) -> None:
+        level = graph.levels[length]
+        asked = np.flatnonzero(level.label != NONE)
+        if not len(asked):
+            return
+        self._try(graph, length, asked)
+        for token in np.unique(level.token[asked]):
+            nodes = asked[level.token[asked] == token]
+            axes = self._averages.axes(graph, length, nodes, self._random)
+            given = compressed(self._averages.given(graph, length, nodes, axes), SYMBOLS)
+            is_right, _, _ = self._read(graph, length, nodes, given)
+            for n in np.flatnonzero(~is_right):
+                every = Sequences.all(graph, length, int(nodes[n]))
+                self._cut(graph, length, every, _rows(given, np.array([n])), axes[n : n + 1])
+
+    def _cut(self, graph: Trellis, length: int, every: Sequences, given: Form, axes: Reals) -> None:
+        """Prove the sequences of one node by parts; raises where that does not succeed."""
+        pull = self._averages.pull(graph, length, every.node, axes[0])
+        waiting, boxes = [(every, given)], 0
+        while waiting:
+            sequences, given = waiting.pop()
+            if self._is_right(graph, length, every.node, given):
+                continue
+            word = self.domain.words(graph.tokens(sequences.one()[None])[0])
+            boxes += 1
+            if sequences.is_single:
+                self._replay(word, graph.names[graph.levels[length].label[every.node]])
+                continue
+            if boxes > MOST_BOXES:
+                raise _StoppedError(
+                    f"{boxes:,} boxes of sequences of length {length} left some like {' '.join(word)!r} undecided"
+                )
+            parts = sequences.split(pull)
+            masks = [np.stack(of_level) for of_level in zip(*(part.allowed for part in parts), strict=True)]
+            many = np.full(len(parts), every.node)
+            found = compressed(
+                self._averages.given(graph, length, many, np.repeat(axes, len(parts), axis=0), masks), SYMBOLS
+            )
+            waiting += [(part, _rows(found, np.array([n]))) for n, part in enumerate(parts)]
+
+    def _is_right(self, graph: Trellis, length: int, node: int, given: Form) -> bool:
+        """Whether the program's label is that of all that attention may give, looked at in pieces."""
+        middle, half, pieces = np.zeros((1, SYMBOLS)), np.ones((1, SYMBOLS)), 0
+        middle, half = middle[:, : given.shape.shape[2]], half[:, : given.shape.shape[2]]
+        while len(middle):
+            piece = _piece(given, middle, half)
+            is_right, is_wrong, logits = self._read(graph, length, np.full(len(middle), node), piece)
+            pieces += len(middle)
+            left = ~is_right
+            if is_wrong.any() or pieces + 2 * left.sum() > MOST_PIECES:
+                return False
+            moved = np.abs(logits.shape[left][:, list(self.loaded.readout.columns)]).max(axis=1)
+            moved = np.where(moved.any(axis=1, keepdims=True), moved, np.abs(piece.shape[left]).sum(axis=1))
+            here = np.arange(len(moved)), moved.argmax(axis=1)
+            middle, half = middle[left], half[left].copy()
+            half[here] /= 2
+            up, down = middle.copy(), middle.copy()
+            up[here] += half[here]
+            down[here] -= half[here]
+            middle, half = np.concatenate([up, down]), np.concatenate([half, half])
+        return True
+
+    def _try(self, graph: Trellis, length: int, nodes: Ints) -> None:
+        """Run random sequences of every node through the network."""
+        tokens = graph.tokens(graph.paths(length, nodes, TRIED if length else 1, self._random))
+        self._check_time()
+        found, _ = self.loaded.labels(tokens.reshape(len(nodes) * tokens.shape[1], length))
+        said = np.array([self.loaded.readout.text(int(label)) for label in found]).reshape(tokens.shape[:2])
+        names = np.array([graph.names[label] for label in graph.levels[length].label[nodes]])
+        for n, k in np.argwhere(said != names[:, None]):
+            self._replay(self.domain.words(tokens[n, k]), str(names[n]))
+
+    def _replay(self, sequence: Words, got: str) -> None:
+        """Compare one sequence by itself."""
+        expected = self.label(sequence)
+        if expected is None:
+            raise _StoppedError(f"{' '.join(sequence)!r} has no label (a tie, or a margin below the error bound)")
+        if expected != got:
+            raise _BrokenError(Counterexample(sequence, expected, got))
+
+    def _read(
+        self, graph: Trellis, length: int, nodes: Ints, given: Form
+    ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Form]:
+        """Whether each box has its node's label throughout, whether it has another one throughout; and the logits."""
+        self._check_time()
+        level = graph.levels[length]
+        logits = self._averages.logits(given, length, int(level.token[nodes[0]]))
+        labels, margins = read_bounds(self.loaded.readout, logits.ball)
+        self.boxes += len(labels)
+        names = np.array([self.loaded.readout.text(int(label)) for label in labels])
+        is_decided = labels != UNDECIDED
+        is_right = is_decided & (names == np.array([graph.names[label] for label in level.label[nodes]]))
+        self.margin = min(self.margin, float(margins[is_right].min(initial=np.inf)))
+        return is_right, is_decided & ~is_right, logits
+
+    def _check_time(self) -> None:
+        if self.seconds is not None and time.perf_counter() - self._started > self.seconds:
+            raise LateError
+
+
+def _rows(form: Form, rows: Ints) -> Form:
+    return Form(form.center[rows], form.shape[rows], form.rest[rows])
+
+
+def _piece(form: Form, middle: Reals, half: Reals) -> Form:
+    """The parts of a form of one row where its symbols lie within ``half`` of ``middle``, both (parts, symbols)."""
+    center, shape = form.center[0] + middle @ form.shape[0].T, form.shape[0] * half[:, None]
+    lost = SLACK * (np.abs(form.center[0]) + np.abs(form.shape[0]).sum(axis=1))
+    return Form(center, shape, np.broadcast_to(form.rest[0] + lost, center.shape))

@@ -1,0 +1,129 @@
+"""The trellis of a program on a domain: which states its sequences reach, length by length.
+
+The states are those of the domain's constraint together with what the program keeps: the state of a machine, or its
+folds and, where it reads them, the token counts (``classes``). Nodes are merged as far as their labels allow, so what
+the program keeps and never uses does not count.
+"""
+
+from __future__ import annotations
+
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis import Program
+from cegis.domain import DEAD, Constraint, Domain
+from tasks.classes import Classes
+from tasks.folds import Folded, Ints
+from tasks.machines import Machine, machine_of
+from tasks.trellis import NONE, Level, Trellis, check_size
+
+
+class Walk(Protocol):
+    """How states (nodes, parts) move along a sequence, from zeros."""
+
+    parts: int
+
+    def step(self, states: Ints, token: int, position: int) -> Ints:
+        """The states after ``token`` at ``position``, (nodes, parts); NONE where the domain ends."""
+        ...
+
+    def labels(self, states: Ints, token: int, length: int) -> Ints:
+        """Label indices (nodes,) of sequences of ``length`` >= 1 that end in ``token``; NONE where none is asked."""
+        ...
+
+
+def trellis(domain: Domain, program: Program) -> Trellis:
+    """The trellis of ``program`` on a bounded ``domain``.
+
+    Raises ``folds.UncountableError`` for a program whose rows are not known, DomainError for too many states.
+    """
+    machine = machine_of(program)
+    walk: Walk = _FoldWalk(domain, Folded(program)) if machine is None else _MachineWalk(domain, machine)
+    names = program.grammar.sequences.labels
+    first = names.index(program(())) if domain.contains(()) else NONE
+    letters, longest = len(domain.alphabet), domain.lengths[-1]
+    states, token, label = np.zeros((1, walk.parts), np.int64), np.array([NONE]), np.array([first])
+    levels = []
+    for n in range(longest):
+        moved = np.stack([walk.step(states, t, n) for t in range(letters)], axis=1)  # (nodes, letters, parts)
+        is_alive = moved[..., 0] != NONE
+        ends = np.broadcast_to(np.arange(letters), is_alive.shape)[is_alive]
+        rows, index = np.unique(np.column_stack([ends, moved[is_alive]]), axis=0, return_inverse=True)
+        check_size(len(rows))
+        after = np.full(is_alive.shape, NONE)
+        after[is_alive] = index.ravel()
+        levels.append(Level(token, label, after))
+        token, states = rows[:, 0], rows[:, 1:]
+        label = np.full(len(rows), NONE)
+        if n + 1 >= domain.min_length:
+            for t in range(letters):
+                label[token == t] = walk.labels(states[token == t], t, n + 1)
+    levels.append(Level(token, label, np.full((len(token), letters), NONE)))
+    return Trellis(tuple(levels), names).minimal()
+
+
+class _MachineWalk:
+    """A machine beside the domain's constraint."""
+
+    parts = 2
+
+    def __init__(self, domain: Domain, machine: Machine) -> None:
+        self._constraint = domain.constraint
+        self._columns, self._outputs = np.array(machine.columns), np.array(machine.outputs)
+
+    def step(self, states: Ints, token: int, position: int) -> Ints:
+        inside, state = states.T
+        if self._constraint is not None:
+            inside = np.array(self._constraint.transitions)[inside, token]
+        return np.where(inside[:, None] == DEAD, NONE, np.column_stack([inside, self._columns[token][state]]))
+
+    def labels(self, states: Ints, token: int, length: int) -> Ints:
+        answers = self._outputs[states[:, 1]]
+        return (
+            answers if self._constraint is None else np.where(_accepts(self._constraint)[states[:, 0]], answers, NONE)
+        )
+
+
+class _FoldWalk:
+    """The classes of a program's folds; where a fold asks for the last token, once for each that it may be."""
+
+    def __init__(self, domain: Domain, folded: Folded) -> None:
+        lasts = range(len(domain.alphabet)) if folded.asks_last else [None]
+        kind = Classes if folded.reads_counts else _Countless
+        self._parts = [kind(domain, folded, last) for last in lasts]
+        self._constraint = domain.constraint
+        self.parts = len(self._parts)
+
+    def step(self, states: Ints, token: int, position: int) -> Ints:
+        moved = [
+            part.step(codes, token, position, keep=True) for part, codes in zip(self._parts, states.T, strict=True)
+        ]
+        return np.stack(moved, axis=1)
+
+    def labels(self, states: Ints, token: int, length: int) -> Ints:
+        which = token if self.parts > 1 else 0
+        part, codes = self._parts[which], states[:, which]
+        answers = part.answers(codes, token, length)
+        return (
+            answers
+            if self._constraint is None
+            else np.where(_accepts(self._constraint)[part.states(codes)[0]], answers, NONE)
+        )
+
+
+class _Countless(Classes):
+    """Classes of a program that reads no counts but the length: all counts are one."""
+
+    def answers(self, codes: Ints, token: int, length: int) -> Ints:
+        counts = np.zeros((len(codes), self.letters), np.int64)
+        counts[:, 0] = length  # whichever tokens they are
+        return self.folded.evaluate(counts, token, length, self.states(codes)[1:]).astype(np.int64)
+
+    def _counted(self, vectors: Ints, token: int) -> Ints:
+        return vectors
+
+
+def _accepts(constraint: Constraint) -> NDArray[np.bool_]:
+    return np.array(constraint.accepting)
