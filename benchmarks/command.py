@@ -18,8 +18,9 @@ if TYPE_CHECKING:
     from benchmarks.task import Result, Task
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
-SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate")
-SECONDS = {"sygus": 30.0, "rate": 60.0}  # of a run, where no limit is given; elsewhere 20
+NETWORK_ROWS = "networks.jsonl"
+SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks")
+SECONDS = {"sygus": 30.0, "rate": 60.0, "networks": 60.0}  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
 
@@ -34,7 +35,11 @@ class BadInput(click.ClickException):
 @click.option("--suite", type=click.Choice(SUITES), default="peers", show_default=True, help="What is run.")
 @click.option("--backends", default="", help="Solvers (sygus: tools), separated by commas.  [default: all]")
 @click.option(
-    "--time-limit", "--seconds", "limit", type=float, help="Seconds per run.  [default: 20, sygus 30, rate 60]"
+    "--time-limit",
+    "--seconds",
+    "limit",
+    type=float,
+    help="Seconds per run.  [default: 20, sygus 30, rate and networks 60]",
 )
 @click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
@@ -45,6 +50,9 @@ class BadInput(click.ClickException):
 @click.option("--corpus", type=FOLDER, default=CORPUS, help="Recorded queries to replay.  [default: the small sample]")
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
 @click.option("--sygus-dir", type=FOLDER, help="Folder of .sl files (suite sygus).  [default: the own problems]")
+@click.option(
+    "--cases-dir", type=FOLDER, help="Folder of networks (suite networks).  [default: shipped circuits alone]"
+)
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
@@ -62,6 +70,7 @@ def bench(
     corpus: Path,
     circuits: str,
     sygus_dir: Path | None,
+    cases_dir: Path | None,
     print_commands: bool,
     out: Path,
 ) -> None:
@@ -70,8 +79,9 @@ def bench(
     The suites: "peers", this project beside cvc5's SyGuS and AALpy's L*; "loop", the whole distillation loop with
     each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
     the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer checked; "rate", how fast
-    terms are enumerated. Rows go to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl), and
-    runs that are there are not repeated; report.html and report.md (sygus.html, sygus.md) are made from them.
+    terms are enumerated; "networks", the cost of proofs by length, and a table over networks of other people. Rows go
+    to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; networks: networks.jsonl), and runs
+    that are there are not repeated; report.html and report.md (sygus.html, networks.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -88,6 +98,17 @@ def bench(
         if seeds < 1:
             raise ValueError(f"expected at least 1 seed, got {seeds}")
         out.mkdir(parents=True, exist_ok=True)
+        if suite == "networks":
+            from benchmarks import networks, networks_page
+
+            solvers, shipped = _backends(backends), tuple(_folders(circuits).values())
+            with open_executor(executor, jobs, scheduler) as pool:
+                networks.run(
+                    shipped, solvers, cases_dir, out / NETWORK_ROWS, here(), pool,
+                    seconds=seconds, memory_mb=memory_mb, seed=seed, on_row=_Counter(None).show,
+                )  # fmt: skip
+            click.echo(networks_page.write(out / NETWORK_ROWS, out))
+            return
         if suite in SECONDS:
             from benchmarks import solve_page
 
@@ -145,7 +166,11 @@ def report(out: Path) -> None:
             from benchmarks import solve_page
 
             click.echo(solve_page.write(out / SYGUS_ROWS, out))
-        if (out / ROWS).exists() or not (out / SYGUS_ROWS).exists():
+        if (out / NETWORK_ROWS).exists():
+            from benchmarks import networks_page
+
+            click.echo(networks_page.write(out / NETWORK_ROWS, out))
+        if (out / ROWS).exists() or not ((out / SYGUS_ROWS).exists() or (out / NETWORK_ROWS).exists()):
             click.echo(_write_report(out))
 
 
@@ -234,16 +259,17 @@ def _one_line() -> Iterator[None]:
 
 
 class _Counter:
-    """Progress on standard error, one line per run."""
+    """Progress on standard error, one line per run; ``total`` is None where it is not known beforehand."""
 
-    def __init__(self, total: int) -> None:
+    def __init__(self, total: int | None) -> None:
         self.total, self.done = total, 0
 
     def show(self, row: Result, is_new: bool) -> None:
         self.done += 1
         seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
         known = "" if is_new else " (from an earlier run)"
-        text = f"[{self.done}/{self.total}] {row.problem}: {row.backend}, seed {row.seed}: {row.status}{seconds}{known}"
+        place = self.done if self.total is None else f"{self.done}/{self.total}"
+        text = f"[{place}] {row.problem}: {row.backend}, seed {row.seed}: {row.status}{seconds}{known}"
         click.echo(text, err=True)
 
 

@@ -22,6 +22,7 @@ from benchmarks.task import Result, Task
 
 COMMAND = (sys.executable, "-m", "benchmarks.worker")
 GRACE_SECONDS = 0.3
+WALL = {"lengths": 3.0, "networks": 3.0}  # seconds of wall clock per second of CPU, where CPU seconds are the limit
 START_SECONDS = 30.0  # for a replay worker to start and to read its file up to the first query
 REPORTED = ("solver", "seconds", "verdict", "phases", "queries", "candidates", "program", "size", "answers", "detail")
 ENDED = {"cputime": "timeout", "walltime": "timeout", "memory": "memory"}
@@ -73,7 +74,7 @@ def lost(task: Task, place: Place, why: str) -> Result:
 def _once(task: Task, command: Sequence[str]) -> tuple[Process, dict[str, Any]]:
     process = run_process(
         [*command, json.dumps(asdict(task))],
-        task.seconds,
+        WALL.get(task.suite, 1.0) * task.seconds,
         cpu_seconds=task.seconds,
         memory_mb=task.memory_mb,
         grace=GRACE_SECONDS,

@@ -24,6 +24,8 @@ WORK = {
     "growth": "benchmarks.growth",
     "overhead": "benchmarks.overhead",
     "rate": "benchmarks.solve_rate",
+    "lengths": "benchmarks.lengths",
+    "networks": "benchmarks.networks",
 }
 PR_SET_PDEATHSIG = 1
 

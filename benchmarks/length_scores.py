@@ -1,0 +1,133 @@
+"""Figures from rows of the suite "lengths": where methods end, how many times apart they are, how fast they grow.
+
+    growth   t ~ N^a or t ~ f^N, least squares on logarithms over the runs of one method that took 0.05 s or more,
+             whichever leaves less
+    ratio    CPU seconds of the quickest solver, over those of counting, at the largest length a solver finishes
+
+Pure functions, nothing is run.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+
+from benchmarks.lengths import BOUNDED, COUNTING, DENSE, DIFFERS, EQUAL, PLAIN, TIED
+from benchmarks.task import Result
+
+MEASURABLE = 0.05
+STAND_INS = (TIED, DENSE)
+OTHERS = (PLAIN, BOUNDED, COUNTING)
+Subject = tuple[str, str]  # circuit, name of the program
+
+
+@dataclass(frozen=True)
+class Compared:
+    """The best solver on one kind of stand-in at ``length``, the largest where one has the answer "equal".
+
+    ``ours``: seconds of counting at the same length (None: not run). ``failed``: the next length, if it was asked and
+    no solver finished there; ``ours_there``: counting there; ``limit``: what the solvers were given. ``refuted``: the
+    next length, if solvers find the stand-in to differ there, and counting the circuit not to.
+    """
+
+    stand_in: str
+    length: int
+    solver: str
+    seconds: float
+    ours: float | None
+    failed: int | None
+    ours_there: float | None
+    refuted: int | None
+    limit: float
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as long the solver took."""
+        return self.seconds / self.ours if self.ours else None
+
+    @property
+    def at_least(self) -> float | None:
+        """How many times as long, at least, it would take at the length where none finished."""
+        return self.limit / self.ours_there if self.failed is not None and self.ours_there else None
+
+
+def subjects(rows: Iterable[Result]) -> tuple[Subject, ...]:
+    """Circuits with the names of their programs: short ones first."""
+    found = {(row.options["circuit"], row.options["name"]) for row in rows}
+    return tuple(sorted(found, key=lambda subject: (subject[0], subject[1] != "short")))
+
+
+def of(rows: Iterable[Result], subject: Subject) -> tuple[Result, ...]:
+    """The rows of one subject, by length."""
+    own = [row for row in rows if (row.options["circuit"], row.options["name"]) == subject]
+    return tuple(sorted(own, key=lambda row: (row.options["length"], row.backend)))
+
+
+def method(row: Result) -> str:
+    """What a row is called in tables: its method, and what a solver was asked about."""
+    return f"{row.backend}, {row.options['stand_in']}" if row.options["stand_in"] else row.backend
+
+
+def times(rows: Iterable[Result]) -> dict[str, list[tuple[int, float]]]:
+    """(length, CPU seconds) of every method, where its answer is "equal"."""
+    found: dict[str, list[tuple[int, float]]] = {}
+    for row in rows:
+        if is_equal(row) and row.seconds is not None:
+            found.setdefault(method(row), []).append((row.options["length"], row.seconds))
+    return {name: sorted(points) for name, points in found.items()}
+
+
+def is_equal(row: Result) -> bool:
+    """Whether the run ended with the answer "equal"."""
+    return row.status == "solved" and row.verdict == EQUAL
+
+
+def compared(rows: Sequence[Result], stand_in: str) -> Compared | None:
+    """Solvers and counting on one subject; None where no solver has an answer."""
+    asked = [row for row in rows if row.options["stand_in"] == stand_in]
+    answered = [row for row in asked if is_equal(row) and row.seconds is not None]
+    if not answered:
+        return None
+    length = max(row.options["length"] for row in answered)
+    seconds, solver = min((row.seconds or 0.0, row.backend) for row in answered if row.options["length"] == length)
+    ours = {row.options["length"]: row.seconds for row in rows if row.backend == COUNTING and is_equal(row)}
+    beyond = [row for row in asked if row.options["length"] > length]
+    failed = min((row.options["length"] for row in beyond if row.status != "solved"), default=None)
+    limit = min((row.timelimit for row in asked), default=0.0)
+    refuted = min((row.options["length"] for row in beyond if row.verdict == DIFFERS), default=None)
+    return Compared(
+        stand_in, length, solver, seconds, ours.get(length), failed, None if failed is None else ours.get(failed),
+        refuted if refuted in ours else None, limit,
+    )  # fmt: skip
+
+
+def horizon(rows: Iterable[Result]) -> Result | None:
+    """The row of counting that found where the program breaks."""
+    return next((row for row in rows if row.backend == COUNTING and row.verdict == DIFFERS), None)
+
+
+def misled(rows: Sequence[Result]) -> Result | None:
+    """The longest "equal" of a solver at a length where the network itself breaks the program; None for none."""
+    broken = horizon(rows)
+    if broken is None:
+        return None
+    told = [r for r in rows if r.options["stand_in"] and is_equal(r) and r.options["length"] > broken.detail["horizon"]]
+    return max(told, key=lambda row: int(row.options["length"]), default=None)
+
+
+def growth(points: Sequence[tuple[int, float]]) -> str | None:
+    """How time grows with length, as the better of the two laws says; None for fewer than three measurable runs."""
+    shown = [(length, math.log(seconds)) for length, seconds in points if seconds >= MEASURABLE]
+    if len(shown) < 3:
+        return None
+    power, left = _fit([(math.log(length), y) for length, y in shown])
+    step, rest = _fit([(float(length), y) for length, y in shown])
+    return f"N^{power:.1f}" if left < rest else f"{math.exp(step):.2f} times per token"
+
+
+def _fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
+    """The slope of the line of least squares, and the sum of the squares that are left."""
+    x, y = (sum(column) / len(points) for column in zip(*points, strict=True))
+    slope = sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+    return slope, sum((b - y - slope * (a - x)) ** 2 for a, b in points)

@@ -1,0 +1,310 @@
+"""How the cost of "program = circuit" grows with length, for four ways of deciding it; one fresh process per question.
+
+    z3, cvc5, bitwuzla      "does a stand-in differ from the program on a sequence of length N?", asked as SMT
+    plain enumeration       the circuit on every sequence of length N, in float32 without error bounds (``sweep``)
+    bounded enumeration     the same with a rigorous bound on every logit, equal prefixes merged (``tasks.labelling``)
+    counting                all sequences up to N at once, by their token counts (``tasks.counting``)
+
+The stand-ins: "tied", this project's own surrogate (few units, one set of weights for all positions, fitted to length
+10), and "dense", a trained one for each length (``dense``). A solver's answer is about the stand-in: that it equals
+the circuit at that length is left to enumeration, which decides the whole question by itself. Seconds are CPU seconds
+of the question alone, from weights in memory to the answer. A program is the shortest that equals the circuit up to
+length 10, or up to length 64 where the search finds one; each method is followed until it fails or the program breaks.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import resource
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pysmt.environment import Environment
+
+from backends import Limits, Unknown, decide, get
+from backends.recorder import status
+from backends.translation import fitting_logic, translate
+from benchmarks import reference, sweep
+from benchmarks.case import Case
+from benchmarks.dense import Dense, train
+from benchmarks.row import BenchmarkError
+from benchmarks.task import Result, Task, digest
+from cegis import Budget, Domain, DomainError, Found, Program, Spec, motifs, synthesize
+from cegis.symbolic import refutation
+from dsl.sequences import SequenceBatch, SymbolicSequence
+from tasks.circuit import UNDECIDED, Circuit
+from tasks.counting import counting_verifier
+from tasks.files import load_circuit, weights_sha256
+from tasks.labelling import label_domain
+from tasks.network import NetworkError
+from tasks.surrogate import Surrogate
+from tasks.tally import obstacle
+
+SUITE = "lengths"
+LENGTHS = (4, 6, 8, 10, 12, 14, 16, 24, 32, 48, 64, 96, 128, 192, 256)
+LONG = 64  # the longer of two lengths at which programs are looked for; the shorter is ``case.LENGTH``
+TIED, DENSE = "tied", "dense"
+PLAIN, BOUNDED, COUNTING = "plain enumeration", "bounded enumeration", "counting"
+MOST_TRAINED = 5_000_000  # sequences a dense stand-in is trained on
+WALL = 3.0  # seconds a solver may take by its own clock per second of CPU: the limit that counts is the process's
+EQUAL, DIFFERS, OPEN = "equal", "differs", "undecided"
+Report = Callable[..., None]
+
+
+@dataclass(frozen=True)
+class Line:
+    """One method on one circuit and program, to be followed to longer and longer sequences.
+
+    ``name``: of the program, "short" or "long"; ``stand_in``: what a solver is asked about, "" for other methods.
+    """
+
+    folder: Path
+    name: str
+    program: str
+    method: str
+    stand_in: str
+    seconds: float
+    memory_mb: int
+
+    def task(self, length: int, cache: Path) -> Task | None:
+        """The question at ``length``; None where it cannot be asked (no stand-in of that length can be trained)."""
+        options = {"circuit": self.folder.name, "name": self.name, "program": self.program, "length": length}
+        files = {"circuit": str(self.folder)}
+        if self.stand_in:
+            made = (
+                reference.prepare(self.folder, cache) if self.stand_in == TIED else _dense(self.folder, length, cache)
+            )
+            if made is None:
+                return None
+            files["surrogate"] = str(made)
+            options |= {"stand_in": self.stand_in, "digest": digest(made.read_bytes())}
+        else:
+            options |= {"stand_in": "", "digest": weights_sha256(self.folder)}
+        what = f", {self.stand_in} stand-in" if self.stand_in else ""
+        problem = f"{self.folder.name}, {self.name} program{what}, length {length}"
+        return Task(SUITE, problem, self.method, 0, self.seconds, options, files, self.memory_mb)
+
+
+def lines(folders: Sequence[Path], solvers: Sequence[str], seconds: float, memory_mb: int, cache: Path) -> list[Line]:
+    """Every method on every circuit and program it applies to. The dense stand-in is asked about short programs."""
+    found = []
+    for folder in folders:
+        counted = [COUNTING] if obstacle(load_circuit(folder)) is None else []
+        for name, program in programs(folder, cache).items():
+            asked = [(solver, TIED) for solver in solvers]
+            asked += [(solver, DENSE) for solver in solvers if name == "short"]
+            asked += [(method, "") for method in (PLAIN, BOUNDED, *counted)]
+            found += [Line(folder, name, program, *pair, seconds, memory_mb) for pair in asked]
+    return found
+
+
+def climb(
+    found: Sequence[Line], cache: Path, run_round: Callable[[Sequence[Task]], Sequence[Result]]
+) -> tuple[Result, ...]:
+    """Follow every line, all to one length before the next; a line ends where it has no answer, or "differs"."""
+    rows: list[Result] = []
+    left = list(found)
+    for length in LENGTHS:
+        empty = [line for line in left if not _only(load_circuit(line.folder), length).size()]
+        asked = [(line, task) for line in left if line not in empty and (task := line.task(length, cache)) is not None]
+        answers = run_round([task for _, task in asked])
+        rows += answers
+        pairs = zip(asked, answers, strict=True)
+        left = empty + [line for (line, _), row in pairs if row.status == "solved" and row.verdict != DIFFERS]
+    return tuple(rows)
+
+
+def programs(folder: Path, cache: Path) -> dict[str, str]:
+    """The programs of the circuit in ``folder`` by name, looked for now unless they are kept in ``cache``."""
+    path = cache / f"{folder.name}-{digest(weights_sha256(folder))}-programs.json"
+    if not path.exists():
+        circuit = load_circuit(folder)
+        found = {"short": _short(circuit)}
+        longer = _long(circuit)
+        if longer is not None and longer != found["short"]:
+            found["long"] = longer
+        _keep(path, json.dumps(found))
+    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return kept
+
+
+def _short(circuit: Circuit) -> str:
+    case = Case.of(circuit)
+    outcome = synthesize(Spec(case.domain, case.label), case.grammar, budget=Budget(seconds=60.0))
+    if not isinstance(outcome, Found):
+        raise BenchmarkError(f"{circuit.name}: no program was found to follow; leave it out with --circuits")
+    return outcome.program.source()
+
+
+def _long(circuit: Circuit) -> str | None:
+    """A program that equals the circuit up to ``LONG``, if counting applies and the search finds one."""
+    domain = _up_to(circuit, LONG)
+    verifier = counting_verifier(circuit, domain, seconds=10.0)
+    if isinstance(verifier, str):
+        return None
+    grammar = motifs(domain.alphabet, circuit.labels, min_length=domain.min_length)
+
+    def label(sequence: tuple[str, ...]) -> str:
+        found = verifier.label(sequence)
+        if found is None:
+            raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label")
+        return found
+
+    outcome = synthesize(Spec(domain, label), grammar, verifier=verifier, budget=Budget(seconds=15.0))
+    return outcome.program.source() if isinstance(outcome, Found) else None
+
+
+def _dense(folder: Path, length: int, cache: Path) -> Path | None:
+    """The file with the dense stand-in, trained now unless it is there; None for too many sequences, or no success."""
+    path = cache / f"{folder.name}-{digest(weights_sha256(folder))}-dense-{length}.json"
+    if not path.exists():
+        circuit = load_circuit(folder)
+        domain = _only(circuit, length)
+        fits = length + len(circuit.prefix) <= circuit.network.config.block_size
+        if not fits or not 0 < domain.size() <= MOST_TRAINED:
+            return None
+        (labels,) = label_domain(circuit, domain).lengths
+        if (labels.labels == UNDECIDED).any():
+            return None
+        try:
+            network = train(labels.sequences, labels.labels, len(domain.alphabet), len(circuit.labels))
+        except BenchmarkError:
+            return None
+        _keep(path, network.to_json())
+    return path
+
+
+def _keep(path: Path, text: str) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    partial = path.with_suffix(".partial")
+    partial.write_text(text, encoding="utf-8")
+    os.replace(partial, path)
+
+
+def work(task: Task, report: Report) -> None:
+    """Answer one question in this process: "equal", "differs" or "undecided"."""
+    circuit, length = load_circuit(Path(task.files["circuit"])), int(task.options["length"])
+    domain = _only(circuit, length)
+    grammar = motifs(domain.alphabet, circuit.labels, min_length=domain.min_length)
+    program = Program.parse(task.options["program"], grammar)
+    report(solver=task.backend, program=task.options["program"], size=program.size)
+    try:
+        match task.backend:
+            case "plain enumeration":
+                _plain(circuit, program, domain, report)
+            case "bounded enumeration":
+                _bounded(circuit, program, domain, report)
+            case "counting":
+                _counting(circuit, program, length, report)
+            case _:
+                _smt(task, circuit, program, domain, report)
+    except (DomainError, NetworkError) as error:  # more sequences than can be listed, or longer than the network reads
+        report(status="unsolved", reason=str(error))
+
+
+def _plain(circuit: Circuit, program: Program, domain: Domain, report: Report) -> None:
+    start = _cpu()
+    wrong, seen = sweep.count_wrong(circuit, domain, domain.lengths[-1], program)
+    seconds = _cpu() - start
+    verdict = DIFFERS if wrong else EQUAL
+    report(status="solved", reason="", verdict=verdict, seconds=seconds, detail={"sequences": seen, "wrong": wrong})
+
+
+def _bounded(circuit: Circuit, program: Program, domain: Domain, report: Report) -> None:
+    start = _cpu()
+    labelling = label_domain(circuit, domain)
+    wrong = open_ = 0
+    for part in labelling.lengths:
+        answers, has_label = program.run(SequenceBatch(part.sequences)), part.labels != UNDECIDED
+        wrong += int((answers != part.labels)[has_label].sum())
+        open_ += int((~has_label).sum())
+    seconds = _cpu() - start
+    detail = {"sequences": labelling.size, "wrong": wrong, "undecided": open_, "classes": labelling.classes}
+    verdict = DIFFERS if wrong else OPEN if open_ else EQUAL
+    report(status="solved", reason="", verdict=verdict, seconds=seconds, detail=detail)
+
+
+def _counting(circuit: Circuit, program: Program, length: int, report: Report) -> None:
+    domain, start = _up_to(circuit, length), _cpu()
+    verifier = counting_verifier(circuit, domain)
+    if isinstance(verifier, str):
+        report(status="unsupported", reason=verifier)
+        return
+    found = verifier.examine(program)
+    seconds = _cpu() - start
+    verdict = EQUAL if found.equal == length else DIFFERS if found.broken is not None else OPEN
+    detail = {
+        "sequences": float(domain.size()), "classes": found.classes, "horizon": found.equal,
+        "broken": list(found.broken.inputs) if found.broken else None, "margin": float(verifier.margin),
+        "stopped": found.stopped,
+    }  # fmt: skip
+    report(status="solved", reason="", verdict=verdict, seconds=seconds, detail=detail)
+
+
+def _smt(task: Task, circuit: Circuit, program: Program, domain: Domain, report: Report) -> None:
+    backend, environment, length = get(task.backend), Environment(), int(task.options["length"])
+    asked = _stand_in(task, circuit, domain)
+    report(solver=f"{backend.name} {backend.version()}", detail={"relus": asked.network.relus})
+    start, logic = _cpu(), fitting_logic(backend.logics)
+    symbols = program.grammar.sequences.symbols(environment.formula_manager, length)
+    formula = translate(environment, refutation(domain, symbols, asked, program), logic)
+    with backend.open(environment, logic, seed=task.seed) as session:
+        answer = decide(session, task.problem, formula, Limits(seconds=WALL * task.seconds))
+    seconds = _cpu() - start
+    if isinstance(answer, Unknown):
+        report(status="unsolved", reason=answer.reason)
+        return
+    verdict = DIFFERS if status(answer) == "sat" else EQUAL
+    if verdict == DIFFERS and task.options["stand_in"] == DENSE:
+        raise BenchmarkError(
+            f"{task.problem}: {backend.name} says it differs; every sequence was compared, and none does"
+        )
+    report(status="solved", reason="", verdict=verdict, seconds=seconds, queries=1)
+
+
+@dataclass
+class StandIn:
+    """What a solver is asked about, as a reference."""
+
+    name: str
+    network: Surrogate | Dense
+    labels: tuple[str, ...]
+    alphabet: tuple[str, ...]
+    semantics: str = "exact integer arithmetic"
+
+    def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        """The formula "``answer`` is not the stand-in's label"."""
+        return self.network.differs(symbols, answer)
+
+    def label(self, sequence: tuple[str, ...]) -> str:
+        """The stand-in's label of one sequence."""
+        tokens = np.array([[self.alphabet.index(token) for token in sequence]], np.int8)
+        of = self.network
+        found = of.labels(tokens, len(self.alphabet)) if isinstance(of, Dense) else of.labels(tokens)
+        return self.labels[int(found[0])]
+
+
+def _stand_in(task: Task, circuit: Circuit, domain: Domain) -> StandIn:
+    if task.options["stand_in"] == TIED:
+        network: Surrogate | Dense = reference.load(task.files, length=domain.lengths[-1]).surrogate
+    else:
+        network = Dense.from_json(Path(task.files["surrogate"]).read_text(encoding="utf-8"))
+    return StandIn(task.problem, network, circuit.labels, circuit.domain.alphabet)
+
+
+def _only(circuit: Circuit, length: int) -> Domain:
+    return Domain(circuit.domain.alphabet, length, length, circuit.domain.constraint)
+
+
+def _up_to(circuit: Circuit, length: int) -> Domain:
+    return Domain(circuit.domain.alphabet, circuit.domain.min_length, length, circuit.domain.constraint)
+
+
+def _cpu() -> float:
+    """CPU seconds of this process and its children so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)

@@ -1,0 +1,205 @@
+"""The report of the suite "networks", made from rows alone: the findings, growth with length, and other's networks."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+
+from benchmarks import length_scores as scores
+from benchmarks import lengths, networks, plots
+from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, markdown, page
+from benchmarks.length_scores import Compared, Subject
+from benchmarks.page import conditions, newest, shown_seconds
+from benchmarks.plots import Drawing
+from benchmarks.published import published
+from benchmarks.row import BenchmarkError
+from benchmarks.task import Result, read
+
+TITLE = "Networks: cost by length, and networks of other people"
+LENGTHS_ABOUT = (
+    "Does the program equal the circuit at length N? CPU seconds of the question alone. Solvers are asked about a "
+    "stand-in, not about the circuit: tied is this project's own (few ReLUs, one set of weights for all positions), "
+    "dense is trained for each length on one-hot tokens and rounded to the coarsest grid that keeps it right. That the "
+    "stand-in is the circuit is left to an enumeration of all sequences, which is not in the solvers' time. Plain "
+    "enumeration runs the circuit in float32, every prefix once, without error bounds: it proves nothing. Bounded "
+    "enumeration proves, with equal prefixes merged; counting proves all lengths up to N together; both in real "
+    "arithmetic and as executed. Each method is followed until it fails the limit or the program breaks."
+)
+NETWORKS_ABOUT = (
+    "Each network in a fresh process, on every sequence of the lengths named, as distill run does. Proved: one program "
+    "equals the network on all inputs. Exceptions: the best program found, and how many inputs it is wrong on, all "
+    "listed. CPU seconds from the files read to the answer."
+)
+HEAD = [
+    "network", "parameters", "lengths", "inputs", "outcome", "size", "short rule", "margin", "semantics", "CPU s"
+]  # fmt: skip
+
+
+def write(rows_file: Path, folder: Path) -> str:
+    """Write networks.md, networks.html and the drawings to ``folder``; the Markdown text. Raises BenchmarkError."""
+    blocks, drawings = report(newest(read(rows_file)))
+    folder.mkdir(parents=True, exist_ok=True)
+    for name, drawing in drawings.items():
+        (folder / f"{name}.svg").write_text(drawing.svg, encoding="utf-8")
+        (folder / f"{name}.png").write_bytes(drawing.png)
+    text = markdown(blocks)
+    (folder / "networks.md").write_text(text, encoding="utf-8")
+    vectors = {name: drawing.svg for name, drawing in drawings.items()}
+    (folder / "networks.html").write_text(page(TITLE, blocks, vectors), encoding="utf-8")
+    return text
+
+
+def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block], dict[str, Drawing]]:
+    """The blocks of the report and its drawings; none are made where matplotlib is missing."""
+    if not rows:
+        raise BenchmarkError("there are no rows to make a report from; run: distill bench --suite networks")
+    draw = plots.is_installed() if draw is None else draw
+    by_length = [row for row in rows if row.suite == lengths.SUITE]
+    others = [row for row in rows if row.suite == networks.SUITE]
+    drawings: dict[str, Drawing] = {}
+    blocks: list[Block] = [Heading(TITLE, 1), *_errors(rows), *_findings(others)]
+    if by_length:
+        blocks += [Heading("Cost by length"), Paragraph(LENGTHS_ABOUT)]
+        for subject in scores.subjects(by_length):
+            blocks += _subject(subject, scores.of(by_length, subject), drawings, draw)
+    blocks += [Heading("Networks of other people"), *_networks(others)]
+    return [*blocks, *conditions(rows)], drawings
+
+
+def _errors(rows: Sequence[Result]) -> Iterable[Block]:
+    broken = [row for row in rows if row.status in ("error", "lost")]
+    yield Paragraph(f"Errors: {len(broken)}.", is_bad=bool(broken))
+    if broken:
+        yield Grid(["run", "method", "what happened"], [[row.problem, row.backend, row.reason] for row in broken])
+
+
+def _findings(rows: Sequence[Result]) -> Iterable[Block]:
+    """What the table comes to, family by family."""
+    for names, words in ((("tracr", "interpbench"), "tracr and interpbench"), (("gpt2",), "gpt2"), (("dyck",), "dyck")):
+        own = [row for row in rows if row.problem.partition("/")[0] in names]
+        if own:
+            proved = [row for row in own if row.verdict == networks.PROVED]
+            labelled = sum(row.verdict == networks.LABELLED for row in own)
+            also = f", {labelled} more where they have a label" if labelled else ""
+            seconds = sum(row.seconds or 0.0 for row in own)
+            longest = max((row.seconds or 0.0 for row in own), default=0.0)
+            yield Paragraph(
+                f"{words}: an exact program with proof for {len(proved)} of {len(own)} networks{also}; "
+                f"{shown_seconds(seconds)} CPU seconds in all, {shown_seconds(longest)} at most."
+            )
+    listed = [(row, found) for row in rows if (found := row.detail.get("recorded"))]
+    if listed:
+        same = sum(found["same"] for _, found in listed)
+        counts = ", ".join(f"{row.problem}: {found['found']:,} of {found['listed']:,}" for row, found in listed)
+        yield Paragraph(
+            f"Wrong answers of networks whose folder lists them: exactly the listed ones for {same} of {len(listed)} "
+            f"({counts} found).",
+            is_bad=same < len(listed),
+        )
+
+
+def _subject(subject: Subject, rows: Sequence[Result], drawings: dict[str, Drawing], draw: bool) -> Iterable[Block]:
+    """One circuit and program: what was asked, the table, the drawing and its sentences."""
+    circuit, name = subject
+    yield Heading(f"{circuit}, {name} program", 3)
+    yield Paragraph(f"The program: {' '.join(rows[0].program.split())}")
+    names = sorted({scores.method(row) for row in rows}, key=lambda text: (text in scores.OTHERS, text))
+    cells = {(scores.method(row), row.options["length"]): _cell(row) for row in rows}
+    sizes = sorted({row.options["length"] for row in rows})
+    yield Grid(["N", *names], [[str(n), *(cells.get((text, n), "") for text in names)] for n in sizes])
+    found = scores.times(rows)
+    if draw and found:
+        file = f"lengths-{circuit}-{name}"
+        drawings[file] = plots.growth(file, found, "sequence length", "CPU seconds")
+        yield Figure(file, f"{circuit}, {name} program: CPU seconds by sequence length, where the answer is equal.")
+    for sentence in sentences(rows):
+        yield Paragraph(sentence)
+
+
+def _cell(row: Result) -> str:
+    if scores.is_equal(row):
+        return shown_seconds(row.seconds)
+    return row.verdict if row.status == "solved" else row.status
+
+
+def sentences(rows: Sequence[Result]) -> Iterable[str]:
+    """What the rows of one subject say: solvers beside counting, enumeration, growth, and where the program breaks."""
+    for stand_in in scores.STAND_INS:
+        found = scores.compared(rows, stand_in)
+        if found is not None:
+            yield _compared(found)
+    ours = scores.times(rows).get(lengths.COUNTING)
+    if ours:
+        length, seconds = ours[-1]
+        yield f"Counting takes {shown_seconds(seconds)} s for all lengths up to {length}, on the circuit itself."
+    broken, told = scores.horizon(rows), scores.misled(rows)
+    if broken is not None:
+        words = broken.detail["broken"]
+        yield (
+            f"The program is proved up to {broken.detail['horizon']} and breaks at {len(words)}: counting finds "
+            f"{' '.join(words)!r} in {shown_seconds(broken.seconds)} s."
+        )
+    if told is not None:
+        yield (
+            f"A solver proves it equal to the {told.options['stand_in']} stand-in at length {told.options['length']} "
+            "all the same: there the stand-in is not the circuit."
+        )
+    grown = [(name, rate) for name, points in scores.times(rows).items() if (rate := scores.growth(points))]
+    if grown:
+        yield f"Growth of CPU time, fitted: {'; '.join(f'{name}: {rate}' for name, rate in sorted(grown))}."
+
+
+def _compared(found: Compared) -> str:
+    text = (
+        f"On the {found.stand_in} stand-in, {found.length} is the largest length that a solver proves in "
+        f"{found.limit:g} s ({found.solver}, {shown_seconds(found.seconds)} s)"
+    )
+    if found.ours is not None and found.ratio is not None:
+        text += f"; counting takes {shown_seconds(found.ours)} s there: ratio {_ratio(found.ratio)}"
+    if found.at_least is not None:
+        text += f"; at {found.failed} no solver finishes, and the ratio is above {_ratio(found.at_least)}"
+    if found.refuted is not None:
+        text += f"; at {found.refuted} they find the stand-in to differ, which the circuit does not"
+    elif found.failed is None:
+        text += "; no longer length was asked"
+    return f"{text}."
+
+
+def _ratio(value: float) -> str:
+    return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
+
+
+def _networks(rows: Sequence[Result]) -> Iterable[Block]:
+    if not rows:
+        yield Paragraph("Left out: no folder of cases was given (--cases-dir).")
+        return
+    yield Paragraph(NETWORKS_ABOUT)
+    known = [row for row in rows if row.status != "unsupported"]
+    yield Grid(HEAD, [_line(row) for row in known])
+    refused = [row for row in rows if row.status == "unsupported"]
+    if refused:
+        names = ", ".join(f"{row.problem} ({row.reason})" for row in refused)
+        yield Paragraph(f"Refused by every loader: {names}.")
+    figures = {figure.prefix: figure for row in rows if (figure := published(row.problem)) is not None}
+    if figures:
+        yield Paragraph("What others published about these networks:")
+        body = [[figure.prefix.rstrip("/"), figure.what, figure.source] for figure in figures.values()]
+        yield Grid(["family", "published", "source"], body)
+
+
+def _line(row: Result) -> list[str]:
+    told = row.detail
+    parameters = "–" if told.get("parameters") is None else f"{told['parameters']:,}"
+    if row.status != "solved":
+        return [row.problem, parameters, *["–"] * 2, row.status, *["–"] * 4, shown_seconds(row.cputime)]
+    outcome, rule = row.verdict, told["rule"]
+    if row.verdict == networks.EXCEPTIONS:
+        outcome = f"exceptions {told['exceptions']:,}"
+    elif told["undecided"]:
+        outcome += f" ({told['undecided']:,} without)"
+    first, last = told["lengths"]
+    return [
+        row.problem, parameters, f"{first}" if first == last else f"{first}–{last}", f"{told['inputs']:,}", outcome,
+        str(row.size), "–" if rule is None else f"size {rule[0]}, {rule[1]:,} exceptions", f"{told['margin']:.3g}",
+        told["semantics"] if told["bounded"] else "as run", shown_seconds(row.seconds),
+    ]  # fmt: skip
