@@ -57,13 +57,41 @@ class _BrokenError(Exception):
         self.broken = broken
 
 
+@dataclass(frozen=True)
+class Cost:
+    """What all lengths up to ``length`` took together: boxes bounded, and seconds of this process's CPU.
+
+    ``nodes``: the states of the program at that length.
+    """
+
+    length: int
+    nodes: int
+    boxes: int
+    cpu_seconds: float
+
+
+@dataclass(frozen=True)
+class Covered:
+    """Program and network are equal up to the length ``equal``, which is what ``claims`` say.
+
+    ``broken``: a sequence of the next length on which they differ; else ``stopped`` says what ended it, unless all of
+    the domain was proved.
+    """
+
+    equal: int
+    claims: tuple[Claim, ...]
+    broken: Counterexample | None
+    stopped: str
+    costs: tuple[Cost, ...]
+
+
 @dataclass
 class CoveringVerifier:
     """Compares programs with ``loaded`` on every sequence of its bounded ``domain``; needs no ``averages.obstacle``.
 
     ``seconds`` (wall clock) limits one check; when they are spent, or on an interrupt, the verdict is Unknown, with a
     claim for the lengths before. ``on_length(length, longest)`` is told of every length that was proved. ``boxes``: how
-    many sets of sequences were bounded so far; ``margin``: the least margin behind a label so far.
+    many sets of sequences the last check bounded; ``margin``: the least margin behind a label there.
     """
 
     loaded: Loaded
@@ -82,35 +110,43 @@ class CoveringVerifier:
         self._random = np.random.default_rng(0)
         self._started = 0.0
 
-    def check(self, program: Program, where: Program | None = None, inside: str = "") -> Verdict:
-        """Valid for the whole domain, a shortest counterexample, or Unknown with a claim for shorter lengths.
+    def check(self, program: Program) -> Verdict:
+        """Valid for the whole domain, a shortest counterexample, or Unknown with a claim for shorter lengths."""
+        found = self.examine(program)
+        if found.broken is not None:
+            return found.broken
+        return Unknown(found.stopped, found.claims) if found.stopped else Valid(found.claims)
+
+    def examine(self, program: Program, where: Program | None = None, inside: str = "") -> Covered:
+        """How far ``program`` equals the network, shortest length first.
 
         With ``where``, only the sequences count for which that program says ``inside``.
         """
-        self._started = time.perf_counter()
+        self._started, self.boxes, self.margin = time.perf_counter(), 0, np.inf
+        equal, broken, stopped, costs = self.domain.min_length - 1, None, "", []
         try:
             graph = trellis(self.domain, program)
             if where is not None:
                 other = trellis(self.domain, where)
                 graph = product(graph, other, other.names.index(inside))
         except (UncountableError, DomainError) as error:
-            return Unknown(f"the states of the program cannot be followed: {error}")
-        equal, stopped = self.domain.min_length - 1, ""
+            return Covered(equal, (), None, f"the states of the program cannot be followed: {error}", ())
+        began = time.process_time()
         try:
             for length in self.domain.lengths:
                 self._compare(graph, length)
                 equal = length
+                costs.append(Cost(length, len(graph.levels[length].token), self.boxes, time.process_time() - began))
                 self.on_length(length, self.domain.lengths[-1])
         except _BrokenError as error:
-            return error.broken
+            broken = error.broken
         except _StoppedError as error:
             stopped = str(error)
         except LateError:
             stopped = f"stopped by the time limit of {self.seconds:g} s at length {equal + 1}"
         except KeyboardInterrupt:
             stopped = f"interrupted at length {equal + 1}"
-        claims = self._claims(graph, equal, inside)
-        return Unknown(stopped, claims) if stopped else Valid(claims)
+        return Covered(equal, self._claims(graph, equal, inside), broken, stopped, tuple(costs))
 
     def label(self, sequence: Words) -> str | None:
         """The label of one sequence by bounds on it alone; None where it has none."""
@@ -129,11 +165,12 @@ class CoveringVerifier:
         detail = enclosure.assumption(self.loaded.network)  # type: ignore[arg-type]
         if len(seen) == 1:
             detail += f" Every sequence has the label {graph.names[min(seen)]!r}."
-        if inside:
-            detail += f" Only sequences that are {inside!r} count, {count:,} of {self.domain.up_to(equal).size():,}."
         assert self.semantics is not None
         method = f"{METHOD}; {self.boxes:,} boxes, margins of at least {self.margin:.3g}"
-        seconds, name = time.perf_counter() - self._started, f"the network {self.loaded.name}"
+        seconds, name = (
+            time.perf_counter() - self._started,
+            f"the network {self.loaded.name}" + (f" wherever the region says {inside!r}, which is" if inside else ""),
+        )
         return (
             Claim(
                 Rung.BOUNDED, name, MEANING[self.semantics], self.domain.up_to(equal), method, count, seconds, detail

@@ -5,7 +5,9 @@
                                                                                       and a region that holds them all
 
 The claim is of the rung "enumerated": every sequence of the domain was visited, the network with a rigorous bound. A
-black box is visited too, without one, and its rung is "tested". Shipped circuits go a longer way (``distillation``).
+black box is visited too, without one, and its rung is "tested". Where a domain is too large for that, the part of it
+that can be listed is explained, and the result followed through all of it where the network's structure allows
+(``farther``): the rung is "bounded". Shipped circuits go a longer way (``distillation``).
 """
 
 from __future__ import annotations
@@ -17,32 +19,21 @@ from dataclasses import dataclass, replace
 from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, Outcome, Program, Round, Stopped
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
+from tasks.averages import obstacle
 from tasks.enumerating import Enumeration, Semantics, enumerate_domain
+from tasks.farther import Farther, farther
 from tasks.formats import Loaded
 from tasks.machines import machine_program
-from tasks.rules import Region, region, rule
-from tasks.subject import Subject, length_of
+from tasks.rules import Rule, region, rule
+from tasks.subject import Subject
 from tasks.transformer import Transformer
 
 MOST_SEQUENCES = 2_000_000
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
+FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed farther
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
 SMALL = 15.0  # seconds of bounding after which float32 is not tried as well
 LONG = 12  # operators of a program beside which a shorter rule is looked for
-
-
-@dataclass(frozen=True)
-class Rule:
-    """A short program that is wrong on ``exceptions`` alone, all of them inside ``where`` (if a region was found)."""
-
-    program: Program
-    exceptions: tuple[Counterexample, ...]
-    where: Region | None
-
-    @property
-    def horizon(self) -> int | None:
-        """The largest length below that of every exception; None where there is none."""
-        return min((length_of(e.inputs) - 1 for e in self.exceptions), default=None)
 
 
 @dataclass(frozen=True)
@@ -57,7 +48,10 @@ class Step:
 
 @dataclass(frozen=True)
 class Explanation:
-    """What is known of ``loaded`` on ``domain``. ``rule`` is given where no short program is exact."""
+    """What is known of ``loaded`` on ``domain``. ``rule`` is given where no short program is exact.
+
+    ``farther``: what is known beyond ``domain``, where that is only the part of what was asked that can be listed.
+    """
 
     loaded: Loaded
     domain: Domain
@@ -66,10 +60,13 @@ class Explanation:
     rule: Rule | None
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
+    farther: Farther | None = None
 
     @property
     def program(self) -> Program | None:
         """The program found, or the best one."""
+        if self.farther is not None and self.farther.where is None:
+            return self.farther.program
         match self.outcome:
             case Found(program=program) | Differs(program=program) | Stopped(program=program):
                 return program
@@ -87,7 +84,9 @@ class Explanation:
 
     @property
     def is_proved(self) -> bool:
-        """Whether it is proved, and every input of the domain has an answer."""
+        """Whether it is proved, and every input of the domain that was asked for has an answer."""
+        if self.farther is not None:
+            return self.farther.is_proved
         return self.is_exact and self.subject.enumeration.is_bounded and not self.subject.undecided
 
 
@@ -127,11 +126,7 @@ def explain(
     decides no less than real arithmetic does. Raises DomainError and NetworkError.
     """
     domain = domain or usual_domain(loaded)
-    if domain.size() > MOST_SEQUENCES:
-        raise DomainError(
-            f"{loaded.name}: {domain.size():,} sequences up to length {domain.max_length} are too many to list "
-            f"(limit {MOST_SEQUENCES:,}); ask for a shorter length"
-        )
+    asked, domain = domain, _listed(loaded, domain)
     clock = _Clock(on_step, [])
     subject, notes = _label(loaded, domain, semantics, margin, on_progress)
     clock.done("network run", _described(subject))
@@ -150,15 +145,35 @@ def explain(
             subject, outcome.program.size // 2 if half else None, max(10.0, deadline - time.perf_counter()), seed
         )
         clock.done("short rule", "none" if found is None else f"{len(found.exceptions):,} exceptions")
-    return Explanation(loaded, domain, subject, outcome, found, tuple(clock.steps), notes)
+    far = None
+    if asked != domain:
+        candidate = outcome.program if isinstance(outcome, Found) else None
+        left = max(10.0, deadline - time.perf_counter())
+        far = farther(
+            subject, asked, candidate, found, seconds=left, seed=seed, on_round=on_round, on_length=on_progress
+        )
+        clock.done("covering", far.sentence)
+    return Explanation(loaded, domain, subject, outcome, found, tuple(clock.steps), notes, far)
 
 
-def usual_domain(loaded: Loaded) -> Domain:
-    """The network's own domain, up to the largest length of which all sequences can be listed in reasonable time."""
+def _listed(loaded: Loaded, domain: Domain) -> Domain:
+    """The part of ``domain`` that is listed: all of it, or of one that is too large a small part to begin with."""
+    if domain.size() <= MOST_SEQUENCES:
+        return domain
+    if hindered := obstacle(loaded):
+        raise DomainError(
+            f"{loaded.name}: {domain.size():,} sequences up to length {domain.max_length} are too many to list "
+            f"(limit {MOST_SEQUENCES:,}), and they cannot be gathered ({hindered}); ask for a shorter length"
+        )
+    return usual_domain(replace(loaded, domain=domain), FEW_SEQUENCES)
+
+
+def usual_domain(loaded: Loaded, most: int = USUAL_SEQUENCES) -> Domain:
+    """The network's own domain, up to the largest length that has at most ``most`` sequences."""
     domain = loaded.domain.up_to(loaded.domain.min_length)
     while domain.max_length != loaded.domain.max_length:
         longer = loaded.domain.up_to((domain.max_length or 0) + 1)
-        if longer.size() > USUAL_SEQUENCES:
+        if longer.size() > most:
             break
         domain = longer
     return domain

@@ -5,8 +5,11 @@ from __future__ import annotations
 from typing import Any
 
 from cegis import Counterexample, Differs, Exhausted, Found, Stopped
+from cegis.claim import counted
+from tasks.covering import Cost
 from tasks.distillation import identifier
 from tasks.explaining import Explanation
+from tasks.farther import Farther
 
 SHOWN_EXCEPTIONS = 20
 
@@ -15,23 +18,41 @@ def explanation_text(result: Explanation) -> str:
     """The function, the claim in one sentence, exceptions and a shorter rule, and the steps with their cost."""
     lines = ["", program_text(result).rstrip()] if result.program else []
     lines += ["", verdict(result), *_listed(result.exceptions)]
+    far = result.farther
+    if far is not None and far.where is None:
+        lines += [] if far.is_proved else _claimed(far)
     if result.rule is not None:
         lines += ["", rule_sentence(result), "", _source(result, "rule").rstrip()]
         lines += ["", *_listed(result.rule.exceptions)] if result.rule.exceptions else []
         if result.rule.where is not None:
             lines += ["", region_sentence(result), "", _source(result, "region").rstrip()]
+    if far is not None and far.where is not None:
+        lines += ["", f"Beyond length {result.domain.max_length}, where the region allows it, the rule {far.sentence}."]
+        lines += _claimed(far)
     lines += ["", "The steps:"]
     lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
     lines += [f"  note        {note}" for note in result.notes]
     assumption = result.subject.enumeration.assumption
     lines += [f"  assumption  {assumption}"] if assumption else []
-    return "\n".join(lines)
+    return "\n".join([*lines, *(growth_lines(far.found.costs) if far is not None else [])])
+
+
+def growth_lines(costs: tuple[Cost, ...]) -> list[str]:
+    """What lengths cost: at powers of two, and the last."""
+    shown = [cost for cost in costs if cost.length in (4, 8, 16, 32, 64, 128, costs[-1].length)]
+    head = f"  {'length':>6} {'states':>7} {'boxes':>9} {'CPU s':>8}"
+    rows = [f"  {c.length:>6} {c.nodes:>7,} {c.boxes:>9,} {c.cpu_seconds:>8.2f}" for c in shown]
+    return ["Cost up to each length:", head, *rows] if rows else []
+
+
+def _claimed(far: Farther) -> list[str]:
+    return [f"PROVED (rung {claim.rung}): it {claim.sentence}." for claim in far.found.claims]
 
 
 def explanation_json(result: Explanation) -> dict[str, Any]:
     """The same as JSON values, with every exception."""
     subject, enumeration = result.subject, result.subject.enumeration
-    rule = result.rule
+    rule, far = result.rule, result.farther
     return {
         "network": result.loaded.name,
         "format": result.loaded.format,
@@ -62,6 +83,7 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
             "region": None if rule.where is None else _source(result, "region"),
             "inside": None if rule.where is None else rule.where.inside,
         },
+        "farther": None if far is None else _farther_json(far),
         "steps": [vars(step) for step in result.steps],
         "notes": list(result.notes),
         "assumption": enumeration.assumption,
@@ -69,13 +91,35 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
     }
 
 
+def _farther_json(far: Farther) -> dict[str, Any]:
+    broken = far.found.broken
+    return {
+        "lengths": [far.domain.min_length, far.domain.max_length],
+        "sequences": far.domain.size(),
+        "horizon": far.found.equal,
+        "proved": far.is_proved,
+        "limited_to_region": far.where is not None,
+        "broken": None if broken is None else _as_json((broken,))[0],
+        "stopped": far.found.stopped,
+        "claims": [claim.sentence for claim in far.found.claims],
+        "growth": [vars(cost) for cost in far.found.costs],
+    }
+
+
 def rung(result: Explanation) -> str:
     """The rung of what is said of the program, and of every exception."""
+    if result.farther is not None and result.farther.where is None and result.farther.found.claims:
+        return str(result.farther.found.claims[0].rung)
     return "enumerated" if result.subject.enumeration.is_bounded else "tested"
 
 
 def verdict(result: Explanation) -> str:
     """The outcome in one sentence."""
+    far = result.farther
+    if far is not None and far.where is None:
+        if far.is_proved:
+            return f"PROVED (rung {rung(result)}): this function {far.found.claims[0].sentence}."
+        return f"NOT PROVED up to length {far.domain.max_length}: this function {far.sentence}."
     network, where, subject = f"the network {result.loaded.name}", _where(result), result.subject
     none = f"; {subject.undecided:,} have no label (a tie, or a margin below the bound)" if subject.undecided else ""
     match result.outcome:
@@ -122,7 +166,12 @@ def program_text(result: Explanation) -> str:
         return ""
     where = f"the network {result.loaded.name} on all {_where(result)}"
     known = f"Not known to equal the network {result.loaded.name}."
-    if result.is_exact:
+    far = result.farther
+    if far is not None and far.where is None and far.found.claims:
+        (claim,) = far.found.claims
+        span = f"{claim.domain.min_length} to {claim.domain.max_length}"
+        known = f"Equals {claim.reference} on all {counted(claim.sequences)} sequences of length {span}: proved."
+    elif result.is_exact:
         how = "proved" if result.subject.enumeration.is_bounded else "compared one by one"
         known = f"Equals {where}: {how}."
     elif isinstance(result.outcome, Differs):

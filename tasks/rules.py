@@ -15,12 +15,13 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis import Counterexample
 from dsl.bank import Bank
 from dsl.grammar import Grammar
 from dsl.operators import Operator, Term
 from dsl.program import Program
 from dsl.sequences import SequenceBatch
-from tasks.subject import Part, Subject
+from tasks.subject import Part, Subject, length_of
 
 SAMPLE = 400  # inputs
 MOST_CANDIDATES = 600_000
@@ -38,6 +39,20 @@ class Region:
 
     program: Program
     inside: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A short program that is wrong on ``exceptions`` alone, all of them inside ``where`` (if a region was found)."""
+
+    program: Program
+    exceptions: tuple[Counterexample, ...]
+    where: Region | None
+
+    @property
+    def horizon(self) -> int | None:
+        """The largest length below that of every exception; None where there is none."""
+        return min((length_of(e.inputs) - 1 for e in self.exceptions), default=None)
 
 
 def rule(subject: Subject, *, seconds: float, seed: int = 0) -> Program | None:

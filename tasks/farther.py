@@ -1,0 +1,117 @@
+"""Programs for sequences far longer than can be listed: searched on what can be, proved on all of it.
+
+    short lengths  --(labels of every sequence)-->      candidates that are right there     (``subject``)
+    candidate      --(sets of sequences, up to N)-->    holds up to N, or breaks at a sequence   (``covering``)
+    a sequence that breaks it goes back to the search, like any counterexample
+
+Both together are one verifier for the loop. Where no program holds up to N, the one that held longest is kept, with
+the sequence that breaks it: its exact horizon.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+
+from cegis import Budget, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
+from cegis.loop import Loop
+from dsl.enumeration import Enumerator
+from tasks.covering import Covered, CoveringVerifier
+from tasks.rules import NAMES, Rule
+from tasks.subject import Subject
+
+
+@dataclass(frozen=True)
+class Farther:
+    """How far ``program`` equals the network in the ``domain`` that was asked for: see ``Covered``.
+
+    Only where ``where`` says ``right``, if it is given.
+    """
+
+    domain: Domain
+    program: Program
+    where: Program | None
+    found: Covered
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether program and network are equal on all of the domain."""
+        return bool(self.found.claims) and self.where is None and self.found.equal == self.domain.max_length
+
+    @property
+    def sentence(self) -> str:
+        """How far it holds, and what ends it."""
+        found, limits = self.found, " (where the region allows it)" if self.where else ""
+        held = f"holds up to length {found.equal}{limits}" if found.claims else "holds nowhere"
+        if found.broken is not None:
+            sequence, said, got = " ".join(found.broken.inputs), found.broken.expected, found.broken.got
+            length = len(found.broken.inputs)
+            return f"{held}; breaks at length {length}: {sequence!r} is {got!r} to it and {said!r} to the network"
+        return f"{held}; {found.stopped}" if found.stopped else held
+
+
+@dataclass
+class FartherVerifier:
+    """Right on the labels of ``subject`` and on everything that ``covering`` bounds; a verifier for the loop."""
+
+    subject: Subject
+    covering: CoveringVerifier
+    best: tuple[Program, Covered]  # the program that held longest
+
+    def check(self, program: Program) -> Verdict:
+        """The verdict of ``subject`` where it is a counterexample, else that of ``covering``."""
+        short = self.subject.check(program)
+        if isinstance(short, Counterexample):
+            return short
+        found = self.covering.examine(program)
+        if found.equal > self.best[1].equal or (not found.stopped and found.broken is None):
+            self.best = program, found
+        if found.broken is None:
+            return Unknown(found.stopped, found.claims) if found.stopped else Valid((*short.claims, *found.claims))
+        if found.broken.expected not in self.subject.names:
+            return Unknown(
+                f"the network says {found.broken.expected!r} there, as it never does up to length {self.short}"
+            )
+        return found.broken
+
+    @property
+    def short(self) -> int:
+        """The length up to which ``subject`` has labels."""
+        return self.subject.enumeration.domain.lengths[-1]
+
+
+def farther(
+    subject: Subject,
+    domain: Domain,
+    program: Program | None,
+    rule: Rule | None,
+    *,
+    seconds: float,
+    seed: int = 0,
+    on_round: Callable[[Round], None] = lambda event: None,
+    on_length: Callable[[int, int], None] = lambda length, longest: None,
+) -> Farther | None:
+    """How far ``program``, which is right on ``subject``, or another one holds in ``domain``; about ``seconds`` in all.
+
+    Where there is none, ``rule`` is followed where its region says that it is right. None where there is neither.
+    """
+    enumeration, start = subject.enumeration, time.perf_counter()
+    covering = CoveringVerifier(enumeration.loaded, domain, enumeration.semantics, seconds, on_length)
+    if program is None:
+        if rule is None or rule.where is None:
+            return None
+        return Farther(
+            domain, rule.program, rule.where.program, covering.examine(rule.program, rule.where.program, NAMES[0])
+        )
+    found = covering.examine(program)
+    left = seconds - (time.perf_counter() - start)
+    if found.broken is None or left <= 0:
+        return Farther(domain, program, None, found)
+    covering.seconds = left / 2
+    verifier = FartherVerifier(subject, covering, (program, found))
+    loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, Budget(seconds=left), on_round)
+    with suppress(KeyboardInterrupt):
+        loop.run([subject.first()])
+    return Farther(domain, verifier.best[0], None, verifier.best[1])
