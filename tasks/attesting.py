@@ -2,7 +2,8 @@
 
     certificate.json      statement and checksums (cegis.certificate)
     program.py            the printed function, without docstring
-    listed.json           every input where the two differ, with both answers, and every input without a label
+    listed.json           every input where the two differ, with both answers, and every input without a label;
+    boxes.json            or, for a claim by counting, boxes of token counts with their labels (``count_boxes``)
     network/              the network's files, byte for byte
 
 The statement is what the checker itself establishes from these files, in the strongest arithmetic in which it can, so a
@@ -17,17 +18,54 @@ from typing import Any
 
 import numpy as np
 
-from cegis import Differs, Found
+from cegis import Differs, Domain, Found, Program
 from cegis.certificate import Certificate
-from tasks.checker.evidence import LISTED, NETWORK, PROGRAM, establish
+from tasks.checker.evidence import BOXES, LISTED, NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
 from tasks.checker.programs import function_of
+from tasks.circuit import Circuit
+from tasks.enumerating import ROUNDOFF
+from tasks.examining import lengthened
 from tasks.explaining import Explanation
+from tasks.formats import Loaded
+from tasks.formats.sparse import from_circuit
 from tasks.readout import Argmax, Readout, Rounded, TokenSet
+from tasks.tally import obstacle
 from tasks.transformer import Transformer
 
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
+
+
+def attest_counts(
+    circuit: Circuit, folder: Path, program: Program, domain: Domain, semantics: str
+) -> Certificate | str:
+    """The certificate that ``program`` equals ``circuit`` on the bounded ``domain``, by counting, or why there is none.
+
+    ``semantics`` is the strongest that is tried.
+    """
+    from tasks.count_boxes import boxes
+
+    against = obstacle(circuit)
+    if against is not None:
+        return f"certificates are for what counting proves: {against}"
+    loaded = from_circuit(circuit)
+    stored = {name: (folder / name).read_bytes() for name in FILES["circuit"][0]}
+    reason = ""
+    for weaker in WEAKER[semantics]:
+        evidence = boxes(lengthened(circuit, domain), program, domain, ROUNDOFF[weaker])
+        if isinstance(evidence, str):
+            reason = evidence
+            continue
+        files = {PROGRAM: program.source("program").encode(), BOXES: _json(evidence)}
+        files |= {NETWORK + name: content for name, content in stored.items()}
+        try:
+            return Certificate(establish(_question("counts", loaded, domain, weaker), files), files)
+        except Rejected as error:
+            reason = str(error)
+        except UnreadableError as error:
+            return f"the checker does not follow: {error}"
+    return f"the checker does not confirm it: {reason}"
 
 
 def attest(result: Explanation, folder: Path) -> Certificate | str:
@@ -47,7 +85,7 @@ def attest(result: Explanation, folder: Path) -> Certificate | str:
         try:
             files = {PROGRAM: text.encode(), LISTED: _listed(result, text)}
             files |= {NETWORK + name: content for name, content in stored.items()}
-            return Certificate(establish(_question(result, semantics), files), files)
+            return Certificate(establish(_question("network", loaded, result.domain, semantics), files), files)
         except Rejected as error:
             reason = str(error)
         except UnreadableError as error:
@@ -55,11 +93,10 @@ def attest(result: Explanation, folder: Path) -> Certificate | str:
     return f"the checker does not confirm it: {reason}"
 
 
-def _question(result: Explanation, semantics: str) -> dict[str, Any]:
-    loaded, domain = result.loaded, result.domain
+def _question(kind: str, loaded: Loaded, domain: Domain, semantics: str) -> dict[str, Any]:
     limited = domain.constraint
     return {
-        "kind": "network",
+        "kind": kind,
         "format": loaded.format,
         "alphabet": list(domain.alphabet),
         "lengths": [domain.min_length, domain.max_length],
@@ -97,4 +134,8 @@ def _listed(result: Explanation, text: str) -> bytes:
         for row in np.flatnonzero(part.expected < 0):
             words, *place = subject.inputs(part, int(row)) if is_placed else (subject.inputs(part, int(row)),)
             undecided.append([[*words], place[0] if place else None])
-    return (json.dumps({"exceptions": exceptions, "undecided": undecided}, ensure_ascii=False) + "\n").encode()
+    return _json({"exceptions": exceptions, "undecided": undecided})
+
+
+def _json(value: object) -> bytes:
+    return (json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n").encode()

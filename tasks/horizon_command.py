@@ -37,8 +37,16 @@ HOLDS, BREAKS = 0, 1
     help="The coarsest arithmetic that the claim must hold in, beside real numbers.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+@click.option("--out", type=click.Path(path_type=Path), help="Folder for a certificate of what counting proves.")
 def horizon(
-    circuit: str, source: Path | None, length: int, longest: int, seconds: float, semantics: str, as_json: bool
+    circuit: str,
+    source: Path | None,
+    length: int,
+    longest: int,
+    seconds: float,
+    semantics: str,
+    as_json: bool,
+    out: Path | None,
 ) -> int:
     """Find the largest length up to which a program equals CIRCUIT (a shipped name or a circuit's folder).
 
@@ -47,11 +55,13 @@ def horizon(
     """
     import time
 
+    from cegis.certificate import check_writable
     from tasks import ball
+    from tasks.attesting import attest_counts
     from tasks.files import circuit_folder, load_circuit
     from tasks.horizon import horizon as horizon_of
     from tasks.length_report import horizon_json, horizon_text
-    from tasks.main import MOST_SECONDS
+    from tasks.main import MOST_SECONDS, write_certificate
     from tasks.methods import choose
     from tasks.progress import observed
     from tasks.tail import all_lengths
@@ -60,6 +70,8 @@ def horizon(
         raise click.ClickException(
             f"expected a positive time limit and 1 <= --length <= --longest, got {seconds:g} s, {length} and {longest}"
         )
+    if out is not None:
+        check_writable(out)
     loaded = load_circuit(circuit_folder(circuit))
     choose(loaded, longest)  # a length that there is no method for is bad input, found before any work
     started = time.perf_counter()
@@ -79,6 +91,11 @@ def horizon(
         click.echo(json.dumps(result, ensure_ascii=False, indent=2))
     else:
         click.echo(horizon_text(program.source(loaded.name), found, claims))
+    if out is not None:
+        equal = f"{loaded.name}: the program equals the circuit at no length"
+        domain = loaded.domain.up_to(found.length) if found.length >= loaded.domain.min_length else None
+        folder = circuit_folder(circuit)
+        write_certificate(equal if domain is None else attest_counts(loaded, folder, program, domain, semantics), out)
     return HOLDS if found.broken is None and found.length >= longest else BREAKS
 
 

@@ -18,9 +18,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from cegis.certificate import Certificate
     from tasks.checking import Checked
     from tasks.circuit import Circuit
-    from tasks.explaining import Explanation
 
 GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
@@ -211,6 +211,7 @@ def _explain(
     """The way of any network: bounds on every sequence."""
     from cegis import Domain
     from cegis.certificate import check_writable
+    from tasks.attesting import attest
     from tasks.explaining import USUAL_MARGIN, explain, usual_domain
     from tasks.explanation import explanation_json, explanation_text
     from tasks.files import circuit_folder
@@ -247,15 +248,12 @@ def _explain(
     else:
         click.echo(explanation_text(result))
     if out is not None:
-        _attest(result, circuit_folder(circuit), out)
+        write_certificate(attest(result, circuit_folder(circuit)), out)
     return PROVED if result.is_proved else NOT_PROVED
 
 
-def _attest(result: Explanation, folder: Path, out: Path) -> None:
-    """Write the certificate to ``out``, or say on standard error why there is none."""
-    from tasks.attesting import attest
-
-    certificate = attest(result, folder)
+def write_certificate(certificate: Certificate | str, out: Path) -> None:
+    """Write ``certificate`` to ``out`` and say so, or say on standard error why there is none."""
     if isinstance(certificate, str):
         click.echo(f"distill: no certificate is written: {certificate}", err=True)
         return

@@ -38,6 +38,9 @@ class Arithmetic:
     def add(self, one: Row, other: Row) -> Row:
         return [self.blur(x + y, self.gamma(1) * (x + y)) for x, y in zip(one, other, strict=True)]
 
+    def sums(self, rows: list[Row], others: list[Row]) -> list[Row]:
+        return [self.add(row, other) for row, other in zip(rows, others, strict=True)]
+
     def affine(self, rows: list[Row], weight: list[Row], bias: Row) -> list[Row]:
         """``W x + b`` for every row; zero weights meet no rounding."""
         moved = [[self.gamma(1 + sum(w != 0 for w in out)) * abs(w) for w in out] for out in weight]
@@ -83,14 +86,18 @@ class Arithmetic:
         kth, after = sorted(v.abs_lower() for v in x)[-k], sorted(v.abs_upper() for v in x)[-k - 1]
         return [v if v.abs_lower() > after else ZERO if v.abs_upper() < kth else v.union(ZERO) for v in x]
 
+    def scores(self, q: Row, keys: Sequence[Row], scale: arb) -> Row:
+        """``scale * q.k`` for every key; its rounding is bounded by Cauchy and Schwarz."""
+        dots = (arb_mat(keys) * arb_mat([[v] for v in q])).entries()
+        reach = scale * self.gamma(len(q) + 8) * _length(q)
+        return [self.blur(scale * s, reach * _length(k)) for s, k in zip(dots, keys, strict=True)]
+
     def attend(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb, sink: arb | None) -> Row:
         """One head's ``sum_j p_j v_j``, p = softmax(scale q.k); a sink is the score of one more key, of value zero.
 
         About any m it is m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a factor for what scores may move.
         """
-        dots = (arb_mat(keys) * arb_mat([[v] for v in q])).entries()
-        reach = scale * self.gamma(len(q) + 8) * _length(q)  # times |k|: Cauchy and Schwarz
-        scores = [self.blur(scale * s, reach * _length(k)) for s, k in zip(dots, keys, strict=True)]
+        scores = self.scores(q, keys, scale)
         if sink is not None:
             if not self.is_real and not max(s.lower() for s in scores) > sink - 80:
                 return [arb.nan()] * len(values[0])  # exp(sink - largest other score) may overflow

@@ -22,12 +22,14 @@ from typing import Any
 from flint import arb, ctx
 
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic, Row
+from tasks.checker.counts import Tally, compared, painted
 from tasks.checker.files import Rejected, UnreadableError, digest, expect, load
 from tasks.checker.formats import Read, read
+from tasks.checker.machines import machine_of
 from tasks.checker.network import logits
 from tasks.checker.programs import function_of
 
-PROGRAM, LISTED, NETWORK = "program.py", "listed.json", "network/"
+PROGRAM, LISTED, BOXES, NETWORK = "program.py", "listed.json", "boxes.json", "network/"
 GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics")
 BITS, BLOCK = 80, 1000  # of precision; prompts computed together
 MEANING = {
@@ -66,39 +68,74 @@ def establish(q: Statement, files: dict[str, bytes]) -> Statement:
     with ctx.workprec(BITS):
         stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
         others = {name for name in files if not name.startswith(NETWORK)}
-        expect(q["kind"] == "network" and others == {PROGRAM, LISTED}, "unknown kind, or files that have no part in it")
+        listed = {"network": LISTED, "counts": BOXES}.get(q["kind"])
+        expect(listed and others == {PROGRAM, listed}, "unknown kind, or files that have no part in it")
         network = read(q["format"], stored, q["semantics"])
-        every = q["readout"]["position"] == "every"
-        program = function_of(files[PROGRAM].decode(), ["tokens", "i"] if every else ["tokens"])
-        listed = json.loads(files[LISTED])
-        exceptions, undecided = _inputs(listed["exceptions"]), _inputs(listed["undecided"])
-        counts: Counter[str] = Counter()
-        sequences, margin = 0, arb("inf")
-        for key, label, sure in _labels(q, network, every, undecided.keys()):
-            sequences += key[1] in (None, 0)
-            if key in undecided:
-                undecided[key] = ["seen"]
-                continue
-            if not sure > 0:
-                raise Rejected(f"the network's label is not decided on {_told(key)}")
-            answer = _answer(program, key)
-            if exceptions.pop(key, []) != ([label, answer] if label != answer else []):
-                raise Rejected(f"network {label!r}, program {answer!r} on {_told(key)}, which is not as listed")
-            counts[label] += 1
-            margin = min(margin, sure)
-        if exceptions or not counts or not all(undecided.values()):
-            raise Rejected("an input is listed that is not in the domain, or no input has a label")
+        found, margin = (_visited if listed == LISTED else _counted)(q, files, network)
+    if not margin > 0:
+        raise Rejected("no margin is positive")
     found = {name: q[name] for name in GIVEN} | {
         "network": network.name,
         "sha256": {name: digest(content) for name, content in sorted(stored.items())},
+        **found,
+        "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
+    }
+    return found | {"claim": _claim(found)}
+
+
+def _visited(q: Statement, files: dict[str, bytes], network: Read) -> tuple[Statement, arb]:
+    """Program and network compared on every input, one by one: what was found, and the least margin."""
+    every = q["readout"]["position"] == "every"
+    program = function_of(files[PROGRAM].decode(), ["tokens", "i"] if every else ["tokens"])
+    listed = json.loads(files[LISTED])
+    exceptions, undecided = _inputs(listed["exceptions"]), _inputs(listed["undecided"])
+    counts: Counter[str] = Counter()
+    sequences, margin = 0, arb("inf")
+    for key, label, sure in _labels(q, network, every, undecided.keys()):
+        sequences += key[1] in (None, 0)
+        if key in undecided:
+            undecided[key] = ["seen"]
+            continue
+        if not sure > 0:
+            raise Rejected(f"the network's label is not decided on {_told(key)}")
+        answer = _answer(program, key)
+        if exceptions.pop(key, []) != ([label, answer] if label != answer else []):
+            raise Rejected(f"network {label!r}, program {answer!r} on {_told(key)}, which is not as listed")
+        counts[label] += 1
+        margin = min(margin, sure)
+    if exceptions or not counts or not all(undecided.values()):
+        raise Rejected("an input is listed that is not in the domain, or no input has a label")
+    return {
         "sequences": sequences,
         "inputs": counts.total() + len(undecided),
         "labels": dict(sorted(counts.items())),
         "exceptions": len(listed["exceptions"]),
         "undecided": len(undecided),
-        "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
-    }
-    return found | {"claim": _claim(found)}
+    }, margin
+
+
+def _counted(q: Statement, files: dict[str, bytes], network: Read) -> tuple[Statement, arb]:
+    """Program and network compared on every class of sequences with the same counts, last token and states."""
+    letters, (least, most), text = q["alphabet"], q["lengths"], files[PROGRAM].decode()
+    expect(q["readout"]["kind"] == "argmax" and q["readout"]["position"] == "last" and not q["suffix"], "the read-out")
+    expect(type(least) is type(most) is int and 1 <= least <= most, "expected lengths from 1")
+    prefix, alphabet = ([network.tokens.index(token) for token in q[part]] for part in ("prefix", "alphabet"))
+    expect(len({*alphabet}) == len(alphabet), "a letter occurs twice")
+    function_of(text, ["tokens"])
+    tally = Tally(network, Arithmetic(ROUNDOFF[q["semantics"]]), alphabet, prefix, most)
+    reader, names = _reader(q["readout"], network), q["readout"]["names"]
+    canvases, margin, boxes = painted(tally, reader, names, files[BOXES])
+    table, accepting = _automaton(len(letters), q["automaton"])
+    labels, classes = compared(machine_of(text, letters), canvases, letters, names, (least, most), table, accepting)
+    ways, sequences = [1] + [0] * (len(table) - 1), 0  # to be in each state
+    for length in range(1, most + 1):
+        before, ways = ways, [0] * len(table)
+        for state, row in enumerate(table):
+            for target in row:
+                ways[target] += before[state] if target >= 0 else 0
+        sequences += sum(w for w, ends in zip(ways, accepting, strict=True) if ends) if length >= least else 0
+    found = {"sequences": sequences, "inputs": sequences, "labels": labels, "exceptions": 0, "undecided": 0}
+    return found | {"classes": classes, "boxes": boxes}, margin
 
 
 def _claim(found: Statement) -> str:
@@ -109,9 +146,14 @@ def _claim(found: Statement) -> str:
     rest = f"; nothing is said of {found['undecided']:,} others, listed as undecided" if found["undecided"] else ""
     return (
         f"the program equals the {found['format']} network {found['network']}".rstrip()
-        + f" on all {found['inputs'] - found['undecided']:,} {what} of length {length}{such}{but}, in "
+        + f" on all {_number(found['inputs'] - found['undecided'])} {what} of length {length}{such}{but}, in "
         f"{MEANING[found['semantics']]}, every margin at least {found['margin']:.3g}{rest}."
     )
+
+
+def _number(n: int) -> str:
+    digits = str(n)
+    return f"{n:,}" if len(digits) <= 15 else f"(about {digits[0]}.{digits[1]}e+{len(digits) - 1})"
 
 
 def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[tuple[Input, str, arb]]:
@@ -130,17 +172,22 @@ def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[
                 yield key, *(("", arb(0)) if key in skipped else reader(row))
 
 
-def _sequences(letters: int, lengths: list[int], automaton: Statement | None) -> Iterator[tuple[int, ...]]:
-    """Every sequence of the domain, each after its prefixes; the automaton starts in state 0, and -1 is no state."""
-    (least, most), automaton = (
-        lengths,
-        automaton if automaton is not None else {"transitions": [[0] * letters], "accepting": [True]},
-    )
+def _automaton(letters: int, automaton: Statement | None) -> tuple[list[list[int]], list[bool]]:
+    """Transitions and accepting states of a domain; it starts in state 0, and -1 is no state."""
+    if automaton is None:
+        return [[0] * letters], [True]
     table, accepting = automaton["transitions"], automaton["accepting"]
     expect(
         all(len(row) == letters for row in table) and len(accepting) == len(table), "an automaton of another alphabet"
     )
-    expect(all(type(t) is int and t >= -1 for row in table for t in row), "an automaton with strange transitions")
+    whole = all(type(t) is int and -1 <= t < len(table) for row in table for t in row)
+    expect(whole and automaton.keys() == {"transitions", "accepting"}, "an automaton with strange transitions")
+    return table, accepting
+
+
+def _sequences(letters: int, lengths: list[int], automaton: Statement | None) -> Iterator[tuple[int, ...]]:
+    """Every sequence of the domain, each after its prefixes."""
+    (least, most), (table, accepting) = lengths, _automaton(letters, automaton)
     alive = [accepting]  # alive[n][state]: whether a sequence is accepted n tokens or fewer from here
     for _ in range(most):
         alive.append([b or any(t >= 0 and alive[-1][t] for t in row) for b, row in zip(alive[-1], table, strict=True)])

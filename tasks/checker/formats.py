@@ -15,7 +15,7 @@ from flint import arb
 
 from tasks.checker.arithmetic import LEAST_EPS, ZERO, Row
 from tasks.checker.files import Tensors, expect, parse
-from tasks.checker.network import Branch, Heads, Network, Step
+from tasks.checker.network import Affine, Branch, Heads, Network, Step
 
 FILES = {
     "circuit": (("circuit.json", "weights.safetensors"), ()),
@@ -64,11 +64,11 @@ def read(kind: str, files: dict[str, bytes], semantics: str) -> Read:
     return result
 
 
-def affine(weight: list[Row], bias: Row | None = None) -> Step:
-    return lambda a, rows: a.affine(rows, weight, bias or [ZERO] * len(weight))
+def affine(weight: list[Row], bias: Row | None = None) -> Affine:
+    return Affine(weight, bias or [ZERO] * len(weight))
 
 
-def linear(t: Tensors, weight: str, bias: str | None, into: int, out: int, *, turned: bool = False) -> Step:
+def linear(t: Tensors, weight: str, bias: str | None, into: int, out: int, *, turned: bool = False) -> Affine:
     """A stored affine map; ``turned``: its weight is stored as (in, out)."""
     table = t.matrix(weight, into, out) if turned else t.matrix(weight, out, into)
     return affine([list(row) for row in zip(*table, strict=True)] if turned else table, bias and t.take(bias, out))
@@ -147,7 +147,7 @@ def _circuit(said: dict[str, Any], t: Tensors) -> Read:
         )
         sinks = t.take(f"{at}attn.attn_imp.sink_logit", count) if c["sink"] else None
         norms = normed(f"{at}ln_1"), normed(f"{at}ln_2")
-        found += branches(
+        attention, mlp = branches(
             [*qkv, o],
             (up, activation(c["activation"]), down),
             count,
@@ -156,6 +156,8 @@ def _circuit(said: dict[str, Any], t: Tensors) -> Read:
             lambda s, n=n: site(f"{n}.{s}"),
             norms,
         )
+        constant = Branch((), None, attention.after[-1:])  # where no node of attention's result is kept
+        found += [attention if said["kept"][f"{n}.attn.resid_delta"] else constant, mlp]
     final = (
         *site("final_resid"),
         *normed("transformer.ln_f"),

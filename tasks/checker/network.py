@@ -20,6 +20,17 @@ Prompt = tuple[int, ...]
 
 
 @dataclass(frozen=True)
+class Affine:
+    """``W x + b`` of every row."""
+
+    weight: list[Row]
+    bias: Row
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        return a.affine(rows, self.weight, self.bias)
+
+
+@dataclass(frozen=True)
 class Heads:
     """Attention: ``query``, ``key`` and ``value`` of each row, cut into ``count`` heads; ``sinks`` one per head."""
 
@@ -42,7 +53,7 @@ class Branch:
 
 @dataclass(frozen=True)
 class Network:
-    """``own`` is what the folder says of itself: name, names of tokens and outputs, read-out (None: not said)."""
+    """``tokens`` and ``positions``: embeddings; ``bigram``: added to the logits, by token."""
 
     tokens: list[Row]
     positions: list[Row] | None
@@ -76,12 +87,12 @@ def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[
         places.append(here)
     x = [network.tokens[token] for token, _ in cells]
     if network.positions is not None:
-        x = [a.add(row, network.positions[n]) for row, (_, n) in zip(x, cells, strict=True)]
+        x = a.sums(x, [network.positions[n] for _, n in cells])
     for branch in network.branches:
         y = run(branch.before, a, x)
         if branch.heads is not None:
             y = _attended(branch.heads, a, y, seen)
-        x = [a.add(row, delta) for row, delta in zip(x, run(branch.after, a, y), strict=True)]
+        x = a.sums(x, run(branch.after, a, y))
     if network.pool is not None:
         x, places = (
             [_pooled(a, network.pool, [x[n] for n in here]) for here in places],
@@ -89,7 +100,7 @@ def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[
         )
     result = run(network.final, a, x)
     if network.bigram is not None:
-        result = [a.add(row, network.bigram[token]) for row, (token, _) in zip(result, cells, strict=True)]
+        result = a.sums(result, [network.bigram[token] for token, _ in cells])
     return [[result[n] for n in here] for here in places]
 
 
@@ -100,7 +111,7 @@ def run(steps: tuple[Step, ...], a: Arithmetic, rows: list[Row]) -> list[Row]:
 
 
 def _attended(heads: Heads, a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
-    parts = [[_cut(row, heads.count) for row in run(steps, a, x)] for steps in (heads.query, heads.key, heads.value)]
+    parts = [[cut(row, heads.count) for row in run(steps, a, x)] for steps in (heads.query, heads.key, heads.value)]
     query, key, value = parts
     sinks = heads.sinks or [None] * heads.count
     return [
@@ -113,7 +124,7 @@ def _attended(heads: Heads, a: Arithmetic, x: list[Row], seen: list[list[int]]) 
     ]
 
 
-def _cut(row: Row, count: int) -> list[Row]:
+def cut(row: Row, count: int) -> list[Row]:
     size = len(row) // count
     return [row[n * size : (n + 1) * size] for n in range(count)]
 

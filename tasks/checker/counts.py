@@ -1,0 +1,222 @@
+"""Claims up to lengths that nobody can list, for networks that see nothing of a sequence but its counts.
+
+Without positions, and with one branch that attends, a row before attention is that of its token, and what the last
+position is given depends on its own token and on how often each token occurs:
+
+    y_h = sum_c n_c e_hc v_hc / (sum_c n_c e_hc + e_sink)
+
+a quotient of linear functions of each count, which over a box of counts lies between its values at the corners. The
+evidence is a list of boxes for every last token, each with a label. Here the label of every box is found again; the
+boxes are painted on one canvas per last token; and every class (counts, last token, state of automaton and program)
+that the domain reaches is looked up there: a gap, or a label that is not the program's answer, ends it.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from dataclasses import dataclass
+from itertools import product
+from math import prod
+from operator import lt, mul
+from typing import Any
+
+from flint import arb, arb_mat
+
+from tasks.checker.arithmetic import TINY, ZERO, Arithmetic, Row
+from tasks.checker.files import Rejected, expect
+from tasks.checker.formats import Read
+from tasks.checker.machines import Machine, State
+from tasks.checker.network import Affine, Heads, cut, run
+
+MOST_CELLS, BLOCK, GAP = 200_000_000, 500, 255
+Box = tuple[list[int], list[int], int]  # least and most of every count, and the index of a label
+
+
+class Tally:
+    """Logits from counts: ``letters`` are token ids whose counts vary, ``prefix`` those that occur once each."""
+
+    def __init__(self, network: Read, a: Arithmetic, letters: list[int], prefix: list[int], longest: int) -> None:
+        self.network, self.a, self.letters = network.network, a, len(letters)
+        parts = self.network.branches
+        live = [n for n, branch in enumerate(parts) if branch.heads is not None]
+        plain = self.network.causal and self.network.positions is None and self.network.pool is None
+        expect(plain and len(live) == 1, "counts decide nothing: the network has positions, or attends more than once")
+        self.ids, self.keys, self.branches = [*letters, *prefix], longest + len(prefix) + 1, parts[live[0] :]
+        self.x = [self.network.tokens[n] for n in self.ids]
+        for branch in parts[: live[0]]:
+            self.x = a.sums(self.x, run(branch.after, a, run(branch.before, a, self.x)))
+
+    def logits(self, last: int, boxes: list[Box]) -> list[Row]:
+        """Bounds of the logits over every box, for sequences whose last token is letter ``last``."""
+        a, (branch, *rest) = self.a, self.branches
+        heads, off, out = self._heads(last)
+        once = [1] * (len(self.ids) - self.letters)
+        corners = [[*corner, *once] for low, high, _ in boxes for corner in product(*zip(low, high, strict=True))]
+        number, counts = 2**self.letters, arb_mat(corners)
+        given = [[ZERO + b for b in out.bias] for _ in boxes]
+        for values, sink in heads:
+            rows = (counts * values).tolist()
+            means = [[v / (total + sink) for v in row] for *row, total in rows]
+            for n, row in enumerate(given):
+                hull = means[n * number]
+                for corner in means[n * number + 1 : (n + 1) * number]:
+                    hull = [x.union(y) for x, y in zip(hull, corner, strict=True)]
+                given[n] = [x + y for x, y in zip(row, hull, strict=True)]
+        given = [[a.blur(x, e) for x, e in zip(row, off, strict=True)] for row in given]
+        x = a.sums([self.x[last]] * len(boxes), run(branch.after[1:], a, given))
+        for branch in rest:
+            x = a.sums(x, run(branch.after, a, run(branch.before, a, x)))
+        result, bigram = run(self.network.final, a, x), self.network.bigram
+        return result if bigram is None else a.sums(result, [bigram[self.ids[last]]] * len(boxes))
+
+    def _heads(self, last: int) -> tuple[list[tuple[arb_mat, arb]], Row, Affine]:
+        """Per head exponentials times mapped values, exponentials last, and that of the sink; how far executions lie
+        from what these give; and the map itself.
+
+        With scores up to factors 1 + e of their exponentials the mean moves by e / (1 - e) times the values' spread.
+        """
+        a, branch = self.a, self.branches[0]
+        attention, out = branch.heads, branch.after[0]
+        assert isinstance(attention, Heads)
+        assert isinstance(out, Affine)
+        y = run(branch.before, a, self.x)
+        query, key, value = (
+            [cut(row, attention.count) for row in run(steps, a, y)]
+            for steps in (attention.query, attention.key, attention.value)
+        )
+        found, errors, sizes = [], [], []
+        for h in range(attention.count):
+            sink = attention.sinks[h] if attention.sinks else None
+            scores = a.scores(query[last][h], [row[h] for row in key], attention.scale)
+            values = [row[h] for row in value]
+            expect(a.is_real or sink is None or min(s.lower() for s in scores) > sink - 80, "a sink may overflow")
+            every, all_values = (
+                [*scores, *([] if sink is None else [sink])],
+                [*values, *([] if sink is None else [[ZERO] * len(values[0])])],
+            )
+            largest = max(abs(s).upper() for s in every)
+            drift = a.gamma(4) * 2 * largest + a.gamma(16 * (1 + self.keys // 16))
+            moved = ((max(s.rad() for s in scores) + drift).exp() - 1).upper()
+            expect(moved < 0.5, "scores are not known well enough")
+            top = max(s.mid() for s in every)
+            powers = [(s.mid() - top).exp() for s in scores]
+            for column in zip(*all_values, strict=True):
+                mids, size = [v.mid() for v in column], max(abs(v).upper() for v in column)
+                spread, blur = max(mids) - min(mids), max(v.rad() for v in column)
+                rounded = 2 * a.gamma(2 * self.keys + 8) * size + (ZERO if a.is_real else TINY)
+                errors.append(moved / (1 - moved) * (spread + 2 * blur) + blur + rounded)
+                sizes.append(size)
+            width = len(values[0])
+            weight = arb_mat([row[h * width : (h + 1) * width] for row in out.weight])
+            mapped = arb_mat([[v.mid() for v in row] for row in values]) * weight.transpose()
+            table = [[p * v for v in row] + [p] for p, row in zip(powers, mapped.tolist(), strict=True)]
+            found.append((arb_mat(table), ZERO if sink is None else (sink - top).exp()))
+        off = []
+        for weights, bias in zip(out.weight, out.bias, strict=True):
+            size = sum((abs(w) * s for w, s in zip(weights, sizes, strict=True)), abs(bias))
+            shift = sum((abs(w) * e for w, e in zip(weights, errors, strict=True)), ZERO)
+            off.append(shift + a.gamma(2 + len(weights)) * (size + shift))
+        return found, off, out
+
+
+@dataclass(frozen=True)
+class Canvas:
+    """The label of every vector of counts below ``sides``, GAP where no box holds it; the first count moves fastest."""
+
+    sides: list[int]
+    cells: bytearray
+
+    def paint(self, low: list[int], high: list[int], label: int) -> None:
+        (first, end), *rest = zip(low, high, strict=True)
+        line, strides = bytes([label]) * (end - first + 1), self.strides
+        for place in product(*(range(s * a, s * b + 1, s) for s, (a, b) in zip(strides[1:], rest, strict=True))):
+            at = sum(place) + first
+            self.cells[at : at + len(line)] = line
+
+    @property
+    def strides(self) -> list[int]:
+        return [prod(self.sides[:n]) for n in range(len(self.sides))]
+
+
+def painted(tally: Tally, reader: Any, names: list[str], content: bytes) -> tuple[list[Canvas], arb, int]:
+    """A canvas per last token, of boxes whose labels were found again; the least margin; and how many boxes."""
+    letters, listed, margin = tally.letters, json.loads(content), arb("inf")
+    expect(len(listed) == letters, "boxes of other letters")
+    canvases = []
+    for last, boxes in enumerate(listed):
+        whole = all(type(n) is int and n >= 0 for low, high, label in boxes for n in (*low, *high, label))
+        expect(whole and all(len(low) == len(high) == letters for low, high, _ in boxes), "a box is not one of counts")
+        expect(all(low[last] > 0 for low, _, _ in boxes), "a box without its last token")
+        expect(all(a <= b for low, high, _ in boxes for a, b in zip(low, high, strict=True)), "a box is empty")
+        sides = [1 + max((high[n] for _, high, _ in boxes), default=0) for n in range(letters)]
+        expect(letters * prod(sides) <= MOST_CELLS and len(names) < GAP, "too many counts")
+        canvases.append(Canvas(sides, bytearray([GAP]) * prod(sides)))
+        for start in range(0, len(boxes), BLOCK):
+            some = boxes[start : start + BLOCK]
+            for (low, high, label), row in zip(some, tally.logits(last, some), strict=True):
+                name, sure = reader(row)
+                if not sure > 0 or name != names[label]:
+                    raise Rejected(f"the label of the box from {low} to {high} is not found to be {names[label]!r}")
+                margin = min(margin, sure)
+                canvases[-1].paint(low, high, label)
+    return canvases, margin, sum(map(len, listed))
+
+
+def compared(
+    machine: Machine,
+    canvases: list[Canvas],
+    alphabet: list[str],
+    names: list[str],
+    lengths: tuple[int, int],
+    table: list[list[int]],
+    accepting: list[bool],
+) -> tuple[list[str], int]:
+    """The labels that occur, and the number of classes; raises Rejected where a class is in no box of its answer."""
+    side, seen, classes = lengths[1] + 1, set(), 0
+    powers = [side**n for n in range(len(alphabet))]
+    for last, moved in _reached(machine, alphabet, lengths, powers, table, accepting):
+        canvas, text, answer = canvases[last], alphabet[last], machine.answer
+        cells, strides, sides = canvas.cells, canvas.strides, canvas.sides
+        classes += len(moved)
+        for code, state in moved:
+            counts = [code // power % side for power in powers]
+            try:
+                name = answer(*counts, text, *state)
+            except Exception as error:
+                raise Rejected(f"the program fails on counts {counts}: {type(error).__name__}") from error
+            inside = all(map(lt, counts, sides))
+            label = cells[sum(map(mul, counts, strides))] if inside else GAP
+            if label == GAP or names[label] != name:
+                had = "is in no box" if label == GAP else f"has the label {names[label]!r}"
+                raise Rejected(f"the class of counts {counts} that ends in {text!r} {had}, the program says {name!r}")
+            seen.add(label)
+    if not classes:
+        raise Rejected("the domain holds no sequence")
+    return sorted(names[label] for label in seen), classes
+
+
+def _reached(
+    machine: Machine,
+    alphabet: list[str],
+    lengths: tuple[int, int],
+    powers: list[int],
+    table: list[list[int]],
+    accepting: list[bool],
+) -> Iterator[tuple[int, set[tuple[int, State]]]]:
+    """Every class of the domain, length by length: last token, codes of the counts and states of the program."""
+    for goal in range(len(alphabet)) if machine.asks_last else (None,):
+        level: set[tuple[int, int, State]] = {(0, 0, machine.start)}
+        for length in range(1, lengths[1] + 1):
+            after: set[tuple[int, int, State]] = set()
+            for token, (text, power) in enumerate(zip(alphabet, powers, strict=True)):
+                last = "" if goal is None else alphabet[goal]
+                moved = {
+                    (code + power, table[at][token], machine.step(state, text, last) if state else state)
+                    for code, at, state in level
+                    if table[at][token] >= 0
+                }
+                if length >= lengths[0] and goal in (None, token):
+                    yield token, {(code, state) for code, at, state in moved if accepting[at]}
+                after |= moved
+            level = after
