@@ -154,7 +154,9 @@ def _long(circuit: Circuit) -> str | None:
             raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label")
         return found
 
-    outcome = synthesize(Spec(domain, label), grammar, verifier=verifier, budget=Budget(seconds=15.0))
+    outcome = synthesize(
+        Spec(domain, label), grammar, verifier=verifier, budget=Budget(seconds=15.0, candidates=300_000)
+    )
     return outcome.program.source() if isinstance(outcome, Found) else None
 
 

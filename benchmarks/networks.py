@@ -8,10 +8,15 @@ a program, exceptions. A folder that no loader accepts is a row, too. Limits are
 from __future__ import annotations
 
 import json
+import os
+import subprocess
+import sys
 import time
 from collections.abc import Callable, Mapping, Sequence
 from concurrent.futures import Executor
+from itertools import product
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks import lengths
@@ -27,13 +32,18 @@ if TYPE_CHECKING:
 
 SUITE = "networks"
 MARK, RECORDED = "case.json", "wrong_any_id.json"
-LONGEST = {
+LONGEST: Mapping[str, tuple[int | None, ...]] = {  # of a family's sequences; elsewhere the own domain, as far as listed
+    "gpt2": (12, 50),
+    "dyck": (10,),
+}
+CHECKABLE = 100_000_000  # parameters times inputs of a certificate that is made and checked, about a minute
     "gpt2": 12,
     "dyck": 10,
 }  # of a family's sequences; elsewhere the network's own domain, as far as it is listed
 SECONDS = 400.0  # CPU, of one network
 OURS = "ours"
 PROVED, LABELLED, EXCEPTIONS, AGREES, NONE = "proved", "proved where labelled", "exceptions", "agrees", "no program"
+HORIZON = "horizon"  # proved up to some length, and not for all that was asked
 
 
 def run(
@@ -69,9 +79,11 @@ def plan(cases: Path, seconds: float, memory_mb: int) -> tuple[Task, ...]:
     for folder in found:
         name = folder.relative_to(cases).as_posix()
         content = digest(b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))
-        for asked in _questions(folder):
-            problem = f"{name}, {asked}" if asked else name
-            options = {"content": content, "question": asked, "longest": LONGEST.get(name.partition("/")[0])}
+        reaches = LONGEST.get(name.partition("/")[0], (None,))
+        for asked, longest in product(_questions(folder), reaches):
+            farther = f"to {longest}" if longest != reaches[0] else ""
+            problem = ", ".join(filter(None, (name, asked, farther)))
+            options = {"content": content, "question": asked, "longest": longest}
             tasks.append(Task(SUITE, problem, OURS, 0, seconds, options, {"folder": str(folder)}, memory_mb))
     return tuple(tasks)
 
@@ -113,6 +125,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
     program = found.program
     if program is not None:
         report(program=program.source(loaded.name), size=program.size)
+    figures = {"parameters": parameters, **detail(found), "recorded": _recorded(found, folder, asked), "check": None}
     report(
         status="solved",
         reason="",
@@ -120,12 +133,16 @@ def work(task: Task, report: Callable[..., None]) -> None:
         seconds=seconds,
         phases={step.name: step.cpu_seconds for step in found.steps},
         candidates=found.outcome.statistics.candidates,
-        detail={"parameters": parameters, **detail(found), "recorded": _recorded(found, folder, asked)},
+        detail=figures,
     )
+    if found.farther is None and (parameters or 0) * found.subject.size <= CHECKABLE:
+        report(detail={**figures, "check": _checked(found, folder)})
 
 
 def verdict(found: Explanation) -> str:
     """What was established, in the words of the table."""
+    if found.farther is not None:
+        return PROVED if found.is_proved else HORIZON
     if found.is_exact:
         return PROVED if found.is_proved else LABELLED if found.subject.enumeration.is_bounded else AGREES
     return EXCEPTIONS if found.exceptions else NONE
@@ -133,11 +150,14 @@ def verdict(found: Explanation) -> str:
 
 def detail(found: Explanation) -> dict[str, Any]:
     """The figures of an explanation, as JSON values."""
-    subject, rule = found.subject, found.rule
+    subject, rule, far = found.subject, found.rule, found.farther
+    domain = found.domain if far is None else far.domain
     return {
         "format": found.loaded.format,
-        "lengths": [found.domain.min_length, found.domain.max_length],
-        "sequences": found.domain.size(),
+        "lengths": [domain.min_length, domain.max_length],
+        "sequences": float(domain.size()),
+        "horizon": None if far is None else far.found.equal,
+        "sentence": None if far is None else far.sentence,
         "inputs": subject.size,
         "undecided": subject.undecided,
         "labels": len(subject.names),
@@ -147,6 +167,23 @@ def detail(found: Explanation) -> dict[str, Any]:
         "semantics": subject.enumeration.semantics,
         "bounded": subject.enumeration.is_bounded,
     }
+
+
+def _checked(found: Explanation, folder: Path) -> float | str:
+    """CPU seconds in which the independent checker confirms the certificate, or why there is none."""
+    from tasks.attesting import attest
+
+    certificate = attest(found, folder)
+    if isinstance(certificate, str):
+        return certificate
+    with TemporaryDirectory() as scratch:
+        command = [sys.executable, "-m", "tasks.checker", str(certificate.save(Path(scratch) / "certificate"))]
+        before = os.times()
+        said = subprocess.run(command, capture_output=True, text=True, check=False)
+        after = os.times()
+    if said.returncode:
+        raise BenchmarkError(f"the checker refuses its own certificate: {(said.stdout + said.stderr).strip()}")
+    return after.children_user + after.children_system - before.children_user - before.children_system
 
 
 def _domain(loaded: Loaded, longest: int | None) -> Domain:

@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 from benchmarks import length_scores as scores
 from benchmarks import lengths, networks, plots
@@ -28,10 +29,12 @@ LENGTHS_ABOUT = (
 NETWORKS_ABOUT = (
     "Each network in a fresh process, on every sequence of the lengths named, as distill run does. Proved: one program "
     "equals the network on all inputs. Exceptions: the best program found, and how many inputs it is wrong on, all "
-    "listed. CPU seconds from the files read to the answer."
+    "listed. CPU seconds from the files read to the answer; "
+    "those of the independent checker on the certificate, where one was made, apart."
 )
 HEAD = [
-    "network", "parameters", "lengths", "inputs", "outcome", "size", "short rule", "margin", "semantics", "CPU s"
+    "network", "parameters", "lengths", "inputs", "outcome", "size", "short rule", "margin", "semantics", "CPU s",
+    "check, CPU s",
 ]  # fmt: skip
 
 
@@ -75,16 +78,19 @@ def _errors(rows: Sequence[Result]) -> Iterable[Block]:
 
 def _findings(rows: Sequence[Result]) -> Iterable[Block]:
     """What the table comes to, family by family."""
-    for names, words in ((("tracr", "interpbench"), "tracr and interpbench"), (("gpt2",), "gpt2"), (("dyck",), "dyck")):
-        own = [row for row in rows if row.problem.partition("/")[0] in names]
-        if own:
+    families = {"tracr and interpbench": ("tracr", "interpbench"), "gpt2": ("gpt2",), "dyck": ("dyck",)}
+    for words, names in families.items():
+        family = [row for row in rows if row.problem.partition("/")[0] in names]
+        for longest in sorted({row.options.get("longest") or 0 for row in family}):
+            own = [row for row in family if (row.options.get("longest") or 0) == longest]
+            reach = f" up to length {longest}" if longest else ""
             proved = [row for row in own if row.verdict == networks.PROVED]
             labelled = sum(row.verdict == networks.LABELLED for row in own)
             also = f", {labelled} more where they have a label" if labelled else ""
             seconds = sum(row.seconds or 0.0 for row in own)
             longest = max((row.seconds or 0.0 for row in own), default=0.0)
             yield Paragraph(
-                f"{words}: an exact program with proof for {len(proved)} of {len(own)} networks{also}; "
+                f"{words}{reach}: an exact program with proof for {len(proved)} of {len(own)} networks{also}; "
                 f"{shown_seconds(seconds)} CPU seconds in all, {shown_seconds(longest)} at most."
             )
     listed = [(row, found) for row in rows if (found := row.detail.get("recorded"))]
@@ -191,15 +197,26 @@ def _line(row: Result) -> list[str]:
     told = row.detail
     parameters = "–" if told.get("parameters") is None else f"{told['parameters']:,}"
     if row.status != "solved":
-        return [row.problem, parameters, *["–"] * 2, row.status, *["–"] * 4, shown_seconds(row.cputime)]
-    outcome, rule = row.verdict, told["rule"]
+        return [row.problem, parameters, *["–"] * 2, row.status, *["–"] * 4, shown_seconds(row.cputime), "–"]
+    outcome, rule, check = row.verdict, told["rule"], told["check"]
     if row.verdict == networks.EXCEPTIONS:
         outcome = f"exceptions {told['exceptions']:,}"
+    elif row.verdict == networks.HORIZON:
+        outcome = f"holds up to {told['horizon']}"
     elif told["undecided"]:
         outcome += f" ({told['undecided']:,} without)"
     first, last = told["lengths"]
+    margin = "–" if told["horizon"] is not None else f"{told['margin']:.3g}"
     return [
-        row.problem, parameters, f"{first}" if first == last else f"{first}–{last}", f"{told['inputs']:,}", outcome,
-        str(row.size), "–" if rule is None else f"size {rule[0]}, {rule[1]:,} exceptions", f"{told['margin']:.3g}",
+        row.problem, parameters, f"{first}" if first == last else f"{first}–{last}", _inputs(told), outcome,
+        str(row.size), "–" if rule is None else f"size {rule[0]}, {rule[1]:,} exceptions", margin,
         told["semantics"] if told["bounded"] else "as run", shown_seconds(row.seconds),
+        shown_seconds(check) if isinstance(check, float) else "–",
     ]  # fmt: skip
+
+
+def _inputs(told: Mapping[str, Any]) -> str:
+    """How many inputs a claim is about: those that were listed, or the sequences that were not."""
+    if told["horizon"] is None:
+        return f"{told['inputs']:,}"
+    return f"{told['sequences']:,.0f}" if told["sequences"] < 1e7 else f"{told['sequences']:.1e}"

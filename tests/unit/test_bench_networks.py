@@ -54,9 +54,9 @@ BY_LENGTH = (
     asked("counting", 24, 0.3, **BROKEN),
 )  # fmt: skip
 FIGURES = {
-    "parameters": 5840, "format": "gpt2", "lengths": [0, 12], "sequences": 190, "inputs": 190, "undecided": 0,
+    "parameters": 5840, "format": "gpt2", "lengths": [0, 12], "inputs": 190, "undecided": 0,
     "labels": 3, "exceptions": 0, "rule": None, "margin": 5.5, "semantics": "float32", "bounded": True,
-    "recorded": None,
+    "recorded": None, "horizon": None, "sequences": 190.0, "sentence": None, "check": None,
 }  # fmt: skip
 
 
@@ -67,7 +67,9 @@ def other(problem: str, verdict: str, **changes: Any) -> Result:
 
 
 OTHERS = (
-    other("gpt2/one", "proved", size=15),
+    other("gpt2/one", "proved", size=15, detail={"check": 0.3}),
+    other("gpt2/one, to 50", "proved", detail={"horizon": 50, "sequences": 3e15, "lengths": [0, 50]}),
+    other("gpt2/two, to 50", "horizon", detail={"horizon": 31, "sequences": 51.0, "lengths": [0, 50]}),
     other("gpt2/two", "exceptions", detail={"exceptions": 1200, "rule": [5, 1300]}),
     other("tracr/three", "proved where labelled", detail={"undecided": 7, "lengths": [4, 4]}),
     other("dyck/four", "", status="timeout", seconds=None),
@@ -259,8 +261,8 @@ def test_every_folder_and_every_task_of_one_is_a_run(tmp_path: Path) -> None:
         (tmp_path / name).mkdir(parents=True)
         (tmp_path / name / "case.json").write_text(json.dumps(case), encoding="utf-8")
     tasks = {task.problem: task for task in networks.plan(tmp_path, 10.0, 4096)}
-    assert list(tasks) == ["gpt2/a", "rnn/b/c", "sparsemax/d, q", "sparsemax/d, r"]
-    assert [task.options["longest"] for task in tasks.values()] == [12, None, None, None]
+    assert list(tasks) == ["gpt2/a", "gpt2/a, to 50", "rnn/b/c", "sparsemax/d, q", "sparsemax/d, r"]
+    assert [task.options["longest"] for task in tasks.values()] == [12, 50, None, None, None]
     refused = run(tasks["rnn/b/c"])
     assert (refused["status"], refused["reason"]) == ("unsupported", "no known network format")
     assert refused["detail"] == {"parameters": 5}
@@ -280,6 +282,7 @@ def test_a_compiled_network_is_proved_with_its_figures() -> None:
     (task,) = (task for task in networks.plan(CASES, 60.0, 4096) if task.problem == "tracr/sort")
     found = run(task)
     assert (found["verdict"], found["detail"]["exceptions"], found["detail"]["inputs"]) == ("proved", 0, 426)
+    assert found["detail"]["check"] > 0  # the independent checker has confirmed it
 
 
 @pytest.mark.needs("z3")
