@@ -37,9 +37,6 @@ LONGEST: Mapping[str, tuple[int | None, ...]] = {  # of a family's sequences; el
     "dyck": (10,),
 }
 CHECKABLE = 100_000_000  # parameters times inputs of a certificate that is made and checked, about a minute
-    "gpt2": 12,
-    "dyck": 10,
-}  # of a family's sequences; elsewhere the network's own domain, as far as it is listed
 SECONDS = 400.0  # CPU, of one network
 OURS = "ours"
 PROVED, LABELLED, EXCEPTIONS, AGREES, NONE = "proved", "proved where labelled", "exceptions", "agrees", "no program"

@@ -29,8 +29,8 @@ LENGTHS_ABOUT = (
 NETWORKS_ABOUT = (
     "Each network in a fresh process, on every sequence of the lengths named, as distill run does. Proved: one program "
     "equals the network on all inputs. Exceptions: the best program found, and how many inputs it is wrong on, all "
-    "listed. CPU seconds from the files read to the answer; "
-    "those of the independent checker on the certificate, where one was made, apart."
+    "listed. CPU seconds from the files read to the answer; those of the independent checker on the certificate, where "
+    "one was made, apart."
 )
 HEAD = [
     "network", "parameters", "lengths", "inputs", "outcome", "size", "short rule", "margin", "semantics", "CPU s",
