@@ -2,8 +2,9 @@
 
     short length  --(enumeration, surrogate, solver)-->  program
     program       --(compare up to N)-->                 holds up to N, or breaks at a sequence
-    where it breaks: loop with that comparison as its verifier  -->  a program that holds up to N,
-                     or the one that held longest, with the sequence that breaks it
+    where it breaks: loop with that comparison as its verifier  -->  a program that holds up to N
+                     weights of counts, fitted (``thresholds``) -->  one that holds longer, perhaps
+                     else the one that held longest, with the sequence that breaks it
 
 The way of comparing is that of ``methods``. Where attention ignores order, a program that holds up to N is tried for
 every length at once as well (``tail``). An interrupt ends the step it meets; what was proved before stays.
@@ -20,15 +21,19 @@ from backends import Backend
 from cegis import Budget, Claim, Counterexample, Found, Program, Round, Rung, Spec, Unknown, synthesize
 from tasks import ball
 from tasks.circuit import Circuit
+from tasks.counting import CountingVerifier
 from tasks.distillation import Distillation, Link, distill, equality, first_example, function_name
 from tasks.horizon import FEW, UNSEEN, Horizon, horizon
 from tasks.methods import Method, Way, choose, examiner, listable
 from tasks.tail import all_lengths
+from tasks.thresholds import threshold_program
 
 Example = tuple[tuple[str, ...], str]
 
 USUAL_LENGTH = 10  # of the short distillation
 SEARCH = 0.6  # of the time that is left
+AVERAGES = 64  # the length up to which weights of counts are fitted, or a half of it, and so on
+LEAST = 1.0  # seconds below which no other program is fitted
 TAIL = 64  # lengths that are compared one by one before all longer ones at once
 
 
@@ -157,18 +162,21 @@ class _Run:
     example: Example
     on_round: Callable[[Round[Program]], None]
     on_reach: Callable[[int, int], None]
+    is_interrupted: bool = False
 
     def further(self, program: Program, first: Horizon) -> tuple[Program, Horizon]:
         """The program that holds longest, and up to where: ``program`` with horizon ``first``, or a better one."""
         if first.broken is None or first.stopped:  # the network is what ends it, or the time
             return program, first
-        best, claims = self._search(program)
+        best, claims = self._search(program, first.length)
         if best is None:
-            return program, first
+            return self._averages(program, first)
         second = self.follow(best, "the best program")
         if second.broken is None and second.length < self.method.longest and claims:  # the time ended too early
             second = replace(second, length=self.method.longest, stopped=UNSEEN, claims=claims)
-        return (best, second) if second.length > first.length else (program, first)
+        if second.length >= self.method.longest:
+            return best, second
+        return self._averages(*((best, second) if second.length > first.length else (program, first)))
 
     def tail(self, program: Program) -> Claim | str:
         """The claim for every length, or why there is none."""
@@ -193,8 +201,25 @@ class _Run:
         self.clock.done(self.method.way.value, f"{what} {found.sentence}")
         return found
 
-    def _search(self, program: Program) -> tuple[Program | None, tuple[Claim, ...]]:
-        """A program that holds up to the longest length, with the claims; else the one that seemed to hold longest."""
+    def _averages(self, program: Program, first: Horizon) -> tuple[Program, Horizon]:
+        """A comparison of weighted counts that holds longer than ``program``, whose horizon is ``first``; or that."""
+        reach = min(self.method.longest, AVERAGES) if self.method.way == Way.COUNTING else 0
+        with suppress(KeyboardInterrupt):
+            while reach > first.length and not self.is_interrupted and self.clock.left > LEAST:
+                domain = replace(self.circuit.domain, max_length=reach)
+                found = threshold_program(CountingVerifier(self.circuit, domain, self.unit_roundoff), program.grammar)
+                if found is not None:
+                    self.clock.done("averages", f"weighted counts that are right on every class up to {reach}")
+                    second = self.follow(found, "that program")
+                    return (found, second) if second.length > first.length else (program, first)
+                reach //= 2
+        return program, first
+
+    def _search(self, program: Program, least: int) -> tuple[Program | None, tuple[Claim, ...]]:
+        """A program that holds up to the longest length, with the claims; else the one that seems to hold longest.
+
+        None where none seems to hold beyond ``least``.
+        """
         left, rounds = self.clock.left * SEARCH, list[Round[Program]]()
         verifier = examiner(
             self.circuit,
@@ -223,9 +248,11 @@ class _Run:
         if isinstance(outcome, Found):
             self.clock.done("search", f"{len(rounds)} rounds, one that holds up to {self.method.longest}")
             return outcome.program, tuple(claim for claim in outcome.claims if isinstance(claim, Claim))
+        self.is_interrupted = outcome is None
         ended = getattr(outcome, "reason", "no program of the grammar" if outcome else "interrupted")
         self.clock.done("search", f"{len(rounds)} rounds, none that holds up to {self.method.longest} ({ended})")
-        return max(rounds, key=_held).program if rounds else None, ()
+        best = max(rounds, key=_held, default=None)
+        return best.program if best is not None and _held(best) > least else None, ()
 
 
 def _held(event: Round[Program]) -> int:
