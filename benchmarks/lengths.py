@@ -155,7 +155,7 @@ def _long(circuit: Circuit) -> str | None:
         return found
 
     outcome = synthesize(
-        Spec(domain, label), grammar, verifier=verifier, budget=Budget(seconds=15.0, candidates=300_000)
+        Spec(domain, label), grammar, verifier=verifier, budget=Budget(seconds=15.0, candidates=1_000_000)
     )
     return outcome.program.source() if isinstance(outcome, Found) else None
 
