@@ -117,10 +117,13 @@ class CoveringVerifier:
             return found.broken
         return Unknown(found.stopped, found.claims) if found.stopped else Valid(found.claims)
 
-    def examine(self, program: Program, where: Program | None = None, inside: str = "") -> Covered:
+    def examine(
+        self, program: Program, where: Program | None = None, inside: str = "", known: int | None = None
+    ) -> Covered:
         """How far ``program`` equals the network, shortest length first.
 
-        With ``where``, only the sequences count for which that program says ``inside``.
+        With ``where``, only the sequences count for which that program says ``inside``. Lengths up to ``known`` are
+        taken as proved by other means, in these semantics: every sequence by itself.
         """
         self._started, self.boxes, self.margin = time.perf_counter(), 0, np.inf
         equal, broken, stopped, costs = self.domain.min_length - 1, None, "", []
@@ -134,7 +137,8 @@ class CoveringVerifier:
         began = time.process_time()
         try:
             for length in self.domain.lengths:
-                self._compare(graph, length)
+                if known is None or length > known:
+                    self._compare(graph, length)
                 equal = length
                 costs.append(Cost(length, len(graph.levels[length].token), self.boxes, time.process_time() - began))
                 self.on_length(length, self.domain.lengths[-1])
@@ -146,7 +150,7 @@ class CoveringVerifier:
             stopped = f"stopped by the time limit of {self.seconds:g} s at length {equal + 1}"
         except KeyboardInterrupt:
             stopped = f"interrupted at length {equal + 1}"
-        return Covered(equal, self._claims(graph, equal, inside), broken, stopped, tuple(costs))
+        return Covered(equal, self._claims(graph, equal, inside, known), broken, stopped, tuple(costs))
 
     def label(self, sequence: Words) -> str | None:
         """The label of one sequence by bounds on it alone; None where it has none."""
@@ -155,7 +159,7 @@ class CoveringVerifier:
         index = int(labels_of(self.loaded, tokens, self.semantics)[0])
         return None if index == UNDECIDED else self.loaded.readout.text(index)
 
-    def _claims(self, graph: Trellis, equal: int, inside: str) -> tuple[Claim, ...]:
+    def _claims(self, graph: Trellis, equal: int, inside: str, known: int | None) -> tuple[Claim, ...]:
         """Equality up to the length ``equal``, unless no sequence up to there has a label to be compared with."""
         lengths = range(self.domain.min_length, equal + 1)
         count = sum(graph.labelled(n) for n in lengths)
@@ -166,7 +170,8 @@ class CoveringVerifier:
         if len(seen) == 1:
             detail += f" Every sequence has the label {graph.names[min(seen)]!r}."
         assert self.semantics is not None
-        method = f"{METHOD}; {self.boxes:,} boxes, margins of at least {self.margin:.3g}"
+        before = "" if known is None else f"up to length {known} every sequence by itself; beyond, "
+        method = f"{before}{METHOD}; {self.boxes:,} boxes, margins of at least {self.margin:.3g}"
         seconds, name = (
             time.perf_counter() - self._started,
             f"the network {self.loaded.name}" + (f" wherever the region says {inside!r}, which is" if inside else ""),
@@ -200,11 +205,11 @@ class CoveringVerifier:
         waiting, boxes = [(every, given)], 0
         while waiting:
             sequences, given = waiting.pop()
-            if self._is_right(graph, length, every.node, given):
+            if self._is_right(graph, length, every.node, given, min(MOST_PIECES, sequences.size)):
                 continue
             word = self.domain.words(graph.tokens(sequences.one()[None])[0])
             boxes += 1
-            if sequences.is_single:
+            if sequences.size == 1:
                 self._replay(word, graph.names[graph.levels[length].label[every.node]])
                 continue
             if boxes > MOST_BOXES:
@@ -219,16 +224,16 @@ class CoveringVerifier:
             )
             waiting += [(part, _rows(found, np.array([n]))) for n, part in enumerate(parts)]
 
-    def _is_right(self, graph: Trellis, length: int, node: int, given: Form) -> bool:
-        """Whether the program's label is that of all that attention may give, looked at in pieces."""
-        middle, half, pieces = np.zeros((1, SYMBOLS)), np.ones((1, SYMBOLS)), 0
-        middle, half = middle[:, : given.shape.shape[2]], half[:, : given.shape.shape[2]]
+    def _is_right(self, graph: Trellis, length: int, node: int, given: Form, most: int) -> bool:
+        """Whether the program's label is that of all that attention may give, in at most so many pieces."""
+        symbols, pieces = given.shape.shape[2], 0
+        middle, half = np.zeros((1, symbols)), np.ones((1, symbols))
         while len(middle):
             piece = _piece(given, middle, half)
             is_right, is_wrong, logits = self._read(graph, length, np.full(len(middle), node), piece)
             pieces += len(middle)
             left = ~is_right
-            if is_wrong.any() or pieces + 2 * left.sum() > MOST_PIECES:
+            if is_wrong.any() or pieces + 2 * left.sum() > most:
                 return False
             moved = np.abs(logits.shape[left][:, list(self.loaded.readout.columns)]).max(axis=1)
             moved = np.where(moved.any(axis=1, keepdims=True), moved, np.abs(piece.shape[left]).sum(axis=1))

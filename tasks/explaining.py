@@ -161,9 +161,10 @@ def _listed(loaded: Loaded, domain: Domain) -> Domain:
     if domain.size() <= MOST_SEQUENCES:
         return domain
     if hindered := obstacle(loaded):
+        most = usual_domain(replace(loaded, domain=domain), MOST_SEQUENCES).max_length
         raise DomainError(
             f"{loaded.name}: {domain.size():,} sequences up to length {domain.max_length} are too many to list "
-            f"(limit {MOST_SEQUENCES:,}), and they cannot be gathered ({hindered}); ask for a shorter length"
+            f"(limit {MOST_SEQUENCES:,}), and they cannot be gathered ({hindered}); ask for a length of at most {most}"
         )
     return usual_domain(replace(loaded, domain=domain), FEW_SEQUENCES)
 

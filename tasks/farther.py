@@ -58,6 +58,7 @@ class FartherVerifier:
 
     subject: Subject
     covering: CoveringVerifier
+    known: int | None  # up to which length every sequence has a label in ``subject``
     best: tuple[Program, Covered]  # the program that held longest
 
     def check(self, program: Program) -> Verdict:
@@ -65,7 +66,7 @@ class FartherVerifier:
         short = self.subject.check(program)
         if isinstance(short, Counterexample):
             return short
-        found = self.covering.examine(program)
+        found = self.covering.examine(program, known=self.known)
         if found.equal > self.best[1].equal or (not found.stopped and found.broken is None):
             self.best = program, found
         if found.broken is None:
@@ -99,6 +100,7 @@ def farther(
     """
     enumeration, start = subject.enumeration, time.perf_counter()
     covering = CoveringVerifier(enumeration.loaded, domain, enumeration.semantics, seconds, on_length)
+    known = None if subject.undecided else enumeration.domain.max_length
     if program is None:
         if rule is None or rule.where is None:
             return None
@@ -110,7 +112,7 @@ def farther(
     if found.broken is None or left <= 0:
         return Farther(domain, program, None, found)
     covering.seconds = left / 2
-    verifier = FartherVerifier(subject, covering, (program, found))
+    verifier = FartherVerifier(subject, covering, known, (program, found))
     loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, Budget(seconds=left), on_round)
     with suppress(KeyboardInterrupt):
         loop.run([subject.first()])

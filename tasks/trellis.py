@@ -180,10 +180,18 @@ class Sequences:
         allowed[length] = np.arange(len(allowed[length])) == node
         return cls(graph, node, _closed(graph, allowed))
 
-    @property
-    def is_single(self) -> bool:
-        """Whether there is one only: nodes of two levels are joined by one token at most."""
-        return all(of_level.sum() == 1 for of_level in self.allowed)
+    @cached_property
+    def size(self) -> int:
+        """How many there are: nodes of two levels are joined by one token at most."""
+        counts = [1]
+        for n, here in enumerate(self.allowed[1:], 1):
+            before = self.graph.before[n]
+            inside = self.allowed[n - 1]
+            counts = [
+                sum(counts[m] for m in set(before[node].tolist()) if inside[m]) if here[node] else 0
+                for node in range(len(here))
+            ]
+        return counts[self.node]
 
     def one(self) -> Ints:
         """One of them, as the node at each level."""
