@@ -14,42 +14,33 @@ length 10, or up to length 64 where the search finds one; each method is followe
 
 from __future__ import annotations
 
-import json
-import os
 import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 from pysmt.environment import Environment
 
 from backends import Limits, Unknown, decide, get
 from backends.recorder import status
 from backends.translation import fitting_logic, translate
 from benchmarks import reference, sweep
-from benchmarks.case import Case
-from benchmarks.dense import Dense, train
 from benchmarks.row import BenchmarkError
+from benchmarks.stand_ins import DENSE, TIED, dense_file, only, programs, stand_in, up_to
 from benchmarks.task import Result, Task, digest
-from cegis import Budget, Domain, DomainError, Found, Program, Spec, motifs, synthesize
+from cegis import Domain, DomainError, Program, motifs
 from cegis.symbolic import refutation
-from dsl.sequences import SequenceBatch, SymbolicSequence
+from dsl.sequences import SequenceBatch
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.counting import counting_verifier
 from tasks.files import load_circuit, weights_sha256
 from tasks.labelling import label_domain
 from tasks.network import NetworkError
-from tasks.surrogate import Surrogate
 from tasks.tally import obstacle
 
 SUITE = "lengths"
 LENGTHS = (4, 6, 8, 10, 12, 14, 16, 24, 32, 48, 64, 96, 128, 192, 256)
-LONG = 64  # the longer of two lengths at which programs are looked for; the shorter is ``case.LENGTH``
-TIED, DENSE = "tied", "dense"
 PLAIN, BOUNDED, COUNTING = "plain enumeration", "bounded enumeration", "counting"
-MOST_TRAINED = 5_000_000  # sequences a dense stand-in is trained on
 WALL = 3.0  # seconds a solver may take by its own clock per second of CPU: the limit that counts is the process's
 EQUAL, DIFFERS, OPEN = "equal", "differs", "undecided"
 Report = Callable[..., None]
@@ -76,7 +67,9 @@ class Line:
         files = {"circuit": str(self.folder)}
         if self.stand_in:
             made = (
-                reference.prepare(self.folder, cache) if self.stand_in == TIED else _dense(self.folder, length, cache)
+                reference.prepare(self.folder, cache)
+                if self.stand_in == TIED
+                else dense_file(self.folder, length, cache)
             )
             if made is None:
                 return None
@@ -109,7 +102,7 @@ def climb(
     rows: list[Result] = []
     left = list(found)
     for length in LENGTHS:
-        empty = [line for line in left if not _only(load_circuit(line.folder), length).size()]
+        empty = [line for line in left if not only(load_circuit(line.folder), length).size()]
         asked = [(line, task) for line in left if line not in empty and (task := line.task(length, cache)) is not None]
         answers = run_round([task for _, task in asked])
         rows += answers
@@ -118,79 +111,10 @@ def climb(
     return tuple(rows)
 
 
-def programs(folder: Path, cache: Path) -> dict[str, str]:
-    """The programs of the circuit in ``folder`` by name, looked for now unless they are kept in ``cache``."""
-    path = cache / f"{folder.name}-{digest(weights_sha256(folder))}-programs.json"
-    if not path.exists():
-        circuit = load_circuit(folder)
-        found = {"short": _short(circuit)}
-        longer = _long(circuit)
-        if longer is not None and longer != found["short"]:
-            found["long"] = longer
-        _keep(path, json.dumps(found))
-    kept: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
-    return kept
-
-
-def _short(circuit: Circuit) -> str:
-    case = Case.of(circuit)
-    outcome = synthesize(Spec(case.domain, case.label), case.grammar, budget=Budget(seconds=60.0))
-    if not isinstance(outcome, Found):
-        raise BenchmarkError(f"{circuit.name}: no program was found to follow; leave it out with --circuits")
-    return outcome.program.source()
-
-
-def _long(circuit: Circuit) -> str | None:
-    """A program that equals the circuit up to ``LONG``, if counting applies and the search finds one."""
-    domain = _up_to(circuit, LONG)
-    verifier = counting_verifier(circuit, domain, seconds=10.0)
-    if isinstance(verifier, str):
-        return None
-    grammar = motifs(domain.alphabet, circuit.labels, min_length=domain.min_length)
-
-    def label(sequence: tuple[str, ...]) -> str:
-        found = verifier.label(sequence)
-        if found is None:
-            raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label")
-        return found
-
-    outcome = synthesize(
-        Spec(domain, label), grammar, verifier=verifier, budget=Budget(seconds=15.0, candidates=1_000_000)
-    )
-    return outcome.program.source() if isinstance(outcome, Found) else None
-
-
-def _dense(folder: Path, length: int, cache: Path) -> Path | None:
-    """The file with the dense stand-in, trained now unless it is there; None for too many sequences, or no success."""
-    path = cache / f"{folder.name}-{digest(weights_sha256(folder))}-dense-{length}.json"
-    if not path.exists():
-        circuit = load_circuit(folder)
-        domain = _only(circuit, length)
-        fits = length + len(circuit.prefix) <= circuit.network.config.block_size
-        if not fits or not 0 < domain.size() <= MOST_TRAINED:
-            return None
-        (labels,) = label_domain(circuit, domain).lengths
-        if (labels.labels == UNDECIDED).any():
-            return None
-        try:
-            network = train(labels.sequences, labels.labels, len(domain.alphabet), len(circuit.labels))
-        except BenchmarkError:
-            return None
-        _keep(path, network.to_json())
-    return path
-
-
-def _keep(path: Path, text: str) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    partial = path.with_suffix(".partial")
-    partial.write_text(text, encoding="utf-8")
-    os.replace(partial, path)
-
-
 def work(task: Task, report: Report) -> None:
     """Answer one question in this process: "equal", "differs" or "undecided"."""
     circuit, length = load_circuit(Path(task.files["circuit"])), int(task.options["length"])
-    domain = _only(circuit, length)
+    domain = only(circuit, length)
     grammar = motifs(domain.alphabet, circuit.labels, min_length=domain.min_length)
     program = Program.parse(task.options["program"], grammar)
     report(solver=task.backend, program=task.options["program"], size=program.size)
@@ -231,7 +155,7 @@ def _bounded(circuit: Circuit, program: Program, domain: Domain, report: Report)
 
 
 def _counting(circuit: Circuit, program: Program, length: int, report: Report) -> None:
-    domain, start = _up_to(circuit, length), _cpu()
+    domain, start = up_to(circuit, length), _cpu()
     verifier = counting_verifier(circuit, domain)
     if isinstance(verifier, str):
         report(status="unsupported", reason=verifier)
@@ -249,7 +173,7 @@ def _counting(circuit: Circuit, program: Program, length: int, report: Report) -
 
 def _smt(task: Task, circuit: Circuit, program: Program, domain: Domain, report: Report) -> None:
     backend, environment, length = get(task.backend), Environment(), int(task.options["length"])
-    asked = _stand_in(task, circuit, domain)
+    asked = stand_in(task, circuit, domain)
     report(solver=f"{backend.name} {backend.version()}", detail={"relus": asked.network.relus})
     start, logic = _cpu(), fitting_logic(backend.logics)
     symbols = program.grammar.sequences.symbols(environment.formula_manager, length)
@@ -266,44 +190,6 @@ def _smt(task: Task, circuit: Circuit, program: Program, domain: Domain, report:
             f"{task.problem}: {backend.name} says it differs; every sequence was compared, and none does"
         )
     report(status="solved", reason="", verdict=verdict, seconds=seconds, queries=1)
-
-
-@dataclass
-class StandIn:
-    """What a solver is asked about, as a reference."""
-
-    name: str
-    network: Surrogate | Dense
-    labels: tuple[str, ...]
-    alphabet: tuple[str, ...]
-    semantics: str = "exact integer arithmetic"
-
-    def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
-        """The formula "``answer`` is not the stand-in's label"."""
-        return self.network.differs(symbols, answer)
-
-    def label(self, sequence: tuple[str, ...]) -> str:
-        """The stand-in's label of one sequence."""
-        tokens = np.array([[self.alphabet.index(token) for token in sequence]], np.int8)
-        of = self.network
-        found = of.labels(tokens, len(self.alphabet)) if isinstance(of, Dense) else of.labels(tokens)
-        return self.labels[int(found[0])]
-
-
-def _stand_in(task: Task, circuit: Circuit, domain: Domain) -> StandIn:
-    if task.options["stand_in"] == TIED:
-        network: Surrogate | Dense = reference.load(task.files, length=domain.lengths[-1]).surrogate
-    else:
-        network = Dense.from_json(Path(task.files["surrogate"]).read_text(encoding="utf-8"))
-    return StandIn(task.problem, network, circuit.labels, circuit.domain.alphabet)
-
-
-def _only(circuit: Circuit, length: int) -> Domain:
-    return Domain(circuit.domain.alphabet, length, length, circuit.domain.constraint)
-
-
-def _up_to(circuit: Circuit, length: int) -> Domain:
-    return Domain(circuit.domain.alphabet, circuit.domain.min_length, length, circuit.domain.constraint)
 
 
 def _cpu() -> float:
