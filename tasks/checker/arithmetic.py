@@ -28,11 +28,11 @@ class Arithmetic:
         self.is_real, self.u = u == 0, arb(u)
 
     def gamma(self, k: int) -> arb:
-        return k * self.u / (1 - k * self.u)
+        return k * self.u / (1 - k * self.u) if k * self.u < 0.5 else arb.pos_inf()
 
-    def blur(self, x: arb, error: arb) -> arb:
-        """``x``, known up to ``error`` beside the ball it is."""
-        wide = x if self.is_real else arb(x, error + TINY)
+    def blur(self, x: arb, *errors: arb) -> arb:
+        """``x``, known up to the sizes of all ``errors`` beside the ball it is."""
+        wide = x if self.is_real else arb(x, sum(map(abs, errors), TINY))
         return wide if abs(wide) < LIMIT else arb.nan()
 
     def add(self, one: Row, other: Row) -> Row:
@@ -62,12 +62,12 @@ class Arithmetic:
         n, square = len(x), _mean(v * v for v in x) + eps
         if centered:
             mean, size = _mean(x), _mean(map(abs, x))
-            x = [self.blur(v - mean, self.gamma(n + 2) * size + self.gamma(1) * (v - mean)) for v in x]
+            x = [self.blur(v - mean, self.gamma(n + 2) * size, self.gamma(1) * (v - mean)) for v in x]
         root = (_mean(v.mid() * v.mid() for v in x) + eps).sqrt()
         root = arb(root, _mean(v.rad() * v.rad() for v in x).sqrt())
         root = arb(root * root, (4 if centered else 1) * self.gamma(n + 8) * square).sqrt()
         scaled = [g * v / root for g, v in zip(gain, x, strict=True)]
-        return [self.blur(y + b, self.gamma(16) * y + self.gamma(1) * b) for y, b in zip(scaled, bias, strict=True)]
+        return [self.blur(y + b, self.gamma(16) * y, self.gamma(1) * b) for y, b in zip(scaled, bias, strict=True)]
 
     def activate(self, x: arb, kind: str) -> arb:
         """An execution of either GELU errs by less than 13u |x|: see the bounds on erf and tanh beside them."""
@@ -83,6 +83,8 @@ class Arithmetic:
         """The k largest by absolute value, zero elsewhere; the hull of both where that is not known."""
         if k >= len(x):
             return x
+        if not all(v.is_finite() for v in x):
+            return [arb.nan()] * len(x)
         kth, after = sorted(v.abs_lower() for v in x)[-k], sorted(v.abs_upper() for v in x)[-k - 1]
         return [v if v.abs_lower() > after else ZERO if v.abs_upper() < kth else v.union(ZERO) for v in x]
 

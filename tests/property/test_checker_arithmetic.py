@@ -1,0 +1,163 @@
+"""Laws of the checker's ball arithmetic: what is exact is inside, and so is what float32 computes, in any order."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+from flint import arb, ctx
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from scipy.special import erf
+
+from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
+
+SEEDS = st.integers(0, 2**32 - 1)
+SCALES = st.sampled_from([1e-3, 1.0, 30.0])
+F = np.float32
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _precision():
+    with ctx.workprec(80):
+        yield
+
+
+def balls(x):
+    return [arb(float(v)) for v in np.ravel(x)]
+
+
+def table(x):
+    return [balls(row) for row in x]
+
+
+def inside(bounds, values, *, slack=0.0):
+    """Every value lies in its ball; one that is not finite says nothing."""
+    pairs = zip(bounds, np.ravel(values), strict=True)
+    return all(
+        not ball.is_finite() or abs(ball.mid() - arb(float(v))) <= ball.rad() + slack * (1 + abs(float(v)))
+        for ball, v in pairs
+    )
+
+
+def forms(name, rng, scale):
+    """One operation on random numbers: (as balls, in float64, in float32 in one random order)."""
+    n, order = int(rng.integers(1, 9)), None
+    x, w = (scale * rng.normal(size=n)).astype(F), rng.normal(size=(3, n)).astype(F)
+    b, order = rng.normal(size=3).astype(F), rng.permutation(n)
+    gain, bias = rng.normal(size=n).astype(F), rng.normal(size=n).astype(F)
+
+    def normed(v, kind, dtype):
+        v = v.astype(dtype)
+        v = v - v.mean(dtype=dtype) if kind else v
+        return gain.astype(dtype) * (v / np.sqrt((v * v).mean(dtype=dtype) + dtype(1e-5))) + bias.astype(dtype)
+
+    def summed(v, m, dtype):
+        total = np.zeros(3, dtype)
+        for k in order:
+            total = total + m[:, k].astype(dtype) * v[k].astype(dtype)
+        return total + b.astype(dtype)
+
+    def tanh(v):
+        return v / 2 * (1 + np.tanh(v.dtype.type(np.sqrt(2 / np.pi)) * (v + v.dtype.type(0.044715) * v * v * v)))
+
+    def exact_gelu(v):
+        return v / 2 * (1 + erf(v / v.dtype.type(np.sqrt(2))))
+
+    match name:
+        case "affine":
+            return lambda a: a.affine([balls(x)], table(w), balls(b))[0], lambda t: summed(x, w, t)
+        case "rms" | "layer":
+            is_layer = name == "layer"
+            call = lambda a: a.norm(balls(x), balls(gain), balls(bias), 1e-5, centered=is_layer)  # noqa: E731
+            return call, lambda t: normed(x, is_layer, t)
+        case "relu":
+            return lambda a: [a.activate(v, "relu") for v in balls(x)], lambda t: np.maximum(x.astype(t), 0)
+        case "gelu":
+            return lambda a: [a.activate(v, "gelu") for v in balls(x)], lambda t: exact_gelu(x.astype(t))
+        case "gelu_tanh":
+            return lambda a: [a.activate(v, "gelu_tanh") for v in balls(x)], lambda t: tanh(x.astype(t))
+    keys, values = rng.normal(size=(4, n)).astype(F), rng.normal(size=(4, 3)).astype(F)
+    sink = F(rng.normal()) if rng.random() < 0.5 else None
+
+    def attended(t):
+        scores = np.array([sum((k[i].astype(t) * x[i].astype(t) for i in order), t(0)) for k in keys]) * t(n**-0.5)
+        rows = values.astype(t)
+        if sink is not None:
+            scores, rows = np.append(scores, t(sink)), np.vstack([rows, np.zeros(3, t)])
+        weights = np.exp(scores - scores.max())
+        return (weights / weights.sum()) @ rows
+
+    scale_of = 1 / arb(n).sqrt()
+    ball = None if sink is None else arb(float(sink))
+    return lambda a: a.attend(balls(x), table(keys), table(values), scale_of, ball), attended
+
+
+OPERATIONS = ["affine", "rms", "layer", "relu", "gelu", "gelu_tanh", "attend"]
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, scale=SCALES)
+def test_float64_and_float32_executions_lie_in_the_ball(name, seed, scale):
+    as_balls, executed = forms(name, np.random.default_rng(seed), scale)
+    real, wide = as_balls(Arithmetic(0.0)), as_balls(Arithmetic(ROUNDOFF["float32"]))
+    assert inside(as_balls(Arithmetic(ROUNDOFF["float64"])), executed(np.float64))
+    assert inside(wide, executed(np.float64))
+    assert inside(wide, executed(np.float32))
+    assert inside(real, executed(np.float64), slack=1e-11)  # the execution is off, not the ball
+    assert all(not w.is_finite() or w.contains(r.mid()) for w, r in zip(wide, real, strict=True))
+    assert all(w.is_finite() for w in wide) or (name == "layer" and scale > 1)  # a variance of rounding errors alone
+    assert all(float(r.rad()) < 1e-15 * (1 + abs(float(r.mid()))) for r in real)
+
+
+@pytest.mark.parametrize("name", OPERATIONS)
+@settings(max_examples=30, deadline=None)
+@given(seed=SEEDS)
+def test_the_image_of_a_ball_holds_the_image_of_its_points(name, seed):
+    rng = np.random.default_rng(seed)
+    n, radius = 5, 10.0 ** rng.uniform(-6, -0.5)
+    center = rng.normal(size=n)
+    moved = center + radius * rng.uniform(-1, 1, size=n)
+    w, keys, values = rng.normal(size=(3, n)), rng.normal(size=(4, n)), rng.normal(size=(4, 3))
+    gain = rng.normal(size=n)
+    exact = Arithmetic(0.0)
+
+    def image(x):
+        match name:
+            case "affine":
+                return exact.affine([x], table(w), balls(w[:, 0]))[0]
+            case "rms" | "layer":
+                return exact.norm(x, balls(gain), balls(center), 1e-5, centered=name == "layer")
+            case "relu" | "gelu" | "gelu_tanh":
+                return [exact.activate(v, name) for v in x]
+        return exact.attend(x, [x, *table(keys)], table([*values, center[:3]]), arb(1), arb(0))
+
+    wide = image([arb(float(c), radius * (1 + 1e-9)) for c in center])
+    point = image(balls(moved))
+    assert all(not w.is_finite() or w.contains(p.mid()) for w, p in zip(wide, point, strict=True))
+
+
+@settings(max_examples=60, deadline=None)
+@given(seed=SEEDS, k=st.integers(1, 6))
+def test_the_largest_entries_are_kept_and_ties_become_hulls(seed, k):
+    rng = np.random.default_rng(seed)
+    x = rng.integers(-3, 4, 6).astype(float)
+    kept = Arithmetic(0.0).top_k(balls(x), k)
+    size = np.sort(np.abs(x))[::-1]
+    for ball, value in zip(kept, x, strict=True):
+        above, tied = (np.abs(x) > abs(value)).sum(), (size == abs(value)).sum()
+        if above + tied <= k:
+            assert ball == arb(value)
+        elif above >= k:
+            assert ball == 0
+        else:
+            assert ball.contains(arb(value))
+            assert ball.contains(arb(0))
+    assert not any(v.is_finite() for v in Arithmetic(0.0).top_k([arb.nan(), *balls(x)], k))
+
+
+def test_nothing_is_known_beyond_what_float32_can_hold():
+    a = Arithmetic(ROUNDOFF["float32"])
+    assert not a.blur(arb(2) ** 40, arb(0)).is_finite()
+    assert not a.gamma(2**24).is_finite()
+    assert not a.attend([arb(1)], [[arb(1)]], [[arb(1)]], arb(1), arb(90))[0].is_finite()
