@@ -1,7 +1,7 @@
 """Figures from rows of the suite "lengths": where methods end, how many times apart they are, how fast they grow.
 
-    growth   t ~ N^a or t ~ f^N, least squares on logarithms over the runs of one method that took 0.05 s or more,
-             whichever leaves less
+    growth   t ~ N^a (counting, whose classes are that many) or t ~ f^N (everything else), least squares on
+             logarithms over the runs of one method that took 0.05 s or more
     ratio    CPU seconds of the quickest solver, over those of counting, at the largest length a solver finishes
 
 Pure functions, nothing is run.
@@ -117,18 +117,16 @@ def misled(rows: Sequence[Result]) -> Result | None:
     return max(told, key=lambda row: int(row.options["length"]), default=None)
 
 
-def growth(points: Sequence[tuple[int, float]]) -> str | None:
-    """How time grows with length, as the better of the two laws says; None for fewer than three measurable runs."""
+def growth(name: str, points: Sequence[tuple[int, float]]) -> str | None:
+    """How the time of the method ``name`` grows with length; None for fewer than three measurable runs."""
     shown = [(length, math.log(seconds)) for length, seconds in points if seconds >= MEASURABLE]
     if len(shown) < 3:
         return None
-    power, left = _fit([(math.log(length), y) for length, y in shown])
-    step, rest = _fit([(float(length), y) for length, y in shown])
-    return f"N^{power:.1f}" if left < rest else f"{math.exp(step):.2f} times per token"
+    if name == COUNTING:
+        return f"N^{_slope([(math.log(length), y) for length, y in shown]):.1f}"
+    return f"{math.exp(_slope([(float(length), y) for length, y in shown])):.2f} times per token"
 
 
-def _fit(points: Sequence[tuple[float, float]]) -> tuple[float, float]:
-    """The slope of the line of least squares, and the sum of the squares that are left."""
+def _slope(points: Sequence[tuple[float, float]]) -> float:
     x, y = (sum(column) / len(points) for column in zip(*points, strict=True))
-    slope = sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
-    return slope, sum((b - y - slope * (a - x)) ** 2 for a, b in points)
+    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)

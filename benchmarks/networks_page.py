@@ -150,7 +150,7 @@ def sentences(rows: Sequence[Result]) -> Iterable[str]:
             f"A solver proves it equal to the {told.options['stand_in']} stand-in at length {told.options['length']} "
             "all the same: there the stand-in is not the circuit."
         )
-    grown = [(name, rate) for name, points in scores.times(rows).items() if (rate := scores.growth(points))]
+    grown = [(name, rate) for name, points in scores.times(rows).items() if (rate := scores.growth(name, points))]
     if grown:
         yield f"Growth of CPU time, fitted: {'; '.join(f'{name}: {rate}' for name, rate in sorted(grown))}."
 

@@ -206,10 +206,11 @@ def test_a_stand_in_that_misses_what_breaks_the_program_is_told() -> None:
     assert length_scores.misled([row for row in BY_LENGTH if row.verdict != "differs"]) is None
 
 
-def test_growth_is_told_by_the_law_that_fits() -> None:
-    assert length_scores.growth([(n, 0.01 * n**2) for n in (8, 16, 32, 64)]) == "N^2.0"
-    assert length_scores.growth([(n, 0.1 * 3**n) for n in (2, 4, 6)]) == "3.00 times per token"
-    assert length_scores.growth([(4, 0.001), (8, 0.002), (16, 1.0), (32, 4.0)]) is None  # two runs are measurable
+def test_growth_is_a_power_for_counting_and_a_factor_elsewhere() -> None:
+    grow = length_scores.growth
+    assert grow("counting", [(n, 0.01 * n**2) for n in (8, 16, 32, 64)]) == "N^2.0"
+    assert grow("plain enumeration", [(n, 0.1 * 3**n) for n in (2, 4, 6)]) == "3.00 times per token"
+    assert grow("counting", [(4, 0.001), (8, 0.002), (16, 1.0), (32, 4.0)]) is None  # two runs are measurable
 
 
 def test_the_page_is_golden(golden: Callable[[str, str], None]) -> None:
