@@ -161,6 +161,9 @@ def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[
     a, reader, ids = Arithmetic(ROUNDOFF[q["semantics"]]), _reader(q["readout"], network), network.tokens.index
     prefix, alphabet, suffix = ([ids(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix"))
     expect(len({*alphabet}) == len(alphabet) and not (every and suffix), "alphabet or suffix cannot be meant")
+    (least, most), around = q["lengths"], len(prefix) + len(suffix)
+    fits = type(least) is type(most) is int and 0 <= least <= most <= network.network.longest - around
+    expect(fits, f"lengths {least} to {most} do not fit the network")
     walk = _sequences(len(alphabet), q["lengths"], q["automaton"])
     while block := list(islice(walk, BLOCK)):
         prompts = [(*prefix, *(alphabet[n] for n in word), *suffix) for word in block]
@@ -232,7 +235,7 @@ def _reader(r: Statement, network: Read) -> Callable[[Row], tuple[str, arb]]:
         divides and named and len({*columns}) == len(columns) > 0, "the read-out names outputs that the folder does not"
     )
     if r["kind"] == "argmax":
-        expect(len(columns) > 1 and len({*names}) == len(names), "an argmax needs different names")
+        expect(len(columns) > 1, "an argmax needs two outputs")
         return lambda row: _argmax([row[n] for n in columns], names)
     if r["kind"] == "set":
         return lambda row: _set([row[n] for n in columns], names)

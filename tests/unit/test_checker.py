@@ -274,6 +274,18 @@ def test_a_tie_is_undecided_not_a_label(tmp_path):
             establish(question(semantics), files)
 
 
+def test_what_float32_loses_is_certified_for_real_numbers_alone(tmp_path):
+    """Two units that cancel in real arithmetic, and swallow everything else in float32."""
+    tensors = dyck_tensors()
+    tensors["blocks.1.mlp1.weight"][:2] = 0
+    tensors["blocks.1.mlp1.bias"][:2] = 2.0**30
+    tensors["blocks.1.mlp2.weight"][:, :2] = [1, -1]
+    files = dyck_files(tensors, scratch=tmp_path)
+    assert establish(question("real"), files)["semantics"] == "real"
+    with pytest.raises(Rejected, match="not decided"):
+        establish(question("float32"), files)
+
+
 def broken(name, tensors):
     """Files of weights that are not what the format says."""
     header, start = (
