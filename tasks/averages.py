@@ -21,7 +21,7 @@ from tasks.ball import Ball, Reals
 from tasks.enclosure import Ids
 from tasks.formats import Loaded
 from tasks.forms import Form
-from tasks.ratios import Keys, Paths, largest_ratio
+from tasks.ratios import ROUNDING, Keys, Paths, largest_ratio
 from tasks.tightness import form_step
 from tasks.transformer import Attention, Pool, Residual, Step, Transformer, walk
 from tasks.trellis import NONE, Ints, Masks, Trellis
@@ -113,6 +113,7 @@ class Averages:
             x = form_step(step, self._u)(x, token)
         return x
 
+    @np.errstate(all="ignore")
     def given(self, trellis: Trellis, length: int, nodes: Ints, axes: Reals, masks: Masks | None = None) -> Form:
         """What attention gives, (boxes, heads * d), at the last row of the sequences of ``nodes`` of level ``length``.
 
@@ -130,11 +131,11 @@ class Averages:
         shape = np.zeros((boxes, heads, d, heads, d))
         for h in range(heads):
             shape[:, h, :, h] = np.swapaxes(axes[:, h] * ((high - low) / 2)[:, h, :, None], 1, 2)
-        skew = np.abs(np.eye(d) - np.einsum("bhkd,bhke->bhde", axes, axes)) + 2.0**-46
+        skew = np.abs(np.eye(d) - np.einsum("bhkd,bhke->bhde", axes, axes)) + d * ROUNDING
         rest = (
             keys.error
             + np.einsum("bhde,he->bhd", skew, keys.largest)
-            + 2.0**-46 * (np.abs(high) + np.abs(low)).max(axis=2)[..., None]
+            + d * ROUNDING * (np.abs(high) + np.abs(low)).max(axis=2)[..., None]
         )
         lost = ~np.isfinite(high - low).all(axis=2)[..., None]
         flat = (boxes, heads * d)
@@ -158,6 +159,12 @@ class Averages:
             )
             x = forms.add(own, x, self._u)
         return self._through(self._parts.after, x, ids)
+
+    def work(self, trellis: Trellis, length: int) -> int:
+        """About how many numbers one node of level ``length`` takes."""
+        heads, d = self._v.center.shape[-2:]
+        widest = max(before.size for before in trellis.before[: length + 1])
+        return int(4 * d * widest + SAMPLES * (length + 1) * heads * (d + 1))
 
     def axes(self, trellis: Trellis, length: int, nodes: Ints, random: np.random.Generator) -> Reals:
         """Orthogonal directions (nodes, heads, d, d), along which what attention gives varies most, then less."""

@@ -17,21 +17,24 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Unknown, Valid, Verdict
 from tasks import enclosure
-from tasks.averages import Averages
+from tasks.averages import Averages, obstacle
 from tasks.ball import Reals
-from tasks.enumerating import MEANING, ROUNDOFF, Semantics, labels_of, read_bounds, usual_semantics
+from tasks.enclosure import chunks
+from tasks.enumerating import MEANING, ROUNDOFF, Semantics, answers_of, check, read_bounds, usual_semantics
 from tasks.examining import LateError, Words
 from tasks.folds import UncountableError
 from tasks.formats import Loaded
 from tasks.forms import SLACK, Form, compressed
-from tasks.readout import UNDECIDED
+from tasks.network import NetworkError
+from tasks.readout import UNDECIDED, Labels
+from tasks.subject import name
 from tasks.trellis import NONE, Ints, Sequences, Trellis, product
 from tasks.walks import trellis
 
@@ -43,6 +46,10 @@ METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
     "it is bounded by dynamic programming"
 )
+
+
+OTHER = -2  # a label of the network that the program never gives, or none
+CHUNK_VALUES = 8_000_000  # numbers per temporary array
 
 
 class _StoppedError(Exception):
@@ -87,11 +94,13 @@ class Covered:
 
 @dataclass
 class CoveringVerifier:
-    """Compares programs with ``loaded`` on every sequence of its bounded ``domain``; needs no ``averages.obstacle``.
+    """Compares programs with ``loaded`` on every sequence of its bounded ``domain``.
 
-    ``seconds`` (wall clock) limits one check; when they are spent, or on an interrupt, the verdict is Unknown, with a
-    claim for the lengths before. ``on_length(length, longest)`` is told of every length that was proved. ``boxes``: how
-    many sets of sequences the last check bounded; ``margin``: the least margin behind a label there.
+    Raises DomainError for an empty domain, NetworkError for one that does not fit the network, and where there is an
+    ``averages.obstacle``. A label counts from a guaranteed margin of ``least`` on. ``seconds`` (wall clock) limits one
+    check; when they are spent, or on an interrupt, the verdict is Unknown, with a claim for the lengths before.
+    ``on_length(length, longest)`` is told of every length that was proved. ``boxes``: how many sets of sequences the
+    last check bounded; ``margin``: the least margin behind a label there.
     """
 
     loaded: Loaded
@@ -99,13 +108,18 @@ class CoveringVerifier:
     semantics: Semantics | None = None
     seconds: float | None = None
     on_length: Callable[[int, int], None] = field(default=lambda length, longest: None, repr=False)
+    least: float = 0.0
     boxes: int = field(default=0, init=False)
     margin: float = field(default=np.inf, init=False)
 
     def __post_init__(self) -> None:
         if not self.domain.size():
             raise DomainError(f"{self.loaded.name}: the domain holds no sequence; a proof over nothing proves nothing")
+        if hindered := obstacle(self.loaded):
+            raise NetworkError(f"{self.loaded.name}: its sequences cannot be gathered ({hindered}); list them instead")
         self.semantics = self.semantics or usual_semantics(self.loaded)
+        check(self.loaded, self.domain, self.semantics)
+        self.loaded = replace(self.loaded, domain=self.domain)  # refuses lengths that the network does not take
         self._averages = Averages(self.loaded, ROUNDOFF[self.semantics], self.domain.lengths[-1])
         self._random = np.random.default_rng(0)
         self._started = 0.0
@@ -127,15 +141,12 @@ class CoveringVerifier:
         """
         self._started, self.boxes, self.margin = time.perf_counter(), 0, np.inf
         equal, broken, stopped, costs = self.domain.min_length - 1, None, "", []
+        graph, began = None, time.process_time()
         try:
             graph = trellis(self.domain, program)
             if where is not None:
                 other = trellis(self.domain, where)
                 graph = product(graph, other, other.names.index(inside))
-        except (UncountableError, DomainError) as error:
-            return Covered(equal, (), None, f"the states of the program cannot be followed: {error}", ())
-        began = time.process_time()
-        try:
             for length in self.domain.lengths:
                 if known is None or length > known:
                     self._compare(graph, length)
@@ -146,18 +157,23 @@ class CoveringVerifier:
             broken = error.broken
         except _StoppedError as error:
             stopped = str(error)
+        except (UncountableError, DomainError) as error:
+            stopped = f"the states of the program cannot be followed: {error}"
         except LateError:
             stopped = f"stopped by the time limit of {self.seconds:g} s at length {equal + 1}"
         except KeyboardInterrupt:
             stopped = f"interrupted at length {equal + 1}"
-        return Covered(equal, self._claims(graph, equal, inside, known), broken, stopped, tuple(costs))
+        claims = () if graph is None else self._claims(graph, equal, inside, known)
+        return Covered(equal, claims, broken, stopped, tuple(costs))
 
-    def label(self, sequence: Words) -> str | None:
-        """The label of one sequence by bounds on it alone; None where it has none."""
+    def label(self, sequence: Words) -> tuple[str, float] | None:
+        """The label of one sequence by bounds on it alone, and its margin; None where it has none."""
         tokens = np.array(self.domain.indices(sequence), np.int8).reshape(1, -1)
         assert self.semantics is not None
-        index = int(labels_of(self.loaded, tokens, self.semantics)[0])
-        return None if index == UNDECIDED else self.loaded.readout.text(index)
+        (label,), (margin,) = answers_of(self.loaded, tokens, self.semantics)
+        if label == UNDECIDED or margin < self.least:
+            return None
+        return name(self.loaded.readout, int(label)), float(margin)
 
     def _claims(self, graph: Trellis, equal: int, inside: str, known: int | None) -> tuple[Claim, ...]:
         """Equality up to the length ``equal``, unless no sequence up to there has a label to be compared with."""
@@ -171,16 +187,12 @@ class CoveringVerifier:
             detail += f" Every sequence has the label {graph.names[min(seen)]!r}."
         assert self.semantics is not None
         before = "" if known is None else f"up to length {known} every sequence by itself; beyond, "
-        method = f"{before}{METHOD}; {self.boxes:,} boxes, margins of at least {self.margin:.3g}"
-        seconds, name = (
-            time.perf_counter() - self._started,
-            f"the network {self.loaded.name}" + (f" wherever the region says {inside!r}, which is" if inside else ""),
-        )
-        return (
-            Claim(
-                Rung.BOUNDED, name, MEANING[self.semantics], self.domain.up_to(equal), method, count, seconds, detail
-            ),
-        )
+        method = f"{before}{METHOD}; {self.boxes:,} boxes, margins there of at least {self.margin:.3g}"
+        network = f"the network {self.loaded.name}"
+        if inside:
+            network += f" wherever the region says {inside!r}, which is"
+        seconds, domain = time.perf_counter() - self._started, self.domain.up_to(equal)
+        return (Claim(Rung.BOUNDED, network, MEANING[self.semantics], domain, method, count, seconds, detail),)
 
     # --- one length ---------------------------------------------------------------------------------------------
 
@@ -190,14 +202,20 @@ class CoveringVerifier:
         if not len(asked):
             return
         self._try(graph, length, asked)
+        work = self._averages.work(graph, length)
         for token in np.unique(level.token[asked]):
-            nodes = asked[level.token[asked] == token]
-            axes = self._averages.axes(graph, length, nodes, self._random)
-            given = compressed(self._averages.given(graph, length, nodes, axes), SYMBOLS)
-            is_right, _, _ = self._read(graph, length, nodes, given)
-            for n in np.flatnonzero(~is_right):
-                every = Sequences.all(graph, length, int(nodes[n]))
-                self._cut(graph, length, every, _rows(given, np.array([n])), axes[n : n + 1])
+            every = asked[level.token[asked] == token]
+            for some in chunks(len(every), work, CHUNK_VALUES):
+                self._bound(graph, length, every[some])
+
+    def _bound(self, graph: Trellis, length: int, nodes: Ints) -> None:
+        """Prove some nodes that end in one token; raises where that does not succeed."""
+        axes = self._averages.axes(graph, length, nodes, self._random)
+        given = compressed(self._averages.given(graph, length, nodes, axes), SYMBOLS)
+        is_right, _, _ = self._read(graph, length, nodes, given)
+        for n in np.flatnonzero(~is_right):
+            every = Sequences.all(graph, length, int(nodes[n]))
+            self._cut(graph, length, every, _rows(given, np.array([n])), axes[n : n + 1])
 
     def _cut(self, graph: Trellis, length: int, every: Sequences, given: Form, axes: Reals) -> None:
         """Prove the sequences of one node by parts; raises where that does not succeed."""
@@ -251,18 +269,27 @@ class CoveringVerifier:
         tokens = graph.tokens(graph.paths(length, nodes, TRIED if length else 1, self._random))
         self._check_time()
         found, _ = self.loaded.labels(tokens.reshape(len(nodes) * tokens.shape[1], length))
-        said = np.array([self.loaded.readout.text(int(label)) for label in found]).reshape(tokens.shape[:2])
-        names = np.array([graph.names[label] for label in graph.levels[length].label[nodes]])
-        for n, k in np.argwhere(said != names[:, None]):
-            self._replay(self.domain.words(tokens[n, k]), str(names[n]))
+        said, labels = self._places(graph, found).reshape(tokens.shape[:2]), graph.levels[length].label[nodes]
+        for n, k in np.argwhere(said != labels[:, None]):
+            self._replay(self.domain.words(tokens[n, k]), graph.names[labels[n]])
 
-    def _replay(self, sequence: Words, got: str) -> None:
+    def _replay(self, sequence: Words, got: str | None) -> None:
         """Compare one sequence by itself."""
-        expected = self.label(sequence)
-        if expected is None:
+        known = self.label(sequence)
+        if known is None:
             raise _StoppedError(f"{' '.join(sequence)!r} has no label (a tie, or a margin below the error bound)")
+        expected, margin = known
         if expected != got:
             raise _BrokenError(Counterexample(sequence, expected, got))
+        self.margin = min(self.margin, margin)
+
+    def _places(self, graph: Trellis, labels: Labels) -> Ints:
+        """Labels of the read-out as those of the trellis; OTHER where it has none like that."""
+        found, index = np.unique(labels, return_inverse=True)
+        texts = [None if label == UNDECIDED else name(self.loaded.readout, int(label)) for label in found]
+        known = {text: n for n, text in enumerate(graph.names) if text is not None}
+        places = [OTHER if text is None else known.get(text, OTHER) for text in texts]
+        return np.array(places, np.int64)[index.ravel()]
 
     def _read(
         self, graph: Trellis, length: int, nodes: Ints, given: Form
@@ -273,9 +300,8 @@ class CoveringVerifier:
         logits = self._averages.logits(given, length, int(level.token[nodes[0]]))
         labels, margins = read_bounds(self.loaded.readout, logits.ball)
         self.boxes += len(labels)
-        names = np.array([self.loaded.readout.text(int(label)) for label in labels])
-        is_decided = labels != UNDECIDED
-        is_right = is_decided & (names == np.array([graph.names[label] for label in level.label[nodes]]))
+        is_decided = (labels != UNDECIDED) & (margins >= self.least)
+        is_right = is_decided & (self._places(graph, labels) == level.label[nodes])
         self.margin = min(self.margin, float(margins[is_right].min(initial=np.inf)))
         return is_right, is_decided & ~is_right, logits
 

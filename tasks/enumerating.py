@@ -127,7 +127,7 @@ def enumerate_domain(
     """
     start = time.perf_counter()
     semantics = semantics or usual_semantics(loaded)
-    _check(loaded, domain, semantics)
+    check(loaded, domain, semantics)
     listed = [domain.sequences(length) for length in domain.lengths]
     shapes = [part.shape if loaded.readout.position == "every" else part.shape[:1] for part in listed]
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
@@ -144,12 +144,13 @@ def enumerate_domain(
     return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
 
 
-def labels_of(loaded: Loaded, sequences: Tokens, semantics: Semantics) -> Labels:
-    """Labels of some sequences of one length; UNDECIDED where the bounds leave one open."""
-    return _answers(loaded, [sequences], ROUNDOFF[semantics])[0][0][0]
+def answers_of(loaded: Loaded, sequences: Tokens, semantics: Semantics) -> tuple[Labels, Reals]:
+    """Labels and guaranteed margins of some sequences of one length; UNDECIDED where the bounds leave one open."""
+    return _answers(loaded, [sequences], ROUNDOFF[semantics])[0][0]
 
 
-def _check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
+def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
+    """Raise NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights."""
     if domain.alphabet != loaded.domain.alphabet:
         raise NetworkError(
             f"{loaded.name}: expected a domain over {', '.join(loaded.domain.alphabet)}, "

@@ -152,7 +152,7 @@ def explain(
         far = farther(
             subject, asked, candidate, found, seconds=left, seed=seed, on_round=on_round, on_length=on_progress
         )
-        clock.done("covering", far.sentence)
+        clock.done("covering", "no program to be followed" if far is None else far.sentence)
     return Explanation(loaded, domain, subject, outcome, found, tuple(clock.steps), notes, far)
 
 

@@ -99,7 +99,9 @@ def farther(
     Where there is none, ``rule`` is followed where its region says that it is right. None where there is neither.
     """
     enumeration, start = subject.enumeration, time.perf_counter()
-    covering = CoveringVerifier(enumeration.loaded, domain, enumeration.semantics, seconds, on_length)
+    covering = CoveringVerifier(
+        enumeration.loaded, domain, enumeration.semantics, seconds, on_length, least=subject.margin
+    )
     known = None if subject.undecided else enumeration.domain.max_length
     if program is None:
         if rule is None or rule.where is None:

@@ -73,17 +73,19 @@ class Paths:
         return value[rows, :, self.nodes], weight[rows, :, self.nodes]
 
 
+@np.errstate(all="ignore")
 def largest_ratio(directions: Reals, keys: Keys, paths: Paths) -> Reals:
     """An upper bound of c.y over all paths, (boxes, directions), maybe infinite; c: (boxes, directions, d).
 
-    ``slack`` is above what float64 may lose: on a term by the product c.v, and on a sum of so many terms.
+    ``slack`` is above what float64 may lose while t is no larger than any value: on a term by the product c.v, and on a
+    sum of so many terms. A larger t is a bound anyway.
     """
     free = np.einsum("bcd,kd->bck", directions, keys.value)
     fixed = np.einsum("bcd,kd->bck", directions, keys.fixed_value)
     size = np.abs(directions).sum(axis=-1) * keys.largest.max()
     slack = (
         ROUNDING
-        * (1.0 + paths.length + directions.shape[-1])
+        * (1.0 + paths.length + len(fixed[0, 0]) + directions.shape[-1])
         * (keys.weight.max(initial=0.0) * paths.length + keys.fixed.sum())
         * 2.0
         * size

@@ -42,10 +42,13 @@ class Level:
 
 @dataclass(frozen=True, eq=False)
 class Trellis:
-    """``levels[n]`` for n = 0 to the longest length; level 0 is one node. ``names`` are the labels' texts."""
+    """``levels[n]`` for n = 0 to the longest length; level 0 is one node.
+
+    ``names`` are the labels' texts; None for that of a program which answers nothing there.
+    """
 
     levels: tuple[Level, ...]
-    names: tuple[str, ...]
+    names: tuple[str | None, ...]
 
     @property
     def longest(self) -> int:
@@ -59,7 +62,7 @@ class Trellis:
 
     @cached_property
     def before(self) -> tuple[Ints, ...]:
-        """Per level (nodes, most): the nodes of the level before that lead to each; its first one fills up."""
+        """Per level (nodes, most): the nodes of the level before that lead to each; its last one fills up."""
         found = [np.zeros((1, 0), np.int64)]
         for level, following in zip(self.levels, self.levels[1:], strict=False):
             start, _ = np.nonzero(level.after != NONE)
@@ -88,7 +91,7 @@ class Trellis:
     def labelled(self, length: int) -> int:
         """How many sequences of ``length`` have a label."""
         return sum(
-            size for size, label in zip(self.sizes[length], self.levels[length].label, strict=True) if label >= 0
+            size for size, label in zip(self.sizes[length], self.levels[length].label, strict=True) if label != NONE
         )
 
     def paths(self, length: int, nodes: Ints, count: int, random: np.random.Generator) -> Ints:
@@ -112,7 +115,7 @@ class Trellis:
         levels: list[Level] = []
         classes = np.zeros(0, np.int64)
         for level in reversed(self.levels):
-            after = np.where(level.after == NONE, NONE, classes[level.after]) if levels else level.after
+            after = np.append(classes, NONE)[level.after]  # NONE stays what it is
             rows = np.column_stack([level.token, level.label, after])
             kept, classes = np.unique(rows, axis=0, return_inverse=True)
             classes = classes.ravel()

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Program
-from cegis.domain import DEAD, Constraint, Domain
+from cegis.domain import DEAD, Constraint, Domain, DomainError
+from dsl.sequences import NO_LABEL
 from tasks.classes import Classes
 from tasks.folds import Folded, Ints
 from tasks.machines import Machine, machine_of
@@ -30,18 +31,25 @@ class Walk(Protocol):
         ...
 
     def labels(self, states: Ints, token: int, length: int) -> Ints:
-        """Label indices (nodes,) of sequences of ``length`` >= 1 that end in ``token``; NONE where none is asked."""
+        """Label indices (nodes,) of sequences of ``length`` >= 1 that end in ``token``.
+
+        NONE where none is asked, NO_LABEL where the program has none.
+        """
         ...
 
 
 def trellis(domain: Domain, program: Program) -> Trellis:
     """The trellis of ``program`` on a bounded ``domain``.
 
-    Raises ``folds.UncountableError`` for a program whose rows are not known, DomainError for too many states.
+    Raises ``folds.UncountableError`` for a program whose rows are not known, DomainError for one over another alphabet
+    and for too many states.
     """
+    signature = program.grammar.sequences
+    if signature.alphabet != domain.alphabet:
+        raise DomainError(f"expected a program over {domain.alphabet}, got one over {signature.alphabet}")
     machine = machine_of(program)
     walk: Walk = _FoldWalk(domain, Folded(program)) if machine is None else _MachineWalk(domain, machine)
-    names = program.grammar.sequences.labels
+    names = (*signature.labels, None)
     first = names.index(program(())) if domain.contains(()) else NONE
     letters, longest = len(domain.alphabet), domain.lengths[-1]
     states, token, label = np.zeros((1, walk.parts), np.int64), np.array([NONE]), np.array([first])
@@ -59,7 +67,8 @@ def trellis(domain: Domain, program: Program) -> Trellis:
         label = np.full(len(rows), NONE)
         if n + 1 >= domain.min_length:
             for t in range(letters):
-                label[token == t] = walk.labels(states[token == t], t, n + 1)
+                given = walk.labels(states[token == t], t, n + 1)
+                label[token == t] = np.where(given == NO_LABEL, len(signature.labels), given)
     levels.append(Level(token, label, np.full((len(token), letters), NONE)))
     return Trellis(tuple(levels), names).minimal()
 
