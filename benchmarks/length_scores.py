@@ -129,4 +129,5 @@ def growth(name: str, points: Sequence[tuple[int, float]]) -> str | None:
 
 def _slope(points: Sequence[tuple[float, float]]) -> float:
     x, y = (sum(column) / len(points) for column in zip(*points, strict=True))
-    return sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+    slope: float = sum((a - x) * (b - y) for a, b in points) / sum((a - x) ** 2 for a, _ in points)
+    return slope
