@@ -2,10 +2,11 @@
 
     the sequences can be listed            ->  enumeration
     one layer attends, without positions   ->  counting: token counts and the last token decide the logits
-    anything else                          ->  enumeration, as far as that goes, and what stands against counting
+    one layer attends, with positions      ->  covering: what it gives is an average along each sequence
+    anything else                          ->  enumeration, as far as that goes, and what stands against the others
 
-``horizon`` and the command line ask here, and nowhere else. The methods themselves are in ``listing`` and ``counting``;
-each is an ``Examiner``, so the loop takes either as its verifier.
+``horizon`` and the command line ask here, and nowhere else. The methods themselves are in ``listing``, ``counting`` and
+``gathering``; each is an ``Examiner``, so the loop takes any of them as its verifier.
 """
 
 from __future__ import annotations
@@ -15,11 +16,12 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cegis import Domain, DomainError
-from tasks import ball
+from tasks import ball, gathering
 from tasks.circuit import Circuit
 from tasks.counting import WHY, CountingVerifier
 from tasks.distillation import MAX_SEQUENCES
 from tasks.examining import Examiner
+from tasks.gathering import GatheringVerifier, gathering_obstacle
 from tasks.listing import ListingVerifier
 from tasks.tally import obstacle
 
@@ -31,6 +33,7 @@ class Way(Enum):
 
     ENUMERATION = "enumeration"
     COUNTING = "counting"
+    COVERING = "covering"
 
 
 @dataclass(frozen=True)
@@ -60,7 +63,9 @@ def choose(circuit: Circuit, length: int, *, most: int = MAX_SEQUENCES) -> Metho
         return Method(Way.ENUMERATION, f"all {_up_to(circuit, length).size():,} sequences can be listed", length)
     if hindered is None:
         return Method(Way.COUNTING, f"{WHY}, and there are too many sequences to list", length)
-    # A method that follows the rows of networks with positions belongs here, before listing as far as that goes.
+    room = _room(circuit, length)
+    if gathering_obstacle(circuit) is None and room > listed:
+        return Method(Way.COVERING, f"{gathering.WHY}, and there are too many sequences to list", min(length, room))
     listed = listable(circuit, length, MAX_SEQUENCES)
     if listed < shortest or not _up_to(circuit, listed).size():
         raise DomainError(
@@ -84,8 +89,14 @@ def examiner(
 
     Raises DomainError when there are none.
     """
-    kind = CountingVerifier if method.way == Way.COUNTING else ListingVerifier
-    return kind(circuit, _up_to(circuit, length), unit_roundoff, seconds, on_length)
+    return EXAMINERS[method.way](circuit, _up_to(circuit, length), unit_roundoff, seconds, on_length)
+
+
+EXAMINERS: dict[Way, type[Examiner]] = {
+    Way.ENUMERATION: ListingVerifier,
+    Way.COUNTING: CountingVerifier,
+    Way.COVERING: GatheringVerifier,
+}
 
 
 def _up_to(circuit: Circuit, length: int) -> Domain:
