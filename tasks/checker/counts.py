@@ -63,7 +63,7 @@ class Tally:
                 for corner in means[n * number + 1 : (n + 1) * number]:
                     hull = [x.union(y) for x, y in zip(hull, corner, strict=True)]
                 given[n] = [x + y for x, y in zip(row, hull, strict=True)]
-        given = [[a.blur(x, e) for x, e in zip(row, off, strict=True)] for row in given]
+        given = [[a.blur(arb(x, e)) for x, e in zip(row, off, strict=True)] for row in given]
         x = a.sums([self.x[last]] * len(boxes), run(branch.after[1:], a, given))
         for branch in rest:
             x = a.sums(x, run(branch.after, a, run(branch.before, a, x)))
@@ -71,11 +71,7 @@ class Tally:
         return result if bigram is None else a.sums(result, [bigram[self.ids[last]]] * len(boxes))
 
     def _heads(self, last: int) -> tuple[list[tuple[arb_mat, arb]], Row, Affine]:
-        """Per head exponentials times mapped values, exponentials last, and that of the sink; how far executions lie
-        from what these give; and the map itself.
-
-        With scores up to factors 1 + e of their exponentials the mean moves by e / (1 - e) times the values' spread.
-        """
+        """What each head does (``_head``), how far from it executions lie, and the map of their values."""
         a, branch = self.a, self.branches[0]
         attention, out = branch.heads, branch.after[0]
         assert isinstance(attention, Heads)
@@ -86,38 +82,49 @@ class Tally:
             for steps in (attention.query, attention.key, attention.value)
         )
         found, errors, sizes = [], [], []
-        for h in range(attention.count):
-            sink = attention.sinks[h] if attention.sinks else None
+        for h, sink in enumerate(attention.sinks or [None] * attention.count):
             scores = a.scores(query[last][h], [row[h] for row in key], attention.scale)
             values = [row[h] for row in value]
-            expect(a.is_real or sink is None or min(s.lower() for s in scores) > sink - 80, "a sink may overflow")
-            every, all_values = (
-                [*scores, *([] if sink is None else [sink])],
-                [*values, *([] if sink is None else [[ZERO] * len(values[0])])],
-            )
-            largest = max(abs(s).upper() for s in every)
-            drift = a.gamma(4) * 2 * largest + a.gamma(16 * (1 + self.keys // 16))
-            moved = ((max(s.rad() for s in scores) + drift).exp() - 1).upper()
-            expect(moved < 0.5, "scores are not known well enough")
-            top = max(s.mid() for s in every)
-            powers = [(s.mid() - top).exp() for s in scores]
-            for column in zip(*all_values, strict=True):
-                mids, size = [v.mid() for v in column], max(abs(v).upper() for v in column)
-                spread, blur = max(mids) - min(mids), max(v.rad() for v in column)
-                rounded = 2 * a.gamma(2 * self.keys + 8) * size + (ZERO if a.is_real else TINY)
-                errors.append(moved / (1 - moved) * (spread + 2 * blur) + blur + rounded)
+            for error, size in self._errors(scores, values, sink):
+                errors.append(error)
                 sizes.append(size)
-            width = len(values[0])
-            weight = arb_mat([row[h * width : (h + 1) * width] for row in out.weight])
-            mapped = arb_mat([[v.mid() for v in row] for row in values]) * weight.transpose()
-            table = [[p * v for v in row] + [p] for p, row in zip(powers, mapped.tolist(), strict=True)]
-            found.append((arb_mat(table), ZERO if sink is None else (sink - top).exp()))
+            weight = [row[h * len(values[0]) : (h + 1) * len(values[0])] for row in out.weight]
+            found.append(_head(scores, values, sink, weight))
         off = []
         for weights, bias in zip(out.weight, out.bias, strict=True):
             size = sum((abs(w) * s for w, s in zip(weights, sizes, strict=True)), abs(bias))
             shift = sum((abs(w) * e for w, e in zip(weights, errors, strict=True)), ZERO)
             off.append(shift + a.gamma(2 + len(weights)) * (size + shift))
         return found, off, out
+
+    def _errors(self, scores: Row, values: list[Row], sink: arb | None) -> Iterator[tuple[arb, arb]]:
+        """Per column of a head's values how far its mean lies from that of the middles; and the column's largest size.
+
+        Exponentials up to factors 1 + e move a mean by e / (1 - e) times the spread of the values.
+        """
+        a, every = self.a, [*scores, *([] if sink is None else [sink])]
+        expect(all(s.is_finite() for s in scores), "scores are not known well enough")
+        safe = a.is_real or sink is None or min(s.lower() for s in scores) > sink - 80
+        expect(safe, "exp(sink - largest other score) may overflow")
+        largest = max(abs(s).upper() for s in every)
+        drift = a.gamma(4) * 2 * largest + a.gamma(16 * (1 + self.keys // 16))
+        moved = ((max(s.rad() for s in scores) + drift).exp() - 1).upper()
+        expect(moved < 0.5, "scores are not known well enough")
+        for column in ([*c, *([] if sink is None else [ZERO])] for c in zip(*values, strict=True)):
+            expect(all(v.is_finite() for v in column), "values are not known well enough")
+            mids, size = [v.mid() for v in column], max(abs(v).upper() for v in column)
+            spread, blur = max(mids) - min(mids), max(v.rad() for v in column)
+            rounded = 2 * a.gamma(2 * self.keys + 8) * size + (ZERO if a.is_real else TINY)
+            yield moved / (1 - moved) * (spread + 2 * blur) + blur + rounded, size
+
+
+def _head(scores: Row, values: list[Row], sink: arb | None, weight: list[Row]) -> tuple[arb_mat, arb]:
+    """Per token its exponential times its mapped value, then its exponential; and the exponential of the sink."""
+    top = max(s.mid() for s in scores)
+    powers = [(s.mid() - top).exp() for s in scores]
+    mapped = arb_mat([[v.mid() for v in row] for row in values]) * arb_mat(weight).transpose()
+    table = [[*(p * v for v in row), p] for p, row in zip(powers, mapped.tolist(), strict=True)]
+    return arb_mat(table), ZERO if sink is None else (sink - top).exp()
 
 
 @dataclass(frozen=True)

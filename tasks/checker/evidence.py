@@ -21,7 +21,7 @@ from typing import Any
 
 from flint import arb, ctx
 
-from tasks.checker.arithmetic import ROUNDOFF, Arithmetic, Row
+from tasks.checker.arithmetic import ROUNDOFF, ZERO, Arithmetic, Row
 from tasks.checker.counts import Tally, compared, painted
 from tasks.checker.files import Rejected, UnreadableError, digest, expect, load
 from tasks.checker.formats import Read, read
@@ -172,7 +172,7 @@ def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[
             for place in range(len(word)) if every else (None,):
                 key = words, place
                 row = rows[-1] if place is None else rows[len(prefix) + place]
-                yield key, *(("", arb(0)) if key in skipped else reader(row))
+                yield key, *(("", ZERO) if key in skipped else reader(row))
 
 
 def _automaton(letters: int, automaton: Statement | None) -> tuple[list[list[int]], list[bool]]:
@@ -234,14 +234,19 @@ def _reader(r: Statement, network: Read) -> Callable[[Row], tuple[str, arb]]:
     expect(
         divides and named and len({*columns}) == len(columns) > 0, "the read-out names outputs that the folder does not"
     )
-    if r["kind"] == "argmax":
-        expect(len(columns) > 1, "an argmax needs two outputs")
-        return lambda row: _argmax([row[n] for n in columns], names)
-    if r["kind"] == "set":
-        return lambda row: _set([row[n] for n in columns], names)
-    expect(r["kind"] == "round" and len(columns) == 1, "unknown read-out")
+    expect(r["kind"] in ("argmax", "set", "round"), "unknown read-out")
+    expect(len(columns) == 1 if r["kind"] == "round" else len(columns) > (r["kind"] == "argmax"), "too few outputs")
     grid = sorted({Fraction(n, d) for d in range(1, r["denominator"] + 1) for n in range(d + 1)})
-    return lambda row: _round(row[columns[0]], grid)
+
+    def reading(row: Row) -> tuple[str, arb]:
+        chosen = [row[n] for n in columns]
+        if not all(x.is_finite() for x in chosen):
+            return "", ZERO  # NaN compares false, and a minimum would pass over it
+        if r["kind"] == "round":
+            return _round(chosen[0], grid)
+        return _argmax(chosen, names) if r["kind"] == "argmax" else _set(chosen, names)
+
+    return reading
 
 
 def _argmax(row: Row, names: list[str]) -> tuple[str, arb]:

@@ -12,13 +12,15 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from flint import arb
 from safetensors.numpy import save
 
 from cegis import Domain
 from cegis.certificate import MANIFEST, Certificate
 from tasks.attesting import attest
-from tasks.checker.evidence import GIVEN, LISTED, PROGRAM, check, establish
+from tasks.checker.evidence import GIVEN, LISTED, PROGRAM, _reader, check, establish
 from tasks.checker.files import Rejected, UnreadableError
+from tasks.checker.formats import Read
 from tasks.checker.programs import function_of
 from tasks.explaining import explain
 from tasks.files import shipped_path
@@ -272,6 +274,19 @@ def test_a_tie_is_undecided_not_a_label(tmp_path):
     for semantics in ("real", "float64", "float32"):
         with pytest.raises(Rejected, match="not decided"):
             establish(question(semantics), files)
+
+
+@pytest.mark.parametrize("unknown", [arb.nan(), arb(1, arb.pos_inf()), arb.pos_inf()])
+@pytest.mark.parametrize("kind", ["argmax", "set", "round"])
+@pytest.mark.parametrize("place", [0, 1, 2])
+def test_a_logit_that_is_not_known_decides_nothing(kind, unknown, place):
+    row = [arb(5), arb(1), arb(-3)]
+    row[place] = unknown
+    names = [] if kind == "round" else ["a", "b", "c"]
+    columns = [place] if kind == "round" else [0, 1, 2]
+    asked = {"kind": kind, "columns": columns, "names": names, "position": "last", "denominator": 1}
+    network = Read(None, "", ("a", "b", "c"), ("a", "b", "c"))
+    assert not _reader(asked, network)(row)[1] > 0
 
 
 def test_what_float32_loses_is_certified_for_real_numbers_alone(tmp_path):
