@@ -210,11 +210,12 @@ class Sequences:
             np.ptp(of_node[here]) if here.sum() > 1 else -1.0 for of_node, here in zip(pull, self.allowed, strict=True)
         ]
         n = int(np.argmax(spread))
-        kind = self.graph.levels[n].token if spread[n] > 0 else np.arange(len(self.allowed[n]))
+        here, kind = self.allowed[n], self.graph.levels[n].token
+        kind = kind if np.ptp(kind[here]) else np.arange(len(here))
         parts = []
-        for value in np.unique(kind[self.allowed[n]]):
+        for value in np.unique(kind[here]):
             allowed = list(self.allowed)
-            allowed[n] = allowed[n] & (kind == value)
+            allowed[n] = here & (kind == value)
             parts.append(Sequences(self.graph, self.node, _closed(self.graph, allowed)))
         return parts
 
