@@ -16,7 +16,7 @@ from tasks.distillation import as_table
 from tasks.examining import Examiner
 from tasks.horizon import horizon
 from tasks.labelling import label_domain
-from tasks.methods import LONGEST, Method, Way, choose, examiner
+from tasks.methods import EXAMINERS, LONGEST, Method, Way, choose, examiner
 
 LISTED = Method(Way.ENUMERATION, "a test asks for it", 9)
 CHOICE = "    return '.add' if '=set()' in tokens else '+='"
@@ -94,7 +94,8 @@ def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
         ),
     )
     for way in Way:
-        if way == Way.ENUMERATION or methods.obstacle(tied) is None:
+        hindered = {Way.COUNTING: methods.obstacle, Way.COVERING: methods.gathering_obstacle}.get(way, lambda _: None)
+        if hindered(tied) is None:
             verdict = examiner(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
             assert isinstance(verdict, Unknown)
             assert "have no label" in verdict.reason
@@ -156,3 +157,40 @@ def test_an_examiner_holds_no_empty_domain(monkeypatch: pytest.MonkeyPatch) -> N
     with pytest.raises(DomainError, match="proves nothing"):
         examiner(replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 2, circuit.domain.constraint)), LISTED, 2)
     assert issubclass(type(examiner(circuit, LISTED, 3)), Examiner)
+
+
+def placed(circuit: Circuit, size: float, longest: int) -> Circuit:
+    """The circuit with small random positions for so many tokens."""
+    network = circuit.network
+    config = replace(network.config, positions=True, block_size=longest)
+    table = size * np.random.default_rng(0).standard_normal((longest, config.d_model))
+    tensors = {**network.tensors, "transformer.wpe.weight": table.astype(np.float32)}
+    return replace(circuit, network=replace(network, config=config, tensors=tensors))
+
+
+def test_one_layer_with_positions_is_covered_as_far_as_positions_go() -> None:
+    found = choose(placed(shipped("quote_closing"), 1e-3, 41), 64)
+    assert (found.way, found.longest) == (Way.COVERING, 40)
+    assert "one layer attends" in found.sentence
+
+
+def test_covering_finds_what_counting_finds() -> None:
+    circuit = shipped("quote_closing")
+    written = program(circuit, OPENER)
+    for reach, is_valid in ((29, True), (31, False)):
+        domain = circuit.domain.up_to(reach)
+        covered = EXAMINERS[Way.COVERING](circuit, domain).check(written)
+        counted = EXAMINERS[Way.COUNTING](circuit, domain).check(written)
+        assert isinstance(covered, Valid) == isinstance(counted, Valid) == is_valid
+        if isinstance(covered, Counterexample) and isinstance(counted, Counterexample):
+            assert len(covered.inputs) == len(counted.inputs) == 30
+
+
+@pytest.mark.parametrize("size", [1e-3, 0.3])
+def test_covering_with_positions_says_what_listing_says(size: float) -> None:
+    circuit = placed(shipped("quote_closing"), size, 17)
+    domain, written = circuit.domain.up_to(8), program(circuit, OPENER)
+    covered = EXAMINERS[Way.COVERING](circuit, domain, FLOAT64).examine(written)
+    listed = EXAMINERS[Way.ENUMERATION](circuit, domain, FLOAT64).examine(written)
+    assert (covered.equal, covered.broken is None) == (listed.equal, listed.broken is None)
+    assert (size > 0.1) == (listed.broken is not None)
