@@ -317,7 +317,8 @@ def _check_alone(certificate: Path, as_json: bool) -> int:
     from tasks.checker.files import Rejected, UnreadableError
 
     try:
-        holds, text = True, str(check(certificate)["claim"])
+        found = check(certificate)
+        holds, text = True, f"{found['claim']} {found['assumption']}".strip()
     except Rejected as error:
         holds, text = False, str(error)
     except UnreadableError as error:

@@ -14,7 +14,8 @@ def main(arguments: list[str]) -> int:
         print("usage: python -m tasks.checker FOLDER", file=sys.stderr)
         return 2
     try:
-        print(f"HOLDS: {check(Path(arguments[0]))['claim']}")
+        found = check(Path(arguments[0]))
+        print(f"HOLDS: {found['claim']}", found["assumption"], sep="\n")
     except Rejected as error:
         print(f"DOES NOT HOLD: {error}")
         return 1

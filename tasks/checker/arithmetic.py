@@ -1,12 +1,10 @@
 """Rows of real numbers in ball arithmetic (``flint.arb``), widened by what rounding may do.
 
-With unit roundoff u = 0 a ball holds the real value. With u = 2**-53 or 2**-24 it also holds what any execution in IEEE
-float64 or float32 gets: sums in any order, with or without fused multiply-add or flushing of subnormals; sqrt, rsqrt,
-exp, erf and tanh within 4 ulp (8u); softmax shifted by its largest score, in one pass or online in blocks of 16 or more
-keys; variances in two passes, by Welford's update, or as mean(x^2) - mean(x)^2. A number that meets k roundings is
-known up to a factor 1 +- gamma(k), gamma(k) = ku / (1 - ku) (Higham 2002, chapter 3). ``TINY`` is for everything
-subnormal; it suffices because numbers stay below ``LIMIT`` (else they become NaN, which decides nothing), eps above
-``LEAST_EPS`` and sums below 2**16 terms.
+With unit roundoff u = 0 a ball holds the real value. With u = 2**-53 or 2**-24 it also holds what any execution that
+meets ``ASSUMPTION`` gets. A number that meets k roundings is known up to a factor 1 +- gamma(k), gamma(k) =
+ku / (1 - ku) (Higham 2002, chapter 3); a function within 4 ulp costs 8u. ``TINY`` is for everything subnormal: it
+suffices because numbers stay below ``LIMIT`` (else they become NaN, which decides nothing), eps above ``LEAST_EPS``
+and sums below 2**16 terms.
 """
 
 from __future__ import annotations
@@ -19,6 +17,12 @@ Row = list[arb]
 
 TINY, LIMIT, LEAST_EPS, ZERO = arb(2) ** -64, arb(2) ** 40, 2.0**-40, arb(0)
 ROUNDOFF = {"real": 0.0, "float64": 2.0**-53, "float32": 2.0**-24}
+ASSUMPTION = (
+    "Executions are IEEE float32 or float64, rounded to nearest (sums in any order, fused multiply-add and flushed "
+    "subnormals allowed; no TF32, half precision or Strassen products); sqrt, rsqrt, exp, erf and tanh within 4 ulp; "
+    "softmax shifted by its largest score, in one pass or online in blocks of 16 or more keys; variances in two "
+    "passes, by Welford's update, or as mean(x^2) - mean(x)^2; no overflow in values that ablation replaces."
+)
 
 
 class Arithmetic:

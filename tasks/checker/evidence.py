@@ -21,7 +21,7 @@ from typing import Any
 
 from flint import arb, ctx
 
-from tasks.checker.arithmetic import ROUNDOFF, ZERO, Arithmetic, Row
+from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, ZERO, Arithmetic, Row
 from tasks.checker.counts import Tally, compared, painted
 from tasks.checker.files import Rejected, UnreadableError, digest, expect, load
 from tasks.checker.formats import Read, read
@@ -80,7 +80,7 @@ def establish(q: Statement, files: dict[str, bytes]) -> Statement:
         **found,
         "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
     }
-    return found | {"claim": _claim(found)}
+    return found | {"claim": _claim(found), "assumption": "" if q["semantics"] == "real" else ASSUMPTION}
 
 
 def _visited(q: Statement, files: dict[str, bytes], network: Read) -> tuple[Statement, arb]:
