@@ -14,11 +14,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Domain, Program
+from tasks.ball import Reals
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.classes import Classes
 from tasks.folds import Folded
 from tasks.labelling import read_out
-from tasks.tally import ROWS, Reals, Tally
+from tasks.tally import ROWS, Tally
 
 Part = list[tuple[list[int], list[int], int]]  # least counts, most counts, index of the label
 Boxes = list[Part]  # per last token

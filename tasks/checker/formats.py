@@ -7,7 +7,7 @@ unknown in it is refused.
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -71,7 +71,9 @@ def affine(weight: list[Row], bias: Row | None = None) -> Affine:
 def linear(t: Tensors, weight: str, bias: str | None, into: int, out: int, *, turned: bool = False) -> Affine:
     """A stored affine map; ``turned``: its weight is stored as (in, out)."""
     table = t.matrix(weight, into, out) if turned else t.matrix(weight, out, into)
-    return affine([list(row) for row in zip(*table, strict=True)] if turned else table, bias and t.take(bias, out))
+    return affine(
+        [list(row) for row in zip(*table, strict=True)] if turned else table, t.take(bias, out) if bias else None
+    )
 
 
 def norm(gain: Row, bias: Row | None, eps: Any, *, centered: bool) -> Step:
@@ -84,7 +86,7 @@ def activation(kind: str) -> Step:
 
 
 def branches(
-    qkvo: list[Step],
+    qkvo: Sequence[Step],
     mlp: Steps,
     count: int,
     d_head: int,

@@ -162,8 +162,8 @@ class _Reader(ast.NodeTransformer):
         """State of its own, stepped as ``text`` says; its first name is the value."""
         names = [f"fold_{len(self.state) + n}{mark}" for n, mark in enumerate(first)]
         self.state |= dict(zip(names, first.values(), strict=True))
-        inner = self._alone([test]) if test is not None else [_expression("token")]
-        inner = ast.unparse(_Put("before", ast.Name(names[-1], ast.Load())).visit(inner[0]))
+        (read,) = self._alone([test or _expression("token")])
+        inner = ast.unparse(_Put("before", ast.Name(names[-1], ast.Load())).visit(read))
         self.steps += ast.parse(text.format(*names, f"({inner})", *names)).body
         return ast.Name(names[0], ast.Load())
 
