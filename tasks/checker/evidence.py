@@ -165,7 +165,8 @@ def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[
     fits = type(least) is type(most) is int and 0 <= least <= most <= network.network.longest - around
     expect(fits, f"lengths {least} to {most} do not fit the network")
     walk = _sequences(len(alphabet), q["lengths"], q["automaton"])
-    while block := list(islice(walk, BLOCK)):
+    size = BLOCK * (20 if network.network.is_blind else 1)
+    while block := list(islice(walk, size)):
         prompts = [(*prefix, *(alphabet[n] for n in word), *suffix) for word in block]
         for word, rows in zip(block, logits(network.network, a, prompts), strict=True):
             words = tuple(q["alphabet"][n] for n in word)

@@ -81,12 +81,16 @@ def norm(gain: Row, bias: Row | None, eps: Any, *, centered: bool) -> Step:
     return lambda a, rows: [a.norm(x, gain, bias or [ZERO] * len(x), eps, centered=centered) for x in rows]
 
 
+def constant(row: Row) -> Step:
+    return lambda a, rows: [row] * len(rows)
+
+
 def activation(kind: str) -> Step:
     return lambda a, rows: [[a.activate(x, kind) for x in row] for row in rows]
 
 
 def branches(
-    qkvo: Sequence[Step],
+    qkvo: Sequence[Affine],
     mlp: Steps,
     count: int,
     d_head: int,
@@ -98,7 +102,9 @@ def branches(
     *qkv, o = qkvo
     query, key, value = ((step, *site(f"attn.{part}")) for step, part in zip(qkv, "qkv", strict=True))
     attention = Heads(query, key, value, count, 1 / arb(d_head).sqrt(), sinks)
-    yield Branch((*norms[0], *site("attn.act_in")), attention, (o, *site("attn.resid_delta")))
+    before, after = (*norms[0], *site("attn.act_in")), (o, *site("attn.resid_delta"))
+    is_used = any(w != 0 for row in o.weight for w in row)
+    yield Branch(before, attention, after) if is_used else Branch((), None, (constant(o.bias), *after[1:]))
     up, act, down = mlp
     inner = (*site("mlp.act_in"), up, act, *site("mlp.post_act"), down)
     yield Branch((*norms[1], *inner, *site("mlp.resid_delta")), None, ())
@@ -131,7 +137,7 @@ def _circuit(said: dict[str, Any], t: Tensors) -> Read:
         k = max(1, int(c["top_k_fraction"] * size)) if is_top else size
         pick = [(n in kept, mean) for n, mean in enumerate(means)]
         if not kept:
-            return (lambda a, rows: [means] * len(rows),)
+            return (constant(means),)
         return (lambda a, rows: [[v if keep else m for v, (keep, m) in zip(a.top_k(x, k), pick, strict=True)]
                                  for x in rows],)  # fmt: skip
 
@@ -158,8 +164,8 @@ def _circuit(said: dict[str, Any], t: Tensors) -> Read:
             lambda s, n=n: site(f"{n}.{s}"),
             norms,
         )
-        constant = Branch((), None, attention.after[-1:])  # where no node of attention's result is kept
-        found += [attention if said["kept"][f"{n}.attn.resid_delta"] else constant, mlp]
+        ablated = Branch((), None, attention.after[-1:])  # where no node of attention's result is kept
+        found += [attention if said["kept"][f"{n}.attn.resid_delta"] else ablated, mlp]
     final = (
         *site("final_resid"),
         *normed("transformer.ln_f"),

@@ -2,7 +2,8 @@
 
     x = token[t] (+ position[n]);  per branch: x += after(attend(before(x)))  or  x += after(x);  logits = final(x)
 
-A row of a causal network depends on the tokens up to it, so a row is a prefix; else it is a place in one prompt.
+A row of a causal network depends on the tokens up to it, so a row is a prefix; else it is a place in one prompt. Where
+nothing attends it is a token at a place.
 """
 
 from __future__ import annotations
@@ -64,6 +65,11 @@ class Network:
     pool: str | None = None
     bigram: list[Row] | None = None
 
+    @property
+    def is_blind(self) -> bool:
+        """Whether no row sees another one, so that a row is a token at a place."""
+        return all(branch.heads is None for branch in self.branches)
+
 
 def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[Row]]:
     """For every prompt the logits at each of its places (after a pool: at one)."""
@@ -75,13 +81,13 @@ def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[
         expect(1 <= len(prompt) <= network.longest, f"prompts of {len(prompt)} tokens do not fit the network")
         here: list[int] = []
         for n, token in enumerate(prompt):
-            key = prompt[: n + 1] if network.causal else (prompt, n)
+            key = (token, n) if network.is_blind else prompt[: n + 1] if network.causal else (prompt, n)
             if key not in index:
                 index[key] = len(cells)
                 cells.append((token, n))
                 seen.append([*here, len(cells) - 1])
             here.append(index[key])
-        if not network.causal:
+        if not network.causal and not network.is_blind:
             for cell in here:
                 seen[cell] = here
         places.append(here)
