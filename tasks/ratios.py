@@ -72,10 +72,20 @@ class Paths:
         rows = np.arange(len(self.nodes))
         return value[rows, :, self.nodes], weight[rows, :, self.nodes]
 
+    def weight(self, keys: Keys) -> Reals:
+        """At least the sum of one head's weights along any path to each box's node, (boxes,)."""
+        total = np.zeros(len(self.nodes))
+        for n in range(1, self.length + 1):
+            here = keys.weight[keys.of_level[n]]
+            total += here.max() if self.masks is None else np.where(self.masks[n], here, 0.0).max(axis=1)
+        return total
+
 
 @np.errstate(all="ignore")
 def largest_ratio(directions: Reals, keys: Keys, paths: Paths) -> Reals:
-    """An upper bound of c.y over all paths, (boxes, directions), maybe infinite; c: (boxes, directions, d).
+    """An upper bound of c.y over all paths, (boxes, directions); c: (boxes, directions, d).
+
+    Where no t is found it is that of the largest value, which is infinite where values are not known.
 
     ``slack`` is above what float64 may lose while t is no larger than any value: on a term by the product c.v, and on a
     sum of so many terms. A larger t is a bound anyway.
@@ -86,18 +96,18 @@ def largest_ratio(directions: Reals, keys: Keys, paths: Paths) -> Reals:
     slack = (
         ROUNDING
         * (1.0 + paths.length + len(fixed[0, 0]) + directions.shape[-1])
-        * (keys.weight.max(initial=0.0) * paths.length + keys.fixed.sum())
+        * (paths.weight(keys) + keys.fixed.sum())[:, None]
         * 2.0
         * size
     )
-    total = keys.fixed.sum()
+    total, ceiling = keys.fixed.sum(), size * (1.0 + ROUNDING)
     bound = -size
     for _ in range(MOST_STEPS):
         terms, base = keys.weight * (free - bound[..., None]), (keys.fixed * (fixed - bound[..., None])).sum(axis=-1)
         value, weight = paths.heaviest(terms, keys.weight, keys.of_level)
         value = value + base
         if (value <= -slack).all():
-            return bound
+            break
         step = (value + 2.0 * slack) / (weight + total)
         bound = np.where(value <= -slack, bound, bound + step)
-    return np.where(value <= -slack, bound, np.inf)
+    return np.where(value <= -slack, np.minimum(bound, ceiling), ceiling)
