@@ -21,7 +21,8 @@ ASSUMPTION = (
     "Executions are IEEE float32 or float64, rounded to nearest (sums in any order, fused multiply-add and flushed "
     "subnormals allowed; no TF32, half precision or Strassen products); sqrt, rsqrt, exp, erf and tanh within 4 ulp; "
     "softmax shifted by its largest score, in one pass or online in blocks of 16 or more keys; variances in two "
-    "passes, by Welford's update, or as mean(x^2) - mean(x)^2; no overflow in values that ablation or zero weights remove."
+    "passes, by Welford's update, or as mean(x^2) - mean(x)^2; no overflow in values that ablation or zero weights "
+    "remove."
 )
 
 
