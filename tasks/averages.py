@@ -186,6 +186,8 @@ class Averages:
 
     def pull(self, trellis: Trellis, length: int, node: int, axes: Reals) -> list[Reals]:
         """How much each node, per level, adds to what attention gives along the first of ``axes`` (heads, d, d)."""
+        if not length:
+            return [np.zeros(1)]
         keys = self._keys(trellis, length, int(trellis.levels[length].token[node]))
         along = np.einsum("hd,khd->hk", axes[:, 0], keys.value)
         mean = (keys.weight * along).sum(axis=1, keepdims=True) / keys.weight.sum(axis=1, keepdims=True)
