@@ -1,0 +1,183 @@
+"""What is said beyond the lengths that are listed: proved, broken, stopped, or limited to a region; never more."""
+
+import numpy as np
+import pytest
+from average_networks import AB, average, lead
+
+from cegis import Counterexample, Program, Unknown, Valid, motifs
+from dsl.motifs import CHOOSE, has, label
+from tasks import explaining
+from tasks.covering import CoveringVerifier
+from tasks.enumerating import enumerate_domain
+from tasks.explaining import explain
+from tasks.explanation import explanation_json, explanation_text, verdict
+from tasks.farther import Farther, FartherVerifier, farther
+from tasks.readout import TokenSet
+from tasks.rules import NAMES, Region, Rule
+from tasks.subject import Subject
+
+MORE_A = "def f(tokens):\n    return 'yes' if tokens.count('a') > tokens.count('b') else 'no'\n"
+NO_B = "def f(tokens):\n    return 'no' if 'b' in tokens else 'yes'\n"
+
+
+def subject_of(loaded, longest=8):
+    return Subject.of(enumerate_domain(loaded, loaded.domain.up_to(longest)), 1e-4)
+
+
+def parsed(text, subject):
+    return Program.parse(text, subject.grammar)
+
+
+def test_a_program_that_holds_everywhere_is_proved_everywhere():
+    loaded = lead(30, wiggle=1e-4)
+    subject = subject_of(loaded)
+    found = farther(subject, loaded.domain, parsed(MORE_A, subject), None, seconds=60)
+    assert (found.is_proved, found.sentence) == (True, "holds up to length 30")
+    assert found.found.claims[0].sequences == 2**31 - 1
+
+
+def test_a_program_that_breaks_is_kept_with_its_horizon_where_no_other_holds_longer():
+    loaded = average((1.0, -20.0, 0.5), 30)
+    subject = subject_of(loaded)
+    program = parsed(NO_B, subject)
+    found = farther(subject, loaded.domain, program, None, seconds=0.4)
+    assert not found.is_proved
+    assert found.found.equal == 20
+    assert found.sentence.startswith("holds up to length 20; breaks at length 21: ")
+    assert found.sentence.endswith("is 'no' to it and 'yes' to the network")
+    assert found.program.size <= program.size
+
+
+def test_a_sequence_that_breaks_goes_back_to_the_search():
+    loaded = average((1.0, -9.0, 0.5), 24)  # up to length 9, one b outweighs every a
+    subject = subject_of(loaded)
+    found = farther(subject, loaded.domain, parsed(NO_B, subject), None, seconds=60)
+    assert found.is_proved
+    for word in (("a",) * 9 + ("b",), ("a",) * 8 + ("b",), ("b", "b") + ("a",) * 19):
+        said = loaded.readout.text(int(loaded.labels(np.array([loaded.domain.indices(word)], np.int8))[0][0]))
+        assert found.program(word) == said
+
+
+def test_a_tie_stops_and_keeps_what_was_proved():
+    loaded = average((1.0, 100.0, -15.0), 20, TokenSet(("x",), (0,)))
+    subject = subject_of(loaded)
+    program = Program(CHOOSE(has(1, "b")(), label(1, "{x}")(), label(0, "{}")()), subject.grammar)
+    found = farther(subject, loaded.domain, program, None, seconds=60)
+    assert not found.is_proved
+    assert found.sentence.startswith("holds up to length 14; 'a a a")
+    assert "has no label" in found.sentence
+    assert [claim.domain.max_length for claim in found.found.claims] == [14]
+
+
+def test_no_time_holds_nowhere():
+    loaded = lead(30)
+    subject = subject_of(loaded)
+    found = farther(subject, loaded.domain, parsed(MORE_A, subject), None, seconds=1e-9)
+    assert (found.is_proved, found.found.claims) == (False, ())
+    assert found.sentence.startswith("holds nowhere; stopped by the time limit")
+
+
+def test_a_rule_is_followed_where_its_region_allows_and_is_no_proof_of_everything():
+    loaded = average((1.0, -20.0, 0.5), 30)
+    subject = subject_of(loaded)
+    where = Program.parse(
+        "def f(tokens):\n    return 'may differ' if 'b' in tokens else 'right'\n", motifs(AB, NAMES, min_length=0)
+    )
+    rule = Rule(parsed(NO_B, subject), (), Region(where, 1))
+    found = farther(subject, loaded.domain, None, rule, seconds=60)
+    assert found.found.equal == 30
+    assert not found.is_proved
+    assert found.sentence == "holds up to length 30 (where the region allows it)"
+    assert farther(subject, loaded.domain, None, Rule(rule.program, (), None), seconds=60) is None
+    assert farther(subject, loaded.domain, None, None, seconds=60) is None
+
+
+def verifier_of(loaded, subject, program):
+    covering = CoveringVerifier(loaded, loaded.domain)
+    return FartherVerifier(subject, covering, 8, (program, covering.examine(program)))
+
+
+def test_the_verifier_asks_what_is_listed_first_and_then_everything_else():
+    loaded = average((1.0, -20.0, 0.5), 24)
+    subject = subject_of(loaded)
+    verifier = verifier_of(loaded, subject, parsed(NO_B, subject))
+    assert verifier.check(parsed(MORE_A, subject)) == Counterexample((), "yes", "no")
+    broken = verifier.check(parsed(NO_B, subject))
+    assert isinstance(broken, Counterexample)
+    assert len(broken.inputs) == 21
+    good = lead(24)
+    listed = subject_of(good)
+    verdict = verifier_of(good, listed, parsed(MORE_A, listed)).check(parsed(MORE_A, listed))
+    assert isinstance(verdict, Valid)
+    assert [claim.domain.max_length for claim in verdict.claims] == [8, 24]
+
+
+def test_a_label_that_first_comes_farther_out_is_no_counterexample_that_the_search_could_use():
+    loaded = average((1.0, 1.0, -10.5), 20)  # "no" up to length 10
+    subject = subject_of(loaded)
+    assert subject.names == ("no",)
+    program = Program(label(0, "no")(), subject.grammar)
+    verdict = verifier_of(loaded, subject, program).check(program)
+    assert isinstance(verdict, Unknown)
+    assert verdict.reason == "the network says 'yes' there, as it never does up to length 8"
+    found = farther(subject, loaded.domain, program, None, seconds=5)
+    assert found.found.equal == 10
+    assert not found.is_proved
+
+
+# --- what is said of it -------------------------------------------------------------------------------------------
+
+
+@pytest.fixture(autouse=True)
+def few(monkeypatch):
+    """List little, so that searching is quick."""
+    monkeypatch.setattr(explaining, "FEW_SEQUENCES", 600)
+
+
+def test_an_explanation_of_everything_says_so():
+    loaded = lead(40, wiggle=1e-4)
+    found = explain(loaded, loaded.domain, seconds=60)
+    assert found.is_proved
+    assert verdict(found).startswith("PROVED (rung bounded): this function equals the network average on all ")
+    assert "sequences of length 0 to 40, in real arithmetic and in float64 and float32" in verdict(found)
+    said = explanation_json(found)
+    assert (said["proved"], said["rung"], said["outcome"]) == (True, "bounded", "found")
+    assert (said["farther"]["horizon"], said["farther"]["lengths"]) == (40, [0, 40])
+    assert said["farther"]["sequences"] == 2**41 - 1
+    assert "proved" in said["program"]
+    assert [cost["length"] for cost in said["farther"]["growth"]] == list(range(41))
+    assert "Cost up to each length:" in explanation_text(found)
+
+
+def test_an_explanation_that_ends_early_says_where_and_is_no_proof():
+    loaded = average((1.0, 100.0, -15.0), 40, TokenSet(("x",), (0,)))
+    found = explain(loaded, loaded.domain, seconds=60)
+    assert not found.is_proved
+    assert verdict(found).startswith("NOT PROVED up to length 40: this function holds up to length 14; ")
+    text = explanation_text(found)
+    assert "PROVED (rung bounded): it equals the network average on all 32,767 sequences of length 0 to 14" in text
+    said = explanation_json(found)
+    assert (said["proved"], said["farther"]["proved"], said["farther"]["horizon"]) == (False, False, 14)
+    assert "length 0 to 14: proved" in said["program"]
+
+
+def test_nothing_to_follow_is_said_and_no_error(monkeypatch):
+    monkeypatch.setattr(explaining, "farther", lambda *arguments, **options: None)
+    loaded = lead(40)
+    found = explain(loaded, loaded.domain, seconds=60)
+    assert found.steps[-1].text == "no program to be followed"
+    assert explanation_json(found)["farther"] is None
+    assert "length 0 to 8" in verdict(found)
+
+
+def test_a_limited_rule_is_never_printed_as_proof_of_the_domain():
+    loaded = average((1.0, -20.0, 0.5), 30)
+    subject = subject_of(loaded)
+    region = Program.parse(
+        "def f(tokens):\n    return 'may differ' if 'b' in tokens else 'right'\n", motifs(AB, NAMES, min_length=0)
+    )
+    covering = CoveringVerifier(loaded, loaded.domain)
+    program = parsed(NO_B, subject)
+    found = Farther(loaded.domain, program, region, covering.examine(program, region, NAMES[0]))
+    assert found.found.claims
+    assert not found.is_proved
