@@ -98,6 +98,8 @@ def show(circuit: str, as_json: bool) -> None:
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of search and solver."
 )
 @click.option("--alphabet", help="Tokens a sequence may hold, separated by spaces.  [default: the folder's own]")
+@click.option("--prefix", help="Tokens before every sequence, such as <bos>.  [default: the folder's own]")
+@click.option("--suffix", help="Tokens behind every sequence.  [default: the folder's own]")
 @click.option("--constraint", help="Regular expression over tokens that every sequence matches.")
 @click.option("--readout", type=click.Choice(["argmax", "set", "round"]), help="How logits become a label.")
 @click.option("--answers", help="Outputs that are read, separated by spaces.")
@@ -201,6 +203,8 @@ def _explain(
     out: Path | None,
     *,
     alphabet: str | None,
+    prefix: str | None,
+    suffix: str | None,
     constraint: str | None,
     readout: str | None,
     answers: str | None,
@@ -225,9 +229,11 @@ def _explain(
     if out is not None:
         check_writable(out)
     question = Question(
-        alphabet=None if alphabet is None else tuple(alphabet.split()),
+        alphabet=_tokens(alphabet),
+        prefix=_tokens(prefix),
+        suffix=_tokens(suffix),
         readout=readout,
-        answers=None if answers is None else tuple(answers.split()),
+        answers=_tokens(answers),
         task=task,
     )
     loaded = load(circuit_folder(circuit), question)
@@ -261,6 +267,10 @@ def write_certificate(certificate: Certificate | str, out: Path) -> None:
     click.echo(
         f"  certificate {saved}: {certificate.statement['claim']}  Check it with: distill check {saved}", err=True
     )
+
+
+def _tokens(text: str | None) -> tuple[str, ...] | None:
+    return None if text is None else tuple(text.split())
 
 
 def _lengths(text: str) -> tuple[int | None, int]:
