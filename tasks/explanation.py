@@ -27,7 +27,7 @@ def explanation_text(result: Explanation) -> str:
         if result.rule.where is not None:
             lines += ["", region_sentence(result), "", _source(result, "region").rstrip()]
     if far is not None and far.where is not None:
-        lines += ["", f"Beyond length {result.domain.max_length}, where the region allows it, the rule {far.sentence}."]
+        lines += ["", f"Beyond length {result.domain.max_length} the rule {far.sentence}."]
         lines += _claimed(far)
     lines += ["", "The steps:"]
     lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
