@@ -174,6 +174,16 @@ def test_an_answer_that_is_no_label_is_kept_apart_from_every_label():
     assert said(graph, (0, 1)) == "1"
 
 
+def test_folds_that_ask_for_the_last_token_are_followed_for_each_that_it_may_be():
+    grammar = motifs(LETTERS, LABELS)
+    pair = ANY_PAIR(SAME_AS_QUERY(), is_token(0, "a")())
+    program, domain = Program(CHOOSE(pair, label(0, "0")(), label(1, "1")()), grammar), Domain(LETTERS, 1, 5)
+    graph = trellis(domain, program)
+    assert {said(graph, word) for word in every_word(domain)} == {None, "0", "1"}
+    for word in every_word(domain):
+        assert said(graph, word) == expected(domain, program, word)
+
+
 def test_what_a_program_keeps_and_never_uses_makes_no_nodes():
     grammar = motifs(LETTERS, LABELS)
     same = CHOOSE(ANY_PAIR(is_token(0, "a")(), SAME_AS_QUERY()), label(1, "1")(), label(1, "1")())

@@ -12,11 +12,13 @@ from tasks import averages, ball, covering
 from tasks.covering import CoveringVerifier
 from tasks.enumerating import enumerate_domain
 from tasks.formats import Loaded, from_callable
+from tasks.forms import compressed
 from tasks.machines import Machine
 from tasks.network import NetworkError
 from tasks.readout import Argmax, Rounded, TokenSet
 from tasks.subject import Subject
 from tasks.transformer import Activation, Affine, Attention, Norm, Residual, Transformer
+from tasks.walks import trellis
 
 
 def numbers(rng, *shape, scale=1.0):
@@ -255,6 +257,40 @@ def test_too_many_boxes_claim_nothing_of_that_length(monkeypatch):
     assert isinstance(verdict, Unknown)
     assert "left some like" in verdict.reason
     assert all(claim.domain.max_length < 5 for claim in verdict.claims)
+
+
+def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
+    parts, right = [], []
+    piece, read = covering._piece, CoveringVerifier._read
+
+    def cut(form, middle, half):
+        parts.append((middle, half))
+        return piece(form, middle, half)
+
+    def reading(*arguments):
+        found = read(*arguments)
+        right.append(found[0])
+        return found
+
+    monkeypatch.setattr(covering, "_piece", cut)
+    monkeypatch.setattr(CoveringVerifier, "_read", reading)
+    rng, several = np.random.default_rng(0), 0
+    for seed in (1, 5, 14, 18, 21):
+        loaded = random_network(seed)
+        verifier, graph = CoveringVerifier(loaded, loaded.domain), trellis(loaded.domain, tree(labelled(loaded)))
+        for node in range(len(graph.levels[5].token)):
+            nodes = np.array([node])
+            axes = verifier._averages.axes(graph, 5, nodes, rng)
+            given = compressed(verifier._averages.given(graph, 5, nodes, axes), covering.SYMBOLS)
+            parts.clear()
+            right.clear()
+            if verifier._is_right(graph, 5, node, given, 3_000):
+                middle = np.concatenate([m[r] for (m, _), r in zip(parts, right, strict=True)])
+                half = np.concatenate([h[r] for (_, h), r in zip(parts, right, strict=True)])
+                points = rng.uniform(-1, 1, (100, 1, middle.shape[1]))
+                assert (np.abs(points - middle) <= half).all(axis=2).any(axis=1).all()
+                several += len(middle) > 1
+    assert several > 0
 
 
 def test_bounds_that_decide_nothing_leave_every_sequence_to_itself(monkeypatch):

@@ -8,7 +8,7 @@ from cegis import Counterexample, Program, Unknown, Valid, motifs
 from dsl.motifs import CHOOSE, has, label
 from tasks import explaining
 from tasks import farther as farther_module
-from tasks.covering import CoveringVerifier
+from tasks.covering import Covered, CoveringVerifier
 from tasks.enumerating import enumerate_domain
 from tasks.explaining import explain
 from tasks.explanation import explanation_json, explanation_text, verdict
@@ -132,6 +132,21 @@ def test_a_label_that_first_comes_farther_out_is_no_counterexample_that_the_sear
     found = farther(subject, loaded.domain, program, None, seconds=5)
     assert found.found.equal == 10
     assert not found.is_proved
+
+
+def test_the_program_that_held_longest_is_kept():
+    loaded = average((1.0, -20.0, 0.5), 24)
+    subject = subject_of(loaded)
+    longer = (parsed(MORE_A, subject), Covered(22, (), None, "stopped", ()))
+    verifier = FartherVerifier(subject, CoveringVerifier(loaded, loaded.domain), 8, longer)
+    assert isinstance(verifier.check(parsed(NO_B, subject)), Counterexample)
+    assert verifier.best == longer
+
+
+def test_a_proof_over_nothing_is_none():
+    loaded = lead(9)
+    nothing = Covered(9, (), None, "", ())
+    assert not Farther(loaded.domain, parsed(MORE_A, subject_of(loaded)), None, nothing).is_proved
 
 
 # --- what is said of it -------------------------------------------------------------------------------------------
