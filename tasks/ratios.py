@@ -110,4 +110,5 @@ def largest_ratio(directions: Reals, keys: Keys, paths: Paths) -> Reals:
             break
         step = (value + 2.0 * slack) / (weight + total)
         bound = np.where(value <= -slack, bound, bound + step)
-    return np.where(value <= -slack, np.minimum(bound, ceiling), ceiling)
+    found: Reals = np.where(value <= -slack, np.minimum(bound, ceiling), ceiling)
+    return found

@@ -254,8 +254,10 @@ def test_the_largest_quotient_is_that_of_the_worst_sequence(derive, seed):
         for h in range(attention.heads):
             exact = (attended.reshape(len(words), attention.heads, d)[:, h] @ directions[0].T).max(axis=0)
             found = largest_ratio(directions, keys.head(h), Paths(graph, LONGEST, np.array([node]), None))[0]
-            assert (exact <= found + 1e-12).all()
-            assert (found <= exact + 1e-5).all()
+            rounding = np.abs(directions[0]) @ keys.error[h]
+            assert (exact <= found + rounding).all()
+            if keys.weight[h].min() > 1e-3:  # no key towers over the others
+                assert (found <= exact + rounding + 1e-6).all()
 
 
 def test_random_networks_are_bounded_well_enough_to_be_of_use(derive):
