@@ -3,7 +3,8 @@
     certificate.json      statement and checksums (cegis.certificate)
     program.py            the printed function, without docstring
     listed.json           every input where the two differ, with both answers, and every input without a label;
-    boxes.json            or, for a claim by counting, boxes of token counts with their labels (``count_boxes``)
+    boxes.json            or, for a claim by counting, boxes of token counts with their labels (``count_boxes``);
+    axes.json             or, for one by ``covering``, directions in which attention is bounded
     network/              the network's files, byte for byte
 
 The statement is what the checker itself establishes from these files, in the strongest arithmetic in which it can, so a
@@ -13,6 +14,7 @@ certificate that is written has been checked once. Formats whose files the check
 from __future__ import annotations
 
 import json
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -20,9 +22,11 @@ import numpy as np
 
 from cegis import Differs, Domain, Found, Program
 from cegis.certificate import Certificate
-from tasks.checker.evidence import BOXES, LISTED, NETWORK, PROGRAM, establish
+from tasks.checker.arithmetic import Arithmetic
+from tasks.checker.attending import Attending
+from tasks.checker.evidence import AXES, BOXES, LISTED, NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
-from tasks.checker.formats import FILES
+from tasks.checker.formats import FILES, read
 from tasks.checker.programs import function_of
 from tasks.circuit import Circuit
 from tasks.enumerating import ROUNDOFF
@@ -34,6 +38,7 @@ from tasks.readout import Argmax, Readout, Rounded, TokenSet
 from tasks.tally import obstacle
 from tasks.transformer import Transformer
 
+GRID, SECONDS = 2**16, 60.0  # of directions; for the check of a claim by covering, per arithmetic
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
 
 
@@ -51,21 +56,15 @@ def attest_counts(
         return f"certificates are for what counting proves: {against}"
     loaded = from_circuit(circuit)
     stored = {name: (folder / name).read_bytes() for name in FILES["circuit"][0]}
-    reason = ""
-    for weaker in WEAKER[semantics]:
-        evidence = boxes(lengthened(circuit, domain), program, domain, ROUNDOFF[weaker])
-        if isinstance(evidence, str):
-            reason = evidence
-            continue
-        files = {PROGRAM: program.source("program").encode(), BOXES: _json(evidence)}
-        files |= {NETWORK + name: content for name, content in stored.items()}
-        try:
-            return Certificate(establish(_question("counts", loaded, domain, weaker), files), files)
-        except Rejected as error:
-            reason = str(error)
-        except UnreadableError as error:
-            return f"the checker does not follow: {error}"
-    return f"the checker does not confirm it: {reason}"
+
+    def evidence(weaker: str) -> dict[str, bytes]:
+        found = boxes(lengthened(circuit, domain), program, domain, ROUNDOFF[weaker])
+        if isinstance(found, str):
+            raise Rejected(found)
+        return {BOXES: _json(found)}
+
+    files = {PROGRAM: program.source("program").encode(), **_network_files(stored)}
+    return _strongest("counts", loaded, domain, semantics, files, evidence)
 
 
 def attest(result: Explanation, folder: Path) -> Certificate | str:
@@ -79,18 +78,52 @@ def attest(result: Explanation, folder: Path) -> Certificate | str:
         return f"no certificate is known for the format {loaded.format}"
     must, may = FILES[loaded.format]
     stored = {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
-    text = result.program.source("program")
+    text, far, domain = result.program.source("program"), result.farther, result.domain
+    files = {PROGRAM: text.encode(), **_network_files(stored)}
+    strongest = subject.enumeration.semantics
+    if far is None or far.where is not None or not far.found.claims or far.found.equal <= domain.lengths[-1]:
+        return _strongest("network", loaded, domain, strongest, files, lambda _: {LISTED: _listed(result, text)})
+    all_of_it = far.domain.up_to(far.found.equal)
+    made = _strongest("paths", loaded, all_of_it, strongest, files, lambda _: {AXES: _axes(loaded, all_of_it, stored)})
+    if isinstance(made, Certificate):
+        return made
+    return f"{made}; ask for lengths up to {domain.max_length} for one that lists every sequence"
+
+
+def _network_files(stored: dict[str, bytes]) -> dict[str, bytes]:
+    return {NETWORK + name: content for name, content in stored.items()}
+
+
+def _strongest(
+    kind: str,
+    loaded: Loaded,
+    domain: Domain,
+    semantics: str,
+    files: dict[str, bytes],
+    evidence: Callable[[str], dict[str, bytes]],
+) -> Certificate | str:
+    """The certificate in the strongest arithmetic, from ``semantics`` on, that the checker confirms; or why not."""
     reason = ""
-    for semantics in WEAKER[subject.enumeration.semantics]:
+    for weaker in WEAKER[semantics]:
         try:
-            files = {PROGRAM: text.encode(), LISTED: _listed(result, text)}
-            files |= {NETWORK + name: content for name, content in stored.items()}
-            return Certificate(establish(_question("network", loaded, result.domain, semantics), files), files)
+            every = files | evidence(weaker)
+            return Certificate(establish(_question(kind, loaded, domain, weaker), every, SECONDS), every)
         except Rejected as error:
             reason = str(error)
         except UnreadableError as error:
             return f"the checker does not follow: {error}"
     return f"the checker does not confirm it: {reason}"
+
+
+def _axes(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> bytes:
+    """Per head, directions in which the values of all keys differ most, then less: orthogonal ones, on a grid."""
+    network, first = read(loaded.format, stored, "real"), len(loaded.prefix)
+    letters = [network.tokens.index(token) for token in domain.alphabet]
+    cells = [(token, first + n) for n in range(domain.lengths[-1]) for token in letters]
+    rows = Attending(network.network, Arithmetic(ROUNDOFF["real"]), cells).value
+    values = np.array([[[float(v) for v in head] for head in row] for row in rows]).swapaxes(0, 1)
+    values -= values.mean(axis=1, keepdims=True)
+    return _json(np.rint(GRID * np.linalg.svd(values.swapaxes(1, 2) @ values)[2]).astype(int).tolist())
 
 
 def _question(kind: str, loaded: Loaded, domain: Domain, semantics: str) -> dict[str, Any]:

@@ -23,11 +23,11 @@ from typing import Any
 
 from flint import arb, arb_mat
 
-from tasks.checker.arithmetic import TINY, ZERO, Arithmetic, Row
+from tasks.checker.arithmetic import ZERO, Arithmetic, Row
+from tasks.checker.attending import Attending, spreads
 from tasks.checker.files import Rejected, expect
 from tasks.checker.formats import Read
 from tasks.checker.machines import Machine, State
-from tasks.checker.network import Affine, Heads, cut, run
 
 MOST_CELLS, BLOCK, GAP = 200_000_000, 500, 255
 Box = tuple[list[int], list[int], int]  # least and most of every count, and the index of a label
@@ -37,24 +37,17 @@ class Tally:
     """Logits from counts: ``letters`` are token ids whose counts vary, ``prefix`` those that occur once each."""
 
     def __init__(self, network: Read, a: Arithmetic, letters: list[int], prefix: list[int], longest: int) -> None:
-        self.network, self.a, self.letters = network.network, a, len(letters)
-        parts = self.network.branches
-        live = [n for n, branch in enumerate(parts) if branch.heads is not None]
-        plain = self.network.causal and self.network.positions is None and self.network.pool is None
-        expect(plain and len(live) == 1, "counts decide nothing: the network has positions, or attends more than once")
-        self.ids, self.keys, self.branches = [*letters, *prefix], longest + len(prefix) + 1, parts[live[0] :]
-        self.x = [self.network.tokens[n] for n in self.ids]
-        for branch in parts[: live[0]]:
-            self.x = a.sums(self.x, run(branch.after, a, run(branch.before, a, self.x)))
+        expect(network.network.positions is None, "counts decide nothing: the network has positions")
+        self.letters, self.keys, self.cells = len(letters), longest + len(prefix) + 1, [*range(len(letters + prefix))]
+        self.rows = Attending(network.network, a, [(token, 0) for token in (*letters, *prefix)])
 
     def logits(self, last: int, boxes: list[Box]) -> list[Row]:
         """Bounds of the logits over every box, for sequences whose last token is letter ``last``."""
-        a, (branch, *rest) = self.a, self.branches
-        heads, off, out = self._heads(last)
-        once = [1] * (len(self.ids) - self.letters)
+        heads, off = self._heads(last)
+        once = [1] * (len(self.cells) - self.letters)
         corners = [[*corner, *once] for low, high, _ in boxes for corner in product(*zip(low, high, strict=True))]
         number, counts = 2**self.letters, arb_mat(corners)
-        given = [[ZERO + b for b in out.bias] for _ in boxes]
+        given = [self.rows.out.bias for _ in boxes]
         for values, sink in heads:
             rows = (counts * values).tolist()
             means = [[v / (total + sink) for v in row] for *row, total in rows]
@@ -63,59 +56,18 @@ class Tally:
                 for corner in means[n * number + 1 : (n + 1) * number]:
                     hull = [x.union(y) for x, y in zip(hull, corner, strict=True)]
                 given[n] = [x + y for x, y in zip(row, hull, strict=True)]
-        given = [[a.blur(arb(x, e)) for x, e in zip(row, off, strict=True)] for row in given]
-        x = a.sums([self.x[last]] * len(boxes), run(branch.after[1:], a, given))
-        for branch in rest:
-            x = a.sums(x, run(branch.after, a, run(branch.before, a, x)))
-        result, bigram = run(self.network.final, a, x), self.network.bigram
-        return result if bigram is None else a.sums(result, [bigram[self.ids[last]]] * len(boxes))
+        return self.rows.logits(last, given, off)
 
-    def _heads(self, last: int) -> tuple[list[tuple[arb_mat, arb]], Row, Affine]:
-        """What each head does (``_head``), how far from it executions lie, and the map of their values."""
-        a, branch = self.a, self.branches[0]
-        attention, out = branch.heads, branch.after[0]
-        assert isinstance(attention, Heads)
-        assert isinstance(out, Affine)
-        y = run(branch.before, a, self.x)
-        query, key, value = (
-            [cut(row, attention.count) for row in run(steps, a, y)]
-            for steps in (attention.query, attention.key, attention.value)
-        )
-        found, errors, sizes = [], [], []
-        for h, sink in enumerate(attention.sinks or [None] * attention.count):
-            scores = a.scores(query[last][h], [row[h] for row in key], attention.scale)
-            values = [row[h] for row in value]
-            for error, size in self._errors(scores, values, sink):
-                errors.append(error)
-                sizes.append(size)
-            weight = [row[h * len(values[0]) : (h + 1) * len(values[0])] for row in out.weight]
+    def _heads(self, last: int) -> tuple[list[tuple[arb_mat, arb]], Row]:
+        """What each head does (``_head``), and how far from it executions lie."""
+        rows, found = self.rows, []
+        every: list[tuple[arb, arb]] = []
+        for h, sink in enumerate(rows.sinks):
+            scores, values = rows.scores(last, self.cells, h), [row[h] for row in rows.value]
+            every += spreads(rows.a, self.keys, scores, values, sink)
+            weight = [row[h * len(values[0]) : (h + 1) * len(values[0])] for row in rows.out.weight]
             found.append(_head(scores, values, sink, weight))
-        off = []
-        for weights, bias in zip(out.weight, out.bias, strict=True):
-            size = sum((abs(w) * s for w, s in zip(weights, sizes, strict=True)), abs(bias))
-            shift = sum((abs(w) * e for w, e in zip(weights, errors, strict=True)), ZERO)
-            off.append(shift + a.gamma(2 + len(weights)) * (size + shift))
-        return found, off, out
-
-    def _errors(self, scores: Row, values: list[Row], sink: arb | None) -> Iterator[tuple[arb, arb]]:
-        """Per column of a head's values how far its mean lies from that of the middles; and the column's largest size.
-
-        Exponentials up to factors 1 + e move a mean by e / (1 - e) times the spread of the values.
-        """
-        a, every = self.a, [*scores, *([] if sink is None else [sink])]
-        expect(all(s.is_finite() for s in scores), "scores are not known well enough")
-        safe = a.is_real or sink is None or min(s.lower() for s in scores) > sink - 80
-        expect(safe, "exp(sink - largest other score) may overflow")
-        largest = max(abs(s).upper() for s in every)
-        drift = a.gamma(4) * 2 * largest + a.gamma(16 * (1 + self.keys // 16))
-        moved = ((max(s.rad() for s in scores) + drift).exp() - 1).upper()
-        expect(moved < 0.5, "scores are not known well enough")
-        for column in ([*c, *([] if sink is None else [ZERO])] for c in zip(*values, strict=True)):
-            expect(all(v.is_finite() for v in column), "values are not known well enough")
-            mids, size = [v.mid() for v in column], max(abs(v).upper() for v in column)
-            spread, blur = max(mids) - min(mids), max(v.rad() for v in column)
-            rounded = 2 * a.gamma(2 * self.keys + 8) * size + (ZERO if a.is_real else TINY)
-            yield moved / (1 - moved) * (spread + 2 * blur) + blur + rounded, size
+        return found, rows.off(every)
 
 
 def _head(scores: Row, values: list[Row], sink: arb | None, weight: list[Row]) -> tuple[arb_mat, arb]:

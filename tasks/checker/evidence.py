@@ -16,7 +16,9 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from fractions import Fraction
 from itertools import islice, pairwise
+from math import inf
 from pathlib import Path
+from time import monotonic
 from typing import Any
 
 from flint import arb, ctx
@@ -27,9 +29,11 @@ from tasks.checker.files import Rejected, UnreadableError, digest, expect, load
 from tasks.checker.formats import Read, read
 from tasks.checker.machines import machine_of
 from tasks.checker.network import logits
+from tasks.checker.paths import Averages, graph
 from tasks.checker.programs import function_of
 
-PROGRAM, LISTED, BOXES, NETWORK = "program.py", "listed.json", "boxes.json", "network/"
+PROGRAM, LISTED, BOXES, AXES, NETWORK = "program.py", "listed.json", "boxes.json", "axes.json", "network/"
+KINDS = {"network": LISTED, "counts": BOXES, "paths": AXES}
 GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics")
 BITS, BLOCK = 80, 1000  # of precision; prompts computed together
 MEANING = {
@@ -63,15 +67,21 @@ def same(one: Statement, other: Statement, name: str) -> bool:
     return name in one and name in other and json.dumps(one[name]) == json.dumps(other[name])
 
 
-def establish(q: Statement, files: dict[str, bytes]) -> Statement:
-    """The statement that ``files`` support for the question ``q`` (its entries GIVEN); Rejected where they do not."""
+def establish(q: Statement, files: dict[str, bytes], seconds: float = inf) -> Statement:
+    """The statement that ``files`` support for the question ``q`` (its entries GIVEN); Rejected where they do not.
+
+    After ``seconds`` of following paths they do not either.
+    """
     with ctx.workprec(BITS):
         stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
         others = {name for name in files if not name.startswith(NETWORK)}
-        listed = {"network": LISTED, "counts": BOXES}.get(q["kind"])
+        listed = KINDS.get(q["kind"])
         expect(listed and others == {PROGRAM, listed}, "unknown kind, or files that have no part in it")
         network = read(q["format"], stored, q["semantics"])
-        found, margin = (_visited if listed == LISTED else _counted)(q, files, network)
+        if listed == AXES:
+            found, margin = _followed(q, files, network, monotonic() + seconds)
+        else:
+            found, margin = (_visited if listed == LISTED else _counted)(q, files, network)
     if not margin > 0:
         raise Rejected("no margin is positive")
     found = {name: q[name] for name in GIVEN} | {
@@ -119,23 +129,67 @@ def _counted(q: Statement, files: dict[str, bytes], network: Read) -> tuple[Stat
     letters, (least, most), text = q["alphabet"], q["lengths"], files[PROGRAM].decode()
     expect(q["readout"]["kind"] == "argmax" and q["readout"]["position"] == "last" and not q["suffix"], "the read-out")
     expect(type(least) is type(most) is int and 1 <= least <= most, "expected lengths from 1")
-    prefix, alphabet = ([network.tokens.index(token) for token in q[part]] for part in ("prefix", "alphabet"))
-    expect(len({*alphabet}) == len(alphabet), "a letter occurs twice")
+    prefix, alphabet, _ = _ids(q, network)
     function_of(text, ["tokens"])
     tally = Tally(network, Arithmetic(ROUNDOFF[q["semantics"]]), alphabet, prefix, most)
     reader, names = _reader(q["readout"], network), q["readout"]["names"]
     canvases, margin, boxes = painted(tally, reader, names, files[BOXES])
     table, accepting = _automaton(len(letters), q["automaton"])
     labels, classes = compared(machine_of(text, letters), canvases, letters, names, (least, most), table, accepting)
-    ways, sequences = [1] + [0] * (len(table) - 1), 0  # to be in each state
-    for length in range(1, most + 1):
+    sequences = _size(table, accepting, least, most)
+    found = {"sequences": sequences, "inputs": sequences, "labels": labels, "exceptions": 0, "undecided": 0}
+    return found | {"classes": classes, "boxes": boxes}, margin
+
+
+def _followed(q: Statement, files: dict[str, bytes], network: Read, deadline: float) -> tuple[Statement, arb]:
+    """Program and network compared on all sequences of one length, last token and states at once."""
+    letters, (least, most), text = q["alphabet"], q["lengths"], files[PROGRAM].decode()
+    ids, a, reader = _ids(q, network), Arithmetic(ROUNDOFF[q["semantics"]]), _reader(q["readout"], network)
+    around = len(q["prefix"]) + len(q["suffix"])
+    fits = type(least) is type(most) is int and 0 <= least <= most <= network.network.longest - around
+    expect(fits and most and q["readout"]["position"] == "last", "lengths or read-out do not fit the network")
+    function, machine = function_of(text, ["tokens"]), machine_of(text, letters)
+    table, accepting = _automaton(len(letters), q["automaton"])
+    averages = Averages(network, a, ids, most, json.loads(files[AXES]), deadline)
+    counts: Counter[str] = Counter()
+    margin, classes = arb("inf"), 0
+    if least == 0 and accepting[0]:
+        label, margin = reader(logits(network.network, a, [(*ids[0], *ids[2])])[0][-1])
+        if not margin > 0 or label != _answer(function, ((), None)):
+            raise Rejected("the empty sequence is not decided, or the program says something else")
+        counts[label] += 1
+    for last in range(len(letters)):
+        levels = graph(machine, letters, (max(least, 1), most), table, accepting, last)
+        for length, level in enumerate(levels):
+            for n, node in enumerate(level):
+                if node.answer is not None:
+                    margin = min(margin, averages.decide(levels[: length + 1], n, reader))
+                    counts[node.answer] += node.size
+                    classes += 1
+    sequences = _size(table, accepting, least, most)
+    if not counts or counts.total() != sequences:
+        raise Rejected("the domain holds no sequence, or one that was not followed")
+    labels = dict(sorted(counts.items()))
+    found = {"sequences": sequences, "inputs": sequences, "labels": labels, "exceptions": 0, "undecided": 0}
+    return found | {"classes": classes}, margin
+
+
+def _ids(q: Statement, network: Read) -> list[list[int]]:
+    """Token ids of prefix, alphabet and suffix."""
+    expect(len({*q["alphabet"]}) == len(q["alphabet"]), "a letter occurs twice")
+    return [[network.tokens.index(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix")]
+
+
+def _size(table: list[list[int]], accepting: list[bool], least: int, most: int) -> int:
+    """How many sequences a domain holds."""
+    ways, found = [1] + [0] * (len(table) - 1), 0  # to be in each state
+    for length in range(most + 1):
+        found += sum(w for w, ends in zip(ways, accepting, strict=True) if ends) if length >= least else 0
         before, ways = ways, [0] * len(table)
         for state, row in enumerate(table):
             for target in row:
                 ways[target] += before[state] if target >= 0 else 0
-        sequences += sum(w for w, ends in zip(ways, accepting, strict=True) if ends) if length >= least else 0
-    found = {"sequences": sequences, "inputs": sequences, "labels": labels, "exceptions": 0, "undecided": 0}
-    return found | {"classes": classes, "boxes": boxes}, margin
+    return found
 
 
 def _claim(found: Statement) -> str:
@@ -158,9 +212,9 @@ def _number(n: int) -> str:
 
 def _labels(q: Statement, network: Read, every: bool, skipped: Any) -> Iterator[tuple[Input, str, arb]]:
     """Every input of the domain with its label and a lower bound of its margin."""
-    a, reader, ids = Arithmetic(ROUNDOFF[q["semantics"]]), _reader(q["readout"], network), network.tokens.index
-    prefix, alphabet, suffix = ([ids(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix"))
-    expect(len({*alphabet}) == len(alphabet) and not (every and suffix), "alphabet or suffix cannot be meant")
+    a, reader = Arithmetic(ROUNDOFF[q["semantics"]]), _reader(q["readout"], network)
+    prefix, alphabet, suffix = _ids(q, network)
+    expect(not (every and suffix), "a suffix cannot be meant")
     (least, most), around = q["lengths"], len(prefix) + len(suffix)
     fits = type(least) is type(most) is int and 0 <= least <= most <= network.network.longest - around
     expect(fits, f"lengths {least} to {most} do not fit the network")

@@ -23,12 +23,16 @@ State = tuple[Any, ...]
 
 @dataclass(frozen=True)
 class Machine:
-    """``step(state, token, last)`` and ``answer(*counts, last, *state)``; ``asks_last``: steps depend on ``last``."""
+    """``step(state, token, last)`` and ``answer(*counts, last, *state)``; ``asks_last``: steps depend on ``last``.
+
+    ``counted``: letters whose counts matter; of the others, only their sum may.
+    """
 
     start: State
     step: Callable[[State, str, str], State]
     answer: Callable[..., Any]
     asks_last: bool
+    counted: frozenset[int]
 
 
 def machine_of(text: str, alphabet: list[str]) -> Machine:
@@ -65,16 +69,18 @@ def machine_of(text: str, alphabet: list[str]) -> Machine:
         return known[key]
 
     asks = any(getattr(node, "id", "") == "last" for part in reader.steps for node in ast.walk(part))
-    return Machine(start, stepped, answer, asks)
+    return Machine(start, stepped, answer, asks, frozenset(reader.counted))
 
 
 @dataclass
 class _Reader(ast.NodeTransformer):
-    """Replaces what reads the tokens. ``state``: names and first values; ``steps``: what each token does to them."""
+    """Replaces what reads the tokens. ``state``: names and first values; ``steps``: what each token does to them;
+    ``counted``: letters whose counts are read."""
 
     alphabet: list[str]
     state: dict[str, Any] = field(default_factory=dict)
     steps: list[ast.stmt] = field(default_factory=list)
+    counted: set[int] = field(default_factory=set)
 
     def loop(self, loop: ast.For, before: list[ast.stmt]) -> list[ast.stmt]:
         """``for token in tokens`` becomes state; returns the statements before it without those that begin it."""
@@ -127,6 +133,7 @@ class _Reader(ast.NodeTransformer):
                 tests = [
                     ast.unparse(_Put("token", ast.Constant(token)).visit(deepcopy(inner))) for token in self.alphabet
                 ]
+                self.counted.update(range(len(tests)))
                 return _expression(" + ".join(f"n_{n} * ({text})" for n, text in enumerate(tests)))
         return self._place(node) or self.generic_visit(node)
 
@@ -171,7 +178,10 @@ class _Reader(ast.NodeTransformer):
         return "(" + " + ".join(f"n_{n}" for n in range(len(self.alphabet))) + ")"
 
     def _count(self, token: Any) -> str:
-        return f"n_{self.alphabet.index(token)}" if token in self.alphabet else "0"
+        if token not in self.alphabet:
+            return "0"
+        self.counted.add(self.alphabet.index(token))
+        return f"n_{self.alphabet.index(token)}"
 
 
 @dataclass
