@@ -24,7 +24,7 @@ from tasks.forms import Form
 from tasks.ratios import ROUNDING, Keys, Paths, largest_ratio
 from tasks.tightness import form_step
 from tasks.transformer import Attention, Pool, Residual, Step, Transformer, walk
-from tasks.trellis import NONE, Ints, Masks, Trellis
+from tasks.trellis import NONE, Ints, Trellis
 
 SAMPLES = 48  # sequences per node, for the axes
 
@@ -114,18 +114,18 @@ class Averages:
         return x
 
     @np.errstate(all="ignore")
-    def given(self, trellis: Trellis, length: int, nodes: Ints, axes: Reals, masks: Masks | None = None) -> Form:
+    def given(self, trellis: Trellis, length: int, nodes: Ints, axes: Reals) -> Form:
         """What attention gives, (boxes, heads * d), at the last row of the sequences of ``nodes`` of level ``length``.
 
         All of ``nodes`` end in one token. ``axes``: (boxes, heads, d, d), a direction per row; each is a symbol of the
-        form. ``masks``: per level a (boxes, nodes) array, which nodes the sequences may pass through.
+        form.
         """
         keys = self._keys(trellis, length, int(trellis.levels[length].token[nodes[0]]))
         boxes, heads, d, _ = axes.shape
         both = np.concatenate([axes, -axes], axis=2)
-        most = np.stack(
-            [largest_ratio(both[:, h], keys.head(h), Paths(trellis, length, nodes, masks)) for h in range(heads)], 1
-        )
+        paths = Paths(trellis, length, np.repeat(nodes, 2 * d))
+        found = [largest_ratio(both[:, h].reshape(-1, d), keys.head(h), paths) for h in range(heads)]
+        most = np.stack([ratio.reshape(boxes, 2 * d) for ratio in found], axis=1)
         high, low = most[:, :, :d], -most[:, :, d:]
         center = np.einsum("bhkd,bhk->bhd", axes, (high + low) / 2)
         shape = np.zeros((boxes, heads, d, heads, d))

@@ -7,10 +7,10 @@ The sequences of a length are gathered by the states of the program (``walks``),
                              ->  one label, or undecided
 
 An undecided box is cut: first what attention gives, along the axis that moves the logits most; where that is not
-enough the sequences themselves, by their token at the position that moves attention most. A box of one sequence is a
-point, so this ends; the limits may end it sooner, and then nothing is claimed of that length. Lengths are proved
-shortest first. Random sequences of every node are run through the network before it is bounded, so a wrong program is
-refuted early, and every counterexample is one sequence whose label was bounded by itself.
+enough the sequences, by how far they pull attention along its widest axis (``Trellis.divided``). A box of one
+sequence is run by itself, so this ends; the time limit may end it sooner, and then nothing is claimed of that length.
+Lengths are proved shortest first. Random sequences of every node are run through the network before it is bounded, so a
+wrong program is refuted early, and every counterexample is one sequence whose label was bounded by itself.
 """
 
 from __future__ import annotations
@@ -35,13 +35,13 @@ from tasks.forms import SLACK, Form, compressed
 from tasks.network import NetworkError
 from tasks.readout import UNDECIDED, Labels
 from tasks.subject import name
-from tasks.trellis import NONE, Ints, Sequences, Trellis, product
+from tasks.trellis import NONE, Ints, Trellis, product
 from tasks.walks import trellis
 
 TRIED = 8  # random sequences per node
 SYMBOLS = 16  # axes of what attention gives that are followed, per row
-MOST_PIECES = 256  # of what attention gives, per box
-MOST_BOXES = 4_096  # of sequences, per node
+MOST_PIECES = 64  # of what attention gives, per box
+PARTS, STEPS = 8, 64  # of the sequences of a node, by a sum that is followed in so many steps
 METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
     "it is bounded by dynamic programming"
@@ -214,36 +214,25 @@ class CoveringVerifier:
         given = compressed(self._averages.given(graph, length, nodes, axes), SYMBOLS)
         is_right, _, _ = self._read(graph, length, nodes, given)
         for n in np.flatnonzero(~is_right):
-            every = Sequences.all(graph, length, int(nodes[n]))
-            self._cut(graph, length, every, _rows(given, np.array([n])), axes[n : n + 1])
+            if not self._is_right(graph, length, int(nodes[n]), _rows(given, np.array([n]))):
+                self._divide(graph.only(length, int(nodes[n])), axes[n])
 
-    def _cut(self, graph: Trellis, length: int, every: Sequences, given: Form, axes: Reals) -> None:
-        """Prove the sequences of one node by parts; raises where that does not succeed."""
-        pull = self._averages.pull(graph, length, every.node, axes[0])
-        waiting, boxes = [(every, given)], 0
-        while waiting:
-            sequences, given = waiting.pop()
-            if self._is_right(graph, length, every.node, given, min(MOST_PIECES, sequences.size)):
-                continue
-            word = self.domain.words(graph.tokens(sequences.one()[None])[0])
-            boxes += 1
-            if sequences.size == 1:
-                self._replay(word, graph.names[graph.levels[length].label[every.node]])
-                continue
-            if boxes > MOST_BOXES:
-                raise _StoppedError(
-                    f"{boxes:,} boxes of sequences of length {length} left some like {' '.join(word)!r} undecided"
-                )
-            parts = sequences.split(pull)
-            masks = [np.stack(of_level) for of_level in zip(*(part.allowed for part in parts), strict=True)]
-            many = np.full(len(parts), every.node)
-            found = compressed(
-                self._averages.given(graph, length, many, np.repeat(axes, len(parts), axis=0), masks), SYMBOLS
-            )
-            waiting += [(part, _rows(found, np.array([n]))) for n, part in enumerate(parts)]
+    def _divide(self, graph: Trellis, axes: Reals) -> None:
+        """Prove the sequences of a trellis with one last node by parts."""
+        length = graph.longest
+        if graph.nodes == length + 1:
+            sequence = self.domain.words(graph.tokens(np.zeros((1, length + 1), np.int64))[0])
+            self._replay(sequence, graph.names[graph.levels[length].label[0]])
+            return
+        parts = graph.divided(self._averages.pull(graph, length, 0, axes), PARTS, STEPS)
+        if len(parts.levels[length].token) == 1:  # all pull alike: part them at the first level where they differ
+            first = next(n for n, level in enumerate(graph.levels) if len(level.token) > 1)
+            ranks = [np.arange(len(level.token)) * float(n == first) for n, level in enumerate(graph.levels)]
+            parts = graph.divided(ranks, PARTS, STEPS)
+        self._bound(parts, length, np.arange(len(parts.levels[length].token)))
 
-    def _is_right(self, graph: Trellis, length: int, node: int, given: Form, most: int) -> bool:
-        """Whether the program's label is that of all that attention may give, in at most so many pieces."""
+    def _is_right(self, graph: Trellis, length: int, node: int, given: Form) -> bool:
+        """Whether the program's label is that of all that attention may give, looked at in pieces."""
         symbols, pieces = given.shape.shape[2], 0
         middle, half = np.zeros((1, symbols)), np.ones((1, symbols))
         while len(middle):
@@ -251,7 +240,7 @@ class CoveringVerifier:
             is_right, is_wrong, logits = self._read(graph, length, np.full(len(middle), node), piece)
             pieces += len(middle)
             left = ~is_right
-            if is_wrong.any() or pieces + 2 * left.sum() > most:
+            if is_wrong.any() or pieces + 2 * left.sum() > MOST_PIECES:
                 return False
             moved = np.abs(logits.shape[left][:, list(self.loaded.readout.columns)]).max(axis=1)
             moved = np.where(moved.any(axis=1, keepdims=True), moved, np.abs(piece.shape[left]).sum(axis=1))

@@ -14,7 +14,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from tasks.ball import Reals
-from tasks.trellis import Ints, Masks, Trellis
+from tasks.trellis import Ints, Trellis
 
 MOST_STEPS = 40  # of Newton
 ROUNDING = 2.0**-46  # per term; far above 2**-53
@@ -45,70 +45,63 @@ class Keys:
 
 @dataclass(frozen=True)
 class Paths:
-    """The paths of a trellis that end in one of ``nodes`` each, through what ``masks`` leaves."""
+    """The paths of a trellis that end in one of ``nodes`` of level ``length`` each."""
 
     trellis: Trellis
     length: int
     nodes: Ints
-    masks: Masks | None
 
     def heaviest(self, terms: Reals, weights: Reals, of_level: list[Ints]) -> tuple[Reals, Reals]:
-        """The largest sum of ``terms`` (boxes, directions, keys) along a path to each box's node, (boxes, directions),
-        and the sum of ``weights`` (keys,) along that path.
+        """The largest sum of ``terms`` (rows, keys) along a path to each row's node, and the sum of ``weights`` (keys,)
+        along that path; both (rows,).
         """
-        value, weight = np.zeros((*terms.shape[:2], 1)), np.zeros((*terms.shape[:2], 1))
+        value, choices = np.zeros((len(terms), 1)), []
         for n in range(1, self.length + 1):
-            before, keys = self.trellis.before[n], of_level[n]
-            if before.shape[1] == 1:
-                value, weight = value[..., before[:, 0]], weight[..., before[:, 0]]
-            else:
-                came = value[..., before]
-                best = came.argmax(axis=-1)[..., None]
-                value = np.take_along_axis(came, best, -1)[..., 0]
-                weight = np.take_along_axis(weight[..., before], best, -1)[..., 0]
-            value, weight = value + terms[..., keys], weight + weights[keys]
-            if self.masks is not None:
-                value = np.where(self.masks[n][:, None], value, -np.inf)
-        rows = np.arange(len(self.nodes))
-        return value[rows, :, self.nodes], weight[rows, :, self.nodes]
-
-    def weight(self, keys: Keys) -> Reals:
-        """At least the sum of one head's weights along any path to each box's node, (boxes,)."""
-        total = np.zeros(len(self.nodes))
-        for n in range(1, self.length + 1):
-            here = keys.weight[keys.of_level[n]]
-            total += here.max() if self.masks is None else np.where(self.masks[n], here, 0.0).max(axis=1)
-        return total
+            before = self.trellis.before[n]
+            best, choice = value[:, before[:, 0]], np.zeros((len(terms), len(before)), np.int16)
+            for k in range(1, before.shape[1]):
+                other = value[:, before[:, k]]
+                choice[other > best] = k
+                best = np.maximum(best, other)
+            value = best + terms[:, of_level[n]]
+            choices.append(choice)
+        rows, node = np.arange(len(terms)), self.nodes
+        found, weight = value[rows, node], np.zeros(len(terms))
+        for n in range(self.length, 0, -1):
+            weight += weights[of_level[n][node]]
+            node = self.trellis.before[n][node, choices[n - 1][rows, node]]
+        return found, weight
 
 
 @np.errstate(all="ignore")
 def largest_ratio(directions: Reals, keys: Keys, paths: Paths) -> Reals:
-    """An upper bound of c.y over all paths, (boxes, directions); c: (boxes, directions, d).
+    """An upper bound of c.y over all paths to each node, (rows,); c: (rows, d), one per node of ``paths``.
 
     Where no t is found it is that of the largest value, which is infinite where values are not known.
 
     ``slack`` is above what float64 may lose while t is no larger than any value: on a term by the product c.v, and on a
     sum of so many terms. A larger t is a bound anyway.
     """
-    free = np.einsum("bcd,kd->bck", directions, keys.value)
-    fixed = np.einsum("bcd,kd->bck", directions, keys.fixed_value)
+    free, fixed = directions @ keys.value.T, directions @ keys.fixed_value.T
     size = np.abs(directions).sum(axis=-1) * keys.largest.max()
-    slack = (
-        ROUNDING
-        * (1.0 + paths.length + len(fixed[0, 0]) + directions.shape[-1])
-        * (paths.weight(keys) + keys.fixed.sum())[:, None]
-        * 2.0
-        * size
-    )
-    total, ceiling = keys.fixed.sum(), size * (1.0 + ROUNDING)
-    bound = -size
+    total = keys.fixed.sum()
+    heaviest, _ = paths.heaviest(np.broadcast_to(keys.weight, free.shape), keys.weight, keys.of_level)
+    many = 1.0 + paths.length + len(keys.fixed) + directions.shape[-1]
+    slack = ROUNDING * many * (heaviest + total) * 2.0 * size
+    bound, ceiling = -size, size * (1.0 + ROUNDING)
+    is_open = np.arange(len(bound))
     for _ in range(MOST_STEPS):
-        terms, base = keys.weight * (free - bound[..., None]), (keys.fixed * (fixed - bound[..., None])).sum(axis=-1)
-        value, weight = paths.heaviest(terms, keys.weight, keys.of_level)
-        value = value + base
-        if (value <= -slack).all():
+        t = bound[is_open, None]
+        value, weight = replace(paths, nodes=paths.nodes[is_open]).heaviest(
+            keys.weight * (free[is_open] - t), keys.weight, keys.of_level
+        )
+        value = value + (keys.fixed * (fixed[is_open] - t)).sum(axis=-1)
+        left = ~(value <= -slack[is_open])
+        step = (value + 2.0 * slack[is_open]) / (weight + total)
+        is_open, step = is_open[left], step[left]
+        if not len(is_open):
             break
-        step = (value + 2.0 * slack) / (weight + total)
-        bound = np.where(value <= -slack, bound, bound + step)
-    found: Reals = np.where(value <= -slack, np.minimum(bound, ceiling), ceiling)
+        bound[is_open] += step
+    bound[is_open] = np.inf
+    found: Reals = np.minimum(bound, ceiling)
     return found

@@ -7,7 +7,7 @@ from the program, and have the same continuations:
 
 Nodes that no continuation tells apart are one (``minimal``), so a program with few states has few nodes at any length,
 and a sum over the tokens of a sequence is a sum along a path: its largest value over all sequences of a node is a
-longest path (Viterbi 1967). Where that is too coarse, some of a node's sequences are taken apart (``Sequences``).
+longest path (Viterbi 1967). Where that is too coarse, a node's sequences are parted by such a sum (``divided``).
 """
 
 from __future__ import annotations
@@ -22,8 +22,6 @@ from numpy.typing import NDArray
 from cegis.domain import DomainError
 
 Ints = NDArray[np.int64]
-
-Masks = list[NDArray[np.bool_]]  # per level
 
 NONE = -1  # no label, or no next node
 MOST_NODES = 2_000_000
@@ -54,6 +52,11 @@ class Trellis:
     def longest(self) -> int:
         """The length of the last level."""
         return len(self.levels) - 1
+
+    @property
+    def letters(self) -> int:
+        """How many tokens the alphabet has."""
+        return self.levels[0].after.shape[1]
 
     @property
     def nodes(self) -> int:
@@ -122,6 +125,44 @@ class Trellis:
             levels.append(Level(kept[:, 0], kept[:, 1], kept[:, 2:]))
         return Trellis(_reached(levels[::-1]), self.names)
 
+    def only(self, length: int, node: int) -> Trellis:
+        """The sequences of one node of level ``length``, and no others."""
+        inside = np.arange(len(self.levels[length].token)) == node
+        levels = [
+            Level(self.levels[length].token, self.levels[length].label, np.full((len(inside), self.letters), NONE))
+        ]
+        for level in reversed(self.levels[:length]):
+            after = np.where(np.append(inside, False)[level.after], level.after, NONE)
+            levels.append(Level(level.token, level.label, after))
+            inside = (after != NONE).any(axis=1)
+        return Trellis(_reached(levels[::-1]), self.names)
+
+    def divided(self, pull: list[NDArray[np.float64]], parts: int, steps: int) -> Trellis:
+        """The same sequences, those of each last node in up to ``parts`` nodes, by the sum of ``pull`` along each.
+
+        ``pull``: a number per node, by level. Sums are followed in about so many ``steps`` between the least and the
+        largest; so a part is what its rounded sum says, and no more is meant by it.
+        """
+        unit = sum(float(np.ptp(of_node)) for of_node in pull) / steps or 1.0
+        gain = [np.rint((of_node - of_node.min()) / unit).astype(np.int64) for of_node in pull]
+        nodes, sums, levels = np.zeros(1, np.int64), np.zeros(1, np.int64), []
+        for n, level in enumerate(self.levels[:-1]):
+            after = level.after[nodes]
+            is_next = after != NONE
+            moved = np.broadcast_to(sums[:, None], after.shape)[is_next] + gain[n + 1][after[is_next]]
+            if n + 1 == self.longest:
+                moved = (moved - moved.min()) * parts // (np.ptp(moved) + 1)
+            base = int(moved.max()) + 1
+            codes, index = np.unique(after[is_next] * base + moved, return_inverse=True)
+            check_size(len(codes))
+            following = np.full(after.shape, NONE)
+            following[is_next] = index
+            levels.append(Level(level.token[nodes], level.label[nodes], following))
+            nodes, sums = np.divmod(codes, base)
+        last = self.levels[-1]
+        levels.append(Level(last.token[nodes], last.label[nodes], last.after[nodes]))
+        return Trellis(tuple(levels), self.names)
+
 
 def product(one: Trellis, other: Trellis, label: int) -> Trellis:
     """``one``, with labels only where the sequences have the given ``label`` in ``other``."""
@@ -166,67 +207,3 @@ def check_size(nodes: int) -> None:
     """Raise DomainError for more ``nodes`` at one length than are worth following."""
     if nodes > MOST_NODES:
         raise DomainError(f"a program with more than {MOST_NODES:,} states at one length; ask for a shorter length")
-
-
-@dataclass(frozen=True, eq=False)
-class Sequences:
-    """Those of one node that pass through ``allowed`` nodes, per level; each of these lies on some such path."""
-
-    graph: Trellis
-    node: int
-    allowed: Masks
-
-    @classmethod
-    def all(cls, graph: Trellis, length: int, node: int) -> Sequences:
-        """All sequences of ``node`` at level ``length``."""
-        allowed = [np.ones(len(level.token), np.bool_) for level in graph.levels[: length + 1]]
-        allowed[length] = np.arange(len(allowed[length])) == node
-        return cls(graph, node, _closed(graph, allowed))
-
-    @cached_property
-    def size(self) -> int:
-        """How many there are: nodes of two levels are joined by one token at most."""
-        counts = [1]
-        for n, here in enumerate(self.allowed[1:], 1):
-            before = self.graph.before[n]
-            inside = self.allowed[n - 1]
-            counts = [
-                sum(counts[m] for m in set(before[node].tolist()) if inside[m]) if here[node] else 0
-                for node in range(len(here))
-            ]
-        return counts[self.node]
-
-    def one(self) -> Ints:
-        """One of them, as the node at each level."""
-        path = [self.node]
-        for n in range(len(self.allowed) - 1, 0, -1):
-            before = self.graph.before[n][path[-1]]
-            path.append(int(before[self.allowed[n - 1][before]][0]))
-        return np.array(path[::-1])
-
-    def split(self, pull: list[NDArray[np.float64]]) -> list[Sequences]:
-        """Parts that differ in the token, or else the node, at the level where ``pull`` (per node) differs most."""
-        spread = [
-            np.ptp(of_node[here]) if here.sum() > 1 else -1.0 for of_node, here in zip(pull, self.allowed, strict=True)
-        ]
-        n = int(np.argmax(spread))
-        here, kind = self.allowed[n], self.graph.levels[n].token
-        kind = kind if np.ptp(kind[here]) else np.arange(len(here))
-        parts = []
-        for value in np.unique(kind[here]):
-            allowed = list(self.allowed)
-            allowed[n] = here & (kind == value)
-            parts.append(Sequences(self.graph, self.node, _closed(self.graph, allowed)))
-        return parts
-
-
-def _closed(graph: Trellis, allowed: Masks) -> Masks:
-    """``allowed`` without nodes that are on no path through it."""
-    forward = [allowed[0]]
-    for n in range(1, len(allowed)):
-        forward.append(allowed[n] & forward[-1][graph.before[n]].any(axis=1))
-    found = [forward[-1]]
-    for n in range(len(allowed) - 2, -1, -1):
-        after = graph.levels[n].after
-        found.append(forward[n] & (found[-1][after] & (after != NONE)).any(axis=1))
-    return found[::-1]

@@ -19,7 +19,7 @@ from tasks.forward import run
 from tasks.ratios import Paths, largest_ratio
 from tasks.readout import Argmax
 from tasks.transformer import Activation, Affine, Attention, Lookup, Norm, Pool, Residual, Transformer
-from tasks.trellis import Sequences, Trellis
+from tasks.trellis import NONE, Trellis
 from tasks.walks import trellis
 
 F = np.float32
@@ -160,14 +160,16 @@ def words_by_node(graph, length):
     """Every sequence of ``length``, (count, length), by the node it leads to."""
     found = {}
     for word in words_of(range(len(LETTERS)), repeat=length):
-        found.setdefault(path_of(graph, word)[-1], []).append(word)
+        path = path_of(graph, word)
+        if NONE not in path:
+            found.setdefault(path[-1], []).append(word)
     return {node: np.array(words, np.int8).reshape(len(words), length) for node, words in found.items()}
 
 
 def path_of(graph, word):
     path = [0]
     for n, token in enumerate(word):
-        path.append(int(graph.levels[n].after[path[-1], token]))
+        path.append(NONE if path[-1] == NONE else int(graph.levels[n].after[path[-1], token]))
     return path
 
 
@@ -215,29 +217,25 @@ def test_parts_of_a_nodes_sequences_are_bounded_by_themselves_and_one_is_nearly_
     rng = np.random.default_rng(seed)
     loaded, before, attention = network(rng)
     averages, graph = Averages(loaded, FLOAT64, LONGEST), graph_of(derive, loaded, seed)
-    node = int(rng.integers(len(graph.levels[LONGEST].token)))
-    waiting, parts = [Sequences.all(graph, LONGEST, node)], []
-    axes = averages.axes(graph, LONGEST, np.array([node]), rng)
-    pull = averages.pull(graph, LONGEST, node, axes[0])
-    while waiting and len(parts) < 12:
-        part = waiting.pop(int(rng.integers(len(waiting))))
-        parts.append(part)
-        waiting += part.split(pull) if part.size > 1 else []
-    masks = [np.stack(level) for level in zip(*(part.allowed for part in parts), strict=True)]
-    many = np.repeat(axes, len(parts), axis=0)
-    given = averages.given(graph, LONGEST, np.full(len(parts), node), many, masks)
-    logits = averages.logits(given, LONGEST, int(graph.levels[LONGEST].token[node]))
-    words = words_by_node(graph, LONGEST)[node]
-    inside = np.array([[p.allowed[n][m] for n, m in enumerate(path_of(graph, w))] for p in parts for w in words])
-    inside = inside.all(axis=1).reshape(len(parts), len(words))
-    for row, part in enumerate(parts):
-        attended, expected = executed(rng, loaded, before, attention, words[inside[row]], np.float64)
-        assert len(attended) == part.size
-        assert holds(given, row, attended).all()
-        assert holds(logits, row, expected).all()
-        if part.size == 1:
-            assert given.ball.radius[row].max() < 1e-8
-            assert logits.ball.radius[row].max() < 1e-6
+    graph = graph.only(LONGEST, int(rng.integers(len(graph.levels[LONGEST].token))))
+    token = int(graph.levels[LONGEST].token[0])
+    for _ in range(4):
+        nodes = np.arange(len(graph.levels[LONGEST].token))
+        axes = averages.axes(graph, LONGEST, nodes, rng)
+        given = averages.given(graph, LONGEST, nodes, axes)
+        logits = averages.logits(given, LONGEST, token)
+        for row, words in words_by_node(graph, LONGEST).items():
+            attended, expected = executed(rng, loaded, before, attention, words, np.float64)
+            assert len(attended) == graph.sizes[LONGEST][row]
+            assert holds(given, row, attended).all()
+            assert holds(logits, row, expected).all()
+            if len(words) == 1 and graph.nodes == LONGEST + 1:
+                assert given.ball.radius[row].max() < 1e-8
+                assert logits.ball.radius[row].max() < 1e-6
+        part = int(rng.integers(len(nodes)))
+        graph = graph.only(LONGEST, part)
+        if graph.nodes > LONGEST + 1:
+            graph = graph.divided(averages.pull(graph, LONGEST, 0, axes[part]), 3, 16)
 
 
 @laws
@@ -249,12 +247,12 @@ def test_the_largest_quotient_is_that_of_the_worst_sequence(derive, seed):
     d = WIDTH // attention.heads
     for node, words in words_by_node(graph, LONGEST).items():
         keys = averages._keys(graph, LONGEST, int(graph.levels[LONGEST].token[node]))
-        directions = rng.normal(size=(1, 3, d))
+        directions = rng.normal(size=(3, d))
         attended, _ = executed(rng, loaded, before, attention, words, np.float64)
         for h in range(attention.heads):
-            exact = (attended.reshape(len(words), attention.heads, d)[:, h] @ directions[0].T).max(axis=0)
-            found = largest_ratio(directions, keys.head(h), Paths(graph, LONGEST, np.array([node]), None))[0]
-            rounding = np.abs(directions[0]) @ keys.error[h]
+            exact = (attended.reshape(len(words), attention.heads, d)[:, h] @ directions.T).max(axis=0)
+            found = largest_ratio(directions, keys.head(h), Paths(graph, LONGEST, np.full(3, node)))
+            rounding = np.abs(directions) @ keys.error[h]
             assert (exact <= found + rounding).all()
             if keys.weight[h].min() > 1e-3:  # no key towers over the others
                 assert (found <= exact + rounding + 1e-6).all()

@@ -12,7 +12,7 @@ from cegis import Constraint, Domain, DomainError, Program, motifs
 from dsl.motifs import ANY_PAIR, CHOOSE, SAME_AS_QUERY, count_of, digits, is_token, label
 from tasks.folds import UncountableError
 from tasks.machines import Machine
-from tasks.trellis import NONE, Sequences, Trellis, product
+from tasks.trellis import NONE, Trellis, product
 from tasks.walks import trellis
 
 LETTERS = ("a", "b", "c")
@@ -115,41 +115,45 @@ def test_a_product_keeps_the_labels_where_the_other_says_so(derive, domain, one,
         assert said(both, word) == (expected(domain, first, word) if is_asked else None)
 
 
-def listed(sequences: Sequences, length: int) -> list[tuple[int, ...]]:
-    """Every sequence, by walking the allowed nodes."""
-    graph, found = sequences.graph, []
-    for word in words_of(range(3), repeat=length):
-        path = [node_of(graph, word[:n]) for n in range(length + 1)]
-        if path[-1] == sequences.node and all(sequences.allowed[n][node] for n, node in enumerate(path)):
-            found.append(word)
-    return found
+def listed(graph, node: int) -> list[tuple[int, ...]]:
+    """Every sequence of a last node."""
+    return [word for word in words_of(range(3), repeat=graph.longest) if node_of(graph, word) == node]
 
 
 @laws
 @given(domain=domains(1), seed=st.integers(0, 10**6), data=st.data())
-def test_parts_of_the_sequences_of_a_node_are_a_partition_down_to_single_ones(derive, domain, seed, data):
+def test_parts_of_the_sequences_of_a_node_are_a_partition(derive, domain, seed, data):
     graph = trellis(domain, random_program(derive, domain, seed))
     length = data.draw(st.integers(1, graph.longest))
     if not len(graph.levels[length].token):
         return
     node = data.draw(st.integers(0, len(graph.levels[length].token) - 1))
     random = np.random.default_rng(seed)
-    whole = Sequences.all(graph, length, node)
-    assert len(listed(whole, length)) == whole.size == graph.sizes[length][node]
-    waiting, singles = [whole], []
-    while waiting:
-        part = waiting.pop()
-        assert part.size == len(listed(part, length)) > 0
-        assert tuple(graph.tokens(part.one()[None])[0].tolist()) in listed(part, length)
-        if part.size == 1:
-            singles += listed(part, length)
-            continue
-        pull = [random.choice([0.0, 1.0], len(here)) * random.choice([0.0, 1.0]) for here in part.allowed]
-        parts = part.split(pull)
-        assert sum(p.size for p in parts) == part.size
-        assert len(parts) > 1
-        waiting += parts
-    assert sorted(singles) == listed(whole, length)
+    alone = graph.only(length, node)
+    whole = listed(alone, 0)
+    assert sorted(whole) == [word for word in words_of(range(3), repeat=length) if node_of(graph, word) == node]
+    assert len(whole) == alone.sizes[length][0] == graph.sizes[length][node]
+    pull = [random.normal(size=len(level.token)).round(1) for level in alone.levels]
+    parts = alone.divided(pull, data.draw(st.integers(1, 5)), data.draw(st.integers(1, 40)))
+    last = parts.levels[length]
+    assert sorted(word for n in range(len(last.token)) for word in listed(parts, n)) == sorted(whole)
+    assert set(last.label) == set(alone.levels[length].label)
+    for n in range(len(last.token)):
+        assert listed(parts.only(length, n), 0) == listed(parts, n) != []
+
+
+@laws
+@given(domain=domains(1), seed=st.integers(0, 10**6))
+def test_sums_that_differ_widely_are_parted(derive, domain, seed):
+    graph = trellis(domain, random_program(derive, domain, seed)).minimal()
+    length = graph.longest
+    for node in range(len(graph.levels[length].token)):
+        alone = graph.only(length, node)
+        wide = [n for n, level in enumerate(alone.levels) if len(level.token) > 1]
+        assert (alone.nodes == length + 1) == (not wide) == (len(listed(alone, 0)) == 1)
+        for first in wide[:1]:
+            ranks = [np.arange(len(level.token)) * float(n == first) for n, level in enumerate(alone.levels)]
+            assert len(alone.divided(ranks, 8, 64).levels[length].token) > 1
 
 
 @laws
