@@ -1,4 +1,7 @@
-"""What is established: "program = network" on every input of a domain but those listed, by visiting every one.
+"""What is established: "program = network" on every input of a domain, or all but those listed.
+
+Either every input is visited, or sequences are taken together by their counts (``counts``) or by where they lead
+(``paths``). Of those that are visited:
 
     every sequence of the domain     listed here, from alphabet, lengths and automaton
     its logits                       bounded in the stated arithmetic (``network``)

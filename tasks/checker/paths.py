@@ -186,7 +186,9 @@ class Averages:
                 if not sure > 0:
                     halves += self._halves(piece)
                 elif name != answer:
-                    raise Rejected(f"{self._told(levels, node)} has the label {name!r}, the program says {answer!r}")
+                    raise Rejected(
+                        f"{self._told(levels, node)} may have the label {name!r}, the program says {answer!r}"
+                    )
                 else:
                     margin = min(margin, sure)
             if halves and pieces > MOST_PIECES:

@@ -1,0 +1,408 @@
+"""The checker on claims by covering: averages are bounded again over all sequences, and nothing false is accepted."""
+
+from __future__ import annotations
+
+import json
+import os
+from collections import Counter
+from fractions import Fraction
+from itertools import product
+from math import ceil, comb
+from pathlib import Path
+
+import numpy as np
+import pytest
+from flint import ctx
+from safetensors.numpy import load as tensors_of
+from safetensors.numpy import save
+
+from cegis import Domain
+from cegis.certificate import Certificate
+from tasks.attesting import _axes, _question, attest
+from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
+from tasks.checker.evidence import AXES, PROGRAM, check, establish
+from tasks.checker.files import Rejected, UnreadableError
+from tasks.checker.formats import read
+from tasks.checker.machines import machine_of
+from tasks.checker.network import logits
+from tasks.checker.paths import Averages, graph, largest
+from tasks.checker.programs import function_of
+from tasks.explaining import explain
+from tasks.formats import load
+from tasks.regular import constraint
+
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
+REFUSED = (Rejected, UnreadableError)
+WIDTH, LONGEST = 4, 40
+LEAD = "def program(tokens):\n    return 'a' if tokens.count('a') > tokens.count('b') else 'b'\n"
+WEIGHTS = "model.safetensors"
+
+
+def written(folder, wiggle=1e-4):
+    """A GPT-2 that says a where there are more a than b, else b; ``wiggle``: what positions add."""
+    rng = np.random.default_rng(0)
+    config = {"model_type": "gpt2", "vocab_size": 3, "n_positions": LONGEST + 1, "n_embd": WIDTH, "n_layer": 1,
+              "n_head": 1, "n_inner": 2, "layer_norm_epsilon": 1e-5}  # fmt: skip
+    case = {"name": "lead", "tokens": {"a": 0, "b": 1, "<bos>": 2}, "read_out": {"kind": "argmax_last"},
+            "input": {"sequence": "<bos> then the symbols"}, "language": {"alphabet": ["a", "b"]}}  # fmt: skip
+    value, back = np.zeros((WIDTH, 3 * WIDTH)), np.zeros((WIDTH, WIDTH))
+    value[0, 2 * WIDTH], value[2, 2 * WIDTH] = 1.0, -0.3  # a for, b against, and a little the start
+    back[0, 2], back[0, 3] = 4.0, -4.0
+    tensors = {"wte.weight": np.array([[1.0, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1]])}
+    tensors["wpe.weight"] = rng.normal(scale=wiggle, size=(LONGEST + 1, WIDTH))
+    for name, table in (("attn.c_attn", value), ("attn.c_proj", back), ("mlp.c_fc", np.zeros((WIDTH, 2))),
+                        ("mlp.c_proj", np.zeros((2, WIDTH)))):  # fmt: skip
+        tensors |= {f"h.0.{name}.weight": table, f"h.0.{name}.bias": np.zeros(table.shape[1])}
+    for norm in ("h.0.ln_1", "h.0.ln_2", "ln_f"):
+        tensors |= {f"{norm}.weight": np.ones(WIDTH), f"{norm}.bias": np.zeros(WIDTH)}
+    tensors["lm_head.weight"] = np.array([[0, 0, 1.0, -1], [0, 0, -1, 1], [0, 0, 0, 0]])
+    folder.mkdir()
+    (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
+    (folder / "case.json").write_text(json.dumps(case))
+    (folder / WEIGHTS).write_bytes(save({name: table.astype(np.float32) for name, table in tensors.items()}))
+    return folder
+
+
+def asked(folder, domain, program=LEAD, semantics="float32"):
+    """The question whether ``program`` equals the network on ``domain``, and the files of its certificate."""
+    loaded = load(folder)
+    stored = {path.name: path.read_bytes() for path in folder.iterdir()}
+    files = {PROGRAM: program.encode(), AXES: _axes(loaded, domain, stored)}
+    files |= {f"network/{name}": content for name, content in stored.items()}
+    return _question("paths", loaded, domain, semantics), files
+
+
+DOMAIN = Domain(("a", "b"), 0, 12)
+
+
+@pytest.fixture(scope="module")
+def lead(tmp_path_factory):
+    return asked(written(tmp_path_factory.mktemp("lead") / "network"), DOMAIN)
+
+
+@pytest.fixture(scope="module")
+def certificate(lead):
+    return Certificate(establish(*lead), lead[1])
+
+
+def refused(statement, files, folder):
+    try:
+        check(Certificate(statement, files).save(folder))
+    except REFUSED:
+        return True
+    return False
+
+
+def test_a_claim_over_more_sequences_than_anyone_can_list_is_checked(tmp_path):
+    folder = written(tmp_path / "network")
+    question, files = asked(folder, Domain(("a", "b"), 0, 30))
+    found = establish(question, files)
+    assert (found["sequences"], found["semantics"]) == (2**31 - 1, "float32")
+    assert "all 2,147,483,647 sequences of length 0 to 30, in real arithmetic and in float64" in found["claim"]
+    most_a = sum(comb(n, k) for n in range(31) for k in range(n + 1) if 2 * k > n)
+    assert found["labels"] == {"a": most_a, "b": 2**31 - 1 - most_a}
+    assert check(Certificate(found, files).save(tmp_path / "c")) == found
+
+
+def test_what_is_proved_far_beyond_a_list_gets_this_certificate(tmp_path):
+    folder = written(tmp_path / "network")
+    loaded = load(folder)
+    certificate = attest(explain(loaded, loaded.domain.up_to(24), seconds=10), folder)
+    assert isinstance(certificate, Certificate), certificate
+    assert check(certificate.save(tmp_path / "c"))["inputs"] == 2**25 - 2
+    assert AXES in certificate.files
+
+
+# --- the dynamic programming is brute force ----------------------------------------------------------------------
+
+FOLLOWED = {
+    "counts": LEAD,
+    "state": "def program(tokens):\n    odd = False\n    for token in tokens:\n        if token == 'a':\n"
+    "            odd = not odd\n    return 'a' if odd else 'b'\n",
+    "both": "def program(tokens):\n    first = 0\n    for token in tokens:\n        first = min(first + 1, 3)\n"
+    "    return 'a' if first == 3 and tokens.count('b') > 1 else 'b'\n",
+    "first and last": "def program(tokens):\n    return 'a' if tokens[0] == tokens[-1] else 'b'\n",
+    "length": "def program(tokens):\n    return 'a' if len(tokens) % 2 == 0 else 'b'\n",
+    "last in a loop": "def program(tokens):\n    seen = 0\n    for token in tokens:\n        if token == tokens[-1]:\n"
+    "            seen = min(seen + 1, 2)\n    return 'a' if seen == 2 else 'b'\n",
+}
+EVEN = {"transitions": [[1, 0], [0, 1]], "accepting": [True, False]}
+NO_BB = {"transitions": [[0, 1], [0, -1]], "accepting": [True, True]}
+
+
+def node_of(levels, word):
+    """The node of each of a sequence's beginnings."""
+    at = [0]
+    for level, token in zip(levels[1:], word, strict=False):
+        (found,) = [n for n, node in enumerate(level) if node.token == token and at[-1] in node.before]
+        at.append(found)
+    return at
+
+
+def accepted(word, automaton):
+    state = 0
+    for token in word:
+        state = automaton["transitions"][state][token] if state >= 0 else -1
+    return state >= 0 and automaton["accepting"][state]
+
+
+@pytest.mark.parametrize("automaton", [EVEN, NO_BB], ids=["even", "no bb"])
+@pytest.mark.parametrize("name", FOLLOWED)
+def test_every_sequence_is_in_the_one_node_of_its_answer(name, automaton):
+    text, (least, most) = FOLLOWED[name], (2, 7)
+    function, machine = function_of(text, ["tokens"]), machine_of(text, ["a", "b"])
+    graphs = [graph(machine, ["a", "b"], (least, most), *automaton.values(), last) for last in range(2)]
+    for length in range(1, most + 1):
+        found = Counter()
+        for word in product(range(2), repeat=length):
+            if length >= least and accepted(word, automaton):
+                node = node_of(graphs[word[-1]], word)[-1]
+                assert graphs[word[-1]][length][node].answer == function(["ab"[n] for n in word])
+                found[word[-1], node] += 1
+        asked_ = {(last, n): node.size for last in range(2) for n, node in enumerate(graphs[last][length])
+                  if node.answer is not None}  # fmt: skip
+        assert found == asked_
+
+
+def test_the_largest_average_is_that_of_all_paths():
+    rng = np.random.default_rng(0)
+    machine = machine_of(FOLLOWED["state"], ["a", "b"])
+    levels = graph(machine, ["a", "b"], (6, 6), *NO_BB.values(), 0)
+    words = [word for word in product(range(2), repeat=6) if accepted(word, NO_BB) and word[-1] == 0]
+    for _ in range(20):
+        terms = [[(int(rng.integers(1, 50)), int(rng.integers(-99, 99))) for _ in "ab"] for _ in range(6)]
+        fixed = [(int(rng.integers(1, 50)), int(rng.integers(-99, 99)))]
+        for node in range(len(levels[-1])):
+            every = []
+            for word in words:
+                if node_of(levels, word)[-1] == node:
+                    path = [*fixed, *(row[token] for row, token in zip(terms, word, strict=True))]
+                    every.append(Fraction(sum(w * v for w, v in path), sum(w for w, _ in path)))
+            assert largest(levels, node, terms, fixed) == ceil(max(every))
+
+
+def scrambled(files, seed):
+    """The same network with random numbers in every matrix of its attention."""
+    rng, name = np.random.default_rng(seed), f"network/{WEIGHTS}"
+    tensors = tensors_of(files[name])
+    for part in ("wte.weight", "wpe.weight", "h.0.attn.c_attn.weight", "h.0.attn.c_proj.weight", "h.0.mlp.c_fc.weight"):
+        tensors[part] = rng.normal(scale=0.8, size=tensors[part].shape).astype(np.float32)
+    return {**files, name: save(tensors)}
+
+
+@pytest.mark.parametrize("semantics", ["real", "float32"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_box_holds_the_average_of_every_sequence_and_touches_the_worst(lead, seed, semantics):
+    files = scrambled(lead[1], seed)
+    stored = {name.removeprefix("network/"): content for name, content in files.items() if "/" in name}
+    network, length = read("gpt2", stored, semantics), 6
+    machine = machine_of(FOLLOWED["state"], ["a", "b"])
+    axes = np.random.default_rng(seed).integers(-9, 9, (1, WIDTH, WIDTH))
+    with ctx.workprec(80):
+        a = Arithmetic(ROUNDOFF[semantics])
+        averages = Averages(network, a, [[2], [0, 1], []], length, axes.tolist())
+        levels = graph(machine, ["a", "b"], (1, length), *NO_BB.values(), 1)
+        for node in range(len(levels[-1])):
+            last, off, box = averages._box(levels, node)
+            worst = np.zeros((WIDTH, 2))
+            for word in product(range(2), repeat=length):
+                if accepted(word, NO_BB) and word[-1] == 1 and node_of(levels, word)[-1] == node:
+                    cells = [averages.place[2, 0], *(averages.place[token, n + 1] for n, token in enumerate(word))]
+                    weight = np.exp([float(s) for s in averages.rows.scores(last, cells, 0)])
+                    value = np.array([[float(v) for v in averages.rows.value[n][0]] for n in cells])
+                    mean = axes[0] @ (weight @ value / weight.sum())
+                    ends = np.array([[float(b.lower()) for b in box], [float(b.upper()) for b in box]])
+                    assert (ends[0] < mean + 1e-9).all()
+                    assert (mean - 1e-9 < ends[1]).all()
+                    near = np.stack([mean - ends[0], ends[1] - mean], 1) < 1e-6
+                    worst = np.maximum(worst, near)
+                    (given,) = averages._mapped([box])
+                    given = [x + b for x, b in zip(given, averages.rows.out.bias, strict=True)]
+                    (bounds,) = averages.rows.logits(last, [given], off)
+                    exact = logits(network.network, Arithmetic(0.0), [(2, *word)])[0][-1]
+                    assert all(not b.is_finite() or b.overlaps(x) for b, x in zip(bounds, exact, strict=True))
+            assert worst.all()
+
+
+# --- nothing false is accepted -----------------------------------------------------------------------------------
+
+RULES = [
+    "tokens.count('a') >= tokens.count('b')", "tokens.count('a') > tokens.count('b') + 1", "tokens.count('a') > 6",
+    "tokens.count('b') < tokens.count('a') or len(tokens) > 11", "tokens[-1] == 'a'", "'a' in tokens",
+    "len(tokens) > 4",
+    "tokens.count('a') > tokens.count('b') and tokens.count('b') < 5", "tokens.count('b') > tokens.count('a')",
+]  # fmt: skip
+EQUAL = [
+    "2 * tokens.count('a') > len(tokens)", "not tokens.count('a') <= tokens.count('b')",
+    "tokens.count('a') > tokens.count('b') or ('a' in tokens and 'b' not in tokens)",
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("rule", RULES)
+def test_a_mutated_program_is_refused(certificate, tmp_path, rule):
+    text = LEAD.replace("tokens.count('a') > tokens.count('b')", rule).encode()
+    assert refused(certificate.statement, {**certificate.files, PROGRAM: text}, tmp_path / "c")
+
+
+@pytest.mark.parametrize("rule", EQUAL)
+def test_an_equal_program_is_accepted(lead, certificate, rule):
+    text = LEAD.replace("tokens.count('a') > tokens.count('b')", rule).encode()
+    assert establish(lead[0], {**lead[1], PROGRAM: text})["labels"] == certificate.statement["labels"]
+
+
+def test_a_program_that_answers_no_label_or_fails_is_refused(lead):
+    for other in ("3", "1 // 0", "'x'"):
+        text = LEAD.replace("else 'b'", f"else {other}")
+        with pytest.raises(REFUSED):
+            establish(lead[0], {**lead[1], PROGRAM: text.encode()})
+
+
+def differences(files, text, longest, least=0):
+    """Sequences on which network and program differ, or the network has no answer, by their own logits."""
+    stored = {name.removeprefix("network/"): content for name, content in files.items() if "/" in name}
+    network, function = read("gpt2", stored, "real").network, function_of(text, ["tokens"])
+    words = [word for n in range(least, longest + 1) for word in product(range(2), repeat=n)]
+    with ctx.workprec(80):
+        rows = logits(network, Arithmetic(0.0), [(2, *word) for word in words])
+    said = [max(range(3), key=lambda n, row=row: float(row[-1][n])) for row in rows]
+    return [word for word, n in zip(words, said, strict=True) if "ab<"[n] != function(["ab"[t] for t in word])]
+
+
+def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(lead, certificate, tmp_path):
+    question, files = asked(written(tmp_path / "network"), Domain(("a", "b"), 0, 7))
+    name, rng = f"network/{WEIGHTS}", np.random.default_rng(1)
+    stated, weights = establish(question, files), files[name]
+    begin, verdicts = 8 + int.from_bytes(weights[:8], "little"), Counter()
+    for place in rng.choice(np.arange(begin + 3, len(weights), 4), 40, replace=False):
+        changed = bytearray(weights)
+        changed[place] ^= 1 << int(rng.integers(8))
+        again = {**files, name: bytes(changed)}
+        assert refused(stated, again, tmp_path / "c")  # another network than the one that the statement names
+        try:
+            establish(question, again)
+        except REFUSED:
+            verdicts["refused"] += 1
+        else:
+            verdicts["accepted"] += 1
+            assert not differences(again, LEAD, 7)
+    assert verdicts["refused"] > 5 < verdicts["accepted"]
+
+
+def test_no_length_is_certified_at_which_the_network_breaks(tmp_path):
+    """Positions that matter more and more: every verdict is that of a list of all sequences, or none."""
+    known = Counter()
+    for n, wiggle in enumerate((0.01, 0.03, 0.1, 0.3)):
+        folder = written(tmp_path / f"network_{n}", wiggle)
+        _, files = asked(folder, Domain(("a", "b"), 0, 8))
+        broken = min(map(len, differences(files, LEAD, 9)), default=99)
+        for longest in (3, 6, 9):
+            question, files = asked(folder, Domain(("a", "b"), 0, longest))
+            try:
+                establish(question, files)
+            except Rejected:
+                known["refused", longest >= broken] += 1
+            else:
+                known["accepted", longest >= broken] += 1
+    assert not known["accepted", True]
+    assert known["refused", True]
+    assert known["accepted", False]
+
+
+def test_lengths_beyond_what_holds_are_refused(tmp_path):
+    folder = written(tmp_path / "network", 0.2)
+    horizon = next(n for n in range(1, 30) if refuses(asked(folder, Domain(("a", "b"), 0, n + 1))))
+    assert 2 < horizon < 29
+    question, files = asked(folder, Domain(("a", "b"), 0, horizon))
+    stated = establish(question, files)
+    for lengths in ([0, horizon + 1], [0, LONGEST], [0, LONGEST + 1], [1, horizon], [0, horizon - 1], [0, -1], [0, 0]):
+        assert refused({**stated, "lengths": lengths}, files, tmp_path / "c")
+
+
+def refuses(asked_):
+    try:
+        establish(*asked_)
+    except Rejected:
+        return True
+    return False
+
+
+def test_a_changed_statement_is_refused(certificate, tmp_path):
+    stated = certificate.statement
+    swapped = {**stated["readout"], "names": ["b", "a", *stated["readout"]["names"][2:]]}
+    placed = {**stated["readout"], "position": "every"}
+    for change in (
+        {"readout": swapped}, {"readout": placed}, {"automaton": NO_BB}, {"prefix": []}, {"suffix": ["a"]},
+        {"prefix": ["<bos>", "<bos>"]}, {"semantics": "real"}, {"kind": "network"}, {"kind": "counts"}, {"kind": "x"},
+        {"sequences": 1}, {"inputs": 1}, {"classes": 1}, {"undecided": 1}, {"exceptions": 1}, {"labels": {"a": 1}},
+        {"margin": 2 * stated["margin"]}, {"margin": 0.0}, {"alphabet": ["a"]}, {"alphabet": ["a", "a"]},
+        {"alphabet": ["a", "b", "<bos>"]}, {"claim": stated["claim"].replace("12", "13")}, {"assumption": ""},
+    ):  # fmt: skip
+        assert refused({**stated, **change}, certificate.files, tmp_path / "c"), change
+
+
+def test_a_widened_automaton_is_refused(tmp_path):
+    domain = Domain(("a", "b"), 1, 10, constraint("a*b?", ("a", "b")))
+    text = "def program(tokens):\n    return 'a' if len(tokens) > 2 or tokens[-1] == 'a' else 'b'\n"
+    question, files = asked(written(tmp_path / "network"), domain, text)
+    stated = establish(question, files)
+    assert stated["sequences"] == 20
+    everything = {"transitions": [[0, 0]], "accepting": [True]}
+    for automaton in (None, everything, {"transitions": [], "accepting": []}, {**everything, "transitions": [[0]]}):
+        assert refused({**stated, "automaton": automaton}, files, tmp_path / "c"), automaton
+    for automaton in (None, everything):
+        with pytest.raises(Rejected, match="may have the label"):
+            establish({**question, "automaton": automaton}, files)
+
+
+@pytest.mark.parametrize("eps", [0.0, 1e-30, -1e-5, "1e-5"])
+def test_an_eps_of_zero_is_refused(lead, eps):
+    name = "network/config.json"
+    config = json.dumps({**json.loads(lead[1][name]), "layer_norm_epsilon": eps}).encode()
+    with pytest.raises(UnreadableError):
+        establish(lead[0], {**lead[1], name: config})
+
+
+def test_ties_are_not_decided(lead):
+    name = f"network/{WEIGHTS}"
+    tensors = tensors_of(lead[1][name])
+    tensors["lm_head.weight"] = np.stack([tensors["lm_head.weight"][0]] * 3)
+    for semantics in ROUNDOFF:
+        with pytest.raises(Rejected, match="decided"):
+            establish({**lead[0], "semantics": semantics}, {**lead[1], name: save(tensors)})
+
+
+def test_any_directions_do_and_junk_is_refused(lead, certificate, tmp_path):
+    question, files = lead
+    turned = (100 * np.eye(WIDTH, dtype=int) + np.random.default_rng(0).integers(-9, 9, (1, WIDTH, WIDTH))).tolist()
+    found = establish(question, {**files, AXES: json.dumps(turned).encode()})
+    assert found["labels"] == certificate.statement["labels"]
+    one = [[0.5 * (n == m) for n in range(WIDTH)] for m in range(WIDTH)]
+    flat, words = [[1] * WIDTH] * WIDTH, [["a"] * WIDTH] * WIDTH
+    for junk in ([], [[]], [one], [flat], turned * 2, [turned[0][:-1]], 3, [words]):
+        changed = {**certificate.files, AXES: json.dumps(junk).encode()}
+        assert refused(certificate.statement, changed, tmp_path / "c"), junk
+    assert refused(certificate.statement, {**certificate.files, AXES: b"junk"}, tmp_path / "c")
+
+
+def test_a_check_that_takes_too_long_says_so(lead):
+    with pytest.raises(Rejected, match="not decided in time"):
+        establish(*lead, seconds=-1.0)
+
+
+@pytest.mark.slow
+def test_a_trained_network_is_certified_to_length_fifty(tmp_path):
+    folder = CASES / "gpt2/bce_D2"
+    if not folder.is_dir():
+        pytest.skip(f"no case gpt2/bce_D2 in {CASES} (set DISTILL_CASES)")
+    loaded = load(folder)
+    text = (
+        "def program(tokens):\n    if len(tokens) == 2 * tokens.count('a') - 1:\n        return '{a, b}'\n"
+        "    return '{b}' if len(tokens) > 2 * tokens.count('b') else '{a, <eos>}'\n"
+    )
+    question, files = asked(folder, loaded.domain.up_to(50), text)
+    files = {name: content for name, content in files.items() if "README" not in name}
+    found = establish(question, files)
+    assert (found["inputs"], found["semantics"]) == (100_663_294, "float32")
+    for wrong in (text.replace("- 1", "- 3"), text.replace("> 2", ">= 2"), text.replace("'a'", "'b'")):
+        with pytest.raises(Rejected):
+            establish(question, {**files, PROGRAM: wrong.encode()})
