@@ -186,13 +186,16 @@ class CoveringVerifier:
         if len(seen) == 1:
             detail += f" Every sequence has the label {graph.names[min(seen)]!r}."
         assert self.semantics is not None
-        before = "" if known is None else f"up to length {known} every sequence by itself; beyond, "
-        method = f"{before}{METHOD}; {self.boxes:,} boxes, margins there of at least {self.margin:.3g}"
+        rung, method = Rung.BOUNDED, f"{METHOD}; {self.boxes:,} boxes, margins there of at least {self.margin:.3g}"
+        if known is not None:
+            rung = Rung.BOUNDED if equal > known else Rung.ENUMERATED
+            listed = f"every sequence up to length {min(equal, known)} was bounded by itself"
+            method = f"{listed}; beyond, {method}" if equal > known else listed
         network = f"the network {self.loaded.name}"
         if inside:
             network += f" wherever the region says {inside!r}, which is"
         seconds, domain = time.perf_counter() - self._started, self.domain.up_to(equal)
-        return (Claim(Rung.BOUNDED, network, MEANING[self.semantics], domain, method, count, seconds, detail),)
+        return (Claim(rung, network, MEANING[self.semantics], domain, method, count, seconds, detail),)
 
     # --- one length ---------------------------------------------------------------------------------------------
 

@@ -106,10 +106,9 @@ def farther(
     if program is None:
         if rule is None or rule.where is None:
             return None
-        return Farther(
-            domain, rule.program, rule.where.program, covering.examine(rule.program, rule.where.program, NAMES[0])
-        )
-    found = covering.examine(program)
+        where = rule.where.program
+        return Farther(domain, rule.program, where, covering.examine(rule.program, where, NAMES[0], known))
+    found = covering.examine(program, known=known)
     left = seconds - (time.perf_counter() - start)
     if found.broken is None or left <= 0:
         return Farther(domain, program, None, found)

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from average_networks import AB, average, lead
 
-from cegis import Counterexample, Program, Unknown, Valid, motifs
+from cegis import Counterexample, Program, Rung, Unknown, Valid, motifs
 from dsl.motifs import CHOOSE, has, label
 from tasks import explaining
 from tasks import farther as farther_module
@@ -78,12 +78,16 @@ def test_a_tie_stops_and_keeps_what_was_proved():
     assert [claim.domain.max_length for claim in found.found.claims] == [14]
 
 
-def test_no_time_holds_nowhere():
+def test_without_time_what_was_listed_is_all_that_holds():
     loaded = lead(30)
     subject = subject_of(loaded)
+    listed = subject.enumeration.domain.max_length
     found = farther(subject, loaded.domain, parsed(MORE_A, subject), None, seconds=1e-9)
-    assert (found.is_proved, found.found.claims) == (False, ())
-    assert found.sentence.startswith("holds nowhere; stopped by the time limit")
+    assert not found.is_proved
+    assert found.sentence.startswith(f"holds up to length {listed}; stopped by the time limit")
+    (claim,) = found.found.claims
+    assert (claim.rung, claim.domain.max_length) == (Rung.ENUMERATED, listed)
+    assert claim.sequences == subject.enumeration.domain.size()
 
 
 def test_a_rule_is_followed_where_its_region_allows_and_is_no_proof_of_everything():
