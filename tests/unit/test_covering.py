@@ -336,7 +336,9 @@ def test_a_region_limits_what_is_claimed_and_an_empty_one_claims_nothing(tried):
 def test_lengths_that_are_known_are_said_to_be_so():
     loaded = lead(9)
     found = CoveringVerifier(loaded, loaded.domain).examine(more_a(), known=5)
-    assert found.claims[0].method.startswith("up to length 5 every sequence by itself; beyond, one layer attends")
+    assert found.claims[0].method.startswith(
+        "every sequence up to length 5 was bounded by itself; beyond, one layer attends"
+    )
     assert found.claims[0].sequences == 2**10 - 1
 
 
