@@ -33,6 +33,8 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Statement and files of the certificate in ``folder``; every SHA-256 is computed again."""
     try:
         paths = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
+        strange = [name for name, path in paths.items() if not path.is_file()]
+        expect(not strange, f"{folder}: {', '.join(strange[:1])} is no file")
         files = {name: path.read_bytes() for name, path in paths.items()}
     except OSError as error:
         raise UnreadableError(f"{folder}: cannot be read: {error}") from error

@@ -2,8 +2,9 @@
 
 Counts, length, membership and sums of a test over the tokens do not depend on their order: they become the names
 ``n_0``, ``n_1``, ... of how often each letter occurred. A loop over the tokens, ``tokens[0]``, tests of neighbours and
-places become state, stepped token by token; ``tokens[-1]`` becomes the name ``last``. Whatever else reads the tokens is
-refused. The text must have passed ``programs``.
+places become state, stepped token by token; ``tokens[-1]`` becomes the name ``last``. A step sees its token, what it
+remembers itself and ``last``, and no other name of the program. Whatever else reads the tokens is refused, and so is
+a call with one argument more. The text must have passed ``programs``.
 """
 
 from __future__ import annotations
@@ -37,6 +38,8 @@ class Machine:
 
 def machine_of(text: str, alphabet: list[str]) -> Machine:
     """The machine that ``text`` is; raises Rejected for a program that cannot be followed."""
+    if "" in alphabet:
+        raise Rejected("cannot follow programs where a token is empty: it stands for none")
     *others, function = ast.parse(text).body
     if others or not isinstance(function, ast.FunctionDef):
         raise Rejected("cannot follow this program: it calls other functions")
@@ -63,7 +66,10 @@ def machine_of(text: str, alphabet: list[str]) -> Machine:
     def stepped(state: State, token: str, last: str) -> State:
         key = state, token, last
         if key not in known:
-            after = known[key] = step(*state, token, last)
+            try:
+                after = known[key] = step(*state, token, last)
+            except Exception as error:
+                raise Rejected(f"the program fails at {token!r}: {type(error).__name__}") from error
             if [*map(type, after)] != [*map(type, start)]:
                 raise Rejected("cannot follow this program: what it remembers changes its type")
         return known[key]
@@ -97,10 +103,9 @@ class _Reader(ast.NodeTransformer):
         if not plain or first.keys() != stored or stored & {*self.state, "token"}:
             raise Rejected("cannot follow this program: expected loops over the tokens that begin from constants")
         self.state |= first
-        inside = self._alone(loop.body)
-        if any(getattr(n, "id", "").startswith("n_") for part in inside for n in ast.walk(part)):
-            raise Rejected("cannot follow this program: a loop reads counts")
-        self.steps += inside
+        if any(isinstance(node, ast.Return) for part in loop.body for node in ast.walk(part)):
+            raise Rejected("cannot follow this program: a loop returns")
+        self.steps += _only(self._alone(loop.body), {*stored, "token"})
         return [s for s in before if not (isinstance(s, ast.Assign) and ast.unparse(s.targets[0]) in stored)]
 
     def visit_Name(self, name: ast.Name) -> ast.Name:
@@ -124,9 +129,9 @@ class _Reader(ast.NodeTransformer):
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
         match node:
-            case ast.Call(ast.Attribute(ast.Name("tokens"), "count"), [ast.Constant(token)]):
+            case ast.Call(ast.Attribute(ast.Name("tokens"), "count"), [ast.Constant(token)], []):
                 return _expression(self._count(token))
-            case ast.Call(ast.Name("len"), [ast.Name("tokens")]):
+            case ast.Call(ast.Name("len"), [ast.Name("tokens")], []):
                 return _expression(self._length())
             case ast.Call(ast.Name("sum"), [ast.GeneratorExp(test, [over])], []) if _over(over) == "token in tokens":
                 (inner,) = self._alone([test])
@@ -134,24 +139,25 @@ class _Reader(ast.NodeTransformer):
                     ast.unparse(_Put("token", ast.Constant(token)).visit(deepcopy(inner))) for token in self.alphabet
                 ]
                 self.counted.update(range(len(tests)))
-                return _expression(" + ".join(f"n_{n} * ({text})" for n, text in enumerate(tests)))
+                return _expression(" + ".join(["0", *(f"n_{n} * ({text})" for n, text in enumerate(tests))]))
         return self._place(node) or self.generic_visit(node)
 
     def _place(self, node: ast.Call) -> ast.AST | None:
         """Neighbours and places, as folds."""
-        text = ast.unparse(node)
-        match node.args[:1]:
-            case [ast.GeneratorExp(test, [over])] if _over(over) == "(before, token) in zip(tokens, tokens[1:])":
-                if text.startswith("any("):
-                    return self._fold({"": False, "b": ""}, "{0} = {0} or ({1} != '' and {2}); {1} = token", test)
-                if text.startswith("sum("):
-                    return self._fold({"": 0, "b": ""}, "{0} = {0} + ({2} if {1} != '' else 0); {1} = token", test)
-            case [ast.GeneratorExp(ast.Name("place"), [over])] if (
-                _over(over) == "(place, token) in enumerate(tokens) if"
+        match node:
+            case ast.Call(ast.Name("any" | "sum" as name), [ast.GeneratorExp(test, [over])], []) if (
+                _over(over) == "(before, token) in zip(tokens, tokens[1:])"
             ):
-                if text.startswith("max(") and text.endswith(", default=-1)"):
+                if name == "any":
+                    return self._fold({"": False, "b": ""}, "{0} = {0} or ({1} != '' and {2}); {1} = token", test)
+                return self._fold({"": 0, "b": ""}, "{0} = {0} + ({2} if {1} != '' else 0); {1} = token", test)
+            case ast.Call(
+                ast.Name("max" | "next" as name), [ast.GeneratorExp(ast.Name("place"), [over]), *rest], more
+            ) if _over(over) == "(place, token) in enumerate(tokens) if":
+                others = [*map(ast.unparse, rest), *(f"{part.arg}={ast.unparse(part.value)}" for part in more)]
+                if name == "max" and others == ["default=-1"]:
                     return self._fold({"": -1, "p": 0}, "{0} = {1} if {2} else {0}; {1} = {1} + 1", over.ifs[0])
-                if text.startswith("next(") and text.endswith(", len(tokens))"):
+                if name == "next" and others == ["len(tokens)"]:
                     step = "{0} = {1} if {0} < 0 and {2} else {0}; {1} = {1} + 1"
                     first = self._fold({"": -1, "p": 0}, step, over.ifs[0]).id
                     return _expression(f"{self._length()} if {first} < 0 else {first}")
@@ -169,7 +175,7 @@ class _Reader(ast.NodeTransformer):
         """State of its own, stepped as ``text`` says; its first name is the value."""
         names = [f"fold_{len(self.state) + n}{mark}" for n, mark in enumerate(first)]
         self.state |= dict(zip(names, first.values(), strict=True))
-        (read,) = self._alone([test or _expression("token")])
+        (read,) = _only(self._alone([test or _expression("token")]), {"token", "before"} if "b" in first else {"token"})
         inner = ast.unparse(_Put("before", ast.Name(names[-1], ast.Load())).visit(read))
         self.steps += ast.parse(text.format(*names, f"({inner})", *names)).body
         return ast.Name(names[0], ast.Load())
@@ -195,8 +201,18 @@ class _Put(ast.NodeTransformer):
         return self.new if name.id == self.name else name
 
 
+def _only(parts: list[Any], names: set[str]) -> list[Any]:
+    """These parts of a step, which read no other ``names`` than these: others have their values elsewhere."""
+    read = {node.id for part in parts for node in ast.walk(part) if isinstance(node, ast.Name)}
+    if strange := read - {*names, *BUILTINS, "last"}:
+        raise Rejected(f"cannot follow this program: a step reads {min(strange)}")
+    return parts
+
+
 def _over(part: ast.comprehension) -> str:
-    return f"{ast.unparse(part.target)} in {ast.unparse(part.iter)}" + " if" * len(part.ifs)
+    return (
+        "async" if part.is_async else f"{ast.unparse(part.target)} in {ast.unparse(part.iter)}" + " if" * len(part.ifs)
+    )
 
 
 def _expression(text: str) -> ast.expr:

@@ -52,5 +52,8 @@ def function_of(text: str, parameters: list[str]) -> Callable[..., Any]:
         expect(not isinstance(node, ast.Name) or node.id in own | {*BUILTINS}, "program.py: an unknown name")
         expect(not isinstance(node, ast.Constant) or type(node.value) in (str, int, bool), "program.py: a constant")
     scope: dict[str, Any] = {"__builtins__": {name: getattr(builtins, name) for name in BUILTINS}}
-    exec(compile(tree, "<program.py>", "exec"), scope)
+    try:
+        exec(compile(tree, "<program.py>", "exec"), scope)
+    except (SyntaxError, ValueError) as error:
+        raise UnreadableError(f"program.py is no Python: {error}") from error
     return scope[functions[-1].name]  # type: ignore[no-any-return]

@@ -1,0 +1,104 @@
+"""The checker's machines: a program that Python runs in another way than they would is refused, not followed."""
+
+from __future__ import annotations
+
+import os
+from itertools import product
+
+import pytest
+
+from tasks.checker.files import Rejected, UnreadableError, load
+from tasks.checker.machines import machine_of
+from tasks.checker.programs import function_of
+
+PAIRS, PLACES = "before, token in zip(tokens, tokens[1:])", "place for place, token in enumerate(tokens)"
+OTHERWISE = {
+    "a sum that begins at 5": f"sum((before == 'a' for {PAIRS}), 5) > 4",
+    "a largest place by its text": f"max(({PLACES} if token == 'a'), key=str, default=-1) > 9",
+    "a length of two things": "len(tokens, obj=1) > 2",
+    "a count with a keyword": "tokens.count('a', b=2) > 2",
+    "a test of two things": f"any((before == 'a' for {PAIRS}), 5)",
+    "a sum that waits": "sum(token == 'a' async for token in tokens) > 1",
+    "a place that is read": f"next(({PLACES} if place == 5), len(tokens)) == 0",
+    "a count that a neighbour reads": f"any(tokens.count('a') > 1 for {PAIRS})",
+}
+LOOPS = {
+    "a return out of a loop": (
+        "s = ''",
+        "if token == 'b':\n            return 'b'\n        s = s",
+        "s == 'b'",
+    ),
+    "what a loop left, read by neighbours": ("s = 'a'", "s = token", f"any(before == s for {PAIRS})"),
+    "what a loop left, read by places": ("place = 0", "place = 5", f"next(({PLACES} if place == 5), len(tokens)) == 0"),
+    "what another loop left": (
+        "s = 0\n    for token in tokens:\n        s = s + 1\n    t = 0",
+        "t = t + s",
+        "t > 8",
+    ),
+    "what was computed before a loop": ("x = len(tokens)\n    s = 0", "s = x", "s > 1"),
+}
+TEXTS = {name: f"def program(tokens):\n    return 'x' if {test} else 'y'\n" for name, test in OTHERWISE.items()} | {
+    name: f"def program(tokens):\n    {first}\n    for token in tokens:\n        {step}\n    return "
+    f"'x' if {test} else 'y'\n"
+    for name, (first, step, test) in LOOPS.items()
+}
+
+
+@pytest.mark.parametrize("text", TEXTS.values(), ids=TEXTS.keys())
+def test_a_program_that_a_machine_would_run_otherwise_is_refused(text):
+    function_of(text, ["tokens"])  # each is a program, and was once taken for another one
+    with pytest.raises(Rejected, match="cannot follow"):
+        machine_of(text, ["a", "b"])
+
+
+def test_a_sum_of_texts_fails_as_it_does_in_python():
+    machine = machine_of("def program(tokens):\n    return sum('x' for token in tokens)\n", ["a", "b"])
+    with pytest.raises(TypeError):
+        machine.answer(1, 0, "a")
+
+
+def test_a_step_that_fails_is_an_answer():
+    text = LOOPS["a return out of a loop"]
+    failing = f"def program(tokens):\n    {text[0]}\n    for token in tokens:\n        s = s + 1\n    return s\n"
+    machine = machine_of(failing, ["a"])
+    with pytest.raises(Rejected, match="fails at 'a': TypeError"):
+        machine.step(machine.start, "a", "a")
+
+
+def test_an_empty_token_is_refused():
+    text = "def program(tokens):\n    return 'x' if tokens[0] == 'a' else 'y'\n"
+    with pytest.raises(Rejected, match="token is empty"):
+        machine_of(text, ["", "a"])
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        f"def program(tokens):\n    return 'x' if sum(before == 'a' for {PAIRS}) > 1 else 'y'\n",
+        f"def program(tokens):\n    return 'x' if max(({PLACES} if token == 'a'), default=-1) > 1 else tokens[0]\n",
+        f"def program(tokens):\n    return 'x' if next(({PLACES} if token == 'b'), len(tokens)) > 1 else tokens[-1]\n",
+        "def program(tokens):\n    s = 0\n    for token in tokens:\n        "
+        "s = 0 if token == 'a' else s + 1\n    return str(s)\n",
+    ],
+)
+def test_a_machine_answers_as_python_does(text):
+    function, machine = function_of(text, ["tokens"]), machine_of(text, ["a", "b"])
+    for length in range(1, 7):
+        for word in product("ab", repeat=length):
+            state = machine.start
+            for token in word:
+                state = machine.step(state, token, word[-1])
+            counts = word.count("a"), word.count("b")
+            assert machine.answer(*counts, word[-1], *state) == function([*word]), word
+
+
+def test_a_name_that_python_refuses_is_no_program():
+    with pytest.raises(UnreadableError, match="no Python"):
+        function_of("def program(tokens):\n    __debug__ = 1\n    return 'x'\n", ["tokens"])
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="pipes are needed")
+def test_a_pipe_in_a_certificate_is_no_file(tmp_path):
+    os.mkfifo(tmp_path / "program.py")
+    with pytest.raises(UnreadableError, match="is no file"):
+        load(tmp_path)
