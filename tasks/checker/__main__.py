@@ -22,6 +22,9 @@ def main(arguments: list[str]) -> int:
     except UnreadableError as error:
         print(f"checker: {' '.join(str(error).split())}", file=sys.stderr)
         return 2
+    except KeyboardInterrupt:
+        print("checker: interrupted; nothing was found", file=sys.stderr)
+        return 2
     return 0
 
 

@@ -7,6 +7,7 @@ from itertools import product
 
 import pytest
 
+from tasks.checker import __main__ as command
 from tasks.checker.files import Rejected, UnreadableError, load
 from tasks.checker.machines import machine_of
 from tasks.checker.programs import function_of
@@ -102,3 +103,14 @@ def test_a_pipe_in_a_certificate_is_no_file(tmp_path):
     os.mkfifo(tmp_path / "program.py")
     with pytest.raises(UnreadableError, match="is no file"):
         load(tmp_path)
+
+
+def test_an_interrupted_check_is_no_answer(monkeypatch, capsys):
+    def interrupted(folder):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(command, "check", interrupted)
+    assert command.main(["folder"]) == 2
+    said = capsys.readouterr()
+    assert not said.out
+    assert said.err == "checker: interrupted; nothing was found\n"
