@@ -162,7 +162,11 @@ def assemble(
     alphabet.
     """
     prefix, suffix = question.prefix or (), question.suffix or ()
-    alphabet = question.alphabet or tuple(token for token in vocabulary if token not in prefix + suffix)
+    alphabet = question.alphabet
+    if alphabet is None:
+        alphabet = tuple(token for token in vocabulary if token not in prefix + suffix)
+    if not alphabet:
+        raise NetworkError(f"{name}: expected an alphabet of 1 token or more, got none; say which ones there may be")
     if len(alphabet) > MAX_ALPHABET:
         raise NetworkError(
             f"{name}: a domain has at most {MAX_ALPHABET} different tokens, this vocabulary has {len(vocabulary)}; "

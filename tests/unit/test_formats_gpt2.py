@@ -164,6 +164,7 @@ def test_a_question_overrides_the_description(tmp_path):
     ("question", "message"),
     [
         (Question(alphabet=("z",)), "not in the vocabulary"),
+        (Question(alphabet=()), "an alphabet of 1 token or more"),
         (Question(answers=("z", "#0")), "no output is called 'z'"),
         (Question(readout="vote"), "unknown read-out"),
         (Question(readout="round"), "reads one output"),
