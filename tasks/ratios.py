@@ -58,7 +58,7 @@ class Paths:
         value, choices = np.zeros((len(terms), 1)), []
         for n in range(1, self.length + 1):
             before = self.trellis.before[n]
-            best, choice = value[:, before[:, 0]], np.zeros((len(terms), len(before)), np.int16)
+            best, choice = value[:, before[:, 0]], np.zeros((len(terms), len(before)), np.int32)
             for k in range(1, before.shape[1]):
                 other = value[:, before[:, k]]
                 choice[other > best] = k
