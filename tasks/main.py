@@ -254,6 +254,7 @@ def _explain(
     else:
         click.echo(explanation_text(result))
     if out is not None:
+        click.echo("distill: the certificate is checked before it is written; an interrupt leaves it out", err=True)
         write_certificate(attest(result, circuit_folder(circuit)), out)
     return PROVED if result.is_proved else NOT_PROVED
 
