@@ -193,7 +193,7 @@ class CoveringVerifier:
             method = f"{listed}; beyond, {method}" if equal > known else listed
         network = f"the network {self.loaded.name}"
         if inside:
-            network += f" wherever the region says {inside!r}, which is"
+            network += f", of the sequences that the region calls {inside!r},"
         seconds, domain = time.perf_counter() - self._started, self.domain.up_to(equal)
         return (Claim(rung, network, MEANING[self.semantics], domain, method, count, seconds, detail),)
 

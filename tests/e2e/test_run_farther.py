@@ -141,7 +141,7 @@ def test_of_a_trained_majority_no_more_is_said_than_where_a_rule_holds(distill):
     code, out, _ = distill(folder, "--length", "0-40", "--json", "--time-limit", "40")
     said, loaded, rng = json.loads(out), asked(folder), np.random.default_rng(0)
     assert (code, said["proved"], said["farther"]["limited_to_region"]) == (1, False, True)
-    assert all("wherever the region says 'right'" in sentence for sentence in said["farther"]["claims"])
+    assert all("that the region calls 'right', on all" in sentence for sentence in said["farther"]["claims"])
     rule, region = {}, {}
     exec(said["rule"]["program"], rule)
     exec(said["rule"]["region"], region)

@@ -328,7 +328,7 @@ def test_a_region_limits_what_is_claimed_and_an_empty_one_claims_nothing(tried):
     found = verifier.examine(program, where, "right")
     assert (found.equal, found.broken, found.stopped) == (30, None, "")
     assert found.claims[0].sequences == 31
-    assert "wherever the region says 'right'" in found.claims[0].sentence
+    assert "of the sequences that the region calls 'right', on all" in found.claims[0].sentence
     never = Program.parse("def f(tokens):\n    return 'may differ'\n", regions)
     assert verifier.examine(program, never, "right").claims == ()
 
