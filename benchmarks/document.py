@@ -5,6 +5,9 @@ from __future__ import annotations
 import html
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
+
+from benchmarks.plots import Drawing
 
 STYLE = """
 body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
@@ -91,3 +94,16 @@ def _html(block: Block, drawings: Mapping[str, str]) -> str:
             first = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
             rest = ["".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in body]
             return "<table>\n" + "\n".join(f"<tr>{line}</tr>" for line in (first, *rest)) + "\n</table>"
+
+
+def save(folder: Path, name: str, title: str, blocks: Sequence[Block], drawings: Mapping[str, Drawing]) -> str:
+    """Write ``name``.md, ``name``.html and the drawings to ``folder``; the Markdown text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for drawn, drawing in drawings.items():
+        (folder / f"{drawn}.svg").write_text(drawing.svg, encoding="utf-8")
+        (folder / f"{drawn}.png").write_bytes(drawing.png)
+    text = markdown(blocks)
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    vectors = {drawn: drawing.svg for drawn, drawing in drawings.items()}
+    (folder / f"{name}.html").write_text(page(title, blocks, vectors), encoding="utf-8")
+    return text

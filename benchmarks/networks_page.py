@@ -8,7 +8,7 @@ from typing import Any
 
 from benchmarks import length_scores as scores
 from benchmarks import lengths, networks, plots
-from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, markdown, page
+from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.length_scores import Compared, Subject
 from benchmarks.page import conditions, newest, shown_seconds
 from benchmarks.plots import Drawing
@@ -40,16 +40,7 @@ HEAD = [
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write networks.md, networks.html and the drawings to ``folder``; the Markdown text. Raises BenchmarkError."""
-    blocks, drawings = report(newest(read(rows_file)))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, drawing in drawings.items():
-        (folder / f"{name}.svg").write_text(drawing.svg, encoding="utf-8")
-        (folder / f"{name}.png").write_bytes(drawing.png)
-    text = markdown(blocks)
-    (folder / "networks.md").write_text(text, encoding="utf-8")
-    vectors = {name: drawing.svg for name, drawing in drawings.items()}
-    (folder / "networks.html").write_text(page(TITLE, blocks, vectors), encoding="utf-8")
-    return text
+    return save(folder, "networks", TITLE, *report(newest(read(rows_file))))
 
 
 def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block], dict[str, Drawing]]:

@@ -12,7 +12,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import plots, scores
-from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, markdown, page
+from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.plots import Drawing
 from benchmarks.row import BenchmarkError
 from benchmarks.task import Result, read
@@ -35,16 +35,7 @@ PHASES = ("search", "encode", "solve")
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write the report of ``rows_file`` to ``folder``; the Markdown text. Raises BenchmarkError without rows."""
-    blocks, drawings = report(newest(read(rows_file)))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, drawing in drawings.items():
-        (folder / f"{name}.svg").write_text(drawing.svg, encoding="utf-8")
-        (folder / f"{name}.png").write_bytes(drawing.png)
-    text = markdown(blocks)
-    (folder / "report.md").write_text(text, encoding="utf-8")
-    vectors = {name: drawing.svg for name, drawing in drawings.items()}
-    (folder / "report.html").write_text(page(TITLE, blocks, vectors), encoding="utf-8")
-    return text
+    return save(folder, "report", TITLE, *report(newest(read(rows_file))))
 
 
 def newest(rows: Iterable[Result]) -> tuple[Result, ...]:

@@ -11,7 +11,7 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks import plots, solve_rate, solve_scores
-from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, markdown, page
+from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.page import conditions, newest, shown_seconds
 from benchmarks.plots import Drawing
 from benchmarks.row import BenchmarkError
@@ -27,16 +27,7 @@ TOLD = ("candidates", "candidates_per_second", "memory_mb", "rounds", "examples"
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write sygus.md, sygus.html and the drawings to ``folder``; the Markdown text. Raises BenchmarkError."""
-    blocks, drawings = report(newest(read(rows_file)))
-    folder.mkdir(parents=True, exist_ok=True)
-    for name, drawing in drawings.items():
-        (folder / f"{name}.svg").write_text(drawing.svg, encoding="utf-8")
-        (folder / f"{name}.png").write_bytes(drawing.png)
-    text = markdown(blocks)
-    (folder / "sygus.md").write_text(text, encoding="utf-8")
-    vectors = {name: drawing.svg for name, drawing in drawings.items()}
-    (folder / "sygus.html").write_text(page(TITLE, blocks, vectors), encoding="utf-8")
-    return text
+    return save(folder, "sygus", TITLE, *report(newest(read(rows_file))))
 
 
 def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block], dict[str, Drawing]]:

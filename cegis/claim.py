@@ -9,7 +9,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from decimal import Decimal
 from enum import IntEnum
-from typing import Protocol
+from typing import Any, Protocol
 
 from cegis.domain import Domain
 
@@ -83,3 +83,15 @@ class Claim:
             f"equals {self.reference} on all {how_many}sequences of length {lengths}{limited}, "
             f"in {self.semantics}; {self.method}"
         )
+
+    def as_json(self) -> dict[str, Any]:
+        """The claim as JSON values."""
+        return {
+            "rung": str(self.rung),
+            "sentence": self.sentence,
+            "semantics": self.semantics,
+            "lengths": [self.domain.min_length, self.domain.max_length],
+            "sequences": self.sequences,
+            "seconds": self.seconds,
+            "assumption": self.detail,
+        }

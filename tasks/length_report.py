@@ -66,18 +66,7 @@ def prolonged_json(result: Prolonged, saved: Path | None) -> dict[str, Any]:
         "sentence": verdict(result),
         "method": result.method.way.value,
         "reason": result.method.reason,
-        "claims": [
-            {
-                "rung": str(claim.rung),
-                "sentence": claim.sentence,
-                "semantics": claim.semantics,
-                "lengths": [claim.domain.min_length, claim.domain.max_length],
-                "sequences": claim.sequences,
-                "seconds": claim.seconds,
-                "assumption": claim.detail,
-            }
-            for claim in result.claims
-        ],
+        "claims": [claim.as_json() for claim in result.claims],
         "all_lengths": result.tail if isinstance(result.tail, str) else "proved",
         "steps": [vars(step) for step in result.steps],
         "certificate": str(saved) if saved else None,

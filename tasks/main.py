@@ -18,9 +18,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
+    from cegis import Domain
     from cegis.certificate import Certificate
     from tasks.checking import Checked
     from tasks.circuit import Circuit
+    from tasks.formats import Loaded, Question
 
 GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
@@ -127,8 +129,8 @@ def run(
     CIRCUIT is a shipped name, a circuit's folder, or a folder with a network in a known format. A circuit's sequences
     are listed where that can be done; for longer ones the program is distilled at a short length and followed from
     there, by the method that fits the circuit. Networks that are no circuits, and circuits with one of the options
-    --alphabet to --task or --margin, are bounded on every sequence, without a solver;
-    their certificate is written where --out names a folder.
+    --alphabet to --task or --margin, are bounded on every sequence, or on whole sets of them where there are too many
+    to list, without a solver; their certificate is written where --out names a folder.
     """
     _check_seconds(seconds)
     if any(value is not None for name, value in asked.items() if name != "semantics") or _is_foreign(circuit):
@@ -213,19 +215,16 @@ def _explain(
     margin: float | None,
 ) -> int:
     """The way of any network: bounds on every sequence."""
-    from cegis import Domain
     from cegis.certificate import check_writable
     from tasks.attesting import attest
-    from tasks.explaining import USUAL_MARGIN, explain, usual_domain
+    from tasks.explaining import USUAL_MARGIN, explain
     from tasks.explanation import explanation_json, explanation_text
     from tasks.files import circuit_folder
-    from tasks.formats import Question, load
+    from tasks.formats import Question
     from tasks.progress import observed
-    from tasks.regular import constraint as automaton
 
     if margin is not None and not 0 <= margin < 1e9:
         raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")
-    shortest, longest = (None, None) if length is None else _lengths(length)
     if out is not None:
         check_writable(out)
     question = Question(
@@ -236,14 +235,7 @@ def _explain(
         answers=_tokens(answers),
         task=task,
     )
-    loaded = load(circuit_folder(circuit), question)
-    domain = loaded.domain
-    least, limit = domain.min_length if shortest is None else shortest, domain.max_length or 0
-    if longest is not None and not (domain.min_length if shortest is None else 0) <= longest <= limit:
-        raise click.ClickException(f"expected lengths from {domain.min_length} to {limit}, got {length}")
-    limited = domain.constraint if constraint is None else automaton(constraint, domain.alphabet)
-    loaded = replace(loaded, domain=Domain(domain.alphabet, least, limit, limited))
-    domain = usual_domain(loaded) if longest is None else loaded.domain.up_to(longest)
+    loaded, domain = _asked(circuit, question, length, constraint)
     with observed(quiet=as_json) as observers:
         names = {"on_link": "on_step", "on_round": "on_round", "on_progress": "on_progress"}
         events = {names[name]: observer for name, observer in observers.items() if name in names}
@@ -257,6 +249,25 @@ def _explain(
         click.echo("distill: the certificate is checked before it is written; an interrupt leaves it out", err=True)
         write_certificate(attest(result, circuit_folder(circuit)), out)
     return PROVED if result.is_proved else NOT_PROVED
+
+
+def _asked(circuit: str, question: Question, length: str | None, constraint: str | None) -> tuple[Loaded, Domain]:
+    """The network and the sequences that are asked about: of the lengths named, or as many as can be listed."""
+    from cegis import Domain
+    from tasks.explaining import usual_domain
+    from tasks.files import circuit_folder
+    from tasks.formats import load
+    from tasks.regular import constraint as automaton
+
+    shortest, longest = (None, None) if length is None else _lengths(length)
+    loaded = load(circuit_folder(circuit), question)
+    own = loaded.domain
+    least, limit = own.min_length if shortest is None else shortest, own.max_length or 0
+    if longest is not None and not (own.min_length if shortest is None else 0) <= longest <= limit:
+        raise click.ClickException(f"expected lengths from {own.min_length} to {limit}, got {length}")
+    limited = own.constraint if constraint is None else automaton(constraint, own.alphabet)
+    loaded = replace(loaded, domain=Domain(own.alphabet, least, limit, limited))
+    return loaded, usual_domain(loaded) if longest is None else loaded.domain.up_to(longest)
 
 
 def write_certificate(certificate: Certificate | str, out: Path) -> None:

@@ -90,17 +90,7 @@ def distillation_json(result: Distillation, saved: Path | None) -> dict[str, Any
         "sentence": verdict(result),
         "program": result.source or None,
         "size": result.program.size if result.program else None,
-        "claims": [
-            {
-                "rung": str(claim.rung),
-                "sentence": claim.sentence,
-                "semantics": claim.semantics,
-                "lengths": [claim.domain.min_length, claim.domain.max_length],
-                "sequences": claim.sequences,
-                "seconds": claim.seconds,
-            }
-            for claim in result.claims
-        ],
+        "claims": [claim.as_json() for claim in result.claims],
         "exceptions": [
             {"inputs": e.inputs, "circuit": e.expected, "program": e.got}
             for e in (outcome.exceptions if isinstance(outcome, Differs) else ())
