@@ -78,6 +78,16 @@ def test_a_tie_stops_and_keeps_what_was_proved():
     assert [claim.domain.max_length for claim in found.found.claims] == [14]
 
 
+def test_a_tie_among_the_listed_lengths_is_not_taken_as_proved():
+    loaded = average((1.0, 100.0, -5.0), 20, TokenSet(("x",), (0,)))
+    subject = subject_of(loaded)
+    assert subject.undecided
+    program = Program(CHOOSE(has(1, "b")(), label(1, "{x}")(), label(0, "{}")()), subject.grammar)
+    found = farther(subject, loaded.domain, program, None, seconds=60)
+    assert not found.is_proved
+    assert all(claim.domain.max_length < 8 for claim in found.found.claims)
+
+
 def test_without_time_what_was_listed_is_all_that_holds():
     loaded = lead(30)
     subject = subject_of(loaded)
