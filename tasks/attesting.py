@@ -14,7 +14,9 @@ certificate that is written has been checked once. Formats whose files the check
 from __future__ import annotations
 
 import json
+import time
 from collections.abc import Callable
+from math import inf
 from pathlib import Path
 from typing import Any
 
@@ -38,7 +40,7 @@ from tasks.readout import Argmax, Readout, Rounded, TokenSet
 from tasks.tally import obstacle
 from tasks.transformer import Transformer
 
-GRID, SECONDS = 2**16, 60.0  # of directions; for the check of a claim by covering, per arithmetic
+GRID = 2**16  # of directions
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
 
 
@@ -64,11 +66,20 @@ def attest_counts(
         return {BOXES: _json(found)}
 
     files = {PROGRAM: program.source("program").encode(), **_network_files(stored)}
-    return _strongest("counts", loaded, domain, semantics, files, evidence)
+    return _strongest("counts", loaded, domain, semantics, files, evidence, _Watch(inf, 0, lambda done, total: None))
 
 
-def attest(result: Explanation, folder: Path) -> Certificate | str:
-    """The certificate of what ``result`` proves of the network in ``folder``, or the reason why there is none."""
+def attest(
+    result: Explanation,
+    folder: Path,
+    *,
+    seconds: float = 600.0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Certificate | str:
+    """The certificate of what ``result`` proves of the network in ``folder``, or the reason why there is none.
+
+    The checker has ``seconds`` (wall clock) to confirm it; ``on_progress(done, total)`` is told of inputs it visited.
+    """
     subject, loaded = result.subject, result.loaded
     if not subject.enumeration.is_bounded or not isinstance(loaded.network, Transformer):
         return "a black box is run, not proved"
@@ -80,14 +91,33 @@ def attest(result: Explanation, folder: Path) -> Certificate | str:
     stored = {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
     text, far, domain = result.program.source("program"), result.farther, result.domain
     files = {PROGRAM: text.encode(), **_network_files(stored)}
-    strongest = subject.enumeration.semantics
+    strongest, watch = subject.enumeration.semantics, _Watch(seconds, subject.enumeration.size, on_progress)
     if far is None or far.where is not None or not far.found.claims or far.found.equal <= domain.lengths[-1]:
-        return _strongest("network", loaded, domain, strongest, files, lambda _: {LISTED: _listed(result, text)})
+        return _strongest("network", loaded, domain, strongest, files, lambda _: {LISTED: _listed(result, text)}, watch)
     all_of_it = far.domain.up_to(far.found.equal)
-    made = _strongest("paths", loaded, all_of_it, strongest, files, lambda _: {AXES: _axes(loaded, all_of_it, stored)})
+    made = _strongest(
+        "paths", loaded, all_of_it, strongest, files, lambda _: {AXES: _axes(loaded, all_of_it, stored)}, watch
+    )
     if isinstance(made, Certificate):
         return made
     return f"{made}; ask for lengths up to {domain.max_length} for one that lists every sequence"
+
+
+class _Watch:
+    """The time that the checker has, and who is told of what it does with it."""
+
+    def __init__(self, seconds: float, total: int, on_progress: Callable[[int, int], None]) -> None:
+        self._deadline, self.seconds = time.monotonic() + seconds, seconds
+        self._total, self._on_progress = total, on_progress
+
+    @property
+    def left(self) -> float:
+        """Seconds."""
+        return self._deadline - time.monotonic()
+
+    def tell(self, done: int) -> None:
+        """That so many inputs were visited."""
+        self._on_progress(done, self._total)
 
 
 def _network_files(stored: dict[str, bytes]) -> dict[str, bytes]:
@@ -101,17 +131,20 @@ def _strongest(
     semantics: str,
     files: dict[str, bytes],
     evidence: Callable[[str], dict[str, bytes]],
+    watch: _Watch,
 ) -> Certificate | str:
     """The certificate in the strongest arithmetic, from ``semantics`` on, that the checker confirms; or why not."""
     reason = ""
     for weaker in WEAKER[semantics]:
         try:
             every = files | evidence(weaker)
-            return Certificate(establish(_question(kind, loaded, domain, weaker), every, SECONDS), every)
+            return Certificate(establish(_question(kind, loaded, domain, weaker), every, watch.left, watch.tell), every)
         except Rejected as error:
             reason = str(error)
         except UnreadableError as error:
             return f"the checker does not follow: {error}"
+        if watch.left <= 0:
+            return f"the checker had {watch.seconds:.0f} s, which is too little ({reason}); give it more time"
     return f"the checker does not confirm it: {reason}"
 
 

@@ -215,6 +215,8 @@ def _explain(
     margin: float | None,
 ) -> int:
     """The way of any network: bounds on every sequence."""
+    import time
+
     from cegis.certificate import check_writable
     from tasks.attesting import attest
     from tasks.explaining import USUAL_MARGIN, explain
@@ -235,19 +237,26 @@ def _explain(
         answers=_tokens(answers),
         task=task,
     )
+    started = time.perf_counter()
     loaded, domain = _asked(circuit, question, length, constraint)
     with observed(quiet=as_json) as observers:
         names = {"on_link": "on_step", "on_round": "on_round", "on_progress": "on_progress"}
         events = {names[name]: observer for name, observer in observers.items() if name in names}
         least_margin = USUAL_MARGIN if margin is None else margin
-        result = explain(loaded, domain, semantics=semantics, margin=least_margin, seconds=seconds, seed=seed, **events)
+        limit = seconds if out is None else seconds / 2  # what is left is for the check of the certificate
+        result = explain(loaded, domain, semantics=semantics, margin=least_margin, seconds=limit, seed=seed, **events)
     if as_json:
         click.echo(json.dumps(explanation_json(result), ensure_ascii=False, indent=2))
     else:
         click.echo(explanation_text(result))
     if out is not None:
-        click.echo("distill: the certificate is checked before it is written; an interrupt leaves it out", err=True)
-        write_certificate(attest(result, circuit_folder(circuit)), out)
+        left = max(0.0, started + seconds - time.perf_counter())
+        said = "the certificate is checked before it is written"
+        click.echo(f"distill: {said}, in {left:.0f} s at most; an interrupt leaves it out", err=True)
+        with observed(quiet=as_json) as observers:
+            events = {name: observers[name] for name in ("on_progress",) if name in observers}
+            certificate = attest(result, circuit_folder(circuit), seconds=left, **events)
+        write_certificate(certificate, out)
     return PROVED if result.is_proved else NOT_PROVED
 
 

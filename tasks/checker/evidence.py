@@ -70,10 +70,12 @@ def same(one: Statement, other: Statement, name: str) -> bool:
     return name in one and name in other and json.dumps(one[name]) == json.dumps(other[name])
 
 
-def establish(q: Statement, files: dict[str, bytes], seconds: float = inf) -> Statement:
+def establish(
+    q: Statement, files: dict[str, bytes], seconds: float = inf, tell: Callable[[int], None] = lambda done: None
+) -> Statement:
     """The statement that ``files`` support for the question ``q`` (its entries GIVEN); Rejected where they do not.
 
-    After ``seconds`` of following paths they do not either.
+    After ``seconds`` of following paths or of visiting inputs they do not either; ``tell`` hears how many were visited.
     """
     with ctx.workprec(BITS):
         stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
@@ -81,10 +83,13 @@ def establish(q: Statement, files: dict[str, bytes], seconds: float = inf) -> St
         listed = KINDS.get(q["kind"])
         expect(listed and others == {PROGRAM, listed}, "unknown kind, or files that have no part in it")
         network = read(q["format"], stored, q["semantics"])
-        if listed == AXES:
-            found, margin = _followed(q, files, network, monotonic() + seconds)
+        deadline = monotonic() + seconds
+        if listed == BOXES:
+            found, margin = _counted(q, files, network)
+        elif listed == AXES:
+            found, margin = _followed(q, files, network, deadline)
         else:
-            found, margin = (_visited if listed == LISTED else _counted)(q, files, network)
+            found, margin = _visited(q, files, network, deadline, tell)
     if not margin > 0:
         raise Rejected("no margin is positive")
     found = {name: q[name] for name in GIVEN} | {
@@ -96,7 +101,9 @@ def establish(q: Statement, files: dict[str, bytes], seconds: float = inf) -> St
     return found | {"claim": _claim(found), "assumption": "" if q["semantics"] == "real" else ASSUMPTION}
 
 
-def _visited(q: Statement, files: dict[str, bytes], network: Read) -> tuple[Statement, arb]:
+def _visited(
+    q: Statement, files: dict[str, bytes], network: Read, deadline: float, tell: Callable[[int], None]
+) -> tuple[Statement, arb]:
     """Program and network compared on every input, one by one: what was found, and the least margin."""
     every = q["readout"]["position"] == "every"
     program = function_of(files[PROGRAM].decode(), ["tokens", "i"] if every else ["tokens"])
@@ -104,7 +111,11 @@ def _visited(q: Statement, files: dict[str, bytes], network: Read) -> tuple[Stat
     exceptions, undecided = _inputs(listed["exceptions"]), _inputs(listed["undecided"])
     counts: Counter[str] = Counter()
     sequences, margin = 0, arb("inf")
-    for key, label, sure in _labels(q, network, every, undecided.keys()):
+    for done, (key, label, sure) in enumerate(_labels(q, network, every, undecided.keys())):
+        if done % BLOCK == 0:
+            tell(done)
+            if monotonic() > deadline:
+                raise Rejected(f"{done:,} inputs were visited in time")
         sequences += key[1] in (None, 0)
         if key in undecided:
             undecided[key] = ["seen"]

@@ -404,6 +404,14 @@ def test_a_gpt2_is_certified_with_its_exceptions(tmp_path):
     assert found["semantics"] == "float64"
 
 
+def test_without_time_for_the_checker_there_is_no_certificate_and_it_is_said_why(tmp_path):
+    result, folder = explained_gpt2(tmp_path)
+    seen = []
+    made = attest(result, folder, seconds=0.0, on_progress=lambda done, total: seen.append((done, total)))
+    assert made == "the checker had 0 s, which is too little (0 inputs were visited in time); give it more time"
+    assert seen == [(0, 39)]
+
+
 @pytest.mark.parametrize("name", ["bracket_dilution", "quote_closing"])
 def test_a_shipped_circuit_is_certified_in_float32(name, tmp_path):
     folder = shipped_path(name)
