@@ -212,27 +212,38 @@ class CoveringVerifier:
                 self._bound(graph, length, every[some])
 
     def _bound(self, graph: Trellis, length: int, nodes: Ints) -> None:
-        """Prove some nodes that end in one token; raises where that does not succeed."""
+        """Prove some nodes that end in one token, by parts where need be; raises where that does not succeed."""
+        waiting = self._open(graph, nodes, length)
+        while waiting:
+            above, node, axes = waiting.pop()
+            parts = self._divided(above.only(length, node), axes)
+            if parts is not None:
+                waiting += self._open(parts, np.arange(len(parts.levels[length].token)), length)
+
+    def _open(self, graph: Trellis, nodes: Ints, length: int) -> list[tuple[Trellis, int, Reals]]:
+        """The nodes among ``nodes`` that bounds leave undecided, with the axes of what attention gives there."""
         axes = self._averages.axes(graph, length, nodes, self._random)
         given = compressed(self._averages.given(graph, length, nodes, axes), SYMBOLS)
         is_right, _, _ = self._read(graph, length, nodes, given)
-        for n in np.flatnonzero(~is_right):
-            if not self._is_right(graph, length, int(nodes[n]), _rows(given, np.array([n]))):
-                self._divide(graph.only(length, int(nodes[n])), axes[n])
+        return [
+            (graph, int(nodes[n]), axes[n])
+            for n in np.flatnonzero(~is_right)
+            if not self._is_right(graph, length, int(nodes[n]), _rows(given, np.array([n])))
+        ]
 
-    def _divide(self, graph: Trellis, axes: Reals) -> None:
-        """Prove the sequences of a trellis with one last node by parts."""
+    def _divided(self, graph: Trellis, axes: Reals) -> Trellis | None:
+        """The sequences of a trellis with one last node in parts; a single one is run, and there is none left."""
         length = graph.longest
         if graph.nodes == length + 1:
             sequence = self.domain.words(graph.tokens(np.zeros((1, length + 1), np.int64))[0])
             self._replay(sequence, graph.names[graph.levels[length].label[0]])
-            return
+            return None
         parts = graph.divided(self._averages.pull(graph, length, 0, axes), PARTS, STEPS)
         if len(parts.levels[length].token) == 1:  # all pull alike: part them at the first level where they differ
             first = next(n for n, level in enumerate(graph.levels) if len(level.token) > 1)
             ranks = [np.arange(len(level.token)) * float(n == first) for n, level in enumerate(graph.levels)]
             parts = graph.divided(ranks, PARTS, STEPS)
-        self._bound(parts, length, np.arange(len(parts.levels[length].token)))
+        return parts
 
     def _is_right(self, graph: Trellis, length: int, node: int, given: Form) -> bool:
         """Whether the program's label is that of all that attention may give, looked at in pieces."""

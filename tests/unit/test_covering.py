@@ -306,6 +306,19 @@ def test_bounds_that_decide_nothing_leave_every_sequence_to_itself(monkeypatch):
     assert verifier.margin == pytest.approx(labelled(loaded).enumeration.margin)
 
 
+def test_parts_of_parts_are_followed_however_deep_they_lie(monkeypatch):
+    depth = iter(range(20_000))  # far beyond what Python lets functions call themselves
+
+    def still_open(self, graph, nodes, length):
+        return [(graph, int(nodes[0]), None)] if next(depth, None) is not None else []
+
+    monkeypatch.setattr(CoveringVerifier, "_open", still_open)
+    monkeypatch.setattr(CoveringVerifier, "_divided", lambda self, graph, axes: graph)
+    loaded = lead(2)
+    assert isinstance(CoveringVerifier(loaded, loaded.domain).check(more_a()), Valid)
+    assert next(depth, None) is None
+
+
 def test_bounds_that_are_wrong_are_found_out_by_the_network_itself(monkeypatch):
     loaded = lead(4)
     read = covering.read_bounds
