@@ -2,10 +2,10 @@
 
     h = relu(W onehot(x) + b)        logits = V h + c        label = argmax
 
-It is trained (Adam, cross-entropy, seeded) until it is right on every sequence of the length, then its weights are
-rounded to the coarsest dyadic grid that keeps it so. Scaled by the grid they are integers, so that real and integer
-evaluation agree. Positions are not tied and nothing asks for small or few weights: ``tasks.surrogate`` does both, and
-this file is what it is compared with. It is equal to the circuit at its one length, by enumeration, and nothing else.
+It is trained (Adam, cross-entropy, seeded) until it is right on all sequences it is given, then its weights are rounded
+to the coarsest dyadic grid that keeps it so. Scaled by the grid they are integers, so that real and integer evaluation
+agree. Positions are not tied and nothing asks for small or few weights: ``tasks.surrogate`` does both, and this file is
+what it is compared with. It is equal to the circuit where it was checked: at its one length, on the sequences given.
 """
 
 from __future__ import annotations

@@ -11,7 +11,19 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import dense, journal, length_scores, lengths, networks, place, plots, published, sweep
+from benchmarks import (
+    dense,
+    journal,
+    length_scores,
+    lengths,
+    networks,
+    place,
+    plots,
+    published,
+    samples,
+    stand_ins,
+    sweep,
+)
 from benchmarks.command import bench
 from benchmarks.document import markdown
 from benchmarks.lengths import Line
@@ -140,12 +152,68 @@ def test_a_solver_says_equal_of_the_program_and_differs_of_another(stand_in: str
     task = line("z3", stand_in).task(4, tmp_path)
     assert task is not None
     assert run(task)["verdict"] == "equal"
-    wrong = replace(task, options={**task.options, "program": FLIPPED})
-    found = run(wrong)
-    if stand_in == "tied":
-        assert found["verdict"] == "differs"
-    else:  # it was compared on every sequence, so the answer would contradict that
-        assert found["status"] == "error"
+    found = run(replace(task, options={**task.options, "program": FLIPPED}))
+    assert found["verdict"] == "differs"
+    assert len(found["detail"]["broken"]) == 4
+
+
+@pytest.mark.needs("z3")
+@pytest.mark.parametrize(("checked", "status"), [(64, "error"), (63, "solved")])
+def test_a_stand_in_that_is_wrong_is_an_error_only_where_it_was_compared_everywhere(
+    checked: int, status: str, tmp_path: Path
+) -> None:
+    task = line("z3", "dense").task(4, tmp_path)
+    assert task is not None
+    path = Path(task.files["surrogate"])
+    kept = json.loads(path.read_text(encoding="utf-8"))
+    assert kept["checked"] == 64
+    network = json.loads(kept["network"])
+    for name in ("second", "second_bias"):
+        network[name] = network[name][::-1]
+    path.write_text(json.dumps({"checked": checked, "network": json.dumps(network)}), encoding="utf-8")
+    found = run(task)
+    assert found["status"] == status
+    if status == "solved":
+        assert (found["verdict"], found["detail"]["checked"]) == ("differs", 63)
+
+
+@pytest.mark.needs("z3")
+def test_a_stand_in_for_more_sequences_than_are_listed_is_trained_on_a_sample(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_ins, "MOST_LISTED", 1000)
+    monkeypatch.setattr(stand_ins, "DRAWS", 5000)
+    task = line("z3", "dense").task(8, tmp_path)
+    assert task is not None
+    found = run(task)
+    assert found["verdict"] == "equal"
+    assert 100 < found["detail"]["checked"] < found["detail"]["sequences"] == 2048
+
+
+def test_a_circuit_without_positions_is_sampled_beyond_its_block_size(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(stand_ins, "DRAWS", 2000)
+    assert stand_ins.dense_file(shipped_path("quote_closing"), 20, tmp_path) is not None
+    assert stand_ins.dense_file(shipped_path("variable_type"), 20, tmp_path) is None
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_sample_is_of_the_domain_and_reaches_all_of_a_small_one(name: str) -> None:
+    circuit = load_circuit(shipped_path(name))
+    domain = stand_ins.only(circuit, 4)
+    assert (samples.sample(domain, 4, 20_000) == domain.sequences(4)).all()
+    longer = stand_ins.only(circuit, 12)
+    drawn = samples.sample(longer, 12, 300)
+    assert 50 < len(drawn) == len({row.tobytes() for row in drawn})
+    assert all(longer.contains(longer.words(row)) for row in drawn)
+    assert (drawn == samples.sample(longer, 12, 300)).all()
+
+
+def test_a_length_without_sequences_has_no_sample() -> None:
+    circuit = load_circuit(shipped_path("variable_type"))
+    with pytest.raises(BenchmarkError, match="expected a length that has sequences to draw from, got 2"):
+        samples.sample(circuit.domain, 2, 10)
 
 
 @pytest.mark.parametrize("method", ["plain enumeration", "bounded enumeration", "counting"])
