@@ -38,6 +38,7 @@ MEANING = {
     "float32": "real arithmetic and in float64 and float32 as executed",
 }
 BLOCK = 100_000  # sequences bounded together
+FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 AS_RUN = "arithmetic as this machine executed it (a black box: no rounding error is bounded)"
 
@@ -142,6 +143,40 @@ def enumerate_domain(
         on_progress(done, total)
     lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=True))
     return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
+
+
+def enumerate_within(
+    loaded: Loaded,
+    domain: Domain,
+    seconds: float,
+    *,
+    semantics: Semantics | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Enumeration:
+    """``enumerate_domain``, up to the longest length that about ``seconds`` (wall clock) allow; at least the shortest.
+
+    A few sequences tell how long more of them take.
+    """
+    deadline, part = time.perf_counter() + seconds, shortened(domain, FIRST)
+    while True:
+        found = enumerate_domain(loaded, part, semantics=semantics, on_progress=on_progress)
+        left = max(0.0, deadline - time.perf_counter())
+        most = part.size() * min(float(FASTER), left / max(found.seconds, 1e-6))
+        longer = shortened(domain, int(most))
+        if longer.lengths[-1] <= part.lengths[-1]:
+            return found
+        part = longer
+
+
+def shortened(domain: Domain, most: int) -> Domain:
+    """``domain`` up to the largest length with at most ``most`` sequences, but never less than its shortest ones."""
+    total = 0
+    for length in domain.lengths:
+        count = domain.count(length)
+        if total and total + count > most:
+            return domain.up_to(length - 1)
+        total += count
+    return domain
 
 
 def answers_of(loaded: Loaded, sequences: Tokens, semantics: Semantics) -> tuple[Labels, Reals]:

@@ -5,25 +5,28 @@
                                                                                       and a region that holds them all
 
 The claim is of the rung "enumerated": every sequence of the domain was visited, the network with a rigorous bound. A
-black box is visited too, without one, and its rung is "tested". Where a domain is too large for that, the part of it
-that can be listed is explained, and the result followed through all of it where the network's structure allows
-(``farther``): the rung is "bounded". Shipped circuits go a longer way (``distillation``).
+black box is visited too, without one, and its rung is "tested". Where a domain is too large for that, or for the time
+there is, the part of it that can be listed is explained, and the result followed through all of it where the network's
+structure allows (``farther``): the rung is "bounded". Shipped circuits go a longer way (``distillation``).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 
 from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, Outcome, Program, Round, Stopped
+from cegis.claim import counted
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
-from tasks.enumerating import Enumeration, Semantics, enumerate_domain
+from tasks.enumerating import Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
 from tasks.farther import Farther, farther
 from tasks.formats import Loaded
 from tasks.machines import machine_program
+from tasks.network import NetworkError
 from tasks.rules import Rule, region, rule
 from tasks.subject import Subject
 from tasks.transformer import Transformer
@@ -32,7 +35,8 @@ MOST_SEQUENCES = 2_000_000
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed farther
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
-SMALL = 15.0  # seconds of bounding after which float32 is not tried as well
+LISTING, SEARCHING = 0.4, 0.5  # of the time there is, and of what is then left: at most so much of it
+LISTING_ALONE = 0.6  # where nothing is known beyond what is listed
 LONG = 12  # operators of a program beside which a shorter rule is looked for
 
 
@@ -50,10 +54,12 @@ class Step:
 class Explanation:
     """What is known of ``loaded`` on ``domain``. ``rule`` is given where no short program is exact.
 
-    ``farther``: what is known beyond ``domain``, where that is only the part of what was asked that can be listed.
+    Where ``domain`` is only the part of what was ``asked`` that was listed, ``farther`` is what is known of all of it,
+    or ``ended`` says why no more is known.
     """
 
     loaded: Loaded
+    asked: Domain
     domain: Domain
     subject: Subject
     outcome: Outcome
@@ -61,6 +67,7 @@ class Explanation:
     steps: tuple[Step, ...]
     notes: tuple[str, ...]
     farther: Farther | None = None
+    ended: str = ""
 
     @property
     def program(self) -> Program | None:
@@ -87,6 +94,8 @@ class Explanation:
         """Whether it is proved, and every input of the domain that was asked for has an answer."""
         if self.farther is not None:
             return self.farther.is_proved
+        if self.ended:
+            return False
         return self.is_exact and self.subject.enumeration.is_bounded and not self.subject.undecided
 
 
@@ -120,18 +129,22 @@ def explain(
     on_round: Callable[[Round], None] = lambda event: None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Explanation:
-    """Explain ``loaded`` on ``domain`` (default: its own, as far as it can be listed); ``seconds`` are for the search.
+    """Explain ``loaded`` on ``domain`` in about ``seconds`` (wall clock).
 
-    Labels with a guaranteed margin below ``margin`` count as none. ``semantics`` None takes the strongest that
-    decides no less than real arithmetic does. Raises DomainError and NetworkError.
+    Default: its own domain, as far as it can be listed. Labels with a guaranteed margin below ``margin`` count as
+    none. ``semantics`` None takes the strongest that decides no less than real arithmetic does. Raises DomainError and
+    NetworkError.
     """
-    domain = domain or usual_domain(loaded)
-    asked, domain = domain, _listed(loaded, domain)
-    clock = _Clock(on_step, [])
-    subject, notes = _label(loaded, domain, semantics, margin, on_progress)
-    clock.done("network run", _described(subject))
     deadline = time.perf_counter() + seconds
-    outcome = _search(subject, seconds, seed, on_round)
+    clock = _Clock(on_step, [])
+    hindered = obstacle(loaded)
+    part = usual_domain(loaded) if domain is None else _listed(loaded, domain, hindered)
+    share = LISTING_ALONE if hindered else LISTING
+    subject, notes = _label(loaded, part, semantics, margin, share * seconds, on_progress)
+    part = subject.enumeration.domain
+    asked = domain or part
+    clock.done("network run", _described(subject))
+    outcome = _search(subject, SEARCHING * _left(deadline), seed, on_round)
     clock.done("search", f"{outcome.statistics.rounds} rounds, {outcome.statistics.candidates:,} candidates")
     is_learned = False
     if not isinstance(outcome, Found) and not subject.is_placed:
@@ -141,43 +154,51 @@ def explain(
     found = None
     if is_learned or not isinstance(outcome, Found) or outcome.program.size > LONG:
         half = isinstance(outcome, Found) and not is_learned
-        found = _rule(
-            subject, outcome.program.size // 2 if half else None, max(10.0, deadline - time.perf_counter()), seed
-        )
+        left = (SEARCHING if asked != part else 1.0) * _left(deadline)
+        found = _rule(subject, outcome.program.size // 2 if half else None, left, seed)
         clock.done("short rule", "none" if found is None else f"{len(found.exceptions):,} exceptions")
-    far = None
-    if asked != domain:
-        candidate = outcome.program if isinstance(outcome, Found) else None
-        left = max(10.0, deadline - time.perf_counter())
+    far, ended = None, ""
+    if asked != part and hindered is None:
+        candidate, left = outcome.program if isinstance(outcome, Found) else None, _left(deadline)
         far = farther(
             subject, asked, candidate, found, seconds=left, seed=seed, on_round=on_round, on_length=on_progress
         )
-        clock.done("covering", "no program to be followed" if far is None else far.sentence)
-    return Explanation(loaded, domain, subject, outcome, found, tuple(clock.steps), notes, far)
+        ended = "no program to be followed" if far is None else ""
+        clock.done("covering", ended if far is None else far.sentence)
+    elif asked != part:
+        ended = _ended(part, asked, hindered or "")
+    return Explanation(loaded, asked, part, subject, outcome, found, tuple(clock.steps), notes, far, ended)
 
 
-def _listed(loaded: Loaded, domain: Domain) -> Domain:
+def _left(deadline: float) -> float:
+    """The seconds until then, but some."""
+    return max(0.1, deadline - time.perf_counter())
+
+
+def _listed(loaded: Loaded, domain: Domain, hindered: str | None) -> Domain:
     """The part of ``domain`` that is listed: all of it, or of one that is too large a small part to begin with."""
     if domain.size() <= MOST_SEQUENCES:
         return domain
-    if hindered := obstacle(loaded):
-        most = usual_domain(replace(loaded, domain=domain), MOST_SEQUENCES).max_length
+    part = shortened(domain, MOST_SEQUENCES if hindered else FEW_SEQUENCES)
+    if part.size() > MOST_SEQUENCES:
         raise DomainError(
-            f"{loaded.name}: {domain.size():,} sequences up to length {domain.max_length} are too many to list "
-            f"(limit {MOST_SEQUENCES:,}), and they cannot be gathered ({hindered}); ask for a length of at most {most}"
+            f"{loaded.name}: {counted(part.size())} sequences of length {part.max_length}, the shortest asked for, are "
+            f"too many to list (limit {MOST_SEQUENCES:,}), and programs are searched on what is listed; begin with a "
+            "shorter length"
         )
-    return usual_domain(replace(loaded, domain=domain), FEW_SEQUENCES)
+    return part
 
 
-def usual_domain(loaded: Loaded, most: int = USUAL_SEQUENCES) -> Domain:
-    """The network's own domain, up to the largest length that has at most ``most`` sequences."""
-    domain = loaded.domain.up_to(loaded.domain.min_length)
-    while domain.max_length != loaded.domain.max_length:
-        longer = loaded.domain.up_to((domain.max_length or 0) + 1)
-        if longer.size() > most:
-            break
-        domain = longer
-    return domain
+def _ended(part: Domain, asked: Domain, hindered: str) -> str:
+    """Why nothing is known beyond ``part``."""
+    is_late = shortened(asked, MOST_SEQUENCES) != part
+    why = "listing ended by the time limit" if is_late else f"listing ends at {MOST_SEQUENCES:,} sequences"
+    return f"{why}, and they cannot be taken together ({hindered})"
+
+
+def usual_domain(loaded: Loaded) -> Domain:
+    """The network's own domain, up to the largest length that has at most ``USUAL_SEQUENCES`` sequences."""
+    return shortened(loaded.domain, USUAL_SEQUENCES)
 
 
 def _label(
@@ -185,28 +206,25 @@ def _label(
     domain: Domain,
     semantics: Semantics | None,
     margin: float,
+    seconds: float,
     on_progress: Callable[[int, int], None],
 ) -> tuple[Subject, tuple[str, ...]]:
-    """The labels, in the strongest semantics that loses none, and what to say about the others."""
+    """The labels as far as ``seconds`` allow, in the strongest semantics that loses none, and what to say of others."""
+    labels = enumerate_within(loaded, domain, seconds, semantics=semantics, on_progress=on_progress)
     network = loaded.network
-    if semantics is not None or not isinstance(network, Transformer):
-        labels = enumerate_domain(loaded, domain, semantics=semantics, on_progress=on_progress)
+    if semantics is not None or not isinstance(network, Transformer) or network.dtype == "float64":
         return Subject.of(labels, margin), loaded.notes
-    labels = enumerate_domain(loaded, domain, semantics="float64", on_progress=on_progress)
-    subject = Subject.of(labels, margin)
-    if network.dtype == "float64":
-        return subject, loaded.notes
-    if labels.seconds > SMALL:
-        return subject, (*loaded.notes, "float32 execution was not bounded; ask for it with --semantics float32")
-    stronger = enumerate_domain(loaded, domain, semantics="float32", on_progress=on_progress)
-    kept = stronger.size - stronger.undecided
-    if kept:
-        strong = Subject.of(stronger, margin)
-        if strong.size == subject.size:
-            return strong, loaded.notes
-        kept = strong.size
+    strong = None
+    with suppress(NetworkError):  # no label at all
+        strong = Subject.of(labels, margin)
+    if strong is not None and not strong.undecided:
+        return strong, loaded.notes
+    weaker = enumerate_domain(loaded, labels.domain, semantics="float64", on_progress=on_progress)
+    subject, kept = Subject.of(weaker, margin), 0 if strong is None else strong.size
+    if strong is not None and kept == subject.size:
+        return strong, loaded.notes
     said = f"in float32 as executed, rounding is bounded well enough for {kept:,} of the {subject.size:,} labels"
-    return subject, (*loaded.notes, said)
+    return subject, (*loaded.notes, *([said] if kept else []))
 
 
 def _search(subject: Subject, seconds: float, seed: int, on_round: Callable[[Round], None]) -> Outcome:

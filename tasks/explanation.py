@@ -57,6 +57,7 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
         "network": result.loaded.name,
         "format": result.loaded.format,
         "alphabet": result.domain.alphabet,
+        "asked": [result.asked.min_length, result.asked.max_length],
         "lengths": [result.domain.min_length, result.domain.max_length],
         "constraint": result.domain.constraint.text if result.domain.constraint else None,
         "sequences": result.domain.size(),
@@ -84,6 +85,7 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
             "inside": None if rule.where is None else rule.where.inside,
         },
         "farther": None if far is None else _farther_json(far),
+        "ended": result.ended,
         "steps": [vars(step) for step in result.steps],
         "notes": list(result.notes),
         "assumption": enumeration.assumption,
@@ -122,9 +124,12 @@ def verdict(result: Explanation) -> str:
         return f"NOT PROVED up to length {far.domain.max_length}: this function {far.sentence}."
     network, where, subject = f"the network {result.loaded.name}", _where(result), result.subject
     none = f"; {subject.undecided:,} have no label (a tie, or a margin below the bound)" if subject.undecided else ""
+    none += f"; nothing is known of longer sequences: {result.ended}" if result.ended else ""
     match result.outcome:
         case Found() if result.subject.enumeration.is_bounded:
             word = "PROVED" if not subject.undecided else "PROVED WHERE IT HAS A LABEL"
+            if result.ended:
+                word = f"NOT PROVED up to length {result.asked.max_length}, but {word}"
             return (
                 f"{word} (rung {rung(result)}): this function equals {network} on all {where}, in {_meaning(result)}; "
                 f"{_margin(result)}{none}."
@@ -132,9 +137,12 @@ def verdict(result: Explanation) -> str:
         case Found():
             return f"AGREES (rung {rung(result)}, not proved): this function equals {network} on all {where}{none}."
         case Differs(exceptions=exceptions, reason=reason):
+            found = f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one"
+            if reason.startswith("time limit"):
+                found = f"NOT DECIDED IN TIME: no program found yet that equals {network} everywhere; the best so far"
             return (
-                f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one differs on exactly "
-                f"{len(exceptions):,} of {where}, in {_meaning(result)} (rung {rung(result)}){none}."
+                f"{found} differs on exactly {len(exceptions):,} of {where}, in {_meaning(result)} "
+                f"(rung {rung(result)}){none}."
             )
         case Exhausted(examples=examples):
             return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of {network}."

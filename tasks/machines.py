@@ -138,11 +138,15 @@ def _timed(claims: tuple[Claim, ...], seconds: float) -> tuple[Claim, ...]:
 
 
 def learned(subject: Subject) -> Machine | None:
-    """A machine of at most ``MOST_STATES`` states that is likely to give every label; None when there is none."""
+    """A machine of at most ``MOST_STATES`` states that is likely to give every label; None when there is none.
+
+    It is learned from the lengths of which a table has room for all words.
+    """
     tokens = len(subject.enumeration.domain.alphabet)
-    longest = max(part.batch.width for part in subject.parts)
-    if tokens**longest > MOST_ENTRIES:
+    widths = [part.batch.width for part in subject.parts if tokens**part.batch.width <= MOST_ENTRIES]
+    if not widths:
         return None
+    longest = max(widths)
     table = _table(subject, tokens, longest)
     found = _merged(table, tokens, longest)
     return None if found is None else readable(*found)
@@ -153,6 +157,8 @@ def _table(subject: Subject, tokens: int, longest: int) -> list[NDArray[np.int64
     table = [np.full(tokens**n, FREE, np.int64) for n in range(longest + 1)]
     for part in subject.parts:
         width = part.batch.width
+        if width > longest:
+            continue
         powers = tokens ** np.arange(width - 1, -1, -1)
         table[width][(part.batch.tokens.astype(np.int64) * powers).sum(axis=1)] = part.expected
     return table

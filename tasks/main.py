@@ -260,10 +260,11 @@ def _explain(
     return PROVED if result.is_proved else NOT_PROVED
 
 
-def _asked(circuit: str, question: Question, length: str | None, constraint: str | None) -> tuple[Loaded, Domain]:
-    """The network and the sequences that are asked about: of the lengths named, or as many as can be listed."""
+def _asked(
+    circuit: str, question: Question, length: str | None, constraint: str | None
+) -> tuple[Loaded, Domain | None]:
+    """The network and the sequences that are asked about: of the lengths named, or None for what can be listed."""
     from cegis import Domain
-    from tasks.explaining import usual_domain
     from tasks.files import circuit_folder
     from tasks.formats import load
     from tasks.regular import constraint as automaton
@@ -276,7 +277,7 @@ def _asked(circuit: str, question: Question, length: str | None, constraint: str
         raise click.ClickException(f"expected lengths from {own.min_length} to {limit}, got {length}")
     limited = own.constraint if constraint is None else automaton(constraint, own.alphabet)
     loaded = replace(loaded, domain=Domain(own.alphabet, least, limit, limited))
-    return loaded, usual_domain(loaded) if longest is None else loaded.domain.up_to(longest)
+    return loaded, None if longest is None else loaded.domain.up_to(longest)
 
 
 def write_certificate(certificate: Certificate | str, out: Path) -> None:

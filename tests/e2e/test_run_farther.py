@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tasks import explaining
 from tasks.main import main
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
@@ -111,15 +112,39 @@ def test_a_function_that_breaks_is_printed_with_what_breaks_it_and_is_no_success
         assert row.shape[1] == far["horizon"] + 1
 
 
-@pytest.mark.parametrize(
-    ("layers", "length", "message"),
-    [(2, "0-40", "2 layers attend"), (1, "0-70", "to 59, got 0-70")],
-)
-def test_what_cannot_be_followed_is_refused_in_one_line(distill, gpt2, layers, length, message):
-    code, out, err = distill(gpt2(layers=layers), "--length", length)
+def test_lengths_that_a_network_does_not_take_are_refused_in_one_line(distill, gpt2):
+    code, out, err = distill(gpt2(), "--length", "0-70")
     assert (code, out) == (2, "")
-    assert message in err
+    assert "to 59, got 0-70" in err
     assert err.count("\n") == 1
+
+
+def test_of_two_layers_what_can_be_listed_is_proved_and_the_rest_is_said_to_be_open(distill, gpt2, monkeypatch):
+    monkeypatch.setattr(explaining, "MOST_SEQUENCES", 3_000)
+    folder = gpt2(layers=2)
+    code, out, _ = distill(folder, "--length", "0-40", "--json")
+    said = json.loads(out)
+    assert (code, said["proved"], said["asked"], said["lengths"]) == (1, False, [0, 40], [0, 10])
+    assert said["sentence"].startswith("NOT PROVED up to length 40, but PROVED (rung enumerated): this function equals")
+    assert "all 2,047 sequences of length 0 to 10" in said["sentence"]
+    assert "nothing is known of longer sequences: listing ends at 3,000 sequences" in said["sentence"]
+    assert "(2 layers attend" in said["sentence"]
+    assert "length 0 to 10: proved" in said["program"]
+
+
+def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was_asked_for(distill, gpt2, monkeypatch):
+    folder, usual = gpt2(layers=2), explaining.enumerate_within
+    monkeypatch.setattr(
+        explaining,
+        "enumerate_within",
+        lambda loaded, domain, *rest, **options: usual(loaded, domain.up_to(7), *rest, **options),
+    )
+    code, out, _ = distill(folder, "--length", "0-8", "--json")
+    said = json.loads(out)
+    assert (code, said["proved"], said["lengths"]) == (1, False, [0, 7])
+    assert "nothing is known of longer sequences: listing ended by the time limit" in said["sentence"]
+    code, out, _ = distill(folder, "--json")
+    assert (code, json.loads(out)["lengths"]) == (0, [1, 7])
 
 
 def case(name):

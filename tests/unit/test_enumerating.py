@@ -3,11 +3,11 @@
 import numpy as np
 import pytest
 
-from cegis import Domain
+from cegis import Constraint, Domain
 from tasks import operations
 from tasks.ball import FLOAT32, FLOAT64, Ball, RoundoffError
 from tasks.enclosure import assumption, enclose, needed
-from tasks.enumerating import enumerate_domain, read_bounds
+from tasks.enumerating import FIRST, enumerate_domain, enumerate_within, read_bounds, shortened
 from tasks.files import load_circuit, shipped_names, shipped_path
 from tasks.formats import Loaded, Question, from_callable, from_circuit
 from tasks.labelling import label_domain
@@ -40,6 +40,22 @@ def test_every_label_is_the_majority_and_ties_have_none():
         assert ((part.margins > 0) == (part.labels != UNDECIDED)).all()
     assert found.undecided == 2 + 6 + 20 + 70
     assert found.counts()[0] == found.counts()[1]
+
+
+def test_with_time_every_length_is_listed_and_without_it_the_first_few():
+    domain = Domain(AB, 1, 12)
+    assert enumerate_within(counting(), domain, 60).domain == domain
+    short = enumerate_within(counting(), domain, 0.0)
+    assert short.domain == shortened(domain, FIRST) == Domain(AB, 1, 9)
+    assert short.counts() == enumerate_domain(counting(), Domain(AB, 1, 9)).counts()
+
+
+def test_a_domain_is_shortened_to_no_less_than_its_shortest_sequences():
+    assert shortened(Domain(AB, 5, 9), 96) == Domain(AB, 5, 6)
+    assert shortened(Domain(AB, 5, 9), 1) == Domain(AB, 5, 5)
+    assert shortened(Domain(AB, 5, 9), 10_000) == Domain(AB, 5, 9)
+    three = Constraint("a a a", ((1, -1), (2, -1), (3, -1), (-1, -1)), (False, False, False, True))
+    assert shortened(Domain(AB, 1, 9, three), 1) == Domain(AB, 1, 9, three)
 
 
 def test_a_network_without_positions_costs_as_much_as_its_counts():

@@ -1,9 +1,11 @@
 """What is said of a network whose labels are known: exact programs, complete exceptions, rules with their regions."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
-from cegis import Differs, Domain, Found, Rung, Valid
+from cegis import Differs, Domain, DomainError, Found, Rung, Valid
 from tasks.enumerating import enumerate_domain
 from tasks.explaining import explain, usual_domain
 from tasks.explanation import explanation_json, explanation_text, verdict
@@ -101,6 +103,25 @@ def test_inputs_without_a_label_are_neither_right_nor_wrong():
     assert found.subject.undecided == 2 + 6
     assert (found.is_exact, found.is_proved) == (True, False)
     assert "8 have no label" in verdict(found)
+
+
+def test_running_out_of_time_is_not_said_to_be_a_difference():
+    noise = {f"{n:06b}".replace("0", "a").replace("1", "b") for n in np.random.default_rng(1).permutation(64)[:20]}
+    found = explain(black_box(noise), seconds=1e-3)
+    assert isinstance(found.outcome, Differs)
+    assert verdict(found).startswith("NOT DECIDED IN TIME: no program found yet that equals the network")
+    assert "the best so far differs on exactly" in verdict(found)
+    ruled_out = replace(found, outcome=replace(found.outcome, reason="search limit of 9 candidates"))
+    assert verdict(ruled_out).startswith("DIFFERS: no program found")
+
+
+def test_a_shortest_length_that_cannot_be_listed_is_refused():
+    zero = (Affine(np.zeros((1, 2))),)
+    attention = Attention(zero, zero, (Affine(np.eye(2)),), 1, 1.0)
+    network = Transformer(np.eye(2), None, (attention, Affine(np.eye(2))), 40, "float64")
+    loaded = Loaded("long", "test", network, AB, (), (), Domain(AB, 30, 40), Argmax(("a", "b"), (0, 1)))
+    with pytest.raises(DomainError, match="of length 30, the shortest asked for, are too many to list"):
+        explain(loaded, loaded.domain, seconds=5)
 
 
 def test_a_network_of_ties_alone_is_refused():

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 from pysmt.environment import Environment
 
-from cegis import Domain, Found, Statistics, Stopped
+from cegis import Constraint, Domain, Found, Statistics, Stopped
 from dsl.program import Program
 from tasks.enumerating import Answers, Enumeration
 from tasks.formats import Question, from_callable
@@ -83,6 +83,15 @@ def test_sequences_without_a_label_or_outside_the_domain_do_not_matter():
     found = machine_program(subject(lambda w: None if "bb" in w else str(len(w) % 2), ("0", "1")), UNFINISHED)
     assert isinstance(found, Found)
     assert learned(subject(lambda w: None if "bb" in w else str(len(w) % 2), ("0", "1"))).states == 2
+
+
+def test_long_sequences_are_no_hindrance_where_there_are_few_of_them():
+    falling = Constraint("a* b*", ((0, 1), (-1, 1)), (True, True))
+    asked = subject(lambda w: str(len(w) % 3) if "b" in w else "a", ("0", "1", "2", "a"),
+                    Domain(("a", "b"), 0, 40, falling))  # fmt: skip
+    found = machine_program(asked, UNFINISHED)
+    assert isinstance(found, Found)  # which is to say: right on all 861 sequences, 2**40 words or not
+    assert learned(asked).states == 6
 
 
 def test_free_entries_are_filled_so_that_the_step_is_short():
