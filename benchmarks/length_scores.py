@@ -3,6 +3,7 @@
     growth   t ~ N^a (counting, whose classes are that many) or t ~ f^N (everything else), least squares on
              logarithms over the runs of one method that took 0.05 s or more
     ratio    CPU seconds of the quickest solver, over those of counting, at the largest length a solver finishes
+    chain    the quicker enumeration of all sequences, which ties the stand-in to the circuit, and the quickest solver
 
 Pure functions, nothing is run.
 """
@@ -19,7 +20,8 @@ from benchmarks.task import Result
 
 MEASURABLE = 0.05
 STAND_INS = (TIED, DENSE)
-OTHERS = (PLAIN, BOUNDED, COUNTING)
+CHAIN = "check and solver, dense"  # derived, not run
+OTHERS = (CHAIN, PLAIN, BOUNDED, COUNTING)
 Subject = tuple[str, str]  # circuit, name of the program
 
 
@@ -53,6 +55,30 @@ class Compared:
         return self.limit / self.ours_there if self.failed is not None and self.ours_there else None
 
 
+@dataclass(frozen=True)
+class Chain:
+    """CPU seconds, at ``length``, of everything that a proof through a dense stand-in needs.
+
+    ``check``: every sequence is run once; ``solver``: the stand-in equals the program; ``ours``: counting (None: not
+    run), which needs neither.
+    """
+
+    length: int
+    check: float
+    solver: float
+    ours: float | None
+
+    @property
+    def seconds(self) -> float:
+        """Of both steps."""
+        return self.check + self.solver
+
+    @property
+    def ratio(self) -> float | None:
+        """How many times as long as counting."""
+        return self.seconds / self.ours if self.ours else None
+
+
 def subjects(rows: Iterable[Result]) -> tuple[Subject, ...]:
     """Circuits with the names of their programs: short ones first."""
     found = {(row.options["circuit"], row.options["name"]) for row in rows}
@@ -77,6 +103,29 @@ def times(rows: Iterable[Result]) -> dict[str, list[tuple[int, float]]]:
         if is_equal(row) and row.seconds is not None:
             found.setdefault(method(row), []).append((row.options["length"], row.seconds))
     return {name: sorted(points) for name, points in found.items()}
+
+
+def chains(rows: Iterable[Result]) -> tuple[Chain, ...]:
+    """By length: the chain wherever an enumeration and a solver on the dense stand-in both have the answer "equal"."""
+    best: dict[str, dict[int, float]] = {"check": {}, "solver": {}, "ours": {}}
+    for row in rows:
+        step = {PLAIN: "check", BOUNDED: "check", COUNTING: "ours"}.get(row.backend, "solver")
+        if not is_equal(row) or row.seconds is None or (step == "solver" and row.options["stand_in"] != DENSE):
+            continue
+        length = row.options["length"]
+        best[step][length] = min(row.seconds, best[step].get(length, row.seconds))
+    both = sorted(best["check"].keys() & best["solver"].keys())
+    return tuple(Chain(n, best["check"][n], best["solver"][n], best["ours"].get(n)) for n in both)
+
+
+def checked(rows: Iterable[Result]) -> tuple[tuple[int, int, float], ...]:
+    """(length, sequences checked, sequences there are) of each dense stand-in, by length."""
+    found = {
+        (row.options["length"], row.detail["checked"], row.detail["sequences"])
+        for row in rows
+        if row.options["stand_in"] == DENSE and row.detail.get("checked")
+    }
+    return tuple(sorted(found))
 
 
 def is_equal(row: Result) -> bool:

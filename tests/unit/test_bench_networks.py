@@ -57,7 +57,8 @@ def asked(method: str, length: int, seconds: float | None, stand_in: str = "", *
 
 BROKEN = {"verdict": "differs", "detail": {"horizon": 20, "broken": ["x", "y"]}}
 BY_LENGTH = (
-    asked("z3", 8, 1.0, "dense"), asked("cvc5", 8, 3.0, "dense"), asked("z3", 12, 50.0, "dense"),
+    asked("z3", 8, 1.0, "dense", detail={"checked": 256, "sequences": 256.0}), asked("cvc5", 8, 3.0, "dense"),
+    asked("z3", 12, 50.0, "dense", detail={"checked": 1000, "sequences": 4096.0}),
     asked("cvc5", 12, None, "dense"), asked("z3", 16, None, "dense"),
     asked("z3", 8, 0.1, "tied"), asked("z3", 12, 0.1, "tied"), asked("z3", 16, 0.1, "tied"),
     asked("z3", 24, 0.2, "tied"),
@@ -265,6 +266,29 @@ def test_solver_and_counting_are_compared_at_the_largest_length_a_solver_finishe
     assert (found.length, found.solver, found.ratio) == (12, "z3", pytest.approx(500))
     assert (found.failed, found.at_least) == (16, pytest.approx(300))
     assert length_scores.compared(BY_LENGTH[:0], "dense") is None
+
+
+def test_a_chain_is_the_quicker_check_and_the_quickest_solver() -> None:
+    slow = asked("bounded enumeration", 12, 4.0)
+    first, second = length_scores.chains((*BY_LENGTH, slow, asked("z3", 14, 60.0, "dense")))
+    assert (first.length, first.check, first.solver, first.ratio) == (8, 0.1, 1.0, pytest.approx(11))
+    assert (second.length, second.check, second.solver, second.ratio) == (12, 1.6, 50.0, pytest.approx(516))
+    assert length_scores.chains([row for row in BY_LENGTH if "enumeration" not in row.backend]) == ()
+
+
+def test_a_length_that_no_enumeration_ends_is_not_a_chain_and_said() -> None:
+    said = " ".join(sentences((*BY_LENGTH, asked("z3", 14, 55.0, "dense"))))
+    assert "takes 51.6 s at 12 (1.6 s for the check)" in said
+    assert "at 14 no enumeration ends the check, and the solver's answer is about the stand-in" in said
+
+
+def test_what_stand_ins_were_checked_on_is_told() -> None:
+    assert length_scores.checked(BY_LENGTH) == ((8, 256, 256.0), (12, 1000, 4096.0))
+
+
+def test_a_solver_that_is_quicker_is_said_to_be() -> None:
+    rows = (asked("z3", 8, 0.1, "dense"), asked("counting", 8, 0.2))
+    assert "counting takes 0.2 s there, which is longer: ratio 0.5;" in " ".join(sentences(rows))
 
 
 def test_a_stand_in_that_misses_what_breaks_the_program_is_told() -> None:
