@@ -130,7 +130,29 @@ class Domain:
 
     def size(self) -> int:
         """How many sequences a bounded domain holds."""
-        return sum(self.count(length) for length in self.lengths)
+        if self.constraint is None:
+            return sum(self.count(length) for length in self.lengths)
+        completions = self._completions(self.lengths[-1])
+        return sum(completions[length][0] for length in self.lengths)
+
+    def sample(self, length: int, count: int, random: np.random.Generator) -> Tokens:
+        """``count`` sequences drawn uniformly from those of ``length``, (count, length) indices into the alphabet.
+
+        Raises DomainError where there is none.
+        """
+        if not self.count(length):
+            raise DomainError(f"the domain holds no sequence of length {length} to draw from; ask for another length")
+        if self.constraint is None:
+            return random.integers(0, len(self.alphabet), (count, length)).astype(np.int8)
+        table = np.array(self.constraint.transitions)
+        states, tokens = np.zeros(count, np.int64), np.zeros((count, length), np.int8)
+        for position, ways in enumerate(self._completions(length)[-2::-1]):
+            most = max(ways)
+            share = np.array([way / most for way in ways])  # whole numbers of any size
+            weights = np.where(table == DEAD, 0.0, share[table])[states].cumsum(axis=1)
+            tokens[:, position] = (random.random((count, 1)) * weights[:, -1:] >= weights).sum(axis=1)
+            states = table[states, tokens[:, position]]
+        return tokens
 
     def sequences(self, length: int, *, max_count: int = 20_000_000) -> Tokens:
         """All sequences of ``length`` in lexicographic order: (count, length) indices into the alphabet.

@@ -16,7 +16,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from cegis.domain import DEAD, Constraint, Domain, Tokens
+from cegis.domain import Constraint, Domain, Tokens
 from tasks.network import Config, NetworkError
 
 BOS = "BOS"
@@ -70,25 +70,10 @@ def task(name: str) -> Task:
     return TASKS[name]()
 
 
-def sample(domain: Domain, length: int, count: int, rng: np.random.Generator) -> Tokens:
-    """``count`` sequences drawn uniformly from those of ``length`` in ``domain`` (at least one must exist)."""
-    if domain.constraint is None:
-        return rng.integers(0, len(domain.alphabet), (count, length)).astype(np.int8)
-    table = np.array(domain.constraint.transitions)
-    ways = _completions(domain.constraint, length)
-    states, columns = np.zeros(count, dtype=np.int64), []
-    for left in range(length - 1, -1, -1):
-        weights = np.where(table == DEAD, 0.0, ways[left][table])[states].cumsum(axis=1)
-        symbols = (rng.random((count, 1)) * weights[:, -1:] >= weights).sum(axis=1)
-        columns.append(symbols)
-        states = table[states, symbols]
-    return np.stack(columns, axis=1).astype(np.int8)
-
-
 def batch(asked: Task, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
     """Prompts of one random length of the taught domain, and the index of each one's true label."""
     lengths = [length for length in asked.taught.lengths if asked.taught.count(length)]
-    sequences = sample(asked.taught, int(rng.choice(lengths)), asked.recipe.batch, rng)
+    sequences = asked.taught.sample(int(rng.choice(lengths)), asked.recipe.batch, rng)
     return prompts(asked, sequences), torch.from_numpy(asked.answers(asked.taught, sequences))
 
 
@@ -97,15 +82,6 @@ def prompts(asked: Task, sequences: Tokens) -> Tensor:
     ids = np.array([asked.vocabulary.index(token) for token in asked.domain.alphabet], dtype=np.int64)[sequences]
     prefix = np.array([asked.vocabulary.index(token) for token in asked.prefix], dtype=np.int64)
     return torch.from_numpy(np.hstack([np.tile(prefix, (len(ids), 1)), ids]))
-
-
-def _completions(constraint: Constraint, length: int) -> list[NDArray[np.float64]]:
-    """``result[n][state]``: how many accepted continuations of n symbols ``state`` has."""
-    table = np.array(constraint.transitions)
-    ways: list[NDArray[np.float64]] = [np.array(constraint.accepting, dtype=np.float64)]
-    for _ in range(length):
-        ways.append(np.where(table == DEAD, 0.0, ways[-1][table]).sum(axis=1))
-    return ways
 
 
 # ---------------------------------------------------------------------------------------------------------- the tasks

@@ -7,7 +7,7 @@ of any sequence of that class, in the arithmetics of ``unit_roundoff``, has anot
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -47,22 +47,35 @@ class Census:
 
         ``check_time`` is called now and then and may raise.
         """
-        if last in self._canvases:
-            return self._canvases[last][codes]
-        known = self._points.get((length, last))
-        if known is not None and np.array_equal(known[0], codes):
-            return known[1]
-        if self._fits and self._count + len(codes) > MOST_POINTS:
+        self.prepare([(length, codes)], last, check_time)
+        return self._canvases[last][codes] if last in self._canvases else self._points[length, last][1]
+
+    def prepare(self, asked: Sequence[tuple[int, Ints]], last: int, check_time: Callable[[], None]) -> None:
+        """Find what ``labels`` will be asked for: count vectors of several lengths cost little more than those of one.
+
+        ``asked``: pairs of a length and the codes of its count vectors that end in ``last``.
+        """
+        missing = [part for part in asked if not self._knows(*part, last)]
+        many = sum(len(codes) for _, codes in missing)
+        if last in self._canvases or not many:
+            return
+        if self._fits and self._count + many > MOST_POINTS:
             canvas, margin = self._tally.paint(last, self._longest, check_time)
             self._canvases[last] = canvas.ravel(order="F")
             self._keep(canvas, margin)
-            return self._canvases[last][codes]
+            return
         check_time()
-        labels, margins = self._tally.points(codes[:, None] // self._powers % (self._longest + 1), last)
-        self._points[length, last] = codes, labels
+        every = np.concatenate([codes for _, codes in missing])
+        labels, margins = self._tally.points(every[:, None] // self._powers % (self._longest + 1), last)
+        ends = np.cumsum([len(codes) for _, codes in missing])
+        for (length, codes), found in zip(missing, np.split(labels, ends[:-1]), strict=True):
+            self._points[length, last] = codes, found
         self._keep(labels, float(margins[labels != UNDECIDED].min(initial=np.inf)))
-        self._count += len(codes)
-        return labels
+        self._count += many
+
+    def _knows(self, length: int, codes: Ints, last: int) -> bool:
+        known = self._points.get((length, last))
+        return known is not None and np.array_equal(known[0], codes)
 
     def _keep(self, labels: Labels, margin: float) -> None:
         self.margin = min(self.margin, margin)

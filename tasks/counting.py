@@ -15,7 +15,7 @@ says so.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -31,6 +31,9 @@ from tasks.network import NetworkError
 from tasks.tally import obstacle
 
 WHY = "attention ignores the order of tokens"
+TOGETHER = 2_000  # classes of one or more lengths whose labels are found at once
+
+Levels = list[tuple[Classes, Level]]
 
 
 def counting_verifier(
@@ -103,10 +106,21 @@ class CountingVerifier(Examiner):
 
     def labels(self, codes: Ints, plane: int, last: int, length: int) -> Ints:
         """Label indices (classes,) of sorted class codes, UNDECIDED where there is none."""
-        vectors = codes % plane
-        asked = vectors if codes[-1] < plane else unique(vectors)
+        vectors, asked = codes % plane, _vectors(codes, plane)
         labels = self._census.labels(asked, last, length, self.check_time)
-        return labels.astype(np.int64) if asked is vectors else labels[np.searchsorted(asked, vectors)].astype(np.int64)
+        return labels[np.searchsorted(asked, vectors)].astype(np.int64)
+
+    def prepare(self, block: Sequence[Levels]) -> None:
+        """Find the labels of several lengths at once."""
+        for last in range(len(self.domain.alphabet)):
+            ends = [(classes, level, level.ends.get(last, ())) for levels in block for classes, level in levels]
+            asked = [(level.length, _vectors(codes, classes.plane)) for classes, level, codes in ends if len(codes)]
+            self._census.prepare(asked, last, self.check_time)
+
+
+def _vectors(codes: Ints, plane: int) -> Ints:
+    """The different count vectors of sorted class codes."""
+    return codes if codes[-1] < plane else unique(codes % plane)
 
 
 class _Counted:
@@ -122,17 +136,19 @@ class _Counted:
             if self._found.is_over:
                 return
             self._found.finish(0)
-        for levels in self._levels():
-            for classes, level in levels:
-                for token, codes in level.ends.items():
-                    self._verifier.check_time()
-                    if len(codes) and not self._found.is_over:
-                        self._compare(classes, codes, token, level.length)
-            if self._found.is_over:
-                return
-            self._found.finish(levels[0][1].length)
+        for block in _blocks(self._levels()):
+            self._verifier.prepare(block)
+            for levels in block:
+                for classes, level in levels:
+                    for token, codes in level.ends.items():
+                        self._verifier.check_time()
+                        if len(codes) and not self._found.is_over:
+                            self._compare(classes, codes, token, level.length)
+                if self._found.is_over:
+                    return
+                self._found.finish(levels[0][1].length)
 
-    def _levels(self) -> Iterator[list[tuple[Classes, Level]]]:
+    def _levels(self) -> Iterator[Levels]:
         """Every length once, with its classes; where folds ask for the last token, one set of classes for each."""
         folded, domain = Folded(self._found.program), self._verifier.domain
         lasts = range(len(domain.alphabet)) if folded.asks_last else [None]
@@ -163,3 +179,16 @@ class _Counted:
             self._found.leave_undecided(())
         elif self._found.program(()) != self._verifier.circuit.labels[label]:
             self._found.replay(())
+
+
+def _blocks(every: Iterable[Levels]) -> Iterator[list[Levels]]:
+    """Lengths that follow each other, until their classes are TOGETHER or more."""
+    block, many = list[Levels](), 0
+    for levels in every:
+        block.append(levels)
+        many += sum(len(codes) for _, level in levels for codes in level.ends.values())
+        if many >= TOGETHER:
+            yield block
+            block, many = [], 0
+    if block:
+        yield block

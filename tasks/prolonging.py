@@ -17,12 +17,15 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 
+import numpy as np
+
 from backends import Backend
 from cegis import Budget, Claim, Counterexample, Found, Program, Round, Rung, Spec, Unknown, synthesize
 from tasks import ball
 from tasks.circuit import Circuit
 from tasks.counting import CountingVerifier
 from tasks.distillation import Distillation, Link, distill, equality, first_example, function_name
+from tasks.examining import Examiner
 from tasks.horizon import FEW, UNSEEN, Horizon, horizon
 from tasks.methods import Method, Way, choose, examiner, listable
 from tasks.tail import all_lengths
@@ -34,6 +37,7 @@ USUAL_LENGTH = 10  # of the short distillation
 SEARCH = 0.6  # of the time that is left
 AVERAGES = 64  # the length up to which weights of counts are fitted, or a half of it, and so on
 LEAST = 1.0  # seconds below which no other program is fitted
+SPREAD = 24  # lengths, of each of which the search is shown a sequence at once
 TAIL = 64  # lengths that are compared one by one before all longer ones at once
 
 
@@ -240,7 +244,7 @@ class _Run:
                 Spec(verifier.domain, lambda sequence: verifier.label(sequence) or ""),
                 program.grammar,
                 verifier=verifier,
-                examples=(self.example,),
+                examples=(self.example, *_spread(verifier, self.seed)),
                 budget=Budget(seconds=left),
                 seed=self.seed,
                 on_event=noted,
@@ -253,6 +257,18 @@ class _Run:
         self.clock.done("search", f"{len(rounds)} rounds, none that holds up to {self.method.longest} ({ended})")
         best = max(rounds, key=_held, default=None)
         return best.program if best is not None and _held(best) > least else None, ()
+
+
+def _spread(verifier: Examiner, seed: int) -> list[Example]:
+    """A random sequence of some of the lengths, with its label, so that the search need not learn them one by one."""
+    domain, random, found = verifier.domain, np.random.default_rng(seed), list[Example]()
+    for length in np.unique(np.geomspace(1, domain.lengths[-1], SPREAD).astype(int)):
+        if length in domain.lengths and domain.count(int(length)):
+            sequence = domain.words(domain.sample(int(length), 1, random)[0])
+            label = verifier.label(sequence)
+            if label is not None:
+                found.append((sequence, label))
+    return found
 
 
 def _held(event: Round[Program]) -> int:

@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.catalog import Task, batch, prompts, sample
+from tasks.catalog import Task, batch, prompts
 from tasks.network import Array, Network, NetworkError
 from tasks.torch_model import Node, Weights, circuit_nodes, forward, from_network, keep_all
 
@@ -200,7 +200,7 @@ def questions(asked: Task, rng: np.random.Generator) -> Questions:
         if length <= ALL_UP_TO:
             sequences = asked.taught.sequences(length)
         elif asked.taught.count(length):
-            sequences = sample(asked.taught, length, SAMPLED, rng)
+            sequences = asked.taught.sample(length, SAMPLED, rng)
         else:
             continue
         answers = torch.from_numpy(asked.answers(asked.taught, sequences))

@@ -25,7 +25,7 @@ from cegis import (
 )
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, LABEL, Operator
-from tasks import census
+from tasks import census, counting
 from tasks.ball import FLOAT32, FLOAT64
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.counting import CountingVerifier, counting_verifier
@@ -323,6 +323,16 @@ def test_labels_by_boxes_give_the_same_verdicts(monkeypatch: pytest.MonkeyPatch)
         assert boxed.examine(candidate).equal == expected.equal
         assert boxed.check(candidate) == expected.broken
     assert boxed._census.boxes > 100
+
+
+@pytest.mark.parametrize("body", [DEPTH, "    return ']'"])
+def test_lengths_labelled_together_get_the_verdicts_of_each_alone(body: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    circuit = shipped("bracket_depth")
+    together = verifier(circuit, up_to(circuit, 20)).examine(program(circuit, body))
+    monkeypatch.setattr(counting, "TOGETHER", 1)
+    alone = verifier(circuit, up_to(circuit, 20)).examine(program(circuit, body))
+    assert (together.equal, together.broken, together.undecided) == (alone.equal, alone.broken, alone.undecided)
+    assert alone.broken is not None
 
 
 def test_the_loop_finds_a_program_by_counting_alone() -> None:

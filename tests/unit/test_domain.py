@@ -21,6 +21,19 @@ def test_counting_needs_no_listing():
     assert Domain(("a", "b"), 0, 3).size() == 15
 
 
+def test_random_sequences_of_any_length_belong_to_the_domain():
+    drawn = Domain(("a", "b"), 1, 1200, EVEN).sample(1200, 50, np.random.default_rng(0))
+    assert drawn.shape == (50, 1200)
+    assert ((drawn == 0).sum(axis=1) % 2 == 0).all()
+    assert 500 < (drawn == 0).sum(axis=1).mean() < 700
+
+
+def test_nothing_is_drawn_where_there_is_nothing():
+    never = Constraint.explore("never", "ab", 0, lambda state, token: state, lambda state: False)
+    with pytest.raises(DomainError, match="no sequence of length 3 to draw from"):
+        Domain(("a", "b"), 0, 3, never).sample(3, 1, np.random.default_rng(0))
+
+
 def test_balanced_brackets_are_counted_by_catalan_numbers():
     balanced = Constraint.explore("balanced", "()", 0, lambda s, t: None if s > 9 else deeper(s, t), lambda s: s == 0)
     domain = Domain(("(", ")"), 0, 8, balanced)

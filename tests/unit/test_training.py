@@ -9,7 +9,7 @@ from click.testing import CliRunner
 
 from cegis.domain import Domain
 from tasks import training
-from tasks.catalog import TASKS, Recipe, sample, task
+from tasks.catalog import TASKS, Recipe, task
 from tasks.files import load_circuit, shipped_names, shipped_path
 from tasks.network import NetworkError
 from tasks.pruning import edges, prune
@@ -87,7 +87,7 @@ def test_edges_join_two_kept_nodes():
 def test_samples_are_uniform_over_the_domain(name):
     domain = task(name).domain
     length = 4
-    words = [domain.words(row) for row in sample(domain, length, 4000, np.random.default_rng(0))]
+    words = [domain.words(row) for row in domain.sample(length, 4000, np.random.default_rng(0))]
     assert all(domain.contains(word) for word in words)
     count = domain.count(length)
     _, hits = np.unique(words, axis=0, return_counts=True)
