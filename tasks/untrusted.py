@@ -10,8 +10,9 @@ import json
 from collections.abc import Mapping
 from typing import Any
 
+import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError
+from safetensors import SafetensorError, deserialize
 from safetensors.numpy import load as load_safetensors
 
 from tasks.network import NetworkError
@@ -32,6 +33,23 @@ def parse_safetensors(what: str, content: bytes) -> Mapping[str, NDArray[Any]]:
     except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise NetworkError(f"{what}: not a complete safetensors file of float32: {error}") from error
     return tensors
+
+
+def parse_halves(what: str, content: bytes) -> Mapping[str, NDArray[np.float32]] | None:
+    """The tensors in ``content`` as float32, which holds them exactly, where all are in half precision; else None."""
+    try:
+        stored = deserialize(content)
+    except (SafetensorError, ValueError) as error:
+        raise NetworkError(f"{what}: not a complete safetensors file: {error}") from error
+    if not all(tensor["dtype"] in ("F16", "BF16") for _, tensor in stored):
+        return None
+    return {name: _widened(tensor["dtype"], tensor["data"]).reshape(tensor["shape"]) for name, tensor in stored}
+
+
+def _widened(dtype: str, data: bytes) -> NDArray[np.float32]:
+    if dtype == "F16":
+        return np.frombuffer(data, "<f2").astype(np.float32)
+    return (np.frombuffer(data, "<u2").astype(np.uint32) << 16).view(np.float32)  # the upper half of a float32
 
 
 def object_of(what: str, value: object, keys: tuple[str, ...] | None) -> dict[str, Any]:

@@ -1,4 +1,4 @@
-"""GPT-2 folders of Hugging Face: ``config.json`` (model_type gpt2) and ``model.safetensors``.
+"""GPT-2 folders of Hugging Face: ``config.json`` (model_type gpt2) and ``model.safetensors``, whole or in parts.
 
     x = wte[ids] + wpe[0..T-1];   per layer: x += Attention(LayerNorm(x)) Wo;   x += MLP(LayerNorm(x))
     logits = LayerNorm(x) W^T,    W = lm_head.weight, or wte where that tensor is not stored (tied)
@@ -17,7 +17,19 @@ from typing import Any, Literal
 
 from tasks.formats.case import read_case
 from tasks.formats.loaded import Loaded, Question, assemble
-from tasks.formats.reading import Dtype, affine, count, flags, one_of, pick, read_object, read_tensors, require, widen
+from tasks.formats.reading import (
+    Dtype,
+    affine,
+    count,
+    flags,
+    one_of,
+    pick,
+    read_object,
+    read_tensors,
+    require,
+    survives,
+    widen,
+)
 from tasks.network import NetworkError
 from tasks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
 from tasks.untrusted import whole_of
@@ -53,11 +65,14 @@ KNOWN = {
     "torch_dtype": "float32",
 }
 INERT = frozenset((
-    "_name_or_path", "attn_pdrop", "bos_token_id", "embd_pdrop", "eos_token_id", "gradient_checkpointing",
-    "id2label", "initializer_range", "label2id", "n_ctx", "output_attentions", "output_hidden_states",
-    "output_past", "pad_token_id", "resid_pdrop", "return_dict", "summary_activation", "summary_first_dropout",
-    "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "transformers_version",
-    "use_cache"
+    "_attn_implementation_autoset", "_name_or_path", "attn_implementation", "attn_pdrop", "bos_token_id",
+    "chunk_size_feed_forward", "cross_attention_hidden_size", "decoder_start_token_id", "do_sample", "embd_pdrop",
+    "eos_token_id", "finetuning_task", "gradient_checkpointing", "id2label", "initializer_range", "label2id",
+    "loss_type", "max_length", "min_length", "n_ctx", "num_labels", "output_attentions", "output_hidden_states",
+    "output_past", "output_scores", "pad_token_id", "prefix", "problem_type", "resid_pdrop", "return_dict",
+    "return_dict_in_generate", "sep_token_id", "summary_activation", "summary_first_dropout",
+    "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "temperature",
+    "tokenizer_class", "top_k", "top_p", "torchscript", "transformers_version", "use_bfloat16", "use_cache"
 ))  # fmt: skip
 BUFFERS = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")  # causal masks that old versions stored
 
@@ -72,8 +87,7 @@ def load(folder: Path, question: Question) -> Loaded:
     flags(what, config, "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "tie_word_embeddings")
     require(what, config, is_encoder_decoder=False, pruned_heads={}, quantization_config=None)
     weights, dtype = _weights(folder, what, config)
-    if any(config[name] not in (None, "float32", dtype) for name in ("dtype", "torch_dtype")):
-        raise NetworkError(f"{what}: expected a network executed in {dtype}, as stored, got {config['dtype']!r}")
+    notes = _notes(what, config, weights, dtype)
     network = _network(what, config, weights, dtype)
     case = read_case(folder)
     vocabulary = case.vocabulary or _names(folder, len(network.tokens))
@@ -81,7 +95,19 @@ def load(folder: Path, question: Question) -> Loaded:
     if own.readout is None and config["architectures"] == ["GPT2BCELMHeadModel"]:
         own = Question(readout="set").over(own)
     constraint = case.constraint if question.alphabet is None else None
-    return assemble(case.name or folder.name, "gpt2", network, vocabulary, question.over(own), constraint=constraint)
+    name = case.name or folder.name
+    return assemble(name, "gpt2", network, vocabulary, question.over(own), constraint=constraint, notes=notes)
+
+
+def _notes(what: str, config: dict[str, Any], weights: dict[str, Reals], dtype: Dtype) -> tuple[str, ...]:
+    """What to say of the dtype that a configuration names; NetworkError where loading in it would change a weight."""
+    for named in (config["dtype"], config["torch_dtype"]):
+        if named in (None, "float32", dtype):
+            continue
+        if survives(named, weights.values()):
+            return (f"the weights are {named} numbers; nothing is said of executions in {named}",)
+        raise NetworkError(f"{what}: expected a network executed in {dtype}, as stored, got {named!r}")
+    return ()
 
 
 def _weights(folder: Path, what: str, config: dict[str, Any]) -> tuple[dict[str, Reals], Dtype]:

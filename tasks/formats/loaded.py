@@ -99,7 +99,12 @@ class Loaded:
                 raise NetworkError(f"{self.name}: {what} token {unknown[0]!r} is not in the vocabulary")
         around = len(self.prefix) + len(self.suffix)
         longest = self.domain.max_length
-        if longest is None or longest + around > self.network.longest or self.domain.min_length + around < 1:
+        if self.domain.min_length + around < 1:
+            raise NetworkError(
+                f"{self.name}: the empty sequence is no prompt; begin with length 1, or name tokens before every "
+                "sequence (prefix)"
+            )
+        if longest is None or longest + around > self.network.longest:
             raise NetworkError(
                 f"{self.name}: sequences of {self.domain.min_length} to {longest} tokens with {around} around them "
                 f"are no prompts of 1 to {self.network.longest} tokens"
@@ -165,6 +170,7 @@ def assemble(
     alphabet = question.alphabet
     if alphabet is None:
         alphabet = tuple(token for token in vocabulary if token not in prefix + suffix)
+        notes = (*notes, "nothing says which tokens a sequence may hold: all are taken (alphabet)")
     if not alphabet:
         raise NetworkError(f"{name}: expected an alphabet of 1 token or more, got none; say which ones there may be")
     if len(alphabet) > MAX_ALPHABET:
@@ -190,7 +196,9 @@ def assemble(
 def _readout(name: str, question: Question, outputs: tuple[str, ...]) -> Readout:
     if question.readout is not None and not isinstance(question.readout, str):
         return question.readout
-    answers = question.answers or outputs
+    answers = outputs if question.answers is None else question.answers
+    if not answers:
+        raise NetworkError(f"{name}: expected 1 output or more to be read (answers), got none")
     unknown = [answer for answer in answers if answer not in outputs]
     if unknown:
         raise NetworkError(f"{name}: no output is called {unknown[0]!r}; known: {', '.join(outputs[:40])}")

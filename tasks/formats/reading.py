@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from tasks.network import NetworkError, check_tensors
 from tasks.transformer import Affine, Reals
-from tasks.untrusted import object_of, parse_json, parse_safetensors
+from tasks.untrusted import object_of, parse_halves, parse_json, parse_safetensors, text_of
 
 Dtype = Literal["float32", "float64"]
 Shapes = Mapping[str, tuple[int, ...]]
@@ -31,8 +31,26 @@ def read_object(path: Path) -> dict[str, Any]:
 
 
 def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
-    """The tensors that a safetensors file holds."""
-    return dict(parse_safetensors(str(path), read_bytes(path)))
+    """The tensors that a safetensors file holds, or, where there is none, the files that an index beside it names.
+
+    A file of half precision alone is read as the float32 numbers that these are.
+    """
+    index = path.with_name(path.name + ".index.json")
+    if path.exists() or not index.is_file():
+        content = read_bytes(path)
+        halves = parse_halves(str(path), content)
+        return dict(parse_safetensors(str(path), content) if halves is None else halves)
+    owner = object_of(f"{index}: weight_map", read_object(index).get("weight_map"), None)
+    names = sorted({text_of(f"{index}: the file of {name!r}", file) for name, file in owner.items()})
+    strange = [name for name in names if not name.endswith(".safetensors") or Path(name).name != name]
+    if strange or not names:
+        raise NetworkError(f"{index}: expected names of safetensors files beside it, got {strange or 'none'}")
+    parts = {name: read_tensors(path.with_name(name)) for name in names}
+    found = {(name, file) for file, tensors in parts.items() for name in tensors}
+    if found != set(owner.items()):
+        wrong = sorted(name for name, _ in found ^ set(owner.items()))
+        raise NetworkError(f"{index}: not what the files hold, in {', '.join(wrong[:5])}")
+    return {name: parts[file][name] for name, file in owner.items()}
 
 
 def widen(what: str, shapes: Shapes, tensors: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Reals], Dtype]:
@@ -56,6 +74,16 @@ def read_numbers(what: str, value: object) -> Reals:
 def stored_dtype(arrays: Mapping[str, Reals]) -> Dtype:
     """float32 if every number is one, as a network trained in float32 and printed exactly has it."""
     return "float32" if all((a == a.astype(np.float32)).all() for a in arrays.values()) else "float64"
+
+
+def survives(dtype: object, arrays: Iterable[Reals]) -> bool:
+    """Whether loading these numbers in half precision, ``float16`` or ``bfloat16``, changes none of them."""
+    match dtype:
+        case "float16":
+            return all(bool((a == a.astype(np.float16)).all()) for a in arrays)
+        case "bfloat16":
+            return all(bool(((a.astype(np.float32).view(np.uint32) & 0xFFFF) == 0).all()) for a in arrays)
+    return False
 
 
 def pick(what: str, config: Mapping[str, Any], known: Mapping[str, object], inert: frozenset[str]) -> dict[str, Any]:

@@ -42,11 +42,13 @@ class Format:
         return f"{self.name} ({', '.join(self.files)}{' with ' if marks else ''}{''.join(marks)})"
 
 
+PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
     Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
     Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
     Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
     Format("gpt2", ("config.json", "model.safetensors"), gpt2.load, ("model_type",), "gpt2"),
+    Format("gpt2 in parts", ("config.json", "model.safetensors.index.json"), gpt2.load, ("model_type",), "gpt2"),
     Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
     Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
     Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),
@@ -64,7 +66,10 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         if known.fits(folder):
             return known.load(folder, question or Question())
     found = sorted(entry.name for entry in folder.iterdir())[:10]
+    pickled = [name for name in found if name.endswith(PICKLED)]
+    hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
     raise NetworkError(
         f"{folder}: no known network format; looked for {'; '.join(map(str, FORMATS))}; "
-        f"found {', '.join(found) or 'an empty folder'}"
+        f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers are read from files, no recurrent or other "
+        "networks; those can be asked from Python, as black boxes (tasks.formats.from_callable)"
     )

@@ -1,12 +1,14 @@
 """GPT-2 folders: the function of the published architecture, and nothing that is not understood."""
 
 import json
+from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
 from json_junk import read_junk
 from safetensors.numpy import save_file
+from safetensors.torch import save_file as save_torch
 from torch.nn import functional
 
 from tasks.formats import Question, load
@@ -105,6 +107,62 @@ def test_float64_weights_are_kept_exactly(tmp_path):
     loaded = load(folder(tmp_path, {**CONFIG, "dtype": "float64"}, weights))
     assert loaded.network.dtype == "float64"
     assert (loaded.network.tokens == weights["transformer.wte.weight"]).all()
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+@pytest.mark.parametrize("is_said", [True, False])
+def test_weights_in_half_precision_are_the_float32_numbers_that_they_are(tmp_path, name, is_said):
+    halves = {key: torch.tensor(tensor).to(getattr(torch, name)) for key, tensor in tensors().items()}
+    path = folder(tmp_path, {**CONFIG, "dtype": name if is_said else "float32"})
+    save_torch(halves, path / "model.safetensors")
+    loaded, exact = load(path), {key: tensor.float().numpy() for key, tensor in halves.items()}
+    assert (loaded.network.tokens == exact["transformer.wte.weight"]).all()
+    assert np.allclose(logits(loaded.network, IDS), reference(exact, IDS, ACTS["gelu_new"]), rtol=0, atol=1e-11)
+    assert loaded.network.dtype == "float32"
+    assert any(f"executions in {name}" in note for note in loaded.notes) == is_said
+
+
+def parts(path, weights=None, files=("a.safetensors", "b.safetensors"), **change):
+    """A folder with the weights in two files and an index of them, of which ``change`` alters entries."""
+    weights = weights or tensors()
+    (folder(path) / "model.safetensors").unlink()
+    owner = {name: files[n % 2] for n, name in enumerate(sorted(weights))}
+    for file in set(files):
+        save_file({name: weights[name] for name in weights if owner[name] == file}, path / Path(file).name)
+    (path / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {**owner, **change}}))
+    return path
+
+
+def test_weights_in_parts_are_those_of_the_whole(tmp_path):
+    loaded = load(parts(tmp_path))
+    assert (loaded.format, loaded.network.dtype) == ("gpt2", "float32")
+    assert np.allclose(logits(loaded.network, IDS), reference(tensors(), IDS, ACTS["gelu_new"]), rtol=0, atol=1e-11)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"transformer.wte.weight": "a.safetensors", "transformer.wpe.weight": "a.safetensors"}, "not what the files"),
+        ({"more": "a.safetensors"}, "not what the files hold, in more"),
+        ({"files": ("a.safetensors", "../b.safetensors")}, "files beside it"),
+        ({"more": "c.safetensors"}, "c.safetensors: cannot be read"),
+        ({"more": "config.json"}, "files beside it"),
+    ],
+)
+def test_an_index_that_is_not_what_the_files_hold_is_refused(tmp_path, options, message):
+    with pytest.raises(NetworkError, match=message):
+        load(parts(tmp_path, **options))
+
+
+def test_where_no_tokens_are_named_all_are_taken_and_it_is_said(tmp_path):
+    said = "nothing says which tokens a sequence may hold: all are taken (alphabet)"
+    assert load(folder(tmp_path)).notes == (said,)
+    assert load(folder(tmp_path), Question(alphabet=("#0", "#1"))).notes == ()
+
+
+def test_answers_that_are_none_are_no_default(tmp_path):
+    with pytest.raises(NetworkError, match="expected 1 output or more"):
+        load(folder(tmp_path), Question(answers=()))
 
 
 def test_without_a_description_tokens_are_numbers_and_the_read_out_an_argmax(tmp_path):
