@@ -7,8 +7,8 @@ The sequences of a length are gathered by the states of the program (``walks``),
                              ->  one label, or undecided
 
 An undecided box is cut: first what attention gives, along the axis that moves the logits most; where that is not
-enough the sequences, by how far they pull attention along its widest axis (``Trellis.divided``). A box of one
-sequence is run by itself, so this ends; the time limit may end it sooner, and then nothing is claimed of that length.
+enough the sequences, by how far they pull attention along its widest axis (``Trellis.divided``). A box of few
+sequences is run one by one, so this ends; the time limit may end it sooner, and then nothing is claimed of that length.
 Lengths are proved shortest first. Random sequences of every node are run through the network before it is bounded, so a
 wrong program is refuted early, and every counterexample is one sequence whose label was bounded by itself.
 """
@@ -41,6 +41,7 @@ from tasks.walks import trellis
 TRIED = 8  # random sequences per node
 SYMBOLS = 16  # axes of what attention gives that are followed, per row
 MOST_PIECES = 64  # of what attention gives, per box
+TOGETHER = 500  # sequences of a box that are run rather than divided
 PARTS, STEPS = 8, 64  # of the sequences of a node, by a sum that is followed in so many steps
 METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
@@ -160,7 +161,7 @@ class CoveringVerifier:
         except (UncountableError, DomainError) as error:
             stopped = f"the states of the program cannot be followed: {error}"
         except LateError:
-            stopped = f"stopped by the time limit of {self.seconds:g} s at length {equal + 1}"
+            stopped = f"stopped by the time limit of {self.seconds:.3g} s at length {equal + 1}"
         except KeyboardInterrupt:
             stopped = f"interrupted at length {equal + 1}"
         claims = () if graph is None else self._claims(graph, equal, inside, known)
@@ -216,8 +217,11 @@ class CoveringVerifier:
         waiting = self._open(graph, nodes, length)
         while waiting:
             above, node, axes = waiting.pop()
-            parts = self._divided(above.only(length, node), axes)
-            if parts is not None:
+            part = above.only(length, node)
+            if part.sizes[length][0] <= TOGETHER:
+                self._run(part)
+            else:
+                parts = self._divided(part, axes)
                 waiting += self._open(parts, np.arange(len(parts.levels[length].token)), length)
 
     def _open(self, graph: Trellis, nodes: Ints, length: int) -> list[tuple[Trellis, int, Reals]]:
@@ -231,19 +235,26 @@ class CoveringVerifier:
             if not self._is_right(graph, length, int(nodes[n]), _rows(given, np.array([n])))
         ]
 
-    def _divided(self, graph: Trellis, axes: Reals) -> Trellis | None:
-        """The sequences of a trellis with one last node in parts; a single one is run, and there is none left."""
+    def _divided(self, graph: Trellis, axes: Reals) -> Trellis:
+        """The sequences of a trellis with one last node in parts."""
         length = graph.longest
-        if graph.nodes == length + 1:
-            sequence = self.domain.words(graph.tokens(np.zeros((1, length + 1), np.int64))[0])
-            self._replay(sequence, graph.names[graph.levels[length].label[0]])
-            return None
         parts = graph.divided(self._averages.pull(graph, length, 0, axes), PARTS, STEPS)
         if len(parts.levels[length].token) == 1:  # all pull alike: part them at the first level where they differ
             first = next(n for n, level in enumerate(graph.levels) if len(level.token) > 1)
             ranks = [np.arange(len(level.token)) * float(n == first) for n, level in enumerate(graph.levels)]
             parts = graph.divided(ranks, PARTS, STEPS)
         return parts
+
+    def _run(self, graph: Trellis) -> None:
+        """Prove the few sequences of a trellis with one last node, each by bounds on it alone."""
+        self._check_time()
+        assert self.semantics is not None
+        sequences, label = graph.sequences, graph.levels[graph.longest].label[0]
+        labels, margins = answers_of(self.loaded, sequences, self.semantics)
+        is_right = (labels != UNDECIDED) & (margins >= self.least) & (self._places(graph, labels) == label)
+        self.margin = min(self.margin, float(margins[is_right].min(initial=np.inf)))
+        for row in np.flatnonzero(~is_right):
+            self._replay(self.domain.words(sequences[row]), graph.names[label])
 
     def _is_right(self, graph: Trellis, length: int, node: int, given: Form) -> bool:
         """Whether the program's label is that of all that attention may give, looked at in pieces."""

@@ -113,6 +113,16 @@ class Trellis:
         empty = np.zeros((*paths.shape[:-1], 0), np.int64)
         return np.concatenate([empty, *(part[..., None] for part in parts)], axis=-1).astype(np.int8)
 
+    @property
+    def sequences(self) -> NDArray[np.int8]:
+        """Every sequence of the longest length: (sequences, length) alphabet indices."""
+        found, nodes = np.zeros((1, 0), np.int8), np.zeros(1, np.int64)
+        for level in self.levels[:-1]:
+            after = level.after[nodes]
+            row, letter = np.nonzero(after != NONE)
+            found, nodes = np.column_stack([found[row], letter.astype(np.int8)]), after[row, letter]
+        return found
+
     def minimal(self) -> Trellis:
         """The same sequences and labels with as few nodes as can be."""
         levels: list[Level] = []

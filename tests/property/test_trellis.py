@@ -133,6 +133,7 @@ def test_parts_of_the_sequences_of_a_node_are_a_partition(derive, domain, seed, 
     whole = listed(alone, 0)
     assert sorted(whole) == [word for word in words_of(range(3), repeat=length) if node_of(graph, word) == node]
     assert len(whole) == alone.sizes[length][0] == graph.sizes[length][node]
+    assert sorted(map(tuple, alone.sequences.tolist())) == sorted(whole)
     pull = [random.normal(size=len(level.token)).round(1) for level in alone.levels]
     parts = alone.divided(pull, data.draw(st.integers(1, 5)), data.draw(st.integers(1, 40)))
     last = parts.levels[length]

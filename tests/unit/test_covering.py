@@ -249,12 +249,18 @@ def test_an_interrupt_while_states_are_gathered_claims_nothing(monkeypatch):
     assert verdict == Unknown("interrupted at length 0", ())
 
 
-def test_sequences_parted_down_to_single_ones_are_right_or_nothing_is_claimed(monkeypatch):
+@pytest.mark.parametrize("together", [1, 3, 500])
+def test_sequences_parted_down_to_single_ones_are_right_or_nothing_is_claimed(monkeypatch, together):
+    monkeypatch.setattr(covering, "TOGETHER", together)
     monkeypatch.setattr(covering, "MOST_PIECES", 1)
     monkeypatch.setattr(CoveringVerifier, "_is_right", lambda *arguments: False)
     loaded = random_network(5)
     written = tree(labelled(loaded))
     assert isinstance(CoveringVerifier(loaded, loaded.domain).check(written), Valid)
+    word = (1, 0, 0, 1)
+    assert CoveringVerifier(loaded, loaded.domain).check(tree(labelled(loaded), [word])).inputs == loaded.domain.words(
+        word
+    )
 
 
 def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
@@ -292,7 +298,9 @@ def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
     assert several > 0
 
 
-def test_bounds_that_decide_nothing_leave_every_sequence_to_itself(monkeypatch):
+@pytest.mark.parametrize("together", [1, 500])
+def test_bounds_that_decide_nothing_leave_every_sequence_to_itself(monkeypatch, together):
+    monkeypatch.setattr(covering, "TOGETHER", together)
     loaded = lead(4, wiggle=1e-2)
     read = covering.read_bounds
 
@@ -312,6 +320,7 @@ def test_parts_of_parts_are_followed_however_deep_they_lie(monkeypatch):
     def still_open(self, graph, nodes, length):
         return [(graph, int(nodes[0]), None)] if next(depth, None) is not None else []
 
+    monkeypatch.setattr(covering, "TOGETHER", 0)
     monkeypatch.setattr(CoveringVerifier, "_open", still_open)
     monkeypatch.setattr(CoveringVerifier, "_divided", lambda self, graph, axes: graph)
     loaded = lead(2)
