@@ -133,6 +133,14 @@ def is_equal(row: Result) -> bool:
     return row.status == "solved" and row.verdict == EQUAL
 
 
+def quicker(rows: Iterable[Result]) -> dict[str, tuple[int, ...]]:
+    """The lengths at which each other method takes less time than counting, where both have the answer "equal"."""
+    found = times(rows)
+    ours = dict(found.pop(COUNTING, []))
+    lengths = {name: tuple(n for n, s in points if n in ours and s < ours[n]) for name, points in found.items()}
+    return {name: some for name, some in sorted(lengths.items()) if some}
+
+
 def compared(rows: Sequence[Result], stand_in: str) -> Compared | None:
     """Solvers and counting on one subject; None where no solver has an answer."""
     asked = [row for row in rows if row.options["stand_in"] == stand_in]

@@ -141,6 +141,9 @@ def sentences(rows: Sequence[Result]) -> Iterable[str]:
     if ours:
         length, seconds = ours[-1]
         yield f"Counting takes {shown_seconds(seconds)} s for all lengths up to {length}, on the circuit itself."
+    quicker = "; ".join(f"{name} at {', '.join(map(str, at))}" for name, at in scores.quicker(rows).items())
+    if quicker:
+        yield f"Quicker than counting: {quicker}."
     broken, told = scores.horizon(rows), scores.misled(rows)
     if broken is not None:
         words = broken.detail["broken"]
@@ -164,8 +167,7 @@ def _compared(found: Compared) -> str:
         f"{found.limit:g} s ({found.solver}, {shown_seconds(found.seconds)} s)"
     )
     if found.ours is not None and found.ratio is not None:
-        slower = ", which is longer" if found.ratio < 1 else ""
-        text += f"; counting takes {shown_seconds(found.ours)} s there{slower}: ratio {_ratio(found.ratio)}"
+        text += f"; counting takes {shown_seconds(found.ours)} s there: ratio {_ratio(found.ratio)}"
     if found.at_least is not None:
         text += f"; at {found.failed} no solver finishes, and the ratio is above {_ratio(found.at_least)}"
     if found.refuted is not None:
@@ -177,13 +179,12 @@ def _compared(found: Compared) -> str:
 
 def _chain(rows: Sequence[Result]) -> Iterable[str]:
     """What the dense stand-ins were checked on, and what the check adds to the solver's time."""
-    checked = scores.checked(rows)
-    if checked:
+    if checked := scores.checked(rows):
         parts = [f"{n:,} of {of:,.0f} sequences at {length}" for length, n, of in checked if n < of]
         listed = max((length for length, n, of in checked if n == of), default=None)
-        text = "" if listed is None else f"on every sequence up to length {listed}"
-        text += f"{', and ' if text and parts else ''}{'on a sample, ' if parts else ''}{', '.join(parts)}"
-        yield f"The dense stand-ins were checked against the circuit {text}."
+        text = [] if listed is None else [f"on every sequence up to length {listed}"]
+        text += [f"on a sample, {', '.join(parts)}"] if parts else []
+        yield f"The dense stand-ins were checked against the circuit {', and '.join(text)}."
     chains, found = scores.chains(rows), scores.compared(rows, DENSE)
     if chains:
         last = chains[-1]
@@ -194,7 +195,7 @@ def _chain(rows: Sequence[Result]) -> Iterable[str]:
         if last.ours is not None and last.ratio is not None:
             text += f"; counting takes {shown_seconds(last.ours)} s there: ratio {_ratio(last.ratio)}"
         if found is not None and found.length > last.length:
-            text += f"; at {found.length} no enumeration ends the check, and the solver's answer is about the stand-in"
+            text += f"; at {found.length} no enumeration ends the check: the solver's answer is about the stand-in"
         yield f"{text}."
 
 
