@@ -6,6 +6,8 @@ sum over its productions; search goes through terms in order of cost, so the cos
 
 from __future__ import annotations
 
+import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -34,16 +36,42 @@ class Production:
 
 
 @dataclass(frozen=True)
+class Numbered:
+    """Productions ``nonterminal -> make(n)(arguments)`` at ``cost``, for the whole numbers from ``least`` to ``most``."""
+
+    nonterminal: str
+    make: Callable[[int], Operator]
+    arguments: tuple[str, ...]
+    least: int
+    most: int
+    cost: int
+
+    def production(self, number: int) -> Production | None:
+        """That of one number."""
+        if not self.least <= number <= self.most:
+            return None
+        return Production(self.nonterminal, self.make(number), self.arguments, self.cost)
+
+    def find(self, operator: Operator) -> Production | None:
+        """That of an operator, whose text has the number; None for another one."""
+        found = (self.production(int(number)) for number in re.findall(r"\b[0-9]+\b", operator.python))
+        return next((row for row in found if row is not None and row.operator == operator), None)
+
+
+@dataclass(frozen=True)
 class Grammar:
     """``productions`` over nonterminals; a program is a term of ``start``.
 
     A nonterminal of ``constants`` derives every literal of its sort, at cost 1, beside those of its productions.
+    ``written`` are productions that a program may use and a search does not try, such as large factors, which are
+    products of small ones as well.
     """
 
     signature: SequenceSignature | ScalarSignature
     start: str
     productions: tuple[Production, ...]
     constants: frozenset[str] = frozenset()
+    written: tuple[Numbered, ...] = ()
 
     def __post_init__(self) -> None:
         sorts: dict[str, Sort] = {}
@@ -112,12 +140,16 @@ class Grammar:
         """The least cost of deriving ``term`` from each nonterminal that does, by those of its arguments."""
         free = (name for name in self.constants if self.sorts[name] == term.sort) if term.operator.is_literal else ()
         least = dict.fromkeys(free, 1)
-        for production in self._productions_of.get(term.operator, ()):
+        for production in self._productions_of.get(term.operator) or self._written(term.operator):
             costs = [known.get(name) for known, name in zip(arguments, production.arguments, strict=True)]
             if None not in costs:
                 total = production.cost + sum(cost for cost in costs if cost is not None)
                 least[production.nonterminal] = min(total, least.get(production.nonterminal, total))
         return least
+
+    def _written(self, operator: Operator) -> list[Production]:
+        found = (family.find(operator) for family in self.written)
+        return [production for production in found if production is not None]
 
     @cached_property
     def _productions_of(self) -> dict[Operator, list[Production]]:

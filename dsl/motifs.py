@@ -15,14 +15,15 @@ from typing import Any
 
 import numpy as np
 
-from dsl.grammar import Grammar, Production
-from dsl.operators import BOOL, INT, LABEL, MASK, Operator
+from dsl.grammar import Grammar, Numbered, Production
+from dsl.operators import BOOL, INT, LABEL, MASK, Operator, Term
 from dsl.sequences import NO_LABEL, SequenceSignature
 
 MULTIPLIERS = range(2, 13)
 MODULI = (2, 3)
 CAPS = (1, 2, 3, 4)
 MAX_CONSTANT = 16
+MOST_WRITTEN = 10**6  # a factor or constant in a program's text
 
 
 def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 1) -> Grammar:
@@ -77,7 +78,11 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
         rows.append(Production("Label", digits(tuple(map(int, labels))), ("Number",)))
     if min_length == 0:
         rows = [row for row in rows if not row.operator.needs_token]
-    return Grammar(signature, "Label", tuple(rows))
+    large = (
+        Numbered("Number", times, ("Number",), max(MULTIPLIERS) + 1, MOST_WRITTEN, cost=5),
+        Numbered("Number", constant, (), MAX_CONSTANT + 1, MOST_WRITTEN, cost=5),
+    )
+    return Grammar(signature, "Label", tuple(rows), written=large)
 
 
 # --- tests on one token -----------------------------------------------------------------------------------------
@@ -328,6 +333,22 @@ def times(factor: int) -> Operator:
         python=f"{factor} * _0",
         noun="total",
     )
+
+
+def multiplied(term: Term) -> Term:
+    """The same program with one factor wherever one product is inside another."""
+    arguments = tuple(map(multiplied, term.arguments))
+    outer = _factor(term.operator)
+    inner = _factor(arguments[0].operator) if outer else None
+    if outer and inner and outer * inner <= MOST_WRITTEN:
+        return times(outer * inner)(*arguments[0].arguments)
+    return Term(term.operator, arguments)
+
+
+def _factor(operator: Operator) -> int | None:
+    """The n of ``times(n)``; None for another operator."""
+    number = operator.name.split()[0]
+    return int(number) if number.isdecimal() and operator == times(int(number)) else None
 
 
 def _binary(name: str, result: Any, numpy: Callable[..., Any], smt: Callable[..., Any], python: str) -> Operator:

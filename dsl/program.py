@@ -13,6 +13,7 @@ import ast
 import builtins
 import keyword
 import re
+from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any
 
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from dsl.function import called, function_text, operators, read_body
 from dsl.grammar import Grammar
-from dsl.operators import GrammarError, Term
+from dsl.operators import GrammarError, Operator, Term
 from dsl.scalars import Columns, ScalarSignature, Symbols
 from dsl.sequences import SequenceBatch, SymbolicSequence
 from dsl.text import Reader
@@ -128,10 +129,11 @@ class Program:
     @classmethod
     def parse(cls, source: str, grammar: Grammar) -> Program:
         """The program that ``source`` prints; raises GrammarError when it is not one of ``grammar``."""
-        rows = tuple(dict.fromkeys(production.operator for production in grammar.productions))
-        reader = Reader(rows, frozenset(grammar.sorts[name] for name in grammar.constants))
         try:
             functions = _read_functions(source, grammar.signature.names)
+            rows = (*(p.operator for p in grammar.productions), *_written(grammar, functions))
+            constants = frozenset(grammar.sorts[name] for name in grammar.constants)
+            reader = Reader(tuple(dict.fromkeys(rows)), constants)
             function = functions[-1]
             body = function.body[1:] if ast.get_docstring(function) is not None else function.body
             program = cls(read_body(body, reader, grammar.sorts[grammar.start], {}), grammar)
@@ -186,6 +188,17 @@ def _read_functions(source: str, names: tuple[str, ...]) -> list[ast.FunctionDef
     if len(functions) != len(module.body) or not functions or _names(functions[-1]) != names:
         raise GrammarError(f"expected functions alone, the last one a function of {', '.join(names) or 'no argument'}")
     return functions
+
+
+def _written(grammar: Grammar, functions: list[ast.FunctionDef]) -> Iterator[Operator]:
+    """Operators of ``grammar.written`` for the numbers in the text."""
+    nodes = (node for function in functions for node in ast.walk(function))
+    numbers = {node.value for node in nodes if isinstance(node, ast.Constant) and type(node.value) is int}
+    for family in grammar.written:
+        for number in sorted(numbers):
+            production = family.production(number)
+            if production is not None:
+                yield production.operator
 
 
 def _names(function: ast.FunctionDef) -> tuple[str, ...]:

@@ -21,6 +21,7 @@ import numpy as np
 
 from backends import Backend
 from cegis import Budget, Claim, Counterexample, Found, Program, Round, Rung, Spec, Unknown, synthesize
+from dsl.motifs import multiplied
 from tasks import ball
 from tasks.circuit import Circuit
 from tasks.counting import CountingVerifier
@@ -251,7 +252,9 @@ class _Run:
             )
         if isinstance(outcome, Found):
             self.clock.done("search", f"{len(rounds)} rounds, one that holds up to {self.method.longest}")
-            return outcome.program, tuple(claim for claim in outcome.claims if isinstance(claim, Claim))
+            return replace(outcome.program, term=multiplied(outcome.program.term)), tuple(
+                claim for claim in outcome.claims if isinstance(claim, Claim)
+            )
         self.is_interrupted = outcome is None
         ended = getattr(outcome, "reason", "no program of the grammar" if outcome else "interrupted")
         self.clock.done("search", f"{len(rounds)} rounds, none that holds up to {self.method.longest} ({ended})")

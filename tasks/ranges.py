@@ -23,7 +23,7 @@ from tasks.folds import Fold, Folded, Ints, Unread
 Reals = NDArray[np.float64]
 Meanings = dict[tuple[Operator, str], Callable[..., "Range"]]
 
-MOST = 256  # the largest factor and threshold that are known
+MOST = 4096  # the largest factor and threshold that are known
 EXACT = 2.0**50  # numbers of at least this size are not told from infinity
 
 

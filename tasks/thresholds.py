@@ -25,7 +25,6 @@ from tasks.folds import Folded
 
 Ints = NDArray[np.int64]
 Weights = tuple[int, ...]
-MOST_FACTOR = 12  # of ``motifs.times``
 MOST_SCALE = 400
 MOST_CLASSES = 200_000
 MOST_SECONDS = 10.0  # of one linear program
@@ -121,15 +120,7 @@ def _sum(weights: Weights, parts: list[Term], sign: int) -> Term:
 
 
 def _multiple(factor: int, part: Term | None) -> Term:
-    """``factor`` times ``part`` (None: 1) by factors that the grammar has: 12 times the quotient, plus the rest."""
-    if part is None and factor <= MOST_FACTOR:
+    """``factor`` times ``part`` (None: 1)."""
+    if part is None:
         return constant(factor)()
-    if part is not None and factor == 1:
-        return part
-    if part is not None and factor <= MOST_FACTOR:
-        return times(factor)(part)
-    divisor = next((d for d in range(MOST_FACTOR, 1, -1) if factor % d == 0), None)
-    if divisor is not None:
-        return times(divisor)(_multiple(factor // divisor, part))
-    quotient, rest = divmod(factor, MOST_FACTOR)
-    return PLUS(times(MOST_FACTOR)(_multiple(quotient, part)), _multiple(rest, part))
+    return part if factor == 1 else times(factor)(part)

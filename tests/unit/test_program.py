@@ -11,16 +11,20 @@ from dsl.motifs import (
     CHOOSE,
     COUNT,
     ENDS_WITH,
+    GREATER,
     LATCH,
     LENGTH,
     PLUS,
     TOGGLE,
     at_least,
     clipped,
+    constant,
     digits,
     is_token,
     label,
     motifs,
+    multiplied,
+    times,
 )
 from dsl.operators import BOOL, INT, GrammarError, Operator
 from dsl.program import Program
@@ -234,3 +238,32 @@ def test_padding_changes_no_value():
     assert wide.lengths.tolist() == [2, 1]
     assert wide.last.tolist() == batch.last.tolist() == [1, 1]
     assert SequenceBatch(np.zeros((1, 0), np.int8)).last.tolist() == [-1]
+
+
+@pytest.mark.parametrize("factor", [12, 13, 794, 10**6 - 1])
+def test_a_factor_of_any_size_is_read_back_though_no_search_tries_it(factor):
+    term = CHOOSE(GREATER(times(factor)(LENGTH()), constant(factor + 1)()), label(0, "x")(), label(1, "y")())
+    program = Program(term, GRAMMAR)
+    assert f"{factor} * len(tokens) > {factor + 1}" in program.source("f")
+    assert Program.parse(program.source("f"), GRAMMAR) == program
+    assert [program(("a",) * n) for n in (1, 2)] == ["y", "x"]
+    assert (times(factor) in {row.operator for row in GRAMMAR.productions}) == (factor == 12)
+
+
+def test_numbers_without_a_row_of_their_own_stay_refused():
+    for text in (
+        f"{10**7} * len(tokens) > 1",
+        "-30 * len(tokens) > 1",
+        "30.0 * len(tokens) > 1",
+        "len(tokens) * 30 > 1",
+        "len(tokens) % 30 > 1",
+    ):
+        with pytest.raises(GrammarError):
+            Program.parse(f"def f(tokens):\n    return 'x' if {text} else 'y'\n", GRAMMAR)
+
+
+def test_products_of_products_are_one_product():
+    nested = times(2)(times(3)(PLUS(times(5)(times(2)(LENGTH())), constant(4)())))
+    assert multiplied(nested) == times(6)(PLUS(times(10)(LENGTH()), constant(4)()))
+    batch = SequenceBatch(np.array([[0, 1, 0], [1, -1, -1]], np.int8))
+    assert multiplied(nested).evaluate(batch).tolist() == nested.evaluate(batch).tolist() == [204, 84]
