@@ -37,7 +37,7 @@ class Production:
 
 @dataclass(frozen=True)
 class Numbered:
-    """Productions ``nonterminal -> make(n)(arguments)`` at ``cost``, for the whole numbers from ``least`` to ``most``."""
+    """``nonterminal -> make(n)(arguments)`` at ``cost``, for every whole number n from ``least`` to ``most``."""
 
     nonterminal: str
     make: Callable[[int], Operator]
