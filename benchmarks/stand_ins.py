@@ -22,7 +22,7 @@ from benchmarks.dense import Dense, train
 from benchmarks.row import BenchmarkError
 from benchmarks.samples import sample
 from benchmarks.task import Task, digest
-from cegis import Budget, Domain, Found, Spec, motifs, synthesize
+from cegis import Budget, Domain, Exhaustive, Found, Spec, motifs, synthesize
 from cegis.domain import Tokens
 from dsl.sequences import SymbolicSequence
 from tasks.circuit import UNDECIDED, Circuit
@@ -54,8 +54,9 @@ def programs(folder: Path, cache: Path) -> dict[str, str]:
 
 def _short(circuit: Circuit) -> str:
     case = Case.of(circuit)
-    outcome = synthesize(Spec(case.domain, case.label), case.grammar, budget=Budget(seconds=60.0))
-    if not isinstance(outcome, Found):
+    spec, table = Spec(case.domain, case.label), Exhaustive(case.table)
+    outcome = synthesize(spec, case.grammar, verifier=table, budget=Budget(seconds=60.0))
+    if not isinstance(outcome, Found) or case.table.undecided:
         raise BenchmarkError(f"{circuit.name}: no program was found to follow; leave it out with --circuits")
     return outcome.program.source()
 

@@ -158,6 +158,14 @@ def test_a_solver_says_equal_of_the_program_and_differs_of_another(stand_in: str
     assert len(found["detail"]["broken"]) == 4
 
 
+def test_the_program_to_follow_equals_the_circuit_at_the_short_lengths(tmp_path: Path) -> None:
+    folder = shipped_path("bracket_depth_deep")
+    found = stand_ins.programs(folder, tmp_path)
+    task = Line(folder, "short", found["short"], "plain enumeration", "", 20.0, 4096).task(8, tmp_path)
+    assert task is not None
+    assert run(task)["verdict"] == "equal"
+
+
 @pytest.mark.needs("z3")
 @pytest.mark.parametrize(("checked", "status"), [(64, "error"), (63, "solved")])
 def test_a_stand_in_that_is_wrong_is_an_error_only_where_it_was_compared_everywhere(
