@@ -43,6 +43,7 @@ SYMBOLS = 16  # axes of what attention gives that are followed, per row
 MOST_PIECES = 64  # of what attention gives, per box
 TOGETHER = 500  # sequences of a box that are run rather than divided
 PARTS, STEPS = 8, 64  # of the sequences of a node, by a sum that is followed in so many steps
+UNLABELLED = "has no label (a tie, or a margin below the error bound)"
 METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
     "it is bounded by dynamic programming"
@@ -291,7 +292,7 @@ class CoveringVerifier:
         """Compare one sequence by itself."""
         known = self.label(sequence)
         if known is None:
-            raise _StoppedError(f"{' '.join(sequence)!r} has no label (a tie, or a margin below the error bound)")
+            raise _StoppedError(f"{' '.join(sequence)!r} {UNLABELLED}")
         expected, margin = known
         if expected != got:
             raise _BrokenError(Counterexample(sequence, expected, got))

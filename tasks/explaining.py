@@ -16,6 +16,7 @@ import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from typing import Any
 
 from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, Outcome, Program, Round, Stopped
 from cegis.claim import counted
@@ -23,7 +24,7 @@ from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
 from tasks.enumerating import Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
-from tasks.farther import Farther, farther
+from tasks.farther import Farther, farther, followed
 from tasks.formats import Loaded
 from tasks.machines import machine_program
 from tasks.network import NetworkError
@@ -159,12 +160,13 @@ def explain(
         clock.done("short rule", "none" if found is None else f"{len(found.exceptions):,} exceptions")
     far, ended = None, ""
     if asked != part and hindered is None:
-        candidate, left = outcome.program if isinstance(outcome, Found) else None, _left(deadline)
-        far = farther(
-            subject, asked, candidate, found, seconds=left, seed=seed, on_round=on_round, on_length=on_progress
-        )
+        candidate = outcome.program if isinstance(outcome, Found) else None
+        follow = farther if semantics is None else followed
+        told: dict[str, Any] = {"seed": seed, "on_round": on_round, "on_length": on_progress}
+        far = follow(subject, asked, candidate, found, seconds=_left(deadline), **told)
         ended = "no program to be followed" if far is None else ""
         clock.done("covering", ended if far is None else far.sentence)
+        notes += (far.note,) if far is not None and far.note else ()
     elif asked != part:
         ended = _ended(part, asked, hindered or "")
     return Explanation(loaded, asked, part, subject, outcome, found, tuple(clock.steps), notes, far, ended)

@@ -22,8 +22,11 @@ def explanation_text(result: Explanation) -> str:
     if far is not None and far.where is None:
         lines += [] if far.is_proved else _claimed(far)
     if result.rule is not None:
-        lines += ["", rule_sentence(result), "", _source(result, "rule").rstrip()]
-        lines += ["", *_listed(result.rule.exceptions)] if result.rule.exceptions else []
+        if result.program != result.rule.program:
+            lines += ["", rule_sentence(result), "", _source(result, "rule").rstrip()]
+            lines += ["", *_listed(result.rule.exceptions)] if result.rule.exceptions else []
+        else:
+            lines += ["", "This function is also the shortest rule found."]
         if result.rule.where is not None:
             lines += ["", region_sentence(result), "", _source(result, "region").rstrip()]
     if far is not None and far.where is not None:

@@ -13,12 +13,14 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from math import inf
+from typing import Any
 
 from cegis import Budget, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
-from tasks.covering import Covered, CoveringVerifier
+from tasks.covering import UNLABELLED, Covered, CoveringVerifier
 from tasks.rules import NAMES, Rule
 from tasks.subject import Subject
 
@@ -27,13 +29,14 @@ from tasks.subject import Subject
 class Farther:
     """How far ``program`` equals the network in the ``domain`` that was asked for: see ``Covered``.
 
-    Only where ``where`` says ``right``, if it is given.
+    Only where ``where`` says ``right``, if it is given. ``note``: what holds in a stronger arithmetic.
     """
 
     domain: Domain
     program: Program
     where: Program | None
     found: Covered
+    note: str = ""
 
     @property
     def is_proved(self) -> bool:
@@ -60,12 +63,15 @@ class FartherVerifier:
     covering: CoveringVerifier
     known: int | None  # up to which length every sequence has a label in ``subject``
     best: tuple[Program, Covered]  # the program that held longest
+    deadline: float = inf  # by ``time.perf_counter``
 
     def check(self, program: Program) -> Verdict:
         """The verdict of ``subject`` where it is a counterexample, else that of ``covering``."""
         short = self.subject.check(program)
         if isinstance(short, Counterexample):
             return short
+        left = self.deadline - time.perf_counter()
+        self.covering.seconds = None if left == inf else max(left / 2, 0.01)  # or one program takes it all
         found = self.covering.examine(program, known=self.known)
         if found.equal > self.best[1].equal or (not found.stopped and found.broken is None):
             self.best = program, found
@@ -84,6 +90,26 @@ class FartherVerifier:
 
 
 def farther(
+    subject: Subject, domain: Domain, program: Program | None, rule: Rule | None, *, seconds: float, **told: Any
+) -> Farther | None:
+    """How far ``program``, which is right on ``subject``, or another one holds in ``domain``; about ``seconds`` in all.
+
+    Where there is none, ``rule`` is followed where its region says that it is right. None where there is neither.
+    Where a label is lost to the rounding of float32, float64 is tried as well. ``told``: as ``followed`` takes it.
+    """
+    deadline = time.perf_counter() + seconds
+    found = followed(subject, domain, program, rule, seconds=seconds, **told)
+    left = deadline - time.perf_counter()
+    if found is None or UNLABELLED not in found.found.stopped or left <= 0 or not subject.is_float32:
+        return found
+    program = None if program is None else found.program
+    other = followed(subject.in_float64, domain, program, rule, seconds=left, **told)
+    if other is None or (other.found.equal <= found.found.equal and other.found.broken is None):
+        return found
+    return replace(other, note=f"in float32 as executed it {found.sentence}")
+
+
+def followed(
     subject: Subject,
     domain: Domain,
     program: Program | None,
@@ -94,10 +120,7 @@ def farther(
     on_round: Callable[[Round], None] = lambda event: None,
     on_length: Callable[[int, int], None] = lambda length, longest: None,
 ) -> Farther | None:
-    """How far ``program``, which is right on ``subject``, or another one holds in ``domain``; about ``seconds`` in all.
-
-    Where there is none, ``rule`` is followed where its region says that it is right. None where there is neither.
-    """
+    """``farther``, in the arithmetic that the labels of ``subject`` hold in."""
     enumeration, start = subject.enumeration, time.perf_counter()
     covering = CoveringVerifier(
         enumeration.loaded, domain, enumeration.semantics, seconds, on_length, least=subject.margin
@@ -112,8 +135,7 @@ def farther(
     left = seconds - (time.perf_counter() - start)
     if found.broken is None or left <= 0:
         return Farther(domain, program, None, found)
-    covering.seconds = left / 2
-    verifier = FartherVerifier(subject, covering, known, (program, found))
+    verifier = FartherVerifier(subject, covering, known, (program, found), start + seconds)
     loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, Budget(seconds=left), on_round)
     with suppress(KeyboardInterrupt):
         loop.run([subject.first()])

@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
 
@@ -96,6 +96,16 @@ class Subject:
         if not self.is_placed:
             return (self.grammar,)
         return places(self.enumeration.domain.alphabet, self.names, with_loops=False), self.grammar
+
+    @property
+    def is_float32(self) -> bool:
+        """Whether the labels hold in float32 as executed."""
+        return self.enumeration.semantics == "float32"
+
+    @property
+    def in_float64(self) -> Subject:
+        """The same labels, said to hold in real arithmetic and float64 as executed alone."""
+        return replace(self, enumeration=replace(self.enumeration, semantics="float64"))
 
     def renamed(self, names: tuple[str, ...], expected: tuple[NDArray[np.int64], ...]) -> Subject:
         """The same inputs with other labels."""

@@ -12,7 +12,7 @@ from tasks.covering import Covered, CoveringVerifier
 from tasks.enumerating import enumerate_domain
 from tasks.explaining import explain
 from tasks.explanation import explanation_json, explanation_text, verdict
-from tasks.farther import Farther, FartherVerifier, farther
+from tasks.farther import Farther, FartherVerifier, farther, followed
 from tasks.readout import TokenSet
 from tasks.rules import NAMES, Region, Rule
 from tasks.subject import Subject
@@ -86,6 +86,31 @@ def test_a_tie_among_the_listed_lengths_is_not_taken_as_proved():
     found = farther(subject, loaded.domain, program, None, seconds=60)
     assert not found.is_proved
     assert all(claim.domain.max_length < 8 for claim in found.found.claims)
+
+
+def test_what_float32_may_round_away_is_followed_in_float64():
+    loaded = average((1.0, -1.0, 2.0**-16), 24)  # a tie but for the start token, which float32 may lose
+    listed = subject_of(loaded, 1)
+    subject = Subject(listed.enumeration, listed.names, listed.parts, 0.0)
+    assert subject.is_float32
+    program = parsed("def f(tokens):\n    return 'no' if tokens.count('b') > tokens.count('a') else 'yes'\n", subject)
+    alone = followed(subject, loaded.domain, program, None, seconds=60)
+    assert alone.found.equal < 24
+    assert "has no label" in alone.found.stopped
+    found = farther(subject, loaded.domain, program, None, seconds=60)
+    assert (found.found.equal, found.is_proved) == (24, True)
+    assert "float32" not in found.found.claims[0].semantics
+    assert found.note == f"in float32 as executed it {alone.sentence}"
+
+
+def test_no_check_of_a_program_outlives_the_time_there_is():
+    loaded = lead(30)
+    subject = subject_of(loaded)
+    covering = CoveringVerifier(loaded, loaded.domain)
+    program = parsed(MORE_A, subject)
+    verifier = FartherVerifier(subject, covering, None, (program, Covered(0, (), None, "", ())), deadline=0.0)
+    assert isinstance(verifier.check(program), Unknown)
+    assert covering.seconds == 0.01
 
 
 def test_without_time_what_was_listed_is_all_that_holds():
