@@ -188,7 +188,9 @@ class CoveringVerifier:
         if len(seen) == 1:
             detail += f" Every sequence has the label {graph.names[min(seen)]!r}."
         assert self.semantics is not None
-        rung, method = Rung.BOUNDED, f"{METHOD}; {self.boxes:,} boxes, margins there of at least {self.margin:.3g}"
+        rung, method = Rung.BOUNDED, METHOD
+        if np.isfinite(self.margin):
+            method += f"; {self.boxes:,} boxes, margins there of at least {self.margin:.3g}"
         if known is not None:
             rung = Rung.BOUNDED if equal > known else Rung.ENUMERATED
             listed = f"every sequence up to length {min(equal, known)} was bounded by itself"

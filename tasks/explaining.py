@@ -28,7 +28,7 @@ from tasks.farther import Farther, farther, followed
 from tasks.formats import Loaded
 from tasks.machines import machine_program
 from tasks.network import NetworkError
-from tasks.rules import Rule, region, rule
+from tasks.rules import USEFUL, Rule, region, rule
 from tasks.subject import Subject
 from tasks.transformer import Transformer
 
@@ -154,9 +154,8 @@ def explain(
         clock.done("automaton", "exact" if is_learned else "none that is small")
     found = None
     if is_learned or not isinstance(outcome, Found) or outcome.program.size > LONG:
-        half = isinstance(outcome, Found) and not is_learned
         left = (SEARCHING if asked != part else 1.0) * _left(deadline)
-        found = _rule(subject, outcome.program.size // 2 if half else None, left, seed)
+        found = _rule(subject, outcome, is_learned, left, seed)
         clock.done("short rule", "none" if found is None else f"{len(found.exceptions):,} exceptions")
     far, ended = None, ""
     if asked != part and hindered is None:
@@ -243,13 +242,19 @@ def _search(subject: Subject, seconds: float, seed: int, on_round: Callable[[Rou
     return outcome
 
 
-def _rule(subject: Subject, size: int | None, seconds: float, seed: int) -> Rule | None:
-    """A rule; where ``size`` is given only one no larger, which is wrong on one input in a hundred at most."""
+def _rule(subject: Subject, outcome: Outcome, is_learned: bool, seconds: float, seed: int) -> Rule | None:
+    """A rule, if need be the best program that was found, should it be wrong on few inputs.
+
+    Beside an exact program that was not learned only one half as long, which is wrong on one input in a hundred.
+    """
     program = rule(subject, seconds=seconds / 2, seed=seed)
+    if program is None and isinstance(outcome, Differs) and len(outcome.exceptions) <= USEFUL * subject.size:
+        program = outcome.program
     if program is None:
         return None
     exceptions = subject.exceptions(program)
-    if size is not None and (program.size > size or len(exceptions) > 0.01 * subject.size):
+    is_short = isinstance(outcome, Found) and program.size <= outcome.program.size // 2
+    if isinstance(outcome, Found) and not is_learned and not (is_short and len(exceptions) <= 0.01 * subject.size):
         return None
     return Rule(program, exceptions, region(subject, program, seconds=seconds / 2, seed=seed))
 

@@ -30,8 +30,7 @@ def explanation_text(result: Explanation) -> str:
         if result.rule.where is not None:
             lines += ["", region_sentence(result), "", _source(result, "region").rstrip()]
     if far is not None and far.where is not None:
-        lines += ["", f"Beyond length {result.domain.max_length} the rule {far.sentence}."]
-        lines += _claimed(far)
+        lines += ["", *_limited(result, far)]
     lines += ["", "The steps:"]
     lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
     lines += [f"  note        {note}" for note in result.notes]
@@ -50,6 +49,16 @@ def growth_lines(costs: tuple[Cost, ...]) -> list[str]:
 
 def _claimed(far: Farther) -> list[str]:
     return [f"PROVED (rung {claim.rung}): it {claim.sentence}." for claim in far.found.claims]
+
+
+def _limited(result: Explanation, far: Farther) -> list[str]:
+    """What is known of the rule beyond what was listed, where its region allows it."""
+    assert result.rule is not None
+    assert result.rule.where is not None
+    listed, beyond = result.subject.size - result.rule.where.inside, f"Beyond length {result.domain.max_length}"
+    if sum(claim.sequences for claim in far.found.claims) <= listed and far.found.broken is None:
+        return [f"{beyond} the region has no sequence of which it is proved that the rule is right."]
+    return [f"{beyond} the rule {far.sentence}.", *_claimed(far)]
 
 
 def explanation_json(result: Explanation) -> dict[str, Any]:

@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cegis import Differs, Domain, DomainError, Found, Rung, Valid
+from tasks import explaining
 from tasks.enumerating import enumerate_domain
 from tasks.explaining import explain, usual_domain
 from tasks.explanation import explanation_json, explanation_text, verdict
@@ -103,6 +104,15 @@ def test_inputs_without_a_label_are_neither_right_nor_wrong():
     assert found.subject.undecided == 2 + 6
     assert (found.is_exact, found.is_proved) == (True, False)
     assert "8 have no label" in verdict(found)
+
+
+def test_the_best_program_is_the_rule_where_none_is_shorter(monkeypatch):
+    monkeypatch.setattr(explaining, "rule", lambda *arguments, **options: None)
+    found = explain(black_box(("aaaaaa", "aabaab", "bbbbbb")), seconds=3)
+    assert isinstance(found.outcome, Differs)
+    assert found.rule.program == found.program
+    assert found.rule.exceptions == found.exceptions
+    assert explanation_text(found).count(f"  on {' '.join(found.exceptions[0].inputs)!r}:") == 1
 
 
 def test_running_out_of_time_is_not_said_to_be_a_difference():

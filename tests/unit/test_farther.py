@@ -1,5 +1,7 @@
 """What is said beyond the lengths that are listed: proved, broken, stopped, or limited to a region; never more."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from average_networks import AB, average, lead
@@ -244,3 +246,21 @@ def test_a_limited_rule_is_never_printed_as_proof_of_the_domain():
     found = Farther(loaded.domain, program, region, covering.examine(program, region, NAMES[0]))
     assert found.found.claims
     assert not found.is_proved
+
+
+def test_a_region_that_ends_is_not_said_to_hold_beyond_what_was_listed():
+    loaded = lead(40)
+    found = explain(loaded, loaded.domain, seconds=60)
+    text = "def f(tokens):\n    return 'may differ' if len(tokens) >= 4 else 'right'\n"
+    region = Program.parse(text, motifs(AB, NAMES, min_length=0))
+    program = parsed(MORE_A, found.subject)
+    far = Farther(
+        loaded.domain, program, region, CoveringVerifier(loaded, loaded.domain).examine(program, region, "right")
+    )
+    rule = Rule(program, (), Region(region, found.subject.size - 15))
+    shown = explanation_text(replace(found, farther=far, rule=rule))
+    assert far.found.equal == 40
+    assert "Beyond length 8 the region has no sequence of which it is proved that the rule is right." in shown
+    assert "length 0 to 40" not in shown
+    some = replace(rule, where=Region(region, found.subject.size - 14))
+    assert "Beyond length 8 the rule holds up to length 40" in explanation_text(replace(found, farther=far, rule=some))
