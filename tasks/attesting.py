@@ -2,18 +2,16 @@
 
     certificate.json      statement and checksums (cegis.certificate)
     program.py            the printed function, without docstring
-    listed.json           every input where the two differ, with both answers, and every input without a label;
-    boxes.json            or, for a claim by counting, boxes of token counts with their labels (``count_boxes``);
-    axes.json             or, for one by ``covering``, directions in which attention is bounded
     network/              the network's files, byte for byte
 
 The statement is what the checker itself establishes from these files, in the strongest arithmetic in which it can, so a
-certificate that is written has been checked once. Formats whose files the checker does not read have none.
+certificate that is written has been checked once; it lists every input where the two differ, and every one without a
+label. For a claim by ``covering`` it gives directions in which attention is bounded. Formats whose files the checker
+does not read have none.
 """
 
 from __future__ import annotations
 
-import json
 import time
 from collections.abc import Callable
 from math import inf
@@ -24,15 +22,12 @@ import numpy as np
 
 from cegis import Differs, Domain, Found, Program
 from cegis.certificate import Certificate
-from tasks.checker.arithmetic import Arithmetic
-from tasks.checker.attending import Attending
-from tasks.checker.evidence import AXES, BOXES, LISTED, NETWORK, PROGRAM, establish
+from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
+from tasks.checker.evidence import NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
-from tasks.checker.programs import function_of
+from tasks.checker.sets import Attended
 from tasks.circuit import Circuit
-from tasks.enumerating import ROUNDOFF
-from tasks.examining import lengthened
 from tasks.explaining import Explanation
 from tasks.formats import Loaded
 from tasks.formats.sparse import from_circuit
@@ -51,22 +46,12 @@ def attest_counts(
 
     ``semantics`` is the strongest that is tried.
     """
-    from tasks.count_boxes import boxes
-
     against = obstacle(circuit)
     if against is not None:
         return f"certificates are for what counting proves: {against}"
-    loaded = from_circuit(circuit)
     stored = {name: (folder / name).read_bytes() for name in FILES["circuit"][0]}
-
-    def evidence(weaker: str) -> dict[str, bytes]:
-        found = boxes(lengthened(circuit, domain), program, domain, ROUNDOFF[weaker])
-        if isinstance(found, str):
-            raise Rejected(found)
-        return {BOXES: _json(found)}
-
-    files = {PROGRAM: program.source("program").encode(), **_network_files(stored)}
-    return _strongest("counts", loaded, domain, semantics, files, evidence, _Watch(inf, 0, lambda done, total: None))
+    watch = _Watch(inf, 0, lambda done, total: None)
+    return _strongest("counts", from_circuit(circuit), domain, semantics, program.source("program"), stored, watch)
 
 
 def attest(
@@ -90,14 +75,12 @@ def attest(
     must, may = FILES[loaded.format]
     stored = {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
     text, far, domain = result.program.source("program"), result.farther, result.domain
-    files = {PROGRAM: text.encode(), **_network_files(stored)}
     strongest, watch = subject.enumeration.semantics, _Watch(seconds, subject.enumeration.size, on_progress)
     if far is None or far.where is not None or not far.found.claims or far.found.equal <= domain.lengths[-1]:
-        return _strongest("network", loaded, domain, strongest, files, lambda _: {LISTED: _listed(result, text)}, watch)
+        return _strongest("network", loaded, domain, strongest, text, stored, watch, undecided=subject.undecided)
     all_of_it = far.domain.up_to(far.found.equal)
-    made = _strongest(
-        "paths", loaded, all_of_it, strongest, files, lambda _: {AXES: _axes(loaded, all_of_it, stored)}, watch
-    )
+    directions = _directions(loaded, all_of_it, stored)
+    made = _strongest("paths", loaded, all_of_it, strongest, text, stored, watch, directions=directions)
     if isinstance(made, Certificate):
         return made
     return f"{made}; ask for lengths up to {domain.max_length} for one that lists every sequence"
@@ -120,46 +103,54 @@ class _Watch:
         self._on_progress(done, self._total)
 
 
-def _network_files(stored: dict[str, bytes]) -> dict[str, bytes]:
-    return {NETWORK + name: content for name, content in stored.items()}
-
-
 def _strongest(
     kind: str,
     loaded: Loaded,
     domain: Domain,
     semantics: str,
-    files: dict[str, bytes],
-    evidence: Callable[[str], dict[str, bytes]],
+    text: str,
+    stored: dict[str, bytes],
     watch: _Watch,
+    *,
+    directions: list[Any] | None = None,
+    undecided: int = 0,
 ) -> Certificate | str:
-    """The certificate in the strongest arithmetic, from ``semantics`` on, that the checker confirms; or why not."""
-    reason = ""
+    """The certificate in the strongest arithmetic, from ``semantics`` on, that the checker confirms; or why not.
+
+    One that leaves more inputs without a label than the ``undecided`` ones is none.
+    """
+    reason, files = "", {PROGRAM: text.encode(), **{NETWORK + name: content for name, content in stored.items()}}
     for weaker in WEAKER[semantics]:
         try:
-            every = files | evidence(weaker)
-            return Certificate(establish(_question(kind, loaded, domain, weaker), every, watch.left, watch.tell), every)
+            found = establish(_question(kind, loaded, domain, weaker, directions), files, watch.left, watch.tell)
         except Rejected as error:
             reason = str(error)
         except UnreadableError as error:
             return f"the checker does not follow: {error}"
+        else:
+            if len(found["undecided"]) <= undecided:
+                return Certificate(found, files)
+            words, _ = found["undecided"][0]
+            reason = f"the network's label is not decided on {' '.join(words)!r}"
         if watch.left <= 0:
             return f"the checker had {watch.seconds:.0f} s, which is too little ({reason}); give it more time"
     return f"the checker does not confirm it: {reason}"
 
 
-def _axes(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> bytes:
+def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> list[Any]:
     """Per head, directions in which the values of all keys differ most, then less: orthogonal ones, on a grid."""
     network, first = read(loaded.format, stored, "real"), len(loaded.prefix)
     letters = [network.tokens.index(token) for token in domain.alphabet]
     cells = [(token, first + n) for n in range(domain.lengths[-1]) for token in letters]
-    rows = Attending(network.network, Arithmetic(ROUNDOFF["real"]), cells).value
+    rows = Attended(network.network, Arithmetic(ROUNDOFF["real"]), cells).value
     values = np.array([[[float(v) for v in head] for head in row] for row in rows]).swapaxes(0, 1)
     values -= values.mean(axis=1, keepdims=True)
-    return _json(np.rint(GRID * np.linalg.svd(values.swapaxes(1, 2) @ values)[2]).astype(int).tolist())
+    return np.rint(GRID * np.linalg.svd(values.swapaxes(1, 2) @ values)[2]).astype(int).tolist()  # type: ignore[no-any-return]
 
 
-def _question(kind: str, loaded: Loaded, domain: Domain, semantics: str) -> dict[str, Any]:
+def _question(
+    kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None
+) -> dict[str, Any]:
     limited = domain.constraint
     return {
         "kind": kind,
@@ -171,6 +162,7 @@ def _question(kind: str, loaded: Loaded, domain: Domain, semantics: str) -> dict
         "suffix": list(loaded.suffix),
         "readout": _readout(loaded.readout),
         "semantics": semantics,
+        "directions": directions,
     }
 
 
@@ -186,22 +178,3 @@ def _readout(readout: Readout) -> dict[str, Any]:
             kind, names, columns = "round", (), (column,)
     parts = {"columns": [*columns], "names": [*names], "denominator": denominator}
     return {"kind": kind, "position": readout.position, **parts}
-
-
-def _listed(result: Explanation, text: str) -> bytes:
-    subject, is_placed = result.subject, result.subject.is_placed
-    program = function_of(text, ["tokens", "i"] if is_placed else ["tokens"])
-    exceptions = []
-    for exception in result.exceptions:
-        words, *place = exception.inputs if is_placed else (exception.inputs,)
-        exceptions.append([[*words], place[0] if place else None, exception.expected, program([*words], *place)])
-    undecided = []
-    for part in subject.parts:
-        for row in np.flatnonzero(part.expected < 0):
-            words, *place = subject.inputs(part, int(row)) if is_placed else (subject.inputs(part, int(row)),)
-            undecided.append([[*words], place[0] if place else None])
-    return _json({"exceptions": exceptions, "undecided": undecided})
-
-
-def _json(value: object) -> bytes:
-    return (json.dumps(value, ensure_ascii=False, separators=(",", ":")) + "\n").encode()

@@ -1,7 +1,7 @@
 """An independent checker of certificates: Python's standard library and ball arithmetic, nothing else of this project.
 
 ``python -m tasks.checker FOLDER`` reads the weight file itself, covers the whole domain again, and prints what it
-found to be true. Read ``evidence`` first (what is established), then ``network`` and ``formats`` (what the weights
-mean), ``arithmetic`` (what rounding may do), ``programs`` and ``files``; for claims over more sequences than can be
-listed ``machines``, ``attending``, ``counts`` and ``paths``.
+found to be true. Read ``evidence`` first (what is established, and on what), then ``network`` and ``arithmetic`` (what
+a network computes, and what rounding may do), ``sets`` (more sequences than can be listed), and ``programs``,
+``readouts``, ``formats`` and ``files`` (what is read, and what it means).
 """

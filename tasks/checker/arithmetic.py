@@ -9,7 +9,9 @@ and sums below 2**16 terms.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import cached_property
 
 from flint import arb, arb_mat
 
@@ -30,33 +32,22 @@ class Arithmetic:
     """What all operations share: the unit roundoff."""
 
     def __init__(self, u: float) -> None:
-        self.is_real, self.u = u == 0, arb(u)
+        self.is_real, self.u, self.known = u == 0, arb(u), dict[int, arb]()
 
     def gamma(self, k: int) -> arb:
-        return k * self.u / (1 - k * self.u) if k * self.u < 0.5 else arb.pos_inf()
+        if k not in self.known:
+            self.known[k] = k * self.u / (1 - k * self.u) if k * self.u < 0.5 else arb.pos_inf()
+        return self.known[k]
 
-    def blur(self, x: arb, *errors: arb) -> arb:
-        """``x``, known up to the sizes of all ``errors`` beside the ball it is."""
-        wide = x if self.is_real else arb(x, sum(map(abs, errors), TINY))
+    def blur(self, x: arb, error: arb) -> arb:
+        """``x``, known up to the size of an ``error`` of rounding beside the ball it is."""
+        wide = x if self.is_real else arb(x, abs(error) + TINY)
         return wide if abs(wide) < LIMIT else arb.nan()
 
-    def add(self, one: Row, other: Row) -> Row:
-        return [self.blur(x + y, self.gamma(1) * (x + y)) for x, y in zip(one, other, strict=True)]
-
-    def sums(self, rows: list[Row], others: list[Row]) -> list[Row]:
-        return [self.add(row, other) for row, other in zip(rows, others, strict=True)]
-
-    def affine(self, rows: list[Row], weight: list[Row], bias: Row) -> list[Row]:
-        """``W x + b`` for every row; zero weights meet no rounding."""
-        moved = [[self.gamma(1 + sum(w != 0 for w in out)) * abs(w) for w in out] for out in weight]
-        y = (arb_mat(rows) * arb_mat(weight).transpose()).tolist()
-        if self.is_real:
-            return [[self.blur(x + b, ZERO) for x, b in zip(row, bias, strict=True)] for row in y]
-        sizes = arb_mat([[x.abs_upper() for x in row] for row in rows]) * arb_mat(moved).transpose()
-        off = [self.gamma(1 + len(weight[0])) * abs(b) for b in bias]
+    def add(self, rows: list[Row], others: list[Row]) -> list[Row]:
         return [
-            [self.blur(x + b, e + o) for x, b, e, o in zip(row, bias, error, off, strict=True)]
-            for row, error in zip(y, sizes.tolist(), strict=True)
+            [self.blur(x + y, self.gamma(1) * (x + y)) for x, y in zip(row, other, strict=True)]
+            for row, other in zip(rows, others, strict=True)
         ]
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
@@ -67,22 +58,27 @@ class Arithmetic:
         n, square = len(x), _mean(v * v for v in x) + eps
         if centered:
             mean, size = _mean(x), _mean(map(abs, x))
-            x = [self.blur(v - mean, self.gamma(n + 2) * size, self.gamma(1) * (v - mean)) for v in x]
+            x = [self.blur(v - mean, self.gamma(n + 2) * size + self.gamma(1) * abs(v - mean)) for v in x]
         root = (_mean(v.mid() * v.mid() for v in x) + eps).sqrt()
         root = arb(root, _mean(v.rad() * v.rad() for v in x).sqrt())
         root = arb(root * root, (4 if centered else 1) * self.gamma(n + 8) * square).sqrt()
         scaled = [g * v / root for g, v in zip(gain, x, strict=True)]
-        return [self.blur(y + b, self.gamma(16) * y, self.gamma(1) * b) for y, b in zip(scaled, bias, strict=True)]
+        return [
+            self.blur(y + b, self.gamma(16) * abs(y) + self.gamma(1) * abs(b))
+            for y, b in zip(scaled, bias, strict=True)
+        ]
 
-    def activate(self, x: arb, kind: str) -> arb:
+    def activate(self, row: Row, kind: str) -> Row:
         """An execution of either GELU errs by less than 13u |x|: see the bounds on erf and tanh beside them."""
         if kind == "relu":
-            return x if x >= 0 else ZERO if x <= 0 else ZERO.union(x.upper())
+            return [x if x >= 0 else ZERO if x <= 0 else ZERO.union(x.upper()) for x in row]
         if kind == "gelu":  # |a erf'(a)| < 0.49, so the argument's 3u and erf's own 8u are 10u; then 1 +, and products
-            inner = (x / arb(2).sqrt()).erf()
+            root = arb(2).sqrt()
+            inner = [(x / root).erf() for x in row]
         else:  # |a tanh'(a)| < 0.45, and a has 16 roundings of one sign
-            inner = ((2 / arb.pi()).sqrt() * (x + arb(44715) / 10**6 * x * x * x)).tanh()
-        return self.blur(x / 2 * (1 + inner), self.gamma(16) * x)
+            root, cubic = (2 / arb.pi()).sqrt(), arb(44715) / 10**6
+            inner = [(root * (x + cubic * x * x * x)).tanh() for x in row]
+        return [self.blur(x / 2 * (1 + y), self.gamma(16) * x) for x, y in zip(row, inner, strict=True)]
 
     def top_k(self, x: Row, k: int) -> Row:
         """The k largest by absolute value, zero elsewhere; the hull of both where that is not known."""
@@ -105,24 +101,64 @@ class Arithmetic:
         About any m it is m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a factor for what scores may move.
         """
         scores = self.scores(q, keys, scale)
+        if self.overflows(max(s.lower() for s in scores), sink):
+            return [arb.nan()] * len(values[0])
         if sink is not None:
-            if not self.is_real and not max(s.lower() for s in scores) > sink - 80:
-                return [arb.nan()] * len(values[0])  # exp(sink - largest other score) may overflow
             scores, values = [*scores, sink], [*values, [ZERO] * len(values[0])]
-        top, largest = max(s.mid() for s in scores), max(s.abs_upper() for s in scores)
-        drift = self.gamma(16 * (1 + len(scores) // 16))
-        powers = [(arb(s, self.gamma(4) * (abs(s) + largest) + drift) - top).exp() for s in scores]
+        top, drift = max(s.mid() for s in scores), self.drift(scores, len(scores))
+        powers = [(arb(s, drift) - top).exp() for s in scores]
         total = sum(powers, ZERO)
-        middle = [v.mid() for v in (arb_mat([[p.mid() for p in powers]]) * arb_mat(values)).entries()]
+        middle = (arb_mat([[p.mid() for p in powers]]) * arb_mat(values)).entries()
         middle = [(v / total).mid() for v in middle]
         moved = arb_mat([[v - m for v, m in zip(row, middle, strict=True)] for row in values])
         rounded = self.gamma(2 * len(scores) + 8) * max(v.abs_upper() for row in values for v in row)
         mixed = (arb_mat([powers]) * moved).entries()
         return [self.blur(m + y / total, rounded) for m, y in zip(middle, mixed, strict=True)]
 
+    def overflows(self, largest: arb, sink: arb | None) -> bool:
+        """Whether exp(sink - ``largest`` other score) may be more than an execution holds."""
+        return not (self.is_real or sink is None or largest > sink - 80)
 
-def _mean(values: object) -> arb:
-    listed = list(values)  # type: ignore[call-overload]
+    def drift(self, scores: Row, count: int) -> arb:
+        """How far an execution's exponent of one of ``count`` keys may lie from its score less the largest."""
+        return self.gamma(4) * 2 * max(s.abs_upper() for s in scores) + self.gamma(16 * (1 + count // 16))
+
+
+@dataclass(frozen=True)
+class Affine:
+    """``W x + b`` of every row; zero weights meet no rounding."""
+
+    weight: list[Row]
+    bias: Row
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        errors = self.rounding(a, [[x.abs_upper() for x in row] for row in rows])
+        return [
+            [a.blur(x + b, e) for x, b, e in zip(row, self.bias, error, strict=True)]
+            for row, error in zip((arb_mat(rows) * self._turned[0]).tolist(), errors, strict=True)
+        ]
+
+    def rounding(self, a: Arithmetic, sizes: list[Row]) -> list[Row]:
+        """What rounding adds where entries of x have at most these ``sizes``."""
+        if a.is_real:
+            return [[ZERO] * len(self.bias) for _ in sizes]
+        factors = [(a.gamma(1 + n), a.gamma(1 + len(self.weight[0])) * abs(b)) for n, b in self._terms]
+        moved = (arb_mat(sizes) * self._turned[1]).tolist()
+        return [[g * x + off for (g, off), x in zip(factors, row, strict=True)] for row in moved]
+
+    @cached_property
+    def _turned(self) -> tuple[arb_mat, arb_mat]:
+        """``W`` and the sizes of its entries, as (in, out)."""
+        return arb_mat(self.weight).transpose(), arb_mat([[abs(w) for w in row] for row in self.weight]).transpose()
+
+    @cached_property
+    def _terms(self) -> list[tuple[int, arb]]:
+        """Per entry of the result how many weights are not zero, and the bias."""
+        return [(sum(w != 0 for w in row), b) for row, b in zip(self.weight, self.bias, strict=True)]
+
+
+def _mean(values: Iterable[arb]) -> arb:
+    listed = [*values]
     return sum(listed, ZERO) / len(listed)
 
 

@@ -18,29 +18,43 @@ from tasks.checker.files import expect
 
 Step = Callable[[Arithmetic, list[Row]], list[Row]]
 Prompt = tuple[int, ...]
+Cell = tuple[int, int]  # a token and its place
 
 
 @dataclass(frozen=True)
-class Affine:
-    """``W x + b`` of every row."""
+class Constant:
+    """The same row, whatever is given."""
 
-    weight: list[Row]
-    bias: Row
+    row: Row
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
-        return a.affine(rows, self.weight, self.bias)
+        return [self.row] * len(rows)
 
 
 @dataclass(frozen=True)
 class Heads:
-    """Attention: ``query``, ``key`` and ``value`` of each row, cut into ``count`` heads; ``sinks`` one per head."""
+    """Attention: steps to query, key and value of each row, cut into ``count`` heads; ``sinks`` one per head."""
 
-    query: tuple[Step, ...]
-    key: tuple[Step, ...]
-    value: tuple[Step, ...]
+    steps: tuple[tuple[Step, ...], ...]
     count: int
     scale: arb
-    sinks: Row | None = None
+    sinks: list[arb | None]
+
+    def parts(self, a: Arithmetic, x: list[Row]) -> list[list[list[Row]]]:
+        """Queries, keys and values, each by row and head."""
+        return [[_cut(row, self.count) for row in run(steps, a, x)] for steps in self.steps]
+
+    def attended(self, a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
+        """What every row is given, where it sees the rows ``seen``."""
+        query, key, value = self.parts(a, x)
+        return [
+            [
+                y
+                for h, sink in enumerate(self.sinks)
+                for y in a.attend(query[n][h], [key[m][h] for m in who], [value[m][h] for m in who], self.scale, sink)
+            ]
+            for n, who in enumerate(seen)
+        ]
 
 
 @dataclass(frozen=True)
@@ -62,7 +76,7 @@ class Network:
     final: tuple[Step, ...]
     longest: int
     causal: bool = True
-    pool: str | None = None
+    pool: str = "none"
     bigram: list[Row] | None = None
 
     @property
@@ -70,11 +84,29 @@ class Network:
         """Whether no row sees another one, so that a row is a token at a place."""
         return all(branch.heads is None for branch in self.branches)
 
+    def start(self, a: Arithmetic, cells: list[Cell]) -> list[Row]:
+        """The stream before the first branch."""
+        x = [self.tokens[token] for token, _ in cells]
+        return x if self.positions is None else a.add(x, [self.positions[n] for _, n in cells])
+
+    def end(self, a: Arithmetic, x: list[Row], tokens: list[int]) -> list[Row]:
+        """The logits of what the last branch leaves."""
+        result = run(self.final, a, x)
+        return result if self.bigram is None else a.add(result, [self.bigram[token] for token in tokens])
+
+
+def through(branches: tuple[Branch, ...], a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
+    """The stream after these ``branches``."""
+    for branch in branches:
+        y = run(branch.before, a, x)
+        x = a.add(x, run(branch.after, a, y if branch.heads is None else branch.heads.attended(a, y, seen)))
+    return x
+
 
 def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[Row]]:
     """For every prompt the logits at each of its places (after a pool: at one)."""
     index: dict[tuple[object, ...], int] = {}
-    cells: list[tuple[int, int]] = []
+    cells: list[Cell] = []
     seen: list[list[int]] = []
     places = []
     for prompt in prompts:
@@ -85,28 +117,14 @@ def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[
             if key not in index:
                 index[key] = len(cells)
                 cells.append((token, n))
-                seen.append([*here, len(cells) - 1])
+                seen.append([*here, index[key]] if network.causal else here)
             here.append(index[key])
-        if not network.causal and not network.is_blind:
-            for cell in here:
-                seen[cell] = here
         places.append(here)
-    x = [network.tokens[token] for token, _ in cells]
-    if network.positions is not None:
-        x = a.sums(x, [network.positions[n] for _, n in cells])
-    for branch in network.branches:
-        y = run(branch.before, a, x)
-        if branch.heads is not None:
-            y = _attended(branch.heads, a, y, seen)
-        x = a.sums(x, run(branch.after, a, y))
-    if network.pool is not None:
-        x, places = (
-            [_pooled(a, network.pool, [x[n] for n in here]) for here in places],
-            [[n] for n in range(len(places))],
-        )
-    result = run(network.final, a, x)
-    if network.bigram is not None:
-        result = a.sums(result, [network.bigram[token] for token, _ in cells])
+    x = through(network.branches, a, network.start(a, cells), seen)
+    if network.pool != "none":
+        x = [_pooled(a, network.pool, [x[n] for n in here]) for here in places]
+        places = [[n] for n in range(len(places))]
+    result = network.end(a, x, [token for token, _ in cells])
     return [[result[n] for n in here] for here in places]
 
 
@@ -116,21 +134,7 @@ def run(steps: tuple[Step, ...], a: Arithmetic, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _attended(heads: Heads, a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
-    parts = [[cut(row, heads.count) for row in run(steps, a, x)] for steps in (heads.query, heads.key, heads.value)]
-    query, key, value = parts
-    sinks = heads.sinks or [None] * heads.count
-    return [
-        [
-            y
-            for h, sink in enumerate(sinks)
-            for y in a.attend(query[n][h], [key[m][h] for m in who], [value[m][h] for m in who], heads.scale, sink)
-        ]
-        for n, who in enumerate(seen)
-    ]
-
-
-def cut(row: Row, count: int) -> list[Row]:
+def _cut(row: Row, count: int) -> list[Row]:
     size = len(row) // count
     return [row[n * size : (n + 1) * size] for n in range(count)]
 

@@ -1,15 +1,23 @@
-"""The printed program as a Python function: nothing runs that could do more than compute a label from tokens."""
+"""The printed program: as a Python function, and as a machine that passes over the tokens once.
+
+Nothing runs that could do more than compute a label from tokens. What a program reads of them is one of ``FOLDS``, or a
+loop over them: a value that every token moves, and that is read in the end. So sequences with the same values get the
+same answer. ``tokens[-1]`` becomes the name ``last``, which steps know ahead. Whatever else reads tokens is refused.
+"""
 
 from __future__ import annotations
 
 import ast
 import builtins
 import io
+import re
 import tokenize
 from collections.abc import Callable
+from copy import deepcopy
+from dataclasses import dataclass, field
 from typing import Any
 
-from tasks.checker.files import UnreadableError, expect
+from tasks.checker.files import Rejected, UnreadableError, confirm, expect
 
 BUILTINS = ("any", "enumerate", "int", "len", "list", "max", "min", "next", "set", "sorted", "str", "sum", "zip")
 NODES = (
@@ -17,9 +25,24 @@ NODES = (
     "Attribute Subscript Slice Tuple List Dict GeneratorExp comprehension keyword Load Store And Or Not USub Add Sub "
     "Mult Div FloorDiv Mod Eq NotEq Lt LtE Gt GtE In NotIn"
 )
+PAIRS, PLACES = "for before, token in zip(tokens, tokens[1:])", "place for place, token in enumerate(tokens) if E"
+FOLDS = (
+    ("len(tokens)", 0, "_ + 1", "_"),
+    ("tokens.count(E)", 0, "_ + (token == E)", "_"),
+    ("E in tokens", False, "_ or token == E", "_"),
+    ("E not in tokens", True, "_ and token != E", "_"),
+    ("tokens[0]", "", "_ if place else token", "_"),
+    ("sum(E for token in tokens)", 0, "_ + E", "_"),
+    (f"sum(E {PAIRS})", 0, "_ + E if place else _", "_"),
+    (f"any(E {PAIRS})", False, "True if place and E else _", "_"),
+    (f"max(({PLACES}), default=-1)", -1, "place if E else _", "_"),
+    (f"next(({PLACES}), len(tokens))", -1, "place if _ < 0 and E else _", "len(tokens) if _ < 0 else _"),
+)  # what is read; its value _ before any token; _ after a token at a place, one before it; and what is read of _
+Function = Callable[..., Any]
+State = tuple[Any, ...]
 
 
-def function_of(text: str, parameters: list[str]) -> Callable[..., Any]:
+def function_of(text: str, parameters: list[str]) -> Function:
     """The function that ``text`` defines last, with exactly these parameters.
 
     It has no comment and no docstring, so that it says nothing that was not checked; no attribute but ``count``, no
@@ -34,26 +57,174 @@ def function_of(text: str, parameters: list[str]) -> Callable[..., Any]:
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     expect(functions and len(functions) == len(tree.body), "program.py: expected functions and nothing else")
     for function in functions:
-        a = function.args
-        plain = not (a.posonlyargs or a.kwonlyargs or a.vararg or a.kwarg or a.defaults or function.decorator_list)
+        plain = re.fullmatch(r"(\w+(: [\w\[\]]+)?(, )?)*", ast.unparse(function.args)) and not function.decorator_list
         expect(plain, f"program.py: {function.name} has more than plain parameters")
-        function.returns = None
-        for arg in a.args:
-            arg.annotation = None
     expect([arg.arg for arg in functions[-1].args.args] == parameters, f"program.py: expected {parameters}")
-    inner = [node for node in ast.walk(tree) if node not in functions and isinstance(node, ast.FunctionDef)]
     own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     own |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | {function.name for function in functions}
-    expect(not inner and not own & {*BUILTINS}, "program.py: a name is hidden, or a function defined inside another")
+    expect(not own & {*BUILTINS}, "program.py: a name is hidden")
     for node in ast.walk(tree):
-        name = type(node).__name__
-        expect(name in NODES.split(), f"program.py: {name} is not understood")
+        name, is_inner = type(node).__name__, isinstance(node, ast.FunctionDef) and node not in functions
+        expect(name in NODES.split() and not is_inner, f"program.py: {name} is not understood")
         expect(not isinstance(node, ast.Attribute) or node.attr == "count", "program.py: only .count is understood")
         expect(not isinstance(node, ast.Name) or node.id in own | {*BUILTINS}, "program.py: an unknown name")
         expect(not isinstance(node, ast.Constant) or type(node.value) in (str, int, bool), "program.py: a constant")
+    return _compiled(tree)
+
+
+@dataclass(frozen=True)
+class Machine:
+    """``step(state, token, last)`` and ``answer(state, last)``; ``asks_last``: steps depend on ``last``."""
+
+    start: State
+    step: Callable[[State, str, str], State]
+    answer: Callable[[State, str], Any]
+    asks_last: bool
+
+
+def machine_of(text: str, counted: list[str]) -> Machine:
+    """The machine that ``text``, which passed ``function_of``, is; its state begins with the counts of ``counted``."""
+    *others, function = ast.parse(text).body
+    assert isinstance(function, ast.FunctionDef)
+    strange = [name for name in _names(function) if name == "last" or name.startswith("_")]
+    _follow(not others and not strange, f"it calls other functions, or uses the names {strange}")
+    reader = _Reader()
+    body: list[ast.stmt] = []
+    for token in counted:
+        reader.visit(_expression(f"tokens.count({token!r})"))
+    for statement in _Put({"tokens[-1]": ast.Name("last", ast.Load())}).visit(function).body:
+        if isinstance(statement, ast.For):
+            body = reader.loop(statement, body)
+        else:
+            body.append(reader.visit(statement))
+    for part in body:
+        _follow("tokens" not in _names(part), ast.unparse(part).splitlines()[0])
+    names, read = [*reader.state], {name for part in reader.steps for name in _names(part)}
+    more = {name: what for name, what in {"place": (0, "place + 1"), "before": ("", "token")}.items() if name in read}
+    after = ast.parse(f"({''.join(f'{name}, ' for name in [*names, *(text for _, text in more.values())])})").body[0]
+    assert isinstance(after, ast.Expr)
+    step = _function(f"step({', '.join([*names, *more, 'token', 'last'])})", [*reader.steps, ast.Return(after.value)])
+    answer = _function(f"answer({', '.join([*names, 'last'])})", body)
+    start = *reader.state.values(), *(first for first, _ in more.values())
+    types = tuple(map(type, start))  # equal values of other types would be one state, and print differently
+
+    def stepped(state: State, token: str, last: str) -> State:
+        after: State = called(step, *state, token, last)
+        _follow(tuple(map(type, after)) == types, "what it remembers changes its type")
+        return after
+
+    return Machine(start, stepped, lambda state, last: called(answer, *state[: len(names)], last), "last" in read)
+
+
+def called(function: Function, *arguments: Any) -> Any:
+    """What ``function`` returns; a program that fails has no answer."""
+    try:
+        return function(*arguments)
+    except Exception as error:
+        raise Rejected(f"the program fails on {arguments!r}: {type(error).__name__}") from error
+
+
+@dataclass
+class _Reader(ast.NodeTransformer):
+    """Replaces what reads the tokens. ``state``: names and first values; ``steps``: what a token does to them."""
+
+    state: dict[str, Any] = field(default_factory=dict)
+    steps: list[ast.stmt] = field(default_factory=list)
+    known: dict[str, ast.expr] = field(default_factory=dict)
+
+    def visit(self, node: ast.AST) -> Any:
+        for pattern, first, step, value in FOLDS if isinstance(node, ast.expr) else ():
+            form = _expression(pattern)
+            part = _hole(ast.dump(form), node)
+            if part is not None:
+                return self._fold(ast.unparse(node), _stored(form), {"E": part}, first, step, value)
+        return self.generic_visit(node)
+
+    def _fold(self, text: str, bound: set[str], put: dict[str, ast.expr], first: Any, step: str, value: str) -> Any:
+        """State of its own; what stands for ``text`` in the end."""
+        if text not in self.known:
+            _alone([put["E"]] if "E" in step else [], bound)
+            name = f"_{len(self.known)}"
+            put |= {"_": ast.Name(name, ast.Load())}
+            self.state[name], self.known[text] = first, _Put(put).visit(_expression(value))
+            self.steps.append(ast.Assign([ast.Name(name, ast.Store())], _Put(put).visit(_expression(step))))
+        return self.visit(deepcopy(self.known[text]))
+
+    def loop(self, loop: ast.For, before: list[ast.stmt]) -> list[ast.stmt]:
+        """``for token in tokens`` becomes state; returns the statements before it without those that begin it."""
+        stored, rest = {name for part in loop.body for name in _stored(part)}, []
+        first: dict[str, Any] = {}
+        for statement in before:
+            match statement:
+                case ast.Assign([ast.Name(name)], ast.Constant(value)) if name in stored and name not in first:
+                    first[name] = value
+                case _:
+                    rest.append(statement)
+        plain = ast.unparse(loop.target) == "token" and ast.unparse(loop.iter) == "tokens" and not loop.orelse
+        begun = first.keys() == stored and not stored & {*self.state, "token", "place", "before"}
+        _follow(plain and begun, "expected loops over the tokens that begin from constants")
+        read = any({*stored, "token"} & _names(statement) for statement in rest)
+        returns = any(isinstance(node, ast.Return) for part in loop.body for node in ast.walk(part))
+        _follow(not read and not returns, "a loop returns, or changes what was read before it")
+        _alone(loop.body, {*stored, "token"})
+        self.state |= first
+        self.steps += loop.body
+        return rest
+
+
+class _Put(ast.NodeTransformer):
+    """Writes other expressions where these texts stand."""
+
+    def __init__(self, put: dict[str, ast.expr]) -> None:
+        self.put = put
+
+    def visit(self, node: ast.AST) -> Any:
+        known = isinstance(node, ast.Name | ast.Subscript) and ast.unparse(node) in self.put
+        return deepcopy(self.put[ast.unparse(node)]) if known else self.generic_visit(node)
+
+
+def _hole(form: str, node: ast.AST) -> ast.expr | None:
+    """The part of ``node`` that stands where ``form`` says E, if the two are otherwise the same."""
+    whole, hole = ast.dump(node), ast.dump(ast.Name("E", ast.Load()))
+    parts = (part for part in ast.walk(node) if isinstance(part, ast.expr))
+    return next((part for part in parts if form.replace(hole, ast.dump(part)) == whole), None)
+
+
+def _alone(parts: list[Any], names: set[str]) -> None:
+    """Nothing in a step may read other ``names`` than these: others have their values elsewhere."""
+    strange = {name for part in parts for name in _names(part)} - {*names, *BUILTINS, "last"}
+    _follow(not strange, f"a step reads {sorted(strange)}")
+
+
+def _follow(holds: object, what: str) -> None:
+    confirm(holds, f"cannot follow this program: {what}")
+
+
+def _names(part: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
+
+
+def _stored(part: ast.AST) -> set[str]:
+    return {node.id for node in ast.walk(part) if isinstance(node, ast.Name) and isinstance(node.ctx, ast.Store)}
+
+
+def _expression(text: str) -> ast.expr:
+    return ast.parse(text, mode="eval").body
+
+
+def _function(head: str, body: list[ast.stmt]) -> Function:
+    tree = ast.parse(f"def {head}: pass")
+    (function,) = tree.body
+    assert isinstance(function, ast.FunctionDef)
+    function.body = body
+    return _compiled(tree)
+
+
+def _compiled(tree: ast.Module) -> Function:
+    """The last function of ``tree``."""
     scope: dict[str, Any] = {"__builtins__": {name: getattr(builtins, name) for name in BUILTINS}}
     try:
-        exec(compile(tree, "<program.py>", "exec"), scope)
+        exec(compile(ast.fix_missing_locations(tree), "<program.py>", "exec"), scope)
     except (SyntaxError, ValueError) as error:
         raise UnreadableError(f"program.py is no Python: {error}") from error
-    return scope[functions[-1].name]  # type: ignore[no-any-return]
+    return scope[tree.body[-1].name]  # type: ignore[no-any-return, attr-defined]

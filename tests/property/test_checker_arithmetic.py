@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
 
-from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
+from tasks.checker.arithmetic import ROUNDOFF, ZERO, Affine, Arithmetic
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.sampled_from([1e-3, 1.0, 30.0])
@@ -65,17 +65,17 @@ def forms(name, rng, scale):
 
     match name:
         case "affine":
-            return lambda a: a.affine([balls(x)], table(w), balls(b))[0], lambda t: summed(x, w, t)
+            return lambda a: Affine(table(w), balls(b))(a, [balls(x)])[0], lambda t: summed(x, w, t)
         case "rms" | "layer":
             is_layer = name == "layer"
             call = lambda a: a.norm(balls(x), balls(gain), balls(bias), 1e-5, centered=is_layer)  # noqa: E731
             return call, lambda t: normed(x, is_layer, t)
         case "relu":
-            return lambda a: [a.activate(v, "relu") for v in balls(x)], lambda t: np.maximum(x.astype(t), 0)
+            return lambda a: a.activate(balls(x), "relu"), lambda t: np.maximum(x.astype(t), 0)
         case "gelu":
-            return lambda a: [a.activate(v, "gelu") for v in balls(x)], lambda t: exact_gelu(x.astype(t))
+            return lambda a: a.activate(balls(x), "gelu"), lambda t: exact_gelu(x.astype(t))
         case "gelu_tanh":
-            return lambda a: [a.activate(v, "gelu_tanh") for v in balls(x)], lambda t: tanh(x.astype(t))
+            return lambda a: a.activate(balls(x), "gelu_tanh"), lambda t: tanh(x.astype(t))
     keys, values = rng.normal(size=(4, n)).astype(F), rng.normal(size=(4, 3)).astype(F)
     sink = F(rng.normal()) if rng.random() < 0.5 else None
 
@@ -125,11 +125,11 @@ def test_the_image_of_a_ball_holds_the_image_of_its_points(name, seed):
     def image(x):
         match name:
             case "affine":
-                return exact.affine([x], table(w), balls(w[:, 0]))[0]
+                return Affine(table(w), balls(w[:, 0]))(exact, [x])[0]
             case "rms" | "layer":
                 return exact.norm(x, balls(gain), balls(center), 1e-5, centered=name == "layer")
             case "relu" | "gelu" | "gelu_tanh":
-                return [exact.activate(v, name) for v in x]
+                return exact.activate(x, name)
         return exact.attend(x, [x, *table(keys)], table([*values, center[:3]]), arb(1), arb(0))
 
     wide = image([arb(float(c), radius * (1 + 1e-9)) for c in center])
@@ -158,6 +158,6 @@ def test_the_largest_entries_are_kept_and_ties_become_hulls(seed, k):
 
 def test_nothing_is_known_beyond_what_float32_can_hold():
     a = Arithmetic(ROUNDOFF["float32"])
-    assert not a.blur(arb(2) ** 40, arb(0)).is_finite()
+    assert not a.blur(arb(2) ** 40, ZERO).is_finite()
     assert not a.gamma(2**24).is_finite()
     assert not a.attend([arb(1)], [[arb(1)]], [[arb(1)]], arb(1), arb(90))[0].is_finite()

@@ -12,21 +12,20 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from flint import ctx
+from flint import arb_mat, ctx
 from safetensors.numpy import load as tensors_of
 from safetensors.numpy import save
 
 from cegis import Domain
 from cegis.certificate import Certificate
-from tasks.attesting import _axes, _question, attest
+from tasks.attesting import _directions, _question, attest
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
-from tasks.checker.evidence import AXES, PROGRAM, check, establish
+from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import read
-from tasks.checker.machines import machine_of
 from tasks.checker.network import logits
-from tasks.checker.paths import Averages, graph, largest
-from tasks.checker.programs import function_of
+from tasks.checker.programs import function_of, machine_of
+from tasks.checker.sets import Attended, graph, largest, nodes_of, paths
 from tasks.explaining import explain
 from tasks.formats import load
 from tasks.regular import constraint
@@ -67,9 +66,8 @@ def asked(folder, domain, program=LEAD, semantics="float32"):
     """The question whether ``program`` equals the network on ``domain``, and the files of its certificate."""
     loaded = load(folder)
     stored = {path.name: path.read_bytes() for path in folder.iterdir()}
-    files = {PROGRAM: program.encode(), AXES: _axes(loaded, domain, stored)}
-    files |= {f"network/{name}": content for name, content in stored.items()}
-    return _question("paths", loaded, domain, semantics), files
+    files = {PROGRAM: program.encode()} | {f"network/{name}": content for name, content in stored.items()}
+    return _question("paths", loaded, domain, semantics, _directions(loaded, domain, stored)), files
 
 
 DOMAIN = Domain(("a", "b"), 0, 12)
@@ -110,7 +108,7 @@ def test_what_is_proved_far_beyond_a_list_gets_this_certificate(tmp_path):
     certificate = attest(explain(loaded, loaded.domain.up_to(24), seconds=10), folder)
     assert isinstance(certificate, Certificate), certificate
     assert check(certificate.save(tmp_path / "c"))["inputs"] == 2**25 - 2
-    assert AXES in certificate.files
+    assert certificate.statement["directions"] is not None
 
 
 # --- the dynamic programming is brute force ----------------------------------------------------------------------
@@ -130,13 +128,23 @@ EVEN = {"transitions": [[1, 0], [0, 1]], "accepting": [True, False]}
 NO_BB = {"transitions": [[0, 1], [0, -1]], "accepting": [True, True]}
 
 
-def node_of(levels, word):
-    """The node of each of a sequence's beginnings."""
-    at = [0]
-    for level, token in zip(levels[1:], word, strict=False):
-        (found,) = [n for n, node in enumerate(level) if node.token == token and at[-1] in node.before]
-        at.append(found)
-    return at
+def states_of(machine, automaton, word):
+    """The states of each of a sequence's beginnings, as a node of the graph has them."""
+    at, state, found = 0, machine.start, []
+    for token in word:
+        at, state = automaton["transitions"][at][token], machine.step(state, "ab"[token], "ab"[word[-1]])
+        found.append((at, *state))
+    return found
+
+
+def graph_of(machine, automaton, longest, last):
+    return [*graph(machine, ["a", "b"], automaton["transitions"], longest, "ab"[last])]
+
+
+def words_of(machine, automaton, node, length, last):
+    """The sequences of a node, by brute force."""
+    words = [word for word in product(range(2), repeat=length) if word[-1] == last and accepted(word, automaton)]
+    return [word for word in words if states_of(machine, automaton, word)[-1] == node.state]
 
 
 def accepted(word, automaton):
@@ -150,35 +158,36 @@ def accepted(word, automaton):
 @pytest.mark.parametrize("name", FOLLOWED)
 def test_every_sequence_is_in_the_one_node_of_its_answer(name, automaton):
     text, (least, most) = FOLLOWED[name], (2, 7)
-    function, machine = function_of(text, ["tokens"]), machine_of(text, ["a", "b"])
-    graphs = [graph(machine, ["a", "b"], (least, most), *automaton.values(), last) for last in range(2)]
-    for length in range(1, most + 1):
-        found = Counter()
-        for word in product(range(2), repeat=length):
-            if length >= least and accepted(word, automaton):
-                node = node_of(graphs[word[-1]], word)[-1]
-                assert graphs[word[-1]][length][node].answer == function(["ab"[n] for n in word])
-                found[word[-1], node] += 1
-        asked_ = {(last, n): node.size for last in range(2) for n, node in enumerate(graphs[last][length])
-                  if node.answer is not None}  # fmt: skip
-        assert found == asked_
+    function, machine = function_of(text, ["tokens"]), machine_of(text, [])
+    found = Counter()
+    for last in range(2):
+        levels = graph_of(machine, automaton, most, last)
+        for length, end, node in nodes_of(levels, automaton["accepting"], least, [last]):
+            words = words_of(machine, automaton, node, length, last)
+            assert (end, node.size) == (last, len(words))
+            assert [*levels[length - 1]][node.place] == node.state
+            assert {function(["ab"[n] for n in word]) for word in words} == {machine.answer(node.state[1:], "ab"[last])}
+            found.update(words)
+    every = [word for n in range(least, most + 1) for word in product(range(2), repeat=n) if accepted(word, automaton)]
+    assert found == Counter(every)
 
 
 def test_the_largest_average_is_that_of_all_paths():
     rng = np.random.default_rng(0)
-    machine = machine_of(FOLLOWED["state"], ["a", "b"])
-    levels = graph(machine, ["a", "b"], (6, 6), *NO_BB.values(), 0)
-    words = [word for word in product(range(2), repeat=6) if accepted(word, NO_BB) and word[-1] == 0]
+    machine, last = machine_of(FOLLOWED["state"], []), 0
+    levels = graph_of(machine, NO_BB, 6, last)
+    nodes = [node for length, _, node in nodes_of(levels, NO_BB["accepting"], 6, [last])]
+    arcs = [[*level.values()] for level in levels]
     for _ in range(20):
         terms = [[(int(rng.integers(1, 50)), int(rng.integers(-99, 99))) for _ in "ab"] for _ in range(6)]
         fixed = [(int(rng.integers(1, 50)), int(rng.integers(-99, 99)))]
-        for node in range(len(levels[-1])):
+        for some in (nodes[:1], nodes[1:], nodes):
             every = []
-            for word in words:
-                if node_of(levels, word)[-1] == node:
-                    path = [*fixed, *(row[token] for row, token in zip(terms, word, strict=True))]
-                    every.append(Fraction(sum(w * v for w, v in path), sum(w for w, _ in path)))
-            assert largest(levels, node, terms, fixed) == ceil(max(every))
+            for word in (word for node in some for word in words_of(machine, NO_BB, node, 6, last)):
+                path = [*fixed, *(row[token] for row, token in zip(terms, word, strict=True))]
+                every.append(Fraction(sum(w * v for w, v in path), sum(w for w, _ in path)))
+            into = [[arc for arc in arcs[-1][node.place] if arc[1] == last] for node in some]
+            assert largest([*arcs[:-1], into], terms, fixed) == ceil(max(every))
 
 
 def scrambled(files, seed):
@@ -196,31 +205,29 @@ def test_a_box_holds_the_average_of_every_sequence_and_touches_the_worst(lead, s
     files = scrambled(lead[1], seed)
     stored = {name.removeprefix("network/"): content for name, content in files.items() if "/" in name}
     network, length = read("gpt2", stored, semantics), 6
-    machine = machine_of(FOLLOWED["state"], ["a", "b"])
+    machine, last = machine_of(FOLLOWED["state"], []), 1
     axes = np.random.default_rng(seed).integers(-9, 9, (1, WIDTH, WIDTH))
     with ctx.workprec(80):
-        a = Arithmetic(ROUNDOFF[semantics])
-        averages = Averages(network, a, [[2], [0, 1], []], length, axes.tolist())
-        levels = graph(machine, ["a", "b"], (1, length), *NO_BB.values(), 1)
-        for node in range(len(levels[-1])):
-            last, off, box = averages._box(levels, node)
+        cells = [(2, 0), *((token, n) for n in range(1, length + 1) for token in (0, 1))]
+        rows = Attended(network.network, Arithmetic(ROUNDOFF[semantics]), cells)
+        levels = graph_of(machine, NO_BB, length, last)
+        bound = paths(rows, [[2], [0, 1], []], axes.tolist(), levels)(length, last)
+        for _, _, node in nodes_of(levels, NO_BB["accepting"], length, [last]):
+            box = bound.box([node])
             worst = np.zeros((WIDTH, 2))
-            for word in product(range(2), repeat=length):
-                if accepted(word, NO_BB) and word[-1] == 1 and node_of(levels, word)[-1] == node:
-                    cells = [averages.place[2, 0], *(averages.place[token, n + 1] for n, token in enumerate(word))]
-                    weight = np.exp([float(s) for s in averages.rows.scores(last, cells, 0)])
-                    value = np.array([[float(v) for v in averages.rows.value[n][0]] for n in cells])
-                    mean = axes[0] @ (weight @ value / weight.sum())
-                    ends = np.array([[float(b.lower()) for b in box], [float(b.upper()) for b in box]])
-                    assert (ends[0] < mean + 1e-9).all()
-                    assert (mean - 1e-9 < ends[1]).all()
-                    near = np.stack([mean - ends[0], ends[1] - mean], 1) < 1e-6
-                    worst = np.maximum(worst, near)
-                    (given,) = averages._mapped([box])
-                    given = [x + b for x, b in zip(given, averages.rows.out.bias, strict=True)]
-                    (bounds,) = averages.rows.logits(last, [given], off)
-                    exact = logits(network.network, Arithmetic(0.0), [(2, *word)])[0][-1]
-                    assert all(not b.is_finite() or b.overlaps(x) for b, x in zip(bounds, exact, strict=True))
+            for word in words_of(machine, NO_BB, node, length, last):
+                seen = [cells.index(cell) for cell in ((2, 0), *((token, n + 1) for n, token in enumerate(word)))]
+                scores = rows.a.scores(rows.query[bound.last][0], [rows.key[n][0] for n in seen], rows.heads.scale)
+                weight, value = np.exp([float(s) for s in scores]), [[float(v) for v in rows.value[n][0]] for n in seen]
+                mean = axes[0] @ (weight @ np.array(value) / weight.sum())
+                ends = np.array([[float(b.lower()) for b in box], [float(b.upper()) for b in box]])
+                assert (ends[0] < mean + 1e-9).all()
+                assert (mean - 1e-9 < ends[1]).all()
+                worst = np.maximum(worst, np.stack([mean - ends[0], ends[1] - mean], 1) < 1e-6)
+                (given,) = (arb_mat([box]) * bound.map).tolist()
+                (bounds,) = rows.logits(bound.last, [given], bound.off)
+                exact = logits(network.network, Arithmetic(0.0), [(2, *word)])[0][-1]
+                assert all(not b.is_finite() or b.overlaps(x) for b, x in zip(bounds, exact, strict=True))
             assert worst.all()
 
 
@@ -333,7 +340,8 @@ def test_a_changed_statement_is_refused(certificate, tmp_path):
     for change in (
         {"readout": swapped}, {"readout": placed}, {"automaton": NO_BB}, {"prefix": []}, {"suffix": ["a"]},
         {"prefix": ["<bos>", "<bos>"]}, {"semantics": "real"}, {"kind": "network"}, {"kind": "counts"}, {"kind": "x"},
-        {"sequences": 1}, {"inputs": 1}, {"classes": 1}, {"undecided": 1}, {"exceptions": 1}, {"labels": {"a": 1}},
+        {"sequences": 1}, {"inputs": 1}, {"classes": 1}, {"undecided": [1]}, {"exceptions": [1]}, {"labels": {"a": 1}},
+        {"directions": None},
         {"margin": 2 * stated["margin"]}, {"margin": 0.0}, {"alphabet": ["a"]}, {"alphabet": ["a", "a"]},
         {"alphabet": ["a", "b", "<bos>"]}, {"claim": stated["claim"].replace("12", "13")}, {"assumption": ""},
     ):  # fmt: skip
@@ -374,14 +382,12 @@ def test_ties_are_not_decided(lead):
 def test_any_directions_do_and_junk_is_refused(lead, certificate, tmp_path):
     question, files = lead
     turned = (100 * np.eye(WIDTH, dtype=int) + np.random.default_rng(0).integers(-9, 9, (1, WIDTH, WIDTH))).tolist()
-    found = establish(question, {**files, AXES: json.dumps(turned).encode()})
+    found = establish({**question, "directions": turned}, files)
     assert found["labels"] == certificate.statement["labels"]
     one = [[0.5 * (n == m) for n in range(WIDTH)] for m in range(WIDTH)]
     flat, words = [[1] * WIDTH] * WIDTH, [["a"] * WIDTH] * WIDTH
-    for junk in ([], [[]], [one], [flat], turned * 2, [turned[0][:-1]], 3, [words]):
-        changed = {**certificate.files, AXES: json.dumps(junk).encode()}
-        assert refused(certificate.statement, changed, tmp_path / "c"), junk
-    assert refused(certificate.statement, {**certificate.files, AXES: b"junk"}, tmp_path / "c")
+    for junk in ([], [[]], [one], [flat], turned * 2, [turned[0][:-1]], 3, [words], {}, "abcd"):
+        assert refused({**certificate.statement, "directions": junk}, files, tmp_path / "c"), junk
 
 
 def test_a_check_that_takes_too_long_says_so(lead):
