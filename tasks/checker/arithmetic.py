@@ -105,8 +105,8 @@ class Arithmetic:
             return [arb.nan()] * len(values[0])
         if sink is not None:
             scores, values = [*scores, sink], [*values, [ZERO] * len(values[0])]
-        top, drift = max(s.mid() for s in scores), self.drift(scores, len(scores))
-        powers = [(arb(s, drift) - top).exp() for s in scores]
+        top, largest = max(s.mid() for s in scores), max(s.abs_upper() for s in scores)
+        powers = [(arb(s, self.drift(abs(s) + largest, len(scores))) - top).exp() for s in scores]
         total = sum(powers, ZERO)
         middle = (arb_mat([[p.mid() for p in powers]]) * arb_mat(values)).entries()
         middle = [(v / total).mid() for v in middle]
@@ -119,9 +119,9 @@ class Arithmetic:
         """Whether exp(sink - ``largest`` other score) may be more than an execution holds."""
         return not (self.is_real or sink is None or largest > sink - 80)
 
-    def drift(self, scores: Row, count: int) -> arb:
+    def drift(self, sizes: arb, count: int) -> arb:
         """How far an execution's exponent of one of ``count`` keys may lie from its score less the largest."""
-        return self.gamma(4) * 2 * max(s.abs_upper() for s in scores) + self.gamma(16 * (1 + count // 16))
+        return self.gamma(4) * sizes + self.gamma(16 * (1 + count // 16))
 
 
 @dataclass(frozen=True)

@@ -58,6 +58,7 @@ def function_of(text: str, parameters: list[str]) -> Function:
     expect(functions and len(functions) == len(tree.body), "program.py: expected functions and nothing else")
     for function in functions:
         plain = re.fullmatch(r"(\w+(: [\w\[\]]+)?(, )?)*", ast.unparse(function.args)) and not function.decorator_list
+        plain = plain and (function.returns is None or isinstance(function.returns, ast.Name))
         expect(plain, f"program.py: {function.name} has more than plain parameters")
     expect([arg.arg for arg in functions[-1].args.args] == parameters, f"program.py: expected {parameters}")
     own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
@@ -88,6 +89,7 @@ def machine_of(text: str, counted: list[str]) -> Machine:
     assert isinstance(function, ast.FunctionDef)
     strange = [name for name in _names(function) if name == "last" or name.startswith("_")]
     _follow(not others and not strange, f"it calls other functions, or uses the names {strange}")
+    _follow("tokens" not in _stored(function), "it changes what the tokens are")
     reader = _Reader()
     body: list[ast.stmt] = []
     for token in counted:

@@ -173,7 +173,8 @@ class Attended:
             safe = not a.overflows(min(s.lower() for s in scores), sink)
             if sink is not None:
                 scores, values = [*scores, sink], [*values, [ZERO] * len(values[0])]
-            moved = ((max(s.rad() for s in scores) + a.drift(scores, count)).exp() - 1).upper()
+            largest = max(s.abs_upper() for s in scores)
+            moved = ((max(s.rad() for s in scores) + a.drift(2 * largest, count)).exp() - 1).upper()
             known = safe and moved < 0.5 and all(v.is_finite() for row in (scores, *values) for v in row)
             confirm(known, "scores or values are not known well enough")
             for column in zip(*values, strict=True):

@@ -216,6 +216,8 @@ def test_a_file_that_has_no_part_in_the_claim_is_refused(certificate, tmp_path):
         DYCK_PROGRAM.replace("tokens[0]", "tokens[9]"),
         DYCK_PROGRAM + "# proved for all lengths\n",
         DYCK_PROGRAM.replace("\n    return", '\n    """Equals every network."""\n    return'),
+        DYCK_PROGRAM.replace("):", ") -> 'right on every sequence':"),
+        DYCK_PROGRAM.replace("tokens)", "tokens: 'right on every sequence')"),
         "import os\n" + DYCK_PROGRAM,
         "def program(tokens):\n    return __import__('os').getcwd()\n",
         "def program(tokens):\n    return tokens.__class__.__name__\n",

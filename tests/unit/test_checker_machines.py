@@ -35,6 +35,7 @@ LOOPS = {
         "t > 8",
     ),
     "what a loop left in the loop's name": ("token = 'b'\n    s = 0", "s = s + 1", "token == 'b' and s > 0"),
+    "other tokens": ("tokens = 'a'\n    s = 0", "tokens = token\n        s = s + 1", "s > 1"),
     "what another loop began": ("s = 0\n    for token in tokens:\n        s = s + 1\n    s = 0", "s = s + 1", "s > 2"),
     "what changes its type": ("s = 0", "s = s + 1 / 2", "str(s) == '1.0'"),
     "what was computed before a loop": ("x = len(tokens)\n    s = 0", "s = x", "s > 1"),
