@@ -77,7 +77,8 @@ def attest(
     text, far, domain = result.program.source("program"), result.farther, result.domain
     strongest, watch = subject.enumeration.semantics, _Watch(seconds, subject.enumeration.size, on_progress)
     if far is None or far.where is not None or not far.found.claims or far.found.equal <= domain.lengths[-1]:
-        return _strongest("network", loaded, domain, strongest, text, stored, watch, undecided=subject.undecided)
+        undecided, margin = subject.undecided, float(subject.margin)
+        return _strongest("network", loaded, domain, strongest, text, stored, watch, undecided=undecided, margin=margin)
     all_of_it = far.domain.up_to(far.found.equal)
     directions = _directions(loaded, all_of_it, stored)
     made = _strongest("paths", loaded, all_of_it, strongest, text, stored, watch, directions=directions)
@@ -114,6 +115,7 @@ def _strongest(
     *,
     directions: list[Any] | None = None,
     undecided: int = 0,
+    margin: float = 0.0,
 ) -> Certificate | str:
     """The certificate in the strongest arithmetic, from ``semantics`` on, that the checker confirms; or why not.
 
@@ -122,7 +124,9 @@ def _strongest(
     reason, files = "", {PROGRAM: text.encode(), **{NETWORK + name: content for name, content in stored.items()}}
     for weaker in WEAKER[semantics]:
         try:
-            found = establish(_question(kind, loaded, domain, weaker, directions), files, watch.left, watch.tell)
+            found = establish(
+                _question(kind, loaded, domain, weaker, directions, margin), files, watch.left, watch.tell
+            )
         except Rejected as error:
             reason = str(error)
         except UnreadableError as error:
@@ -149,7 +153,7 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
 
 
 def _question(
-    kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None
+    kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None, margin: float = 0.0
 ) -> dict[str, Any]:
     limited = domain.constraint
     return {
@@ -163,6 +167,7 @@ def _question(
         "readout": _readout(loaded.readout),
         "semantics": semantics,
         "directions": directions,
+        "least_margin": margin,
     }
 
 

@@ -9,7 +9,7 @@ Either every input is visited, or sequences are taken together (``sets``). Of th
 
 A statement is what ``establish`` returns, word for word: the writer of a certificate calls it, and so does the check,
 so a statement says nothing that was not found here. What it takes as given is the question: domain, prompt, read-out,
-and the directions in which averages are bounded.
+the margin below which a label is none, and the directions in which averages are bounded.
 """
 
 from __future__ import annotations
@@ -34,7 +34,8 @@ from tasks.checker.readouts import reader_of
 from tasks.checker.sets import Attended, Level, Node, counts, graph, nodes_of, paths
 
 PROGRAM, NETWORK = "program.py", "network/"
-GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics", "directions")
+GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics", "directions",
+         "least_margin")  # fmt: skip
 BITS, BLOCK = 80, 1000  # of precision; prompts computed together
 MEANING = {
     "real": "real arithmetic",
@@ -95,7 +96,7 @@ class Claim:
         expect(len({*self.letters}) == len(self.letters), "a letter occurs twice")
         parts = ([network.tokens.index(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix"))
         self.prefix, self.ids, self.suffix = parts
-        (self.least, self.most), self.reader = q["lengths"], reader_of(q["readout"], network)
+        (self.least, self.most), self.reader = q["lengths"], reader_of(q["readout"], network, q["least_margin"])
         longest = self.network.longest - len(self.prefix + self.suffix) if q["kind"] != "counts" else 2**16
         fits = type(self.least) is type(self.most) is int and 0 <= self.least <= self.most <= longest
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")

@@ -16,8 +16,9 @@ from tasks.checker.formats import Read
 Reader = Callable[[Row], tuple[str, arb]]
 
 
-def reader_of(r: dict[str, Any], network: Read) -> Reader:
-    """The read-out as a function of logits."""
+def reader_of(r: dict[str, Any], network: Read, least: float = 0.0) -> Reader:
+    """The read-out as a function of logits; up to ``least`` a margin is none."""
+    expect(type(least) is float and least >= 0, f"the least margin {least!r}")
     expect(r.keys() == {"kind", "columns", "names", "position", "denominator"}, "the read-out has unknown entries")
     kind, columns, names, finest = r["kind"], r["columns"], r["names"], r["denominator"]
     expect(r["position"] in ("last", "every") and all(type(n) is int and n >= 0 for n in columns), "the read-out")
@@ -33,6 +34,10 @@ def reader_of(r: dict[str, Any], network: Read) -> Reader:
         x = [row[n] for n in columns]
         if not all(v.is_finite() for v in x):
             return "", ZERO  # NaN compares false, and a minimum would pass over it
+        label, sure = read(x)
+        return label, sure if sure > least else ZERO
+
+    def read(x: Row) -> tuple[str, arb]:
         if kind == "round":
             return _round(x[0], grid)
         if kind == "set":

@@ -141,7 +141,6 @@ class Attended:
         live = [n for n, branch in enumerate(network.branches) if branch.heads is not None]
         expect(len(live) == 1 and network.pool in ("none", "last"), "the network pools, or does not attend once")
         self.a, self.network, self.cells = a, network, cells
-        self.place = {cell: n for n, cell in enumerate(cells)}
         self.branch, self.after = network.branches[live[0]], network.branches[live[0] + 1 :]
         heads, out = self.branch.heads, self.branch.after[0]
         assert heads is not None

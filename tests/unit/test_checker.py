@@ -88,7 +88,7 @@ def exceptions_of(folder, program=DYCK_PROGRAM):
 def question(semantics="float32"):
     return {
         "kind": "network", "format": "dyck", "alphabet": ["(", ")"], "lengths": [4, 4], "automaton": None,
-        "prefix": [], "suffix": [], "semantics": semantics, "directions": None,
+        "prefix": [], "suffix": [], "semantics": semantics, "directions": None, "least_margin": 0.0,
         "readout": {"kind": "argmax", "columns": [0, 1], "names": ["not valid", "valid"], "position": "last",
                     "denominator": 1},
     }  # fmt: skip
@@ -302,6 +302,17 @@ def test_a_logit_that_is_not_known_decides_nothing(kind, unknown, place):
     asked = {"kind": kind, "columns": columns, "names": names, "position": "last", "denominator": 1}
     network = Read(None, "", ("a", "b", "c"), ("a", "b", "c"))
     assert not reader_of(asked, network)(row)[1] > 0
+
+
+def test_a_margin_below_the_least_one_is_no_label(certificate):
+    margin = certificate.statement["margin"]
+    found = establish({**question(), "least_margin": 1.01 * margin}, certificate.files)
+    assert (len(found["undecided"]), found["inputs"]) == (1, 16)
+    assert found["margin"] > 1.01 * margin
+    assert "nothing is said of 1 others" in found["claim"]
+    for least in (-1.0, 1, None, "0", float("nan")):
+        with pytest.raises(UnreadableError):
+            establish({**question(), "least_margin": least}, certificate.files)
 
 
 def test_what_float32_loses_is_certified_for_real_numbers_alone(tmp_path):
