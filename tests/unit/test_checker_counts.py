@@ -1,6 +1,8 @@
-"""The checker on claims by counting: boxes are bounded again, gaps are found, programs followed or refused."""
+"""The checker on claims by counting: sets are bounded again, every class is in one, programs followed or refused."""
 
 from __future__ import annotations
+
+from collections import Counter
 
 import numpy as np
 import pytest
@@ -11,7 +13,7 @@ from cegis.certificate import Certificate
 from dsl.sequences import SequenceBatch
 from tasks.attesting import attest_counts
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
-from tasks.checker.evidence import PROGRAM, check
+from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
 from tasks.checker.programs import function_of, machine_of
@@ -229,3 +231,28 @@ def test_the_checkers_program_is_the_one_of_the_grammar():
     names = [("]", "]]")[n] for n in program.run(SequenceBatch(batch))]
     for row, name in zip(batch, names, strict=True):
         assert answered(machine, [domain.alphabet[n] for n in row])[1] == name
+
+
+def test_what_is_accepted_by_counts_is_found_by_visiting_every_sequence():
+    """Flipped bits of weights, and programs of another threshold: sets never hold what a sequence refutes."""
+    certificate, rng = made("bracket_dilution", DILUTION.format(RIGHT), 5), np.random.default_rng(2)
+    verdicts: Counter[str] = Counter()
+    question = {name: certificate.statement[name] for name in GIVEN}
+    name = "network/weights.safetensors"
+    weights = certificate.files[name]
+    begin = 8 + int.from_bytes(weights[:8], "little")
+    for place in rng.choice(np.arange(begin + 3, len(weights), 4), 12, replace=False):
+        changed = bytearray(weights)
+        changed[place] ^= 1 << int(rng.integers(8))
+        for factor in ("5", "2", "1"):
+            text = DILUTION.format(RIGHT.replace("5", factor)).encode()
+            files = {**certificate.files, name: bytes(changed), PROGRAM: text}
+            try:
+                found = establish(question, files)
+            except REFUSED:
+                verdicts["refused"] += 1
+                continue
+            listed = establish({**question, "kind": "network"}, files)
+            assert (listed["exceptions"], listed["labels"]) == ([], found["labels"])
+            verdicts["accepted"] += 1
+    assert verdicts["refused"] > 3 < verdicts["accepted"], verdicts
