@@ -36,20 +36,24 @@ class Classes:
     """The classes of ``domain`` (bounded) under the folds of a program.
 
     ``last`` None: all last tokens together, for folds that do not ask for it; else the classes that end in ``last``.
+    ``kinds``: the kind of each letter, from 0, where letters of one kind are counted together (default: none are).
     Raises DomainError where the classes cannot be numbered.
     """
 
-    def __init__(self, domain: Domain, folded: Folded, last: int | None = None) -> None:
+    def __init__(
+        self, domain: Domain, folded: Folded, last: int | None = None, kinds: tuple[int, ...] | None = None
+    ) -> None:
         self.domain, self.folded, self.last = domain, folded, last
         self.longest, self.letters = domain.lengths[-1], len(domain.alphabet)
         self.base = self.longest + 1
-        self.plane = self.base**self.letters
+        self.kinds = tuple(range(self.letters)) if kinds is None else kinds
+        self.plane = self.base ** (max(self.kinds) + 1)
         states = 1 if domain.constraint is None else len(domain.constraint.transitions)
         self.sizes = (states, *(fold.states(self.longest) for _, fold in folded.folds))
         if self.plane * prod(self.sizes) > MOST_CODE:
             raise DomainError(
-                f"{self.letters} tokens up to length {self.longest} with {prod(self.sizes):,} states have too many "
-                "classes to number; ask for a shorter length"
+                f"counts of {max(self.kinds) + 1} kinds of tokens up to length {self.longest}, beside "
+                f"{prod(self.sizes):,} states, are too many to number; ask for a shorter length"
             )
         self._reached: list[Ints] = [np.zeros(1, np.int64)]
 
@@ -67,8 +71,11 @@ class Classes:
                 yield Level(length, ends)
 
     def counts(self, codes: Ints) -> Ints:
-        """(classes, letters)."""
-        return codes[:, None] // self.base ** np.arange(self.letters) % self.base
+        """(classes, letters); those of one kind in the column of its first letter."""
+        found = np.zeros((len(codes), self.letters), np.int64)
+        for kind in range(max(self.kinds) + 1):
+            found[:, self.kinds.index(kind)] = codes // self.base**kind % self.base
+        return found
 
     def states(self, codes: Ints) -> tuple[Ints, ...]:
         """The state of the constraint, then of each fold."""
@@ -116,7 +123,7 @@ class Classes:
 
     def _counted(self, vectors: Ints, token: int) -> Ints:
         """Vectors of counts after one more ``token``."""
-        return np.asarray(vectors + self.base**token)
+        return np.asarray(vectors + self.base ** self.kinds[token])
 
     def _accepted(self, codes: Ints) -> Ints:
         constraint = self.domain.constraint

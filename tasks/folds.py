@@ -46,9 +46,13 @@ class Test:
 
 @dataclass(frozen=True)
 class Reading:
-    """``value(counts, last, *sets)``: counts (rows, letters); one set of tokens per argument of the row."""
+    """``value(counts, last, *sets)``: counts (rows, letters); one set of tokens per argument of the row.
+
+    A row without arguments reads the count of ``letter`` alone, or, where that is None, no more than the length.
+    """
 
     value: Callable[..., Values]
+    letter: int | None = None
 
 
 @dataclass(frozen=True)
@@ -117,10 +121,18 @@ class Folded:
             raise UncountableError(f"counting does not know the row {term.operator.name!r}") from error
 
     @cached_property
-    def reads_counts(self) -> bool:
-        """Whether some reading needs more than the length and the last token."""
-        readings = [term for term in self.terms if isinstance(self.row(term), Reading)]
-        return any(term.operator not in (motifs.LENGTH, motifs.ENDS_WITH) for term in readings)
+    def kinds(self) -> tuple[int, ...]:
+        """The kind of each letter, from 0: the readings ask of letters of one kind only how many there are together."""
+        every = range(len(self.program.grammar.sequences.alphabet))
+        told: list[Tokens] = []  # sets of letters that a reading asks for
+        for term in self.terms:
+            row = self.row(term)
+            if isinstance(row, Reading) and term.operator != motifs.ENDS_WITH:
+                sets = [self.row(test) for test in term.arguments]
+                told += [part.tokens for part in sets if isinstance(part, Test) and part.tokens is not None]
+                told += [frozenset({n}) for n in every if Test(None) in sets or n == row.letter]
+        known: dict[tuple[bool, ...], int] = {}
+        return tuple(known.setdefault(tuple(n in part for part in told), len(known)) for n in every)
 
     def row(self, term: Term) -> Row | None:
         """What is known of a term that reads the sequence."""
@@ -182,8 +194,8 @@ def known_rows(alphabet: tuple[str, ...]) -> Iterator[tuple[Operator, Row]]:
         yield motifs.is_token(a, text), Test(frozenset({a}))
         yield motifs.is_not_token(a, text), Test(frozenset(range(len(alphabet))) - {a})
         yield motifs.count_of(a, text), _count_of(a)
-        yield motifs.has(a, text), Reading(lambda counts, last, a=a: counts[:, a] > 0)
-        yield motifs.lacks(a, text), Reading(lambda counts, last, a=a: counts[:, a] == 0)
+        yield motifs.has(a, text), Reading(lambda counts, last, a=a: counts[:, a] > 0, a)
+        yield motifs.lacks(a, text), Reading(lambda counts, last, a=a: counts[:, a] == 0, a)
     for (a, one), (b, other) in combinations(letters, 2):
         yield motifs.is_either(a, one, b, other), Test(frozenset({a, b}))
     yield motifs.SAME_AS_QUERY, Test(None)
@@ -205,7 +217,7 @@ def known_rows(alphabet: tuple[str, ...]) -> Iterator[tuple[Operator, Row]]:
 
 
 def _count_of(a: int) -> Reading:
-    return Reading(lambda counts, last: counts[:, a])
+    return Reading(lambda counts, last: counts[:, a], a)
 
 
 def _total(counts: Ints, tokens: Tokens) -> Ints:

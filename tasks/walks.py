@@ -100,8 +100,7 @@ class _FoldWalk:
 
     def __init__(self, domain: Domain, folded: Folded) -> None:
         lasts = range(len(domain.alphabet)) if folded.asks_last else [None]
-        kind = Classes if folded.reads_counts else _Countless
-        self._parts = [kind(domain, folded, last) for last in lasts]
+        self._parts = [Classes(domain, folded, last, folded.kinds) for last in lasts]
         self._constraint = domain.constraint
         self.parts = len(self._parts)
 
@@ -120,18 +119,6 @@ class _FoldWalk:
             if self._constraint is None
             else np.where(_accepts(self._constraint)[part.states(codes)[0]], answers, NONE)
         )
-
-
-class _Countless(Classes):
-    """Classes of a program that reads no counts but the length: all counts are one."""
-
-    def answers(self, codes: Ints, token: int, length: int) -> Ints:
-        counts = np.zeros((len(codes), self.letters), np.int64)
-        counts[:, 0] = length  # whichever tokens they are
-        return self.folded.evaluate(counts, token, length, self.states(codes)[1:]).astype(np.int64)
-
-    def _counted(self, vectors: Ints, token: int) -> Ints:
-        return vectors
 
 
 def _accepts(constraint: Constraint) -> NDArray[np.bool_]:

@@ -217,6 +217,21 @@ def test_rows_that_are_not_known_and_too_many_states_are_refused():
     placed = Program(CHOOSE(at(is_token(0, "a")()), label(0, "0")(), label(1, "1")()), grammar)
     with pytest.raises(UncountableError):
         trellis(Domain(LETTERS, 3, 5), placed)
-    many = Program(digits((0, 1))(count_of(0, "a")()), motifs(LETTERS, LABELS))
-    with pytest.raises(DomainError, match="ask for a shorter length"):
+    text = "def f(tokens):\n    return '0' if tokens.count('a') > tokens.count('b') else '1'\n"
+    many = Program.parse(text, motifs(LETTERS, LABELS))
+    with pytest.raises(DomainError, match="counts of 3 kinds of tokens up to length 2000000,"):
         trellis(Domain(LETTERS, 1, 2_000_000), many)
+
+
+def test_letters_that_no_reading_tells_apart_are_counted_together():
+    letters = tuple("abcdefghijkl")  # 12 counts up to 30 are more than can be numbered
+    text = "def f(tokens):\n    return '0' if tokens.count('a') > tokens.count('b') else '1'\n"
+    program = Program.parse(text, motifs(letters, LABELS))
+    graph = trellis(Domain(letters, 1, 30), program)
+    assert max(len(level.token) for level in graph.levels) <= 12 * 61
+    assert sum(graph.labelled(n) for n in range(1, 31)) == sum(12**n for n in range(1, 31))
+    for word in (("a",), ("a", "b", "l"), ("c", "a", "l", "a", "b")):
+        at = 0
+        for n, letter in enumerate(word):
+            at = graph.levels[n].after[at, letters.index(letter)]
+        assert graph.names[graph.levels[len(word)].label[at]] == program(word)
