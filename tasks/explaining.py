@@ -158,13 +158,14 @@ def explain(
         found = _rule(subject, outcome, is_learned, left, seed)
         clock.done("short rule", "none" if found is None else f"{len(found.exceptions):,} exceptions")
     far, ended = None, ""
-    if asked != part and hindered is None:
+    if asked != part and not subject.is_placed:
         candidate = outcome.program if isinstance(outcome, Found) else None
         follow = farther if semantics is None else followed
         told: dict[str, Any] = {"seed": seed, "on_round": on_round, "on_length": on_progress}
         far = follow(subject, asked, candidate, found, seconds=_left(deadline), **told)
         ended = "no program to be followed" if far is None else ""
-        clock.done("covering", ended if far is None else far.sentence)
+        clock.done("falsifying" if hindered else "covering", ended if far is None else far.sentence)
+        notes += (f"longer sequences were tried, not proved: {_ended(part, asked, hindered)}",) if hindered else ()
         notes += (far.note,) if far is not None and far.note else ()
     elif asked != part:
         ended = _ended(part, asked, hindered or "")

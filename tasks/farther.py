@@ -2,6 +2,7 @@
 
     short lengths  --(labels of every sequence)-->      candidates that are right there     (``subject``)
     candidate      --(sets of sequences, up to N)-->    holds up to N, or breaks at a sequence   (``covering``)
+    where sets cannot be bounded: sequences bred to break it, which prove nothing else   (``falsifying``)
     a sequence that breaks it goes back to the search, like any counterexample
 
 Both together are one verifier for the loop. Where no program holds up to N, the one that held longest is kept, with
@@ -20,7 +21,9 @@ from typing import Any
 from cegis import Budget, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
+from tasks.averages import obstacle
 from tasks.covering import UNLABELLED, Covered, CoveringVerifier
+from tasks.falsifying import Falsifier
 from tasks.rules import NAMES, Rule
 from tasks.subject import Subject
 
@@ -51,30 +54,32 @@ class Farther:
         if found.broken is not None:
             sequence, said, got = " ".join(found.broken.inputs), found.broken.expected, found.broken.got
             length = len(found.broken.inputs)
-            return f"{held}; breaks at length {length}: {sequence!r} is {got!r} to it and {said!r} to the network"
+            between = "; lengths between are open" if found.claims and length > found.equal + 1 else ""
+            breaks = f"breaks at length {length}: {sequence!r} is {got!r} to it and {said!r} to the network"
+            return f"{held}; {breaks}{between}"
         return f"{held}; {found.stopped}" if found.stopped else held
 
 
 @dataclass
 class FartherVerifier:
-    """Right on the labels of ``subject`` and on everything that ``covering`` bounds; a verifier for the loop."""
+    """Right on the labels of ``subject`` and on everything that ``beyond`` looks at; a verifier for the loop."""
 
     subject: Subject
-    covering: CoveringVerifier
+    beyond: CoveringVerifier | Falsifier
     known: int | None  # up to which length every sequence has a label in ``subject``
     best: tuple[Program, Covered]  # the program that held longest
     deadline: float = inf  # by ``time.perf_counter``
 
     def check(self, program: Program) -> Verdict:
-        """The verdict of ``subject`` where it is a counterexample, else that of ``covering``."""
+        """The verdict of ``subject`` where it is a counterexample, else that of ``beyond``."""
         short = self.subject.check(program)
         if isinstance(short, Counterexample):
             return short
         left = self.deadline - time.perf_counter()
-        self.covering.seconds = None if left == inf else max(left / 2, 0.01)  # or one program takes it all
-        found = self.covering.examine(program, known=self.known)
-        if found.equal > self.best[1].equal or (not found.stopped and found.broken is None):
-            self.best = program, found
+        self.beyond.seconds = None if left == inf else max(left / 2, 0.01)  # or one program takes it all
+        found = self.beyond.examine(program, known=self.known)
+        if (found.equal, found.broken is None) > (self.best[1].equal, self.best[1].broken is None):
+            self.best = program, _listed(found, short)
         if found.broken is None:
             return Unknown(found.stopped, found.claims) if found.stopped else Valid((*short.claims, *found.claims))
         if found.broken.expected not in self.subject.names:
@@ -122,21 +127,27 @@ def followed(
 ) -> Farther | None:
     """``farther``, in the arithmetic that the labels of ``subject`` hold in."""
     enumeration, start = subject.enumeration, time.perf_counter()
-    covering = CoveringVerifier(
-        enumeration.loaded, domain, enumeration.semantics, seconds, on_length, least=subject.margin
-    )
+    loaded = enumeration.loaded
+    method = Falsifier if obstacle(loaded) else CoveringVerifier
+    beyond = method(loaded, domain, enumeration.semantics, seconds, on_length, least=subject.margin)
     known = None if subject.undecided else enumeration.domain.max_length
     if program is None:
         if rule is None or rule.where is None:
             return None
         where = rule.where.program
-        return Farther(domain, rule.program, where, covering.examine(rule.program, where, NAMES[0], known))
-    found = covering.examine(program, known=known)
+        return Farther(domain, rule.program, where, beyond.examine(rule.program, where, NAMES[0], known))
+    found = _listed(beyond.examine(program, known=known), subject.check(program))
     left = seconds - (time.perf_counter() - start)
     if found.broken is None or left <= 0:
         return Farther(domain, program, None, found)
-    verifier = FartherVerifier(subject, covering, known, (program, found), start + seconds)
+    verifier = FartherVerifier(subject, beyond, known, (program, found), start + seconds)
     loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, Budget(seconds=left), on_round)
     with suppress(KeyboardInterrupt):
         loop.run([subject.first()])
     return Farther(domain, verifier.best[0], None, verifier.best[1])
+
+
+def _listed(found: Covered, short: Verdict) -> Covered:
+    """``found`` with the claim for what was listed, where it makes none of its own."""
+    is_right = isinstance(short, Valid) and found.equal >= short.claims[0].domain.lengths[-1]
+    return replace(found, claims=short.claims) if is_right and not found.claims else found

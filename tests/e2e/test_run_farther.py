@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tasks import explaining
+from tasks import explaining, falsifying
 from tasks.main import main
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
@@ -119,17 +119,23 @@ def test_lengths_that_a_network_does_not_take_are_refused_in_one_line(distill, g
     assert err.count("\n") == 1
 
 
-def test_of_two_layers_what_can_be_listed_is_proved_and_the_rest_is_said_to_be_open(distill, gpt2, monkeypatch):
+def test_of_two_layers_what_can_be_listed_is_proved_and_longer_sequences_are_tried(distill, gpt2, monkeypatch):
     monkeypatch.setattr(explaining, "MOST_SEQUENCES", 3_000)
+    monkeypatch.setattr(falsifying, "SWEEPS", 2)
     folder = gpt2(layers=2)
     code, out, _ = distill(folder, "--length", "0-40", "--json")
     said = json.loads(out)
     assert (code, said["proved"], said["asked"], said["lengths"]) == (1, False, [0, 40], [0, 10])
-    assert said["sentence"].startswith("NOT PROVED up to length 40, but PROVED (rung enumerated): this function equals")
-    assert "all 2,047 sequences of length 0 to 10" in said["sentence"]
-    assert "nothing is known of longer sequences: listing ends at 3,000 sequences" in said["sentence"]
-    assert "(2 layers attend" in said["sentence"]
+    assert said["sentence"].startswith("NOT PROVED up to length 40: this function holds up to length 10; ")
+    (claim,) = said["farther"]["claims"]
+    assert "all 2,047 sequences of length 0 to 10" in claim
     assert "length 0 to 10: proved" in said["program"]
+    (note,) = said["notes"]
+    assert "tried, not proved: listing ends at 3,000 sequences, and they cannot be taken together (2 layers" in note
+    if said["farther"]["broken"] is None:
+        assert "sequences of length 11 to 40 that were bred to break it does" in said["sentence"]
+    else:
+        assert 11 <= len(said["farther"]["broken"]["inputs"]) <= 40
 
 
 def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was_asked_for(distill, gpt2, monkeypatch):
@@ -139,10 +145,12 @@ def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was
         "enumerate_within",
         lambda loaded, domain, *rest, **options: usual(loaded, domain.up_to(7), *rest, **options),
     )
+    monkeypatch.setattr(falsifying, "SWEEPS", 2)
     code, out, _ = distill(folder, "--length", "0-8", "--json")
     said = json.loads(out)
     assert (code, said["proved"], said["lengths"]) == (1, False, [0, 7])
-    assert "nothing is known of longer sequences: listing ended by the time limit" in said["sentence"]
+    assert "holds up to length 7; none of" in said["sentence"]
+    assert "listing ended by the time limit" in said["notes"][0]
     code, out, _ = distill(folder, "--json")
     assert (code, json.loads(out)["lengths"]) == (0, [1, 7])
 
@@ -179,3 +187,20 @@ def test_of_a_trained_majority_no_more_is_said_than_where_a_rule_holds(distill):
                 assert rule["bin_majority_rule"](word) == loaded.readout.text(int(label))
                 compared += 1
     assert compared > 500
+
+
+@pytest.mark.slow
+def test_of_two_trained_layers_a_break_that_is_printed_is_one_of_the_network(distill):
+    folder = case("gpt2/bce_tomita4")
+    code, out, _ = distill(folder, "--length", "0-50", "--json", "--time-limit", "60")
+    said, loaded = json.loads(out), asked(folder)
+    far = said["farther"]
+    assert (code, said["proved"], far["proved"]) == (1, False, False)
+    assert 12 <= far["horizon"] == said["lengths"][1]
+    if far["broken"] is not None:
+        sequence = far["broken"]["inputs"]
+        row = np.array([loaded.domain.indices(sequence)], np.int8)
+        assert far["horizon"] < len(sequence) <= 50
+        assert loaded.domain.contains(sequence)
+        assert loaded.readout.text(int(loaded.labels(row)[0][0])) == far["broken"]["network"]
+        assert far["broken"]["network"] != far["broken"]["program"]
