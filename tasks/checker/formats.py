@@ -32,9 +32,11 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
 }  # entries of a GPT-2's config that change the function; those that are read, or that matter to nobody:
 OTHERS = re.compile(
     r"vocab_size|n_positions|n_embd|n_layer|n_head|n_inner|layer_norm_epsilon|activation_function|architectures|"
-    r"_name_or_path|(attn|embd|resid)_pdrop|(bos|eos|pad)_token_id|gradient_checkpointing|id2label|label2id|"
-    r"initializer_range|n_ctx|output_(attentions|hidden_states|past)|return_dict|summary_\w+|task_specific_params|"
-    r"transformers_version|use_cache"
+    r"_name_or_path|_?attn_implementation(_autoset)?|(attn|embd|resid)_pdrop|(bos|eos|pad|sep|decoder_start)_token_id|"
+    r"chunk_size_feed_forward|cross_attention_hidden_size|do_sample|finetuning_task|gradient_checkpointing|id2label|"
+    r"initializer_range|label2id|loss_type|(max|min)_length|n_ctx|num_labels|output_(attentions|hidden_states|past|scores)|"
+    r"prefix|problem_type|return_dict(_in_generate)?|summary_\w+|task_specific_params|temperature|tokenizer_class|"
+    r"top_[kp]|torchscript|transformers_version|use_bfloat16|use_cache"
 )
 ACTIVATIONS = {"gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh", "gelu": "gelu", "relu": "relu"}
 Steps = tuple[Step, ...]

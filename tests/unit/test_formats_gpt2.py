@@ -11,7 +11,9 @@ from safetensors.numpy import save_file
 from safetensors.torch import save_file as save_torch
 from torch.nn import functional
 
+from tasks.checker.formats import ALLOWED, OTHERS
 from tasks.formats import Question, load
+from tasks.formats.gpt2 import INERT, KNOWN
 from tasks.forward import logits
 from tasks.network import NetworkError
 from tasks.readout import Argmax, TokenSet
@@ -285,3 +287,7 @@ def test_stored_causal_masks_are_ignored(tmp_path):
 
 def test_junk_anywhere_in_the_descriptions_is_read_or_refused_in_a_sentence(tmp_path):
     read_junk(folder(tmp_path, case=CASE), {"config.json": CONFIG, "case.json": CASE}, load)
+
+
+def test_the_checker_knows_every_entry_of_a_configuration_that_is_read_here():
+    assert not [name for name in (*INERT, *KNOWN) if not OTHERS.fullmatch(name) and name not in ALLOWED]
