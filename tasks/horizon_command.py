@@ -48,10 +48,10 @@ def horizon(
     as_json: bool,
     out: Path | None,
 ) -> int:
-    """Find the largest length up to which a program equals CIRCUIT (a shipped name or a circuit's folder).
+    """Find the largest length up to which a program equals CIRCUIT (a shipped name or a folder).
 
     Where attention ignores the order of tokens, sequences are compared by their counts; elsewhere they are listed, as
-    far as that goes.
+    far as that goes. A network that is no circuit is distilled as ``distill run`` does it, up to --longest.
     """
     import time
 
@@ -61,7 +61,7 @@ def horizon(
     from tasks.files import circuit_folder, load_circuit
     from tasks.horizon import horizon as horizon_of
     from tasks.length_report import horizon_json, horizon_text
-    from tasks.main import MOST_SECONDS, write_certificate
+    from tasks.main import MOST_SECONDS, is_foreign, write_certificate
     from tasks.methods import choose
     from tasks.progress import observed
     from tasks.tail import all_lengths
@@ -72,6 +72,8 @@ def horizon(
         )
     if out is not None:
         check_writable(out)
+    if is_foreign(circuit):
+        return _foreign(circuit, source, longest, seconds, as_json, out)
     loaded = load_circuit(circuit_folder(circuit))
     choose(loaded, longest)  # a length that there is no method for is bad input, found before any work
     started = time.perf_counter()
@@ -97,6 +99,22 @@ def horizon(
         folder = circuit_folder(circuit)
         write_certificate(equal if domain is None else attest_counts(loaded, folder, program, domain, semantics), out)
     return HOLDS if found.broken is None and found.length >= longest else BREAKS
+
+
+def _foreign(folder: str, source: Path | None, longest: int, seconds: float, as_json: bool, out: Path | None) -> int:
+    """The way of networks that are no circuits."""
+    from tasks.files import circuit_folder
+    from tasks.formats import load
+    from tasks.main import explain_folder
+
+    if source is not None:
+        raise click.ClickException(f"{folder}: a printed program is followed on circuits alone; leave out --program")
+    context = click.get_current_context()
+    is_named = context.get_parameter_source("semantics") == click.core.ParameterSource.COMMANDLINE
+    asked: dict[str, Any] = dict.fromkeys(("alphabet", "prefix", "suffix", "constraint", "readout", "answers", "task"))
+    asked |= {"margin": None, "semantics": context.params["semantics"] if is_named else None}
+    limit = load(circuit_folder(folder)).domain.max_length or longest
+    return explain_folder(folder, str(min(longest, limit)), seconds, 0, as_json, out, **asked)
 
 
 def _synthesized(circuit: Circuit, length: int, seconds: float, roundoff: float, told: dict[str, Any]) -> Program:

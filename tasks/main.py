@@ -133,8 +133,8 @@ def run(
     to list, without a solver; their certificate is written where --out names a folder.
     """
     _check_seconds(seconds)
-    if any(value is not None for name, value in asked.items() if name != "semantics") or _is_foreign(circuit):
-        return _explain(circuit, length, seconds, seed, as_json, out, **asked)
+    if any(value is not None for name, value in asked.items() if name != "semantics") or is_foreign(circuit):
+        return explain_folder(circuit, length, seconds, seed, as_json, out, **asked)
     return _distill(circuit, backend, length, seconds, seed, as_json, out, asked["semantics"])
 
 
@@ -196,7 +196,7 @@ def _distill(
     return PROVED if result.is_proved else NOT_PROVED
 
 
-def _explain(
+def explain_folder(
     circuit: str,
     length: str | None,
     seconds: float,
@@ -378,7 +378,7 @@ def _load(circuit: str) -> tuple[Circuit, Path]:
     return load_circuit(folder), folder
 
 
-def _is_foreign(circuit: str) -> bool:
+def is_foreign(circuit: str) -> bool:
     """Whether CIRCUIT is a folder with a network that is no circuit of ours."""
     from tasks.files import JSON_FILE, WEIGHTS_FILE, circuit_folder
 

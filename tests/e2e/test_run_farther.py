@@ -155,6 +155,20 @@ def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was
     assert (code, json.loads(out)["lengths"]) == (0, [1, 7])
 
 
+def test_the_horizon_of_a_folder_is_that_of_its_program(gpt2, tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    folder = gpt2()
+    for more, code in ((["--longest", "20"], 0), (["--program", str(folder / "case.json")], 2)):
+        with pytest.raises(SystemExit) as ended:
+            main(["horizon", str(folder), "--json", *more])
+        out, err = capsys.readouterr()
+        assert ended.value.code == code
+        if code:
+            assert "leave out --program" in err
+        else:
+            assert (json.loads(out)["asked"], json.loads(out)["proved"]) == ([1, 20], True)
+
+
 def case(name):
     if not (CASES / name / "case.json").is_file():
         pytest.skip(f"no case {name} in {CASES} (set DISTILL_CASES)")
