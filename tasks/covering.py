@@ -43,6 +43,7 @@ SYMBOLS = 16  # axes of what attention gives that are followed, per row
 MOST_PIECES = 64  # of what attention gives, per box
 TOGETHER = 500  # sequences of a box that are run rather than divided
 PARTS, STEPS = 8, 64  # of the sequences of a node, by a sum that is followed in so many steps
+LATE = "stopped by the time limit"
 UNLABELLED = "has no label (a tie, or a margin below the error bound)"
 METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
@@ -162,7 +163,7 @@ class CoveringVerifier:
         except (UncountableError, DomainError) as error:
             stopped = f"the states of the program cannot be followed: {error}"
         except LateError:
-            stopped = f"stopped by the time limit of {self.seconds:.3g} s at length {equal + 1}"
+            stopped = f"{LATE} of {self.seconds:.3g} s at length {equal + 1}"
         except KeyboardInterrupt:
             stopped = f"interrupted at length {equal + 1}"
         claims = () if graph is None else self._claims(graph, equal, inside, known)

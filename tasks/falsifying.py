@@ -23,7 +23,7 @@ from cegis import Counterexample, Domain, Program
 from cegis.domain import DEAD, Tokens
 from dsl.sequences import SequenceBatch
 from tasks.ball import Reals
-from tasks.covering import Covered
+from tasks.covering import LATE, Covered
 from tasks.enumerating import Semantics, answers_of, check, usual_semantics
 from tasks.examining import LateError, Words
 from tasks.formats import Loaded
@@ -77,7 +77,7 @@ class Falsifier:
         try:
             search.run()
         except LateError:
-            stopped = "stopped by the time limit"
+            stopped = LATE
         except KeyboardInterrupt:
             stopped = "interrupted"
         equal = self.domain.min_length - 1 if known is None else known
@@ -115,10 +115,10 @@ class _Search:
         if not self._tried:
             return f"no longer sequence was tried ({stopped or 'there is none'})"
         margin, sequence = self._closest
-        limit = f"{stopped}: " if stopped else ""
+        limit = f" ({stopped})" if stopped else ""
         return (
-            f"{limit}none of {self._tried:,} sequences of length {self._lengths[0]} to {self._lengths[-1]} that were "
-            f"bred to break it does; margin {margin:.3g} at {' '.join(sequence)!r}"
+            f"none of {self._tried:,} sequences of length {self._lengths[0]} to {self._lengths[-1]} that were bred to "
+            f"break it does{limit}; margin {margin:.3g} at {' '.join(sequence)!r}"
         )
 
     # --- sequences to try ---------------------------------------------------------------------------------------

@@ -22,10 +22,12 @@ from cegis import Budget, Counterexample, Domain, Program, Round, Unknown, Valid
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
-from tasks.covering import UNLABELLED, Covered, CoveringVerifier
+from tasks.covering import LATE, UNLABELLED, Covered, CoveringVerifier
 from tasks.falsifying import Falsifier
 from tasks.rules import NAMES, Rule
 from tasks.subject import Subject
+
+COVERING = 0.8  # of the time there is; where it does not suffice, the rest is for sequences bred to break the program
 
 
 @dataclass(frozen=True)
@@ -78,7 +80,8 @@ class FartherVerifier:
         left = self.deadline - time.perf_counter()
         self.beyond.seconds = None if left == inf else max(left / 2, 0.01)  # or one program takes it all
         found = self.beyond.examine(program, known=self.known)
-        if (found.equal, found.broken is None) > (self.best[1].equal, self.best[1].broken is None):
+        best, is_whole = self.best[1], found.broken is None and LATE not in found.stopped
+        if found.equal > best.equal or (best.broken is not None and is_whole):
             self.best = program, _listed(found, short)
         if found.broken is None:
             return Unknown(found.stopped, found.claims) if found.stopped else Valid((*short.claims, *found.claims))
@@ -128,8 +131,10 @@ def followed(
     """``farther``, in the arithmetic that the labels of ``subject`` hold in."""
     enumeration, start = subject.enumeration, time.perf_counter()
     loaded = enumeration.loaded
-    method = Falsifier if obstacle(loaded) else CoveringVerifier
-    beyond = method(loaded, domain, enumeration.semantics, seconds, on_length, least=subject.margin)
+    asked: dict[str, Any] = {"semantics": enumeration.semantics, "on_length": on_length, "least": subject.margin}
+    beyond: CoveringVerifier | Falsifier = Falsifier(loaded, domain, seconds=seconds, **asked)
+    if not obstacle(loaded):
+        beyond = CoveringVerifier(loaded, domain, seconds=COVERING * seconds, **asked)
     known = None if subject.undecided else enumeration.domain.max_length
     if program is None:
         if rule is None or rule.where is None:
@@ -138,6 +143,10 @@ def followed(
         return Farther(domain, rule.program, where, beyond.examine(rule.program, where, NAMES[0], known))
     found = _listed(beyond.examine(program, known=known), subject.check(program))
     left = seconds - (time.perf_counter() - start)
+    if LATE in found.stopped and left > 0:
+        tried = Falsifier(loaded, domain, seconds=left, **asked).examine(program, known=found.equal)
+        found = replace(found, broken=tried.broken, stopped=f"{found.stopped}; {tried.stopped}")
+        left = seconds - (time.perf_counter() - start)
     if found.broken is None or left <= 0:
         return Farther(domain, program, None, found)
     verifier = FartherVerifier(subject, beyond, known, (program, found), start + seconds)

@@ -10,7 +10,7 @@ from cegis import Counterexample, Program, Rung, Unknown, Valid, motifs
 from dsl.motifs import CHOOSE, has, label
 from tasks import explaining
 from tasks import farther as farther_module
-from tasks.covering import Covered, CoveringVerifier
+from tasks.covering import LATE, Covered, CoveringVerifier
 from tasks.enumerating import enumerate_domain
 from tasks.explaining import explain
 from tasks.explanation import explanation_json, explanation_text, verdict
@@ -67,6 +67,47 @@ def test_a_sequence_that_breaks_goes_back_to_the_search():
     for word in (("a",) * 9 + ("b",), ("a",) * 8 + ("b",), ("b", "b") + ("a",) * 19):
         said = loaded.readout.text(int(loaded.labels(np.array([loaded.domain.indices(word)], np.int8))[0][0]))
         assert found.program(word) == said
+
+
+def test_where_the_time_ends_a_proof_a_sequence_that_breaks_it_farther_out_is_still_found(monkeypatch):
+    def ended(self, program, where=None, inside="", known=None):
+        return Covered(12, subject.check(program).claims, None, f"{LATE} of 1 s at length 13", ())
+
+    loaded = average((1.0, -20.0, 0.5), 30)  # from length 21 on, one b no longer outweighs every a
+    subject = subject_of(loaded)
+    monkeypatch.setattr(CoveringVerifier, "examine", ended)
+    monkeypatch.setattr(FartherVerifier, "check", lambda self, program: Unknown("enough"))
+    found = farther(subject, loaded.domain, parsed(NO_B, subject), None, seconds=60)
+    assert not found.is_proved
+    assert found.sentence.startswith("holds up to length 12; breaks at length 21: ")
+    assert found.sentence.endswith("; lengths between are open")
+    right = average((1.0, -40.0, 0.5), 30)
+    found = farther(subject_of(right), right.domain, parsed(NO_B, subject), None, seconds=60)
+    assert found.found.broken is None
+    assert "limit of 1 s at length 13; none of " in found.sentence
+    assert "sequences of length 13 to 30 that were bred to break it does" in found.sentence
+
+
+def test_of_two_programs_that_hold_equally_long_one_that_nothing_breaks_is_kept():
+    loaded = average((1.0, -20.0, 0.5), 30)
+    subject = subject_of(loaded)
+    first = parsed(NO_B, subject)
+    other = parsed("def f(tokens):\n    return 'yes' if 'b' not in tokens else 'no'\n", subject)
+    broken = Covered(8, (), Counterexample(("a",) * 20 + ("b",), "yes", "no"), "", ())
+
+    class Tried:
+        seconds = None
+
+        def __init__(self, stopped):
+            self.stopped = stopped
+
+        def examine(self, program, known=None):
+            return Covered(8, (), None, self.stopped, ())
+
+    for stopped, kept in (("none of 5 does", other), (f"none of 5 does ({LATE})", first)):
+        verifier = FartherVerifier(subject, Tried(stopped), 8, (first, broken))
+        verifier.check(other)
+        assert verifier.best[0] == kept
 
 
 def test_a_tie_stops_and_keeps_what_was_proved():
