@@ -49,9 +49,14 @@ class Form:
             return ball._ball(self.center, self._radius)
 
     @cached_property
-    def _radius(self) -> Reals:
-        total: Reals = np.abs(self.shape).sum(axis=-1) * (1.0 + SLACK) + self.rest
+    def spread(self) -> Reals:
+        """How far the symbols move each entry, (rows, width)."""
+        total: Reals = np.abs(self.shape).sum(axis=-1)
         return total
+
+    @cached_property
+    def _radius(self) -> Reals:
+        return self.spread * (1.0 + SLACK) + self.rest
 
 
 @np.errstate(all="ignore")
@@ -135,7 +140,7 @@ def activation(step: Activation, x: Form, u: float) -> Form:
             slope = below + c * np.exp(-0.5 * c**2) / np.sqrt(2.0 * np.pi)
         case _:
             total, roundings = operations.gelu_tanh(whole, u), 16
-            tanh = np.tanh(operations.ROOT * (c + operations.CUBIC * c**3))
+            tanh = np.tanh(operations.ROOT * (c + operations.CUBIC * c * c * c))
             bent = operations.ROOT * (1.0 + 3.0 * operations.CUBIC * c**2)
             slope = 0.5 * (1.0 + tanh) + 0.5 * c * (1.0 - tanh**2) * bent
     rounded = gamma(roundings, u) * whole.magnitude + 4.0 * TINY
@@ -162,16 +167,20 @@ def forget(x: Form, apply: Callable[[Ball], Ball]) -> Form:
 
 def _better(total: Ball, moved: Reals, rounded: Reals, shape: Reals, rest: Reals) -> Form:
     """The linear form, except at entries that the ball's own bound ``total`` holds more tightly."""
-    tight = np.abs(shape).sum(axis=-1) + rest < moved
-    return _form(total.center, np.where(tight[..., None], shape, 0.0), np.where(tight, rest + rounded, total.radius))
+    spread = np.abs(shape).sum(axis=-1)
+    tight = spread + rest < moved
+    shape, spread = np.where(tight[..., None], shape, 0.0), np.where(tight, spread, 0.0)
+    return _form(total.center, shape, np.where(tight, rest + rounded, total.radius), spread)
 
 
-def _form(center: Reals, shape: Reals, rest: Reals) -> Form:
+def _form(center: Reals, shape: Reals, rest: Reals, spread: Reals | None = None) -> Form:
     """A form with its rest rounded up; unbounded where anything is not finite or too large."""
     rest = rest * INFLATION + TINY
-    size = np.abs(shape).sum(axis=-1) + rest
-    lost = ~((np.abs(center) < LIMIT) & (size < LIMIT))
+    form = Form(center, shape, rest)
+    if spread is not None:
+        vars(form)["spread"] = spread  # what the property would find, once more
+    lost = ~((np.abs(center) < LIMIT) & (form.spread + rest < LIMIT))
     if lost.any():
-        center, rest = np.where(lost, 0.0, center), np.where(lost, np.inf, rest)
         shape = np.where(lost[..., None], 0.0, shape)
-    return Form(center, shape, rest)
+        return Form(np.where(lost, 0.0, center), shape, np.where(lost, np.inf, rest))
+    return form

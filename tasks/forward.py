@@ -113,7 +113,7 @@ def _activation(kind: str, slope: float, x: Reals) -> Reals:
     if kind == "gelu":
         return 0.5 * x * (1 + erf(x / math.sqrt(2)))
     if kind == "gelu_tanh":
-        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x**3)))
+        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
     return np.where(x >= 0, x, slope * x if kind == "leaky_relu" else 0.0)
 
 

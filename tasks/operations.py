@@ -41,7 +41,7 @@ def gelu_tanh(x: Ball, u: float) -> Ball:
     The error of ``a`` is relative, and |a| (1 - tanh(a)^2) < 0.45, so that of tanh is a few u in absolute terms.
     """
     c = x.center
-    tanh = np.tanh(ROOT * (c + CUBIC * c**3))
+    tanh = np.tanh(ROOT * (c + CUBIC * c * c * c))
     bend = ROOT * (1.0 + 3.0 * CUBIC * c**2)
     slope = np.abs(0.5 * (1.0 + tanh) + 0.5 * c * (1.0 - tanh**2) * bend) + TANH_GELU_BEND * x.radius + 2.0**-40
     moved = np.minimum(slope, TANH_GELU_SLOPE) * x.radius
