@@ -25,6 +25,7 @@ NODES = (
     "Attribute Subscript Slice Tuple List Dict GeneratorExp comprehension keyword Load Store And Or Not USub Add Sub "
     "Mult Div FloorDiv Mod Eq NotEq Lt LtE Gt GtE In NotIn"
 )
+CONSUMERS = ("any", "list", "max", "min", "next", "sorted", "sum")  # of all that their first argument gives
 PAIRS, PLACES = "for before, token in zip(tokens, tokens[1:])", "place for place, token in enumerate(tokens) if E"
 FOLDS = (
     ("len(tokens)", 0, "_ + 1", "_"),
@@ -70,7 +71,28 @@ def function_of(text: str, parameters: list[str]) -> Function:
         expect(not isinstance(node, ast.Attribute) or node.attr == "count", "program.py: only .count is understood")
         expect(not isinstance(node, ast.Name) or node.id in own | {*BUILTINS}, "program.py: an unknown name")
         expect(not isinstance(node, ast.Constant) or type(node.value) in (str, int, bool), "program.py: a constant")
+    _same_everywhere(functions)
     return _compiled(tree)
+
+
+def _same_everywhere(functions: list[ast.FunctionDef]) -> None:
+    """No value is a function, a generator or a set: their texts and the order in a set are others in every run."""
+    nodes = [node for function in functions for part in function.body for node in ast.walk(part)]
+    names = {*BUILTINS} | {function.name for function in functions}
+    calls = [node for node in nodes if isinstance(node, ast.Call)]
+    known = {id(call.func) for call in calls}
+    known |= {id(key.value) for call in calls for key in call.keywords if ast.unparse(key) in ("key=int", "key=str")}
+    for node in nodes:
+        is_function = isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id in names)
+        expect(not is_function or id(node) in known, "program.py: a function is not a value")
+    ways = {id(node.iter) for node in nodes if isinstance(node, ast.For | ast.comprehension)}
+    ways |= {id(call.args[0]) for call in calls if call.args and ast.unparse(call.func) in CONSUMERS}
+    sized = {id(call.args[0]) for call in calls if call.args and ast.unparse(call.func) == "len"}
+    for node in nodes:
+        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
+        passing = isinstance(node, ast.GeneratorExp) or called in ("enumerate", "zip")
+        expect(not passing or id(node) in ways, "program.py: a generator is not a value")
+        expect(called != "set" or id(node) in sized, "program.py: of a set only the size is known")
 
 
 @dataclass(frozen=True)
@@ -226,7 +248,7 @@ def _compiled(tree: ast.Module) -> Function:
     """The last function of ``tree``."""
     scope: dict[str, Any] = {"__builtins__": {name: getattr(builtins, name) for name in BUILTINS}}
     try:
-        exec(compile(ast.fix_missing_locations(tree), "<program.py>", "exec"), scope)
-    except (SyntaxError, ValueError) as error:
+        exec(compile(ast.fix_missing_locations(tree), "<program.py>", "exec", dont_inherit=True), scope)
+    except (SyntaxError, ValueError, NameError, TypeError) as error:
         raise UnreadableError(f"program.py is no Python: {error}") from error
     return scope[tree.body[-1].name]  # type: ignore[no-any-return, attr-defined]

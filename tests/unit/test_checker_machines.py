@@ -129,3 +129,21 @@ def test_an_interrupted_check_is_no_answer(monkeypatch, capsys):
     said = capsys.readouterr()
     assert not said.out
     assert said.err == "checker: interrupted; nothing was found\n"
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["list(set(tokens))[0]", "max(place for place in set(tokens))", "sum(1 for token in set(tokens) if 'a' == token)",
+     "'%s' % (token for token in tokens)", "next((1 for token in tokens if 0), (2 for token in tokens))",
+     "'%s' % zip(tokens)", "str(enumerate(tokens))", "str(tokens.count)", "str(program)", "[len][0]",
+     "max(tokens, key=enumerate)", "min([1 for token in tokens])"],
+)  # fmt: skip
+def test_a_program_that_answers_otherwise_in_another_run_is_refused(value):
+    with pytest.raises(UnreadableError, match=r"program\.py"):
+        function_of(f"def program(tokens):\n    return {value}\n", ["tokens"])
+
+
+@pytest.mark.parametrize("kind", ["x", "tokens", "int[str]"])
+def test_a_program_that_python_cannot_define_is_none(kind):
+    with pytest.raises(UnreadableError, match="no Python"):
+        function_of(f"def program(tokens: {kind}):\n    x = 'a'\n    return x\n", ["tokens"])
