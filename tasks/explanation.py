@@ -57,7 +57,8 @@ def _limited(result: Explanation, far: Farther) -> list[str]:
     assert result.rule.where is not None
     listed, beyond = result.subject.size - result.rule.where.inside, f"Beyond length {result.domain.max_length}"
     if sum(claim.sequences for claim in far.found.claims) <= listed and far.found.broken is None:
-        return [f"{beyond} the region has no sequence of which it is proved that the rule is right."]
+        ended = f" ({far.found.stopped})" if far.found.stopped else ""
+        return [f"{beyond} the region has no sequence of which it is proved that the rule is right{ended}."]
     return [f"{beyond} the rule {far.sentence}.", *_claimed(far)]
 
 

@@ -52,7 +52,8 @@ class Farther:
     def sentence(self) -> str:
         """How far it holds, and what ends it."""
         found, limits = self.found, " (where the region allows it)" if self.where else ""
-        held = f"holds up to length {found.equal}{limits}" if found.claims else "holds nowhere"
+        is_listed = self.where is not None and found.equal >= self.domain.min_length
+        held = f"holds up to length {found.equal}{limits}" if found.claims or is_listed else "holds nowhere"
         if found.broken is not None:
             sequence, said, got = " ".join(found.broken.inputs), found.broken.expected, found.broken.got
             length = len(found.broken.inputs)
@@ -136,17 +137,21 @@ def followed(
     if not obstacle(loaded):
         beyond = CoveringVerifier(loaded, domain, seconds=COVERING * seconds, **asked)
     known = None if subject.undecided else enumeration.domain.max_length
+
+    def examined(program: Program, *region: Any) -> Covered:
+        found, left = beyond.examine(program, *region, known=known), seconds - (time.perf_counter() - start)
+        if LATE not in found.stopped or left <= 0:
+            return found
+        tried = Falsifier(loaded, domain, seconds=left, **asked).examine(program, *region, known=found.equal)
+        return replace(found, broken=tried.broken, stopped=f"{found.stopped}; {tried.stopped}")
+
     if program is None:
         if rule is None or rule.where is None:
             return None
         where = rule.where.program
-        return Farther(domain, rule.program, where, beyond.examine(rule.program, where, NAMES[0], known))
-    found = _listed(beyond.examine(program, known=known), subject.check(program))
+        return Farther(domain, rule.program, where, examined(rule.program, where, NAMES[0]))
+    found = _listed(examined(program), subject.check(program))
     left = seconds - (time.perf_counter() - start)
-    if LATE in found.stopped and left > 0:
-        tried = Falsifier(loaded, domain, seconds=left, **asked).examine(program, known=found.equal)
-        found = replace(found, broken=tried.broken, stopped=f"{found.stopped}; {tried.stopped}")
-        left = seconds - (time.perf_counter() - start)
     if found.broken is None or left <= 0:
         return Farther(domain, program, None, found)
     verifier = FartherVerifier(subject, beyond, known, (program, found), start + seconds)
