@@ -154,6 +154,7 @@ def detail(found: Explanation) -> dict[str, Any]:
         "lengths": [domain.min_length, domain.max_length],
         "sequences": float(domain.size()),
         "horizon": None if far is None else far.found.equal,
+        "breaks": None if far is None or far.found.broken is None else len(far.found.broken.inputs),
         "sentence": None if far is None else far.sentence,
         "inputs": subject.size,
         "undecided": subject.undecided,

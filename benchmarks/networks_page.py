@@ -230,7 +230,8 @@ def _line(row: Result) -> list[str]:
     if row.verdict == networks.EXCEPTIONS:
         outcome = f"exceptions {told['exceptions']:,}"
     elif row.verdict == networks.HORIZON:
-        outcome = f"holds up to {told['horizon']}"
+        breaks = f", breaks at {told['breaks']}" if told["breaks"] is not None else ""
+        outcome = f"holds up to {told['horizon']}{breaks}"
     elif told["undecided"]:
         outcome += f" ({told['undecided']:,} without)"
     first, last = told["lengths"]

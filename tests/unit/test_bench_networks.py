@@ -69,7 +69,7 @@ BY_LENGTH = (
 FIGURES = {
     "parameters": 5840, "format": "gpt2", "lengths": [0, 12], "inputs": 190, "undecided": 0,
     "labels": 3, "exceptions": 0, "rule": None, "margin": 5.5, "semantics": "float32", "bounded": True,
-    "recorded": None, "horizon": None, "sequences": 190.0, "sentence": None, "check": None,
+    "recorded": None, "horizon": None, "breaks": None, "sequences": 190.0, "sentence": None, "check": None,
 }  # fmt: skip
 
 
@@ -82,7 +82,7 @@ def other(problem: str, verdict: str, **changes: Any) -> Result:
 OTHERS = (
     other("gpt2/one", "proved", size=15, detail={"check": 0.3}),
     other("gpt2/one, to 50", "proved", detail={"horizon": 50, "sequences": 3e15, "lengths": [0, 50]}),
-    other("gpt2/two, to 50", "horizon", detail={"horizon": 31, "sequences": 51.0, "lengths": [0, 50]}),
+    other("gpt2/two, to 50", "horizon", detail={"horizon": 31, "breaks": 40, "sequences": 51.0, "lengths": [0, 50]}),
     other("gpt2/two", "exceptions", detail={"exceptions": 1200, "rule": [5, 1300]}),
     other("tracr/three", "proved where labelled", detail={"undecided": 7, "lengths": [4, 4]}),
     other("dyck/four", "", status="timeout", seconds=None),
