@@ -17,6 +17,7 @@ from __future__ import annotations
 import json
 from collections import Counter, defaultdict
 from collections.abc import Callable, Iterable, Iterator
+from decimal import ROUND_FLOOR, Context
 from itertools import islice
 from math import inf
 from pathlib import Path
@@ -105,6 +106,7 @@ class Claim:
         self.table, self.accepting = automaton["transitions"], automaton["accepting"]
         states = range(-1, len(self.table))  # the first is 0, and -1 is none
         whole = all(type(t) is int and t in states for row in self.table for t in row) and len(automaton) == 2
+        whole = whole and all(type(accepts) is bool for accepts in self.accepting)
         shaped = all(len(row) == len(self.letters) for row in self.table) and len(self.accepting) == len(self.table)
         expect(whole and shaped, "an automaton with strange transitions, or of another alphabet")
         self.every = q["readout"]["position"] == "every"
@@ -201,8 +203,13 @@ def _sentence(found: Statement) -> str:
     return (
         f"the program equals the {found['format']} network {found['network']}".rstrip()
         + f" on all {_number(found['inputs'] - undecided)} {what} of length {length}{such}{but}, in "
-        f"{MEANING[found['semantics']]}, every margin at least {found['margin']:.3g}{rest}."
+        f"{MEANING[found['semantics']]}, every margin at least {_below(found['margin'])}{rest}."
     )
+
+
+def _below(x: float) -> str:
+    """``x`` in three digits, rounded down."""
+    return f"{float(Context(prec=3, rounding=ROUND_FLOOR).create_decimal_from_float(x)):.3g}"
 
 
 def _number(n: int) -> str:

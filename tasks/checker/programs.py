@@ -109,8 +109,8 @@ def machine_of(text: str, counted: list[str]) -> Machine:
     """The machine that ``text``, which passed ``function_of``, is; its state begins with the counts of ``counted``."""
     *others, function = ast.parse(text).body
     assert isinstance(function, ast.FunctionDef)
-    strange = [name for name in _names(function) if name == "last" or name.startswith("_")]
-    _follow(not others and not strange, f"it calls other functions, or uses the names {strange}")
+    strange = [name for name in _names(function) if name in ("last", function.name) or name.startswith("_")]
+    _follow(not others and not strange, f"it calls functions, or uses the names {strange}")
     _follow("tokens" not in _stored(function), "it changes what the tokens are")
     reader = _Reader()
     body: list[ast.stmt] = []

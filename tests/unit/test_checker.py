@@ -18,7 +18,7 @@ from safetensors.numpy import save
 from cegis import Domain
 from cegis.certificate import MANIFEST, Certificate
 from tasks.attesting import attest
-from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
+from tasks.checker.evidence import GIVEN, PROGRAM, _below, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import Read
 from tasks.checker.programs import function_of
@@ -452,3 +452,17 @@ def test_what_is_given_is_all_that_the_statement_takes_as_given(certificate):
     assert {*GIVEN} == question().keys()
     assert certificate.statement == establish(question(), certificate.files)
     assert hashlib.sha256(certificate.files["network/config.json"]).hexdigest() in str(certificate.statement["sha256"])
+
+
+@pytest.mark.parametrize("margin", [0.123999, 9.999, 123456.0, 0.0001, 3.7e-9, 2.0])
+def test_the_margin_of_a_sentence_is_one_that_was_found(margin):
+    said = float(_below(margin))
+    assert 0.99 * margin < said <= margin
+
+
+def test_an_automaton_says_yes_or_no(certificate, tmp_path):
+    for accepts in ("no", 0, None, []):
+        automaton = {"transitions": [[0, 0]], "accepting": [accepts]}
+        question = {name: certificate.statement[name] for name in GIVEN} | {"automaton": automaton}
+        with pytest.raises(UnreadableError, match="an automaton"):
+            establish(question, certificate.files)

@@ -54,6 +54,14 @@ def test_a_program_that_a_machine_would_run_otherwise_is_refused(text):
         followed(text, "a")
 
 
+def test_a_program_that_calls_itself_is_not_followed():
+    calling = "if tokens[-1] == 'ba':\n        return 'y'\n    return 'x' if tokens[-1] == 'a' else answer('ba')"
+    text = f"def answer(tokens):\n    {calling}\n"
+    assert function_of(text, ["tokens"])(["b"]) == "x"  # a machine's own function of this name says y
+    with pytest.raises(Rejected, match="cannot follow"):
+        followed(text, "b")
+
+
 def followed(text, word):
     """The answer of the machine that ``text`` is."""
     machine = machine_of(text, [])
