@@ -48,7 +48,8 @@ def growth_lines(costs: tuple[Cost, ...]) -> list[str]:
 
 
 def _claimed(far: Farther) -> list[str]:
-    return [f"PROVED (rung {claim.rung}): it {claim.sentence}." for claim in far.found.claims]
+    word = {True: "PROVED (rung {})", False: "AGREES (rung {}, not proved)"}
+    return [f"{word[claim.rung.is_proof].format(claim.rung)}: it {claim.sentence}." for claim in far.found.claims]
 
 
 def _limited(result: Explanation, far: Farther) -> list[str]:
@@ -191,7 +192,8 @@ def program_text(result: Explanation) -> str:
     if far is not None and far.where is None and far.found.claims:
         (claim,) = far.found.claims
         span = f"{claim.domain.min_length} to {claim.domain.max_length}"
-        known = f"Equals {claim.reference} on all {counted(claim.sequences)} sequences of length {span}: proved."
+        how = "proved" if claim.rung.is_proof else "compared one by one"
+        known = f"Equals {claim.reference} on all {counted(claim.sequences)} sequences of length {span}: {how}."
     elif result.is_exact:
         how = "proved" if result.subject.enumeration.is_bounded else "compared one by one"
         known = f"Equals {where}: {how}."

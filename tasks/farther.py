@@ -46,7 +46,8 @@ class Farther:
     @property
     def is_proved(self) -> bool:
         """Whether program and network are equal on all of the domain."""
-        return bool(self.found.claims) and self.where is None and self.found.equal == self.domain.max_length
+        proofs = [claim for claim in self.found.claims if claim.rung.is_proof]
+        return bool(proofs) and self.where is None and self.found.equal == self.domain.max_length
 
     @property
     def sentence(self) -> str:

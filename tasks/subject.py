@@ -154,12 +154,13 @@ class Subject:
     def _claim(self, seconds: float) -> Claim:
         enumeration = self.enumeration
         where = f" wherever it has a label ({self.undecided:,} inputs have none)" if self.undecided else ""
+        how = "bounded" if enumeration.is_bounded else "run"
         return Claim(
             Rung.ENUMERATED if enumeration.is_bounded else Rung.TESTED,
             f"the network {enumeration.loaded.name}{where}",
             enumeration.meaning,
             enumeration.domain,
-            f"network bounded on every sequence, smallest margin {max(self.margin, enumeration.margin):.3g}",
+            f"network {how} on every sequence, smallest margin {max(self.margin, enumeration.margin):.3g}",
             self.size,
             seconds,
             enumeration.assumption,

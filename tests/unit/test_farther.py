@@ -15,6 +15,8 @@ from tasks.enumerating import enumerate_domain
 from tasks.explaining import explain
 from tasks.explanation import explanation_json, explanation_text, verdict
 from tasks.farther import Farther, FartherVerifier, farther, followed
+from tasks.formats import Question
+from tasks.formats.blackbox import from_callable
 from tasks.readout import TokenSet
 from tasks.rules import NAMES, Region, Rule
 from tasks.subject import Subject
@@ -305,3 +307,23 @@ def test_a_region_that_ends_is_not_said_to_hold_beyond_what_was_listed():
     assert "length 0 to 40" not in shown
     some = replace(rule, where=Region(region, found.subject.size - 14))
     assert "Beyond length 8 the rule holds up to length 40" in explanation_text(replace(found, farther=far, rule=some))
+
+
+def test_what_was_run_of_a_black_box_is_not_called_proved_where_it_is_followed(monkeypatch):
+    def network(ids):
+        return np.where((ids[:, -1] == 1)[:, None], [0.0, 1.0], [1.0, 0.0])
+
+    monkeypatch.setattr(explaining, "MOST_SEQUENCES", 100)
+    box = from_callable(network, vocabulary=AB, outputs=("no", "yes"), longest=9, question=Question(lengths=(1, 9)))
+    found = explain(box, box.domain.up_to(9), seconds=6)
+    assert found.farther is not None
+    (claim,) = found.farther.found.claims
+    assert (claim.rung, found.is_proved) == (Rung.TESTED, False)
+    shown = explanation_text(found)
+    assert "sequences of length 1 to 5: compared one by one." in shown
+    assert "AGREES (rung tested, not proved): it equals" in shown
+    assert "PROVED (" not in shown
+    assert ": proved" not in shown
+    assert "bounded on every" not in shown
+    listed = replace(found.farther, domain=found.domain)
+    assert not listed.is_proved
