@@ -160,12 +160,11 @@ def enumerate_within(
     deadline, part = time.perf_counter() + seconds, shortened(domain, FIRST)
     while True:
         found = enumerate_domain(loaded, part, semantics=semantics, on_progress=on_progress)
-        left = max(0.0, deadline - time.perf_counter())
-        most = part.size() * min(float(FASTER), left / max(found.seconds, 1e-6))
-        longer = shortened(domain, int(most))
-        if longer.lengths[-1] <= part.lengths[-1]:
+        longer = domain.up_to(min(part.lengths[-1] + 1, domain.lengths[-1]))
+        most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
+        if longer.lengths[-1] == part.lengths[-1] or longer.size() > most:
             return found
-        part = longer
+        part = max(longer, shortened(domain, int(min(most, FASTER * part.size()))), key=lambda some: some.lengths[-1])
 
 
 def shortened(domain: Domain, most: int) -> Domain:

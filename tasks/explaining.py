@@ -23,7 +23,7 @@ from cegis.claim import counted
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
-from tasks.enumerating import Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
+from tasks.enumerating import FIRST, Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
 from tasks.farther import Farther, farther, followed
 from tasks.formats import Loaded
 from tasks.machines import machine_program
@@ -212,21 +212,28 @@ def _label(
     on_progress: Callable[[int, int], None],
 ) -> tuple[Subject, tuple[str, ...]]:
     """The labels as far as ``seconds`` allow, in the strongest semantics that loses none, and what to say of others."""
-    labels = enumerate_within(loaded, domain, seconds, semantics=semantics, on_progress=on_progress)
-    network = loaded.network
-    if semantics is not None or not isinstance(network, Transformer) or network.dtype == "float64":
-        return Subject.of(labels, margin), loaded.notes
-    strong = None
+    deadline, network = time.perf_counter() + seconds, loaded.network
+    is_float32 = semantics is None and isinstance(network, Transformer) and network.dtype == "float32"
+    first = "float64" if is_float32 else semantics
+    labels = enumerate_within(loaded, domain, seconds, semantics=first, on_progress=on_progress)
+    subject = Subject.of(labels, margin)
+    if not is_float32:
+        return subject, loaded.notes
+    few = enumerate_domain(loaded, shortened(labels.domain, FIRST), semantics="float32")
+    if few.seconds * labels.size > _left(deadline) * few.size:
+        return subject, (
+            *loaded.notes,
+            "float32 execution was not bounded in time; ask for it with --semantics float32",
+        )
+    stronger = enumerate_domain(loaded, labels.domain, semantics="float32", on_progress=on_progress)
+    kept = 0
     with suppress(NetworkError):  # no label at all
-        strong = Subject.of(labels, margin)
-    if strong is not None and not strong.undecided:
-        return strong, loaded.notes
-    weaker = enumerate_domain(loaded, labels.domain, semantics="float64", on_progress=on_progress)
-    subject, kept = Subject.of(weaker, margin), 0 if strong is None else strong.size
-    if strong is not None and kept == subject.size:
-        return strong, loaded.notes
+        strong = Subject.of(stronger, margin)
+        if strong.size == subject.size:
+            return strong, loaded.notes
+        kept = strong.size
     said = f"in float32 as executed, rounding is bounded well enough for {kept:,} of the {subject.size:,} labels"
-    return subject, (*loaded.notes, *([said] if kept else []))
+    return subject, (*loaded.notes, said)
 
 
 def _search(subject: Subject, seconds: float, seed: int, on_round: Callable[[Round], None]) -> Outcome:
