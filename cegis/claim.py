@@ -7,7 +7,7 @@ range, never of more.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from decimal import Decimal
+from decimal import ROUND_FLOOR, Context, Decimal
 from enum import IntEnum
 from typing import Any, Protocol
 
@@ -23,6 +23,15 @@ def counted(number: int) -> str:
     ('18,434', '(about 1.4e+122)')
     """
     return f"{number:,}" if number < 10**MOST_DIGITS else f"(about {Decimal(number):.1e})"
+
+
+def at_least(bound: float) -> str:
+    """A lower bound in three digits, rounded down.
+
+    >>> at_least(0.123999), at_least(float("inf"))
+    ('0.123', 'inf')
+    """
+    return f"{float(Context(prec=3, rounding=ROUND_FLOOR).create_decimal_from_float(bound)):.3g}"
 
 
 class Rung(IntEnum):

@@ -23,6 +23,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Unknown, Valid, Verdict
+from cegis.claim import at_least
 from tasks import enclosure
 from tasks.averages import Averages, obstacle
 from tasks.ball import Reals
@@ -191,7 +192,7 @@ class CoveringVerifier:
         assert self.semantics is not None
         rung, method = Rung.BOUNDED, METHOD
         if np.isfinite(self.margin):
-            method += f"; {self.boxes:,} boxes, margins there of at least {self.margin:.3g}"
+            method += f"; {self.boxes:,} boxes, margins there of at least {at_least(self.margin)}"
         if known is not None:
             rung = Rung.BOUNDED if equal > known else Rung.ENUMERATED
             listed = f"every sequence up to length {min(equal, known)} was bounded by itself"

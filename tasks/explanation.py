@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from cegis import Counterexample, Differs, Exhausted, Found, Stopped
-from cegis.claim import counted
+from cegis.claim import at_least, counted
 from tasks.covering import Cost
 from tasks.distillation import identifier
 from tasks.explaining import Explanation
@@ -228,7 +228,7 @@ def _meaning(result: Explanation) -> str:
 def _margin(result: Explanation) -> str:
     enumeration = result.subject.enumeration
     least = max(result.subject.margin, enumeration.margin)
-    return f"every margin is at least {least:.3g} beyond the error bound {enumeration.radius:.1e}"
+    return f"every margin is at least {at_least(least)} beyond the error bound {enumeration.radius:.1e}"
 
 
 def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:

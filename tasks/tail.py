@@ -18,6 +18,7 @@ import time
 import numpy as np
 
 from cegis import Claim, Domain, DomainError, Program, Rung
+from cegis.claim import at_least
 from tasks import ball
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.classes import Classes, unique
@@ -88,7 +89,7 @@ def all_lengths(circuit: Circuit, program: Program, *, longest: int = 64, second
         "real arithmetic",
         Domain(domain.alphabet, shortest, None, constraint),
         f"{verifier.method}; {found.classes:,} classes up to length {longest}, and for all longer sequences "
-        f"{tail.boxes:,} boxes of counts without an upper end, margins of at least {tail.margin:.3g} there",
+        f"{tail.boxes:,} boxes of counts without an upper end, margins of at least {at_least(tail.margin)} there",
         domain.size(),
         time.perf_counter() - start,
         "The formula of the network is meant at every length, in ideal arithmetic: executions round, and no bound on "
