@@ -54,7 +54,7 @@ class Farther:
         """How far it holds, and what ends it."""
         found, limits = self.found, " (where the region allows it)" if self.where else ""
         is_listed = self.where is not None and found.equal >= self.domain.min_length
-        held = f"holds up to length {found.equal}{limits}" if found.claims or is_listed else "holds nowhere"
+        held = f"holds up to length {found.equal}{limits}" if found.claims or is_listed else "is proved at no length"
         if found.broken is not None:
             sequence, said, got = " ".join(found.broken.inputs), found.broken.expected, found.broken.got
             length = len(found.broken.inputs)
