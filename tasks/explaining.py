@@ -39,6 +39,7 @@ USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answ
 LISTING, SEARCHING = 0.4, 0.5  # of the time there is, and of what is then left: at most so much of it
 LISTING_ALONE = 0.6  # where nothing is known beyond what is listed
 LONG = 12  # operators of a program beside which a shorter rule is looked for
+READABLE = 24  # operators of one beside which another grammar is tried
 
 
 @dataclass(frozen=True)
@@ -237,17 +238,20 @@ def _label(
 
 
 def _search(subject: Subject, seconds: float, seed: int, on_round: Callable[[Round], None]) -> Outcome:
-    """The outcome of the first grammar that has an exact program, else of the last."""
+    """The shortest exact program, of the first grammar where that has one to be read, else of all; or no such one."""
     outcome: Outcome | None = None
+    found: Found | None = None
     for left, grammar in zip(range(len(subject.grammars), 0, -1), subject.grammars, strict=True):
         start = time.perf_counter()
         loop = Loop(Enumerator(grammar, seed=seed), subject, Budget(seconds=max(seconds / left, 0.1)), on_round)
         outcome = loop.run([subject.first()])
         seconds -= time.perf_counter() - start
-        if isinstance(outcome, Found):
-            return replace(outcome, program=Program(outcome.program.term, subject.grammar))
+        if isinstance(outcome, Found) and (found is None or outcome.program.size < found.program.size):
+            found = outcome
+        if found is not None and found.program.size <= READABLE:
+            break
     assert outcome is not None
-    return outcome
+    return outcome if found is None else replace(found, program=Program(found.program.term, subject.grammar))
 
 
 def _rule(subject: Subject, outcome: Outcome, is_learned: bool, seconds: float, seed: int) -> Rule | None:

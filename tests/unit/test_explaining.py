@@ -6,6 +6,7 @@ import numpy as np
 import pytest
 
 from cegis import Differs, Domain, DomainError, Found, Program, Rung, Statistics, Valid
+from dsl.motifs import constant, times
 from tasks import explaining
 from tasks.enumerating import enumerate_domain
 from tasks.explaining import explain, usual_domain
@@ -47,6 +48,26 @@ def test_a_share_at_every_position_becomes_a_program_of_places():
     assert found.program(("a", "b", "a"), 2) == "0.6666666666666666"
     assert found.program(("b", "a"), 0) == "0.0"
     assert "pairs of a sequence and a place" in verdict(found)
+
+
+@pytest.mark.parametrize(("sizes", "kept", "tried"), [((30, 9), 9, 2), ((9, 3), 9, 1), ((30, 40), 30, 2)])
+def test_beside_a_program_too_long_to_be_read_the_other_grammar_is_tried(sizes, kept, tried, monkeypatch):
+    loaded = mean_of_tokens([[1.0, 0.0]], Rounded(0, denominator=5, position="every"))
+    subject, seen = Subject.of(enumerate_domain(loaded, Domain(AB, 1, 2))), []
+
+    class Sized:
+        def __init__(self, enumerator, verifier, budget, on_round):
+            seen.append(enumerator)
+
+        def run(self, examples):
+            term = constant(1)()
+            while term.size < sizes[len(seen) - 1]:
+                term = times(2)(term)
+            return Found(Program(term, subject.grammar), (), (), Statistics(1, 1, 1, 0.0, 0.0, 0.0))
+
+    monkeypatch.setattr(explaining, "Loop", Sized)
+    found = explaining._search(subject, 10.0, 0, lambda event: None)
+    assert (found.program.size, len(seen)) == (kept, tried)
 
 
 def test_only_a_bounded_network_is_ever_proved():
