@@ -9,7 +9,14 @@ from cegis.claim import at_least, counted
 
 @pytest.mark.parametrize(
     ("bound", "text"),
-    [(0.123999, "0.123"), (0.125, "0.125"), (6.3956, "6.39"), (2.0**-23, "1.19e-07"), (12999.0, "1.29e+04"), (0.0, "0")],
+    [
+        (0.123999, "0.123"),
+        (0.125, "0.125"),
+        (6.3956, "6.39"),
+        (2.0**-23, "1.19e-07"),
+        (12999.0, "1.29e+04"),
+        (0.0, "0"),
+    ],
 )
 def test_a_lower_bound_is_never_rounded_up(bound, text):
     assert at_least(bound) == text
