@@ -22,6 +22,7 @@ if TYPE_CHECKING:
     from cegis.certificate import Certificate
     from tasks.checking import Checked
     from tasks.circuit import Circuit
+    from tasks.explaining import Explanation
     from tasks.formats import Loaded, Question
 
 GROUP = "distill.commands"
@@ -218,7 +219,6 @@ def explain_folder(
     import time
 
     from cegis.certificate import check_writable
-    from tasks.attesting import attest
     from tasks.explaining import USUAL_MARGIN, explain
     from tasks.explanation import explanation_json, explanation_text
     from tasks.files import circuit_folder
@@ -250,14 +250,21 @@ def explain_folder(
     else:
         click.echo(explanation_text(result))
     if out is not None:
-        left = max(0.0, started + seconds - time.perf_counter())
-        said = "the certificate is checked before it is written"
-        click.echo(f"distill: {said}, in {left:.0f} s at most; an interrupt leaves it out", err=True)
-        with observed(quiet=as_json) as observers:
-            events = {name: observers[name] for name in ("on_progress",) if name in observers}
-            certificate = attest(result, circuit_folder(circuit), seconds=left, **events)
-        write_certificate(certificate, out)
+        _certify(result, circuit_folder(circuit), out, max(0.0, started + seconds - time.perf_counter()), as_json)
     return PROVED if result.is_proved else NOT_PROVED
+
+
+def _certify(result: Explanation, folder: Path, out: Path, seconds: float, quiet: bool) -> None:
+    """Check a certificate of ``result`` about the network in ``folder`` within ``seconds``, and save it in ``out``."""
+    from tasks.attesting import attest
+    from tasks.progress import observed
+
+    said = "the certificate is checked before it is written"
+    click.echo(f"distill: {said}, in {seconds:.0f} s at most; an interrupt leaves it out", err=True)
+    with observed(quiet=quiet) as observers:
+        events = {name: observers[name] for name in ("on_progress",) if name in observers}
+        certificate = attest(result, folder, seconds=seconds, **events)
+    write_certificate(certificate, out)
 
 
 def _asked(

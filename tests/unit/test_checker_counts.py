@@ -7,6 +7,7 @@ from collections import Counter
 import numpy as np
 import pytest
 from flint import arb, ctx
+from refusing import REFUSED, refused
 
 from cegis import Domain, Program, motifs
 from cegis.certificate import Certificate
@@ -14,7 +15,7 @@ from dsl.sequences import SequenceBatch
 from tasks.attesting import attest_counts
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
-from tasks.checker.files import Rejected, UnreadableError
+from tasks.checker.files import Rejected
 from tasks.checker.formats import FILES, read
 from tasks.checker.programs import function_of, machine_of
 from tasks.checker.sets import Attended, Node, counts
@@ -22,7 +23,6 @@ from tasks.files import load_circuit, shipped_path
 from tasks.formats import load
 from tasks.forward import logits
 
-REFUSED = (Rejected, UnreadableError)
 LONGEST = 13
 DILUTION = "def program(tokens: list[str]) -> str:\n    return ']]' if {} else ']'\n"
 RIGHT = "5 * (tokens.count('[') - tokens.count(']')) > len(tokens)"
@@ -44,14 +44,6 @@ def certificate():
     found = made("bracket_dilution", DILUTION.format(RIGHT), LONGEST)
     assert isinstance(found, Certificate), found
     return found
-
-
-def refused(statement, files, folder):
-    try:
-        check(Certificate(statement, files).save(folder))
-    except REFUSED:
-        return True
-    return False
 
 
 def test_a_claim_over_more_sequences_than_anyone_can_list_is_checked(tmp_path):

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flint import arb_mat, ctx
+from refusing import REFUSED, refused
 from safetensors.numpy import load as tensors_of
 from safetensors.numpy import save
 
@@ -31,7 +32,6 @@ from tasks.formats import load
 from tasks.regular import constraint
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
-REFUSED = (Rejected, UnreadableError)
 WIDTH, LONGEST = 4, 40
 LEAD = "def program(tokens):\n    return 'a' if tokens.count('a') > tokens.count('b') else 'b'\n"
 WEIGHTS = "model.safetensors"
@@ -81,14 +81,6 @@ def lead(tmp_path_factory):
 @pytest.fixture(scope="module")
 def certificate(lead):
     return Certificate(establish(*lead), lead[1])
-
-
-def refused(statement, files, folder):
-    try:
-        check(Certificate(statement, files).save(folder))
-    except REFUSED:
-        return True
-    return False
 
 
 def test_a_claim_over_more_sequences_than_anyone_can_list_is_checked(tmp_path):

@@ -112,6 +112,17 @@ def test_of_two_programs_that_hold_equally_long_one_that_nothing_breaks_is_kept(
         assert verifier.best[0] == kept
 
 
+def test_what_was_listed_is_not_claimed_where_some_of_it_has_no_label():
+    loaded = average((1.0, -20.0, 0.5), 30)
+    subject = subject_of(loaded)
+    program = parsed(NO_B, subject)
+    short = subject.check(program)
+    beyond = Covered(-1, (), None, "none of 5 does", ())
+    assert farther_module._listed(replace(beyond, equal=8), short).claims == short.claims
+    assert farther_module._listed(beyond, short).claims == ()
+    assert Farther(loaded.domain, program, None, beyond).sentence == "is proved at no length; none of 5 does"
+
+
 def test_a_tie_stops_and_keeps_what_was_proved():
     loaded = average((1.0, 100.0, -15.0), 20, TokenSet(("x",), (0,)))
     subject = subject_of(loaded)
