@@ -1,5 +1,6 @@
 """What may be compared, from made-up rows: nobody wins by a run that was not made, and nobody loses by one."""
 
+import json
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, replace
@@ -303,6 +304,16 @@ def test_the_plan_outlives_a_suite_that_is_killed_and_is_replaced_by_the_next(tm
     assert "1 of 4 runs" in write(file, tmp_path).splitlines()[2]
     journal.append(file, asdict(result("toy 0", "z3", 0.001, "loop", key="old")))
     assert "1 of 4 runs" in write(file, tmp_path).splitlines()[2]
+
+
+def test_every_form_of_a_page_begins_with_how_many_runs_it_is_of(tmp_path: Path) -> None:
+    for row in BOTH[:-1]:
+        journal.append(tmp_path / "sygus.jsonl", asdict(replace(row, key=row.problem + row.backend)))
+    solve_page.write(tmp_path / "sygus.jsonl", tmp_path)
+    said = "5 of 6 runs. This is a part: nobody is ranked on it."
+    assert said in (tmp_path / "sygus.html").read_text().partition("<table>")[0]
+    blocks = json.loads((tmp_path / "sygus.json").read_text())["blocks"]
+    assert blocks[1] == {"kind": "Paragraph", "text": said, "is_bad": True}
 
 
 def test_a_plan_that_is_none_is_one_sentence(tmp_path: Path) -> None:
