@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 
+from benchmarks.measure import cpu_seconds
 from cegis import Domain, Exhaustive, Grammar, Program, Table, motifs
 from tasks.circuit import Circuit
 from tasks.distillation import as_table, bounded_domain
@@ -58,18 +58,18 @@ class Case:
 
 @dataclass
 class Phases:
-    """Wall-clock seconds per part of a run."""
+    """CPU seconds per part of a run, children that have ended included."""
 
     seconds: dict[str, float] = field(default_factory=dict)
 
     @contextmanager
     def timed(self, name: str) -> Iterator[None]:
         """Add the duration of the block to ``name``."""
-        start = time.perf_counter()
+        start = cpu_seconds()
         try:
             yield
         finally:
-            self.seconds[name] = self.seconds.get(name, 0.0) + time.perf_counter() - start
+            self.seconds[name] = self.seconds.get(name, 0.0) + cpu_seconds() - start
 
     def total(self, *free: str) -> float:
         """All seconds but those of the parts named ``free``."""

@@ -1,6 +1,7 @@
 """``distill bench`` and ``python -m benchmarks``: run a suite, record a corpus, make a report again from its rows.
 
-Exit codes: 0 when the suite was run, whatever its rows say; 2 for bad input, with one line on standard error.
+Exit codes: 0 when the suite was run, whatever its rows say; 2 for bad input, with one line on standard error; 143 after
+SIGTERM and 130 after SIGINT, which end the runs under way and keep every finished row.
 """
 
 from __future__ import annotations
@@ -39,7 +40,7 @@ class BadInput(click.ClickException):
     "--seconds",
     "limit",
     type=float,
-    help="Seconds per run.  [default: 20, sygus 30, rate and networks 60]",
+    help="CPU seconds per run; wall clock may take 2.5 times as long.  [default: 20, sygus 30, rate and networks 60]",
 )
 @click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
@@ -85,8 +86,9 @@ def bench(
     """
     if context.invoked_subcommand is not None:
         return
-    seconds = limit if limit is not None else SECONDS.get(suite, 20.0)
-    with _one_line():
+    wanted = limit if limit is not None else SECONDS.get(suite, 20.0)
+    with _one_line(), _ending(out):
+        seconds, memory_mb = _within(wanted, memory_mb)
         if suite == "peers":
             _peers(out, seconds, seed, _folders(circuits))
             return
@@ -110,10 +112,11 @@ def bench(
             click.echo(networks_page.write(out / NETWORK_ROWS, out))
             return
         if suite in SECONDS:
-            from benchmarks import solve_page
+            from benchmarks import solve_page, standing
 
             solving, run = _solving(suite, sygus_dir, _names(backends), seconds, memory_mb)
             counter = _Counter(len(solving))
+            standing.record_absent(out / SYGUS_ROWS, suite, _absent_tools(suite, _names(backends)))
             with open_executor(executor, jobs, scheduler) as pool:
                 run_all(solving, out / SYGUS_ROWS, here(), pool, seed=seed, on_row=counter.show, run=run)
             click.echo(solve_page.write(out / SYGUS_ROWS, out))
@@ -170,7 +173,10 @@ def report(out: Path) -> None:
             from benchmarks import networks_page
 
             click.echo(networks_page.write(out / NETWORK_ROWS, out))
-        if (out / ROWS).exists() or not ((out / SYGUS_ROWS).exists() or (out / NETWORK_ROWS).exists()):
+        if (out / PEER_ROWS).exists():
+            click.echo(_write_table(out))
+        others = (SYGUS_ROWS, NETWORK_ROWS, PEER_ROWS)
+        if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
 
 
@@ -235,16 +241,29 @@ def _write_report(out: Path) -> str:
 
 
 def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> None:
+    from benchmarks import standing
     from benchmarks.place import here
-    from benchmarks.runner import plan, run_suite
-    from benchmarks.table import markdown
+    from benchmarks.runner import SUITE, absent, plan, run_suite
 
     jobs = plan(folders, seconds=seconds, seed=seed)
     out.mkdir(parents=True, exist_ok=True)
-    rows = run_suite(jobs, out / PEER_ROWS, here(), on_row=_print_row)
-    table = markdown(rows)
+    standing.record_absent(out / PEER_ROWS, SUITE, absent())
+    run_suite(jobs, out / PEER_ROWS, here(), on_row=_print_row)
+    click.echo(_write_table(out))
+
+
+def _write_table(out: Path) -> str:
+    """The table of the peers, from what was planned last."""
+    from benchmarks import standing
+    from benchmarks.row import key_of, read
+    from benchmarks.table import markdown
+
+    plan = standing.load(out / PEER_ROWS)
+    rows = {"|".join(key_of(row)): row for row in read(out / PEER_ROWS)}
+    keys = rows if plan is None else plan.keys.values()
+    table = markdown([rows[key] for key in keys if key in rows], plan)
     (out / TABLE).write_text(table, encoding="utf-8")
-    click.echo(table)
+    return table
 
 
 @contextmanager
@@ -256,6 +275,43 @@ def _one_line() -> Iterator[None]:
         if isinstance(error, click.exceptions.Exit):
             raise
         raise BadInput(" ".join(str(error).split())) from error
+
+
+def _within(seconds: float, memory_mb: int) -> tuple[float, int]:
+    """The limits that can hold here, said where they are smaller than those asked for."""
+    from benchmarks.measure import inherited
+
+    cpu, memory = inherited(seconds, memory_mb)
+    assert cpu is not None
+    assert memory is not None
+    if (cpu, memory) != (seconds, memory_mb):
+        text = f"limits are {cpu:g} s and {memory:,} MB: this process was started under no larger ones"
+        click.echo(f"{text} (asked: {seconds:g} s, {memory_mb:,} MB)", err=True)
+    return cpu, memory
+
+
+def _absent_tools(suite: str, chosen: tuple[str, ...]) -> dict[str, str]:
+    """The tools of a suite that were to be run and are not installed."""
+    from benchmarks.solve_rate import FAST
+    from benchmarks.solve_runs import absent
+
+    found = absent()
+    wanted = (FAST,) if suite == "rate" else chosen or tuple(found)
+    return {tool: why for tool, why in found.items() if tool in wanted}
+
+
+@contextmanager
+def _ending(out: Path) -> Iterator[None]:
+    """A signal ends what runs, says that the rows are kept, and ends this process with 128 + the signal."""
+    from benchmarks.measure import ending_on_signals
+
+    with ending_on_signals():
+        try:
+            yield
+        except SystemExit as ended:
+            if ended.code in (130, 143):
+                click.echo(f"interrupted: finished rows are kept in {out}; the same command goes on", err=True)
+            raise
 
 
 class _Counter:

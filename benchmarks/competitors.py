@@ -1,9 +1,9 @@
 """Who is compared: this project, cvc5's SyGuS engine and AALpy's L*, each with the configurations that are run.
 
 A competitor is a function of a circuit and a job that tells ``report`` what it found, as often as it likes; the last
-word on each field counts. ``seconds`` is the time from the loaded circuit to the answer, without what a competitor is
-not charged for (counting wrong answers; for cvc5 also building its problem). Imports are inside the functions, so that
-a worker loads its own competitor only.
+word on each field counts. ``seconds`` is the CPU time from the loaded circuit to the answer, without what a competitor
+is not charged for (counting wrong answers; for cvc5 also building its problem). Imports are inside the functions, so
+that a worker loads its own competitor only.
 """
 
 from __future__ import annotations
@@ -14,6 +14,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
+from benchmarks.measure import WALL
 from benchmarks.row import BenchmarkError, Job
 
 if TYPE_CHECKING:
@@ -37,6 +38,7 @@ class Competitor:
     name: str
     configurations: Mapping[str, Mapping[str, str]]
     run: Callable[[Circuit, Job, Report], None]
+    packages: tuple[str, ...] = ()  # what it needs beside this project
 
 
 def ours(circuit: Circuit, job: Job, report: Report) -> None:
@@ -61,7 +63,7 @@ def ours(circuit: Circuit, job: Job, report: Report) -> None:
                 Spec(case.domain, case.label),
                 case.grammar,
                 verifier=Exhaustive(case.table),
-                budget=Budget(seconds=job.seconds),
+                budget=Budget(seconds=WALL * job.seconds),
                 seed=job.seed,
                 on_event=collect,
             )
@@ -72,7 +74,7 @@ def ours(circuit: Circuit, job: Job, report: Report) -> None:
                 circuit,
                 get(job.configuration),
                 length=longest(circuit),
-                seconds=job.seconds,
+                seconds=WALL * job.seconds,
                 seed=job.seed,
                 on_round=collect,
             )
@@ -172,7 +174,7 @@ def lstar(circuit: Circuit, job: Job, report: Report) -> None:
     try:
         from benchmarks.lstar import learn, transitions, wrong_rows
     except ImportError as error:
-        raise BenchmarkError(f"L* needs AALpy, which is not installed: pip install aalpy ({error})") from error
+        raise ImportError(f"L* needs AALpy, which is not installed: pip install aalpy ({error})") from error
 
     phases = _phases()
     with phases.timed("labels"):
@@ -190,9 +192,9 @@ COMPETITORS = {
     competitor.name: competitor
     for competitor in (
         Competitor("ours", {"z3": {}, "cvc5": {}, "no solver": {}}, ours),
-        Competitor("cvc5 SyGuS, in the loop", SYGUS_CONFIGURATIONS, sygus_loop),
-        Competitor("cvc5 SyGuS, our examples", SYGUS_CONFIGURATIONS, sygus_examples),
-        Competitor("AALpy L*", {"moore": {}}, lstar),
+        Competitor("cvc5 SyGuS, in the loop", SYGUS_CONFIGURATIONS, sygus_loop, ("cvc5",)),
+        Competitor("cvc5 SyGuS, our examples", SYGUS_CONFIGURATIONS, sygus_examples, ("cvc5",)),
+        Competitor("AALpy L*", {"moore": {}}, lstar, ("aalpy",)),
     )
 }
 
@@ -215,10 +217,10 @@ def _phases() -> Any:
 
 @contextmanager
 def _alarm(seconds: float) -> Iterator[None]:
-    """End this process, wherever it is, after ``seconds``: a solver inside C++ hears no Python exception."""
-    signal.signal(signal.SIGALRM, signal.SIG_DFL)
-    signal.setitimer(signal.ITIMER_REAL, max(seconds, 0.001))
+    """End this process, wherever it is, after ``seconds`` of CPU: a solver inside C++ hears no Python exception."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, max(seconds, 0.001))
     try:
         yield
     finally:
-        signal.setitimer(signal.ITIMER_REAL, 0)
+        signal.setitimer(signal.ITIMER_PROF, 0)

@@ -1,10 +1,11 @@
-"""A report as a list of blocks, written as Markdown and as one HTML page that needs nothing beside it."""
+"""A report as a list of blocks, written as Markdown, as JSON, and as one HTML page that needs nothing beside it."""
 
 from __future__ import annotations
 
 import html
+import json
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from benchmarks.plots import Drawing
@@ -97,13 +98,15 @@ def _html(block: Block, drawings: Mapping[str, str]) -> str:
 
 
 def save(folder: Path, name: str, title: str, blocks: Sequence[Block], drawings: Mapping[str, Drawing]) -> str:
-    """Write ``name``.md, ``name``.html and the drawings to ``folder``; the Markdown text."""
+    """Write ``name``.md, ``name``.json, ``name``.html and the drawings to ``folder``; the Markdown text."""
     folder.mkdir(parents=True, exist_ok=True)
     for drawn, drawing in drawings.items():
         (folder / f"{drawn}.svg").write_text(drawing.svg, encoding="utf-8")
         (folder / f"{drawn}.png").write_bytes(drawing.png)
     text = markdown(blocks)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    told = {"title": title, "blocks": [{"kind": type(block).__name__, **asdict(block)} for block in blocks]}
+    (folder / f"{name}.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
     vectors = {drawn: drawing.svg for drawn, drawing in drawings.items()}
     (folder / f"{name}.html").write_text(page(title, blocks, vectors), encoding="utf-8")
     return text

@@ -16,7 +16,7 @@ from dataclasses import dataclass
 
 from benchmarks.lengths import BOUNDED, COUNTING, DIFFERS, EQUAL, PLAIN
 from benchmarks.stand_ins import DENSE, TIED
-from benchmarks.task import Result
+from benchmarks.task import UNMEASURED, Result
 
 MEASURABLE = 0.05
 STAND_INS = (TIED, DENSE)
@@ -30,7 +30,8 @@ class Compared:
     """The best solver on one kind of stand-in at ``length``, the largest where one has the answer "equal".
 
     ``ours``: seconds of counting at the same length (None: not run). ``failed``: the next length, if it was asked and
-    no solver finished there; ``ours_there``: counting there; ``limit``: what the solvers were given. ``refuted``: the
+    measured, and no solver finished; ``ends``: how they ended; ``ours_there``: counting there;
+    ``limit``: what the solvers were given. ``unmeasured``: the next length, if one was not measured. ``refuted``: the
     next length, if solvers find the stand-in to differ there, and counting the circuit not to.
     """
 
@@ -43,6 +44,8 @@ class Compared:
     ours_there: float | None
     refuted: int | None
     limit: float
+    ends: tuple[str, ...] = ()
+    unmeasured: int | None = None
 
     @property
     def ratio(self) -> float | None:
@@ -51,8 +54,8 @@ class Compared:
 
     @property
     def at_least(self) -> float | None:
-        """How many times as long, at least, it would take at the length where none finished."""
-        return self.limit / self.ours_there if self.failed is not None and self.ours_there else None
+        """How many times as long, at least, it would take at the length where all ran into the limit of CPU time."""
+        return self.limit / self.ours_there if self.ends == ("timeout",) and self.ours_there else None
 
 
 @dataclass(frozen=True)
@@ -152,11 +155,14 @@ def compared(rows: Sequence[Result], stand_in: str) -> Compared | None:
     ours = {row.options["length"]: row.seconds for row in rows if row.backend == COUNTING and is_equal(row)}
     beyond = [row for row in asked if row.options["length"] > length]
     failed = min((row.options["length"] for row in beyond if row.status != "solved"), default=None)
+    ends = tuple(sorted({row.status for row in beyond if row.options["length"] == failed and row.status != "solved"}))
+    unmeasured = failed if any(end in UNMEASURED for end in ends) else None
+    failed = None if unmeasured is not None else failed
     limit = min((row.timelimit for row in asked), default=0.0)
     refuted = min((row.options["length"] for row in beyond if row.verdict == DIFFERS), default=None)
     return Compared(
         stand_in, length, solver, seconds, ours.get(length), failed, None if failed is None else ours.get(failed),
-        refuted if refuted in ours else None, limit,
+        refuted if refuted in ours else None, limit, () if failed is None else ends, unmeasured,
     )  # fmt: skip
 
 

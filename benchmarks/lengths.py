@@ -15,7 +15,6 @@ length 10, or up to length 64 where the search finds one; each method is followe
 
 from __future__ import annotations
 
-import resource
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -26,6 +25,8 @@ from pysmt.environment import Environment
 from backends import Limits, Sat, Unknown, decide, get
 from backends.translation import fitting_logic, translate
 from benchmarks import reference, sweep
+from benchmarks.measure import WALL
+from benchmarks.measure import cpu_seconds as _cpu
 from benchmarks.row import BenchmarkError
 from benchmarks.stand_ins import DENSE, TIED, StandIn, dense_file, only, programs, reaching, stand_in, up_to
 from benchmarks.task import Result, Task, digest
@@ -42,7 +43,6 @@ from tasks.tally import obstacle
 SUITE = "lengths"
 LENGTHS = (4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)
 PLAIN, BOUNDED, COUNTING = "plain enumeration", "bounded enumeration", "counting"
-WALL = 3.0  # seconds a solver may take by its own clock per second of CPU: the limit that counts is the process's
 EQUAL, DIFFERS, OPEN = "equal", "differs", "undecided"
 Report = Callable[..., None]
 
@@ -204,9 +204,3 @@ def _replay(circuit: Circuit, program: Program, asked: StandIn, words: Sequence[
         raise BenchmarkError(f"{asked.name}: the solver says it differs on {shown!r}, and it does not")
     if listed and int(label_sequences(reaching(circuit, len(words)), tokens).labels[0]) == answer:
         raise BenchmarkError(f"{asked.name}: it differs on {shown!r} from the circuit it was compared with everywhere")
-
-
-def _cpu() -> float:
-    """CPU seconds of this process and its children so far."""
-    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
-    return sum(part.ru_utime + part.ru_stime for part in used)

@@ -5,6 +5,10 @@ child); wall clock by ending the process group, and every descendant that left i
 is not trusted: such limits were seen to overrun half a second by a hundred. CPU time and peak memory are those the
 system counted (``wait4``), children included. CPU limits are whole seconds, rounded up, and hold per process.
 
+Wall clock is no measure: a loaded machine gives a run less CPU. So the wall clock may take ``WALL`` times the CPU
+limit, and a run that it ends ``is_stalled``: nothing was measured. Limits that this process was started under hold
+for the runs too: the smaller of wanted and inherited is set, and told (``inherited``).
+
 A trap: the peak that ``wait4`` tells starts at the size of the process that forked. Below that size, the process's own
 high-water mark (``VmHWM``, looked at while it runs) is taken instead.
 """
@@ -20,12 +24,16 @@ import signal
 import subprocess
 import sys
 import tempfile
+import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import FrameType
 from typing import Any, BinaryIO
 
+WALL = 2.5  # seconds of wall clock allowed per second of CPU, in every suite
+ALMOST = 0.95  # of the wall clock: a run that gives up there by its own clock was stopped by wall clock too
 POLL_SECONDS = 0.01
 TREE_POLL_SECONDS = 0.2  # every process of the system is looked at
 GRACE_SECONDS = 1.0  # between asking a group to end and ending it
@@ -50,6 +58,53 @@ class Process:
     cputime: float
     memory_mb: float
 
+    def is_stalled(self, cpu_seconds: float, wall: float) -> bool:
+        """Whether wall clock ended it, from outside or by its own clock, with CPU time left: it is not measured."""
+        return self.cputime <= cpu_seconds and (self.reason == "walltime" or self.walltime >= ALMOST * wall)
+
+    @property
+    def is_killed(self) -> bool:
+        """Whether a signal from elsewhere ended it, under no limit of ours."""
+        elsewhere = (-signal.SIGKILL, -signal.SIGTERM, -signal.SIGINT, -signal.SIGHUP, 128 + signal.SIGTERM)
+        return not self.reason and self.code in elsewhere
+
+
+class StoppedError(RuntimeError):
+    """The benchmark itself was asked to end; the run that was under way has been ended and has no row."""
+
+
+_stopping = threading.Event()
+
+
+@contextlib.contextmanager
+def ending_on_signals() -> Iterator[None]:
+    """SIGTERM and SIGINT end every run under way, in whatever thread, and this process with 128 + the signal."""
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        _stopping.set()
+        raise SystemExit(128 + number)
+
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    before = {number: signal.signal(number, stop) for number in (signal.SIGTERM, signal.SIGINT)}
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+        _stopping.clear()
+
+
+def inherited(cpu_seconds: float | None, memory_mb: int | None) -> tuple[float | None, int | None]:
+    """The limits that can hold here: the smaller of what is wanted and what this process was started under."""
+    cpu, space = (resource.getrlimit(kind)[1] for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS))
+    if cpu_seconds is not None and cpu != resource.RLIM_INFINITY:
+        cpu_seconds = min(cpu_seconds, max(cpu - 1, 1))  # a second is left between being told and being ended
+    if memory_mb is not None and space != resource.RLIM_INFINITY:
+        memory_mb = min(memory_mb, space >> 20)
+    return cpu_seconds, memory_mb
+
 
 def run_process(
     command: Sequence[str],
@@ -67,6 +122,7 @@ def run_process(
     With ``tree``, ``cpu_seconds`` also holds for the process and all its descendants together (looked at on Linux).
     """
     grace = GRACE_SECONDS if grace is None else grace
+    cpu_seconds, memory_mb = inherited(cpu_seconds, memory_mb)
     with tempfile.TemporaryFile() as output, tempfile.TemporaryFile() as errors:
         start, killed, written, peak = time.monotonic(), False, 0, 0.0
         spent, look = 0.0, start
@@ -83,6 +139,8 @@ def run_process(
             while not (ended := os.wait4(child.pid, os.WNOHANG))[0]:
                 if silence is not None and not killed and os.fstat(output.fileno()).st_size > written:
                     written, deadline = os.fstat(output.fileno()).st_size, time.monotonic() + silence
+                if _stopping.is_set():
+                    raise StoppedError("the benchmark was asked to end")
                 late = time.monotonic() - deadline
                 if late > 0:
                     killed = True
@@ -112,6 +170,12 @@ def run_process(
             cputime=cputime,
             memory_mb=_peak_mb(usage, peak),
         )
+
+
+def cpu_seconds() -> float:
+    """CPU seconds of this process and its children so far."""
+    used = [resource.getrusage(who) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)]
+    return sum(part.ru_utime + part.ru_stime for part in used)
 
 
 def told(output: str) -> dict[str, Any]:
@@ -170,7 +234,7 @@ def _reason(
         return "walltime"
     if code == -signal.SIGXCPU:
         return "cputime"
-    if cpu_seconds is not None and code == -signal.SIGKILL and cputime >= math.ceil(cpu_seconds):
+    if cpu_seconds is not None and code == -signal.SIGKILL and cputime >= cpu_seconds:
         return "cputime"
     if memory_mb is not None and code != 0 and any(word in errors for word in NO_MEMORY):
         return "memory"

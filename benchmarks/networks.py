@@ -19,7 +19,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
-from benchmarks import lengths
+from benchmarks import lengths, standing
 from benchmarks.row import BenchmarkError, Place
 from benchmarks.schedule import run_all
 from benchmarks.task import Result, Task, digest
@@ -64,7 +64,10 @@ def run(
 
     planned = () if cases is None else plan(cases, SECONDS, memory_mb)
     cache = rows_file.parent / "surrogates"
+    standing.record(rows_file, planned, place)  # before the first run, so that an interrupted suite shows them missing
+    standing.record_unfinished(rows_file, lengths.SUITE, True)
     lengths.climb(lengths.lines(circuits, solvers, seconds, memory_mb, cache), cache, made)
+    standing.record_unfinished(rows_file, lengths.SUITE, False)
     made(planned)
 
 

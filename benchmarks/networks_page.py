@@ -7,15 +7,16 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks import length_scores as scores
-from benchmarks import lengths, networks, plots
+from benchmarks import lengths, networks, plots, standing
 from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.length_scores import Compared, Subject
-from benchmarks.page import conditions, newest, shown_seconds
+from benchmarks.page import conditions, shown_seconds
 from benchmarks.plots import Drawing
 from benchmarks.published import published
 from benchmarks.row import BenchmarkError
 from benchmarks.stand_ins import DENSE, MOST_LISTED
-from benchmarks.task import Result, read
+from benchmarks.standing import Plan
+from benchmarks.task import UNMEASURED, Result, read
 
 TITLE = "Networks: cost by length, and networks of other people"
 LENGTHS_ABOUT = (
@@ -46,10 +47,13 @@ HEAD = [
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write networks.md, networks.html and the drawings to ``folder``; the Markdown text. Raises BenchmarkError."""
-    return save(folder, "networks", TITLE, *report(newest(read(rows_file))))
+    plan = standing.load(rows_file)
+    return save(folder, "networks", TITLE, *report(standing.chosen(read(rows_file), plan), plan=plan))
 
 
-def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block], dict[str, Drawing]]:
+def report(
+    rows: Sequence[Result], draw: bool | None = None, plan: Plan | None = None
+) -> tuple[list[Block], dict[str, Drawing]]:
     """The blocks of the report and its drawings; none are made where matplotlib is missing."""
     if not rows:
         raise BenchmarkError("there are no rows to make a report from; run: distill bench --suite networks")
@@ -57,17 +61,23 @@ def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block
     by_length = [row for row in rows if row.suite == lengths.SUITE]
     others = [row for row in rows if row.suite == networks.SUITE]
     drawings: dict[str, Drawing] = {}
-    blocks: list[Block] = [Heading(TITLE, 1), *_errors(rows), *_findings(others)]
+    stands = {
+        suite: standing.of_rows(own, plan, suite, is_grid=False)
+        for suite, own in ((lengths.SUITE, by_length), (networks.SUITE, others))
+        if own or (plan is not None and plan.cells(suite))
+    }
+    blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(stands), *_errors(rows), *_findings(others)]
     if by_length:
         blocks += [Heading("Cost by length"), Paragraph(LENGTHS_ABOUT)]
+        alike = not stands[lengths.SUITE].mixed
         for subject in scores.subjects(by_length):
-            blocks += _subject(subject, scores.of(by_length, subject), drawings, draw)
+            blocks += _subject(subject, scores.of(by_length, subject), drawings, draw, alike=alike)
     blocks += [Heading("Networks of other people"), *_networks(others)]
     return [*blocks, *conditions(rows)], drawings
 
 
 def _errors(rows: Sequence[Result]) -> Iterable[Block]:
-    broken = [row for row in rows if row.status in ("error", "lost")]
+    broken = [row for row in rows if row.status == "error"]
     yield Paragraph(f"Errors: {len(broken)}.", is_bad=bool(broken))
     if broken:
         yield Grid(["run", "method", "what happened"], [[row.problem, row.backend, row.reason] for row in broken])
@@ -79,16 +89,19 @@ def _findings(rows: Sequence[Result]) -> Iterable[Block]:
     for words, names in families.items():
         family = [row for row in rows if row.problem.partition("/")[0] in names]
         for longest in sorted({row.options.get("longest") or 0 for row in family}):
-            own = [row for row in family if (row.options.get("longest") or 0) == longest]
+            own = [r for r in family if (r.options.get("longest") or 0) == longest and r.status not in UNMEASURED]
+            if not own:
+                continue
             reach = f" up to length {longest}" if longest else ""
             proved = [row for row in own if row.verdict == networks.PROVED]
             labelled = sum(row.verdict == networks.LABELLED for row in own)
             also = f", {labelled} more where they have a label" if labelled else ""
-            seconds = sum(row.seconds or 0.0 for row in own)
-            longest = max((row.seconds or 0.0 for row in own), default=0.0)
+            charged = [row.cputime if row.seconds is None else row.seconds for row in own]
+            cut = sum(row.seconds is None for row in own)
+            ends = f", with all that the {cut} used that came to no end" if cut else ""
             yield Paragraph(
                 f"{words}{reach}: an exact program with proof for {len(proved)} of {len(own)} networks{also}; "
-                f"{shown_seconds(seconds)} CPU seconds in all, {shown_seconds(longest)} at most."
+                f"{shown_seconds(sum(charged))} CPU seconds in all, {shown_seconds(max(charged))} at most{ends}."
             )
     listed = [(row, found) for row in rows if (found := row.detail.get("recorded"))]
     if listed:
@@ -101,8 +114,10 @@ def _findings(rows: Sequence[Result]) -> Iterable[Block]:
         )
 
 
-def _subject(subject: Subject, rows: Sequence[Result], drawings: dict[str, Drawing], draw: bool) -> Iterable[Block]:
-    """One circuit and program: what was asked, the table, the drawing and its sentences."""
+def _subject(
+    subject: Subject, rows: Sequence[Result], drawings: dict[str, Drawing], draw: bool, *, alike: bool = True
+) -> Iterable[Block]:
+    """One circuit and program: what was asked, the table, the drawing, and its sentences where the rows are alike."""
     circuit, name = subject
     yield Heading(f"{circuit}, {name} program", 3)
     yield Paragraph(f"The program: {' '.join(rows[0].program.split())}")
@@ -120,7 +135,7 @@ def _subject(subject: Subject, rows: Sequence[Result], drawings: dict[str, Drawi
         file = f"lengths-{circuit}-{name}"
         drawings[file] = plots.growth(file, found, "sequence length", "CPU seconds")
         yield Figure(file, f"{circuit}, {name} program: CPU seconds by sequence length, where the answer is equal.")
-    for sentence in sentences(rows):
+    for sentence in sentences(rows) if alike else ():
         yield Paragraph(sentence)
 
 
@@ -170,8 +185,12 @@ def _compared(found: Compared) -> str:
         text += f"; counting takes {shown_seconds(found.ours)} s there: ratio {_ratio(found.ratio)}"
     if found.at_least is not None:
         text += f"; at {found.failed} no solver finishes, and the ratio is above {_ratio(found.at_least)}"
+    elif found.failed is not None:
+        text += f"; at {found.failed} no solver finishes ({', '.join(found.ends)})"
     if found.refuted is not None:
         text += f"; at {found.refuted} they find the stand-in to differ, which the circuit does not"
+    elif found.unmeasured is not None:
+        text += f"; at {found.unmeasured} not every solver was measured"
     elif found.failed is None:
         text += "; no longer length was asked"
     return f"{text}."

@@ -1,29 +1,34 @@
 """The report on solvers, made from rows alone: what went wrong first, then one section per suite.
 
-Of runs that were made more than once (another commit, another limit) the newest counts. Written as report.html (one
+Of runs that were made more than once (another commit, another limit) the one that was planned last counts; what is
+compared, and whether anybody is ranked, is decided in ``standing``. Written as report.html (one
 page with its drawings inside), report.md, and every drawing as SVG and PNG.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from itertools import combinations
 from pathlib import Path
 from statistics import median
 
-from benchmarks import plots, scores
+from benchmarks import plots, scores, standing
 from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, save
+from benchmarks.measure import WALL
 from benchmarks.plots import Drawing
 from benchmarks.row import BenchmarkError
+from benchmarks.standing import Plan, Standing
 from benchmarks.task import Result, read
 
 TITLE = "Solvers against each other"
+STARVED_SECONDS = 5.0  # of wall clock; shorter runs are not looked at
 SHOWN = 20  # errors and disagreements listed one by one
 ABOUT = {
     "loop": "The whole distillation loop with each solver, steered by its own counterexamples; an instance is a "
-    "circuit, a longest length and a seed. Seconds of search and proof; fitting and start-up are left out.",
+    "circuit, a longest length and a seed. CPU seconds of search and proof; fitting and start-up are left out.",
     "replay": "The same recorded queries to every solver. Incremental: one session stays open. One-shot: a fresh "
-    "session per query. Seconds of one decide: checks, conversion, solving, the model read back and re-evaluated; "
+    "session per query. CPU seconds of one decide: checks, conversion, solving, the model read back and re-evaluated; "
     "translation to another logic (bitwuzla gets QF_BV) is left out.",
     "growth": "One refutation of the circuit's program: at growing lengths, and at length 10 with idle ReLU units.",
     "overhead": "The same queries through this project's solver layer (decide) and through the solver's own Python "
@@ -35,40 +40,50 @@ PHASES = ("search", "encode", "solve")
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write the report of ``rows_file`` to ``folder``; the Markdown text. Raises BenchmarkError without rows."""
-    return save(folder, "report", TITLE, *report(newest(read(rows_file))))
+    plan = standing.load(rows_file)
+    return save(folder, "report", TITLE, *report(standing.chosen(read(rows_file), plan), plan=plan))
 
 
-def newest(rows: Iterable[Result]) -> tuple[Result, ...]:
-    """The last row of each problem, backend and seed of a suite, sorted."""
-    found = {(row.suite, row.problem, row.backend, row.seed): row for row in rows}
-    return tuple(found[key] for key in sorted(found))
-
-
-def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block], dict[str, Drawing]]:
+def report(
+    rows: Sequence[Result], draw: bool | None = None, plan: Plan | None = None
+) -> tuple[list[Block], dict[str, Drawing]]:
     """The blocks of the report and its drawings; none are made where matplotlib is missing."""
     if not rows:
         raise BenchmarkError("there are no rows to make a report from; run a suite first: distill bench --suite loop")
     draw = plots.is_installed() if draw is None else draw
     drawings: dict[str, Drawing] = {}
-    blocks: list[Block] = [Heading(TITLE, 1), *_wrong(rows)]
+    found = {suite: _standing(rows, plan, suite) for suite in ABOUT if any(row.suite == suite for row in rows)}
+    blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(found), *_wrong(rows)]
 
     def add(name: str, caption: str, make: Callable[[str], Drawing]) -> None:
         if draw:
             drawings[name] = make(name)
             blocks.append(Figure(name, caption))
 
-    for suite in ABOUT:
-        own = [row for row in rows if row.suite == suite]
-        if not own:
-            continue
+    for suite, stands in found.items():
+        own = [row for row in rows if row.suite == suite and row.backend in stands.tools]
         blocks += [Heading(f"Suite {suite}"), Paragraph(ABOUT[suite])]
-        SECTIONS[suite](own, blocks, add)
+        if shared := [row for row in own if suite == "replay" or standing.task_of(row) in stands.common]:
+            blocks += standing.scope(stands, "queries" if suite == "replay" else "runs")
+            SECTIONS[suite](shared, blocks, add)
+        else:
+            blocks.append(Paragraph("There is nothing that every tool ran."))
     if not draw:
         blocks.append(Paragraph("No drawings were made: matplotlib is not installed (pip install matplotlib)."))
     return [*blocks, *conditions(rows)], drawings
 
 
 Add = Callable[[str, str, Callable[[str], Drawing]], None]
+
+
+def _standing(rows: Sequence[Result], plan: Plan | None, suite: str) -> Standing:
+    """The standing of a suite; of a replay whose runs were all made, that of its queries."""
+    own = [row for row in rows if row.suite == suite]
+    found = standing.of_rows(own, plan, suite)
+    if suite != "replay" or not found.may_rank:
+        return found
+    queries = scores.standing(a for a in scores.attempts(own) if a.backend in found.tools)
+    return found if queries.is_complete else replace(queries, absent=found.absent)
 
 
 def _wrong(rows: Sequence[Result]) -> Iterable[Block]:
@@ -96,7 +111,10 @@ def _wrong(rows: Sequence[Result]) -> Iterable[Block]:
 def _loop(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
     _compared("loop", rows, "runs", blocks, add)
     blocks.append(_limits(rows))
-    blocks += [Paragraph("Median seconds per phase, and counts, over solved runs:"), _phases(rows)]
+    blocks += [
+        Paragraph("Median seconds per phase (of wall clock), and counts, over the runs that every backend solved:"),
+        _phases(rows),
+    ]
     lengths: dict[str, dict[int, list[float]]] = {}
     sizes: dict[str, dict[int, list[float]]] = {}
     for row in rows:
@@ -172,12 +190,14 @@ def _compared(
 ) -> None:
     """The table of scores, the cactus, and a scatter for every two backends."""
     found = scores.attempts(rows)
+    table, on = scores.scores(found), scores.standing(found)
+    found = scores.shared(found, on)
     versions = {row.backend: row.solver for row in rows}
     head = ["backend", "solved", "errors", "PAR-2", "unique", "median on common", "seconds in all"]
     body = [
         [versions.get(s.backend, s.backend), f"{s.solved:,}/{s.attempts:,}", str(s.errors), shown_seconds(s.par2),
          f"{s.unique:,}" if s.backend in versions else "–", shown_seconds(s.common), shown_seconds(s.total)]
-        for s in scores.scores(found)
+        for s in table
     ]  # fmt: skip
     blocks.append(Grid(head, body))
     names = scores.backends(found)
@@ -208,8 +228,11 @@ def _limits(rows: Sequence[Result]) -> Block:
 
 def _phases(rows: Sequence[Result]) -> Block:
     body = []
-    for backend in sorted({row.backend for row in rows}):
-        own = [row for row in rows if row.backend == backend and row.status == "solved"]
+    names = sorted({row.backend for row in rows})
+    done = {(standing.task_of(row), row.backend) for row in rows if row.status == "solved"}
+    for backend in names:
+        solved = [row for row in rows if all((standing.task_of(row), name) in done for name in names)]
+        own = [row for row in solved if row.backend == backend]
         if own:
             parts = [shown_seconds(median(row.phases.get(phase, 0.0) for row in own)) for phase in PHASES]
             counts = [f"{median(getattr(r, what) for r in own):,.0f}" for what in ("queries", "candidates", "size")]
@@ -237,9 +260,14 @@ def conditions(rows: Sequence[Result]) -> Iterable[Block]:
     loads = [row.load for row in rows]
     yield Heading("Conditions")
     yield Paragraph(
-        f"Limits: {'; '.join(limits)}. {len(rows):,} runs, each a fresh process, in an order shuffled by seed; load "
+        f"Limits, of CPU: {'; '.join(limits)}. Wall clock may take {WALL:g} times as long; a run that it ends is made "
+        f"again, and never counted. {len(rows):,} runs, each a fresh process, in an order shuffled by seed, from "
+        f"{min(row.started for row in rows)} to {max(row.started for row in rows)}; load "
         f"average at their starts {min(loads):.1f} to {max(loads):.1f}. {'; '.join(places)}. {', '.join(versions)}."
     )
+    starved = [row for row in rows if row.walltime > STARVED_SECONDS and row.cputime < row.walltime / 2]
+    if starved:
+        yield Paragraph(f"{len(starved):,} runs got less than half of a core while they ran.", is_bad=True)
 
 
 def shown_seconds(seconds: float | None) -> str:

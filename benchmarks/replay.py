@@ -2,13 +2,13 @@
 
 Two modes. "incremental": one session stays open, as in the loop. "one-shot": a fresh session per query. Every model is
 re-evaluated by ``decide``; an answer other than the recorded one is not judged here but shown by the report, which
-compares all backends and the record. Reading the file and translating to the backend's logic are not timed. The time
-limit holds for each query; see ``execution``.
+compares all backends and the record. Reading the file and translating to the backend's logic are not timed. The limit
+is CPU seconds of each query, at which the kernel ends this process; see ``execution``.
 """
 
 from __future__ import annotations
 
-import resource
+import signal
 import time
 from collections.abc import Callable, Sequence
 from contextlib import ExitStack
@@ -17,10 +17,10 @@ from pathlib import Path
 from pysmt.environment import Environment
 
 from backends import BackendError, Limits, Unknown, decide, get
-from backends.child import limit
 from backends.recorder import status
 from backends.translation import fitting_logic, translate
 from benchmarks import corpus
+from benchmarks.measure import WALL
 from benchmarks.task import Task, digest
 
 MODES = ("incremental", "one-shot")
@@ -45,9 +45,7 @@ def plan(
 def work(task: Task, report: Callable[..., None]) -> None:
     """Ask every query of the task's file but the first ``options["skip"]``."""
     backend, environment = get(task.backend), Environment()
-    logic, limits = fitting_logic(backend.logics), Limits(seconds=task.seconds)
-    memory_mb = resource.getrlimit(resource.RLIMIT_AS)[0]
-    limits_mb = None if memory_mb == resource.RLIM_INFINITY else memory_mb >> 20
+    logic, limits = fitting_logic(backend.logics), Limits(seconds=WALL * task.seconds)
     spent = solving = 0.0
     report(solver=f"{backend.name} {backend.version()}")
     with ExitStack() as stack:
@@ -57,20 +55,20 @@ def work(task: Task, report: Callable[..., None]) -> None:
                 continue
             formula = translate(environment, query.formula, logic)
             report(asking=query.name)
-            limit(task.seconds, limits_mb)
-            start = time.perf_counter()
+            signal.setitimer(signal.ITIMER_PROF, task.seconds)
+            start = time.process_time()
             if session is None or task.options["mode"] == "one-shot":
                 stack.close()
                 session = stack.enter_context(backend.open(environment, logic, seed=task.seed))
             try:
                 answer = decide(session, query.name, formula, limits)
             except BackendError as error:
-                report(answers=[[query.name, f"error: {error}", time.perf_counter() - start, query.expected]])
+                report(answers=[[query.name, f"error: {error}", time.process_time() - start, query.expected]])
                 session = None
                 continue
-            seconds = time.perf_counter() - start
+            seconds = time.process_time() - start
+            signal.setitimer(signal.ITIMER_PROF, 0)
             spent, solving = spent + seconds, solving + answer.seconds
             said = f"unknown: {answer.reason}" if isinstance(answer, Unknown) else status(answer)
             report(answers=[[query.name, said, round(seconds, 6), query.expected]])
-            limit(None, limits_mb)
-    report(status="solved", seconds=spent, phases={"encode": spent - solving, "solve": solving})
+    report(status="solved", seconds=spent, phases={"encode": max(spent - solving, 0.0), "solve": solving})

@@ -14,8 +14,8 @@ from typing import Any
 
 from benchmarks import journal
 
-STATUSES = ("solved", "unsolved", "timeout", "error")
-FINISHED = ("solved", "unsolved", "timeout")
+STATUSES = ("solved", "unsolved", "timeout", "out of memory", "killed", "error", "absent")
+FINISHED = ("solved", "unsolved", "timeout", "out of memory")
 
 
 class BenchmarkError(ValueError):

@@ -1,9 +1,11 @@
 """Run many tasks on any ``concurrent.futures`` executor, keep every row, and lose none.
 
 Tasks are shuffled by seed, so that a drift of the machine favours no backend. Rows are written as they arrive; a
-task whose row is there already is not run again. A task whose worker went away (an executor's exception, not a row) is
-tried once more and then recorded as "lost". Each task starts a measured process of its own, so threads are enough on
-one machine; elsewhere the executor's machines need this package and the same files at the same paths.
+task whose row is there already is not run again. A run that was killed (wall clock, a signal from outside) measured
+nothing: its row is kept and it is made again behind the others, ``REPEATS`` times. A task whose worker went away (an
+executor's exception, not a row) is tried once more and then recorded as "lost". Each task starts a measured process of
+its own, so threads are enough on one machine; elsewhere the executor's machines need this package and the same files at
+the same paths.
 """
 
 from __future__ import annotations
@@ -12,13 +14,13 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
-from benchmarks import journal
+from benchmarks import journal, standing
 from benchmarks.execution import execute, lost
 from benchmarks.row import BenchmarkError, Place
-from benchmarks.task import Result, Task, finished, read
+from benchmarks.task import REPEATS, Result, Task, finished, read
 
 TRIES = 2
 
@@ -37,12 +39,14 @@ def run_all(
 
     ``run`` must be importable by the executor's processes. ``on_row(row, is_new)`` is called as rows arrive.
     """
+    standing.record(rows_file, tasks, place)
     known = finished(read(rows_file))
     rows = {key: known[key] for key in (task.key(place) for task in tasks) if key in known}
     for row in rows.values():
         on_row(row, False)
     left = [task for task in tasks if task.key(place) not in rows]
     random.Random(seed).shuffle(left)
+    repeats = dict.fromkeys((task.key(place) for task in left), 0)
     waiting: dict[Future[Result], tuple[Task, int]] = {executor.submit(run, task, place): (task, 1) for task in left}
     try:
         while waiting:
@@ -51,10 +55,13 @@ def run_all(
                 if tried < TRIES and (future.cancelled() or future.exception() is not None):
                     waiting[executor.submit(run, task, place)] = (task, tried + 1)
                     continue
-                row = _row(future, task, place)
+                row = replace(_row(future, task, place), repeats=repeats[task.key(place)])
                 journal.append(rows_file, asdict(row))
                 rows[row.key] = row
                 on_row(row, True)
+                if row.status == "killed" and row.repeats < REPEATS:
+                    repeats[row.key] += 1
+                    waiting[executor.submit(run, task, place)] = (task, 1)
     except BaseException:
         for future in waiting:
             future.cancel()

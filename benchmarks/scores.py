@@ -2,30 +2,33 @@
 
 An attempt is one backend on one instance. In the suite "replay" an instance is a query of a file in a mode, elsewhere a
 problem with a seed. PAR-2 (as in the SAT competitions): the mean of seconds, twice the limit where there is no answer.
-The virtual best answers each instance with whichever backend was quickest there. Times of replayed queries are those
-of ``decide``, elsewhere of the run without start-up.
+The virtual best answers each instance with whichever backend was quickest there. Every figure is over the instances on
+which each backend was measured (``standing``); lines stand in an order of merit only where nothing is missing. Times
+are CPU seconds; of replayed queries those of ``decide``, elsewhere of the run without start-up.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from statistics import median
 
-from benchmarks.task import Result
+from benchmarks.standing import Run, Standing, judge
+from benchmarks.task import UNMEASURED, Result
 
 VIRTUAL_BEST = "virtual best"
 
 
 @dataclass(frozen=True)
 class Attempt:
-    """``seconds`` is None where there is no answer; ``verdict`` is then why."""
+    """``seconds`` is None where there is no answer; ``verdict`` is then why. ``why`` it was not measured, else ""."""
 
     instance: str
     backend: str
     seconds: float | None
     verdict: str
     limit: float
+    why: str = ""
 
 
 @dataclass(frozen=True)
@@ -51,14 +54,16 @@ def _attempts(row: Result) -> Iterable[Attempt]:
     if row.suite != "replay":
         solved = row.status == "solved"
         instance, verdict = f"{row.problem}, seed {row.seed}", row.verdict if solved else row.status
-        yield Attempt(instance, row.backend, row.seconds if solved else None, verdict, row.timelimit)
+        why = UNMEASURED.get(row.status, "")
+        yield Attempt(instance, row.backend, row.seconds if solved else None, verdict, row.timelimit, why)
         return
     if row.status != "solved":  # queries behind the end were not asked
-        yield Attempt(row.problem, row.backend, None, row.status, row.timelimit)
+        yield Attempt(row.problem, row.backend, None, row.status, row.timelimit, UNMEASURED.get(row.status, ""))
     for name, answer, seconds, *_ in row.answers:
         said = answer in ("sat", "unsat")
         verdict = answer if said else answer.partition(":")[0]
-        yield Attempt(f"{row.problem}: {name}", row.backend, seconds if said else None, verdict, row.timelimit)
+        why = UNMEASURED["killed"] if answer == "unknown: walltime" else ""
+        yield Attempt(f"{row.problem}: {name}", row.backend, seconds if said else None, verdict, row.timelimit, why)
 
 
 def backends(found: Iterable[Attempt]) -> tuple[str, ...]:
@@ -74,12 +79,32 @@ def by_instance(found: Iterable[Attempt]) -> dict[str, dict[str, Attempt]]:
     return dict(sorted(table.items()))
 
 
+def standing(found: Iterable[Attempt]) -> Standing:
+    """Who is compared on what: every backend on every instance is taken to be planned."""
+    return judge(Run(attempt.instance, attempt.backend, attempt.why) for attempt in found)
+
+
+def shared(found: Iterable[Attempt], on: Standing) -> tuple[Attempt, ...]:
+    """The attempts that may be compared."""
+    return tuple(a for a in found if a.backend in on.tools and a.instance in on.common)
+
+
 def scores(found: Sequence[Attempt]) -> tuple[Score, ...]:
-    """One line per backend, fewest errors first, then most solved, then least PAR-2; the virtual best at the end."""
+    """One line per backend: fewest errors, then most solved, then least PAR-2; by name where a run is missing.
+
+    The virtual best stands at the end where there are several.
+    """
+    on = standing(found)
+    broken = {name: sum(a.verdict == "error" for a in found if a.backend == name) for name in on.tools}
+    found = shared(found, on)
     table, names = by_instance(found), backends(found)
     common = frozenset(name for name, cells in table.items() if all(b in cells and _ok(cells[b]) for b in names))
     lines = [_score(name, [cells[name] for cells in table.values() if name in cells], table, common) for name in names]
-    lines.sort(key=lambda line: (line.errors, -line.solved, line.par2))
+    lines = [replace(line, errors=broken[line.backend]) for line in lines]
+    if on.may_rank:
+        lines.sort(key=lambda line: (line.errors, -line.solved, line.par2))
+    if len(names) < 2:
+        return tuple(lines)
     best = [min(cells.values(), key=_order) for cells in table.values()]
     virtual = [Attempt(a.instance, VIRTUAL_BEST, a.seconds, a.verdict, a.limit) for a in best]
     return (*lines, _score(VIRTUAL_BEST, virtual, {}, common))
@@ -99,7 +124,7 @@ def _score(
         backend,
         sum(map(_ok, own)),
         len(own),
-        sum(a.verdict in ("error", "lost") for a in own),
+        0,
         sum(times) / len(times) if times else 0.0,
         len(unique),
         median(shared) if shared else None,

@@ -21,9 +21,16 @@ COUNTED = "SygusEnumerator::"
 
 def main() -> None:
     """Do what the command line says."""
+    from benchmarks.worker import end_with_parent
+
+    end_with_parent()
     what, file, *options = sys.argv[1:]
     chosen = dict(option.split("=", 1) for option in options)
-    print(json.dumps(WHAT[what](file, chosen)), flush=True)
+    try:
+        said = WHAT[what](file, chosen)
+    except ImportError as error:
+        said = {"status": "absent", "reason": str(error)}
+    print(json.dumps(said), flush=True)
 
 
 def synthesize(file: str, options: Mapping[str, str]) -> dict[str, Any]:

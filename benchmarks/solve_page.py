@@ -1,6 +1,7 @@
-"""The SyGuS table, made from rows alone: invalid answers first, then totals, tracks, sizes, where cvc5 wins, all runs.
+"""The SyGuS table, made from rows alone: how many runs of how many, invalid answers, then totals, tracks, sizes, wins.
 
-What the figures mean is in ``solve_scores``. One part for each folder of problems; the suite "rate" adds its own.
+What the figures mean is in ``solve_scores``, who is compared on what in ``standing``. One part for each folder of
+problems; the suite "rate" adds its own.
 """
 
 from __future__ import annotations
@@ -10,55 +11,91 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import plots, solve_rate, solve_scores
+from benchmarks import plots, solve_rate, solve_scores, standing
 from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, save
-from benchmarks.page import conditions, newest, shown_seconds
+from benchmarks.page import conditions, shown_seconds
 from benchmarks.plots import Drawing
 from benchmarks.row import BenchmarkError
-from benchmarks.solve_runs import CHECKERS, NO_GRAMMAR, OURS, SUITE
-from benchmarks.solve_scores import BEST, SLOWER, Table, by_problem, solutions, times, tools, track
+from benchmarks.solve_native import SYGUS
+from benchmarks.solve_runs import CHECKERS, CVC5, NO_GRAMMAR, OURS, SUITE
+from benchmarks.solve_scores import SLOWER, Table, bests, by_problem, solutions, times, tools, track
+from benchmarks.standing import Plan, Standing
 from benchmarks.task import Result, read
 
 TITLE = "SyGuS problems: this project and cvc5"
-STATUSES = ("timeout", "memory", "unsolved", "infeasible", "error", "unsupported", "unchecked", "wrong", "lost")
+STATUSES = ("timeout", "out of memory", "unsolved", "infeasible", "error", "unsupported", "unchecked", "wrong")
 NOTABLE_SECONDS = 0.5  # slower by less is counted, not listed
 TOLD = ("candidates", "candidates_per_second", "memory_mb", "rounds", "examples", "search_seconds", "check_seconds")
 
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write sygus.md, sygus.html and the drawings to ``folder``; the Markdown text. Raises BenchmarkError."""
-    return save(folder, "sygus", TITLE, *report(newest(read(rows_file))))
+    plan = standing.load(rows_file)
+    return save(folder, "sygus", TITLE, *report(standing.chosen(read(rows_file), plan), plan=plan))
 
 
-def report(rows: Sequence[Result], draw: bool | None = None) -> tuple[list[Block], dict[str, Drawing]]:
+def report(
+    rows: Sequence[Result], draw: bool | None = None, plan: Plan | None = None
+) -> tuple[list[Block], dict[str, Drawing]]:
     """The blocks of the table and its drawings; none are made where matplotlib is missing."""
     if not rows:
         raise BenchmarkError("there are no rows to make a table from; run: distill bench --suite sygus")
     draw = plots.is_installed() if draw is None else draw
     drawings: dict[str, Drawing] = {}
     solving = [row for row in rows if row.suite == SUITE]
-    blocks: list[Block] = [Heading(TITLE, 1), *(_invalid(solving) if solving else ())]
+    measured = [row for row in rows if row.suite == solve_rate.SUITE]
+    groups = {
+        name: standing.of_rows(_group(solving, name), plan, SUITE, problems=f"{name}/", aside=NO_GRAMMAR)
+        for name in sorted(_groups(solving, plan))
+    }
+    rate = {solve_rate.SUITE: standing.of_rows(measured, plan, solve_rate.SUITE)} if measured else {}
+    blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(groups | rate)]
+    blocks += _invalid(solving) if solving else ()
 
     def add(name: str, caption: str, make: Callable[[str], Drawing]) -> None:
         if draw:
             drawings[name] = make(name)
             blocks.append(Figure(name, caption))
 
-    for name in sorted({row.problem.partition("/")[0] for row in solving}):
-        own = [row for row in solving if row.problem.partition("/")[0] == name]
-        table = by_problem(own)
-        blocks += [Heading(f"Problems {name}: {len(table)}"), *_totals(table), *_tracks(table), *_sizes(table)]
-        cactus = {tool: times(table, tool) for tool in (*tools(table), BEST)}
+    for name, on in groups.items():
+        own = _group(solving, name)
+        whole = by_problem(own)
+        table = solve_scores.common(whole, on)
+        blocks.append(Heading(f"Problems {name}: {len(whole)}"))
+        if not table:
+            blocks += [Paragraph("There is no problem that every tool ran."), *_checks(own), *_runs(whole)]
+            continue
+        blocks += [*standing.scope(on, "problems"), *_totals(table, on), *_tracks(table), *_sizes(table)]
+        cactus = {tool: times(table, tool) for tool in (*tools(table), *bests(table))}
         add(
             f"sygus-{name}",
             "Problems solved within a limit of CPU seconds for each.",
             lambda file, lines=cactus: plots.cactus(file, lines, "problems"),  # type: ignore[misc]
         )
-        blocks += [*_wins(table), *_checks(own), *_statistics(own), *_runs(table)]
-    measured = [row for row in rows if row.suite == solve_rate.SUITE]
+        blocks += [*(_wins(table) if on.may_rank else ()), *_checks(own), *_statistics(own), *_runs(whole)]
     if measured:
-        solve_rate.section(measured, blocks, add)
-    return [*blocks, *conditions(rows)], drawings
+        solve_rate.section([row for row in measured if row.backend in rate[solve_rate.SUITE].tools], blocks, add)
+    return [*blocks, *conditions(rows), *(_options() if solving else ())], drawings
+
+
+def _groups(rows: Sequence[Result], plan: Plan | None) -> set[str]:
+    """The folders of problems that were run or were to be."""
+    planned = [problem for _, problem, *_ in plan.cells(SUITE)] if plan is not None else []
+    return {problem.partition("/")[0] for problem in (*planned, *(row.problem for row in rows))}
+
+
+def _group(rows: Sequence[Result], name: str) -> list[Result]:
+    return [row for row in rows if row.problem.partition("/")[0] == name]
+
+
+def _options() -> Iterable[Block]:
+    """What each tool was given."""
+    fixed = ", ".join(f"{name}={value}" for name, value in SYGUS.items())
+    own = "; ".join(f"{tool}: {', '.join(f'{k}={v}' for k, v in more.items())}" for tool, more in CVC5.items() if more)
+    yield Paragraph(
+        f"cvc5 ran with {fixed} in every configuration ({own}), one run each; ours is one run without options, whose "
+        "searchers, among them cvc5, may run side by side: the CPU seconds of all of them are charged."
+    )
 
 
 def _invalid(rows: Sequence[Result]) -> Iterable[Block]:
@@ -74,34 +111,35 @@ def _invalid(rows: Sequence[Result]) -> Iterable[Block]:
         yield Grid(["problem", "tool", "what is wrong", "answer"], body)
 
 
-def _totals(table: Table) -> Iterable[Block]:
-    body = []
-    for tool in (*tools(table), BEST):
+def _totals(table: Table, on: Standing) -> Iterable[Block]:
+    """Every figure over the problems of the table, which every tool ran; medians over those that every tool solved."""
+    body, both = [], solve_scores.solved_by_all(table)
+    for tool in (*tools(table), *bests(table)):
         found = solutions(table, tool)
         given = [cells[tool] for cells in table.values() if tool in cells]
         counts = {status: sum(row.status == status for row in given) for status in STATUSES}
         body.append([
             tool, f"{len(found)}/{len(given) or len(table)}", shown_seconds(solve_scores.par2(table, tool)),
-            shown_seconds(_median(times(table, tool))), _number(_median([row.size for row in found])),
-            str(solve_scores.unique(table, tool)), _number(_median([row.memory / 1e6 for row in found])),
+            shown_seconds(_median(times(both, tool))), _number(_median([row.size for row in solutions(both, tool)])),
+            str(solve_scores.unique(table, tool)) if on.may_rank else "–",
+            _number(_median([row.memory / 1e6 for row in solutions(both, tool)])),
             ", ".join(f"{status} {count}" for status, count in counts.items() if count) or "–",
         ])  # fmt: skip
     yield Grid(["tool", "solved", "PAR-2", "median CPU s", "median size", "unique", "MB", "not solved"], body)
+    yield Paragraph(f"Medians are over the {len(both)} problems that every tool solved.")
+    if chosen := [tool for tool in tools(table) if tool in CVC5]:
+        yield Paragraph(f"The virtual best is, for each problem, the quickest of {', '.join(chosen)}.")
 
 
 def _tracks(table: Table) -> Iterable[Block]:
-    """Per track: solved, PAR-2 and median CPU seconds of each tool."""
-    names = (*tools(table), BEST)
+    """Per track: solved and PAR-2 of each tool."""
+    names = (*tools(table), *bests(table))
     body = []
     for kind in sorted({track(cells) for cells in table.values()}):
         own = {name: cells for name, cells in table.items() if track(cells) == kind}
-        cells = [
-            f"{len(times(own, tool))}/{len(own)}, {shown_seconds(solve_scores.par2(own, tool))}, "
-            f"{shown_seconds(_median(times(own, tool)))}"
-            for tool in names
-        ]
+        cells = [f"{len(times(own, tool))}/{len(own)}, {shown_seconds(solve_scores.par2(own, tool))}" for tool in names]
         body.append([kind, *cells])
-    yield Paragraph("Per track: solved, PAR-2, median CPU seconds of the solved.")
+    yield Paragraph("Per track: solved, PAR-2.")
     yield Grid(["track", *names], body)
 
 
@@ -122,7 +160,7 @@ def _sizes(table: Table) -> Iterable[Block]:
 
 def _wins(table: Table) -> Iterable[Block]:
     """What cvc5 solves and we do not, where it is quicker, where its answer is smaller; what we alone solve."""
-    if OURS not in tools(table):
+    if OURS not in tools(table) or not bests(table):
         return
     found = solve_scores.compared(table)
     missed = [
@@ -199,7 +237,7 @@ def _runs(table: Table) -> Iterable[Block]:
 
 def _cell(row: Result | None) -> str:
     if row is None:
-        return ""
+        return "–"
     return f"{shown_seconds(row.seconds)} / {row.size}" if row.status == "solved" else row.status
 
 

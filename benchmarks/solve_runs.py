@@ -1,6 +1,7 @@
 """The suite "sygus": SyGuS problems for this project and for cvc5, and what every answer is worth.
 
-A run is a fresh process under a limit on CPU seconds, its children's counted; ``seconds`` of a row are CPU seconds of
+A run is a fresh process under a limit on CPU seconds, its children's counted; wall clock may take ``WALL`` times as
+many, and a run that it ends with CPU time left is "killed", not measured; ``seconds`` of a row are CPU seconds of
 the whole process, start-up included. An answer counts as solved only after a check that no tool takes part in with its
 own reader: z3 and cvc5 get the file's own text with the answer put in (``solve_problem``), and the answer is matched
 against the file's grammar (``solve_answer``). A solver that refutes an answer makes it "wrong", as does an answer
@@ -18,11 +19,13 @@ import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
+from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.measure import Process, run_process
+from benchmarks.execution import ENDED, STALLED
+from benchmarks.measure import WALL, Process, run_process
 from benchmarks.row import BenchmarkError, Place
 from benchmarks.solve_answer import WrongAnswerError, bodies, outside
 from benchmarks.solve_problem import Problem, problems
@@ -37,14 +40,14 @@ CVC5: Mapping[str, Mapping[str, str]] = {
     "cvc5 fast": {"sygus-enum": "fast"},
 }
 START = (
+    "from benchmarks.worker import end_with_parent; end_with_parent(); "
     "from tasks.main import distill, main; from tasks.solve_command import solve; distill.add_command(solve); main()"
 )
 SOLVE = (sys.executable, "-c", START, "solve")  # distill solve, of this very source whatever is installed
 NATIVE = (sys.executable, "-m", "benchmarks.solve_native")
-WALL = 2.5  # seconds of wall clock allowed per second of CPU
 CHECKERS = ("z3", "cvc5")
 CHECK_SECONDS, CHECK_MB = 30.0, 4096
-ENDED = {"cputime": "timeout", "walltime": "timeout", "memory": "memory"}
+ANSWERED = ("solved", "infeasible")
 DEEP = 20_000  # nested terms in an answer; beyond that it stays unchecked
 
 
@@ -71,6 +74,7 @@ class Judgement:
 def plan(folder: Path, seconds: float, memory_mb: int, backends: Sequence[str] = ()) -> tuple[Task, ...]:
     """Every problem of ``folder`` for every tool (or the named ones); without its grammar only in the own suite."""
     tasks = []
+    out = absent()
     group = "own" if folder == OWN else folder.resolve().name
     for problem, path in problems(folder):
         runs: dict[str, dict[str, Any]] = {OURS: {}}
@@ -84,11 +88,17 @@ def plan(folder: Path, seconds: float, memory_mb: int, backends: Sequence[str] =
                 SUITE, f"{group}/{problem.name}", backend, 0, seconds, shared | options, {"file": str(path)}, memory_mb
             )
             for backend, options in runs.items()
-            if not backends or backend in backends
+            if backend not in out and (not backends or backend in backends)
         ]
     if not tasks:
-        raise BenchmarkError(f"expected tools among {', '.join([OURS, *CVC5, NO_GRAMMAR])}, got {', '.join(backends)}")
+        known = [tool for tool in (OURS, *CVC5, NO_GRAMMAR) if tool not in out]
+        raise BenchmarkError(f"expected tools among {', '.join(known)}, got {', '.join(backends)}")
     return tuple(tasks)
+
+
+def absent() -> dict[str, str]:
+    """The tools that cannot be run here, and why."""
+    return {} if find_spec("cvc5") else {tool: "not installed: cvc5" for tool in (*CVC5, NO_GRAMMAR)}
 
 
 def execute(task: Task, place: Place, solve: Sequence[str] = SOLVE) -> Result:
@@ -109,7 +119,7 @@ def execute(task: Task, place: Place, solve: Sequence[str] = SOLVE) -> Result:
             memory_mb=task.memory_mb,
             tree=True,
         )
-        said = _said(task.backend, process)
+        said = _said(task.backend, process, task.seconds)
         judged = Judgement(said.status, said.reason, (), 0)
         if said.status == "solved":
             judged = judge(problem, said.answer, Path(folder))
@@ -124,7 +134,7 @@ def execute(task: Task, place: Place, solve: Sequence[str] = SOLVE) -> Result:
         timelimit=task.seconds,
         memlimit=task.memory_mb << 20,
         status=judged.status,
-        terminationreason=process.reason,
+        terminationreason=process.reason or ("killed" if said.status == "killed" else ""),
         reason=judged.reason,
         cputime=process.cputime,
         walltime=process.walltime,
@@ -182,12 +192,18 @@ def _command(task: Task, file: Path, solve: Sequence[str]) -> list[str]:
     return [*NATIVE, "synthesize", str(file), *(f"{name}={value}" for name, value in task.options["options"].items())]
 
 
-def _said(backend: str, process: Process) -> Said:
-    """What the process told, in one form; nothing but a clean end is an answer."""
+def _said(backend: str, process: Process, limit: float) -> Said:
+    """What the process told, in one form; nothing but a clean end in time is an answer."""
     if process.reason in ENDED:
         return Said(ENDED[process.reason], f"ended at the limit of {process.reason}")
+    if process.is_killed:
+        return Said("killed", f"a signal from outside ended it (code {process.code})")
     told = _json(process.output)
     status, reason = str(told.get("status", "")), str(told.get("reason", ""))
+    if status not in ANSWERED and process.is_stalled(limit, WALL * limit):
+        return Said("killed", STALLED)
+    if process.cputime > limit:
+        return Said("timeout", f"ended after {process.cputime:.3g} CPU seconds")
     if process.code not in (0, 1) or process.killed or not status:
         last = (process.errors.strip().splitlines() or ["no message"])[-1]
         return Said("error", f"ended with code {process.code}: {last[:300]}")

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from benchmarks.solve_runs import CVC5, NO_GRAMMAR, OURS
+from benchmarks.standing import Standing
 from benchmarks.task import Result
 
 BEST = "cvc5 virtual best"
@@ -25,6 +26,16 @@ def by_problem(rows: Iterable[Result]) -> Table:
     for row in rows:
         table.setdefault(row.problem, {})[row.backend] = row
     return {name: table[name] for name in sorted(table)}
+
+
+def common(table: Table, on: Standing) -> Table:
+    """The problems on which every tool that took part was measured, with the runs of these tools alone."""
+    kept = (*on.tools, NO_GRAMMAR)
+    return {
+        name: {tool: row for tool, row in cells.items() if tool in kept}
+        for name, cells in table.items()
+        if name in on.common
+    }
 
 
 def tools(table: Table) -> tuple[str, ...]:
@@ -56,8 +67,19 @@ def times(table: Table, tool: str) -> list[float]:
     return sorted(map(_seconds, solutions(table, tool)))
 
 
+def bests(table: Table) -> tuple[str, ...]:
+    """The virtual best, where a configuration of cvc5 was run."""
+    return (BEST,) if any(tool in CVC5 for tool in tools(table)) else ()
+
+
+def solved_by_all(table: Table) -> Table:
+    """The problems that every tool solved."""
+    names = tools(table)
+    return {name: cells for name, cells in table.items() if all(solution(cells, tool) for tool in names)}
+
+
 def par2(table: Table, tool: str) -> float:
-    """Mean seconds, twice the limit where ``tool`` has no right answer."""
+    """Mean seconds, twice the limit where ``tool`` has no right answer; of problems that it ran."""
     missed = (max(row.timelimit for row in cells.values()) for cells in table.values() if solution(cells, tool) is None)
     return (sum(times(table, tool)) + 2 * sum(missed)) / len(table)
 

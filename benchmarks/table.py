@@ -1,50 +1,107 @@
 """The scoreboard as Markdown, made from rows alone: errors first, then times, ratios, sizes, and where a peer wins.
 
 A cell shows the best configuration of a competitor: right before wrong, then quickest. Ratios are a peer's seconds
-divided by ours, so above 1 we are quicker; a peer that ran into the limit gives a lower bound. Nothing is typed in by
+divided by ours, so above 1 we are quicker; a peer that ran into the limit gives a lower bound. Who is compared on what,
+and whether at all, is decided in ``standing``: times are of the circuits that everybody ran, and ratios and wins are
+told only where no run is missing. Nothing is typed in by
 hand: the sentences on who wins come from the same rows.
 """
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 
-from benchmarks.competitors import COMPETITORS
+from benchmarks.competitors import COMPETITORS, SYGUS_CONFIGURATIONS
+from benchmarks.document import Paragraph
+from benchmarks.measure import WALL
 from benchmarks.row import BenchmarkError, Row
+from benchmarks.standing import Plan, Run, Standing, judge, scope, summary
+from benchmarks.task import UNMEASURED
 
 OURS = "ours"
 SEARCH_ONLY = "no solver"
 PEERS = tuple(name for name in COMPETITORS if name != OURS)
 FAR = float("inf")
+SUITE = "peers"
 
 
-def markdown(rows: Sequence[Row]) -> str:
+def markdown(rows: Sequence[Row], plan: Plan | None = None) -> str:
     """The whole report; raises BenchmarkError when there are no rows."""
     if not rows:
         raise BenchmarkError("there are no rows to make a table from; run the benchmark first")
+    on = standing(rows, plan)
+    shared = [row for row in rows if _task(row.circuit, row.seed) in on.common and tool(row) in on.tools]
     parts = [
         "# Scoreboard",
+        *_text(summary({SUITE: on})),
         _errors(rows),
-        "## Seconds to an answer\n\nFrom the loaded circuit to an answer that is right on every sequence. "
-        "Ours with z3 or cvc5 also fits a surrogate and refutes every length with the solver; `no solver` compares "
-        "with the circuit's labels only, as the peers do. Peers: the best of their configurations. "
-        "cvc5 on our examples is charged for one call only: neither for labels, nor for finding the examples, nor for "
-        "checking.",
-        _grid(["circuit", "sequences", *_our_configurations(rows), *PEERS], _times(rows)),
-        "## Ratios\n\nA peer's seconds divided by ours; above 1 we are quicker.",
-        _grid(["circuit", *(f"{peer} / {ours}" for peer in PEERS for ours in _headline(rows))], _ratios(rows)),
-        "## Sizes\n\nOperators count alike for our programs and cvc5's; a state of L* has one transition per token.",
-        _grid(["circuit", "ours", *PEERS], _sizes(rows)),
-        "## Where a peer wins",
-        _wins(rows),
+        *(_compared(shared, on) if shared else ["There is no circuit that everybody ran."]),
         "## Every run",
         _grid(
-            ["circuit", "competitor", "configuration", "status", "seconds", "wall", "CPU", "MB", "size", "wrong", "of"],
+            ["circuit", "competitor", "configuration", "status", "CPU s", "wall", "CPU", "MB", "size", "wrong", "of"],
             map(_run, rows),
         ),
         _conditions(rows),
     ]
     return "\n\n".join(part for part in parts if part) + "\n"
+
+
+def standing(rows: Sequence[Row], plan: Plan | None = None) -> Standing:
+    """Who was run on what; a competitor in one configuration is a tool."""
+    runs = [
+        Run(
+            _task(row.circuit, row.seed), tool(row), UNMEASURED.get(row.status, ""), row.status == "error",
+            f"{row.limit:g} s", row.machine, f"source {row.source}",
+        )
+        for row in rows
+    ]  # fmt: skip
+    if plan is None or not plan.cells(SUITE):
+        return judge(runs)
+    planned = [(_task(circuit, seed), name) for _, circuit, name, seed in plan.cells(SUITE)]
+    return judge(runs, planned, plan.absent.get(SUITE))
+
+
+def tool(row: Row) -> str:
+    """A competitor and its configuration."""
+    return f"{row.competitor}, {row.configuration}"
+
+
+def _task(circuit: str, seed: int) -> str:
+    return f"{circuit}, seed {seed}" if seed else circuit
+
+
+def _text(blocks: Iterable[object]) -> list[str]:
+    return [f"**{b.text}**" if b.is_bad else b.text for b in blocks if isinstance(b, Paragraph)]
+
+
+def _compared(rows: Sequence[Row], on: Standing) -> list[str]:
+    """Times and sizes side by side; ratios and wins where tools may be ranked."""
+    peers = _peers(rows)
+    parts = [
+        *_text(scope(on, "circuits")),
+        "## Seconds to an answer\n\nCPU, from the loaded circuit to an answer that is right on every sequence. "
+        "Ours with z3 or cvc5 also fits a surrogate and refutes every length with the solver; `no solver` compares "
+        "with the circuit's labels only, as the peers do. Peers: the best of their configurations. "
+        "cvc5 on our examples is charged for one call only: neither for labels, nor for finding the examples, nor for "
+        "checking.",
+        _grid(["circuit", "sequences", *_our_configurations(rows), *peers], _times(rows)),
+    ]
+    if on.may_rank:
+        parts += [
+            "## Ratios\n\nA peer's seconds divided by ours; above 1 we are quicker.",
+            _grid(["circuit", *(f"{peer} / {ours}" for peer in peers for ours in _headline(rows))], _ratios(rows)),
+        ]
+    parts += [
+        "## Sizes\n\nThe best of each one's configurations. Operators count alike for our programs and cvc5's; a state "
+        "of L* has one transition per token.",
+        _grid(["circuit", "ours", *peers], _sizes(rows)),
+    ]
+    return [*parts, "## Where a peer wins", _wins(rows)] if on.may_rank else parts
+
+
+def _peers(rows: Sequence[Row]) -> tuple[str, ...]:
+    """The peers that took part."""
+    return tuple(peer for peer in PEERS if any(row.competitor == peer for row in rows))
 
 
 def best(rows: Iterable[Row], circuit: str, competitor: str, configuration: str | None = None) -> Row | None:
@@ -83,7 +140,7 @@ def _times(rows: Sequence[Row]) -> Iterable[list[str]]:
     for circuit in _circuits(rows):
         checked = max(row.checked for row in rows if row.circuit == circuit)
         ours = [_ours(rows, circuit, heading) for heading in _our_configurations(rows)]
-        yield [circuit, f"{checked:,}", *map(_time, (*ours, *(best(rows, circuit, peer) for peer in PEERS)))]
+        yield [circuit, f"{checked:,}", *map(_time, (*ours, *(best(rows, circuit, peer) for peer in _peers(rows))))]
 
 
 def _time(row: Row | None) -> str:
@@ -102,7 +159,7 @@ def _time(row: Row | None) -> str:
 def _ratios(rows: Sequence[Row]) -> Iterable[list[str]]:
     for circuit in _circuits(rows):
         ours = [_ours(rows, circuit, heading) for heading in _headline(rows)]
-        yield [circuit, *(_ratio(best(rows, circuit, peer), our) for peer in PEERS for our in ours)]
+        yield [circuit, *(_ratio(best(rows, circuit, peer), our) for peer in _peers(rows) for our in ours)]
 
 
 def _ratio(peer: Row | None, ours: Row | None) -> str:
@@ -116,7 +173,7 @@ def _ratio(peer: Row | None, ours: Row | None) -> str:
 
 def _sizes(rows: Sequence[Row]) -> Iterable[list[str]]:
     for circuit in _circuits(rows):
-        yield [circuit, *(_size(best(rows, circuit, name)) for name in (OURS, *PEERS))]
+        yield [circuit, *(_size(best(rows, circuit, name)) for name in (OURS, *_peers(rows)))]
 
 
 def _size(row: Row | None) -> str:
@@ -138,7 +195,7 @@ def _seconds(seconds: float | None) -> str:
 
 def _wins(rows: Sequence[Row]) -> str:
     """One sentence per circuit and peer that is quicker than us, or smaller in the same unit."""
-    found = [line for circuit in _circuits(rows) for peer in PEERS for line in _win(rows, circuit, peer)]
+    found = [line for circuit in _circuits(rows) for peer in _peers(rows) for line in _win(rows, circuit, peer)]
     return "\n".join(found) or "Nowhere in these rows: no peer is quicker or smaller with a right answer."
 
 
@@ -187,10 +244,18 @@ def _conditions(rows: Sequence[Row]) -> str:
     machines = dict.fromkeys(f"{row.machine}; commit {row.commit}; source {row.source}" for row in rows)
     limits = dict.fromkeys(f"limit {row.limit:g} s, seed {row.seed}" for row in rows)
     loads = [row.load for row in rows]
+    options = "; ".join(f"{name}: {', '.join(f'{k}={v}' for k, v in o.items())}" for name, o in _sygus_options())
     return (
-        f"## Conditions\n\n{'; '.join(limits)}. One process per run, one after the other; load average at the start "
-        f"{min(loads):.1f} to {max(loads):.1f}. {'; '.join(machines)}. {', '.join(versions)}."
+        f"## Conditions\n\nCPU, {'; '.join(limits)}; wall clock of the process is watched at {WALL:g} times what it "
+        "may use, and a run that it ends is made again, and never counted. One process per run, one after the other, "
+        f"{min(row.started for row in rows)} to {max(row.started for row in rows)}; load average at the start "
+        f"{min(loads):.1f} to {max(loads):.1f}. cvc5 SyGuS ran with incremental=false in every configuration "
+        f"({options}). {'; '.join(machines)}. {', '.join(versions)}."
     )
+
+
+def _sygus_options() -> list[tuple[str, Mapping[str, str]]]:
+    return [(name, options) for name, options in SYGUS_CONFIGURATIONS.items() if options]
 
 
 def _grid(head: Sequence[str], body: Iterable[Sequence[str]]) -> str:

@@ -19,9 +19,16 @@ from benchmarks import journal
 from benchmarks.row import BenchmarkError, Place
 
 STATUSES = (
-    "solved", "unsolved", "timeout", "memory", "error", "lost", "infeasible", "wrong", "unchecked", "unsupported",
+    "solved", "unsolved", "timeout", "out of memory", "killed", "error", "lost", "absent", "infeasible", "wrong",
+    "unchecked", "unsupported",
 )  # fmt: skip
-AGAIN = ("error", "lost")  # a resumed benchmark runs these again
+UNMEASURED = {  # nothing is known of the tool after such a run
+    "killed": "stopped by wall clock or from outside",
+    "lost": "its machine or process went away",
+    "absent": "not installed",
+}
+AGAIN = ("error", *UNMEASURED)  # a resumed benchmark runs these again
+REPEATS = 2  # further tries of a run that is killed, in one go
 MEMORY_MB = 4096
 
 
@@ -61,7 +68,8 @@ class Result:
     ``seconds``: what the run itself took, start-up left out; None where it did not finish. ``phases``: seconds of
     search, encode (formulas, checks, models re-evaluated) and solve (conversion included). ``answers``: one (name,
     answer, seconds) per solver query, in the suite "replay" also the recorded answer. ``verdict``: the answer to the
-    whole, comparable between solvers: sat, unsat, proved, no program, or "" for none.
+    whole, comparable between solvers: sat, unsat, proved, no program, or "" for none. ``repeats``: how many runs before
+    this one were killed.
     """
 
     key: str
@@ -94,6 +102,7 @@ class Result:
     size: int = 0
     answers: Sequence[Sequence[Any]] = field(default_factory=list)
     detail: Mapping[str, Any] = field(default_factory=dict)
+    repeats: int = 0
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -105,7 +114,7 @@ def read(path: Path) -> tuple[Result, ...]:
     rows: dict[str, Result] = {}
     for number, line in journal.lines(path):
         try:
-            row = Result(**json.loads(line))
+            row = Result(**_renamed(json.loads(line)))
         except (ValueError, TypeError) as error:
             known = ", ".join(f.name for f in fields(Result))
             raise BenchmarkError(
@@ -114,6 +123,11 @@ def read(path: Path) -> tuple[Result, ...]:
             ) from error
         rows[row.key] = row
     return tuple(rows.values())
+
+
+def _renamed(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with today's words."""
+    return {**row, "status": "out of memory"} if row.get("status") == "memory" else row
 
 
 def finished(rows: Iterable[Result]) -> dict[str, Result]:

@@ -33,7 +33,7 @@ PR_SET_PDEATHSIG = 1
 def main() -> None:
     """Run the job named on the command line."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends child solvers on the way out
-    _end_with_parent()
+    end_with_parent()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)
 
@@ -55,22 +55,39 @@ def run(job: Job, report: Any) -> None:
 
     try:
         COMPETITORS[job.competitor].run(load_circuit(Path(job.folder)), job, report)
+    except ImportError as error:
+        report(status="absent", reason=str(error))
     except (ValueError, RuntimeError) as error:
         report(status="error", reason=str(error))
 
 
 def run_task(task: Task, report: Any) -> None:
-    """Run one task of a solver suite; running out of memory is its own end."""
+    """Run one task of a solver suite; running out of memory is its own end, and so is a solver that is not here."""
+    if not _is_here(task.backend):
+        report(status="absent", reason=f"{task.backend} is not installed here")
+        return
     try:
         import_module(WORK[task.suite]).work(task, report)
     except MemoryError:
         report(terminationreason="memory")
         os._exit(1)
+    except ImportError as error:
+        report(status="absent", reason=str(error))
     except (ValueError, RuntimeError) as error:
         report(status="error", reason=str(error))
 
 
-def _end_with_parent() -> None:
+def _is_here(backend: str) -> bool:
+    """Whether a solver is installed; other methods always are."""
+    from backends import BackendError, get
+
+    try:
+        return get(backend).is_installed()
+    except BackendError:
+        return True
+
+
+def end_with_parent() -> None:
     """Ask Linux to end this process when the one that measures it dies, so that no run outlives its row."""
     if sys.platform == "linux":
         ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)

@@ -8,8 +8,9 @@ import pytest
 
 from benchmarks import journal, plots, scores
 from benchmarks.document import markdown, page
-from benchmarks.page import TITLE, newest, report, write
+from benchmarks.page import TITLE, report, write
 from benchmarks.row import BenchmarkError
+from benchmarks.standing import chosen
 from benchmarks.task import Result
 
 ROW = Result(
@@ -42,7 +43,7 @@ LOOP = (
 )  # fmt: skip
 AGREED = (
     replayed("z3", [["q1", "sat", 0.01, "sat"], ["q2", "unsat", 0.02, "unsat"]]),
-    replayed("cvc5", [["q1", "sat", 0.03, "sat"], ["q2", "unknown: walltime", 10.0, ""]]),
+    replayed("cvc5", [["q1", "sat", 0.03, "sat"], ["q2", "unknown: cputime", 10.0, ""]]),
 )
 
 
@@ -125,7 +126,7 @@ def test_a_replay_that_ended_early_is_not_a_shorter_success() -> None:
 
 
 def test_of_a_run_made_twice_the_newest_counts() -> None:
-    assert [row.seconds for row in newest([loop("a", "z3", 5.0), loop("a", "z3", 1.0)])] == [1.0]
+    assert [row.seconds for row in chosen([loop("a", "z3", 5.0), loop("a", "z3", 1.0)], None)] == [1.0]
 
 
 def test_scatter_points_pair_the_same_instance() -> None:
@@ -138,7 +139,7 @@ def test_cactus_times_ascend() -> None:
 
 
 def test_the_report_of_known_rows_is_known(golden: Callable[[str, str], None]) -> None:
-    blocks, drawings = report(newest([*LOOP, *AGREED]), draw=False)
+    blocks, drawings = report(chosen([*LOOP, *AGREED], None), draw=False)
     assert drawings == {}
     golden("bench_report.md", markdown(blocks))
     golden("bench_report.html", page(TITLE, blocks, {}))

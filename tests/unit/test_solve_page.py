@@ -58,10 +58,10 @@ def test_the_table_is_golden(golden: Callable[[str, str], None]) -> None:
     golden("sygus_table.md", markdown(report((*ROWS, *RATE), draw=False)[0]))
 
 
-def test_invalid_answers_are_the_first_line_also_when_there_are_none() -> None:
-    assert markdown(report(ROWS, draw=False)[0]).splitlines()[2] == "**1 invalid answers (0 ours, 1 cvc5's).**"
+def test_invalid_answers_stand_before_every_figure_also_when_there_are_none() -> None:
+    assert markdown(report(ROWS, draw=False)[0]).splitlines()[4] == "**1 invalid answers (0 ours, 1 cvc5's).**"
     good = [row for row in ROWS if row.status != "wrong"]
-    assert markdown(report(good, draw=False)[0]).splitlines()[2] == "0 invalid answers (0 ours, 0 cvc5's)."
+    assert markdown(report(good, draw=False)[0]).splitlines()[4] == "0 invalid answers (0 ours, 0 cvc5's)."
 
 
 def test_calling_infeasible_what_another_solved_is_invalid() -> None:
