@@ -119,6 +119,8 @@ class Witnesses:
         if not proofs:
             return Unknown("; ".join(doubts) or "no solver was asked")
         first, *others = proofs
+        if first.name and self._speaker.get(first.name) != self.backends[0].name and doubts:
+            self._note("; ".join(doubts))
         if wanted == 1 or not first.solver or not self.spec.variables:
             return Valid((replace(first, doubt="; ".join(doubts)),), tuple(self.notes))
         if not others:
