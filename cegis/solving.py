@@ -16,7 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from backends import Backend, BackendError
-from cegis.agreement import check_own
+from cegis.agreement import check_own, guarded
 from cegis.formula import FormulaSpec, Function, inlined, subterms
 from cegis.joint import JointSearch
 from cegis.loop import Budget, FormulaBudget, Loop, Search
@@ -97,6 +97,7 @@ def by_name(spec: FormulaSpec, grammars: Grammars) -> Mapping[str, Grammar | Non
             raise GrammarError(f"the grammar is for {shape(grammar.signature)}, the function is {wanted}")
         if grammar is not None:
             check_own(grammar)
+            named[name] = guarded(grammar)
     return named
 
 
