@@ -180,7 +180,7 @@ class Refutation:
         if self._session is None or not logic <= self._session.logic:
             self.close()
             self._session = self.backend.open(
-                self.environment, logic, seed=self.seed, recorder=self.recorder, hard=self.hard
+                self.environment, logic, seed=self.seed, limits=limits, recorder=self.recorder, hard=self.hard
             )
             if self.spec.assumptions:
                 self._session.add(manager.And([term.encode(symbols) for term in self.spec.assumptions]))
