@@ -94,7 +94,7 @@ class Unrolling:
     """A run that no conditions allow, on specifications that are made of Horn clauses."""
 
     name: str = "unrolling"
-    delay: float = 0.5
+    delay: float = 1.5
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""
@@ -112,7 +112,7 @@ class Contradictions:
     """Values of the variables at which nothing satisfies the specification."""
 
     name: str = "contradiction"
-    delay: float = 1.0
+    delay: float = 2.5
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""

@@ -17,7 +17,9 @@ def say(text: str) -> None:
 
 
 def check(mode: str, query: str) -> None:
-    """Answer (check-sat), or do what the mode says."""
+    """Answer (check-sat), or do what the mode says; ``denial`` finds everything unsatisfiable."""
+    if mode == "denial":
+        return say("unsat")
     match mode if "666" in query else "":
         case "hang":
             time.sleep(60)
