@@ -6,7 +6,9 @@ candidate, as terms alone: their operators get the readings of our own rows. An 
 search, which looks for the smallest, has had its share of time. Once our own search has nothing more to say, those that
 were still to start do so at once. Some of ours look for evidence that there is no solution (``Refuted``).
 
-However a searcher ends, the race goes on without it and says what became of it (``searched``).
+However a searcher ends, the race goes on without it and says what became of it (``searched``). Our own search ends too
+when this process has used nearly all of the CPU time that a batch system gives it; the others have processes of their
+own, and the rest is for proving what they find.
 """
 
 from __future__ import annotations
@@ -45,6 +47,8 @@ AHEAD = 16  # answers of other searchers that wait to be looked at
 SAMPLES = 100  # valuations at which a grammar must fail before it is called exhausted
 NOT_CERTAIN = "our own search has no more candidates, but that no other program is right is not certain"
 OWN = "own"  # the name of our search
+CPU_SECONDS = 2.0  # of this process that are left for proofs where its CPU time is limited
+SHORT = "nearly all CPU time that this process is allowed was used"
 TOO_LARGE = "our own search counts in words of 64 bits, and at some inputs the specification needs larger numbers"
 
 
@@ -185,6 +189,7 @@ class Racing:
     evidence: Statement | None = field(default=None, init=False)  # that there is no solution
 
     def __post_init__(self) -> None:
+        self._cpu_end = _cpu_end()
         self._sampled = sample(self.problem.spec, SAMPLES, seed=0)
         self._is_hopeless = is_hopeless(self.problem.spec, self._sampled)
 
@@ -222,9 +227,11 @@ class Racing:
             return Exhausted()
 
         def is_over() -> bool:
-            return stop() or self._is_due() or self.evidence is not None
+            return stop() or self._is_due() or self.evidence is not None or self._is_short()
 
         proposal = self._own_proposal(is_over)
+        if self._is_short() and isinstance(proposal, Stopped):
+            proposal, self._own_end = Stopped(SHORT), (End.NO_ANSWER, SHORT)
         if isinstance(proposal, Solution):
             if self._holds(proposal):
                 return proposal
@@ -258,6 +265,8 @@ class Racing:
         """What our own search proposes; one that fails proposes nothing any more."""
         if self._own_end is not None and self._own_end[0] is End.DIED:
             return Stopped(f"our own search failed: {self._own_end[1]}")
+        if self._is_short():
+            return Stopped(SHORT)
         try:
             return self.own.propose(stop)
         except GrammarError:
@@ -280,6 +289,9 @@ class Racing:
             self._own_end = self._own_end or (End.NOT_APPLICABLE if absent else End.NO_ANSWER, proposal.reason)
         if self._own_end is not None and self._own_end[0] is not End.NOTHING:
             self._hurry.set()
+
+    def _is_short(self) -> bool:
+        return time.process_time() > self._cpu_end
 
     def _is_running(self) -> bool:
         return any(lane.thread is not None and lane.thread.is_alive() for lane in self._lanes)
@@ -393,3 +405,13 @@ class Racing:
 
 def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _cpu_end() -> float:
+    """The CPU time of this process (by time.process_time) at which our own search ends."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else max(limit / 2, limit - CPU_SECONDS)

@@ -118,3 +118,11 @@ def test_the_parts_of_a_specification_tell_of_their_searchers_each() -> None:
     outcome = solve(both, budget=FormulaBudget(seconds=20))
     assert isinstance(outcome, Found)
     assert [one.searcher for one in outcome.searchers].count("own") == 2
+
+
+def test_our_own_search_leaves_cpu_time_for_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cegis.racing._cpu_end", lambda: 0.0)
+    outcome = solve(SPEC, searchers=[Asked(lambda: RIGHT)], budget=FormulaBudget(seconds=20))
+    assert isinstance(outcome, Found)
+    assert str(fates(outcome)["own"]) == "own no answer (nearly all CPU time that this process is allowed was used)"
+    assert fates(outcome)["asked"].end is End.FOUND
