@@ -25,7 +25,7 @@ from backends import Backend, BackendError, Limits, Sat, Session, Unsat, decide,
 from backends.evaluation import flatten
 from cegis.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
-from dsl.operators import MASK, STRING, GrammarError, Operator
+from dsl.operators import BOOL, MASK, STRING, GrammarError, Operator, Sort
 from dsl.scalars import ScalarSignature
 from dsl.theory import find
 
@@ -121,7 +121,8 @@ def _guarded(operator: Operator) -> Operator:
     def guard(reading: str, function: Callable[..., Any]) -> Callable[..., Any]:
         def call(inputs: Any, *arguments: Any) -> Any:
             try:
-                return function(inputs, *arguments)
+                value = function(inputs, *arguments)
+                return value if reading == "SMT" else _of_sort(operator.result, value, inputs, arguments)
             except (GrammarError, BackendError, MemoryError):
                 raise
             except Exception as error:
@@ -135,6 +136,20 @@ def _guarded(operator: Operator) -> Operator:
         return call
 
     return replace(operator, numpy=guard("numpy", operator.numpy), smt=guard("SMT", operator.smt))
+
+
+def _of_sort(sort: Sort, value: Any, inputs: Any, arguments: Sequence[Any]) -> Any:
+    """``value``, if it has the shape and the kind of numbers that a search takes; raises ValueError otherwise."""
+    got = np.asarray(value)
+    shape = np.broadcast_shapes((inputs.examples,), *map(np.shape, arguments))
+    if np.broadcast_shapes(got.shape, shape) != shape:
+        raise ValueError(f"it gave values of the shape {got.shape}, where {shape} was expected")
+    kinds = "b" if sort == BOOL else "OU" if sort.dtype == "object" and not sort.width else "iu"
+    if got.dtype.kind not in (*kinds, "O"):
+        raise ValueError(f"it gave values of the type {got.dtype}, where {sort.dtype} was expected")
+    if got.dtype == object and sort.dtype != "object" and not inputs.exact:
+        return got.astype(sort.dtype)
+    return value
 
 
 def _is_own(operator: Operator) -> bool:

@@ -117,15 +117,27 @@ def test_an_operator_for_one_column_is_refused_and_one_for_all_shapes_is_taken()
     assert "name.split" in outcome.program.source()
 
 
-def test_an_operator_that_breaks_in_the_search_is_named() -> None:
+BREAKING = {
+    "raises": (lambda x: {}["too large"], "KeyError: 'too large'"),
+    "another shape": (lambda x: np.zeros((7, 3), np.int64), "shape"),
+    "nothing": (lambda x: None, "int() argument must be"),
+    "texts": (lambda x: np.full(np.shape(x), "a", object), "invalid literal"),
+    "fractions": (lambda x: 2.0 * x, "it gave values of the type float64, where int64 was expected"),
+}
+
+
+@pytest.mark.parametrize("name", BREAKING)
+def test_an_operator_that_breaks_in_the_search_is_named(name: str) -> None:
+    breaks, said = BREAKING[name]
+
     def fragile(inputs: Any, x: Any) -> Any:
-        if (np.abs(x) > 30).any():  # beyond what is tried before
-            raise KeyError("too large")
-        return 2 * x
+        return breaks(x) if (np.abs(x) > 30).any() else 2 * x  # beyond what is tried before
 
     assert check_operators(doubles(fragile), ()) == ()
-    with pytest.raises(GrammarError, match=r"the numpy reading of the operator twice failed .*KeyError: 'too large'"):
+    with pytest.raises(GrammarError) as refused:
         synthesize(DOUBLES, doubles(fragile))
+    assert "the numpy reading of the operator twice failed on arguments of the shapes (" in str(refused.value)
+    assert said in str(refused.value)
 
 
 def test_rows_over_sequences_are_tried_in_blocks_as_well() -> None:
