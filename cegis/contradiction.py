@@ -165,8 +165,8 @@ class _Looking:
     def run(self) -> list[Instance] | None:
         """Instances that contradict each other."""
         if not self.spec.variables:
-            self.valuations = [()]
-            return self._contradicting(self._instances(self.valuations))
+            self.valuations = self._allowed([()])
+            return self._contradicting(self._instances(self.valuations)) if self.valuations else None
         self.valuations = self._allowed(sample(self.spec, SAMPLES, seed=self.seed))
         if self.valuations and (found := self._contradicting(self._instances(self.valuations))):
             return found

@@ -158,6 +158,7 @@ def test_a_contradiction_on_one_word_says_so() -> None:
 
 
 POSSIBLE = [
+    "(synth-fun f ((x Int)) Int) (assume (< 2 1)) (constraint (= (f 4) 7)) (constraint (= (f 4) 9))",
     f"{INT} (constraint (> (f x) x))",
     f"{INT} (constraint (= (f (f x)) x))",
     f"{INT} (assume (< x 3)) (constraint (< (f x) 5)) (constraint (> (f x) x))",
