@@ -21,9 +21,12 @@ from pysmt.environment import Environment
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
 from backends.backend import PysmtBackend
 from backends.engine import OUT_OF_MEMORY, Engine
+from backends.launcher import lowered
 from backends.process import EXIT_MEMORY
 from backends.registry import load
 from backends.wire import decode, write_value
+
+INHERITED = {kind: resource.getrlimit(kind) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS)}
 
 
 def main() -> None:
@@ -78,14 +81,15 @@ class Served:
 
 
 def limit(seconds: float | None, memory_mb: int | None) -> None:
-    """Set this process's soft limits: ``seconds`` more of CPU time, ``memory_mb`` of address space."""
+    """Set this process's soft limits: ``seconds`` more of CPU time, ``memory_mb`` of address space; never above those
+    it was started with.
+    """
     usage = resource.getrusage(resource.RUSAGE_SELF)
     cpu = None if seconds is None else math.ceil(usage.ru_utime + usage.ru_stime + seconds) + 1
     memory = None if memory_mb is None else memory_mb << 20
     for kind, wanted in ((resource.RLIMIT_CPU, cpu), (resource.RLIMIT_AS, memory)):
-        ceiling = resource.getrlimit(kind)[1]
-        unlimited = wanted is None or (ceiling != resource.RLIM_INFINITY and wanted > ceiling)
-        resource.setrlimit(kind, (ceiling if unlimited or wanted is None else wanted, ceiling))
+        soft, _ = lowered(INHERITED[kind], wanted)
+        resource.setrlimit(kind, (soft, INHERITED[kind][1]))
 
 
 def written(answer: Answer) -> dict[str, Any]:

@@ -41,11 +41,11 @@ class DiedError(Exception):
         memory = "" if limits.memory_mb is None else f" (memory limit {limits.memory_mb} MB)"
         match self.status:
             case None:
-                return f"killed at the time limit of {limits.seconds} s"
+                return f"killed at the time limit of {limits.seconds:.3g} s"
             case status if status == EXIT_MEMORY:
                 return f"ran out of memory{memory}"
             case status if status == -signal.SIGXCPU:
-                return f"killed at the CPU time limit of {limits.seconds} s"
+                return f"killed at the CPU time limit of {limits.seconds:.3g} s"
             case status if status < 0:
                 return f"the solver process was ended by {signal.Signals(-status).name}{memory}"
         return f"the solver process ended with status {self.status}{memory}"

@@ -17,6 +17,9 @@ from backends.answer import BackendError
 from backends.process import EXIT_MEMORY, Child, DiedError
 from backends.sexpression import Expression, read, shown
 
+# A lower limit that was inherited stays: raising it would be refused, and is not wanted.
+LIMITED = 'known=$(ulimit -S -v); [ "$known" != unlimited ] && [ "$known" -le "$0" ] || ulimit -v "$0"; exec "$@"'
+
 
 class Program:
     """A running solver program, and the exchanges with it."""
@@ -89,7 +92,7 @@ class Program:
         """In a session of its own, under the memory limit; a shell sets it, so that our threads need no fork hook."""
         command = self._command
         if self.memory_mb is not None:
-            command = ("/bin/sh", "-c", 'ulimit -v "$0" && exec "$@"', str(self.memory_mb << 10), *command)
+            command = ("/bin/sh", "-c", LIMITED, str(self.memory_mb << 10), *command)
         try:
             return subprocess.Popen(
                 command,

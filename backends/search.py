@@ -10,7 +10,8 @@ from __future__ import annotations
 import math
 import os
 import sys
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
@@ -19,6 +20,7 @@ from time import monotonic
 from backends.answer import Limits
 from backends.process import DiedError
 from backends.program import Program
+from backends.session import Session
 from backends.sexpression import Expression
 
 LAUNCHER = str(Path(__file__).with_name("launcher.py"))
@@ -53,6 +55,11 @@ class NoAnswer:
     reason: str
 
 
+@dataclass(frozen=True)
+class NotApplicable(NoAnswer):
+    """No answer, because the problem is of another kind than what the solver is for."""
+
+
 def ask(
     name: str,
     command: tuple[str, ...],
@@ -71,7 +78,7 @@ def ask(
         return NoAnswer(STOPPED)
     limited = (sys.executable, "-I", "-S", LAUNCHER, str(os.getpid()), str(math.ceil(seconds) + 1), *command)
     program, ended = Program(name, limited, memory_mb), Event()
-    watcher = Thread(target=_watch, args=(program, stop, ended), daemon=True)
+    watcher = Thread(target=_watch, args=(program.end, stop, ended), daemon=True)
     try:
         watcher.start()
         return program.say(script, deadline)
@@ -82,8 +89,20 @@ def ask(
         ended.set()
 
 
-def _watch(program: Program, stop: Stop, ended: Event) -> None:
+@contextmanager
+def interruptible(session: Session, stop: Stop) -> Iterator[Session]:
+    """``session``, whose query under way ends once ``stop()`` is true; for a solver in a process of its own."""
+    ended = Event()
+    watcher = Thread(target=_watch, args=(session.interrupt, stop, ended), daemon=True)
+    watcher.start()
+    try:
+        yield session
+    finally:
+        ended.set()
+
+
+def _watch(end: Callable[[], None], stop: Stop, ended: Event) -> None:
     while not ended.wait(POLL_SECONDS):
         if stop():
-            program.end()
+            end()
             return

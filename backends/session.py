@@ -67,6 +67,12 @@ class Session:
         self._background.append(formula)
         self._symbols.update(symbols)
 
+    def interrupt(self) -> None:
+        """From another thread: end a query under way (it is Unknown then), if the solver is a process of its own."""
+        end = getattr(self._engine, "interrupt", None)
+        if end is not None:
+            end()
+
     def close(self) -> None:
         """Release the solver; closing twice is harmless."""
         self._open = False

@@ -25,7 +25,8 @@ from backends.program import Program
 from backends.sexpression import Expression, shown, value
 from backends.smtlib import assertion
 
-START_SECONDS = 20.0  # to start the program and take over the background
+START_SECONDS = 20.0  # to start the program and take over the background, at most
+LEAST_START_SECONDS = 5.0  # that it is given in any case
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -86,7 +87,7 @@ class SmtlibEngine:
             self._ready(limits)
         except DiedError as death:
             self.close()
-            reason = death.sentence(Limits(START_SECONDS, limits.memory_mb))
+            reason = death.sentence(Limits(_start_seconds(limits), limits.memory_mb))
             raise BackendError(f"{backend.name} did not start: {reason}") from death
         except BaseException:
             self.close()
@@ -116,7 +117,7 @@ class SmtlibEngine:
         """The program's answer, or Unknown naming the limit or the crash that ended it."""
         self._declare(formula)
         query = f"(assert {assertion(formula, self._names)})"
-        start, current = perf_counter(), Limits(START_SECONDS, limits.memory_mb)
+        start, current = perf_counter(), Limits(_start_seconds(limits), limits.memory_mb)
         try:
             program = self._ready(limits)
             start, current = perf_counter(), limits
@@ -157,7 +158,7 @@ class SmtlibEngine:
             program = self._program = Program(self.backend.name, self.backend.command, limits.memory_mb)
             self._told, self._is_limited = 0, False
         commands = self._script[self._told :]
-        program.tell(commands, monotonic() + START_SECONDS)
+        program.tell(commands, monotonic() + _start_seconds(limits))
         self._told += len(commands)
         return program
 
@@ -226,6 +227,13 @@ class SmtlibEngine:
 
     def _run(self, start: float) -> tuple[str, str, float]:
         return self.backend.name, self._version, perf_counter() - start
+
+
+def _start_seconds(limits: Limits) -> float:
+    """How long the program may take to start: as long as a query, if that is long enough for a start."""
+    if limits.seconds is None:
+        return START_SECONDS
+    return min(START_SECONDS, max(LEAST_START_SECONDS, limits.seconds))
 
 
 @lru_cache(maxsize=64)

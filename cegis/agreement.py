@@ -3,18 +3,21 @@
 An operator says one thing several times: on machine words and on exact numbers (numpy), as printed Python, and as a
 formula (evaluated by our own exact arithmetic, and by each solver). Programs are found by the first, printed by the
 third and proved by the last, so an operator whose readings differ makes proofs about another function than the one that
-is printed. This is a test on the inputs of ``readings``, not a proof. Where a formula has no one value (integer
-division by zero, which SMT-LIB leaves open) it is not compared; such inputs are counted as ``left_open``.
+is printed. The numpy reading is tried in all shapes that a search hands over (``Readings.shaped``), so that it does not
+break there. This is a test on the inputs of ``readings``, not a proof; an operator that breaks all the same is named
+(``guarded``). Where a formula has no one value (integer division by zero, which SMT-LIB leaves open) it is not
+compared; such inputs are counted as ``left_open``.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
+import numpy as np
 from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_NIA, QF_SLIA, QF_UF, Logic
 
@@ -22,7 +25,7 @@ from backends import Backend, BackendError, Limits, Sat, Session, Unsat, decide,
 from backends.evaluation import flatten
 from cegis.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
-from dsl.operators import MASK, STRING, GrammarError, Operator
+from dsl.operators import BOOL, MASK, STRING, GrammarError, Operator, Sort
 from dsl.scalars import ScalarSignature
 from dsl.theory import find
 
@@ -108,6 +111,47 @@ def check_own(grammar: Grammar) -> None:
                     raise GrammarError(f"the readings of an operator differ, so nothing proved with it holds: {found}")
 
 
+def guarded(grammar: Grammar) -> Grammar:
+    """``grammar`` with own operators that raise GrammarError, naming themselves, instead of anything else."""
+    rows = (replace(p, operator=_guarded(p.operator)) if _is_own(p.operator) else p for p in grammar.productions)
+    return replace(grammar, productions=tuple(rows))
+
+
+def _guarded(operator: Operator) -> Operator:
+    def guard(reading: str, function: Callable[..., Any]) -> Callable[..., Any]:
+        def call(inputs: Any, *arguments: Any) -> Any:
+            try:
+                value = function(inputs, *arguments)
+                return value if reading == "SMT" else _of_sort(operator.result, value, inputs, arguments)
+            except (GrammarError, BackendError, MemoryError):
+                raise
+            except Exception as error:
+                shapes = ", ".join(str(np.shape(argument)) for argument in arguments)
+                given = f" on arguments of the shapes {shapes}" if reading == "numpy" and arguments else ""
+                raise GrammarError(
+                    f"the {reading} reading of the operator {operator.name} failed{given}: "
+                    f"{_raised(error).error}; see what it has to take with: distill dsl check"
+                ) from error
+
+        return call
+
+    return replace(operator, numpy=guard("numpy", operator.numpy), smt=guard("SMT", operator.smt))
+
+
+def _of_sort(sort: Sort, value: Any, inputs: Any, arguments: Sequence[Any]) -> Any:
+    """``value``, if it has the shape and the kind of numbers that a search takes; raises ValueError otherwise."""
+    got = np.asarray(value)
+    shape = np.broadcast_shapes((inputs.examples,), *map(np.shape, arguments))
+    if np.broadcast_shapes(got.shape, shape) != shape:
+        raise ValueError(f"it gave values of the shape {got.shape}, where {shape} was expected")
+    kinds = "b" if sort == BOOL else "OU" if sort.dtype == "object" and not sort.width else "iu"
+    if got.dtype.kind not in (*kinds, "O"):
+        raise ValueError(f"it gave values of the type {got.dtype}, where {sort.dtype} was expected")
+    if got.dtype == object and sort.dtype != "object" and not inputs.exact:
+        return got.astype(sort.dtype)
+    return value
+
+
 def _is_own(operator: Operator) -> bool:
     if operator.is_variable or operator.is_literal or operator.definition is not None:
         return False
@@ -148,7 +192,7 @@ class Examiner:
         except Exception as error:
             table["formula"] = [_raised(error)] * len(case.points)
         left_open = table.get("formula", []).count(OPEN)
-        wrong = _first_difference(case, table)
+        wrong = _first_difference(case, table) or _shape_difference(case)
         names = list(table)
         for solver in self.solvers if parts and wrong is None else ():
             try:
@@ -258,6 +302,26 @@ def _first_difference(case: Readings, table: Table) -> Disagreement | None:
         kinds = {type(value) for value in values}
         if len(kinds) > 1 or Raised in kinds or any(value != values[0] for value in values):
             return _disagreement(case, table, place)
+    return None
+
+
+def _shape_difference(case: Readings) -> Disagreement | None:
+    """A shape in which the numpy reading says something else than point by point."""
+    for exact in (False, True) if isinstance(case.signature, ScalarSignature) else (False,):
+        flat = "exact numpy" if exact else "numpy"
+        for shaped in case.shaped(exact=exact):
+            expected = case.numpy(shaped.points, exact=exact) if shaped.points else []
+            got: list[Any]
+            try:
+                got = shaped.read()
+            except Exception as error:
+                got = [_raised(error)] * max(1, len(expected))
+            for place, value in enumerate(got):
+                point = shaped.points[place] if shaped.points else case.points[0]
+                known = expected[place] if expected else "nothing"
+                if type(value) is not type(known) or value != known:
+                    readings = ((flat, known), (f"{flat} in another shape, {shaped.name},", value))
+                    return Disagreement(case.operator, point, readings)
     return None
 
 

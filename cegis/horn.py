@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from types import MappingProxyType
 
 from backends import BackendError
-from backends.search import Infeasible, NoAnswer, Stop, ask, never
+from backends.search import Infeasible, NoAnswer, NotApplicable, Stop, ask, never
 from backends.sexpression import Expression, shown
 from backends.z3 import program
 from cegis.clauses import Clause, clauses
@@ -46,9 +46,9 @@ def spacer(
     """Conditions that satisfy ``spec`` as Spacer says, unverified; NoAnswer where it is not made of Horn clauses."""
     found = clauses(spec)
     if found is None:
-        return NoAnswer("the specification is not made of Horn clauses")
+        return NotApplicable("the specification is not made of Horn clauses")
     if any(sort == STRING for _, sort in spec.variables):
-        return NoAnswer("Spacer does not take strings")
+        return NotApplicable("Spacer does not take strings")
     settings = {"fp.spacer.random_seed": str(seed), **options}
     commands = [*(f"(set-option :{name} {value})" for name, value in settings.items()), *script(spec, found)]
     try:

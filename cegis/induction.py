@@ -22,7 +22,7 @@ from typing import Any
 from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, Session, Unknown, Unsat, decide
-from backends.search import NoAnswer, Stop, never
+from backends.search import STOPPED, NoAnswer, NotApplicable, Stop, interruptible, never
 from backends.z3 import Z3
 from cegis.clauses import Clause, clauses
 from cegis.formula import FormulaSpec, Function, rebuilt
@@ -57,12 +57,15 @@ def induction(
     """
     found = clauses(spec)
     if found is None:
-        return NoAnswer("the specification is not made of Horn clauses")
+        return NotApplicable("the specification is not made of Horn clauses")
     if any(sort not in (INT, BOOL) for _, sort in (*spec.variables, *_parameters(spec))):
-        return NoAnswer("only conditions on integers and Booleans are guessed")
+        return NotApplicable("only conditions on integers and Booleans are guessed")
     environment = Environment()
     try:
-        with backend.open(environment, logic_of(spec), seed=seed, hard=hard) as session:
+        with (
+            backend.open(environment, logic_of(spec), seed=seed, hard=hard) as opened,
+            interruptible(opened, stop) as session,
+        ):
             search = _Induction(spec, found, session, monotonic() + seconds, stop)
             answers = (search.run(stage) for stage in STAGES)
             return next((answer for answer in answers if answer), NoAnswer("no such conditions are inductive"))
@@ -129,7 +132,9 @@ class _Induction:
     def _ask(self, clause: Clause, premises: Sequence[Term], concluded: Sequence[Term]) -> Mapping[str, Any] | None:
         """Values at which the clause's facts and ``premises`` hold and ``concluded`` does not; None: there are none."""
         left = self.deadline - monotonic()
-        if left <= 0 or self.stop():
+        if self.stop():
+            raise _StoppedError(STOPPED)
+        if left <= 0:
             raise _StoppedError("out of time")
         manager = self.session.environment.formula_manager
         asked = [self._formula(term) for term in (*clause.facts, *premises)]
@@ -141,7 +146,7 @@ class _Induction:
             case Unsat():
                 return None
             case Unknown(reason=reason):
-                raise _StoppedError(reason)
+                raise _StoppedError(STOPPED if self.stop() else reason)
 
     def _at(self, term: Term, call: Term) -> Term:
         """A condition on the parameters at a call's arguments."""

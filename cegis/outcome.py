@@ -1,8 +1,12 @@
-"""How a synthesis ended: found, differs, exhausted or stopped. All four are answers, none is an exception."""
+"""How a synthesis ended: found, differs, exhausted or stopped. All four are answers, none is an exception.
+
+Where several searchers were about, the outcome lists what became of each.
+"""
 
 from __future__ import annotations
 
 from dataclasses import dataclass
+from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from cegis.claim import Statement
@@ -44,6 +48,32 @@ class Statistics:
         return self.candidates / self.search_seconds if self.search_seconds else 0.0
 
 
+class End(StrEnum):
+    """What may become of a searcher."""
+
+    FOUND = "found"
+    ANSWERED = "answered, not taken"
+    NO_ANSWER = "no answer"
+    NOTHING = "nothing in time"
+    INFEASIBLE = "says that there is no solution"
+    NOT_APPLICABLE = "not applicable"
+    NOT_STARTED = "not started"
+    DIED = "died"
+
+
+@dataclass(frozen=True)
+class Searched:
+    """What became of one searcher (``own`` is ours), and why; ``seconds`` from its start to its end."""
+
+    searcher: str
+    end: End
+    reason: str = ""
+    seconds: float = 0.0
+
+    def __str__(self) -> str:
+        return f"{self.searcher} {self.end}{f' ({self.reason})' if self.reason else ''}"
+
+
 @dataclass(frozen=True)
 class Found(Generic[P]):
     """A program the verifier accepted, and what exactly it established."""
@@ -52,6 +82,7 @@ class Found(Generic[P]):
     claims: tuple[Statement, ...]
     notes: tuple[str, ...]
     statistics: Statistics
+    searchers: tuple[Searched, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -75,10 +106,15 @@ class Differs:
 
 @dataclass(frozen=True)
 class Exhausted:
-    """No program of the grammar agrees with these examples: the grammar cannot express the reference."""
+    """No program of the grammar agrees with these examples: the grammar cannot express the reference.
+
+    ``evidence`` says where it is more than that: nothing at all satisfies the specification, whatever the grammar.
+    """
 
     examples: tuple[tuple[tuple[Any, ...], Any], ...]
     statistics: Statistics
+    evidence: Statement | None = None
+    searchers: tuple[Searched, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -89,6 +125,7 @@ class Stopped(Generic[P]):
     program: P | None
     claims: tuple[Statement, ...]
     statistics: Statistics
+    searchers: tuple[Searched, ...] = ()
 
 
 Outcome = Found[P] | Differs | Exhausted | Stopped[P]

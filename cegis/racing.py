@@ -3,7 +3,12 @@
 Another searcher (cvc5's SyGuS, a Horn-clause engine, a user's) is anything with a ``name``, a ``delay`` and a
 ``search(problem, stop)`` that yields solutions. It is never trusted: what it yields goes to the verifier like any
 candidate, as terms alone: their operators get the readings of our own rows. An answer from outside waits until our own
-search, which looks for the smallest, has had its share of time.
+search, which looks for the smallest, has had its share of time. Once our own search has nothing more to say, those that
+were still to start do so at once. Some of ours look for evidence that there is no solution (``Refuted``).
+
+However a searcher ends, the race goes on without it and says what became of it (``searched``). Our own search ends too
+when this process has used nearly all of the CPU time that a batch system gives it; the others have processes of their
+own, and the rest is for proving what they find.
 """
 
 from __future__ import annotations
@@ -17,10 +22,13 @@ from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any, Protocol
 
+from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
+from cegis.claim import Statement
 from cegis.domain import DomainError
 from cegis.exhaustion import is_exhausted, is_hopeless
 from cegis.formula import FormulaSpec, Function, subterms
 from cegis.loop import Avoids, Search
+from cegis.outcome import End, Searched
 from cegis.refutation import holds
 from cegis.sampling import sample
 from cegis.solution import Solution
@@ -38,6 +46,9 @@ END_SECONDS = 5.0  # what a searcher has to end once it is told to
 AHEAD = 16  # answers of other searchers that wait to be looked at
 SAMPLES = 100  # valuations at which a grammar must fail before it is called exhausted
 NOT_CERTAIN = "our own search has no more candidates, but that no other program is right is not certain"
+OWN = "own"  # the name of our search
+CPU_SECONDS = 2.0  # of this process that are left for proofs where its CPU time is limited
+SHORT = "nearly all CPU time that this process is allowed was used"
 TOO_LARGE = "our own search counts in words of 64 bits, and at some inputs the specification needs larger numbers"
 
 
@@ -115,6 +126,43 @@ class Searcher(Protocol):
     def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]: ...
 
 
+@dataclass(frozen=True)
+class Refuted:
+    """What a searcher of ours returns at the end of its generator: nothing satisfies the specification, and why."""
+
+    evidence: Statement
+
+
+@dataclass
+class Lane:
+    """One other searcher, the thread it runs in, and what became of it."""
+
+    searcher: Searcher
+    thread: threading.Thread | None = None
+    started: float = 0.0  # by time.monotonic; 0: not yet
+    ended: float = 0.0
+    answers: int = 0
+    outside: int = 0  # of the answers, how many the grammar does not derive
+    end: End | None = None
+    reason: str = ""
+
+    def searched(self, winner: str) -> Searched:
+        """What became of it by now, where ``winner`` had the solution."""
+        name, end, reason = self.searcher.name, self.end, self.reason
+        if not self.started:
+            end = End.NOT_STARTED
+        elif winner == name and self.answers:
+            end, reason = End.FOUND, ""
+        elif self.answers > self.outside and end is not End.DIED:
+            end, reason = End.ANSWERED, ""
+        elif self.outside and end is not End.DIED:
+            end, reason = End.NO_ANSWER, "its answer is not of the grammar"
+        elif end is None:
+            end = End.NOTHING
+        until = self.ended or time.monotonic()
+        return Searched(name, end, reason, round(until - self.started, 3) if self.started else 0.0)
+
+
 @dataclass
 class Racing:
     """``own`` beside ``others``, each on ``problem``.
@@ -131,14 +179,17 @@ class Racing:
     _answers: queue.Queue[Solution] = field(default_factory=lambda: queue.Queue(AHEAD), init=False)
     _ready: list[Solution] = field(default_factory=list, init=False)
     _seen: list[tuple[Any, ...]] = field(default_factory=list, init=False)
-    _threads: list[threading.Thread] = field(default_factory=list, init=False)
+    _lanes: list[Lane] = field(default_factory=list, init=False)
+    _own_end: tuple[End, str] | None = field(default=None, init=False)  # of our own search, while it has one
+    _hurry: threading.Event = field(default_factory=threading.Event, init=False)  # nobody is to wait any more
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
     _arrived: float = field(default=0.0, init=False)
     _is_hopeless: bool = field(default=False, init=False)  # a constraint fails that calls no function
-    errors: list[Exception] = field(default_factory=list, init=False)  # of other searchers
+    evidence: Statement | None = field(default=None, init=False)  # that there is no solution
 
     def __post_init__(self) -> None:
+        self._cpu_end = _cpu_end()
         self._sampled = sample(self.problem.spec, SAMPLES, seed=0)
         self._is_hopeless = is_hopeless(self.problem.spec, self._sampled)
 
@@ -168,38 +219,92 @@ class Racing:
     def propose(self, stop: Stop) -> Any:
         """The own search's candidate, or the smallest outside answer once it has waited long enough.
 
-        Where the own search has been through all of given grammars, nobody is waited for; where another searcher fails,
-        the race goes on (``errors``).
+        Where the own search has been through all of given grammars, nobody is waited for; where a searcher fails, the
+        race goes on.
         """
         self._start()
         if self._is_hopeless:
             return Exhausted()
-        proposal = self.own.propose(lambda: stop() or self._is_due())
+
+        def is_over() -> bool:
+            return stop() or self._is_due() or self.evidence is not None or self._is_short()
+
+        proposal = self._own_proposal(is_over)
+        if self._is_short() and isinstance(proposal, Stopped):
+            proposal, self._own_end = Stopped(SHORT), (End.NO_ANSWER, SHORT)
         if isinstance(proposal, Solution):
             if self._holds(proposal):
                 return proposal
             proposal = Stopped(TOO_LARGE)
         if isinstance(proposal, Exhausted) and not self._is_exhausted(stop):
             proposal = Stopped(NOT_CERTAIN)
-        is_over = isinstance(proposal, Exhausted) and None not in self.problem.grammars.values()
-        while not is_over and not self._is_due() and not stop() and any(thread.is_alive() for thread in self._threads):
-            if isinstance(proposal, (Exhausted, Stopped)) and self._ready:
+        is_certain = isinstance(proposal, Exhausted) and None not in self.problem.grammars.values()
+        self._note_own(proposal, is_over())
+        while not is_certain and not self._is_due() and not stop() and self._is_running():
+            if self.evidence is not None or (isinstance(proposal, (Exhausted, Stopped)) and self._ready):
                 break  # nothing to wait for
             time.sleep(POLL_SECONDS)
             self._collect()
         self._collect()
+        if self.evidence is not None:
+            return Exhausted()
         if self._ready:
             self._ready.sort(key=lambda solution: solution.size)
             self._arrived = time.monotonic()
             return self._ready.pop(0)
         return proposal
 
+    def searched(self, winner: str, *, own_won: bool) -> tuple[Searched, ...]:
+        """What became of every searcher, ours first; ``winner`` had the solution, or ``own_won``."""
+        end, reason = self._own_end or (End.NOTHING, "")
+        own = Searched(OWN, End.FOUND if own_won else end, "" if own_won else reason)
+        own = replace(own, seconds=round(time.monotonic() - self._began, 3))
+        return (own, *(lane.searched("" if own_won else winner) for lane in self._lanes))
+
+    def _own_proposal(self, stop: Stop) -> Any:
+        """What our own search proposes; one that fails proposes nothing any more."""
+        if self._own_end is not None and self._own_end[0] is End.DIED:
+            return Stopped(f"our own search failed: {self._own_end[1]}")
+        if self._is_short():
+            return Stopped(SHORT)
+        try:
+            return self.own.propose(stop)
+        except GrammarError:
+            raise  # an operator that cannot be used: bad input
+        except DomainError as error:  # what is asked contradicts itself, as far as our own search is concerned
+            self._own_end = (End.NOT_APPLICABLE, str(error))
+            return Stopped(str(error))
+        except Exception as error:
+            self._own_end = (End.DIED, _one_line(error))
+            return Stopped(f"our own search failed: {_one_line(error)}")
+
+    def _note_own(self, proposal: Any, was_stopped: bool) -> None:
+        """Remember how our own search stands, and let the others begin where it has nothing to say."""
+        if isinstance(proposal, Exhausted):
+            self._own_end = (End.INFEASIBLE, "no program of the grammar is right")
+        elif isinstance(proposal, Stopped) and was_stopped:
+            self._own_end = self._own_end or (End.NOTHING, "")
+        elif isinstance(proposal, Stopped):
+            absent = getattr(self.own, "is_absent", False)
+            self._own_end = self._own_end or (End.NOT_APPLICABLE if absent else End.NO_ANSWER, proposal.reason)
+        if self._own_end is not None and self._own_end[0] is not End.NOTHING:
+            self._hurry.set()
+
+    def _is_short(self) -> bool:
+        return time.process_time() > self._cpu_end
+
+    def _is_running(self) -> bool:
+        return any(lane.thread is not None and lane.thread.is_alive() for lane in self._lanes)
+
     def close(self) -> None:
         """End the other searchers; one that does not end in time is left behind."""
         self._closed.set()
         end = time.monotonic() + END_SECONDS
-        for thread in self._threads:
-            thread.join(max(0.0, end - time.monotonic()))
+        for lane in self._lanes:
+            if lane.thread is not None:
+                lane.thread.join(max(0.0, end - time.monotonic()))
+                if lane.thread.is_alive():
+                    lane.reason = "it did not end when it was told to"
 
     def __enter__(self) -> Racing:
         return self
@@ -231,27 +336,82 @@ class Racing:
         return all(is_exhausted(spec, grammar, seen, stop) for grammar in self.problem.homes.values())
 
     def _start(self) -> None:
-        if not self._threads:
-            for searcher in self.others:
-                thread = threading.Thread(target=self._run, args=(searcher,), name=searcher.name, daemon=True)
-                self._threads.append(thread)
-                thread.start()
+        if not self._lanes:
+            self._lanes = [Lane(searcher) for searcher in self.others]
+            for lane in self._lanes:
+                name = lane.searcher.name
+                lane.thread = threading.Thread(target=self._run, args=(lane,), name=name, daemon=True)
+                lane.thread.start()
 
-    def _run(self, searcher: Searcher) -> None:
+    def _run(self, lane: Lane) -> None:
+        """One searcher from its start to its end, whatever that is."""
         try:
-            if self._closed.wait(searcher.delay):
+            if not self._awaits(lane.searcher.delay):
                 return
-            for answer in searcher.search(self.problem, self._closed.is_set):
-                solution = self.problem.solution(answer)
-                if solution is not None:
-                    self._put(solution)
-                if self._closed.is_set():
-                    return
-        except Exception as error:  # told by who asked
-            self.errors.append(DomainError(f"the searcher {searcher.name} failed: {type(error).__name__}: {error}"))
+            lane.started = time.monotonic()
+            self._take(lane, self._searching(lane))
+        except BaseException as error:  # a thread that ends by SystemExit would do so without a word
+            lane.end, lane.reason = End.DIED, _one_line(error)
+        finally:
+            lane.ended = time.monotonic()
+
+    def _awaits(self, seconds: float) -> bool:
+        """Wait until it is a searcher's turn; False where the race is over before that."""
+        until = time.monotonic() + seconds
+        while not self._closed.is_set():
+            left = until - time.monotonic()
+            if left <= 0 or self._hurry.wait(min(left, POLL_SECONDS)):
+                return not self._closed.is_set()
+        return False
+
+    def _searching(self, lane: Lane) -> object:
+        """Queue all answers of a searcher; what its generator returned at the end."""
+        answers = iter(lane.searcher.search(self.problem, self._closed.is_set))
+        while True:
+            try:
+                answer = next(answers)
+            except StopIteration as ended:
+                return ended.value
+            solution = self.problem.solution(answer)
+            lane.answers += 1
+            if solution is None:
+                lane.outside += 1
+            else:
+                self._put(solution)
+            if self._closed.is_set():
+                return None
+
+    def _take(self, lane: Lane, said: object) -> None:
+        """What a searcher said at its end."""
+        match said:
+            case Refuted(evidence):
+                lane.end, lane.reason = End.INFEASIBLE, ""
+                self.evidence = evidence
+            case NotApplicable(reason):
+                lane.end, lane.reason = End.NOT_APPLICABLE, reason
+            case NoAnswer(reason) if reason != STOPPED:
+                lane.end, lane.reason = End.NO_ANSWER, reason
+            case Infeasible(reason):
+                lane.end, lane.reason = End.INFEASIBLE, "on its word alone"
+            case _ if not self._closed.is_set():
+                lane.end = End.NO_ANSWER
 
     def _put(self, solution: Solution) -> None:
         """Queue an answer as soon as there is room."""
         while not self._closed.is_set():
             with suppress(queue.Full):
                 return self._answers.put(solution, timeout=POLL_SECONDS)
+
+
+def _one_line(error: BaseException) -> str:
+    return " ".join(f"{type(error).__name__}: {error}".split())
+
+
+def _cpu_end() -> float:
+    """The CPU time of this process (by time.process_time) at which our own search ends."""
+    try:
+        import resource
+    except ImportError:  # not a POSIX system
+        return math.inf
+    limit = resource.getrlimit(resource.RLIMIT_CPU)[0]
+    return math.inf if limit == resource.RLIM_INFINITY else max(limit / 2, limit - CPU_SECONDS)

@@ -3,6 +3,7 @@
 A point gives the inputs of a program (parameter values, or a sequence) and a value for each argument of the operator;
 a mask argument is a set of tokens. The points are all small ones: -4..4, bit-vectors up to 4 bits (wider ones at their
 corners), a few strings, sequences up to length 3; where that is more than ``MOST_POINTS``, evenly many of them.
+The numpy reading is tried in every shape that a search uses as well (``shaped``).
 Values leave this file as Python's own: bool, int, str, a label or None, a tuple of bools. Comparing is ``agreement``'s.
 """
 
@@ -11,12 +12,14 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, partial
 from itertools import combinations, product
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from dsl.blocks import spread
 from dsl.function import called
 from dsl.operators import BOOL, INT, LABEL, MASK, STRING, Operator, Sort, Term
 from dsl.scalars import Columns, ScalarSignature, Symbols, column, pysmt_type
@@ -25,6 +28,8 @@ from dsl.text import Printer
 
 MOST_POINTS = 600
 LONGEST = 3  # sequence
+FEW = 8  # points in a shape
+VARIED = 3  # values of each argument in a block
 STRINGS = ("", "a", "ab", "b0", "12", "0", "-1", "aba")
 
 
@@ -51,6 +56,15 @@ class Encoded:
 
 
 @dataclass(frozen=True)
+class Shaped:
+    """``read()`` gives the numpy values at ``points``, all in one call whose arguments have the shapes of ``name``."""
+
+    name: str
+    points: tuple[Point, ...]
+    read: Callable[[], list[Any]]
+
+
+@dataclass(frozen=True)
 class Readings:
     """The readings of ``operator`` in programs of ``signature``."""
 
@@ -72,19 +86,95 @@ class Readings:
 
     def numpy(self, points: Sequence[Point], *, exact: bool = False) -> list[Any]:
         """Values of all points at once, on machine words or (for scalars) on exact numbers."""
-        batch: Any
+        batch = self._batch(points, exact)
+        values = self._called(batch, list(self._arrays(points, batch, exact)))
+        shape = values.shape if self.operator.result == MASK else (len(points),)
+        return self._listed(np.broadcast_to(values, shape), batch)
+
+    def shaped(self, *, exact: bool = False) -> Iterator[Shaped]:
+        """The numpy reading in the other shapes that a search uses; ``numpy`` has read several examples in one row.
+
+        With arguments: one example, no example (scalars), as many rows of examples, blocks in which each argument
+        varies along an axis of its own while the others have length 1 there, and the same on one example. Arrays are
+        read-only, as those of literals are. A reading without arguments gives one value for each example.
+        """
+        few = self.points[:: -(-len(self.points) // FEW)]
+        ones = [(point,) for point in (few[0], few[-1])] if few else []
+        for one in ones:
+            yield Shaped("one example", one, partial(self._flat, one, exact))
+        if isinstance(self.signature, ScalarSignature):
+            yield Shaped("no example", (), partial(self._flat, (), exact))
+        if not self.operator.arguments:
+            return
+        for points in (few, *ones):
+            examples = f"{len(points)} example{'' if len(points) == 1 else 's'}"
+            varied = self._varied(points)
+            rows = tuple(self._with(points, [arguments] * len(self.operator.arguments)) for arguments in varied)
+            count = len(self.operator.arguments)
+            yield Shaped(
+                f"{len(varied)} rows of {examples}",
+                tuple(point for row in rows for point in row),
+                partial(self._block, points, exact, False),
+            )
+            if count > 1:
+                blocks = product(varied, repeat=count)
+                yield Shaped(
+                    f"a block, {len(varied)} values of each argument, of {examples}",
+                    tuple(point for chosen in blocks for point in self._with(points, chosen)),
+                    partial(self._block, points, exact, True),
+                )
+
+    def _flat(self, points: Sequence[Point], exact: bool) -> list[Any]:
+        """The numpy values of points in one row, by read-only arrays."""
+        batch = self._batch(points, exact)
+        values = self._called(batch, [_frozen(array) for array in self._arrays(points, batch, exact)])
+        shape = (len(points), batch.width) if self.operator.result == MASK else (len(points),)
+        return self._listed(np.broadcast_to(values, shape), batch)
+
+    def _varied(self, points: Sequence[Point]) -> list[list[tuple[Any, ...]]]:
+        """For each point the arguments of others, some of them different from its own."""
+        every = self.points
+        step = max(1, len(every) // VARIED)
+        places = [every.index(point) for point in points]
+        return [[every[(place + turn * step) % len(every)].arguments for place in places] for turn in range(VARIED)]
+
+    def _with(self, points: Sequence[Point], chosen: Sequence[Sequence[tuple[Any, ...]]]) -> list[Point]:
+        """The points with their i-th argument from ``chosen[i]``."""
+        arguments = [tuple(chosen[i][place][i] for i in range(len(chosen))) for place in range(len(points))]
+        return [Point(point.inputs, some) for point, some in zip(points, arguments, strict=True)]
+
+    def _block(self, points: Sequence[Point], exact: bool, is_spread: bool) -> list[Any]:
+        """The numpy values of rows of points, or where ``is_spread`` of all combinations of their arguments."""
+        batch, varied, count = self._batch(points, exact), self._varied(points), len(self.operator.arguments)
+        rows = [self._with(points, [arguments] * count) for arguments in varied]
+        every = [list(self._arrays(row, batch, exact)) for row in rows]
+        stacks = [np.stack([arrays[place] for arrays in every]) for place in range(count)]
+        given = [_frozen(array) for array in (spread(stacks) if is_spread else stacks)]
+        values = self._called(batch, given)
+        leading = (VARIED,) * (count if is_spread else 1)
+        tail = (len(points), batch.width) if self.operator.result == MASK else (len(points),)
+        if not is_spread and values.shape != (*leading, *tail):
+            raise ValueError(f"expected the shape {(*leading, *tail)}, got {values.shape}")
+        whole = np.broadcast_to(values, (*leading, *tail)).reshape(-1, *tail)
+        return [value for row in whole for value in self._listed(row, batch)]
+
+    def _batch(self, points: Sequence[Point], exact: bool) -> Any:
         if isinstance(self.signature, SequenceSignature):
-            batch = self.signature.batch([sequence for point in points for sequence in point.inputs])
-        elif self.reads_parameters:
-            batch = self.signature.batch([point.inputs for point in points], exact=exact)
-        else:
-            batch = Columns({}, len(points), exact)
-        values = np.asarray(self.operator.numpy(batch, *self._arrays(points, batch, exact)))
-        if values.dtype != object:
-            values = values.astype(self.operator.result.dtype)
+            return self.signature.batch([sequence for point in points for sequence in point.inputs])
+        if self.reads_parameters:
+            return self.signature.batch([point.inputs for point in points], exact=exact)
+        return Columns({}, len(points), exact)
+
+    def _called(self, batch: Any, arrays: Sequence[Any]) -> NDArray[Any]:
+        """What the operator gives, as values of its sort."""
+        values = np.asarray(self.operator.numpy(batch, *arrays))
+        return values if values.dtype == object else values.astype(self.operator.result.dtype)
+
+    def _listed(self, values: NDArray[Any], batch: Any) -> list[Any]:
+        """One row of values as Python's own."""
         if self.operator.result == MASK:
             return [tuple(row[:size].tolist()) for row, size in zip(values, batch.lengths, strict=True)]
-        return [self._plain(value) for value in np.broadcast_to(values, (len(points),)).tolist()]
+        return [self._plain(value) for value in values.tolist()]
 
     def python(self, points: Sequence[Point]) -> list[Any]:
         """The values that the printed text gives when it is run."""
@@ -216,6 +306,12 @@ class Readings:
         (sequence,) = point.inputs
         tokens = list(enumerate(self.signature.alphabet))
         return {f"tok_{i}_{t}": word == token for t, token in tokens for i, word in enumerate(sequence)}
+
+
+def _frozen(array: NDArray[Any]) -> NDArray[Any]:
+    view = array.view()
+    view.flags.writeable = False
+    return view
 
 
 def _is(manager: Any, formula: Any, value: Any) -> Any:

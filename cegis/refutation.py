@@ -29,17 +29,44 @@ from dsl.operators import BOOL, INT, STRING, GrammarError, Term
 from dsl.scalars import Value
 
 NONLINEAR = ("*", "div", "mod")
-CONTRADICTION = "the assumptions contradict each other, so every program satisfies the specification; correct them"
+
+
+class ContradictionError(DomainError):
+    """Nothing satisfies the assumptions."""
+
+    TEXT = "the assumptions contradict each other, so every program satisfies the specification; correct them"
+
+
+class EncodingError(BackendError):
+    """A solver's model is right about the formula and wrong about the programs: the fault is ours."""
 
 
 @dataclass(frozen=True)
 class Proof:
-    """The claim about a formula: every constraint holds for all values of the variables, by one solver's word."""
+    """The claim about a formula: every constraint holds for all values of the variables, by the word of solvers.
+
+    ``solver`` (its ``name`` with a version) found no exception, nor did ``witnesses``; without any, ``doubt`` says why
+    nobody else confirms it. No solver at all: there is no variable, and exact evaluation is the proof.
+    """
 
     spec: FormulaSpec
     logic: str
     solver: str
     seconds: float
+    name: str = ""
+    witnesses: tuple[str, ...] = ()
+    doubt: str = ""
+
+    @property
+    def is_confirmed(self) -> bool:
+        """Whether the claim rests on more than one solver's word."""
+        return bool(self.witnesses) or not self.spec.variables or not self.spec.constraints
+
+    def as_json(self) -> dict[str, Any]:
+        """The witnesses as JSON values."""
+        solvers = [solver for solver in (self.solver, *self.witnesses) if solver]
+        evaluated = [] if self.spec.variables else ["exact evaluation"]
+        return {"by": [*evaluated, *solvers], "logic": self.logic, "confirmed": self.is_confirmed, "doubt": self.doubt}
 
     @property
     def sentence(self) -> str:
@@ -63,7 +90,11 @@ class Proof:
             return f"satisfies {what}, which {verb} no variable; checked by exact evaluation{asked}"
         names = ", ".join(f"{name}: {sort.name}" for name, sort in self.spec.variables)
         assumed = " that the assumptions allow" if self.spec.assumptions else ""
-        return f"satisfies {what} for all values of {names}{assumed}; {self.solver} ({self.logic}) finds no exception"
+        claim = f"satisfies {what} for all values of {names}{assumed}"
+        if self.witnesses:
+            return f"{claim}; {' and '.join((self.solver, *self.witnesses))} ({self.logic}) find no exception"
+        why = f" ({self.doubt})" if self.doubt else ""
+        return f"{claim}; no exception, on the word of {self.solver} ({self.logic}) alone{why}"
 
 
 @dataclass
@@ -92,26 +123,33 @@ class Refutation:
                 return ground
         try:
             answer = self._ask(solution)
-        except GrammarError as error:  # no solver can be told of some operator
-            if self.spec.variables:
-                return Unknown(str(error))
-            return Valid((Proof(self.spec, "", "", time.perf_counter() - start),))
+        except (GrammarError, BackendError) as error:  # no solver can be told of some operator, or this one is broken
+            if not self.spec.variables:
+                return self._evaluated(start, "" if isinstance(error, GrammarError) else str(error))
+            if isinstance(error, BackendError):
+                raise
+            return Unknown(str(error))
         match answer:
             case Sat(model=model):
-                values = tuple(model.get(name, _default(sort.dtype)) for name, sort in self.spec.variables)
+                values = tuple(model.get(name, default_of(sort.dtype)) for name, sort in self.spec.variables)
                 found = self.replay(solution, values)
                 if found is None:
-                    raise BackendError(
+                    raise EncodingError(
                         f"{self.backend.name} claims that {solution.text} fails at {values!r}, but exact evaluation "
                         "says it holds there; the encoding of an operator is wrong, please report it"
                     )
                 return found
             case NoAnswer(reason=reason):
-                return Unknown(f"{self.backend.name}: {reason}")
-            case Unsat(solver=solver, version=version):
+                reason = f"{self.backend.name}: {reason}"
+                return Unknown(reason) if self.spec.variables else self._evaluated(start, reason)
+            case Unsat(solver=name, version=version):
                 seconds = time.perf_counter() - start
                 assert self._session is not None
-                return Valid((Proof(self.spec, self._session.logic.name, f"{solver} {version}", seconds),))
+                return Valid((Proof(self.spec, self._session.logic.name, f"{name} {version}", seconds, name),))
+
+    def _evaluated(self, start: float, doubt: str) -> Valid:
+        """Proved by exact evaluation alone, as there is no variable."""
+        return Valid((Proof(self.spec, "", "", time.perf_counter() - start, doubt=doubt),))
 
     def replay(self, solution: Solution, values: Sequence[Value]) -> Counterexample | None:
         """The first constraint that fails at these values of the variables, by exact evaluation; None if none does."""
@@ -127,7 +165,7 @@ class Refutation:
         """``replay`` where there are no variables, and so nothing else to ask; assumptions must hold there."""
         columns = self.spec.signature.batch([()], exact=True)
         if not all(np.all(assumption.evaluate(columns)) for assumption in self.spec.assumptions):
-            raise DomainError(CONTRADICTION)
+            raise ContradictionError(ContradictionError.TEXT)
         return self.replay(solution, ())
 
     def _closed(self, solution: Solution) -> tuple[Term, ...]:
@@ -142,7 +180,7 @@ class Refutation:
         if self._session is None or not logic <= self._session.logic:
             self.close()
             self._session = self.backend.open(
-                self.environment, logic, seed=self.seed, recorder=self.recorder, hard=self.hard
+                self.environment, logic, seed=self.seed, limits=limits, recorder=self.recorder, hard=self.hard
             )
             if self.spec.assumptions:
                 self._session.add(manager.And([term.encode(symbols) for term in self.spec.assumptions]))
@@ -150,7 +188,7 @@ class Refutation:
                 if not isinstance(possible, Sat):
                     self.close()  # so that they are asked again before anything is believed
                 if isinstance(possible, Unsat):
-                    raise DomainError(CONTRADICTION)
+                    raise ContradictionError(ContradictionError.TEXT)
                 if isinstance(possible, NoAnswer):
                     return possible
         self.queries += 1
@@ -178,7 +216,7 @@ def holds(spec: FormulaSpec, solution: Solution, valuations: Sequence[Sequence[V
     return all(np.all(closed.evaluate(columns)) for closed in with_programs(spec.constraints, solution.bodies))
 
 
-def _default(dtype: str) -> Any:
+def default_of(dtype: str) -> Any:
     """A value for a variable that no constraint mentions."""
     return {"bool": False, "object": ""}.get(dtype, 0)
 

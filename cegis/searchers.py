@@ -1,23 +1,31 @@
-"""Other searchers: cvc5's SyGuS engine, and for Horn clauses Spacer and our own induction; all answers are verified."""
+"""Other searchers: cvc5's SyGuS engine, and for Horn clauses Spacer and our own induction; all answers are verified.
+
+A generator that ends without an answer returns why (``NoAnswer``, ``NotApplicable``, ``Infeasible``). ``REFUTERS`` look
+for evidence that there is no solution, and always run beside our own search.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Generator, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
-from backends.search import Answered
+from backends.search import Answered, Infeasible, NoAnswer, NotApplicable
+from cegis.contradiction import contradiction
 from cegis.domain import DomainError
 from cegis.horn import Conditions, spacer
 from cegis.induction import induction
-from cegis.racing import Problem, Searcher
+from cegis.racing import Problem, Refuted, Searcher
 from cegis.solution import Solution
 from cegis.sygus.answers import read_answer
 from cegis.sygus.syntax import SygusError
 from cegis.sygus.writer import as_problem, write_problem
-from dsl.operators import Term
+from cegis.unrolling import unrolled
+from cegis.witnesses import witnesses_of
+from dsl.operators import GrammarError, Term
 
+Answers = Generator[Solution, None, NoAnswer | Infeasible | Refuted | None]
 Stop = Callable[[], bool]
 LONG = 3_600.0  # seconds; the race ends a searcher long before
 
@@ -31,7 +39,7 @@ class Cvc5Sygus:
     options: Mapping[str, str] = field(default_factory=lambda: CONFIGURATIONS["default"])
     memory_mb: int | None = None
 
-    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
+    def search(self, problem: Problem, stop: Stop) -> Answers:
         """cvc5's answer, if it gives one that can be read."""
         grammars = {f.name: grammar for f, grammar in problem.grammars.items() if grammar is not None}
         asked = as_problem(problem.spec, grammars)
@@ -41,9 +49,10 @@ class Cvc5Sygus:
         if isinstance(answer, Answered):
             try:
                 terms = read_answer("\n".join(answer.functions), asked)
-            except SygusError:
-                return  # an operator we have no row for
-            yield from _solutions(problem, terms, self.name)
+            except SygusError as error:  # an operator we have no row for
+                return NoAnswer(f"its answer has no reading here: {error}")
+            return (yield from _solutions(problem, terms, self.name))
+        return answer
 
 
 @dataclass(frozen=True)
@@ -54,12 +63,13 @@ class Horn:
     delay: float = 0.3
     memory_mb: int | None = None
 
-    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
+    def search(self, problem: Problem, stop: Stop) -> Answers:
         """Spacer's conditions, if it finds some that can be read."""
         answer = spacer(problem.spec, seconds=LONG, memory_mb=self.memory_mb, stop=stop)
         if isinstance(answer, Conditions):
             names = (function.name for function in problem.spec.functions)
-            yield from _solutions(problem, dict(zip(names, answer.bodies, strict=True)), self.name)
+            return (yield from _solutions(problem, dict(zip(names, answer.bodies, strict=True)), self.name))
+        return answer
 
 
 @dataclass(frozen=True)
@@ -70,20 +80,59 @@ class Induction:
     delay: float = 0.1
     memory_mb: int | None = None
 
-    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
+    def search(self, problem: Problem, stop: Stop) -> Answers:
         """The conditions, if there are some; the solver is in a process of its own, as z3 is not made for threads."""
         answer = induction(problem.spec, seconds=LONG, stop=stop, hard=True)
         if isinstance(answer, Conditions):
             names = (function.name for function in problem.spec.functions)
-            yield from _solutions(problem, dict(zip(names, answer.bodies, strict=True)), self.name)
+            return (yield from _solutions(problem, dict(zip(names, answer.bodies, strict=True)), self.name))
+        return answer
 
 
-def _solutions(problem: Problem, terms: Mapping[str, Term], name: str) -> Iterator[Solution]:
+@dataclass(frozen=True)
+class Unrolling:
+    """A run that no conditions allow, on specifications that are made of Horn clauses."""
+
+    name: str = "unrolling"
+    delay: float = 1.5
+
+    def search(self, problem: Problem, stop: Stop) -> Answers:
+        """No solution, but maybe evidence that there is none."""
+        yield from ()
+        try:
+            first, *_ = witnesses_of(problem.spec)
+            run = unrolled(problem.spec, seconds=LONG, backend=first, stop=stop, hard=True)
+        except GrammarError as error:  # no solver can be told of some operator
+            return NotApplicable(str(error))
+        return run if isinstance(run, NoAnswer) else Refuted(run)
+
+
+@dataclass(frozen=True)
+class Contradictions:
+    """Values of the variables at which nothing satisfies the specification."""
+
+    name: str = "contradiction"
+    delay: float = 2.5
+
+    def search(self, problem: Problem, stop: Stop) -> Answers:
+        """No solution, but maybe evidence that there is none."""
+        yield from ()
+        solvers = witnesses_of(problem.spec)
+        found = contradiction(problem.spec, seconds=LONG, backends=solvers, stop=stop, hard=True)
+        return found if isinstance(found, NoAnswer) else Refuted(found)
+
+
+REFUTERS: tuple[Searcher, ...] = (Contradictions(), Unrolling())
+
+
+def _solutions(problem: Problem, terms: Mapping[str, Term], name: str) -> Generator[Solution, None, NoAnswer | None]:
     """The solution of these bodies, if every function's grammar derives its own."""
     programs = {function: problem.program(function, terms[function.name]) for function in problem.spec.functions}
     found = {function: program for function, program in programs.items() if program is not None}
-    if len(found) == len(programs):
-        yield Solution(found, name)
+    if len(found) < len(programs):
+        return NoAnswer("its answer is not of the grammar")
+    yield Solution(found, name)
+    return None
 
 
 SEARCHERS: Mapping[str, Callable[..., Searcher]] = MappingProxyType(

@@ -13,25 +13,26 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import Backend
+from backends import Backend, BackendError
 from cegis.claim import Statement
 from cegis.domain import DomainError
 from cegis.formula import FormulaSpec
 from cegis.loop import Budget, FormulaBudget
 from cegis.outcome import Statistics
 from cegis.points import Points
-from cegis.refutation import Refutation
+from cegis.refutation import Proof, Refutation
 from cegis.sampling import sample
 from cegis.solution import Solution
-from cegis.solving import LEAST_SECONDS, Grammars, by_name, default_backend, homes
+from cegis.solving import Grammars, by_name, homes
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
+from cegis.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from dsl.bank import Bank
 from dsl.grammar import Grammar
 from dsl.operators import Term
@@ -49,10 +50,13 @@ def enumerate_solutions(
     grammars: Grammars = None,
     *,
     backend: Backend | None = None,
+    witnesses: Sequence[Backend] | None = None,
     budget: Budget | None = None,
     seed: int = 0,
 ) -> Solutions:
-    """The solutions of ``spec``, each proved by ``backend``, in order of cost; lazily, ``grammars`` as in ``solve``.
+    """The solutions of ``spec``, each proved by ``backend`` and confirmed by one of ``witnesses``, in order of cost.
+
+    Lazily; arguments as in ``solve``.
 
     Seconds of the budget count from when the first is asked for, the caller's own between two included.
     Raises DomainError for several functions and for calls inside calls, GrammarError for a grammar that does not fit.
@@ -63,18 +67,23 @@ def enumerate_solutions(
     if not Points(spec).is_layered:
         raise DomainError("solutions are not listed where a call stands inside another; ask for one solution")
     (grammar,) = homes(spec, by_name(spec, grammars)).values()
-    return Solutions(spec, grammar, backend or default_backend(spec), budget or FormulaBudget(), seed)
+    asked = witnesses_of(spec, backend)
+    solvers = asked if witnesses is None else (asked[0], *witnesses)
+    return Solutions(spec, grammar, solvers, budget or FormulaBudget(), seed)
 
 
 class Solutions:
     """An iterator over solutions; ``ended`` says why there are no more, once there are none.
 
-    ``claims``: what was proved of the last one; ``undecided``: how many candidates were neither proved nor refuted.
+    ``claims``: what was proved of each, where one rests on one solver's word alone that; ``undecided``: how many
+    candidates were neither proved nor refuted; ``notes``: what solvers did wrong.
     """
 
-    def __init__(self, spec: FormulaSpec, grammar: Grammar, backend: Backend, budget: Budget, seed: int) -> None:
+    def __init__(
+        self, spec: FormulaSpec, grammar: Grammar, solvers: Sequence[Backend], budget: Budget, seed: int
+    ) -> None:
         (self._function,) = spec.functions
-        self._spec, self._grammar, self._backend, self._budget, self._seed = spec, grammar, backend, budget, seed
+        self._spec, self._grammar, self._solvers, self._budget, self._seed = spec, grammar, solvers, budget, seed
         self._bank = Bank(grammar, seed=seed, max_memory_mb=budget.memory_mb)
         self._points = Points(spec)
         self._tried: dict[Term, bool] = {}  # which terms were proved
@@ -82,6 +91,7 @@ class Solutions:
         self._level = self._listed = 0  # the cost looked at, and up to which all terms of right rows were tried
         self._check_seconds, self._found = 0.0, self._search()
         self.claims: tuple[Statement, ...] = ()
+        self.notes: tuple[str, ...] = ()
         self.undecided, self.ended, self._began = 0, "", time.perf_counter()
 
     def __iter__(self) -> Iterator[Solution]:
@@ -103,12 +113,12 @@ class Solutions:
         self._points.add_ground()
         self._points.add(sample(self._spec, SAMPLE, seed=self._seed))
         self._observe(0)
-        with Refutation(self._spec, self._backend, seed=self._seed) as verifier:
+        with Witnesses(self._spec, tuple(self._solvers), seed=self._seed) as verifier:
             while not self._is_over():
                 self._level += 1
                 yield from self._of_level(verifier)
 
-    def _of_level(self, verifier: Refutation) -> Iterator[Solution]:
+    def _of_level(self, verifier: Witnesses) -> Iterator[Solution]:
         """The solutions of the current cost; what the verifier refutes splits rows, which are gone through again."""
         term: Term | None = None
         while self._bank.grow(self._level, self._is_late):
@@ -119,8 +129,8 @@ class Solutions:
                 verdict = self._check(verifier, solution)
                 self._tried[term] = isinstance(verdict, Valid)
                 match verdict:
-                    case Valid(claims):
-                        self.claims = claims
+                    case Valid(claims, notes):
+                        self.claims, self.notes = _weaker(self.claims, claims), notes
                         is_settled = self._is_settled(solution)
                         yield solution
                     case Counterexample(inputs):
@@ -166,7 +176,7 @@ class Solutions:
 
     # --- the verifier -------------------------------------------------------------------------------------------
 
-    def _check(self, verifier: Refutation, solution: Solution) -> Verdict:
+    def _check(self, verifier: Refutation | Witnesses, solution: Solution) -> Verdict:
         began = time.perf_counter()
         if self._end is not None:
             verifier.seconds = max(LEAST_SECONDS, self._end - began)
@@ -191,8 +201,11 @@ class Solutions:
             constraints=tuple(same),
             assumptions=(*self._spec.assumptions, *flat.constraints),
         )
-        with Refutation(asked, self._backend, seed=self._seed) as verifier:
-            self._is_free = not isinstance(self._check(verifier, solution), Valid)
+        with Refutation(asked, self._solvers[0], seed=self._seed) as verifier:
+            try:
+                self._is_free = not isinstance(self._check(verifier, solution), Valid)
+            except BackendError:  # then it is not known to leave none
+                self._is_free = True
         return self._is_free
 
     def _learn(self, inputs: tuple[Value, ...]) -> bool:
@@ -241,6 +254,12 @@ class Solutions:
         deepest = max((cost for store in self._bank.stores.values() for cost in store.costs), default=0)
         reach = max(p.cost + len(p.arguments) * deepest for p in self._grammar.productions)
         return self._bank.pending(max(reach, self._level + 1)) == 0
+
+
+def _weaker(known: tuple[Statement, ...], claims: tuple[Statement, ...]) -> tuple[Statement, ...]:
+    """Of what was proved of some solutions, what holds for all of them."""
+    doubted = any(isinstance(claim, Proof) and not claim.is_confirmed for claim in known)
+    return known if doubted else claims
 
 
 def longest(grammar: Grammar) -> float:

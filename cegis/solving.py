@@ -1,9 +1,10 @@
-"""Solving a formula: searchers race, a solver decides, the answer is made small.
+"""Solving a formula: searchers race, solvers decide, the answer is made small.
 
 A specification falls into components that share no function; each is solved by its own loop. For one function whose
 calls are not nested ``PointSearch`` proposes, for several that are called once each ``StepwiseSearch``, else
-``JointSearch``; other searchers run beside it. A solution is polished, and where it was put together from parts proved
-once more as a whole: the claim is about the specification that was asked.
+``JointSearch``; other searchers run beside it, some of which look for evidence that there is no solution. A solution is
+polished, and where it was put together from parts proved once more as a whole: the claim is about the specification
+that was asked. What one solver proves another confirms (``cegis.witnesses``).
 """
 
 from __future__ import annotations
@@ -14,33 +15,34 @@ from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
-from backends import Backend, get
-from cegis.agreement import check_own
+from backends import Backend, BackendError
+from cegis.agreement import check_own, guarded
 from cegis.formula import FormulaSpec, Function, inlined, subterms
 from cegis.joint import JointSearch
 from cegis.loop import Budget, FormulaBudget, Loop, Search
-from cegis.outcome import Found, Outcome, Round, Statistics, Stopped
+from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.points import Points
 from cegis.polishing import polish
 from cegis.racing import Problem, Racing, Searcher
-from cegis.refutation import Refutation, logic_of
+from cegis.refutation import Proof, logic_of
 from cegis.search import PointSearch, hard_operators
+from cegis.searchers import REFUTERS
 from cegis.solution import Solution
 from cegis.stepwise import StepwiseSearch, is_stepwise
 from cegis.telling import telling
 from cegis.verdict import Valid, Verdict, Verifier
+from cegis.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from dsl import enumeration
 from dsl.defaults import default_grammar
 from dsl.grammar import Grammar
-from dsl.operators import STRING, GrammarError, Operator, Term
-from dsl.scalars import ScalarSignature
+from dsl.operators import GrammarError, Operator, Term
+from dsl.scalars import ScalarSignature, Value
 from dsl.sequences import SequenceSignature
 
 Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
 SHARE = 0.1  # of the time left, for deciding a solution that multiplies or divides; then others are looked for
-LEAST_SECONDS = 0.001  # what a solver is given when time is up
 
 
 def solve(
@@ -48,6 +50,7 @@ def solve(
     grammars: Grammars = None,
     *,
     backend: Backend | None = None,
+    witnesses: Sequence[Backend] | None = None,
     verifier: Verifier[Solution] | None = None,
     budget: Budget | None = None,
     searchers: Sequence[Searcher] = (),
@@ -58,31 +61,28 @@ def solve(
     """Programs for all functions of ``spec``, each of its grammar, or why not.
 
     ``grammars``: one by name, one for all, or None for any term of the logic. ``backend`` proves the programs (None:
-    ``default_backend``), or a ``verifier`` of one's own, asked about all functions together. Other ``searchers`` run
-    beside our own search. Deterministic by ``seed`` as long as no limit of time is met and no other searcher is first.
+    ``default_backend``), and the first of ``witnesses`` that can (None: the other shipped ones that are installed)
+    confirms it; or a ``verifier`` of one's own, asked about all functions together. Other ``searchers`` run beside our
+    own search; the outcome says what became of each. Deterministic by ``seed`` as long as no limit of time is met and
+    no other searcher is first.
     Raises GrammarError for a grammar that does not fit its function.
     """
     named = by_name(spec, grammars)
     budget, started = budget or FormulaBudget(), time.perf_counter()
     end = None if budget.seconds is None else started + budget.seconds
-    solver = backend or default_backend(spec)
-    run = _Run(solver, verifier, budget, end, tuple(searchers), seed, on_event, on_progress)
+    asked = witnesses_of(spec, backend)
+    solvers = asked if witnesses is None else (asked[0], *witnesses)
+    run = _Run(tuple(solvers), verifier, budget, end, tuple(searchers), seed, on_event, on_progress)
     found: list[Found[Solution]] = []
     for component in (spec,) if verifier else spec.components:
         own = {function: named.get(function.name) for function in component.functions}
         outcome = run.solve(Problem(component, own, homes(component, named)))
         if not isinstance(outcome, Found):
-            return outcome
+            assert not isinstance(outcome, Differs)
+            earlier = (searched for part in found for searched in part.searchers)
+            return replace(outcome, searchers=(*earlier, *outcome.searchers))
         found.append(outcome)
     return found[0] if len(found) == 1 else run.together(spec, found)
-
-
-def default_backend(spec: FormulaSpec) -> Backend:
-    """z3, but cvc5 for strings: PySMT does not hand them to z3, which has to be told in text, by its own program."""
-    sorts = {sort for _, sort in spec.variables}
-    for function in spec.functions:
-        sorts |= {function.signature.result, *(sort for _, sort in function.signature.parameters)}
-    return get("cvc5" if STRING in sorts else "z3")
 
 
 def by_name(spec: FormulaSpec, grammars: Grammars) -> Mapping[str, Grammar | None]:
@@ -97,6 +97,7 @@ def by_name(spec: FormulaSpec, grammars: Grammars) -> Mapping[str, Grammar | Non
             raise GrammarError(f"the grammar is for {shape(grammar.signature)}, the function is {wanted}")
         if grammar is not None:
             check_own(grammar)
+            named[name] = guarded(grammar)
     return named
 
 
@@ -128,7 +129,7 @@ def _has_variable(term: Term) -> bool:
 class _Run:
     """What one call of ``solve`` was given; ``end`` is when its time is up."""
 
-    backend: Backend
+    backends: tuple[Backend, ...]
     verifier: Verifier[Solution] | None
     budget: Budget
     end: float | None
@@ -141,23 +142,26 @@ class _Run:
         """One component: its loop, and a smaller solution."""
         started, budget = time.perf_counter(), self._left()
         with self._verifying(problem.spec) as verifier:
-            own = _own(problem, self.backend, budget, self.seed)
+            own, troubles = _own(problem, self.backends[0], budget, self.seed)
             budget = self._left()
             end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
-            with Racing(own, self.searchers, problem, end=end) as search:
+            with Racing(own, (*self.searchers, *REFUTERS), problem, end=end) as search:
                 timely = Timely(verifier, self.end, SHARE)
                 outcome = Loop(search, timely, budget, self.on_event, self.on_progress).run()
-            outcome = _with_failures(outcome, [str(error) for error in search.errors])
+            outcome = _told(outcome, search, troubles, verifier)
             return outcome if not isinstance(outcome, Found) else self._polished(outcome, problem, verifier, started)
 
     def _polished(
         self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution], started: float
     ) -> Found[Solution]:
+        """A smaller solution; solvers confirm only the last, and where they do not the first stays."""
         now = time.perf_counter()
         end = now + POLISH_SECONDS + (now - started)
         end = end if self.end is None else min(end, self.end)
-        timely = Timely(verifier, end)
+        timely = Timely(verifier, end, confirms=False)
         small = polish(found, problem.spec, timely, stop=lambda: time.perf_counter() > end, seed=self.seed)
+        if small.program is not found.program and isinstance(verifier, Witnesses):
+            small = _confirmed(small, found, verifier, self.end)
         checking = small.statistics.check_seconds + time.perf_counter() - now
         return replace(small, statistics=replace(small.statistics, check_seconds=checking))
 
@@ -166,17 +170,20 @@ class _Run:
         programs = {function: program for part in found for function, program in part.program.programs.items()}
         names = dict.fromkeys(part.program.searcher for part in found)
         notes = tuple(dict.fromkeys(note for part in found for note in part.notes))
+        searched = tuple(one for part in found for one in part.searchers)
         solution = Solution({function: programs[function] for function in spec.functions}, ", ".join(names))
         statistics = _summed([part.statistics for part in found])
         with self._verifying(spec) as verifier:
             match Timely(verifier, self.end).check(solution):
                 case Valid(claims, more):
-                    return Found(solution, claims, (*notes, *more), statistics)
+                    notes = tuple(dict.fromkeys((*notes, *more)))
+                    return Found(solution, claims, notes, statistics, searched)
                 case other:
-                    return Stopped(f"solved in parts, but not proved as a whole: {other}", solution, (), statistics)
+                    reason = f"solved in parts, but not proved as a whole: {other}"
+                    return Stopped(reason, solution, (), statistics, searched)
 
     def _verifying(self, spec: FormulaSpec) -> AbstractContextManager[Verifier[Solution]]:
-        return nullcontext(self.verifier) if self.verifier else Refutation(spec, self.backend, seed=self.seed)
+        return nullcontext(self.verifier) if self.verifier else Witnesses(spec, self.backends, seed=self.seed)
 
     def _left(self) -> Budget:
         if self.end is None:
@@ -186,26 +193,56 @@ class _Run:
 
 @dataclass(frozen=True)
 class Timely:
-    """A verifier whose solver is given the time until ``end``; a ``share`` of it where a solution can be avoided."""
+    """A verifier whose solvers are given the time until ``end``; a ``share`` of it where a solution can be avoided.
+
+    Without ``confirms`` one solver's word will do for now.
+    """
 
     verifier: Verifier[Solution]
     end: float | None
     share: float = 1.0
+    confirms: bool = True
 
     def check(self, solution: Solution, /) -> Verdict:
-        if isinstance(self.verifier, Refutation) and self.end is not None:
+        if not isinstance(self.verifier, Witnesses):
+            return self.verifier.check(solution)
+        if self.end is not None:
             share = self.share if hard_operators(solution) else 1.0
             self.verifier.seconds = max(LEAST_SECONDS, share * (self.end - time.perf_counter()))
-        return self.verifier.check(solution)
+        return self.verifier.check(solution) if self.confirms else self.verifier.check_once(solution)
 
 
-def _with_failures(outcome: Outcome[Solution], failures: Sequence[str]) -> Outcome[Solution]:
-    """``outcome``, telling which other searchers failed."""
+def _confirmed(
+    small: Found[Solution], found: Found[Solution], verifier: Witnesses, end: float | None
+) -> Found[Solution]:
+    """``small`` where it is proved as well as ``found`` is, otherwise that."""
+    verifier.seconds = None if end is None else max(LEAST_SECONDS, end - time.perf_counter())
+    (proof,) = small.claims
+    assert isinstance(proof, Proof)
+    match verifier.confirm(small.program, proof):
+        case Valid((Proof() as confirmed,), notes):
+            known = all(isinstance(claim, Proof) and claim.is_confirmed for claim in found.claims)
+            if confirmed.is_confirmed or not known:
+                notes = tuple(dict.fromkeys((*found.notes, *notes)))
+                return replace(small, claims=(confirmed,), notes=notes)
+    return replace(found, notes=tuple(dict.fromkeys((*found.notes, *verifier.notes))))
+
+
+def _told(
+    outcome: Outcome[Solution], search: Racing, troubles: Sequence[str], verifier: Verifier[Solution]
+) -> Outcome[Solution]:
+    """``outcome`` with what became of every searcher, what solvers did wrong, and evidence of there being nothing."""
+    told = tuple(dict.fromkeys((*troubles, *(verifier.notes if isinstance(verifier, Witnesses) else ()))))
     match outcome:
-        case Found(notes=notes):
-            return replace(outcome, notes=(*notes, *failures))
+        case Found(program=solution, notes=notes):
+            names = {searcher.name for searcher in search.others}
+            searched = search.searched(solution.searcher, own_won=solution.searcher not in names)
+            return replace(outcome, notes=tuple(dict.fromkeys((*notes, *told))), searchers=searched)
         case Stopped(reason=reason):
-            return replace(outcome, reason="; ".join([reason, *failures]))
+            return replace(outcome, reason="; ".join([reason, *told]), searchers=search.searched("", own_won=False))
+        case Exhausted():
+            searched = search.searched("", own_won=False)
+            return replace(outcome, evidence=search.evidence, searchers=searched)
     return outcome
 
 
@@ -214,6 +251,7 @@ class Absent:
     """No search of our own, and why."""
 
     reason: str
+    is_absent: bool = True
     candidates: int = 0
     memory_mb: float = 0.0
     level: int = 0
@@ -225,18 +263,23 @@ class Absent:
         """Nothing to learn."""
 
 
-def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> Search:
-    """Our own search for this shape of specification."""
+def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> tuple[Search, tuple[str, ...]]:
+    """Our own search for this shape of specification, and what a solver that was to help it did wrong."""
     points = Points(problem.spec)
     if not points.is_layered:
-        return Absent("a call stands inside another; only other searchers take that")
+        return Absent("a call stands inside another; only other searchers take that"), ()
     if len(problem.spec.functions) > 1 and is_stepwise(problem.spec):
-        return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed)
+        return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed), ()
     if len(problem.spec.functions) > 1:
-        return JointSearch(problem.spec, problem.homes, budget=budget, seed=seed)
+        return JointSearch(problem.spec, problem.homes, budget=budget, seed=seed), ()
     (function,) = problem.spec.functions
-    valuations = telling(problem.spec, backend, seed=seed)
-    return PointSearch(problem.spec, problem.homes[function], budget=budget, seed=seed, valuations=valuations)
+    valuations, troubles = list[tuple[Value, ...]](), tuple[str, ...]()
+    try:
+        valuations = telling(problem.spec, backend, seed=seed)
+    except BackendError as error:  # the search does without
+        troubles = (str(error),)
+    grammar = problem.homes[function]
+    return PointSearch(problem.spec, grammar, budget=budget, seed=seed, valuations=valuations), troubles
 
 
 def _summed(parts: Sequence[Statistics]) -> Statistics:

@@ -71,9 +71,9 @@ class ProgramReference:
 class Symbolic:
     """Checks programs with ``backend``; close it (or use ``with``) to release the solver session.
 
-    ``seconds`` bounds one ``check``; ``hard`` hosts the solver in a worker that is killed when it overruns. With a
-    recorder every query is written as SMT-LIB. ``logic`` is QF_LIA, QF_LRA or QF_BV; None takes the first of them that
-    the backend decides. ``on_length(length, seconds)`` reports each length proved.
+    ``seconds`` bounds one ``check``, and all that came to nothing together; ``hard`` hosts the solver in a worker that
+    is killed when it overruns. With a recorder every query is written as SMT-LIB. ``logic`` is QF_LIA, QF_LRA or QF_BV;
+    None takes the first of them that the backend decides. ``on_length(length, seconds)`` reports each length proved.
     """
 
     domain: Domain
@@ -91,6 +91,8 @@ class Symbolic:
     queries: int = field(default=0, init=False)
     _session: Session | None = field(default=None, init=False, repr=False)
     _inhabited: set[int] = field(default_factory=set, init=False, repr=False)
+    _wasted: float = field(default=0.0, init=False, repr=False)  # seconds of checks that came to nothing
+    _answering: dict[str, None] = field(default_factory=dict, init=False, repr=False)  # in the current check
 
     def __post_init__(self) -> None:
         if self.domain.alphabet != self.signature.alphabet:
@@ -103,13 +105,18 @@ class Symbolic:
         check_signature(program, self.signature)
         start = time.perf_counter()
         lengths = [length for length in self.domain.lengths if self.domain.count(length)]
+        limit = None if self.seconds is None else max(0.0, self.seconds - self._wasted)
+        self._answering.clear()
         for place, length in enumerate(lengths):
             began = time.perf_counter()
             spent = began - start
-            if self.seconds is not None and spent >= self.seconds:
+            if limit is not None and spent >= limit:
                 return self._unfinished("time limit", lengths[:place], spent)
             try:
-                answer = self._ask(program, length, None if self.seconds is None else self.seconds - spent)
+                answer = self._ask(program, length, None if limit is None else limit - spent)
+            except BackendError:
+                self._wasted += time.perf_counter() - start
+                raise
             except KeyboardInterrupt:
                 return self._unfinished("interrupted", lengths[:place], time.perf_counter() - start)
             match answer:
@@ -117,7 +124,8 @@ class Symbolic:
                     return self._replay(program, self.signature.decode(model, length))
                 case NoAnswer(reason=reason):
                     return self._unfinished(reason, lengths[:place], time.perf_counter() - start)
-                case Unsat():
+                case Unsat(solver=solver, version=version):
+                    self._answering[f"{solver} {version}"] = None
                     self.on_length(length, time.perf_counter() - began)
         if not lengths:
             return Unknown("the domain holds no sequence; a proof over nothing proves nothing")
@@ -127,7 +135,7 @@ class Symbolic:
         logic = self.logic or fitting_logic(self.backend.logics)
         if self._session is None:
             self._session = self.backend.open(
-                self.environment, logic, seed=self.seed, recorder=self.recorder, hard=self.hard
+                self.environment, logic, seed=self.seed, limits=Limits(seconds), recorder=self.recorder, hard=self.hard
             )
         symbols = self.signature.symbols(self.environment.formula_manager, length)
         assumptions = translate(self.environment, sequences(self.domain, symbols), logic)
@@ -158,13 +166,16 @@ class Symbolic:
         return Counterexample(sequence, expected, got)
 
     def _unfinished(self, reason: str, proved: Sequence[int], seconds: float) -> Unknown:
+        self._wasted += seconds
         claims = (self._claim(proved, seconds),) if proved else ()
         reached = f"proved up to length {proved[-1]}" if proved else "nothing was proved"
         return Unknown(f"{self.backend.name}: {reason}; {reached}", claims)
 
     def _claim(self, lengths: Sequence[int], seconds: float) -> Claim:
         domain = Domain(self.domain.alphabet, lengths[0], lengths[-1], self.domain.constraint)
-        solver = f"{self.backend.name} {self.backend.version()}"
+        solver = " and ".join(self._answering)
+        if not solver.startswith(f"{self.backend.name} "):
+            solver += f", for each length the first of {self.backend.name} to answer"
         return Claim(
             Rung.SURROGATE,
             self.reference.name,

@@ -7,11 +7,13 @@ they established: a ``Valid`` covers the whole domain, an ``Unknown`` may still 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any, Generic, Protocol, TypeVar
 
+from backends import BackendError
 from cegis.claim import Statement
 
+MOST_TROUBLES = 2  # after which a verifier whose solver breaks is not asked any more
 Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Program, for a formula a Solution
 
 
@@ -68,25 +70,54 @@ class Combined(Generic[Candidate]):
 
     The first counterexample wins. The program is valid when at least one verifier proved the whole domain and none
     found a counterexample; what the others could not finish is said in the notes. Otherwise it is unknown.
+
+    A verifier whose solver breaks costs nothing but its own claim: it is named, asked last from then on, and after
+    ``MOST_TROUBLES`` not at all. One that proved what another refutes is named and not believed any more.
     """
 
     verifiers: tuple[Verifier[Candidate], ...]
+    _troubles: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
+    _wrong: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
+    _notes: dict[str, None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def check(self, program: Candidate, /) -> Verdict:
         claims: list[Statement] = []
         notes: list[str] = []
-        proved = False
-        for verifier in self.verifiers:
-            match verifier.check(program):
-                case Counterexample() as counterexample:
-                    return counterexample
+        proved: list[tuple[int, Valid]] = []
+        for place in self._order():
+            try:
+                verdict = self.verifiers[place].check(program)
+            except BackendError as error:
+                self._troubles[place] = self._troubles.get(place, 0) + 1
+                self._notes[str(error)] = None
+                continue
+            match verdict:
+                case Counterexample(inputs):
+                    for other, valid in proved:
+                        self._wrong.add(other)
+                        self._notes[_contradicted(valid, inputs)] = None
+                    return verdict
                 case Valid(established, more):
-                    proved = True
+                    proved.append((place, verdict))
                     claims += established
                     notes += more
                 case Unknown(reason, established):
                     claims += established
                     notes.append(reason)
+        notes = [*self._notes, *notes]
         if proved:
             return Valid(tuple(claims), tuple(notes))
         return Unknown("; ".join(notes) or "no verifier was asked", tuple(claims))
+
+    def _order(self) -> list[int]:
+        """Those that may be asked; first those that gave no trouble."""
+        asked = [place for place in range(len(self.verifiers)) if place not in self._wrong]
+        asked = [place for place in asked if self._troubles.get(place, 0) < MOST_TROUBLES]
+        return sorted(asked, key=lambda place: self._troubles.get(place, 0) > 0)
+
+
+def _contradicted(valid: Valid, inputs: tuple[Any, ...]) -> str:
+    claimed = "; ".join(claim.sentence for claim in valid.claims) or "a proof without a claim"
+    return (
+        f"not believed any more, as a program of which it was said fails at {' '.join(map(str, inputs))!r}: {claimed}"
+    )

@@ -3,7 +3,9 @@
 One operator is one row: its name, its sorts, and three readings of the same function, side by side:
 
 - ``numpy(inputs, *arguments)`` evaluates it on a batch of examples (search); the last axes belong to the batch, any
-  leading axes to a stack of terms evaluated at once;
+  leading axes to a stack of terms evaluated at once: arrays of the shapes (examples,), (terms, examples), and blocks
+  such as (m, 1, examples) and (1, n, examples), that broadcast; of no example, of one and of many; read-only ones.
+  Work element by element (``np.vectorize`` with ``otypes``, where nothing else does), and write to none of them;
 - ``smt(inputs, *arguments)`` builds a PySMT formula (proof);
 - ``python`` is the text a reader sees (output): an expression with holes ``_0``, ``_1``, ... for the arguments, where
   ``_0(x)`` puts ``x`` for the bound variable ``token`` of a position-wise argument. A row whose text is a loop

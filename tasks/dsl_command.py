@@ -32,7 +32,9 @@ def dsl() -> None:
 def check(grammar: str, backends: tuple[str, ...]) -> int:
     """Try every operator of GRAMMAR (package.module:NAME) on small inputs, in all its readings.
 
-    Numpy on machine words and on exact numbers, the printed Python, the formula, and each solver's value of it.
+    Numpy on machine words and on exact numbers, the printed Python, the formula, and each solver's value of it. Numpy
+    in every shape that the search uses: several examples, one and none; rows of them, (rows, examples); blocks of
+    arguments that broadcast, (m, 1, examples) with (1, n, examples); all of them read-only.
     """
     from backends import get
     from cegis.agreement import examine

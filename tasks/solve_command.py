@@ -6,7 +6,7 @@ Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard out
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,6 +15,7 @@ import click
 if TYPE_CHECKING:
     from backends import Backend
     from cegis import Budget, Outcome, Statistics
+    from cegis.claim import Statement
     from cegis.racing import Searcher
     from cegis.solution import Solution
     from cegis.sygus import SygusProblem
@@ -22,11 +23,17 @@ if TYPE_CHECKING:
 
 SOLVED, NOT_SOLVED = 0, 1
 OWN = "own"  # the name of our search, which always runs
+NOBODY = "none"  # who confirms a proof where nobody is to
 
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
 @click.option("--backend", help="The solver that verifies.  [default: z3, or cvc5 where there are strings]")
+@click.option(
+    "--confirm",
+    "confirming",
+    help="The solver that confirms what the first one proves, or none.  [default: another that is installed]",
+)
 @click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds of wall clock.")
 @click.option("--memory-limit", "memory_mb", default=2048, show_default=True, help="MiB for what the search remembers.")
 @click.option(
@@ -45,6 +52,7 @@ OWN = "own"  # the name of our search, which always runs
 def solve(
     file: Path,
     backend: str | None,
+    confirming: str | None,
     seconds: float,
     memory_mb: int,
     searchers: tuple[str, ...],
@@ -62,9 +70,9 @@ def solve(
     from cegis import FormulaBudget, Found
     from cegis.refutation import logic_of
     from cegis.searchers import SEARCHERS
-    from cegis.solving import default_backend
     from cegis.solving import solve as solution_of
     from cegis.sygus import read
+    from cegis.witnesses import default_backend
     from tasks.solve_progress import telling
 
     if not seconds > 0 or memory_mb < 1:
@@ -77,13 +85,21 @@ def solve(
         solver = get(backend) if backend else default_backend(problem.spec)
         with solver.open(Environment(), logic_of(problem.spec)):
             pass  # a solver that is missing or has no such logic is bad input, found before any work
+        witnesses = _witnesses(problem, confirming, solver)
         others = [_searcher(name, memory_mb) for name in searchers or SEARCHERS if name != OWN]
         budget = FormulaBudget(seconds=seconds, memory_mb=memory_mb)
         if count is not None:
-            return _list(file, problem, grammars, solver, budget, seed, count, as_json)
+            return _list(file, problem, grammars, solver, witnesses, budget, seed, count, as_json)
         with telling(quiet=quiet or as_json) as observers:
             outcome = solution_of(
-                problem.spec, grammars, backend=solver, budget=budget, searchers=others, seed=seed, **observers
+                problem.spec,
+                grammars,
+                backend=solver,
+                witnesses=witnesses,
+                budget=budget,
+                searchers=others,
+                seed=seed,
+                **observers,
             )
     except RecursionError:
         raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
@@ -96,6 +112,7 @@ def _list(
     problem: SygusProblem,
     grammars: Mapping[str, Grammar | None],
     solver: Backend,
+    witnesses: list[Backend] | None,
     budget: Budget,
     seed: int,
     count: int,
@@ -106,7 +123,7 @@ def _list(
 
     from cegis.solutions import enumerate_solutions
 
-    found = enumerate_solutions(problem.spec, grammars, backend=solver, budget=budget, seed=seed)
+    found = enumerate_solutions(problem.spec, grammars, backend=solver, witnesses=witnesses, budget=budget, seed=seed)
     solutions = []
     for solution in islice(found, count):
         solutions.append(solution)
@@ -114,20 +131,35 @@ def _list(
             click.echo("\n\n".join([f"; {len(solutions)}: {solution.size} operators", *_answer(solution)]) + "\n")
     reason = "" if len(solutions) == count else found.ended
     reason += f"; {found.undecided:,} candidates are undecided" if found.undecided else ""
-    claims = [claim.sentence for claim in found.claims]
     if as_json:
         first = solutions[0] if solutions else None
         listed = {"solutions": [entry for solution in solutions for entry in _functions(solution)]}
         status = "solved" if solutions else "stopped"
-        shown = _page(file, status, reason, first, claims, found.statistics) | listed
-        click.echo(json.dumps(shown, ensure_ascii=False, indent=2))
+        shown = _page(file, status, reason, first, found.claims, found.statistics) | listed
+        click.echo(json.dumps(shown | {"notes": list(found.notes)}, ensure_ascii=False, indent=2))
     elif solutions:
-        click.echo(
-            "\n".join([*(f"Every answer {claim}." for claim in claims), *([f"No more: {reason}."] * bool(reason))])
-        )
+        claims = [f"Every answer {claim.sentence}." for claim in found.claims]
+        click.echo("\n".join([*claims, *found.notes, *([f"No more: {reason}."] * bool(reason))]))
     else:
         click.echo(f"fail\n\n{reason}")
     return SOLVED if solutions else NOT_SOLVED
+
+
+def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list[Backend] | None:
+    """Who confirms what ``solver`` proves; None for any other that is installed."""
+    from pysmt.environment import Environment
+
+    from backends import get
+    from cegis.refutation import logic_of
+
+    if name is None or name == NOBODY:
+        return None if name is None else []
+    chosen = get(name)
+    if chosen.name == solver.name:
+        raise click.ClickException(f"{name} proves, so another solver has to confirm it; name one, or {NOBODY}")
+    with chosen.open(Environment(), logic_of(problem.spec)):
+        pass
+    return [chosen]
 
 
 def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar | None]:
@@ -190,12 +222,25 @@ def _searcher(name: str, memory_mb: int) -> Searcher:
 def _text(outcome: Outcome[Solution]) -> str:
     from cegis import Found
 
+    searched = _searched_text(outcome)
     match outcome:
         case Found(program=solution, claims=claims, notes=notes):
             proved = [f"The answer {claim.sentence}." for claim in claims]
-            return "\n\n".join([*_answer(solution), "\n".join([*proved, *notes])])
+            return "\n\n".join([*_answer(solution), "\n".join([*proved, *notes, *searched])])
     status, reason = _status(outcome)
-    return f"{'infeasible' if status == 'infeasible' else 'fail'}\n\n{reason}"
+    return "\n\n".join(["infeasible" if status == "infeasible" else "fail", "\n".join([reason, *searched])])
+
+
+def _searched_text(outcome: Outcome[Solution]) -> list[str]:
+    """One line on what became of the searchers; reasons only where something went wrong."""
+    from cegis import Differs
+    from cegis.outcome import End
+
+    if isinstance(outcome, Differs) or not outcome.searchers:
+        return []
+    plain = (End.NOT_APPLICABLE, End.NOT_STARTED, End.NOTHING)
+    parts = [f"{one.searcher} {one.end}" if one.end in plain else str(one) for one in outcome.searchers]
+    return [f"Searchers: {'; '.join(parts)}."]
 
 
 def _answer(solution: Solution) -> Iterator[str]:
@@ -211,6 +256,8 @@ def _status(outcome: Outcome[Solution]) -> tuple[str, str]:
     match outcome:
         case Found():
             return "solved", ""
+        case Exhausted(evidence=evidence) if evidence is not None:
+            return "infeasible", evidence.sentence
         case Exhausted(examples=examples):
             return "infeasible", _exhausted(len(examples))
         case Stopped(reason=reason) | Differs(reason=reason):
@@ -224,25 +271,42 @@ def _exhausted(examples: int) -> str:
 
 
 def _json(file: Path, outcome: Outcome[Solution]) -> dict[str, Any]:
-    from cegis import Found
+    from cegis import Differs, Exhausted, Found
 
     status, reason = _status(outcome)
     solution = outcome.program if isinstance(outcome, Found) else None
-    claims = [claim.sentence for claim in outcome.claims] if isinstance(outcome, Found) else []
+    claims = outcome.claims if isinstance(outcome, Found) else ()
     notes = list(outcome.notes) if isinstance(outcome, Found) else []
-    return _page(file, status, reason, solution, claims, outcome.statistics) | {"notes": notes}
+    evidence = outcome.evidence if isinstance(outcome, Exhausted) else None
+    searchers = () if isinstance(outcome, Differs) else outcome.searchers
+    return _page(file, status, reason, solution, claims, outcome.statistics) | {
+        "notes": notes,
+        "evidence": evidence.as_json() if evidence is not None and hasattr(evidence, "as_json") else None,
+        "searchers": [
+            {"searcher": one.searcher, "end": str(one.end), "reason": one.reason, "seconds": one.seconds}
+            for one in searchers
+        ],
+    }
 
 
 def _page(
-    file: Path, status: str, reason: str, solution: Solution | None, claims: list[str], statistics: Statistics
+    file: Path,
+    status: str,
+    reason: str,
+    solution: Solution | None,
+    claims: Sequence[Statement],
+    statistics: Statistics,
 ) -> dict[str, Any]:
+    from cegis import Proof
+
     return {
         "file": str(file),
         "status": status,
         "reason": reason,
         "functions": _functions(solution) if solution else [],
         "searcher": solution.searcher if solution else "",
-        "claims": claims,
+        "claims": [claim.sentence for claim in claims],
+        "proofs": [claim.as_json() for claim in claims if isinstance(claim, Proof)],
         "statistics": {
             "candidates": statistics.candidates,
             "candidates_per_second": statistics.candidates_per_second,

@@ -3,10 +3,14 @@
 from __future__ import annotations
 
 import json
+import os
 import re
+import subprocess
+import sys
 import textwrap
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -112,6 +116,88 @@ def test_a_grammar_without_a_solution_is_infeasible(solve):
     assert (code, found["status"], found["functions"]) == (1, "infeasible", [])
     assert found["reason"].startswith("no program of the grammar is right")
     assert solve(IMPOSSIBLE)[1].startswith("infeasible\n\nno program of the grammar")
+
+
+CONTRADICTORY = """
+(set-logic LIA)
+(synth-fun f ((x Int)) Int)
+(constraint (= (f 2) 5))
+(constraint (= (f 3) 5))
+(constraint (= (f 2) 6))
+(check-synth)
+"""
+UNSAFE = COUNTER.replace("(< n 10)", "true").replace("(<= n 10)", "(< n 3)")
+NESTED = """
+(set-logic LIA)
+(synth-fun f ((x Int) (y Int)) Int)
+(declare-var x Int)
+(declare-var y Int)
+(constraint (<= (f x y) x))
+(constraint (<= (f x y) y))
+(constraint (= (f x (f x y)) (f x y)))
+(constraint (or (= (f x y) x) (= (f x y) y)))
+(check-synth)
+"""
+
+
+@pytest.mark.needs("z3", "cvc5")
+def test_a_contradiction_is_infeasible_with_the_input_that_shows_it(solve):
+    code, out, _ = solve(CONTRADICTORY, "--json")
+    found = json.loads(out)
+    assert (code, found["status"], found["functions"], found["claims"]) == (1, "infeasible", [], [])
+    said = "no value of (f 2) satisfies (= (f 2) 5) and (= (f 2) 6); checked by exact evaluation"
+    assert found["reason"] == f"nothing satisfies the specification: {said}"
+    assert [one["constraint"] for one in found["evidence"]["constraints"]] == ["(= (f 2) 5)", "(= (f 2) 6)"]
+    code, out, _ = solve(CONTRADICTORY)
+    assert code == 1
+    assert out.startswith(f"infeasible\n\nnothing satisfies the specification: {said}\nSearchers: own ")
+
+
+@pytest.mark.needs("z3", "cvc5")
+def test_an_unsafe_loop_is_infeasible_with_the_run_that_shows_it(solve):
+    code, out, _ = solve(UNSAFE, "--json")
+    found = json.loads(out)
+    assert (code, found["status"]) == (1, "infeasible")
+    steps = ["(inv 0)", "(inv 1)", "(inv 2)", "(inv 3)", None]
+    assert [step["forced"] for step in found["evidence"]["steps"]] == steps
+    assert found["evidence"]["violated"] == "(=> (inv n) (post n))"
+    assert {one["searcher"]: one["end"] for one in found["searchers"]}["unrolling"] == "says that there is no solution"
+    code, out, _ = solve(UNSAFE)
+    assert code == 1
+    assert "(inv 0), (inv 1), (inv 2), (inv 3) must hold, each by those before it, and then the constraint" in out
+    assert "fails at n = 3; replayed by exact evaluation\n" in out
+
+
+@pytest.mark.needs("z3", "cvc5")
+def test_a_proof_says_who_confirms_it_or_that_nobody_does(solve):
+    code, out, _ = solve(MAX, "--json")
+    found = json.loads(out)
+    assert (code, found["proofs"][0]["confirmed"]) == (0, True)
+    assert [text.split()[0] for text in found["proofs"][0]["by"]] == ["z3", "cvc5"]
+    assert found["claims"][0].endswith(f"{' and '.join(found['proofs'][0]['by'])} (QF_LIA) find no exception")
+    code, out, _ = solve(MAX, "--confirm", "none")
+    assert code == 0
+    assert re.search(r"no exception, on the word of z3 \S+ \(QF_LIA\) alone \(no other solver", out)
+    code, out, err = solve(MAX, "--confirm", "z3")
+    assert (code, out) == (2, "")
+    assert err == "distill: z3 proves, so another solver has to confirm it; name one, or none\n"
+
+
+@pytest.mark.needs("z3", "cvc5")
+def test_all_searchers_run_under_the_limit_of_a_batch_system(tmp_path):
+    """The answer is cvc5's, whose process once asked for more CPU time than there was and died without a word."""
+    (tmp_path / "nested.sl").write_text(NESTED)
+    command = 'ulimit -t 20; exec "$0" -m tasks.main solve nested.sl --json --time-limit 60'
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
+    ended = subprocess.run(
+        ["/bin/bash", "-c", command, sys.executable], cwd=tmp_path, env=environment, capture_output=True, text=True
+    )
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    found = json.loads(ended.stdout)
+    assert found["searcher"] == "cvc5"
+    ends = {one["searcher"]: one["end"] for one in found["searchers"]}
+    assert ends.pop("cvc5") == "found"
+    assert "died" not in ends.values()
 
 
 @pytest.mark.needs("z3")

@@ -17,7 +17,11 @@ def say(text: str) -> None:
 
 
 def check(mode: str, query: str) -> None:
-    """Answer (check-sat), or do what the mode says."""
+    """Answer (check-sat), or do what the mode says; ``denial`` finds all unsatisfiable, ``hangs`` always hangs."""
+    if mode == "denial":
+        return say("unsat")
+    if mode == "hangs":
+        time.sleep(60)
     match mode if "666" in query else "":
         case "hang":
             time.sleep(60)

@@ -131,7 +131,8 @@ def test_a_searcher_of_ones_own_is_believed_only_when_proved():
 def test_a_searcher_that_fails_is_named_and_ends_nothing():
     outcome = synthesize(NESTED, OPEN, searchers=[Failing()])
     assert isinstance(outcome, Stopped)
-    assert outcome.reason.endswith("; the searcher failing failed: KeyError: 'oops'")
+    (fate,) = (one for one in outcome.searchers if one.searcher == "failing")
+    assert str(fate) == "failing died (KeyError: 'oops')"
     outcome = synthesize(SPEC, OPEN, searchers=[Failing()])
     assert isinstance(outcome, Found)
     assert outcome.program.searcher == "enumeration"

@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from backends import Z3
-from backends.search import STOPPED, Infeasible, NoAnswer
+from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
 from cegis.clauses import Clause, clauses
 from cegis.formula import FormulaSpec, Function, with_programs
 from cegis.horn import CONFIGURATIONS, Conditions, _read, spacer
@@ -119,8 +119,8 @@ def test_other_specifications_have_no_clauses(constraint: str) -> None:
     text = f"(set-logic LIA)(synth-fun p ((x Int)) Bool)(declare-var x Int)(constraint {constraint})(check-synth)"
     spec = read_text(text).spec
     assert clauses(spec) is None
-    assert spacer(spec, seconds=5) == NoAnswer("the specification is not made of Horn clauses")
-    assert induction(spec, seconds=5) == NoAnswer("the specification is not made of Horn clauses")
+    assert spacer(spec, seconds=5) == NotApplicable("the specification is not made of Horn clauses")
+    assert induction(spec, seconds=5) == NotApplicable("the specification is not made of Horn clauses")
 
 
 def test_a_number_is_no_condition() -> None:
@@ -279,7 +279,7 @@ def test_induction_gives_up_on_a_wrong_loop_and_on_a_weak_guess() -> None:
 
 
 def test_induction_stops_when_told_or_late() -> None:
-    assert induction(COUNTER, seconds=20, stop=lambda: True) == NoAnswer("out of time")
+    assert induction(COUNTER, seconds=20, stop=lambda: True) == NoAnswer(STOPPED)
     assert induction(COUNTER, seconds=1e-9) == NoAnswer("out of time")
 
 
@@ -293,7 +293,7 @@ def test_a_clause_without_variables_is_not_overlooked() -> None:
 
 def test_bit_vectors_are_not_guessed_about() -> None:
     words = loop("x", "(= x #x0)", "(= x! (bvadd x #x2))", "(not (= x #x3))", sort="(_ BitVec 4)")
-    assert induction(words, seconds=5) == NoAnswer("only conditions on integers and Booleans are guessed")
+    assert induction(words, seconds=5) == NotApplicable("only conditions on integers and Booleans are guessed")
 
 
 # --- regions ----------------------------------------------------------------------------------------------------

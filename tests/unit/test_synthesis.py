@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import random
+import sys
 import time
 from itertools import pairwise, product
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from backends import get
+from backends import BackendError, get
+from backends.smtlib_process import SmtlibProcess
 from cegis import (
     Budget,
     Claim,
@@ -283,6 +286,49 @@ def test_combined_verdicts():
     for verifiers, verdict in cases:
         parts = tuple(type("Part", (), {"check": staticmethod(function)})() for function in verifiers)
         assert Combined(parts).check(GOAL) == verdict
+
+
+def test_a_verifier_whose_solver_breaks_costs_its_own_claim_alone():
+    class Broken:
+        asked = 0
+
+        def check(self, program):
+            self.asked += 1
+            raise BackendError("fake talks garbage")
+
+    broken = Broken()
+    outcome = synthesize(SPEC, GRAMMAR, verifier=Combined((broken, table())))
+    assert isinstance(outcome, Found)
+    assert [claim.rung for claim in outcome.claims] == [Rung.ENUMERATED]
+    assert outcome.notes == ("fake talks garbage",)
+    assert broken.asked == 2
+    assert Combined((Broken(), Broken())).check(GOAL) == Unknown("fake talks garbage")
+
+
+def test_a_lying_solver_makes_no_wrong_program_right_and_is_not_believed_any_more():
+    class Lying:
+        def check(self, program):
+            claim = Claim(Rung.SURROGATE, "it", "exactly", DOMAIN, "by fake", DOMAIN.size(), 0.0)
+            return Valid((claim,))
+
+    outcome = synthesize(SPEC, GRAMMAR, verifier=Combined((Lying(), table())))
+    assert isinstance(outcome, Found)
+    assert all(outcome.program(word) == at_least_two(word) for word in DOMAIN)
+    assert [claim.rung for claim in outcome.claims] == [Rung.ENUMERATED]
+    assert outcome.notes[0].startswith("not believed any more, as a program of which it was said fails at ")
+    assert "by fake" in outcome.notes[0]
+
+
+def test_a_solver_that_hangs_is_given_its_time_once():
+    fake = Path(__file__).with_name("fake_solver.py")
+    hanging = SmtlibProcess(name="fake", command=(sys.executable, "-SE", str(fake), "hangs"), logics=("QF_LIA",))
+    began = time.monotonic()
+    with Symbolic(DOMAIN, GRAMMAR.signature, ProgramReference(GOAL), hanging, seconds=1.0) as symbolic:
+        outcome = synthesize(SPEC, GRAMMAR, verifier=Combined((symbolic, table())), budget=Budget(seconds=60))
+    assert isinstance(outcome, Found)
+    assert [claim.rung for claim in outcome.claims] == [Rung.ENUMERATED]
+    assert any("fake: " in note for note in outcome.notes)
+    assert time.monotonic() - began < 10
 
 
 @pytest.mark.needs("z3")

@@ -1,0 +1,202 @@
+"""Several solvers as witnesses of one specification: a proof by one is confirmed by another, or says that it is not.
+
+    the first proves a solution, the second finds no exception either      two witnesses
+    the second finds one, and exact evaluation agrees                      refuted; the first is not believed any more
+    the second does not know in its share of the time, or breaks           on the word of the first alone, and why
+    the first does not know, or breaks                                     the second is asked in its place
+
+A counterexample is evaluated exactly, so it needs no second word. A solver that broke or came too late is asked last
+from then on, and what it did is in the notes.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
+from types import TracebackType
+
+from backends import BITWUZLA, CVC5, Z3, Backend, BackendError
+from cegis.formula import FormulaSpec, subterms
+from cegis.refutation import ContradictionError, EncodingError, Proof, Refutation, logic_of
+from cegis.search import HARD, hard_operators
+from cegis.solution import Solution
+from cegis.verdict import Counterexample, Unknown, Valid, Verdict
+from dsl.operators import STRING
+
+FIRST_SHARE = 0.5  # of the time of a check, for the solver asked first; the others have the rest
+CONFIRM_SECONDS = 2.0  # for confirming a proof, and ten times as long as the proof took
+LEAST_SECONDS = 0.001  # what a solver is given when time is up
+ANYBODY = (Z3, CVC5, BITWUZLA)
+
+
+def default_backend(spec: FormulaSpec) -> Backend:
+    """z3, but cvc5 for strings: PySMT does not hand them to z3, which has to be told in text, by its own program."""
+    sorts = {sort for _, sort in spec.variables}
+    for function in spec.functions:
+        sorts |= {function.signature.result, *(sort for _, sort in function.signature.parameters)}
+    return CVC5 if STRING in sorts else Z3
+
+
+def witnesses_of(spec: FormulaSpec, first: Backend | None = None) -> tuple[Backend, ...]:
+    """``first`` (the default for the specification) and the other shipped solvers that are installed for its logic."""
+    chosen, logic = first or default_backend(spec), logic_of(spec).name
+    others = (other for other in ANYBODY if other.name != chosen.name and logic in other.logics)
+    return (chosen, *(other for other in others if other.is_installed()))
+
+
+@dataclass
+class Witnesses:
+    """Checks solutions of ``spec`` by ``backends``: the first proves, another confirms.
+
+    ``seconds`` bounds one check by all of them; close it (or use ``with``) to release the solvers. ``notes`` tell of
+    solvers that were wrong or broke.
+    """
+
+    spec: FormulaSpec
+    backends: tuple[Backend, ...]
+    seconds: float | None = None
+    seed: int = 0
+    notes: list[str] = field(default_factory=list, init=False)
+    _open: dict[str, Refutation] = field(default_factory=dict, init=False, repr=False)
+    _troubles: dict[str, int] = field(default_factory=dict, init=False, repr=False)
+    _wrong: set[str] = field(default_factory=set, init=False, repr=False)
+    _speaker: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # who was asked, by who answered
+
+    def check(self, solution: Solution, /) -> Verdict:
+        """Valid with one proof that names its witnesses, a counterexample, or Unknown with everybody's reasons."""
+        return self._check(solution, 2, [], time.perf_counter())
+
+    def check_once(self, solution: Solution, /) -> Verdict:
+        """As ``check``, but nobody confirms: for what is confirmed later (``confirm``)."""
+        return self._check(solution, 1, [], time.perf_counter())
+
+    def confirm(self, solution: Solution, proof: Proof) -> Verdict:
+        """As ``check`` of a solution that has a proof by ``check_once``."""
+        return self._check(solution, 2, [proof], time.perf_counter())
+
+    def _check(self, solution: Solution, wanted: int, proofs: list[Proof], start: float) -> Verdict:
+        doubts: list[str] = []
+        contradicted: list[str] = []
+        for backend in self._order():
+            if len(proofs) >= wanted or (proofs and not proofs[0].solver) or (proofs and not self.spec.variables):
+                break
+            if any(backend.name == proof.name for proof in proofs):
+                continue
+            seconds = self._share(start, proofs, is_last=backend is self._order()[-1])
+            try:
+                verdict = self._refutation(backend, solution, seconds, bool(proofs)).check(solution)
+            except EncodingError:
+                raise
+            except ContradictionError as error:
+                contradicted.append(backend.name)
+                if len(contradicted) == 2:
+                    raise ContradictionError(f"{error}; {' and '.join(contradicted)} say so") from None
+                continue
+            except BackendError as error:
+                self._trouble(backend, str(error))
+                doubts.append(str(error) if backend.name in str(error) else f"{backend.name}: {error}")
+                continue
+            match verdict:
+                case Counterexample():
+                    for proof in proofs:
+                        self._lied(
+                            proof.name, f"found no exception to {solution.text}, which fails at {shown(verdict)}"
+                        )
+                    self._not_contradicted(contradicted)
+                    return verdict
+                case Valid(claims):
+                    proofs += [claim for claim in claims if isinstance(claim, Proof)]
+                    self._speaker[proofs[-1].name] = backend.name
+                    if not self.spec.variables and proofs[-1].doubt:
+                        self._note(proofs[-1].doubt)
+                    self._not_contradicted(contradicted)
+                case Unknown(reason):
+                    doubts.append(reason)
+                    self._trouble(backend)
+        if contradicted and not proofs:
+            raise ContradictionError(f"{ContradictionError.TEXT}; on the word of {contradicted[0]} alone")
+        if not proofs:
+            return Unknown("; ".join(doubts) or "no solver was asked")
+        first, *others = proofs
+        if first.name and self._speaker.get(first.name) != self.backends[0].name and doubts:
+            self._note("; ".join(doubts))
+        if wanted == 1 or not first.solver or not self.spec.variables:
+            return Valid((replace(first, doubt="; ".join(doubts)),), tuple(self.notes))
+        if not others:
+            doubts = doubts or ["no other solver is there to confirm it"]
+        seconds = time.perf_counter() - start
+        witnesses = tuple(other.solver for other in others)
+        proof = replace(first, witnesses=witnesses, doubt="" if others else "; ".join(doubts), seconds=seconds)
+        return Valid((proof,), tuple(self.notes))
+
+    # --- who is asked, and for how long -------------------------------------------------------------------------
+
+    def _order(self) -> list[Backend]:
+        """Those that gave no trouble first; those that were wrong are not asked."""
+        asked = [backend for backend in self.backends if backend.name not in self._wrong]
+        return sorted(asked, key=lambda backend: self._troubles.get(backend.name, 0) > 0)
+
+    def _share(self, start: float, proofs: Sequence[Proof], is_last: bool) -> float | None:
+        """Seconds for one solver."""
+        left = None if self.seconds is None else max(LEAST_SECONDS, self.seconds - (time.perf_counter() - start))
+        if proofs:
+            wanted = CONFIRM_SECONDS + 10 * sum(proof.seconds for proof in proofs)
+            return wanted if left is None else min(left, wanted)
+        return left if left is None or is_last else left * FIRST_SHARE
+
+    def _refutation(self, backend: Backend, solution: Solution, seconds: float | None, confirms: bool) -> Refutation:
+        """The open session with a solver. One that confirms what may take long is killed when it is late."""
+        is_hard = confirms and (hard_operators(solution) or self._is_hard)
+        name = f"{backend.name}{' (worker)' if is_hard else ''}"
+        if name not in self._open:
+            self._open[name] = Refutation(self.spec, backend, seed=self.seed, hard=bool(is_hard))
+        self._open[name].seconds = seconds
+        return self._open[name]
+
+    @property
+    def _is_hard(self) -> bool:
+        return any(
+            inner.operator.name in HARD and sum(not part.operator.is_literal for part in inner.arguments) > 1
+            for term in (*self.spec.constraints, *self.spec.assumptions)
+            for inner in subterms(term)
+        )
+
+    # --- what they did ------------------------------------------------------------------------------------------
+
+    def _trouble(self, backend: Backend, what: str = "") -> None:
+        self._troubles[backend.name] = self._troubles.get(backend.name, 0) + 1
+        if what:
+            self._note(what if backend.name in what else f"{backend.name}: {what}")
+
+    def _lied(self, name: str, what: str) -> None:
+        self._wrong |= {name, self._speaker.get(name, name)}
+        self._note(f"{name} was wrong and is not believed any more: it {what}")
+
+    def _not_contradicted(self, names: list[str]) -> None:
+        for name in names:
+            self._lied(name, "found no values that satisfy the assumptions, but there are some")
+        names.clear()
+
+    def _note(self, text: str) -> None:
+        if text not in self.notes:
+            self.notes.append(text)
+
+    def close(self) -> None:
+        """Release the solvers."""
+        for refutation in self._open.values():
+            refutation.close()
+        self._open.clear()
+
+    def __enter__(self) -> Witnesses:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+
+def shown(exception: Counterexample) -> str:
+    """The values of a counterexample."""
+    return f"({', '.join(map(repr, exception.inputs))})"

@@ -1,0 +1,128 @@
+"""Claims about what became of searchers: the outcome lists every one, however it ended."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Any
+
+import pytest
+from specs import call, function, integers, maximum, of
+
+from cegis import Budget, FormulaBudget, Found, Stopped
+from cegis.formula import FormulaSpec
+from cegis.outcome import End, Outcome, Searched
+from cegis.racing import Problem
+from cegis.searchers import SEARCHERS
+from cegis.solution import Solution
+from cegis.solving import solve
+from dsl.defaults import default_grammar
+from dsl.operators import INT, Term
+from dsl.program import Program
+
+pytestmark = pytest.mark.needs("z3", "cvc5")
+SPEC = maximum(2)
+(F,) = SPEC.functions
+A, B = F.signature.variables
+X, Y = integers("x0", "x1")
+NESTED = FormulaSpec((F,), SPEC.variables, (*SPEC.constraints, of("=", call(F, X, call(F, X, Y)), call(F, X, Y))))
+RIGHT, WRONG = of("ite", of("<=", A, B), B, A), of("ite", of("<=", A, B), A, B)
+
+
+@dataclass
+class Asked:
+    """A searcher that does what it is told."""
+
+    does: Callable[[], Any]
+    delay: float = 0.0
+    name: str = "asked"
+
+    def search(self, problem: Problem, stop: Callable[[], bool]) -> Iterator[Solution]:
+        done = self.does()
+        if isinstance(done, Term):
+            yield Solution({F: Program(done, default_grammar(F.signature))}, self.name)
+        while done == "wait" and not stop():
+            time.sleep(0.01)
+
+
+def leave() -> None:
+    raise SystemExit(3)
+
+
+def exhaust() -> None:
+    raise MemoryError
+
+
+def fates(outcome: Outcome[Solution]) -> dict[str, Searched]:
+    assert isinstance(outcome, Found | Stopped)
+    return {one.searcher: one for one in outcome.searchers}
+
+
+@pytest.mark.parametrize(
+    ("does", "delay", "end", "reason"),
+    [
+        (lambda: RIGHT, 0.0, End.FOUND, ""),
+        (lambda: WRONG, 0.0, End.ANSWERED, ""),
+        (lambda: None, 0.0, End.NO_ANSWER, ""),
+        (lambda: "wait", 0.0, End.NOTHING, ""),
+        (lambda: 1 // 0, 0.0, End.DIED, "ZeroDivisionError: integer division or modulo by zero"),
+        (leave, 0.0, End.DIED, "SystemExit: 3"),
+        (exhaust, 0.0, End.DIED, "MemoryError:"),
+    ],
+)
+def test_every_end_of_a_searcher_is_told(does: Callable[[], Any], delay: float, end: End, reason: str) -> None:
+    outcome = solve(NESTED, searchers=[Asked(does, delay)], budget=FormulaBudget(seconds=1.5))
+    assert isinstance(outcome, Found) == (end is End.FOUND)
+    found = fates(outcome)
+    assert (found["asked"].end, found["asked"].reason) == (end, reason)
+    assert found["own"].end is End.NOT_APPLICABLE
+    assert found["own"].reason == "a call stands inside another; only other searchers take that"
+
+
+def test_those_that_did_not_start_and_those_that_cannot_are_told() -> None:
+    outcome = solve(SPEC, searchers=[factory() for factory in SEARCHERS.values()], budget=FormulaBudget(seconds=20))
+    found = fates(outcome)
+    assert list(found) == ["own", "cvc5", "horn", "induction", "contradiction", "unrolling"]
+    assert found["own"].end is End.FOUND
+    assert found["cvc5"].end is End.NOT_STARTED
+    assert {str(found[name]) for name in ("horn", "induction")} <= {
+        f"{name} {end}"
+        for name in ("horn", "induction")
+        for end in ("not started", "not applicable (the specification is not made of Horn clauses)")
+    }
+
+
+def test_once_our_own_search_has_nothing_to_say_nobody_waits() -> None:
+    began = time.monotonic()
+    outcome = solve(NESTED, searchers=[Asked(lambda: RIGHT, delay=60.0)], budget=FormulaBudget(seconds=50))
+    assert isinstance(outcome, Found)
+    assert time.monotonic() - began < 20
+
+
+def test_our_own_search_dies_like_any_other(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(self: object, stop: object) -> object:
+        raise KeyError("broken")
+
+    monkeypatch.setattr("cegis.search.PointSearch.propose", broken)
+    outcome = solve(SPEC, searchers=[Asked(lambda: RIGHT)], budget=Budget(seconds=20))
+    assert isinstance(outcome, Found)
+    assert str(fates(outcome)["own"]) == "own died (KeyError: 'broken')"
+    assert fates(outcome)["asked"].end is End.FOUND
+
+
+def test_the_parts_of_a_specification_tell_of_their_searchers_each() -> None:
+    g = function("g", ("a", INT), result=INT)
+    constraints = (*SPEC.constraints, of("=", call(g, X), X))
+    both = FormulaSpec((F, g), SPEC.variables, constraints)
+    outcome = solve(both, budget=FormulaBudget(seconds=20))
+    assert isinstance(outcome, Found)
+    assert [one.searcher for one in outcome.searchers].count("own") == 2
+
+
+def test_our_own_search_leaves_cpu_time_for_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cegis.racing._cpu_end", lambda: 0.0)
+    outcome = solve(SPEC, searchers=[Asked(lambda: RIGHT)], budget=FormulaBudget(seconds=20))
+    assert isinstance(outcome, Found)
+    assert str(fates(outcome)["own"]) == "own no answer (nearly all CPU time that this process is allowed was used)"
+    assert fates(outcome)["asked"].end is End.FOUND

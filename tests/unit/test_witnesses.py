@@ -1,0 +1,194 @@
+"""Claims about solvers as witnesses: no proof rests unsaid on one word, and none that misbehaves costs a result."""
+
+from __future__ import annotations
+
+import sys
+from pathlib import Path
+
+import pytest
+from specs import call, function, integers, maximum, of
+
+from backends import CVC5, Z3, Backend, Portfolio, get
+from backends.smtlib_process import SmtlibProcess
+from cegis import Counterexample, DomainError, FormulaBudget, Found, Unknown, Valid, enumerate_solutions, synthesize
+from cegis.formula import FormulaSpec
+from cegis.outcome import Outcome
+from cegis.refutation import Proof
+from cegis.solution import Solution
+from cegis.solving import solve
+from cegis.witnesses import Witnesses, default_backend, witnesses_of
+from dsl.defaults import default_grammar
+from dsl.operators import INT, STRING, Term
+from dsl.program import Program
+from dsl.scalars import variable
+from dsl.theory import literal
+
+pytestmark = pytest.mark.needs("z3", "cvc5")
+FAKE = Path(__file__).with_name("fake_solver.py")
+F = function("f", ("a", INT), result=INT)
+(A,) = F.signature.variables
+(X,) = integers("x")
+BIG = literal(666, INT)()  # what the fake solver misbehaves at
+SPEC = FormulaSpec((F,), (("x", INT),), (of("=", call(F, X), of("+", X, BIG)),))
+RIGHT, WRONG = of("+", A, BIG), of("+", A, of("+", BIG, BIG))
+
+
+def fake(mode: str = "") -> Backend:
+    return SmtlibProcess(name="fake", command=(sys.executable, "-SE", str(FAKE), mode), logics=("QF_LIA", "QF_UF"))
+
+
+def solution(body: Term) -> Solution:
+    return Solution({F: Program(body, default_grammar(F.signature))})
+
+
+def proof_of(verdict: object) -> Proof:
+    assert isinstance(verdict, Valid), verdict
+    (proof,) = verdict.claims
+    assert isinstance(proof, Proof)
+    return proof
+
+
+def proved(outcome: Outcome[Solution]) -> Proof:
+    assert isinstance(outcome, Found), outcome
+    (proof,) = outcome.claims
+    assert isinstance(proof, Proof)
+    return proof
+
+
+def names(proof: Proof) -> list[str]:
+    return [text.split()[0] for text in (proof.solver, *proof.witnesses)]
+
+
+# --- a proof has two witnesses, or says that it has not -----------------------------------------------------------
+
+
+@pytest.mark.parametrize(("first", "said"), [("z3", ["z3", "cvc5"]), ("cvc5", ["cvc5", "z3"]), (None, ["z3", "cvc5"])])
+def test_what_one_solver_proves_another_confirms(first: str | None, said: list[str]) -> None:
+    proof = proved(synthesize(SPEC, verifier=first))
+    assert names(proof) == said
+    assert proof.is_confirmed
+    assert proof.sentence.endswith(f"{proof.solver} and {proof.witnesses[0]} (QF_LIA) find no exception")
+
+
+def test_a_portfolio_is_confirmed_by_another_than_the_one_that_answered() -> None:
+    proof = proved(solve(SPEC, backend=Portfolio(Z3, CVC5), budget=FormulaBudget(seconds=30)))
+    assert sorted(names(proof)) == ["cvc5", "z3"]
+
+
+def test_strings_are_confirmed_as_well() -> None:
+    f = function("f", ("a", STRING), result=STRING)
+    s = variable("s", STRING)()
+    spec = FormulaSpec((f,), (("s", STRING),), (of("=", call(f, s), of("str.++", s, s)),))
+    assert default_backend(spec) == CVC5
+    assert names(proved(solve(spec, budget=FormulaBudget(seconds=30)))) == ["cvc5", "z3"]
+
+
+def test_without_another_the_sentence_says_on_whose_word_it_rests() -> None:
+    with Witnesses(SPEC, (Z3,)) as witnesses:
+        proof = proof_of(witnesses.check(solution(RIGHT)))
+    assert not proof.is_confirmed
+    assert proof.sentence.endswith(
+        f"no exception, on the word of {proof.solver} (QF_LIA) alone (no other solver is there to confirm it)"
+    )
+    assert proof.as_json() == {"by": [proof.solver], "logic": "QF_LIA", "confirmed": False, "doubt": proof.doubt}
+
+
+@pytest.mark.parametrize(
+    ("mode", "doubt"),
+    [
+        ("unknown", "fake: (:reason-unknown tired)"),
+        ("leave", "fake: the solver process ended with status 3"),
+        ("garbage", "fake: a closing bracket without an opening one"),
+        ("hang", "fake: killed at the time limit of 0."),
+        ("", "fake answered sat to 'query=1' with a model that does not satisfy it"),
+    ],
+)
+def test_a_witness_that_does_not_confirm_is_named_with_its_reason(
+    mode: str, doubt: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("cegis.witnesses.CONFIRM_SECONDS", 0.2)
+    with Witnesses(SPEC, (Z3, fake(mode))) as witnesses:
+        proof = proof_of(witnesses.check(solution(RIGHT)))
+    assert names(proof) == ["z3"]
+    assert doubt in proof.doubt.replace("fake 0.1-fake", "fake")
+    assert f"on the word of {proof.solver} (QF_LIA) alone (" in proof.sentence
+
+
+def test_every_listed_solution_is_confirmed() -> None:
+    found = enumerate_solutions(maximum(2), budget=FormulaBudget(seconds=30))
+    next(found), next(found)
+    (proof,) = found.claims
+    assert isinstance(proof, Proof)
+    assert names(proof) == ["z3", "cvc5"]
+    doubtful = enumerate_solutions(maximum(2), witnesses=(), budget=FormulaBudget(seconds=30))
+    next(doubtful)
+    assert " alone (" in doubtful.claims[0].sentence
+
+
+# --- a solver that misbehaves ---------------------------------------------------------------------------------------
+
+
+def test_a_lying_unsat_is_found_out_and_never_believed_again() -> None:
+    with Witnesses(SPEC, (fake("contrary"), Z3, CVC5)) as witnesses:
+        verdict = witnesses.check(solution(WRONG))
+        assert isinstance(verdict, Counterexample)
+        (note,) = witnesses.notes
+        assert note.startswith("fake was wrong and is not believed any more: it found no exception to ")
+        assert names(proof_of(witnesses.check(solution(RIGHT)))) == ["z3", "cvc5"]
+
+
+def test_a_lying_unsat_that_nobody_checks_is_that_solvers_word() -> None:
+    with Witnesses(SPEC, (fake("contrary"),)) as witnesses:
+        sentence = proof_of(witnesses.check(solution(WRONG))).sentence
+    assert "on the word of fake 0.1-fake (QF_LIA) alone" in sentence
+
+
+@pytest.mark.parametrize(
+    "mode",
+    ["die", "garbage", "nothing", "twice", "late", "error", "fatal", "unsupported", "memory", "unknown", "lie", ""],
+)
+def test_a_solver_that_breaks_is_replaced_and_named(mode: str) -> None:
+    outcome = solve(SPEC, backend=fake(mode), budget=FormulaBudget(seconds=30))
+    assert names(proved(outcome)) == ["z3", "cvc5"]
+    assert isinstance(outcome, Found)
+    assert any("fake" in note for note in outcome.notes)
+
+
+def test_a_solver_that_hangs_leaves_time_for_the_others() -> None:
+    outcome = solve(SPEC, backend=fake("hang"), budget=FormulaBudget(seconds=3))
+    assert names(proved(outcome)) == ["z3", "cvc5"]
+    assert isinstance(outcome, Found)
+    assert any("fake: killed at the time limit" in note for note in outcome.notes)
+
+
+def test_when_nobody_knows_everybody_is_named() -> None:
+    with Witnesses(SPEC, (fake("leave"), fake("unknown"))) as witnesses:
+        verdict = witnesses.check(solution(RIGHT))
+    assert isinstance(verdict, Unknown)
+    assert "ended with status 3" in verdict.reason
+
+
+def test_assumptions_contradict_each_other_by_two_words() -> None:
+    possible = FormulaSpec((F,), (("x", INT),), SPEC.constraints, (of(">", X, BIG),))
+    with Witnesses(possible, (fake("denial"), Z3, CVC5)) as witnesses:
+        assert names(proof_of(witnesses.check(solution(RIGHT)))) == ["z3", "cvc5"]
+        assert "it found no values that satisfy the assumptions" in witnesses.notes[0]
+    with Witnesses(possible, (fake("denial"),)) as witnesses, pytest.raises(DomainError, match="word of fake alone"):
+        witnesses.check(solution(RIGHT))
+    impossible = FormulaSpec((F,), (("x", INT),), SPEC.constraints, (of(">", X, X),))
+    with Witnesses(impossible, (Z3, CVC5)) as witnesses, pytest.raises(DomainError, match="z3 and cvc5 say so"):
+        witnesses.check(solution(RIGHT))
+
+
+@pytest.mark.parametrize("mode", ["", "contrary", "garbage", "leave"])
+def test_without_variables_exact_evaluation_is_the_proof(mode: str) -> None:
+    ground = FormulaSpec((F,), (), (of("=", call(F, BIG), of("+", BIG, BIG)),))
+    outcome = solve(ground, backend=fake(mode), budget=FormulaBudget(seconds=10))
+    assert "checked by exact evaluation" in proved(outcome).sentence
+    with Witnesses(ground, (fake(mode),)) as witnesses:
+        assert isinstance(witnesses.check(solution(WRONG)), Counterexample)
+
+
+def test_the_witnesses_are_those_that_decide_the_logic() -> None:
+    assert [backend.name for backend in witnesses_of(SPEC, get("cvc5"))] == ["cvc5", "z3"]
+    assert witnesses_of(SPEC)[0] == Z3
