@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cegis import Claim
-from cegis.certificate import Certificate
+from cegis.certificate import MANIFEST, Certificate
 from tasks.horizon import Horizon, Reached
 from tasks.prolonging import Prolonged
 
@@ -125,4 +125,5 @@ def _certificate(result: Prolonged, saved: Path | None) -> str:
 
 
 def _is_endless(saved: Path) -> bool:
-    return Certificate.load(saved).statement.get("kind") == "all_lengths"
+    """Whether the certificate is about every length, not about the short distillation."""
+    return (saved / MANIFEST).is_file() and Certificate.load(saved).statement.get("kind") == "all_lengths"
