@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from math import inf
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ def attest_counts(
     stored = {name: (folder / name).read_bytes() for name in FILES["circuit"][0]}
     watch = _Watch(inf, 0, lambda done, total: None)
     return _strongest("counts", from_circuit(circuit), domain, semantics, program.source("program"), stored, watch)
+
+
+def attest_all_lengths(circuit: Circuit, folder: Path, program: Program, seconds: float = inf) -> Certificate | str:
+    """The certificate that ``program`` equals ``circuit`` on every sequence of its constraint, or why there is none.
+
+    It is about real arithmetic, as no bound on rounding holds at every length.
+    """
+    against = obstacle(circuit)
+    if against is not None:
+        return f"certificates are for what counting proves: {against}"
+    domain = replace(circuit.domain, max_length=None)
+    stored = {name: (folder / name).read_bytes() for name in FILES["circuit"][0]}
+    watch = _Watch(seconds, 0, lambda done, total: None)
+    return _strongest("all_lengths", from_circuit(circuit), domain, "real", program.source("program"), stored, watch)
 
 
 def attest(

@@ -59,14 +59,13 @@ def obstacle(loaded: Loaded) -> str | None:
         return "attention is not a softmax over all tokens before"
     if any(isinstance(step, Pool) and step.kind != "last" for step in steps):
         return "all rows are pooled"
-    return None if _parts(steps) else "attention is inside a nested branch"
+    return None if _parts(steps) else "attention is inside a nested branch, or behind a pool"
 
 
 def _parts(steps: tuple[Step, ...]) -> Parts | None:
-    """``steps`` around their one attention; None where it is nested deeper than one branch."""
-    steps = tuple(step for step in steps if not isinstance(step, Pool))  # the last row
+    """``steps`` around their one attention; None where it is nested deeper than one branch, or behind a pool."""
     at = next(n for n, step in enumerate(steps) if enclosure.sees_others(step))
-    before, after = steps[:at], steps[at + 1 :]
+    before, after = steps[:at], tuple(step for step in steps[at + 1 :] if step != Pool("last"))  # the last row as it is
     match steps[at]:
         case Attention() as attention:
             return Parts(before, (), attention, (), after, False)

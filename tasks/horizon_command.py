@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from cegis import Program
+    from cegis import Claim, Program
     from tasks.circuit import Circuit
 
 HOLDS, BREAKS = 0, 1
@@ -61,7 +61,7 @@ def horizon(
     from tasks.files import circuit_folder, load_circuit
     from tasks.horizon import horizon as horizon_of
     from tasks.length_report import horizon_json, horizon_text
-    from tasks.main import MOST_SECONDS, is_foreign, write_certificate
+    from tasks.main import MOST_SECONDS, is_foreign, write_all_lengths, write_certificate
     from tasks.methods import choose
     from tasks.progress import observed
     from tasks.tail import all_lengths
@@ -85,6 +85,7 @@ def horizon(
         reach = {"on_length": told["on_reach"]} if told else {}
         found = horizon_of(loaded, program, longest=longest, seconds=left, unit_roundoff=roundoff, **reach)
         claims, left = found.claims, seconds - (time.perf_counter() - started)
+        tail: Claim | str = "it was not tried"
         if found.length >= longest and left > 0:
             tail = all_lengths(loaded, program, seconds=left)
             claims += () if isinstance(tail, str) else (tail,)
@@ -93,10 +94,12 @@ def horizon(
         click.echo(json.dumps(result, ensure_ascii=False, indent=2))
     else:
         click.echo(horizon_text(program.source(loaded.name), found, claims))
-    if out is not None:
+    folder = circuit_folder(circuit)
+    if out is not None and (
+        isinstance(tail, str) or not write_all_lengths(loaded, folder, program, longest, semantics, out)
+    ):
         equal = f"{loaded.name}: the program equals the circuit at no length"
         domain = loaded.domain.up_to(found.length) if found.length >= loaded.domain.min_length else None
-        folder = circuit_folder(circuit)
         write_certificate(equal if domain is None else attest_counts(loaded, folder, program, domain, semantics), out)
     return HOLDS if found.broken is None and found.length >= longest else BREAKS
 

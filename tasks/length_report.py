@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cegis import Claim
+from cegis.certificate import MANIFEST, Certificate
 from tasks.horizon import Horizon, Reached
 from tasks.prolonging import Prolonged
 
@@ -119,4 +120,10 @@ def _certificate(result: Prolonged, saved: Path | None) -> str:
     if saved is None:
         return "No certificate written."
     longest = result.short.domain.max_length
-    return f"Certificate: {saved} (for lengths up to {longest} alone; check it with: distill check {saved})"
+    scope = "every length" if _is_endless(saved) else f"lengths up to {longest} alone"
+    return f"Certificate: {saved} (for {scope}; check it with: distill check {saved})"
+
+
+def _is_endless(saved: Path) -> bool:
+    """Whether the certificate is about every length, not about the short distillation."""
+    return (saved / MANIFEST).is_file() and Certificate.load(saved).statement.get("kind") == "all_lengths"

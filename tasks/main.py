@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from cegis import Domain
+    from cegis import Domain, Program
     from cegis.certificate import Certificate
     from tasks.checking import Checked
     from tasks.circuit import Circuit
@@ -29,6 +29,7 @@ GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
 USUAL_LENGTH = 10
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)  # when writing to standard output fails
+CHECK_SECONDS = 120.0  # for the check of a certificate about every length, which takes a second or two
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 
 
@@ -184,8 +185,12 @@ def _distill(
             short = result.short
     saved = None
     try:
-        certificate = certify(short, folder) if result.program == short.program else None
-        saved = None if certificate is None else certificate.save(target)
+        tail = () if listed or isinstance(result.tail, str) else (result.circuit, folder, result.program)
+        if tail and write_all_lengths(*tail, longest, semantics or "float32", target, quiet=as_json):
+            saved = target
+        else:
+            certificate = certify(short, folder) if result.program == short.program else None
+            saved = None if certificate is None else certificate.save(target)
     finally:  # a certificate that cannot be written must not cost the result
         as_value: Any
         as_text: Any
@@ -287,15 +292,34 @@ def _asked(
     return loaded, None if longest is None else loaded.domain.up_to(longest)
 
 
-def write_certificate(certificate: Certificate | str, out: Path) -> None:
-    """Write ``certificate`` to ``out`` and say so, or say on standard error why there is none."""
+def write_certificate(certificate: Certificate | str, out: Path, *, quiet: bool = False) -> None:
+    """Write ``certificate`` to ``out`` and say so, unless ``quiet``, or say on standard error why there is none."""
     if isinstance(certificate, str):
         click.echo(f"distill: no certificate is written: {certificate}", err=True)
         return
     saved = certificate.save(out)
-    click.echo(
-        f"  certificate {saved}: {certificate.statement['claim']}  Check it with: distill check {saved}", err=True
-    )
+    if not quiet:
+        said = f"{certificate.statement['claim']}  Check it with: distill check {saved}"
+        click.echo(f"  certificate {saved}: {said}", err=True)
+
+
+def write_all_lengths(
+    circuit: Circuit, folder: Path, program: Program, longest: int, semantics: str, out: Path, *, quiet: bool = False
+) -> bool:
+    """Write a certificate about every length to ``out``, and beside it one as executed up to ``longest``.
+
+    Returns False, and says why, where there is none about every length.
+    """
+    from tasks.attesting import attest_all_lengths, attest_counts
+
+    every = attest_all_lengths(circuit, folder, program, seconds=CHECK_SECONDS)
+    write_certificate(every, out, quiet=quiet)
+    if isinstance(every, str):
+        return False
+    beside = out.with_name(f"{out.stem}-to-{longest}{out.suffix}")
+    domain = replace(circuit.domain, max_length=longest)
+    write_certificate(attest_counts(circuit, folder, program, domain, semantics), beside, quiet=quiet)
+    return True
 
 
 def _tokens(text: str | None) -> tuple[str, ...] | None:

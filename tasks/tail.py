@@ -29,6 +29,7 @@ from tasks.tally import Tally
 
 MOST_BOXES = 50_000  # where the answer settles, hundreds do
 MOST_CLASSES = 1_000_000
+FARTHEST = 2.0**50  # lower ends of boxes: below it every count, sum and half is a whole number that float64 holds
 
 
 class Capped(Classes):
@@ -135,8 +136,9 @@ class _Tail:
             differs = (labels != UNDECIDED) & ((greatest < labels) | (least > labels))
             equal = (labels != UNDECIDED) & (least == greatest) & ~differs
             stuck = ~equal & (boxes.low == boxes.high).all(axis=1)
-            if (differs | stuck).any():
-                raise _OpenError(self._open(boxes, int(np.flatnonzero(differs | stuck)[0]), token))
+            far = ~equal & (boxes.low > FARTHEST).any(axis=1)
+            if (differs | stuck | far).any():
+                raise _OpenError(self._open(boxes, int(np.flatnonzero(differs | stuck | far)[0]), token))
             self.margin = min(self.margin, float(margins[equal].min(initial=np.inf)))
             codes = np.concatenate([codes[~equal]] * 2)
             boxes = _halves(Boxes(boxes.low[~equal], boxes.high[~equal]))
@@ -157,11 +159,14 @@ class _Tail:
 
 
 def _halves(boxes: Boxes) -> Boxes:
-    """Every box cut in two along its relatively longest side, that of the lowest start among endless ones."""
+    """Every box cut in two along its relatively longest side, that of the lowest start among endless ones.
+
+    Lower ends are at most FARTHEST, so that the halves hold every whole number of the box.
+    """
     low, high = boxes.low, boxes.high
     sides = np.where(low < high, np.where(np.isinf(high), 1e18 / (low + 1), (high + 1) / (low + 1)), -1.0)
     here = np.arange(len(low)), sides.argmax(axis=1)
-    middle = np.where(np.isinf(high[here]), 2 * low[here] + 1, np.floor((low[here] + high[here]) / 2))
+    middle = np.where(np.isinf(high[here]), 2 * low[here] + 1, low[here] + np.floor((high[here] - low[here]) / 2))
     below, above = high.copy(), low.copy()
     below[here], above[here] = middle, middle + 1
     return Boxes(np.concatenate([low, above]), np.concatenate([below, high]))

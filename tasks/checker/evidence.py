@@ -27,6 +27,7 @@ from typing import Any
 from flint import arb, ctx
 
 from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, Arithmetic
+from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
 from tasks.checker.network import Cell, logits
@@ -73,12 +74,16 @@ def establish(
     deadline = monotonic() + seconds
     stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
     expect({PROGRAM} == {name for name in files if not name.startswith(NETWORK)}, "a file has no part in the claim")
-    expect(q["kind"] in ("network", "counts", "paths"), f"unknown kind {q['kind']!r}")
+    expect(q["kind"] in ("network", "counts", "paths", "all_lengths"), f"unknown kind {q['kind']!r}")
+    expect(q["kind"] != "all_lengths" or q["semantics"] == "real", "every length is meant in real arithmetic alone")
     expect((q["directions"] is not None) == (q["kind"] == "paths"), "directions are for paths")
     with ctx.workprec(BITS):
         network = read(q["format"], stored, q["semantics"])
         claim = Claim(q, network, files[PROGRAM].decode(), Arithmetic(ROUNDOFF[q["semantics"]]))
-        found, margin = claim.visited(deadline, tell) if q["kind"] == "network" else claim.gathered(deadline)
+        if q["kind"] == "network":
+            found, margin = claim.visited(deadline, tell)
+        else:
+            found, margin = (claim.endless if q["kind"] == "all_lengths" else claim.gathered)(deadline)
     confirm(found["labels"] and margin > 0, "the network's label is not decided on any input")
     found = {name: q[name] for name in GIVEN} | {
         "network": network.name,
@@ -98,8 +103,11 @@ class Claim:
         parts = ([network.tokens.index(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix"))
         self.prefix, self.ids, self.suffix = parts
         (self.least, self.most), self.reader = q["lengths"], reader_of(q["readout"], network, q["least_margin"])
-        longest = self.network.longest - len(self.prefix + self.suffix) if q["kind"] != "counts" else 2**16
-        fits = type(self.least) is type(self.most) is int and 0 <= self.least <= self.most <= longest
+        is_counted, is_endless = q["kind"] in ("counts", "all_lengths"), q["kind"] == "all_lengths"
+        longest = 2**16 if is_counted else self.network.longest - len(self.prefix + self.suffix)
+        greatest = self.least if is_endless and self.most is None else self.most
+        fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
+        fits = fits and (self.most is None) is is_endless
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")
         everything: Statement = {"transitions": [[0] * len(self.letters)], "accepting": [True]}
         automaton: Statement = everything if q["automaton"] is None else q["automaton"]
@@ -143,10 +151,7 @@ class Claim:
         labels, margin, is_counted = Counter[str](), arb("inf"), self.q["kind"] == "counts"
         machine = machine_of(self.text, self.letters if is_counted else [])
         if self.least == 0 and self.accepting[0]:
-            label, margin = self.reader(logits(self.network, self.a, [self._prompt(())])[0][-1])
-            confirm(
-                margin > 0 and label == called(self.program, []), "the empty sequence is not decided, or an exception"
-            )
+            label, margin = self._empty()
             labels[label] += 1
         rows, every = Attended(self.network, self.a, self._cells(is_counted)), [*range(len(self.letters))]
         for lasts in [[n] for n in every] if machine.asks_last else [every]:
@@ -164,6 +169,38 @@ class Claim:
                 margin = min(margin, bound(length, last).decide(nodes, answer, self.reader, deadline))
                 labels[answer] += sum(node.size for node in nodes)
         return self._found(labels.total(), labels, [], []), margin
+
+    def endless(self, deadline: float) -> tuple[Statement, arb]:
+        """Program and network compared on the sequences of every length from the least on at once."""
+        confirm(self._is_inhabited(), "no sequence is of that length or longer")
+        labels, margin = set[str](), arb("inf")
+        if self.least == 0 and self.accepting[0]:
+            label, margin = self._empty()
+            labels.add(label)
+        rows, least = Attended(self.network, self.a, self._cells(True)), max(self.least, 1)
+        for last, letter in enumerate(self.letters):
+            program = followed(self.text, self.letters, letter)
+            more, sure = everything(
+                rows, program, self.table, self.accepting, self.letters, last, least, self.reader, deadline
+            )
+            labels, margin = labels | more, min(margin, sure)
+        found: Statement = self._found(0, Counter(labels), [], [])
+        return found | {"sequences": None, "inputs": None, "labels": dict.fromkeys(sorted(labels))}, margin
+
+    def _is_inhabited(self) -> bool:
+        """Whether any sequence is as long: one that is longer by the number of states or more has a loop to cut out."""
+        states = {0}
+        for _ in range(self.least):
+            states = {to for state in states for to in self.table[state] if to >= 0}
+        for _ in self.table:
+            states |= {to for state in states for to in self.table[state] if to >= 0}
+        return any(self.accepting[state] for state in states)
+
+    def _empty(self) -> tuple[str, arb]:
+        """Label and margin of the empty sequence, which the program must have."""
+        label, margin = self.reader(logits(self.network, self.a, [self._prompt(())])[0][-1])
+        confirm(margin > 0 and label == called(self.program, []), "the empty sequence is not decided, or an exception")
+        return label, margin
 
     def _cells(self, is_counted: bool) -> list[Cell]:
         """Tokens at places that any sequence has; where only counts matter, letters and then prefix."""
@@ -196,13 +233,19 @@ class Claim:
 def _sentence(found: Statement) -> str:
     exceptions, undecided = len(found["exceptions"]), len(found["undecided"])
     what = "pairs of a sequence and a place" if found["readout"]["position"] == "every" else "sequences"
-    length = " to ".join(map(str, dict.fromkeys(found["lengths"])))
+    first, last = found["lengths"]
+    length = (
+        f"every length from {first} on"
+        if last is None
+        else f"length {' to '.join(map(str, dict.fromkeys((first, last))))}"
+    )
+    number = "" if last is None else f"{_number(found['inputs'] - undecided)} "
     such = " that the automaton accepts" if found["automaton"] else ""
     but = f" except the {exceptions:,} listed, where it does not" if exceptions else ""
     rest = f"; nothing is said of {undecided:,} others, listed as undecided" if undecided else ""
     return (
         f"the program equals the {found['format']} network {found['network']}".rstrip()
-        + f" on all {_number(found['inputs'] - undecided)} {what} of length {length}{such}{but}, in "
+        + f" on all {number}{what} of {length}{such}{but}, in "
         f"{MEANING[found['semantics']]}, every margin at least {_below(found['margin'])}{rest}."
     )
 

@@ -107,22 +107,10 @@ class Machine:
 
 def machine_of(text: str, counted: list[str]) -> Machine:
     """The machine that ``text``, which passed ``function_of``, is; its state begins with the counts of ``counted``."""
-    *others, function = ast.parse(text).body
-    assert isinstance(function, ast.FunctionDef)
-    strange = [name for name in _names(function) if name in ("last", function.name) or name.startswith("_")]
-    _follow(not others and not strange, f"it calls functions, or uses the names {strange}")
-    _follow("tokens" not in _stored(function), "it changes what the tokens are")
     reader = _Reader()
-    body: list[ast.stmt] = []
     for token in counted:
         reader.visit(_expression(f"tokens.count({token!r})"))
-    for statement in _Put({"tokens[-1]": ast.Name("last", ast.Load())}).visit(function).body:
-        if isinstance(statement, ast.For):
-            body = reader.loop(statement, body)
-        else:
-            body.append(reader.visit(statement))
-    for part in body:
-        _follow("tokens" not in _names(part), ast.unparse(part).splitlines()[0])
+    body = statements(text, reader, ast.Name("last", ast.Load()))
     names, read = [*reader.state], {name for part in reader.steps for name in _names(part)}
     more = {name: what for name, what in {"place": (0, "place + 1"), "before": ("", "token")}.items() if name in read}
     after = ast.parse(f"({''.join(f'{name}, ' for name in [*names, *(text for _, text in more.values())])})").body[0]
@@ -138,6 +126,24 @@ def machine_of(text: str, counted: list[str]) -> Machine:
         return after
 
     return Machine(start, stepped, lambda state, last: called(answer, *state[: len(names)], last), "last" in read)
+
+
+def statements(text: str, reader: _Reader, last: ast.expr) -> list[ast.stmt]:
+    """What the program does in the end; ``reader`` takes what reads the tokens, ``last`` stands for ``tokens[-1]``."""
+    *others, function = ast.parse(text).body
+    assert isinstance(function, ast.FunctionDef)
+    strange = [name for name in _names(function) if name in ("last", function.name) or name.startswith("_")]
+    _follow(not others and not strange, f"it calls functions, or uses the names {strange}")
+    _follow("tokens" not in _stored(function), "it changes what the tokens are")
+    body: list[ast.stmt] = []
+    for statement in _Put({"tokens[-1]": last}).visit(function).body:
+        if isinstance(statement, ast.For):
+            body = reader.loop(statement, body)
+        else:
+            body.append(reader.visit(statement))
+    for part in body:
+        _follow("tokens" not in _names(part), ast.unparse(part).splitlines()[0])
+    return body
 
 
 def called(function: Function, *arguments: Any) -> Any:

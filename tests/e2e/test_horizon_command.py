@@ -100,3 +100,18 @@ def test_a_program_that_is_no_text_is_one_line(capsys, tmp_path):
     assert code == 2
     assert "UTF-8" in printed.err
     assert len(printed.err.strip().splitlines()) == 1
+
+
+def test_what_is_proved_for_every_length_is_certified_with_the_executed_one_beside_it(capsys, tmp_path):
+    source = tmp_path / "diluted.py"
+    source.write_text(DILUTED)
+    code, printed = run(
+        capsys, "quote_closing", "--program", str(source), "--longest", "40", "--out", str(tmp_path / "quote.cert")
+    )
+    assert code == 0
+    assert "PROVED (rung all lengths)" in printed.out
+    for name, said in (("quote.cert", "of every length from 1 on"), ("quote-to-40.cert", "of length 1 to 40")):
+        with pytest.raises(SystemExit) as ended:
+            main(["check", str(tmp_path / name)])
+        assert ended.value.code == 0
+        assert said in capsys.readouterr().out
