@@ -203,16 +203,18 @@ def _gpt2(said: dict[str, Any], t: Tensors) -> Read:
     expect(
         not strange and kind and d % heads == 0, f"config.json: not understood: {strange[:1] or 'heads, activation'}"
     )
-    buffers = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")
-    t.left = {name.removeprefix("transformer."): e for name, e in t.left.items() if not buffers.fullmatch(name)}
+    t.drop(re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)"))
+    named = {name.removeprefix("transformer."): entry for name, entry in t.left.items()}
+    expect(len(named) == len(t.left), "model.safetensors: a tensor named twice, with and without its prefix")
+    t.left = named
     norm = _norm(t, d, c.get("layer_norm_epsilon", 1e-5), centered=True)
     found = tuple(_layers(t, GPT2, Size(layers, heads, d // heads, d, inner), kind, norm))
     table, is_tied = t.matrix("wte.weight", vocab, d), "lm_head.weight" not in t.left
     expect(not is_tied or c.get("tie_word_embeddings", True), "model.safetensors: expected a tensor lm_head.weight")
     head = Affine(table if is_tied else t.matrix("lm_head.weight", vocab, d), [ZERO] * vocab)
     network = Network(table, t.matrix("wpe.weight", longest, d), found, (*norm("ln_f"), head), longest)
-    named = {n: name for name, n in (case["tokens"] if isinstance(case.get("tokens"), dict) else ids).items()}
-    tokens = tuple(named.get(n, f"#{n}") for n in range(vocab))
+    names = {n: name for name, n in (case["tokens"] if isinstance(case.get("tokens"), dict) else ids).items()}
+    tokens = tuple(names.get(n, f"#{n}") for n in range(vocab))
     return Read(network, case.get("name", ""), tokens, tokens)
 
 
