@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from typing import Any, Generic, Protocol, TypeVar
 
 from cegis.claim import Statement
+from dsl.sequences import Label
 
 Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Program, for a formula a Solution
 
@@ -27,12 +28,13 @@ class Valid:
 class Counterexample:
     """Inputs at which the program answers ``got`` (None: no label) and the reference ``expected``.
 
-    A sequence of tokens; for a formula values of its variables, and in ``expected`` the constraint that fails.
+    A sequence of tokens and two labels; for a formula values of its variables, and in ``expected`` the constraint that
+    fails.
     """
 
     inputs: tuple[Any, ...]
-    expected: str
-    got: str | None
+    expected: Label
+    got: Label | None
 
 
 @dataclass(frozen=True)
