@@ -102,6 +102,11 @@ class Tensors:
         """Leave out the tensors of these names, which are buffers: whatever they hold is not used."""
         self.left = {name: entry for name, entry in self.left.items() if not names.fullmatch(name)}
 
+    def content(self, name: str) -> bytes | None:
+        """The bytes of tensor ``name``, which stays; None where there is none."""
+        entry = self.left.get(name)
+        return entry and self.data[slice(*entry["data_offsets"])]
+
     def take(self, name: str, *shape: int) -> Row:
         """The numbers of tensor ``name``, row after row."""
         expect(name in self.left, f"{self.file}: expected a tensor {name}")
