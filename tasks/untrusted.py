@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from tasks.network import NetworkError
 
+LONGEST_NAME = 300  # letters of a tensor's name
 METADATA = "__metadata__"  # texts for people, the one entry of a header that is no tensor
 NUMPY = {
     "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
@@ -91,7 +92,15 @@ def _header(what: str, content: bytes) -> dict[str, tuple[str, tuple[int, ...], 
     entries = object_of(f"{what}: the header", header, None)
     for name, value in object_of(f"{what}: __metadata__", entries.pop(METADATA, {}), None).items():
         text_of(f"{what}: __metadata__: {name!r}", value)
-    return {line_of(f"{what}: a tensor's name", name): _entry(f"{what}: {name!r}", entries[name]) for name in entries}
+    return {_tensor_name(what, name): _entry(f"{what}: {name!r}", value) for name, value in entries.items()}
+
+
+def _tensor_name(what: str, name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise NetworkError(
+            f"{what}: a tensor's name should have at most {LONGEST_NAME} letters, got {len(name):,}: {name[:40]!r}..."
+        )
+    return line_of(f"{what}: a tensor's name", name)
 
 
 def _entry(what: str, value: object) -> tuple[str, tuple[int, ...], int, int]:
@@ -194,16 +203,25 @@ def _no_constant(name: str) -> None:
 
 
 def _no_duplicate_tensors(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    names: set[str] = set()
-    for name, value in pairs:
-        if name in names:
-            raise ValueError(f"{'a tensor named twice' if isinstance(value, dict) else 'a key occurs twice'}: {name!r}")
-        names.add(name)
+    twice = _twice(pairs)
+    if twice is not None:
+        is_tensor = isinstance(dict(pairs)[twice], dict)
+        raise ValueError(f"{'a tensor named twice' if is_tensor else 'a key occurs twice'}: {twice[:LONGEST_NAME]!r}")
     return dict(pairs)
 
 
 def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"a key occurs twice among {keys[:10]}")
+    twice = _twice(pairs)
+    if twice is not None:
+        raise ValueError(f"a key occurs twice: {twice[:LONGEST_NAME]!r}")
     return dict(pairs)
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> str | None:
+    """The first key that was there before."""
+    keys: set[str] = set()
+    for key, _ in pairs:
+        if key in keys:
+            return key
+        keys.add(key)
+    return None

@@ -90,8 +90,10 @@ class Tensors:
         self.left.pop("__metadata__", None)
         self.types: set[str] = set()  # of what was taken
         expect(self.left, f"{name}: the weights file has no tensors")
-        strange = [tensor for tensor, entry in self.left.items() if not _is_entry(entry)]
-        expect(not strange, f"{name}: expected dtype, shape and data_offsets of {strange[:1]}, in whole numbers from 0")
+        strange = [tensor[:60] for tensor, entry in self.left.items() if not _is_entry(entry)]
+        expect(
+            not strange, f"{name}: expected dtype, shape and data_offsets, in whole numbers from 0, of {strange[:1]}"
+        )
         ends = 0
         for begin, end in sorted(entry["data_offsets"] for entry in self.left.values()):
             expect(begin == ends <= end, f"{name}: tensors overlap or leave gaps")

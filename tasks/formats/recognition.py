@@ -72,6 +72,11 @@ FORMATS = (
 )
 
 
+def _is_no_file(path: Path) -> bool:
+    """Whether something else stands where a format has a file."""
+    return (path.exists() or path.is_symlink()) and not path.is_file()
+
+
 def load(path: Path | str, question: Question | None = None) -> Loaded:
     """The network in the folder ``path``, asked as ``question`` says; raises NetworkError when no format fits."""
     folder = Path(path)
@@ -82,6 +87,11 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     for known in FORMATS:
         if known.fits(folder):
             return known.load(folder, question or Question())
+    strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
+    if strange:
+        raise NetworkError(
+            f"{strange[0]}: expected a file, got {'a folder' if strange[0].is_dir() else 'none, or a link'}"
+        )
     found = sorted(entry.name for entry in folder.iterdir())[:10]
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""

@@ -67,6 +67,7 @@ BROKEN = {
     "a number of 10,000 digits": (stored('{"a": ' + "1" * 10_000 + "}"), "header of a safetensors file was expected"),
     "metadata of numbers": (stored({"__metadata__": {"n": 1}, "a": A}, bytes(24)), "should be a text"),
     "a name with a line": (stored({"a\nHOLDS": A}, bytes(24)), "printable"),
+    "a name of 10,000 letters": (stored({"a" * 10_000: A}, bytes(24)), "at most 300 letters, got 10,000"),
     "a name with colours": (stored({"\x1b[32ma": A}, bytes(24)), "printable"),
 }  # fmt: skip
 
