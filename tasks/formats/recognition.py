@@ -62,6 +62,7 @@ FORMATS = (
     Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
     Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
     Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, ("d_vocab",)),
+    Format("transformer_lens", ("config.json", "model.safetensors.index.json"), transformer_lens.load, ("d_vocab",)),
     Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
     Format("transformer_lens", ("case.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
     Format("gpt2", ("config.json", "model.safetensors"), gpt2.load, ("model_type",), "gpt2"),

@@ -13,8 +13,10 @@
 
 Where attention's W_O is stored as (d_model, n_heads d_head), as in the first such networks, every map but W_U is stored
 as (out, in): W_E (d_model, d_vocab), W_Q (n_heads, d_head, d_model), W_in (d_mlp, d_model), W_out (d_model, d_mlp).
-Biases that are not stored are zero. ``blocks.N.attn.mask`` and ``IGNORE`` are buffers, which the function does not use;
-a tensor outside the blocks that repeats W_E number by number is a copy. Any other tensor is refused.
+Biases that are not stored are zero. ``blocks.N.attn.mask`` and ``IGNORE`` are buffers, not weights: a row that is not
+seen has no weight in attention (older versions of the library give it the score -100,000, which is said), and a mask of
+other rows than the later ones is refused. A tensor outside the blocks that repeats W_E number by number is a copy. Any
+other tensor is refused.
 
 The description is one of three: ``config.json`` with the entries of HookedTransformerConfig (d_vocab among them), a
 ``config.json`` of a GPT-2, or ``case.json`` alone, whose ``architecture`` gives n_layer, n_head, head_size, d_model,
@@ -149,6 +151,7 @@ def load(folder: Path, question: Question) -> Loaded:
     shape = _shape(folder)
     if shape.layers > len(tensors):
         raise NetworkError(f"{folder}: {shape.layers} layers, and the weights file has {len(tensors)} tensors")
+    notes = _of_buffers(what, shape, tensors)
     tensors = {name: tensor for name, tensor in tensors.items() if not BUFFERS.fullmatch(name)}
     copies = _copies(tensors)
     tensors = {name: tensor for name, tensor in tensors.items() if name not in copies}
@@ -161,7 +164,7 @@ def load(folder: Path, question: Question) -> Loaded:
     if shape.tied and "unembed.W_U" not in tensors:
         absent.append("unembed.W_U")
     weights, dtype = widen(what, {name: size for name, size in shapes.items() if name not in absent}, tensors)
-    notes = [f"{name} is a copy of embed.W_E, and not used" for name in copies]
+    notes += [f"{name} is a copy of embed.W_E, and not used" for name in copies]
     biases = [name for name in absent if ".b_" in name]
     if biases:
         notes.append(f"biases that are not stored are zero: {', '.join(biases[:8])}{', ...' * (len(biases) > 8)}")
@@ -309,6 +312,19 @@ def _eps(what: str, eps: object) -> float:
     if not isinstance(eps, float):
         raise NetworkError(f"{what} should be a number between 0 and 1, got {eps!r}")
     return eps
+
+
+def _of_buffers(what: str, shape: Shape, tensors: Mapping[str, NDArray[Any]]) -> list[str]:
+    """What to say of stored masks and of the score of rows that are not seen; NetworkError for another mask."""
+    if not shape.causal:
+        return []
+    for name, tensor in tensors.items():
+        if re.fullmatch(r"blocks\.\d+\.attn\.mask", name):
+            seen = np.tril(np.ones((shape.longest, shape.longest), bool))
+            if tensor.shape != seen.shape or ((tensor != 0) != seen).any():
+                raise NetworkError(f"{what}: {name} should hide the later rows and no others")
+    scores = {float(t) for name, t in tensors.items() if name.endswith(".IGNORE") and t.size == 1 and np.isfinite(t)}
+    return [f"rows that are not seen have no weight here, in the library the score {score:g}" for score in scores]
 
 
 def _copies(tensors: Mapping[str, NDArray[Any]]) -> list[str]:

@@ -218,6 +218,18 @@ def test_buffers_and_copies_of_the_embedding_are_not_used(tmp_path):
         of_checker(tmp_path / "net", IDS)
 
 
+def test_a_finite_score_of_unseen_rows_is_said_and_another_mask_refused(tmp_path):
+    weights = {**tensors(CONFIG), "blocks.0.attn.IGNORE": np.array(-1e5, np.float32)}
+    loaded = agree(folder(tmp_path / "net", weights=weights), reference(CONFIG, weights, IDS))
+    assert "rows that are not seen have no weight here, in the library the score -100000" in loaded.notes
+    both = {**CONFIG, "attention_dir": "bidirectional"}
+    assert not any("not seen" in note for note in load(folder(tmp_path / "both", config=both, weights=weights)).notes)
+    for mask in (np.triu(np.tril(np.ones((5, 5))), -1), np.ones((5, 5)), np.ones((4, 4))):
+        weights["blocks.1.attn.mask"] = mask.astype(np.float32)
+        with pytest.raises(NetworkError, match=r"blocks\.1\.attn\.mask should hide the later rows and no others"):
+            load(folder(tmp_path / "net", weights=weights))
+
+
 @pytest.mark.parametrize("kind", ["LN", None])
 def test_the_maps_of_the_first_such_networks_are_stored_as_out_and_in(tmp_path, kind):
     config = {**CONFIG, "normalization_type": kind}
