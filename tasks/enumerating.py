@@ -20,12 +20,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.blackbox import REPEATS
 from cegis.domain import Domain, Tokens
 from tasks import ball, tightness
 from tasks.ball import Ball, Reals
 from tasks.enclosure import Stream, assumption, enclose
 from tasks.formats import BlackBox, Loaded
-from tasks.formats.blackbox import REPEATS, labels_asked_again
+from tasks.formats.blackbox import labels_asked_again
 from tasks.labelling import blocks
 from tasks.network import NetworkError
 from tasks.readout import UNDECIDED, Argmax, Labels, Readout

@@ -65,6 +65,8 @@ LENS_OTHERS = re.compile(
     r"relative_attention_(max_distance|num_buckets)|rotary_\w+|seed|tie_word_embeddings|tokenizer_\w+|trust_remote_code|"
     r"ungroup_grouped_query_attention|use_attn_(in|result)|use_hook_(mlp_in|tokens)|use_split_qkv_input"
 )  # entries of HookedTransformerConfig that matter to nobody
+CASE_ENTRIES = {"kind", "n_layer", "n_head", "head_size", "d_model", "mlp_width", "n_positions", "vocab_size", "causal",
+                "outputs", "layer_norm", "constants", "formulas", "params", "tensors"}  # fmt: skip
 LENS_NORMS = {"LN": (True, True), "LNPre": (True, False), "RMS": (False, True), "RMSPre": (False, False)}
 Steps = tuple[Step, ...]
 Site = Callable[[str], Steps]  # what acts on the values at a node site
@@ -316,85 +318,100 @@ def _tracr(said: dict[str, Any], t: Tensors) -> Read:
     return Read(network, said.get("name", ""), tokens, outputs, (reading["columns"], reading.get("values", [])))
 
 
+@dataclass(frozen=True)
+class Described:
+    """What tensors under TransformerLens's names do not say; ``outputs`` is 0 where nothing does."""
+
+    size: Size
+    vocabulary: int
+    longest: int
+    kind: str  # of activation
+    norm: str | None
+    eps: Any
+    causal: Any = True
+    outputs: Any = 0
+    is_tied: Any = False
+
+
 def _lens(said: dict[str, Any], t: Tensors) -> Read:
-    case = said.get("case.json", {})
-    size, vocab, longest, kind, norm_kind, eps, causal, is_tied, outputs = _lens_size(said)
+    config, case = said.get("config.json"), said.get("case.json", {})
+    of_config = _described_gpt2 if config and config.get("model_type") == "gpt2" else _described
+    c = _described_case(case["architecture"]) if config is None else of_config(config)
+    size, d, outputs = c.size, c.size.d, c.outputs
+    expect(type(c.causal) is bool and type(outputs) is int, "a description that is not understood")
+    expect(type(c.eps) is float and LEAST_EPS <= c.eps < 1, f"expected a norm's eps from 2**-40 to 1, got {c.eps!r}")
     t.drop(re.compile(r"blocks\.\d+\.attn\.(mask|IGNORE)"))
+    embedding, kept = t.content("embed.W_E"), t.left
+    t.left = {name: kept[name] for name in kept if name == "embed.W_E" or "." in name or t.content(name) != embedding}
     turned = len(t.left.get("blocks.0.attn.W_O", {"shape": [0, 0, 0]})["shape"]) == 3
-    embedding = t.content("embed.W_E")
-    t.left = {
-        name: e for name, e in t.left.items() if name == "embed.W_E" or "." in name or t.content(name) != embedding
-    }
     layout = ByHeads("blocks.{}.", ("attn.{}_Q", "attn.{}_K", "attn.{}_V"), "attn.{}_O", "mlp.{}_in", "mlp.{}_out",
                      ("ln1", "ln2")[: 2 if size.inner else 1], turned=turned, heads=size.heads)  # fmt: skip
-    centered, has_weights = LENS_NORMS.get(norm_kind, (True, False))
+    centered, has_weights = LENS_NORMS[c.norm or "LN"]
 
     def norm(name: str) -> Steps:
-        if norm_kind is None:
+        if c.norm is None:
             return ()
-        gain = t.take(f"{name}.w", size.d) if has_weights else [arb(1)] * size.d
-        bias = t.take(f"{name}.b", size.d) if norm_kind == "LN" else [ZERO] * size.d
-        return (lambda a, rows: [a.norm(x, gain, bias, eps, centered=centered) for x in rows],)
+        gain = t.take(f"{name}.w", d) if has_weights else [arb(1)] * d
+        bias = t.take(f"{name}.b", d) if c.norm == "LN" else [ZERO] * d
+        return (lambda a, rows: [a.norm(x, gain, bias, c.eps, centered=centered) for x in rows],)
 
-    found = tuple(_layers(t, layout, size, kind, norm))
-    table = t.matrix("embed.W_E", vocab, size.d) if turned else _turned(t.matrix("embed.W_E", size.d, vocab))
-    stored = "unembed.W_U" in t.left
-    outputs = outputs or (t.left["unembed.W_U"]["shape"][-1] if stored else vocab)
-    expect(stored or is_tied, "model.safetensors: expected a tensor unembed.W_U")
-    weight = _turned(t.matrix("unembed.W_U", size.d, outputs)) if stored else table
+    found = tuple(_layers(t, layout, size, c.kind, norm))
+    table = t.matrix("embed.W_E", c.vocabulary, d) if turned else _turned(t.matrix("embed.W_E", d, c.vocabulary))
+    is_stored = "unembed.W_U" in t.left
+    expect(is_stored or c.is_tied, "model.safetensors: expected a tensor unembed.W_U")
+    outputs = outputs or (t.left["unembed.W_U"]["shape"][-1] if is_stored else c.vocabulary)
+    weight = _turned(t.matrix("unembed.W_U", d, outputs)) if is_stored else table
     bias = t.take("unembed.b_U", outputs) if "unembed.b_U" in t.left else [ZERO] * outputs
-    final: Steps = (*norm("ln_final"), Affine(weight, bias))
-    positions = t.matrix("pos_embed.W_pos", longest, size.d)
+    positions = t.matrix("pos_embed.W_pos", c.longest, d)
+    network = Network(table, positions, found, (*norm("ln_final"), Affine(weight, bias)), c.longest, c.causal)
     tokens = _lens_tokens(case["tokens"]) if isinstance(case.get("tokens"), dict) else ()
-    tokens = tokens or tuple(f"#{n}" for n in range(vocab))
+    tokens = tokens or tuple(f"#{n}" for n in range(c.vocabulary))
     names = tokens if outputs == len(tokens) else tuple(f"#{n}" for n in range(outputs))
-    return Read(Network(table, positions, found, final, longest, causal), case.get("name", ""), tokens, names)
+    return Read(network, case.get("name", ""), tokens, names)
 
 
-def _lens_size(said: dict[str, Any]) -> tuple[Size, int, int, str, str | None, float, bool, bool, int]:
-    """Size, vocabulary, longest prompt, activation, norm, its eps, causal, tied, and outputs (0: as stored)."""
-    c, is_tied, outputs = said.get("config.json", {}), False, 0
-    if not c:
-        c = said["case.json"]["architecture"]
-        vocab, longest, d, layers, heads, head = _whole(c, "vocab_size n_positions d_model n_layer n_head head_size")
-        (inner,) = [0] if c["mlp_width"] == 0 else _whole(c, "mlp_width")
-        known = {"kind", "n_layer", "n_head", "head_size", "d_model", "mlp_width", "n_positions", "vocab_size",
-                 "causal", "outputs", "layer_norm", "constants", "formulas", "params", "tensors"}  # fmt: skip
-        kinds = {*re.findall(r"\w+", str(c["kind"]))} & ACTIVATIONS.keys()
-        expect(c.keys() <= known and (len(kinds) == 1 or not inner), "case.json: architecture not understood")
-        kind, constants = ACTIVATIONS[min(kinds)] if inner else "relu", c.get("constants", {})
-        scale = constants.get("attention_scale", head**-0.5)
-        expect(abs(scale * head**0.5 - 1) < 1e-9, "case.json: attention_scale not understood")
-        norm, eps, causal = (
-            "LN" if c.get("layer_norm", True) else None,
-            constants.get("layer_norm_eps", 1e-5),
-            c["causal"],
-        )
-        outputs = c.get("outputs") or 0
-    elif c.get("model_type") == "gpt2":
-        vocab, longest, d, layers, heads = _whole(c, "vocab_size n_positions n_embd n_layer n_head")
-        (inner,) = [4 * d] if c.get("n_inner") is None else _whole(c, "n_inner")
-        strange = [name for name in c if not OTHERS.fullmatch(name) and c[name] not in ALLOWED.get(name, ())]
-        kind, norm, eps, causal = ACTIVATIONS.get(c.get("activation_function", "gelu_new"), ""), "LN", 1e-5, True
-        expect(not strange and kind and d % heads == 0, f"config.json: not understood: {strange[:1]}")
-        head, eps, is_tied = d // heads, c.get("layer_norm_epsilon", 1e-5), c.get("tie_word_embeddings", True)
-    else:
-        longest, d, layers, head, vocab = _whole(c, "n_ctx d_model n_layers d_head d_vocab")
-        strange = [name for name in c.keys() - LENS_USED if c[name] not in LENS_ALLOWED.get(name, ())
-                   and not LENS_OTHERS.fullmatch(name)]  # fmt: skip
-        (heads,) = [d // head] if c.get("n_heads", -1) == -1 else _whole(c, "n_heads")
-        only = c.get("attn_only", False)
-        (inner,) = [0] if only else [4 * d] if c.get("d_mlp") is None else _whole(c, "d_mlp")
-        kind = ACTIVATIONS.get(c.get("act_fn") or "", "") if inner else "relu"
-        direction, norm = c.get("attention_dir", "causal"), c.get("normalization_type", "LN")
-        known = direction in ("causal", "bidirectional") and type(only) is bool and (norm is None or norm in LENS_NORMS)
-        expect(not strange and known and kind and heads > 0, f"config.json: not understood: {strange[:1]}")
-        causal, eps, outputs = direction == "causal", c.get("eps", 1e-5), c.get("d_vocab_out", -1)
-        outputs = 0 if outputs in (-1, None) else outputs
-        outputs = outputs or vocab
-    expect(type(causal) is bool and type(outputs) is int, "a description that is not understood")
-    expect(type(eps) is float and LEAST_EPS <= eps < 1, f"expected a norm's eps from 2**-40 to 1, got {eps!r}")
-    return Size(layers, heads, head, d, inner), vocab, longest, kind, norm, eps, causal, is_tied, outputs
+def _described(c: dict[str, Any]) -> Described:
+    """By the entries of HookedTransformerConfig."""
+    longest, d, layers, head, vocabulary = _whole(c, "n_ctx d_model n_layers d_head d_vocab")
+    others = [name for name in c if name not in LENS_USED and not LENS_OTHERS.fullmatch(name)]
+    strange = [name for name in others if c[name] not in LENS_ALLOWED.get(name, ())]
+    (heads,) = [d // head] if c.get("n_heads", -1) == -1 else _whole(c, "n_heads")
+    only, direction, norm = (
+        c.get("attn_only", False),
+        c.get("attention_dir", "causal"),
+        c.get("normalization_type", "LN"),
+    )
+    (inner,) = [0] if only is True else [4 * d] if c.get("d_mlp") is None else _whole(c, "d_mlp")
+    kind = ACTIVATIONS.get(c.get("act_fn") or "", "") if inner else "relu"
+    known = direction in ("causal", "bidirectional") and type(only) is bool and (norm is None or norm in LENS_NORMS)
+    expect(not strange and known and kind and heads > 0, f"config.json: not understood: {strange[:1]}")
+    outputs = vocabulary if c.get("d_vocab_out", -1) in (-1, None) else c["d_vocab_out"]
+    size = Size(layers, heads, head, d, inner)
+    return Described(size, vocabulary, longest, kind, norm, c.get("eps", 1e-5), direction == "causal", outputs)
+
+
+def _described_gpt2(c: dict[str, Any]) -> Described:
+    """By the configuration of a GPT-2."""
+    vocabulary, longest, d, layers, heads = _whole(c, "vocab_size n_positions n_embd n_layer n_head")
+    (inner,) = [4 * d] if c.get("n_inner") is None else _whole(c, "n_inner")
+    strange = [name for name in c if not OTHERS.fullmatch(name) and c[name] not in ALLOWED.get(name, ())]
+    kind, tied = ACTIVATIONS.get(c.get("activation_function", "gelu_new"), ""), c.get("tie_word_embeddings", True)
+    expect(not strange and kind and d % heads == 0, f"config.json: not understood: {strange[:1]}")
+    size, eps = Size(layers, heads, d // heads, d, inner), c.get("layer_norm_epsilon", 1e-5)
+    return Described(size, vocabulary, longest, kind, "LN", eps, is_tied=tied)
+
+
+def _described_case(c: dict[str, Any]) -> Described:
+    """By the architecture in ``case.json``, where nothing else describes the network."""
+    vocabulary, longest, d, layers, heads, head = _whole(c, "vocab_size n_positions d_model n_layer n_head head_size")
+    (inner,) = [0] if c["mlp_width"] == 0 else _whole(c, "mlp_width")
+    kinds, constants = {*re.findall(r"\w+", str(c["kind"]))} & ACTIVATIONS.keys(), c.get("constants", {})
+    normed, scale = c.get("layer_norm", True), constants.get("attention_scale", head**-0.5)
+    known = c.keys() <= CASE_ENTRIES and (len(kinds) == 1 or not inner) and type(normed) is bool
+    expect(known and abs(scale * head**0.5 - 1) < 1e-9, "case.json: architecture not understood")
+    kind, eps = ACTIVATIONS[min(kinds)] if inner else "relu", constants.get("layer_norm_eps", 1e-5)
+    size, norm = Size(layers, heads, head, d, inner), "LN" if normed else None
+    return Described(size, vocabulary, longest, kind, norm, eps, c["causal"], c.get("outputs") or 0)
 
 
 def _lens_tokens(tokens: dict[str, Any]) -> tuple[str, ...]:

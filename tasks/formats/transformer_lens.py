@@ -102,7 +102,7 @@ INERT = frozenset((
     "use_attn_result", "use_hook_mlp_in", "use_hook_tokens", "use_split_qkv_input", "weight_init_mode"
 ))  # fmt: skip
 BUFFERS = re.compile(r"blocks\.\d+\.attn\.(mask|IGNORE)")
-ARCHITECTURE = {
+ARCHITECTURE: dict[str, Any] = {
     "kind": ...,
     "n_layer": ...,
     "n_head": ...,
@@ -156,7 +156,7 @@ def load(folder: Path, question: Question) -> Loaded:
     copies = _copies(tensors)
     tensors = {name: tensor for name, tensor in tensors.items() if name not in copies}
     if not shape.outputs:
-        stored = getattr(tensors.get("unembed.W_U"), "shape", ())
+        stored: tuple[int, ...] = getattr(tensors.get("unembed.W_U"), "shape", ())
         shape = replace(shape, outputs=stored[1] if len(stored) == 2 else 1)
     is_turned = getattr(tensors.get("blocks.0.attn.W_O"), "ndim", 3) == 2
     shapes = _shapes(shape, is_turned)
