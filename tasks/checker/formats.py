@@ -273,10 +273,10 @@ def _gpt2(said: dict[str, Any], t: Tensors) -> Read:
     expect(
         not strange and kind and d % heads == 0, f"config.json: not understood: {strange[:1] or 'heads, activation'}"
     )
-    t.drop(re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)"))
     named = {_own_name(name): entry for name, entry in t.left.items()}
     expect(len(named) == len(t.left), "model.safetensors: a tensor named twice, with and without its prefix")
     t.left = named
+    t.drop(re.compile(r"h\.\d+\.attn\.(bias|masked_bias)"))
     norm = _norm(t, d, c.get("layer_norm_epsilon", 1e-5), centered=True)
     found = tuple(_layers(t, GPT2, Size(layers, heads, d // heads, d, inner), kind, norm))
     table, is_tied = t.matrix("wte.weight", vocab, d), not {"lm_head.weight", "unembed.W_U"} & t.left.keys()

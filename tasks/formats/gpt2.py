@@ -88,7 +88,7 @@ LENS = (  # names of TransformerLens for tensors that GPT-2 stores in the same s
     (r"embed\.W_E$", "wte.weight"),
     (r"pos_embed\.W_pos$", "wpe.weight"),
 )
-BUFFERS = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")  # causal masks that old versions stored
+BUFFERS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # causal masks that old versions stored
 
 
 def load(folder: Path, question: Question) -> Loaded:
@@ -137,7 +137,7 @@ def _notes(what: str, config: dict[str, Any], weights: dict[str, Reals], dtype: 
 
 
 def _weights(folder: Path, what: str, config: dict[str, Any]) -> tuple[dict[str, Reals], Dtype]:
-    stored = {n: t for n, t in read_tensors(folder / FILES[1]).items() if not BUFFERS.fullmatch(n)}
+    stored = {n: t for n, t in read_tensors(folder / FILES[1]).items() if not BUFFERS.fullmatch(own_name(n))}
     tensors = {own_name(name): tensor for name, tensor in stored.items()}
     if len(tensors) != len(stored):
         raise NetworkError(f"{folder / FILES[1]}: a tensor is stored twice, with and without its prefix")

@@ -277,6 +277,19 @@ def test_numbers_and_booleans_are_labels_from_the_grammar_to_the_claim(labels, f
     assert outcome.program(("a",)) == answer
 
 
+@pytest.mark.needs("z3")
+@pytest.mark.parametrize(
+    ("labels", "text"),
+    [((False, True), "'a' in tokens"), (tuple(range(7)), "tokens.count('a')"), ((-1, 3), "3 if 'a' in tokens else -1")],
+)
+def test_numbers_and_booleans_are_labels_for_a_solver_too(labels, text):
+    grammar = motifs(DOMAIN.alphabet, labels)
+    goal = Program.parse(f"def f(tokens):\n    return {text}\n", grammar)
+    outcome = synthesize(Spec(DOMAIN, ProgramReference(goal)), grammar, verifier="z3", budget=SHORT)
+    assert isinstance(outcome, Found)
+    assert f"return {text}\n" in outcome.program.source("f")
+
+
 @pytest.mark.parametrize(
     "labels", [("0", 0), (0, False), (True, "x"), (None,), (1.0, 2.0), (("a",),), (np.float32(1),), ([],)]
 )

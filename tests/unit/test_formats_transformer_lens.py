@@ -256,6 +256,7 @@ def test_a_gpt2_of_whose_layers_only_the_names_are_changed_is_one(tmp_path):
         joined[f"{at}c_attn.weight"] = np.concatenate(maps, axis=1)
         joined[f"{at}c_attn.bias"] = np.concatenate([weights[f"{at}b_{part}"].ravel() for part in "QKV"])
         joined |= {f"{at}c_proj.weight": weights[f"{at}W_O"].reshape(6, 6), f"{at}c_proj.bias": weights[f"{at}b_O"]}
+    joined["blocks.0.attn.bias"] = np.tril(np.ones((1, 1, 5, 5), bool))  # a mask that old versions stored
     for change in ({}, {"unembed.W_U": np.ascontiguousarray(joined["embed.W_E"].T)}):
         path = folder(tmp_path / "net", config=GPT2, weights={**joined, **change})
         loaded = load(path)
