@@ -83,7 +83,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
 def _program(files: dict[str, str]) -> str:
     """The program that equals the surrogate up to ``LEARNED_LENGTH``, as printed."""
     asked = reference.load(files, length=LEARNED_LENGTH)
-    outcome = synthesize(Spec(asked.domain, asked.label), asked.grammar, budget=Budget(seconds=60.0))
+    outcome = synthesize(Spec(asked.domain, asked), asked.grammar, budget=Budget(seconds=60.0))
     if not isinstance(outcome, Found):
         raise BenchmarkError(f"{asked.name}: no program was found to grow with; leave it out with --circuits")
     return outcome.program.source()

@@ -11,9 +11,10 @@ from cegis.rooms import check_siblings
 check_siblings()
 
 from backends import Backend, BackendError, Limits
+from cegis.blackbox import BlackBoxError, tabulate
 from cegis.claim import Claim, Rung
 from cegis.domain import Constraint, Domain, DomainError
-from cegis.exhaustive import Exhaustive, Table, tabulate
+from cegis.exhaustive import Exhaustive, Table
 from cegis.formula import FormulaSpec, Function
 from cegis.loop import Budget, FormulaBudget
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
@@ -67,6 +68,7 @@ __all__ = [
     "STRING",
     "Backend",
     "BackendError",
+    "BlackBoxError",
     "Budget",
     "Claim",
     "Combined",

@@ -1,14 +1,14 @@
 """The verifier that compares program and reference on every sequence of the domain.
 
-The reference is a table of labels, one array per length in the order of ``Domain.sequences``; ``tabulate`` makes one
-from any Python function. Sequences whose label is undecided (a tie, a margin below the error bound) can be neither
-right nor wrong: a program that is right everywhere else is ``Unknown``, and the reason says how many there are.
+The reference is a table of labels, one array per length in the order of ``Domain.sequences``; ``blackbox.tabulate``
+makes one from any Python function. Sequences whose label is undecided (a tie, a margin below the error bound) can be
+neither right nor wrong: a program that is right everywhere else is ``Unknown``, and the reason says how many there are.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -19,7 +19,7 @@ from cegis.claim import Claim, Rung
 from cegis.domain import Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
-from dsl.sequences import SequenceBatch, SequenceSignature
+from dsl.sequences import Label, SequenceBatch
 
 UNDECIDED = -1
 NONE = np.zeros(0, np.int8)
@@ -38,7 +38,7 @@ class Table:
     semantics: str = "Python, as executed"
     method: str = "compared one by one"
     detail: str = ""
-    names: tuple[str, ...] | None = None
+    names: tuple[Label, ...] | None = None
 
     def __post_init__(self) -> None:
         if not self.labels.keys() <= set(self.domain.lengths):
@@ -69,17 +69,6 @@ class Table:
         if not len(place):
             raise DomainError(f"{' '.join(self.domain.words(np.array(sequence, np.int8)))!r} is not in the domain")
         return int(self.labels[len(sequence)][place[0]])
-
-
-def tabulate(function: Callable[[tuple[str, ...]], object], domain: Domain, signature: SequenceSignature) -> Table:
-    """The table of a black-box function over every sequence of ``domain``; raises GrammarError for a foreign label."""
-    labels = {
-        length: np.array(
-            [signature.label_index(function(domain.words(row))) for row in domain.sequences(length)], np.int8
-        )
-        for length in domain.lengths
-    }
-    return Table(domain, labels, getattr(function, "__name__", "the reference"), names=signature.labels)
 
 
 @dataclass(frozen=True)

@@ -99,6 +99,13 @@ class ListsExceptions(Protocol):
     def count_exceptions(self, program: Program) -> int: ...
 
 
+@runtime_checkable
+class AsksAgain(Protocol):
+    """A verifier of a reference that may change its mind: ``ask_again`` says how often it was asked, or raises."""
+
+    def ask_again(self) -> str: ...
+
+
 @dataclass
 class Loop:
     """One run of the loop: the state that belongs to it."""
@@ -181,12 +188,14 @@ class Loop:
     def _without(self, reason: str | None) -> Outcome[Any]:
         """The outcome when search has nothing more to propose (``reason`` None: the grammar is exhausted)."""
         lister = _lister(self.verifier)
+        asked = self.verifier.ask_again() if isinstance(self.verifier, AsksAgain) else ""
         if self.tried and lister is not None:
             best = min(self.tried, key=lister.count_exceptions)
             exceptions = lister.exceptions(best)
             why = reason or "no program of the grammar agrees with the counterexamples"
             if lister.undecided:
                 why += f"; {lister.undecided:,} sequences have no label and are not among the exceptions"
+            why += f"; {asked}" if asked else ""
             if exceptions:  # else another verifier knows of one that is not in the list
                 return Differs(best, exceptions, why, self._statistics(), lister.undecided)
         if reason is None:

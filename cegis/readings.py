@@ -238,7 +238,7 @@ class Readings:
     # --- points -------------------------------------------------------------------------------------------------
 
     @property
-    def _labels(self) -> tuple[str, ...]:
+    def _labels(self) -> tuple[str | int, ...]:
         return self.signature.labels if isinstance(self.signature, SequenceSignature) else ()
 
     def _inputs(self) -> list[tuple[Any, ...]]:

@@ -7,12 +7,13 @@ a formula over typed variables (``cegis.formula.FormulaSpec``, handed to ``cegis
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Any, overload
 
 from backends import Backend, get
+from cegis.blackbox import REPEATS, SHARE, Asked, BlackBoxError, ask, tabulate
 from cegis.domain import Domain, DomainError
-from cegis.exhaustive import Exhaustive, tabulate
+from cegis.exhaustive import Exhaustive, Table
 from cegis.formula import FormulaSpec
 from cegis.loop import Budget, Loop
 from cegis.outcome import Outcome, Round
@@ -22,12 +23,13 @@ from cegis.verdict import FunctionVerifier, Verdict, Verifier
 from dsl.enumeration import Enumerator
 from dsl.grammar import Grammar
 from dsl.program import Program
+from dsl.sequences import Label
 
 if TYPE_CHECKING:
     from cegis.racing import Searcher
     from cegis.solving import Grammars
 
-Example = tuple[tuple[str, ...], str]
+Example = tuple[tuple[str, ...], Label]
 
 
 @dataclass(frozen=True)
@@ -35,16 +37,21 @@ class Spec:
     """What a program must equal: a reference on every sequence of a domain.
 
     ``reference`` is any Python function from token names to a label (a black box), or an object a solver can see into
-    (``SymbolicReference``).
+    (``SymbolicReference``). A black box is asked ``repeats`` more times for every counterexample and, before a claim,
+    for every sequence, as far as a quarter of the budget's seconds allows; the claim says how often it was. A second
+    answer to one input, and an exception, are a ``BlackBoxError``.
     """
 
     domain: Domain
-    reference: Callable[[tuple[str, ...]], str] | SymbolicReference
+    reference: Callable[[tuple[str, ...]], Label] | SymbolicReference
+    repeats: int = REPEATS
 
-    def label(self, sequence: tuple[str, ...]) -> str:
-        """The reference's label of one sequence."""
-        run = self.reference if callable(self.reference) else self.reference.label
-        return run(sequence)
+    def label(self, sequence: tuple[str, ...]) -> Label:
+        """The reference's label of one sequence; raises BlackBoxError where a black box raises."""
+        if not callable(self.reference):
+            return self.reference.label(sequence)
+        label: Label = ask(self.reference, sequence)
+        return label
 
 
 @overload
@@ -107,7 +114,7 @@ def synthesize(
     checker = as_verifier(verifier, spec, grammar, budget, seed)
     try:
         search = Enumerator(grammar, max_candidates=budget.candidates, max_cost=budget.cost, seed=seed)
-        return Loop(search, checker, budget, on_event).run(tuple(examples) or (_first(spec),))
+        return Loop(search, checker, budget, on_event).run(_examples(spec, checker, tuple(examples)))
     finally:
         if isinstance(checker, Symbolic) and checker is not verifier:
             checker.close()
@@ -148,7 +155,7 @@ def as_verifier(
 ) -> Verifier[Program]:
     """What the caller meant by ``verifier``; a solver gets the budget's seconds for each check."""
     if verifier is None:
-        return Exhaustive(tabulate(spec.label, spec.domain, grammar.sequences))
+        return _comparing(spec, grammar, budget, seed)
     asked = get(verifier) if isinstance(verifier, str) else verifier
     if not isinstance(asked, Backend):
         return _checking(asked)
@@ -160,6 +167,17 @@ def as_verifier(
     return Symbolic(spec.domain, grammar.sequences, spec.reference, asked, seconds=budget.seconds, seed=seed)
 
 
+def _comparing(spec: Spec, grammar: Grammar, budget: Budget, seed: int) -> Verifier[Program]:
+    """Every sequence is compared: with a symbolic reference as it is, with a black box as it answers."""
+    signature = grammar.sequences
+    if not callable(spec.reference):
+        table = tabulate(spec.reference.label, spec.domain, signature)
+        return Exhaustive(replace(table, name=spec.reference.name, method=Table.method))
+    table = tabulate(spec.reference, spec.domain, signature)
+    seconds = None if budget.seconds is None else SHARE * budget.seconds
+    return Asked(spec.reference, signature, table, spec.repeats, seconds, seed)
+
+
 def _checking(verifier: Any) -> Verifier[Any]:
     """A verifier as it is, and a function as one."""
     if hasattr(verifier, "check"):
@@ -168,6 +186,20 @@ def _checking(verifier: Any) -> Verifier[Any]:
     if not callable(verifier):
         raise DomainError(f"expected a solver, a verifier or a function of a program as the verifier, got {verifier!r}")
     return FunctionVerifier(verifier)
+
+
+def _examples(spec: Spec, checker: Verifier[Program], examples: tuple[Example, ...]) -> tuple[Example, ...]:
+    """The caller's examples, or the first sequence; a black box that answers something else there is refused."""
+    if not isinstance(checker, Asked):
+        return examples or (_first(spec),)
+    for sequence, label in examples:
+        answer = checker.label(sequence) if spec.domain.contains(sequence) else label
+        if answer != label:
+            raise BlackBoxError(
+                f"{checker.table.name} answers {answer!r} at {' '.join(sequence)!r}, and an example says {label!r}"
+            )
+    first = spec.domain.first()
+    return examples or (() if first is None else ((first, checker.label(first)),))
 
 
 def _first(spec: Spec) -> Example:

@@ -12,6 +12,7 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from backends import BackendError
 from cegis.claim import Statement
+from dsl.sequences import Label
 
 MOST_TROUBLES = 2  # after which a verifier whose solver breaks is not asked any more
 Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Program, for a formula a Solution
@@ -29,12 +30,13 @@ class Valid:
 class Counterexample:
     """Inputs at which the program answers ``got`` (None: no label) and the reference ``expected``.
 
-    A sequence of tokens; for a formula values of its variables, and in ``expected`` the constraint that fails.
+    A sequence of tokens and two labels; for a formula values of its variables, and in ``expected`` the constraint that
+    fails.
     """
 
     inputs: tuple[Any, ...]
-    expected: str
-    got: str | None
+    expected: Label
+    got: Label | None
 
 
 @dataclass(frozen=True)

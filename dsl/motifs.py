@@ -17,7 +17,7 @@ import numpy as np
 
 from dsl.grammar import Grammar, Numbered, Production
 from dsl.operators import BOOL, INT, LABEL, MASK, Operator, Term
-from dsl.sequences import NO_LABEL, SequenceSignature
+from dsl.sequences import NO_LABEL, Label, SequenceSignature
 
 MULTIPLIERS = range(2, 13)
 MODULI = (2, 3)
@@ -26,11 +26,11 @@ MAX_CONSTANT = 16
 MOST_WRITTEN = 10**6  # a factor or constant in a program's text
 
 
-def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 1) -> Grammar:
-    """The motif grammar over ``alphabet`` with programs that return one of ``labels``.
+def motifs(alphabet: Sequence[str], labels: Sequence[Label], *, min_length: int = 1) -> Grammar:
+    """The motif grammar over ``alphabet`` with programs that return one of ``labels``: texts, integers or Booleans.
 
     ``min_length`` is the shortest sequence of the domain; with 0 the rows that read the query token are left out.
-    Raises GrammarError for tokens or labels that are missing or repeated.
+    Raises GrammarError for tokens or labels that are missing or repeated, or labels of several kinds.
     """
     signature = SequenceSignature(tuple(alphabet), tuple(labels))
     several = len(alphabet) > 2
@@ -71,11 +71,10 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
         Production("Flag", NOT, ("Flag",)),
         Production("Flag", AND, ("Flag", "Flag")),
         Production("Flag", OR, ("Flag", "Flag")),
-        *[Production("Label", label(i, text)) for i, text in enumerate(labels)],
+        *[Production("Label", label(i, text)) for i, text in enumerate(signature.labels)],
         Production("Label", CHOOSE, ("Flag", "Label", "Label")),
     ]
-    if all(text.isdecimal() and text == str(int(text)) for text in labels):
-        rows.append(Production("Label", digits(tuple(map(int, labels))), ("Number",)))
+    rows += _whole_labels(signature.labels)
     if min_length == 0:
         rows = [row for row in rows if not row.operator.needs_token]
     large = (
@@ -83,6 +82,17 @@ def motifs(alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 
         Numbered("Number", constant, (), MAX_CONSTANT + 1, MOST_WRITTEN, cost=5),
     )
     return Grammar(signature, "Label", tuple(rows), written=large)
+
+
+def _whole_labels(labels: tuple[Label, ...]) -> list[Production]:
+    """Rows in which a number or a flag is the label itself."""
+    texts = [label for label in labels if isinstance(label, str)]
+    if texts:
+        are_numbers = all(text.isdecimal() and text == str(int(text)) for text in texts)
+        return [Production("Label", digits(tuple(map(int, texts))), ("Number",))] if are_numbers else []
+    if isinstance(labels[0], bool):
+        return [Production("Label", truth(labels), ("Flag",))] if len(labels) == 2 else []
+    return [Production("Label", number(tuple(map(int, labels))), ("Number",))]
 
 
 # --- tests on one token -----------------------------------------------------------------------------------------
@@ -521,14 +531,14 @@ OR = Operator(
 # --- labels -----------------------------------------------------------------------------------------------------
 
 
-def label(index: int, text: str) -> Operator:
+def label(index: int, value: Label) -> Operator:
     return Operator(
-        f"label {text!r}",
+        f"label {value!r}",
         (),
         LABEL,
         numpy=lambda s: np.full(len(s.tokens), index, np.int64),
         smt=lambda s: s.manager.Int(index),
-        python=repr(text),
+        python=repr(value),
     )
 
 
@@ -544,7 +554,28 @@ CHOOSE = Operator(
 
 def digits(values: tuple[int, ...]) -> Operator:
     """The label whose text is a number; a number that no label names gives no label."""
+    return _of_number("digits", values, "str(_0)")
 
+
+def number(values: tuple[int, ...]) -> Operator:
+    """The label that is a number itself; a number that is no label gives none."""
+    return _of_number("number", values, "_0")
+
+
+def truth(labels: tuple[Label, ...]) -> Operator:
+    """The label that is a flag itself."""
+    true, false = labels.index(True), labels.index(False)
+    return Operator(
+        "truth",
+        (BOOL,),
+        LABEL,
+        numpy=lambda s, flag: np.where(flag, true, false),
+        smt=lambda s, flag: s.manager.Ite(flag, s.manager.Int(true), s.manager.Int(false)),
+        python="_0",
+    )
+
+
+def _of_number(name: str, values: tuple[int, ...], python: str) -> Operator:
     def run(s: Any, number: Any) -> Any:
         result = np.full(number.shape, NO_LABEL, np.int64)
         for index, value in enumerate(values):
@@ -557,4 +588,4 @@ def digits(values: tuple[int, ...]) -> Operator:
             result = s.manager.Ite(s.manager.Equals(number, s.manager.Int(value)), s.manager.Int(index), result)
         return result
 
-    return Operator("digits", (INT,), LABEL, numpy=run, smt=encode, python="str(_0)")
+    return Operator(name, (INT,), LABEL, numpy=run, smt=encode, python=python)

@@ -66,6 +66,11 @@ class PlacedSymbols(SymbolicSequence):
 class PlacedSignature(SequenceSignature):
     """What a program of places reads and returns: tokens of ``alphabet`` and a place in, one of ``labels`` out."""
 
+    def __post_init__(self) -> None:
+        super().__post_init__()
+        if not isinstance(self.labels[0], str):
+            raise GrammarError(f"expected the labels of places to be texts, got {self.labels!r}")
+
     @property
     def names(self) -> tuple[str, ...]:
         """What a program's text calls the parameters."""
@@ -172,7 +177,7 @@ def whole(text: str) -> int | None:
 
 def _label_rows(signature: PlacedSignature, values: NDArray[np.int64], are_numbers: bool) -> list[Production]:
     """Labels that are tokens of the sequence, or numbers written out."""
-    alphabet, labels = signature.alphabet, signature.labels
+    alphabet, labels = signature.alphabet, tuple(map(str, signature.labels))
     rows = []
     if set(alphabet) & set(labels):
         index = np.array([labels.index(t) if t in labels else NO_LABEL for t in alphabet] + [NO_LABEL], np.int64)

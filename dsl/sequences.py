@@ -19,6 +19,8 @@ from dsl.operators import LABEL, GrammarError, Sort
 PAD = -1
 NO_LABEL = -2
 MAX_TEXTS = 127  # tokens and labels are kept as int8
+MOST_SHOWN = 80  # letters of a foreign value
+Label = str | int  # a bool is an int
 
 
 @dataclass(frozen=True)
@@ -99,14 +101,18 @@ class SequenceSignature:
     """What a sequence program reads and returns: tokens of ``alphabet`` in, one of ``labels`` out."""
 
     alphabet: tuple[str, ...]
-    labels: tuple[str, ...]
+    labels: tuple[Label, ...]
 
     def __post_init__(self) -> None:
-        for what, texts in (("tokens", self.alphabet), ("labels", self.labels)):
+        if not all(isinstance(token, str) for token in self.alphabet):
+            raise GrammarError(f"expected tokens to be strings, got {self.alphabet!r}")
+        labels = tuple(plain_label(label) for label in self.labels)
+        if len({type(label) for label in labels}) > 1:
+            raise GrammarError(f"expected labels to be all texts, all whole numbers or all Booleans, got {labels!r}")
+        object.__setattr__(self, "labels", labels)
+        for what, texts in (("tokens", self.alphabet), ("labels", labels)):
             if not 1 <= len(texts) <= MAX_TEXTS or len(set(texts)) != len(texts):
                 raise GrammarError(f"expected 1 to {MAX_TEXTS} different {what}, got {texts!r}")
-            if not all(isinstance(text, str) for text in texts):
-                raise GrammarError(f"expected {what} to be strings, got {texts!r}")
 
     @property
     def names(self) -> tuple[str, ...]:
@@ -124,7 +130,7 @@ class SequenceSignature:
 
     def header(self, name: str) -> str:
         """The first line of a program's text."""
-        return f"def {name}(tokens: list[str]) -> str:"
+        return f"def {name}(tokens: list[str]) -> {type(self.labels[0]).__name__}:"
 
     def example(self, *values: Sequence[str]) -> SequenceBatch:
         """One sequence of token names as a batch; raises GrammarError for anything but one sequence of tokens."""
@@ -132,7 +138,7 @@ class SequenceSignature:
             raise GrammarError(f"expected one sequence of tokens, got {len(values)} values")
         return self.batch(values)
 
-    def answer(self, value: Any) -> str | None:
+    def answer(self, value: Any) -> Label | None:
         """The label that a program's value stands for, None where it stands for none."""
         return self.labels[int(value)] if value >= 0 else None
 
@@ -168,7 +174,38 @@ class SequenceSignature:
         return tuple(sequence)
 
     def label_index(self, label: object) -> int:
-        """The index of a label; raises GrammarError for an unknown one."""
-        if label not in self.labels:
-            raise GrammarError(f"unknown label {label!r}; the labels are {', '.join(self.labels)}")
-        return self.labels.index(str(label))
+        """The index of a label; raises GrammarError for an unknown one, or a number for a text and the like."""
+        plain: Label | None
+        try:
+            plain = plain_label(label)
+        except GrammarError:
+            plain = None
+        if type(plain) is not type(self.labels[0]) or plain not in self.labels:
+            raise GrammarError(f"unknown label {shown(label)}; the labels are {', '.join(map(repr, self.labels))}")
+        return self.labels.index(plain)
+
+
+def plain_label(label: object) -> Label:
+    """A label as a plain str, bool or int, numpy's included; raises GrammarError for anything else.
+
+    >>> plain_label(np.True_), plain_label(np.int8(3))
+    (True, 3)
+    """
+    if isinstance(label, str):
+        return str.__str__(label)  # without what a subclass makes of it
+    if isinstance(label, bool | np.bool_):
+        return bool(label)
+    if isinstance(label, int | np.integer):
+        return int.__index__(label) if isinstance(label, int) else int(label)
+    raise GrammarError(f"expected every label to be a str, int or bool, got {shown(label)}")
+
+
+def shown(value: object) -> str:
+    """A foreign value for an error: its type, and its text on one line of at most 80 letters."""
+    try:
+        text = repr(value)
+    except Exception:
+        text = "(it has no text)"
+    text = "".join(letter if letter.isprintable() else " " for letter in text[:1000])
+    short = text if len(text) <= MOST_SHOWN else text[:MOST_SHOWN] + "..."
+    return short if value is None or type(value) is str else f"{short} of type {type(value).__name__}"

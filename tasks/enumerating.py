@@ -4,7 +4,7 @@
 
 so it is the label in real arithmetic and in every execution that meets ``enclosure.assumption``. Everything else is
 undecided: a tie, or a margin below the error bound. A black box is run as it is, with no bound at all: its labels are
-what this machine computed, and support no claim above the rung "tested".
+what this machine computed, more than once and with one answer, and support no claim above the rung "tested".
 
 Where balls leave something undecided, the tighter forms of ``tightness`` are tried. It visits every sequence; what can
 be proved without visiting them is in other files.
@@ -20,11 +20,13 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.blackbox import REPEATS
 from cegis.domain import Domain, Tokens
 from tasks import ball, tightness
 from tasks.ball import Ball, Reals
 from tasks.enclosure import Stream, assumption, enclose
 from tasks.formats import BlackBox, Loaded
+from tasks.formats.blackbox import labels_asked_again
 from tasks.labelling import blocks
 from tasks.network import NetworkError
 from tasks.readout import UNDECIDED, Argmax, Labels, Readout
@@ -40,7 +42,10 @@ MEANING = {
 BLOCK = 100_000  # sequences bounded together
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
-AS_RUN = "arithmetic as this machine executed it (a black box: no rounding error is bounded)"
+AS_RUN = (
+    "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
+    f"{1 + REPEATS} times, with one answer)"
+)
 
 
 @dataclass(frozen=True)
@@ -200,7 +205,7 @@ def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
 def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """Per batch labels and margins; how many rows were read; and the largest radius of a logit that is read."""
     if isinstance(loaded.network, BlackBox):
-        answers = [loaded.labels(batch) for batch in batches]
+        answers = [labels_asked_again(loaded, batch) for batch in batches]
         return answers, sum(label.size for label, _ in answers), 0.0
     prompts = [loaded.prompts(batch) for batch in batches]
     stream = enclose(loaded.network, prompts, u)

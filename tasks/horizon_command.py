@@ -12,10 +12,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 if TYPE_CHECKING:
-    from cegis import Claim, Program
+    from cegis import Claim, Domain, Program
     from tasks.circuit import Circuit
 
 HOLDS, BREAKS = 0, 1
+USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 
 
 @click.command()
@@ -26,7 +27,11 @@ HOLDS, BREAKS = 0, 1
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
     help="A printed program to follow.  [default: the simplest that equals the circuit up to --length]",
 )
-@click.option("--length", default=10, show_default=True, help="Up to where the program is synthesized.")
+@click.option(
+    "--length",
+    type=int,
+    help=f"Up to where the program is synthesized.  [default: {USUAL_LENGTH}, and within what is looked at]",
+)
 @click.option("--longest", default=64, show_default=True, help="How far to look.")
 @click.option("--time-limit", "seconds", default=120.0, show_default=True, help="Seconds for the whole run.")
 @click.option(
@@ -41,7 +46,7 @@ HOLDS, BREAKS = 0, 1
 def horizon(
     circuit: str,
     source: Path | None,
-    length: int,
+    length: int | None,
     longest: int,
     seconds: float,
     semantics: str,
@@ -66,15 +71,18 @@ def horizon(
     from tasks.progress import observed
     from tasks.tail import all_lengths
 
-    if not 0 < seconds < MOST_SECONDS or not 1 <= length <= longest:
-        raise click.ClickException(
-            f"expected a positive time limit and 1 <= --length <= --longest, got {seconds:g} s, {length} and {longest}"
-        )
+    if not 0 < seconds < MOST_SECONDS:
+        raise click.ClickException(f"expected a positive time limit below {MOST_SECONDS:,} seconds, got {seconds:g}")
+    if longest < 1 or (length is not None and not 1 <= length <= longest):
+        got = f"{longest}" if length is None else f"{length} and {longest}"
+        raise click.ClickException(f"expected 1 <= --length <= --longest, got {got}")
     if out is not None:
         check_writable(out)
     if is_foreign(circuit):
         return _foreign(circuit, source, longest, seconds, as_json, out)
     loaded = load_circuit(circuit_folder(circuit))
+    _check_longest(loaded.name, loaded.domain, longest)
+    length = max(loaded.domain.min_length, min(USUAL_LENGTH, longest)) if length is None else length
     choose(loaded, longest)  # a length that there is no method for is bad input, found before any work
     started = time.perf_counter()
     roundoff = {"float32": ball.FLOAT32, "float64": ball.FLOAT64, "real": ball.FLOAT64}[semantics]
@@ -116,8 +124,19 @@ def _foreign(folder: str, source: Path | None, longest: int, seconds: float, as_
     is_named = context.get_parameter_source("semantics") == click.core.ParameterSource.COMMANDLINE
     asked: dict[str, Any] = dict.fromkeys(("alphabet", "prefix", "suffix", "constraint", "readout", "answers", "task"))
     asked |= {"margin": None, "semantics": context.params["semantics"] if is_named else None}
-    limit = load(circuit_folder(folder)).domain.max_length or longest
+    loaded = load(circuit_folder(folder))
+    _check_longest(loaded.name, loaded.domain, longest)
+    limit = loaded.domain.max_length or longest
     return explain_folder(folder, str(min(longest, limit)), seconds, 0, as_json, out, **asked)
+
+
+def _check_longest(name: str, domain: Domain, longest: int) -> None:
+    """Refuse a search that ends before the shortest sequence."""
+    if longest < domain.min_length:
+        raise click.ClickException(
+            f"{name}: its shortest sequence has {domain.min_length} tokens; expected --longest of at least that, got "
+            f"{longest}"
+        )
 
 
 def _synthesized(circuit: Circuit, length: int, seconds: float, roundoff: float, told: dict[str, Any]) -> Program:

@@ -1,21 +1,30 @@
 """Read values out of files that others wrote: JSON and safetensors, every value expected or refused.
 
 Whatever is wrong with such a file is one ``NetworkError``: it names the place, what was expected and what came.
-Duplicate keys, NaN literals and bottomless nesting are refused like anything else that is not plain JSON.
+Duplicate keys, NaN literals and bottomless nesting are refused like anything else that is not plain JSON; every byte
+of a safetensors file belongs to one tensor.
 """
 
 from __future__ import annotations
 
 import json
+import math
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-from safetensors import SafetensorError, deserialize
-from safetensors.numpy import load as load_safetensors
 
 from tasks.network import NetworkError
+
+LONGEST_NAME = 300  # letters of a tensor's name
+METADATA = "__metadata__"  # texts for people, the one entry of a header that is no tensor
+NUMPY = {
+    "BOOL": "?", "U8": "u1", "I8": "i1", "U16": "<u2", "I16": "<i2", "U32": "<u4", "I32": "<i4", "U64": "<u8",
+    "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
+}  # fmt: skip
+SIZES = {"BF16": 2, **{name: np.dtype(dtype).itemsize for name, dtype in NUMPY.items()}}  # bytes of a number
 
 
 def parse_json(what: str, text: bytes) -> Any:
@@ -26,24 +35,115 @@ def parse_json(what: str, text: bytes) -> Any:
         raise NetworkError(f"{what}: {error}") from error
 
 
+@dataclass(frozen=True)
+class Stored:
+    """One tensor of a safetensors file: ``dtype`` as the file names it, and its bytes, little endian, row after row."""
+
+    dtype: str
+    shape: tuple[int, ...]
+    data: bytes
+
+
+def read_safetensors(what: str, content: bytes) -> dict[str, Stored]:
+    """Every tensor of a safetensors file, in the order of its bytes.
+
+    8 bytes of header length, a JSON header from name to dtype, shape and data_offsets, then the data: each name once,
+    and every byte of the data in exactly one tensor. Raises NetworkError for anything else, a file without tensors
+    included.
+    """
+    header = _header(what, content)
+    data = content[8 + int.from_bytes(content[:8], "little") :]
+    entries = sorted(header.items(), key=lambda entry: (entry[1][2], entry[1][3]))
+    result, end = {}, 0
+    for name, (dtype, shape, begins, ends) in entries:
+        if begins != end:
+            raise NetworkError(
+                f"{what}: tensors {'overlap' if begins < end else 'leave a gap'} in the data, at byte {begins} where "
+                f"{name!r} begins"
+            )
+        if ends - begins != SIZES[dtype] * math.prod(shape):
+            raise NetworkError(f"{what}: {name!r} is {dtype} of shape {shape}, which {ends - begins} bytes do not hold")
+        if ends > len(data):
+            raise NetworkError(
+                f"{what}: not a complete safetensors file: {name!r} ends at byte {ends} of {len(data)} bytes of data"
+            )
+        result[name], end = Stored(dtype, shape, data[begins:ends]), ends
+    if not result:
+        raise NetworkError(f"{what}: the weights file has no tensors")
+    if end < len(data):
+        raise NetworkError(f"{what}: bytes after the last tensor: {len(data) - end} of them belong to no tensor")
+    return result
+
+
+def _header(what: str, content: bytes) -> dict[str, tuple[str, tuple[int, ...], int, int]]:
+    """Name to dtype, shape, begin and end; metadata is left out."""
+    size = int.from_bytes(content[:8], "little")
+    if not content:
+        raise NetworkError(f"{what}: the file is empty; expected a safetensors file")
+    if len(content) < 8 + size or len(content) < 8:
+        raise NetworkError(
+            f"{what}: not a complete safetensors file: it begins with a header of {size} bytes and has {len(content)}"
+        )
+    try:
+        text = content[8 : 8 + size].decode()
+        header = json.loads(text, parse_constant=_no_constant, object_pairs_hook=_no_duplicate_tensors)
+    except (ValueError, RecursionError) as error:
+        raise NetworkError(f"{what}: the header of a safetensors file was expected: {error}") from error
+    entries = object_of(f"{what}: the header", header, None)
+    for name, value in object_of(f"{what}: __metadata__", entries.pop(METADATA, {}), None).items():
+        text_of(f"{what}: __metadata__: {name!r}", value)
+    return {_tensor_name(what, name): _entry(f"{what}: {name!r}", value) for name, value in entries.items()}
+
+
+def _tensor_name(what: str, name: str) -> str:
+    if len(name) > LONGEST_NAME:
+        raise NetworkError(
+            f"{what}: a tensor's name should have at most {LONGEST_NAME} letters, got {len(name):,}: {name[:40]!r}..."
+        )
+    return line_of(f"{what}: a tensor's name", name)
+
+
+def _entry(what: str, value: object) -> tuple[str, tuple[int, ...], int, int]:
+    parts = object_of(what, value, ("dtype", "shape", "data_offsets"))
+    dtype = text_of(f"{what}: dtype", parts["dtype"])
+    if dtype not in SIZES:
+        raise NetworkError(f"{what}: unknown dtype {dtype!r}; known: {', '.join(SIZES)}")
+    shape = _sizes(f"{what}: shape", parts["shape"])
+    offsets = _sizes(f"{what}: data_offsets", parts["data_offsets"])
+    if len(offsets) != 2 or offsets[0] > offsets[1]:
+        raise NetworkError(f"{what}: data_offsets should be a begin and an end, got {list(offsets)}")
+    return dtype, shape, *offsets
+
+
+def _sizes(what: str, value: object) -> tuple[int, ...]:
+    sizes = tuple(whole_of(f"every entry of {what}", entry) for entry in list_of(what, value))
+    if not all(0 <= size < 2**63 for size in sizes):
+        raise NetworkError(f"{what} should hold numbers from 0 to 2**63 - 1, got {list(sizes)}")
+    return sizes
+
+
 def parse_safetensors(what: str, content: bytes) -> Mapping[str, NDArray[Any]]:
     """The tensors in ``content``, with the dtypes that numpy has."""
-    try:
-        tensors: dict[str, NDArray[Any]] = load_safetensors(content)
-    except (SafetensorError, ValueError, KeyError, TypeError, AttributeError) as error:
-        raise NetworkError(f"{what}: not a complete safetensors file of float32: {error}") from error
-    return tensors
+    return {
+        name: np.frombuffer(tensor.data, _numpy_dtype(f"{what}: {name!r}", tensor.dtype)).reshape(tensor.shape)
+        for name, tensor in read_safetensors(what, content).items()
+    }
+
+
+def _numpy_dtype(what: str, dtype: str) -> str:
+    if dtype not in NUMPY:
+        raise NetworkError(
+            f"{what} is stored as {dtype}, beside other types; expected F32 or F64, or half precision alone"
+        )
+    return NUMPY[dtype]
 
 
 def parse_halves(what: str, content: bytes) -> Mapping[str, NDArray[np.float32]] | None:
     """The tensors in ``content`` as float32, which holds them exactly, where all are in half precision; else None."""
-    try:
-        stored = deserialize(content)
-    except (SafetensorError, ValueError) as error:
-        raise NetworkError(f"{what}: not a complete safetensors file: {error}") from error
-    if not all(tensor["dtype"] in ("F16", "BF16") for _, tensor in stored):
+    stored = read_safetensors(what, content)
+    if not all(tensor.dtype in ("F16", "BF16") for tensor in stored.values()):
         return None
-    return {name: _widened(tensor["dtype"], tensor["data"]).reshape(tensor["shape"]) for name, tensor in stored}
+    return {name: _widened(tensor.dtype, tensor.data).reshape(tensor.shape) for name, tensor in stored.items()}
 
 
 def _widened(dtype: str, data: bytes) -> NDArray[np.float32]:
@@ -102,8 +202,26 @@ def _no_constant(name: str) -> None:
     raise ValueError(f"{name} is not a JSON number")
 
 
-def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
-    keys = [key for key, _ in pairs]
-    if len(set(keys)) != len(keys):
-        raise ValueError(f"a key occurs twice among {keys[:10]}")
+def _no_duplicate_tensors(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    twice = _twice(pairs)
+    if twice is not None:
+        is_tensor = isinstance(dict(pairs)[twice], dict)
+        raise ValueError(f"{'a tensor named twice' if is_tensor else 'a key occurs twice'}: {twice[:LONGEST_NAME]!r}")
     return dict(pairs)
+
+
+def _no_duplicates(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
+    twice = _twice(pairs)
+    if twice is not None:
+        raise ValueError(f"a key occurs twice: {twice[:LONGEST_NAME]!r}")
+    return dict(pairs)
+
+
+def _twice(pairs: list[tuple[str, Any]]) -> str | None:
+    """The first key that was there before."""
+    keys: set[str] = set()
+    for key, _ in pairs:
+        if key in keys:
+            return key
+        keys.add(key)
+    return None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import re
 import struct
 from pathlib import Path
 from typing import Any
@@ -87,19 +88,34 @@ class Tensors:
         expect(len(content) >= 8 + size, f"{name}: the file is not complete")
         self.file, self.data, self.left = name, content[8 + size :], parse(name, content[8 : 8 + size])
         self.left.pop("__metadata__", None)
-        self.types = {entry["dtype"] for entry in self.left.values()}
+        self.types: set[str] = set()  # of what was taken
+        expect(self.left, f"{name}: the weights file has no tensors")
+        strange = [tensor[:60] for tensor, entry in self.left.items() if not _is_entry(entry)]
+        expect(
+            not strange, f"{name}: expected dtype, shape and data_offsets, in whole numbers from 0, of {strange[:1]}"
+        )
         ends = 0
         for begin, end in sorted(entry["data_offsets"] for entry in self.left.values()):
-            expect(begin == ends, f"{name}: tensors overlap or leave gaps")
+            expect(begin == ends <= end, f"{name}: tensors overlap or leave gaps")
             ends = end
-        expect(ends == len(self.data), f"{name}: bytes belong to no tensor")
-        expect(self.types <= {"F32", "F64"}, f"{name}: expected F32 or F64 tensors")
+        expect(ends == len(self.data), f"{name}: bytes belong to no tensor, or are missing")
+
+    def drop(self, names: re.Pattern[str]) -> None:
+        """Leave out the tensors of these names, which are buffers: whatever they hold is not used."""
+        self.left = {name: entry for name, entry in self.left.items() if not names.fullmatch(name)}
+
+    def content(self, name: str) -> bytes | None:
+        """The bytes of tensor ``name``, which stays; None where there is none."""
+        entry = self.left.get(name)
+        return entry and self.data[slice(*entry["data_offsets"])]
 
     def take(self, name: str, *shape: int) -> Row:
         """The numbers of tensor ``name``, row after row."""
         expect(name in self.left, f"{self.file}: expected a tensor {name}")
         entry = self.left.pop(name)
         begin, end = entry["data_offsets"]
+        expect(entry["dtype"] in ("F32", "F64"), f"{self.file}: expected F32 or F64 tensors, {name} is not")
+        self.types.add(entry["dtype"])
         letter, size = {"F32": ("f", 4), "F64": ("d", 8)}[entry["dtype"]]
         fits = entry["shape"] == [*shape] and end - begin == size * math.prod(shape)
         expect(fits, f"{self.file}: {name} should have shape {shape}, got {entry['shape']}")
@@ -116,3 +132,12 @@ class Tensors:
         expect(not self.left, f"{self.file}: unknown tensor {next(iter(self.left), '')!r}")
         expect(semantics in ROUNDOFF, f"unknown semantics {semantics!r}")
         expect(semantics != "float32" or self.types == {"F32"}, f"{self.file}: float32 semantics of F64 tensors")
+
+
+def _is_entry(entry: object) -> bool:
+    """Whether a header's entry has what a tensor needs, and nothing else."""
+    if not isinstance(entry, dict) or entry.keys() != {"dtype", "shape", "data_offsets"}:
+        return False
+    lists = (entry["shape"], entry["data_offsets"])
+    whole = all(type(each) is list and all(type(n) is int and n >= 0 for n in each) for each in lists)
+    return whole and type(entry["dtype"]) is str and len(entry["data_offsets"]) == 2

@@ -7,6 +7,7 @@ domain), ``input.sequence`` (token names before and after the symbols) and ``rea
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,7 @@ from tasks.network import NetworkError
 from tasks.untrusted import line_of, list_of, object_of, texts_of, whole_of
 
 FILE = "case.json"
+RANGE, MOST_NAMES = re.compile(r"(\d{1,6})\.\.(\d{1,6})"), 2**16
 READOUTS = {"next_token_set": ("set", 0), "argmax_last": ("argmax", 1)}  # the read-out, the shortest sequence
 
 
@@ -60,7 +62,18 @@ def read_case(folder: Path) -> Case:
 
 
 def vocabulary_of(what: str, tokens: dict[str, Any]) -> tuple[str, ...]:
-    """Names in the order of their ids, which must be 0, 1, 2, ..."""
+    """Names in the order of their ids, which must be 0, 1, 2, ...
+
+    A name such as ``0..9`` with a text for its id stands for the ten numbers, each of which is its own id.
+    """
+    ranges = {name: RANGE.fullmatch(name) for name, n in tokens.items() if isinstance(n, str)}
+    spans = {name: range(int(found[1]), int(found[2]) + 1) for name, found in ranges.items() if found}
+    if sum(map(len, spans.values())) > MOST_NAMES:
+        raise NetworkError(f"{what}: tokens should be at most {MOST_NAMES:,}, got the range {next(iter(spans))}")
+    numbers = {str(n): n for span in spans.values() for n in span}
+    if numbers.keys() & tokens.keys() or len(numbers) != sum(map(len, spans.values())):
+        raise NetworkError(f"{what}: a token is named twice, in a range such as {next(iter(spans))}")
+    tokens = {**numbers, **{name: n for name, n in tokens.items() if name not in spans}}
     ids = {whole_of(f"{what}: the id of {name!r}", n): name for name, n in tokens.items()}
     if sorted(ids) != list(range(len(tokens))):
         raise NetworkError(f"{what}: tokens should have the ids 0 to {len(tokens) - 1}, got {sorted(ids)[:10]}")
@@ -68,9 +81,9 @@ def vocabulary_of(what: str, tokens: dict[str, Any]) -> tuple[str, ...]:
 
 
 def _around(sequence: str, vocabulary: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Token names that begin and end the description, as in ``<bos> b1 ... bn <sep>``."""
+    """Token names that begin and end the description, as in ``<bos> b1 ... bn <sep>``; a number there is none."""
     words = sequence.split()
-    inside = [n for n, word in enumerate(words) if word not in vocabulary]
+    inside = [n for n, word in enumerate(words) if word not in vocabulary or word.isdecimal()]
     return (tuple(words[: inside[0]]), tuple(words[inside[-1] + 1 :])) if inside else ((), ())
 
 

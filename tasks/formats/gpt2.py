@@ -5,7 +5,8 @@
 
 Positions start at 0 and no padding is ever given. Token names come from ``case.json`` or ``vocab.json`` where the
 folder has one, else they are ``#0``, ``#1``, ...; the class GPT2BCELMHeadModel (independent sigmoids) is read as the
-set of next tokens with positive logits, all others by argmax.
+set of next tokens with positive logits, all others by argmax. Tensors may have TransformerLens's names where those have
+the same shape (embed.W_E, blocks.N, ln1.w, mlp.W_in, ...); attention by heads is in ``transformer_lens``.
 """
 
 from __future__ import annotations
@@ -74,7 +75,20 @@ INERT = frozenset((
     "summary_proj_to_labels", "summary_type", "summary_use_proj", "task_specific_params", "temperature",
     "tokenizer_class", "top_k", "top_p", "torchscript", "transformers_version", "use_bfloat16", "use_cache"
 ))  # fmt: skip
-BUFFERS = re.compile(r"(transformer\.)?h\.\d+\.attn\.(bias|masked_bias)")  # causal masks that old versions stored
+LENS = (  # names of TransformerLens for tensors that GPT-2 stores in the same shape
+    (r"blocks\.(\d+)\.", r"h.\1."),
+    (r"(h\.\d+\.)ln([12])\.", r"\1ln_\2."),
+    (r"(h\.\d+\.mlp\.)W_in$", r"\1c_fc.weight"),
+    (r"(h\.\d+\.mlp\.)b_in$", r"\1c_fc.bias"),
+    (r"(h\.\d+\.mlp\.)W_out$", r"\1c_proj.weight"),
+    (r"(h\.\d+\.mlp\.)b_out$", r"\1c_proj.bias"),
+    (r"ln_final\.", "ln_f."),
+    (r"(.*\bln_[12f]\.)w$", r"\1weight"),
+    (r"(.*\bln_[12f]\.)b$", r"\1bias"),
+    (r"embed\.W_E$", "wte.weight"),
+    (r"pos_embed\.W_pos$", "wpe.weight"),
+)
+BUFFERS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # causal masks that old versions stored
 
 
 def load(folder: Path, question: Question) -> Loaded:
@@ -99,6 +113,18 @@ def load(folder: Path, question: Question) -> Loaded:
     return assemble(name, "gpt2", network, vocabulary, question.over(own), constraint=constraint, notes=notes)
 
 
+def own_name(name: str) -> str:
+    """What GPT-2 calls a tensor that may be stored with a prefix, or under a name of TransformerLens.
+
+    >>> own_name("transformer.h.0.ln_1.bias"), own_name("blocks.0.ln1.b"), own_name("blocks.0.attn.c_attn.weight")
+    ('h.0.ln_1.bias', 'h.0.ln_1.bias', 'h.0.attn.c_attn.weight')
+    """
+    name = name.removeprefix("transformer.")
+    for pattern, own in LENS:
+        name = re.sub(f"^{pattern}", own, name)
+    return name
+
+
 def _notes(what: str, config: dict[str, Any], weights: dict[str, Reals], dtype: Dtype) -> tuple[str, ...]:
     """What to say of the dtype that a configuration names; NetworkError where loading in it would change a weight."""
     for named in (config["dtype"], config["torch_dtype"]):
@@ -111,10 +137,12 @@ def _notes(what: str, config: dict[str, Any], weights: dict[str, Reals], dtype: 
 
 
 def _weights(folder: Path, what: str, config: dict[str, Any]) -> tuple[dict[str, Reals], Dtype]:
-    stored = {n: t for n, t in read_tensors(folder / FILES[1]).items() if not BUFFERS.fullmatch(n)}
-    tensors = {name.removeprefix("transformer."): tensor for name, tensor in stored.items()}
+    stored = {n: t for n, t in read_tensors(folder / FILES[1]).items() if not BUFFERS.fullmatch(own_name(n))}
+    tensors = {own_name(name): tensor for name, tensor in stored.items()}
     if len(tensors) != len(stored):
         raise NetworkError(f"{folder / FILES[1]}: a tensor is stored twice, with and without its prefix")
+    if "unembed.W_U" in tensors and "lm_head.weight" not in tensors:
+        tensors["lm_head.weight"] = tensors.pop("unembed.W_U").T
     d, inner = count(what, config, "n_embd"), _inner(what, config)
     shapes: dict[str, tuple[int, ...]] = {
         "wte.weight": (count(what, config, "vocab_size"), d),

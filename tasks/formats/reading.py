@@ -37,20 +37,30 @@ def read_tensors(path: Path) -> dict[str, NDArray[Any]]:
     """
     index = path.with_name(path.name + ".index.json")
     if path.exists() or not index.is_file():
-        content = read_bytes(path)
-        halves = parse_halves(str(path), content)
-        return dict(parse_safetensors(str(path), content) if halves is None else halves)
+        return _read_file(path)
     owner = object_of(f"{index}: weight_map", read_object(index).get("weight_map"), None)
     names = sorted({text_of(f"{index}: the file of {name!r}", file) for name, file in owner.items()})
     strange = [name for name in names if not name.endswith(".safetensors") or Path(name).name != name]
     if strange or not names:
         raise NetworkError(f"{index}: expected names of safetensors files beside it, got {strange or 'none'}")
-    parts = {name: read_tensors(path.with_name(name)) for name in names}
-    found = {(name, file) for file, tensors in parts.items() for name in tensors}
-    if found != set(owner.items()):
-        wrong = sorted(name for name, _ in found ^ set(owner.items()))
-        raise NetworkError(f"{index}: not what the files hold, in {', '.join(wrong[:5])}")
-    return {name: parts[file][name] for name, file in owner.items()}
+    tensors: dict[str, NDArray[Any]] = {}
+    for name in names:
+        part = _read_file(path.with_name(name))
+        twice, elsewhere = sorted(part.keys() & tensors), sorted(n for n in part if owner.get(n) != name)
+        if twice or elsewhere:
+            problem = "a tensor named twice" if twice else "a tensor that the index does not place there"
+            raise NetworkError(f"{path.with_name(name)}: holds {problem}: {(twice or elsewhere)[0]!r}")
+        tensors |= part
+    missing = sorted(owner.keys() - tensors.keys())
+    if missing:
+        raise NetworkError(f"{index}: {missing[0]!r} is not in {owner[missing[0]]}, which should hold it")
+    return {name: tensors[name] for name in owner}
+
+
+def _read_file(path: Path) -> dict[str, NDArray[Any]]:
+    content = read_bytes(path)
+    halves = parse_halves(str(path), content)
+    return dict(parse_safetensors(str(path), content) if halves is None else halves)
 
 
 def widen(what: str, shapes: Shapes, tensors: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Reals], Dtype]:

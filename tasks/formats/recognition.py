@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr
+from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
 from tasks.formats.loaded import Loaded, Question
 from tasks.formats.reading import read_object
 from tasks.network import NetworkError
@@ -18,17 +18,23 @@ from tasks.network import NetworkError
 
 @dataclass(frozen=True)
 class Format:
-    """``files`` must all be there, and the JSON in ``files[0]`` must hold ``entry`` (with ``value`` unless None)."""
+    """``files`` must all be there, and the JSON in ``files[0]`` must hold ``entry`` (with ``value`` unless None).
+
+    Where ``mark`` is not empty, it must stand in the header of the weights, the last of the files.
+    """
 
     name: str
     files: tuple[str, ...]
     load: Callable[[Path, Question], Loaded]
     entry: tuple[str, ...] = ()
     value: str | None = None
+    mark: str = ""
 
     def fits(self, folder: Path) -> bool:
         """Whether ``folder`` looks like this format; raises NetworkError where the marking file is no JSON."""
         if not all((folder / name).is_file() for name in self.files):
+            return False
+        if self.mark and self.mark.encode() not in _header(folder / self.files[-1]):
             return False
         found: object = read_object(folder / self.files[0]) if self.entry else None
         for key in self.entry:
@@ -39,20 +45,37 @@ class Format:
 
     def __str__(self) -> str:
         marks = [".".join(self.entry) + ("" if self.value is None else f" = {self.value}")] if self.entry else []
+        marks += [f"tensors named *{self.mark.strip(chr(34))}"] if self.mark else []
         return f"{self.name} ({', '.join(self.files)}{' with ' if marks else ''}{''.join(marks)})"
 
 
+def _header(weights: Path) -> bytes:
+    """The text of a safetensors file in which its tensors have their names; as much of it as is there."""
+    with weights.open("rb") as file:
+        return file.read(min(int.from_bytes(file.read(8), "little"), MOST_HEADER))
+
+
+MOST_HEADER = 2**24  # bytes
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
     Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
     Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
     Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
+    Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, ("d_vocab",)),
+    Format("transformer_lens", ("config.json", "model.safetensors.index.json"), transformer_lens.load, ("d_vocab",)),
+    Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
+    Format("transformer_lens", ("case.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
     Format("gpt2", ("config.json", "model.safetensors"), gpt2.load, ("model_type",), "gpt2"),
     Format("gpt2 in parts", ("config.json", "model.safetensors.index.json"), gpt2.load, ("model_type",), "gpt2"),
     Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
     Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
     Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),
 )
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether something else stands where a format has a file."""
+    return (path.exists() or path.is_symlink()) and not path.is_file()
 
 
 def load(path: Path | str, question: Question | None = None) -> Loaded:
@@ -65,6 +88,11 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     for known in FORMATS:
         if known.fits(folder):
             return known.load(folder, question or Question())
+    strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
+    if strange:
+        raise NetworkError(
+            f"{strange[0]}: expected a file, got {'a folder' if strange[0].is_dir() else 'none, or a link'}"
+        )
     found = sorted(entry.name for entry in folder.iterdir())[:10]
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""

@@ -2,11 +2,30 @@
 
 import json
 
+import numpy as np
 import pytest
+from safetensors.numpy import save_file
 
 from cegis import Domain
 from tasks.files import load_circuit, shipped_path
 from tasks.main import main
+
+
+def lead(path):
+    """A folder with a pooled transformer of exactly 4 tokens: are there more ``(`` than ``)``?"""
+    folder = path / "lead"
+    folder.mkdir()
+    config = {"n": 4, "d": 2, "heads": 1, "ff": 1, "layers": 1, "causal": True, "pool": "sum"}
+    (folder / "config.json").write_text(json.dumps(config))
+    tensors = {"pos": np.zeros((4, 2)), "tok.weight": np.array([[1.0, 0.0], [-1.0, 0.0]])}
+    tensors |= {f"blocks.0.W{part}.weight": np.zeros((2, 2)) for part in "qkvo"}
+    tensors |= {"blocks.0.mlp1.weight": np.zeros((1, 2)), "blocks.0.mlp1.bias": np.zeros(1)}
+    tensors |= {"blocks.0.mlp2.weight": np.zeros((2, 1)), "blocks.0.mlp2.bias": np.zeros(2)}
+    tensors |= {"h1.weight": np.array([[1.0, 0.0], [0.0, 0.0]]), "h1.bias": np.zeros(2)}
+    tensors |= {"h2.weight": np.array([[0.0, 0.0], [1.0, 0.0]]), "h2.bias": np.array([0.5, 0.0])}
+    save_file({name: t.astype(np.float32) for name, t in tensors.items()}, folder / "model.safetensors")
+    return folder
+
 
 DILUTED = """def program(tokens):
     if 2 * (3 * (5 * tokens.count('"'))) > len(tokens):
@@ -66,6 +85,33 @@ def test_where_order_matters_sequences_are_listed_and_the_obstacle_is_named(caps
     assert code == 0
     assert "PROVED (rung enumerated): it equals circuit variable_type" in printed.out
     assert "Method: enumeration, because all 714 sequences can be listed." in printed.out
+
+
+@pytest.mark.parametrize(("name", "longest"), [("quote_closing", 1), ("quote_closing", 3), ("variable_type", 4)])
+def test_a_length_that_was_not_typed_gives_way_to_the_longest(capsys, name, longest):
+    code, printed = run(capsys, name, "--longest", str(longest), "--json")
+    assert (code, json.loads(printed.out)["horizon"]) == (0, longest)
+
+
+def test_a_length_that_was_typed_is_refused_beyond_the_longest(capsys):
+    for arguments, got in ((("--length", "8", "--longest", "6"), "8 and 6"), (("--longest", "0"), "0")):
+        code, printed = run(capsys, "quote_closing", *arguments)
+        assert (code, printed.out) == (2, "")
+        assert f"expected 1 <= --length <= --longest, got {got}" in printed.err
+
+
+def test_a_longest_below_every_sequence_is_refused_with_the_shortest(capsys, tmp_path):
+    for name in ("variable_type", str(lead(tmp_path))):
+        code, printed = run(capsys, name, "--longest", "2")
+        assert (code, printed.out, printed.err.count("\n")) == (2, "", 1)
+        assert "its shortest sequence has" in printed.err
+        assert "expected --longest of at least that, got 2" in printed.err
+
+
+def test_any_folder_is_followed_up_to_a_longest_below_the_usual_length(capsys, tmp_path):
+    code, printed = run(capsys, str(lead(tmp_path)), "--longest", "6", "--time-limit", "20")
+    assert code == 0
+    assert "PROVED (rung enumerated): this function equals the network lead on all 16 sequences" in printed.out
 
 
 def test_a_program_of_ones_own_is_followed(capsys, tmp_path):

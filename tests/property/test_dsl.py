@@ -34,6 +34,8 @@ GRAMMARS = [
     motifs(["token", "tokens", "if", "\n", "é"], ["True", "1", "state"]),
     motifs(["a", "b"], ["0", "1"], min_length=0),
     motifs(["a", "b", "c"], ["x", "y"], min_length=0),
+    motifs(["a", "b"], [False, True]),
+    motifs(["a", "b", "c"], [3, -1, 0, 10**12], min_length=0),
 ]
 NAMES = [f"{len(g.signature.alphabet)}-{len(g.signature.labels)}-{i}" for i, g in enumerate(GRAMMARS)]
 ENVIRONMENT = Environment()  # formulas are shared, so one environment for all examples is faster

@@ -46,6 +46,24 @@ def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path):
         load(tmp_path / "nowhere")
 
 
+def test_what_is_no_file_where_a_file_belongs_is_named(tmp_path):
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "gpt2"}))
+    (tmp_path / "model.safetensors").mkdir()
+    with pytest.raises(NetworkError, match=r"model\.safetensors: expected a file, got a folder"):
+        load(tmp_path)
+    (tmp_path / "model.safetensors").rmdir()
+    (tmp_path / "model.safetensors").symlink_to(tmp_path / "nowhere")
+    with pytest.raises(NetworkError, match=r"model\.safetensors: expected a file, got none"):
+        load(tmp_path)
+
+
+def test_a_key_that_occurs_twice_is_named(tmp_path):
+    (tmp_path / "config.json").write_text('{"model_type": "gpt2", "n_layer": 1, "n_layer": 2}')
+    (tmp_path / "model.safetensors").write_bytes(b"")
+    with pytest.raises(NetworkError, match=r"config\.json: not a JSON file: a key occurs twice: 'n_layer'"):
+        load(tmp_path)
+
+
 @pytest.mark.parametrize("text", ["{", "[]", '{"a": 1, "a": 2}', '{"a": NaN}', "[" * 100_000, "\xff"])
 def test_a_folder_with_broken_json_is_refused_in_a_sentence(tmp_path, text):
     (tmp_path / "config.json").write_bytes(text.encode("latin-1"))

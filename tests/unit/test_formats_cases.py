@@ -124,3 +124,38 @@ def test_a_compiled_network_gives_its_recorded_outputs(folder):
 def test_a_recurrent_network_is_not_taken_for_a_transformer(folder):
     with pytest.raises(NetworkError, match="no known network format"):
         load(folder)
+
+
+def lens_vectors(name, vector, vocabulary):
+    """Token ids, the row that is recorded, and what is recorded there of a vector of ``arena`` or ``modular``."""
+    match vector:
+        case {"word": word, "logits": expected}:
+            return [0, *map(vocabulary.index, word), 2], 0, expected
+        case {"word": word, "logits_last": expected}:
+            return [10, *map(vocabulary.index, word)], -1, expected
+        case {"list": numbers, "logits_first_step_0_to_9": expected}:
+            return [*numbers, 51], -1, expected
+        case {"a": a, "b": b, "logits_first_step": expected}:
+            return [*map(int, f"{a:04d}"), 10, *map(int, f"{b:04d}"), 11], -1, expected
+        case {"a": a, "b": b, "logits_0_to_4": expected}:
+            return [a, b, len(vocabulary) - 1], -1, expected
+    raise AssertionError(f"{name}: a vector of another kind")
+
+
+@pytest.mark.parametrize("folder", folders("arena", "modular"))
+def test_names_of_transformer_lens_give_the_recorded_logits(folder):
+    loaded, said = load(folder, Question(readout="argmax")), described(folder)
+    assert loaded.format == "transformer_lens"
+    for vector in said["test_vectors"]["vectors"]:
+        ids, row, expected = lens_vectors(folder.name, vector, loaded.vocabulary)
+        got = logits(loaded.network, np.array([ids]))[0, row]
+        assert np.allclose(got[: len(expected)], expected, rtol=1e-8, atol=1e-9)
+        if "largest_logit" in vector:
+            assert (got.argmax(), got.max()) == (vector["argmax"], pytest.approx(vector["largest_logit"], abs=1e-9))
+
+
+def test_a_gpt2_whose_layers_have_names_of_transformer_lens_is_read():
+    folder = CASES / "faults" / "tl_keys"
+    if not folder.is_dir():
+        pytest.skip(f"no cases of faults in {CASES} (set DISTILL_CASES)")
+    assert vectors_agree(load(folder), described(folder)["test_vectors"]["vectors"])

@@ -144,8 +144,11 @@ def test_weights_in_parts_are_those_of_the_whole(tmp_path):
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"transformer.wte.weight": "a.safetensors", "transformer.wpe.weight": "a.safetensors"}, "not what the files"),
-        ({"more": "a.safetensors"}, "not what the files hold, in more"),
+        (
+            {"transformer.wte.weight": "a.safetensors", "transformer.wpe.weight": "a.safetensors"},
+            r"b.safetensors: holds a tensor that the index does not place there: 'transformer.w[tp]e.weight'",
+        ),
+        ({"more": "a.safetensors"}, "'more' is not in a.safetensors, which should hold it"),
         ({"files": ("a.safetensors", "../b.safetensors")}, "files beside it"),
         ({"more": "c.safetensors"}, "c.safetensors: cannot be read"),
         ({"more": "config.json"}, "files beside it"),

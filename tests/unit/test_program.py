@@ -172,7 +172,11 @@ def test_only_labels_that_str_prints_are_digits(labels):
         (["a"], []),
         (["a", "a"], ["x"]),
         (["a"], ["x", "x"]),
-        (["a"], [1]),
+        (["a"], [1.0]),
+        (["a"], [None, "x"]),
+        (["a"], [0, "0"]),
+        (["a"], [True, 1]),
+        ([1], ["x"]),
         (list(map(str, range(128))), ["x"]),
     ],
 )
@@ -184,7 +188,7 @@ def test_repeated_missing_or_too_many_texts_are_refused(alphabet, labels):
 def test_foreign_tokens_and_labels_are_named():
     with pytest.raises(GrammarError, match="unknown token 'c'; the alphabet is a, b"):
         Program(X(), GRAMMAR)(["c"])
-    with pytest.raises(GrammarError, match="unknown label None; the labels are x, y"):
+    with pytest.raises(GrammarError, match="unknown label None; the labels are 'x', 'y'"):
         GRAMMAR.signature.label_index(None)
 
 
