@@ -1,8 +1,8 @@
 """What a followed program may hold: numbers and texts stay small, so that no step of it costs much time or memory.
 
 Every operation whose result can be larger than what it is given is replaced by one that looks first: ``a + b``,
-``a - b``, ``a * b`` and ``a % b``, and the functions that gather what they are given. How long a program runs is bounded
-by no rule here, but by the clock (``limits``).
+``a - b``, ``a * b`` and ``a % b``, and the functions that gather what they are given. How long a program runs is
+bounded by no rule here, but by the clock (``limits``).
 """
 
 from __future__ import annotations

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import time
+from functools import reduce
 
 import pytest
 
@@ -89,10 +90,8 @@ def test_what_cannot_be_bounded_is_refused_before_it_runs(text):
 
 def test_a_followed_machine_is_bounded_too():
     machine = machine_of(loop("3", "x * x", "return 'x' if x > 7 else 'y'"), [])
-    state = machine.start
     with pytest.raises(Rejected, match="4,096 bits"):
-        for token in TOKENS:
-            state = machine.step(state, token, "b")
+        reduce(lambda state, token: machine.step(state, token, "b"), TOKENS, machine.start)
 
 
 @pytest.mark.parametrize(
