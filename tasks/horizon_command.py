@@ -5,7 +5,6 @@ Exit codes: 0 the program holds as far as was asked, 1 it breaks or was not deci
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -65,6 +64,7 @@ def horizon(
     from tasks.methods import choose
     from tasks.progress import observed
     from tasks.tail import all_lengths
+    from tasks.untrusted import json_text, shown_lines
 
     if not 0 < seconds < MOST_SECONDS or not 1 <= length <= longest:
         raise click.ClickException(
@@ -90,9 +90,9 @@ def horizon(
             claims += () if isinstance(tail, str) else (tail,)
     if as_json:
         result = horizon_json(loaded.name, program.source(loaded.name), found, claims)
-        click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        click.echo(json_text(result))
     else:
-        click.echo(horizon_text(program.source(loaded.name), found, claims))
+        click.echo(shown_lines(horizon_text(program.source(loaded.name), found, claims)))
     if out is not None:
         equal = f"{loaded.name}: the program equals the circuit at no length"
         domain = loaded.domain.up_to(found.length) if found.length >= loaded.domain.min_length else None

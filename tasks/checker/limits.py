@@ -79,11 +79,16 @@ def guarded(entry: str, arguments: dict[str, Any], *, seconds: float, memory_mb:
     return _ending(status, said, seconds, memory_mb)
 
 
+def too_little_memory(memory_mb: int) -> str:
+    """What is said where the limit of memory struck."""
+    return f"not checked: it needs more than {memory_mb} MB of memory; give it more with --memory"
+
+
 def _ending(status: int, said: str, seconds: float, memory_mb: int) -> Ended:
     if 0 <= status <= 2:
         return Ended(status, said)
     if status == OUT_OF_MEMORY:
-        return Ended(2, f"not checked: it needs more than {memory_mb} MB of memory; give it more with --memory")
+        return Ended(2, too_little_memory(memory_mb))
     if status == 128 + signal.SIGXCPU:
         return Ended(2, f"not checked: its CPU time came to an end before the {seconds:g} s did")
     last = said.strip().splitlines()[-1:]

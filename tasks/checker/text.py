@@ -16,6 +16,8 @@ PLAIN = re.compile(r"[\w.+/:#-]+")
 def shown(text: object, most: int = LINE) -> str:
     """``text`` as one line of at most ``most`` characters."""
     line = str(text)
+    if len(line) <= most and line.isprintable() and not BLANK.search(line):
+        return line
     whole = "".join(c if c.isprintable() and not BLANK.match(c) else ascii(c)[1:-1] for c in line[:most])
     return whole if len(line) <= most and len(whole) <= most else f"{whole[: most - 1]}…"
 

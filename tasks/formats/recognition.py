@@ -7,13 +7,14 @@ A folder that no format recognises is refused with the list of what was looked f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr
 from tasks.formats.loaded import Loaded, Question
 from tasks.formats.reading import read_object
 from tasks.network import NetworkError
+from tasks.untrusted import named
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,8 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         )
     for known in FORMATS:
         if known.fits(folder):
-            return known.load(folder, question or Question())
+            loaded = known.load(folder, question or Question())
+            return replace(loaded, name=named(loaded.name))
     found = sorted(entry.name for entry in folder.iterdir())[:10]
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
