@@ -129,12 +129,11 @@ def _content(path: Path, room: int) -> bytes:
             found = os.fstat(file.fileno())
             if not stat.S_ISREG(found.st_mode):
                 raise CertificateError(f"{path} is no file")
-            content = file.read(min(found.st_size, room) + 1)
+            if found.st_size > room:
+                raise CertificateError(f"{path}: a certificate has at most {MOST_BYTES >> 20:,} MB")
+            return file.read(found.st_size)
     except OSError as error:
         raise CertificateError(f"cannot read {path}: {error.strerror or error}") from error
-    if len(content) > room:
-        raise CertificateError(f"{path}: expected at most {MOST_BYTES >> 20:,} MB in a certificate")
-    return content
 
 
 def _unreadable(error: OSError) -> None:

@@ -81,7 +81,6 @@ def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
                         waiting.append((found, f"{part}/"))
                         continue
                     content = _content(name, here, room)
-                    expect(len(content) <= room, f"{folder}: more than {MOST_BYTES >> 20} MB in all")
                     room -= len(content)
                     yield part, content
             finally:
@@ -92,11 +91,13 @@ def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
 
 
 def _content(name: str, here: int, room: int) -> bytes:
-    """At most one byte more than ``room`` of the regular file ``name`` in the open folder ``here``."""
+    """The bytes of the regular file ``name`` in the open folder ``here``, of which there are at most ``room``."""
     place = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
     with open(place, "rb") as file:
-        expect(stat.S_ISREG(os.fstat(place).st_mode), f"{named(name)} is no file")
-        return file.read(min(os.fstat(place).st_size, room) + 1)
+        found = os.fstat(place)
+        expect(stat.S_ISREG(found.st_mode), f"{named(name)} is no file")
+        expect(found.st_size <= room, f"{named(name)}: a certificate has at most {MOST_BYTES >> 20:,} MB")
+        return file.read(found.st_size)
 
 
 def digest(content: bytes) -> str:

@@ -55,8 +55,10 @@ def function_of(text: str, parameters: list[str]) -> Function:
     try:
         tree = ast.parse(text)
         names = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
+    except (SyntaxError, ValueError, tokenize.TokenError) as error:
         raise UnreadableError(f"program.py is no Python: {error}") from error
+    except (RecursionError, MemoryError):  # of the parser's stack
+        raise UnreadableError("program.py is no Python: it is nested too deeply") from None
     expect_small(tree)
     expect(tokenize.COMMENT not in names, "program.py: a comment is not checked, and has no place there")
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
