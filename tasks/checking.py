@@ -46,6 +46,7 @@ from tasks.files import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
 from tasks.labelling import label_domain
 from tasks.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, objection, query_file, solver_lengths
 from tasks.surrogate import Surrogate
+from tasks.untrusted import named
 
 BUILTINS = ("any", "enumerate", "len", "list", "max", "min", "next", "str", "sum", "zip")
 
@@ -106,7 +107,7 @@ def other_backend(folder: Path) -> Backend:
 
 
 def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str, bool | None, str]]:
-    certificate = Certificate.load(folder)
+    deadline, certificate = time.perf_counter() + seconds, Certificate.load(folder)
     yield "files", True, f"{len(certificate.files)} files are the ones in the manifest"
     statement = certificate.statement
     try:
@@ -119,7 +120,7 @@ def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise CertificateError(f"{folder}: the statement cannot be read: {error}") from error
     about = f"{domain.size():,} sequences of length {domain.min_length} to {domain.max_length}"
-    fits = f"circuit {circuit.name} ({digest[:12]}), {about}, {len(listed):,} exceptions"
+    fits = f"circuit {named(circuit.name)} ({digest[:12]}), {about}, {len(listed):,} exceptions"
     yield "statement", not problem, problem or fits
     try:
         program = Program.parse(text, motifs(domain.alphabet, circuit.labels, min_length=domain.min_length))
@@ -137,7 +138,7 @@ def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str
     if lengths:
         surrogate = Surrogate.from_json(certificate.files[SURROGATE])
         yield _surrogate(domain, network, surrogate)
-        yield from _queries(certificate, circuit, domain, program, surrogate, lengths, backend, seconds)
+        yield from _queries(certificate, circuit, domain, program, surrogate, lengths, backend, deadline)
 
 
 def _circuit(certificate: Certificate) -> tuple[Circuit, str]:
@@ -236,10 +237,10 @@ def _queries(
     surrogate: Surrogate,
     stated: tuple[int, int],
     backend: Backend,
-    seconds: float,
+    deadline: float,
 ) -> Iterator[tuple[str, bool | None, str]]:
     reference = SurrogateText(surrogate, surrogate_name(circuit))
-    lengths, deadline = inhabited(domain, stated), time.perf_counter() + seconds
+    lengths = inhabited(domain, stated)
     for length in lengths:
         recorded = certificate.files.get(query_file(length))
         if recorded is None or recorded.decode() != query(domain, reference, program, length):

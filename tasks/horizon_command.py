@@ -5,7 +5,6 @@ Exit codes: 0 the program holds as far as was asked, 1 it breaks or was not deci
 
 from __future__ import annotations
 
-import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -70,6 +69,7 @@ def horizon(
     from tasks.methods import choose
     from tasks.progress import observed
     from tasks.tail import all_lengths
+    from tasks.untrusted import json_text, shown_lines
 
     if not 0 < seconds < MOST_SECONDS:
         raise click.ClickException(f"expected a positive time limit below {MOST_SECONDS:,} seconds, got {seconds:g}")
@@ -99,9 +99,9 @@ def horizon(
             claims += () if isinstance(tail, str) else (tail,)
     if as_json:
         result = horizon_json(loaded.name, program.source(loaded.name), found, claims)
-        click.echo(json.dumps(result, ensure_ascii=False, indent=2))
+        click.echo(json_text(result))
     else:
-        click.echo(horizon_text(program.source(loaded.name), found, claims))
+        click.echo(shown_lines(horizon_text(program.source(loaded.name), found, claims)))
     folder = circuit_folder(circuit)
     if out is not None and (
         isinstance(tail, str) or not write_all_lengths(loaded, folder, program, longest, semantics, out)

@@ -17,10 +17,11 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tasks.check_command import check
+
 if TYPE_CHECKING:
     from cegis import Domain, Program
     from cegis.certificate import Certificate
-    from tasks.checking import Checked
     from tasks.circuit import Circuit
     from tasks.explaining import Explanation
     from tasks.formats import Loaded, Question
@@ -59,6 +60,9 @@ def distill() -> None:
     """Small neural circuits in, short readable Python functions out, with a proof of where the two are equal."""
 
 
+distill.add_command(check)
+
+
 @distill.command("list")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def list_circuits(as_json: bool) -> None:
@@ -80,9 +84,10 @@ def list_circuits(as_json: bool) -> None:
 def show(circuit: str, as_json: bool) -> None:
     """Show CIRCUIT (a shipped name or a folder): network, kept nodes, domain."""
     from tasks.report import circuit_json, circuit_text
+    from tasks.untrusted import json_text, shown_lines
 
     loaded, _ = _load(circuit)
-    click.echo(json.dumps(circuit_json(loaded), ensure_ascii=False, indent=2) if as_json else circuit_text(loaded))
+    click.echo(json_text(circuit_json(loaded)) if as_json else shown_lines(circuit_text(loaded)))
 
 
 @distill.command()
@@ -134,7 +139,7 @@ def run(
     --alphabet to --task or --margin, are bounded on every sequence, or on whole sets of them where there are too many
     to list, without a solver; their certificate is written where --out names a folder.
     """
-    _check_seconds(seconds)
+    check_seconds(seconds)
     if any(value is not None for name, value in asked.items() if name != "semantics") or is_foreign(circuit):
         return explain_folder(circuit, length, seconds, seed, as_json, out, **asked)
     return _distill(circuit, backend, length, seconds, seed, as_json, out, asked["semantics"])
@@ -161,6 +166,7 @@ def _distill(
     from tasks.progress import observed
     from tasks.prolonging import prolong
     from tasks.report import distillation_json, distillation_text
+    from tasks.untrusted import json_text, shown_lines
 
     loaded, folder = _load(circuit)
     solver = get(backend)
@@ -196,9 +202,9 @@ def _distill(
         as_text: Any
         as_value, as_text = (distillation_json, distillation_text) if listed else (prolonged_json, prolonged_text)
         if as_json:
-            click.echo(json.dumps(as_value(result, saved), ensure_ascii=False, indent=2))
+            click.echo(json_text(as_value(result, saved)))
         else:
-            click.echo(as_text(result, saved))
+            click.echo(shown_lines(as_text(result, saved)))
     return PROVED if result.is_proved else NOT_PROVED
 
 
@@ -229,6 +235,7 @@ def explain_folder(
     from tasks.files import circuit_folder
     from tasks.formats import Question
     from tasks.progress import observed
+    from tasks.untrusted import json_text, shown_lines
 
     if margin is not None and not 0 <= margin < 1e9:
         raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")
@@ -251,9 +258,9 @@ def explain_folder(
         limit = seconds if out is None else seconds / 2  # what is left is for the check of the certificate
         result = explain(loaded, domain, semantics=semantics, margin=least_margin, seconds=limit, seed=seed, **events)
     if as_json:
-        click.echo(json.dumps(explanation_json(result), ensure_ascii=False, indent=2))
+        click.echo(json_text(explanation_json(result)))
     else:
-        click.echo(explanation_text(result))
+        click.echo(shown_lines(explanation_text(result)))
     if out is not None:
         _certify(result, circuit_folder(circuit), out, max(0.0, started + seconds - time.perf_counter()), as_json)
     return PROVED if result.is_proved else NOT_PROVED
@@ -294,13 +301,15 @@ def _asked(
 
 def write_certificate(certificate: Certificate | str, out: Path, *, quiet: bool = False) -> None:
     """Write ``certificate`` to ``out`` and say so, unless ``quiet``, or say on standard error why there is none."""
+    from tasks.untrusted import shown
+
     if isinstance(certificate, str):
-        click.echo(f"distill: no certificate is written: {certificate}", err=True)
+        click.echo(shown(f"distill: no certificate is written: {certificate}"), err=True)
         return
     saved = certificate.save(out)
     if not quiet:
-        said = f"{certificate.statement['claim']}  Check it with: distill check {saved}"
-        click.echo(f"  certificate {saved}: {said}", err=True)
+        said = f"certificate {saved}: {certificate.statement['claim']}  Check it with: distill check {saved}"
+        click.echo(f"  {shown(said)}", err=True)
 
 
 def write_all_lengths(
@@ -338,63 +347,7 @@ def _lengths(text: str) -> tuple[int | None, int]:
     return int(first), int(second)
 
 
-@distill.command()
-@click.argument("certificate", type=click.Path(path_type=Path))
-@click.option("--backend", help="Solver for the queries.  [default: one that did not make the proof]")
-@click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the solver's part.")
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-def check(certificate: Path, backend: str | None, seconds: float, as_json: bool) -> int:
-    """Check a CERTIFICATE folder, independently of how it was made."""
-    from backends import get
-    from cegis.certificate import Certificate
-    from tasks.checking import check as steps_of
-    from tasks.checking import other_backend
-    from tasks.report import check_text
-
-    _check_seconds(seconds)
-    if "kind" in Certificate.load(certificate).statement:
-        return _check_alone(certificate, as_json)
-    solver = get(backend) if backend else other_backend(certificate)
-    solver.version()
-
-    def tell(step: Checked) -> None:
-        if not as_json:
-            click.echo(check_text(step))
-
-    steps = steps_of(certificate, solver, seconds=seconds, on_step=tell)
-    holds = all(step.holds for step in steps)
-    if as_json:
-        click.echo(json.dumps({"holds": holds, "steps": [vars(step) for step in steps]}, ensure_ascii=False, indent=2))
-    elif holds:
-        click.echo("The certificate holds.")
-    elif any(step.holds is False for step in steps):
-        click.echo("The certificate does NOT hold.")
-    else:
-        click.echo("The certificate holds as far as it was checked; one step is open.")
-    return PROVED if holds else NOT_PROVED
-
-
-def _check_alone(certificate: Path, as_json: bool) -> int:
-    """Check a certificate that needs no solver, with the independent checker."""
-    from tasks.checker.evidence import check
-    from tasks.checker.files import Rejected, UnreadableError
-
-    try:
-        found = check(certificate)
-        holds, text = True, f"{found['claim']} {found['assumption']}".strip()
-    except Rejected as error:
-        holds, text = False, str(error)
-    except UnreadableError as error:
-        raise click.ClickException(str(error)) from error
-    if as_json:
-        steps = [{"name": "checker", "holds": holds, "text": text}]
-        click.echo(json.dumps({"holds": holds, "steps": steps}, ensure_ascii=False, indent=2))
-    else:
-        click.echo(f"{text}\nThe certificate {'holds' if holds else 'does NOT hold'}.")
-    return PROVED if holds else NOT_PROVED
-
-
-def _check_seconds(seconds: float) -> None:
+def check_seconds(seconds: float) -> None:
     if not 0 < seconds < MOST_SECONDS:
         raise click.ClickException(
             f"expected a time limit of more than 0 seconds and less than {MOST_SECONDS:,}, got {seconds:g}"
@@ -426,20 +379,26 @@ def main(arguments: list[str] | None = None) -> Any:
         click.echo("distill: interrupted", err=True)
         code = NOT_PROVED
     except click.ClickException as error:
-        click.echo(f"distill: {' '.join(error.format_message().split())}", err=True)
+        click.echo(_line(error.format_message()), err=True)
         code = BAD_INPUT
     except (ValueError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and error.errno in UNWRITTEN and error.filename is None:
             sys.stdout = None  # or Python would try once more
             error = RuntimeError(f"cannot write the result: {error.strerror}")
-        elif not _is_ours(error):
+        elif not is_ours(error):
             raise
-        click.echo(f"distill: {' '.join(str(error).split())}", err=True)
+        click.echo(_line(error), err=True)
         code = BAD_INPUT
     sys.exit(code if isinstance(code, int) else PROVED)
 
 
-def _is_ours(error: Exception) -> bool:
+def _line(error: object) -> str:
+    from tasks.untrusted import shown
+
+    return f"distill: {shown(' '.join(str(error).split()))}"
+
+
+def is_ours(error: Exception) -> bool:
     """Whether the error is one our rooms raise on purpose: its message is meant for the user."""
     from backends import BackendError
     from cegis import DomainError, GrammarError

@@ -9,6 +9,7 @@ from cegis import Differs, Exhausted, Found, Stopped
 from tasks.checking import Checked
 from tasks.circuit import Circuit
 from tasks.distillation import Distillation, Link
+from tasks.untrusted import shown
 
 SHOWN_EXCEPTIONS = 10
 
@@ -29,18 +30,18 @@ def circuit_text(circuit: Circuit) -> str:
     weights = sum(int(tensor.size) for tensor in circuit.network.tensors.values())
     nonzero = sum(int((tensor != 0).sum()) for tensor in circuit.network.tensors.values())
     lines = [
-        f"{circuit.name}: {circuit.summary}",
+        f"{shown(circuit.name)}: {shown(circuit.summary)}",
         f"network   {'; '.join(parts)}",
         f"weights   {weights:,}, of which {nonzero:,} are not zero",
-        f"prompt    {' '.join([*circuit.prefix, 'SEQUENCE'])}",
+        f"prompt    {shown(' '.join([*circuit.prefix, 'SEQUENCE']))}",
         f"read-out  argmax over {', '.join(map(repr, circuit.labels))} at the last position",
-        f"domain    {' '.join(domain.alphabet)}; length {domain.min_length} to {domain.max_length}; "
+        f"domain    {shown(' '.join(domain.alphabet))}; length {domain.min_length} to {domain.max_length}; "
         f"{domain.constraint.text if domain.constraint else 'every sequence'}",
         f"circuit   {circuit.nodes} nodes kept of {sum(len(mask) for mask in circuit.kept.values())}, "
         "the others replaced by their means:",
     ]
     lines += [f"  {site}: {' '.join(map(str, nodes))}" for site, nodes in _kept(circuit).items() if nodes]
-    lines += [f"card      {key}: {value}" for key, value in circuit.card.items()]
+    lines += [f"card      {shown(key)}: {shown(value)}" for key, value in circuit.card.items()]
     return "\n".join(lines)
 
 

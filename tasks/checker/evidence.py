@@ -34,6 +34,7 @@ from tasks.checker.network import Cell, logits
 from tasks.checker.programs import called, function_of, machine_of
 from tasks.checker.readouts import reader_of
 from tasks.checker.sets import Attended, Level, Node, counts, graph, nodes_of, paths
+from tasks.checker.text import named
 
 PROGRAM, NETWORK = "program.py", "network/"
 GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics", "directions",
@@ -244,7 +245,7 @@ def _sentence(found: Statement) -> str:
     but = f" except the {exceptions:,} listed, where it does not" if exceptions else ""
     rest = f"; nothing is said of {undecided:,} others, listed as undecided" if undecided else ""
     return (
-        f"the program equals the {found['format']} network {found['network']}".rstrip()
+        f"the program equals the {found['format']} network {named(found['network'])}".rstrip()
         + f" on all {number}{what} of {length}{such}{but}, in "
         f"{MEANING[found['semantics']]}, every margin at least {_below(found['margin'])}{rest}."
     )

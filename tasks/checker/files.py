@@ -5,16 +5,21 @@ from __future__ import annotations
 import hashlib
 import json
 import math
+import os
 import re
+import stat
 import struct
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 from flint import arb
 
 from tasks.checker.arithmetic import LIMIT, ROUNDOFF, Row
+from tasks.checker.text import named
 
 MANIFEST = "certificate.json"
+MOST_FILES, MOST_BYTES, DEPTH = 10_000, 1 << 30, 8  # of a certificate
 
 
 class Rejected(ValueError):  # noqa: N818 (an answer: the certificate was read, and does not show its claim)
@@ -40,12 +45,9 @@ def confirm(holds: object, sentence: str) -> None:
 def load(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     """Statement and files of the certificate in ``folder``; every SHA-256 is computed again."""
     try:
-        paths = {p.relative_to(folder).as_posix(): p for p in folder.rglob("*") if p.is_symlink() or not p.is_dir()}
-        strange = [name for name, path in paths.items() if not path.is_file()]
-        expect(not strange, f"{folder}: {', '.join(strange[:1])} is no file")
-        files = {name: path.read_bytes() for name, path in paths.items()}
+        files = dict(_contents(folder))
     except OSError as error:
-        raise UnreadableError(f"{folder}: cannot be read: {error}") from error
+        raise UnreadableError(f"{folder}: cannot be read: {error.strerror or error}") from error
     expect(MANIFEST in files, f"{folder} is not a certificate: it has no {MANIFEST}")
     body = parse(MANIFEST, files.pop(MANIFEST))
     expect(body.keys() == {"format", "statement", "files", "sha256"}, f"{MANIFEST}: unknown or missing entries")
@@ -56,6 +58,47 @@ def load(folder: Path) -> tuple[dict[str, Any], dict[str, bytes]]:
     expect(body["files"] == sums, "a file is missing, was added, or is not the one that was certified (its SHA-256)")
     expect(isinstance(body["statement"], dict), "the statement should be an object")
     return body["statement"], files
+
+
+def _contents(folder: Path) -> Iterator[tuple[str, bytes]]:
+    """Name and bytes of every file in ``folder`` and the folders in it: regular files alone, no link is followed."""
+    waiting, room, count = [(os.open(folder, os.O_RDONLY | os.O_DIRECTORY), "")], MOST_BYTES, 0
+    try:
+        while waiting:
+            here, above = waiting.pop()
+            try:
+                with os.scandir(here) as entries:
+                    names = sorted(entry.name for entry in entries)
+                for name in names:
+                    part, whole = above + name, f"{folder}: {named(above + name)}"
+                    count += 1
+                    expect(count <= MOST_FILES, f"{folder}: more than {MOST_FILES:,} files and folders")
+                    kind = os.stat(name, dir_fd=here, follow_symlinks=False).st_mode
+                    expect(not stat.S_ISLNK(kind), f"{whole} is a link; a certificate holds its files itself")
+                    expect(stat.S_ISDIR(kind) or stat.S_ISREG(kind), f"{whole} is no file")
+                    if stat.S_ISDIR(kind):
+                        expect(part.count("/") < DEPTH, f"{folder}: more than {DEPTH} folders in one another")
+                        found = os.open(name, os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW, dir_fd=here)
+                        waiting.append((found, f"{part}/"))
+                        continue
+                    content = _content(name, here, room)
+                    room -= len(content)
+                    yield part, content
+            finally:
+                os.close(here)
+    finally:
+        for here, _ in waiting:
+            os.close(here)
+
+
+def _content(name: str, here: int, room: int) -> bytes:
+    """The bytes of the regular file ``name`` in the open folder ``here``, of which there are at most ``room``."""
+    place = os.open(name, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK, dir_fd=here)
+    with open(place, "rb") as file:
+        found = os.fstat(place)
+        expect(stat.S_ISREG(found.st_mode), f"{named(name)} is no file")
+        expect(found.st_size <= room, f"{named(name)}: a certificate has at most {MOST_BYTES >> 20:,} MB")
+        return file.read(found.st_size)
 
 
 def digest(content: bytes) -> str:
@@ -74,8 +117,8 @@ def parse(name: str, content: bytes) -> dict[str, Any]:
 
     try:
         value = json.loads(content, object_pairs_hook=unique, parse_constant=refuse)
-    except (ValueError, RecursionError) as error:
-        raise UnreadableError(f"{name}: cannot be read: {error}") from error
+    except (ValueError, RecursionError, MemoryError) as error:
+        raise UnreadableError(f"{name}: cannot be read: {error or 'it needs too much memory'}") from error
     expect(isinstance(value, dict), f"{name}: expected a JSON object")
     return value  # type: ignore[no-any-return]
 

@@ -18,6 +18,8 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from tasks.checker.files import Rejected, UnreadableError, confirm, expect
+from tasks.checker.growth import MOST_TEXT, SCOPE, Bounded, expect_small
+from tasks.checker.text import shown
 
 BUILTINS = ("any", "enumerate", "int", "len", "list", "max", "min", "next", "set", "sorted", "str", "sum", "zip")
 NODES = (
@@ -49,11 +51,15 @@ def function_of(text: str, parameters: list[str]) -> Function:
     It has no comment and no docstring, so that it says nothing that was not checked; no attribute but ``count``, no
     name that is not its own or one of ``BUILTINS``, no default, decorator or loop without end.
     """
+    expect(len(text) <= MOST_TEXT, f"program.py: expected at most {MOST_TEXT:,} characters")
     try:
         tree = ast.parse(text)
         names = [token.type for token in tokenize.generate_tokens(io.StringIO(text).readline)]
-    except (SyntaxError, ValueError, RecursionError, MemoryError, tokenize.TokenError) as error:
+    except (SyntaxError, ValueError, tokenize.TokenError) as error:
         raise UnreadableError(f"program.py is no Python: {error}") from error
+    except (RecursionError, MemoryError):  # of the parser's stack
+        raise UnreadableError("program.py is no Python: it is nested too deeply") from None
+    expect_small(tree)
     expect(tokenize.COMMENT not in names, "program.py: a comment is not checked, and has no place there")
     functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
     expect(functions and len(functions) == len(tree.body), "program.py: expected functions and nothing else")
@@ -64,7 +70,7 @@ def function_of(text: str, parameters: list[str]) -> Function:
     expect([arg.arg for arg in functions[-1].args.args] == parameters, f"program.py: expected {parameters}")
     own = {n.id for n in ast.walk(tree) if isinstance(n, ast.Name) and isinstance(n.ctx, ast.Store)}
     own |= {n.arg for n in ast.walk(tree) if isinstance(n, ast.arg)} | {function.name for function in functions}
-    expect(not own & {*BUILTINS}, "program.py: a name is hidden")
+    expect(not own & {*BUILTINS, *SCOPE}, "program.py: a name is hidden")
     for node in ast.walk(tree):
         name, is_inner = type(node).__name__, isinstance(node, ast.FunctionDef) and node not in functions
         expect(name in NODES.split() and not is_inner, f"program.py: {name} is not understood")
@@ -72,6 +78,7 @@ def function_of(text: str, parameters: list[str]) -> Function:
         expect(not isinstance(node, ast.Name) or node.id in own | {*BUILTINS}, "program.py: an unknown name")
         expect(not isinstance(node, ast.Constant) or type(node.value) in (str, int, bool), "program.py: a constant")
     _same_everywhere(functions)
+    _calls_what_stands_before(functions)
     return _compiled(tree)
 
 
@@ -93,6 +100,14 @@ def _same_everywhere(functions: list[ast.FunctionDef]) -> None:
         passing = isinstance(node, ast.GeneratorExp) or called in ("enumerate", "zip")
         expect(not passing or id(node) in ways, "program.py: a generator is not a value")
         expect(called != "set" or id(node) in sized, "program.py: of a set only the size is known")
+
+
+def _calls_what_stands_before(functions: list[ast.FunctionDef]) -> None:
+    """No function calls itself, or one that calls it."""
+    for n, function in enumerate(functions):
+        later = {other.name for other in functions[n:]}
+        expect(not later & _names(function), "program.py: a function calls itself, or one that comes after it")
+    expect(len({function.name for function in functions}) == len(functions), "program.py: a function is hidden")
 
 
 @dataclass(frozen=True)
@@ -150,8 +165,10 @@ def called(function: Function, *arguments: Any) -> Any:
     """What ``function`` returns; a program that fails has no answer."""
     try:
         return function(*arguments)
+    except (Rejected, MemoryError):
+        raise
     except Exception as error:
-        raise Rejected(f"the program fails on {arguments!r}: {type(error).__name__}") from error
+        raise Rejected(f"the program fails on {shown(arguments, 200)}: {type(error).__name__}") from error
 
 
 @dataclass
@@ -251,8 +268,9 @@ def _function(head: str, body: list[ast.stmt]) -> Function:
 
 
 def _compiled(tree: ast.Module) -> Function:
-    """The last function of ``tree``."""
-    scope: dict[str, Any] = {"__builtins__": {name: getattr(builtins, name) for name in BUILTINS}}
+    """The last function of ``tree``, with operations that bound what they make."""
+    scope: dict[str, Any] = {"__builtins__": {name: getattr(builtins, name) for name in BUILTINS} | SCOPE}
+    tree = Bounded().visit(tree)
     try:
         exec(compile(ast.fix_missing_locations(tree), "<program.py>", "exec", dont_inherit=True), scope)
     except (SyntaxError, ValueError, NameError, TypeError) as error:

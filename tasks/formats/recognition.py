@@ -7,13 +7,14 @@ A folder that no format recognises is refused with the list of what was looked f
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
 from tasks.formats.loaded import Loaded, Question
 from tasks.formats.reading import read_object
 from tasks.network import NetworkError
+from tasks.untrusted import named
 
 
 @dataclass(frozen=True)
@@ -87,7 +88,8 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         )
     for known in FORMATS:
         if known.fits(folder):
-            return known.load(folder, question or Question())
+            loaded = known.load(folder, question or Question())
+            return replace(loaded, name=named(loaded.name))
     strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
     if strange:
         raise NetworkError(

@@ -1,0 +1,115 @@
+"""What a followed program may hold: numbers and texts stay small, so that no step of it costs much time or memory.
+
+Every operation whose result can be larger than what it is given is replaced by one that looks first: ``a + b``,
+``a - b``, ``a * b`` and ``a % b``, and the functions that gather what they are given. How long a program runs is
+bounded by no rule here, but by the clock (``limits``).
+"""
+
+from __future__ import annotations
+
+import ast
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import Any
+
+from tasks.checker.files import UnreadableError, confirm, expect
+
+MOST_TEXT, MOST_DEPTH = 1 << 20, 200  # characters of a program, and its nesting
+MOST_CONSTANT = 10_000  # characters
+MOST_BITS, MOST_ITEMS = 4096, 1 << 20  # of a number; of a text or a list
+GATHERED = ("list", "set", "sorted")
+OPERATIONS = {ast.Add: "_add", ast.Sub: "_sub", ast.Mult: "_mul", ast.Mod: "_mod"}
+
+
+def expect_small(tree: ast.AST) -> None:
+    """Nothing in ``tree`` is nested deeply, and no constant is large; raises UnreadableError."""
+    level: list[ast.AST] = [tree]
+    for _ in range(MOST_DEPTH):
+        level = [child for node in level for child in ast.iter_child_nodes(node)]
+        for node in level:
+            if isinstance(node, ast.Constant):
+                expect(_is_small(node.value), "program.py: a constant is too large")
+        if not level:
+            return
+    raise UnreadableError(f"program.py: expected at most {MOST_DEPTH} levels of nesting")
+
+
+def _is_small(value: object) -> bool:
+    if isinstance(value, int):
+        return value.bit_length() <= MOST_BITS
+    return not isinstance(value, str | bytes) or len(value) <= MOST_CONSTANT
+
+
+class Bounded(ast.NodeTransformer):
+    """Writes operations that look first in place of those that do not."""
+
+    def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        self.generic_visit(node)
+        name = OPERATIONS.get(type(node.op))
+        return node if name is None else ast.Call(ast.Name(name, ast.Load()), [node.left, node.right], [])
+
+    def visit_Call(self, node: ast.Call) -> ast.AST:
+        self.generic_visit(node)
+        match node:
+            case ast.Call(ast.Name(name), [first, *rest]) if name in GATHERED:
+                few: ast.expr = ast.Call(ast.Name("_few", ast.Load()), [first], [])
+                return ast.Call(node.func, [few, *rest], node.keywords)
+            case ast.Call(ast.Name("str" | "sum" as name)):
+                return ast.Call(ast.Name(f"_{name}", ast.Load()), node.args, node.keywords)
+        return node
+
+
+def _sized(value: Any) -> Any:
+    """``value``, unless it is too large to go on with."""
+    if isinstance(value, int):
+        confirm(value.bit_length() <= MOST_BITS, f"the program makes a number of more than {MOST_BITS:,} bits")
+    return value
+
+
+def _add(a: Any, b: Any) -> Any:
+    if isinstance(a, str | list | tuple) and isinstance(b, str | list | tuple):
+        _few_items(len(a) + len(b))
+    return _sized(a + b)
+
+
+def _sub(a: Any, b: Any) -> Any:
+    return _sized(a - b)
+
+
+def _mul(a: Any, b: Any) -> Any:
+    for text, count in ((a, b), (b, a)):
+        if isinstance(text, str | list | tuple) and isinstance(count, int):
+            _few_items(len(text) * count)
+    return _sized(a * b)
+
+
+def _mod(a: Any, b: Any) -> Any:
+    confirm(not isinstance(a, str), "the program formats a text with %")
+    return a % b
+
+
+def _str(value: Any) -> str:
+    confirm(isinstance(value, int | float | str), "the program writes something else than a number as text")
+    return str(value)
+
+
+def _sum(items: Iterable[Any], start: Any = 0) -> Any:
+    confirm(isinstance(start, int), "the program adds up something else than numbers")
+    return _sized(sum(items, start))
+
+
+def _few(items: Iterable[Any]) -> Iterable[Any]:
+    if isinstance(items, str | list | tuple | dict):
+        return items  # looked at when it was made
+    gathered = [*islice(items, MOST_ITEMS + 1)]
+    _few_items(len(gathered))
+    return gathered
+
+
+def _few_items(count: int) -> None:
+    confirm(count <= MOST_ITEMS, f"the program makes a text or a list of more than {MOST_ITEMS:,} entries")
+
+
+SCOPE: dict[str, Callable[..., Any]] = {
+    function.__name__: function for function in (_add, _sub, _mul, _mod, _str, _sum, _few)
+}

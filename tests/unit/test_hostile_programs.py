@@ -1,0 +1,110 @@
+"""Programs of a stranger: what would take much time or memory is refused before, or where, it happens."""
+
+from __future__ import annotations
+
+import time
+from functools import reduce
+
+import pytest
+
+from tasks.checker.files import Rejected, UnreadableError
+from tasks.checker.programs import called, function_of, machine_of
+
+TOKENS = ["a", "b"] * 20
+
+
+def program(body: str) -> str:
+    return f"def program(tokens):\n    {body}\n"
+
+
+def loop(first: str, step: str, last: str = "return 'x'") -> str:
+    return program(f"x = {first}\n    for token in tokens:\n        x = {step}\n    {last}")
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        (loop("3", "x * x"), "4,096 bits"),
+        (loop("-3", "x * x"), "4,096 bits"),
+        (program("return 'a' * 3000000000"), "more than 1,048,576 entries"),
+        (program("return 3000000000 * 'a'"), "more than 1,048,576 entries"),
+        (program("return tokens * 300000000"), "more than 1,048,576 entries"),
+        (program("return len((0,) * 300000000)"), "more than 1,048,576 entries"),
+        (program("return len([0] * 250000000)"), "more than 1,048,576 entries"),
+        (loop("tokens", "x + x"), "more than 1,048,576 entries"),
+        (loop("'ab'", "x + x"), "more than 1,048,576 entries"),
+        (loop("'ab'", "x * len(x)"), "more than 1,048,576 entries"),
+        (loop("[0]", "[x, x]", "return str(x)"), "something else than a number"),
+        (program("return '%1000000000d' % len(tokens)"), "formats a text"),
+        (program("return len(list(0 for a in tokens for b in tokens for c in tokens for d in tokens))"), "entries"),
+        (program("return len(sorted(0 for a in tokens for b in tokens for c in tokens for d in tokens))"), "entries"),
+        (program("return len(sum((tokens for a in tokens), tokens))"), "something else than numbers"),
+        (loop("1", f"x - x * {'9' * 99}"), "4,096 bits"),
+    ],
+)
+def test_what_grows_is_refused_where_it_does(text, said):
+    function, began = function_of(text, ["tokens"]), time.perf_counter()
+    with pytest.raises(Rejected, match=said):
+        called(function, TOKENS)
+    assert time.perf_counter() - began < 5
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        program("return 10 ** 10 ** 10"),
+        program("return 1 << 10 ** 12"),
+        program("return 1 << 1000000000000"),
+        program("return f'{len(tokens):1000000000}'"),
+        program("return '{:1000000000}'.format(1)"),
+        program("return 'a'.ljust(1000000000)"),
+        program("while True:\n        x = 1"),
+        program("return program(tokens) + program(tokens)"),
+        program(f"return 0x{'f' * 2000}"),
+        program(f"return {'9' * 6000}"),
+        program(f"return '{'a' * 20000}'"),
+        program(f"return {'(' * 5000}1{')' * 5000}"),
+        program(f"return {'(' * 150}1{')' * 150}" + "[0]" * 5000),
+        program(f"return {'[' * 5000}{']' * 5000}"),
+        program(f"return {'- ' * 100000}1"),
+        program(f"return {'not ' * 100000}1"),
+        program(f"return {'1 + ' * 100000}1"),
+        program(f"return {'1 if 1 else ' * 50000}1"),
+        program(f"return len{'(1)' * 50000}"),
+        program("return 1" + " " * 2_000_000),
+        program("x = 1; " * 400_000),
+        "def f(tokens):\n    return g(tokens)\ndef g(tokens):\n    return f(tokens)\n" + program("return f(tokens)"),
+        "def _add(a, b):\n    return 'x'\n" + program("return 'a' + 'b'"),
+        program("_mul = 1\n    return 2 * 3"),
+        "def f(tokens):\n    return 1\ndef f(tokens):\n    return f(tokens)\n" + program("return f(tokens)"),
+        program("return 1\x00"),
+        program("return '\ud800'"),
+    ],
+)
+def test_what_cannot_be_bounded_is_refused_before_it_runs(text):
+    began = time.perf_counter()
+    with pytest.raises((UnreadableError, Rejected)):
+        called(function_of(text, ["tokens"]), TOKENS)
+    assert time.perf_counter() - began < 10
+
+
+def test_a_followed_machine_is_bounded_too():
+    machine = machine_of(loop("3", "x * x", "return 'x' if x > 7 else 'y'"), [])
+    with pytest.raises(Rejected, match="4,096 bits"):
+        reduce(lambda state, token: machine.step(state, token, "b"), TOKENS, machine.start)
+
+
+@pytest.mark.parametrize(
+    ("body", "answer"),
+    [
+        ("return str(sum(token == 'a' for token in tokens) % 3)", "2"),
+        ("return 'x' if 123456789 * tokens.count('a') > 2 ** 3 else 'y'".replace("2 ** 3", "8"), "x"),
+        ("return tokens[-1] + tokens[0]", "ba"),
+        ("return 'ab'[len(tokens) // 2 - 20]", "a"),
+        ("return str(len(sorted(set(tokens))))".replace("sorted(set(tokens))", "set(tokens)"), "2"),
+        ("return sorted(tokens, key=str)[0]", "a"),
+        ("return str(sum((1 for token in tokens), 5))", "45"),
+    ],
+)
+def test_honest_programs_compute_what_they_say(body, answer):
+    assert called(function_of(program(body), ["tokens"]), TOKENS) == answer
