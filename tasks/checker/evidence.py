@@ -27,6 +27,7 @@ from typing import Any
 from flint import arb, ctx
 
 from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, Arithmetic
+from tasks.checker.declared import as_json, complete, conditions
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
 from tasks.checker.network import Cell, logits
@@ -83,10 +84,12 @@ def establish(
     found = {name: q[name] for name in GIVEN} | {
         "network": network.name,
         "sha256": {name: digest(content) for name, content in sorted(stored.items())},
+        "declared": as_json(network.declared),
+        "chosen": claim.chosen,
         **found,
         "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
     }
-    return found | {"claim": _sentence(found), "assumption": "" if q["semantics"] == "real" else ASSUMPTION}
+    return found | {"claim": _sentence(found, conditions(q, network.declared, claim.chosen)), "assumption": "" if q["semantics"] == "real" else ASSUMPTION}
 
 
 class Claim:
@@ -101,14 +104,12 @@ class Claim:
         longest = self.network.longest - len(self.prefix + self.suffix) if q["kind"] != "counts" else 2**16
         fits = type(self.least) is type(self.most) is int and 0 <= self.least <= self.most <= longest
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")
-        everything: Statement = {"transitions": [[0] * len(self.letters)], "accepting": [True]}
-        automaton: Statement = everything if q["automaton"] is None else q["automaton"]
-        self.table, self.accepting = automaton["transitions"], automaton["accepting"]
-        states = range(-1, len(self.table))  # the first is 0, and -1 is none
-        whole = all(type(t) is int and t in states for row in self.table for t in row) and len(automaton) == 2
-        whole = whole and all(type(accepts) is bool for accepts in self.accepting)
-        shaped = all(len(row) == len(self.letters) for row in self.table) and len(self.accepting) == len(self.table)
-        expect(whole and shaped, "an automaton with strange transitions, or of another alphabet")
+        expect(
+            self.least + len(self.prefix + self.suffix) > 0,
+            "the empty sequence is no prompt; begin with length 1, or name tokens before every sequence (prefix)",
+        )
+        self.table, self.accepting = complete(q["automaton"], len(self.letters))
+        self.chosen = network.declared.chosen(q)
         self.every = q["readout"]["position"] == "every"
         expect(not (self.every and (self.suffix or q["kind"] != "network")), "a label at every place cannot be meant")
         self.program = function_of(text, ["tokens", "i"] if self.every else ["tokens"])
@@ -193,17 +194,18 @@ class Claim:
         return {"sequences": sequences, "inputs": inputs, **parts}
 
 
-def _sentence(found: Statement) -> str:
+def _sentence(found: Statement, conditions: str) -> str:
     exceptions, undecided = len(found["exceptions"]), len(found["undecided"])
     what = "pairs of a sequence and a place" if found["readout"]["position"] == "every" else "sequences"
     length = " to ".join(map(str, dict.fromkeys(found["lengths"])))
     such = " that the automaton accepts" if found["automaton"] else ""
     but = f" except the {exceptions:,} listed, where it does not" if exceptions else ""
-    rest = f"; nothing is said of {undecided:,} others, listed as undecided" if undecided else ""
+    bound = f", where no margin is certain to be above {found['least_margin']:g}"
+    rest = f"; nothing is said of {undecided:,} others, listed as undecided{bound}" if undecided else ""
     return (
         f"the program equals the {found['format']} network {found['network']}".rstrip()
         + f" on all {_number(found['inputs'] - undecided)} {what} of length {length}{such}{but}, in "
-        f"{MEANING[found['semantics']]}, every margin at least {_below(found['margin'])}{rest}."
+        f"{MEANING[found['semantics']]}, every margin after rounding at least {_below(found['margin'])}{rest}; {conditions}."
     )
 
 

@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from flint import arb
 
 from tasks.checker.arithmetic import LEAST_EPS, ZERO, Affine, Row
+from tasks.checker.declared import Declared, declared
 from tasks.checker.files import Tensors, expect, parse
 from tasks.checker.network import Branch, Constant, Heads, Network, Step
 
@@ -45,13 +46,17 @@ Site = Callable[[str], Steps]  # what acts on the values at a node site
 
 @dataclass(frozen=True)
 class Read:
-    """A network and what its folder calls things: ``outputs`` name the logits, or ``reading`` these columns."""
+    """A network and what its folder calls things: ``outputs`` name the logits, or ``reading`` these columns.
+
+    ``declared``: what the folder says of the question that it is for.
+    """
 
     network: Network
     name: str
     tokens: tuple[str, ...]
     outputs: tuple[str, ...]
     reading: tuple[list[int], list[str]] | None = None
+    declared: Declared = Declared()
 
 
 @dataclass(frozen=True)
@@ -102,7 +107,7 @@ def read(kind: str, files: dict[str, bytes], semantics: str) -> Read:
     result = {"circuit": _circuit, "gpt2": _gpt2, "dyck": _dyck, "tracr": _tracr}[kind](said, tensors)
     tensors.done(semantics)
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
-    return result
+    return replace(result, declared=declared(kind, said, result.tokens, result.outputs))
 
 
 def _layers(
