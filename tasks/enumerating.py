@@ -26,7 +26,7 @@ from tasks.ball import Ball, Reals
 from tasks.enclosure import Stream, assumption, enclose
 from tasks.formats import BlackBox, Loaded
 from tasks.labelling import blocks
-from tasks.network import NetworkError
+from tasks.network import NetworkError, check_prompt
 from tasks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.transformer import Transformer
 
@@ -184,12 +184,13 @@ def answers_of(loaded: Loaded, sequences: Tokens, semantics: Semantics) -> tuple
 
 
 def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
-    """Raise NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights."""
+    """Raise NetworkError for another alphabet, no sequences or an empty prompt, or float32 of float64 weights."""
     if domain.alphabet != loaded.domain.alphabet:
         raise NetworkError(
             f"{loaded.name}: expected a domain over {', '.join(loaded.domain.alphabet)}, "
             f"got one over {', '.join(domain.alphabet)}"
         )
+    check_prompt(loaded.name, domain.min_length, len(loaded.prefix) + len(loaded.suffix))
     if not domain.size():
         raise NetworkError(f"{loaded.name}: the domain holds no sequence, so there is nothing to label")
     network = loaded.network

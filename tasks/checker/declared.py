@@ -81,7 +81,7 @@ class Declared:
         return found | ({"automaton"} if less_language else set())
 
     def _language(self, q: dict[str, Any]) -> tuple[bool, bool]:
-        """Whether the question's automaton accepts more, and less, than what is declared, of its letters and lengths."""
+        """Whether the question's automaton accepts more, and less, than is declared, of its letters and lengths."""
         assert self.alphabet is not None
         mine, theirs = complete(q["automaton"], len(q["alphabet"])), complete(self.automaton, len(self.alphabet))
         places = [self.alphabet.index(letter) for letter in q["alphabet"]]

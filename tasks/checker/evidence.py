@@ -89,7 +89,10 @@ def establish(
         **found,
         "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
     }
-    return found | {"claim": _sentence(found, conditions(q, network.declared, claim.chosen)), "assumption": "" if q["semantics"] == "real" else ASSUMPTION}
+    return found | {
+        "claim": _sentence(found, conditions(q, network.declared, claim.chosen)),
+        "assumption": "" if q["semantics"] == "real" else ASSUMPTION,
+    }
 
 
 class Claim:
@@ -205,7 +208,8 @@ def _sentence(found: Statement, conditions: str) -> str:
     return (
         f"the program equals the {found['format']} network {found['network']}".rstrip()
         + f" on all {_number(found['inputs'] - undecided)} {what} of length {length}{such}{but}, in "
-        f"{MEANING[found['semantics']]}, every margin after rounding at least {_below(found['margin'])}{rest}; {conditions}."
+        f"{MEANING[found['semantics']]}, every margin after rounding at least {_below(found['margin'])}{rest}; "
+        f"{conditions}."
     )
 
 

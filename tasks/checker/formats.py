@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flint import arb
@@ -56,7 +56,7 @@ class Read:
     tokens: tuple[str, ...]
     outputs: tuple[str, ...]
     reading: tuple[list[int], list[str]] | None = None
-    declared: Declared = Declared()
+    declared: Declared = field(default=Declared())
 
 
 @dataclass(frozen=True)
