@@ -34,6 +34,64 @@ def at_least(bound: float) -> str:
     return f"{float(Context(prec=3, rounding=ROUND_FLOOR).create_decimal_from_float(bound)):.3g}"
 
 
+def least_margin(bound: float, is_bounded: bool = True) -> str:
+    """The least margin of a claim, in words: ``bound`` lies below it, net of rounding where that is bounded."""
+    return f"every margin{' after rounding' if is_bounded else ''} at least {at_least(bound)}"
+
+
+def equality(
+    reference: str,
+    domain: Domain,
+    inputs: int | None,
+    *,
+    semantics: str,
+    conditions: str = "",
+    method: str = "",
+    what: str = "sequences",
+    which: str = "",
+    exceptions: int = 0,
+) -> str:
+    """What equals what, where, and under which conditions: the one sentence of claims, docstrings and reports.
+
+    It holds number, lengths and constraint of the inputs, the exceptions among them, the arithmetic, the
+    ``conditions`` (tokens, prompt, read-out) and the ``method`` with its margin. ``what`` and ``which`` name inputs.
+
+    >>> equality("f", Domain(("a",), 1, 3), 3, semantics="real arithmetic", exceptions=1)
+    'f on all 3 sequences of length 1 to 3, except on exactly 1 of them, in real arithmetic'
+    """
+    but = f", except on exactly {exceptions:,} of them" if exceptions else ""
+    where = inputs_text(domain, inputs, what, which)
+    return f"{reference} on all {where}{but}, {under(semantics, conditions, method)}"
+
+
+def inputs_text(domain: Domain, inputs: int | None, what: str = "sequences", which: str = "") -> str:
+    """So many inputs, with their lengths and their constraint; ``inputs`` None where there is no longest length.
+
+    >>> inputs_text(Domain(("a",), 1, 3), 3, which=" that have a label")
+    '3 sequences of length 1 to 3 that have a label'
+    """
+    return f"{'' if inputs is None else f'{counted(inputs)} '}{what} of {limits(domain)}{which}"
+
+
+def under(semantics: str, conditions: str, method: str) -> str:
+    """What a sentence about inputs depends on."""
+    return "; ".join(filter(None, (f"in {semantics}", conditions, method)))
+
+
+def limits(domain: Domain) -> str:
+    """Lengths and constraint of a domain in words.
+
+    >>> limits(Domain(("a",), 2, 2)), limits(Domain(("a",), 1, None))
+    ('length 2', 'length 1 or more')
+    """
+    lengths = f"{domain.min_length} to {domain.max_length}"
+    if domain.max_length is None:
+        lengths = f"{domain.min_length} or more"
+    if domain.max_length == domain.min_length:
+        lengths = str(domain.min_length)
+    return f"length {lengths}{f' ({domain.constraint.text})' if domain.constraint else ''}"
+
+
 class Rung(IntEnum):
     """How strong a claim is; a higher rung needs less trust or reaches further."""
 
@@ -66,7 +124,9 @@ class Claim:
 
     ``reference`` names what the program equals; ``semantics`` the arithmetic; ``sequences`` how many the domain holds
     (those compared one by one, where it has no longest);
-    ``detail`` what a reader should also know (margins, assumptions), one sentence or empty.
+    ``detail`` what a reader should also know (assumptions), one sentence or empty; ``conditions`` say how a sequence
+    becomes a prompt and how its label is read, where the reference is a network; ``what`` is compared: ``sequences``
+    of these.
     """
 
     rung: Rung
@@ -77,21 +137,28 @@ class Claim:
     sequences: int
     seconds: float
     detail: str = ""
+    conditions: str = ""
+    what: str = "sequences"
 
     @property
     def sentence(self) -> str:
         """The claim in one sentence."""
-        lengths = f"{self.domain.min_length} to {self.domain.max_length}"
-        how_many = f"{counted(self.sequences)} "
-        if self.domain.max_length is None:
-            lengths, how_many = f"{self.domain.min_length} or more", ""
-        if self.domain.max_length == self.domain.min_length:
-            lengths = str(self.domain.min_length)
-        limited = f" ({self.domain.constraint.text})" if self.domain.constraint else ""
-        return (
-            f"equals {self.reference} on all {how_many}sequences of length {lengths}{limited}, "
-            f"in {self.semantics}; {self.method}"
+        inputs = None if self.domain.max_length is None else self.sequences
+        text = equality(
+            self.reference,
+            self.domain,
+            inputs,
+            semantics=self.semantics,
+            conditions=self.conditions,
+            method=self.method,
+            what=self.what,
         )
+        return f"equals {text}"
+
+    @property
+    def docstring(self) -> str:
+        """The claim as it stands in the printed function."""
+        return f"E{self.sentence[1:]}: {'proved' if self.rung.is_proof else 'compared one by one'}."
 
     def as_json(self) -> dict[str, Any]:
         """The claim as JSON values."""
@@ -102,5 +169,6 @@ class Claim:
             "lengths": [self.domain.min_length, self.domain.max_length],
             "sequences": self.sequences,
             "seconds": self.seconds,
+            "conditions": self.conditions,
             "assumption": self.detail,
         }

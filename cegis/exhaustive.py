@@ -30,6 +30,7 @@ class Table:
     """``labels[length]``: (sequences,) label indices in the order of ``domain.sequences(length)``, -1 undecided.
 
     ``names`` are the labels behind the indices; without them only the alphabet of a program is compared.
+    ``conditions``: see ``Claim``.
     """
 
     domain: Domain
@@ -39,6 +40,7 @@ class Table:
     method: str = "compared one by one"
     detail: str = ""
     names: tuple[Label, ...] | None = None
+    conditions: str = ""
 
     def __post_init__(self) -> None:
         if not self.labels.keys() <= set(self.domain.lengths):
@@ -97,6 +99,7 @@ class Exhaustive:
             table.domain.size(),
             time.perf_counter() - start,
             table.detail,
+            table.conditions,
         )
         return Valid((claim,))
 

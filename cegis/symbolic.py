@@ -87,6 +87,7 @@ class Symbolic:
     logic: Logic | None = None
     on_length: Callable[[int, float], None] = lambda length, seconds: None
     method: str = ""
+    conditions: str = ""
     environment: Environment = field(default_factory=Environment)
     queries: int = field(default=0, init=False)
     _session: Session | None = field(default=None, init=False, repr=False)
@@ -184,6 +185,7 @@ class Symbolic:
             f"{self.method or 'refutation of every length'} by {solver}",
             domain.size(),
             seconds,
+            conditions=self.conditions,
         )
 
     def close(self) -> None:

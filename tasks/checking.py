@@ -41,7 +41,7 @@ from dsl.operators import GrammarError
 from dsl.sequences import SymbolicSequence
 from tasks.certifying import query
 from tasks.circuit import Circuit
-from tasks.distillation import bounded_domain, equality, function_name, surrogate_name
+from tasks.distillation import bounded_domain, function_name, known, surrogate_name
 from tasks.files import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
 from tasks.labelling import label_domain
 from tasks.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, objection, query_file, solver_lengths
@@ -124,7 +124,9 @@ def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str
     yield "statement", not problem, problem or fits
     try:
         program = Program.parse(text, motifs(domain.alphabet, circuit.labels, min_length=domain.min_length))
-        printed = program.source(function_name(circuit), equality(circuit, domain, len(listed)))
+        printed = program.source(
+            function_name(circuit), known(circuit, domain, len(listed), float(statement["margin"]))
+        )
     except GrammarError as error:
         yield "program", False, f"the printed function is not a program of the grammar: {error}"
         return

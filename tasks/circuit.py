@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.domain import Domain
-from tasks.network import Array, Network, NetworkError, check_tensors
+from tasks.network import Array, Network, NetworkError, check_prompt, check_tensors
 
 UNDECIDED = -1
 MAX_LABELS = 127  # label indices are kept as int8
@@ -50,6 +50,7 @@ class Circuit:
             raise NetworkError(f"{self.name}: expected at least two different labels, got {self.labels}")
         if len(self.labels) > MAX_LABELS:
             raise NetworkError(f"{self.name}: expected at most {MAX_LABELS} labels, got {len(self.labels)}")
+        check_prompt(self.name, self.domain.min_length, len(self.prefix))
         longest = self.domain.max_length
         if longest is None or longest + len(self.prefix) > config.block_size:
             raise NetworkError(

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cegis import Claim, Domain, Rung
-from cegis.claim import at_least
+from cegis.claim import least_margin
 from tasks import ball
 from tasks.census import Census
 from tasks.circuit import UNDECIDED, Circuit
@@ -84,7 +84,7 @@ class CountingVerifier(Examiner):
             return ()
         domain, census = self.domain.up_to(found.equal), self._census
         boxes = f", {census.boxes:,} boxes of counts" if census.boxes else ""
-        method = f"{self.method}; {found.classes:,} classes{boxes}, margins of at least {at_least(census.margin)}"
+        method = f"{self.method}; {found.classes:,} classes{boxes}, {least_margin(census.margin)}"
         return (
             Claim(
                 Rung.BOUNDED,
@@ -95,6 +95,7 @@ class CountingVerifier(Examiner):
                 domain.size(),
                 found.seconds,
                 self.detail(found.equal, census.seen),
+                self.conditions(domain),
             ),
         )
 

@@ -23,10 +23,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Unknown, Valid, Verdict
-from cegis.claim import at_least
+from cegis.claim import least_margin
 from tasks import enclosure
 from tasks.averages import Averages, obstacle
 from tasks.ball import Reals
+from tasks.conditions import conditions
 from tasks.enclosure import chunks
 from tasks.enumerating import MEANING, ROUNDOFF, Semantics, answers_of, check, read_bounds, usual_semantics
 from tasks.examining import LateError, Words
@@ -103,7 +104,8 @@ class CoveringVerifier:
     Raises DomainError for an empty domain, NetworkError for one that does not fit the network, and where there is an
     ``averages.obstacle``. A label counts from a guaranteed margin of ``least`` on. ``seconds`` (wall clock) limits one
     check; when they are spent, or on an interrupt, the verdict is Unknown, with a claim for the lengths before.
-    ``on_length(length, longest)`` is told of every length that was proved. ``boxes``: how many sets of sequences the
+    ``on_length(length, longest)`` is told of every length that was proved. ``listed_margin``: the least margin of the
+    lengths that ``examine`` is told are known. ``boxes``: how many sets of sequences the
     last check bounded; ``margin``: the least margin behind a label there.
     """
 
@@ -113,6 +115,7 @@ class CoveringVerifier:
     seconds: float | None = None
     on_length: Callable[[int, int], None] = field(default=lambda length, longest: None, repr=False)
     least: float = 0.0
+    listed_margin: float = 0.0
     boxes: int = field(default=0, init=False)
     margin: float = field(default=np.inf, init=False)
 
@@ -192,16 +195,18 @@ class CoveringVerifier:
         assert self.semantics is not None
         rung, method = Rung.BOUNDED, METHOD
         if np.isfinite(self.margin):
-            method += f"; {self.boxes:,} boxes, margins there of at least {at_least(self.margin)}"
+            method += f"; {self.boxes:,} boxes, {least_margin(self.margin)} there"
         if known is not None:
             rung = Rung.BOUNDED if equal > known else Rung.ENUMERATED
             listed = f"every sequence up to length {min(equal, known)} was bounded by itself"
+            listed += f", {least_margin(self.listed_margin)} there" if self.listed_margin else ""
             method = f"{listed}; beyond, {method}" if equal > known else listed
         network = f"the network {self.loaded.name}"
         if inside:
             network += f", of the sequences that the region calls {inside!r},"
         seconds, domain = time.perf_counter() - self._started, self.domain.up_to(equal)
-        return (Claim(rung, network, MEANING[self.semantics], domain, method, count, seconds, detail),)
+        told = conditions(self.loaded, domain)
+        return (Claim(rung, network, MEANING[self.semantics], domain, method, count, seconds, detail, told),)
 
     # --- one length ---------------------------------------------------------------------------------------------
 

@@ -42,11 +42,12 @@ from cegis import (
     motifs,
     synthesize,
 )
-from cegis.claim import counted
+from cegis.claim import at_least, equality, least_margin
 from dsl.grammar import Grammar
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks import ball
 from tasks.circuit import UNDECIDED, Circuit
+from tasks.conditions import circuit_conditions
 from tasks.fitting import Fitted, fit
 from tasks.labelling import Labelling, label_domain, label_sequences
 from tasks.network import NetworkError
@@ -54,6 +55,7 @@ from tasks.surrogate import SEMANTICS, Surrogate
 
 MAX_SEQUENCES = 20_000_000
 NETWORK_SEMANTICS = "real arithmetic and in float64 and float32 as executed"
+SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``checking``)
 SOLVER_METHOD = "surrogate = circuit by enumeration, program = surrogate by refutation of every length"
 
 
@@ -225,10 +227,11 @@ def as_table(circuit: Circuit, labelling: Labelling) -> Table:
         labelling.domain,
         {part.sequences.shape[1]: part.labels for part in labelling.lengths},
         f"circuit {circuit.name}",
-        NETWORK_SEMANTICS if labelling.unit_roundoff == ball.FLOAT32 else "real arithmetic and in float64 as executed",
+        _meaning(labelling.unit_roundoff),
         network_method(labelling.margin),
         ball.KERNEL_ASSUMPTION,
         circuit.labels,
+        circuit_conditions(circuit, labelling.domain),
     )
 
 
@@ -246,26 +249,51 @@ def identifier(text: str) -> str:
 
 def docstring(distillation: Distillation) -> str:
     """One sentence on what is known of the program."""
-    circuit, domain = distillation.circuit, distillation.domain
+    circuit, domain, labelling = distillation.circuit, distillation.domain, distillation.labelling
     match distillation.outcome:
-        case Found():
-            return equality(circuit, domain, 0)
-        case Differs(exceptions=exceptions) if not distillation.labelling.undecided:
-            return equality(circuit, domain, len(exceptions))
+        case Found() if not labelling.undecided:
+            return known(circuit, domain, 0, labelling.margin, labelling.unit_roundoff)
+        case Differs(exceptions=exceptions) if not labelling.undecided:
+            return known(circuit, domain, len(exceptions), labelling.margin, labelling.unit_roundoff)
     return f"Not proved equal to the circuit {circuit.name}."
 
 
-def equality(circuit: Circuit, domain: Domain, exceptions: int) -> str:
+def dependence(distillation: Distillation) -> dict[str, str]:
+    """What everything that is said of labels depends on: arithmetic, conditions, and the margin of those given."""
+    labelling = distillation.labelling
+    given = (part.margins[part.labels != UNDECIDED].min(initial=np.inf) for part in labelling.lengths)
+    return {
+        "semantics": _meaning(labelling.unit_roundoff),
+        "conditions": circuit_conditions(distillation.circuit, distillation.domain),
+        "method": network_method(min(map(float, given))),
+    }
+
+
+def known(circuit: Circuit, domain: Domain, exceptions: int, margin: float, unit_roundoff: float = ball.FLOAT32) -> str:
     """The sentence "equal but for so many exceptions", as it stands in a program that was proved."""
-    limited = f" ({domain.constraint.text})" if domain.constraint else ""
-    lengths = f"of length {domain.min_length} to {domain.max_length}{limited}"
-    where = f"Equals the circuit {circuit.name} on all {counted(domain.size())} sequences {lengths}"
-    return f"{where}, except on exactly {exceptions:,} of them." if exceptions else f"{where}: proved."
+    told = {"conditions": circuit_conditions(circuit, domain), "method": network_method(margin)}
+    return (
+        "Equals "
+        + equality(
+            f"circuit {circuit.name}",
+            domain,
+            domain.size(),
+            semantics=_meaning(unit_roundoff),
+            exceptions=exceptions,
+            **told,
+        )
+        + (": proved." if not exceptions else ".")
+    )
 
 
 def network_method(margin: float) -> str:
-    """How the network itself was compared."""
-    return f"network executed on every sequence, smallest margin {margin:.3g} beyond all rounding"
+    """How the network itself was compared; its margin is what any machine finds, which may sum in another order."""
+    return f"network executed on every sequence, {least_margin(margin * (1 - SLACK))}"
+
+
+def _meaning(unit_roundoff: float) -> str:
+    """The arithmetics that labels hold in."""
+    return NETWORK_SEMANTICS if unit_roundoff == ball.FLOAT32 else "real arithmetic and in float64 as executed"
 
 
 def surrogate_name(circuit: Circuit) -> str:
@@ -298,6 +326,7 @@ def _verifier(
         hard=True,
         on_length=on_length,
         method=SOLVER_METHOD,
+        conditions=table.conditions,
     ) as symbolic:
         yield Combined((symbolic, exhaustive)), symbolic
 
@@ -344,7 +373,8 @@ def _describe_labels(circuit: Circuit, labelling: Labelling) -> str:
     counts = labelling.counts()
     shares = ", ".join(f"{label!r} {counts.get(i, 0):,}" for i, label in enumerate(circuit.labels))
     decided = (
-        f"smallest margin {labelling.margin:.3g} at {' '.join(labelling.closest)!r}, error bound {labelling.radius:.1e}"
+        f"least margin after rounding {at_least(labelling.margin)} at {' '.join(labelling.closest)!r}, "
+        f"error bound {labelling.radius:.1e}"
         if not undecided
         else f"{undecided:,} undecided (a tie, or a margin below the error bound {labelling.radius:.1e})"
     )

@@ -28,7 +28,7 @@ from tasks.enclosure import Stream, assumption, enclose
 from tasks.formats import BlackBox, Loaded
 from tasks.formats.blackbox import labels_asked_again
 from tasks.labelling import blocks
-from tasks.network import NetworkError
+from tasks.network import NetworkError, check_prompt
 from tasks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.transformer import Transformer
 
@@ -189,12 +189,13 @@ def answers_of(loaded: Loaded, sequences: Tokens, semantics: Semantics) -> tuple
 
 
 def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
-    """Raise NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights."""
+    """Raise NetworkError for another alphabet, no sequences or an empty prompt, or float32 of float64 weights."""
     if domain.alphabet != loaded.domain.alphabet:
         raise NetworkError(
             f"{loaded.name}: expected a domain over {', '.join(loaded.domain.alphabet)}, "
             f"got one over {', '.join(domain.alphabet)}"
         )
+    check_prompt(loaded.name, domain.min_length, len(loaded.prefix) + len(loaded.suffix))
     if not domain.size():
         raise NetworkError(f"{loaded.name}: the domain holds no sequence, so there is nothing to label")
     network = loaded.network

@@ -17,6 +17,7 @@ import numpy as np
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Unknown, Valid, Verdict
 from tasks import ball
 from tasks.circuit import UNDECIDED, Circuit
+from tasks.conditions import circuit_conditions
 from tasks.labelling import label_sequences
 
 Words = tuple[str, ...]
@@ -64,6 +65,7 @@ class Examiner(ABC):
     def __post_init__(self) -> None:
         if not self.domain.size():
             raise DomainError(f"{self.circuit.name}: the domain holds no sequence; a proof over nothing proves nothing")
+        self._declared = self.circuit.domain
         self._trained = self.circuit.network.config.block_size
         self.circuit = lengthened(self.circuit, self.domain)
 
@@ -89,6 +91,10 @@ class Examiner(ABC):
     def semantics(self) -> str:
         """The arithmetics that a claim is about."""
         return f"real arithmetic and in float64{' and float32' * (self.unit_roundoff > ball.FLOAT64)} as executed"
+
+    def conditions(self, domain: Domain) -> str:
+        """Those of a claim about ``domain``, in words."""
+        return circuit_conditions(self.circuit, domain, self._declared)
 
     def check(self, program: Program) -> Verdict:
         """Valid for the whole domain, a shortest counterexample, or Unknown with a claim for shorter lengths."""

@@ -19,7 +19,7 @@ from dataclasses import dataclass, replace
 from typing import Any
 
 from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, Outcome, Program, Round, Stopped
-from cegis.claim import counted
+from cegis.claim import counted, least_margin
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
@@ -274,7 +274,7 @@ def _rule(subject: Subject, outcome: Outcome, is_learned: bool, seconds: float, 
 def _described(subject: Subject) -> str:
     enumeration: Enumeration = subject.enumeration
     what = "sequences and places" if subject.is_placed else "sequences"
-    least = f"smallest margin {max(subject.margin, enumeration.margin):.3g}, error bound {enumeration.radius:.1e}"
+    least = f"{least_margin(subject.least_margin, enumeration.is_bounded)}, error bound {enumeration.radius:.1e}"
     without = f"; {subject.undecided:,} without a label (a tie, or a smaller margin)" if subject.undecided else ""
     only = f"; only one label occurs, {subject.names[0]!r}" if len(subject.names) == 1 else ""
     rows = f"{enumeration.classes:,} distinct computations"

@@ -5,7 +5,8 @@ from __future__ import annotations
 from typing import Any
 
 from cegis import Counterexample, Differs, Exhausted, Found, Stopped
-from cegis.claim import at_least, counted
+from cegis.claim import equality, inputs_text, least_margin, under
+from tasks.conditions import conditions
 from tasks.covering import Cost
 from tasks.distillation import identifier
 from tasks.explaining import Explanation
@@ -82,7 +83,8 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
         "proved": result.is_proved,
         "rung": rung(result),
         "semantics": enumeration.meaning,
-        "margin": max(subject.margin, enumeration.margin),
+        "conditions": conditions(result.loaded, result.domain),
+        "margin": subject.least_margin,
         "error_bound": enumeration.radius,
         "sentence": verdict(result),
         "program": program_text(result) or None,
@@ -136,7 +138,7 @@ def verdict(result: Explanation) -> str:
         if far.is_proved:
             return f"PROVED (rung {rung(result)}): this function {far.found.claims[0].sentence}."
         return f"NOT PROVED up to length {far.domain.max_length}: this function {far.sentence}."
-    network, where, subject = f"the network {result.loaded.name}", _where(result), result.subject
+    network, subject = f"the network {result.loaded.name}", result.subject
     none = f"; {subject.undecided:,} have no label (a tie, or a margin below the bound)" if subject.undecided else ""
     none += f"; nothing is known of longer sequences: {result.ended}" if result.ended else ""
     match result.outcome:
@@ -144,19 +146,16 @@ def verdict(result: Explanation) -> str:
             word = "PROVED" if not subject.undecided else "PROVED WHERE IT HAS A LABEL"
             if result.ended:
                 word = f"NOT PROVED up to length {result.asked.max_length}, but {word}"
-            return (
-                f"{word} (rung {rung(result)}): this function equals {network} on all {where}, in {_meaning(result)}; "
-                f"{_margin(result)}{none}."
-            )
+            return f"{word} (rung {rung(result)}): this function equals {_equality(result)}{none}."
         case Found():
-            return f"AGREES (rung {rung(result)}, not proved): this function equals {network} on all {where}{none}."
+            return f"AGREES (rung {rung(result)}, not proved): this function equals {_equality(result)}{none}."
         case Differs(exceptions=exceptions, reason=reason):
             found = f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one"
             if reason.startswith("time limit"):
                 found = f"NOT DECIDED IN TIME: no program found yet that equals {network} everywhere; the best so far"
             return (
-                f"{found} differs on exactly {len(exceptions):,} of {where}, in {_meaning(result)} "
-                f"(rung {rung(result)}){none}."
+                f"{found} differs on exactly {len(exceptions):,} of {_where(result)} (rung {rung(result)}), "
+                f"{under(**_dependence(result))}{none}."
             )
         case Exhausted(examples=examples):
             return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of {network}."
@@ -170,7 +169,9 @@ def rule_sentence(result: Explanation) -> str:
     count, horizon = len(result.rule.exceptions), result.rule.horizon
     equal = f"; up to length {horizon} the two are equal" if (horizon or -1) >= result.domain.min_length else ""
     return (
-        f"A short rule equals the network but for exactly {count:,} of {_where(result)} (rung {rung(result)}){equal}:"
+        f"A short rule equals the network {result.loaded.name} "
+        f"but for exactly {count:,} of {_where(result)}, read and computed as above "
+        f"(rung {rung(result)}){equal}:"
     )
 
 
@@ -186,19 +187,15 @@ def program_text(result: Explanation) -> str:
     """The function, with what is known of it as its docstring; empty when there is none."""
     if result.program is None:
         return ""
-    where = f"the network {result.loaded.name} on all {_where(result)}"
     known = f"Not known to equal the network {result.loaded.name}."
     far = result.farther
     if far is not None and far.where is None and far.found.claims:
-        (claim,) = far.found.claims
-        span = f"{claim.domain.min_length} to {claim.domain.max_length}"
-        how = "proved" if claim.rung.is_proof else "compared one by one"
-        known = f"Equals {claim.reference} on all {counted(claim.sequences)} sequences of length {span}: {how}."
+        known = far.found.claims[0].docstring
     elif result.is_exact:
         how = "proved" if result.subject.enumeration.is_bounded else "compared one by one"
-        known = f"Equals {where}: {how}."
+        known = f"Equals {_equality(result)}: {how}."
     elif isinstance(result.outcome, Differs):
-        known = f"Equals {where}, except on exactly {len(result.exceptions):,} of them."
+        known = f"Equals {_equality(result, len(result.exceptions))}."
     return result.program.source(identifier(result.loaded.name), known)
 
 
@@ -211,24 +208,29 @@ def _source(result: Explanation, name: str) -> str:
     return rule.where.program.source(f"{identifier(result.loaded.name)}_rule_is")
 
 
+def _equality(result: Explanation, exceptions: int = 0) -> str:
+    """That the network is equalled, on what and under which conditions."""
+    subject, name = result.subject, f"the network {result.loaded.name}"
+    told: dict[str, Any] = _dependence(result) | {"what": subject.what, "which": _which(result)}
+    return equality(name, result.domain, subject.size, exceptions=exceptions, **told)
+
+
 def _where(result: Explanation) -> str:
-    domain, subject = result.domain, result.subject
-    limited = f" ({domain.constraint.text})" if domain.constraint else ""
-    what = "pairs of a sequence and a place" if subject.is_placed else "sequences"
-    span = f"{domain.min_length} to {domain.max_length}"
-    length = str(domain.max_length) if domain.min_length == domain.max_length else span
-    which = " that have a label" if subject.undecided else ""
-    return f"{subject.size:,} {what} of length {length}{limited}{which}"
+    return inputs_text(result.domain, result.subject.size, result.subject.what, _which(result))
 
 
-def _meaning(result: Explanation) -> str:
-    return result.subject.enumeration.meaning
+def _which(result: Explanation) -> str:
+    return " that have a label" if result.subject.undecided else ""
 
 
-def _margin(result: Explanation) -> str:
+def _dependence(result: Explanation) -> dict[str, str]:
+    """What everything that is said of labels depends on."""
     enumeration = result.subject.enumeration
-    least = max(result.subject.margin, enumeration.margin)
-    return f"every margin is at least {at_least(least)} beyond the error bound {enumeration.radius:.1e}"
+    return {
+        "semantics": enumeration.meaning,
+        "conditions": conditions(result.loaded, result.domain),
+        "method": least_margin(result.subject.least_margin, enumeration.is_bounded),
+    }
 
 
 def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:

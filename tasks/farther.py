@@ -136,7 +136,9 @@ def followed(
     asked: dict[str, Any] = {"semantics": enumeration.semantics, "on_length": on_length, "least": subject.margin}
     beyond: CoveringVerifier | Falsifier = Falsifier(loaded, domain, seconds=seconds, **asked)
     if not obstacle(loaded):
-        beyond = CoveringVerifier(loaded, domain, seconds=COVERING * seconds, **asked)
+        beyond = CoveringVerifier(
+            loaded, domain, seconds=COVERING * seconds, listed_margin=subject.least_margin, **asked
+        )
     known = None if subject.undecided else enumeration.domain.max_length
 
     def examined(program: Program, *region: Any) -> Covered:

@@ -6,7 +6,7 @@ other way of comparing (``examining``).
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from cegis import Claim
 from tasks import ball
@@ -29,9 +29,10 @@ class GatheringVerifier(Examiner):
     """Compares programs with a circuit on every sequence of ``domain`` by ``covering``; see ``Examiner``."""
 
     def __post_init__(self) -> None:
+        declared = from_circuit(self.circuit).declared
         super().__post_init__()
         semantics = "float32" if self.unit_roundoff > ball.FLOAT64 else "float64"
-        loaded = from_circuit(self.circuit)
+        loaded = replace(from_circuit(self.circuit), declared=declared)
         self._covering = CoveringVerifier(loaded, self.domain, semantics, self.seconds, self.on_length)
         self._claims: tuple[Claim, ...] = ()
 

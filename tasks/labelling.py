@@ -21,7 +21,7 @@ from tasks import ball
 from tasks.ball import Ball, Reals
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.executor import Executor, Tree, prompts
-from tasks.network import NetworkError
+from tasks.network import NetworkError, check_prompt
 
 BLOCK = 200_000  # sequences executed together; bounds memory, loses merging between blocks
 
@@ -100,6 +100,7 @@ def label_domain(
             f"{circuit.name}: expected a domain over {', '.join(circuit.domain.alphabet)}, "
             f"got one over {', '.join(domain.alphabet)}"
         )
+    check_prompt(circuit.name, domain.min_length, len(circuit.prefix))
     listed = [domain.sequences(length) for length in domain.lengths]
     total = sum(map(len, listed))
     if not total:

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 import numpy as np
 
 from cegis import Claim, Domain, Program, Rung
-from cegis.claim import at_least
+from cegis.claim import least_margin
 from dsl.sequences import SequenceBatch
 from tasks.circuit import UNDECIDED
 from tasks.examining import Comparison, Examined, Examiner
@@ -48,10 +48,11 @@ class ListingVerifier(Examiner):
                 f"circuit {self.circuit.name}",
                 self.semantics,
                 domain,
-                f"network executed on every sequence, margins of at least {at_least(self.margin)} beyond all rounding",
+                f"network executed on every sequence, {least_margin(self.margin)}",
                 domain.size(),
                 found.seconds,
                 self.detail(found.equal, seen),
+                self.conditions(domain),
             ),
         )
 

@@ -45,6 +45,15 @@ class NetworkError(ValueError):
     """A network that cannot be run as described: a missing tensor, a wrong shape, NaN, an unknown option."""
 
 
+def check_prompt(name: str, shortest: int, around: int) -> None:
+    """Raise NetworkError where a sequence of the ``shortest`` length, with ``around`` tokens about it, is no prompt."""
+    if shortest + around < 1:
+        raise NetworkError(
+            f"{name}: the empty sequence is no prompt; begin with length 1, or name tokens before every sequence "
+            "(prefix)"
+        )
+
+
 @dataclass(frozen=True)
 class Config:
     """The shape and the options of a network. ``top_k_fraction`` applies at ``top_k_sites`` (all eight by default)."""

@@ -25,7 +25,7 @@ from dsl.motifs import multiplied
 from tasks import ball
 from tasks.circuit import Circuit
 from tasks.counting import CountingVerifier
-from tasks.distillation import Distillation, Link, distill, equality, first_example, function_name
+from tasks.distillation import Distillation, Link, distill, first_example, function_name
 from tasks.examining import Examiner
 from tasks.horizon import FEW, UNSEEN, Horizon, horizon
 from tasks.methods import Method, Way, choose, examiner, listable
@@ -81,7 +81,7 @@ class Prolonged:
             return ""
         known = f"Not proved equal to the circuit {self.circuit.name}."
         if self.horizon is not None and self.horizon.claims:
-            known = equality(self.circuit, self.horizon.claims[0].domain, 0)
+            known = self.horizon.claims[0].docstring
         return self.program.source(function_name(self.circuit), known)
 
 

@@ -6,9 +6,11 @@ from pathlib import Path
 from typing import Any
 
 from cegis import Differs, Exhausted, Found, Stopped
+from cegis.claim import inputs_text, under
 from tasks.checking import Checked
 from tasks.circuit import Circuit
-from tasks.distillation import Distillation, Link
+from tasks.conditions import circuit_conditions
+from tasks.distillation import Distillation, Link, dependence
 from tasks.untrusted import shown
 
 SHOWN_EXCEPTIONS = 10
@@ -86,6 +88,7 @@ def distillation_json(result: Distillation, saved: Path | None) -> dict[str, Any
         "circuit": result.circuit.name,
         "length": result.domain.max_length,
         "sequences": result.domain.size(),
+        "conditions": circuit_conditions(result.circuit, result.domain),
         "outcome": type(outcome).__name__.lower(),
         "proved": result.is_proved,
         "sentence": verdict(result),
@@ -110,6 +113,7 @@ def verdict(result: Distillation) -> str:
     """The outcome in one sentence."""
     name, domain, undecided = result.circuit.name, result.domain, len(result.labelling.undecided)
     without = f" with a label ({undecided:,} have none: a tie, or a margin below the error bound)" if undecided else ""
+    where = inputs_text(domain, domain.size() - undecided, which=without)
     match result.outcome:
         case Found() if result.is_proved:
             return f"PROVED: this function {result.claims[-1].sentence}."
@@ -118,7 +122,7 @@ def verdict(result: Distillation) -> str:
             equal = f"; up to length {certain} the two are equal" if certain >= domain.min_length else ""
             return (
                 f"DIFFERS: no program found that equals circuit {name} everywhere ({reason}); this one differs on "
-                f"exactly {len(exceptions):,} of {domain.size() - undecided:,} sequences{without}{equal}."
+                f"exactly {len(exceptions):,} of {where}, {under(**dependence(result))}{equal}."
             )
         case Exhausted(examples=examples):
             return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of circuit {name}."

@@ -16,6 +16,7 @@ from typing import Any
 from cegis import Claim, Domain, Rung
 from tasks import ball
 from tasks.circuit import Circuit
+from tasks.conditions import circuit_conditions
 from tasks.distillation import NETWORK_SEMANTICS, SOLVER_METHOD, network_method, surrogate_name
 from tasks.files import JSON_FILE, WEIGHTS_FILE
 from tasks.surrogate import SEMANTICS
@@ -100,7 +101,11 @@ def _facts(subject: Subject) -> dict[str, Any]:
     return {
         "circuit": subject.circuit.name,
         "circuit_sha256": subject.sha256,
+        "alphabet": [*domain.alphabet],
         "lengths": [domain.min_length, domain.max_length],
+        "constraint": domain.constraint.text if domain.constraint else None,
+        "prefix": [*subject.circuit.prefix],
+        "labels": [*subject.circuit.labels],
         "sequences": domain.size(),
         "exceptions": subject.exceptions,
     }
@@ -130,8 +135,11 @@ def _is_claim(stated: object, expected: Claim) -> bool:
 
 def _network_claim(subject: Subject, margin: float) -> Claim:
     domain, method = subject.domain, network_method(margin)
-    name = f"circuit {subject.circuit.name}"
-    return Claim(Rung.ENUMERATED, name, NETWORK_SEMANTICS, domain, method, domain.size(), 0.0, ball.KERNEL_ASSUMPTION)
+    name, told = (
+        f"circuit {subject.circuit.name}",
+        (ball.KERNEL_ASSUMPTION, circuit_conditions(subject.circuit, domain)),
+    )
+    return Claim(Rung.ENUMERATED, name, NETWORK_SEMANTICS, domain, method, domain.size(), 0.0, *told)
 
 
 def _solver_claim(subject: Subject, lengths: tuple[int, int] | None) -> Claim:
@@ -139,7 +147,8 @@ def _solver_claim(subject: Subject, lengths: tuple[int, int] | None) -> Claim:
     within = inhabited(subject.domain, lengths and (subject.domain.min_length, lengths[1])) or (0,)
     domain = Domain(subject.domain.alphabet, within[0], within[-1], subject.domain.constraint)
     name = surrogate_name(subject.circuit)
-    return Claim(Rung.SURROGATE, name, SEMANTICS, domain, SOLVER_METHOD, domain.size(), 0.0)
+    told = circuit_conditions(subject.circuit, subject.domain)
+    return Claim(Rung.SURROGATE, name, SEMANTICS, domain, SOLVER_METHOD, domain.size(), 0.0, conditions=told)
 
 
 def _version(package: str) -> str:

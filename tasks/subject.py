@@ -18,9 +18,11 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Program, Rung, Valid
+from cegis.claim import least_margin
 from dsl.grammar import Grammar
 from dsl.places import PlacedBatch, fixed_places, places
 from dsl.sequences import SequenceBatch
+from tasks.conditions import conditions
 from tasks.enumerating import Enumeration
 from tasks.network import NetworkError
 from tasks.readout import UNDECIDED, Readout, Rounded
@@ -81,6 +83,19 @@ class Subject:
     def undecided(self) -> int:
         """How many inputs have none."""
         return sum(int((part.expected < 0).sum()) for part in self.parts)
+
+    @cached_property
+    def least_margin(self) -> float:
+        """The least of the guaranteed margins behind a label: none of rounding is left in it."""
+        pairs = zip(self.enumeration.lengths, self.parts, strict=True)
+        return min(
+            float(answers.margins.ravel()[part.expected.ravel() >= 0].min(initial=np.inf)) for answers, part in pairs
+        )
+
+    @property
+    def what(self) -> str:
+        """What an input is."""
+        return "pairs of a sequence and a place" if self.is_placed else "sequences"
 
     @cached_property
     def grammar(self) -> Grammar:
@@ -160,10 +175,12 @@ class Subject:
             f"the network {enumeration.loaded.name}{where}",
             enumeration.meaning,
             enumeration.domain,
-            f"network {how} on every sequence, smallest margin {max(self.margin, enumeration.margin):.3g}",
+            f"network {how} on every sequence, {least_margin(self.least_margin, enumeration.is_bounded)}",
             self.size,
             seconds,
             enumeration.assumption,
+            conditions(enumeration.loaded, enumeration.domain),
+            self.what,
         )
 
 

@@ -18,10 +18,11 @@ import time
 import numpy as np
 
 from cegis import Claim, Domain, DomainError, Program, Rung
-from cegis.claim import at_least
+from cegis.claim import least_margin
 from tasks import ball
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.classes import Classes, unique
+from tasks.conditions import circuit_conditions
 from tasks.counting import counting_verifier
 from tasks.folds import Folded, Ints
 from tasks.ranges import Boxes, Ranged, is_finite
@@ -90,11 +91,12 @@ def all_lengths(circuit: Circuit, program: Program, *, longest: int = 64, second
         "real arithmetic",
         Domain(domain.alphabet, shortest, None, constraint),
         f"{verifier.method}; {found.classes:,} classes up to length {longest}, and for all longer sequences "
-        f"{tail.boxes:,} boxes of counts without an upper end, margins of at least {at_least(tail.margin)} there",
+        f"{tail.boxes:,} boxes of counts without an upper end, {least_margin(tail.margin)} there",
         domain.size(),
         time.perf_counter() - start,
         "The formula of the network is meant at every length, in ideal arithmetic: executions round, and no bound on "
         "rounding holds for all lengths.",
+        circuit_conditions(circuit, Domain(domain.alphabet, shortest, None, constraint)),
     )
 
 

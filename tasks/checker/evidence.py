@@ -27,6 +27,7 @@ from typing import Any
 from flint import arb, ctx
 
 from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, Arithmetic
+from tasks.checker.declared import as_json, complete, conditions
 from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
@@ -89,10 +90,15 @@ def establish(
     found = {name: q[name] for name in GIVEN} | {
         "network": network.name,
         "sha256": {name: digest(content) for name, content in sorted(stored.items())},
+        "declared": as_json(network.declared),
+        "chosen": claim.chosen,
         **found,
         "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
     }
-    return found | {"claim": _sentence(found), "assumption": "" if q["semantics"] == "real" else ASSUMPTION}
+    return found | {
+        "claim": _sentence(found, conditions(q, network.declared, claim.chosen)),
+        "assumption": "" if q["semantics"] == "real" else ASSUMPTION,
+    }
 
 
 class Claim:
@@ -110,14 +116,12 @@ class Claim:
         fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
         fits = fits and (self.most is None) is is_endless
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")
-        everything: Statement = {"transitions": [[0] * len(self.letters)], "accepting": [True]}
-        automaton: Statement = everything if q["automaton"] is None else q["automaton"]
-        self.table, self.accepting = automaton["transitions"], automaton["accepting"]
-        states = range(-1, len(self.table))  # the first is 0, and -1 is none
-        whole = all(type(t) is int and t in states for row in self.table for t in row) and len(automaton) == 2
-        whole = whole and all(type(accepts) is bool for accepts in self.accepting)
-        shaped = all(len(row) == len(self.letters) for row in self.table) and len(self.accepting) == len(self.table)
-        expect(whole and shaped, "an automaton with strange transitions, or of another alphabet")
+        expect(
+            self.least + len(self.prefix + self.suffix) > 0,
+            "the empty sequence is no prompt; begin with length 1, or name tokens before every sequence (prefix)",
+        )
+        self.table, self.accepting = complete(q["automaton"], len(self.letters))
+        self.chosen = network.declared.chosen(q)
         self.every = q["readout"]["position"] == "every"
         expect(not (self.every and (self.suffix or q["kind"] != "network")), "a label at every place cannot be meant")
         self.program = function_of(text, ["tokens", "i"] if self.every else ["tokens"])
@@ -231,7 +235,7 @@ class Claim:
         return {"sequences": sequences, "inputs": inputs, **parts}
 
 
-def _sentence(found: Statement) -> str:
+def _sentence(found: Statement, conditions: str) -> str:
     exceptions, undecided = len(found["exceptions"]), len(found["undecided"])
     what = "pairs of a sequence and a place" if found["readout"]["position"] == "every" else "sequences"
     first, last = found["lengths"]
@@ -243,11 +247,13 @@ def _sentence(found: Statement) -> str:
     number = "" if last is None else f"{_number(found['inputs'] - undecided)} "
     such = " that the automaton accepts" if found["automaton"] else ""
     but = f" except the {exceptions:,} listed, where it does not" if exceptions else ""
-    rest = f"; nothing is said of {undecided:,} others, listed as undecided" if undecided else ""
+    bound = f", where no margin is certain to be above {found['least_margin']:g}"
+    rest = f"; nothing is said of {undecided:,} others, listed as undecided{bound}" if undecided else ""
     return (
         f"the program equals the {found['format']} network {named(found['network'])}".rstrip()
         + f" on all {number}{what} of {length}{such}{but}, in "
-        f"{MEANING[found['semantics']]}, every margin at least {_below(found['margin'])}{rest}."
+        f"{MEANING[found['semantics']]}, every margin after rounding at least {_below(found['margin'])}{rest}; "
+        f"{conditions}."
     )
 
 

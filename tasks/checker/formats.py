@@ -8,12 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from typing import Any
 
 from flint import arb
 
 from tasks.checker.arithmetic import LEAST_EPS, ZERO, Affine, Row
+from tasks.checker.declared import Declared, declared
 from tasks.checker.files import Tensors, expect, parse
 from tasks.checker.network import Branch, Constant, Heads, Network, Step
 
@@ -74,13 +75,17 @@ Site = Callable[[str], Steps]  # what acts on the values at a node site
 
 @dataclass(frozen=True)
 class Read:
-    """A network and what its folder calls things: ``outputs`` name the logits, or ``reading`` these columns."""
+    """A network and what its folder calls things: ``outputs`` name the logits, or ``reading`` these columns.
+
+    ``declared``: what the folder says of the question that it is for.
+    """
 
     network: Network
     name: str
     tokens: tuple[str, ...]
     outputs: tuple[str, ...]
     reading: tuple[list[int], list[str]] | None = None
+    declared: Declared = field(default=Declared())
 
 
 @dataclass(frozen=True)
@@ -162,7 +167,7 @@ def read(kind: str, files: dict[str, bytes], semantics: str) -> Read:
     result = readers[kind](said, tensors)
     tensors.done(semantics)
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
-    return result
+    return replace(result, declared=declared(kind, said, result.tokens, result.outputs))
 
 
 def _layers(

@@ -46,7 +46,7 @@ def read_case(folder: Path) -> Case:
         raise NetworkError(f"{what}: read_out.kind should be a text, got {kind!r}")
     readout, shortest = READOUTS.get(kind or "", (kind, 0))  # an unknown kind is refused unless the caller names one
     sequence = object_of(f"{what}: input", said.get("input", {}), None).get("sequence", "")
-    prefix, suffix = _around(str(sequence), vocabulary)
+    prefix, suffix = _around(str(sequence), vocabulary) if sequence else (None, None)
     return Case(
         name=line_of(f"{what}: name", said.get("name", "")),
         vocabulary=vocabulary,

@@ -54,5 +54,5 @@ def load(folder: Path, question: Question) -> Loaded:
     first, second = (affine(weights, f"h{m}.weight", f"h{m}.bias") for m in (1, 2))
     steps += [pool, first, Activation("relu"), second]
     network = Transformer(weights["tok.weight"], weights["pos"], tuple(steps), n, dtype)
-    own = Question(alphabet=TOKENS, prefix=(), suffix=(), lengths=(n, n))
-    return assemble(folder.name, "dyck", network, TOKENS, question.over(own), outputs=OUTPUTS)
+    own = Question(alphabet=TOKENS, prefix=(), suffix=(), lengths=(n, n), readout="argmax")
+    return assemble(folder.name, "dyck", network, TOKENS, question, own=own, outputs=OUTPUTS)

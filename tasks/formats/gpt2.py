@@ -108,9 +108,8 @@ def load(folder: Path, question: Question) -> Loaded:
     own = case.question
     if own.readout is None and config["architectures"] == ["GPT2BCELMHeadModel"]:
         own = Question(readout="set").over(own)
-    constraint = case.constraint if question.alphabet is None else None
     name = case.name or folder.name
-    return assemble(name, "gpt2", network, vocabulary, question.over(own), constraint=constraint, notes=notes)
+    return assemble(name, "gpt2", network, vocabulary, question, own=own, constraint=case.constraint, notes=notes)
 
 
 def own_name(name: str) -> str:

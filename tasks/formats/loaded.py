@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
 from tasks.forward import check_ids, logits
-from tasks.network import NetworkError
+from tasks.network import NetworkError, check_prompt
 from tasks.readout import Argmax, Labels, Readout, Rounded, TokenSet
 from tasks.transformer import Pool, Reals, Transformer
 
@@ -75,9 +75,27 @@ class Question:
         return replace(said, **{name: value for name, value in mine.items() if value not in (None, False)})
 
 
+@dataclass(frozen=True)
+class Declared:
+    """What the files of a network say of the question that it is for; None where they say nothing.
+
+    Where they name an alphabet, no ``constraint`` means every sequence over it.
+    """
+
+    alphabet: tuple[str, ...] | None = None
+    lengths: tuple[int, int] | None = None
+    constraint: Constraint | None = None
+    prefix: tuple[str, ...] | None = None
+    suffix: tuple[str, ...] | None = None
+    readout: Readout | None = None
+
+
 @dataclass(frozen=True, eq=False)
 class Loaded:
-    """``format`` names how it was stored; ``notes`` are sentences that belong beside every claim about it."""
+    """``format`` names how it was stored; ``notes`` are sentences that belong beside every claim about it.
+
+    ``declared``: what the folder says of itself, whatever the caller chose.
+    """
 
     name: str
     format: str
@@ -88,6 +106,7 @@ class Loaded:
     domain: Domain
     readout: Readout
     notes: tuple[str, ...] = field(default=())
+    declared: Declared = field(default=Declared())
 
     def __post_init__(self) -> None:
         size = self.network.vocabulary_size if isinstance(self.network, BlackBox) else len(self.network.tokens)
@@ -99,11 +118,7 @@ class Loaded:
                 raise NetworkError(f"{self.name}: {what} token {unknown[0]!r} is not in the vocabulary")
         around = len(self.prefix) + len(self.suffix)
         longest = self.domain.max_length
-        if self.domain.min_length + around < 1:
-            raise NetworkError(
-                f"{self.name}: the empty sequence is no prompt; begin with length 1, or name tokens before every "
-                "sequence (prefix)"
-            )
+        check_prompt(self.name, self.domain.min_length, around)
         if longest is None or longest + around > self.network.longest:
             raise NetworkError(
                 f"{self.name}: sequences of {self.domain.min_length} to {longest} tokens with {around} around them "
@@ -157,15 +172,19 @@ def assemble(
     vocabulary: tuple[str, ...],
     question: Question,
     *,
+    own: Question = Question(),
     outputs: tuple[str, ...] | None = None,
     constraint: Constraint | None = None,
     notes: tuple[str, ...] = (),
 ) -> Loaded:
-    """The network with every part of ``question`` that is still open filled by its default.
+    """The network with every part of ``question`` that neither it nor the folder's ``own`` names filled by its default.
 
-    ``outputs`` names the columns of the logits (default: the vocabulary); ``constraint`` belongs to the folder's own
-    alphabet.
+    ``outputs`` names the columns of the logits (default: the vocabulary); ``constraint`` is the folder's own, and
+    belongs to its own alphabet.
     """
+    declared = _declared(name, own, vocabulary if outputs is None else outputs, constraint)
+    constraint = constraint if question.alphabet in (None, own.alphabet) else None
+    question = question.over(own)
     prefix, suffix = question.prefix or (), question.suffix or ()
     alphabet = question.alphabet
     if alphabet is None:
@@ -190,7 +209,18 @@ def assemble(
         domain=Domain(alphabet, shortest, network.longest - around if longest is None else longest, constraint),
         readout=_readout(name, question, vocabulary if outputs is None else outputs),
         notes=notes,
+        declared=declared,
     )
+
+
+def _declared(name: str, own: Question, outputs: tuple[str, ...], constraint: Constraint | None) -> Declared:
+    """What a folder says by its ``own`` question; a read-out that the caller has to name is none."""
+    is_read = not isinstance(own.readout, str) or own.readout in READOUTS
+    is_read = is_read and (own.readout, own.answers) != (None, None)
+    readout = _readout(name, own, outputs) if is_read else None
+    shortest, longest = own.lengths or (0, None)
+    lengths = None if longest is None else (shortest, longest)
+    return Declared(own.alphabet, lengths, constraint, own.prefix, own.suffix, readout)
 
 
 def _readout(name: str, question: Question, outputs: tuple[str, ...]) -> Readout:

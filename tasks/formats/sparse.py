@@ -53,9 +53,10 @@ def from_circuit(circuit: Circuit, question: Question | None = None) -> Loaded:
         readout="argmax",
         answers=circuit.labels,
     )
-    constraint = domain.constraint if question.alphabet in (None, domain.alphabet) else None
     network = sparse_transformer(circuit.network, circuit.kept, circuit.means)
-    return assemble(circuit.name, "circuit", network, circuit.vocabulary, question.over(own), constraint=constraint)
+    return assemble(
+        circuit.name, "circuit", network, circuit.vocabulary, question, own=own, constraint=domain.constraint
+    )
 
 
 def sparse_transformer(

@@ -79,9 +79,9 @@ def load(folder: Path, question: Question) -> Loaded:
         alphabet=names, prefix=(names[bos], names[token]), suffix=(), lengths=(length, length),
         answers=tuple(names[n] for n in candidates),
     )  # fmt: skip
-    constraint = _openers(folder, question.task, length, len(names)) if question.alphabet is None else None
+    constraint = _openers(folder, question.task, length, len(names))
     name = f"{folder.name}_{question.task}" + "_circuit" * question.circuit
-    return assemble(name, "sparsemax", network, names, question.over(own), constraint=constraint)
+    return assemble(name, "sparsemax", network, names, question, own=own, constraint=constraint)
 
 
 def _weights(folder: Path, config: dict[str, Any]) -> dict[str, Reals]:

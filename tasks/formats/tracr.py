@@ -25,6 +25,7 @@ from tasks.untrusted import line_of, list_of, object_of, texts_of, whole_of
 
 FILES = ("case.json", "model.safetensors")
 BOS, PAD = "BOS", "compiler_pad"
+KINDS = ("categorical", "numerical")
 SIZES = ("num_layers", "num_heads", "key_size", "d_model", "mlp_hidden")
 
 
@@ -44,17 +45,18 @@ def load(folder: Path, question: Question) -> Loaded:
         raise NetworkError(f"{what}: expected a token {BOS!r}, which begins every compiled prompt")
     weights, dtype = _weights(folder, sizes, len(vocabulary))
     network = _network(sizes, shape["causal"], weights, dtype)
+    is_unknown = question.readout is not None and parts["read_out"].get("kind") not in KINDS
     own = Question(
         alphabet=tuple(map(str, list_of(f"{what}: vocabulary", parts["input"].get("vocabulary")))),
         prefix=(BOS,),
         suffix=(),
         lengths=(1, longest),
-        readout=question.readout or _readout(what, parts["read_out"], longest),
+        readout=None if is_unknown else _readout(what, parts["read_out"], longest),
     )
     labels = texts_of(f"{what}: residual_labels", shape.get("residual_labels", []))
     outputs = labels if len(labels) == sizes["d_model"] else tuple(f"#{n}" for n in range(sizes["d_model"]))
     name = line_of(f"{what}: name", said.get("name", folder.name))
-    return assemble(name, "tracr", network, vocabulary, question.over(own), outputs=outputs)
+    return assemble(name, "tracr", network, vocabulary, question, own=own, outputs=outputs)
 
 
 def _weights(folder: Path, sizes: dict[str, int], vocabulary: int) -> tuple[dict[str, Reals], Dtype]:

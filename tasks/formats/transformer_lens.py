@@ -196,10 +196,9 @@ def _asked(folder: Path, network: Transformer, shape: Shape, question: Question,
         own = replace(own, lengths=(1, None))
     elif isinstance(own.readout, str) and own.readout not in READOUTS:
         own = replace(own, lengths=None)  # of a kind that must be replaced by the caller's
-    constraint = case.constraint if question.alphabet is None else None
     return assemble(
-        case.name or folder.name, "transformer_lens", network, vocabulary, question.over(own),
-        outputs=outputs, constraint=constraint, notes=notes,
+        case.name or folder.name, "transformer_lens", network, vocabulary, question,
+        own=own, outputs=outputs, constraint=case.constraint, notes=notes,
     )  # fmt: skip
 
 

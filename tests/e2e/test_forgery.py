@@ -14,7 +14,7 @@ from cegis import Differs, Exhaustive, Program, motifs
 from cegis.certificate import Certificate, CertificateError
 from tasks.certifying import certify
 from tasks.checking import check, other_backend
-from tasks.distillation import as_table, distill, equality
+from tasks.distillation import as_table, distill, known
 from tasks.files import load_circuit, save_circuit, shipped_path, weights_sha256
 from tasks.network import Network, NetworkError
 
@@ -88,6 +88,11 @@ def test_a_solver_claim_without_its_queries_is_rejected(failing_step):
     [
         {"claims": []},
         {"circuit": "another"},
+        {"labels": ["x", "y"]},
+        {"prefix": []},
+        {"alphabet": ["x", "y"]},
+        {"constraint": None},
+        {"constraint": "every sequence"},
         {"unit_roundoff": 2.0**-11},
         {"error_bound": 0},
         {"note": "for all lengths"},
@@ -103,9 +108,12 @@ def test_a_forged_error_bound_is_rejected(failing_step, change):
 
 
 def test_a_forged_margin_is_rejected(failing_step, honest):
-    claims = [{**c, "sentence": c["sentence"].replace("margin 3.7 ", "margin 9 ")} for c in honest.statement["claims"]]
+    said, forged = "at least 3.7", "at least 8.99"
+    claims = [{**c, "sentence": c["sentence"].replace(said, forged)} for c in honest.statement["claims"]]
     assert claims != honest.statement["claims"]
-    assert failing_step(statement={"margin": 9.0, "claims": claims}) == "rounding"
+    assert failing_step(statement={"margin": 9.0, "claims": claims}) == "program"
+    files = {"program.py": honest.files["program.py"].replace(said.encode(), forged.encode())}
+    assert failing_step(statement={"margin": 9.0, "claims": claims}, files=files) == "rounding"
 
 
 def test_a_network_that_ties_cannot_be_certified_by_a_bound_below_zero(failing_step, circuit, honest, tmp_path):
@@ -117,8 +125,9 @@ def test_a_network_that_ties_cannot_be_certified_by_a_bound_below_zero(failing_s
     save_circuit(tied, tmp_path / "tied")
     files = {f"circuit/{path.name}": path.read_bytes() for path in (tmp_path / "tied").iterdir()}
     files["program.py"] = honest.files["program.py"].replace(b'"\'" if "\'" in tokens else \'"\'', b'"\'"')
+    files["program.py"] = files["program.py"].replace(b"at least 3.7", b"at least 0")
     network = dict(honest.statement["claims"][1])
-    network["sentence"] = network["sentence"].replace("margin 3.7 ", "margin 0 ")
+    network["sentence"] = network["sentence"].replace("at least 3.7", "at least 0")
     statement = {
         "circuit_sha256": weights_sha256(tmp_path / "tied"), "claims": [network], "margin": 0.0, "error_bound": -1.0,
     }  # fmt: skip
@@ -143,10 +152,10 @@ def test_a_program_text_that_says_more_than_was_proved_is_rejected(failing_step,
 def test_a_list_of_exceptions_that_are_none_is_rejected(failing_step, circuit, honest):
     text = honest.files["program.py"].decode()
     before, after = text.split('"""')[0], text.split('"""')[2]
-    assert equality(circuit, circuit.domain.up_to(3), 1).endswith("except on exactly 1 of them.")
+    assert "except on exactly 1 of them" in known(circuit, circuit.domain.up_to(3), 1, honest.statement["margin"])
     grammar = motifs(circuit.domain.alphabet, circuit.labels)
     program = Program.parse(before + after.lstrip(), grammar)
-    text = program.source("quote_closing", equality(circuit, circuit.domain.up_to(3), 1))
+    text = program.source("quote_closing", known(circuit, circuit.domain.up_to(3), 1, honest.statement["margin"]))
     files = {"program.py": text.encode(), "exceptions.json": json.dumps([["'"]]).encode()}
     assert failing_step({"exceptions": 1, "claims": []}, files, ["surrogate", "queries"]) == "network"
 

@@ -277,7 +277,9 @@ def test_an_explanation_that_ends_early_says_where_and_is_no_proof():
     assert "PROVED (rung bounded): it equals the network average on all 32,767 sequences of length 0 to 14" in text
     said = explanation_json(found)
     assert (said["proved"], said["farther"]["proved"], said["farther"]["horizon"]) == (False, False, 14)
-    assert "length 0 to 14: proved" in said["program"]
+    known = " ".join(said["program"].split('"""')[1].split())
+    assert known.startswith("Equals the network average on all 32,767 sequences of length 0 to 14, in ")
+    assert known.endswith(": proved.")
 
 
 def test_nothing_to_follow_is_said_and_no_error(monkeypatch):
@@ -331,7 +333,9 @@ def test_what_was_run_of_a_black_box_is_not_called_proved_where_it_is_followed(m
     (claim,) = found.farther.found.claims
     assert (claim.rung, found.is_proved) == (Rung.TESTED, False)
     shown = explanation_text(found)
-    assert "sequences of length 1 to 5: compared one by one." in shown
+    known = " ".join(shown.split('"""')[1].split())
+    assert "sequences of length 1 to 5, in " in known
+    assert known.endswith(": compared one by one.")
     assert "AGREES (rung tested, not proved): it equals" in shown
     assert "PROVED (" not in shown
     assert ": proved" not in shown

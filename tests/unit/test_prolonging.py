@@ -42,7 +42,7 @@ def test_the_report_names_rung_arithmetic_length_margin_method_and_growth(quotes
         "PROVED up to length 64, as asked.",
         "PROVED (rung bounded): it equals circuit quote_closing on all (about 2.3e+21) sequences of length 1 to 64",
         "PROVED (rung all lengths)",
-        "margins of at least 0.042",
+        "every margin after rounding at least 0.042",
         "Method: counting, because attention ignores the order of tokens, and there are too many sequences to list.",
         "the program found holds up to 29; breaks at length 30",
         "Cost by length, each from scratch:",

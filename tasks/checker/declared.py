@@ -1,0 +1,263 @@
+"""What the network's own files declare of a question, and what its asker chose: the first is held to, the second said.
+
+    format    declared by the files                                       chosen by the user
+    circuit   alphabet, lengths, constraint, prefix (there is no          nothing
+              suffix), read-out: argmax over the labels at the end
+    dyck      alphabet ( and ), the one length n, no prefix, no suffix,   nothing
+              read-out: argmax over not valid and valid
+    tracr     alphabet, lengths 1 to max_length, prefix BOS (there is     nothing
+              no suffix), read-out: columns, values, every place
+    others    what case.json says: the alphabet and the language whose    the rest, lengths always; in a plain GPT-2
+              prefixes are meant, what stands before and after the        folder everything (GPT2BCELMHeadModel
+              symbols, next_token_set or argmax_last over all outputs,    declares a set over all outputs)
+              in transformer_lens categorical, at every place if so
+
+Prefix, suffix and read-out equal what is declared, or the statement is refused. The sequences are those declared, or
+fewer, which is said: part of the alphabet, of the lengths, or of the language (compared as automata). More are
+refused, but for longer ones where the network knows no positions, which is said too. What is not declared stands in
+the sentence as chosen by the user. The arithmetic, and the margin up to which a label is none, are always chosen.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from tasks.checker.files import confirm, expect
+
+PARTS = {
+    "alphabet": "alphabet", "lengths": "lengths", "automaton": "constraint", "prefix": "prefix", "suffix": "suffix",
+    "readout": "read-out",
+}  # fmt: skip
+SHOWN, CUT = 16, 120  # names in a list, and characters of a text that are shown
+BCE = "GPT2BCELMHeadModel"
+
+
+@dataclass(frozen=True)
+class Declared:
+    """What the files of a network declare; None where they say nothing. ``words``: what they call their automaton.
+
+    Without an automaton but with an alphabet every sequence is meant. ``readout`` holds all entries of a read-out.
+    """
+
+    alphabet: list[str] | None = None
+    lengths: list[int] | None = None
+    automaton: dict[str, Any] | None = None
+    prefix: list[str] | None = None
+    suffix: list[str] | None = None
+    readout: dict[str, Any] | None = None
+    words: str = ""
+    is_endless: bool = False  # the network knows no positions, so that longer sequences are meant as well
+
+    def chosen(self, q: dict[str, Any]) -> list[str]:
+        """The parts of the question ``q`` that its asker chose; Rejected where it is against what is declared."""
+        for part in ("prefix", "suffix", "readout"):
+            said, is_read = getattr(self, part), part == "readout"
+            told = [readout_text(x) if is_read else named(x) for x in (said, q[part]) if x is not None]
+            confirm(
+                said in (None, q[part]),
+                f"the network's files declare another {PARTS[part]}: {told[0]}; stated is {told[-1]}",
+            )
+        found = {part for part in ("prefix", "suffix", "readout") if getattr(self, part) is None}
+        return [part for part in PARTS if part in found | self._domain(q)]
+
+    def _domain(self, q: dict[str, Any]) -> set[str]:
+        found, (least, most) = set[str](), q["lengths"]
+        if self.lengths is None or self.lengths != q["lengths"]:
+            found.add("lengths")
+        if self.lengths is not None:
+            fits = self.lengths[0] <= least and (self.is_endless or (most is not None and most <= self.lengths[1]))
+            confirm(fits, f"the network's files declare lengths {self.lengths[0]} to {self.lengths[1]}, stated are "
+                          f"{least} to {most}")  # fmt: skip
+        if self.alphabet is None:
+            return found | {"alphabet"} | ({"automaton"} if q["automaton"] is not None else set())
+        more = {*q["alphabet"]} - {*self.alphabet}
+        confirm(not more, f"the network's files declare the alphabet {named(self.alphabet)}, without {named([*more])}")
+        if len(q["alphabet"]) < len(self.alphabet):
+            found.add("alphabet")
+        more_language, less_language = self._language(q)
+        about = f", in their words {quoted(self.words)}" if self.words else ""
+        confirm(not more_language, f"the statement is about sequences that the network's files rule out{about}")
+        return found | ({"automaton"} if less_language else set())
+
+    def _language(self, q: dict[str, Any]) -> tuple[bool, bool]:
+        """Whether the question's automaton accepts more, and less, than is declared, of its letters and lengths."""
+        assert self.alphabet is not None
+        mine, theirs = complete(q["automaton"], len(q["alphabet"])), complete(self.automaton, len(self.alphabet))
+        places = [self.alphabet.index(letter) for letter in q["alphabet"]]
+        (least, most), states, seen = q["lengths"], frozenset({(0, 0)}), set[frozenset[tuple[int, int]]]()
+        more = less = False
+        length = 0
+        while (most is None or length <= most) and states not in seen:
+            if length >= least:
+                seen.add(states)  # from here on the same states have the same future
+                for one, other in states:
+                    accepts = mine[1][one] and one >= 0, theirs[1][other] and other >= 0
+                    more, less = more or accepts == (True, False), less or accepts == (False, True)
+            states = frozenset(
+                (mine[0][one][n] if one >= 0 else -1, theirs[0][other][place] if other >= 0 else -1)
+                for one, other in states
+                for n, place in enumerate(places)
+            )
+            length += 1
+        return more, less
+
+
+def complete(automaton: dict[str, Any] | None, letters: int) -> tuple[list[list[int]], list[bool]]:
+    """Transitions and accepting flags, checked; without an automaton those of every sequence."""
+    if automaton is None:
+        return [[0] * letters], [True]
+    table, accepting = automaton["transitions"], automaton["accepting"]
+    states = range(-1, len(table))  # the first is 0, and -1 is none
+    whole = all(type(t) is int and t in states for row in table for t in row) and len(automaton) == 2
+    whole = whole and all(type(accepts) is bool for accepts in accepting)
+    shaped = table and all(len(row) == letters for row in table) and len(accepting) == len(table)
+    expect(whole and shaped, "an automaton with strange transitions, or of another alphabet")
+    return table, accepting
+
+
+def declared(kind: str, said: dict[str, Any], tokens: Sequence[str], outputs: Sequence[str]) -> Declared:
+    """What the JSON files ``said`` declare of a network of this format, with these tokens and names of logits."""
+    if kind == "circuit":
+        return _circuit(said["circuit.json"], tokens)
+    if kind == "dyck":
+        n = said["config.json"]["n"]
+        return Declared(["(", ")"], [n, n], None, [], [], readout_of("argmax", [0, 1], [*outputs]))
+    if kind == "tracr":
+        return _tracr(said["case.json"])
+    more = {"categorical": "argmax"} if kind == "transformer_lens" else {}
+    return _case(said.get("case.json", {}), said.get("config.json", {}), tokens, outputs, more)
+
+
+def _circuit(c: dict[str, Any], tokens: Sequence[str]) -> Declared:
+    domain, labels = c["domain"], texts(c["labels"])
+    limited = domain["constraint"]
+    automaton = limited and {key: limited[key] for key in ("transitions", "accepting")}
+    columns = [tokens.index(label) for label in labels]
+    lengths = [domain["min_length"], domain["max_length"]]
+    expect(all(type(n) is int for n in lengths), "circuit.json: expected whole lengths")
+    return Declared(
+        texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), [], readout_of("argmax", columns, labels),
+        str(limited["text"]) if limited else "", not c["config"]["positions"],
+    )  # fmt: skip
+
+
+def _tracr(case: dict[str, Any]) -> Declared:
+    longest, reading = case["input"]["max_length"], case["read_out"]
+    expect(type(longest) is int and longest > 0, "case.json: expected a whole max_length")
+    expect(reading["kind"] in ("categorical", "numerical"), "case.json: read_out not understood")
+    is_named = reading["kind"] == "categorical"
+    columns, names = reading["columns"], texts(reading["values"]) if is_named else []
+    readout = readout_of("argmax" if is_named else "round", columns, names, "every", 1 if is_named else longest)
+    return Declared(texts([*map(str, case["input"]["vocabulary"])]), [1, longest], None, ["BOS"], [], readout)
+
+
+def _case(
+    case: dict[str, Any], config: dict[str, Any], tokens: Sequence[str], outputs: Sequence[str], more: dict[str, str]
+) -> Declared:
+    """What ``case.json`` says in the words that are understood; everything else in it is for people."""
+    language = case.get("language", {})
+    alphabet = texts(language["alphabet"]) if "alphabet" in language else None
+    automaton, words = None, ""
+    if alphabet and "transitions" in language:
+        automaton, words = _prefixes(language, alphabet), f"prefixes of: {language.get('words', 'the language')}"
+    reading = case.get("read_out", {})
+    kind = {"next_token_set": "set", "argmax_last": "argmax", **more}.get(reading.get("kind"))
+    if kind is None and "kind" not in reading and config.get("architectures") == [BCE]:
+        kind = "set"
+    is_placed = reading.get("kind") in more and str(reading.get("position", "")).startswith("every position")
+    readout = kind and readout_of(kind, [*range(len(outputs))], [*outputs], "every" if is_placed else "last")
+    prefix, suffix, sequence = None, None, str(case.get("input", {}).get("sequence", "")).split()
+    if sequence:
+        inside = [n for n, word in enumerate(sequence) if word not in tokens or word.isdecimal()]
+        inside = inside or [0, len(sequence) - 1]
+        prefix, suffix = sequence[: inside[0]], sequence[inside[-1] + 1 :]
+    return Declared(alphabet, None, automaton, prefix, suffix, readout or None, words)
+
+
+def _prefixes(language: dict[str, Any], alphabet: list[str]) -> dict[str, Any]:
+    """The automaton that accepts every sequence on which that of the language does not die."""
+    start, moves = language["start"], language["transitions"]
+    order = [start, *(state for state in texts(language["states"]) if state != start)]
+    targets = [moves.get(state, {}) for state in order]
+    expect(all({*row} <= {*alphabet} for row in targets), "case.json: transitions leave the alphabet")
+    table = [[order.index(row[letter]) if letter in row else -1 for letter in alphabet] for row in targets]
+    return {"transitions": table, "accepting": [True] * len(order)}
+
+
+def readout_of(
+    kind: str, columns: list[int], names: list[str], position: str = "last", denominator: int = 1
+) -> dict[str, Any]:
+    """A read-out as a statement holds it."""
+    return {"kind": kind, "position": position, "columns": columns, "names": names, "denominator": denominator}
+
+
+def texts(value: Any) -> list[str]:
+    """A list of texts."""
+    expect(type(value) is list and all(type(text) is str for text in value), "expected a list of texts")
+    return value  # type: ignore[no-any-return]
+
+
+def as_json(d: Declared) -> dict[str, Any]:
+    """What is declared, part by part, as a statement holds it."""
+    return {part: getattr(d, part) for part in PARTS}
+
+
+def conditions(q: dict[str, Any], d: Declared, chosen: list[str]) -> str:
+    """What a sentence says of tokens, prompt and read-out, and of who chose them."""
+    around = [f"{named(q['prefix'])} before" * bool(q["prefix"]), f"{named(q['suffix'])} after" * bool(q["suffix"])]
+    prompt = " and ".join(filter(None, around)) + " the sequence" if any(around) else "the sequence alone"
+    parts = [f"tokens {named(q['alphabet'])}", f"prompt: {prompt}", f"read-out: {readout_text(q['readout'])}"]
+    if q["automaton"] is not None and "automaton" not in chosen and d.words:
+        parts.append(f"the automaton is that of the network's files, in their words {quoted(d.words)}")
+    said = as_json(d)
+    free = [PARTS[part] for part in chosen if said[part] is None and not (part == "automaton" and d.alphabet)]
+    less = [_fewer(part, d) for part in chosen if PARTS[part] not in free]
+    if free:
+        parts.append(f"chosen by the user, as the network's files do not declare it: {', '.join(free)}")
+    if less:
+        parts.append(f"chosen by the user, other than the network's files declare: {', '.join(less)}")
+    return "; ".join(parts)
+
+
+def _fewer(part: str, d: Declared) -> str:
+    match part:
+        case "lengths":
+            assert d.lengths is not None
+            return f"lengths (declared: {' to '.join(map(str, d.lengths))})"
+        case "alphabet":
+            assert d.alphabet is not None
+            return f"alphabet (declared: {named(d.alphabet)})"
+    return f"constraint (declared: {quoted(d.words) if d.automaton else 'every sequence'})"
+
+
+def readout_text(r: dict[str, Any]) -> str:
+    """A read-out in words."""
+    place = "every place" if r["position"] == "every" else "the last position"
+    match r["kind"]:
+        case "argmax":
+            what = f"the largest of the logits {_columns(r)}"
+        case "set":
+            what = f"the set of those above 0 among the logits {_columns(r)}"
+        case _:
+            finest = r["denominator"]
+            grid = "whole number" if finest == 1 else f"fraction with a denominator of at most {finest}"
+            what = f"the {grid} nearest to logit {r['columns'][0]}"
+    return f"{what}, at {place}"
+
+
+def _columns(r: dict[str, Any]) -> str:
+    """Names and columns of what is read."""
+    return named([f"{name}" for name in r["names"]])
+
+
+def named(names: Sequence[str]) -> str:
+    """Names for a reader, quoted and cut."""
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (" ".join(map(quoted, names[:SHOWN])) + more) or "none"
+
+
+def quoted(text: str) -> str:
+    """A text of a stranger for a reader: quoted, nothing in it unprintable, and cut."""
+    return repr(text if len(text) <= CUT else text[:CUT] + "...")
