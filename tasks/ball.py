@@ -96,6 +96,12 @@ class Ball:
         return Ball(self.center.reshape(shape), self.radius.reshape(shape))
 
     @property
+    def is_lost(self) -> NDArray[np.bool_]:
+        """Whether anything in a row of the last axis is unbounded."""
+        lost: NDArray[np.bool_] = ~np.isfinite(self.radius).all(axis=-1)
+        return lost
+
+    @property
     def magnitude(self) -> Reals:
         """The largest absolute value inside."""
         return np.abs(self.center) + self.radius
@@ -231,7 +237,7 @@ def abs_top_k(x: Ball, k: int) -> Ball:
     high_next = np.partition(high, width - k - 1, axis=-1)[..., width - k - 1, None]
     kept, dropped = low > high_next, high < low_kth
     center = np.where(kept, x.center, np.where(dropped, 0.0, 0.5 * x.center))
-    known = np.isfinite(x.radius).all(axis=-1, keepdims=True)
+    known = ~x.is_lost[..., None]
     return _ball(
         center, np.where(known, np.where(kept, x.radius, np.where(dropped, 0.0, 0.5 * size + x.radius)), np.inf)
     )

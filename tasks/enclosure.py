@@ -105,7 +105,7 @@ def assumption(network: Transformer) -> str:
 
 def finite(stream: Stream, u: float) -> Stream:
     """``stream``, without any bound on the rows of prompts where an execution may have infinity or NaN in some row."""
-    lost = ~np.isfinite(stream.x.radius).all(axis=1)
+    lost = stream.x.is_lost
     if not (ball.is_executed(u) and lost.any()):
         return stream
     width = stream.x.center.shape[1]

@@ -122,7 +122,7 @@ class Executor:
             state = self._block(layer, tree, state)
         parts = [self._read(state.x[rows], state.token[rows]) for rows in _chunks(len(state.x), self._config.d_model)]
         bounds = Ball.join(parts)
-        lost = ~np.isfinite(bounds.radius).all(axis=1)
+        lost = bounds.is_lost
         if not lost.any():
             return bounds, tuple(state.members[level][index] for level, index in tree.ends)
         nothing = Ball(np.zeros((1, len(self._labels))), np.full((1, len(self._labels)), np.inf))
