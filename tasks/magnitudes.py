@@ -16,6 +16,7 @@ import numpy as np
 
 from tasks import ball
 from tasks.ball import TINY, gamma
+from tasks.operations import SWALLOWED
 from tasks.transformer import (
     Activation,
     Affine,
@@ -107,8 +108,11 @@ class _Sizes:
     def _attention(self, step: Attention, x: Reals) -> Reals:
         q, k, v = (self.after(part, x) for part in (step.query, step.key, step.value))
         products = (q * k).reshape(step.heads, -1)
-        scores = self._bounded(products.sum(axis=1), products.shape[1])
-        self._bounded(scores * (step.scale + 1.0) * self._longest, self._longest)  # sums inside a sparsemax
+        scores = self._bounded(products.sum(axis=1) * max(1.0, step.scale), products.shape[1])
+        if step.weighting == "sparsemax":
+            self._bounded(scores * step.scale * self._longest, self._longest)
+            if not (self._u * scores * step.scale < SWALLOWED).all():
+                raise _UnboundedError
         if step.sink is not None:  # its exponential may be infinite, but only as a divisor, which leaves zero
             self._bounded(np.abs(step.sink), 1)
         return self._bounded(v, 2 * self._longest)

@@ -7,7 +7,7 @@ Each is enclosed like those of ``ball``: the ideal value and every execution wit
     |tau(z) - tau(z')| <= max |z - z'|                            (tau is monotone, and moves along with all z)
 
 An execution that errs on the support picks another k where the maximum is as good as attained, so the same bound on
-rounding holds. What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX``.
+rounding holds; where scores are so large that they swallow the 1, it may find no support at all, and nothing is known. What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX``.
 """
 
 from __future__ import annotations
@@ -19,6 +19,7 @@ from tasks.ball import TINY, Ball, gamma
 
 SPARSEMAX = "Sparsemax is computed by sorting the scores and testing each number of them."
 
+SWALLOWED = 0.125  # of a score times the unit roundoff: below, 1 + z > z holds as executed
 TANH_GELU_SLOPE = 1.13  # sup |gelu_tanh'| = 1.12899...
 TANH_GELU_BEND = 1.0  # above sup |gelu_tanh''| = 0.7978...
 CUBIC, ROOT = 0.044715, float(np.sqrt(2.0 / np.pi))
@@ -68,6 +69,8 @@ def sparse_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
     falling = -np.sort(-z, axis=-1)
     tau = ((np.cumsum(falling, axis=-1) - 1.0) / np.arange(1, keys + 1)).max(axis=-1, keepdims=True)
     rounded = 4.0 * gamma(keys + 8, u) * (keys * largest + 1.0)
+    if ball.is_executed(u):
+        rounded = np.where(u * largest < SWALLOWED, rounded, np.inf)
     wobble = scores.radius + scores.radius.max(axis=-1, keepdims=True) + 2.0 * rounded
     is_out = z - tau + wobble <= 0
     weight = Ball(np.maximum(z - tau, 0.0), np.where(is_out, 0.0, wobble))
