@@ -7,7 +7,8 @@ Each is enclosed like those of ``ball``: the ideal value and every execution wit
     |tau(z) - tau(z')| <= max |z - z'|                            (tau is monotone, and moves along with all z)
 
 An execution that errs on the support picks another k where the maximum is as good as attained, so the same bound on
-rounding holds; where scores are so large that they swallow the 1, it may find no support at all, and nothing is known. What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX``.
+rounding holds; where scores are so large that they swallow the 1, it may find no support at all, and nothing is known.
+What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX``.
 """
 
 from __future__ import annotations
