@@ -73,7 +73,8 @@ class Tally(Executor):
         state = State(Ball.exact(self._tensors["transformer.wte.weight"][self._own]), self._own, ())
         for layer in range(self._config.n_layer if self._live is None else self._live):
             state = self._block(layer, NO_TREE, state)
-        self._before = state.x
+        spoilt = np.inf if state.x.is_lost.any() else 0.0  # by NaN, of any token, even where attention has no use
+        self._before = Ball(state.x.center, state.x.radius + spoilt)
         self._attention = cache(self._attention_of)
         self.boxes = 0
 

@@ -212,7 +212,7 @@ def test_prover_and_checker_print_one_assumption():
 # --- any network ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [*range(24), 370])
+@pytest.mark.parametrize("seed", [*range(24), 370, 1164])
 def test_no_execution_of_an_extreme_network_contradicts_a_label(tmp_path, seed):
     folder = extreme.write(seed, tmp_path / "network")
     assert _refusal(folder) or not extreme.untrue(folder)[2]
