@@ -41,11 +41,11 @@ class Parts:
     is_residual: bool
 
 
-def obstacle(loaded: Loaded) -> str | None:
-    """Why there are no bounds of this kind for a network, or None where there are."""
+def obstacle(loaded: Loaded, u: float = ball.FLOAT32) -> str | None:
+    """Why there are no bounds of this kind for a network, with unit roundoff ``u``, or None where there are."""
     if not isinstance(loaded.network, Transformer):
         return "nothing is known of a black box but its answers"
-    steps = enclosure.needed(loaded.network)
+    steps = enclosure.needed(loaded.network, u, every_row=False)
     found = [step for step in walk(steps) if isinstance(step, Attention)]
     if loaded.readout.position != "last":
         return "a label is read at every position"
@@ -82,7 +82,7 @@ class Averages:
     def __init__(self, loaded: Loaded, u: float, longest: int) -> None:
         ball.check_roundoff(u)
         assert isinstance(loaded.network, Transformer)
-        parts = _parts(enclosure.needed(loaded.network))
+        parts = _parts(enclosure.needed(loaded.network, u, every_row=False))
         assert parts is not None
         self._u, self._loaded, self._parts = u, loaded, parts
         names = (*loaded.domain.alphabet, *loaded.prefix, *loaded.suffix)

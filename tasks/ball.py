@@ -14,7 +14,8 @@ The idea: let ``f`` be an operation and ``c`` its value at the input centers, co
 
 Radii are sums and products of non-negative numbers, evaluated in float64 and then inflated by ``1 + 2**-30`` and an
 absolute term for subnormals, so that they are upper bounds. A value that is not finite, or so large that float32
-could overflow on the way, becomes a ball of infinite radius, which no later step can shrink or decide.
+could overflow on the way, becomes a ball of infinite radius, which no later step can shrink, hide or decide: where
+executions are meant it may be NaN, and NaN times zero is NaN.
 
 It does not choose labels and knows no network; see ``executor`` and ``labelling``.
 """
@@ -31,11 +32,13 @@ Reals = NDArray[np.float64]
 Index = slice | NDArray[np.int64] | tuple[slice, slice]
 
 FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53
+REAL = FLOAT64 * (1.0 - 2.0**-50)  # the radii of float64, but no execution is meant that might meet NaN
 KERNEL_ASSUMPTION = (
-    "Executions are IEEE float32 or float64 with operations rounded to nearest (sums in any order, fused multiply-add "
-    "and flushed subnormals allowed; no TF32, half precision or Strassen products), sqrt, rsqrt, exp and erf "
-    "within 4 ulp, softmax shifted by its largest score (in one pass or online in blocks of 16 or more keys), "
-    "and no overflow in values that ablation replaces."
+    "Executions are IEEE float32 or float64, rounded to nearest (sums in any order, fused multiply-add and flushed "
+    "subnormals allowed; no TF32, half precision or Strassen products), of prompts without padding; sqrt, rsqrt, exp, "
+    "erf and tanh within 4 ulp; softmax shifted by its largest score, in one pass or online in blocks of 16 or more "
+    "keys, with weight zero for keys that are not seen; variances in two passes, by Welford's update, or as mean(x^2) "
+    "- mean(x)^2."
 )
 
 TINY = 2.0**-125  # twice the smallest normal float32: what flushing an operand or a result may cost
@@ -51,12 +54,17 @@ class RoundoffError(ValueError):
 
 
 def check_roundoff(u: float) -> None:
-    """Raise RoundoffError unless ``u`` belongs to an arithmetic with at least float32's precision and range."""
-    if not FLOAT64 <= u <= FLOAT32:
+    """Raise RoundoffError unless ``u`` is REAL, or of an arithmetic with at least float32's precision and range."""
+    if u != REAL and not FLOAT64 <= u <= FLOAT32:
         raise RoundoffError(
             f"expected a unit roundoff between 2**-53 (float64) and 2**-24 (float32), got {u!r}; "
             "half precision has another range and is not covered"
         )
+
+
+def is_executed(u: float) -> bool:
+    """Whether executions are meant, where infinity times zero is NaN; in real arithmetic it is nothing."""
+    return u != REAL
 
 
 @dataclass(frozen=True)
@@ -86,6 +94,12 @@ class Ball:
         """The last axis split into (heads, d_head)."""
         shape = (*self.center.shape[:-1], -1, d_head)
         return Ball(self.center.reshape(shape), self.radius.reshape(shape))
+
+    @property
+    def is_lost(self) -> NDArray[np.bool_]:
+        """Whether anything in a row of the last axis is unbounded."""
+        lost: NDArray[np.bool_] = ~np.isfinite(self.radius).all(axis=-1)
+        return lost
 
     @property
     def magnitude(self) -> Reals:
@@ -171,6 +185,8 @@ def _normalised(x: Ball, gain: Reals, bias: Reals, eps: float, spread: Reals, u:
     rho = np.sqrt((x.radius**2).mean(axis=-1, keepdims=True))
     floor = _root_floor(x, eps)
     spread = spread * INFLATION + 4.0 * TINY / floor**2
+    if is_executed(u) and np.abs(gain).max() >= LIMIT:  # then gain / S, too, may overflow
+        spread = np.full_like(spread, np.inf)
     relative = np.where(spread < 0.5, spread + (1.0 + spread) * gamma(12, u), np.inf)
     moved = x.radius / floor + np.abs(x.center) * rho / (floor * root)
     size = x.magnitude / floor
@@ -210,6 +226,7 @@ def abs_top_k(x: Ball, k: int) -> Ball:
     """Keep the k entries of largest absolute value along the last axis, zero the rest.
 
     An entry that some execution keeps and another may drop (an exact tie too) becomes the hull of its ball and 0.
+    Where an entry is unbounded all are: it may be NaN, which has no place among numbers.
     """
     width = x.center.shape[-1]
     if k >= width:
@@ -220,12 +237,21 @@ def abs_top_k(x: Ball, k: int) -> Ball:
     high_next = np.partition(high, width - k - 1, axis=-1)[..., width - k - 1, None]
     kept, dropped = low > high_next, high < low_kth
     center = np.where(kept, x.center, np.where(dropped, 0.0, 0.5 * x.center))
-    return _ball(center, np.where(kept, x.radius, np.where(dropped, 0.0, 0.5 * size + x.radius)))
+    known = ~x.is_lost[..., None]
+    return _ball(
+        center, np.where(known, np.where(kept, x.radius, np.where(dropped, 0.0, 0.5 * size + x.radius)), np.inf)
+    )
 
 
-def select(mask: NDArray[np.bool_], x: Ball, constant: Ball) -> Ball:
-    """``x`` where ``mask`` holds, else ``constant``."""
-    return Ball(np.where(mask, x.center, constant.center), np.where(mask, x.radius, constant.radius))
+def select(mask: NDArray[np.bool_], x: Ball, constant: Ball, u: float) -> Ball:
+    """``x`` where ``mask`` holds, else ``constant``, however an execution replaces one by the other."""
+    replaced = constant.radius + remains(x.radius, u)
+    return Ball(np.where(mask, x.center, constant.center), np.where(mask, x.radius, replaced))
+
+
+def remains(radius: Reals, u: float) -> Reals:
+    """The radius that is left of a value times zero: none, unless an execution may have NaN there."""
+    return np.where(np.isfinite(radius), 0.0, np.inf) if is_executed(u) else np.zeros_like(radius)
 
 
 @np.errstate(all="ignore")

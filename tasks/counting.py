@@ -54,7 +54,7 @@ def counting_verifier(
             f"{circuit.name}: expected a domain over {', '.join(circuit.domain.alphabet)}, "
             f"got one over {', '.join(domain.alphabet)}"
         )
-    return obstacle(circuit) or CountingVerifier(circuit, domain, unit_roundoff, seconds, on_length)
+    return obstacle(circuit, unit_roundoff) or CountingVerifier(circuit, domain, unit_roundoff, seconds, on_length)
 
 
 @dataclass

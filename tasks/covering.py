@@ -122,9 +122,9 @@ class CoveringVerifier:
     def __post_init__(self) -> None:
         if not self.domain.size():
             raise DomainError(f"{self.loaded.name}: the domain holds no sequence; a proof over nothing proves nothing")
-        if hindered := obstacle(self.loaded):
-            raise NetworkError(f"{self.loaded.name}: its sequences cannot be gathered ({hindered}); list them instead")
         self.semantics = self.semantics or usual_semantics(self.loaded)
+        if hindered := obstacle(self.loaded, ROUNDOFF[self.semantics]):
+            raise NetworkError(f"{self.loaded.name}: its sequences cannot be gathered ({hindered}); list them instead")
         check(self.loaded, self.domain, self.semantics)
         self.loaded = replace(self.loaded, domain=self.domain)  # refuses lengths that the network does not take
         self._averages = Averages(self.loaded, ROUNDOFF[self.semantics], self.domain.lengths[-1])

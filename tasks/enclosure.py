@@ -9,7 +9,10 @@ execution with unit roundoff ``u``. Rows that must behave alike are one *class*,
 
 So a causal network computes a shared prefix once, one without positions sees counts alone, and merging is by
 structure: what is compared are tokens, weights of positions and classes, never computed numbers. Steps whose result a
-later step throws away (a mask that keeps no node, a map of weight zero) are left out.
+later step throws away (a mask that keeps no node, a map of weight zero) are left out where all they compute is finite
+(``magnitudes``, else ``Watched``): infinity times zero is NaN. For the same reason nothing is known of a prompt where
+one row may not be finite, whichever row that is: a product of matrices carries NaN from rows that are not seen to those
+that are read.
 
 Labels are read in ``enumerating``. Nothing here runs the network itself; that is ``forward``.
 """
@@ -24,7 +27,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks import ball, operations
+from tasks import ball, magnitudes, operations
 from tasks.ball import Ball, Reals
 from tasks.forward import check_ids
 from tasks.network import NetworkError
@@ -51,6 +54,14 @@ CHUNK_VALUES = 1_000_000  # numbers per temporary array
 
 
 @dataclass(frozen=True)
+class Watched:
+    """Attention whose result is thrown away: a ``constant``, where queries, keys and values of the row are finite."""
+
+    ways: tuple[tuple[Step, ...], ...]
+    constant: Reals
+
+
+@dataclass(frozen=True)
 class Stream:
     """``x`` (classes, width), the ``token`` of each class, and per batch of prompts the class of every row.
 
@@ -68,7 +79,7 @@ def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: flo
     Raises NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered.
     """
     check(network, batches, u)
-    return run(needed(network), embed(network, batches, u), u)
+    return finite(run(needed(network, u), embed(network, batches, u), u), u)
 
 
 def check(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> None:
@@ -89,14 +100,59 @@ def assumption(network: Transformer) -> str:
     said = [ball.KERNEL_ASSUMPTION]
     if any(isinstance(step, Attention) and step.weighting == "sparsemax" for step in steps):
         said.append(operations.SPARSEMAX)
-    if any(isinstance(step, Activation) and step.kind == "gelu_tanh" for step in steps):
-        said.append(operations.TANH)
     return " ".join(said)
 
 
-def needed(network: Transformer) -> tuple[Step, ...]:
-    """The steps, without those whose result is a constant anyway: it is the same for all finite inputs."""
-    return _needed(network.steps, network.tokens.shape[1], len(network.tokens))
+def finite(stream: Stream, u: float) -> Stream:
+    """``stream``, without any bound on the rows of prompts where an execution may have infinity or NaN in some row."""
+    lost = stream.x.is_lost
+    if not (ball.is_executed(u) and lost.any()):
+        return stream
+    width = stream.x.center.shape[1]
+    nothing = Ball(np.zeros((1, width)), np.full((1, width), np.inf))
+    places = (np.where(lost[place].any(axis=1, keepdims=True), len(lost), place) for place in stream.places)
+    return Stream(Ball.join([stream.x, nothing]), np.append(stream.token, stream.token[:1]), tuple(places))
+
+
+def needed(network: Transformer, u: float, *, every_row: bool = True) -> tuple[Step, ...]:
+    """The steps, without those whose result is a constant anyway, where no execution can make it NaN.
+
+    ``every_row``: all rows of a prompt are bounded; else those before the last are up to the first attention alone.
+    """
+    if not ball.is_executed(u) or magnitudes.is_finite(network, u):
+        return _needed(network.steps, network.tokens.shape[1], len(network.tokens))
+    kept: list[Step] = []
+    for step in network.steps:
+        is_known = every_row or not any(map(sees_others, kept))
+        kept.append((is_known and _watched(step, network, u)) or step)
+    return tuple(kept)
+
+
+def _watched(branch: Step, network: Transformer, u: float) -> Step | None:
+    """``branch`` without its attention, if what becomes of that is thrown away and finite."""
+    steps = branch.steps if isinstance(branch, Residual) else ()
+    at = [n for n, step in enumerate(steps) if sees_others(step)]
+    end = [n for n, step in enumerate(steps) if isinstance(step, Affine | Mask) and _result(step) is not None]
+    if len(at) != 1 or not end or end[-1] < at[0]:
+        return None
+    before, attention, after = steps[: at[0]], steps[at[0]], steps[at[0] + 1 : end[-1] + 1]
+    assert isinstance(attention, Attention)  # a pool is in no branch
+    width = width_after((*before, attention), network.tokens.shape[1], len(network.tokens))
+    if not magnitudes.are_finite(after, np.full(width, ball.LIMIT), network.longest, u):
+        return None
+    ways = tuple((*before, *part) for part in (attention.query, attention.key, attention.value))
+    watched = Watched(ways, _result(after[-1]))  # type: ignore[arg-type]
+    return Residual((watched, *steps[end[-1] + 1 :]))  # type: ignore[arg-type]
+
+
+def _result(step: Step) -> Reals | None:
+    """What a step gives whatever it is given, if it does."""
+    match step:
+        case Affine(weight, bias) if not weight.any():
+            return np.zeros(len(weight)) if bias is None else bias
+        case Mask(_, kept, means) if not kept.any():
+            return means
+    return None
 
 
 def _needed(steps: tuple[Step, ...], width: int, vocabulary: int) -> tuple[Step, ...]:
@@ -105,10 +161,8 @@ def _needed(steps: tuple[Step, ...], width: int, vocabulary: int) -> tuple[Step,
     for step in steps:
         after = width_after((step,), width, vocabulary)
         match step:
-            case Affine(weight, bias) if not weight.any():
-                kept = [_constant(np.zeros(after) if bias is None else bias, start)]
-            case Mask(_, is_kept, means) if not is_kept.any():
-                kept = [_constant(means, start)]
+            case Affine() | Mask() if (result := _result(step)) is not None:
+                kept = [_constant(result, start)]
             case Residual(inner):
                 kept.append(Residual(_needed(inner, width, vocabulary)))
             case Pool():
@@ -202,11 +256,13 @@ def row_step(step: Step, u: float) -> RowStep:
             return lambda x, token: ball.abs_top_k(x, count)
         case Mask(_, kept, means):
             constant = Ball.exact(means)
-            return lambda x, token: ball.select(kept, x, constant)
+            return lambda x, token: ball.select(kept, x, constant, u)
         case Lookup(table):
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
             return partial(_branch, [row_step(part, u) for part in inner], u)
+        case Watched(ways, constant):
+            return partial(_watch, [[row_step(part, u) for part in way] for way in ways], Ball.exact(constant), u)
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
 
 
@@ -215,6 +271,16 @@ def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
     for step in steps:
         inner = step(inner, token)
     return ball.add(x, inner, u)
+
+
+def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball, token: Ids) -> Ball:
+    lost = np.zeros((len(x), 1))
+    for way in ways:
+        inner = x
+        for step in way:
+            inner = step(inner, token)
+        lost = lost + ball.remains(inner.radius, u).max(axis=1, keepdims=True)
+    return Ball(np.broadcast_to(constant.center, (len(x), len(constant))), constant.radius + lost)
 
 
 def _norm(step: Norm, x: Ball, u: float) -> Ball:
@@ -238,6 +304,7 @@ def _activation(step: Activation, x: Ball, u: float) -> Ball:
 
 def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: float) -> tuple[Stream, Ids]:
     """Attention splits classes by the multiset of classes that are seen; each new class with the one it was."""
+    lost = np.sum([ball.remains(part.radius, u).max(axis=1) for part in (q, k, v)], axis=0)  # though seen by no row
     q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
     result = np.zeros(sum(place.size for place in stream.places), np.int64)
     parts, owners, count = [], [], 0
@@ -248,7 +315,8 @@ def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: flo
         count += len(own)
         owners.append(own)
         for rows in chunks(len(own), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
-            parts.append(_weighed(step, q[own[rows]], k[seen[rows]], v[seen[rows]], u))
+            y = _weighed(step, q[own[rows]], k[seen[rows]], v[seen[rows]], u)
+            parts.append(Ball(y.center, y.radius + lost[own[rows], None]))
     came_from = np.concatenate(owners)
     places = _shaped(result, [place.shape for place in stream.places])
     return Stream(Ball.join(parts), stream.token[came_from], places), came_from

@@ -33,7 +33,7 @@ from tasks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.transformer import Transformer
 
 Semantics = Literal["real", "float32", "float64"]
-ROUNDOFF = {"real": ball.FLOAT64, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
+ROUNDOFF = {"real": ball.REAL, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
 MEANING = {
     "real": "real arithmetic",
     "float64": "real arithmetic and in float64 as executed",

@@ -11,6 +11,9 @@ things keep it fast:
   the classes along its path. Where attention adds a constant (no node of ``attn.resid_delta`` is kept) classes stay.
   Merging is thus by structure, never by comparing numbers.
 
+What is ablated is left out where all it computes is finite (``magnitudes``), else bounded, too: where an execution
+may have infinity or NaN in some row, be it ablated, nothing is known of the prompts with that row.
+
 Nothing is imported from torch, so the torch model can check this file. It chooses no label; see ``labelling``.
 """
 
@@ -26,6 +29,8 @@ from numpy.typing import NDArray
 from tasks import ball
 from tasks.ball import Affine, Ball
 from tasks.circuit import Circuit
+from tasks.formats.sparse import sparse_transformer
+from tasks.magnitudes import is_finite
 from tasks.network import FINAL_SITE, NetworkError
 
 Ids = NDArray[np.int64]
@@ -85,6 +90,14 @@ class Groups(NamedTuple):
     path: Ids  # (groups, keys), in an order of no meaning
 
 
+def is_tame(circuit: Circuit, u: float) -> bool:
+    """Whether no execution has infinity or NaN anywhere, so that what is ablated may be left out."""
+    known: dict[float, bool] = vars(circuit).setdefault("_is_tame", {})  # found once for a circuit
+    if u not in known:
+        known[u] = is_finite(sparse_transformer(circuit.network, circuit.kept, circuit.means), u)
+    return known[u]
+
+
 class Executor:
     """A circuit ready to run with unit roundoff ``u``; ``merge=False`` computes every prefix by itself."""
 
@@ -92,7 +105,9 @@ class Executor:
         ball.check_roundoff(unit_roundoff)
         self._circuit, self._config, self._u, self._merge = circuit, circuit.network.config, unit_roundoff, merge
         self._tensors = {name: tensor.astype(np.float64) for name, tensor in circuit.network.tensors.items()}
-        rows = list(circuit.label_ids)
+        self._is_tame = is_tame(circuit, unit_roundoff)
+        self._labels = list(circuit.label_ids)
+        rows = self._labels if self._is_tame else list(range(self._config.vocab_size))
         self._affine = {
             name.removesuffix(".weight"): Affine.of(self._tensors[name], self._tensors[f"{name[:-6]}bias"])
             for name in self._tensors
@@ -106,7 +121,12 @@ class Executor:
         for layer in range(self._config.n_layer):
             state = self._block(layer, tree, state)
         parts = [self._read(state.x[rows], state.token[rows]) for rows in _chunks(len(state.x), self._config.d_model)]
-        return Ball.join(parts), tuple(state.members[level][index] for level, index in tree.ends)
+        bounds = Ball.join(parts)
+        lost = bounds.is_lost
+        if not lost.any():
+            return bounds, tuple(state.members[level][index] for level, index in tree.ends)
+        nothing = Ball(np.zeros((1, len(self._labels))), np.full((1, len(self._labels)), np.inf))
+        return Ball.join([bounds, nothing]), _spoilt(tree, state.members, lost)
 
     def _embed(self, tree: Tree) -> State:
         """Classes of equal token (and position)."""
@@ -124,9 +144,8 @@ class Executor:
     def _block(self, layer: int, tree: Tree, state: State) -> State:
         """One layer: attention may split classes, the MLP acts on each class."""
         if not self._circuit.kept[f"{layer}.attn.resid_delta"].any():
-            constant = self._ablated(f"{layer}.attn.resid_delta")
-            chunks = _chunks(len(state.x), self._config.d_mlp)
-            parts = [self._mlp(layer, ball.add(state.x[rows], constant, self._u)) for rows in chunks]
+            x = ball.add(state.x, self._unattended(layer, state.x), self._u)
+            parts = [self._mlp(layer, x[rows]) for rows in _chunks(len(state.x), self._config.d_mlp)]
             return State(Ball.join(parts), state.token, state.members)
         q, k, v = self._queries(layer, state.x)
         parts, owners, members, count = [], [], [], 0
@@ -141,6 +160,16 @@ class Executor:
                 x = self._attended(layer, q, k, v, state.x, Groups(groups.own[rows], groups.path[rows]))
                 parts.append(self._mlp(layer, x))
         return State(Ball.join(parts), state.token[np.concatenate(owners)], tuple(members))
+
+    def _unattended(self, layer: int, x: Ball) -> Ball:
+        """What attention adds where no node of it is kept: the means, unless what it computes may not be finite."""
+        constant = self._ablated(f"{layer}.attn.resid_delta")
+        if self._is_tame:
+            return constant
+        parts, out = self._queries(layer, x), self._affine[f"transformer.h.{layer}.attn.c_proj"]
+        lost = sum(ball.remains(part.radius, self._u).max(axis=1, keepdims=True) for part in parts)
+        weighed = ball.LIMIT * out.absolute.sum(axis=1) + np.abs(out.bias)  # values are below the limit
+        return Ball(constant.center, constant.radius + lost + (0.0 if (weighed < 2.0**120).all() else np.inf))
 
     def _queries(self, layer: int, x: Ball) -> tuple[Ball, Ball, Ball]:
         """Queries, keys and values of every class: (classes, heads * d_head) each."""
@@ -167,7 +196,7 @@ class Executor:
     def _mlp(self, layer: int, x: Ball) -> Ball:
         """The residual stream after the MLP."""
         site, at = f"{layer}.mlp.resid_delta", f"transformer.h.{layer}."
-        if not self._circuit.kept[site].any():
+        if self._is_tame and not self._circuit.kept[site].any():
             return ball.add(x, self._ablated(site), self._u)
         u = self._node(f"{layer}.mlp.act_in", "mlp_in", self._norm(f"{at}ln_2", x))
         h = ball.affine(u, self._affine[f"{at}mlp.c_fc"], self._u)
@@ -178,12 +207,15 @@ class Executor:
 
     def _read(self, x: Ball, token: Ids) -> Ball:
         """Label logits."""
-        x = ball.select(self._circuit.kept[FINAL_SITE], x, self._ablated(FINAL_SITE))
+        x = ball.select(self._circuit.kept[FINAL_SITE], x, self._ablated(FINAL_SITE), self._u)
         logits = ball.affine(self._norm("transformer.ln_f", x), self._head, self._u)
-        if not self._config.bigram:
+        if self._config.bigram:
+            rows = self._tensors["bigram_table"][token]
+            logits = ball.add(logits, Ball.exact(rows[:, self._labels] if self._is_tame else rows), self._u)
+        if self._is_tame:
             return logits
-        rows = self._tensors["bigram_table"][token][:, list(self._circuit.label_ids)]
-        return ball.add(logits, Ball.exact(rows), self._u)
+        others = ball.remains(logits.radius, self._u).max(axis=1, keepdims=True)
+        return Ball(logits.center[:, self._labels], logits.radius[:, self._labels] + others)
 
     def _norm(self, name: str, x: Ball) -> Ball:
         gain, eps = self._tensors[f"{name}.weight"], self._config.norm_eps
@@ -194,10 +226,20 @@ class Executor:
     def _node(self, site: str, top_k_site: str, x: Ball) -> Ball:
         """AbsTopK, then the mask."""
         k = self._config.top_k(top_k_site, x.center.shape[-1])
-        return ball.select(self._circuit.kept[site], x if k is None else ball.abs_top_k(x, k), self._ablated(site))
+        x = x if k is None else ball.abs_top_k(x, k)
+        return ball.select(self._circuit.kept[site], x, self._ablated(site), self._u)
 
     def _ablated(self, site: str) -> Ball:
         return Ball.exact(self._circuit.means[site])
+
+
+def _spoilt(tree: Tree, members: tuple[Ids, ...], lost: NDArray[np.bool_]) -> tuple[Ids, ...]:
+    """Per batch the class of every prompt; that after the last where a row of the prompt is of a class that is lost."""
+    spoilt, above = [], np.zeros(1, np.bool_)
+    for level, own in zip(tree.levels, members, strict=True):
+        above = above[level.parent] | lost[own]
+        spoilt.append(np.where(above, len(lost), own))
+    return tuple(spoilt[level][index] for level, index in tree.ends)
 
 
 def prompts(circuit: Circuit, sequences: NDArray[np.int8]) -> Ids:

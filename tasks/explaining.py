@@ -23,7 +23,7 @@ from cegis.claim import counted, least_margin
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
-from tasks.enumerating import FIRST, Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
+from tasks.enumerating import FIRST, ROUNDOFF, Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
 from tasks.farther import Farther, farther, followed
 from tasks.formats import Loaded
 from tasks.machines import machine_program
@@ -139,11 +139,11 @@ def explain(
     """
     deadline = time.perf_counter() + seconds
     clock = _Clock(on_step, [])
-    hindered = obstacle(loaded)
+    hindered = obstacle(loaded, ROUNDOFF[semantics or "real"])
     part = usual_domain(loaded) if domain is None else _listed(loaded, domain, hindered)
     share = LISTING_ALONE if hindered else LISTING
     subject, notes = _label(loaded, part, semantics, margin, share * seconds, on_progress)
-    part = subject.enumeration.domain
+    part, hindered = subject.enumeration.domain, obstacle(loaded, ROUNDOFF[subject.enumeration.semantics])
     asked = domain or part
     clock.done("network run", _described(subject))
     outcome = _search(subject, SEARCHING * _left(deadline), seed, on_round)

@@ -23,6 +23,7 @@ from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
 from tasks.covering import LATE, UNLABELLED, Covered, CoveringVerifier
+from tasks.enumerating import ROUNDOFF
 from tasks.falsifying import Falsifier
 from tasks.rules import NAMES, Rule
 from tasks.subject import Subject
@@ -135,7 +136,7 @@ def followed(
     loaded = enumeration.loaded
     asked: dict[str, Any] = {"semantics": enumeration.semantics, "on_length": on_length, "least": subject.margin}
     beyond: CoveringVerifier | Falsifier = Falsifier(loaded, domain, seconds=seconds, **asked)
-    if not obstacle(loaded):
+    if not obstacle(loaded, ROUNDOFF[enumeration.semantics]):
         beyond = CoveringVerifier(
             loaded, domain, seconds=COVERING * seconds, listed_margin=subject.least_margin, **asked
         )

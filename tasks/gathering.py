@@ -19,9 +19,9 @@ from tasks.formats import from_circuit
 WHY = "one layer attends, so the states of the program gather all sequences"
 
 
-def gathering_obstacle(circuit: Circuit) -> str | None:
+def gathering_obstacle(circuit: Circuit, unit_roundoff: float = ball.FLOAT32) -> str | None:
     """Why the sequences of a circuit cannot be gathered, or None where they can."""
-    return obstacle(from_circuit(circuit))
+    return obstacle(from_circuit(circuit), unit_roundoff)
 
 
 @dataclass

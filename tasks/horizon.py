@@ -104,7 +104,7 @@ def horizon(
     shortest sequence, or far beyond what can be counted.
     """
     deadline = None if seconds is None else time.perf_counter() + seconds
-    method = choose(circuit, longest, most=FEW)
+    method = choose(circuit, longest, most=FEW, unit_roundoff=unit_roundoff)
     best = Horizon(circuit.domain.min_length - 1, None, "no length was looked at", (), method)
     for reach in _reaches(method, circuit.domain.min_length):
         left = None if deadline is None else max(1e-3, deadline - time.perf_counter())

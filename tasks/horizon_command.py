@@ -147,7 +147,7 @@ def _synthesized(circuit: Circuit, length: int, seconds: float, roundoff: float,
 
     reach = {"on_length": told["on_reach"]} if told else {}
     events = {"on_event": told["on_round"]} if told else {}
-    method = choose(circuit, length, most=FEW)
+    method = choose(circuit, length, most=FEW, unit_roundoff=roundoff)
     verifier = examiner(circuit, method, method.longest, unit_roundoff=roundoff, seconds=seconds, **reach)
     grammar = motifs(verifier.domain.alphabet, circuit.labels, min_length=verifier.domain.min_length)
     spec = Spec(verifier.domain, lambda sequence: verifier.label(sequence) or "")

@@ -50,7 +50,7 @@ class Method:
         return f"{self.way.value}, because {self.reason}"
 
 
-def choose(circuit: Circuit, length: int, *, most: int = MAX_SEQUENCES) -> Method:
+def choose(circuit: Circuit, length: int, *, most: int = MAX_SEQUENCES, unit_roundoff: float = ball.FLOAT32) -> Method:
     """The method for ``circuit`` up to ``length``, where at most ``most`` sequences are listed if another is there.
 
     Raises DomainError for a length that no sequence of the circuit has, or beyond ``LONGEST``.
@@ -58,13 +58,13 @@ def choose(circuit: Circuit, length: int, *, most: int = MAX_SEQUENCES) -> Metho
     shortest = circuit.domain.min_length
     if not shortest <= length <= LONGEST:
         raise DomainError(f"{circuit.name}: expected a length from {shortest} to {LONGEST:,}, got {length}")
-    listed, hindered = listable(circuit, length, most), obstacle(circuit)
+    listed, hindered = listable(circuit, length, most), obstacle(circuit, unit_roundoff)
     if listed == length:
         return Method(Way.ENUMERATION, f"all {_up_to(circuit, length).size():,} sequences can be listed", length)
     if hindered is None:
         return Method(Way.COUNTING, f"{WHY}, and there are too many sequences to list", length)
     room = _room(circuit, length)
-    if gathering_obstacle(circuit) is None and room > listed:
+    if gathering_obstacle(circuit, unit_roundoff) is None and room > listed:
         return Method(Way.COVERING, f"{gathering.WHY}, and there are too many sequences to list", min(length, room))
     listed = listable(circuit, length, MAX_SEQUENCES)
     if listed < shortest or not _up_to(circuit, listed).size():

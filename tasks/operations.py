@@ -7,7 +7,8 @@ Each is enclosed like those of ``ball``: the ideal value and every execution wit
     |tau(z) - tau(z')| <= max |z - z'|                            (tau is monotone, and moves along with all z)
 
 An execution that errs on the support picks another k where the maximum is as good as attained, so the same bound on
-rounding holds. What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX`` and ``TANH``.
+rounding holds; where scores are so large that they swallow the 1, it may find no support at all, and nothing is known.
+What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX``.
 """
 
 from __future__ import annotations
@@ -18,8 +19,8 @@ from tasks import ball
 from tasks.ball import TINY, Ball, gamma
 
 SPARSEMAX = "Sparsemax is computed by sorting the scores and testing each number of them."
-TANH = "tanh is within 4 ulp."
 
+SWALLOWED = 0.125  # of a score times the unit roundoff: below, 1 + z > z holds as executed
 TANH_GELU_SLOPE = 1.13  # sup |gelu_tanh'| = 1.12899...
 TANH_GELU_BEND = 1.0  # above sup |gelu_tanh''| = 0.7978...
 CUBIC, ROOT = 0.044715, float(np.sqrt(2.0 / np.pi))
@@ -52,7 +53,7 @@ def gelu_tanh(x: Ball, u: float) -> Ball:
 def pool(x: Ball, kind: str, u: float) -> Ball:
     """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, or the last."""
     if kind == "last":
-        return Ball(x.center[:, -1], x.radius[:, -1])
+        return Ball(x.center[:, -1], x.radius[:, -1] + ball.remains(x.radius, u).max(axis=1))
     rows = x.center.shape[1]
     share = 1.0 / rows if kind == "mean" else 1.0
     rounded = gamma(rows + 2, u) * x.magnitude.sum(axis=1)
@@ -69,6 +70,8 @@ def sparse_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
     falling = -np.sort(-z, axis=-1)
     tau = ((np.cumsum(falling, axis=-1) - 1.0) / np.arange(1, keys + 1)).max(axis=-1, keepdims=True)
     rounded = 4.0 * gamma(keys + 8, u) * (keys * largest + 1.0)
+    if ball.is_executed(u):
+        rounded = np.where(u * largest < SWALLOWED, rounded, np.inf)
     wobble = scores.radius + scores.radius.max(axis=-1, keepdims=True) + 2.0 * rounded
     is_out = z - tau + wobble <= 0
     weight = Ball(np.maximum(z - tau, 0.0), np.where(is_out, 0.0, wobble))
@@ -86,7 +89,7 @@ def hard_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
     high = np.where(among, v.center + v.radius, -np.inf).max(axis=1)
     size = np.where(among, v.magnitude, 0.0).max(axis=1)
     rounded = gamma(2 * scores.center.shape[-1] + 8, u) * size + 8.0 * TINY
-    lost = ~np.isfinite(high - low)
+    lost = ~np.isfinite(high - low) | ~np.isfinite(v.radius).all(axis=1)
     return ball._ball(np.where(lost, np.nan, 0.5 * (low + high)), 0.5 * (high - low) + rounded)
 
 

@@ -127,7 +127,7 @@ def prolong(
     ``on_reach(length, reach)`` is told of every length that was compared, the others as in ``distill``. Raises
     DomainError for a length that no sequence of the circuit has, or far beyond what can be counted.
     """
-    method, clock = choose(circuit, length), _Clock(seconds, on_link)
+    method, clock = choose(circuit, length, unit_roundoff=unit_roundoff), _Clock(seconds, on_link)
     usual = listable(circuit, min(length, USUAL_LENGTH, circuit.domain.max_length or USUAL_LENGTH), FEW)
     short_length = max(usual, len(circuit.domain.first() or ()))
     short = distill(

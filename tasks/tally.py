@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from tasks import ball
 from tasks.ball import Ball, Reals
 from tasks.circuit import UNDECIDED, Circuit
-from tasks.executor import Executor, State, Tree
+from tasks.executor import Executor, State, Tree, is_tame
 from tasks.labelling import read_out
 
 Ints = NDArray[np.int64]
@@ -34,17 +34,22 @@ ROWS = 4096  # boxes computed together: their temporaries fit the cache
 NO_TREE = Tree((), ())
 
 
-def attending(circuit: Circuit) -> tuple[int, ...]:
-    """The layers whose attention writes to a node that is kept; in the others attention adds a constant."""
+def attending(circuit: Circuit, u: float) -> tuple[int, ...]:
+    """The layers whose attention writes to a node that is kept; in the others attention adds a constant.
+
+    Where an execution with unit roundoff ``u`` may have NaN anywhere, so do all layers behind one that attends: their
+    rows but the last are not bounded.
+    """
     layers = range(circuit.network.config.n_layer)
-    return tuple(layer for layer in layers if circuit.kept[f"{layer}.attn.resid_delta"].any())
+    live = tuple(layer for layer in layers if circuit.kept[f"{layer}.attn.resid_delta"].any())
+    return tuple(layers[live[0] :]) if live and live[-1] + 1 < len(layers) and not is_tame(circuit, u) else live
 
 
-def obstacle(circuit: Circuit) -> str | None:
+def obstacle(circuit: Circuit, u: float = ball.FLOAT32) -> str | None:
     """Why token counts and the last token do not decide the logits, or None where they do."""
     if circuit.network.config.positions:
         return "the network embeds positions, so the order of tokens matters"
-    layers = attending(circuit)
+    layers = attending(circuit, u)
     if len(layers) > 1:
         return (
             f"layers {' and '.join(map(str, layers))} attend: what the later one reads at a position depends on the "
@@ -64,11 +69,12 @@ class Tally(Executor):
         super().__init__(circuit, unit_roundoff)
         self.letters = len(circuit.domain.alphabet)
         self._own = np.array([circuit.vocabulary.index(token) for token in (*circuit.domain.alphabet, *circuit.prefix)])
-        self._live = next(iter(attending(circuit)), None)
+        self._live = next(iter(attending(circuit, unit_roundoff)), None)
         state = State(Ball.exact(self._tensors["transformer.wte.weight"][self._own]), self._own, ())
         for layer in range(self._config.n_layer if self._live is None else self._live):
             state = self._block(layer, NO_TREE, state)
-        self._before = state.x
+        spoilt = np.inf if state.x.is_lost.any() else 0.0  # by NaN, of any token, even where attention has no use
+        self._before = Ball(state.x.center, state.x.radius + spoilt)
         self._attention = cache(self._attention_of)
         self.boxes = 0
 

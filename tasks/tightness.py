@@ -30,9 +30,9 @@ def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: flo
     """What ``enclosure.enclose`` gives, with smaller radii."""
     enclosure.check(network, batches, u)
     rows = _Rows(enclosure.embed(network, batches, u), u)
-    for step in enclosure.needed(network):
+    for step in enclosure.needed(network, u):
         rows.follow(step)
-    return rows.stream()
+    return enclosure.finite(rows.stream(), u)
 
 
 def work(network: Transformer, stream: Stream) -> int:
@@ -128,8 +128,11 @@ def form_step(step: Step, u: float) -> FormStep:
         case Activation():
             return lambda x, token: forms.activation(step, x, u)
         case Mask(_, kept, means):
+            constant = Ball.exact(means)
             return lambda x, token: Form(
-                np.where(kept, x.center, means), np.where(kept[:, None], x.shape, 0.0), np.where(kept, x.rest, 0.0)
+                np.where(kept, x.center, constant.center),
+                np.where(kept[:, None], x.shape, 0.0),
+                np.where(kept, x.rest, constant.radius + ball.remains(x.rest, u)),
             )
         case Lookup(table):
             return lambda x, token: forms.add(x, _constant(table[token], x), u)

@@ -21,10 +21,10 @@ TINY, LIMIT, LEAST_EPS, ZERO = arb(2) ** -64, arb(2) ** 40, 2.0**-40, arb(0)
 ROUNDOFF = {"real": 0.0, "float64": 2.0**-53, "float32": 2.0**-24}
 ASSUMPTION = (
     "Executions are IEEE float32 or float64, rounded to nearest (sums in any order, fused multiply-add and flushed "
-    "subnormals allowed; no TF32, half precision or Strassen products); sqrt, rsqrt, exp, erf and tanh within 4 ulp; "
-    "softmax shifted by its largest score, in one pass or online in blocks of 16 or more keys; variances in two "
-    "passes, by Welford's update, or as mean(x^2) - mean(x)^2; no overflow in values that ablation or zero weights "
-    "remove."
+    "subnormals allowed; no TF32, half precision or Strassen products), of prompts without padding; sqrt, rsqrt, exp, "
+    "erf and tanh within 4 ulp; softmax shifted by its largest score, in one pass or online in blocks of 16 or more "
+    "keys, with weight zero for keys that are not seen; variances in two passes, by Welford's update, or as mean(x^2) "
+    "- mean(x)^2."
 )
 
 
@@ -124,6 +124,35 @@ class Arithmetic:
         return self.gamma(4) * sizes + self.gamma(16 * (1 + count // 16))
 
 
+class Sizes(Arithmetic):
+    """Rows of balls about zero that hold every row of every prompt, those that nobody reads among them.
+
+    What is finite here is finite in every execution. A bound that is not known is no number, as everywhere.
+    """
+
+    def blur(self, x: arb, error: arb) -> arb:
+        wide = arb(x, abs(error) + TINY)
+        return wide if abs(wide) < arb(2) ** (100 if self.u > 2.0**-53 else 900) else arb.nan()
+
+    def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
+        """At most twice the root of the width; a variance that is a difference of squares must not be negative."""
+        square = self.blur(sum((v * v for v in x), ZERO), ZERO).upper() / len(x)
+        known = not centered or 4 * self.gamma(len(x) + 8) * (square + eps) < eps / 4
+        reach = arb(0, 2 * arb(len(x)).sqrt() if known and square.is_finite() else arb.nan())
+        return [self.blur(g * reach + b, ZERO) for g, b in zip(gain, bias, strict=True)]
+
+    def activate(self, row: Row, kind: str) -> Row:
+        return row
+
+    def top_k(self, x: Row, k: int) -> Row:
+        return x
+
+    def attend(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb, sink: arb | None) -> Row:
+        """An average of values is no larger than they are, if scores are finite."""
+        score = self.blur(sum((v * w for v, w in zip(q, keys[0], strict=True)), ZERO), ZERO)
+        return [self.blur(v, v) if score.is_finite() else arb.nan() for v in values[0]]
+
+
 @dataclass(frozen=True)
 class Affine:
     """``W x + b`` of every row; zero weights meet no rounding."""
@@ -155,6 +184,11 @@ class Affine:
     def _terms(self) -> list[tuple[int, arb]]:
         """Per entry of the result how many weights are not zero, and the bias."""
         return [(sum(w != 0 for w in row), b) for row, b in zip(self.weight, self.bias, strict=True)]
+
+
+def is_known(row: Row) -> bool:
+    """Whether all of a row is bounded."""
+    return all(v.is_finite() for v in row)
 
 
 def _mean(values: Iterable[arb]) -> arb:

@@ -13,10 +13,10 @@ from typing import Any
 
 from flint import arb
 
-from tasks.checker.arithmetic import LEAST_EPS, ZERO, Affine, Row
+from tasks.checker.arithmetic import LEAST_EPS, ROUNDOFF, ZERO, Affine, Arithmetic, Row
 from tasks.checker.declared import Declared, declared
 from tasks.checker.files import Tensors, expect, parse
-from tasks.checker.network import Branch, Constant, Heads, Network, Step
+from tasks.checker.network import Branch, Constant, Heads, Network, Step, lean
 
 FILES = {
     "circuit": (("circuit.json", "weights.safetensors"), ()),
@@ -166,6 +166,7 @@ def read(kind: str, files: dict[str, bytes], semantics: str) -> Read:
     readers = {"circuit": _circuit, "gpt2": _gpt2, "dyck": _dyck, "tracr": _tracr, "transformer_lens": _lens}
     result = readers[kind](said, tensors)
     tensors.done(semantics)
+    result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
     return replace(result, declared=declared(kind, said, result.tokens, result.outputs))
 
@@ -179,7 +180,7 @@ def _layers(
     site: Site = lambda name: (),
     sinks: str = "",
 ) -> Iterator[Branch]:
-    """The two residual branches of every layer; attention whose result is not used is none."""
+    """The two residual branches of every layer."""
     width, d, biased = size.heads * size.head, size.d, layout.is_biased
     for n, at in ((n, layout.layer.format(n)) for n in range(size.layers)):
         joined = [layout.affine(t, at + name, d, 3 * width // len(layout.qkv), is_biased=biased) for name in layout.qkv]
@@ -194,7 +195,7 @@ def _layers(
         result = site(f"{n}.attn.resid_delta")
         before, heads = (*first, *site(f"{n}.attn.act_in")), Heads(steps, size.heads, 1 / arb(size.head).sqrt(), scores)
         used = any(w != 0 for row in o.weight for w in row) and not any(isinstance(step, Constant) for step in result)
-        yield Branch(before, heads, (o, *result)) if used else Branch((), None, (Constant(o.bias), *result))
+        yield Branch(before, heads, (o, *result), () if used else (Constant(o.bias), *result))
         if not size.inner:
             continue
         up, down = layout.affine(t, at + layout.up, d, size.inner), layout.affine(t, at + layout.down, size.inner, d)
@@ -248,7 +249,8 @@ def _circuit(said: dict[str, Any], t: Tensors) -> Read:
         is_top = top in c["top_k_sites"] and c["top_k_fraction"] is not None
         k = max(1, int(c["top_k_fraction"] * width)) if is_top else width
         pick = [(n in kept, mean) for n, mean in enumerate(means)]
-        return (lambda a, rows: [[v if keep else m for v, (keep, m) in zip(a.top_k(x, k), pick, strict=True)]
+        return (lambda a, rows: [[m if not keep and (a.is_real or v.is_finite()) else v
+                                  for v, (keep, m) in zip(a.top_k(x, k), pick, strict=True)]
                                  for x in rows],)  # fmt: skip
 
     sinks = "attn.attn_imp.sink_logit" if c["sink"] else ""

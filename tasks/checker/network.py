@@ -4,16 +4,20 @@
 
 A row of a causal network depends on the tokens up to it, so a row is a prefix; else it is a place in one prompt. Where
 nothing attends it is a token at a place.
+
+Infinity times zero is NaN in an execution. So what may not be finite passes steps that throw it away, attention without
+a use is left out where all that it computes is finite (``lean``), and of a prompt with one row that may not be finite
+nothing is known: a product of matrices carries NaN from rows that are not seen to those that are read.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from flint import arb
 
-from tasks.checker.arithmetic import ZERO, Arithmetic, Row
+from tasks.checker.arithmetic import LIMIT, ZERO, Affine, Arithmetic, Row, Sizes, is_known
 from tasks.checker.files import expect
 
 Step = Callable[[Arithmetic, list[Row]], list[Row]]
@@ -23,12 +27,12 @@ Cell = tuple[int, int]  # a token and its place
 
 @dataclass(frozen=True)
 class Constant:
-    """The same row, whatever is given."""
+    """The same row, whatever is given, if that is finite."""
 
     row: Row
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
-        return [self.row] * len(rows)
+        return [self.row if a.is_real or is_known(row) else [arb.nan()] * len(self.row) for row in rows]
 
 
 @dataclass(frozen=True)
@@ -64,6 +68,18 @@ class Branch:
     before: tuple[Step, ...]
     heads: Heads | None
     after: tuple[Step, ...]
+    unused: tuple[Step, ...] = ()  # in place of ``after``, where attention has no part in the result
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Nothing is done to rows of which these heads make finite queries, keys and values."""
+
+    heads: Heads
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        each = zip(rows, *(run(steps, a, rows) for steps in self.heads.steps), strict=True)
+        return [row if all(map(is_known, parts)) else [arb.nan()] * len(row) for row, *parts in each]
 
 
 @dataclass(frozen=True)
@@ -93,6 +109,42 @@ class Network:
         """The logits of what the last branch leaves."""
         result = run(self.final, a, x)
         return result if self.bigram is None else a.add(result, [self.bigram[token] for token in tokens])
+
+
+def lean(network: Network, a: Arithmetic) -> Network:
+    """``network`` without attention whose result has no use, where that changes no execution."""
+    if not any(branch.unused for branch in network.branches):
+        return network
+    is_tame = a.is_real or _is_tame(network, a)
+    return replace(network, branches=tuple(_leaner(branch, a, is_tame) for branch in network.branches))
+
+
+def _leaner(branch: Branch, a: Arithmetic, is_tame: bool) -> Branch:
+    if not branch.unused or branch.heads is None:
+        return branch
+    if is_tame:
+        return Branch((), None, branch.unused)
+    out, sizes = branch.after[0], Sizes(float(a.u))
+    assert isinstance(out, Affine)
+    (end,) = run(branch.after, sizes, [[arb(0, LIMIT)] * len(out.weight[0])])
+    safe = branch.unused if is_known(end) else (Constant([arb.nan()] * len(end)),)
+    return Branch((*branch.before, Watched(branch.heads)), None, safe)
+
+
+def _is_tame(network: Network, a: Arithmetic) -> bool:
+    """Whether no execution has infinity or NaN anywhere, whatever the prompt."""
+    sizes, tables = Sizes(float(a.u)), [table for table in (network.tokens, network.positions) if table is not None]
+    x = [[sum(column, ZERO) for column in zip(*map(_sizes, tables), strict=True)]]
+    x = [[sizes.blur(v, ZERO) for v in row] for row in through(network.branches, sizes, x, [[0]])]
+    if network.pool != "none":
+        x = [[sizes.blur(network.longest * v, v) for v in row] for row in x]
+    x = run(network.final, sizes, x)
+    return is_known(x[0]) and (network.bigram is None or is_known(sizes.add(x, [_sizes(network.bigram)])[0]))
+
+
+def _sizes(table: list[Row]) -> Row:
+    """Balls about zero that hold all rows."""
+    return [arb(0, max(abs(v).upper() for v in column)) for column in zip(*table, strict=True)]
 
 
 def through(branches: tuple[Branch, ...], a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
@@ -125,6 +177,10 @@ def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[
         x = [_pooled(a, network.pool, [x[n] for n in here]) for here in places]
         places = [[n] for n in range(len(places))]
     result = network.end(a, x, [token for token, _ in cells])
+    lost = {n for n, row in enumerate(result) if not (a.is_real or is_known(row))}
+    if lost:
+        result.append([arb.nan()] * len(result[0]))
+        places = [here if lost.isdisjoint(here) else [-1] * len(here) for here in places]
     return [[result[n] for n in here] for here in places]
 
 
@@ -141,7 +197,7 @@ def _cut(row: Row, count: int) -> list[Row]:
 
 def _pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:
     if kind == "last":
-        return rows[-1]
+        return rows[-1] if a.is_real or all(map(is_known, rows)) else [arb.nan()] * len(rows[-1])
     n = len(rows)
     share, off = (1 if kind == "sum" else n), a.gamma(n + 2)
     sums = [(sum(column, ZERO), sum(map(abs, column), ZERO)) for column in zip(*rows, strict=True)]

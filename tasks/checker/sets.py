@@ -32,7 +32,7 @@ from flint import arb, arb_mat
 
 from tasks.checker.arithmetic import TINY, ZERO, Affine, Arithmetic, Row
 from tasks.checker.files import Rejected, confirm, expect
-from tasks.checker.network import Cell, Network, run, through
+from tasks.checker.network import Cell, Network, Watched, run, through
 from tasks.checker.programs import Machine, State
 
 BITS, SLACK, MOST_APART = 60, arb(2) ** -50, 300  # of values and of the least weight; for both; of scores
@@ -142,6 +142,8 @@ class Attended:
         expect(len(live) == 1 and network.pool in ("none", "last"), "the network pools, or does not attend once")
         self.a, self.network, self.cells = a, network, cells
         self.branch, self.after = network.branches[live[0]], network.branches[live[0] + 1 :]
+        watched = [step for branch in self.after for step in branch.before if isinstance(step, Watched)]
+        expect(not watched, "attention without a use, behind that of the result, is not finite in all rows")
         heads, out = self.branch.heads, self.branch.after[0]
         assert heads is not None
         assert isinstance(out, Affine)

@@ -10,21 +10,26 @@ is the larger of the task's candidate tokens. ``case.json``, if present, says wh
 
 ``circuit_<task>.json`` prunes the network to edges: a node (``emb``, ``attn_l_h_h``, ``mlp_l``, ``logits``) reads the
 sum of the outputs of its kept sources, and heads pass through W_o (and b_o) at whoever reads them. As steps: every
-node writes to columns of its own in a wide stream, and reads by one affine map that adds up its sources.
+node writes to columns of its own in a wide stream, and reads by one affine map that adds up its sources. Nodes that
+nobody reads are left out; an execution may compute them and multiply by zero, so a network in which anything may
+overflow has no circuits.
 """
 
 from __future__ import annotations
 
 import json
 import math
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from cegis.domain import DEAD, Constraint
+from tasks.ball import FLOAT32, FLOAT64
 from tasks.formats.loaded import Loaded, Question, assemble
 from tasks.formats.reading import affine, count, one_of, pick, read_numbers, read_object, require, stored_dtype
+from tasks.magnitudes import is_finite
 from tasks.network import NetworkError, check_tensors
 from tasks.transformer import Activation, Affine, Attention, Reals, Residual, Step, Transformer
 from tasks.untrusted import line_of, list_of, object_of, whole_of
@@ -72,8 +77,16 @@ def load(folder: Path, question: Question) -> Loaded:
     bos = whole_of(f"{what}: bos_token_id", config["bos_token_id"])
     if not 0 <= bos < len(names):
         raise NetworkError(f"{what}: bos_token_id should lie below {len(names)}, got {bos}")
-    steps = _pruned(folder, question.task, config, weights) if question.circuit else _steps(config, weights)
-    network = Transformer(weights["wte"], weights["wpe"], steps, sizes["max_seq_len"], stored_dtype(weights))
+    network = Transformer(
+        weights["wte"], weights["wpe"], _steps(config, weights), sizes["max_seq_len"], stored_dtype(weights)
+    )
+    if question.circuit:
+        if not is_finite(network, FLOAT32 if network.dtype == "float32" else FLOAT64):
+            raise NetworkError(
+                f"{folder}: expected weights with which no {network.dtype} overflows, since zero times infinity is NaN "
+                "where a circuit prunes; ask for the whole network"
+            )
+        network = replace(network, steps=_pruned(folder, question.task, config, weights))
     length = sizes["max_seq_len"] - 2
     own = Question(
         alphabet=names, prefix=(names[bos], names[token]), suffix=(), lengths=(length, length),
