@@ -154,9 +154,9 @@ def _readout(rng: Random, outputs: tuple[str, ...]) -> dict[str, Any]:
 
 
 def _sizes(rng: Random) -> dict[str, int]:
-    heads = int(rng.choice([1, 1, 2]))
+    heads, longest = int(rng.choice([1, 1, 2])), 4 if rng.random() < 0.97 else 18  # softmax online works by 16 keys
     return {"layers": int(rng.choice([1, 1, 2])), "heads": heads, "head": 2, "d": int(rng.choice([2, 4])),
-            "inner": int(rng.choice([3, 4])), "vocabulary": int(rng.choice([3, 4])), "longest": 4}  # fmt: skip
+            "inner": int(rng.choice([3, 4])), "vocabulary": int(rng.choice([3, 4])), "longest": longest}  # fmt: skip
 
 
 def sparse_shapes(c: Mapping[str, Any]) -> Shapes:
@@ -226,7 +226,7 @@ def circuit(rng: Random, mood: str) -> Made:
     said = {
         "name": "made", "summary": "random", "config": c, "vocabulary": names, "prefix": prefix,
         "labels": [names[n] for n in rng.permutation(len(names))[: int(rng.integers(2, len(names) + 1))]],
-        "domain": {"alphabet": alphabet, "min_length": 1 - len(prefix), "max_length": 4 - len(prefix),
+        "domain": {"alphabet": alphabet, "min_length": 1 - len(prefix), "max_length": c["block_size"] - len(prefix),
                    "constraint": None},
         "kept": {site: _kept(rng, size) for site, size in sites.items()}, "card": {},
     }  # fmt: skip

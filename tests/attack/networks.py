@@ -108,11 +108,13 @@ def _batches(
     )
     left = MOST
     styles = {"torch": Style(), "torch, other kernels": Style.drawn(rng)}
-    for length in loaded.domain.lengths:
-        sequences = loaded.domain.sequences(length)
-        if len(sequences) > left:
-            sequences = sequences[np.sort(rng.choice(len(sequences), left, replace=False))]
-        left -= len(sequences)
+    lengths = [n for n in loaded.domain.lengths if n <= 3 or n == loaded.domain.max_length]
+    for length in lengths:
+        if loaded.domain.count(length) > left:
+            sequences = np.unique(loaded.domain.sample(length, left, rng), axis=0)
+        else:
+            sequences = loaded.domain.sequences(length)
+        left = max(4, left - len(sequences))
         if not len(sequences):
             continue
         ids = np.array([[*before, *(letters[n] for n in row), *after] for row in sequences], np.int64)
@@ -140,7 +142,8 @@ def _exact(formula: Formula, batches: list[_Batch], rng: np.random.Generator) ->
     """(batch, row, logits by place) of some prompts, longer ones rather."""
     every = [(b, n) for b, batch in enumerate(batches) for n in range(len(batch.ids))]
     odds = np.array([float(batches[b].ids.shape[1]) ** 3 for b, _ in every])
-    chosen = rng.choice(len(every), min(EXACT, len(every)), replace=False, p=odds / odds.sum())
+    few = EXACT if odds.max() < 10**3 else 2
+    chosen = rng.choice(len(every), min(few, len(every)), replace=False, p=odds / odds.sum())
     with ctx.workprec(BITS):
         arithmetic = Exact()
         return [(*every[n], formula.run(arithmetic, batches[every[n][0]].ids[every[n][1]])) for n in chosen]

@@ -43,6 +43,7 @@ from tasks.tail import all_lengths
 
 YES, NO = "yes", "no"
 SECONDS = 1.5  # for one proof
+WIDTH = 16  # of the stream: its root is a power of two, so weights are exact
 KINDS = ("diluted", "ratio", "ratio", "word")
 
 
@@ -107,8 +108,8 @@ class _Head:
 
     @property
     def d(self) -> int:
-        """The width of the stream: letters and start token, the place, A, a constant one, and the spike."""
-        return len(self.letters) + 5
+        """The width of the stream, of which letters and start token, place, A, one, and the spike are used."""
+        return WIDTH
 
     def average(self, tokens: NDArray[np.int64], times: NDArray[np.int64]) -> float:
         """A, of so many of each token, in this order where places matter; the start token is one of them."""
@@ -136,7 +137,7 @@ def _files(head: _Head, label: _Label, longest: int) -> dict[str, bytes]:
     place, a, one, spike = range(k, k + 4)
     c = {
         "vocab_size": k + 2, "n_layer": 1, "n_head": 1, "d_head": 1, "d_model": d, "d_mlp": 3,
-        "block_size": longest + 1, "norm": "rms", "norm_eps": 2.0**-23, "activation": "relu", "top_k_fraction": None,
+        "block_size": longest + 1, "norm": "rms", "norm_eps": 2.0**-39, "activation": "relu", "top_k_fraction": None,
         "top_k_sites": ["attn_in"], "sink": head.sink is not None, "positions": head.places is not None,
         "bigram": False,
     }  # fmt: skip
@@ -212,8 +213,8 @@ def _word(rng: np.random.Generator) -> Planted:
     word, steep = rng.integers(0, 2, length), 1.2 * length
     u = np.zeros(length + 1)  # the entry of the place after the norm; it makes values smaller, too
     for _ in range(20):
-        u = (np.arange(length + 1) * np.log(2.0) - 0.5 * np.log(1 - u**2 / 7)) / steep
-    places = np.float32(u / np.sqrt(7 - u**2)).astype(float)
+        u = (np.arange(length + 1) * np.log(2.0) - 0.5 * np.log(1 - u**2 / WIDTH)) / steep
+    places = np.float32(u / np.sqrt(WIDTH - u**2)).astype(float)
     head = _Head(("a", "b"), (1.0, -1.0, 0.0), (0.0, 0.0, 0.0), float(np.float32(steep)), tuple(places))
     average = head.average(np.array([2, *word]), np.ones(length + 1, np.int64))
     own = 4.0 if rng.random() < 0.5 else 0.0
@@ -231,7 +232,7 @@ def _spiked(
 ) -> dict[str, bytes]:
     """A network of one label for all averages, or the last letter's, but for a spike at ``average``."""
     off = average - float(np.float32(average))
-    size = float(np.sqrt((2 + place**2 + off**2) / head.d + 2.0**-23))
+    size = float(np.sqrt((2 + place**2 + off**2) / head.d))
     height = (-1.0 if own and last == 0 else 1.0) * 6.0 * size
     label = _Label(2.0, own, float(np.float32(average)), width, height)
     return _files(head, label, longest)
