@@ -10,7 +10,7 @@ from __future__ import annotations
 import io
 import json
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +47,15 @@ def make(rng: Random, format_name: str | None = None, mood: str | None = None) -
     """A random network of a random format."""
     name = format_name or str(rng.choice([*MAKERS]))
     return MAKERS[name](rng, mood or str(rng.choice(MOODS)))
+
+
+def attending(rng: Random, longest: int) -> Made:
+    """A network of one layer for prompts of up to ``longest`` tokens, of which t0 and t1 are letters."""
+    while True:
+        made = circuit(rng, "plain", longest) if rng.random() < 0.5 else gpt2(rng, "plain", longest)
+        said = json.loads(made.files.get("circuit.json", made.files.get("config.json", b"{}")))
+        if said.get("config", said)["n_layer"] == 1:
+            return replace(made, question={"alphabet": ("t0", "t1"), "prefix": ("t2",) if rng.random() < 0.7 else ()})
 
 
 # --- weights --------------------------------------------------------------------------------------------------------
@@ -153,10 +162,12 @@ def _readout(rng: Random, outputs: tuple[str, ...]) -> dict[str, Any]:
     return {"readout": kind, "answers": tuple(outputs[n] for n in rng.permutation(len(outputs))[:count])}
 
 
-def _sizes(rng: Random) -> dict[str, int]:
-    heads, longest = int(rng.choice([1, 1, 2])), 4 if rng.random() < 0.97 else 18  # softmax online works by 16 keys
-    return {"layers": int(rng.choice([1, 1, 2])), "heads": heads, "head": 2, "d": int(rng.choice([2, 4])),
-            "inner": int(rng.choice([3, 4])), "vocabulary": int(rng.choice([3, 4])), "longest": longest}  # fmt: skip
+def _sizes(rng: Random, longest: int | None = None) -> dict[str, int]:
+    heads, usual = int(rng.choice([1, 1, 2])), 4 if rng.random() < 0.97 else 18  # softmax online works by 16 keys
+    return {
+        "layers": int(rng.choice([1, 1, 2])), "heads": heads, "head": 2, "d": int(rng.choice([2, 4])),
+        "inner": int(rng.choice([3, 4])), "vocabulary": int(rng.choice([3, 4])), "longest": longest or usual,
+    }  # fmt: skip
 
 
 def sparse_shapes(c: Mapping[str, Any]) -> Shapes:
@@ -195,8 +206,8 @@ def site_widths(c: Mapping[str, Any]) -> dict[str, int]:
     }
 
 
-def _sparse_config(rng: Random) -> dict[str, Any]:
-    s = _sizes(rng)
+def _sparse_config(rng: Random, longest: int | None = None) -> dict[str, Any]:
+    s = _sizes(rng, longest)
     return {
         "vocab_size": s["vocabulary"], "n_layer": s["layers"], "n_head": s["heads"], "d_head": s["head"],
         "d_model": s["d"], "d_mlp": s["inner"], "block_size": s["longest"], "norm": str(rng.choice(["rms", "layer"])),
@@ -215,9 +226,9 @@ def _kept(rng: Random, size: int) -> list[int]:
     return [n for n in range(size) if rng.random() < share]
 
 
-def circuit(rng: Random, mood: str) -> Made:
+def circuit(rng: Random, mood: str, longest: int | None = None) -> Made:
     """A circuit of this project."""
-    c = _sparse_config(rng)
+    c = _sparse_config(rng, longest)
     names = [f"t{n}" for n in range(c["vocab_size"])]
     prefix = names[-1:] if rng.random() < 0.5 else []
     alphabet, sites = names[: len(names) - len(prefix)], site_widths(c)
@@ -265,9 +276,9 @@ def openai(rng: Random, mood: str) -> Made:
     return Made("circuit_sparsity", files, _readout(rng, tokens) if rng.random() < 0.7 else {})
 
 
-def gpt2(rng: Random, mood: str) -> Made:
+def gpt2(rng: Random, mood: str, longest: int | None = None) -> Made:
     """A GPT-2 of Hugging Face."""
-    s = _sizes(rng)
+    s = _sizes(rng, longest)
     d, vocab, inner = s["heads"] * s["head"], s["vocabulary"], s["inner"]
     shapes: Shapes = {"wte.weight": (vocab, d), "wpe.weight": (s["longest"], d)}
     for n in range(s["layers"]):

@@ -6,8 +6,9 @@ One uniform or weighted head averages over the sequence, and the label is the si
     ratio     three ReLU neurons make a spike at one value of A, which no counts of a short sequence hit
     word      scores double from place to place, so A spells the sequence as a binary number: the spike is at one word
               among millions
+    flipped   a random network, and the table of its labels as an automaton, with one entry changed
 
-Each spike is confirmed in real arithmetic by the network's own formula before anything is asked. Then counting, path
+Each is confirmed in real arithmetic by the network's own formula before anything is asked. Then counting, path
 cover, the proof for all lengths and both certificates by sets are asked for domains that hold it: whatever covers it,
 and any counterexample that is none, is wrong.
 """
@@ -17,6 +18,7 @@ from __future__ import annotations
 import json
 import tempfile
 from dataclasses import dataclass
+from itertools import product
 from pathlib import Path
 from typing import Any
 
@@ -24,27 +26,30 @@ import numpy as np
 import safetensors.numpy
 from arithmetics import BITS, Exact, Rows
 from flint import arb, ctx
-from folders import site_widths, sparse_shapes
+from folders import Made, attending, site_widths, sparse_shapes
 from formulas import Formula, read
 from numpy.typing import NDArray
 from trial import Outcome, random_of
 
 from cegis import Claim, Counterexample, Domain, Program, motifs
+from dsl.sequences import SequenceSignature
 from tasks import ball
 from tasks.attesting import _directions, _question
+from tasks.averages import obstacle
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.counting import CountingVerifier, counting_verifier
 from tasks.covering import CoveringVerifier
 from tasks.files import load_circuit
-from tasks.formats import load
+from tasks.formats import Loaded, Question, load
+from tasks.machines import Machine
 from tasks.network import NetworkError
 from tasks.tail import all_lengths
 
 YES, NO = "yes", "no"
 SECONDS = 1.5  # for one proof
 WIDTH = 16  # of the stream: its root is a power of two, so weights are exact
-KINDS = ("diluted", "ratio", "ratio", "word")
+KINDS = ("diluted", "ratio", "ratio", "word", "flipped", "flipped")
 
 
 @dataclass(frozen=True)
@@ -170,9 +175,9 @@ def _files(head: _Head, label: _Label, longest: int) -> dict[str, bytes]:
     return {"circuit.json": json.dumps(said).encode(), "weights.safetensors": safetensors.numpy.save(tensors)}
 
 
-def plant(rng: np.random.Generator, kind: str | None = None) -> Planted:
-    """A random one."""
-    return {"diluted": _diluted, "ratio": _ratio, "word": _word}[kind or str(rng.choice(KINDS))](rng)
+def plant(rng: np.random.Generator, kind: str) -> Planted:
+    """A random one of a kind but the last."""
+    return {"diluted": _diluted, "ratio": _ratio, "word": _word}[kind](rng)
 
 
 def _diluted(rng: np.random.Generator) -> Planted:
@@ -250,8 +255,8 @@ def _text(condition: str) -> str:
 def attack(seed: int, index: int) -> Outcome:
     """One planted counterexample."""
     rng = random_of("planted", seed, index)
-    made = plant(rng)
-    return attacked(made, rng)
+    kind = str(rng.choice(KINDS))
+    return flipped(rng) if kind == "flipped" else attacked(plant(rng, kind), rng)
 
 
 def attacked(made: Planted, rng: np.random.Generator) -> Outcome:
@@ -350,3 +355,79 @@ def _label_of(formula: Formula, made: Planted, words: tuple[str, ...]) -> str | 
             row = formula.run(Counted(times), np.array([*different, letters[-1] if letters else len(made.letters)]))[-1]
         gap = row[formula.tokens.index(YES)] - row[formula.tokens.index(NO)]
         return YES if gap > 0 else NO if gap < 0 else None
+
+
+# --- random networks and the tables of their labels -----------------------------------------------------------------
+
+
+def flipped(rng: np.random.Generator) -> Outcome:
+    """Path cover on a table that is right but for one word of the longest length."""
+    length = int(rng.integers(3, 8))
+    made = attending(rng, length + 1)
+    with tempfile.TemporaryDirectory() as scratch:
+        try:
+            loaded = load(made.write(Path(scratch) / "made"), Question(**made.question))
+        except NetworkError:
+            return Outcome(0, 0)
+    if obstacle(loaded) is not None:
+        return Outcome(0, 0)
+    formula, domain = read(made.format, made.files), Domain(("t0", "t1"), 1, length)
+    words = [word for n in range(length + 1) for word in product((0, 1), repeat=n)]
+    labels = {word: _argmax(formula, loaded, word) for word in words if word}
+    if None in labels.values():
+        return Outcome(0, 0)
+    names = tuple(dict.fromkeys([*labels.values(), *loaded.readout.names]))  # type: ignore[union-attr]
+    target = words[-1 - int(rng.integers(2**length))]
+    other = next(name for name in names[int(rng.integers(len(names))) :] + names if name != labels[target])
+    wrong: list[str] = []
+    decided = 0
+    for flip in (True, False):
+        said = {**labels, target: other} if flip else labels
+        program = _table(words, said, names)  # type: ignore[arg-type]
+        found = CoveringVerifier(loaded, domain, "float64", SECONDS).examine(program)
+        decided += bool(found.claims) or found.broken is not None
+        if flip and any((claim.domain.max_length or 0) >= length for claim in found.claims):
+            wrong.append(f"path cover proves a table up to length {length} that is wrong on {target}")
+        if found.broken is not None:
+            word = tuple(("t0", "t1").index(token) for token in found.broken.inputs)
+            if labels[word] != found.broken.expected or said[word] != found.broken.got or labels[word] == said[word]:
+                wrong.append(f"path cover refutes a table by {word}, where it is right")
+        if length <= 4:
+            refused = _of_table(loaded, domain, program, made)
+            decided += 1
+            if flip and not refused:
+                wrong.append(f"a certificate by paths up to length {length}, wrong on {target}")
+    return Outcome(2 + 2 * (length <= 4), decided, tuple(wrong), files=made.files if wrong else {})
+
+
+def _argmax(formula: Formula, loaded: Loaded, word: tuple[int, ...]) -> str | None:
+    """The label in real arithmetic."""
+    ids = [formula.tokens.index(token) for token in (*loaded.prefix, *(f"t{n}" for n in word), *loaded.suffix)]
+    with ctx.workprec(BITS):
+        row = formula.run(Exact(), np.array(ids))[-1]
+        names = loaded.readout.names  # type: ignore[union-attr]
+        values = [row[formula.tokens.index(name)] for name in names]
+        clear = [n for n, v in enumerate(values) if all(v > w for m, w in enumerate(values) if m != n)]
+    return names[clear[0]] if clear else None
+
+
+def _table(words: list[tuple[int, ...]], labels: dict[tuple[int, ...], str], names: tuple[str, ...]) -> Program:
+    """The automaton with a state per word."""
+    place = {word: n for n, word in enumerate(words)}
+    columns = tuple(tuple(place.get((*word, token), 0) for word in words) for token in (0, 1))
+    outputs = tuple(names.index(labels[word]) if word else 0 for word in words)
+    return Machine(columns, outputs).program(SequenceSignature(("t0", "t1"), names))
+
+
+def _of_table(loaded: Loaded, domain: Domain, program: Program, made: Made) -> bool:
+    """Whether there is no certificate by paths."""
+    files = {
+        PROGRAM: program.source("program").encode(),
+        **{f"network/{n}": content for n, content in made.files.items()},
+    }
+    try:
+        directions = _directions(loaded, domain, dict(made.files))
+        establish(_question("paths", loaded, domain, "real", directions), files, SECONDS)
+    except (Rejected, UnreadableError):
+        return True
+    return False
