@@ -5,6 +5,7 @@ a program over sets of sequences, compared on the same inputs.
                  read back, and the states that path cover, counting and the checker's machine follow
     places       the same at every place of a sequence
     scalars      integers, words of bits, strings and truth values, ends of their ranges too
+    strangers    other Python that the checker follows as a machine: it must say what Python says, or refuse
 """
 
 from __future__ import annotations
@@ -16,6 +17,7 @@ from typing import Any
 
 import numpy as np
 from pysmt.environment import Environment
+from strangers import Readings, of_a_stranger
 from trial import Outcome, random_of
 
 from backends import Limits, Unsat, decide, get
@@ -47,11 +49,13 @@ def attack(seed: int, index: int) -> Outcome:
     """One random program."""
     rng = random_of("programs", seed, index)
     choose = Random(int(rng.integers(2**32)))
-    match str(rng.choice(["sequences", "sequences", "places", "scalars"])):
+    match str(rng.choice(["sequences", "sequences", "places", "scalars", "strangers", "strangers"])):
         case "sequences":
             return _of_sequences(rng, choose, index)
         case "places":
             return _of_places(rng, choose)
+        case "strangers":
+            return of_a_stranger(choose)
     return _of_scalars(rng, choose)
 
 
@@ -78,7 +82,7 @@ def _of_sequences(rng: np.random.Generator, choose: Random, index: int) -> Outco
     values = [None if n == NO_LABEL else labels[int(n)] for n in program.run(grammar.sequences.batch(words))]
     text = program.source("program")
     function = _function(text, "program")
-    found = _Found(text)
+    found = Readings(text)
     for word, value in zip(words, values, strict=True):
         said = function([*word])
         found.compare("numpy", word, value, said if said in labels else None)
@@ -91,25 +95,6 @@ def _of_sequences(rng: np.random.Generator, choose: Random, index: int) -> Outco
     _by_states(found, program, Domain(letters, int(program.term.needs_token), LONGEST), function)
     _by_machine(found, text, words, function, letters if choose.random() < 0.3 else ())
     return found.outcome
-
-
-class _Found:
-    """Comparisons so far."""
-
-    def __init__(self, text: str) -> None:
-        self.text, self.tried = text, 0
-        self.wrong: list[str] = []
-
-    def compare(self, what: str, on: Any, got: Any, expected: Any) -> None:
-        """One comparison with what Python says."""
-        self.tried += 1
-        if got != expected or type(got) is not type(expected):
-            self.wrong.append(f"{what} gives {got!r}, not {expected!r}, on {on!r}")
-
-    @property
-    def outcome(self) -> Outcome:
-        """All of them."""
-        return Outcome(self.tried, self.tried, tuple(self.wrong[:3]), files={"program.py": self.text.encode()})
 
 
 def _function(text: str, name: str) -> Any:
@@ -147,7 +132,7 @@ def _solved(grammar: Grammar, program: Program, word: Word, value: Any) -> bool:
         return isinstance(decide(session, "attack", formula, Limits(seconds=20.0)), Unsat)
 
 
-def _by_states(found: _Found, program: Program, domain: Domain, function: Any) -> None:
+def _by_states(found: Readings, program: Program, domain: Domain, function: Any) -> None:
     """The trellis of path cover: every sequence once, with its label."""
     try:
         graph = trellis(domain, program)
@@ -166,7 +151,7 @@ def _by_states(found: _Found, program: Program, domain: Domain, function: Any) -
         found.compare("path cover's sequences", length, seen, domain.count(length))
 
 
-def _by_machine(found: _Found, text: str, words: list[Word], function: Any, counted: Word) -> None:
+def _by_machine(found: Readings, text: str, words: list[Word], function: Any, counted: Word) -> None:
     """The checker's machine, where it follows the program at all."""
     function_of(text, ["tokens"])
     try:
@@ -199,7 +184,7 @@ def _of_places(rng: np.random.Generator, choose: Random) -> Outcome:
     program = Program(derived(grammar, grammar.start, choose.randint(1, 14), choose), grammar)
     cases = [(w, n) for length in (1, 2, 3) for w in product(letters, repeat=length) for n in range(length)]
     text = program.source("program")
-    function, found = _function(text, "program"), _Found(text)
+    function, found = _function(text, "program"), Readings(text)
     values = [grammar.signature.answer(value) for value in program.run(grammar.signature.batch(cases))]
     checked = function_of(text, ["tokens", "i"])
     for (word, place), value in zip(cases, values, strict=True):
@@ -221,7 +206,7 @@ def _of_scalars(rng: np.random.Generator, choose: Random) -> Outcome:
     )
     program = Program(derived(grammar, grammar.start, choose.randint(1, 12), choose), grammar)
     text = program.source("program")
-    function, found = _function(text, "program"), _Found(text)
+    function, found = _function(text, "program"), Readings(text)
     rows = [tuple(_value(choose, sort) for sort in sorts) for _ in range(12)]
     environment = Environment()
     symbols = grammar.scalars.symbols(environment.formula_manager)
