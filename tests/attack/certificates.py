@@ -363,18 +363,23 @@ def _edit_files(rng: Random, files: dict[str, bytes]) -> str:
 
 
 def _flipped(rng: Random, folder: Path) -> str:
-    """Change one bit of one file, or one digit of the manifest, which stays as it was; empty where nothing changed."""
+    """Change one byte of one file, with the manifest as it was, or a digit of the manifest; empty for no change.
+
+    In a program it is the first letter of the function's name, which changes nothing but the text.
+    """
     names = sorted(path.relative_to(folder).as_posix() for path in folder.rglob("*") if path.is_file())
-    name = MANIFEST if rng.random() < 0.3 else names[int(rng.integers(len(names)))]
+    name = str(rng.choice([MANIFEST, PROGRAM, names[int(rng.integers(len(names)))]]))
     content = bytearray((folder / name).read_bytes() or b"\0")
-    if name != MANIFEST:
-        content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
-    else:
+    if name == MANIFEST:
         digits = [n for n, byte in enumerate(content) if chr(byte).isdigit()]
         at = digits[int(rng.integers(len(digits)))]
         before, content[at] = json.loads(content), ord("0") + int(rng.integers(10))
         with suppress(ValueError):
             if json.loads(content) == before:
                 return ""
+    elif name == PROGRAM:
+        content[content.index(b"def ") + 4] = ord("z")
+    else:
+        content[int(rng.integers(len(content)))] ^= 1 << int(rng.integers(8))
     (folder / name).write_bytes(bytes(content))
     return f"a changed byte of {name}"

@@ -95,7 +95,8 @@ def attacked(made: Made, folder: Path, rng: np.random.Generator, device: str = "
             _checker(found, made, loaded, batches, exact, dtype)
         if made.format == "circuit" and not made.question:
             _circuit(found, folder, batches, exact, dtype)
-    return Outcome(found.tried, found.decided, tuple(found.wrong[:TOLD]), files=made.files if found.wrong else {})
+    told = {sentence.partition(":")[0]: sentence for sentence in reversed(found.wrong)}  # the first of each kind
+    return Outcome(found.tried, found.decided, (*reversed(told.values()),)[:TOLD], files=made.files if told else {})
 
 
 def _batches(
