@@ -24,6 +24,7 @@ Rows = list[list[arb]]
 BITS = 600  # squares of float32 numbers of both ends lie 2**400 apart
 ATTENTIONS = ("plain", "fused", "scaled queries")
 VARIANCES = ("torch", "two passes", "one pass")
+MASKS = ("choice", "product")
 
 
 class Exact:
@@ -79,16 +80,26 @@ class Exact:
         return [[v if k else arb(float(m)) for v, k, m in zip(row, kept, means, strict=True)] for row in x]
 
     def attend(
-        self, q: Rows, k: Rows, v: Rows, heads: int, *, causal: bool, kind: str = "softmax", sink: Reals | None = None
+        self,
+        q: Rows,
+        k: Rows,
+        v: Rows,
+        heads: int,
+        *,
+        causal: bool,
+        kind: str = "softmax",
+        sink: Reals | None = None,
+        divisor: float | None = None,
     ) -> Rows:
-        """Attention of every row, with the scale 1/sqrt of a head's size."""
+        """Attention of every row; scores are divided by the root of a head's size, or by another number."""
         size, wide = len(q[0]) // heads, len(v[0]) // heads
+        root = arb(size).sqrt() if divisor is None else arb(divisor)
         result = []
         for n, row in enumerate(q):
             seen, y = range(n + 1) if causal else range(len(k)), []
             for h in range(heads):
                 here = slice(h * size, (h + 1) * size)
-                scores = [_dot(row[here], k[m][here]) / arb(size).sqrt() for m in seen]
+                scores = [_dot(row[here], k[m][here]) / root for m in seen]
                 weights = _weights(scores, kind, None if sink is None else arb(float(sink[h])))
                 y += [_dot(weights, [v[m][h * wide + c] for m in seen]) for c in range(wide)]
             result.append(y)
@@ -155,11 +166,12 @@ class Style:
 
     attention: str = "plain"
     variance: str = "torch"
+    mask: str = "choice"
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Style:
         """One of all."""
-        return cls(str(rng.choice(ATTENTIONS)), str(rng.choice(VARIANCES)))
+        return cls(str(rng.choice(ATTENTIONS)), str(rng.choice(VARIANCES)), str(rng.choice(MASKS)))
 
 
 class Executed:
@@ -214,8 +226,11 @@ class Executed:
         return torch.zeros_like(x).scatter(-1, (at := x.abs().topk(k, dim=-1).indices), x.gather(-1, at))
 
     def mask(self, x: Tensor, kept: NDArray[np.bool_], means: Reals) -> Tensor:
-        """The means where a node is not kept; overflow in those is assumed away."""
-        return torch.where(torch.from_numpy(kept.copy()).to(self.device), x, self.tensor(means))
+        """The means where a node is not kept, by a choice or by a product."""
+        if self.style.mask == "choice":
+            return torch.where(torch.from_numpy(kept.copy()).to(self.device), x, self.tensor(means))
+        share = self.tensor(kept.astype(float))
+        return share * x + (1 - share) * self.tensor(means)
 
     def attend(
         self,
@@ -227,12 +242,13 @@ class Executed:
         causal: bool,
         kind: str = "softmax",
         sink: Reals | None = None,
+        divisor: float | None = None,
     ) -> Tensor:
         """Attention of every row."""
         q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
-        root = float(q.shape[-1]) ** -0.5
+        root = float(q.shape[-1]) ** -0.5 if divisor is None else 1 / divisor
         if self.style.attention == "fused" and kind == "softmax" and sink is None:
-            y = functional.scaled_dot_product_attention(q, k, v, is_causal=causal)
+            y = functional.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=root)
             return y.transpose(1, 2).flatten(2)
         is_early = self.style.attention == "scaled queries"
         scores = (q * root) @ k.transpose(-1, -2) if is_early else q @ k.transpose(-1, -2) * root

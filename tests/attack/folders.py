@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -18,6 +19,8 @@ import numpy as np
 import safetensors.numpy
 import torch
 from numpy.typing import NDArray
+
+from tasks.formats.recognition import FORMATS
 
 Random = np.random.Generator
 Shapes = dict[str, tuple[int, ...]]
@@ -66,7 +69,7 @@ def weights(rng: Random, shapes: Shapes, mood: str, dtype: type = np.float32) ->
     scale = float(rng.choice([0.3, 0.7, 1.5]))
     drawn = {name: rng.normal(scale=scale, size=shape) for name, shape in shapes.items()}
     for name in shapes:  # norms that keep the size of things, mostly
-        if name.rsplit(".", 1)[0].rsplit(".", 1)[-1] in ("ln_1", "ln_2", "ln_f") and name.endswith("weight"):
+        if re.search(r"\bln_?(1|2|f|final)\.w", name):
             drawn[name] = drawn[name] + rng.choice([0.0, 1.0])
     names = [*shapes]
     some = [names[n] for n in rng.choice(len(names), min(len(names), int(rng.integers(1, 4))), replace=False)]
@@ -88,11 +91,13 @@ def weights(rng: Random, shapes: Shapes, mood: str, dtype: type = np.float32) ->
                     drawn[name] = drawn[name] * 10.0 ** rng.uniform(5, 38)
         case "cancelling":
             for name in names:
-                if any(part in name for part in ("wte", "wpe", "tok", "pos", "embed")):
+                if any(part in name for part in ("wte", "wpe", "tok", "pos", "embed", "W_E")):
                     drawn[name] = 10.0 ** rng.uniform(0, 8) + rng.choice([0.0, 1e-3, 1.0]) * drawn[name]
         case "scores":
             for name in names:
-                if any(part in name for part in ("c_attn", "Wq", "Wk", "query", "key", "W_q", "W_k", "sink")):
+                if any(
+                    part in name for part in ("c_attn", "Wq", "Wk", "query", "key", "W_q", "W_k", "W_Q", "W_K", "sink")
+                ):
                     drawn[name] = drawn[name] * 10.0 ** rng.uniform(0, 4)
         case "huge" | "tiny":
             low, high = (3, 38) if mood == "huge" else (-45, -3)
@@ -387,6 +392,51 @@ def sparsemax(rng: Random, mood: str) -> Made:
     return Made("sparsemax", files, question)
 
 
+def lens(rng: Random, mood: str) -> Made:
+    """A transformer under TransformerLens's names."""
+    s, kind = _sizes(rng), rng.choice(["LN", "LNPre", "RMS", "RMSPre", ""]).item() or None
+    d, heads, head, inner, vocab = s["d"], s["heads"], s["head"], s["inner"], s["vocabulary"]
+    outputs, attends_only = vocab if rng.random() < 0.6 else int(rng.choice([2, 3])), bool(rng.random() < 0.3)
+    shapes: Shapes = {"embed.W_E": (vocab, d), "pos_embed.W_pos": (s["longest"], d)}
+    for n in range(s["layers"]):
+        at = f"blocks.{n}."
+        shapes |= {f"{at}ln1.{part}": (d,) for part in NORMED[kind]}
+        shapes |= {f"{at}attn.W_{part}": (heads, d, head) for part in "QKV"}
+        shapes |= {f"{at}attn.b_{part}": (heads, head) for part in "QKV"}
+        shapes |= {f"{at}attn.W_O": (heads, head, d), f"{at}attn.b_O": (d,)}
+        if not attends_only:
+            shapes |= {f"{at}ln2.{part}": (d,) for part in NORMED[kind]}
+            shapes |= {f"{at}mlp.W_in": (d, inner), f"{at}mlp.b_in": (inner,)}
+            shapes |= {f"{at}mlp.W_out": (inner, d), f"{at}mlp.b_out": (d,)}
+    shapes |= {f"ln_final.{part}": (d,) for part in NORMED[kind]}
+    shapes |= {"unembed.W_U": (d, outputs), "unembed.b_U": (outputs,)}
+    if rng.random() < 0.3:
+        shapes = {name: shape for name, shape in shapes.items() if ".b_" not in name}
+    config = {
+        "n_layers": s["layers"], "d_model": d, "n_ctx": s["longest"], "d_head": head, "d_vocab": vocab,
+        "n_heads": heads, "d_mlp": inner, "d_vocab_out": outputs,
+        "act_fn": str(rng.choice(["relu", "gelu", "gelu_new"])), "eps": float(rng.choice([1e-5, 1e-8])),
+        "normalization_type": kind, "attn_only": attends_only,
+        "attention_dir": str(rng.choice(["causal", "causal", "bidirectional"])),
+        "use_attn_scale": bool(rng.random() < 0.8), "attn_scale": float(rng.choice([-1.0, -1.0, 3.0])),
+        "scale_attn_by_inverse_layer_idx": bool(rng.random() < 0.3),
+    }  # fmt: skip
+    tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
+    files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
+    names = tuple(f"t{n}" for n in range(vocab))
+    if rng.random() < 0.5:
+        files["case.json"] = _encoded({"name": "made", "tokens": {name: n for n, name in enumerate(names)}})
+    else:
+        names = tuple(f"#{n}" for n in range(vocab))
+    question = _readout(rng, names if outputs == vocab else tuple(f"#{n}" for n in range(outputs)))
+    if rng.random() < 0.5:
+        question |= {"prefix": (names[-1],), "alphabet": names[:-1]}
+    return Made("transformer_lens", files, question)
+
+
+NORMED = {"LN": ("w", "b"), "RMS": ("w",), "LNPre": (), "RMSPre": (), None: ()}  # tensors of a norm
+
+
 def _edges(rng: Random, layers: int, heads: int) -> list[dict[str, str]]:
     """Some edges to later nodes; whoever is read reads something."""
     stages = [["emb"]]
@@ -411,4 +461,6 @@ MAKERS: dict[str, Callable[[Random, str], Made]] = {
     "dyck": dyck,
     "tracr": tracr,
     "sparsemax": sparsemax,
+    "transformer_lens": lens,
 }
+MAKERS = {name: maker for name, maker in MAKERS.items() if any(known.name.startswith(name) for known in FORMATS)}

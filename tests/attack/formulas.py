@@ -51,6 +51,8 @@ def read(format_name: str, files: Files, task: str | None = None, circuit: bool 
             return _tracr(files)
         case "sparsemax":
             return _sparsemax(files, task, circuit)
+        case "transformer_lens":
+            return _lens(files)
     raise ValueError(f"no formula is known for {format_name!r}")
 
 
@@ -286,3 +288,55 @@ def _sparsemax(files: Files, task: str | None, circuit: bool) -> Formula:
     tokens = tuple(names.get(str(n), f"#{n}") for n in range(c["vocab_size"]))
     run = pruned if circuit else whole
     return Formula("sparsemax", tokens, tokens, c["max_seq_len"], "float32" if is_single else "float64", run)
+
+
+def _lens(files: Files) -> Formula:
+    c, w = _json(files, "config.json"), safetensors.numpy.load(files["model.safetensors"])
+    dtype = "float64" if any(t.dtype == np.float64 for t in w.values()) else "float32"
+    d, kind, has_mlp = c["d_model"], c["normalization_type"], not c["attn_only"]
+    inside = {"relu": "relu", "gelu": "gelu", "gelu_new": "gelu_tanh"}[c["act_fn"]] if has_mlp else ""
+    divisor = (c["attn_scale"] if c["attn_scale"] > 0 else float(np.sqrt(c["d_head"]))) if c["use_attn_scale"] else 1.0
+    by_layer = c["scale_attn_by_inverse_layer_idx"]
+    is_usual = c["use_attn_scale"] and c["attn_scale"] < 0 and not by_layer
+
+    def turned(name: str) -> NDArray[Any]:
+        return np.ascontiguousarray(w[name].reshape(-1, w[name].shape[-1]).T)
+
+    maps = {name: turned(name) for name in w if name.split(".")[-1] in ("W_O", "W_in", "W_out", "W_U")}
+    maps |= {
+        name: np.ascontiguousarray(w[name].transpose(0, 2, 1).reshape(-1, d))
+        for name in w
+        if name.split(".")[-1] in ("W_Q", "W_K", "W_V")
+    }
+
+    def run(o: Any, ids: NDArray[np.int64]) -> Any:
+        def norm(name: str, x: Any) -> Any:
+            if kind is None:
+                return x
+            gain = w[f"{name}.w"] if kind in ("LN", "RMS") else np.ones(d)
+            bias = w[f"{name}.b"] if kind == "LN" else None
+            return o.norm(x, "layer" if kind.startswith("LN") else "rms", gain, bias, c["eps"])
+
+        def linear(name: str, x: Any) -> Any:
+            bias = w.get(name.replace(".W_", ".b_"))
+            return o.linear(x, maps[name], None if bias is None else bias.reshape(-1))
+
+        x = _start(o, w["embed.W_E"], w["pos_embed.W_pos"], ids)
+        for n in range(c["n_layers"]):
+            at = f"blocks.{n}."
+            u = norm(f"{at}ln1", x)
+            q, k, v = (linear(f"{at}attn.W_{part}", u) for part in "QKV")
+            by = None if is_usual else divisor * (n + 1 if by_layer else 1)
+            y = o.attend(q, k, v, c["n_heads"], causal=c["attention_dir"] == "causal", divisor=by)
+            x = o.add(x, linear(f"{at}attn.W_O", y))
+            if has_mlp:
+                h = o.activate(linear(f"{at}mlp.W_in", norm(f"{at}ln2", x)), inside)
+                x = o.add(x, linear(f"{at}mlp.W_out", h))
+        return linear("unembed.W_U", norm("ln_final", x))
+
+    names = {n: name for name, n in _json(files, "case.json")["tokens"].items()} if "case.json" in files else {}
+    tokens = tuple(names.get(n, f"#{n}") for n in range(c["d_vocab"]))
+    size = w["unembed.W_U"].shape[-1]
+    return Formula(
+        "transformer_lens", tokens, tokens if size == len(tokens) else _numbered(size), c["n_ctx"], dtype, run
+    )

@@ -122,9 +122,10 @@ def _batches(
         runs = {}
         for dtype in dtypes:
             for name, style in styles.items():
-                runs[f"{dtype}/{name} ({style.attention}, {style.variance})"] = _run(formula, dtype, style, ids, device)
+                how = f"{dtype}/{name} ({style.attention}, {style.variance}, {style.mask})"
+                runs[how] = _run(formula, dtype, style, ids, device)
             few = rng.choice(len(ids), min(3, len(ids)), replace=False)
-            alone = np.full_like(runs[f"{dtype}/torch (plain, torch)"], np.nan)
+            alone = np.full_like(runs[f"{dtype}/torch (plain, torch, choice)"], np.nan)
             for n in few:
                 alone[n] = _run(formula, dtype, styles["torch, other kernels"], ids[n : n + 1], device)[0]
             runs[f"{dtype}/alone"] = np.where(np.isin(np.arange(len(ids)), few)[:, None, None], alone, _NOT_RUN)

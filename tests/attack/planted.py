@@ -84,12 +84,9 @@ class Counted(Exact):
         super().__init__()
         self.times = times
 
-    def attend(
-        self, q: Rows, k: Rows, v: Rows, heads: int, *, causal: bool, kind: str = "softmax", sink: Any = None
-    ) -> Rows:
+    def attend(self, q: Rows, k: Rows, v: Rows, heads: int, *, sink: Any = None, **others: Any) -> Rows:
         """Attention of the last row, if there is one head."""
-        assert heads == 1
-        assert kind == "softmax"
+        assert (heads, others) == (1, {"causal": True})
         scores = [sum((a * b for a, b in zip(q[-1], row, strict=True)), arb(0)) / arb(len(row)).sqrt() for row in k]
         powers = [s.exp() * n for s, n in zip(scores, self.times, strict=True)]
         total = sum(powers, arb(0)) + (arb(0) if sink is None else arb(float(sink[0])).exp())
