@@ -7,16 +7,17 @@ import multiprocessing
 import signal
 import time
 import traceback
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from trial import Case, Outcome
 
+SILENCE = 60.0  # seconds
 PARTS = ("networks", "planted", "certificates", "programs", "writers")
 
 
@@ -48,12 +49,12 @@ class Campaign:
         columns = TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
         with suppress(KeyboardInterrupt), Progress(*columns, console=console, disable=not console.is_terminal) as bar:
             for part, count in counts.items():
-                task = bar.add_task(part, total=sizes[part])
-                if self._part(part, range(sizes[part]), count, lambda task=task: bar.advance(task)):
+                told = _Told(console, part, sizes[part], bar, bar.add_task(part, total=sizes[part]))
+                if self._part(part, range(sizes[part]), count, told):
                     break
         return counts
 
-    def _part(self, part: str, indices: range, count: Count, on_case: object) -> bool:
+    def _part(self, part: str, indices: range, count: Count, on_case: Callable[[], None]) -> bool:
         """Whether the first wrong case ended it."""
         began = time.perf_counter()
         with _outcomes(part, self.seed, indices, self.jobs) as outcomes:
@@ -61,7 +62,7 @@ class Campaign:
                 count.cases, count.tried = count.cases + 1, count.tried + outcome.tried
                 count.decided, count.harmless = count.decided + outcome.decided, count.harmless + outcome.harmless
                 count.seconds = time.perf_counter() - began
-                on_case()  # type: ignore[operator]
+                on_case()
                 if outcome.wrong:
                     count.wrong[index] = outcome.wrong
                     kept = self._kept(part, index, outcome)
@@ -81,6 +82,21 @@ class Campaign:
         lines = [f"# {folder.name}", "", *(f"- {sentence}" for sentence in outcome.wrong), "", f"    {again}", ""]
         (folder / "README.md").write_text("\n".join(lines))
         return folder
+
+
+class _Told:
+    """Hears of every case of a part: moves a bar, or writes a line now and then where there is no terminal."""
+
+    def __init__(self, console: Console, part: str, total: int, bar: Progress, task: TaskID) -> None:
+        self.console, self.part, self.total, self.bar, self.task = console, part, total, bar, task
+        self.done, self.last = 0, time.perf_counter()
+
+    def __call__(self) -> None:
+        self.done += 1
+        self.bar.advance(self.task)
+        if not self.console.is_terminal and time.perf_counter() - self.last > SILENCE:
+            self.last = time.perf_counter()
+            self.console.print(f"{self.part}: {self.done:,} of {self.total:,}")
 
 
 def case_of(part: str) -> Case:

@@ -215,15 +215,16 @@ MUTANTS = (
     Mutant(
         "the seal is not compared",
         "cegis/certificate.py",
-        "if hashlib.sha256(files[name]).hexdigest() != expected:",
+        "if digest != _digest(body):",
         "if False:",
-        "certificates",
+        "tests/unit/test_certificate.py::test_every_changed_byte_of_every_file_is_noticed",
     ),
     Mutant(
-        "files are written in place",
+        "the manifest is written in place, and first",
         "cegis/certificate.py",
-        'path = Path(scratch) / "new" / name',
-        "path = target / name",
+        'indent=2, ensure_ascii=False) + "\n"\n',
+        'indent=2, ensure_ascii=False) + "\n"\n        target.mkdir(parents=True, exist_ok=True)\n'
+        "        (target / MANIFEST).write_bytes(manifest.encode())\n",
         "writers",
     ),
 )

@@ -23,7 +23,7 @@ from trial import Outcome, random_of
 
 from cegis.certificate import Certificate, CertificateError
 
-WRITER = ("certificate.py",)
+WRITER = ("certificate.py", "replacing.py")
 LIBRARY = (*WRITER, "tempfile.py", "shutil.py", "pathlib.py")
 REFUSED, BROKEN = 3, 4  # exit codes of a writer that gave up in words, and of one that failed
 
