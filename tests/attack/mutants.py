@@ -220,11 +220,10 @@ MUTANTS = (
         "tests/unit/test_certificate.py::test_every_changed_byte_of_every_file_is_noticed",
     ),
     Mutant(
-        "the manifest is written in place, and first",
+        "something is written in place, and first",
         "cegis/certificate.py",
-        'indent=2, ensure_ascii=False) + "\n"\n',
-        'indent=2, ensure_ascii=False) + "\n"\n        target.mkdir(parents=True, exist_ok=True)\n'
-        "        (target / MANIFEST).write_bytes(manifest.encode())\n",
+        'manifest = json.dumps({**body, "sha256"',
+        'os.makedirs(target, exist_ok=True); (target / MANIFEST).touch(); manifest = json.dumps({**body, "sha256"',
         "writers",
     ),
 )
