@@ -2,8 +2,9 @@
 PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
+ATTACK ?= --jobs 2
 
-.PHONY: demo test test-all lint check circuits bench clean
+.PHONY: demo test test-all lint check attack mutants circuits bench clean
 
 demo: $(VENV)/ready
 	$(BIN)/distill run quote_closing --out out/quote_closing
@@ -20,6 +21,12 @@ lint: $(VENV)/ready
 	$(BIN)/mypy
 
 check: lint test
+
+attack: $(VENV)/ready
+	$(BIN)/python tests/attack $(ATTACK)
+
+mutants: $(VENV)/ready
+	$(BIN)/python tests/attack --mutants
 
 circuits: $(VENV)/ready
 	$(BIN)/python -m tasks.training

@@ -1,0 +1,466 @@
+"""Folders with small networks in every format that is read: ordinary ones, and ones made to mislead bounds.
+
+Weights are drawn tensor by tensor: of one ordinary scale, or extreme (powers of ten from 1e-45 to 3e38), equal up to
+one unit in the last place, constant, small whole numbers (exact ties), or zero beside a huge neighbour. ``Made`` holds
+the files, and what is asked of them.
+"""
+
+from __future__ import annotations
+
+import io
+import json
+import re
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import safetensors.numpy
+import torch
+from numpy.typing import NDArray
+
+from tasks.formats.recognition import FORMATS
+
+Random = np.random.Generator
+Shapes = dict[str, tuple[int, ...]]
+Array = NDArray[Any]
+
+MOST = 3.4e38
+MOODS = ("plain", "plain", "whole", "ties", "extreme", "dead ends", "cancelling", "scores", "huge", "tiny", "any")
+
+
+@dataclass(frozen=True)
+class Made:
+    """``files`` by name, and the entries of the ``Question`` to load them with."""
+
+    format: str
+    files: Mapping[str, bytes]
+    question: Mapping[str, Any] = field(default_factory=dict)
+
+    def write(self, folder: Path) -> Path:
+        """The files in ``folder``."""
+        folder.mkdir(parents=True, exist_ok=True)
+        for name, content in self.files.items():
+            (folder / name).write_bytes(content)
+        return folder
+
+
+def make(rng: Random, format_name: str | None = None, mood: str | None = None) -> Made:
+    """A random network of a random format."""
+    name = format_name or str(rng.choice([*MAKERS]))
+    return MAKERS[name](rng, mood or str(rng.choice(MOODS)))
+
+
+def attending(rng: Random, longest: int) -> Made:
+    """A network of one layer for prompts of up to ``longest`` tokens, of which t0 and t1 are letters."""
+    while True:
+        made = circuit(rng, "plain", longest) if rng.random() < 0.5 else gpt2(rng, "plain", longest)
+        said = json.loads(made.files.get("circuit.json", made.files.get("config.json", b"{}")))
+        if said.get("config", said)["n_layer"] == 1:
+            return replace(made, question={"alphabet": ("t0", "t1"), "prefix": ("t2",) if rng.random() < 0.7 else ()})
+
+
+# --- weights --------------------------------------------------------------------------------------------------------
+
+
+def weights(rng: Random, shapes: Shapes, mood: str, dtype: type = np.float32) -> dict[str, Array]:
+    """Tensors of these shapes; the ``mood`` says what is special about some of them."""
+    scale = float(rng.choice([0.3, 0.7, 1.5]))
+    drawn = {name: rng.normal(scale=scale, size=shape) for name, shape in shapes.items()}
+    for name in shapes:  # norms that keep the size of things, mostly
+        if re.search(r"\bln_?(1|2|f|final)\.w", name):
+            drawn[name] = drawn[name] + rng.choice([0.0, 1.0])
+    names = [*shapes]
+    some = [names[n] for n in rng.choice(len(names), min(len(names), int(rng.integers(1, 4))), replace=False)]
+    match mood:
+        case "whole":
+            drawn = {name: rng.integers(-2, 3, shape).astype(float) for name, shape in shapes.items()}
+        case "ties":
+            for name in {*some, *(n for n in names if "lm_head" in n or "h2." in n)}:
+                drawn[name] = _nearly_equal(rng, drawn[name])
+        case "extreme":
+            for name in some:
+                drawn[name] = _extreme(rng, shapes[name])
+        case "dead ends":  # a matrix of zeros, and something huge around it
+            at = int(rng.integers(len(names)))
+            for n, name in enumerate(names[max(0, at - 3) : at + 4], max(0, at - 3)):
+                if n == at:
+                    drawn[name] = np.zeros(shapes[name])
+                elif rng.random() < 0.6:
+                    drawn[name] = drawn[name] * 10.0 ** rng.uniform(5, 38)
+        case "cancelling":
+            for name in names:
+                if any(part in name for part in ("wte", "wpe", "tok", "pos", "embed", "W_E")):
+                    drawn[name] = 10.0 ** rng.uniform(0, 8) + rng.choice([0.0, 1e-3, 1.0]) * drawn[name]
+        case "scores":
+            for name in names:
+                if any(
+                    part in name for part in ("c_attn", "Wq", "Wk", "query", "key", "W_q", "W_k", "W_Q", "W_K", "sink")
+                ):
+                    drawn[name] = drawn[name] * 10.0 ** rng.uniform(0, 4)
+        case "huge" | "tiny":
+            low, high = (3, 38) if mood == "huge" else (-45, -3)
+            for name in some:
+                drawn[name] = drawn[name] * 10.0 ** rng.uniform(low, high)
+        case "any":
+            for name in names:
+                drawn[name] = _any(rng, drawn[name])
+    return {name: _stored(value, dtype) for name, value in drawn.items()}
+
+
+def _stored(values: Array, dtype: type) -> Array:
+    most = MOST if dtype == np.float32 else 1e300
+    return np.clip(values, -most, most).astype(dtype)
+
+
+def _any(rng: Random, values: Array) -> Array:
+    match int(rng.integers(12)):
+        case 0:
+            return np.zeros(values.shape)
+        case 1:
+            return np.full(values.shape, float(rng.normal()))
+        case 2:
+            return _nearly_equal(rng, values)
+        case 3:
+            return _extreme(rng, values.shape)
+        case 4:
+            return rng.integers(-1, 2, values.shape).astype(float)
+        case 5:
+            return values * 10.0 ** rng.uniform(-8, 8)
+        case 6:
+            return np.where(rng.random(values.shape) < 0.5, 0.0, values)
+    return values
+
+
+def _nearly_equal(rng: Random, values: Array) -> Array:
+    """Every row the first one, moved by a few units in the last place."""
+    first = np.broadcast_to(values[:1], values.shape).astype(np.float32)
+    return first.astype(float) * (1 + rng.integers(-2, 3, values.shape) * float(rng.choice([0.0, 2.0**-23, 1e-5])))
+
+
+def _extreme(rng: Random, shape: tuple[int, ...]) -> Array:
+    powers = rng.choice([-45.0, -40.0, -38.0, -30.0, -20.0, -10.0, -3.0, 0.0, 3.0, 10.0, 19.0, 30.0, 38.0], size=shape)
+    sign = rng.choice([-1.0, 0.0, 1.0, 1.0], size=shape)
+    return sign * rng.uniform(1, 3.4, size=shape) * 10.0**powers
+
+
+# --- one folder per format ------------------------------------------------------------------------------------------
+
+
+def _encoded(value: object) -> bytes:
+    return json.dumps(value).encode()
+
+
+def _torch(values: Mapping[str, Array]) -> bytes:
+    stream = io.BytesIO()
+    torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in values.items()}, stream)
+    return stream.getvalue()
+
+
+def _readout(rng: Random, outputs: tuple[str, ...]) -> dict[str, Any]:
+    """A read-out, and the outputs that it reads."""
+    kind = str(rng.choice(["argmax", "argmax", "argmax", "set", "round"]))
+    if kind == "round":
+        return {"readout": kind, "answers": (str(rng.choice(outputs)),)}
+    count = int(rng.integers(2, len(outputs) + 1))
+    return {"readout": kind, "answers": tuple(outputs[n] for n in rng.permutation(len(outputs))[:count])}
+
+
+def _sizes(rng: Random, longest: int | None = None) -> dict[str, int]:
+    heads, usual = int(rng.choice([1, 1, 2])), 4 if rng.random() < 0.97 else 18  # softmax online works by 16 keys
+    return {
+        "layers": int(rng.choice([1, 1, 2])), "heads": heads, "head": 2, "d": int(rng.choice([2, 4])),
+        "inner": int(rng.choice([3, 4])), "vocabulary": int(rng.choice([3, 4])), "longest": longest or usual,
+    }  # fmt: skip
+
+
+def sparse_shapes(c: Mapping[str, Any]) -> Shapes:
+    """Tensors of a weight-sparse transformer with the configuration ``c``."""
+    width, d, inner, vocab = c["n_head"] * c["d_head"], c["d_model"], c["d_mlp"], c["vocab_size"]
+    parts = ("weight",) if c["norm"] == "rms" else ("weight", "bias")
+    shapes: Shapes = {"transformer.wte.weight": (vocab, d)}
+    if c["positions"]:
+        shapes["transformer.wpe.weight"] = (c["block_size"], d)
+    for n in range(c["n_layer"]):
+        at = f"transformer.h.{n}."
+        shapes |= {f"{at}{norm}.{part}": (d,) for norm in ("ln_1", "ln_2") for part in parts}
+        maps = {
+            "attn.c_attn": (3 * width, d),
+            "attn.c_proj": (d, width),
+            "mlp.c_fc": (inner, d),
+            "mlp.c_proj": (d, inner),
+        }
+        for name, shape in maps.items():
+            shapes |= {f"{at}{name}.weight": shape, f"{at}{name}.bias": shape[:1]}
+        if c["sink"]:
+            shapes[f"{at}attn.attn_imp.sink_logit"] = (c["n_head"],)
+    shapes |= {f"transformer.ln_f.{part}": (d,) for part in parts}
+    shapes |= {"lm_head.weight": (vocab, d), "final_logits_bias": (vocab,)}
+    return shapes | ({"bigram_table": (vocab, vocab)} if c["bigram"] else {})
+
+
+def site_widths(c: Mapping[str, Any]) -> dict[str, int]:
+    """Node sites and their sizes."""
+    width = c["n_head"] * c["d_head"]
+    sizes = {"attn.act_in": c["d_model"], "attn.q": width, "attn.k": width, "attn.v": width}
+    sizes |= {"attn.resid_delta": c["d_model"], "mlp.act_in": c["d_model"], "mlp.post_act": c["d_mlp"]}
+    sizes |= {"mlp.resid_delta": c["d_model"]}
+    return {f"{n}.{site}": size for n in range(c["n_layer"]) for site, size in sizes.items()} | {
+        "final_resid": c["d_model"]
+    }
+
+
+def _sparse_config(rng: Random, longest: int | None = None) -> dict[str, Any]:
+    s = _sizes(rng, longest)
+    return {
+        "vocab_size": s["vocabulary"], "n_layer": s["layers"], "n_head": s["heads"], "d_head": s["head"],
+        "d_model": s["d"], "d_mlp": s["inner"], "block_size": s["longest"], "norm": str(rng.choice(["rms", "layer"])),
+        "norm_eps": float(rng.choice([1e-5, 2.0**-23])), "activation": str(rng.choice(["gelu", "relu"])),
+        "top_k_fraction": None if rng.random() < 0.5 else float(rng.choice([0.3, 0.5, 0.75])),
+        "top_k_sites": [*rng.permutation(TOP_K)[: int(rng.integers(1, 9))]], "sink": bool(rng.random() < 0.4),
+        "positions": bool(rng.random() < 0.5), "bigram": bool(rng.random() < 0.3),
+    }  # fmt: skip
+
+
+TOP_K = ("attn_in", "attn_q", "attn_k", "attn_v", "attn_out", "mlp_in", "mlp_neuron", "mlp_out")
+
+
+def _kept(rng: Random, size: int) -> list[int]:
+    share = float(rng.choice([0.0, 0.5, 1.0, 1.0, 1.0]))
+    return [n for n in range(size) if rng.random() < share]
+
+
+def circuit(rng: Random, mood: str, longest: int | None = None) -> Made:
+    """A circuit of this project."""
+    c = _sparse_config(rng, longest)
+    names = [f"t{n}" for n in range(c["vocab_size"])]
+    prefix = names[-1:] if rng.random() < 0.5 else []
+    alphabet, sites = names[: len(names) - len(prefix)], site_widths(c)
+    shapes = sparse_shapes(c) | {f"mean:{site}": (size,) for site, size in sites.items()}
+    tensors = weights(rng, shapes, mood)
+    said = {
+        "name": "made", "summary": "random", "config": c, "vocabulary": names, "prefix": prefix,
+        "labels": [names[n] for n in rng.permutation(len(names))[: int(rng.integers(2, len(names) + 1))]],
+        "domain": {"alphabet": alphabet, "min_length": 1 - len(prefix), "max_length": c["block_size"] - len(prefix),
+                   "constraint": None},
+        "kept": {site: _kept(rng, size) for site, size in sites.items()}, "card": {},
+    }  # fmt: skip
+    files = {"circuit.json": _encoded(said), "weights.safetensors": safetensors.numpy.save(tensors)}
+    return Made("circuit", files, _readout(rng, tuple(names)) if rng.random() < 0.3 else {})
+
+
+def openai(rng: Random, mood: str) -> Made:
+    """A circuit_sparsity model or a circuit of one."""
+    c = _sparse_config(rng) | {"positions": True}
+    c["norm_eps"] = 2.0**-23 if c["norm"] == "rms" else 1e-5
+    if c["top_k_fraction"] is not None:
+        c["top_k_fraction"] = max(0.5, c["top_k_fraction"])
+    is_tied = bool(rng.random() < 0.3)
+    tensors = weights(rng, sparse_shapes(c), mood)
+    if is_tied:
+        tensors.pop("lm_head.weight")
+    said = {
+        "vocab_size": c["vocab_size"], "n_layer": c["n_layer"], "n_head": c["n_head"], "d_head": c["d_head"],
+        "d_model": c["d_model"], "d_mlp": c["d_mlp"], "block_size": c["block_size"], "rms_norm": c["norm"] == "rms",
+        "activation_type": c["activation"], "afrac": c["top_k_fraction"], "afrac_loctypes": ",".join(c["top_k_sites"]),
+        "tied_unembed": is_tied, "enable_bigram_table": c["bigram"], "sink": c["sink"],
+    }  # fmt: skip
+    files = {"beeg_config.json": _encoded(said), "final_model.pt": _torch(tensors)}
+    tokens = tuple(f"#{n}" for n in range(c["vocab_size"]))
+    if rng.random() < 0.6:
+        widths = site_widths(c)
+        if rng.random() < 0.5:
+            widths.pop("final_resid")
+        nodes = {site: np.array(_kept(rng, size), np.int64) for site, size in widths.items()}
+        viz = {"circuit_data": {site: torch.from_numpy(which) for site, which in nodes.items()}, "importances": {}}
+        stream = io.BytesIO()
+        torch.save(viz, stream)
+        files["viz_data.pt"] = stream.getvalue()
+        files["mean_baseline_pretrain.pt"] = _torch(weights(rng, {s: (n,) for s, n in widths.items()}, "plain"))
+    return Made("circuit_sparsity", files, _readout(rng, tokens) if rng.random() < 0.7 else {})
+
+
+def gpt2(rng: Random, mood: str, longest: int | None = None) -> Made:
+    """A GPT-2 of Hugging Face."""
+    s = _sizes(rng, longest)
+    d, vocab, inner = s["heads"] * s["head"], s["vocabulary"], s["inner"]
+    shapes: Shapes = {"wte.weight": (vocab, d), "wpe.weight": (s["longest"], d)}
+    for n in range(s["layers"]):
+        at = f"h.{n}."
+        shapes |= {f"{at}ln_1.weight": (d,), f"{at}ln_1.bias": (d,)}
+        for name, into, out in (("attn.c_attn", d, 3 * d), ("attn.c_proj", d, d)):
+            shapes |= {f"{at}{name}.weight": (into, out), f"{at}{name}.bias": (out,)}
+        shapes |= {f"{at}ln_2.weight": (d,), f"{at}ln_2.bias": (d,)}
+        for name, into, out in (("mlp.c_fc", d, inner), ("mlp.c_proj", inner, d)):
+            shapes |= {f"{at}{name}.weight": (into, out), f"{at}{name}.bias": (out,)}
+    shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
+    if rng.random() < 0.5:
+        shapes["lm_head.weight"] = (vocab, d)
+    tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
+    before = "transformer." if rng.random() < 0.5 else ""
+    tensors = {("" if name.startswith("lm_head") else before) + name: t for name, t in tensors.items()}
+    config = {
+        "model_type": "gpt2", "vocab_size": vocab, "n_positions": s["longest"], "n_embd": d, "n_layer": s["layers"],
+        "n_head": s["heads"], "n_inner": inner, "layer_norm_epsilon": float(rng.choice([1e-5, 1e-12, 0.1])),
+        "activation_function": str(rng.choice(["gelu_new", "gelu", "relu"])),
+    }  # fmt: skip
+    names = [f"t{n}" for n in range(vocab)]
+    files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
+    question: dict[str, Any] = _readout(rng, tuple(names))
+    if rng.random() < 0.5:
+        files["vocab.json"] = _encoded({name: n for n, name in enumerate(names)})
+    else:
+        files["case.json"] = _encoded({"name": "made", "tokens": {name: n for n, name in enumerate(names)}})
+    if rng.random() < 0.5:
+        question |= {"prefix": (names[-1],), "alphabet": tuple(names[:-1])}
+    if rng.random() < 0.3:
+        question |= {"suffix": (names[0],)}
+    return Made("gpt2", files, question)
+
+
+def dyck(rng: Random, mood: str) -> Made:
+    """A pooled Dyck transformer."""
+    heads, n = int(rng.choice([1, 2])), int(rng.choice([2, 3, 4]))
+    d, inner, layers = 2 * heads, 3, int(rng.choice([1, 1, 2]))
+    shapes: Shapes = {"tok.weight": (2, d), "pos": (n, d)}
+    for b in range(layers):
+        shapes |= {f"blocks.{b}.W{part}.weight": (d, d) for part in "qkvo"}
+        shapes |= {f"blocks.{b}.mlp1.weight": (inner, d), f"blocks.{b}.mlp1.bias": (inner,)}
+        shapes |= {f"blocks.{b}.mlp2.weight": (d, inner), f"blocks.{b}.mlp2.bias": (d,)}
+    shapes |= {"h1.weight": (d, d), "h1.bias": (d,), "h2.weight": (2, d), "h2.bias": (2,)}
+    config = {"n": n, "d": d, "heads": heads, "ff": inner, "layers": layers, "causal": bool(rng.random() < 0.5)}
+    config["pool"] = str(rng.choice(["sum", "mean", "last"]))
+    tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
+    files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
+    return Made("dyck", files, _readout(rng, ("not valid", "valid")) if rng.random() < 0.5 else {})
+
+
+def tracr(rng: Random, mood: str) -> Made:
+    """A transformer as tracr compiles them."""
+    d, size, inner, heads = int(rng.choice([3, 4])), 2, 3, int(rng.choice([1, 1, 2]))
+    layers, vocab, longest = int(rng.choice([1, 1, 2])), 3, 4
+    shapes: Shapes = {"token_embed/embeddings": (vocab + 2, d), "pos_embed/embeddings": (longest + 1, d)}
+    for n in range(layers):
+        at = f"transformer/layer_{n}/"
+        maps = {f"attn/{part}": (d, heads * size) for part in ("query", "key", "value")}
+        maps |= {"attn/linear": (heads * size, d), "mlp/linear_1": (d, inner), "mlp/linear_2": (inner, d)}
+        for name, shape in maps.items():
+            shapes |= {f"{at}{name}/w": shape, f"{at}{name}/b": shape[1:]}
+    names = [f"t{n}" for n in range(vocab)]
+    columns = [int(n) for n in rng.permutation(d)[: int(rng.integers(2, d + 1))]]
+    reading = {"kind": "categorical", "columns": columns, "values": [f"v{n}" for n in range(len(columns))]}
+    if rng.random() < 0.3:
+        reading = {"kind": "numerical", "columns": columns[:1]}
+    said = {
+        "name": "made",
+        "architecture": {"layer_norm": False, "activation": "relu", "causal": bool(rng.random() < 0.3),
+                         "num_layers": layers, "num_heads": heads, "key_size": size, "d_model": d, "mlp_hidden": inner},
+        "input": {"encoding": {name: n for n, name in enumerate([*names, "BOS", "compiler_pad"])},
+                  "vocabulary": names, "max_length": 3},
+        "read_out": reading,
+    }  # fmt: skip
+    tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
+    files = {"case.json": _encoded(said), "model.safetensors": safetensors.numpy.save(tensors)}
+    return Made("tracr", files)
+
+
+def sparsemax(rng: Random, mood: str) -> Made:
+    """An SMT-friendly transformer, or a circuit of one."""
+    heads, layers, vocab, inner = int(rng.choice([1, 2])), int(rng.choice([1, 1, 2])), 5, 3
+    d, longest = 2 * heads, int(rng.choice([3, 4, 5]))
+    shapes: Shapes = {"wte": (vocab, d), "wpe": (longest, d)}
+    for n in range(layers):
+        shapes |= {f"attn_{n}_W_{part}": (d, d) for part in "qkvo"} | {f"attn_{n}_b_{part}": (d,) for part in "qkvo"}
+        shapes |= {f"mlp_{n}_W_up": (inner, d), f"mlp_{n}_b_up": (inner,)}
+        shapes |= {f"mlp_{n}_W_down": (d, inner), f"mlp_{n}_b_down": (d,)}
+    shapes |= {"lm_head": (vocab, d), "lm_head_bias": (vocab,)}
+    tensors = weights(rng, shapes, mood, np.float32 if rng.random() < 0.6 else np.float64)
+    variants = {"norm_variant": "none", "attn_variant": str(rng.choice(["sparsemax", "sparsemax", "softmax"])),
+                "activation_variant": str(rng.choice(["leaky_relu", "relu", "gelu"]))}  # fmt: skip
+    same = {"d_model": d, "n_layers": layers, "n_heads": heads, "vocab_size": vocab, **variants}
+    config = same | {"max_seq_len": longest, "d_mlp": inner, "bos_token_id": 3}
+    stored = same | {"d_ff": inner, "head_dim": 2} | {name: t.astype(float).tolist() for name, t in tensors.items()}
+    said = {"token_names": {str(n): f"t{n}" for n in range(vocab)}, "task_names": {"4": "task"},
+            "task_to_candidates": {"4": [0, 1, 2][: int(rng.integers(2, 4))]}}  # fmt: skip
+    files = {"config.json": _encoded(config), "smt_weights.json": _encoded(stored), "vocab.json": _encoded(said)}
+    question: dict[str, Any] = {"task": "task", "alphabet": ("t0", "t1", "t2")}
+    if rng.random() < 0.4:
+        question["circuit"] = True
+        files["circuit_task.json"] = _encoded({"granularity": "head", "ablation": "zero",
+                                               "edges": _edges(rng, layers, heads)})  # fmt: skip
+    return Made("sparsemax", files, question)
+
+
+def lens(rng: Random, mood: str) -> Made:
+    """A transformer under TransformerLens's names."""
+    s, kind = _sizes(rng), rng.choice(["LN", "LNPre", "RMS", "RMSPre", ""]).item() or None
+    d, heads, head, inner, vocab = s["d"], s["heads"], s["head"], s["inner"], s["vocabulary"]
+    outputs, attends_only = vocab if rng.random() < 0.6 else int(rng.choice([2, 3])), bool(rng.random() < 0.3)
+    shapes: Shapes = {"embed.W_E": (vocab, d), "pos_embed.W_pos": (s["longest"], d)}
+    for n in range(s["layers"]):
+        at = f"blocks.{n}."
+        shapes |= {f"{at}ln1.{part}": (d,) for part in NORMED[kind]}
+        shapes |= {f"{at}attn.W_{part}": (heads, d, head) for part in "QKV"}
+        shapes |= {f"{at}attn.b_{part}": (heads, head) for part in "QKV"}
+        shapes |= {f"{at}attn.W_O": (heads, head, d), f"{at}attn.b_O": (d,)}
+        if not attends_only:
+            shapes |= {f"{at}ln2.{part}": (d,) for part in NORMED[kind]}
+            shapes |= {f"{at}mlp.W_in": (d, inner), f"{at}mlp.b_in": (inner,)}
+            shapes |= {f"{at}mlp.W_out": (inner, d), f"{at}mlp.b_out": (d,)}
+    shapes |= {f"ln_final.{part}": (d,) for part in NORMED[kind]}
+    shapes |= {"unembed.W_U": (d, outputs), "unembed.b_U": (outputs,)}
+    if rng.random() < 0.3:
+        shapes = {name: shape for name, shape in shapes.items() if ".b_" not in name}
+    config = {
+        "n_layers": s["layers"], "d_model": d, "n_ctx": s["longest"], "d_head": head, "d_vocab": vocab,
+        "n_heads": heads, "d_mlp": inner, "d_vocab_out": outputs,
+        "act_fn": str(rng.choice(["relu", "gelu", "gelu_new"])), "eps": float(rng.choice([1e-5, 1e-8])),
+        "normalization_type": kind, "attn_only": attends_only,
+        "attention_dir": str(rng.choice(["causal", "causal", "bidirectional"])),
+        "use_attn_scale": bool(rng.random() < 0.8), "attn_scale": float(rng.choice([-1.0, -1.0, 3.0])),
+        "scale_attn_by_inverse_layer_idx": bool(rng.random() < 0.3),
+    }  # fmt: skip
+    tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
+    files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
+    names = tuple(f"t{n}" for n in range(vocab))
+    if rng.random() < 0.5:
+        files["case.json"] = _encoded({"name": "made", "tokens": {name: n for n, name in enumerate(names)}})
+    else:
+        names = tuple(f"#{n}" for n in range(vocab))
+    question = _readout(rng, names if outputs == vocab else tuple(f"#{n}" for n in range(outputs)))
+    if rng.random() < 0.5:
+        question |= {"prefix": (names[-1],), "alphabet": names[:-1]}
+    return Made("transformer_lens", files, question)
+
+
+NORMED = {"LN": ("w", "b"), "RMS": ("w",), "LNPre": (), "RMSPre": (), None: ()}  # tensors of a norm
+
+
+def _edges(rng: Random, layers: int, heads: int) -> list[dict[str, str]]:
+    """Some edges to later nodes; whoever is read reads something."""
+    stages = [["emb"]]
+    for n in range(layers):
+        stages += [[f"attn_{n}_h_{h}" for h in range(heads)], [f"mlp_{n}"]]
+    edges, wanted = [], ["logits"]
+    while wanted:
+        target = wanted.pop(0)
+        stage = next((n for n, stage in enumerate(stages) if target in stage), len(stages))
+        earlier = [node for part in stages[:stage] for node in part]
+        chosen = [node for node in earlier if rng.random() < 0.6] or earlier[-1:]
+        edges += [{"source": node, "target": target} for node in chosen]
+        done = {edge["target"] for edge in edges}
+        wanted += [node for node in chosen if node != "emb" and node not in done and node not in wanted]
+    return edges
+
+
+MAKERS: dict[str, Callable[[Random, str], Made]] = {
+    "circuit": circuit,
+    "circuit_sparsity": openai,
+    "gpt2": gpt2,
+    "dyck": dyck,
+    "tracr": tracr,
+    "sparsemax": sparsemax,
+    "transformer_lens": lens,
+}
+MAKERS = {name: maker for name, maker in MAKERS.items() if any(known.name.startswith(name) for known in FORMATS)}

@@ -1,0 +1,318 @@
+"""Deliberate faults of prover and checker, each of which the attack or a test must notice; and the runner that tries.
+
+``python tests/attack --mutants`` copies the project, puts one fault at a time into the copy, and runs there what is
+named to catch it. A part of the attack catches a fault where it finds something wrong that it does not find without.
+"""
+
+from __future__ import annotations
+
+import importlib.util
+import os
+import shutil
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from campaign import PARTS
+from mutant import Mutant
+from rich.console import Console
+from rich.table import Table
+
+ROOT = Path(__file__).resolve().parents[2]
+ROOMS = ("backends", "benchmarks", "cegis", "dsl", "tasks", "tests")
+SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60}
+OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
+SECONDS = 900  # for one mutant
+
+BALL, FORMS, CHECKER = "tasks/ball.py", "tasks/forms.py", "tasks/checker/arithmetic.py"
+MUTANTS = (
+    Mutant(
+        "an eighth of each rounding",
+        BALL,
+        "np.where(k * u < 0.5, k * u / (1 - k * u) +",
+        "np.where(k * u < 0.5, k * u / 8 +",
+        "networks",
+    ),
+    Mutant(
+        "no rounding in a sum of products",
+        BALL,
+        "_ball(x.center @ layer.weight.T + layer.bias, moved + rounded + flushed)",
+        "_ball(x.center @ layer.weight.T + layer.bias, moved + flushed)",
+        "networks",
+    ),
+    Mutant(
+        "ReLU of a ball by its centre",
+        BALL,
+        "negative = x.center + x.radius <= 0",
+        "negative = x.center <= 0",
+        "networks",
+    ),
+    Mutant(
+        "a norm whose root does not move",
+        BALL,
+        "moved = x.radius / floor + np.abs(x.center) * rho / (floor * root)",
+        "moved = x.radius / floor",
+        "networks",
+    ),
+    Mutant(
+        "a variance without rounding",
+        BALL,
+        "spread = 4.0 * g * ((x.magnitude**2)",
+        "spread = 1e-3 * g * ((x.magnitude**2)",
+        "networks",
+    ),
+    Mutant(
+        "AbsTopK drops what it need not",
+        BALL,
+        "kept, dropped = low > high_next, high < low_kth",
+        "kept, dropped = low > high_next, ~(low > high_next)",
+        "networks",
+    ),
+    Mutant(
+        "scores of softmax do not drift",
+        BALL,
+        "delta = (wobble + gamma(4, u) * (scores.magnitude + largest) + gamma(16 * blocks, u)) * INFLATION",
+        "delta = 0.0 * wobble",
+        "networks",
+    ),
+    Mutant(
+        "keys seen once are keys seen twice",
+        "tasks/enclosure.py",
+        "for column in np.sort(seen, axis=1).T:",
+        "for column in np.sort(seen, axis=1)[:, :1].T:",
+        "networks",
+    ),
+    Mutant(
+        "forms forget the rounding of products",
+        FORMS,
+        "SLACK * (whole.radius @ layer.absolute.T) + rounded + flushed",
+        "SLACK * (whole.radius @ layer.absolute.T) + flushed",
+        "networks",
+    ),
+    Mutant(
+        "a GELU that does not bend",
+        FORMS,
+        "0.5 * BEND * whole.radius**2",
+        "0.0 * whole.radius**2",
+        "tests/property/test_enclosure.py::test_forms_hold_every_point_and_know_what_it_came_from",
+    ),
+    Mutant(
+        "weights of sparsemax do not move",
+        "tasks/operations.py",
+        "np.where(is_out, 0.0, wobble)",
+        "0.0 * wobble",
+        "networks",
+    ),
+    Mutant(
+        "a margin of zero is a label",
+        "tasks/enumerating.py",
+        "np.where(guaranteed > 0, labels, UNDECIDED)",
+        "np.where(margins >= 0, labels, UNDECIDED)",
+        "networks",
+    ),
+    Mutant(
+        "a circuit's label without its error",
+        "tasks/labelling.py",
+        "margins = gap - error - 2.0**-50",
+        "margins = gap - 0.01 * error - 2.0**-50",
+        "networks",
+    ),
+    Mutant(
+        "the last state of a length is not run",
+        "tasks/covering.py",
+        "for row in np.flatnonzero(~is_right):\n            self._replay",
+        "for row in np.flatnonzero(~is_right)[:0]:\n            self._replay",
+        "planted",
+    ),
+    Mutant(
+        "classes that differ are not replayed",
+        "tasks/counting.py",
+        "for code in codes[(labels != UNDECIDED) & (answers != labels)]:",
+        "for code in codes[(labels != UNDECIDED) & (answers != labels)][:0]:",
+        "planted",
+    ),
+    Mutant(
+        "one length more than was compared",
+        "tasks/counting.py",
+        "self._found.finish(levels[0][1].length)",
+        "self._found.finish(levels[0][1].length + 1)",
+        "planted",
+    ),
+    Mutant(
+        "states with other labels are one",
+        "tasks/trellis.py",
+        "rows = np.column_stack([level.token, level.label, after])",
+        "rows = np.column_stack([level.token, level.token, after])",
+        "programs",
+    ),
+    Mutant(
+        "the checker rounds nothing",
+        CHECKER,
+        "wide = x if self.is_real else arb(x, abs(error) + TINY)",
+        "wide = x if self.is_real else arb(x, TINY)",
+        "networks",
+    ),
+    Mutant(
+        "the checker's AbsTopK keeps what may go",
+        CHECKER,
+        "ZERO if v.abs_upper() < kth else v.union(ZERO)",
+        "ZERO if v.abs_upper() < kth else v",
+        "networks",
+    ),
+    Mutant(
+        "the checker's variance is exact",
+        CHECKER,
+        "(4 if centered else 1) * self.gamma(n + 8) * square",
+        "ZERO * square",
+        "networks",
+    ),
+    Mutant(
+        "the checker compares no entry",
+        "tasks/checker/evidence.py",
+        "entries[0] ^ entries[1]",
+        "entries[0] & set()",
+        "certificates",
+    ),
+    Mutant(
+        "the checker ignores the hashes of files",
+        "tasks/checker/files.py",
+        'expect(body["files"] == sums,',
+        'expect(body["files"].keys() == sums.keys(),',
+        "certificates",
+    ),
+    Mutant(
+        "the checker visits all but the longest",
+        "tasks/checker/evidence.py",
+        "if len(word) < self.most:",
+        "if len(word) < self.most - (self.most > self.least):",
+        "certificates",
+    ),
+    Mutant(
+        "the checker lists no exception of one token",
+        "tasks/checker/evidence.py",
+        "if answer != label:",
+        "if answer != label and len(word) > 1:",
+        "certificates",
+    ),
+    Mutant(
+        "the checker reads other columns",
+        "tasks/checker/readouts.py",
+        "x = [row[n] for n in columns]",
+        "x = [row[n] for n in sorted(columns)]",
+        "certificates",
+    ),
+    Mutant(
+        "the checker takes any named output",
+        "tasks/checker/readouts.py",
+        "named = names == known or",
+        "named = len(names) == len(known) or",
+        "certificates",
+    ),
+    Mutant(
+        "the seal is not compared",
+        "cegis/certificate.py",
+        "if digest != _digest(body):",
+        "if False:",
+        "tests/unit/test_certificate.py::test_every_changed_byte_of_every_file_is_noticed",
+    ),
+    Mutant(
+        "something is written in place, and first",
+        "cegis/certificate.py",
+        'manifest = json.dumps({**body, "sha256"',
+        'os.makedirs(target, exist_ok=True); (target / MANIFEST).touch(); manifest = json.dumps({**body, "sha256"',
+        "writers",
+    ),
+)
+
+
+def every_mutant() -> tuple[Mutant, ...]:
+    """These, and those of ``mutants_beyond`` where that is."""
+    if importlib.util.find_spec("mutants_beyond") is None:
+        return MUTANTS
+    return (*MUTANTS, *importlib.import_module("mutants_beyond").BEYOND)
+
+
+def run_mutants(console: Console, only: tuple[str, ...], jobs: int) -> int:
+    """Try each; the exit code is 1 where one survives."""
+    chosen = [m for m in every_mutant() if not only or any(part in m.name for part in only)]
+    result = Table("mutant", "file", "caught by", "result", "seconds")
+    survived = 0
+    with tempfile.TemporaryDirectory(prefix="attack-mutants-") as scratch:
+        tree = _copied(Path(scratch) / "tree")
+        known = {
+            part: _wrong(tree, part, jobs, None) for part in dict.fromkeys(m.caught_by for m in chosen) if part in PARTS
+        }
+        for mutant in chosen:
+            began = time.perf_counter()
+            with _applied(tree, mutant):
+                caught = _is_caught(tree, mutant, jobs, known)
+            survived += not caught
+            seconds = time.perf_counter() - began
+            result.add_row(
+                mutant.name, mutant.file, mutant.caught_by, "caught" if caught else "SURVIVED", f"{seconds:.0f}"
+            )
+            console.print(f"{'caught  ' if caught else 'SURVIVED'} {mutant.name} [{seconds:.0f} s]", markup=False)
+    console.print(result)
+    console.print(f"{len(chosen) - survived} of {len(chosen)} are caught")
+    return int(survived > 0)
+
+
+def _copied(tree: Path) -> Path:
+    ignored = shutil.ignore_patterns("__pycache__", ".*", "*.egg-info")
+    for room in ROOMS:
+        shutil.copytree(ROOT / room, tree / room, ignore=ignored)
+    for name in ("pyproject.toml", "README.md"):
+        shutil.copy(ROOT / name, tree / name)
+    return tree
+
+
+@contextmanager
+def _applied(tree: Path, mutant: Mutant) -> Iterator[None]:
+    path = tree / mutant.file
+    text = path.read_text(encoding="utf-8")
+    if text.count(mutant.old) != 1:
+        raise ValueError(
+            f"{mutant.name}: its text stands {text.count(mutant.old)} times in {mutant.file}, expected once"
+        )
+    path.write_text(text.replace(mutant.old, mutant.new), encoding="utf-8")
+    try:
+        yield
+    finally:
+        path.write_text(text, encoding="utf-8")
+
+
+def _is_caught(tree: Path, mutant: Mutant, jobs: int, known: dict[str, frozenset[str]]) -> bool:
+    if mutant.caught_by in PARTS:
+        found = known[mutant.caught_by]
+        return bool(_wrong(tree, mutant.caught_by, jobs, found) - found)
+    command = [sys.executable, "-m", "pytest", "-x", "-q", "-p", "no:cacheprovider", mutant.caught_by]
+    done = subprocess.run(command, cwd=tree, env=_environment(tree), capture_output=True, text=True, timeout=SECONDS)
+    if done.returncode not in (0, 1):
+        raise ValueError(
+            f"{mutant.name}: pytest could not run {mutant.caught_by}: {done.stdout[-500:]}{done.stderr[-500:]}"
+        )
+    return done.returncode == 1
+
+
+def _wrong(tree: Path, part: str, jobs: int, known: frozenset[str] | None) -> frozenset[str]:
+    """Names of the cases of a part that are wrong in the tree: all, or up to the first that is not ``known``."""
+    with tempfile.TemporaryDirectory() as keep:
+        sizes = [word for name in PARTS for word in (OPTIONS[name], str(SIZES[name] if name == part else 0))]
+        options = ["--keep", keep, "--jobs", str(jobs), *sizes]
+        more = [] if known is None else ["--first", *(word for name in known for word in ("--known", name))]
+        command = [sys.executable, "tests/attack", *options, *more]
+        done = subprocess.run(
+            command, cwd=tree, env=_environment(tree), capture_output=True, text=True, timeout=SECONDS
+        )
+        if done.returncode not in (0, 1):
+            raise ValueError(f"the attack could not run: {done.stderr[-500:]}")
+        return frozenset(path.name for path in Path(keep).iterdir())
+
+
+def _environment(tree: Path) -> dict[str, str]:
+    """So that the tree's rooms are imported, not those that are installed."""
+    return {**os.environ, "PYTHONPATH": str(tree), "PYTHONDONTWRITEBYTECODE": "1"}

@@ -1,0 +1,97 @@
+"""The standing attack runs, finds nothing in a few cases, and would notice a false statement or too small a bound."""
+
+from __future__ import annotations
+
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+ROOT = Path(__file__).resolve().parents[2]
+ATTACK = ROOT / "tests" / "attack"
+
+
+@pytest.fixture(autouse=True)
+def beside(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The attack's files import each other by name, as ``python tests/attack`` does."""
+    monkeypatch.syspath_prepend(ATTACK)
+
+
+def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
+    sizes = {"networks": 8, "planted": 1, "certificates": 8, "programs": 8, "kills": 2}
+    options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
+    run = subprocess.run(
+        [sys.executable, ATTACK, *options, "--keep", tmp_path / "kept"], capture_output=True, text=True, cwd=ROOT
+    )
+    assert run.returncode == 0, run.stdout + run.stderr
+    for part, size in {**sizes, "writers": sizes["kills"]}.items():
+        if part != "kills":
+            cases, tried, *_, wrong, _ = re.search(rf"{part} .*", run.stdout)[0].replace("│", " ").split()[1:]
+            assert (int(cases), wrong) == (size, "0")
+            assert int(tried.replace(",", "")) > 0
+    assert not (tmp_path / "kept").exists()
+
+
+def test_a_case_is_the_same_again():
+    import programs
+
+    assert programs.attack(0, 5) == programs.attack(0, 5)
+    assert programs.attack(0, 5) != programs.attack(1, 5)
+
+
+def test_a_bound_that_is_too_small_is_found_and_kept(monkeypatch, tmp_path):
+    from campaign import Campaign
+    from rich.console import Console
+
+    from tasks import ball
+
+    monkeypatch.setattr(ball, "gamma", lambda k, u: 0.0 * np.asarray(k, float))
+    counts = Campaign(0, tmp_path, is_first=True).run({"networks": 20}, Console(quiet=True))
+    (index,) = counts["networks"].wrong
+    text = (tmp_path / f"networks-0-{index}" / "README.md").read_text()
+    assert "is not within" in text
+    assert f"python tests/attack --part networks --case {index} --seed 0" in text
+
+
+@pytest.mark.parametrize(
+    ("entry", "false"),
+    [
+        ({"margin": 1e9}, "the least margin is"), ({"labels": {"valid": 1}}, "the labels are"),
+        ({"sequences": 1}, "sequences and"), ({"network": "another"}, "another name"), ({"sha256": {}}, "other files"),
+        ({"exceptions": [[["("], None, "a", "b"]]}, "exceptions"),
+    ],
+)  # fmt: skip
+def test_a_false_statement_is_known_to_be_false(entry, false):
+    import certificates
+    from truth import falsehoods
+
+    kind, found = certificates._valid(0, 0)
+    assert kind == "network"
+    assert not falsehoods(found.statement, found.files)
+    said = falsehoods({**found.statement, **entry}, found.files)
+    assert any(false in sentence for sentence in said), said
+
+
+def test_what_is_planted_breaks_in_real_arithmetic():
+    import planted
+
+    for kind in ("diluted", "ratio", "word"):
+        breaks = []
+        for number in range(5):
+            made = planted.plant(np.random.default_rng(number), kind)
+            said = planted._label_of(planted.formula_of(made), made, made.words)
+            breaks.append(said in ("yes", "no") and said != planted._answer(made, made.words))
+        assert sum(breaks) >= 4, kind
+
+
+def test_the_text_of_every_mutant_stands_exactly_once():
+    from mutants import every_mutant
+
+    every = every_mutant()
+    assert len({mutant.name for mutant in every}) == len(every) >= 14
+    for mutant in every:
+        assert (ROOT / mutant.file).read_text().count(mutant.old) == 1, mutant.name
+        assert mutant.new != mutant.old
