@@ -146,9 +146,9 @@ SAID = [
 def test_what_the_files_declare_otherwise_is_refused(honest, name, part, value):
     question, files = honest[name]
     assert question[part] != value
-    with pytest.raises((Rejected, UnreadableError)) as refused:
+    why = r"network's files (declare|rule out)|do not fit the network|outputs that the folder does not"
+    with pytest.raises((Rejected, UnreadableError), match=why):
         establish({**question, part: value}, files)
-    print("WHY", name, part, value, "|", type(refused.value).__name__, refused.value)
 
 
 @pytest.mark.parametrize(("name", "changes", "words"), SAID)

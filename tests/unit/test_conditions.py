@@ -1,0 +1,81 @@
+"""What a claim says of tokens, prompt and read-out, and that no network is asked about an empty prompt."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from cegis import Domain
+from cegis.claim import equality, least_margin
+from tasks.conditions import circuit_conditions, conditions
+from tasks.enumerating import enumerate_domain
+from tasks.examining import lengthened
+from tasks.files import load_circuit, shipped_names, shipped_path
+from tasks.formats import Question, from_circuit, load
+from tasks.labelling import label_domain
+from tasks.network import NetworkError
+
+WAY_OUT = r"the empty sequence is no prompt; begin with length 1, or name tokens before every sequence \(prefix\)"
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_a_circuit_has_the_same_conditions_on_both_ways(name):
+    circuit = load_circuit(shipped_path(name))
+    said = circuit_conditions(circuit, circuit.domain)
+    assert said == conditions(from_circuit(circuit), circuit.domain)
+    assert "chosen" not in said
+    for token in (*circuit.domain.alphabet[:16], *circuit.prefix, *circuit.labels[:16]):
+        assert repr(token) in said
+
+
+@pytest.mark.parametrize(
+    ("question", "words"),
+    [
+        ({"answers": ("x", "y")}, "read-out (declared: the largest of the logits \"'\" '\"', at the last position)"),
+        ({"readout": "set"}, "read-out (declared: the largest"),
+        ({"prefix": ("x",)}, "prefix (declared: 'BOS')"),
+        ({"suffix": ("x",), "lengths": (1, 15)}, "suffix (declared: none)"),
+        ({"alphabet": ("x", "'")}, "alphabet (declared: \"'\" '\"' 'x' 'y'), constraint (declared: exactly one quote)"),
+        ({"lengths": (0, 5)}, "lengths (declared: 1 to 16)"),
+    ],
+)
+def test_what_is_asked_other_than_declared_is_said(question, words):
+    loaded = load(shipped_path("quote_closing"), Question(**question))
+    said = conditions(loaded, loaded.domain)
+    assert "chosen by the user, other than the network's files declare: " in said
+    assert words in said
+
+
+def test_lengths_beyond_those_of_the_file_are_said():
+    circuit = load_circuit(shipped_path("quote_closing"))
+    longer = replace(circuit.domain, max_length=64)
+    assert "lengths (declared: 1 to 16)" in circuit_conditions(circuit, longer)
+    assert "lengths (declared: 1 to 16)" in circuit_conditions(lengthened(circuit, longer), longer, circuit.domain)
+
+
+def test_a_claim_keeps_its_constraint_and_a_margin_is_rounded_down():
+    circuit = load_circuit(shipped_path("quote_closing"))
+    text = equality("f", circuit.domain.up_to(3), 34, semantics="real arithmetic", method=least_margin(0.123999))
+    assert text == (
+        "f on all 34 sequences of length 1 to 3 (exactly one quote), in real arithmetic; every margin after rounding "
+        "at least 0.123"
+    )
+
+
+def test_the_empty_prompt_is_refused_wherever_a_domain_meets_a_network():
+    circuit = load_circuit(shipped_path("quote_closing"))
+    letters = circuit.domain.alphabet
+    bare = replace(circuit, prefix=(), domain=Domain(letters, 1, 3))
+    empty = Domain(letters, 0, 3)
+    for refused in (
+        lambda: replace(circuit, prefix=(), domain=empty),
+        lambda: lengthened(bare, empty),
+        lambda: label_domain(bare, empty),
+        lambda: enumerate_domain(from_circuit(bare), empty),
+        lambda: from_circuit(bare, Question(lengths=(0, 3))),
+        lambda: load(shipped_path("quote_closing"), Question(prefix=(), lengths=(0, 3))),
+    ):
+        with pytest.raises(NetworkError, match=WAY_OUT):
+            refused()
+    assert label_domain(replace(bare, prefix=("BOS",)), empty).size == sum(4**n for n in range(4))
