@@ -29,6 +29,10 @@ def main(arguments: list[str] | None = None) -> int:
     except KeyboardInterrupt:
         print("checker: interrupted; nothing was found", file=sys.stderr)
         return 2
+    except OSError as error:
+        sys.stdout = None  # type: ignore[assignment]  # or Python would try to write once more
+        print(f"checker: cannot write the result: {error.strerror}", file=sys.stderr)
+        return 2
     if ended.said:
         print(f"checker: {shown(ended.said.rstrip())}", file=sys.stderr)
     return ended.code

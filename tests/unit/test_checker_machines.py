@@ -57,7 +57,8 @@ def test_a_program_that_a_machine_would_run_otherwise_is_refused(text):
 def test_a_program_that_calls_itself_is_not_followed():
     calling = "if tokens[-1] == 'ba':\n        return 'y'\n    return 'x' if tokens[-1] == 'a' else answer('ba')"
     text = f"def answer(tokens):\n    {calling}\n"
-    assert function_of(text, ["tokens"])(["b"]) == "x"  # a machine's own function of this name says y
+    with pytest.raises(UnreadableError, match="calls itself"):
+        function_of(text, ["tokens"])  # a machine's own function of this name says y
     with pytest.raises(Rejected, match="cannot follow"):
         followed(text, "b")
 
@@ -129,10 +130,10 @@ def test_a_pipe_in_a_certificate_is_no_file(tmp_path):
 
 
 def test_an_interrupted_check_is_no_answer(monkeypatch, capsys):
-    def interrupted(folder):
+    def interrupted(*job, **limits):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(command, "check", interrupted)
+    monkeypatch.setattr(command, "guarded", interrupted)
     assert command.main(["folder"]) == 2
     said = capsys.readouterr()
     assert not said.out
