@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
@@ -27,8 +27,8 @@ from tasks.enclosure import Stream, assumption, enclose
 from tasks.formats import BlackBox, Loaded
 from tasks.labelling import blocks
 from tasks.network import NetworkError
-from tasks.readout import UNDECIDED, Argmax, Labels, Readout
-from tasks.transformer import Transformer
+from tasks.readout import UNDECIDED, Argmax, Labels, Readout, Rounded, TokenSet
+from tasks.transformer import Affine, Lookup, Transformer
 
 Semantics = Literal["real", "float32", "float64"]
 ROUNDOFF = {"real": ball.FLOAT64, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
@@ -37,7 +37,7 @@ MEANING = {
     "float64": "real arithmetic and in float64 as executed",
     "float32": "real arithmetic and in float64 and float32 as executed",
 }
-BLOCK = 100_000  # sequences bounded together
+BLOCK = 200_000  # sequences bounded together
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 AS_RUN = "arithmetic as this machine executed it (a black box: no rounding error is bounded)"
@@ -202,15 +202,36 @@ def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tupl
     if isinstance(loaded.network, BlackBox):
         answers = [loaded.labels(batch) for batch in batches]
         return answers, sum(label.size for label, _ in answers), 0.0
-    prompts = [loaded.prompts(batch) for batch in batches]
-    stream = enclose(loaded.network, prompts, u)
-    found = _read(loaded, batches, stream)
-    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(loaded.network, stream) < MOST_WORK:
-        return _read(loaded, batches, tightness.enclose(loaded.network, prompts, u))
+    prompts, loaded = [loaded.prompts(batch) for batch in batches], narrowed(loaded)
+    network = loaded.network
+    assert isinstance(network, Transformer)
+    stream = enclose(network, prompts, u)
+    found = _read(loaded, stream)
+    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(network, stream) < MOST_WORK:
+        return _read(loaded, tightness.enclose(network, prompts, u))
     return found
 
 
-def _read(loaded: Loaded, batches: list[Tokens], stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:
+def narrowed(loaded: Loaded) -> Loaded:
+    """``loaded`` without the outputs that are not read, where its last steps are an affine map and lookups."""
+    network, columns = loaded.network, list(loaded.readout.columns)
+    assert isinstance(network, Transformer)
+    at = next((n for n, step in reversed([*enumerate(network.steps)]) if not isinstance(step, Lookup)), 0)
+    last, lookups = network.steps[at], network.steps[at + 1 :]
+    if not isinstance(last, Affine):
+        return loaded
+    head = Affine(last.weight[columns], None if last.bias is None else last.bias[columns])
+    tables = (Lookup(step.table[:, columns]) for step in lookups if isinstance(step, Lookup))
+    readout = loaded.readout
+    match readout:
+        case Rounded():
+            readout = replace(readout, column=0)
+        case Argmax() | TokenSet():
+            readout = replace(readout, columns=tuple(range(len(columns))))
+    return replace(loaded, network=replace(network, steps=(*network.steps[:at], head, *tables)), readout=readout)
+
+
+def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """What ``_answers`` gives, from the bounds of all rows."""
     wanted = [
         place[:, -1] if loaded.readout.position == "last" else place[:, len(loaded.prefix) :] for place in stream.places
