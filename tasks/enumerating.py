@@ -13,8 +13,8 @@ be proved without visiting them is in other files.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, replace
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
@@ -24,11 +24,10 @@ from cegis.domain import Domain, Tokens
 from tasks import ball, tightness
 from tasks.ball import Ball, Reals
 from tasks.enclosure import Stream, assumption, enclose
-from tasks.formats import BlackBox, Loaded
-from tasks.labelling import blocks
+from tasks.formats import BlackBox, Loaded, narrowed
 from tasks.network import NetworkError
-from tasks.readout import UNDECIDED, Argmax, Labels, Readout, Rounded, TokenSet
-from tasks.transformer import Affine, Lookup, Transformer
+from tasks.readout import UNDECIDED, Argmax, Labels, Readout
+from tasks.transformer import Transformer
 
 Semantics = Literal["real", "float32", "float64"]
 ROUNDOFF = {"real": ball.FLOAT64, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
@@ -212,25 +211,6 @@ def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tupl
     return found
 
 
-def narrowed(loaded: Loaded) -> Loaded:
-    """``loaded`` without the outputs that are not read, where its last steps are an affine map and lookups."""
-    network, columns = loaded.network, list(loaded.readout.columns)
-    assert isinstance(network, Transformer)
-    at = next((n for n, step in reversed([*enumerate(network.steps)]) if not isinstance(step, Lookup)), 0)
-    last, lookups = network.steps[at], network.steps[at + 1 :]
-    if not isinstance(last, Affine):
-        return loaded
-    head = Affine(last.weight[columns], None if last.bias is None else last.bias[columns])
-    tables = (Lookup(step.table[:, columns]) for step in lookups if isinstance(step, Lookup))
-    readout = loaded.readout
-    match readout:
-        case Rounded():
-            readout = replace(readout, column=0)
-        case Argmax() | TokenSet():
-            readout = replace(readout, columns=tuple(range(len(columns))))
-    return replace(loaded, network=replace(network, steps=(*network.steps[:at], head, *tables)), readout=readout)
-
-
 def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """What ``_answers`` gives, from the bounds of all rows."""
     wanted = [
@@ -245,20 +225,56 @@ def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], i
     return [(labels[part], margins[part]) for part in parts], len(rows), widest
 
 
+def blocks(listed: list[Tokens], most: int) -> Iterator[list[tuple[int, slice]]]:
+    """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most`` at a time.
+
+    Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks.
+    """
+    pending: list[tuple[list[tuple[int, slice]], int]] = [([(n, slice(0, len(p))) for n, p in enumerate(listed)], 0)]
+    while pending:
+        block, depth = pending.pop()
+        if sum(rows.stop - rows.start for _, rows in block) <= most:
+            yield block
+            continue
+        short = [(n, rows) for n, rows in block if listed[n].shape[1] <= depth]
+        if short:
+            yield short
+        tokens = {n: listed[n][rows, depth] for n, rows in block if listed[n].shape[1] > depth}
+        for letter in reversed(np.unique(np.concatenate(list(tokens.values())))):
+            part = []
+            for n, rows in block:
+                if n in tokens:
+                    low, high = np.searchsorted(tokens[n], [letter, letter + 1])
+                    if high > low:
+                        part.append((n, slice(rows.start + int(low), rows.start + int(high))))
+            pending.append((part, depth + 1))
+
+
 def read_bounds(readout: Readout, logits: Ball) -> tuple[Labels, Reals]:
     """Labels (rows,) and guaranteed margins (rows,) of bounded logits (rows, outputs); UNDECIDED where not positive."""
     columns = list(readout.columns)
-    center, radius = logits.center[:, columns], logits.radius[:, columns].max(axis=1)
-    size = np.abs(center).max(axis=1) + radius + abs(getattr(readout, "threshold", 0.0)) + 1.0
-    labels, margins = readout.read(logits.center)
-    error = (2.0 if isinstance(readout, Argmax) else 1.0) * radius * ball.INFLATION + 2.0**-48 * size
-    guaranteed = np.where(np.isfinite(radius), margins - error, -np.inf)
+    center, radius = logits.center[:, columns], logits.radius[:, columns]
+    if isinstance(readout, Argmax):
+        guaranteed = _lead(center, radius)
+        labels = center.argmax(axis=1)
+    else:
+        radius = radius.max(axis=1)
+        labels, margins = readout.read(logits.center)
+        size = np.abs(center).max(axis=1) + radius + abs(getattr(readout, "threshold", 0.0)) + 1.0
+        guaranteed = np.where(np.isfinite(radius), margins - radius * ball.INFLATION - 2.0**-48 * size, -np.inf)
     return np.where(guaranteed > 0, labels, UNDECIDED).astype(np.int64), guaranteed
 
 
-def name_of(readout: Readout, label: int) -> str:
-    """A label's text, as programs print it: a number that is no whole one is a decimal fraction."""
-    return readout.text(label)
+def _lead(center: Reals, radius: Reals) -> Reals:
+    """A lower bound (rows,) of the largest column less every other one, where the same column is largest throughout."""
+    rows, winner = np.arange(len(center)), center.argmax(axis=1)
+    best = center[rows, winner][:, None]
+    error = radius[rows, winner][:, None] + radius
+    size = np.abs(center) + np.abs(best) + error
+    lead = np.where(np.isfinite(error), best - center - error * ball.INFLATION - 2.0**-50 * size, -np.inf)
+    lead[rows, winner] = np.inf
+    least: Reals = lead.min(axis=1)
+    return least
 
 
 def sequences_of(part: Answers) -> NDArray[np.int8]:

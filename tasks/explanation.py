@@ -57,7 +57,7 @@ def _limited(result: Explanation, far: Farther) -> list[str]:
     assert result.rule is not None
     assert result.rule.where is not None
     listed, beyond = result.subject.size - result.rule.where.inside, f"Beyond length {result.domain.max_length}"
-    if sum(claim.sequences for claim in far.found.claims) <= listed and far.found.broken is None:
+    if sum(claim.sequences for claim in far.found.claims) <= listed and far.found.counterexample is None:
         ended = f" ({far.found.stopped})" if far.found.stopped else ""
         return [f"{beyond} the region has no sequence of which it is proved that the rule is right{ended}."]
     return [f"{beyond} the rule {far.sentence}.", *_claimed(far)]
@@ -108,15 +108,15 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
 
 
 def _farther_json(far: Farther) -> dict[str, Any]:
-    broken = far.found.broken
+    broken = far.found.counterexample
     return {
         "lengths": [far.domain.min_length, far.domain.max_length],
         "sequences": far.domain.size(),
-        "horizon": far.found.equal,
+        "horizon": far.found.equal_up_to,
         "proved": far.is_proved,
         "limited_to_region": far.where is not None,
         "broken": None if broken is None else _as_json((broken,))[0],
-        "stopped": far.found.stopped,
+        "stopped": str(far.found.stopped or ""),
         "claims": [claim.sentence for claim in far.found.claims],
         "growth": [vars(cost) for cost in far.found.costs],
     }

@@ -22,7 +22,8 @@ from cegis import Budget, Counterexample, Domain, Program, Round, Unknown, Valid
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
 from tasks.averages import obstacle
-from tasks.covering import LATE, UNLABELLED, Covered, CoveringVerifier
+from tasks.covering import CoveringVerifier
+from tasks.examining import Cause, Extent, StopReason, Verifier
 from tasks.falsifying import Falsifier
 from tasks.rules import NAMES, Rule
 from tasks.subject import Subject
@@ -32,7 +33,7 @@ COVERING = 0.8  # of the time there is; where it does not suffice, the rest is f
 
 @dataclass(frozen=True)
 class Farther:
-    """How far ``program`` equals the network in the ``domain`` that was asked for: see ``Covered``.
+    """How far ``program`` equals the network in the ``domain`` that was asked for: see ``Extent``.
 
     Only where ``where`` says ``right``, if it is given. ``note``: what holds in a stronger arithmetic.
     """
@@ -40,25 +41,31 @@ class Farther:
     domain: Domain
     program: Program
     where: Program | None
-    found: Covered
+    found: Extent
     note: str = ""
 
     @property
     def is_proved(self) -> bool:
         """Whether program and network are equal on all of the domain."""
         proofs = [claim for claim in self.found.claims if claim.rung.is_proof]
-        return bool(proofs) and self.where is None and self.found.equal == self.domain.max_length
+        return bool(proofs) and self.where is None and self.found.equal_up_to == self.domain.max_length
 
     @property
     def sentence(self) -> str:
         """How far it holds, and what ends it."""
         found, limits = self.found, " (where the region allows it)" if self.where else ""
-        is_listed = self.where is not None and found.equal >= self.domain.min_length
-        held = f"holds up to length {found.equal}{limits}" if found.claims or is_listed else "is proved at no length"
-        if found.broken is not None:
-            sequence, said, got = " ".join(found.broken.inputs), found.broken.expected, found.broken.got
-            length = len(found.broken.inputs)
-            between = "; lengths between are open" if found.claims and length > found.equal + 1 else ""
+        is_listed = self.where is not None and found.equal_up_to >= self.domain.min_length
+        held = (
+            f"holds up to length {found.equal_up_to}{limits}" if found.claims or is_listed else "is proved at no length"
+        )
+        if found.counterexample is not None:
+            sequence, said, got = (
+                " ".join(found.counterexample.inputs),
+                found.counterexample.expected,
+                found.counterexample.got,
+            )
+            length = len(found.counterexample.inputs)
+            between = "; lengths between are open" if found.claims and length > found.equal_up_to + 1 else ""
             breaks = f"breaks at length {length}: {sequence!r} is {got!r} to it and {said!r} to the network"
             return f"{held}; {breaks}{between}"
         return f"{held}; {found.stopped}" if found.stopped else held
@@ -69,9 +76,9 @@ class FartherVerifier:
     """Right on the labels of ``subject`` and on everything that ``beyond`` looks at; a verifier for the loop."""
 
     subject: Subject
-    beyond: CoveringVerifier | Falsifier
+    beyond: Verifier
     known: int | None  # up to which length every sequence has a label in ``subject``
-    best: tuple[Program, Covered]  # the program that held longest
+    best: tuple[Program, Extent]  # the program that held longest
     deadline: float = inf  # by ``time.perf_counter``
 
     def check(self, program: Program) -> Verdict:
@@ -82,16 +89,17 @@ class FartherVerifier:
         left = self.deadline - time.perf_counter()
         self.beyond.seconds = None if left == inf else max(left / 2, 0.01)  # or one program takes it all
         found = self.beyond.examine(program, known=self.known)
-        best, is_whole = self.best[1], found.broken is None and LATE not in found.stopped
-        if found.equal > best.equal or (best.broken is not None and is_whole):
+        best, is_whole = self.best[1], found.counterexample is None and not found.is_late
+        if found.equal_up_to > best.equal_up_to or (best.counterexample is not None and is_whole):
             self.best = program, _listed(found, short)
-        if found.broken is None:
-            return Unknown(found.stopped, found.claims) if found.stopped else Valid((*short.claims, *found.claims))
-        if found.broken.expected not in self.subject.names:
+        if found.counterexample is None:
+            claims = found.claims
+            return Unknown(found.stopped.text, claims) if found.stopped else Valid((*short.claims, *claims))
+        if found.counterexample.expected not in self.subject.names:
             return Unknown(
-                f"the network says {found.broken.expected!r} there, as it never does up to length {self.short}"
+                f"the network says {found.counterexample.expected!r} there, as it never does up to length {self.short}"
             )
-        return found.broken
+        return found.counterexample
 
     @property
     def short(self) -> int:
@@ -110,11 +118,13 @@ def farther(
     deadline = time.perf_counter() + seconds
     found = followed(subject, domain, program, rule, seconds=seconds, **told)
     left = deadline - time.perf_counter()
-    if found is None or UNLABELLED not in found.found.stopped or left <= 0 or not subject.is_float32:
+    stopped = None if found is None else found.found.stopped
+    is_lost = stopped is not None and stopped.cause == Cause.NO_LABEL
+    if found is None or not is_lost or left <= 0 or not subject.is_float32:
         return found
     program = None if program is None else found.program
     other = followed(subject.in_float64, domain, program, rule, seconds=left, **told)
-    if other is None or (other.found.equal <= found.found.equal and other.found.broken is None):
+    if other is None or (other.found.equal_up_to <= found.found.equal_up_to and other.found.counterexample is None):
         return found
     return replace(other, note=f"in float32 as executed it {found.sentence}")
 
@@ -134,17 +144,18 @@ def followed(
     enumeration, start = subject.enumeration, time.perf_counter()
     loaded = enumeration.loaded
     asked: dict[str, Any] = {"semantics": enumeration.semantics, "on_length": on_length, "least": subject.margin}
-    beyond: CoveringVerifier | Falsifier = Falsifier(loaded, domain, seconds=seconds, **asked)
+    beyond: Verifier = Falsifier(loaded, domain, seconds=seconds, **asked)
     if not obstacle(loaded):
         beyond = CoveringVerifier(loaded, domain, seconds=COVERING * seconds, **asked)
     known = None if subject.undecided else enumeration.domain.max_length
 
-    def examined(program: Program, *region: Any) -> Covered:
+    def examined(program: Program, *region: Any) -> Extent:
         found, left = beyond.examine(program, *region, known=known), seconds - (time.perf_counter() - start)
-        if LATE not in found.stopped or left <= 0:
+        if not found.is_late or left <= 0:
             return found
-        tried = Falsifier(loaded, domain, seconds=left, **asked).examine(program, *region, known=found.equal)
-        return replace(found, broken=tried.broken, stopped=f"{found.stopped}; {tried.stopped}")
+        tried = Falsifier(loaded, domain, seconds=left, **asked).examine(program, *region, known=found.equal_up_to)
+        text = "; ".join(str(reason) for reason in (found.stopped, tried.stopped) if reason is not None)
+        return replace(found, counterexample=tried.counterexample, stopped=StopReason(Cause.TIME, text))
 
     if program is None:
         if rule is None or rule.where is None:
@@ -153,7 +164,7 @@ def followed(
         return Farther(domain, rule.program, where, examined(rule.program, where, NAMES[0]))
     found = _listed(examined(program), subject.check(program))
     left = seconds - (time.perf_counter() - start)
-    if found.broken is None or left <= 0:
+    if found.counterexample is None or left <= 0:
         return Farther(domain, program, None, found)
     verifier = FartherVerifier(subject, beyond, known, (program, found), start + seconds)
     loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, Budget(seconds=left), on_round)
@@ -162,7 +173,7 @@ def followed(
     return Farther(domain, verifier.best[0], None, verifier.best[1])
 
 
-def _listed(found: Covered, short: Verdict) -> Covered:
+def _listed(found: Extent, short: Verdict) -> Extent:
     """``found`` with the claim for what was listed, where it makes none of its own."""
-    is_right = isinstance(short, Valid) and found.equal >= short.claims[0].domain.lengths[-1]
+    is_right = isinstance(short, Valid) and found.equal_up_to >= short.claims[0].domain.lengths[-1]
     return replace(found, claims=short.claims) if is_right and not found.claims else found

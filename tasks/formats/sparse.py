@@ -58,6 +58,11 @@ def from_circuit(circuit: Circuit, question: Question | None = None) -> Loaded:
     return assemble(circuit.name, "circuit", network, circuit.vocabulary, question.over(own), constraint=constraint)
 
 
+def model_of(network: Circuit | Loaded) -> Loaded:
+    """``network`` as the common type."""
+    return from_circuit(network) if isinstance(network, Circuit) else network
+
+
 def sparse_transformer(
     network: Network, kept: Kept | None = None, means: Mapping[str, Array] | None = None
 ) -> Transformer:
