@@ -1,7 +1,7 @@
 """Programs for sequences far longer than can be listed: searched on what can be, proved on all of it.
 
     short lengths  --(labels of every sequence)-->      candidates that are right there     (``subject``)
-    candidate      --(sets of sequences, up to N)-->    holds up to N, or breaks at a sequence   (``covering``)
+    candidate      --(sets of sequences, up to N)-->    holds up to N, or breaks at a sequence   (``methods``)
     where sets cannot be bounded: sequences bred to break it, which prove nothing else   (``falsifying``)
     a sequence that breaks it goes back to the search, like any counterexample
 
@@ -21,10 +21,9 @@ from typing import Any
 from cegis import Budget, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
-from tasks.averages import obstacle
-from tasks.covering import CoveringVerifier
 from tasks.examining import Cause, Extent, StopReason, Verifier
 from tasks.falsifying import Falsifier
+from tasks.methods import VERIFIERS, Way, beyond_listing
 from tasks.rules import NAMES, Rule
 from tasks.subject import Subject
 
@@ -144,9 +143,9 @@ def followed(
     enumeration, start = subject.enumeration, time.perf_counter()
     loaded = enumeration.loaded
     asked: dict[str, Any] = {"semantics": enumeration.semantics, "on_length": on_length, "least": subject.margin}
-    beyond: Verifier = Falsifier(loaded, domain, seconds=seconds, **asked)
-    if not obstacle(loaded):
-        beyond = CoveringVerifier(loaded, domain, seconds=COVERING * seconds, **asked)
+    way = beyond_listing(loaded, with_regions=program is None)
+    kind, share = (VERIFIERS[way], COVERING) if isinstance(way, Way) else (Falsifier, 1.0)
+    beyond: Verifier = kind(loaded, domain, seconds=share * seconds, **asked)
     known = None if subject.undecided else enumeration.domain.max_length
 
     def examined(program: Program, *region: Any) -> Extent:

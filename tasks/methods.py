@@ -100,6 +100,19 @@ def verifier(
     return VERIFIERS[method.way](model, up_to(model, length), semantics, seconds, on_length)
 
 
+def beyond_listing(network: Circuit | Loaded, *, with_regions: bool = False) -> Way | str:
+    """The way to compare more sequences than can be listed, or why there is none.
+
+    ``with_regions``: one that compares where another program allows it, as well.
+    """
+    model = model_of(network)
+    against = {Way.COUNTING: tally.obstacle(model), Way.COVERING: averages.obstacle(model)}
+    if with_regions:
+        against[Way.COUNTING] = "it knows no regions"
+    fitting = next((way for way, reason in against.items() if reason is None), None)
+    return fitting or "; ".join(f"{way.value}: {reason}" for way, reason in against.items())
+
+
 VERIFIERS: dict[Way, type[Verifier]] = {
     Way.ENUMERATION: ListingVerifier,
     Way.COUNTING: CountingVerifier,

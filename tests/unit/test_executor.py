@@ -334,7 +334,7 @@ def test_the_empty_sequence_is_read_at_the_prefix():
     empty = np.zeros((1, 0), np.int8)
     naive = naive_logits(circuit, prompts(circuit, empty)[0], np.float64)
     np.testing.assert_allclose(bounds(circuit, empty, FLOAT64).center[0], naive, atol=1e-12)
-    with pytest.raises(NetworkError, match="the empty sequence is no prompt|expected prompts of 1 to 12 tokens, got 0"):
+    with pytest.raises(NetworkError, match="expected prompts of 1 to 12 tokens, got 0"):
         label_sequences(random_circuit(prefix=()), empty)
 
 
