@@ -200,6 +200,8 @@ def _each_row(steps: Sequence[RowStep], stream: Stream) -> Stream:
 def row_step(step: Step, u: float) -> RowStep:
     """A step that acts on each row by itself, with its weights prepared."""
     match step:
+        case Affine(weight, bias) if not weight.any():
+            return partial(_constants, np.zeros(len(weight)) if bias is None else bias)
         case Affine(weight, bias):
             layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
             return lambda x, token: ball.affine(x, layer, u)
@@ -217,6 +219,13 @@ def row_step(step: Step, u: float) -> RowStep:
         case Residual(inner):
             return partial(_branch, [row_step(part, u) for part in inner], u)
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
+
+
+def _constants(values: Reals, x: Ball, token: Ids) -> Ball:
+    """``values`` in every row whose entries are finite: zero times infinity is none."""
+    constant = Ball.exact(np.broadcast_to(values, (len(x), len(values))))
+    lost = ~np.isfinite(x.radius).all(axis=-1, keepdims=True)
+    return Ball(constant.center, np.where(lost, np.inf, constant.radius))
 
 
 def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:

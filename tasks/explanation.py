@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from typing import Any
 
-from cegis import Counterexample, Differs, Exhausted, Found, Stopped
+from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
 from cegis.claim import at_least, counted
-from tasks.covering import Cost
 from tasks.distillation import identifier
+from tasks.examining import Cost
 from tasks.explaining import Explanation
 from tasks.farther import Farther
 
@@ -21,6 +21,7 @@ def explanation_text(result: Explanation) -> str:
     far = result.farther
     if far is not None and far.where is None:
         lines += [] if far.is_proved else _claimed(far)
+        lines += [f"PROVED (rung {far.tail.rung}): it {far.tail.sentence}."] if isinstance(far.tail, Claim) else []
     if result.rule is not None:
         if result.program != result.rule.program:
             lines += ["", rule_sentence(result), "", _source(result, "rule").rstrip()]
@@ -118,6 +119,7 @@ def _farther_json(far: Farther) -> dict[str, Any]:
         "broken": None if broken is None else _as_json((broken,))[0],
         "stopped": str(far.found.stopped or ""),
         "claims": [claim.sentence for claim in far.found.claims],
+        "all_lengths": far.tail.sentence if isinstance(far.tail, Claim) else far.tail or None,
         "growth": [vars(cost) for cost in far.found.costs],
     }
 

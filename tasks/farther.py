@@ -18,15 +18,24 @@ from dataclasses import dataclass, replace
 from math import inf
 from typing import Any
 
-from cegis import Budget, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
+import numpy as np
+
+from cegis import Budget, Claim, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
+from tasks.counting import CountingVerifier
 from tasks.examining import Cause, Extent, StopReason, Verifier
 from tasks.falsifying import Falsifier
 from tasks.methods import VERIFIERS, Way, beyond_listing
 from tasks.rules import NAMES, Rule
 from tasks.subject import Subject
+from tasks.tail import all_lengths
+from tasks.thresholds import threshold_program
 
+SEARCHING = 0.8  # of what is then left, for the loop
+SPREAD = 24  # lengths, of each of which the search is shown a sequence at once
+FITTED = 64  # the length up to which weights of counts are fitted, or a half of it, and so on
+TAIL = 64  # lengths that are compared one by one before all longer ones at once
 COVERING = 0.8  # of the time there is; where it does not suffice, the rest is for sequences bred to break the program
 
 
@@ -34,7 +43,8 @@ COVERING = 0.8  # of the time there is; where it does not suffice, the rest is f
 class Farther:
     """How far ``program`` equals the network in the ``domain`` that was asked for: see ``Extent``.
 
-    Only where ``where`` says ``right``, if it is given. ``note``: what holds in a stronger arithmetic.
+    Only where ``where`` says ``right``, if it is given. ``note``: what holds in a stronger arithmetic. ``tail``: the
+    claim for every length, or why there is none; empty where it was not tried.
     """
 
     domain: Domain
@@ -42,6 +52,7 @@ class Farther:
     where: Program | None
     found: Extent
     note: str = ""
+    tail: Claim | str = ""
 
     @property
     def is_proved(self) -> bool:
@@ -162,14 +173,65 @@ def followed(
         where = rule.where.program
         return Farther(domain, rule.program, where, examined(rule.program, where, NAMES[0]))
     found = _listed(examined(program), subject.check(program))
-    left = seconds - (time.perf_counter() - start)
-    if found.counterexample is None or left <= 0:
-        return Farther(domain, program, None, found)
-    verifier = FartherVerifier(subject, beyond, known, (program, found), start + seconds)
-    loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, Budget(seconds=left), on_round)
+    best = program, found
+    if found.counterexample is not None and seconds > time.perf_counter() - start:
+        best = _further(subject, beyond, known, best, start + seconds, seed, on_round)
+    return _whole(Farther(domain, best[0], None, best[1]), beyond, start + seconds)
+
+
+def _further(
+    subject: Subject,
+    beyond: Verifier,
+    known: int | None,
+    first: tuple[Program, Extent],
+    deadline: float,
+    seed: int,
+    on_round: Callable[[Round], None],
+) -> tuple[Program, Extent]:
+    """A program that holds longer than the ``first``, which breaks: by the loop, else by fitted weights of counts."""
+    verifier = FartherVerifier(subject, beyond, known, first, deadline)
+    budget = Budget(seconds=max(SEARCHING * (deadline - time.perf_counter()), 0.1))
+    loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, budget, on_round)
     with suppress(KeyboardInterrupt):
-        loop.run([subject.first()])
-    return Farther(domain, verifier.best[0], None, verifier.best[1])
+        loop.run([subject.first(), *spread(beyond, subject.names, seed)])
+        if verifier.best[1].counterexample is not None and isinstance(beyond, CountingVerifier):
+            _fit_weights(verifier, beyond)
+    return verifier.best
+
+
+def _fit_weights(verifier: FartherVerifier, beyond: CountingVerifier) -> None:
+    """Try comparisons of weighted counts, fitted up to a length, to half of it, and so on."""
+    grammar, reach = verifier.subject.grammar, min(beyond.domain.lengths[-1], FITTED)
+    while reach > verifier.best[1].equal_up_to and time.perf_counter() < verifier.deadline:
+        part = CountingVerifier(beyond.model, beyond.domain.up_to(reach), beyond.semantics, least=beyond.least)
+        found = threshold_program(part, grammar)
+        if found is not None:
+            verifier.check(found)
+            return
+        reach //= 2
+
+
+def _whole(far: Farther, beyond: Verifier, deadline: float) -> Farther:
+    """``far`` with the claim for every length, where counting proved all of its domain and there is time left."""
+    left = deadline - time.perf_counter()
+    if not (far.is_proved and isinstance(beyond, CountingVerifier) and left > 0):
+        return far
+    try:
+        return replace(far, tail=all_lengths(beyond.model, far.program, longest=TAIL, seconds=left))
+    except KeyboardInterrupt:
+        return replace(far, tail="interrupted")
+
+
+def spread(beyond: Verifier, names: tuple[str, ...], seed: int) -> list[tuple[tuple[str, ...], str]]:
+    """A random sequence of some lengths, with its label, so that the search need not learn them one by one."""
+    domain, random, found = beyond.domain, np.random.default_rng(seed), list[tuple[tuple[str, ...], str]]()
+    for length in np.unique(np.geomspace(1, domain.lengths[-1], SPREAD).astype(int)):
+        if length in domain.lengths and domain.count(int(length)):
+            sequence = domain.words(domain.sample(int(length), 1, random)[0])
+            known = beyond.label(sequence)
+            if known is not None and known[0] in names:
+                found.append((sequence, known[0]))
+    return found
 
 
 def _listed(found: Extent, short: Verdict) -> Extent:

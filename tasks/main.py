@@ -272,8 +272,8 @@ def _asked(
 ) -> tuple[Loaded, Domain | None]:
     """The network and the sequences that are asked about: of the lengths named, or None for what can be listed."""
     from cegis import Domain
-    from tasks.files import circuit_folder
     from tasks.examining import lengthened
+    from tasks.files import circuit_folder
     from tasks.formats import load
     from tasks.methods import room
     from tasks.regular import constraint as automaton
