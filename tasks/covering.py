@@ -27,7 +27,7 @@ from tasks.averages import Averages, obstacle
 from tasks.ball import Reals
 from tasks.enclosure import chunks
 from tasks.enumerating import ROUNDOFF, answers_of, read_bounds
-from tasks.examining import OTHER, Cause, Cost, Extent, LateError, StopReason, Verifier, Words
+from tasks.examining import OTHER, Cause, Cost, Extent, LateError, StopReason, Verifier, Words, unlabelled
 from tasks.folds import UncountableError
 from tasks.forms import SLACK, Form, compressed
 from tasks.network import NetworkError
@@ -41,7 +41,6 @@ SYMBOLS = 16  # axes of what attention gives that are followed, per row
 MOST_PIECES = 64  # of what attention gives, per box
 TOGETHER = 500  # sequences of a box that are run rather than divided
 PARTS, STEPS = 8, 64  # of the sequences of a node, by a sum that is followed in so many steps
-UNLABELLED = "has no label (a tie, or a margin below the error bound)"
 METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
     "it is bounded by dynamic programming"
@@ -225,7 +224,7 @@ class CoveringVerifier(Verifier):
         """Compare one sequence by itself."""
         known = self.label(sequence)
         if known is None:
-            raise _StoppedError(f"{' '.join(sequence)!r} {UNLABELLED}")
+            raise _StoppedError(f"{' '.join(sequence)!r} {unlabelled(self.semantics)}")
         expected, margin = known
         if expected != got:
             raise _BrokenError(Counterexample(sequence, expected, got))

@@ -142,13 +142,7 @@ class Verifier(ABC):
             return found.counterexample
         if found.stopped is None and found.equal_up_to == self.domain.lengths[-1]:
             return Valid(found.claims)
-        reasons = [] if found.stopped is None else [found.stopped.text]
-        if found.undecided is not None and not (found.stopped and found.stopped.cause == Cause.NO_LABEL):
-            reasons.append(
-                f"{found.undecided_classes:,} classes of sequences have no label (tie, or margin below the error "
-                f"bound), first {' '.join(found.undecided)!r}"
-            )
-        return Unknown("; ".join(reasons), found.claims)
+        return Unknown("" if found.stopped is None else found.stopped.text, found.claims)
 
     @property
     def meaning(self) -> str:
@@ -217,6 +211,8 @@ class Listed(Verifier):
         except DomainError as error:
             stopped = StopReason(Cause.TOO_MANY_STATES, str(error))
         found = comparison.extent(stopped, time.perf_counter() - self._started)
+        if known is not None and found.counterexample is None and found.equal_up_to < known:
+            return replace(found, equal_up_to=known)
         return replace(found, claims=self.claims(found))
 
 
@@ -243,10 +239,12 @@ class Comparison:
 
     def extent(self, stopped: StopReason | None, seconds: float) -> Extent:
         """What was shown so far."""
+        reasons = [reason for reason in (self._unlabelled(), self.stopped or stopped) if reason is not None]
+        text = "; ".join(reason.text for reason in reasons)
         return Extent(
             self.equal_up_to,
             self.counterexample,
-            self.stopped or stopped,
+            StopReason(reasons[-1].cause, text) if reasons else None,
             (),
             tuple(self.costs),
             self.undecided,
@@ -254,6 +252,13 @@ class Comparison:
             self.classes,
             seconds,
         )
+
+    def _unlabelled(self) -> StopReason | None:
+        if self.undecided is None:
+            return None
+        more = f", and {self.undecided_classes - 1:,} classes more" if self.undecided_classes > 1 else ""
+        sequence = f"{' '.join(self.undecided)!r} of length {len(self.undecided)}"
+        return StopReason(Cause.NO_LABEL, f"{sequence} {unlabelled(self._verifier.semantics)}{more}")
 
     def leave_undecided(self, sequence: Words, classes: int = 1) -> None:
         """Note classes without a label, of which ``sequence`` is in the first."""
@@ -278,6 +283,11 @@ class Comparison:
             self.equal_up_to = length
         self.costs.append(Cost(length, nodes, self._verifier.boxes, time.process_time() - self._began))
         self._verifier.on_length(length, self._verifier.domain.lengths[-1])
+
+
+def unlabelled(semantics: Semantics | None) -> str:
+    """What is said of a sequence without a label."""
+    return f"has no label (a tie, or a margin below the error bound of {semantics})"
 
 
 def lengthened(model: Loaded, domain: Domain) -> Loaded:

@@ -124,7 +124,7 @@ def horizon(
 def _further(best: Horizon, by: Verifier, found: Extent, cpu_seconds: float) -> Horizon:
     """``best`` with what one more reach has shown."""
     row = Reached(found.equal_up_to, found.claims, found.classes, by.boxes, by.margin, cpu_seconds)
-    reached, stopped = (*best.reached, row), _stopped(found, by)
+    reached, stopped = (*best.reached, row), _stopped(found)
     if found.equal_up_to > best.length:
         return Horizon(found.equal_up_to, found.counterexample, stopped, found.claims, best.method, reached)
     return Horizon(best.length, found.counterexample, stopped, best.claims, best.method, reached)
@@ -140,16 +140,8 @@ def _reaches(method: Method, shortest: int) -> Iterator[int]:
     yield method.longest
 
 
-def _stopped(found: Extent, by: Verifier) -> str:
+def _stopped(found: Extent) -> str:
     """Why nothing longer is known to hold; empty where a counterexample follows at once."""
-    reasons = []
-    if found.undecided is not None:
-        reasons.append(
-            f"{' '.join(found.undecided)!r} of length {len(found.undecided)} has no label (a tie, or a margin below "
-            f"the error bound of {by.semantics})"
-        )
     if found.stopped is not None:
-        reasons.append(found.stopped.text)
-    if not reasons and found.counterexample is None:
-        reasons.append(UNSEEN)
-    return "; ".join(reasons)
+        return found.stopped.text
+    return "" if found.counterexample is not None else UNSEEN

@@ -28,6 +28,7 @@ from tasks.folds import Folded, Ints
 from tasks.formats import Loaded, model_of
 from tasks.ranges import Boxes, Ranged, is_finite
 from tasks.tally import Tally
+from tasks.transformer import Transformer
 
 MOST_BOXES = 50_000  # where the answer settles, hundreds do
 MOST_CLASSES = 1_000_000
@@ -75,6 +76,8 @@ def all_lengths(
     """
     start = time.perf_counter()
     model = model_of(network)
+    if not isinstance(model.network, Transformer) or model.network.positions is not None:
+        return f"the network takes prompts of up to {model.network.longest} tokens alone"
     shortest, constraint = model.domain.min_length, model.domain.constraint
     domain = Domain(model.domain.alphabet, shortest, longest, constraint)
     verifier = counting_verifier(model, domain, semantics="float64", seconds=seconds)

@@ -218,7 +218,7 @@ def test_a_tie_is_unknown_and_says_so() -> None:
     tied = with_tensors(circuit, lm_head__weight=head, final_logits_bias=bias)
     verdict = verifier(tied, tied.domain).check(program(tied, "    return 'yes'"))
     assert isinstance(verdict, Unknown)
-    assert "have no label" in verdict.reason
+    assert "has no label" in verdict.reason
     assert verdict.claims == ()
 
 

@@ -99,7 +99,7 @@ def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
         if hindered(tied) is None:
             verdict = verifier(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
             assert isinstance(verdict, Unknown)
-            assert "have no label" in verdict.reason
+            assert "has no label" in verdict.reason
             assert verdict.claims == ()
 
 
