@@ -5,13 +5,13 @@ from __future__ import annotations
 import extreme_networks as extreme
 import numpy as np
 import pytest
+from tasks.executor import is_tame
 from test_executor import random_circuit, with_kept, with_tensors
 
 from tasks import averages, ball, enclosure, operations
 from tasks.ball import FLOAT32, FLOAT64, REAL, Ball
 from tasks.checker import arithmetic
 from tasks.enumerating import enumerate_domain
-from tasks.executor import is_tame
 from tasks.formats import from_circuit, load
 from tasks.labelling import label_domain
 from tasks.magnitudes import is_finite
