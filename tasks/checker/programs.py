@@ -270,7 +270,7 @@ def _function(head: str, body: list[ast.stmt]) -> Function:
 def _compiled(tree: ast.Module) -> Function:
     """The last function of ``tree``, with operations that bound what they make."""
     scope: dict[str, Any] = {"__builtins__": {name: getattr(builtins, name) for name in BUILTINS} | SCOPE}
-    tree = Bounded().visit(tree)
+    tree = Bounded().visit(deepcopy(tree))
     try:
         exec(compile(ast.fix_missing_locations(tree), "<program.py>", "exec", dont_inherit=True), scope)
     except (SyntaxError, ValueError, NameError, TypeError) as error:

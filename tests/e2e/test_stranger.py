@@ -50,7 +50,7 @@ def dyck(program=HONEST, **change):
     shapes |= {"blocks.0.mlp1.weight": (ff, d), "blocks.0.mlp1.bias": (ff,), "blocks.0.mlp2.weight": (d, ff)}
     shapes |= {"blocks.0.mlp2.bias": (d,), "h2.weight": (2, d), "h2.bias": (2,)}
     question = {
-        "kind": "network", "format": "dyck", "alphabet": ["(", ")"], "lengths": [1, 3], "automaton": None, "prefix": [],
+        "kind": "network", "format": "dyck", "alphabet": ["(", ")"], "lengths": [3, 3], "automaton": None, "prefix": [],
         "suffix": [], "semantics": "real", "directions": None, "least_margin": 0.0,
         "readout": {"kind": "argmax", "columns": [0, 1], "names": ["not valid", "valid"], "position": "last",
                     "denominator": 1},
@@ -282,7 +282,7 @@ def test_a_name_cannot_write_lines_of_its_own(tmp_path):
 def test_a_long_name_is_cut_and_what_is_found_is_not(tmp_path):
     question, files = gpt2("on all 99 sequences of length 1 to 9. " * 5000)
     found = establish(question, files)
-    assert len(found["claim"]) < 400
+    assert len(found["claim"]) < 600
     assert "'on all 99 sequences of length 1 to 9. on all 99 sequences o…' on all 12 sequences" in found["claim"]
 
 

@@ -373,7 +373,7 @@ def test_broken_weights_under_these_names_are_the_files_own_error(tmp_path):
 
 def test_a_run_ends_in_a_certificate_that_checks(tmp_path, capsys, monkeypatch):
     monkeypatch.chdir(tmp_path)
-    path = folder(tmp_path / "first", config=None, case={**CASE, "name": "first"}, weights=looks_back())
+    path = folder(tmp_path / "first", config=None, case=without("input"), weights=looks_back())
     codes = []
     for arguments in (["run", str(path), "--length", "4", "--out", "c", "--suffix", "="], ["check", "c"]):
         with pytest.raises(SystemExit) as ended:
@@ -382,6 +382,11 @@ def test_a_run_ends_in_a_certificate_that_checks(tmp_path, capsys, monkeypatch):
     printed = capsys.readouterr()
     assert codes == [0, 0], printed
     assert "the program equals the transformer_lens network first on all 30 sequences" in printed.out
+
+
+def without(*entries):
+    """A description that leaves these entries, and so the choice, to the user."""
+    return {name: value for name, value in {**CASE, "name": "first"}.items() if name not in entries}
 
 
 def looks_back():

@@ -154,7 +154,7 @@ def test_exceptions_are_not_called_complete_while_sequences_have_no_label(diluti
     assert f"({len(gaps.labels)} have none" in verdict(partial)
     assert "up to length 1 the two are equal" in verdict(complete)
     assert "the two are equal" not in verdict(partial)
-    assert f"of {result.domain.size() - len(gaps.labels):,} sequences with a label" in verdict(partial)
+    assert f"of {result.domain.size() - len(gaps.labels):,} sequences of length 1 to 4 with a label" in verdict(partial)
 
 
 @pytest.mark.parametrize("name", ["max", "class", "__builtins__", "_", "", "../../evil", "/etc/evil", "3d", "é"])

@@ -170,6 +170,5 @@ def test_single_and_double_precision_agree_to_single_precision():
 
 def test_an_empty_prompt_is_refused():
     circuit = random_circuit(0.5)
-    bare = Circuit(**{**vars(circuit), "prefix": ()})
-    with pytest.raises(NetworkError, match="empty prompt"):
-        run_circuit(bare, circuit.domain.sequences(0))
+    with pytest.raises(NetworkError, match="the empty sequence is no prompt"):
+        Circuit(**{**vars(circuit), "prefix": ()})
