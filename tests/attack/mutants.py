@@ -115,10 +115,10 @@ MUTANTS = (
         "networks",
     ),
     Mutant(
-        "a circuit's label without its error",
+        "a circuit's tie is a label",
         "tasks/labelling.py",
-        "margins = gap - error - 2.0**-50",
-        "margins = gap - 0.01 * error - 2.0**-50",
+        "np.where(margin > 0, winner, UNDECIDED)",
+        "np.where(margin > -1e-3, winner, UNDECIDED)",
         "networks",
     ),
     Mutant(
@@ -161,7 +161,7 @@ MUTANTS = (
         CHECKER,
         "ZERO if v.abs_upper() < kth else v.union(ZERO)",
         "ZERO if v.abs_upper() < kth else v",
-        "networks",
+        "tests/property/test_checker_arithmetic.py::test_the_largest_entries_are_kept_and_ties_become_hulls",
     ),
     Mutant(
         "the checker's variance is exact",
