@@ -162,9 +162,9 @@ def test_outputs_that_are_not_read_change_nothing():
     circuit = from_circuit(load_circuit(shipped_path("bracket_depth")))
     domain = circuit.domain.up_to(4)
     wide = replace(circuit, readout=Argmax(circuit.vocabulary, tuple(range(len(circuit.vocabulary)))))
-    narrow = narrowed(circuit)
+    narrow = narrowed(circuit, FLOAT32)
     assert narrow.network.outputs == 2 < circuit.network.outputs
-    assert narrowed(wide).network.outputs == circuit.network.outputs
+    assert narrowed(wide, FLOAT32).network.outputs == circuit.network.outputs
     for length in domain.lengths:
         sequences = domain.sequences(length)
         assert np.allclose(narrow.logits(sequences), circuit.logits(sequences)[:, list(circuit.readout.columns)])

@@ -85,7 +85,7 @@ def test_where_the_time_ends_a_proof_a_sequence_that_breaks_it_farther_out_is_st
     loaded = average((1.0, -20.0, 0.5), 30)  # from length 21 on, one b no longer outweighs every a
     subject = subject_of(loaded)
     monkeypatch.setattr(CoveringVerifier, "examine", ended)
-    monkeypatch.setattr(farther_module, "beyond_listing", lambda network, with_regions=False: Way.COVERING)
+    monkeypatch.setattr(farther_module, "beyond_listing", lambda network, u, with_regions=False: Way.COVERING)
     monkeypatch.setattr(FartherVerifier, "check", lambda self, program: Unknown("enough"))
     found = farther(subject, loaded.domain, parsed(NO_B, subject), None, seconds=60)
     assert not found.is_proved
