@@ -95,8 +95,11 @@ def attest(
         undecided, margin = subject.undecided, float(subject.margin)
         return _strongest("network", loaded, domain, strongest, text, stored, watch, undecided=undecided, margin=margin)
     all_of_it = far.domain.up_to(far.found.equal_up_to)
-    directions = _directions(loaded, all_of_it, stored)
-    made = _strongest("paths", loaded, all_of_it, strongest, text, stored, watch, directions=directions)
+    if loaded.network.positions is None and obstacle(loaded) is None:
+        made = _strongest("counts", loaded, all_of_it, strongest, text, stored, watch)
+    else:
+        directions = _directions(loaded, all_of_it, stored)
+        made = _strongest("paths", loaded, all_of_it, strongest, text, stored, watch, directions=directions)
     if isinstance(made, Certificate):
         return made
     return f"{made}; ask for lengths up to {domain.max_length} for one that lists every sequence"
