@@ -163,11 +163,11 @@ def _counting(circuit: Circuit, program: Program, length: int, report: Report) -
         return
     found = verifier.examine(program)
     seconds = _cpu() - start
-    verdict = EQUAL if found.equal == length else DIFFERS if found.broken is not None else OPEN
+    verdict = EQUAL if found.equal_up_to == length else DIFFERS if found.counterexample is not None else OPEN
     detail = {
-        "sequences": float(domain.size()), "classes": found.classes, "horizon": found.equal,
-        "broken": list(found.broken.inputs) if found.broken else None, "margin": float(verifier.margin),
-        "stopped": found.stopped,
+        "sequences": float(domain.size()), "classes": found.classes, "horizon": found.equal_up_to,
+        "broken": list(found.counterexample.inputs) if found.counterexample else None, "margin": float(verifier.margin),
+        "stopped": str(found.stopped or ""),
     }  # fmt: skip
     report(status="solved", reason="", verdict=verdict, seconds=seconds, detail=detail)
 

@@ -73,7 +73,7 @@ def _long(circuit: Circuit) -> str | None:
         found = verifier.label(sequence)
         if found is None:
             raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label")
-        return found
+        return found[0]
 
     outcome = synthesize(
         Spec(domain, label), grammar, verifier=verifier, budget=Budget(seconds=15.0, candidates=1_000_000)

@@ -91,12 +91,15 @@ def attest(
     stored = {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
     text, far, domain = result.program.source("program"), result.farther, result.domain
     strongest, watch = subject.enumeration.semantics, _Watch(seconds, subject.enumeration.size, on_progress)
-    if far is None or far.where is not None or not far.found.claims or far.found.equal <= domain.lengths[-1]:
+    if far is None or far.where is not None or not far.found.claims or far.found.equal_up_to <= domain.lengths[-1]:
         undecided, margin = subject.undecided, float(subject.margin)
         return _strongest("network", loaded, domain, strongest, text, stored, watch, undecided=undecided, margin=margin)
-    all_of_it = far.domain.up_to(far.found.equal)
-    directions = _directions(loaded, all_of_it, stored)
-    made = _strongest("paths", loaded, all_of_it, strongest, text, stored, watch, directions=directions)
+    all_of_it = far.domain.up_to(far.found.equal_up_to)
+    if loaded.network.positions is None and obstacle(loaded) is None:
+        made = _strongest("counts", loaded, all_of_it, strongest, text, stored, watch)
+    else:
+        directions = _directions(loaded, all_of_it, stored)
+        made = _strongest("paths", loaded, all_of_it, strongest, text, stored, watch, directions=directions)
     if isinstance(made, Certificate):
         return made
     return f"{made}; ask for lengths up to {domain.max_length} for one that lists every sequence"

@@ -47,22 +47,26 @@ def obstacle(loaded: Loaded, u: float = ball.FLOAT32) -> str | None:
         return "nothing is known of a black box but its answers"
     steps = enclosure.needed(loaded.network, u, every_row=False)
     found = [step for step in walk(steps) if isinstance(step, Attention)]
+    if len(found) > 1:
+        return f"{len(found)} layers attend, and what a later one reads depends on whole prefixes"
+    return not_one_average(loaded, u) if found else "no layer attends"
+
+
+def not_one_average(loaded: Loaded, u: float) -> str | None:
+    """Why the read-out is no function of the last row and of one average of what that sees, or None where it is."""
+    assert isinstance(loaded.network, Transformer)
+    steps = enclosure.needed(loaded.network, u, every_row=False)
     if loaded.readout.position != "last":
         return "a label is read at every position"
-    if len(found) != 1:
-        return (
-            f"{len(found)} layers attend, and what a later one reads depends on whole prefixes"
-            if found
-            else "no layer attends"
-        )
-    if found[0].weighting != "softmax" or found[0].hidden:
-        return "attention is not a softmax over all tokens before"
     if any(isinstance(step, Pool) and step.kind != "last" for step in steps):
         return "all rows are pooled"
-    return None if _parts(steps) else "attention is inside a nested branch, or behind a pool"
+    found = [step for step in walk(steps) if isinstance(step, Attention)]
+    if any(step.weighting != "softmax" or step.hidden for step in found):
+        return "attention is not a softmax over all tokens before"
+    return None if not found or parts_around(steps) else "attention is inside a nested branch, or behind a pool"
 
 
-def _parts(steps: tuple[Step, ...]) -> Parts | None:
+def parts_around(steps: tuple[Step, ...]) -> Parts | None:
     """``steps`` around their one attention; None where it is nested deeper than one branch, or behind a pool."""
     at = next(n for n, step in enumerate(steps) if enclosure.sees_others(step))
     before, after = steps[:at], tuple(step for step in steps[at + 1 :] if step != Pool("last"))  # the last row as it is
@@ -82,7 +86,7 @@ class Averages:
     def __init__(self, loaded: Loaded, u: float, longest: int) -> None:
         ball.check_roundoff(u)
         assert isinstance(loaded.network, Transformer)
-        parts = _parts(enclosure.needed(loaded.network, u, every_row=False))
+        parts = parts_around(enclosure.needed(loaded.network, u, every_row=False))
         assert parts is not None
         self._u, self._loaded, self._parts = u, loaded, parts
         names = (*loaded.domain.alphabet, *loaded.prefix, *loaded.suffix)

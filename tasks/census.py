@@ -1,4 +1,4 @@
-"""The circuit's label of every vector of token counts, asked for length by length and kept.
+"""The network's label of every vector of token counts, asked for length by length and kept.
 
 While count vectors are few each is bounded by itself; once they are many, and a canvas of all of them fits memory,
 whole boxes of counts are (``tally``). Which of the two gave a label makes no difference to what it means: no execution
@@ -12,26 +12,26 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.circuit import UNDECIDED, Circuit
-from tasks.tally import Ints, Tally
+from tasks.circuit import Circuit
+from tasks.formats import Loaded
+from tasks.readout import UNDECIDED, Labels
+from tasks.tally import UNKNOWN, Ints, Tally
 
 MOST_POINTS = 50_000  # count vectors that are bounded one by one
-MOST_PAINTED = 200_000_000  # bytes of all canvases
-
-Labels = NDArray[np.int8]
+MOST_PAINTED = 100_000_000  # count vectors of all canvases, two bytes each
 
 
 class Census:
-    """Labels of count vectors of a circuit without ``tally.obstacle``, for sequences of up to ``longest`` tokens.
+    """Labels of count vectors of a network without ``tally.obstacle``, for sequences of up to ``longest`` tokens.
 
     ``margin``: a lower bound of every margin behind a label given so far. ``seen``: the labels given so far.
     """
 
-    def __init__(self, circuit: Circuit, longest: int, unit_roundoff: float) -> None:
-        self._tally, self._longest = Tally(circuit, unit_roundoff), longest
+    def __init__(self, network: Circuit | Loaded, longest: int, unit_roundoff: float, least: float = 0.0) -> None:
+        self._tally, self._longest = Tally(network, unit_roundoff, least), longest
         self._points: dict[tuple[int, int], tuple[Ints, Labels]] = {}
-        self._canvases: dict[int, Labels] = {}
-        letters = len(circuit.domain.alphabet)
+        self._canvases: dict[int, NDArray[np.int16]] = {}
+        letters = self._tally.letters
         self._powers = (longest + 1) ** np.arange(letters)
         self._fits = letters * (longest + 1) ** letters <= MOST_PAINTED
         self._count = 0
@@ -48,7 +48,10 @@ class Census:
         ``check_time`` is called now and then and may raise.
         """
         self.prepare([(length, codes)], last, check_time)
-        return self._canvases[last][codes] if last in self._canvases else self._points[length, last][1]
+        if last not in self._canvases:
+            return self._points[length, last][1]
+        numbers = self._canvases[last][codes]
+        return np.where(numbers == UNKNOWN, UNDECIDED, np.array([*self._tally.seen, UNDECIDED])[numbers])
 
     def prepare(self, asked: Sequence[tuple[int, Ints]], last: int, check_time: Callable[[], None]) -> None:
         """Find what ``labels`` will be asked for: count vectors of several lengths cost little more than those of one.
@@ -62,7 +65,7 @@ class Census:
         if self._fits and self._count + many > MOST_POINTS:
             canvas, margin = self._tally.paint(last, self._longest, check_time)
             self._canvases[last] = canvas.ravel(order="F")
-            self._keep(canvas, margin)
+            self._keep(np.array(self._tally.seen, np.int64), margin)
             return
         check_time()
         every = np.concatenate([codes for _, codes in missing])
@@ -79,4 +82,4 @@ class Census:
 
     def _keep(self, labels: Labels, margin: float) -> None:
         self.margin = min(self.margin, margin)
-        self.seen |= {int(label) for label in np.flatnonzero(np.bincount(labels.ravel() + 1)[1:])}
+        self.seen |= {int(label) for label in np.unique(labels) if label != UNDECIDED}

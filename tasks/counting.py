@@ -22,13 +22,15 @@ import numpy as np
 
 from cegis import Claim, Domain, Rung
 from cegis.claim import least_margin
-from tasks import ball
 from tasks.census import Census
-from tasks.circuit import UNDECIDED, Circuit
+from tasks.circuit import Circuit
 from tasks.classes import Classes, Level, unique
-from tasks.examining import Comparison, Examined, Examiner
+from tasks.enumerating import ROUNDOFF, Semantics, usual_semantics
+from tasks.examining import NOTHING, Cause, Comparison, Extent, Listed, StopReason
 from tasks.folds import Folded, Ints, UncountableError
+from tasks.formats import Loaded, model_of
 from tasks.network import NetworkError
+from tasks.readout import label_name
 from tasks.tally import obstacle
 
 WHY = "attention ignores the order of tokens"
@@ -38,63 +40,56 @@ Levels = list[tuple[Classes, Level]]
 
 
 def counting_verifier(
-    circuit: Circuit,
+    network: Circuit | Loaded,
     domain: Domain,
     *,
-    unit_roundoff: float = ball.FLOAT32,
+    semantics: Semantics | None = None,
     seconds: float | None = None,
     on_length: Callable[[int, int], None] = lambda length, longest: None,
 ) -> CountingVerifier | str:
-    """The verifier by counting for ``circuit`` on a bounded ``domain``, or the reason why there is none.
+    """The verifier by counting for ``network`` on a bounded ``domain``, or the reason why there is none.
 
-    Raises NetworkError for another alphabet than the circuit's, DomainError for a domain without sequences.
+    Raises NetworkError for another alphabet than the network's, DomainError for a domain without sequences.
     """
-    if domain.alphabet != circuit.domain.alphabet:
-        raise NetworkError(
-            f"{circuit.name}: expected a domain over {', '.join(circuit.domain.alphabet)}, "
-            f"got one over {', '.join(domain.alphabet)}"
-        )
-    return obstacle(circuit, unit_roundoff) or CountingVerifier(circuit, domain, unit_roundoff, seconds, on_length)
+    model = model_of(network)
+    against = obstacle(model, ROUNDOFF[semantics or usual_semantics(model)])
+    return against or CountingVerifier(model, domain, semantics, seconds, on_length)
 
 
 @dataclass
-class CountingVerifier(Examiner):
-    """Compares programs with a circuit on every sequence of ``domain``; see ``counting_verifier``."""
+class CountingVerifier(Listed):
+    """Compares programs with a network on every sequence of ``domain``; see ``counting_verifier``."""
 
     def __post_init__(self) -> None:
         super().__post_init__()
-        self._census = Census(self.circuit, self.domain.lengths[-1], self.unit_roundoff)
-
-    @property
-    def margin(self) -> float:
-        return self._census.margin
-
-    @property
-    def boxes(self) -> int:
-        return self._census.boxes
+        assert self.semantics is not None
+        if hindered := obstacle(self.model, ROUNDOFF[self.semantics]):
+            raise NetworkError(f"{self.model.name}: its sequences cannot be counted ({hindered}); list them instead")
+        self._census = Census(self.model, self.domain.lengths[-1], ROUNDOFF[self.semantics], self.least)
 
     @property
     def method(self) -> str:
         """How the two are compared, and why that is enough."""
         return f"{WHY}: {len(self.domain.alphabet)} token counts and the last token decide the logits"
 
-    def claims(self, found: Examined) -> tuple[Claim, ...]:
-        """What is proved by ``found``: nothing, or equality up to the length ``found.equal``."""
-        if found.equal < self.domain.min_length or not self.domain.up_to(found.equal).size():
+    def claims(self, found: Extent) -> tuple[Claim, ...]:
+        """What is proved by ``found``: nothing, or equality up to the length ``found.equal_up_to``."""
+        if found.equal_up_to < self.domain.min_length or not self.domain.up_to(found.equal_up_to).size():
             return ()
-        domain, census = self.domain.up_to(found.equal), self._census
+        domain, census = self.domain.up_to(found.equal_up_to), self._census
         boxes = f", {census.boxes:,} boxes of counts" if census.boxes else ""
         method = f"{self.method}; {found.classes:,} classes{boxes}, {least_margin(census.margin)}"
+        seen = {label_name(self.model.readout, label) for label in census.seen}
         return (
             Claim(
                 Rung.BOUNDED,
-                f"circuit {self.circuit.name}",
-                self.semantics,
+                self.model.reference,
+                self.meaning,
                 domain,
                 method,
                 domain.size(),
                 found.seconds,
-                self.detail(found.equal, census.seen),
+                self.detail(found.equal_up_to, seen),
                 self.conditions(domain),
             ),
         )
@@ -104,13 +99,14 @@ class CountingVerifier(Examiner):
         try:
             _Counted(self, comparison).run()
         except UncountableError as error:
-            comparison.stopped = str(error)
+            comparison.stopped = StopReason(Cause.TOO_MANY_STATES, str(error))
 
-    def labels(self, codes: Ints, plane: int, last: int, length: int) -> Ints:
-        """Label indices (classes,) of sorted class codes, UNDECIDED where there is none."""
+    def labels(self, codes: Ints, plane: int, last: int, length: int, names: tuple[str, ...]) -> Ints:
+        """Labels (classes,) of sorted class codes, as indices into ``names``; see ``places``."""
         vectors, asked = codes % plane, _vectors(codes, plane)
-        labels = self._census.labels(asked, last, length, self.check_time)
-        return labels[np.searchsorted(asked, vectors)].astype(np.int64)
+        labels = self.places(names, self._census.labels(asked, last, length, self.check_time))
+        self.boxes, self.margin = self._census.boxes, self._census.margin
+        return labels[np.searchsorted(asked, vectors)]
 
     def prepare(self, block: Sequence[Levels]) -> None:
         """Find the labels of several lengths at once."""
@@ -130,6 +126,7 @@ class _Counted:
 
     def __init__(self, verifier: CountingVerifier, comparison: Comparison) -> None:
         self._verifier, self._found = verifier, comparison
+        self._names = comparison.program.grammar.sequences.labels
 
     def run(self) -> None:
         """Compare every class, shortest first, until something ends it."""
@@ -148,7 +145,7 @@ class _Counted:
                             self._compare(classes, codes, token, level.length)
                 if self._found.is_over:
                     return
-                self._found.finish(levels[0][1].length)
+                self._found.finish(levels[0][1].length, self._found.classes)
 
     def _levels(self) -> Iterator[Levels]:
         """Every length once, with its classes; where folds ask for the last token, one set of classes for each."""
@@ -159,14 +156,14 @@ class _Counted:
             yield list(zip(every, levels, strict=True))
 
     def _compare(self, classes: Classes, codes: Ints, token: int, length: int) -> None:
-        labels = self._verifier.labels(codes, classes.plane, token, length)
+        labels = self._verifier.labels(codes, classes.plane, token, length, self._names)
         answers = classes.answers(codes, token, length)
         self._found.classes += len(codes)
-        undecided = codes[labels == UNDECIDED]
+        undecided = codes[labels == NOTHING]
         if len(undecided):
             first = self._found.undecided or classes.word(int(undecided[0]), token, length)
             self._found.leave_undecided(first, len(undecided))
-        for code in codes[(labels != UNDECIDED) & (answers != labels)]:
+        for code in codes[(labels != NOTHING) & (answers != labels)]:
             self._found.replay(classes.word(int(code), token, length))
             if self._found.is_over:
                 return
@@ -175,11 +172,12 @@ class _Counted:
         """The empty sequence, if it belongs to the domain: its last token is that of the prefix."""
         if not self._verifier.domain.contains(()):
             return
-        (label,) = self._verifier.labels(np.zeros(1, np.int64), 1, len(self._verifier.domain.alphabet), 0)
+        alphabet = self._verifier.domain.alphabet
+        (label,) = self._verifier.labels(np.zeros(1, np.int64), 1, len(alphabet), 0, self._names)
         self._found.classes += 1
-        if label == UNDECIDED:
+        if label == NOTHING:
             self._found.leave_undecided(())
-        elif self._found.program(()) != self._verifier.circuit.labels[label]:
+        elif label < 0 or self._found.program(()) != self._names[label]:
             self._found.replay(())
 
 

@@ -16,44 +16,37 @@ wrong program is refuted early, and every counterexample is one sequence whose l
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Unknown, Valid, Verdict
+from cegis import Claim, Counterexample, DomainError, Program, Rung
 from cegis.claim import least_margin
-from tasks import enclosure
 from tasks.averages import Averages, obstacle
 from tasks.ball import Reals
-from tasks.conditions import conditions
 from tasks.enclosure import chunks
-from tasks.enumerating import MEANING, ROUNDOFF, Semantics, answers_of, check, read_bounds, usual_semantics
-from tasks.examining import LateError, Words
+from tasks.enumerating import ROUNDOFF, answers_of, read_bounds
+from tasks.examining import OTHER, Cause, Cost, Extent, LateError, StopReason, Verifier, Words, unlabelled
 from tasks.folds import UncountableError
-from tasks.formats import Loaded
 from tasks.forms import SLACK, Form, compressed
 from tasks.network import NetworkError
 from tasks.readout import UNDECIDED, Labels
-from tasks.subject import name
 from tasks.trellis import NONE, Ints, Trellis, product
 from tasks.walks import trellis
 
+WHY = "one layer attends, so the states of the program gather all sequences"
 TRIED = 8  # random sequences per node
 SYMBOLS = 16  # axes of what attention gives that are followed, per row
 MOST_PIECES = 64  # of what attention gives, per box
 TOGETHER = 500  # sequences of a box that are run rather than divided
 PARTS, STEPS = 8, 64  # of the sequences of a node, by a sum that is followed in so many steps
-LATE = "stopped by the time limit"
-UNLABELLED = "has no label (a tie, or a margin below the error bound)"
 METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
     "it is bounded by dynamic programming"
 )
 
 
-OTHER = -2  # a label of the network that the program never gives, or none
 CHUNK_VALUES = 8_000_000  # numbers per temporary array
 
 
@@ -69,85 +62,28 @@ class _BrokenError(Exception):
         self.broken = broken
 
 
-@dataclass(frozen=True)
-class Cost:
-    """What all lengths up to ``length`` took together: boxes bounded, and seconds of this process's CPU.
-
-    ``nodes``: the states of the program at that length.
-    """
-
-    length: int
-    nodes: int
-    boxes: int
-    cpu_seconds: float
-
-
-@dataclass(frozen=True)
-class Covered:
-    """Program and network are equal up to the length ``equal``, which is what ``claims`` say.
-
-    ``broken``: a sequence of the next length on which they differ; else ``stopped`` says what ended it, unless all of
-    the domain was proved.
-    """
-
-    equal: int
-    claims: tuple[Claim, ...]
-    broken: Counterexample | None
-    stopped: str
-    costs: tuple[Cost, ...]
-
-
 @dataclass
-class CoveringVerifier:
-    """Compares programs with ``loaded`` on every sequence of its bounded ``domain``.
+class CoveringVerifier(Verifier):
+    """Compares programs with ``model`` on every sequence of ``domain``, many at once; see ``Verifier``.
 
-    Raises DomainError for an empty domain, NetworkError for one that does not fit the network, and where there is an
-    ``averages.obstacle``. A label counts from a guaranteed margin of ``least`` on. ``seconds`` (wall clock) limits one
-    check; when they are spent, or on an interrupt, the verdict is Unknown, with a claim for the lengths before.
-    ``on_length(length, longest)`` is told of every length that was proved. ``listed_margin``: the least margin of the
-    lengths that ``examine`` is told are known. ``boxes``: how many sets of sequences the
-    last check bounded; ``margin``: the least margin behind a label there.
+    Raises NetworkError where there is an ``averages.obstacle``. ``boxes``: how many sets of sequences the last
+    comparison bounded; ``margin``: the least margin behind a label there.
     """
-
-    loaded: Loaded
-    domain: Domain
-    semantics: Semantics | None = None
-    seconds: float | None = None
-    on_length: Callable[[int, int], None] = field(default=lambda length, longest: None, repr=False)
-    least: float = 0.0
-    listed_margin: float = 0.0
-    boxes: int = field(default=0, init=False)
-    margin: float = field(default=np.inf, init=False)
 
     def __post_init__(self) -> None:
-        if not self.domain.size():
-            raise DomainError(f"{self.loaded.name}: the domain holds no sequence; a proof over nothing proves nothing")
-        self.semantics = self.semantics or usual_semantics(self.loaded)
-        if hindered := obstacle(self.loaded, ROUNDOFF[self.semantics]):
-            raise NetworkError(f"{self.loaded.name}: its sequences cannot be gathered ({hindered}); list them instead")
-        check(self.loaded, self.domain, self.semantics)
-        self.loaded = replace(self.loaded, domain=self.domain)  # refuses lengths that the network does not take
-        self._averages = Averages(self.loaded, ROUNDOFF[self.semantics], self.domain.lengths[-1])
+        super().__post_init__()
+        assert self.semantics is not None
+        if hindered := obstacle(self.model, ROUNDOFF[self.semantics]):
+            raise NetworkError(f"{self.model.name}: its sequences cannot be gathered ({hindered}); list them instead")
+        self._averages = Averages(self.model, ROUNDOFF[self.semantics], self.domain.lengths[-1])
         self._random = np.random.default_rng(0)
-        self._started = 0.0
-
-    def check(self, program: Program) -> Verdict:
-        """Valid for the whole domain, a shortest counterexample, or Unknown with a claim for shorter lengths."""
-        found = self.examine(program)
-        if found.broken is not None:
-            return found.broken
-        return Unknown(found.stopped, found.claims) if found.stopped else Valid(found.claims)
 
     def examine(
         self, program: Program, where: Program | None = None, inside: str = "", known: int | None = None
-    ) -> Covered:
-        """How far ``program`` equals the network, shortest length first.
-
-        With ``where``, only the sequences count for which that program says ``inside``. Lengths up to ``known`` are
-        taken as proved by other means, in these semantics: every sequence by itself.
-        """
+    ) -> Extent:
+        """How far ``program`` equals the network, shortest length first; see ``Verifier``."""
         self._started, self.boxes, self.margin = time.perf_counter(), 0, np.inf
-        equal, broken, stopped, costs = self.domain.min_length - 1, None, "", []
+        equal, broken, stopped, costs = self.domain.min_length - 1, None, None, []
         graph, began = None, time.process_time()
         try:
             graph = trellis(self.domain, program)
@@ -163,24 +99,16 @@ class CoveringVerifier:
         except _BrokenError as error:
             broken = error.broken
         except _StoppedError as error:
-            stopped = str(error)
+            stopped = StopReason(Cause.NO_LABEL, str(error))
         except (UncountableError, DomainError) as error:
-            stopped = f"the states of the program cannot be followed: {error}"
+            stopped = StopReason(Cause.TOO_MANY_STATES, f"the states of the program cannot be followed: {error}")
         except LateError:
-            stopped = f"{LATE} of {self.seconds:.3g} s at length {equal + 1}"
+            text = f"stopped by the time limit of {self.seconds:.3g} s at length {equal + 1}"
+            stopped = StopReason(Cause.TIME, text)
         except KeyboardInterrupt:
-            stopped = f"interrupted at length {equal + 1}"
+            stopped = StopReason(Cause.INTERRUPT, f"interrupted at length {equal + 1}")
         claims = () if graph is None else self._claims(graph, equal, inside, known)
-        return Covered(equal, claims, broken, stopped, tuple(costs))
-
-    def label(self, sequence: Words) -> tuple[str, float] | None:
-        """The label of one sequence by bounds on it alone, and its margin; None where it has none."""
-        tokens = np.array(self.domain.indices(sequence), np.int8).reshape(1, -1)
-        assert self.semantics is not None
-        (label,), (margin,) = answers_of(self.loaded, tokens, self.semantics)
-        if label == UNDECIDED or margin < self.least:
-            return None
-        return name(self.loaded.readout, int(label)), float(margin)
+        return Extent(equal, broken, stopped, claims, tuple(costs), seconds=time.perf_counter() - self._started)
 
     def _claims(self, graph: Trellis, equal: int, inside: str, known: int | None) -> tuple[Claim, ...]:
         """Equality up to the length ``equal``, unless no sequence up to there has a label to be compared with."""
@@ -189,10 +117,7 @@ class CoveringVerifier:
         if not count:
             return ()
         seen = {int(label) for n in lengths for label in graph.levels[n].label if label != NONE}
-        detail = enclosure.assumption(self.loaded.network)  # type: ignore[arg-type]
-        if len(seen) == 1:
-            detail += f" Every sequence has the label {graph.names[min(seen)]!r}."
-        assert self.semantics is not None
+        detail = self.detail(equal, {str(graph.names[label]) for label in seen})
         rung, method = Rung.BOUNDED, METHOD
         if np.isfinite(self.margin):
             method += f"; {self.boxes:,} boxes, {least_margin(self.margin)} there"
@@ -201,12 +126,12 @@ class CoveringVerifier:
             listed = f"every sequence up to length {min(equal, known)} was bounded by itself"
             listed += f", {least_margin(self.listed_margin)} there" if self.listed_margin else ""
             method = f"{listed}; beyond, {method}" if equal > known else listed
-        network = f"the network {self.loaded.name}"
+        network = self.model.reference
         if inside:
             network += f", of the sequences that the region calls {inside!r},"
         seconds, domain = time.perf_counter() - self._started, self.domain.up_to(equal)
-        told = conditions(self.loaded, domain)
-        return (Claim(rung, network, MEANING[self.semantics], domain, method, count, seconds, detail, told),)
+        told = self.conditions(domain)
+        return (Claim(rung, network, self.meaning, domain, method, count, seconds, detail, told),)
 
     # --- one length ---------------------------------------------------------------------------------------------
 
@@ -257,11 +182,11 @@ class CoveringVerifier:
 
     def _run(self, graph: Trellis) -> None:
         """Prove the few sequences of a trellis with one last node, each by bounds on it alone."""
-        self._check_time()
+        self.check_time()
         assert self.semantics is not None
         sequences, label = graph.sequences, graph.levels[graph.longest].label[0]
-        labels, margins = answers_of(self.loaded, sequences, self.semantics)
-        is_right = (labels != UNDECIDED) & (margins >= self.least) & (self._places(graph, labels) == label)
+        labels, margins = answers_of(self.model, sequences, self.semantics)
+        is_right = (labels != UNDECIDED) & (margins >= self.least) & (self._named(graph, labels) == label)
         self.margin = min(self.margin, float(margins[is_right].min(initial=np.inf)))
         for row in np.flatnonzero(~is_right):
             self._replay(self.domain.words(sequences[row]), graph.names[label])
@@ -277,7 +202,7 @@ class CoveringVerifier:
             left = ~is_right
             if is_wrong.any() or pieces + 2 * left.sum() > MOST_PIECES:
                 return False
-            moved = np.abs(logits.shape[left][:, list(self.loaded.readout.columns)]).max(axis=1)
+            moved = np.abs(logits.shape[left][:, list(self.model.readout.columns)]).max(axis=1)
             moved = np.where(moved.any(axis=1, keepdims=True), moved, np.abs(piece.shape[left]).sum(axis=1))
             here = np.arange(len(moved)), moved.argmax(axis=1)
             middle, half = middle[left], half[left].copy()
@@ -291,9 +216,9 @@ class CoveringVerifier:
     def _try(self, graph: Trellis, length: int, nodes: Ints) -> None:
         """Run random sequences of every node through the network."""
         tokens = graph.tokens(graph.paths(length, nodes, TRIED if length else 1, self._random))
-        self._check_time()
-        found, _ = self.loaded.labels(tokens.reshape(len(nodes) * tokens.shape[1], length))
-        said, labels = self._places(graph, found).reshape(tokens.shape[:2]), graph.levels[length].label[nodes]
+        self.check_time()
+        found, _ = self.model.labels(tokens.reshape(len(nodes) * tokens.shape[1], length))
+        said, labels = self._named(graph, found).reshape(tokens.shape[:2]), graph.levels[length].label[nodes]
         for n, k in np.argwhere(said != labels[:, None]):
             self._replay(self.domain.words(tokens[n, k]), graph.names[labels[n]])
 
@@ -301,37 +226,31 @@ class CoveringVerifier:
         """Compare one sequence by itself."""
         known = self.label(sequence)
         if known is None:
-            raise _StoppedError(f"{' '.join(sequence)!r} {UNLABELLED}")
+            raise _StoppedError(f"{' '.join(sequence)!r} {unlabelled(self.semantics)}")
         expected, margin = known
         if expected != got:
             raise _BrokenError(Counterexample(sequence, expected, got))
         self.margin = min(self.margin, margin)
 
-    def _places(self, graph: Trellis, labels: Labels) -> Ints:
-        """Labels of the read-out as those of the trellis; OTHER where it has none like that."""
-        found, index = np.unique(labels, return_inverse=True)
-        texts = [None if label == UNDECIDED else name(self.loaded.readout, int(label)) for label in found]
-        known = {text: n for n, text in enumerate(graph.names) if text is not None}
-        places = [OTHER if text is None else known.get(text, OTHER) for text in texts]
-        return np.array(places, np.int64)[index.ravel()]
+    def _named(self, graph: Trellis, labels: Labels) -> Ints:
+        """Labels of the read-out as those of the trellis: what is none of them, or no label, is no index of one."""
+        names = tuple(str(name) for name in graph.names if name is not None)
+        assert graph.names[: len(names)] == names
+        return np.where(labels == UNDECIDED, OTHER, self.places(names, labels))
 
     def _read(
         self, graph: Trellis, length: int, nodes: Ints, given: Form
     ) -> tuple[NDArray[np.bool_], NDArray[np.bool_], Form]:
         """Whether each box has its node's label throughout, whether it has another one throughout; and the logits."""
-        self._check_time()
+        self.check_time()
         level = graph.levels[length]
         logits = self._averages.logits(given, length, int(level.token[nodes[0]]))
-        labels, margins = read_bounds(self.loaded.readout, logits.ball)
+        labels, margins = read_bounds(self.model.readout, logits.ball)
         self.boxes += len(labels)
         is_decided = (labels != UNDECIDED) & (margins >= self.least)
-        is_right = is_decided & (self._places(graph, labels) == level.label[nodes])
+        is_right = is_decided & (self._named(graph, labels) == level.label[nodes])
         self.margin = min(self.margin, float(margins[is_right].min(initial=np.inf)))
         return is_right, is_decided & ~is_right, logits
-
-    def _check_time(self) -> None:
-        if self.seconds is not None and time.perf_counter() - self._started > self.seconds:
-            raise LateError
 
 
 def _rows(form: Form, rows: Ints) -> Form:

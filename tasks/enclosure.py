@@ -187,12 +187,21 @@ def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
         position = first[index.ravel()]
     codes = [ids.astype(np.int64) + vocabulary * position[: ids.shape[1]] for ids in batches]
     flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
-    unique, members = np.unique(flat, return_inverse=True)
+    unique, members = _ranked(flat, vocabulary * network.longest)
     token = unique % vocabulary
     x = Ball.exact(network.tokens[token])
     if network.positions is not None:
         x = ball.add(x, Ball.exact(network.positions[unique // vocabulary]), u)
     return Stream(x, token, _shaped(members, [ids.shape for ids in batches]))
+
+
+def _ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
+    """The codes that occur, all from 0 to below ``bound``, in rising order; and the rank of each code among them."""
+    if bound > 4 * len(codes):
+        return np.unique(codes, return_inverse=True)
+    occurs = np.zeros(bound, bool)
+    occurs[codes] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
 
 
 def _shaped(flat: Ids, shapes: Sequence[tuple[int, ...]]) -> tuple[Ids, ...]:
@@ -245,6 +254,8 @@ def _each_row(steps: Sequence[RowStep], stream: Stream) -> Stream:
 def row_step(step: Step, u: float) -> RowStep:
     """A step that acts on each row by itself, with its weights prepared."""
     match step:
+        case Affine(weight, bias) if not weight.any():
+            return partial(_constants, np.zeros(len(weight)) if bias is None else bias)
         case Affine(weight, bias):
             layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
             return lambda x, token: ball.affine(x, layer, u)
@@ -264,6 +275,13 @@ def row_step(step: Step, u: float) -> RowStep:
         case Watched(ways, constant):
             return partial(_watch, [[row_step(part, u) for part in way] for way in ways], Ball.exact(constant), u)
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
+
+
+def _constants(values: Reals, x: Ball, token: Ids) -> Ball:
+    """``values`` in every row whose entries are finite: zero times infinity is none."""
+    constant = Ball.exact(np.broadcast_to(values, (len(x), len(values))))
+    lost = ~np.isfinite(x.radius).all(axis=-1, keepdims=True)
+    return Ball(constant.center, np.where(lost, np.inf, constant.radius))
 
 
 def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
@@ -309,9 +327,11 @@ def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: flo
     result = np.zeros(sum(place.size for place in stream.places), np.int64)
     parts, owners, count = [], [], 0
     for keys, cells in _seen(step, stream).items():
-        seen = np.concatenate([paths for _, paths in cells])
+        seen = np.concatenate([group.paths for group in cells])
         own, seen, index = _grouped(seen[:, 0], seen[:, 1:], len(stream.x))
-        result[np.concatenate([cell for cell, _ in cells])] = index + count
+        ends = np.cumsum([len(group.paths) for group in cells])[:-1]
+        for group, of_path in zip(cells, np.split(index + count, ends), strict=True):
+            result[group.cells] = of_path if group.path is None else of_path[group.path]
         count += len(own)
         owners.append(own)
         for rows in chunks(len(own), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
@@ -322,20 +342,57 @@ def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: flo
     return Stream(Ball.join(parts), stream.token[came_from], places), came_from
 
 
-def _seen(step: Attention, stream: Stream) -> dict[int, list[tuple[Ids, Ids]]]:
-    """By number of keys: the cells (counted through all places), and per cell its class and those it sees."""
-    found: dict[int, list[tuple[Ids, Ids]]] = defaultdict(list)
+@dataclass(frozen=True)
+class Cells:
+    """Some ``cells`` (counted through all places), and the ``paths`` that they see: own class first, then the others.
+
+    ``path``: which path each cell has; None for one path per cell, in order.
+    """
+
+    cells: Ids
+    paths: Ids
+    path: Ids | None = None
+
+
+def _seen(step: Attention, stream: Stream) -> dict[int, list[Cells]]:
+    """By number of keys: the cells, and the classes that they see."""
+    found: dict[int, list[Cells]] = defaultdict(list)
+    for group in _prefixes(stream) if step.causal else _whole_prompts(stream):
+        for count, rows, visible in _visible(step, stream.token, group.paths):
+            if len(rows) == len(group.paths):
+                found[count].append(Cells(group.cells, visible, group.path))
+            else:
+                place = np.full(len(group.paths), -1)
+                place[rows] = np.arange(len(rows))
+                path = place if group.path is None else place[group.path]
+                found[count].append(Cells(group.cells[path >= 0], visible, path[path >= 0]))
+    return found
+
+
+def _whole_prompts(stream: Stream) -> Iterator[Cells]:
+    """Every row sees its whole prompt."""
     start = 0
     for place in stream.places:
-        prompts, length = place.shape
-        cells = start + np.arange(place.size).reshape(prompts, length)
-        for row in range(length):
-            rest = place[:, : row + 1] if step.causal else place
-            paths = np.concatenate([place[:, row, None], rest], axis=1)
-            for count, rows, visible in _visible(step, stream.token, paths):
-                found[count].append((cells[rows, row], visible))
+        cells = start + np.arange(place.size).reshape(place.shape)
+        for row in range(place.shape[1]):
+            yield Cells(cells[:, row], np.concatenate([place[:, row, None], place], axis=1))
         start += place.size
-    return found
+
+
+def _prefixes(stream: Stream) -> Iterator[Cells]:
+    """Every row sees its own prefix: those of all prompts are one tree, of which each level is made from the last."""
+    classes, starts = len(stream.x), np.cumsum([0, *(place.size for place in stream.places)])
+    node = [np.zeros(len(place), np.int64) for place in stream.places]  # of each prompt, in the level before
+    paths = np.zeros((1, 0), np.int64)
+    for row in range(max((place.shape[1] for place in stream.places), default=0)):
+        longer = [n for n, place in enumerate(stream.places) if place.shape[1] > row]
+        own = np.concatenate([stream.places[n][:, row] for n in longer])
+        known, index = _ranked(np.concatenate([node[n] for n in longer]) * classes + own, len(paths) * classes)
+        paths = np.concatenate([paths[known // classes], (known % classes)[:, None]], axis=1)
+        for n, part in zip(longer, np.split(index, np.cumsum([len(node[n]) for n in longer])[:-1]), strict=True):
+            node[n] = part
+        cells = [starts[n] + row + stream.places[n].shape[1] * np.arange(len(node[n])) for n in longer]
+        yield Cells(np.concatenate(cells), np.concatenate([paths[:, -1:], paths], axis=1), index)
 
 
 def _visible(step: Attention, token: Ids, paths: Ids) -> Iterator[tuple[int, Ids, Ids]]:

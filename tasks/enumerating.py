@@ -13,7 +13,7 @@ be proved without visiting them is in other files.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import Literal
 
@@ -25,9 +25,8 @@ from cegis.domain import Domain, Tokens
 from tasks import ball, tightness
 from tasks.ball import Ball, Reals
 from tasks.enclosure import Stream, assumption, enclose
-from tasks.formats import BlackBox, Loaded
+from tasks.formats import BlackBox, Loaded, narrowed
 from tasks.formats.blackbox import labels_asked_again
-from tasks.labelling import blocks
 from tasks.network import NetworkError, check_prompt
 from tasks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.transformer import Transformer
@@ -39,7 +38,7 @@ MEANING = {
     "float64": "real arithmetic and in float64 as executed",
     "float32": "real arithmetic and in float64 and float32 as executed",
 }
-BLOCK = 100_000  # sequences bounded together
+BLOCK = 200_000  # sequences bounded together
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 AS_RUN = (
@@ -208,15 +207,17 @@ def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tupl
     if isinstance(loaded.network, BlackBox):
         answers = [labels_asked_again(loaded, batch) for batch in batches]
         return answers, sum(label.size for label, _ in answers), 0.0
-    prompts = [loaded.prompts(batch) for batch in batches]
-    stream = enclose(loaded.network, prompts, u)
-    found = _read(loaded, batches, stream)
-    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(loaded.network, stream) < MOST_WORK:
-        return _read(loaded, batches, tightness.enclose(loaded.network, prompts, u))
+    prompts, loaded = [loaded.prompts(batch) for batch in batches], narrowed(loaded, u)
+    network = loaded.network
+    assert isinstance(network, Transformer)
+    stream = enclose(network, prompts, u)
+    found = _read(loaded, stream)
+    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(network, stream) < MOST_WORK:
+        return _read(loaded, tightness.enclose(network, prompts, u))
     return found
 
 
-def _read(loaded: Loaded, batches: list[Tokens], stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:
+def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """What ``_answers`` gives, from the bounds of all rows."""
     wanted = [
         place[:, -1] if loaded.readout.position == "last" else place[:, len(loaded.prefix) :] for place in stream.places
@@ -230,20 +231,56 @@ def _read(loaded: Loaded, batches: list[Tokens], stream: Stream) -> tuple[list[t
     return [(labels[part], margins[part]) for part in parts], len(rows), widest
 
 
+def blocks(listed: list[Tokens], most: int) -> Iterator[list[tuple[int, slice]]]:
+    """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most`` at a time.
+
+    Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks.
+    """
+    pending: list[tuple[list[tuple[int, slice]], int]] = [([(n, slice(0, len(p))) for n, p in enumerate(listed)], 0)]
+    while pending:
+        block, depth = pending.pop()
+        if sum(rows.stop - rows.start for _, rows in block) <= most:
+            yield block
+            continue
+        short = [(n, rows) for n, rows in block if listed[n].shape[1] <= depth]
+        if short:
+            yield short
+        tokens = {n: listed[n][rows, depth] for n, rows in block if listed[n].shape[1] > depth}
+        for letter in reversed(np.unique(np.concatenate(list(tokens.values())))):
+            part = []
+            for n, rows in block:
+                if n in tokens:
+                    low, high = np.searchsorted(tokens[n], [letter, letter + 1])
+                    if high > low:
+                        part.append((n, slice(rows.start + int(low), rows.start + int(high))))
+            pending.append((part, depth + 1))
+
+
 def read_bounds(readout: Readout, logits: Ball) -> tuple[Labels, Reals]:
     """Labels (rows,) and guaranteed margins (rows,) of bounded logits (rows, outputs); UNDECIDED where not positive."""
     columns = list(readout.columns)
-    center, radius = logits.center[:, columns], logits.radius[:, columns].max(axis=1)
-    size = np.abs(center).max(axis=1) + radius + abs(getattr(readout, "threshold", 0.0)) + 1.0
-    labels, margins = readout.read(logits.center)
-    error = (2.0 if isinstance(readout, Argmax) else 1.0) * radius * ball.INFLATION + 2.0**-48 * size
-    guaranteed = np.where(np.isfinite(radius), margins - error, -np.inf)
+    center, radius = logits.center[:, columns], logits.radius[:, columns]
+    if isinstance(readout, Argmax):
+        guaranteed = _lead(center, radius)
+        labels = center.argmax(axis=1)
+    else:
+        radius = radius.max(axis=1)
+        labels, margins = readout.read(logits.center)
+        size = np.abs(center).max(axis=1) + radius + abs(getattr(readout, "threshold", 0.0)) + 1.0
+        guaranteed = np.where(np.isfinite(radius), margins - radius * ball.INFLATION - 2.0**-48 * size, -np.inf)
     return np.where(guaranteed > 0, labels, UNDECIDED).astype(np.int64), guaranteed
 
 
-def name_of(readout: Readout, label: int) -> str:
-    """A label's text, as programs print it: a number that is no whole one is a decimal fraction."""
-    return readout.text(label)
+def _lead(center: Reals, radius: Reals) -> Reals:
+    """A lower bound (rows,) of the largest column less every other one, where the same column is largest throughout."""
+    rows, winner = np.arange(len(center)), center.argmax(axis=1)
+    best = center[rows, winner][:, None]
+    error = radius[rows, winner][:, None] + radius
+    size = np.abs(center) + np.abs(best) + error
+    lead = np.where(np.isfinite(error), best - center - error * ball.INFLATION - 2.0**-50 * size, -np.inf)
+    lead[rows, winner] = np.inf
+    least: Reals = lead.min(axis=1)
+    return least
 
 
 def sequences_of(part: Answers) -> NDArray[np.int8]:

@@ -22,11 +22,11 @@ from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, O
 from cegis.claim import counted, least_margin
 from cegis.loop import Loop
 from dsl.enumeration import Enumerator
-from tasks.averages import obstacle
 from tasks.enumerating import FIRST, ROUNDOFF, Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
 from tasks.farther import Farther, farther, followed
 from tasks.formats import Loaded
 from tasks.machines import machine_program
+from tasks.methods import beyond_listing
 from tasks.network import NetworkError
 from tasks.rules import USEFUL, Rule, region, rule
 from tasks.subject import Subject
@@ -139,11 +139,13 @@ def explain(
     """
     deadline = time.perf_counter() + seconds
     clock = _Clock(on_step, [])
-    hindered = obstacle(loaded, ROUNDOFF[semantics or "real"])
+    way = beyond_listing(loaded, ROUNDOFF[semantics or "real"])
+    hindered = way if isinstance(way, str) else None
     part = usual_domain(loaded) if domain is None else _listed(loaded, domain, hindered)
     share = LISTING_ALONE if hindered else LISTING
     subject, notes = _label(loaded, part, semantics, margin, share * seconds, on_progress)
-    part, hindered = subject.enumeration.domain, obstacle(loaded, ROUNDOFF[subject.enumeration.semantics])
+    part, way = subject.enumeration.domain, beyond_listing(loaded, ROUNDOFF[subject.enumeration.semantics])
+    hindered = way if isinstance(way, str) else None
     asked = domain or part
     clock.done("network run", _described(subject))
     outcome = _search(subject, SEARCHING * _left(deadline), seed, on_round)
@@ -165,7 +167,7 @@ def explain(
         told: dict[str, Any] = {"seed": seed, "on_round": on_round, "on_length": on_progress}
         far = follow(subject, asked, candidate, found, seconds=_left(deadline), **told)
         ended = "no program to be followed" if far is None else ""
-        clock.done("falsifying" if hindered else "covering", ended if far is None else far.sentence)
+        clock.done("falsifying" if isinstance(way, str) else way.value, ended if far is None else far.sentence)
         notes += (f"longer sequences were tried, not proved: {_ended(part, asked, hindered)}",) if hindered else ()
         notes += (far.note,) if far is not None and far.note else ()
     elif asked != part:

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-from cegis import Counterexample, Differs, Exhausted, Found, Stopped
+from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
 from cegis.claim import equality, inputs_text, least_margin, under
 from tasks.conditions import conditions
-from tasks.covering import Cost
 from tasks.distillation import identifier
+from tasks.examining import Cost
 from tasks.explaining import Explanation
 from tasks.farther import Farther
 
@@ -22,6 +22,7 @@ def explanation_text(result: Explanation) -> str:
     far = result.farther
     if far is not None and far.where is None:
         lines += [] if far.is_proved else _claimed(far)
+        lines += [f"PROVED (rung {far.tail.rung}): it {far.tail.sentence}."] if isinstance(far.tail, Claim) else []
     if result.rule is not None:
         if result.program != result.rule.program:
             lines += ["", rule_sentence(result), "", _source(result, "rule").rstrip()]
@@ -58,7 +59,7 @@ def _limited(result: Explanation, far: Farther) -> list[str]:
     assert result.rule is not None
     assert result.rule.where is not None
     listed, beyond = result.subject.size - result.rule.where.inside, f"Beyond length {result.domain.max_length}"
-    if sum(claim.sequences for claim in far.found.claims) <= listed and far.found.broken is None:
+    if sum(claim.sequences for claim in far.found.claims) <= listed and far.found.counterexample is None:
         ended = f" ({far.found.stopped})" if far.found.stopped else ""
         return [f"{beyond} the region has no sequence of which it is proved that the rule is right{ended}."]
     return [f"{beyond} the rule {far.sentence}.", *_claimed(far)]
@@ -110,16 +111,17 @@ def explanation_json(result: Explanation) -> dict[str, Any]:
 
 
 def _farther_json(far: Farther) -> dict[str, Any]:
-    broken = far.found.broken
+    broken = far.found.counterexample
     return {
         "lengths": [far.domain.min_length, far.domain.max_length],
         "sequences": far.domain.size(),
-        "horizon": far.found.equal,
+        "horizon": far.found.equal_up_to,
         "proved": far.is_proved,
         "limited_to_region": far.where is not None,
         "broken": None if broken is None else _as_json((broken,))[0],
-        "stopped": far.found.stopped,
+        "stopped": str(far.found.stopped or ""),
         "claims": [claim.sentence for claim in far.found.claims],
+        "all_lengths": far.tail.sentence if isinstance(far.tail, Claim) else far.tail or None,
         "growth": [vars(cost) for cost in far.found.costs],
     }
 

@@ -13,26 +13,21 @@ verdict says how many were tried, and which came closest.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Counterexample, Domain, Program
+from cegis import Counterexample, Program
 from cegis.domain import DEAD, Tokens
 from dsl.sequences import SequenceBatch
 from tasks.ball import Reals
-from tasks.covering import LATE, Covered
-from tasks.enumerating import Semantics, answers_of, check, usual_semantics
-from tasks.examining import LateError, Words
-from tasks.formats import Loaded
-from tasks.readout import UNDECIDED
-from tasks.subject import name
+from tasks.examining import Cause, Extent, LateError, StopReason, Verifier, Words
 
 SWEEPS = 40  # over all lengths
 KEPT, CHILDREN, FRESH = 32, 192, 64  # sequences per length: parents, and what is tried in a sweep
 MOST_PERIOD = 4  # of the repeated words that a population begins with
+SAID = {Cause.TIME: "stopped by the time limit", Cause.INTERRUPT: "interrupted", Cause.NONE_FOUND: ""}
 
 
 @dataclass(frozen=True)
@@ -44,44 +39,33 @@ class _Kept:
 
 
 @dataclass
-class Falsifier:
-    """Tries to refute programs on long sequences of the bounded ``domain`` of ``loaded``: any network, any read-out of
-    one label.
+class Falsifier(Verifier):
+    """Tries to refute programs on long sequences of the bounded ``domain``: any network, any read-out of one label.
 
-    ``seconds`` (wall clock) limits one search; ``on_length(length, longest)`` is told of every length that was tried.
+    It proves nothing; ``on_length(length, longest)`` is told of every length that was tried. See ``Verifier``.
     """
 
-    loaded: Loaded
-    domain: Domain
-    semantics: Semantics | None = None
-    seconds: float | None = None
-    on_length: Callable[[int, int], None] = field(default=lambda length, longest: None, repr=False)
-    least: float = 0.0
     seed: int = 0
-
-    def __post_init__(self) -> None:
-        self.semantics = self.semantics or usual_semantics(self.loaded)
-        check(self.loaded, self.domain, self.semantics)
 
     def examine(
         self, program: Program, where: Program | None = None, inside: str = "", known: int | None = None
-    ) -> Covered:
+    ) -> Extent:
         """Look for a counterexample among sequences longer than ``known``, up to which the program is right.
 
         With ``where``, only the sequences count for which that program says ``inside``.
         """
-        search, stopped = (
-            _Search(self, program, where, inside, range(1 + (known or 0), self.domain.lengths[-1] + 1)),
-            "",
-        )
+        self._started = time.perf_counter()
+        lengths = range(1 + (known or 0), self.domain.lengths[-1] + 1)
+        search, cause = _Search(self, program, where, inside, lengths), Cause.NONE_FOUND
         try:
             search.run()
         except LateError:
-            stopped = LATE
+            cause = Cause.TIME
         except KeyboardInterrupt:
-            stopped = "interrupted"
+            cause = Cause.INTERRUPT
         equal = self.domain.min_length - 1 if known is None else known
-        return Covered(equal, (), search.broken, "" if search.broken else search.sentence(stopped), ())
+        stopped = None if search.broken else StopReason(cause, search.sentence(SAID[cause]))
+        return Extent(equal, search.broken, stopped, (), seconds=time.perf_counter() - self._started)
 
 
 class _Search:
@@ -91,11 +75,10 @@ class _Search:
         self, falsifier: Falsifier, program: Program, where: Program | None, inside: str, lengths: range
     ) -> None:
         self._falsifier, self._program, self._where, self._inside = falsifier, program, where, inside
-        self._loaded, self._domain = falsifier.loaded, falsifier.domain
+        self._loaded, self._domain = falsifier.model, falsifier.domain
         self._lengths = [n for n in lengths if n >= max(1, self._domain.min_length) and self._domain.count(n)]
         self._random = np.random.default_rng(falsifier.seed)
         self._kept: dict[int, _Kept] = {}
-        self._started = time.perf_counter()
         self._tried, self._closest = 0, (np.inf, ())
         self.broken: Counterexample | None = None
 
@@ -213,25 +196,17 @@ class _Search:
             self._closest = float(margins[order[0]]), self._domain.words(tokens[order[0]])
 
     def _is_said(self, labels: NDArray[np.int64], given: NDArray[np.int64]) -> NDArray[np.bool_]:
-        """Whether each label is what the program gives; UNDECIDED is nothing that one gives."""
-        texts = (*self._program.grammar.sequences.labels, None)
-        found, index = np.unique(labels, return_inverse=True)
-        names = [None if label == UNDECIDED else name(self._loaded.readout, int(label)) for label in found]
-        is_same = np.array([[a is not None and a == b for b in texts] for a in names])
-        return is_same[index.ravel(), np.where(given < 0, len(texts) - 1, given)]
+        """Whether each label is what the program gives; no label is nothing that one gives."""
+        found = self._falsifier.places(self._program.grammar.sequences.labels, labels)
+        is_same: NDArray[np.bool_] = (found >= 0) & (found == given)
+        return is_same
 
     def _replay(self, row: NDArray[np.int8]) -> None:
         """Note a sequence where bounds on it alone say that the program is wrong."""
         sequence: Words = self._domain.words(row)
-        assert self._falsifier.semantics is not None
-        (label,), (margin,) = answers_of(self._loaded, row[None], self._falsifier.semantics)
-        if label == UNDECIDED or margin < self._falsifier.least:
-            return
-        expected, got = name(self._loaded.readout, int(label)), self._program(sequence)
-        if expected != got:
-            self.broken = Counterexample(sequence, expected, got)
+        known, got = self._falsifier.label(sequence), self._program(sequence)
+        if known is not None and known[0] != got:
+            self.broken = Counterexample(sequence, known[0], got)
 
     def _check_time(self) -> None:
-        seconds = self._falsifier.seconds
-        if seconds is not None and time.perf_counter() - self._started > seconds:
-            raise LateError
+        self._falsifier.check_time()

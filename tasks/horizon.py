@@ -15,10 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cegis import Claim, Counterexample, Program, Rung
-from tasks import ball
 from tasks.circuit import Circuit
-from tasks.examining import Examined, Examiner
-from tasks.methods import Method, Way, choose, examiner
+from tasks.enumerating import Semantics
+from tasks.examining import Extent, Verifier
+from tasks.formats import Loaded, model_of
+from tasks.methods import Method, Way, choose, up_to, verifier
 
 FIRST_LONGEST = 16  # then 32, 64, ...: most programs break early, and short lengths are cheap
 LAST_STEP = 4
@@ -90,47 +91,43 @@ class Horizon:
 
 
 def horizon(
-    circuit: Circuit,
+    network: Circuit | Loaded,
     program: Program,
     *,
     longest: int = 256,
     seconds: float | None = None,
-    unit_roundoff: float = ball.FLOAT32,
+    semantics: Semantics | None = None,
     on_length: Callable[[int, int], None] = lambda length, longest: None,
 ) -> Horizon:
     """Find the horizon among lengths up to ``longest`` in about ``seconds``; an interrupt keeps what was proved.
 
-    ``on_length(length, reach)`` is told of every length. Raises DomainError for a ``longest`` below the circuit's
+    ``on_length(length, reach)`` is told of every length. Raises DomainError for a ``longest`` below the network's
     shortest sequence, or far beyond what can be counted.
     """
     deadline = None if seconds is None else time.perf_counter() + seconds
-    method = choose(circuit, longest, most=FEW, unit_roundoff=unit_roundoff)
-    best = Horizon(circuit.domain.min_length - 1, None, "no length was looked at", (), method)
-    for reach in _reaches(method, circuit.domain.min_length):
+    model = model_of(network)
+    method = choose(model, longest, most=FEW, semantics=semantics)
+    best = Horizon(model.domain.min_length - 1, None, "no length was looked at", (), method)
+    for reach in _reaches(method, model.domain.min_length):
         left = None if deadline is None else max(1e-3, deadline - time.perf_counter())
-        domain = circuit.domain.up_to(reach)
-        if reach < method.longest and not domain.size():
+        if reach < method.longest and not up_to(model, reach).size():
             continue
         began = time.process_time()
-        verifier = examiner(circuit, method, reach, unit_roundoff=unit_roundoff, seconds=left, on_length=on_length)
-        found = verifier.examine(program)
-        best = _further(best, verifier, found, time.process_time() - began)
-        if found.broken is not None or found.stopped:
+        by = verifier(model, method, reach, semantics=semantics, seconds=left, on_length=on_length)
+        found = by.examine(program)
+        best = _further(best, by, found, time.process_time() - began)
+        if found.counterexample is not None or found.stopped:
             break
     return best
 
 
-def _further(best: Horizon, verifier: Examiner, found: Examined, cpu_seconds: float) -> Horizon:
+def _further(best: Horizon, by: Verifier, found: Extent, cpu_seconds: float) -> Horizon:
     """``best`` with what one more reach has shown."""
-    claims, method = verifier.claims(found), best.method
-    reached = (
-        *best.reached,
-        Reached(found.equal, claims, found.classes, verifier.boxes, verifier.margin, cpu_seconds),
-    )
-    stopped = _stopped(found, verifier.unit_roundoff)
-    if found.equal > best.length:
-        return Horizon(found.equal, found.broken, stopped, claims, method, reached)
-    return Horizon(best.length, found.broken, stopped, best.claims, method, reached)
+    row = Reached(found.equal_up_to, found.claims, found.classes, by.boxes, by.margin, cpu_seconds)
+    reached, stopped = (*best.reached, row), _stopped(found)
+    if found.equal_up_to > best.length:
+        return Horizon(found.equal_up_to, found.counterexample, stopped, found.claims, best.method, reached)
+    return Horizon(best.length, found.counterexample, stopped, best.claims, best.method, reached)
 
 
 def _reaches(method: Method, shortest: int) -> Iterator[int]:
@@ -143,16 +140,8 @@ def _reaches(method: Method, shortest: int) -> Iterator[int]:
     yield method.longest
 
 
-def _stopped(found: Examined, unit_roundoff: float) -> str:
+def _stopped(found: Extent) -> str:
     """Why nothing longer is known to hold; empty where a counterexample follows at once."""
-    reasons, coarsest = [], "float32" if unit_roundoff > ball.FLOAT64 else "float64"
-    if found.undecided is not None:
-        reasons.append(
-            f"{' '.join(found.undecided)!r} of length {len(found.undecided)} has no label (a tie, or a margin below "
-            f"the error bound of {coarsest})"
-        )
-    if found.stopped:
-        reasons.append(found.stopped)
-    if not reasons and found.broken is None:
-        reasons.append(UNSEEN)
-    return "; ".join(reasons)
+    if found.stopped is not None:
+        return found.stopped.text
+    return "" if found.counterexample is not None else UNSEEN

@@ -60,7 +60,6 @@ def horizon(
     import time
 
     from cegis.certificate import check_writable
-    from tasks import ball
     from tasks.attesting import attest_counts
     from tasks.files import circuit_folder, load_circuit
     from tasks.horizon import horizon as horizon_of
@@ -85,13 +84,13 @@ def horizon(
     length = max(loaded.domain.min_length, min(USUAL_LENGTH, longest)) if length is None else length
     choose(loaded, longest)  # a length that there is no method for is bad input, found before any work
     started = time.perf_counter()
-    roundoff = {"float32": ball.FLOAT32, "float64": ball.FLOAT64, "real": ball.FLOAT64}[semantics]
+    kind: Any = semantics
     with observed(quiet=as_json) as observers:
         told = {name: observers[name] for name in ("on_reach", "on_round") if name in observers}
-        program = _synthesized(loaded, length, seconds, roundoff, told) if source is None else _read(loaded, source)
+        program = _synthesized(loaded, length, seconds, kind, told) if source is None else _read(loaded, source)
         left = max(0.1, seconds - (time.perf_counter() - started))
         reach = {"on_length": told["on_reach"]} if told else {}
-        found = horizon_of(loaded, program, longest=longest, seconds=left, unit_roundoff=roundoff, **reach)
+        found = horizon_of(loaded, program, longest=longest, seconds=left, semantics=kind, **reach)
         claims, left = found.claims, seconds - (time.perf_counter() - started)
         tail: Claim | str = "it was not tried"
         if found.length >= longest and left > 0:
@@ -139,19 +138,19 @@ def _check_longest(name: str, domain: Domain, longest: int) -> None:
         )
 
 
-def _synthesized(circuit: Circuit, length: int, seconds: float, roundoff: float, told: dict[str, Any]) -> Program:
+def _synthesized(circuit: Circuit, length: int, seconds: float, semantics: Any, told: dict[str, Any]) -> Program:
     """The simplest program that equals the circuit up to ``length``."""
     from cegis import Budget, Found, Spec, motifs, synthesize
     from tasks.horizon import FEW
-    from tasks.methods import choose, examiner
+    from tasks.methods import choose, verifier
 
     reach = {"on_length": told["on_reach"]} if told else {}
     events = {"on_event": told["on_round"]} if told else {}
-    method = choose(circuit, length, most=FEW, unit_roundoff=roundoff)
-    verifier = examiner(circuit, method, method.longest, unit_roundoff=roundoff, seconds=seconds, **reach)
-    grammar = motifs(verifier.domain.alphabet, circuit.labels, min_length=verifier.domain.min_length)
-    spec = Spec(verifier.domain, lambda sequence: verifier.label(sequence) or "")
-    outcome = synthesize(spec, grammar, verifier=verifier, budget=Budget(seconds=seconds), **events)
+    method = choose(circuit, length, most=FEW, semantics=semantics)
+    by = verifier(circuit, method, method.longest, semantics=semantics, seconds=seconds, **reach)
+    grammar = motifs(by.domain.alphabet, circuit.labels, min_length=by.domain.min_length)
+    spec = Spec(by.domain, lambda sequence: (by.label(sequence) or ("",))[0])
+    outcome = synthesize(spec, grammar, verifier=by, budget=Budget(seconds=seconds), **events)
     if not isinstance(outcome, Found):
         reason = getattr(outcome, "reason", "no program of the grammar agrees with the circuit")
         raise click.ClickException(

@@ -1,7 +1,7 @@
 """The label of every sequence of a domain, with the margin that guarantees it: the rung "enumerated".
 
 The label is the argmax over the circuit's label logits at the last position. It is given only where the winner's lower
-bound exceeds every other upper bound (``executor``, ``ball``), so it is the label in real arithmetic and in every
+bound exceeds every other upper bound (``enumerating``), so it is the label in real arithmetic and in every
 execution that meets ``ball.KERNEL_ASSUMPTION``. Everywhere else, ties included, it is ``UNDECIDED``.
 
 It visits all sequences; what can be proved without visiting them is in other files.
@@ -9,8 +9,7 @@ It visits all sequences; what can be proved without visiting them is in other fi
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -18,12 +17,11 @@ from numpy.typing import NDArray
 
 from cegis.domain import Domain, Tokens
 from tasks import ball
-from tasks.ball import Ball, Reals
+from tasks.ball import Reals
 from tasks.circuit import UNDECIDED, Circuit
-from tasks.executor import Executor, Tree, prompts
-from tasks.network import NetworkError, check_prompt
-
-BLOCK = 200_000  # sequences executed together; bounds memory, loses merging between blocks
+from tasks.enumerating import Semantics, answers_of, enumerate_domain
+from tasks.formats import from_circuit
+from tasks.readout import UNDECIDED as NO_LABEL
 
 
 @dataclass(frozen=True)
@@ -94,82 +92,27 @@ def label_domain(
 
     Raises NetworkError for another alphabet, sequences that do not fit the network, or a domain without sequences.
     """
-    start = time.perf_counter()
-    if domain.alphabet != circuit.domain.alphabet:
-        raise NetworkError(
-            f"{circuit.name}: expected a domain over {', '.join(circuit.domain.alphabet)}, "
-            f"got one over {', '.join(domain.alphabet)}"
-        )
-    check_prompt(circuit.name, domain.min_length, len(circuit.prefix))
-    listed = [domain.sequences(length) for length in domain.lengths]
-    total = sum(map(len, listed))
-    if not total:
-        raise NetworkError(f"{circuit.name}: the domain holds no sequence, so there is nothing to label")
-    labels = [np.full(len(part), UNDECIDED, np.int8) for part in listed]
-    margins = [np.full(len(part), -np.inf) for part in listed]
-    executor, done, classes, radius = Executor(circuit, unit_roundoff), 0, 0, 0.0
-    for block in blocks(listed, BLOCK):
-        bounds, found = _run(executor, circuit, [listed[n][rows] for n, rows in block])
-        classes, radius = classes + len(bounds), max(radius, float(bounds.radius.max()))
-        for (n, rows), (label, margin) in zip(block, found, strict=True):
-            labels[n][rows], margins[n][rows] = label, margin
-            done += len(label)
-        if on_progress:
-            on_progress(done, total)
-    lengths = tuple(Labels(*part) for part in zip(listed, labels, margins, strict=True))
-    return Labelling(domain, unit_roundoff, lengths, classes, radius, time.perf_counter() - start)
+    told = (lambda done, total: None) if on_progress is None else on_progress
+    semantics = semantics_of(unit_roundoff)
+    found = enumerate_domain(from_circuit(circuit), domain, semantics=semantics, on_progress=told)
+    lengths = tuple(Labels(part.sequences, _indices(part.labels), part.margins) for part in found.lengths)
+    return Labelling(domain, unit_roundoff, lengths, found.classes, found.radius, found.seconds)
 
 
 def label_sequences(circuit: Circuit, sequences: Tokens, *, unit_roundoff: float = ball.FLOAT32) -> Labels:
     """Label some sequences of one length: (count, length) indices into the circuit's alphabet."""
     if not len(sequences):
         return Labels(sequences, np.zeros(0, np.int8), np.zeros(0))
-    _, ((labels, margins),) = _run(Executor(circuit, unit_roundoff), circuit, [sequences])
-    return Labels(sequences, labels, margins)
+    labels, margins = answers_of(from_circuit(circuit), sequences, semantics_of(unit_roundoff))
+    return Labels(sequences, _indices(labels), margins)
 
 
-def read_out(logits: Ball) -> tuple[NDArray[np.int8], Reals]:
-    """Labels (rows,) and guaranteed margins (rows,) of label logits (rows, labels); UNDECIDED where not positive."""
-    center, radius = logits.center, logits.radius
-    winner = center.argmax(axis=-1)
-    rows = np.arange(len(center))
-    gap = center[rows, winner][:, None] - center
-    error = radius[rows, winner][:, None] + radius
-    margins = gap - error - 2.0**-50 * (np.abs(center) + np.abs(center[rows, winner])[:, None] + error)
-    margins[rows, winner] = np.inf
-    margin = margins.min(axis=-1)
-    return np.where(margin > 0, winner, UNDECIDED).astype(np.int8), margin
+def semantics_of(unit_roundoff: float) -> Semantics:
+    """The arithmetic with this unit roundoff; raises RoundoffError where there is none."""
+    ball.check_roundoff(unit_roundoff)
+    return "float32" if unit_roundoff > ball.FLOAT64 else "float64"
 
 
-def _run(
-    executor: Executor, circuit: Circuit, batches: list[Tokens]
-) -> tuple[Ball, list[tuple[NDArray[np.int8], Reals]]]:
-    """The logits per class, and for each batch of sequences its labels and margins."""
-    bounds, classes = executor.logits(Tree.of([prompts(circuit, batch) for batch in batches]))
-    labels, margins = read_out(bounds)
-    return bounds, [(labels[index], margins[index]) for index in classes]
-
-
-def blocks(listed: list[Tokens], most: int) -> Iterator[list[tuple[int, slice]]]:
-    """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most`` at a time.
-
-    Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks.
-    """
-    pending: list[tuple[list[tuple[int, slice]], int]] = [([(n, slice(0, len(p))) for n, p in enumerate(listed)], 0)]
-    while pending:
-        block, depth = pending.pop()
-        if sum(rows.stop - rows.start for _, rows in block) <= most:
-            yield block
-            continue
-        short = [(n, rows) for n, rows in block if listed[n].shape[1] <= depth]
-        if short:
-            yield short
-        tokens = {n: listed[n][rows, depth] for n, rows in block if listed[n].shape[1] > depth}
-        for letter in reversed(np.unique(np.concatenate(list(tokens.values())))):
-            part = []
-            for n, rows in block:
-                if n in tokens:
-                    low, high = np.searchsorted(tokens[n], [letter, letter + 1])
-                    if high > low:
-                        part.append((n, slice(rows.start + int(low), rows.start + int(high))))
-            pending.append((part, depth + 1))
+def _indices(labels: NDArray[np.int64]) -> NDArray[np.int8]:
+    """Labels of the read-out as the circuit's: an argmax numbers them alike."""
+    return np.where(labels == NO_LABEL, UNDECIDED, labels).astype(np.int8)

@@ -1,6 +1,6 @@
-"""Compare programs with a circuit on every sequence, one by one: what is left where no structure of it is known.
+"""Compare programs with a network on every sequence, one by one: what is left where no structure of it is known.
 
-Labels are made length by length, once, with a rigorous bound on every rounding error (``labelling``), so a comparison
+Labels are made length by length, once, with a rigorous bound on every rounding error (``enumerating``), so a comparison
 that runs out of time or is interrupted has proved the lengths before. The cost grows like the number of sequences;
 ``methods`` says up to which length that is bearable.
 """
@@ -10,48 +10,41 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 import numpy as np
+from numpy.typing import NDArray
 
-from cegis import Claim, Domain, Program, Rung
+from cegis import Claim, Domain, Rung
 from cegis.claim import least_margin
 from dsl.sequences import SequenceBatch
-from tasks.circuit import UNDECIDED
-from tasks.examining import Comparison, Examined, Examiner
-from tasks.labelling import Labels, label_domain
+from tasks.enumerating import Answers, enumerate_domain
+from tasks.examining import NOTHING, Comparison, Extent, Listed
+from tasks.readout import UNDECIDED, label_name
 
 BLOCK = 200_000  # sequences that a program runs on at once
 
 
 @dataclass
-class ListingVerifier(Examiner):
-    """Compares programs with a circuit on every sequence of ``domain``, one by one; see ``Examiner``."""
+class ListingVerifier(Listed):
+    """Compares programs with a network on every sequence of ``domain``, one by one; see ``Verifier``."""
 
-    _lengths: dict[int, Labels] = field(default_factory=dict, init=False, repr=False)
+    _lengths: dict[int, Answers] = field(default_factory=dict, init=False, repr=False)
 
-    @property
-    def margin(self) -> float:
-        least = (float(part.margins[part.labels != UNDECIDED].min(initial=np.inf)) for part in self._lengths.values())
-        return min(least, default=np.inf)
-
-    @property
-    def boxes(self) -> int:
-        return 0
-
-    def claims(self, found: Examined) -> tuple[Claim, ...]:
-        """What is proved by ``found``: nothing, or equality up to the length ``found.equal``."""
-        if found.equal < self.domain.min_length or not self.domain.up_to(found.equal).size():
+    def claims(self, found: Extent) -> tuple[Claim, ...]:
+        """What is proved by ``found``: nothing, or equality up to the length ``found.equal_up_to``."""
+        domain = self.domain.up_to(found.equal_up_to) if found.equal_up_to >= self.domain.min_length else None
+        if domain is None or not domain.size():
             return ()
-        domain = self.domain.up_to(found.equal)
-        seen = {int(i) for n in domain.lengths if n in self._lengths for i in np.unique(self._lengths[n].labels)}
+        parts = [self._lengths[n].labels for n in domain.lengths if n in self._lengths]
+        seen = {label_name(self.model.readout, int(x)) for part in parts for x in np.unique(part) if x != UNDECIDED}
         return (
             Claim(
                 Rung.ENUMERATED,
-                f"circuit {self.circuit.name}",
-                self.semantics,
+                self.model.reference,
+                self.meaning,
                 domain,
                 f"network executed on every sequence, {least_margin(self.margin)}",
                 domain.size(),
                 found.seconds,
-                self.detail(found.equal, seen),
+                self.detail(found.equal_up_to, seen),
                 self.conditions(domain),
             ),
         )
@@ -60,33 +53,44 @@ class ListingVerifier(Examiner):
         """Compare every sequence, shortest first, until something ends it."""
         for length in self.domain.lengths:
             self.check_time()
-            if self.domain.count(length):
-                self._compare(comparison, comparison.program, self._labels(length))
+            if length > comparison.known and self.domain.count(length):
+                self._compare(comparison, self._labels(length))
             if comparison.is_over:
                 return
-            comparison.finish(length)
+            comparison.finish(length, self.domain.count(length))
 
-    def _labels(self, length: int) -> Labels:
+    def _labels(self, length: int) -> Answers:
         if length not in self._lengths:
             alone = Domain(self.domain.alphabet, length, length, self.domain.constraint)
-            (self._lengths[length],) = label_domain(
-                self.circuit,
-                alone,
-                unit_roundoff=self.unit_roundoff,
-                on_progress=lambda done, total: self.check_time(),
-            ).lengths
+            found = enumerate_domain(
+                self.model, alone, semantics=self.semantics, on_progress=lambda done, total: self.check_time()
+            )
+            self._lengths[length] = found.lengths[0]
+            self.margin = min(self.margin, found.margin)
         return self._lengths[length]
 
-    def _compare(self, comparison: Comparison, program: Program, part: Labels) -> None:
-        for start in range(0, len(part.labels), BLOCK):
+    def _compare(self, comparison: Comparison, part: Answers) -> None:
+        names = comparison.program.grammar.sequences.labels
+        labels = np.where(part.margins >= self.least, self.places(names, part.labels), NOTHING)
+        for start in range(0, len(labels), BLOCK):
             self.check_time()
-            rows, labels = part.sequences[start : start + BLOCK], part.labels[start : start + BLOCK]
-            comparison.classes += len(rows)
-            undecided = labels == UNDECIDED
+            rows, found = part.sequences[start : start + BLOCK], labels[start : start + BLOCK]
+            counts = self._inside(comparison, rows)
+            comparison.classes += int(counts.sum())
+            undecided = counts & (found == NOTHING)
             if undecided.any():
                 first = self.domain.words(rows[int(undecided.argmax())])
                 comparison.leave_undecided(first, int(undecided.sum()))
-            for row in np.flatnonzero((program.run(SequenceBatch(rows)) != labels) & ~undecided):
+            wrong = counts & ~undecided & (comparison.program.run(SequenceBatch(rows)) != found)
+            for row in np.flatnonzero(wrong):
                 comparison.replay(self.domain.words(rows[row]))
                 if comparison.is_over:
                     return
+
+    def _inside(self, comparison: Comparison, rows: NDArray[np.int8]) -> NDArray[np.bool_]:
+        """The sequences that count."""
+        if comparison.where is None:
+            return np.ones(len(rows), bool)
+        names = comparison.where.grammar.sequences.labels
+        inside: NDArray[np.bool_] = comparison.where.run(SequenceBatch(rows)) == names.index(comparison.inside)
+        return inside

@@ -284,14 +284,18 @@ def _asked(
 ) -> tuple[Loaded, Domain | None]:
     """The network and the sequences that are asked about: of the lengths named, or None for what can be listed."""
     from cegis import Domain
+    from tasks.examining import lengthened
     from tasks.files import circuit_folder
     from tasks.formats import load
+    from tasks.methods import room
     from tasks.regular import constraint as automaton
 
     shortest, longest = (None, None) if length is None else _lengths(length)
     loaded = load(circuit_folder(circuit), question)
     own = loaded.domain
     least, limit = own.min_length if shortest is None else shortest, own.max_length or 0
+    if longest is not None and longest > limit and room(loaded, longest) >= longest:  # no position ends it
+        loaded, limit = lengthened(loaded, Domain(own.alphabet, own.min_length, longest, own.constraint)), longest
     if longest is not None and not (own.min_length if shortest is None else 0) <= longest <= limit:
         raise click.ClickException(f"expected lengths from {own.min_length} to {limit}, got {length}")
     limited = own.constraint if constraint is None else automaton(constraint, own.alphabet)

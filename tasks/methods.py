@@ -1,12 +1,12 @@
-"""Which way of proving "program = circuit" up to a length fits a circuit, and why: decided by its structure alone.
+"""Which way of proving "program = network" up to a length fits a network, and why: decided by its structure alone.
 
     the sequences can be listed            ->  enumeration
     one layer attends, without positions   ->  counting: token counts and the last token decide the logits
     one layer attends, with positions      ->  covering: what it gives is an average along each sequence
     anything else                          ->  enumeration, as far as that goes, and what stands against the others
 
-``horizon`` and the command line ask here, and nowhere else. The methods themselves are in ``listing``, ``counting`` and
-``gathering``; each is an ``Examiner``, so the loop takes any of them as its verifier.
+Everything that compares lengths asks here. The methods themselves are in ``listing``, ``counting`` and ``covering``;
+each is a ``Verifier``, so the loop takes any of them.
 """
 
 from __future__ import annotations
@@ -16,14 +16,17 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cegis import Domain, DomainError
-from tasks import ball, gathering
+from tasks import averages, tally
 from tasks.circuit import Circuit
 from tasks.counting import WHY, CountingVerifier
+from tasks.covering import WHY as WHY_COVERING
+from tasks.covering import CoveringVerifier
 from tasks.distillation import MAX_SEQUENCES
-from tasks.examining import Examiner
-from tasks.gathering import GatheringVerifier, gathering_obstacle
+from tasks.enumerating import ROUNDOFF, Semantics, usual_semantics
+from tasks.examining import Verifier
+from tasks.formats import Loaded, model_of
 from tasks.listing import ListingVerifier
-from tasks.tally import obstacle
+from tasks.transformer import Transformer
 
 LONGEST = 4_096  # beyond, numbers of classes and of sequences are out of reach by far
 
@@ -38,7 +41,7 @@ class Way(Enum):
 
 @dataclass(frozen=True)
 class Method:
-    """The ``way`` to compare programs with a circuit, the ``reason`` for it, and the ``longest`` length it takes."""
+    """The ``way`` to compare programs with a network, the ``reason`` for it, and the ``longest`` length it takes."""
 
     way: Way
     reason: str
@@ -50,64 +53,87 @@ class Method:
         return f"{self.way.value}, because {self.reason}"
 
 
-def choose(circuit: Circuit, length: int, *, most: int = MAX_SEQUENCES, unit_roundoff: float = ball.FLOAT32) -> Method:
-    """The method for ``circuit`` up to ``length``, where at most ``most`` sequences are listed if another is there.
+def choose(
+    network: Circuit | Loaded, length: int, *, most: int = MAX_SEQUENCES, semantics: Semantics | None = None
+) -> Method:
+    """The method for ``network`` up to ``length``, where at most ``most`` sequences are listed if another is there.
 
-    Raises DomainError for a length that no sequence of the circuit has, or beyond ``LONGEST``.
+    Raises DomainError for a length that no sequence of the network has, or beyond ``LONGEST``.
     """
-    shortest = circuit.domain.min_length
+    model = model_of(network)
+    shortest = model.domain.min_length
     if not shortest <= length <= LONGEST:
-        raise DomainError(f"{circuit.name}: expected a length from {shortest} to {LONGEST:,}, got {length}")
-    listed, hindered = listable(circuit, length, most), obstacle(circuit, unit_roundoff)
+        raise DomainError(f"{model.name}: expected a length from {shortest} to {LONGEST:,}, got {length}")
+    u = ROUNDOFF[semantics or usual_semantics(model)]
+    listed, hindered = listable(model, length, most), tally.obstacle(model, u)
     if listed == length:
-        return Method(Way.ENUMERATION, f"all {_up_to(circuit, length).size():,} sequences can be listed", length)
+        return Method(Way.ENUMERATION, f"all {up_to(model, length).size():,} sequences can be listed", length)
     if hindered is None:
-        return Method(Way.COUNTING, f"{WHY}, and there are too many sequences to list", length)
-    room = _room(circuit, length)
-    if gathering_obstacle(circuit, unit_roundoff) is None and room > listed:
-        return Method(Way.COVERING, f"{gathering.WHY}, and there are too many sequences to list", min(length, room))
-    listed = listable(circuit, length, MAX_SEQUENCES)
-    if listed < shortest or not _up_to(circuit, listed).size():
+        return Method(
+            Way.COUNTING, f"{WHY}, and there are too many sequences to list", min(length, room(model, length))
+        )
+    most_tokens = room(model, length)
+    if averages.obstacle(model, u) is None and most_tokens > listed:
+        reason = f"{WHY_COVERING}, and there are too many sequences to list"
+        return Method(Way.COVERING, reason, min(length, most_tokens))
+    listed = listable(model, length, MAX_SEQUENCES)
+    if listed < shortest or not up_to(model, listed).size():
         raise DomainError(
-            f"{circuit.name}: counting does not apply ({hindered}), and no length has between 1 and {MAX_SEQUENCES:,} "
+            f"{model.name}: counting does not apply ({hindered}), and no length has between 1 and {MAX_SEQUENCES:,} "
             "sequences to list"
         )
-    ends = f"listing ends at length {listed}: {_end(circuit, listed)}" if listed < length else "all can be listed"
+    ends = f"listing ends at length {listed}: {_end(model, listed)}" if listed < length else "all can be listed"
     return Method(Way.ENUMERATION, f"counting does not apply ({hindered}); {ends}", listed)
 
 
-def examiner(
-    circuit: Circuit,
+def verifier(
+    network: Circuit | Loaded,
     method: Method,
     length: int,
     *,
-    unit_roundoff: float = ball.FLOAT32,
+    semantics: Semantics | None = None,
     seconds: float | None = None,
     on_length: Callable[[int, int], None] = lambda length, longest: None,
-) -> Examiner:
-    """What compares programs with ``circuit`` by ``method`` on every sequence up to ``length``.
+) -> Verifier:
+    """What compares programs with ``network`` by ``method`` on every sequence up to ``length``.
 
     Raises DomainError when there are none.
     """
-    return EXAMINERS[method.way](circuit, _up_to(circuit, length), unit_roundoff, seconds, on_length)
+    model = model_of(network)
+    return VERIFIERS[method.way](model, up_to(model, length), semantics, seconds, on_length)
 
 
-EXAMINERS: dict[Way, type[Examiner]] = {
+def beyond_listing(network: Circuit | Loaded, u: float, *, with_regions: bool = False) -> Way | str:
+    """The way to compare more sequences than can be listed, with unit roundoff ``u``, or why there is none.
+
+    ``with_regions``: one that compares where another program allows it, as well.
+    """
+    model = model_of(network)
+    against = {Way.COUNTING: tally.obstacle(model, u), Way.COVERING: averages.obstacle(model, u)}
+    if with_regions:
+        against[Way.COUNTING] = "it knows no regions"
+    fitting = next((way for way, reason in against.items() if reason is None), None)
+    return fitting or "; ".join(f"{way.value}: {reason}" for way, reason in against.items())
+
+
+VERIFIERS: dict[Way, type[Verifier]] = {
     Way.ENUMERATION: ListingVerifier,
     Way.COUNTING: CountingVerifier,
-    Way.COVERING: GatheringVerifier,
+    Way.COVERING: CoveringVerifier,
 }
 
 
-def _up_to(circuit: Circuit, length: int) -> Domain:
-    domain = circuit.domain
+def up_to(model: Loaded, length: int) -> Domain:
+    """Its domain with another longest length, which may be beyond its own."""
+    domain = model.domain
     return Domain(domain.alphabet, domain.min_length, length, domain.constraint)
 
 
-def listable(circuit: Circuit, length: int, most: int) -> int:
+def listable(network: Circuit | Loaded, length: int, most: int) -> int:
     """The largest length up to ``length`` that the network has room for, with at most ``most`` sequences up to it."""
-    domain, total = _up_to(circuit, length), 0
-    longest = min(length, _room(circuit, length))
+    model, total = model_of(network), 0
+    domain = up_to(model, length)
+    longest = min(length, room(model, length))
     for reached in range(domain.min_length, longest + 1):
         total += domain.count(reached)
         if total > most:
@@ -115,14 +141,15 @@ def listable(circuit: Circuit, length: int, most: int) -> int:
     return longest
 
 
-def _room(circuit: Circuit, length: int) -> int:
+def room(model: Loaded, length: int) -> int:
     """How many tokens a sequence may have: as many as there are positions for, and any number without positions."""
-    config = circuit.network.config
-    return config.block_size - len(circuit.prefix) if config.positions else length
+    network = model.network
+    has_end = not isinstance(network, Transformer) or network.positions is not None
+    return network.longest - len(model.prefix) - len(model.suffix) if has_end else length
 
 
-def _end(circuit: Circuit, listed: int) -> str:
-    room = _room(circuit, listed + 1)
-    if listed >= room:
-        return f"the network has positions for no longer sequences (of {room} tokens)"
+def _end(model: Loaded, listed: int) -> str:
+    most = room(model, listed + 1)
+    if listed >= most:
+        return f"the network has positions for no longer sequences (of {most} tokens)"
     return f"up to {listed + 1} there are more than {MAX_SEQUENCES:,} sequences"

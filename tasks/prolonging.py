@@ -26,9 +26,13 @@ from tasks import ball
 from tasks.circuit import Circuit
 from tasks.counting import CountingVerifier
 from tasks.distillation import Distillation, Link, distill, first_example, function_name
-from tasks.examining import Examiner
+from tasks.enumerating import Semantics
+from tasks.examining import Verifier
+from tasks.formats import from_circuit
 from tasks.horizon import FEW, UNSEEN, Horizon, horizon
-from tasks.methods import Method, Way, choose, examiner, listable
+from tasks.labelling import semantics_of
+from tasks.methods import Method, Way, choose, listable
+from tasks.methods import verifier as verifier_of
 from tasks.tail import all_lengths
 from tasks.thresholds import threshold_program
 
@@ -127,7 +131,7 @@ def prolong(
     ``on_reach(length, reach)`` is told of every length that was compared, the others as in ``distill``. Raises
     DomainError for a length that no sequence of the circuit has, or far beyond what can be counted.
     """
-    method, clock = choose(circuit, length, unit_roundoff=unit_roundoff), _Clock(seconds, on_link)
+    method, clock = choose(circuit, length, semantics=semantics_of(unit_roundoff)), _Clock(seconds, on_link)
     usual = listable(circuit, min(length, USUAL_LENGTH, circuit.domain.max_length or USUAL_LENGTH), FEW)
     short_length = max(usual, len(circuit.domain.first() or ()))
     short = distill(
@@ -146,7 +150,7 @@ def prolong(
     proved = ", ".join(str(claim.rung) for claim in short.claims) or "not proved"
     clock.done("short", f"distilled up to length {short_length} ({proved})")
     example = first_example(circuit, short.labelling)
-    run = _Run(circuit, method, seed, unit_roundoff, clock, example, on_round, on_reach)
+    run = _Run(circuit, method, seed, semantics_of(unit_roundoff), clock, example, on_round, on_reach)
     if short.program is None:
         return Prolonged(length, short, method, None, None, None, "there is no program", tuple(clock.steps))
     first = run.follow(short.program, "the program found")
@@ -162,7 +166,7 @@ class _Run:
     circuit: Circuit
     method: Method
     seed: int
-    unit_roundoff: float
+    semantics: Semantics
     clock: _Clock
     example: Example
     on_round: Callable[[Round[Program]], None]
@@ -200,7 +204,7 @@ class _Run:
             program,
             longest=self.method.longest,
             seconds=self.clock.left,
-            unit_roundoff=self.unit_roundoff,
+            semantics=self.semantics,
             on_length=self.on_reach,
         )
         self.clock.done(self.method.way.value, f"{what} {found.sentence}")
@@ -212,7 +216,8 @@ class _Run:
         with suppress(KeyboardInterrupt):
             while reach > first.length and not self.is_interrupted and self.clock.left > LEAST:
                 domain = replace(self.circuit.domain, max_length=reach)
-                found = threshold_program(CountingVerifier(self.circuit, domain, self.unit_roundoff), program.grammar)
+                verifier = CountingVerifier(from_circuit(self.circuit), domain, self.semantics)
+                found = threshold_program(verifier, program.grammar)
                 if found is not None:
                     self.clock.done("averages", f"weighted counts that are right on every class up to {reach}")
                     second = self.follow(found, "that program")
@@ -226,11 +231,11 @@ class _Run:
         None where none seems to hold beyond ``least``.
         """
         left, rounds = self.clock.left * SEARCH, list[Round[Program]]()
-        verifier = examiner(
+        verifier = verifier_of(
             self.circuit,
             self.method,
             self.method.longest,
-            unit_roundoff=self.unit_roundoff,
+            semantics=self.semantics,
             seconds=left,
             on_length=self.on_reach,
         )
@@ -242,7 +247,7 @@ class _Run:
         outcome = None
         with suppress(KeyboardInterrupt):
             outcome = synthesize(
-                Spec(verifier.domain, lambda sequence: verifier.label(sequence) or ""),
+                Spec(verifier.domain, lambda sequence: (verifier.label(sequence) or ("",))[0]),
                 program.grammar,
                 verifier=verifier,
                 examples=(self.example, *_spread(verifier, self.seed)),
@@ -262,15 +267,15 @@ class _Run:
         return best.program if best is not None and _held(best) > least else None, ()
 
 
-def _spread(verifier: Examiner, seed: int) -> list[Example]:
+def _spread(verifier: Verifier, seed: int) -> list[Example]:
     """A random sequence of some of the lengths, with its label, so that the search need not learn them one by one."""
     domain, random, found = verifier.domain, np.random.default_rng(seed), list[Example]()
     for length in np.unique(np.geomspace(1, domain.lengths[-1], SPREAD).astype(int)):
         if length in domain.lengths and domain.count(int(length)):
             sequence = domain.words(domain.sample(int(length), 1, random)[0])
-            label = verifier.label(sequence)
-            if label is not None:
-                found.append((sequence, label))
+            known = verifier.label(sequence)
+            if known is not None:
+                found.append((sequence, known[0]))
     return found
 
 

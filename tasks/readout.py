@@ -136,6 +136,13 @@ class Rounded:
 Readout = Argmax | TokenSet | Rounded
 
 
+def label_name(readout: Readout, label: int) -> str:
+    """A label as programs print it: a fraction as Python prints a quotient."""
+    if isinstance(readout, Rounded) and readout.denominator > 1:
+        return str(label / readout.unit)
+    return readout.text(label)
+
+
 def _decided(labels: NDArray[np.integer], margins: Reals, error: float) -> tuple[Labels, Reals]:
     return np.where(margins > error, labels, UNDECIDED).astype(np.int64), margins
 

@@ -25,7 +25,7 @@ from dsl.sequences import SequenceBatch
 from tasks.conditions import conditions
 from tasks.enumerating import Enumeration
 from tasks.network import NetworkError
-from tasks.readout import UNDECIDED, Readout, Rounded
+from tasks.readout import UNDECIDED, label_name
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
 FIXED_PLACES = 8  # of a sequence that always has so many tokens
@@ -62,7 +62,7 @@ class Subject:
                 f"{enumeration.loaded.name}: no sequence has a label: every margin is below the error bound "
                 f"{enumeration.radius:.2g} or below {margin:g}; ask for real semantics, or for a smaller margin"
             )
-        names = tuple(name(enumeration.loaded.readout, int(label)) for label in found)
+        names = tuple(label_name(enumeration.loaded.readout, int(label)) for label in found)
         parts = []
         for answers, labels in zip(enumeration.lengths, kept, strict=True):
             index = np.where(labels == UNDECIDED, -1, np.searchsorted(found, labels))
@@ -190,13 +190,6 @@ def length_of(inputs: Inputs) -> int:
         case (tuple() as tokens, int()):
             return len(tokens)
     return len(inputs)
-
-
-def name(readout: Readout, label: int) -> str:
-    """A label as programs print it: a fraction as Python prints a quotient."""
-    if isinstance(readout, Rounded) and readout.denominator > 1:
-        return str(label / readout.unit)
-    return readout.text(label)
 
 
 def _batch(sequences: NDArray[np.int8], is_placed: bool) -> SequenceBatch:

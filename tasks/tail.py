@@ -20,13 +20,16 @@ import numpy as np
 from cegis import Claim, Domain, DomainError, Program, Rung
 from cegis.claim import least_margin
 from tasks import ball
-from tasks.circuit import UNDECIDED, Circuit
+from tasks.circuit import Circuit
 from tasks.classes import Classes, unique
-from tasks.conditions import circuit_conditions
+from tasks.conditions import conditions
 from tasks.counting import counting_verifier
+from tasks.examining import NOTHING, places
 from tasks.folds import Folded, Ints
+from tasks.formats import Loaded, model_of
 from tasks.ranges import Boxes, Ranged, is_finite
 from tasks.tally import Tally
+from tasks.transformer import Transformer
 
 MOST_BOXES = 50_000  # where the answer settles, hundreds do
 MOST_CLASSES = 1_000_000
@@ -65,29 +68,34 @@ class Capped(Classes):
         return vectors + np.where(digit < self.longest, self.base**token, 0)
 
 
-def all_lengths(circuit: Circuit, program: Program, *, longest: int = 64, seconds: float | None = None) -> Claim | str:
+def all_lengths(
+    network: Circuit | Loaded, program: Program, *, longest: int = 64, seconds: float | None = None
+) -> Claim | str:
     """The claim that program and circuit are equal on every sequence of the circuit's constraint, or why it is open.
 
     Lengths up to ``longest`` are compared one by one, longer ones all at once; ``seconds`` (wall clock) limits both
     together. A reason is no refutation: ``horizon`` looks for those.
     """
     start = time.perf_counter()
-    shortest, constraint = circuit.domain.min_length, circuit.domain.constraint
-    domain = Domain(circuit.domain.alphabet, shortest, longest, constraint)
-    verifier = counting_verifier(circuit, domain, unit_roundoff=ball.FLOAT64, seconds=seconds)
+    model = model_of(network)
+    if not isinstance(model.network, Transformer) or model.network.positions is not None:
+        return f"the network takes prompts of up to {model.network.longest} tokens alone"
+    shortest, constraint = model.domain.min_length, model.domain.constraint
+    domain = Domain(model.domain.alphabet, shortest, longest, constraint)
+    verifier = counting_verifier(model, domain, semantics="float64", seconds=seconds)
     if isinstance(verifier, str):
         return verifier
     found = verifier.examine(program)
-    if found.equal < longest:
-        return f"not equal beyond length {found.equal} of the {longest} that are compared one by one"
-    tail = _Tail(verifier.circuit, program, domain, None if seconds is None else start + seconds)
+    if found.equal_up_to < longest:
+        return f"not equal beyond length {found.equal_up_to} of the {longest} that are compared one by one"
+    tail = _Tail(verifier.model, program, domain, None if seconds is None else start + seconds)
     try:
         tail.prove()
     except (_OpenError, DomainError) as error:
         return str(error)
     return Claim(
         Rung.ALL_LENGTHS,
-        f"circuit {circuit.name}",
+        model.reference,
         "real arithmetic",
         Domain(domain.alphabet, shortest, None, constraint),
         f"{verifier.method}; {found.classes:,} classes up to length {longest}, and for all longer sequences "
@@ -96,7 +104,7 @@ def all_lengths(circuit: Circuit, program: Program, *, longest: int = 64, second
         time.perf_counter() - start,
         "The formula of the network is meant at every length, in ideal arithmetic: executions round, and no bound on "
         "rounding holds for all lengths.",
-        circuit_conditions(circuit, Domain(domain.alphabet, shortest, None, constraint)),
+        conditions(model, Domain(domain.alphabet, shortest, None, constraint)),
     )
 
 
@@ -107,8 +115,9 @@ class _OpenError(Exception):
 class _Tail:
     """The sequences longer than all of ``domain``, for one circuit and one program."""
 
-    def __init__(self, circuit: Circuit, program: Program, domain: Domain, deadline: float | None) -> None:
-        self._tally, self._folded = Tally(circuit, ball.FLOAT64), Folded(program)
+    def __init__(self, model: Loaded, program: Program, domain: Domain, deadline: float | None) -> None:
+        self._tally, self._folded, self._model = Tally(model, ball.FLOAT64), Folded(program), model
+        self._names = program.grammar.sequences.labels
         self._ranged, self._domain, self._deadline = Ranged(self._folded), domain, deadline
         self.boxes, self.margin = 0, np.inf
 
@@ -134,9 +143,10 @@ class _Tail:
                 return
             self._check_limits(len(codes))
             labels, margins = self._tally.ideal(boxes.low, boxes.high, token)
+            labels = places(self._model.readout, self._names, labels)
             least, greatest = self._ranged.answers(boxes, token, classes.states(codes)[1:])
-            differs = (labels != UNDECIDED) & ((greatest < labels) | (least > labels))
-            equal = (labels != UNDECIDED) & (least == greatest) & ~differs
+            differs = (labels != NOTHING) & ((greatest < labels) | (least > labels))
+            equal = (labels != NOTHING) & (least == greatest) & ~differs
             stuck = ~equal & (boxes.low == boxes.high).all(axis=1)
             far = ~equal & (boxes.low > FARTHEST).any(axis=1)
             if (differs | stuck | far).any():

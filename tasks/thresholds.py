@@ -18,7 +18,6 @@ from cegis import Program
 from dsl.grammar import Grammar
 from dsl.motifs import CHOOSE, ENDS_WITH, GREATER, PLUS, constant, count_of, is_token, label, times
 from dsl.operators import Term
-from tasks.circuit import UNDECIDED
 from tasks.classes import Classes
 from tasks.counting import CountingVerifier
 from tasks.folds import Folded
@@ -32,7 +31,7 @@ MOST_SECONDS = 10.0  # of one linear program
 
 def threshold_program(verifier: CountingVerifier, grammar: Grammar) -> Program | None:
     """The program, if weights and limits exist that are right on every class of ``verifier``'s domain."""
-    names, letters = verifier.circuit.labels, len(verifier.domain.alphabet)
+    names, letters = grammar.sequences.labels, len(verifier.domain.alphabet)
     if len(names) != 2 or verifier.domain.min_length == 0:
         return None
     counts, lasts, signs = _rows(verifier, Program(label(0, names[0])(), grammar))
@@ -40,7 +39,7 @@ def threshold_program(verifier: CountingVerifier, grammar: Grammar) -> Program |
         return None
     common = _fit(np.hstack([counts, np.eye(letters, dtype=np.int64)[lasts]]), signs)
     if common is not None:
-        return Program(_term(verifier, [(*common[:letters], limit) for limit in common[letters:]]), grammar)
+        return Program(_term(verifier, names, [(*common[:letters], limit) for limit in common[letters:]]), grammar)
     own = []
     for token in range(letters):
         rows = lasts == token
@@ -48,7 +47,7 @@ def threshold_program(verifier: CountingVerifier, grammar: Grammar) -> Program |
         if found is None:
             return None
         own.append(found)
-    return Program(_term(verifier, own), grammar)
+    return Program(_term(verifier, names, own), grammar)
 
 
 def _fit(features: Ints, signs: Ints) -> Weights | None:
@@ -82,8 +81,9 @@ def _rows(verifier: CountingVerifier, anything: Program) -> tuple[Ints, Ints, In
     for level in classes.levels():
         for token, codes in level.ends.items():
             if len(codes):
-                labels = verifier.labels(codes, classes.plane, token, level.length)
-                known = labels != UNDECIDED
+                names = anything.grammar.sequences.labels
+                labels = verifier.labels(codes, classes.plane, token, level.length, names)
+                known = labels >= 0
                 counts.append(classes.counts(codes[known]))
                 lasts.append(np.full(int(known.sum()), token))
                 signs.append(2 * labels[known] - 1)
@@ -92,9 +92,9 @@ def _rows(verifier: CountingVerifier, anything: Program) -> tuple[Ints, Ints, In
     return np.concatenate(counts), np.concatenate(lasts), np.concatenate(signs)
 
 
-def _term(verifier: CountingVerifier, weights: list[Weights]) -> Term:
+def _term(verifier: CountingVerifier, names: tuple[str, ...], weights: list[Weights]) -> Term:
     """The label by the comparison; ``weights`` of the counts, then the limit, for each last token."""
-    alphabet, names = verifier.domain.alphabet, verifier.circuit.labels
+    alphabet = verifier.domain.alphabet
     parts = [count_of(n, text)() for n, text in enumerate(alphabet)]
 
     def compared(weight: Weights) -> Term:

@@ -59,6 +59,11 @@ def from_circuit(circuit: Circuit, question: Question | None = None) -> Loaded:
     )
 
 
+def model_of(network: Circuit | Loaded) -> Loaded:
+    """``network`` as the common type."""
+    return from_circuit(network) if isinstance(network, Circuit) else network
+
+
 def sparse_transformer(
     network: Network, kept: Kept | None = None, means: Mapping[str, Array] | None = None
 ) -> Transformer:

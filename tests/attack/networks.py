@@ -310,7 +310,7 @@ def _inside(found: _Tally, what: str, bound: list[arb], row: Any) -> None:
 
 
 def _circuit(found: _Tally, folder: Path, batches: list[_Batch], exact: Any, dtype: str) -> None:
-    """The labels of a circuit, by the executor that they have to themselves."""
+    """The labels of a circuit by their own names."""
     circuit = load_circuit(folder)
     readout = Argmax(circuit.labels, circuit.label_ids)
     for b, batch in enumerate(batches):

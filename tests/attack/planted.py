@@ -33,7 +33,6 @@ from trial import Outcome, random_of
 
 from cegis import Claim, Counterexample, Domain, Program, motifs
 from dsl.sequences import SequenceSignature
-from tasks import ball
 from tasks.attesting import _directions, _question
 from tasks.averages import obstacle
 from tasks.checker.evidence import PROGRAM, establish
@@ -285,11 +284,11 @@ def _asked(made: Planted, folder: Path, rng: np.random.Generator) -> Any:
     domain = Domain(made.letters, 1, longest)
     if made.word is None:
         far = Domain(made.letters, 1, longest if longest <= 60 or (len(made.letters) == 2 and longest < 300) else 30)
-        u = float(rng.choice([ball.FLOAT32, ball.FLOAT64, ball.FLOAT64]))
-        verifier = counting_verifier(circuit, far, unit_roundoff=u, seconds=SECONDS)
+        kind: Any = str(rng.choice(["float32", "float64", "float64"]))
+        verifier = counting_verifier(circuit, far, semantics=kind, seconds=SECONDS)
         assert isinstance(verifier, CountingVerifier), verifier
         found = verifier.examine(program)
-        yield "counting", _judged(made, formula_of(made), found.equal, verifier.claims(found), found.broken)
+        yield "counting", _judged(made, formula_of(made), found.equal_up_to, found.claims, found.counterexample)
         claim = all_lengths(circuit, program, longest=int(rng.choice([4, 8, 16])), seconds=SECONDS)
         yield "all lengths", "a claim for all lengths" if isinstance(claim, Claim) else None
     loaded = load(folder)
@@ -299,7 +298,7 @@ def _asked(made: Planted, folder: Path, rng: np.random.Generator) -> Any:
             covered = CoveringVerifier(loaded, domain, "float64", SECONDS).examine(program, known=listed)
         except NetworkError as error:
             raise AssertionError("path cover does not apply to what was built") from error
-        yield "path cover", _judged(made, formula_of(made), covered.equal, covered.claims, covered.broken)
+        yield "path cover", _judged(made, formula_of(made), covered.equal_up_to, covered.claims, covered.counterexample)
     for kind in ("paths",) if made.word is not None else ("counts", "paths"):
         if longest <= (40 if kind == "paths" else 60):
             yield f"certificate by {kind}", _certified(kind, loaded, domain, made)
@@ -382,12 +381,13 @@ def flipped(rng: np.random.Generator) -> Outcome:
         said = {**labels, target: other} if flip else labels
         program = _table(words, said, names)  # type: ignore[arg-type]
         found = CoveringVerifier(loaded, domain, "float64", SECONDS).examine(program)
-        decided += bool(found.claims) or found.broken is not None
+        decided += bool(found.claims) or found.counterexample is not None
         if flip and any((claim.domain.max_length or 0) >= length for claim in found.claims):
             wrong.append(f"path cover proves a table up to length {length} that is wrong on {target}")
-        if found.broken is not None:
-            word = tuple(("t0", "t1").index(token) for token in found.broken.inputs)
-            if labels[word] != found.broken.expected or said[word] != found.broken.got or labels[word] == said[word]:
+        if found.counterexample is not None:
+            expected, got = found.counterexample.expected, found.counterexample.got
+            word = tuple(("t0", "t1").index(token) for token in found.counterexample.inputs)
+            if labels[word] != expected or said[word] != got or labels[word] == said[word]:
                 wrong.append(f"path cover refutes a table by {word}, where it is right")
         if length <= 4:
             refused = _of_table(loaded, domain, program, made)

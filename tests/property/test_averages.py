@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cegis import Domain, Program, motifs
 from tasks import ratios
-from tasks.averages import Averages, _parts, obstacle
+from tasks.averages import Averages, obstacle, parts_around
 from tasks.ball import FLOAT32, FLOAT64
 from tasks.covering import _piece
 from tasks.formats import Loaded
@@ -307,8 +307,8 @@ def test_a_pool_of_the_last_row_may_be_left_out_behind_attention_alone():
     """Behind attention the last row is read anyway; before it, the others would be gone."""
     one = (Affine(np.ones((1, 2))),)
     attention, head = Attention(one, one, one, 1, 1.0), Affine(np.array([[1.0], [-1.0]]))
-    behind = _parts((attention, Pool("last"), head))
+    behind = parts_around((attention, Pool("last"), head))
     assert behind is not None
     assert behind.after == (head,)
-    assert _parts((Pool("last"), attention, head)) is None
-    assert _parts((Residual((Pool("last"), attention)), head)) is None
+    assert parts_around((Pool("last"), attention, head)) is None
+    assert parts_around((Residual((Pool("last"), attention)), head)) is None

@@ -127,10 +127,17 @@ def test_the_word_of_a_class_is_in_the_domain_and_gets_its_answer(domain: Domain
                 assert program(word) == LABELS[int(classes.answers(row, token, length)[0])]
 
 
+def attending(circuit: Circuit) -> int:
+    """The one layer whose attention writes to a node that is kept."""
+    layers = range(circuit.network.config.n_layer)
+    (layer,) = (n for n in layers if circuit.kept[f"{n}.attn.resid_delta"].any())
+    return layer
+
+
 def exact_attention(circuit: Circuit, tally: Tally, counts: list[int], last: int) -> list[flint.arb]:
     """What attention adds to the residual stream, from the centers of queries, keys and values, in 200 bits."""
-    layer, config = tally._live, circuit.network.config
-    q, k, v = (part.center for part in tally._queries(layer, tally._before))
+    layer, config = attending(circuit), circuit.network.config
+    q, k, v = (part.center.reshape(len(part.center), -1) for part in tally._heads)
     at = f"transformer.h.{layer}.attn."
     times = [*counts, *[1] * len(circuit.prefix)]
     mixed = []
@@ -156,8 +163,8 @@ def float_attention(
     circuit: Circuit, tally: Tally, counts: list[int], last: int, rng: np.random.Generator
 ) -> np.ndarray:
     """The same in float32, every position its own key, summed in a random order."""
-    layer, config = tally._live, circuit.network.config
-    q, k, v = (part.center.astype(F) for part in tally._queries(layer, tally._before))
+    layer, config = attending(circuit), circuit.network.config
+    q, k, v = (part.center.astype(F).reshape(len(part.center), -1) for part in tally._heads)
     at = f"transformer.h.{layer}.attn."
     keys = rng.permutation(np.repeat(np.arange(len(k)), [*counts, *[1] * len(circuit.prefix)]))
     mixed = []

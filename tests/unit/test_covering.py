@@ -134,9 +134,9 @@ def test_a_horizon_is_found_with_the_sequence_that_ends_it(tried):
     grammar = motifs(AB, ("yes", "no"), min_length=0)
     program = Program(CHOOSE(has(1, "b")(), label(1, "no")(), label(0, "yes")()), grammar)
     found = CoveringVerifier(loaded, loaded.domain).examine(program)
-    assert (found.equal, found.stopped) == (20, "")
-    assert (found.broken.expected, found.broken.got) == ("yes", "no")
-    assert sorted(found.broken.inputs) == ["a"] * 20 + ["b"]
+    assert (found.equal_up_to, found.stopped) == (20, None)
+    assert (found.counterexample.expected, found.counterexample.got) == ("yes", "no")
+    assert sorted(found.counterexample.inputs) == ["a"] * 20 + ["b"]
     assert found.claims[0].domain.max_length == 20
     assert found.claims[0].sequences == 2**21 - 1
     assert [cost.length for cost in found.costs] == list(range(21))
@@ -348,7 +348,7 @@ def test_a_region_limits_what_is_claimed_and_an_empty_one_claims_nothing(tried):
     where = Program.parse("def f(tokens):\n    return 'may differ' if 'b' in tokens else 'right'\n", regions)
     verifier = CoveringVerifier(loaded, loaded.domain)
     found = verifier.examine(program, where, "right")
-    assert (found.equal, found.broken, found.stopped) == (30, None, "")
+    assert (found.equal_up_to, found.counterexample, found.stopped) == (30, None, None)
     assert found.claims[0].sequences == 31
     assert "of the sequences that the region calls 'right', on all" in found.claims[0].sentence
     never = Program.parse("def f(tokens):\n    return 'may differ'\n", regions)

@@ -1,5 +1,7 @@
 """Labels of every sequence: given beyond all rounding, undecided at ties, merged only where rows must behave alike."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -7,7 +9,7 @@ from cegis import Constraint, Domain
 from tasks import operations
 from tasks.ball import FLOAT32, FLOAT64, Ball, RoundoffError
 from tasks.enclosure import assumption, enclose, needed
-from tasks.enumerating import FIRST, enumerate_domain, enumerate_within, read_bounds, shortened
+from tasks.enumerating import FIRST, enumerate_domain, enumerate_within, narrowed, read_bounds, shortened
 from tasks.files import load_circuit, shipped_names, shipped_path
 from tasks.formats import Loaded, Question, from_callable, from_circuit
 from tasks.labelling import label_domain
@@ -154,3 +156,16 @@ def test_a_label_is_given_exactly_where_the_bound_is_below_the_margin(readout, c
         labels, margins = read_bounds(readout, logits)
         assert (labels[0] != UNDECIDED) == is_given
         assert (margins[0] > 0) == is_given
+
+
+def test_outputs_that_are_not_read_change_nothing():
+    circuit = from_circuit(load_circuit(shipped_path("bracket_depth")))
+    domain = circuit.domain.up_to(4)
+    wide = replace(circuit, readout=Argmax(circuit.vocabulary, tuple(range(len(circuit.vocabulary)))))
+    narrow = narrowed(circuit, FLOAT32)
+    assert narrow.network.outputs == 2 < circuit.network.outputs
+    assert narrowed(wide, FLOAT32).network.outputs == circuit.network.outputs
+    for length in domain.lengths:
+        sequences = domain.sequences(length)
+        assert np.allclose(narrow.logits(sequences), circuit.logits(sequences)[:, list(circuit.readout.columns)])
+        assert (narrow.labels(sequences)[0] == circuit.labels(sequences)[0]).all()

@@ -11,12 +11,16 @@ import pytest
 from scipy.special import erf
 
 from cegis.domain import Constraint, Domain
-from tasks import labelling
+from tasks import enumerating
 from tasks.ball import FLOAT32, FLOAT64, Ball, RoundoffError
 from tasks.circuit import UNDECIDED, Circuit
-from tasks.executor import Executor, Tree, _grouped, prompts
-from tasks.labelling import label_domain, label_sequences, read_out
+from tasks.enclosure import _grouped, enclose
+from tasks.enumerating import read_bounds
+from tasks.formats import from_circuit
+from tasks.labelling import label_domain, label_sequences
 from tasks.network import Config, Network, NetworkError
+from tasks.readout import UNDECIDED as NO_LABEL
+from tasks.readout import Argmax
 
 VOCABULARY = ("<s>", "a", "b", "c", "yes", "no", "maybe")
 SMALL = {"vocab_size": 7, "n_layer": 2, "n_head": 2, "d_head": 4, "d_model": 8, "d_mlp": 12, "block_size": 12}
@@ -112,9 +116,17 @@ def naive_logits(circuit: Circuit, ids: np.ndarray, dtype: type) -> np.ndarray:
 
 
 def bounds(circuit: Circuit, sequences: np.ndarray, u: float, *, merge: bool = True) -> Ball:
-    """Label logits of every sequence."""
-    logits, (classes,) = Executor(circuit, u, merge=merge).logits(Tree.of([prompts(circuit, sequences)]))
-    return logits[classes]
+    """Label logits of every sequence: of all together, or of each by itself."""
+    network, ids, parts = from_circuit(circuit).network, prompts(circuit, sequences), []
+    for some in [ids] if merge else ids[:, None]:
+        stream = enclose(network, [some], u)
+        parts.append(stream.x[stream.places[0][:, -1]])
+    found, columns = Ball.join(parts), list(circuit.label_ids)
+    return Ball(found.center[:, columns], found.radius[:, columns])
+
+
+def prompts(circuit: Circuit, sequences: np.ndarray) -> np.ndarray:
+    return circuit.prompt_ids(sequences)
 
 
 @pytest.mark.parametrize("name", CONFIGS)
@@ -155,7 +167,7 @@ def test_without_positions_one_layer_sees_last_token_and_multiset():
     circuit = random_circuit(n_layer=1)
     found = label_domain(circuit, circuit.domain)
     words = [word for word in circuit.domain]
-    assert found.classes == len({(word[-1], tuple(sorted(word))) for word in words}) + 1  # and the bare prefix
+    assert found.classes == len({(word[-1], tuple(sorted(word))) for word in words})
     assert found.classes < found.size == len(words)
 
 
@@ -170,7 +182,7 @@ def test_with_positions_or_two_layers_order_matters():
 def test_attention_that_adds_a_constant_splits_no_class():
     circuit = with_kept(random_circuit(), {"0.attn.resid_delta": False, "1.attn.resid_delta": False})
     found = label_domain(circuit, circuit.domain)
-    assert found.classes == 4
+    assert found.classes == 3
     sequences = circuit.domain.sequences(3)
     naive = np.array([naive_logits(circuit, ids, np.float64) for ids in prompts(circuit, sequences)])
     np.testing.assert_allclose(bounds(circuit, sequences, FLOAT64).center, naive, atol=1e-12)
@@ -179,10 +191,10 @@ def test_attention_that_adds_a_constant_splits_no_class():
 def test_paths_too_long_for_one_integer_are_told_apart():
     """With 2**16 classes a key of 64 bits would forget the first of six columns, were keys not renamed on the way."""
     paths = np.array([[1, 5, 5, 5, 5, 7], [2, 5, 5, 5, 5, 7], [5, 5, 1, 5, 5, 7], [1, 5, 5, 5, 5, 8]])
-    groups, index = _grouped(paths, 2**16)
+    own, _, index = _grouped(paths[:, -1], paths[:, :-1], 2**16)
     assert index[0] == index[2]
-    assert len(set(index.tolist())) == len(groups.own) == 3
-    assert [groups.own[i] for i in index] == [7, 7, 7, 8]
+    assert len(set(index.tolist())) == len(own) == 3
+    assert [own[i] for i in index] == [7, 7, 7, 8]
 
 
 def test_labels_are_those_of_the_network_where_the_margin_allows():
@@ -263,8 +275,8 @@ def test_what_may_overflow_is_undecided(name, size):
 def test_read_out_needs_a_strict_gap():
     center = np.array([[1.0, 0.0], [1.0, 0.0], [1.0, 0.0], [0.0, 0.0]])
     radius = np.array([[0.2, 0.2], [0.5, 0.5], [np.inf, 0.0], [0.0, 0.0]])
-    labels, margins = read_out(Ball(center, radius))
-    assert labels.tolist() == [0, UNDECIDED, UNDECIDED, UNDECIDED]
+    labels, margins = read_bounds(Argmax(("yes", "no"), (0, 1)), Ball(center, radius))
+    assert labels.tolist() == [0, NO_LABEL, NO_LABEL, NO_LABEL]
     assert 0.59 < margins[0] <= 0.6
     assert (margins[1:] <= 0).all()
 
@@ -297,7 +309,7 @@ def test_blocks_change_nothing(monkeypatch):
     domain = Domain(("a", "b", "c"), 0, 5, alternating())
     domain = replace(domain, constraint=None)
     whole = label_domain(circuit, domain)
-    monkeypatch.setattr(labelling, "BLOCK", 7)
+    monkeypatch.setattr(enumerating, "BLOCK", 7)
     progress = []
     blocks = label_domain(circuit, domain, on_progress=lambda done, _: progress.append(done))
     assert len(progress) > 50
@@ -311,7 +323,7 @@ def test_blocks_change_nothing(monkeypatch):
 def test_chunks_change_nothing(monkeypatch):
     circuit = random_circuit(seed=2)
     whole = label_domain(circuit, circuit.domain)
-    monkeypatch.setattr("tasks.executor.CHUNK_VALUES", 100)
+    monkeypatch.setattr("tasks.enclosure.CHUNK_VALUES", 100)
     for one, other in zip(whole.lengths, label_domain(circuit, circuit.domain).lengths, strict=True):
         assert (one.labels == other.labels).all()
         np.testing.assert_allclose(one.margins, other.margins, atol=1e-12)
@@ -322,7 +334,7 @@ def test_the_empty_sequence_is_read_at_the_prefix():
     empty = np.zeros((1, 0), np.int8)
     naive = naive_logits(circuit, prompts(circuit, empty)[0], np.float64)
     np.testing.assert_allclose(bounds(circuit, empty, FLOAT64).center[0], naive, atol=1e-12)
-    with pytest.raises(NetworkError, match="expected sequences of 1 to 12 tokens, got 0"):
+    with pytest.raises(NetworkError, match="expected prompts of 1 to 12 tokens, got 0"):
         label_sequences(random_circuit(prefix=()), empty)
 
 
@@ -335,13 +347,13 @@ def test_bad_input_is_one_clear_sentence():
     circuit = random_circuit()
     with pytest.raises(NetworkError, match=r"expected a domain over a, b, c, got one over b, a"):
         label_domain(circuit, Domain(("b", "a"), 1, 3))
-    with pytest.raises(NetworkError, match="expected sequences of 0 to 11 tokens, got 12"):
+    with pytest.raises(NetworkError, match="expected prompts of 1 to 12 tokens, got 13"):
         label_domain(circuit, Domain(("a", "b", "c"), 12, 12, alternating()))
     with pytest.raises(NetworkError, match="holds no sequence"):
         label_domain(circuit, Domain(("a", "b", "c"), 1, 2, Constraint("none", ((0, 0, 0),), (False,))))
-    with pytest.raises(NetworkError, match="expected alphabet indices from 0 to 2, got 0 to 3"):
+    with pytest.raises(NetworkError, match="expected alphabet indices from 0 to 2"):
         label_sequences(circuit, np.array([[0, 3]], np.int8))
-    with pytest.raises(NetworkError, match=r"expected sequences as a \(count, length\) array"):
+    with pytest.raises(NetworkError, match=r"expected a \(count, length\) array of alphabet indices"):
         label_sequences(circuit, np.array([0.5, 1.0]))
     with pytest.raises(RoundoffError, match="half precision"):
         label_domain(circuit, circuit.domain, unit_roundoff=2.0**-11)

@@ -44,21 +44,21 @@ DOMAIN = Domain(TOKENS, 1, LONGEST)
 
 def test_a_sequence_that_random_ones_would_not_hit_is_found_and_the_shortest_kept():
     found = Falsifier(black_box(near, DOMAIN), DOMAIN).examine(always("no"), known=5)
-    assert found.broken is not None
-    assert (found.broken.expected, found.broken.got) == ("yes", "no")
-    assert len(found.broken.inputs) == 14  # of 14 tokens all must fit
-    assert near(np.array([TOKENS.index(token) for token in found.broken.inputs])) > 0
-    assert (found.equal, found.claims, found.stopped) == (5, (), "")
+    assert found.counterexample is not None
+    assert (found.counterexample.expected, found.counterexample.got) == ("yes", "no")
+    assert len(found.counterexample.inputs) == 14  # of 14 tokens all must fit
+    assert near(np.array([TOKENS.index(token) for token in found.counterexample.inputs])) > 0
+    assert (found.equal_up_to, found.claims, found.stopped) == (5, (), None)
 
 
 def test_where_nothing_is_wrong_nothing_is_claimed_and_the_closest_is_named(monkeypatch):
     monkeypatch.setattr(falsifying, "SWEEPS", 12)
     box = black_box(lambda row: near(row) - 3, DOMAIN)  # at most 16 - 13.5 - 3
     found = Falsifier(box, DOMAIN).examine(always("no"), known=10)
-    assert found.broken is None
+    assert found.counterexample is None
     assert found.claims == ()
-    assert "of length 11 to 30 that were bred to break it does; margin 1 at" in found.stopped
-    closest = found.stopped.split("'")[1].split()
+    assert "of length 11 to 30 that were bred to break it does; margin 1 at" in found.stopped.text
+    closest = found.stopped.text.split("'")[1].split()
     assert [TOKENS.index(token) for token in closest[:16]] == NEEDLE.tolist()
 
 
@@ -74,8 +74,8 @@ def test_only_sequences_of_the_domain_and_of_the_region_are_tried():
         "def f(tokens):\n    return 'in' if tokens[-1] == 'b' else 'out'\n", motifs(TOKENS, ("in", "out"))
     )
     found = Falsifier(black_box(score, domain), domain).examine(always("no"), where, "in")
-    assert found.broken is not None
-    assert found.broken.inputs == ("b", "b")  # the shortest that begins and ends with b
+    assert found.counterexample is not None
+    assert found.counterexample.inputs == ("b", "b")  # the shortest that begins and ends with b
     table = np.array(even.transitions)
     for row in seen:
         state = 0
@@ -88,20 +88,20 @@ def test_only_sequences_of_the_domain_and_of_the_region_are_tried():
 
 def test_a_label_the_program_never_gives_breaks_it():
     found = Falsifier(black_box(lambda row: 1.0, DOMAIN), DOMAIN).examine(always("no"))
-    assert found.broken is not None
-    assert len(found.broken.inputs) == 1
+    assert found.counterexample is not None
+    assert len(found.counterexample.inputs) == 1
 
 
 def test_a_margin_too_small_for_a_label_is_no_counterexample(monkeypatch):
     monkeypatch.setattr(falsifying, "SWEEPS", 3)
     found = Falsifier(black_box(lambda row: 1e-6, DOMAIN), DOMAIN, least=1e-4).examine(always("no"), known=25)
-    assert found.broken is None
-    assert "margin -" in found.stopped
+    assert found.counterexample is None
+    assert "margin -" in found.stopped.text
 
 
 def test_no_time_is_said_to_have_been_none():
     found = Falsifier(black_box(near, DOMAIN), DOMAIN, seconds=0).examine(always("no"))
-    assert found.stopped == "no longer sequence was tried (stopped by the time limit)"
+    assert found.stopped.text == "no longer sequence was tried (stopped by the time limit)"
     assert not found.claims
 
 

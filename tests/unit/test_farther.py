@@ -10,13 +10,15 @@ from cegis import Counterexample, Program, Rung, Unknown, Valid, motifs
 from dsl.motifs import CHOOSE, has, label
 from tasks import explaining
 from tasks import farther as farther_module
-from tasks.covering import LATE, Covered, CoveringVerifier
+from tasks.covering import CoveringVerifier
 from tasks.enumerating import enumerate_domain
+from tasks.examining import Cause, Extent, StopReason
 from tasks.explaining import explain
 from tasks.explanation import explanation_json, explanation_text, verdict
 from tasks.farther import Farther, FartherVerifier, farther, followed
 from tasks.formats import Question
 from tasks.formats.blackbox import from_callable
+from tasks.methods import Way
 from tasks.readout import TokenSet
 from tasks.rules import NAMES, Region, Rule
 from tasks.subject import Subject
@@ -55,7 +57,7 @@ def test_a_program_that_breaks_is_kept_with_its_horizon_where_no_other_is_found(
     program = parsed(NO_B, subject)
     found = farther(subject, loaded.domain, program, None, seconds=60)
     assert not found.is_proved
-    assert found.found.equal == 20
+    assert found.found.equal_up_to == 20
     assert found.sentence.startswith("holds up to length 20; breaks at length 21: ")
     assert found.sentence.endswith("is 'no' to it and 'yes' to the network")
     assert found.program == program
@@ -73,11 +75,17 @@ def test_a_sequence_that_breaks_goes_back_to_the_search():
 
 def test_where_the_time_ends_a_proof_a_sequence_that_breaks_it_farther_out_is_still_found(monkeypatch):
     def ended(self, program, where=None, inside="", known=None):
-        return Covered(12, subject.check(program).claims, None, f"{LATE} of 1 s at length 13", ())
+        return Extent(
+            12,
+            None,
+            StopReason(Cause.TIME, "stopped by the time limit of 1 s at length 13"),
+            subject.check(program).claims,
+        )
 
     loaded = average((1.0, -20.0, 0.5), 30)  # from length 21 on, one b no longer outweighs every a
     subject = subject_of(loaded)
     monkeypatch.setattr(CoveringVerifier, "examine", ended)
+    monkeypatch.setattr(farther_module, "beyond_listing", lambda network, u, with_regions=False: Way.COVERING)
     monkeypatch.setattr(FartherVerifier, "check", lambda self, program: Unknown("enough"))
     found = farther(subject, loaded.domain, parsed(NO_B, subject), None, seconds=60)
     assert not found.is_proved
@@ -85,7 +93,7 @@ def test_where_the_time_ends_a_proof_a_sequence_that_breaks_it_farther_out_is_st
     assert found.sentence.endswith("; lengths between are open")
     right = average((1.0, -40.0, 0.5), 30)
     found = farther(subject_of(right), right.domain, parsed(NO_B, subject), None, seconds=60)
-    assert found.found.broken is None
+    assert found.found.counterexample is None
     assert "limit of 1 s at length 13; none of " in found.sentence
     assert "sequences of length 13 to 30 that were bred to break it does" in found.sentence
 
@@ -95,7 +103,7 @@ def test_of_two_programs_that_hold_equally_long_one_that_nothing_breaks_is_kept(
     subject = subject_of(loaded)
     first = parsed(NO_B, subject)
     other = parsed("def f(tokens):\n    return 'yes' if 'b' not in tokens else 'no'\n", subject)
-    broken = Covered(8, (), Counterexample(("a",) * 20 + ("b",), "yes", "no"), "", ())
+    broken = Extent(8, Counterexample(("a",) * 20 + ("b",), "yes", "no"), None, ())
 
     class Tried:
         seconds = None
@@ -104,10 +112,10 @@ def test_of_two_programs_that_hold_equally_long_one_that_nothing_breaks_is_kept(
             self.stopped = stopped
 
         def examine(self, program, known=None):
-            return Covered(8, (), None, self.stopped, ())
+            return Extent(8, None, self.stopped, ())
 
-    for stopped, kept in (("none of 5 does", other), (f"none of 5 does ({LATE})", first)):
-        verifier = FartherVerifier(subject, Tried(stopped), 8, (first, broken))
+    for cause, kept in ((Cause.NONE_FOUND, other), (Cause.TIME, first)):
+        verifier = FartherVerifier(subject, Tried(StopReason(cause, "none of 5 does")), 8, (first, broken))
         verifier.check(other)
         assert verifier.best[0] == kept
 
@@ -117,8 +125,8 @@ def test_what_was_listed_is_not_claimed_where_some_of_it_has_no_label():
     subject = subject_of(loaded)
     program = parsed(NO_B, subject)
     short = subject.check(program)
-    beyond = Covered(-1, (), None, "none of 5 does", ())
-    assert farther_module._listed(replace(beyond, equal=8), short).claims == short.claims
+    beyond = Extent(-1, None, StopReason(Cause.NONE_FOUND, "none of 5 does"), ())
+    assert farther_module._listed(replace(beyond, equal_up_to=8), short).claims == short.claims
     assert farther_module._listed(beyond, short).claims == ()
     assert Farther(loaded.domain, program, None, beyond).sentence == "is proved at no length; none of 5 does"
 
@@ -151,10 +159,10 @@ def test_what_float32_may_round_away_is_followed_in_float64():
     assert subject.is_float32
     program = parsed("def f(tokens):\n    return 'no' if tokens.count('b') > tokens.count('a') else 'yes'\n", subject)
     alone = followed(subject, loaded.domain, program, None, seconds=60)
-    assert alone.found.equal < 24
-    assert "has no label" in alone.found.stopped
+    assert alone.found.equal_up_to < 24
+    assert "has no label" in alone.found.stopped.text
     found = farther(subject, loaded.domain, program, None, seconds=60)
-    assert (found.found.equal, found.is_proved) == (24, True)
+    assert (found.found.equal_up_to, found.is_proved) == (24, True)
     assert "float32" not in found.found.claims[0].semantics
     assert found.note == f"in float32 as executed it {alone.sentence}"
 
@@ -164,7 +172,7 @@ def test_no_check_of_a_program_outlives_the_time_there_is():
     subject = subject_of(loaded)
     covering = CoveringVerifier(loaded, loaded.domain)
     program = parsed(MORE_A, subject)
-    verifier = FartherVerifier(subject, covering, None, (program, Covered(0, (), None, "", ())), deadline=0.0)
+    verifier = FartherVerifier(subject, covering, None, (program, Extent(0, None, None, ())), deadline=0.0)
     assert isinstance(verifier.check(program), Unknown)
     assert covering.seconds == 0.01
 
@@ -189,7 +197,7 @@ def test_a_rule_is_followed_where_its_region_allows_and_is_no_proof_of_everythin
     )
     rule = Rule(parsed(NO_B, subject), (), Region(where, 1))
     found = farther(subject, loaded.domain, None, rule, seconds=60)
-    assert found.found.equal == 30
+    assert found.found.equal_up_to == 30
     assert not found.is_proved
     assert found.sentence == "holds up to length 30 (where the region allows it)"
     assert farther(subject, loaded.domain, None, Rule(rule.program, (), None), seconds=60) is None
@@ -225,14 +233,14 @@ def test_a_label_that_first_comes_farther_out_is_no_counterexample_that_the_sear
     assert isinstance(verdict, Unknown)
     assert verdict.reason == "the network says 'yes' there, as it never does up to length 8"
     found = farther(subject, loaded.domain, program, None, seconds=5)
-    assert found.found.equal == 10
+    assert found.found.equal_up_to == 10
     assert not found.is_proved
 
 
 def test_the_program_that_held_longest_is_kept():
     loaded = average((1.0, -20.0, 0.5), 24)
     subject = subject_of(loaded)
-    longer = (parsed(MORE_A, subject), Covered(22, (), None, "stopped", ()))
+    longer = (parsed(MORE_A, subject), Extent(22, None, StopReason(Cause.TIME, "stopped"), ()))
     verifier = FartherVerifier(subject, CoveringVerifier(loaded, loaded.domain), 8, longer)
     assert isinstance(verifier.check(parsed(NO_B, subject)), Counterexample)
     assert verifier.best == longer
@@ -240,7 +248,7 @@ def test_the_program_that_held_longest_is_kept():
 
 def test_a_proof_over_nothing_is_none():
     loaded = lead(9)
-    nothing = Covered(9, (), None, "", ())
+    nothing = Extent(9, None, None, ())
     assert not Farther(loaded.domain, parsed(MORE_A, subject_of(loaded)), None, nothing).is_proved
 
 
@@ -315,7 +323,7 @@ def test_a_region_that_ends_is_not_said_to_hold_beyond_what_was_listed():
     )
     rule = Rule(program, (), Region(region, found.subject.size - 15))
     shown = explanation_text(replace(found, farther=far, rule=rule))
-    assert far.found.equal == 40
+    assert far.found.equal_up_to == 40
     assert "Beyond length 8 the region has no sequence of which it is proved that the rule is right." in shown
     assert "length 0 to 40" not in shown
     some = replace(rule, where=Region(region, found.subject.size - 14))

@@ -10,13 +10,12 @@ from test_executor import random_circuit
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
 from tasks import methods
-from tasks.ball import FLOAT32, FLOAT64
 from tasks.circuit import Circuit
 from tasks.distillation import as_table
-from tasks.examining import Examiner
+from tasks.examining import Verifier
 from tasks.horizon import horizon
 from tasks.labelling import label_domain
-from tasks.methods import EXAMINERS, LONGEST, Method, Way, choose, examiner
+from tasks.methods import LONGEST, VERIFIERS, Method, Way, choose, verifier
 
 LISTED = Method(Way.ENUMERATION, "a test asks for it", 9)
 CHOICE = "    return '.add' if '=set()' in tokens else '+='"
@@ -51,7 +50,7 @@ def test_two_layers_that_attend_are_listed_beyond_the_file_without_positions() -
     both = random_circuit(0)
     found = choose(both, 30)
     assert found.way == Way.ENUMERATION
-    assert "layers 0 and 1 attend" in found.reason
+    assert "2 layers attend" in found.reason
     assert both.network.config.block_size < found.longest < 30
 
 
@@ -65,7 +64,7 @@ def test_a_length_that_makes_no_sense_is_refused(length: int) -> None:
 def test_listing_and_counting_give_the_same_claim_but_for_its_rung(name: str, body: str) -> None:
     circuit = shipped(name)
     counted = Method(Way.COUNTING, "a test asks for it", 9)
-    verdicts = [examiner(circuit, method, 9).check(program(circuit, body)) for method in (LISTED, counted)]
+    verdicts = [verifier(circuit, method, 9).check(program(circuit, body)) for method in (LISTED, counted)]
     (listed,), (bounded,) = (verdict.claims for verdict in verdicts if isinstance(verdict, Valid))
     assert (listed.rung, bounded.rung) == (Rung.ENUMERATED, Rung.BOUNDED)
     assert (listed.domain, listed.semantics, listed.sequences) == (bounded.domain, bounded.semantics, bounded.sequences)
@@ -76,7 +75,7 @@ def test_listing_finds_the_first_exception_of_the_shortest_length() -> None:
     domain = circuit.domain.up_to(9)
     exhaustive = Exhaustive(as_table(circuit, label_domain(circuit, domain)))
     wrong = program(circuit, CHOICE)
-    verdict = examiner(circuit, LISTED, 9).check(wrong)
+    verdict = verifier(circuit, LISTED, 9).check(wrong)
     assert verdict == exhaustive.check(wrong)
     assert isinstance(verdict, Counterexample)
     found = horizon(circuit, wrong, longest=9)
@@ -94,11 +93,13 @@ def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
         ),
     )
     for way in Way:
-        hindered = {Way.COUNTING: methods.obstacle, Way.COVERING: methods.gathering_obstacle}.get(way, lambda _: None)
+        hindered = {Way.COUNTING: methods.tally.obstacle, Way.COVERING: methods.averages.obstacle}.get(
+            way, lambda _: None
+        )
         if hindered(tied) is None:
-            verdict = examiner(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
+            verdict = verifier(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
             assert isinstance(verdict, Unknown)
-            assert "have no label" in verdict.reason
+            assert "has no label" in verdict.reason
             assert verdict.claims == ()
 
 
@@ -111,8 +112,8 @@ def test_spent_time_and_an_interrupt_claim_only_what_was_finished(way: Way) -> N
             raise KeyboardInterrupt
 
     method = Method(way, "a test asks for it", 9)
-    late = examiner(circuit, method, 9, seconds=1e-9).check(depth)
-    stopped = examiner(circuit, method, 9, on_length=interrupt).check(depth)
+    late = verifier(circuit, method, 9, seconds=1e-9).check(depth)
+    stopped = verifier(circuit, method, 9, on_length=interrupt).check(depth)
     assert isinstance(late, Unknown)
     assert isinstance(stopped, Unknown)
     assert "time limit" in late.reason
@@ -121,11 +122,11 @@ def test_spent_time_and_an_interrupt_claim_only_what_was_finished(way: Way) -> N
     assert [claim.domain.max_length for claim in stopped.claims] == [4]
 
 
-@pytest.mark.parametrize("unit_roundoff", [FLOAT32, FLOAT64])
-def test_a_horizon_by_listing_is_that_by_counting(unit_roundoff: float, monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("semantics", ["float32", "float64"])
+def test_a_horizon_by_listing_is_that_by_counting(semantics: str, monkeypatch: pytest.MonkeyPatch) -> None:
     circuit, body = shipped("bracket_dilution"), "    return ']]' if 2 * tokens.count('[') > len(tokens) else ']'"
     told: list[int] = []
-    options = {"longest": 8, "unit_roundoff": unit_roundoff, "on_length": lambda length, longest: told.append(length)}
+    options = {"longest": 8, "semantics": semantics, "on_length": lambda length, longest: told.append(length)}
     listed = horizon(circuit, program(circuit, body), **options)
     monkeypatch.setattr("tasks.horizon.FEW", 10)
     counted = horizon(circuit, program(circuit, body), **options)
@@ -155,8 +156,8 @@ def test_every_reach_is_a_row_of_figures() -> None:
 def test_an_examiner_holds_no_empty_domain(monkeypatch: pytest.MonkeyPatch) -> None:
     circuit: Circuit = shipped("variable_type")
     with pytest.raises(DomainError, match="proves nothing"):
-        examiner(replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 2, circuit.domain.constraint)), LISTED, 2)
-    assert issubclass(type(examiner(circuit, LISTED, 3)), Examiner)
+        verifier(replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 2, circuit.domain.constraint)), LISTED, 2)
+    assert issubclass(type(verifier(circuit, LISTED, 3)), Verifier)
 
 
 def placed(circuit: Circuit, size: float, longest: int) -> Circuit:
@@ -179,8 +180,8 @@ def test_covering_finds_what_counting_finds() -> None:
     written = program(circuit, OPENER)
     for reach, is_valid in ((29, True), (31, False)):
         domain = circuit.domain.up_to(reach)
-        covered = EXAMINERS[Way.COVERING](circuit, domain).check(written)
-        counted = EXAMINERS[Way.COUNTING](circuit, domain).check(written)
+        covered = VERIFIERS[Way.COVERING](circuit, domain).check(written)
+        counted = VERIFIERS[Way.COUNTING](circuit, domain).check(written)
         assert isinstance(covered, Valid) == isinstance(counted, Valid) == is_valid
         if isinstance(covered, Counterexample) and isinstance(counted, Counterexample):
             assert len(covered.inputs) == len(counted.inputs) == 30
@@ -190,7 +191,7 @@ def test_covering_finds_what_counting_finds() -> None:
 def test_covering_with_positions_says_what_listing_says(size: float) -> None:
     circuit = placed(shipped("quote_closing"), size, 17)
     domain, written = circuit.domain.up_to(8), program(circuit, OPENER)
-    covered = EXAMINERS[Way.COVERING](circuit, domain, FLOAT64).examine(written)
-    listed = EXAMINERS[Way.ENUMERATION](circuit, domain, FLOAT64).examine(written)
-    assert (covered.equal, covered.broken is None) == (listed.equal, listed.broken is None)
-    assert (size > 0.1) == (listed.broken is not None)
+    covered = VERIFIERS[Way.COVERING](circuit, domain, "float64").examine(written)
+    listed = VERIFIERS[Way.ENUMERATION](circuit, domain, "float64").examine(written)
+    assert (covered.equal_up_to, covered.counterexample is None) == (listed.equal_up_to, listed.counterexample is None)
+    assert (size > 0.1) == (listed.counterexample is not None)

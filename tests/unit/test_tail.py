@@ -76,13 +76,13 @@ def test_no_claim_for_every_length_is_contradicted_by_longer_sequences(derive, m
         circuit = biased(seed, sink=bool(seed % 2), top_k_fraction=0.5 if seed > 5 else None)
         rule = Constraint("no b before an a", ((0, 1, 0), (-1, 1, 1)), (True, True)) if seed % 3 else None
         circuit = replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 4, rule))
-        longer = counting_verifier(circuit, circuit.domain.up_to(7), unit_roundoff=FLOAT64)
-        labelling = label_domain(longer.circuit, longer.domain, unit_roundoff=FLOAT64)
+        longer = counting_verifier(circuit, circuit.domain.up_to(7), semantics="float64")
+        labelling = label_domain(circuit, longer.domain, unit_roundoff=FLOAT64)
         grammar, choose = motifs(circuit.domain.alphabet, circuit.labels), Random(seed).choice
         terms = [label(n, text)() for n, text in enumerate(circuit.labels)]
         for term in [*terms, *(derive(grammar, "Label", 9, choose) for _ in range(6))]:
             candidate = Program(term, grammar)
-            wrong = Exhaustive(as_table(longer.circuit, labelling)).exceptions(candidate)
+            wrong = Exhaustive(as_table(circuit, labelling)).exceptions(candidate)
             if isinstance(all_lengths(circuit, candidate, longest=4), Claim):
                 assert not wrong
                 claimed += 1

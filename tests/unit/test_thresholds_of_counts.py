@@ -5,7 +5,6 @@ from test_counting import program, shipped, up_to, verifier
 
 from cegis import Program, Valid, motifs
 from dsl.motifs import CHOOSE, GREATER, count_of, label
-from tasks.ball import FLOAT64
 from tasks.thresholds import _multiple, threshold_program
 
 ALPHABET, LABELS = ("a", "b"), ("no", "yes")
@@ -16,7 +15,7 @@ ALPHABET, LABELS = ("a", "b"), ("no", "yes")
 )
 def test_an_averaging_circuit_is_a_comparison_of_weighted_counts(name: str, length: int) -> None:
     circuit = shipped(name)
-    counting = verifier(circuit, up_to(circuit, length), unit_roundoff=FLOAT64)
+    counting = verifier(circuit, up_to(circuit, length), semantics="float64")
     found = threshold_program(counting, motifs(circuit.domain.alphabet, circuit.labels))
     assert found is not None
     assert isinstance(counting.check(found), Valid)
@@ -26,7 +25,7 @@ def test_an_averaging_circuit_is_a_comparison_of_weighted_counts(name: str, leng
 def test_there_is_none_where_no_line_divides_the_classes_or_labels_are_not_two() -> None:
     for name, length in (("bracket_depth", 22), ("bracket_depth_deep", 8)):
         circuit = shipped(name)
-        counting = verifier(circuit, up_to(circuit, length), unit_roundoff=FLOAT64)
+        counting = verifier(circuit, up_to(circuit, length), semantics="float64")
         assert threshold_program(counting, motifs(circuit.domain.alphabet, circuit.labels)) is None
 
 

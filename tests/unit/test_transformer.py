@@ -8,7 +8,7 @@ import torch
 from torch.nn import functional
 
 from tasks.ball import FLOAT64
-from tasks.executor import Executor, Tree, prompts
+from tasks.enclosure import enclose
 from tasks.files import load_circuit, shipped_names, shipped_path
 from tasks.formats import from_circuit
 from tasks.formats.sparse import sparse_transformer
@@ -244,8 +244,10 @@ def test_a_shipped_circuit_is_the_same_function_as_a_transformer(name):
         every = rng.integers(0, len(circuit.domain.alphabet), (40, length)).astype(np.int8)
         got = logits(loaded.network, loaded.prompts(every))[:, -1, list(loaded.readout.columns)]
         assert np.allclose(got, run_circuit(circuit, every), rtol=0, atol=1e-9)
-        ball, (index,) = Executor(circuit, FLOAT64).logits(Tree.of([prompts(circuit, every)]))
-        assert (np.abs(got - ball.center[index]) <= ball.radius[index] + 1e-9).all()
+        stream = enclose(loaded.network, [loaded.prompts(every)], FLOAT64)
+        last = stream.x[stream.places[0][:, -1]]
+        off = np.abs(got - last.center[:, list(loaded.readout.columns)])
+        assert (off <= last.radius[:, list(loaded.readout.columns)] + 1e-9).all()
     assert loaded.domain == circuit.domain
     assert loaded.readout.names == circuit.labels
 
