@@ -42,7 +42,7 @@ class BadInput(click.ClickException):
     "--seconds",
     "limit",
     type=float,
-    help=f"CPU seconds per run; wall clock may take {WALL:g} times that.  [default: 20, sygus 30, rate and networks 60]",
+    help=f"CPU seconds per run; wall clock may take {WALL:g} times that. [default: 20, sygus 30, rate and networks 60]",
 )
 @click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
