@@ -14,6 +14,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from benchmarks.measure import WALL
+
 if TYPE_CHECKING:
     from benchmarks.row import Place, Row
     from benchmarks.task import Result, Task
@@ -40,7 +42,7 @@ class BadInput(click.ClickException):
     "--seconds",
     "limit",
     type=float,
-    help="CPU seconds per run; wall clock may take 2.5 times as long.  [default: 20, sygus 30, rate and networks 60]",
+    help=f"CPU seconds per run; wall clock may take {WALL:g} times that. [default: 20, sygus 30, rate and networks 60]",
 )
 @click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")

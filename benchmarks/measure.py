@@ -32,7 +32,7 @@ from pathlib import Path
 from types import FrameType
 from typing import Any, BinaryIO
 
-WALL = 2.5  # seconds of wall clock allowed per second of CPU, in every suite
+WALL = 4.0  # seconds of wall clock allowed per second of CPU, in every suite
 ALMOST = 0.95  # of the wall clock: a run that gives up there by its own clock was stopped by wall clock too
 POLL_SECONDS = 0.01
 TREE_POLL_SECONDS = 0.2  # every process of the system is looked at

@@ -52,7 +52,7 @@ def report(
         raise BenchmarkError("there are no rows to make a report from; run a suite first: distill bench --suite loop")
     draw = plots.is_installed() if draw is None else draw
     drawings: dict[str, Drawing] = {}
-    found = {suite: _standing(rows, plan, suite) for suite in ABOUT if any(row.suite == suite for row in rows)}
+    found = {suite: _standing(rows, plan, suite) for suite in ABOUT if suite in _suites(rows, plan)}
     blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(found), *_wrong(rows)]
 
     def add(name: str, caption: str, make: Callable[[str], Drawing]) -> None:
@@ -74,6 +74,11 @@ def report(
 
 
 Add = Callable[[str, str, Callable[[str], Drawing]], None]
+
+
+def _suites(rows: Sequence[Result], plan: Plan | None) -> set[str]:
+    """The suites that were run or were to be."""
+    return {row.suite for row in rows} | {suite for suite, *_ in (plan.keys if plan is not None else ())}
 
 
 def _standing(rows: Sequence[Result], plan: Plan | None, suite: str) -> Standing:

@@ -48,7 +48,9 @@ def report(
         name: standing.of_rows(_group(solving, name), plan, SUITE, problems=f"{name}/", aside=NO_GRAMMAR)
         for name in sorted(_groups(solving, plan))
     }
-    rate = {solve_rate.SUITE: standing.of_rows(measured, plan, solve_rate.SUITE)} if measured else {}
+    rate = (
+        {solve_rate.SUITE: standing.of_rows(measured, plan, solve_rate.SUITE)} if measured or _is_planned(plan) else {}
+    )
     blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(groups | rate)]
     blocks += _invalid(solving) if solving else ()
 
@@ -76,6 +78,10 @@ def report(
     if measured:
         solve_rate.section([row for row in measured if row.backend in rate[solve_rate.SUITE].tools], blocks, add)
     return [*blocks, *conditions(rows), *(_options() if solving else ())], drawings
+
+
+def _is_planned(plan: Plan | None) -> bool:
+    return plan is not None and bool(plan.cells(solve_rate.SUITE))
 
 
 def _groups(rows: Sequence[Result], plan: Plan | None) -> set[str]:
