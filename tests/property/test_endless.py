@@ -15,6 +15,7 @@ from tasks import tail
 from tasks.ball import FLOAT64, Reals
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.files import load_circuit, shipped_path
+from tasks.formats import model_of
 from tasks.ranges import Boxes
 from tasks.tally import Tally
 
@@ -65,7 +66,7 @@ def test_an_undecided_tail_ends_quietly_before_whole_numbers_are_lost(monkeypatc
 
     monkeypatch.setattr(tail.Tally, "ideal", vanishing)
     constant = Program(label(0, circuit.labels[0])(), motifs(circuit.domain.alphabet, circuit.labels))
-    said = tail._Tail(circuit, constant, circuit.domain.up_to(4), None)
+    said = tail._Tail(model_of(circuit), constant, circuit.domain.up_to(4), None)
     with pytest.raises(tail._OpenError, match=r"not decided: .*e\+15 or more times"):
         said.prove()
     assert said.boxes < 1000

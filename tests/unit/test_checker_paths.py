@@ -34,6 +34,8 @@ from tasks.regular import constraint
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 WIDTH, LONGEST = 4, 40
 LEAD = "def program(tokens):\n    return 'a' if tokens.count('a') > tokens.count('b') else 'b'\n"
+CONSTANT = "def program(tokens):\n    return '{}'\n"
+COUNTING = "def program(tokens):\n    return '{}' if tokens.count('a') > 0 or len(tokens) > 0 else 'c'\n"
 WEIGHTS = "model.safetensors"
 
 
@@ -241,6 +243,32 @@ EQUAL = [
 def test_a_mutated_program_is_refused(certificate, tmp_path, rule):
     text = LEAD.replace("tokens.count('a') > tokens.count('b')", rule).encode()
     assert refused(certificate.statement, {**certificate.files, PROGRAM: text}, tmp_path / "c")
+
+
+@pytest.mark.parametrize("answer", ["a", "b"])
+def test_a_claim_that_breaks_in_one_half_of_each_box_alone_is_refused(tmp_path, answer):
+    """A constant program: one node per length and last letter, whose sequences have both labels."""
+    question, files = asked(written(tmp_path / "network"), Domain(("a", "b"), 5, 8), CONSTANT.format(answer))
+    with pytest.raises(Rejected, match=r"label '[ab]', the program says|not decided"):
+        establish(question, files)
+
+
+@pytest.mark.parametrize("kept", [0, 1])
+def test_a_set_that_breaks_in_one_of_its_parts_alone_is_refused(tmp_path, kept):
+    """Nodes of one length differ in how often a occurs, so a set has both labels, and is cut between counts."""
+    question, files = asked(written(tmp_path / "network", 0.0), Domain(("a", "b"), 5, 8), COUNTING.format("ab"[kept]))
+    with pytest.raises(Rejected, match=r"label '[ab]', the program says"):
+        establish(question, files)
+
+
+@pytest.mark.parametrize("last", ["a", "b"])
+def test_a_program_that_is_wrong_for_one_last_letter_alone_is_refused(tmp_path, last):
+    """It is right where what it asks of the last letter is asked of ``last``."""
+    rule = {"a": "tokens.count(tokens[-1]) > tokens.count('b')", "b": "tokens.count('a') > tokens.count(tokens[-1])"}
+    text = LEAD.replace("tokens.count('a') > tokens.count('b')", rule[last])
+    question, files = asked(written(tmp_path / "network"), Domain(("a", "b"), 1, 6), text)
+    with pytest.raises(Rejected, match=r"label '[ab]', the program says"):
+        establish(question, files)
 
 
 @pytest.mark.parametrize("rule", EQUAL)

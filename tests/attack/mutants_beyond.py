@@ -1,0 +1,129 @@
+"""Deliberate faults of the proofs beyond what can be listed, each caught by a test of its own; see ``mutants``."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+SETS = "tasks/checker/sets.py"
+PATHS, ENDLESS = "tests/unit/test_checker_paths.py", "tests/property/test_endless.py"
+EXECUTIONS = "tests/unit/test_long_executions.py"
+THOUSAND = f"{EXECUTIONS}::test_the_rounding_of_a_thousand_keys_is_in_the_bounds"
+CANCELLED = f"{EXECUTIONS}::test_the_rounding_of_scores_that_cancel_is_in_the_bounds"
+LONG_SCORE = f"{EXECUTIONS}::test_the_rounding_of_a_score_of_many_terms_is_in_the_bounds"
+BOX = f"{PATHS}::test_a_claim_that_breaks_in_one_half_of_each_box_alone_is_refused"
+SET = f"{PATHS}::test_a_set_that_breaks_in_one_of_its_parts_alone_is_refused"
+
+BEYOND: tuple[Mutant, ...] = (
+    Mutant(
+        "the checker drops the upper half of a box",
+        SETS,
+        "for end in (box[n].lower(), box[n].upper()):",
+        "for end in (box[n].lower(),):",
+        BOX,
+    ),
+    Mutant(
+        "the checker drops the lower half of a box",
+        SETS,
+        "for end in (box[n].lower(), box[n].upper()):",
+        "for end in (box[n].upper(),):",
+        BOX,
+    ),
+    Mutant(
+        "the checker drops the upper part of a set",
+        SETS,
+        "for below in (True, False)]",
+        "for below in (True,)]",
+        SET,
+    ),
+    Mutant(
+        "the checker drops the lower part of a set",
+        SETS,
+        "for below in (True, False)]",
+        "for below in (False,)]",
+        SET,
+    ),
+    Mutant(
+        "prefix and sink do not fade",
+        "tasks/tally.py",
+        "np.where(far, 0.0, 1.0)",
+        "np.where(far, 1.0, 1.0)",
+        f"{ENDLESS}::test_far_out_the_bounds_of_an_endless_box_come_near_its_corners",
+    ),
+    Mutant(
+        "halves of endless boxes lose a number",
+        "tasks/tail.py",
+        "below[here], above[here] = middle, middle + 1",
+        "below[here], above[here] = middle, middle + 2",
+        f"{ENDLESS}::test_halves_hold_every_whole_number_of_a_box_once",
+    ),
+    Mutant(
+        "the checker's halves of endless boxes lose a number",
+        "tasks/checker/endless.py",
+        "(*low[:n], middle + 1, *low[n + 1 :])",
+        "(*low[:n], middle + 2, *low[n + 1 :])",
+        "tests/unit/test_checker_endless.py::test_halves_hold_every_whole_number_of_a_box_once",
+    ),
+    Mutant(
+        "the checker asks for the first last letter alone",
+        "tasks/checker/programs.py",
+        '"last" in read)',
+        "False)",
+        f"{PATHS}::test_a_program_that_is_wrong_for_one_last_letter_alone_is_refused",
+    ),
+    Mutant(
+        "the checker's scores have no error",
+        "tasks/checker/arithmetic.py",
+        "return [self.blur(scale * s, reach * _length(k)) for",
+        "return [self.blur(scale * s, ZERO * reach * _length(k)) for",
+        f"{LONG_SCORE}[counts]",
+    ),
+    Mutant(
+        "errors of scores move no average of the checker",
+        SETS,
+        "((max(s.rad() for s in scores) + a.drift(2 * largest, count)).exp() - 1)",
+        "(SLACK.exp() - 1)",
+        CANCELLED,
+    ),
+    Mutant(
+        "errors of scores move no average",
+        "tasks/ball.py",
+        "wobble = scores.radius + gamma(4, u) * (size",
+        "wobble = 0 * scores.radius + gamma(4, u) * (size",
+        CANCELLED,
+    ),
+    Mutant(
+        "counts are of sixteen keys",
+        "tasks/tally.py",
+        "keys = longest + len(self._own) - self.letters + (step.sink is not None)",
+        "keys = 16",
+        f"{THOUSAND}[tally]",
+    ),
+    Mutant(
+        "averages are of sixteen keys",
+        "tasks/ball.py",
+        "rounded = 2 * gamma(2 * (keys + len(v.center)) + 8, u) * (1 + growth)",
+        "rounded = 2 * gamma(2 * 16 + 8, u) * (1 + growth)",
+        f"{THOUSAND}[averages]",
+    ),
+    Mutant(
+        "the checker's counts are of sixteen keys",
+        SETS,
+        "rows.weights(last, [*range(cells)], longest + cells - letters + 1)",
+        "rows.weights(last, [*range(cells)], 16)",
+        f"{THOUSAND}[counts]",
+    ),
+    Mutant(
+        "the checker's paths are of sixteen keys",
+        SETS,
+        "rows.weights(end, keys, length + len(fixed) + 1)",
+        "rows.weights(end, keys, 16)",
+        f"{THOUSAND}[paths]",
+    ),
+    Mutant(
+        "a point has no error",
+        "tasks/tally.py",
+        "return ball._ball(center, np.broadcast_to(error, center.shape)), np.zeros_like(low)",
+        "return ball._ball(center, np.zeros_like(center)), np.zeros_like(low)",
+        f"{THOUSAND}[tally]",
+    ),
+)
