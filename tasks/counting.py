@@ -174,6 +174,9 @@ class _Counted:
         """The empty sequence, if it belongs to the domain: its last token is that of the prefix."""
         if not self._verifier.domain.contains(()):
             return
+        if not self._verifier.circuit.prefix:  # no prompt, so no label
+            self._found.leave_undecided(())
+            return
         (label,) = self._verifier.labels(np.zeros(1, np.int64), 1, len(self._verifier.domain.alphabet), 0)
         self._found.classes += 1
         if label == UNDECIDED:
