@@ -172,6 +172,9 @@ class _Counted:
         """The empty sequence, if it belongs to the domain: its last token is that of the prefix."""
         if not self._verifier.domain.contains(()):
             return
+        if not self._verifier.model.prefix:  # no prompt, so no label
+            self._found.leave_undecided(())
+            return
         alphabet = self._verifier.domain.alphabet
         (label,) = self._verifier.labels(np.zeros(1, np.int64), 1, len(alphabet), 0, self._names)
         self._found.classes += 1

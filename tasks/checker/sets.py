@@ -8,7 +8,8 @@ of a single node. There are two ways to bound averages:
 ``Counts``, without positions. An average is a quotient of linear functions of how often each token occurs, so over a
 box of counts it lies between its values at the corners.
 
-``Paths``, with positions or without. In any direction c
+``Paths``, with positions or without; a node that stays open is divided by how its sequences end, and few sequences are
+looked at one by one. In any direction c
 
     c.y = sum_j w_j (c.v_j) / sum_j w_j  <=  t      exactly when      sum_j w_j (c.v_j - t)  <=  0
 
@@ -24,7 +25,7 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
 from functools import cache, reduce
-from itertools import product
+from itertools import pairwise, product
 from time import monotonic
 from typing import Any, NamedTuple
 
@@ -32,22 +33,28 @@ from flint import arb, arb_mat
 
 from tasks.checker.arithmetic import TINY, ZERO, Affine, Arithmetic, Row
 from tasks.checker.files import Rejected, confirm, expect
-from tasks.checker.network import Cell, Network, Watched, run, through
+from tasks.checker.network import Cell, Network, Watched, logits, run, through
 from tasks.checker.programs import Machine, State
 
 BITS, SLACK, MOST_APART = 60, arb(2) ** -50, 300  # of values and of the least weight; for both; of scores
-MOST_NODES, MOST_PIECES = 200_000, 1_000  # per length; of boxes of single nodes, per set
+MOST_NODES, MOST_PIECES = 200_000, 5_000  # per length; of boxes of single nodes, per set
+FEW, CUTS = 64, 3  # sequences that are sooner listed; cuts of a box before its node is divided
 Reader = Callable[[Row], tuple[str, arb]]
 Level = dict[State, list[tuple[int, int]]]  # per state, of automaton and program, those before it, and the letters
 Term = tuple[int, int]  # weight and value of a key
 
 
 class Node(NamedTuple):
-    """Sequences of one length and last token that lead to one state: which of its level, and how many there are."""
+    """Sequences of one length and last token that lead to one state: which of its level, and how many there are.
+
+    ``ends``: where not empty, only those whose last steps are these, the last one first: each a state before, of its
+    level, and a letter.
+    """
 
     state: State
     place: int
     size: int
+    ends: tuple[tuple[int, int], ...] = ()
 
 
 def graph(machine: Machine, letters: list[str], table: list[list[int]], most: int, last: str) -> Iterator[Level]:
@@ -92,28 +99,47 @@ class Bound:
     map: arb_mat
     box: Callable[[list[Node]], Row]
     pull: dict[int, float]  # how much an entry of the state moves the result: where a set is cut matters to nobody else
+    listed: Callable[[Node], list[Row]] | None = None  # the logits of each of its sequences, where boxes do not say all
+    divided: Callable[[Node], list[Node]] = lambda node: []
 
     def decide(self, nodes: list[Node], answer: str, reader: Reader, deadline: float) -> arb:
         """The margin of the label ``answer`` for all of ``nodes``; raises Rejected where it is not decided."""
-        margin, waiting, pieces = arb("inf"), [(nodes, self.box(nodes))], 0
+        margin, waiting, pieces = arb("inf"), [(nodes, self.box(nodes), 0)], 0
         while waiting:
             confirm(monotonic() < deadline, "a set of sequences was not decided in time")
-            given = (arb_mat([box for _, box in waiting]) * self.map).tolist()
-            halves: list[tuple[list[Node], Row]] = []
-            for (some, box), row in zip(waiting, self.rows.logits(self.last, given, self.off), strict=True):
-                name, sure = reader(row)
-                if sure > 0 and name == answer:
+            given = (arb_mat([box for _, box, _ in waiting]) * self.map).tolist()
+            halves: list[tuple[list[Node], Row, int]] = []
+            left: dict[Node, None] = {}
+            for (some, box, cuts), row in zip(waiting, self.rows.logits(self.last, given, self.off), strict=True):
+                sure = self._sure(row, some, answer, reader)
+                if sure > 0:
                     margin = min(margin, sure)
-                elif sure > 0:
-                    raise Rejected(f"{_told(some)} may have the label {name!r}, the program says {answer!r}")
                 elif len(some) > 1:
-                    halves += [(part, self.box(part)) for part in self._parted(some)]
-                else:
+                    halves += [(part, self.box(part), 0) for part in self._parted(some)]
+                elif self.listed is None or (cuts < CUTS and some[0].size > FEW):
                     pieces += 1
-                    confirm(pieces <= MOST_PIECES, f"{_told(nodes)} is not decided in {MOST_PIECES:,} pieces of boxes")
-                    halves += [(some, half) for half in self._halves(box)]
+                    halves += [(some, half, cuts + 1) for half in self._halves(box)]
+                else:
+                    left[some[0]] = None  # all pieces of a node come here together
+            for node in left:
+                pieces += 1
+                if self.listed is None or node.size > FEW:
+                    halves += [([part], self.box([part]), 0) for part in self.divided(node)]
+                    continue
+                for row in self.listed(node):
+                    sure = self._sure(row, [node], answer, reader)
+                    confirm(sure > 0, f"one of {_told([node])} is not decided")
+                    margin = min(margin, sure)
+            confirm(pieces <= MOST_PIECES, f"{_told(nodes)} is not decided in {MOST_PIECES:,} pieces of boxes")
             waiting = halves
         return margin
+
+    def _sure(self, row: Row, some: list[Node], answer: str, reader: Reader) -> arb:
+        """The margin of ``answer``, positive only where it is certain."""
+        name, sure = reader(row)
+        if sure > 0 and name != answer:
+            raise Rejected(f"{_told(some)} may have the label {name!r}, the program says {answer!r}")
+        return sure
 
     def _halves(self, box: Row) -> Iterator[Row]:
         """Both halves of a box, cut across the direction that moves the result of attention most."""
@@ -239,6 +265,17 @@ def paths(rows: Attended, ids: list[list[int]], axes: Any, levels: list[Level]) 
         [[sum(map(int.__mul__, c, v)) for c in axis] for v in part] for part, axis in zip(whole, axes, strict=True)
     ]
 
+    ways = [[1]]  # to come to each state of each level
+    for level in arcs:
+        ways.append([sum(ways[-1][m] for m, _ in into) for into in level])
+
+    def before(node: Node, length: int, last: int) -> list[tuple[int, int]]:
+        """The steps that may come before the ends of ``node``."""
+        if not node.ends:
+            return [arc for arc in arcs[length - 1][node.place] if arc[1] == last]
+        left = length - len(node.ends)
+        return arcs[left - 1][node.ends[-1][0]] if left else []
+
     @cache
     def bound(length: int, last: int) -> Bound:
         first, after = len(prefix), len(prefix) + length
@@ -247,12 +284,31 @@ def paths(rows: Attended, ids: list[list[int]], axes: Any, levels: list[Level]) 
         keys, end = [*fixed, *(n for row in free for n in row)], fixed[-1] if suffix else free[-1][last]
         heads, off = rows.weights(end, keys, length + len(fixed) + 1)
 
+        def divided(node: Node) -> list[Node]:
+            left = length - len(node.ends) - 1  # levels before the step that is chosen
+            return [
+                Node(node.state, node.place, ways[left][arc[0]], (*node.ends, arc))
+                for arc in before(node, length, last)
+            ]
+
+        def listed(node: Node) -> list[Row]:
+            waiting, words = [node], []
+            while waiting:
+                one = waiting.pop()
+                if len(one.ends) == length:
+                    words.append([*prefix, *(letters[n] for _, n in reversed(one.ends)), *suffix])
+                else:
+                    waiting += divided(one)
+            confirm(len(words) == node.size, "sequences were miscounted")
+            return [found[-1] for found in logits(rows.network, rows.a, [tuple(word) for word in words])]
+
         def box(nodes: list[Node]) -> Row:
             found = []
-            into = [
-                *arcs[: length - 1],
-                [[arc for arc in arcs[length - 1][node.place] if arc[1] == last] for node in nodes],
-            ]
+            into = [*arcs[: length - 1], [list(node.ends[:1]) or before(node, length, last) for node in nodes]]
+            if any(node.ends for node in nodes):
+                (one,) = nodes
+                for n, ((at, _), arc) in enumerate(pairwise(one.ends), 2):
+                    into[length - n] = [[arc] if m == at else row for m, row in enumerate(into[length - n])]
             for weights, values, axis in zip(heads, along, axes, strict=True):
                 weight = dict(zip(keys, weights, strict=False))
                 for d in range(len(axis)):
@@ -264,7 +320,7 @@ def paths(rows: Attended, ids: list[list[int]], axes: Any, levels: list[Level]) 
                     found.append(ends[0].union(ends[1]) / 2**BITS)
             return found
 
-        return Bound(rows, end, off, arb_mat([row for part in maps for row in part.tolist()]), box, {})
+        return Bound(rows, end, off, arb_mat([row for part in maps for row in part.tolist()]), box, {}, listed, divided)
 
     return bound
 

@@ -126,4 +126,18 @@ BEYOND: tuple[Mutant, ...] = (
         "return ball._ball(center, np.zeros_like(center)), np.zeros_like(low)",
         f"{THOUSAND}[tally]",
     ),
+    Mutant(
+        "the checker forgets the values of endless letters",
+        "tasks/checker/endless.py",
+        "if end == inf]\n                hull",
+        "if end != end]\n                hull",
+        "tests/unit/test_checker_endless.py::test_endless_boxes_hold_logits_at_counts_up_to_a_thousand_million",
+    ),
+    Mutant(
+        "a way without a return is forgotten",
+        "tasks/checker/ranges.py",
+        "({None} if fallen else set())",
+        "set()",
+        "tests/unit/test_checker_endless.py::test_programs_with_ever_more_states_or_without_an_answer_are_refused",
+    ),
 )

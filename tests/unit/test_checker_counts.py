@@ -248,3 +248,20 @@ def test_what_is_accepted_by_counts_is_found_by_visiting_every_sequence():
             assert (listed["exceptions"], listed["labels"]) == ([], found["labels"])
             verdicts["accepted"] += 1
     assert verdicts["refused"] > 3 < verdicts["accepted"], verdicts
+
+
+def test_a_program_that_is_wrong_for_the_last_letters_alone_is_refused(certificate):
+    """What a step makes of the last token is followed for every last token, not for the first letter's alone."""
+    question = {name: certificate.statement[name] for name in GIVEN}
+    same = "tokens.count(tokens[-1]) == tokens.count({!r})"
+    for rule, holds in (
+        (f"{RIGHT} and tokens.count(tokens[-1]) > 0", True),
+        *((f"{RIGHT} and {same.format(letter)}", False) for letter in question["alphabet"]),
+        *((f"{RIGHT} or not {same.format(letter)}", False) for letter in question["alphabet"]),
+    ):
+        files = {**certificate.files, PROGRAM: DILUTION.format(rule).encode()}
+        if holds:
+            assert establish(question, files)["labels"] == certificate.statement["labels"]
+        else:
+            with pytest.raises(Rejected):
+                establish(question, files)

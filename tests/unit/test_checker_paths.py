@@ -20,6 +20,7 @@ from safetensors.numpy import save
 from cegis import Domain
 from cegis.certificate import Certificate
 from tasks.attesting import _directions, _question, attest
+from tasks.checker import sets
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
@@ -432,3 +433,30 @@ def test_a_trained_network_is_certified_to_length_fifty(tmp_path):
     for wrong in (text.replace("- 1", "- 3"), text.replace("> 2", ">= 2"), text.replace("'a'", "'b'")):
         with pytest.raises(Rejected):
             establish(question, {**files, PROGRAM: wrong.encode()})
+
+
+def unruly(folder, seed):
+    """A GPT-2 with random weights, whose boxes of averages hold much that no sequence gives."""
+    rng, name = np.random.default_rng(seed), written(folder, 0.0) / WEIGHTS
+    tensors = tensors_of(name.read_bytes())
+    for part in sorted(part for part in tensors if part.endswith("weight") and "ln" not in part):
+        scale = (0.5, 1.0, 1.5)[seed % 3] * (0.3 if "wpe" in part else 1.0)
+        tensors[part] = rng.normal(scale=scale, size=tensors[part].shape).astype(np.float32)
+    tensors["lm_head.weight"][2] = 0
+    name.write_bytes(save(tensors))
+    return folder
+
+
+@pytest.mark.parametrize(("seed", "answer"), [(4, "a"), (42, "b"), (51, "b")])
+def test_few_sequences_are_looked_at_one_by_one_where_boxes_do_not_decide(tmp_path, monkeypatch, seed, answer):
+    text = "def program(tokens):\n    return {!r}\n"
+    folder, domain = unruly(tmp_path / "network", seed), Domain(("a", "b"), 1, 6)
+    question, files = asked(folder, domain, text.format(answer))
+    assert establish(question, files)["labels"] == {answer: 126}
+    monkeypatch.setattr(sets, "FEW", 4)  # then nodes are divided by how sequences end
+    assert establish(question, files)["labels"] == {answer: 126}
+    last = f"{answer!r} if tokens.count('a') < 6 else {'ab'.replace(answer, '')!r}"
+    for few in (4, 64):
+        monkeypatch.setattr(sets, "FEW", few)
+        with pytest.raises(Rejected):
+            establish(question, {**files, PROGRAM: f"def program(tokens):\n    return {last}\n".encode()})

@@ -100,3 +100,15 @@ def test_states_that_grow_without_end_and_an_empty_domain_are_refused() -> None:
     nothing = replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 4, Constraint("none", ((-1,) * 4,), (False,))))
     with pytest.raises(DomainError, match="proves nothing"):
         all_lengths(nothing, good)
+
+
+def test_nothing_is_claimed_of_an_empty_prompt() -> None:
+    circuit = biased(3, sink=True, prefix=())
+    circuit = replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 4))
+    settled = Program(label(0, circuit.labels[0])(), motifs(circuit.domain.alphabet, circuit.labels))
+    with_empty = Domain(circuit.domain.alphabet, 0, 4)
+    verifier = counting_verifier(circuit, with_empty, unit_roundoff=FLOAT64)
+    found = verifier.examine(settled)
+    assert found.undecided == ()
+    assert found.equal < 0
+    assert not verifier.claims(found)
