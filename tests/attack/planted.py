@@ -35,6 +35,7 @@ from cegis import Claim, Counterexample, Domain, Program, motifs
 from dsl.sequences import SequenceSignature
 from tasks.attesting import _directions, _question
 from tasks.averages import obstacle
+from tasks.ball import FLOAT64
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.counting import CountingVerifier, counting_verifier
@@ -365,7 +366,7 @@ def flipped(rng: np.random.Generator) -> Outcome:
             loaded = load(made.write(Path(scratch) / "made"), Question(**made.question))
         except NetworkError:
             return Outcome(0, 0)
-    if obstacle(loaded) is not None:
+    if obstacle(loaded, FLOAT64) is not None:
         return Outcome(0, 0)
     formula, domain = read(made.format, made.files), Domain(("t0", "t1"), 1, length)
     words = [word for n in range(length + 1) for word in product((0, 1), repeat=n)]

@@ -51,7 +51,7 @@ def test_lengths_beyond_those_of_the_file_are_said():
     circuit = load_circuit(shipped_path("quote_closing"))
     longer = replace(circuit.domain, max_length=64)
     assert "lengths (declared: 1 to 16)" in circuit_conditions(circuit, longer)
-    assert "lengths (declared: 1 to 16)" in circuit_conditions(lengthened(circuit, longer), longer, circuit.domain)
+    assert "lengths (declared: 1 to 16)" in conditions(lengthened(from_circuit(circuit), longer), longer)
 
 
 def test_a_claim_keeps_its_constraint_and_a_margin_is_rounded_down():
@@ -70,7 +70,7 @@ def test_the_empty_prompt_is_refused_wherever_a_domain_meets_a_network():
     empty = Domain(letters, 0, 3)
     for refused in (
         lambda: replace(circuit, prefix=(), domain=empty),
-        lambda: lengthened(bare, empty),
+        lambda: lengthened(from_circuit(bare), empty),
         lambda: label_domain(bare, empty),
         lambda: enumerate_domain(from_circuit(bare), empty),
         lambda: from_circuit(bare, Question(lengths=(0, 3))),

@@ -16,6 +16,7 @@ from tasks.circuit import Circuit
 from tasks.counting import counting_verifier
 from tasks.distillation import as_table
 from tasks.labelling import label_domain
+from tasks.network import NetworkError
 from tasks.tail import all_lengths
 from tasks.tally import Tally
 
@@ -107,8 +108,6 @@ def test_nothing_is_claimed_of_an_empty_prompt() -> None:
     circuit = replace(circuit, domain=Domain(circuit.domain.alphabet, 1, 4))
     settled = Program(label(0, circuit.labels[0])(), motifs(circuit.domain.alphabet, circuit.labels))
     with_empty = Domain(circuit.domain.alphabet, 0, 4)
-    verifier = counting_verifier(circuit, with_empty, unit_roundoff=FLOAT64)
-    found = verifier.examine(settled)
-    assert found.undecided == ()
-    assert found.equal < 0
-    assert not verifier.claims(found)
+    with pytest.raises(NetworkError, match="the empty sequence is no prompt"):
+        counting_verifier(circuit, with_empty, semantics="float64")
+    assert "of length 1 or more" in all_lengths(circuit, settled).sentence
