@@ -75,6 +75,12 @@ class Certificate:
 
 def check_writable(target: Path) -> None:
     """Raise CertificateError unless a certificate may be written to ``target``."""
+    try:
+        target.lstat()
+    except (FileNotFoundError, NotADirectoryError):
+        pass
+    except OSError as error:  # too long a name, say
+        raise CertificateError(f"cannot write {target!s:.200}: {error.strerror}") from error
     if target.exists() and not target.is_dir():
         raise CertificateError(f"cannot write {target}: it is a file; name a folder")
     if target.is_dir() and not _is_ours(target):

@@ -14,6 +14,7 @@ from typing import Any, Protocol
 from cegis.domain import Domain
 
 MOST_DIGITS = 15  # of a number that is written out
+MOST_WORDS = 120  # characters of a constraint's text in a sentence
 
 
 def counted(number: int) -> str:
@@ -89,7 +90,19 @@ def limits(domain: Domain) -> str:
         lengths = f"{domain.min_length} or more"
     if domain.max_length == domain.min_length:
         lengths = str(domain.min_length)
-    return f"length {lengths}{f' ({domain.constraint.text})' if domain.constraint else ''}"
+    return f"length {lengths}{f' ({worded(domain.constraint.text)})' if domain.constraint else ''}"
+
+
+def worded(text: str) -> str:
+    """The text of a constraint inside a sentence: cut, and quoted where it might be taken for other parts of it.
+
+    >>> worded("prefixes of: (aa)*"), worded("all), in real arithmetic (")
+    ('prefixes of: (aa)*', "'all), in real arithmetic ('")
+    """
+    cut = text if len(text) <= MOST_WORDS else f"{text[: MOST_WORDS - 1]}…"
+    depths = [cut.count("(", 0, end) - cut.count(")", 0, end) for end in range(len(cut) + 1)]
+    is_plain = cut.isprintable() and min(depths) == depths[-1] == 0
+    return cut if is_plain else repr(cut)
 
 
 class Rung(IntEnum):
@@ -167,7 +180,7 @@ class Claim:
             "sentence": self.sentence,
             "semantics": self.semantics,
             "lengths": [self.domain.min_length, self.domain.max_length],
-            "sequences": self.sequences,
+            "sequences": None if self.domain.max_length is None else self.sequences,
             "seconds": self.seconds,
             "conditions": self.conditions,
             "assumption": self.detail,

@@ -10,11 +10,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from cegis import Domain
+from cegis.claim import worded
 from tasks.circuit import Circuit
 from tasks.formats.loaded import Declared, Loaded
 from tasks.readout import Argmax, Readout, Rounded, TokenSet
 
-SHOWN = 16  # names in a list
+SHOWN, CUT = 16, 60  # names in a list, and characters of one
 
 
 def circuit_conditions(circuit: Circuit, domain: Domain, declared: Domain | None = None) -> str:
@@ -54,7 +55,11 @@ def named(names: Sequence[str]) -> str:
     ("'a' '<bos>'", 'none')
     """
     more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (" ".join(map(repr, names[:SHOWN])) + more) or "none"
+    return (" ".join(map(_quoted, names[:SHOWN])) + more) or "none"
+
+
+def _quoted(name: str) -> str:
+    return repr(name if len(name) <= CUT else f"{name[: CUT - 1]}…")
 
 
 def _text(said: Declared, domain: Domain, prefix: tuple[str, ...], suffix: tuple[str, ...], readout: Readout) -> str:
@@ -75,7 +80,7 @@ def _text(said: Declared, domain: Domain, prefix: tuple[str, ...], suffix: tuple
     if said.alphabet is None and domain.constraint is not None:
         free.append("constraint")
     if said.alphabet is not None and domain.constraint != said.constraint:
-        other.append(f"constraint (declared: {said.constraint.text if said.constraint else 'every sequence'})")
+        other.append(f"constraint (declared: {worded(said.constraint.text) if said.constraint else 'every sequence'})")
     if said.lengths is not None and not _is_within(domain, said.lengths):
         other.append(f"lengths (declared: {said.lengths[0]} to {said.lengths[1]})")
     if free:

@@ -52,6 +52,7 @@ from tasks.fitting import Fitted, fit
 from tasks.labelling import Labelling, label_domain, label_sequences
 from tasks.network import NetworkError
 from tasks.surrogate import SEMANTICS, Surrogate
+from tasks.untrusted import NAME, named
 
 MAX_SEQUENCES = 20_000_000
 NETWORK_SEMANTICS = "real arithmetic and in float64 and float32 as executed"
@@ -226,7 +227,7 @@ def as_table(circuit: Circuit, labelling: Labelling) -> Table:
     return Table(
         labelling.domain,
         {part.sequences.shape[1]: part.labels for part in labelling.lengths},
-        f"circuit {circuit.name}",
+        f"circuit {named(circuit.name)}",
         _meaning(labelling.unit_roundoff),
         network_method(labelling.margin),
         ball.KERNEL_ASSUMPTION,
@@ -237,7 +238,7 @@ def as_table(circuit: Circuit, labelling: Labelling) -> Table:
 
 def function_name(circuit: Circuit) -> str:
     """The circuit's name as a Python identifier that hides nothing of Python's."""
-    return identifier(circuit.name)
+    return identifier(circuit.name[:NAME])
 
 
 def identifier(text: str) -> str:
@@ -255,7 +256,7 @@ def docstring(distillation: Distillation) -> str:
             return known(circuit, domain, 0, labelling.margin, labelling.unit_roundoff)
         case Differs(exceptions=exceptions) if not labelling.undecided:
             return known(circuit, domain, len(exceptions), labelling.margin, labelling.unit_roundoff)
-    return f"Not proved equal to the circuit {circuit.name}."
+    return f"Not proved equal to the circuit {named(circuit.name)}."
 
 
 def dependence(distillation: Distillation) -> dict[str, str]:
@@ -275,7 +276,7 @@ def known(circuit: Circuit, domain: Domain, exceptions: int, margin: float, unit
     return (
         "Equals "
         + equality(
-            f"circuit {circuit.name}",
+            f"circuit {named(circuit.name)}",
             domain,
             domain.size(),
             semantics=_meaning(unit_roundoff),
@@ -298,7 +299,7 @@ def _meaning(unit_roundoff: float) -> str:
 
 def surrogate_name(circuit: Circuit) -> str:
     """What claims and queries call the circuit's surrogate."""
-    return f"{circuit.name}-surrogate"
+    return named(f"{circuit.name}-surrogate")
 
 
 @contextmanager

@@ -12,6 +12,7 @@ from cegis import Claim
 from cegis.certificate import MANIFEST, Certificate
 from tasks.horizon import Horizon, Reached
 from tasks.prolonging import Prolonged
+from tasks.untrusted import named
 
 MOST_WIDE = 10**9  # a number that fits its column
 
@@ -19,7 +20,8 @@ MOST_WIDE = 10**9  # a number that fits its column
 def horizon_text(source: str, found: Horizon, claims: tuple[Claim, ...]) -> str:
     """The function, how far it holds, what that proves, by which method, and the growth of cost."""
     lines = [source.rstrip(), "", f"The program {found.sentence}.", *_proved(claims)]
-    return "\n".join([*lines, f"Method: {found.method.sentence}.", *growth_lines(found)])
+    lines += [f"Method: {found.method.sentence}.", *assumption_lines(claims), *growth_lines(found)]
+    return "\n".join(lines)
 
 
 def horizon_json(name: str, source: str, found: Horizon, claims: tuple[Claim, ...]) -> dict[str, Any]:
@@ -36,6 +38,7 @@ def horizon_json(name: str, source: str, found: Horizon, claims: tuple[Claim, ..
         "method": found.method.way.value,
         "reason": found.method.reason,
         "claims": [claim.sentence for claim in claims],
+        "assumptions": assumptions(claims),
         "growth": [_row_json(row) for row in found.reached],
     }
 
@@ -46,7 +49,7 @@ def prolonged_text(result: Prolonged, saved: Path | None) -> str:
     lines += ["", verdict(result), *_proved(result.claims)]
     lines += ["", f"Method: {result.method.sentence}.", "The steps:"]
     lines += [f"  {step.name:<11} {step.seconds:>7.2f} s  {step.text}" for step in result.steps]
-    lines += [f"  assumption  {result.claims[0].detail}"] if result.claims else []
+    lines += assumption_lines(result.claims)
     lines += growth_lines(result.horizon) if result.horizon else []
     if result.short.program != result.program and result.first is not None:
         lines += ["", f"Another program {result.first.sentence}:", "", result.short.source.rstrip()]
@@ -77,12 +80,21 @@ def prolonged_json(result: Prolonged, saved: Path | None) -> dict[str, Any]:
 def verdict(result: Prolonged) -> str:
     """The outcome in one sentence: how far the program holds of the length that was asked for."""
     if result.horizon is None:
-        return (
-            f"NOT FOUND: no program equals circuit {result.circuit.name} up to length {result.short.domain.max_length}."
-        )
+        name, longest = named(result.circuit.name), result.short.domain.max_length
+        return f"NOT FOUND: no program equals circuit {name} up to length {longest}."
     if result.is_proved:
         return f"PROVED up to length {result.asked}, as asked."
     return f"NOT PROVED up to length {result.asked}: this function {result.horizon.sentence}."
+
+
+def assumptions(claims: tuple[Claim, ...]) -> list[str]:
+    """What the claims take as given, each text once."""
+    return [*dict.fromkeys(claim.detail for claim in claims if claim.detail)]
+
+
+def assumption_lines(claims: tuple[Claim, ...]) -> list[str]:
+    """The same, for a reader."""
+    return [f"  assumption  {text}" for text in assumptions(claims)]
 
 
 def growth_lines(found: Horizon) -> list[str]:

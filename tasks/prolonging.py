@@ -35,6 +35,7 @@ from tasks.methods import Method, Way, choose, listable
 from tasks.methods import verifier as verifier_of
 from tasks.tail import all_lengths
 from tasks.thresholds import threshold_program
+from tasks.untrusted import named
 
 Example = tuple[tuple[str, ...], str]
 
@@ -83,7 +84,7 @@ class Prolonged:
         """The program as a Python function, with what was proved as its docstring; empty when there is none."""
         if self.program is None:
             return ""
-        known = f"Not proved equal to the circuit {self.circuit.name}."
+        known = f"Not proved equal to the circuit {named(self.circuit.name)}."
         if self.horizon is not None and self.horizon.claims:
             known = self.horizon.claims[0].docstring
         return self.program.source(function_name(self.circuit), known)

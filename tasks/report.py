@@ -11,7 +11,7 @@ from tasks.checking import Checked
 from tasks.circuit import Circuit
 from tasks.conditions import circuit_conditions
 from tasks.distillation import Distillation, Link, dependence
-from tasks.untrusted import shown
+from tasks.untrusted import named, shown
 
 SHOWN_EXCEPTIONS = 10
 
@@ -111,7 +111,7 @@ def distillation_json(result: Distillation, saved: Path | None) -> dict[str, Any
 
 def verdict(result: Distillation) -> str:
     """The outcome in one sentence."""
-    name, domain, undecided = result.circuit.name, result.domain, len(result.labelling.undecided)
+    name, domain, undecided = named(result.circuit.name), result.domain, len(result.labelling.undecided)
     without = f" with a label ({undecided:,} have none: a tie, or a margin below the error bound)" if undecided else ""
     where = inputs_text(domain, domain.size() - undecided, which=without)
     match result.outcome:

@@ -20,6 +20,7 @@ from tasks.conditions import circuit_conditions
 from tasks.distillation import NETWORK_SEMANTICS, SOLVER_METHOD, network_method, surrogate_name
 from tasks.files import JSON_FILE, WEIGHTS_FILE
 from tasks.surrogate import SEMANTICS
+from tasks.untrusted import named
 
 PACKAGES = ("numpy", "pysmt", "z3-solver", "cvc5", "torch")
 PROGRAM, SURROGATE, EXCEPTIONS = "program.py", "surrogate.json", "exceptions.json"
@@ -136,7 +137,7 @@ def _is_claim(stated: object, expected: Claim) -> bool:
 def _network_claim(subject: Subject, margin: float) -> Claim:
     domain, method = subject.domain, network_method(margin)
     name, told = (
-        f"circuit {subject.circuit.name}",
+        f"circuit {named(subject.circuit.name)}",
         (ball.KERNEL_ASSUMPTION, circuit_conditions(subject.circuit, domain)),
     )
     return Claim(Rung.ENUMERATED, name, NETWORK_SEMANTICS, domain, method, domain.size(), 0.0, *told)

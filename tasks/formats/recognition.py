@@ -12,9 +12,9 @@ from pathlib import Path
 
 from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
 from tasks.formats.loaded import Loaded, Question
-from tasks.formats.reading import read_object
+from tasks.formats.reading import read_bytes, read_object
 from tasks.network import NetworkError
-from tasks.untrusted import named
+from tasks.untrusted import named, read_safetensors
 
 
 @dataclass(frozen=True)
@@ -57,6 +57,7 @@ def _header(weights: Path) -> bytes:
 
 
 MOST_HEADER = 2**24  # bytes
+WEIGHTS = ("weights.safetensors", "model.safetensors")
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
     Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
@@ -74,6 +75,16 @@ FORMATS = (
 )
 
 
+def _problem(weights: Path) -> str:
+    """What is wrong with a file of weights; a format that is known by its tensors is not seen in a broken one."""
+    try:
+        if weights.is_file() and weights.stat().st_size <= MOST_HEADER:
+            read_safetensors(weights.name, read_bytes(weights))
+    except NetworkError as error:
+        return str(error)
+    return ""
+
+
 def _is_no_file(path: Path) -> bool:
     """Whether something else stands where a format has a file."""
     return (path.exists() or path.is_symlink()) and not path.is_file()
@@ -89,7 +100,8 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     for known in FORMATS:
         if known.fits(folder):
             loaded = known.load(folder, question or Question())
-            return replace(loaded, name=named(loaded.name))
+            is_named = loaded.format == "circuit"  # by from_circuit
+            return loaded if is_named else replace(loaded, name=named(loaded.name))
     strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
     if strange:
         raise NetworkError(
@@ -98,6 +110,7 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     found = sorted(entry.name for entry in folder.iterdir())[:10]
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
+    hint += "".join(f"; {problem}" for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
     raise NetworkError(
         f"{folder}: no known network format; looked for {'; '.join(map(str, FORMATS))}; "
         f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers are read from files, no recurrent or other "

@@ -29,6 +29,7 @@ from tasks.transformer import (
     Step,
     Transformer,
 )
+from tasks.untrusted import named
 
 Kept = Mapping[str, NDArray[np.bool_]]
 
@@ -55,7 +56,7 @@ def from_circuit(circuit: Circuit, question: Question | None = None) -> Loaded:
     )
     network = sparse_transformer(circuit.network, circuit.kept, circuit.means)
     return assemble(
-        circuit.name, "circuit", network, circuit.vocabulary, question, own=own, constraint=domain.constraint
+        named(circuit.name), "circuit", network, circuit.vocabulary, question, own=own, constraint=domain.constraint
     )
 
 

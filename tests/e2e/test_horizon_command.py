@@ -161,3 +161,10 @@ def test_what_is_proved_for_every_length_is_certified_with_the_executed_one_besi
             main(["check", str(tmp_path / name)])
         assert ended.value.code == 0
         assert said in capsys.readouterr().out
+
+
+def test_a_horizon_says_what_executions_are_assumed_to_be(capsys):
+    _, printed = run(capsys, "quote_closing", "--longest", "4")
+    assert printed.out.count("assumption  Executions are IEEE") == 1
+    _, printed = run(capsys, "quote_closing", "--longest", "4", "--json")
+    assert json.loads(printed.out)["assumptions"][0].startswith("Executions are IEEE")

@@ -8,13 +8,15 @@ import pytest
 
 from cegis import Domain
 from cegis.claim import equality, least_margin
-from tasks.conditions import circuit_conditions, conditions
+from tasks.conditions import circuit_conditions, conditions, named
+from tasks.distillation import as_table, function_name
 from tasks.enumerating import enumerate_domain
 from tasks.examining import lengthened
 from tasks.files import load_circuit, shipped_names, shipped_path
 from tasks.formats import Question, from_circuit, load
 from tasks.labelling import label_domain
 from tasks.network import NetworkError
+from tasks.untrusted import NAME
 
 WAY_OUT = r"the empty sequence is no prompt; begin with length 1, or name tokens before every sequence \(prefix\)"
 
@@ -79,3 +81,19 @@ def test_the_empty_prompt_is_refused_wherever_a_domain_meets_a_network():
         with pytest.raises(NetworkError, match=WAY_OUT):
             refused()
     assert label_domain(replace(bare, prefix=("BOS",)), empty).size == sum(4**n for n in range(4))
+
+
+def test_names_of_a_stranger_are_cut_and_stand_in_quotes():
+    assert len(named(["w" * 5000, *map(str, range(99))])) < 200
+    assert named(["a\nb", "\x1b[31m", "\u202e"]).isprintable()
+    circuit = replace(load_circuit(shipped_path("quote_closing")), name="all), PROVED (")
+    for name in (
+        from_circuit(circuit).reference,
+        as_table(circuit, label_domain(circuit, circuit.domain.up_to(2))).name,
+    ):
+        assert name == "circuit 'all), PROVED ('"
+
+
+def test_a_long_name_names_a_function_that_a_file_system_takes():
+    circuit = replace(load_circuit(shipped_path("quote_closing")), name="w" * 2000)
+    assert len(function_name(circuit)) == NAME

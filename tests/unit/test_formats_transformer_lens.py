@@ -369,6 +369,11 @@ def test_broken_weights_under_these_names_are_the_files_own_error(tmp_path):
     (path / "model.safetensors").write_bytes((2).to_bytes(8, "little") + b"{}")
     with pytest.raises(NetworkError, match="the weights file has no tensors"):
         load(path)
+    path = folder(tmp_path / "unmarked", config=None, case=CASE)
+    for content, said in (((2).to_bytes(8, "little") + b"{}", "has no tensors"), (b"", "the file is empty")):
+        (path / "model.safetensors").write_bytes(content)
+        with pytest.raises(NetworkError, match=f"no known network format.*{said}"):
+            load(path)
 
 
 def test_a_run_ends_in_a_certificate_that_checks(tmp_path, capsys, monkeypatch):
