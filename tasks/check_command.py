@@ -122,15 +122,15 @@ def _alone(certificate: Path, as_json: bool) -> int:
 
     try:
         found = check(certificate)
-        holds, text = True, f"{found['claim']} {found['assumption']}".strip()
+        holds, text = True, f"{shown(found['claim'])} {shown(found['assumption'])}".strip()
     except Rejected as error:
-        holds, text = False, str(error)
+        holds, text = False, shown(error)
     except UnreadableError as error:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None
         raise click.ClickException(str(error)) from error
     if as_json:
-        print(json_text({"holds": holds, "steps": [{"name": "checker", "holds": holds, "text": shown(text)}]}))
+        print(json_text({"holds": holds, "steps": [{"name": "checker", "holds": holds, "text": text}]}))
     else:
-        print(f"{shown(text)}\nThe certificate {'holds' if holds else 'does NOT hold'}.")
+        print(f"{text}\nThe certificate holds." if holds else f"The certificate does NOT hold: {text}")
     return PROVED if holds else NOT_PROVED

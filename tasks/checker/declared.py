@@ -25,12 +25,13 @@ from dataclasses import dataclass
 from typing import Any
 
 from tasks.checker.files import confirm, expect
+from tasks.checker.text import NAME, shown
 
 PARTS = {
     "alphabet": "alphabet", "lengths": "lengths", "automaton": "constraint", "prefix": "prefix", "suffix": "suffix",
     "readout": "read-out",
 }  # fmt: skip
-SHOWN, CUT = 16, 120  # names in a list, and characters of a text that are shown
+SHOWN, ALL, CUT = 16, 160, 120  # names in a list, and characters of them; characters of a text: all as shown
 BCE = "GPT2BCELMHeadModel"
 
 
@@ -254,10 +255,19 @@ def _columns(r: dict[str, Any]) -> str:
 
 def named(names: Sequence[str]) -> str:
     """Names for a reader, quoted and cut."""
-    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
-    return (" ".join(map(quoted, names[:SHOWN])) + more) or "none"
+    told: list[str] = []
+    for name in names[:SHOWN]:
+        text = quoted(name, NAME)
+        if told and len(" ".join([*told, text])) > ALL:
+            break
+        told.append(text)
+    more = f" and {len(names) - len(told)} more" if len(names) > len(told) else ""
+    return (" ".join(told) + more) or "none"
 
 
-def quoted(text: str) -> str:
-    """A text of a stranger for a reader: quoted, nothing in it unprintable, and cut."""
-    return repr(text if len(text) <= CUT else text[:CUT] + "...")
+def quoted(text: str, most: int = CUT) -> str:
+    """A text of a stranger for a reader: quoted, nothing in it unprintable, at most so many characters in quotes."""
+    kept = text[:most]
+    while len(shown(repr(kept))) > most + 2:
+        kept = kept[:-1]
+    return shown(repr(kept if kept == text else f"{kept[:-1]}…"))

@@ -410,3 +410,34 @@ def test_a_circuit_of_a_stranger_is_shown_without_its_codes(tmp_path, capsys):
         assert (ended.value.code, err) == (0, "")
         assert all(line.isprintable() for line in out.split("\n"))
         assert not [line for line in out.split("\n") if line.startswith("PROVED")]
+
+
+def test_words_of_a_folder_leave_the_assumption_whole(tmp_path):
+    question, files = gpt2("net", letter="\U0010ffff" * 500)
+    question |= {"semantics": "float64"}
+    case = json.loads(files["network/case.json"])
+    case["language"] = {"alphabet": question["alphabet"], "start": "s", "states": ["s"], "words": "\U0010ffff" * 5000}
+    case["language"]["transitions"] = {"s": dict.fromkeys(question["alphabet"], "s")}
+    files["network/case.json"] = json.dumps(case).encode()
+    question |= {"automaton": {"transitions": [[0, 0, 0]], "accepting": [True]}}
+    found = establish(question, files)
+    assert len(found["claim"]) < 2000
+    folder = Certificate(found, files).save(tmp_path / "c")
+    for command in (CHECKER, TASKS_MAIN):
+        done = timed(command, folder)
+        assert done.returncode == 0, done
+        assert found["assumption"] in done.stdout
+        assert "chosen by the user" in done.stdout
+
+
+def test_what_does_not_hold_is_one_line_of_both_checkers(tmp_path):
+    folder = sealed(tmp_path / "c", *dyck("def program(tokens):\n    return 'a' * 3000000000\n"))
+    assert "does NOT hold: the program makes" in one_line(timed(TASKS_MAIN, folder), 1)
+    assert "DOES NOT HOLD: the program makes" in one_line(timed(CHECKER, folder), 1)
+
+
+def test_a_name_too_long_for_a_file_is_one_sentence(capsys):
+    with pytest.raises(SystemExit) as ended:
+        main(["run", "quote_closing", "--length", "2", "--out", "w" * 300])
+    assert ended.value.code == 2
+    assert "File name too long" in capsys.readouterr().err

@@ -13,7 +13,7 @@ import test_formats_tracr
 from cegis import Domain
 from cegis.certificate import Certificate
 from tasks.attesting import _question, attest
-from tasks.checker.declared import Declared, quoted
+from tasks.checker.declared import ALL, CUT, Declared, named, quoted
 from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
@@ -196,7 +196,24 @@ def test_languages_are_compared_of_the_lengths_that_are_stated():
 def test_a_strangers_words_cannot_end_a_line_or_turn_it():
     said = quoted("even\nHOLDS\x1b[31m\u202e" + "x" * 500)
     assert said.isprintable()
-    assert len(said) < 200
+    assert len(said) <= CUT + 2
+
+
+@pytest.mark.parametrize("letter", ["w", "'", "\\", "\n", "\u202e", "\u3164", "\U0010ffff", "\ud800"])
+def test_what_is_quoted_is_as_long_as_stated_whatever_it_holds(letter):
+    assert quoted(letter) in (repr(letter), ascii(letter))
+    for count in (100, 119, 120, 121, 5000):
+        said = quoted(letter * count)
+        assert said.isprintable()
+        assert len(said) <= CUT + 2
+        assert said.endswith(("…'", '…"')) is (len(ascii(letter)[1:-1]) * count > CUT or count > CUT), said
+
+
+def test_a_list_of_names_is_cut_and_says_how_many_are_left():
+    said = named(["w" * 50] * 90)
+    assert len(said) < ALL + 20
+    assert said.endswith(" and 87 more")
+    assert (named([]), named(["a", "<bos>"])) == ("none", "'a' '<bos>'")
 
 
 def test_another_read_out_of_a_circuit_has_no_certificate_and_the_claim_says_what_was_chosen():
