@@ -14,15 +14,17 @@ from itertools import product
 from math import inf
 from typing import Any, NamedTuple
 
+from tasks.checker.files import Rejected
+from tasks.checker.growth import OPERATIONS, SCOPE
 from tasks.checker.programs import BUILTINS, _function, _names
 
 Box = tuple[tuple[int, ...], tuple[float, ...]]  # the lower ends of counts, and the upper ones, whole or infinite
 MOST = 16  # values that are told apart, and ways that are followed
 
 ARITHMETIC: dict[type, Callable[[Any, Any], Any]] = {
-    **{ast.Add: operator.add, ast.Sub: operator.sub, ast.Mult: operator.mul},
-    **{ast.Mod: operator.mod, ast.FloorDiv: operator.floordiv, ast.Div: operator.truediv},
-}
+    **{kind: SCOPE[name] for kind, name in OPERATIONS.items()},
+    **{ast.FloorDiv: operator.floordiv, ast.Div: operator.truediv},
+}  # what they make is bounded
 COMPARED: dict[type, Callable[[Any, Any], Any]] = {
     **{ast.Eq: operator.eq, ast.NotEq: operator.ne, ast.In: lambda a, b: a in b, ast.NotIn: lambda a, b: a not in b},
     **{ast.Lt: operator.lt, ast.LtE: operator.le, ast.Gt: operator.gt, ast.GtE: operator.ge},
@@ -75,6 +77,8 @@ def answers(body: list[ast.stmt], names: dict[str, Any], box: Box) -> set[Any] |
     try:
         returned, fallen = _run(body, [known], box)
         return {value for one in returned for value in _few(one, box).values} | ({None} if fallen else set())
+    except Rejected:
+        raise  # it grows too large
     except (_VagueError, TypeError, ValueError, ArithmeticError, LookupError):
         return None  # as on a way that nobody takes
 

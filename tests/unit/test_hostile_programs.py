@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import time
 from functools import reduce
+from math import inf
 
 import pytest
 
+from tasks.checker.endless import followed
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.programs import called, function_of, machine_of
 
@@ -108,3 +110,19 @@ def test_a_followed_machine_is_bounded_too():
 )
 def test_honest_programs_compute_what_they_say(body, answer):
     assert called(function_of(program(body), ["tokens"]), TOKENS) == answer
+
+
+@pytest.mark.parametrize(
+    ("body", "said"),
+    [
+        ("return 'a' * 3000000000", "1,048,576 entries"),
+        ("return '%1000000000d' % 1", "formats a text"),
+        ("x = 3\n" + "    x = x * x\n" * 15 + "    return 'a' if x else 'b'", "4,096 bits"),
+    ],
+)
+def test_a_program_followed_over_every_length_is_bounded_too(body, said):
+    text = program(body)
+    function_of(text, ["tokens"])
+    followed_there = followed(text, ["a", "b"], "a")
+    with pytest.raises(Rejected, match=said):
+        followed_there.answers(((0, 0), (inf, inf)), followed_there.start)
