@@ -1,6 +1,8 @@
 """``distill run`` on a folder with any network: a proved function, or what is known instead; no certificate."""
 
+import ast
 import json
+import re
 from dataclasses import dataclass
 
 import numpy as np
@@ -87,6 +89,15 @@ def test_a_constraint_limits_what_is_claimed(distill, lead):
     said = json.loads(distill(lead(6, 0.5), "--constraint", r"\( .* \)", "--json").stdout)
     assert (said["sequences"], said["constraint"]) == (16, r"\( .* \)")
     assert r"(\( .* \))" in said["sentence"]
+    docstring = str(ast.get_docstring(ast.parse(said["program"]).body[0]))
+    assert r"on all 16 sequences of length 6 (\( .* \)), in real arithmetic" in " ".join(docstring.split())
+
+
+def test_the_margin_that_is_said_is_below_the_true_one_and_net_of_rounding(distill, lead):
+    said = json.loads(distill(lead(6, 0.5), "--json").stdout)
+    (told,) = re.findall(r"every margin after rounding at least ([\d.e-]+)\.$", said["sentence"])
+    assert 0 < float(told) <= said["margin"] < 0.5  # the logits are whole numbers against 0.5
+    assert "beyond the error bound" not in said["sentence"]
 
 
 def test_labels_below_the_margin_that_is_asked_for_are_none(distill, lead):

@@ -1,5 +1,6 @@
 """``distill run`` on a GPT-2 folder at lengths that nobody can list: proved, broken or refused, and it says so."""
 
+import ast
 import json
 import os
 from pathlib import Path
@@ -219,3 +220,18 @@ def test_of_two_trained_layers_a_break_that_is_printed_is_one_of_the_network(dis
         assert loaded.domain.contains(sequence)
         assert loaded.readout.text(int(loaded.labels(row)[0][0])) == far["broken"]["network"]
         assert far["broken"]["network"] != far["broken"]["program"]
+
+
+def test_the_language_stands_in_every_sentence_far_beyond_what_is_listed(distill, gpt2):
+    folder = gpt2()
+    case = json.loads((folder / "case.json").read_text())
+    case["language"] |= {"words": "no b after an a", "start": "s", "states": ["s", "t"]}
+    case["language"]["transitions"] = {"s": {"b": "s", "a": "t"}, "t": {"a": "t"}}
+    (folder / "case.json").write_text(json.dumps(case))
+    code, out, _ = distill(folder, "--length", "0-40", "--json")
+    said = json.loads(out)
+    docstring = " ".join(str(ast.get_docstring(ast.parse(said["program"]).body[0])).split())
+    for sentence in (said["sentence"], docstring):
+        assert "of length 0 to 40 (prefixes of: no b after an a), in real arithmetic" in sentence
+        assert "on all 861 sequences" in sentence  # one for every pair of counts that fits
+    assert code == 0
