@@ -48,13 +48,13 @@ from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks import ball
 from tasks.circuit import UNDECIDED, Circuit
 from tasks.conditions import circuit_conditions
+from tasks.enumerating import MAX_SEQUENCES
 from tasks.fitting import Fitted, fit
 from tasks.labelling import Labelling, label_domain, label_sequences
 from tasks.network import NetworkError
 from tasks.surrogate import SEMANTICS, Surrogate
 from tasks.untrusted import NAME, named
 
-MAX_SEQUENCES = 20_000_000
 NETWORK_SEMANTICS = "real arithmetic and in float64 and float32 as executed"
 SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``checking``)
 SOLVER_METHOD = "surrogate = circuit by enumeration, program = surrogate by refutation of every length"

@@ -38,6 +38,7 @@ MEANING = {
     "float64": "real arithmetic and in float64 as executed",
     "float32": "real arithmetic and in float64 and float32 as executed",
 }
+MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so

@@ -1,122 +1,24 @@
-"""The smallest automaton found that gives every label, as a short function: where the grammar of motifs has no program.
+"""The smallest automaton found that gives every label: state merging, where the grammar of motifs has no program.
 
 Labels of the prefixes of a finite-state behaviour are the outputs of a Moore machine. States are found in the order of
 their shortest prefix; a prefix is an old state when no continuation that both still have in the domain tells them
 apart (state merging on a complete table, Trakhtenbrot and Barzdin 1973). What comes out is a guess where the domain
 ends too early, and is therefore compared with every label like any other program.
-
-Among the numberings of few states one is chosen that makes most steps arithmetic: ``state + 1``, ``max(state - 1, 0)``.
-A machine is one operator of its own grammar, so its text is read back by ``Program.parse`` like that of any program.
 """
 
 from __future__ import annotations
 
 import time
-from collections.abc import Sequence
-from dataclasses import dataclass
-from itertools import permutations
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Claim, Found, Outcome, Program, Valid
-from dsl.grammar import Grammar, Production
-from dsl.operators import INT, LABEL, Operator
-from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
+from cegis import Claim, Found, Outcome, Valid
+from tasks.moore import FREE, Machine, readable
 from tasks.subject import Subject
 
 MOST_STATES = 16
-MOST_RENUMBERED = 6  # states: 5! orders of those behind the first
 MOST_ENTRIES = 5_000_000  # words of one length over the alphabet, in the domain or not
-
-Columns = tuple[tuple[int, ...], ...]
-FREE = -1  # an entry nothing depends on
-
-
-@dataclass(frozen=True)
-class Machine:
-    """``columns[token][state]`` is the next state; ``outputs[state]`` the label's index; it starts in state 0."""
-
-    columns: Columns
-    outputs: tuple[int, ...]
-
-    @property
-    def states(self) -> int:
-        """How many there are."""
-        return len(self.outputs)
-
-    def run(self, tokens: NDArray[np.int8]) -> NDArray[np.int64]:
-        """The state after each padded sequence: (sequences, width) to (sequences,)."""
-        table = np.array([*self.columns, tuple(range(self.states))])  # the last row is for padding
-        state = np.zeros(len(tokens), np.int64)
-        for position in range(tokens.shape[1]):
-            state = table[tokens[:, position], state]
-        return state
-
-    def read(self, batch: SequenceBatch) -> NDArray[np.int64]:
-        """The state after each sequence."""
-        return self.run(batch.tokens)
-
-    def encode(self, symbols: SymbolicSequence) -> Any:
-        """The state as a formula."""
-        m, state = symbols.manager, symbols.manager.Int(0)
-        for row in symbols.at:
-            following = m.Int(0)
-            for here, column in zip(row, self.columns, strict=True):
-                following = m.Ite(here, _chosen(m, state, column), following)
-            state = following
-        return state
-
-    def text(self, alphabet: Sequence[str]) -> str:
-        """The loop that builds ``state``, in Python."""
-        steps = {token: step_text(column) for token, column in zip(alphabet, self.columns, strict=True)}
-        moves = [(token, step) for token, step in steps.items() if step != "state"]
-        if not moves:
-            return "state = 0\nfor token in tokens:\n    state = state"
-        lines = ["state = 0", "for token in tokens:"]
-        if len(moves) == len(alphabet) and len(set(steps.values())) == 1:
-            return "\n".join([*lines, f"    state = {moves[0][1]}"])
-        for n, (token, step) in enumerate(moves):
-            lines += [f"    {'elif' if n else 'if'} token == {token!r}:", f"        state = {step}"]
-        return "\n".join(lines)
-
-    def grammar(self, signature: SequenceSignature) -> Grammar:
-        """The grammar with this machine and the labels of its states, and nothing else."""
-        walk = Operator(
-            f"automaton of {self.states} states",
-            (),
-            INT,
-            numpy=self.read,
-            smt=self.encode,
-            python=self.text(signature.alphabet),
-            noun="state",
-        )
-        outputs = np.array(self.outputs, np.int64)
-        named = tuple(signature.labels[label] for label in self.outputs)
-        label = Operator(
-            "label of the state",
-            (INT,),
-            LABEL,
-            numpy=lambda s, state: outputs[np.clip(state, 0, len(outputs) - 1)],
-            smt=lambda s, state: _chosen(s.manager, state, self.outputs),
-            python=f"{named!r}[_0]",
-        )
-        rows = (Production("Number", walk, cost=self.states), Production("Label", label, ("Number",), cost=2))
-        return Grammar(signature, "Label", rows)
-
-    def program(self, signature: SequenceSignature) -> Program:
-        """The machine as a program."""
-        grammar = self.grammar(signature)
-        walk, label = (row.operator for row in grammar.productions)
-        return Program(label(walk()), grammar)
-
-
-def machine_of(program: Program) -> Machine | None:
-    """The machine that ``program`` is, if it is one."""
-    arguments = program.term.arguments
-    owner = getattr(arguments[0].operator.numpy, "__self__", None) if len(arguments) == 1 else None
-    return owner if isinstance(owner, Machine) else None
 
 
 def machine_program(subject: Subject, outcome: Outcome) -> Outcome:
@@ -198,64 +100,3 @@ def _merged(table: list[NDArray[np.int64]], tokens: int, longest: int) -> tuple[
 
 def _agree(one: list[NDArray[np.int64]], other: list[NDArray[np.int64]]) -> bool:
     return all(((a == b) | (a == FREE) | (b == FREE)).all() for a, b in zip(one, other, strict=False))
-
-
-def readable(rows: list[list[int]], labels: list[int]) -> Machine:
-    """The machine with its states numbered, and its free entries filled, so that its text is short."""
-    count = len(rows)
-    orders = permutations(range(1, count)) if count <= MOST_RENUMBERED else [tuple(range(1, count))]
-    best: tuple[int, Columns, tuple[int, ...]] | None = None
-    for rest in orders:
-        order = (0, *rest)  # the old number of each new state
-        new = {old: n for n, old in enumerate(order)} | {FREE: FREE}
-        columns = tuple(filled(tuple(new[rows[old][t]] for old in order)) for t in range(len(rows[0])))
-        size = sum(map(_burden, columns))
-        if best is None or size < best[0]:
-            best = size, columns, tuple(max(labels[old], 0) for old in order)
-    assert best is not None
-    return Machine(best[1], best[2])
-
-
-def filled(column: tuple[int, ...]) -> tuple[int, ...]:
-    """A next state for every state; free entries are chosen so that the step is short to write."""
-    for whole in _simple(len(column)):
-        if all(entry in (FREE, value) for entry, value in zip(column, whole, strict=True)):
-            return whole
-    return tuple(max(entry, 0) for entry in column)
-
-
-def step_text(column: tuple[int, ...]) -> str:
-    """One step as an expression of ``state``."""
-    return _simple(len(column)).get(column, f"{column!r}[state]")
-
-
-def _burden(column: tuple[int, ...]) -> int:
-    """How much there is to read in a step."""
-    steps = list(_simple(len(column)))
-    return steps.index(column) if column in steps else len(steps) + len(column)
-
-
-def _simple(states: int) -> dict[tuple[int, ...], str]:
-    """Steps that are arithmetic, the simplest first."""
-    every, last = range(states), states - 1
-    known = [
-        (tuple(every), "state"),
-        *[((n,) * states, str(n)) for n in every],
-        *([((1, 0), "1 - state")] if states == 2 else []),
-        (tuple(min(n + 1, last) for n in every), f"min(state + 1, {last})"),
-        (tuple(max(n - 1, 0) for n in every), "max(state - 1, 0)"),
-        (tuple((n + 1) % states for n in every), f"(state + 1) % {states}"),
-        (tuple((n - 1) % states for n in every), f"(state - 1) % {states}"),
-    ]
-    steps: dict[tuple[int, ...], str] = {}
-    for column, text in known:
-        steps.setdefault(column, text)
-    return steps
-
-
-def _chosen(m: Any, state: Any, values: Sequence[int]) -> Any:
-    """``values[state]`` as a formula."""
-    result = m.Int(int(values[-1]))
-    for number in reversed(range(len(values) - 1)):
-        result = m.Ite(m.Equals(state, m.Int(number)), m.Int(int(values[number])), result)
-    return result

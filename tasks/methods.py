@@ -21,8 +21,7 @@ from tasks.circuit import Circuit
 from tasks.counting import WHY, CountingVerifier
 from tasks.covering import WHY as WHY_COVERING
 from tasks.covering import CoveringVerifier
-from tasks.distillation import MAX_SEQUENCES
-from tasks.enumerating import ROUNDOFF, Semantics, usual_semantics
+from tasks.enumerating import MAX_SEQUENCES, ROUNDOFF, Semantics, usual_semantics
 from tasks.examining import Verifier
 from tasks.formats import Loaded, model_of
 from tasks.listing import ListingVerifier

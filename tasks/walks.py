@@ -17,7 +17,7 @@ from cegis.domain import DEAD, Constraint, Domain, DomainError
 from dsl.sequences import NO_LABEL
 from tasks.classes import Classes
 from tasks.folds import Folded, Ints
-from tasks.machines import Machine, machine_of
+from tasks.moore import Machine, machine_of
 from tasks.trellis import NONE, Level, Trellis, check_size
 
 

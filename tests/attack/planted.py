@@ -42,7 +42,7 @@ from tasks.counting import CountingVerifier, counting_verifier
 from tasks.covering import CoveringVerifier
 from tasks.files import load_circuit
 from tasks.formats import Loaded, Question, load
-from tasks.machines import Machine
+from tasks.moore import Machine
 from tasks.network import NetworkError
 from tasks.tail import all_lengths
 

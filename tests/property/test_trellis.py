@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 from cegis import Constraint, Domain, DomainError, Program, motifs
 from dsl.motifs import ANY_PAIR, CHOOSE, SAME_AS_QUERY, count_of, digits, is_token, label
 from tasks.folds import UncountableError
-from tasks.machines import Machine
+from tasks.moore import Machine
 from tasks.trellis import NONE, Trellis, product
 from tasks.walks import trellis
 

@@ -13,7 +13,7 @@ from tasks.covering import CoveringVerifier
 from tasks.enumerating import enumerate_domain
 from tasks.formats import Loaded, from_callable
 from tasks.forms import compressed
-from tasks.machines import Machine
+from tasks.moore import Machine
 from tasks.network import NetworkError
 from tasks.readout import Argmax, Rounded, TokenSet
 from tasks.subject import Subject

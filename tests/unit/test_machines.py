@@ -8,7 +8,8 @@ from cegis import Constraint, Domain, Found, Statistics, Stopped
 from dsl.program import Program
 from tasks.enumerating import Answers, Enumeration
 from tasks.formats import Question, from_callable
-from tasks.machines import Machine, filled, learned, machine_program, readable
+from tasks.machines import learned, machine_program
+from tasks.moore import Machine, filled, readable
 from tasks.readout import UNDECIDED
 from tasks.subject import Subject
 
