@@ -91,14 +91,13 @@ def _answer(certificate: Path, backend: str | None, deadline: float, memory_mb: 
             raise click.ClickException(too_little_memory(memory_mb or MEMORY_MB)) from None
     from tasks.checking import check as steps_of
     from tasks.checking import other_backend
-    from tasks.report import check_text
 
     solver = get(backend) if backend else other_backend(certificate)
     solver.version()
 
     def tell(step: Checked) -> None:
         if not as_json:
-            print(shown(check_text(step)), flush=True)
+            print(shown(_text(step)), flush=True)
 
     steps = steps_of(certificate, solver, seconds=max(0.0, deadline - time.monotonic()), on_step=tell)
     holds = all(step.holds for step in steps)
@@ -111,6 +110,12 @@ def _answer(certificate: Path, backend: str | None, deadline: float, memory_mb: 
     else:
         print("The certificate holds as far as it was checked; one step is open.")
     return PROVED if holds else NOT_PROVED
+
+
+def _text(step: Checked) -> str:
+    """One line per step."""
+    word = {True: "ok", False: "FAILED", None: "open"}[step.holds]
+    return f"{step.name:<10} {word:<7} {step.seconds:>7.2f} s  {step.text}"
 
 
 def _alone(certificate: Path, as_json: bool) -> int:

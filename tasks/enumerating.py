@@ -25,7 +25,8 @@ from cegis.domain import Domain, Tokens
 from tasks import ball, tightness
 from tasks.ball import Ball, Reals
 from tasks.enclosure import Stream, assumption, enclose
-from tasks.formats import BlackBox, Loaded, narrowed
+from tasks.formats import BlackBox, Loaded
+from tasks.magnitudes import narrowed
 from tasks.formats.blackbox import labels_asked_again
 from tasks.network import NetworkError, check_prompt
 from tasks.readout import UNDECIDED, Argmax, Labels, Readout

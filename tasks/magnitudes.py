@@ -10,13 +10,16 @@ infinity times zero is NaN. It is coarse: "no" means that steps have to be looke
 
 from __future__ import annotations
 
+from dataclasses import replace
 from functools import lru_cache
 
 import numpy as np
 
 from tasks import ball
-from tasks.ball import TINY, gamma
+from tasks.ball import TINY, gamma, is_executed
+from tasks.formats.loaded import Loaded
 from tasks.operations import SWALLOWED
+from tasks.readout import Argmax, Rounded, TokenSet
 from tasks.transformer import (
     Activation,
     Affine,
@@ -116,3 +119,27 @@ class _Sizes:
         if step.sink is not None:  # its exponential may be infinite, but only as a divisor, which leaves zero
             self._bounded(np.abs(step.sink), 1)
         return self._bounded(v, 2 * self._longest)
+
+
+def narrowed(loaded: Loaded, u: float) -> Loaded:
+    """``loaded`` without the outputs that are not read, where its last steps are an affine map and lookups.
+
+    Where an execution with unit roundoff ``u`` may have infinity or NaN somewhere, all of them stay.
+    """
+    network, columns = loaded.network, list(loaded.readout.columns)
+    assert isinstance(network, Transformer)
+    if is_executed(u) and not is_finite(network, u):
+        return loaded
+    at = next((n for n, step in reversed([*enumerate(network.steps)]) if not isinstance(step, Lookup)), 0)
+    last, lookups = network.steps[at], network.steps[at + 1 :]
+    if not isinstance(last, Affine):
+        return loaded
+    head = Affine(last.weight[columns], None if last.bias is None else last.bias[columns])
+    tables = (Lookup(step.table[:, columns]) for step in lookups if isinstance(step, Lookup))
+    readout = loaded.readout
+    match readout:
+        case Rounded():
+            readout = replace(readout, column=0)
+        case Argmax() | TokenSet():
+            readout = replace(readout, columns=tuple(range(len(columns))))
+    return replace(loaded, network=replace(network, steps=(*network.steps[:at], head, *tables)), readout=readout)

@@ -1,4 +1,4 @@
-"""What the command line says of circuits, distillations and checks: text for people, JSON values for machines."""
+"""What the command line says of circuits and distillations: text for people, JSON values for machines."""
 
 from __future__ import annotations
 
@@ -7,7 +7,6 @@ from typing import Any
 
 from cegis import Differs, Exhausted, Found, Stopped
 from cegis.claim import inputs_text, under
-from tasks.checking import Checked
 from tasks.circuit import Circuit
 from tasks.conditions import circuit_conditions
 from tasks.distillation import Distillation, Link, dependence
@@ -139,12 +138,6 @@ def cost_sentence(result: Distillation) -> str:
     if solver:
         return f"{text}, solver proof over its surrogate {solver[0].seconds:.2f} s"
     return f"{text}, no solver proof"
-
-
-def check_text(step: Checked) -> str:
-    """One line per step."""
-    word = {True: "ok", False: "FAILED", None: "open"}[step.holds]
-    return f"{step.name:<10} {word:<7} {step.seconds:>7.2f} s  {step.text}"
 
 
 def _kept(circuit: Circuit) -> dict[str, list[int]]:

@@ -27,7 +27,8 @@ from tasks.averages import not_one_average, parts_around
 from tasks.ball import Ball, Reals
 from tasks.circuit import Circuit
 from tasks.enumerating import read_bounds
-from tasks.formats import Loaded, model_of, narrowed
+from tasks.formats import Loaded, model_of
+from tasks.magnitudes import narrowed
 from tasks.readout import UNDECIDED, Labels
 from tasks.transformer import Affine, Attention, Mask, Pool, Step, Transformer, walk
 

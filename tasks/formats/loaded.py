@@ -17,9 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
-from tasks.ball import is_executed
 from tasks.forward import check_ids, logits
-from tasks.magnitudes import is_finite
 from tasks.network import NetworkError, check_prompt
 from tasks.readout import Argmax, Labels, Readout, Rounded, TokenSet
 from tasks.transformer import Affine, Lookup, Pool, Reals, Transformer
@@ -170,30 +168,6 @@ class Loaded:
 
     def _ids(self, tokens: tuple[str, ...]) -> NDArray[np.int64]:
         return np.array([self.vocabulary.index(token) for token in tokens], np.int64)
-
-
-def narrowed(loaded: Loaded, u: float) -> Loaded:
-    """``loaded`` without the outputs that are not read, where its last steps are an affine map and lookups.
-
-    Where an execution with unit roundoff ``u`` may have infinity or NaN somewhere, all of them stay.
-    """
-    network, columns = loaded.network, list(loaded.readout.columns)
-    assert isinstance(network, Transformer)
-    if is_executed(u) and not is_finite(network, u):
-        return loaded
-    at = next((n for n, step in reversed([*enumerate(network.steps)]) if not isinstance(step, Lookup)), 0)
-    last, lookups = network.steps[at], network.steps[at + 1 :]
-    if not isinstance(last, Affine):
-        return loaded
-    head = Affine(last.weight[columns], None if last.bias is None else last.bias[columns])
-    tables = (Lookup(step.table[:, columns]) for step in lookups if isinstance(step, Lookup))
-    readout = loaded.readout
-    match readout:
-        case Rounded():
-            readout = replace(readout, column=0)
-        case Argmax() | TokenSet():
-            readout = replace(readout, columns=tuple(range(len(columns))))
-    return replace(loaded, network=replace(network, steps=(*network.steps[:at], head, *tables)), readout=readout)
 
 
 def assemble(
