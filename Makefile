@@ -29,7 +29,7 @@ mutants: $(VENV)/ready
 	$(BIN)/python tests/attack --mutants
 
 circuits: $(VENV)/ready
-	$(BIN)/python -m tasks.training
+	$(BIN)/python -m tasks.training.train
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks --out out/bench

@@ -8,10 +8,10 @@ from dataclasses import dataclass, field
 
 from benchmarks.measure import cpu_seconds
 from cegis import Domain, Exhaustive, Grammar, Program, Table, motifs
-from tasks.circuit import Circuit
-from tasks.distillation import as_table, bounded_domain
-from tasks.labelling import label_domain
-from tasks.network import NetworkError
+from tasks.networks.circuit import Circuit
+from tasks.pipeline.distill import as_table, bounded_domain
+from tasks.proofs.circuit_labels import label_domain
+from tasks.networks.sparse_transformer import NetworkError
 
 LENGTH = 10  # longest sequences of the benchmark's domains
 

@@ -230,7 +230,7 @@ def _backends(names: str) -> tuple[str, ...]:
 
 
 def _folders(circuits: str) -> dict[str, Path]:
-    from tasks.files import shipped_names, shipped_path
+    from tasks.formats.circuit_folder import shipped_names, shipped_path
 
     chosen = tuple(name.strip() for name in circuits.split(",") if name.strip()) or shipped_names()
     return {name: shipped_path(name) for name in chosen}

@@ -19,7 +19,7 @@ from benchmarks.row import BenchmarkError, Job
 
 if TYPE_CHECKING:
     from cegis import Outcome, Round
-    from tasks.circuit import Circuit
+    from tasks.networks.circuit import Circuit
 
 Report = Callable[..., None]
 
@@ -46,7 +46,7 @@ def ours(circuit: Circuit, job: Job, report: Report) -> None:
     from backends import get
     from benchmarks.case import Case, longest, program_size
     from cegis import Budget, Counterexample, Exhaustive, Spec, synthesize
-    from tasks.distillation import distill
+    from tasks.pipeline.distill import distill
 
     examples: list[tuple[tuple[str, ...], str]] = []
 

@@ -4,7 +4,7 @@
 
 It is trained (Adam, cross-entropy, seeded) until it is right on all sequences it is given, then its weights are rounded
 to the coarsest dyadic grid that keeps it so. Scaled by the grid they are integers, so that real and integer evaluation
-agree. Positions are not tied and nothing asks for small or few weights: ``tasks.surrogate`` does both, and this file is
+agree. Positions are not tied and nothing asks for small or few weights: ``tasks.surrogates.relu`` does both, and this file is
 what it is compared with. It is equal to the circuit where it was checked: at its one length, on the sequences given.
 """
 
@@ -21,7 +21,7 @@ from numpy.typing import NDArray
 from benchmarks.row import BenchmarkError
 from cegis.domain import Tokens
 from dsl.sequences import SymbolicSequence
-from tasks.surrogate import Integers
+from tasks.surrogates.relu import Integers
 
 WIDTHS = (16, 32, 64)  # hidden units, the fewest that can be trained
 STEPS, BATCH, LOOK = 8000, 512, 250

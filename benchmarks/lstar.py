@@ -17,7 +17,7 @@ from aalpy.base import SUL, Oracle
 from aalpy.learning_algs import run_Lstar
 
 from benchmarks.case import Case
-from tasks.labelling import label_sequences
+from tasks.proofs.circuit_labels import label_sequences
 
 OUTSIDE = -3  # neither a label nor "undecided"
 Word = tuple[int, ...]

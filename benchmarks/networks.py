@@ -23,11 +23,11 @@ from benchmarks import lengths, standing
 from benchmarks.row import BenchmarkError, Place
 from benchmarks.schedule import run_all
 from benchmarks.task import Result, Task, digest
-from tasks.readout import UNDECIDED
+from tasks.networks.readout import UNDECIDED
 
 if TYPE_CHECKING:
     from cegis import Domain
-    from tasks.explaining import Explanation
+    from tasks.pipeline.explain import Explanation
     from tasks.formats import Loaded
 
 SUITE = "networks"
@@ -108,9 +108,9 @@ def _case(folder: Path) -> Mapping[str, Any]:
 
 def work(task: Task, report: Callable[..., None]) -> None:
     """Explain one network in this process."""
-    from tasks.explaining import explain
+    from tasks.pipeline.explain import explain
     from tasks.formats import Question, load
-    from tasks.network import NetworkError
+    from tasks.networks.sparse_transformer import NetworkError
 
     folder, asked = Path(task.files["folder"]), task.options["question"]
     parameters = _case(folder).get("architecture", {}).get("params")
@@ -173,7 +173,7 @@ def detail(found: Explanation) -> dict[str, Any]:
 
 def _checked(found: Explanation, folder: Path) -> float | str:
     """CPU seconds in which the independent checker confirms the certificate, or why there is none."""
-    from tasks.attesting import attest
+    from tasks.certificates.write import attest
 
     certificate = attest(found, folder)
     if isinstance(certificate, str):
@@ -189,7 +189,7 @@ def _checked(found: Explanation, folder: Path) -> float | str:
 
 
 def _domain(loaded: Loaded, longest: int | None) -> Domain:
-    from tasks.explaining import usual_domain
+    from tasks.pipeline.explain import usual_domain
 
     whole = loaded.domain
     if longest is None or whole.max_length is None:

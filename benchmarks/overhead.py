@@ -26,7 +26,7 @@ from backends.recorder import status
 from benchmarks import corpus, native
 from benchmarks.row import BenchmarkError
 from benchmarks.task import Task, digest
-from tasks.files import weights_sha256
+from tasks.formats.circuit_folder import weights_sha256
 
 QUERIES, LENGTHS = 80, (5, 8)
 

@@ -69,7 +69,7 @@ def run_suite(
 
 def plan(folders: Mapping[str, Path], *, seconds: float, seed: int) -> tuple[Job, ...]:
     """Every competitor that is installed, in every configuration, on every circuit (name to folder); ours first."""
-    from tasks.files import weights_sha256
+    from tasks.formats.circuit_folder import weights_sha256
 
     if not folders:
         raise BenchmarkError("there is no circuit to run; name a shipped one or train one")

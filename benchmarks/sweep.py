@@ -1,7 +1,7 @@
 """Plain enumeration, as the baseline: run a circuit on every sequence of a length, in float32, without error bounds.
 
 Every prefix is computed once: rows carry the keys and values of their path, and grow by one token at a time, depth
-first in blocks. It is the formula of ``tasks.network`` in numpy with BLAS underneath; blocks that are ablated as a
+first in blocks. It is the formula of ``tasks.networks.sparse_transformer`` in numpy with BLAS underneath; blocks that are ablated as a
 whole are constants. Nothing is proved: the labels are what this machine rounded to. Its cost is the number of prefixes.
 """
 
@@ -17,8 +17,8 @@ from scipy.special import erf
 from cegis import Program
 from cegis.domain import DEAD, Domain, Tokens
 from dsl.sequences import SequenceBatch
-from tasks.circuit import Circuit
-from tasks.network import FINAL_SITE, NetworkError
+from tasks.networks.circuit import Circuit
+from tasks.networks.sparse_transformer import FINAL_SITE, NetworkError
 
 ROWS = 4096  # prefixes that grow together
 Rows = NDArray[np.float32]

@@ -51,7 +51,7 @@ def main() -> None:
 def run(job: Job, report: Any) -> None:
     """Run ``job``; every foreseen error is reported as the status "error" with its sentence."""
     from benchmarks.competitors import COMPETITORS
-    from tasks.files import load_circuit
+    from tasks.formats.circuit_folder import load_circuit
 
     try:
         COMPETITORS[job.competitor].run(load_circuit(Path(job.folder)), job, report)

@@ -19,9 +19,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.formats.openai import CIRCUIT, array_of, read_circuit, read_torch
-from tasks.forward import logits
-from tasks.network import NetworkError
-from tasks.transformer import Reals
+from tasks.networks.interpreter import logits
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Reals
 
 
 @dataclass(frozen=True)

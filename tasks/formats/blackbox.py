@@ -24,10 +24,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.blackbox import REPEATS, BlackBoxError, name_of
-from tasks.formats.loaded import BlackBox, Loaded, Question, assemble
-from tasks.network import NetworkError
-from tasks.readout import Labels
-from tasks.transformer import Reals
+from tasks.networks.model import BlackBox, Loaded, Question, assemble
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.readout import Labels
+from tasks.networks.transformer import Reals
 
 NOTE = (
     "a black box: its answers were enumerated as this machine computed them; no rounding error is bounded, "

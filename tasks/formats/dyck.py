@@ -11,10 +11,10 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from tasks.formats.loaded import Loaded, Question, assemble
+from tasks.networks.model import Loaded, Question, assemble
 from tasks.formats.reading import affine, count, flags, pick, read_object, read_tensors, widen
-from tasks.network import NetworkError
-from tasks.transformer import Activation, Attention, Pool, Residual, Step, Transformer
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Activation, Attention, Pool, Residual, Step, Transformer
 
 FILES = ("config.json", "model.safetensors")
 SIZES = ("n", "d", "heads", "ff", "layers")

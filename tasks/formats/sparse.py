@@ -1,4 +1,4 @@
-"""The weight-sparse transformer of ``tasks.network``, and circuits of it, as steps of ``tasks.transformer``.
+"""The weight-sparse transformer of ``tasks.networks.sparse_transformer``, and circuits of it, as steps of ``tasks.networks.transformer``.
 
 The same formula line by line: AbsTopK first, then the mask. This is also the loader for circuit folders of this
 project (``circuit.json``, ``weights.safetensors``).
@@ -12,11 +12,11 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.circuit import Circuit
-from tasks.files import load_circuit
-from tasks.formats.loaded import Loaded, Question, assemble
-from tasks.network import FINAL_SITE, Array, Config, Network, NetworkError
-from tasks.transformer import (
+from tasks.networks.circuit import Circuit
+from tasks.formats.circuit_folder import load_circuit
+from tasks.networks.model import Loaded, Question, assemble
+from tasks.networks.sparse_transformer import FINAL_SITE, Array, Config, Network, NetworkError
+from tasks.networks.transformer import (
     AbsTopK,
     Activation,
     Affine,
@@ -29,7 +29,7 @@ from tasks.transformer import (
     Step,
     Transformer,
 )
-from tasks.untrusted import named
+from tasks.formats.untrusted import named
 
 Kept = Mapping[str, NDArray[np.bool_]]
 

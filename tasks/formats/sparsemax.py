@@ -26,13 +26,13 @@ from typing import Any
 import numpy as np
 
 from cegis.domain import DEAD, Constraint
-from tasks.ball import FLOAT32, FLOAT64
-from tasks.formats.loaded import Loaded, Question, assemble
+from tasks.bounds.ball import FLOAT32, FLOAT64
+from tasks.networks.model import Loaded, Question, assemble
 from tasks.formats.reading import affine, count, one_of, pick, read_numbers, read_object, require, stored_dtype
-from tasks.magnitudes import is_finite
-from tasks.network import NetworkError, check_tensors
-from tasks.transformer import Activation, Affine, Attention, Reals, Residual, Step, Transformer
-from tasks.untrusted import line_of, list_of, object_of, whole_of
+from tasks.bounds.magnitudes import is_finite
+from tasks.networks.sparse_transformer import NetworkError, check_tensors
+from tasks.networks.transformer import Activation, Affine, Attention, Reals, Residual, Step, Transformer
+from tasks.formats.untrusted import line_of, list_of, object_of, whole_of
 
 FILES = ("config.json", "smt_weights.json", "vocab.json")
 CONFIG = {

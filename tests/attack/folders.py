@@ -20,7 +20,7 @@ import safetensors.numpy
 import torch
 from numpy.typing import NDArray
 
-from tasks.formats.recognition import FORMATS
+from tasks.formats.detect import FORMATS
 
 Random = np.random.Generator
 Shapes = dict[str, tuple[int, ...]]

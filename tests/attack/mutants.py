@@ -28,7 +28,7 @@ SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "w
 OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
 SECONDS = 900  # for one mutant
 
-BALL, FORMS, CHECKER = "tasks/ball.py", "tasks/forms.py", "tasks/checker/arithmetic.py"
+BALL, FORMS, CHECKER = "tasks/bounds/ball.py", "tasks/bounds/zonotope.py", "tasks/checker/arithmetic.py"
 MUTANTS = (
     Mutant(
         "an eighth of each rounding",
@@ -81,7 +81,7 @@ MUTANTS = (
     ),
     Mutant(
         "keys seen once are keys seen twice",
-        "tasks/enclosure.py",
+        "tasks/bounds/interpreter.py",
         "for column in np.sort(seen, axis=1).T:",
         "for column in np.sort(seen, axis=1)[:, :1].T:",
         "networks",
@@ -102,49 +102,49 @@ MUTANTS = (
     ),
     Mutant(
         "weights of sparsemax do not move",
-        "tasks/operations.py",
+        "tasks/bounds/operations.py",
         "np.where(is_out, 0.0, wobble)",
         "0.0 * wobble",
         "networks",
     ),
     Mutant(
         "a margin of zero is a label",
-        "tasks/enumerating.py",
+        "tasks/proofs/enumeration.py",
         "np.where(guaranteed > 0, labels, UNDECIDED)",
         "np.where(guaranteed > -1e-3, labels, UNDECIDED)",
         "networks",
     ),
     Mutant(
         "the largest column leads without its error",
-        "tasks/enumerating.py",
+        "tasks/proofs/enumeration.py",
         "best - center - error * ball.INFLATION - 2.0**-50 * size",
         "best - center",
         "networks",
     ),
     Mutant(
         "the last state of a length is not run",
-        "tasks/covering.py",
+        "tasks/proofs/path_cover.py",
         "for row in np.flatnonzero(~is_right):\n            self._replay",
         "for row in np.flatnonzero(~is_right)[:0]:\n            self._replay",
         "planted",
     ),
     Mutant(
         "classes that differ are not replayed",
-        "tasks/counting.py",
+        "tasks/proofs/counting.py",
         "for code in codes[(labels != NOTHING) & (answers != labels)]:",
         "for code in codes[(labels != NOTHING) & (answers != labels)][:0]:",
         "planted",
     ),
     Mutant(
         "one length more than was compared",
-        "tasks/counting.py",
+        "tasks/proofs/counting.py",
         "self._found.finish(levels[0][1].length, ",
         "self._found.finish(levels[0][1].length + 1, ",
         "planted",
     ),
     Mutant(
         "states with other labels are one",
-        "tasks/trellis.py",
+        "tasks/automata/trellis.py",
         "rows = np.column_stack([level.token, level.label, after])",
         "rows = np.column_stack([level.token, level.token, after])",
         "programs",

@@ -25,20 +25,21 @@ from formulas import Formula, read
 from numpy.typing import NDArray
 from trial import Outcome, random_of
 
-from tasks import enclosure, tightness
+from tasks.bounds import interpreter as enclosure
+from tasks.bounds import zonotope_interpreter as tightness
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import FILES
 from tasks.checker.formats import read as read_again
 from tasks.checker.network import logits
-from tasks.enumerating import ROUNDOFF, answers_of
-from tasks.files import load_circuit
+from tasks.proofs.enumeration import ROUNDOFF, answers_of
+from tasks.formats.circuit_folder import load_circuit
 from tasks.formats import Loaded, Question, load
-from tasks.labelling import label_sequences
-from tasks.network import NetworkError
-from tasks.readout import UNDECIDED, Argmax, Rounded, TokenSet
-from tasks.transformer import Transformer
+from tasks.proofs.circuit_labels import label_sequences
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
+from tasks.networks.transformer import Transformer
 
 Ids = NDArray[np.int64]
 MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly, and bounded by the checker

@@ -33,18 +33,18 @@ from trial import Outcome, random_of
 
 from cegis import Claim, Counterexample, Domain, Program, motifs
 from dsl.sequences import SequenceSignature
-from tasks.attesting import _directions, _question
-from tasks.averages import obstacle
-from tasks.ball import FLOAT64
+from tasks.certificates.write import _directions, _question
+from tasks.proofs.attention_bounds import obstacle
+from tasks.bounds.ball import FLOAT64
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
-from tasks.counting import CountingVerifier, counting_verifier
-from tasks.covering import CoveringVerifier
-from tasks.files import load_circuit
+from tasks.proofs.counting import CountingVerifier, counting_verifier
+from tasks.proofs.path_cover import CoveringVerifier
+from tasks.formats.circuit_folder import load_circuit
 from tasks.formats import Loaded, Question, load
-from tasks.moore import Machine
-from tasks.network import NetworkError
-from tasks.tail import all_lengths
+from tasks.automata.moore import Machine
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.all_lengths import all_lengths
 
 YES, NO = "yes", "no"
 SECONDS = 1.5  # for one proof

@@ -34,8 +34,8 @@ from dsl.scalars import ScalarSignature
 from dsl.sequences import NO_LABEL
 from tasks.checker.files import Rejected
 from tasks.checker.programs import called, function_of, machine_of
-from tasks.folds import UncountableError
-from tasks.walks import trellis
+from tasks.automata.program_states import UncountableError
+from tasks.automata.trellis_construction import trellis
 
 Word = tuple[str, ...]
 LETTERS = (("a",), ("a", "b"), ("(", ")"), ("a", "b", "c"), ("'", '"', "\\"), ("token", "last", "\n"), ("1", "10"))

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
-from tasks.main import main
+from tasks.commands.main import main
 
 
 @dataclass

@@ -46,7 +46,7 @@ def test_a_bound_that_is_too_small_is_found_and_kept(monkeypatch, tmp_path):
     from campaign import Campaign
     from rich.console import Console
 
-    from tasks import ball
+    from tasks.bounds import ball
 
     monkeypatch.setattr(ball, "gamma", lambda k, u: 0.0 * np.asarray(k, float))
     counts = Campaign(0, tmp_path, is_first=True).run({"networks": 20}, Console(quiet=True))

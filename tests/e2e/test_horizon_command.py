@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from cegis import Domain
-from tasks.files import load_circuit, shipped_path
-from tasks.main import main
+from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.commands.main import main
 
 
 def lead(path):

@@ -12,8 +12,8 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from tasks.files import shipped_path
-from tasks.main import main
+from tasks.formats.circuit_folder import shipped_path
+from tasks.commands.main import main
 
 CIRCUIT = "quote_closing"
 
@@ -40,7 +40,7 @@ def distill(tmp_path, monkeypatch, capsys):
 
 
 def test_the_installed_command_runs_in_a_process_of_its_own(tmp_path):
-    command = [sys.executable, "-m", "tasks.main", "run", CIRCUIT, "--length", "3"]
+    command = [sys.executable, "-m", "tasks.commands.main", "run", CIRCUIT, "--length", "3"]
     done = subprocess.run(command, capture_output=True, text=True, cwd=tmp_path, timeout=120)
     assert (done.returncode, done.stderr.count("Traceback")) == (0, 0)
     assert "PROVED" in done.stdout

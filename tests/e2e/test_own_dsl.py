@@ -12,7 +12,7 @@ import pytest
 from cegis import GrammarError, read_sygus, synthesize
 from cegis.agreement import check_operators
 from dsl.grammar import Grammar
-from tasks.main import main
+from tasks.commands.main import main
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 EXAMPLE = EXAMPLES / "own_dsl.py"
@@ -93,7 +93,7 @@ def test_a_wrong_row_is_caught_with_the_input_that_shows_it(change, shown):
 
 
 def test_the_command_shows_the_input_and_says_what_it_means(command, monkeypatch):
-    monkeypatch.setattr("tasks.named.load", lambda name: broken(python="abs(_0 - _1)"))
+    monkeypatch.setattr("tasks.commands.user_objects.load", lambda name: broken(python="abs(_0 - _1)"))
     code, out, _ = command("dsl", "check", "own_dsl:GRAMMAR", "--backend", "z3")
     assert code == 1
     assert "DIFFER  monus(Int, Int): monus of (-4, -3): numpy says 0," in out

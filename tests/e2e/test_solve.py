@@ -17,7 +17,7 @@ import pytest
 from backends.cvc5_sygus import Answered, cvc5_answer
 from cegis.searchers import SEARCHERS
 from cegis.sygus import read, read_answer
-from tasks.main import main
+from tasks.commands.main import main
 
 MAX = """
 (set-logic LIA)
@@ -187,7 +187,7 @@ def test_a_proof_says_who_confirms_it_or_that_nobody_does(solve):
 def test_all_searchers_run_under_the_limit_of_a_batch_system(tmp_path):
     """The answer is cvc5's, whose process once asked for more CPU time than there was and died without a word."""
     (tmp_path / "nested.sl").write_text(NESTED)
-    command = 'ulimit -t 20; exec "$0" -m tasks.main solve nested.sl --json --time-limit 60'
+    command = 'ulimit -t 20; exec "$0" -m tasks.commands.main solve nested.sl --json --time-limit 60'
     environment = {**os.environ, "PYTHONPATH": str(Path(__file__).resolve().parents[2])}
     ended = subprocess.run(
         ["/bin/bash", "-c", command, sys.executable], cwd=tmp_path, env=environment, capture_output=True, text=True
@@ -211,7 +211,7 @@ def test_operators_can_be_left_out(solve):
 @pytest.mark.needs("z3")
 def test_a_long_search_says_how_far_it_is(solve, monkeypatch):
     monkeypatch.setattr("cegis.loop.TELL_SECONDS", 0.1)
-    monkeypatch.setattr("tasks.solve_progress.SECONDS", 0.1)
+    monkeypatch.setattr("tasks.commands.solve_progress.SECONDS", 0.1)
     code, _, err = solve(MAX, "--operators", "+", "--time-limit", "1")
     assert code == 1
     assert re.search(r"^  \d+ s: cost \d+, [\d,]+ candidates \([\d,]+ per second\), [\d,]+ MiB$", err, re.MULTILINE)

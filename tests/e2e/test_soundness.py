@@ -27,13 +27,13 @@ from cegis import (
     synthesize,
 )
 from cegis.certificate import Certificate
-from tasks.certifying import certify
-from tasks.checking import check
-from tasks.distillation import CircuitSurrogate, as_table, distill
-from tasks.files import load_circuit, save_circuit, shipped_path
-from tasks.fitting import fit
-from tasks.labelling import label_domain
-from tasks.network import Network, NetworkError
+from tasks.certificates.solver_evidence import certify
+from tasks.certificates.recheck import check
+from tasks.pipeline.distill import CircuitSurrogate, as_table, distill
+from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
+from tasks.surrogates.fitting import fit
+from tasks.proofs.circuit_labels import label_domain
+from tasks.networks.sparse_transformer import Network, NetworkError
 
 FOLDER = shipped_path("quote_closing")
 LENGTH = 4

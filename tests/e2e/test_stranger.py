@@ -23,13 +23,13 @@ from tasks.checker.files import UnreadableError, load
 from tasks.checker.limits import Ended, guarded
 from tasks.checker.text import NAME
 from tasks.checker.text import shown as checker_shown
-from tasks.files import shipped_path
-from tasks.main import main
-from tasks.untrusted import json_text, shown
+from tasks.formats.circuit_folder import shipped_path
+from tasks.commands.main import main
+from tasks.formats.untrusted import json_text, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(sys.executable).parent
-TASKS_MAIN = [sys.executable, "-m", "tasks.main", "check"]
+TASKS_MAIN = [sys.executable, "-m", "tasks.commands.main", "check"]
 CHECKER = [sys.executable, "-m", "tasks.checker"]
 CONFIG = {"n": 3, "d": 2, "heads": 1, "ff": 1, "layers": 1, "causal": True, "pool": "sum"}
 GPT2 = {"vocab_size": 3, "n_positions": 2, "n_embd": 2, "n_layer": 1, "n_head": 1, "model_type": "gpt2"}

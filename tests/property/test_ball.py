@@ -1,4 +1,4 @@
-"""Every operation of ``tasks.ball`` contains the ideal value (arb, 200 bits) and float32 executions in any order."""
+"""Every operation of ``tasks.bounds.ball`` contains the ideal value (arb, 200 bits) and float32 executions in any order."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction
@@ -11,8 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
 
-from tasks import ball
-from tasks.ball import FLOAT32, FLOAT64, Affine, Ball
+from tasks.bounds import ball
+from tasks.bounds.ball import FLOAT32, FLOAT64, Affine, Ball
 
 F = np.float32
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)

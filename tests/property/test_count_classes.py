@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 
 from cegis import Constraint, Domain, Program, motifs
 from dsl.motifs import CHOOSE, EQUAL, constant, label
-from tasks.ball import FLOAT32, FLOAT64
-from tasks.circuit import Circuit
-from tasks.classes import Classes
-from tasks.files import load_circuit, shipped_names, shipped_path
-from tasks.folds import Folded
-from tasks.tally import Tally, obstacle
+from tasks.bounds.ball import FLOAT32, FLOAT64
+from tasks.networks.circuit import Circuit
+from tasks.automata.parikh import Classes
+from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+from tasks.automata.program_states import Folded
+from tasks.proofs.count_bounds import Tally, obstacle
 
 F = np.float32
 LETTERS = ("a", "b", "c")

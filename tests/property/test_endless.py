@@ -11,13 +11,13 @@ from test_count_classes import COUNTED, exact_attention
 
 from cegis import Program, motifs
 from dsl.motifs import label
-from tasks import tail
-from tasks.ball import FLOAT64, Reals
-from tasks.circuit import UNDECIDED, Circuit
-from tasks.files import load_circuit, shipped_path
+from tasks.proofs import all_lengths as tail
+from tasks.bounds.ball import FLOAT64, Reals
+from tasks.networks.circuit import UNDECIDED, Circuit
+from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.formats import model_of
-from tasks.ranges import Boxes
-from tasks.tally import Tally
+from tasks.automata.program_intervals import Boxes
+from tasks.proofs.count_bounds import Tally
 
 FAR = 10**9
 INFINITE = float("inf")

@@ -6,9 +6,9 @@ import numpy as np
 import pytest
 
 from cegis import Domain, Program, motifs
-from tasks.classes import Classes
-from tasks.folds import Folded
-from tasks.ranges import Boxes, Ranged, is_finite
+from tasks.automata.parikh import Classes
+from tasks.automata.program_states import Folded
+from tasks.automata.program_intervals import Boxes, Ranged, is_finite
 
 LETTERS, LABELS = ("a", "b", "c"), ("0", "1", "2")
 GRAMMAR = motifs(LETTERS, LABELS)

@@ -10,10 +10,10 @@ from hypothesis import strategies as st
 
 from cegis import Constraint, Domain, DomainError, Program, motifs
 from dsl.motifs import ANY_PAIR, CHOOSE, SAME_AS_QUERY, count_of, digits, is_token, label
-from tasks.folds import UncountableError
-from tasks.moore import Machine
-from tasks.trellis import NONE, Trellis, product
-from tasks.walks import trellis
+from tasks.automata.program_states import UncountableError
+from tasks.automata.moore import Machine
+from tasks.automata.trellis import NONE, Trellis, product
+from tasks.automata.trellis_construction import trellis
 
 LETTERS = ("a", "b", "c")
 LABELS = ("0", "1", "2")  # numbers, so that programs may give an answer that is no label

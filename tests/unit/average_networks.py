@@ -6,8 +6,8 @@ import numpy as np
 
 from cegis import Domain
 from tasks.formats import Loaded
-from tasks.readout import Argmax, Readout
-from tasks.transformer import Affine, Attention, Transformer
+from tasks.networks.readout import Argmax, Readout
+from tasks.networks.transformer import Affine, Attention, Transformer
 
 AB, VOCABULARY = ("a", "b"), ("a", "b", "<")
 SIGNS = Argmax(("yes", "no"), (0, 1))

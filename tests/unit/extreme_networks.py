@@ -17,20 +17,20 @@ from torch import Tensor
 from torch.nn import functional
 
 from cegis.domain import Domain
-from tasks.attesting import _question
+from tasks.certificates.write import _question
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
-from tasks.circuit import Circuit
-from tasks.enumerating import ROUNDOFF, Semantics, enumerate_domain
-from tasks.files import load_circuit, save_circuit
+from tasks.networks.circuit import Circuit
+from tasks.proofs.enumeration import ROUNDOFF, Semantics, enumerate_domain
+from tasks.formats.circuit_folder import load_circuit, save_circuit
 from tasks.formats import Loaded, Question, load
-from tasks.forward import visible
-from tasks.labelling import label_domain
-from tasks.network import Config, Network
-from tasks.readout import UNDECIDED
-from tasks.tally import Tally, obstacle
-from tasks.transformer import (
+from tasks.networks.interpreter import visible
+from tasks.proofs.circuit_labels import label_domain
+from tasks.networks.sparse_transformer import Config, Network
+from tasks.networks.readout import UNDECIDED
+from tasks.proofs.count_bounds import Tally, obstacle
+from tasks.networks.transformer import (
     AbsTopK,
     Activation,
     Affine,

@@ -4,7 +4,7 @@ import contextlib
 import json
 
 from cegis.domain import DomainError
-from tasks.network import NetworkError
+from tasks.networks.sparse_transformer import NetworkError
 
 JUNK = (None, [], {}, "x", -1, 0, 1.5, True, 10**9, [[1]], {"a": []})
 

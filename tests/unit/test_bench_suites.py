@@ -15,7 +15,7 @@ from benchmarks.row import BenchmarkError
 from benchmarks.task import Task
 from benchmarks.worker import run_task
 from dsl.sequences import SequenceBatch
-from tasks.files import shipped_path
+from tasks.formats.circuit_folder import shipped_path
 
 FOLDER = shipped_path("bracket_depth")
 SAMPLE = Path(corpus.__file__).parent / "corpus"

@@ -15,7 +15,7 @@ from benchmarks.row import BenchmarkError, Job, Place, Row, append, finished, ke
 from benchmarks.runner import plan, run_job, run_process, run_suite
 from benchmarks.table import best, markdown
 from cegis import Domain, motifs, tabulate
-from tasks.files import load_circuit, shipped_path
+from tasks.formats.circuit_folder import load_circuit, shipped_path
 
 PLACE = Place({"python": "3.11", "cvc5": "1.4"}, "a machine", "abc123", "0123456789abcdef")
 JOB = Job("toy", "toy-folder", "ff", "ours", "z3", {}, 0, 20.0)

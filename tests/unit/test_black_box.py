@@ -31,7 +31,7 @@ from cegis import (
     tabulate,
 )
 from cegis.blackbox import name_of
-from tasks.enumerating import enumerate_domain
+from tasks.proofs.enumeration import enumerate_domain
 from tasks.formats import Question, from_callable
 
 FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases")) / "faults"

@@ -17,14 +17,14 @@ from safetensors.numpy import save
 
 from cegis import Domain
 from cegis.certificate import MANIFEST, Certificate
-from tasks.attesting import attest
+from tasks.certificates.write import attest
 from tasks.checker.evidence import GIVEN, PROGRAM, _below, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import Read
 from tasks.checker.programs import function_of
 from tasks.checker.readouts import reader_of
-from tasks.explaining import explain
-from tasks.files import shipped_path
+from tasks.pipeline.explain import explain
+from tasks.formats.circuit_folder import shipped_path
 from tasks.formats import Question, load
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -8,9 +8,9 @@ from pathlib import Path
 import pytest
 
 from cegis.certificate import Certificate
-from tasks.attesting import attest
+from tasks.certificates.write import attest
 from tasks.checker.evidence import check
-from tasks.explaining import explain
+from tasks.pipeline.explain import explain
 from tasks.formats import load
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))

@@ -12,16 +12,16 @@ from refusing import REFUSED, refused
 from cegis import Domain, Program, motifs
 from cegis.certificate import Certificate
 from dsl.sequences import SequenceBatch
-from tasks.attesting import attest_counts
+from tasks.certificates.write import attest_counts
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
 from tasks.checker.files import Rejected
 from tasks.checker.formats import FILES, read
 from tasks.checker.programs import function_of, machine_of
 from tasks.checker.sets import Attended, Node, counts
-from tasks.files import load_circuit, shipped_path
+from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.formats import load
-from tasks.forward import logits
+from tasks.networks.interpreter import logits
 
 LONGEST = 13
 DILUTION = "def program(tokens: list[str]) -> str:\n    return ']]' if {} else ']'\n"

@@ -12,13 +12,13 @@ import test_formats_tracr
 
 from cegis import Domain
 from cegis.certificate import Certificate
-from tasks.attesting import _question, attest
+from tasks.certificates.write import _question, attest
 from tasks.checker.declared import ALL, CUT, Declared, named, quoted
 from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
-from tasks.explaining import explain
-from tasks.files import shipped_path
+from tasks.pipeline.explain import explain
+from tasks.formats.circuit_folder import shipped_path
 from tasks.formats import Question, load
 
 EVERY = {"transitions": [[0, 0]], "accepting": [True]}
@@ -226,7 +226,7 @@ def test_another_read_out_of_a_circuit_has_no_certificate_and_the_claim_says_wha
 
 
 def test_a_plain_folder_says_what_was_chosen_in_sentence_docstring_and_json(tmp_path):
-    from tasks.explanation import explanation_json
+    from tasks.pipeline.report_network import explanation_json
 
     loaded = load(plain(tmp_path / "n"), Question(prefix=("#1",), answers=("#0", "#2")))
     said = explanation_json(explain(loaded, Domain(loaded.domain.alphabet, 0, 3), seconds=5, semantics="float64"))

@@ -19,7 +19,7 @@ from safetensors.numpy import save
 
 from cegis import Domain
 from cegis.certificate import Certificate
-from tasks.attesting import _directions, _question, attest
+from tasks.certificates.write import _directions, _question, attest
 from tasks.checker import sets
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import PROGRAM, check, establish
@@ -28,9 +28,9 @@ from tasks.checker.formats import read
 from tasks.checker.network import logits
 from tasks.checker.programs import function_of, machine_of
 from tasks.checker.sets import Attended, graph, largest, nodes_of, paths
-from tasks.explaining import explain
+from tasks.pipeline.explain import explain
 from tasks.formats import load
-from tasks.regular import constraint
+from tasks.automata.regex import constraint
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 WIDTH, LONGEST = 4, 40

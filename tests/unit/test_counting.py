@@ -25,16 +25,17 @@ from cegis import (
 )
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, LABEL, Operator
-from tasks import census, counting
-from tasks.ball import FLOAT32, FLOAT64
-from tasks.circuit import UNDECIDED, Circuit
-from tasks.counting import CountingVerifier, counting_verifier
-from tasks.distillation import as_table
-from tasks.files import load_circuit, shipped_path
-from tasks.horizon import horizon
-from tasks.labelling import label_domain, label_sequences
-from tasks.network import NetworkError
-from tasks.tally import UNKNOWN, Tally, obstacle
+from tasks.proofs import census
+from tasks.proofs import counting
+from tasks.bounds.ball import FLOAT32, FLOAT64
+from tasks.networks.circuit import UNDECIDED, Circuit
+from tasks.proofs.counting import CountingVerifier, counting_verifier
+from tasks.pipeline.distill import as_table
+from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.pipeline.horizon import horizon
+from tasks.proofs.circuit_labels import label_domain, label_sequences
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.count_bounds import UNKNOWN, Tally, obstacle
 
 COUNTED = ("bracket_depth", "bracket_depth_deep", "bracket_dilution", "quote_closing")
 AT_LEAST_TWO = "]]' if tokens.count('[') - tokens.count(']') >= 2 else ']'"

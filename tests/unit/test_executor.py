@@ -11,16 +11,16 @@ import pytest
 from scipy.special import erf
 
 from cegis.domain import Constraint, Domain
-from tasks import enumerating
-from tasks.ball import FLOAT32, FLOAT64, Ball, RoundoffError
-from tasks.circuit import UNDECIDED, Circuit
-from tasks.enclosure import _grouped, enclose
-from tasks.enumerating import read_bounds
+from tasks.proofs import enumeration as enumerating
+from tasks.bounds.ball import FLOAT32, FLOAT64, Ball, RoundoffError
+from tasks.networks.circuit import UNDECIDED, Circuit
+from tasks.bounds.interpreter import _grouped, enclose
+from tasks.proofs.enumeration import read_bounds
 from tasks.formats import from_circuit
-from tasks.labelling import label_domain, label_sequences
-from tasks.network import Config, Network, NetworkError
-from tasks.readout import UNDECIDED as NO_LABEL
-from tasks.readout import Argmax
+from tasks.proofs.circuit_labels import label_domain, label_sequences
+from tasks.networks.sparse_transformer import Config, Network, NetworkError
+from tasks.networks.readout import UNDECIDED as NO_LABEL
+from tasks.networks.readout import Argmax
 
 VOCABULARY = ("<s>", "a", "b", "c", "yes", "no", "maybe")
 SMALL = {"vocab_size": 7, "n_layer": 2, "n_head": 2, "d_head": 4, "d_model": 8, "d_mlp": 12, "block_size": 12}
@@ -65,7 +65,7 @@ def with_kept(circuit: Circuit, kept: Mapping[str, bool]) -> Circuit:
 
 
 def naive_logits(circuit: Circuit, ids: np.ndarray, dtype: type) -> np.ndarray:
-    """Label logits of one prompt, straight from the formula in ``tasks/network.py``; every step in ``dtype``."""
+    """Label logits of one prompt, straight from the formula in ``tasks/networks/sparse_transformer.py``; every step in ``dtype``."""
     config = circuit.network.config
     w = {name: tensor.astype(dtype) for name, tensor in circuit.network.tensors.items()}
 
@@ -323,7 +323,7 @@ def test_blocks_change_nothing(monkeypatch):
 def test_chunks_change_nothing(monkeypatch):
     circuit = random_circuit(seed=2)
     whole = label_domain(circuit, circuit.domain)
-    monkeypatch.setattr("tasks.enclosure.CHUNK_VALUES", 100)
+    monkeypatch.setattr("tasks.bounds.interpreter.CHUNK_VALUES", 100)
     for one, other in zip(whole.lengths, label_domain(circuit, circuit.domain).lengths, strict=True):
         assert (one.labels == other.labels).all()
         np.testing.assert_allclose(one.margins, other.margins, atol=1e-12)
@@ -360,5 +360,5 @@ def test_bad_input_is_one_clear_sentence():
 
 
 def test_labelling_needs_no_torch():
-    code = "import sys, tasks.labelling; sys.exit('torch' in sys.modules)"
+    code = "import sys, tasks.proofs.circuit_labels; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

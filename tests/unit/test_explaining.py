@@ -7,16 +7,16 @@ import pytest
 
 from cegis import Differs, Domain, DomainError, Found, Program, Rung, Statistics, Valid
 from dsl.motifs import constant, times
-from tasks import explaining
-from tasks.enumerating import enumerate_domain
-from tasks.explaining import explain, usual_domain
-from tasks.explanation import explanation_json, explanation_text, verdict
+from tasks.pipeline import explain as explaining
+from tasks.proofs.enumeration import enumerate_domain
+from tasks.pipeline.explain import explain, usual_domain
+from tasks.pipeline.report_network import explanation_json, explanation_text, verdict
 from tasks.formats import Loaded, Question, from_callable
-from tasks.network import NetworkError
-from tasks.readout import Argmax, Rounded
-from tasks.rules import region, rule
-from tasks.subject import Subject
-from tasks.transformer import Affine, Attention, Transformer
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.readout import Argmax, Rounded
+from tasks.pipeline.approximate import region, rule
+from tasks.pipeline.labels import Subject
+from tasks.networks.transformer import Affine, Attention, Transformer
 
 AB = ("a", "b")
 

@@ -8,20 +8,20 @@ from average_networks import AB, average, lead
 
 from cegis import Counterexample, Program, Rung, Unknown, Valid, motifs
 from dsl.motifs import CHOOSE, has, label
-from tasks import explaining
-from tasks import farther as farther_module
-from tasks.covering import CoveringVerifier
-from tasks.enumerating import enumerate_domain
-from tasks.examining import Cause, Extent, StopReason
-from tasks.explaining import explain
-from tasks.explanation import explanation_json, explanation_text, verdict
-from tasks.farther import Farther, FartherVerifier, farther, followed
+from tasks.pipeline import explain as explaining
+from tasks.pipeline import extend as farther_module
+from tasks.proofs.path_cover import CoveringVerifier
+from tasks.proofs.enumeration import enumerate_domain
+from tasks.proofs.verifier import Cause, Extent, StopReason
+from tasks.pipeline.explain import explain
+from tasks.pipeline.report_network import explanation_json, explanation_text, verdict
+from tasks.pipeline.extend import Farther, FartherVerifier, farther, followed
 from tasks.formats import Question
 from tasks.formats.blackbox import from_callable
-from tasks.methods import Way
-from tasks.readout import TokenSet
-from tasks.rules import NAMES, Region, Rule
-from tasks.subject import Subject
+from tasks.proofs.select import Way
+from tasks.networks.readout import TokenSet
+from tasks.pipeline.approximate import NAMES, Region, Rule
+from tasks.pipeline.labels import Subject
 
 MORE_A = "def f(tokens):\n    return 'yes' if tokens.count('a') > tokens.count('b') else 'no'\n"
 NO_B = "def f(tokens):\n    return 'no' if 'b' in tokens else 'yes'\n"

@@ -11,9 +11,9 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from cegis.domain import Constraint, Domain
-from tasks.circuit import Circuit
-from tasks.files import load_circuit, save_circuit, shipped_names, shipped_path, weights_sha256
-from tasks.network import Config, Network, NetworkError
+from tasks.networks.circuit import Circuit
+from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_names, shipped_path, weights_sha256
+from tasks.networks.sparse_transformer import Config, Network, NetworkError
 
 ALPHABET = ("a", "b")
 
@@ -238,7 +238,7 @@ def test_an_unknown_shipped_name_lists_the_known_ones():
 
 
 def test_loading_a_circuit_does_not_import_torch():
-    program = "import sys; from tasks.files import *; load_circuit(shipped_path('quote_closing'))"
+    program = "import sys; from tasks.formats.circuit_folder import *; load_circuit(shipped_path('quote_closing'))"
     program += "; print('torch' in sys.modules)"
     run = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "False"

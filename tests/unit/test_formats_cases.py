@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 
 from tasks.formats import Question, load
-from tasks.forward import logits
-from tasks.network import NetworkError
-from tasks.readout import UNDECIDED, Argmax, TokenSet
+from tasks.networks.interpreter import logits
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.readout import UNDECIDED, Argmax, TokenSet
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 MOST = 300  # sequences per length

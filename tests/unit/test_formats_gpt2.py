@@ -14,9 +14,9 @@ from torch.nn import functional
 from tasks.checker.formats import ALLOWED, OTHERS
 from tasks.formats import Question, load
 from tasks.formats.gpt2 import INERT, KNOWN
-from tasks.forward import logits
-from tasks.network import NetworkError
-from tasks.readout import Argmax, TokenSet
+from tasks.networks.interpreter import logits
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.readout import Argmax, TokenSet
 
 D, HEADS, LAYERS, INNER, VOCABULARY, LONGEST = 8, 2, 2, 12, 5, 10
 CONFIG = {

@@ -14,10 +14,10 @@ from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import read
 from tasks.formats import Question, load
-from tasks.forward import logits
-from tasks.main import main
-from tasks.network import NetworkError
-from tasks.readout import Argmax
+from tasks.networks.interpreter import logits
+from tasks.commands.main import main
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.readout import Argmax
 
 CONFIG = {
     "n_layers": 2, "d_model": 6, "n_ctx": 5, "d_head": 4, "n_heads": 2, "d_mlp": 7, "d_vocab": 3, "act_fn": "relu",

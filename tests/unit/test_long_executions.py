@@ -8,15 +8,15 @@ from flint import arb, arb_mat, ctx
 
 from cegis import Domain, Program, motifs
 from dsl.motifs import label
-from tasks.averages import Averages
-from tasks.ball import FLOAT32
+from tasks.proofs.attention_bounds import Averages
+from tasks.bounds.ball import FLOAT32
 from tasks.checker import arithmetic, network, sets
 from tasks.checker.programs import machine_of
 from tasks.formats import Loaded
-from tasks.readout import Argmax
-from tasks.tally import Tally
-from tasks.transformer import Affine, Attention, Residual, Transformer
-from tasks.walks import trellis
+from tasks.networks.readout import Argmax
+from tasks.proofs.count_bounds import Tally
+from tasks.networks.transformer import Affine, Attention, Residual, Transformer
+from tasks.automata.trellis_construction import trellis
 
 F = np.float32
 LETTERS, LABELS = ("a", "b"), ("x", "y")

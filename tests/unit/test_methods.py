@@ -9,13 +9,13 @@ from test_counting import COUNTED, DEPTH, OPENER, program, shipped
 from test_executor import random_circuit
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
-from tasks import methods
-from tasks.circuit import Circuit
-from tasks.distillation import as_table
-from tasks.examining import Verifier
-from tasks.horizon import horizon
-from tasks.labelling import label_domain
-from tasks.methods import LONGEST, VERIFIERS, Method, Way, choose, verifier
+from tasks.proofs import select as methods
+from tasks.networks.circuit import Circuit
+from tasks.pipeline.distill import as_table
+from tasks.proofs.verifier import Verifier
+from tasks.pipeline.horizon import horizon
+from tasks.proofs.circuit_labels import label_domain
+from tasks.proofs.select import LONGEST, VERIFIERS, Method, Way, choose, verifier
 
 LISTED = Method(Way.ENUMERATION, "a test asks for it", 9)
 CHOICE = "    return '.add' if '=set()' in tokens else '+='"
@@ -128,7 +128,7 @@ def test_a_horizon_by_listing_is_that_by_counting(semantics: str, monkeypatch: p
     told: list[int] = []
     options = {"longest": 8, "semantics": semantics, "on_length": lambda length, longest: told.append(length)}
     listed = horizon(circuit, program(circuit, body), **options)
-    monkeypatch.setattr("tasks.horizon.FEW", 10)
+    monkeypatch.setattr("tasks.pipeline.horizon.FEW", 10)
     counted = horizon(circuit, program(circuit, body), **options)
     assert (listed.method.way, counted.method.way) == (Way.ENUMERATION, Way.COUNTING)
     assert (listed.length, listed.stopped) == (counted.length, counted.stopped)

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cegis import Domain, DomainError
-from tasks.regular import constraint
+from tasks.automata.regex import constraint
 
 expressions = st.recursive(
     st.sampled_from(["a", "b", ".", "[ab]", "[^a]", "(a)", ""]),

@@ -12,14 +12,14 @@ import pytest
 from backends import get
 from cegis import Counterexample, Differs, DomainError, Program, Stopped, motifs
 from cegis.certificate import MANIFEST, Certificate, CertificateError
-from tasks.certifying import certify
-from tasks.checking import printed_function
-from tasks.distillation import distill, docstring, function_name
-from tasks.files import load_circuit, save_circuit, shipped_path
-from tasks.labelling import label_domain
-from tasks.network import Network, NetworkError
-from tasks.report import verdict
-from tasks.surrogate import Surrogate
+from tasks.certificates.solver_evidence import certify
+from tasks.certificates.recheck import printed_function
+from tasks.pipeline.distill import distill, docstring, function_name
+from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
+from tasks.proofs.circuit_labels import label_domain
+from tasks.networks.sparse_transformer import Network, NetworkError
+from tasks.pipeline.report import verdict
+from tasks.surrogates.relu import Surrogate
 
 SMALL = {
     "before": [[0, 0]], "here": [[1, 0]], "bias": [0], "hidden": [], "hidden_bias": [],
@@ -111,7 +111,7 @@ def test_a_first_sequence_without_a_label_is_an_answer_not_bad_input(monkeypatch
         gaps = replace(first, labels=np.full_like(first.labels, -1), margins=np.full_like(first.margins, -1.0))
         return replace(labelling, lengths=(gaps, *labelling.lengths[1:]))
 
-    monkeypatch.setattr("tasks.distillation.label_domain", gappy)
+    monkeypatch.setattr("tasks.pipeline.distill.label_domain", gappy)
     result = distill(circuit, get("z3"), length=3)
     assert isinstance(result.outcome, Stopped)
     assert not result.is_proved

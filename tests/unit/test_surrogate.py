@@ -11,9 +11,9 @@ from pysmt.environment import Environment
 
 from cegis import Domain, Table, motifs, tabulate
 from dsl.sequences import SequenceSignature
-from tasks.fitting import fit
-from tasks.network import NetworkError
-from tasks.surrogate import Surrogate
+from tasks.surrogates.fitting import fit
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.surrogates.relu import Surrogate
 
 ALPHABET = ("[", "]", "x")
 

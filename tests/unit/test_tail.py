@@ -10,15 +10,15 @@ from test_executor import naive_logits, with_tensors
 
 from cegis import Claim, Constraint, Domain, DomainError, Exhaustive, Program, Rung, motifs
 from dsl.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, constant, is_token, label, times
-from tasks import tail
-from tasks.ball import FLOAT64
-from tasks.circuit import Circuit
-from tasks.counting import counting_verifier
-from tasks.distillation import as_table
-from tasks.labelling import label_domain
-from tasks.network import NetworkError
-from tasks.tail import all_lengths
-from tasks.tally import Tally
+from tasks.proofs import all_lengths as tail
+from tasks.bounds.ball import FLOAT64
+from tasks.networks.circuit import Circuit
+from tasks.proofs.counting import counting_verifier
+from tasks.pipeline.distill import as_table
+from tasks.proofs.circuit_labels import label_domain
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.all_lengths import all_lengths
+from tasks.proofs.count_bounds import Tally
 
 
 def biased(seed: int, **options: object) -> Circuit:

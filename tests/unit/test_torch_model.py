@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from cegis.domain import Domain
-from tasks.circuit import Circuit
-from tasks.network import FINAL_SITE, Config, Network, NetworkError
-from tasks.torch_model import circuit_nodes, forward, from_network, keep_all, run_circuit, to_network
+from tasks.networks.circuit import Circuit
+from tasks.networks.sparse_transformer import FINAL_SITE, Config, Network, NetworkError
+from tasks.training.torch_model import circuit_nodes, forward, from_network, keep_all, run_circuit, to_network
 
 SHAPE = {"vocab_size": 4, "n_layer": 2, "n_head": 2, "d_head": 3, "d_model": 5, "d_mlp": 8, "block_size": 7}
 OPTIONS = [

@@ -8,12 +8,12 @@ import torch
 from click.testing import CliRunner
 
 from cegis.domain import Domain
-from tasks import training
-from tasks.catalog import TASKS, Recipe, task
-from tasks.files import load_circuit, shipped_names, shipped_path
-from tasks.network import NetworkError
-from tasks.pruning import edges, prune
-from tasks.training import make_circuit, score, train
+from tasks.training.train import train as training
+from tasks.training.recipes import TASKS, Recipe, task
+from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.training.pruning import edges, prune
+from tasks.training.train import make_circuit, score, train
 
 
 @pytest.fixture(autouse=True)

@@ -7,15 +7,15 @@ import pytest
 import torch
 from torch.nn import functional
 
-from tasks.ball import FLOAT64
-from tasks.enclosure import enclose
-from tasks.files import load_circuit, shipped_names, shipped_path
+from tasks.bounds.ball import FLOAT64
+from tasks.bounds.interpreter import enclose
+from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.formats import from_circuit
 from tasks.formats.sparse import sparse_transformer
-from tasks.forward import logits
-from tasks.network import Config, Network, NetworkError
-from tasks.torch_model import forward, from_network, run_circuit
-from tasks.transformer import (
+from tasks.networks.interpreter import logits
+from tasks.networks.sparse_transformer import Config, Network, NetworkError
+from tasks.training.torch_model import forward, from_network, run_circuit
+from tasks.networks.transformer import (
     AbsTopK,
     Activation,
     Affine,
@@ -163,7 +163,7 @@ def test_a_residual_adds_a_lookup_adds_its_row_and_pools_pool():
 def test_a_prompt_answers_alike_alone_and_in_company(monkeypatch):
     whole = network(Residual((attention(), Affine(numbers(WIDTH, WIDTH)))), Activation("gelu"))
     together = logits(whole, IDS)
-    monkeypatch.setattr("tasks.forward.CHUNK_VALUES", 100)
+    monkeypatch.setattr("tasks.networks.interpreter.CHUNK_VALUES", 100)
     assert np.allclose(logits(whole, IDS), together, rtol=0, atol=1e-13)
     assert logits(whole, IDS[:0]).shape == (0, LONGEST, WIDTH)
     shorter = logits(whole, IDS[:, :4])  # causal: a prefix does not see what follows

@@ -11,9 +11,9 @@ from safetensors.numpy import save
 
 from tasks.checker.files import Tensors, UnreadableError
 from tasks.formats.reading import read_tensors
-from tasks.main import main
-from tasks.network import NetworkError
-from tasks.untrusted import parse_safetensors
+from tasks.commands.main import main
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.formats.untrusted import parse_safetensors
 
 FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases")) / "faults"
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, np.float32)}

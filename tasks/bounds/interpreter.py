@@ -1,0 +1,460 @@
+"""Rigorous bounds on the outputs of a ``Transformer``, for many prompts at once.
+
+Every row of the stream is a ball (``ball``, ``operations``): it holds the value in real arithmetic and that of every
+execution with unit roundoff ``u``. Rows that must behave alike are one *class*, computed once:
+
+    at first         a class is a token with the row of the position table that is added to it
+    after attention  a class is its own old class with the multiset of the old classes it sees
+    all other steps  leave classes as they are
+
+So a causal network computes a shared prefix once, one without positions sees counts alone, and merging is by
+structure: what is compared are tokens, weights of positions and classes, never computed numbers. Steps whose result a
+later step throws away (a mask that keeps no node, a map of weight zero) are left out where all they compute is finite
+(``magnitudes``, else ``Watched``): infinity times zero is NaN. For the same reason nothing is known of a prompt where
+one row may not be finite, whichever row that is: a product of matrices carries NaN from rows that are not seen to those
+that are read.
+
+Labels are read in ``enumerating``. Nothing here runs the network itself; that is ``forward``.
+"""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import partial
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.bounds import ball
+from tasks.bounds import magnitudes
+from tasks.bounds import operations
+from tasks.bounds.ball import Ball, Reals
+from tasks.networks.interpreter import check_ids
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import (
+    AbsTopK,
+    Activation,
+    Affine,
+    Attention,
+    Lookup,
+    Mask,
+    Norm,
+    Pool,
+    Residual,
+    Step,
+    Transformer,
+    walk,
+    width_after,
+)
+
+Ids = NDArray[np.int64]
+RowStep = Callable[[Ball, Ids], Ball]  # (rows, the token of each row)
+
+CHUNK_VALUES = 1_000_000  # numbers per temporary array
+
+
+@dataclass(frozen=True)
+class Watched:
+    """Attention whose result is thrown away: a ``constant``, where queries, keys and values of the row are finite."""
+
+    ways: tuple[tuple[Step, ...], ...]
+    constant: Reals
+
+
+@dataclass(frozen=True)
+class Stream:
+    """``x`` (classes, width), the ``token`` of each class, and per batch of prompts the class of every row.
+
+    ``places[b]``: (prompts, T) indices into ``x``; after a pool (prompts, 1).
+    """
+
+    x: Ball
+    token: Ids
+    places: tuple[Ids, ...]
+
+
+def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+    """Bounds on the logits at every row of ``batches`` of prompts; each batch: (prompts, T) token ids.
+
+    Raises NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered.
+    """
+    check(network, batches, u)
+    return finite(run(needed(network, u), embed(network, batches, u), u), u)
+
+
+def check(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> None:
+    """Raise NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered."""
+    ball.check_roundoff(u)
+    for ids in batches:
+        check_ids(ids, len(network.tokens), network.longest)
+
+
+def run(steps: tuple[Step, ...], stream: Stream, u: float) -> Stream:
+    """The stream after ``steps``."""
+    return _run(steps, stream, u)[0]
+
+
+def assumption(network: Transformer) -> str:
+    """What is assumed of executions, in sentences to be printed beside every claim."""
+    steps = list(walk(network.steps))
+    said = [ball.KERNEL_ASSUMPTION]
+    if any(isinstance(step, Attention) and step.weighting == "sparsemax" for step in steps):
+        said.append(operations.SPARSEMAX)
+    return " ".join(said)
+
+
+def finite(stream: Stream, u: float) -> Stream:
+    """``stream``, without any bound on the rows of prompts where an execution may have infinity or NaN in some row."""
+    lost = stream.x.is_lost
+    if not (ball.is_executed(u) and lost.any()):
+        return stream
+    width = stream.x.center.shape[1]
+    nothing = Ball(np.zeros((1, width)), np.full((1, width), np.inf))
+    places = (np.where(lost[place].any(axis=1, keepdims=True), len(lost), place) for place in stream.places)
+    return Stream(Ball.join([stream.x, nothing]), np.append(stream.token, stream.token[:1]), tuple(places))
+
+
+def needed(network: Transformer, u: float, *, every_row: bool = True) -> tuple[Step, ...]:
+    """The steps, without those whose result is a constant anyway, where no execution can make it NaN.
+
+    ``every_row``: all rows of a prompt are bounded; else those before the last are up to the first attention alone.
+    """
+    if not ball.is_executed(u) or magnitudes.is_finite(network, u):
+        return _needed(network.steps, network.tokens.shape[1], len(network.tokens))
+    kept: list[Step] = []
+    for step in network.steps:
+        is_known = every_row or not any(map(sees_others, kept))
+        kept.append((is_known and _watched(step, network, u)) or step)
+    return tuple(kept)
+
+
+def _watched(branch: Step, network: Transformer, u: float) -> Step | None:
+    """``branch`` without its attention, if what becomes of that is thrown away and finite."""
+    steps = branch.steps if isinstance(branch, Residual) else ()
+    at = [n for n, step in enumerate(steps) if sees_others(step)]
+    end = [n for n, step in enumerate(steps) if isinstance(step, Affine | Mask) and _result(step) is not None]
+    if len(at) != 1 or not end or end[-1] < at[0]:
+        return None
+    before, attention, after = steps[: at[0]], steps[at[0]], steps[at[0] + 1 : end[-1] + 1]
+    assert isinstance(attention, Attention)  # a pool is in no branch
+    width = width_after((*before, attention), network.tokens.shape[1], len(network.tokens))
+    if not magnitudes.are_finite(after, np.full(width, ball.LIMIT), network.longest, u):
+        return None
+    ways = tuple((*before, *part) for part in (attention.query, attention.key, attention.value))
+    watched = Watched(ways, _result(after[-1]))  # type: ignore[arg-type]
+    return Residual((watched, *steps[end[-1] + 1 :]))  # type: ignore[arg-type]
+
+
+def _result(step: Step) -> Reals | None:
+    """What a step gives whatever it is given, if it does."""
+    match step:
+        case Affine(weight, bias) if not weight.any():
+            return np.zeros(len(weight)) if bias is None else bias
+        case Mask(_, kept, means) if not kept.any():
+            return means
+    return None
+
+
+def _needed(steps: tuple[Step, ...], width: int, vocabulary: int) -> tuple[Step, ...]:
+    kept: list[Step] = []
+    start = width
+    for step in steps:
+        after = width_after((step,), width, vocabulary)
+        match step:
+            case Affine() | Mask() if (result := _result(step)) is not None:
+                kept = [_constant(result, start)]
+            case Residual(inner):
+                kept.append(Residual(_needed(inner, width, vocabulary)))
+            case Pool():
+                kept.append(step)
+                start = width
+                return (*kept, *_needed(steps[steps.index(step) + 1 :], width, vocabulary))
+            case _:
+                kept.append(step)
+        width = after
+    return tuple(kept)
+
+
+def _constant(values: Reals, width: int) -> Affine:
+    return Affine(np.zeros((len(values), width)), values.copy())
+
+
+def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+    """Classes of equal token and equal position weights."""
+    vocabulary, position = len(network.tokens), np.zeros(network.longest, np.int64)
+    if network.positions is not None:
+        _, first, index = np.unique(network.positions, axis=0, return_index=True, return_inverse=True)
+        position = first[index.ravel()]
+    codes = [ids.astype(np.int64) + vocabulary * position[: ids.shape[1]] for ids in batches]
+    flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
+    unique, members = _ranked(flat, vocabulary * network.longest)
+    token = unique % vocabulary
+    x = Ball.exact(network.tokens[token])
+    if network.positions is not None:
+        x = ball.add(x, Ball.exact(network.positions[unique // vocabulary]), u)
+    return Stream(x, token, _shaped(members, [ids.shape for ids in batches]))
+
+
+def _ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
+    """The codes that occur, all from 0 to below ``bound``, in rising order; and the rank of each code among them."""
+    if bound > 4 * len(codes):
+        return np.unique(codes, return_inverse=True)
+    occurs = np.zeros(bound, bool)
+    occurs[codes] = True
+    return np.flatnonzero(occurs), (np.cumsum(occurs) - 1)[codes]
+
+
+def _shaped(flat: Ids, shapes: Sequence[tuple[int, ...]]) -> tuple[Ids, ...]:
+    ends = np.cumsum([rows * columns for rows, columns in shapes])[:-1]
+    return tuple(part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True))
+
+
+def _run(steps: tuple[Step, ...], stream: Stream, u: float) -> tuple[Stream, Ids]:
+    """The stream after ``steps``, and for each of its classes the class it was before them."""
+    origin = np.arange(len(stream.x))
+    by_row: list[RowStep] = []
+    for step in steps:
+        if not sees_others(step):
+            by_row.append(row_step(step, u))
+            continue
+        stream, by_row = _each_row(by_row, stream), []
+        match step:
+            case Attention():
+                parts = (step.query, step.key, step.value)
+                q, k, v = (_each_row([row_step(inner, u) for inner in part], stream).x for part in parts)
+                stream, came_from = attention(step, stream, q, k, v, u)
+                origin = origin[came_from]
+            case Residual(inner):
+                branch, came_from = _run(inner, stream, u)
+                stream = Stream(ball.add(stream.x[came_from], branch.x, u), branch.token, branch.places)
+                origin = origin[came_from]
+            case Pool(kind):
+                stream = _pooled(kind, stream, u)
+    return _each_row(by_row, stream), origin
+
+
+def sees_others(step: Step) -> bool:
+    """Whether a row's result depends on other rows."""
+    return any(isinstance(inner, Attention | Pool) for inner in walk((step,)))
+
+
+def _each_row(steps: Sequence[RowStep], stream: Stream) -> Stream:
+    """``steps`` on every class by itself, some classes at a time."""
+    if not steps:
+        return stream
+    parts = []
+    for rows in chunks(len(stream.x), 8 * stream.x.center.shape[1]):
+        x = stream.x[rows]
+        for step in steps:
+            x = step(x, stream.token[rows])
+        parts.append(x)
+    return Stream(Ball.join(parts), stream.token, stream.places)
+
+
+def row_step(step: Step, u: float) -> RowStep:
+    """A step that acts on each row by itself, with its weights prepared."""
+    match step:
+        case Affine(weight, bias) if not weight.any():
+            return partial(_constants, np.zeros(len(weight)) if bias is None else bias)
+        case Affine(weight, bias):
+            layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
+            return lambda x, token: ball.affine(x, layer, u)
+        case Norm():
+            return lambda x, token: _norm(step, x, u)
+        case Activation():
+            return lambda x, token: _activation(step, x, u)
+        case AbsTopK(count):
+            return lambda x, token: ball.abs_top_k(x, count)
+        case Mask(_, kept, means):
+            constant = Ball.exact(means)
+            return lambda x, token: ball.select(kept, x, constant, u)
+        case Lookup(table):
+            return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
+        case Residual(inner):
+            return partial(_branch, [row_step(part, u) for part in inner], u)
+        case Watched(ways, constant):
+            return partial(_watch, [[row_step(part, u) for part in way] for way in ways], Ball.exact(constant), u)
+    raise NetworkError(f"no bound is known for the step {type(step).__name__}")
+
+
+def _constants(values: Reals, x: Ball, token: Ids) -> Ball:
+    """``values`` in every row whose entries are finite: zero times infinity is none."""
+    constant = Ball.exact(np.broadcast_to(values, (len(x), len(values))))
+    lost = ~np.isfinite(x.radius).all(axis=-1, keepdims=True)
+    return Ball(constant.center, np.where(lost, np.inf, constant.radius))
+
+
+def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
+    inner = x
+    for step in steps:
+        inner = step(inner, token)
+    return ball.add(x, inner, u)
+
+
+def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball, token: Ids) -> Ball:
+    lost = np.zeros((len(x), 1))
+    for way in ways:
+        inner = x
+        for step in way:
+            inner = step(inner, token)
+        lost = lost + ball.remains(inner.radius, u).max(axis=1, keepdims=True)
+    return Ball(np.broadcast_to(constant.center, (len(x), len(constant))), constant.radius + lost)
+
+
+def _norm(step: Norm, x: Ball, u: float) -> Ball:
+    bias = np.zeros_like(step.gain) if step.bias is None else step.bias
+    if step.kind == "layer":
+        return ball.layer_norm(x, step.gain, bias, step.eps, u)
+    result = ball.rms_norm(x, step.gain, step.eps, u)
+    return result if step.bias is None else ball.add(result, Ball.exact(np.broadcast_to(bias, x.center.shape)), u)
+
+
+def _activation(step: Activation, x: Ball, u: float) -> Ball:
+    match step.kind:
+        case "relu":
+            return ball.relu(x)
+        case "leaky_relu":
+            return operations.leaky_relu(x, step.slope, u)
+        case "gelu":
+            return ball.gelu(x, u)
+    return operations.gelu_tanh(x, u)
+
+
+def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: float) -> tuple[Stream, Ids]:
+    """Attention splits classes by the multiset of classes that are seen; each new class with the one it was."""
+    lost = np.sum([ball.remains(part.radius, u).max(axis=1) for part in (q, k, v)], axis=0)  # though seen by no row
+    q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
+    result = np.zeros(sum(place.size for place in stream.places), np.int64)
+    parts, owners, count = [], [], 0
+    for keys, cells in _seen(step, stream).items():
+        seen = np.concatenate([group.paths for group in cells])
+        own, seen, index = _grouped(seen[:, 0], seen[:, 1:], len(stream.x))
+        ends = np.cumsum([len(group.paths) for group in cells])[:-1]
+        for group, of_path in zip(cells, np.split(index + count, ends), strict=True):
+            result[group.cells] = of_path if group.path is None else of_path[group.path]
+        count += len(own)
+        owners.append(own)
+        for rows in chunks(len(own), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
+            y = _weighed(step, q[own[rows]], k[seen[rows]], v[seen[rows]], u)
+            parts.append(Ball(y.center, y.radius + lost[own[rows], None]))
+    came_from = np.concatenate(owners)
+    places = _shaped(result, [place.shape for place in stream.places])
+    return Stream(Ball.join(parts), stream.token[came_from], places), came_from
+
+
+@dataclass(frozen=True)
+class Cells:
+    """Some ``cells`` (counted through all places), and the ``paths`` that they see: own class first, then the others.
+
+    ``path``: which path each cell has; None for one path per cell, in order.
+    """
+
+    cells: Ids
+    paths: Ids
+    path: Ids | None = None
+
+
+def _seen(step: Attention, stream: Stream) -> dict[int, list[Cells]]:
+    """By number of keys: the cells, and the classes that they see."""
+    found: dict[int, list[Cells]] = defaultdict(list)
+    for group in _prefixes(stream) if step.causal else _whole_prompts(stream):
+        for count, rows, visible in _visible(step, stream.token, group.paths):
+            if len(rows) == len(group.paths):
+                found[count].append(Cells(group.cells, visible, group.path))
+            else:
+                place = np.full(len(group.paths), -1)
+                place[rows] = np.arange(len(rows))
+                path = place if group.path is None else place[group.path]
+                found[count].append(Cells(group.cells[path >= 0], visible, path[path >= 0]))
+    return found
+
+
+def _whole_prompts(stream: Stream) -> Iterator[Cells]:
+    """Every row sees its whole prompt."""
+    start = 0
+    for place in stream.places:
+        cells = start + np.arange(place.size).reshape(place.shape)
+        for row in range(place.shape[1]):
+            yield Cells(cells[:, row], np.concatenate([place[:, row, None], place], axis=1))
+        start += place.size
+
+
+def _prefixes(stream: Stream) -> Iterator[Cells]:
+    """Every row sees its own prefix: those of all prompts are one tree, of which each level is made from the last."""
+    classes, starts = len(stream.x), np.cumsum([0, *(place.size for place in stream.places)])
+    node = [np.zeros(len(place), np.int64) for place in stream.places]  # of each prompt, in the level before
+    paths = np.zeros((1, 0), np.int64)
+    for row in range(max((place.shape[1] for place in stream.places), default=0)):
+        longer = [n for n, place in enumerate(stream.places) if place.shape[1] > row]
+        own = np.concatenate([stream.places[n][:, row] for n in longer])
+        known, index = _ranked(np.concatenate([node[n] for n in longer]) * classes + own, len(paths) * classes)
+        paths = np.concatenate([paths[known // classes], (known % classes)[:, None]], axis=1)
+        for n, part in zip(longer, np.split(index, np.cumsum([len(node[n]) for n in longer])[:-1]), strict=True):
+            node[n] = part
+        cells = [starts[n] + row + stream.places[n].shape[1] * np.arange(len(node[n])) for n in longer]
+        yield Cells(np.concatenate(cells), np.concatenate([paths[:, -1:], paths], axis=1), index)
+
+
+def _visible(step: Attention, token: Ids, paths: Ids) -> Iterator[tuple[int, Ids, Ids]]:
+    """Paths (own class first) without the keys of hidden tokens: (number of keys, rows, shorter paths)."""
+    if not step.hidden:
+        yield paths.shape[1] - 1, np.arange(len(paths)), paths
+        return
+    is_seen = ~np.isin(token[paths], step.hidden)
+    is_seen[:, 0] = True
+    counts = is_seen.sum(axis=1)
+    for count in np.unique(counts):
+        if count == 1 and step.sink is None:
+            raise NetworkError("a row of attention sees no token at all, so its weights are not defined")
+        rows = np.flatnonzero(counts == count)
+        yield int(count) - 1, rows, paths[rows][is_seen[rows]].reshape(len(rows), count)
+
+
+def _grouped(own: Ids, seen: Ids, classes: int) -> tuple[Ids, Ids, Ids]:
+    """Paths merged by their own class and the multiset of those seen: one of each group, and the group of each path."""
+    key, bound = own.astype(np.int64), classes
+    for column in np.sort(seen, axis=1).T:
+        if bound * classes >= 2**62:  # rename the keys seen so far to small numbers
+            key = np.unique(key, return_inverse=True)[1]
+            bound = len(key)
+        key, bound = key * classes + column, bound * classes
+    _, first, index = np.unique(key, return_index=True, return_inverse=True)
+    return own[first], seen[first], index
+
+
+def _weighed(step: Attention, q: Ball, k: Ball, v: Ball, u: float) -> Ball:
+    """q (rows, heads, d), k and v (rows, keys, heads, d) to (rows, heads * d)."""
+    if k.center.shape[1] == 0:  # the sink takes everything
+        y = Ball.exact(np.zeros((len(q), *v.center.shape[2:])))
+    elif step.weighting == "softmax":
+        y = ball.attend(q, k, v, step.scale, step.sink, u)
+    elif step.weighting == "sparsemax":
+        y = operations.sparse_attend(q, k, v, step.scale, u)
+    else:
+        y = operations.hard_attend(q, k, v, step.scale, u)
+    return Ball(y.center.reshape(len(q), -1), y.radius.reshape(len(q), -1))
+
+
+def _pooled(kind: str, stream: Stream, u: float) -> Stream:
+    """One row per prompt; prompts with the same multiset of classes are one class."""
+    parts, places, tokens, count = [], [], [], 0
+    for place in stream.places:
+        rest = place[:, :0] if kind == "last" else place[:, :-1]
+        own, seen, index = _grouped(place[:, -1], rest, len(stream.x))
+        rows = np.concatenate([seen, own[:, None]], axis=1)
+        parts += [
+            operations.pool(stream.x[rows[part]], kind, u)
+            for part in chunks(len(rows), rows.shape[1] * stream.x.center.shape[1])
+        ]
+        places.append(index[:, None] + count)
+        tokens.append(stream.token[own])
+        count += len(own)
+    return Stream(Ball.join(parts), np.concatenate(tokens), tuple(places))
+
+
+def chunks(rows: int, values_per_row: int, values: int = CHUNK_VALUES) -> Iterator[slice]:
+    """Slices of ``range(rows)`` with at most about so many ``values`` at ``values_per_row`` numbers per row."""
+    step = max(1, values // values_per_row)
+    return (slice(start, min(start + step, rows)) for start in range(0, rows, step))

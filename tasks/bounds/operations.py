@@ -1,0 +1,102 @@
+"""Ball arithmetic for what ``ball`` lacks: sparsemax and hard attention, leaky ReLU, GELU by tanh, and pools.
+
+Each is enclosed like those of ``ball``: the ideal value and every execution with unit roundoff ``u``. Two facts about
+``p = sparsemax(z)``, the projection of z on the simplex, ``p_j = max(z_j - tau, 0)``, spare any talk of supports:
+
+    tau(z) = max over k of (sum of the k largest z - 1) / k       (Martins and Astudillo 2016, proposition 1)
+    |tau(z) - tau(z')| <= max |z - z'|                            (tau is monotone, and moves along with all z)
+
+An execution that errs on the support picks another k where the maximum is as good as attained, so the same bound on
+rounding holds; where scores are so large that they swallow the 1, it may find no support at all, and nothing is known.
+What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX``.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from tasks.bounds import ball
+from tasks.bounds.ball import TINY, Ball, gamma
+
+SPARSEMAX = "Sparsemax is computed by sorting the scores and testing each number of them."
+
+SWALLOWED = 0.125  # of a score times the unit roundoff: below, 1 + z > z holds as executed
+TANH_GELU_SLOPE = 1.13  # sup |gelu_tanh'| = 1.12899...
+TANH_GELU_BEND = 1.0  # above sup |gelu_tanh''| = 0.7978...
+CUBIC, ROOT = 0.044715, float(np.sqrt(2.0 / np.pi))
+
+
+@np.errstate(all="ignore")
+def leaky_relu(x: Ball, slope: float, u: float) -> Ball:
+    """``x`` where positive, else ``slope * x`` for a slope from 0 to below 1."""
+    center = np.where(x.center >= 0, x.center, slope * x.center)
+    steep = np.where(x.center + x.radius <= 0, slope, 1.0)
+    rounded = np.where(x.center - x.radius >= 0, 0.0, slope * gamma(3, u) * x.magnitude + TINY)
+    return ball._ball(center, steep * x.radius + rounded)
+
+
+@np.errstate(all="ignore")
+def gelu_tanh(x: Ball, u: float) -> Ball:
+    """``x/2 (1 + tanh(a))``, a = sqrt(2/pi) (x + 0.044715 x^3). An execution errs by less than 12u |x|.
+
+    The error of ``a`` is relative, and |a| (1 - tanh(a)^2) < 0.45, so that of tanh is a few u in absolute terms.
+    """
+    c = x.center
+    tanh = np.tanh(ROOT * (c + CUBIC * c * c * c))
+    bend = ROOT * (1.0 + 3.0 * CUBIC * c**2)
+    slope = np.abs(0.5 * (1.0 + tanh) + 0.5 * c * (1.0 - tanh**2) * bend) + TANH_GELU_BEND * x.radius + 2.0**-40
+    moved = np.minimum(slope, TANH_GELU_SLOPE) * x.radius
+    return ball._ball(0.5 * c * (1.0 + tanh), moved + gamma(16, u) * x.magnitude + 4.0 * TINY)
+
+
+@np.errstate(all="ignore")
+def pool(x: Ball, kind: str, u: float) -> Ball:
+    """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, or the last."""
+    if kind == "last":
+        return Ball(x.center[:, -1], x.radius[:, -1] + ball.remains(x.radius, u).max(axis=1))
+    rows = x.center.shape[1]
+    share = 1.0 / rows if kind == "mean" else 1.0
+    rounded = gamma(rows + 2, u) * x.magnitude.sum(axis=1)
+    radius = share * (x.radius.sum(axis=1) + rounded) + TINY * rows
+    return ball._ball(share * x.center.sum(axis=1), radius)
+
+
+@np.errstate(all="ignore")
+def sparse_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
+    """Sparsemax attention of one query over its keys; shapes as for ``ball.attend``."""
+    scores = ball._scores(q, k, scale, u)
+    z, keys = scores.center, scores.center.shape[-1]
+    largest = scores.magnitude.max(axis=-1, keepdims=True)
+    falling = -np.sort(-z, axis=-1)
+    tau = ((np.cumsum(falling, axis=-1) - 1.0) / np.arange(1, keys + 1)).max(axis=-1, keepdims=True)
+    rounded = 4.0 * gamma(keys + 8, u) * (keys * largest + 1.0)
+    if ball.is_executed(u):
+        rounded = np.where(u * largest < SWALLOWED, rounded, np.inf)
+    wobble = scores.radius + scores.radius.max(axis=-1, keepdims=True) + 2.0 * rounded
+    is_out = z - tau + wobble <= 0
+    weight = Ball(np.maximum(z - tau, 0.0), np.where(is_out, 0.0, wobble))
+    return _mixed(weight, v, u)
+
+
+@np.errstate(all="ignore")
+def hard_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
+    """The average value over the keys of largest score. Where several may be largest: the hull of their values."""
+    scores = ball._scores(q, k, scale, u)
+    floor = (scores.center - scores.radius).max(axis=-1, keepdims=True)
+    may_win = ~(scores.center + scores.radius < floor - 2.0**-50 * np.abs(floor))  # (rows, heads, keys)
+    among = may_win.swapaxes(1, 2)[..., None]  # (rows, keys, heads, 1)
+    low = np.where(among, v.center - v.radius, np.inf).min(axis=1)
+    high = np.where(among, v.center + v.radius, -np.inf).max(axis=1)
+    size = np.where(among, v.magnitude, 0.0).max(axis=1)
+    rounded = gamma(2 * scores.center.shape[-1] + 8, u) * size + 8.0 * TINY
+    lost = ~np.isfinite(high - low) | ~np.isfinite(v.radius).all(axis=1)
+    return ball._ball(np.where(lost, np.nan, 0.5 * (low + high)), 0.5 * (high - low) + rounded)
+
+
+def _mixed(weight: Ball, v: Ball, u: float) -> Ball:
+    """``sum_j weight_j v_j``: weight (rows, heads, keys), v (rows, keys, heads, d) to (rows, heads, d)."""
+    keys = weight.center.shape[-1]
+    moved = ball._mix(weight.radius, v.magnitude) + ball._mix(weight.center, v.radius)
+    rounded = gamma(keys + 4, u) * ball._mix(weight.magnitude, v.magnitude)
+    flushed = 8.0 * TINY * keys * (1.0 + v.magnitude.max(axis=1))
+    return ball._ball(ball._mix(weight.center, v.center), moved + rounded + flushed)

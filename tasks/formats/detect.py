@@ -1,0 +1,118 @@
+"""Find out from its files how a folder stores a network, and read it.
+
+Formats are looked for in a fixed order; the first whose files are all there, with the entry that marks it, is the one.
+A folder that no format recognises is refused with the list of what was looked for.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
+from tasks.networks.model import Loaded, Question
+from tasks.formats.reading import read_bytes, read_object
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.formats.untrusted import named, read_safetensors
+
+
+@dataclass(frozen=True)
+class Format:
+    """``files`` must all be there, and the JSON in ``files[0]`` must hold ``entry`` (with ``value`` unless None).
+
+    Where ``mark`` is not empty, it must stand in the header of the weights, the last of the files.
+    """
+
+    name: str
+    files: tuple[str, ...]
+    load: Callable[[Path, Question], Loaded]
+    entry: tuple[str, ...] = ()
+    value: str | None = None
+    mark: str = ""
+
+    def fits(self, folder: Path) -> bool:
+        """Whether ``folder`` looks like this format; raises NetworkError where the marking file is no JSON."""
+        if not all((folder / name).is_file() for name in self.files):
+            return False
+        if self.mark and self.mark.encode() not in _header(folder / self.files[-1]):
+            return False
+        found: object = read_object(folder / self.files[0]) if self.entry else None
+        for key in self.entry:
+            if not isinstance(found, dict) or key not in found:
+                return False
+            found = found[key]
+        return self.value in (None, found)
+
+    def __str__(self) -> str:
+        marks = [".".join(self.entry) + ("" if self.value is None else f" = {self.value}")] if self.entry else []
+        marks += [f"tensors named *{self.mark.strip(chr(34))}"] if self.mark else []
+        return f"{self.name} ({', '.join(self.files)}{' with ' if marks else ''}{''.join(marks)})"
+
+
+def _header(weights: Path) -> bytes:
+    """The text of a safetensors file in which its tensors have their names; as much of it as is there."""
+    with weights.open("rb") as file:
+        return file.read(min(int.from_bytes(file.read(8), "little"), MOST_HEADER))
+
+
+MOST_HEADER = 2**24  # bytes
+WEIGHTS = ("weights.safetensors", "model.safetensors")
+PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
+FORMATS = (
+    Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
+    Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
+    Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
+    Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, ("d_vocab",)),
+    Format("transformer_lens", ("config.json", "model.safetensors.index.json"), transformer_lens.load, ("d_vocab",)),
+    Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
+    Format("transformer_lens", ("case.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
+    Format("gpt2", ("config.json", "model.safetensors"), gpt2.load, ("model_type",), "gpt2"),
+    Format("gpt2 in parts", ("config.json", "model.safetensors.index.json"), gpt2.load, ("model_type",), "gpt2"),
+    Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
+    Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
+    Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),
+)
+
+
+def _problem(weights: Path) -> str:
+    """What is wrong with a file of weights; a format that is known by its tensors is not seen in a broken one."""
+    try:
+        if weights.is_file() and weights.stat().st_size <= MOST_HEADER:
+            read_safetensors(weights.name, read_bytes(weights))
+    except NetworkError as error:
+        return str(error)
+    return ""
+
+
+def _is_no_file(path: Path) -> bool:
+    """Whether something else stands where a format has a file."""
+    return (path.exists() or path.is_symlink()) and not path.is_file()
+
+
+def load(path: Path | str, question: Question | None = None) -> Loaded:
+    """The network in the folder ``path``, asked as ``question`` says; raises NetworkError when no format fits."""
+    folder = Path(path)
+    if not folder.is_dir():
+        raise NetworkError(
+            f"{folder}: expected a folder with a network, {'got a file' if folder.exists() else 'no such folder'}"
+        )
+    for known in FORMATS:
+        if known.fits(folder):
+            loaded = known.load(folder, question or Question())
+            is_named = loaded.format == "circuit"  # by from_circuit
+            return loaded if is_named else replace(loaded, name=named(loaded.name))
+    strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
+    if strange:
+        raise NetworkError(
+            f"{strange[0]}: expected a file, got {'a folder' if strange[0].is_dir() else 'none, or a link'}"
+        )
+    found = sorted(entry.name for entry in folder.iterdir())[:10]
+    pickled = [name for name in found if name.endswith(PICKLED)]
+    hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
+    hint += "".join(f"; {problem}" for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
+    raise NetworkError(
+        f"{folder}: no known network format; looked for {'; '.join(map(str, FORMATS))}; "
+        f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers are read from files, no recurrent or other "
+        "networks; those can be asked from Python, as black boxes (tasks.formats.from_callable)"
+    )

@@ -1,0 +1,94 @@
+"""The conditions of a claim in words: tokens, prompt, read-out, and which of them the caller chose.
+
+A claim is about what the network's files declare, or about what its caller chose instead, and these are different
+things to a stranger who reads it. What the files declare is taken without a word; what they do not declare, or declare
+otherwise, is said. (The checker has words of its own for the same facts: ``tasks.checker.declared``.)
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from cegis import Domain
+from cegis.claim import worded
+from tasks.networks.circuit import Circuit
+from tasks.networks.model import Declared, Loaded
+from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
+
+SHOWN, CUT = 16, 60  # names in a list, and characters of one
+
+
+def circuit_conditions(circuit: Circuit, domain: Domain, declared: Domain | None = None) -> str:
+    """Those of a circuit, on ``domain``; ``declared`` is the domain of its file where ``circuit`` has another."""
+    own = declared or circuit.domain
+    assert own.max_length is not None
+    readout = Argmax(circuit.labels, circuit.label_ids)
+    said = Declared(
+        own.alphabet, (own.min_length, own.max_length), own.constraint, circuit.prefix, (), readout
+    )  # fmt: skip
+    return _text(said, domain, circuit.prefix, (), readout)
+
+
+def conditions(loaded: Loaded, domain: Domain) -> str:
+    """Those of any network, on ``domain``."""
+    return _text(loaded.declared, domain, loaded.prefix, loaded.suffix, loaded.readout)
+
+
+def readout_text(readout: Readout) -> str:
+    """A read-out in words."""
+    place = "every place" if readout.position == "every" else "the last position"
+    match readout:
+        case Argmax(names):
+            what = f"the largest of the logits {named(names)}"
+        case TokenSet(names, _, threshold):
+            what = f"the set of those above {threshold:g} among the logits {named(names)}"
+        case Rounded(column, denominator):
+            grid = "whole number" if denominator == 1 else f"fraction with a denominator of at most {denominator}"
+            what = f"the {grid} nearest to logit {column}"
+    return f"{what}, at {place}"
+
+
+def named(names: Sequence[str]) -> str:
+    """Names for a reader, quoted and cut.
+
+    >>> named(("a", "<bos>")), named(())
+    ("'a' '<bos>'", 'none')
+    """
+    more = f" and {len(names) - SHOWN} more" if len(names) > SHOWN else ""
+    return (" ".join(map(_quoted, names[:SHOWN])) + more) or "none"
+
+
+def _quoted(name: str) -> str:
+    return repr(name if len(name) <= CUT else f"{name[: CUT - 1]}…")
+
+
+def _text(said: Declared, domain: Domain, prefix: tuple[str, ...], suffix: tuple[str, ...], readout: Readout) -> str:
+    around = [f"{named(part)} {where}" for part, where in ((prefix, "before"), (suffix, "after")) if part]
+    prompt = f"{' and '.join(around)} the sequence" if around else "the sequence alone"
+    parts = [f"tokens {named(domain.alphabet)}", f"prompt: {prompt}", f"read-out: {readout_text(readout)}"]
+    free, other = list[str](), list[str]()
+    for name, theirs, is_same, shown in (
+        ("alphabet", said.alphabet, said.alphabet == domain.alphabet, named),
+        ("prefix", said.prefix, said.prefix == prefix, named),
+        ("suffix", said.suffix, said.suffix == suffix, named),
+        ("read-out", said.readout, said.readout == readout, readout_text),
+    ):
+        if theirs is None:
+            free.append(name)
+        elif not is_same:
+            other.append(f"{name} (declared: {shown(theirs)})")
+    if said.alphabet is None and domain.constraint is not None:
+        free.append("constraint")
+    if said.alphabet is not None and domain.constraint != said.constraint:
+        other.append(f"constraint (declared: {worded(said.constraint.text) if said.constraint else 'every sequence'})")
+    if said.lengths is not None and not _is_within(domain, said.lengths):
+        other.append(f"lengths (declared: {said.lengths[0]} to {said.lengths[1]})")
+    if free:
+        parts.append(f"chosen by the user, as the network's files do not declare it: {', '.join(free)}")
+    if other:
+        parts.append(f"chosen by the user, other than the network's files declare: {', '.join(other)}")
+    return "; ".join(parts)
+
+
+def _is_within(domain: Domain, lengths: tuple[int, int]) -> bool:
+    return lengths[0] <= domain.min_length and domain.max_length is not None and domain.max_length <= lengths[1]

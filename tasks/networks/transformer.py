@@ -1,0 +1,285 @@
+"""One type for every transformer we read: an embedding and a short list of steps, each a plain value.
+
+A prompt of T token ids becomes a stream of T rows, and every step maps a stream to a stream:
+
+    x = tokens[ids] (+ positions[0:T])
+    for step in steps: x = step(x)
+    logits = x
+
+Blocks, norms before or after them, heads and read-out layers are all spelt with the same nine steps, so a proof
+method is one ``match`` over them:
+
+    pre-norm block    Residual((Norm, Attention, Affine)), Residual((Norm, Affine, Activation, Affine))
+    post-norm block   Residual((Attention, Affine)), Norm, ...
+    pooled head       Pool("sum"), Affine, Activation("relu"), Affine
+    circuit           a Mask at every site: the mean replaces the nodes that are not kept
+
+All steps but ``Attention`` and ``Pool`` act on each row by itself. Arrays are float64 and hold the stored weights
+exactly; ``dtype`` says in which arithmetic the network is meant to be executed. This file holds values and checks
+that they fit; running them is in ``forward``, labels are in ``readout``, files are in ``formats``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.networks.sparse_transformer import NetworkError
+
+Reals = NDArray[np.float64]
+
+
+@dataclass(frozen=True, eq=False)
+class Affine:
+    """``W x + b``. ``weight``: (out, in), ``bias``: (out,) or None for no bias."""
+
+    weight: Reals
+    bias: Reals | None = None
+
+    def __post_init__(self) -> None:
+        _check("an affine weight", self.weight, (None, None))
+        if self.bias is not None:
+            _check("an affine bias", self.bias, (len(self.weight),))
+
+
+@dataclass(frozen=True, eq=False)
+class Norm:
+    """``x / sqrt(mean(x^2) + eps) * gain (+ bias)``; kind ``layer`` first subtracts the mean of ``x``."""
+
+    kind: Literal["rms", "layer"]
+    gain: Reals
+    bias: Reals | None
+    eps: float
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("rms", "layer"):
+            raise NetworkError(f"expected a norm of kind rms or layer, got {self.kind!r}")
+        _check("a norm's gain", self.gain, (None,))
+        if self.bias is not None:
+            _check("a norm's bias", self.bias, self.gain.shape)
+        if not 0 < self.eps < 1:
+            raise NetworkError(f"expected a norm's eps between 0 and 1, got {self.eps!r}")
+
+
+@dataclass(frozen=True)
+class Activation:
+    """``gelu`` is ``x/2 (1 + erf(x/sqrt 2))``, ``gelu_tanh`` its tanh approximation; ``slope`` is for leaky_relu.
+
+    The slope is a real number; an execution in float32 may round it first.
+    """
+
+    kind: Literal["relu", "leaky_relu", "gelu", "gelu_tanh"]
+    slope: float = 0.0
+
+    def __post_init__(self) -> None:
+        known = ("relu", "leaky_relu", "gelu", "gelu_tanh")
+        if self.kind not in known:
+            raise NetworkError(f"unknown activation {self.kind!r}; known: {', '.join(known)}")
+        if not isinstance(self.slope, int | float) or not 0 <= self.slope < 1:
+            raise NetworkError(f"expected a slope from 0 to below 1, got {self.slope!r}")
+
+
+@dataclass(frozen=True)
+class AbsTopK:
+    """Keep the ``count`` entries of largest absolute value, zero elsewhere; of equal ones the first."""
+
+    count: int
+
+    def __post_init__(self) -> None:
+        if self.count < 1:
+            raise NetworkError(f"expected AbsTopK to keep at least one entry, got {self.count}")
+
+
+@dataclass(frozen=True, eq=False)
+class Mask:
+    """Node site ``site`` of a circuit: entries that are not ``kept`` become their entry of ``means``; both (width,)."""
+
+    site: str
+    kept: NDArray[np.bool_]
+    means: Reals
+
+    def __post_init__(self) -> None:
+        _check(f"{self.site}: means", self.means, (None,))
+        if self.kept.dtype != np.bool_ or self.kept.shape != self.means.shape:
+            raise NetworkError(f"{self.site}: expected one boolean per node, {len(self.means)} in all")
+        self.kept.setflags(write=False)
+
+
+@dataclass(frozen=True, eq=False)
+class Attention:
+    """Heads side by side: ``y_i = sum_j p_ij value_j`` with ``p_i = weighting_j(scale * query_i . key_j)``.
+
+    ``query``, ``key`` and ``value`` are steps on the rows of the same stream; head h takes the h-th of ``heads`` equal
+    blocks of columns. ``causal``: row i sees the rows j <= i, else all. ``hidden``: token ids that no row sees.
+    ``hard`` weighs the rows of largest score equally. ``sink``: (heads,) or None, a score for one more row of value
+    zero (softmax only).
+    """
+
+    query: tuple[Step, ...]
+    key: tuple[Step, ...]
+    value: tuple[Step, ...]
+    heads: int
+    scale: float
+    weighting: Literal["softmax", "sparsemax", "hard"] = "softmax"
+    causal: bool = True
+    sink: Reals | None = None
+    hidden: tuple[int, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.weighting not in ("softmax", "sparsemax", "hard"):
+            raise NetworkError(f"expected attention by softmax, sparsemax or hard, got {self.weighting!r}")
+        if self.heads < 1 or not np.isfinite(self.scale):
+            raise NetworkError(f"expected at least one head and a finite scale, got {self.heads} and {self.scale}")
+        if self.sink is not None:
+            _check("attention sinks", self.sink, (self.heads,))
+            if self.weighting != "softmax":
+                raise NetworkError(f"attention sinks belong to softmax, not to {self.weighting}")
+
+
+@dataclass(frozen=True)
+class Residual:
+    """``x + steps(x)``."""
+
+    steps: tuple[Step, ...]
+
+
+@dataclass(frozen=True, eq=False)
+class Lookup:
+    """``x + table[ids]``: the row of each position's own token, for example a bigram table; (tokens, width)."""
+
+    table: Reals
+
+    def __post_init__(self) -> None:
+        _check("a lookup table", self.table, (None, None))
+
+
+@dataclass(frozen=True)
+class Pool:
+    """All rows become one: their sum, their mean, or the last."""
+
+    kind: Literal["sum", "mean", "last"]
+
+    def __post_init__(self) -> None:
+        if self.kind not in ("sum", "mean", "last"):
+            raise NetworkError(f"expected a pool of kind sum, mean or last, got {self.kind!r}")
+
+
+Step = Affine | Norm | Activation | AbsTopK | Mask | Attention | Residual | Lookup | Pool
+
+
+@dataclass(frozen=True, eq=False)
+class Transformer:
+    """``tokens``: (vocabulary, width); ``positions``: (longest, width) or None; at most ``longest`` tokens per prompt.
+
+    Raises NetworkError where shapes do not fit; arrays given to it are locked against writing.
+    """
+
+    tokens: Reals
+    positions: Reals | None
+    steps: tuple[Step, ...]
+    longest: int
+    dtype: Literal["float32", "float64"] = "float32"
+
+    def __post_init__(self) -> None:
+        _check("the token embedding", self.tokens, (None, None))
+        if self.longest < 1:
+            raise NetworkError(f"expected prompts of at least one token, got a longest length of {self.longest}")
+        if self.positions is not None:
+            _check("the position embedding", self.positions, (self.longest, self.tokens.shape[1]))
+        if self.dtype not in ("float32", "float64"):
+            raise NetworkError(f"expected execution in float32 or float64, got {self.dtype!r}")
+        if self.dtype == "float32" and any((array != array.astype(np.float32)).any() for array in self.arrays()):
+            raise NetworkError("a network executed in float32 has a weight that no float32 can hold")
+        _check_pools(self.steps)
+        _ = self.outputs
+
+    @property
+    def outputs(self) -> int:
+        """How many logits every row of the result has."""
+        return width_after(self.steps, self.tokens.shape[1], len(self.tokens))
+
+    def arrays(self) -> Iterator[Reals]:
+        """Every array of weights (masks' booleans left out)."""
+        yield self.tokens
+        if self.positions is not None:
+            yield self.positions
+        for step in walk(self.steps):
+            yield from (value for value in vars(step).values() if getattr(value, "dtype", None) == np.float64)
+
+
+def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
+    """Every step, those inside residuals and attention included, in the order of execution."""
+    for step in steps:
+        yield step
+        match step:
+            case Residual(inner):
+                yield from walk(inner)
+            case Attention(query, key, value):
+                yield from walk(query + key + value)
+
+
+def width_after(steps: tuple[Step, ...], width: int, vocabulary: int) -> int:
+    """The width of the stream after ``steps``; raises NetworkError at the first step that does not fit."""
+    for step in steps:
+        match step:
+            case Affine(weight):
+                _fits(f"an affine map of {weight.shape[1]} inputs", weight.shape[1], width)
+                width = len(weight)
+            case Norm(gain=gain):
+                _fits(f"a norm of {len(gain)} entries", len(gain), width)
+            case Mask(site, kept):
+                _fits(f"the site {site} of {len(kept)} nodes", len(kept), width)
+            case Lookup(table):
+                _fits(f"a lookup table of {table.shape} entries", table.shape, (vocabulary, width))
+            case Residual(inner):
+                _fits("a residual branch", width_after(inner, width, vocabulary), width)
+            case Attention():
+                width = _attention_width(step, width, vocabulary)
+            case AbsTopK(count):
+                _fits(f"AbsTopK of {count} entries", min(count, width), count)
+    return width
+
+
+def _attention_width(step: Attention, width: int, vocabulary: int) -> int:
+    query, key, value = (width_after(part, width, vocabulary) for part in (step.query, step.key, step.value))
+    _fits("the keys of attention", key, query)
+    for what, size in (("keys", key), ("values", value)):
+        if size % step.heads:
+            raise NetworkError(f"{size} columns of {what} cannot be split into {step.heads} equal heads")
+    if any(not 0 <= token < vocabulary for token in step.hidden):
+        raise NetworkError(f"hidden tokens should lie between 0 and {vocabulary - 1}, got {step.hidden}")
+    for part in (step.query, step.key, step.value):
+        if any(isinstance(inner, Attention | Pool) for inner in walk(part)):
+            raise NetworkError("queries, keys and values should be made from each row by itself")
+    return value
+
+
+def _check_pools(steps: tuple[Step, ...]) -> None:
+    """At most one pool, outside any branch; after it there is one row, and no token of its own."""
+    at = next((n for n, step in enumerate(steps) if isinstance(step, Pool)), len(steps))
+    rest = steps[:at] + steps[at + 1 :]
+    if any(isinstance(step, Pool) for step in walk(rest)):
+        raise NetworkError("expected at most one pool, and none inside a branch")
+    if any(isinstance(step, Attention | Lookup) for step in walk(steps[at:])):
+        raise NetworkError("after a pool there is one row: attention and lookups belong before it")
+
+
+def _fits(what: str, expected: object, got: object) -> None:
+    if expected != got:
+        raise NetworkError(f"{what} does not fit: expected {expected}, got {got}")
+
+
+def _check(what: str, array: Reals, shape: tuple[int | None, ...]) -> None:
+    """Raise NetworkError unless ``array`` is finite float64 of this shape (None for any size), then lock it."""
+    fits = array.ndim == len(shape) and all(n is None or n == m for n, m in zip(shape, array.shape, strict=True))
+    if not fits or array.size == 0:
+        raise NetworkError(f"{what} should have shape {shape}, got {array.shape}")
+    if array.dtype != np.float64:
+        raise NetworkError(f"{what} should be float64, got {array.dtype}")
+    if not np.isfinite(array).all():
+        raise NetworkError(f"{what} holds NaN or infinity; the weights are not usable")
+    array.setflags(write=False)

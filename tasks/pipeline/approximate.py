@@ -1,0 +1,200 @@
+"""Short rules that hold almost everywhere, and regions that hold everything they get wrong.
+
+Where no small program equals a network, two small ones say more than a long one: a rule, and a region outside of which
+the rule is exact. Both are looked for on a seeded sample, among all terms of the grammar up to some cost, and then
+compared with every label, so what is said of them is as sure as the labels are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, fields
+from functools import reduce
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis import Counterexample
+from dsl.bank import Bank
+from dsl.grammar import Grammar
+from dsl.operators import Operator, Term
+from dsl.program import Program
+from dsl.sequences import SequenceBatch
+from tasks.pipeline.labels import Part, Subject, length_of
+
+SAMPLE = 400  # inputs
+MOST_CANDIDATES = 600_000
+DEEPEST = 9  # the cost up to which terms are built
+TRIED = 40  # terms compared with every label
+CONJUNCTS = 3
+WORTH = 0.9  # a flag that leaves out less than a tenth is not worth reading
+USEFUL = 0.1  # share of inputs: a rule that is wrong on more says nothing
+NAMES = ("right", "may differ")
+
+
+@dataclass(frozen=True)
+class Region:
+    """``program`` says ``may differ`` of ``inside`` inputs, all exceptions among them, and ``right`` of the others."""
+
+    program: Program
+    inside: int
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A short program that is wrong on ``exceptions`` alone, all of them inside ``where`` (if a region was found)."""
+
+    program: Program
+    exceptions: tuple[Counterexample, ...]
+    where: Region | None
+
+    @property
+    def horizon(self) -> int | None:
+        """The largest length below that of every exception; None where there is none."""
+        return min((length_of(e.inputs) - 1 for e in self.exceptions), default=None)
+
+
+def rule(subject: Subject, *, seconds: float, seed: int = 0) -> Program | None:
+    """The best of short programs with few exceptions; None where those are more than a tenth of all inputs."""
+    rng = np.random.default_rng(seed)
+    every = tuple(part.expected >= 0 for part in subject.parts)
+    batch, expected = _sample(subject, every, SAMPLE, rng)
+    bank = _grown(subject.grammar, batch, seconds, seed)
+    start = subject.grammar.start
+    errors = (bank.stores[start].values != expected).sum(axis=1)
+    terms = [bank.term(start, int(row)) for row in np.argsort(errors, kind="stable")[:TRIED]]
+    programs = [Program(term, subject.grammar) for term in (*terms, *_halves(bank, expected, len(subject.names)))]
+    best = min(programs, key=lambda program: _weight(program, subject), default=None)
+    return best if best is not None and subject.count_exceptions(best) <= USEFUL * subject.size else None
+
+
+def _weight(program: Program, subject: Subject) -> float:
+    """What is preferred: two more to the cost of a program should halve its exceptions."""
+    return float((1 + subject.count_exceptions(program)) * 2.0 ** (program.cost / 2))
+
+
+def _halves(bank: Bank, expected: NDArray[np.int64], labels: int) -> list[Term]:
+    """Conditionals between two labels, by the flags that part the sample best."""
+    flags, is_label = bank.stores["Flag"].values, np.eye(labels, dtype=np.float32)[expected]
+    inside = flags.astype(np.float32) @ is_label  # (flags, labels): how often each label occurs where the flag is true
+    outside = is_label.sum(axis=0) - inside
+    right = inside.max(axis=1) + outside.max(axis=1)
+    choose = _operator(bank.grammar, "choose")
+    names = bank.grammar.sequences.labels
+    label = [_operator(bank.grammar, f"label {name!r}")() for name in names]
+    return [
+        choose(bank.term("Flag", int(row)), label[int(inside[row].argmax())], label[int(outside[row].argmax())])
+        for row in np.argsort(-right, kind="stable")[:TRIED]
+    ]
+
+
+def region(subject: Subject, program: Program, *, seconds: float, seed: int = 0) -> Region | None:
+    """The smallest region found that holds every exception of ``program``; None where there is none to hold."""
+    rng = np.random.default_rng(seed)
+    wrong = tuple(_wrong(program, part) for part in subject.parts)
+    right = tuple((part.expected >= 0) & ~is_wrong for part, is_wrong in zip(subject.parts, wrong, strict=True))
+    if not any(is_wrong.any() for is_wrong in wrong):
+        return None
+    among = subject.renamed(
+        NAMES,
+        tuple(
+            np.where(is_right, 0, np.where(is_wrong, 1, -1)) for is_right, is_wrong in zip(right, wrong, strict=True)
+        ),
+    )
+    batch, _ = _sample(among, wrong, SAMPLE, rng)
+    others, _ = _sample(among, right, SAMPLE, rng)
+    bank = _grown(among.grammar, batch.joined(others), seconds, seed)
+    values = bank.stores["Flag"].values
+    rows = np.flatnonzero(values[:, : batch.examples].all(axis=1))
+    flags = _narrowing(bank, rows, values[rows, batch.examples :], lambda flag: _holds(flag, among, wrong))
+    return _region(among, flags) if flags else None
+
+
+def _narrowing(
+    bank: Bank, rows: NDArray[np.int64], covers: NDArray[np.bool_], holds: Callable[[Term], bool]
+) -> list[Term]:
+    """A few flags that hold of every exception, each of which leaves out as many sampled others as possible."""
+    chosen: list[Term] = []
+    inside = np.ones(covers.shape[1], bool)
+    for _ in range(CONJUNCTS):
+        if not inside.any():
+            break
+        covered = (covers & inside).sum(axis=1)
+        for n in np.argsort(covered, kind="stable")[:TRIED]:
+            if covered[n] > WORTH * inside.sum():
+                return chosen
+            flag = bank.term("Flag", int(rows[n]))
+            if holds(flag):
+                chosen.append(flag)
+                inside &= covers[n]
+                break
+    return chosen
+
+
+def _holds(flag: Term, among: Subject, wrong: tuple[NDArray[np.bool_], ...]) -> bool:
+    """Whether the flag is true of every exception."""
+    return all(_values(flag, part)[is_wrong].all() for part, is_wrong in zip(among.parts, wrong, strict=True))
+
+
+def _region(among: Subject, flags: list[Term]) -> Region:
+    """The inputs of which every flag is true."""
+    grammar = among.grammar
+    both, choose = _operator(grammar, "and"), _operator(grammar, "choose")
+    condition = reduce(lambda one, other: both(one, other), flags)
+    certain, unsure = (_operator(grammar, f"label {name!r}")() for name in NAMES)
+    program = Program(choose(condition, unsure, certain), grammar)
+    inside = sum(int((_values(condition, part) & (part.expected >= 0)).sum()) for part in among.parts)
+    return Region(program, inside)
+
+
+def _grown(grammar: Grammar, batch: SequenceBatch, seconds: float, seed: int) -> Bank:
+    """All terms up to some cost, by their values on ``batch``."""
+    bank = Bank(grammar, seed=seed, remember=False)
+    bank.observe(batch)
+    stop = _late(seconds, bank)
+    for level in range(1, DEEPEST + 1):
+        if stop() or bank.candidates + bank.pending(level) > MOST_CANDIDATES or not bank.grow(level, stop):
+            break
+    return bank
+
+
+def _late(seconds: float, bank: Bank) -> Callable[[], bool]:
+    deadline = time.perf_counter() + seconds
+    return lambda: time.perf_counter() > deadline or bank.candidates > 2 * MOST_CANDIDATES
+
+
+def _sample(
+    subject: Subject, chosen: tuple[NDArray[np.bool_], ...], count: int, rng: np.random.Generator
+) -> tuple[SequenceBatch, NDArray[np.int64]]:
+    """At most ``count`` of the chosen inputs, with what is expected of them."""
+    sizes = [int(mask.sum()) for mask in chosen]
+    picked = np.sort(rng.permutation(sum(sizes))[:count])
+    batch, expected, start = subject.grammar.sequences.batch(()), [np.zeros(0, np.int64)], 0
+    for part, mask, size in zip(subject.parts, chosen, sizes, strict=True):
+        rows = np.flatnonzero(mask)[picked[(picked >= start) & (picked < start + size)] - start]
+        if len(rows):
+            batch = batch.joined(_take(part.batch, rows))
+            expected.append(part.expected[rows])
+        start += size
+    return batch, np.concatenate(expected)
+
+
+def _take(batch: SequenceBatch, rows: NDArray[np.int64]) -> SequenceBatch:
+    return type(batch)(*(getattr(batch, column.name)[rows] for column in fields(batch)))
+
+
+def _wrong(program: Program, part: Part) -> NDArray[np.bool_]:
+    if not part.batch.examples:
+        return np.zeros(0, bool)
+    return (program.run(part.batch) != part.expected) & (part.expected >= 0)
+
+
+def _values(flag: Term, part: Part) -> NDArray[np.bool_]:
+    if not part.batch.examples:
+        return np.zeros(0, bool)
+    return np.broadcast_to(np.asarray(flag.evaluate(part.batch), bool), (part.batch.examples,))
+
+
+def _operator(grammar: Grammar, name: str) -> Operator:
+    return next(row.operator for row in grammar.productions if row.operator.name == name)

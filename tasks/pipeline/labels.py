@@ -1,0 +1,205 @@
+"""What a program must equal: the labels an enumeration proved, as a verifier and as a grammar to search.
+
+A read-out at the last position asks for a function of the sequence (``motifs``, and fixed places where every sequence
+is long enough to have them); one at every position for a function of a sequence and a place in it (``places``). Inputs
+without a label are neither right nor wrong: a program is compared wherever there is one, and the claim says how many
+there are.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis import Claim, Counterexample, Program, Rung, Valid
+from cegis.claim import least_margin
+from dsl.grammar import Grammar
+from dsl.places import PlacedBatch, fixed_places, places
+from dsl.sequences import SequenceBatch
+from tasks.networks.conditions import conditions
+from tasks.proofs.enumeration import Enumeration
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.readout import UNDECIDED, label_name
+
+Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
+FIXED_PLACES = 8  # of a sequence that always has so many tokens
+
+
+@dataclass(frozen=True)
+class Part:
+    """Inputs of one length and the index of the label of each, -1 where there is none."""
+
+    batch: SequenceBatch
+    expected: NDArray[np.int64]
+
+
+@dataclass(frozen=True)
+class Subject:
+    """``names`` are the labels that occur, in the order of ``expected``; ``parts`` one per length, shortest first."""
+
+    enumeration: Enumeration
+    names: tuple[str, ...]
+    parts: tuple[Part, ...]
+    margin: float
+
+    @classmethod
+    def of(cls, enumeration: Enumeration, margin: float = 0.0) -> Subject:
+        """The labels with a guaranteed margin of at least ``margin``; raises NetworkError when there are none."""
+        kept = [
+            np.where((part.labels == UNDECIDED) | (part.margins < margin), UNDECIDED, part.labels).ravel()
+            for part in enumeration.lengths
+        ]
+        found = np.unique(np.concatenate(kept))
+        found = found[found != UNDECIDED]
+        if not len(found):
+            raise NetworkError(
+                f"{enumeration.loaded.name}: no sequence has a label: every margin is below the error bound "
+                f"{enumeration.radius:.2g} or below {margin:g}; ask for real semantics, or for a smaller margin"
+            )
+        names = tuple(label_name(enumeration.loaded.readout, int(label)) for label in found)
+        parts = []
+        for answers, labels in zip(enumeration.lengths, kept, strict=True):
+            index = np.where(labels == UNDECIDED, -1, np.searchsorted(found, labels))
+            parts.append(Part(_batch(answers.sequences, answers.labels.ndim == 2), index))
+        return cls(enumeration, names, tuple(parts), margin)
+
+    @property
+    def is_placed(self) -> bool:
+        """Whether an input is a sequence and a place in it."""
+        return self.enumeration.loaded.readout.position == "every"
+
+    @property
+    def size(self) -> int:
+        """How many inputs have a label."""
+        return sum(int((part.expected >= 0).sum()) for part in self.parts)
+
+    @property
+    def undecided(self) -> int:
+        """How many inputs have none."""
+        return sum(int((part.expected < 0).sum()) for part in self.parts)
+
+    @cached_property
+    def least_margin(self) -> float:
+        """The least of the guaranteed margins behind a label: none of rounding is left in it."""
+        pairs = zip(self.enumeration.lengths, self.parts, strict=True)
+        return min(
+            float(answers.margins.ravel()[part.expected.ravel() >= 0].min(initial=np.inf)) for answers, part in pairs
+        )
+
+    @property
+    def what(self) -> str:
+        """What an input is."""
+        return "pairs of a sequence and a place" if self.is_placed else "sequences"
+
+    @cached_property
+    def grammar(self) -> Grammar:
+        """The programs that are searched."""
+        domain = self.enumeration.domain
+        if self.is_placed:
+            return places(domain.alphabet, self.names)
+        return fixed_places(domain.alphabet, self.names, domain.min_length, min(domain.min_length, FIXED_PLACES))
+
+    @property
+    def grammars(self) -> tuple[Grammar, ...]:
+        """What is searched, one after the other: each is a part of ``grammar``, and the last one is all of it."""
+        if not self.is_placed:
+            return (self.grammar,)
+        return places(self.enumeration.domain.alphabet, self.names, with_loops=False), self.grammar
+
+    @property
+    def is_float32(self) -> bool:
+        """Whether the labels hold in float32 as executed."""
+        return self.enumeration.semantics == "float32"
+
+    @property
+    def in_float64(self) -> Subject:
+        """The same labels, said to hold in real arithmetic and float64 as executed alone."""
+        return replace(self, enumeration=replace(self.enumeration, semantics="float64"))
+
+    def renamed(self, names: tuple[str, ...], expected: tuple[NDArray[np.int64], ...]) -> Subject:
+        """The same inputs with other labels."""
+        parts = tuple(Part(part.batch, labels) for part, labels in zip(self.parts, expected, strict=True))
+        return Subject(self.enumeration, names, parts, self.margin)
+
+    def inputs(self, part: Part, row: int) -> Inputs:
+        """One input by its names."""
+        tokens = part.batch.tokens[row]
+        words = self.enumeration.domain.words(tokens[tokens >= 0])
+        return (words, int(part.batch.place[row])) if isinstance(part.batch, PlacedBatch) else words
+
+    def first(self) -> tuple[Inputs, str]:
+        """The first input that has a label, and that label."""
+        for part in self.parts:
+            for row in np.flatnonzero(part.expected >= 0)[:1]:
+                return self.inputs(part, int(row)), self.names[part.expected[row]]
+        raise AssertionError("a subject has at least one label")
+
+    # --- as a verifier ------------------------------------------------------------------------------------------
+
+    def check(self, program: Program) -> Valid | Counterexample:
+        """Valid where every label is that of the program; else the first, shortest input where it is not."""
+        start = time.perf_counter()
+        for exception in self._exceptions(program):
+            return exception
+        return Valid((self._claim(time.perf_counter() - start),))
+
+    def exceptions(self, program: Program) -> tuple[Counterexample, ...]:
+        """Every input with a label that is not the program's, shortest first."""
+        return tuple(self._exceptions(program))
+
+    def count_exceptions(self, program: Program) -> int:
+        """How many there are."""
+        return sum(len(_wrong(program, part)) for part in self.parts)
+
+    def _exceptions(self, program: Program) -> Iterator[Counterexample]:
+        names = self.names
+        for part in self.parts:
+            wrong = _wrong(program, part)
+            got = program.run(part.batch) if len(wrong) else wrong
+            for row in wrong:
+                given = names[int(got[row])] if got[row] >= 0 else None
+                yield Counterexample(self.inputs(part, int(row)), names[part.expected[row]], given)
+
+    def _claim(self, seconds: float) -> Claim:
+        enumeration = self.enumeration
+        where = f" wherever it has a label ({self.undecided:,} inputs have none)" if self.undecided else ""
+        how = "bounded" if enumeration.is_bounded else "run"
+        return Claim(
+            Rung.ENUMERATED if enumeration.is_bounded else Rung.TESTED,
+            f"the network {enumeration.loaded.name}{where}",
+            enumeration.meaning,
+            enumeration.domain,
+            f"network {how} on every sequence, {least_margin(self.least_margin, enumeration.is_bounded)}",
+            self.size,
+            seconds,
+            enumeration.assumption,
+            conditions(enumeration.loaded, enumeration.domain),
+            self.what,
+        )
+
+
+def length_of(inputs: Inputs) -> int:
+    """How long the sequence of an input is."""
+    match inputs:
+        case (tuple() as tokens, int()):
+            return len(tokens)
+    return len(inputs)
+
+
+def _batch(sequences: NDArray[np.int8], is_placed: bool) -> SequenceBatch:
+    count, length = sequences.shape
+    if not is_placed:
+        return SequenceBatch(sequences)
+    return PlacedBatch(np.repeat(sequences, length, axis=0), np.tile(np.arange(length), count))
+
+
+def _wrong(program: Program, part: Part) -> NDArray[np.int64]:
+    if not part.batch.examples:
+        return np.zeros(0, np.int64)
+    return np.flatnonzero((program.run(part.batch) != part.expected) & (part.expected >= 0))

@@ -1,0 +1,291 @@
+"""The label of every sequence of a domain by any loaded network, with the margin that guarantees it.
+
+    label given   <=>   margin of the read-out at the centre  >  what the bounds of ``enclosure`` may move it
+
+so it is the label in real arithmetic and in every execution that meets ``enclosure.assumption``. Everything else is
+undecided: a tie, or a margin below the error bound. A black box is run as it is, with no bound at all: its labels are
+what this machine computed, more than once and with one answer, and support no claim above the rung "tested".
+
+Where balls leave something undecided, the tighter forms of ``tightness`` are tried. It visits every sequence; what can
+be proved without visiting them is in other files.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from cegis.blackbox import REPEATS
+from cegis.domain import Domain, Tokens
+from tasks.bounds import ball
+from tasks.bounds import zonotope_interpreter as tightness
+from tasks.bounds.ball import Ball, Reals
+from tasks.bounds.interpreter import Stream, assumption, enclose
+from tasks.formats import BlackBox, Loaded
+from tasks.bounds.magnitudes import narrowed
+from tasks.formats.blackbox import labels_asked_again
+from tasks.networks.sparse_transformer import NetworkError, check_prompt
+from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
+from tasks.networks.transformer import Transformer
+
+Semantics = Literal["real", "float32", "float64"]
+ROUNDOFF = {"real": ball.REAL, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
+MEANING = {
+    "real": "real arithmetic",
+    "float64": "real arithmetic and in float64 as executed",
+    "float32": "real arithmetic and in float64 and float32 as executed",
+}
+MAX_SEQUENCES = 20_000_000  # more are not listed
+BLOCK = 200_000  # sequences bounded together
+FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
+MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
+AS_RUN = (
+    "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
+    f"{1 + REPEATS} times, with one answer)"
+)
+
+
+@dataclass(frozen=True)
+class Answers:
+    """Some sequences of one length, (count, length) alphabet indices, and what the network says of each.
+
+    ``labels``: (count,) or (count, length), labels of the read-out or UNDECIDED; ``margins``: the same shape, lower
+    bounds, positive exactly where a label is given.
+    """
+
+    sequences: Tokens
+    labels: Labels
+    margins: Reals
+
+
+@dataclass(frozen=True)
+class Enumeration:
+    """The labels of a domain, one ``Answers`` per length, shortest first.
+
+    ``radius``: the largest error bound of a logit (0 for a black box); ``classes``: how many rows were really read;
+    ``seconds``: wall clock.
+    """
+
+    loaded: Loaded
+    domain: Domain
+    semantics: Semantics
+    lengths: tuple[Answers, ...]
+    classes: int
+    radius: float
+    seconds: float
+
+    @property
+    def is_bounded(self) -> bool:
+        """Whether rounding was bounded, so that labels are proved."""
+        return not self.loaded.is_black_box
+
+    @property
+    def meaning(self) -> str:
+        """The arithmetic the labels hold in."""
+        return MEANING[self.semantics] if self.is_bounded else AS_RUN
+
+    @property
+    def assumption(self) -> str:
+        """What is assumed of executions; empty for a black box."""
+        return assumption(self.loaded.network) if isinstance(self.loaded.network, Transformer) else ""
+
+    @property
+    def size(self) -> int:
+        """How many labels were asked for."""
+        return sum(part.labels.size for part in self.lengths)
+
+    @property
+    def undecided(self) -> int:
+        """How many of them there are none for."""
+        return sum(int((part.labels == UNDECIDED).sum()) for part in self.lengths)
+
+    @property
+    def margin(self) -> float:
+        """The smallest guaranteed margin of a label that is given; infinite where none is."""
+        given = [part.margins[part.labels != UNDECIDED] for part in self.lengths]
+        return min((float(margins.min()) for margins in given if margins.size), default=np.inf)
+
+    def counts(self) -> dict[int, int]:
+        """How often each label is given."""
+        every = np.concatenate([part.labels.ravel() for part in self.lengths])
+        found, times = np.unique(every[every != UNDECIDED], return_counts=True)
+        return {int(label): int(count) for label, count in zip(found, times, strict=True)}
+
+
+def usual_semantics(loaded: Loaded) -> Semantics:
+    """Real arithmetic and all executions at the network's own precision or above."""
+    return loaded.network.dtype if isinstance(loaded.network, Transformer) else "float64"
+
+
+def enumerate_domain(
+    loaded: Loaded,
+    domain: Domain,
+    *,
+    semantics: Semantics | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Enumeration:
+    """Label every sequence of a bounded ``domain``; ``on_progress(done, total)``.
+
+    Raises NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights.
+    """
+    start = time.perf_counter()
+    semantics = semantics or usual_semantics(loaded)
+    check(loaded, domain, semantics)
+    listed = [domain.sequences(length) for length in domain.lengths]
+    shapes = [part.shape if loaded.readout.position == "every" else part.shape[:1] for part in listed]
+    labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
+    margins = [np.full(shape, -np.inf) for shape in shapes]
+    total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
+    for block in blocks(listed, BLOCK):
+        found, rows_read, widest = _answers(loaded, [listed[n][rows] for n, rows in block], ROUNDOFF[semantics])
+        classes, radius = classes + rows_read, max(radius, widest)
+        for (n, rows), (label, margin) in zip(block, found, strict=True):
+            labels[n][rows], margins[n][rows] = label, margin
+            done += len(label)
+        on_progress(done, total)
+    lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=True))
+    return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
+
+
+def enumerate_within(
+    loaded: Loaded,
+    domain: Domain,
+    seconds: float,
+    *,
+    semantics: Semantics | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Enumeration:
+    """``enumerate_domain``, up to the longest length that about ``seconds`` (wall clock) allow; at least the shortest.
+
+    A few sequences tell how long more of them take.
+    """
+    deadline, part = time.perf_counter() + seconds, shortened(domain, FIRST)
+    while True:
+        found = enumerate_domain(loaded, part, semantics=semantics, on_progress=on_progress)
+        longer = domain.up_to(min(part.lengths[-1] + 1, domain.lengths[-1]))
+        most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
+        if longer.lengths[-1] == part.lengths[-1] or longer.size() > most:
+            return found
+        part = max(longer, shortened(domain, int(min(most, FASTER * part.size()))), key=lambda some: some.lengths[-1])
+
+
+def shortened(domain: Domain, most: int) -> Domain:
+    """``domain`` up to the largest length with at most ``most`` sequences, but never less than its shortest ones."""
+    total = 0
+    for length in domain.lengths:
+        count = domain.count(length)
+        if total and total + count > most:
+            return domain.up_to(length - 1)
+        total += count
+    return domain
+
+
+def answers_of(loaded: Loaded, sequences: Tokens, semantics: Semantics) -> tuple[Labels, Reals]:
+    """Labels and guaranteed margins of some sequences of one length; UNDECIDED where the bounds leave one open."""
+    return _answers(loaded, [sequences], ROUNDOFF[semantics])[0][0]
+
+
+def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
+    """Raise NetworkError for another alphabet, no sequences or an empty prompt, or float32 of float64 weights."""
+    if domain.alphabet != loaded.domain.alphabet:
+        raise NetworkError(
+            f"{loaded.name}: expected a domain over {', '.join(loaded.domain.alphabet)}, "
+            f"got one over {', '.join(domain.alphabet)}"
+        )
+    check_prompt(loaded.name, domain.min_length, len(loaded.prefix) + len(loaded.suffix))
+    if not domain.size():
+        raise NetworkError(f"{loaded.name}: the domain holds no sequence, so there is nothing to label")
+    network = loaded.network
+    if semantics == "float32" and isinstance(network, Transformer) and network.dtype != "float32":
+        raise NetworkError(f"{loaded.name}: its weights are no float32 numbers; ask for float64 or real semantics")
+
+
+def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tuple[Labels, Reals]], int, float]:
+    """Per batch labels and margins; how many rows were read; and the largest radius of a logit that is read."""
+    if isinstance(loaded.network, BlackBox):
+        answers = [labels_asked_again(loaded, batch) for batch in batches]
+        return answers, sum(label.size for label, _ in answers), 0.0
+    prompts, loaded = [loaded.prompts(batch) for batch in batches], narrowed(loaded, u)
+    network = loaded.network
+    assert isinstance(network, Transformer)
+    stream = enclose(network, prompts, u)
+    found = _read(loaded, stream)
+    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(network, stream) < MOST_WORK:
+        return _read(loaded, tightness.enclose(network, prompts, u))
+    return found
+
+
+def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:
+    """What ``_answers`` gives, from the bounds of all rows."""
+    wanted = [
+        place[:, -1] if loaded.readout.position == "last" else place[:, len(loaded.prefix) :] for place in stream.places
+    ]
+    rows, index = np.unique(np.concatenate([place.ravel() for place in wanted]), return_inverse=True)
+    read = stream.x[rows]
+    labels, margins = read_bounds(loaded.readout, read)
+    ends = np.cumsum([place.size for place in wanted])[:-1]
+    parts = [part.reshape(place.shape) for part, place in zip(np.split(index, ends), wanted, strict=True)]
+    widest = float(read.radius[:, list(loaded.readout.columns)].max(initial=0.0))
+    return [(labels[part], margins[part]) for part in parts], len(rows), widest
+
+
+def blocks(listed: list[Tokens], most: int) -> Iterator[list[tuple[int, slice]]]:
+    """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most`` at a time.
+
+    Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks.
+    """
+    pending: list[tuple[list[tuple[int, slice]], int]] = [([(n, slice(0, len(p))) for n, p in enumerate(listed)], 0)]
+    while pending:
+        block, depth = pending.pop()
+        if sum(rows.stop - rows.start for _, rows in block) <= most:
+            yield block
+            continue
+        short = [(n, rows) for n, rows in block if listed[n].shape[1] <= depth]
+        if short:
+            yield short
+        tokens = {n: listed[n][rows, depth] for n, rows in block if listed[n].shape[1] > depth}
+        for letter in reversed(np.unique(np.concatenate(list(tokens.values())))):
+            part = []
+            for n, rows in block:
+                if n in tokens:
+                    low, high = np.searchsorted(tokens[n], [letter, letter + 1])
+                    if high > low:
+                        part.append((n, slice(rows.start + int(low), rows.start + int(high))))
+            pending.append((part, depth + 1))
+
+
+def read_bounds(readout: Readout, logits: Ball) -> tuple[Labels, Reals]:
+    """Labels (rows,) and guaranteed margins (rows,) of bounded logits (rows, outputs); UNDECIDED where not positive."""
+    columns = list(readout.columns)
+    center, radius = logits.center[:, columns], logits.radius[:, columns]
+    if isinstance(readout, Argmax):
+        guaranteed = _lead(center, radius)
+        labels = center.argmax(axis=1)
+    else:
+        radius = radius.max(axis=1)
+        labels, margins = readout.read(logits.center)
+        size = np.abs(center).max(axis=1) + radius + abs(getattr(readout, "threshold", 0.0)) + 1.0
+        guaranteed = np.where(np.isfinite(radius), margins - radius * ball.INFLATION - 2.0**-48 * size, -np.inf)
+    return np.where(guaranteed > 0, labels, UNDECIDED).astype(np.int64), guaranteed
+
+
+def _lead(center: Reals, radius: Reals) -> Reals:
+    """A lower bound (rows,) of the largest column less every other one, where the same column is largest throughout."""
+    rows, winner = np.arange(len(center)), center.argmax(axis=1)
+    best = center[rows, winner][:, None]
+    error = radius[rows, winner][:, None] + radius
+    size = np.abs(center) + np.abs(best) + error
+    lead = np.where(np.isfinite(error), best - center - error * ball.INFLATION - 2.0**-50 * size, -np.inf)
+    lead[rows, winner] = np.inf
+    least: Reals = lead.min(axis=1)
+    return least
+
+
+def sequences_of(part: Answers) -> NDArray[np.int8]:
+    """The sequences, one row per label: those with a label at every position are repeated."""
+    return part.sequences if part.labels.ndim == 1 else np.repeat(part.sequences, part.labels.shape[1], axis=0)
