@@ -15,10 +15,10 @@ from cegis.blackbox import BlackBoxError, tabulate
 from cegis.claim import Claim, Rung
 from cegis.domain import Constraint, Domain, DomainError
 from cegis.exhaustive import Exhaustive, Table
-from cegis.formula import FormulaSpec, Function
+from cegis.formulas.formula import FormulaSpec, Function
 from cegis.loop import Budget, FormulaBudget
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
-from cegis.solution import Solution
+from cegis.formulas.solution import Solution
 from cegis.symbolic import ProgramReference, Symbolic, SymbolicReference
 from cegis.synthesis import Spec, synthesize
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
@@ -29,12 +29,12 @@ from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
 
 if TYPE_CHECKING:
-    from cegis.agreement import check_operators
-    from cegis.racing import Problem, Searcher
-    from cegis.refutation import Proof, Refutation
-    from cegis.searchers import SEARCHERS
-    from cegis.solutions import enumerate_solutions
-    from cegis.solving import solve
+    from cegis.operators.agreement import check_operators
+    from cegis.searchers.portfolio import Problem, Searcher
+    from cegis.formulas.refutation import Proof, Refutation
+    from cegis.searchers.peers import SEARCHERS
+    from cegis.searchers.solutions import enumerate_solutions
+    from cegis.searchers.solving import solve
     from cegis.sygus import SygusError, SygusProblem
     from cegis.sygus import read as read_sygus
     from cegis.sygus import read_text as read_sygus_text
@@ -43,21 +43,21 @@ if TYPE_CHECKING:
     from dsl.theory import find, literal
 
 LATER = {
-    "Problem": "cegis.racing:Problem",
-    "Proof": "cegis.refutation:Proof",
-    "Refutation": "cegis.refutation:Refutation",
-    "SEARCHERS": "cegis.searchers:SEARCHERS",
-    "Searcher": "cegis.racing:Searcher",
+    "Problem": "cegis.searchers.portfolio:Problem",
+    "Proof": "cegis.formulas.refutation:Proof",
+    "Refutation": "cegis.formulas.refutation:Refutation",
+    "SEARCHERS": "cegis.searchers.peers:SEARCHERS",
+    "Searcher": "cegis.searchers.portfolio:Searcher",
     "SygusError": "cegis.sygus:SygusError",
     "SygusProblem": "cegis.sygus:SygusProblem",
-    "check_operators": "cegis.agreement:check_operators",
+    "check_operators": "cegis.operators.agreement:check_operators",
     "default_grammar": "dsl.defaults:default_grammar",
-    "enumerate_solutions": "cegis.solutions:enumerate_solutions",
+    "enumerate_solutions": "cegis.searchers.solutions:enumerate_solutions",
     "find": "dsl.theory:find",
     "literal": "dsl.theory:literal",
     "read_sygus": "cegis.sygus:read",
     "read_sygus_text": "cegis.sygus:read_text",
-    "solve": "cegis.solving:solve",
+    "solve": "cegis.searchers.solving:solve",
     "write_sygus": "cegis.sygus:write_problem",
 }
 

@@ -1,7 +1,7 @@
 """``synthesize``: what the caller meant, put into the loop.
 
 A specification is a reference over a domain of sequences (``Spec``: a black box or something a solver can see into) or
-a formula over typed variables (``cegis.formula.FormulaSpec``, handed to ``cegis.solving``).
+a formula over typed variables (``cegis.formulas.formula.FormulaSpec``, handed to ``cegis.searchers.solving``).
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from backends import Backend, get
 from cegis.blackbox import REPEATS, SHARE, Asked, BlackBoxError, ask, tabulate
 from cegis.domain import Domain, DomainError
 from cegis.exhaustive import Exhaustive, Table
-from cegis.formula import FormulaSpec
+from cegis.formulas.formula import FormulaSpec
 from cegis.loop import Budget, Loop
 from cegis.outcome import Outcome, Round
-from cegis.solution import Solution
+from cegis.formulas.solution import Solution
 from cegis.symbolic import Symbolic, SymbolicReference
 from cegis.verdict import FunctionVerifier, Verdict, Verifier
 from dsl.enumeration import Enumerator
@@ -26,8 +26,8 @@ from dsl.program import Program
 from dsl.sequences import Label
 
 if TYPE_CHECKING:
-    from cegis.racing import Searcher
-    from cegis.solving import Grammars
+    from cegis.searchers.portfolio import Searcher
+    from cegis.searchers.solving import Grammars
 
 Example = tuple[tuple[str, ...], Label]
 
@@ -98,7 +98,7 @@ def synthesize(
 
     A formula asks for a ``Solution``: a program for each of its functions. ``grammar`` is then one for all of them, one
     by name, or None for any term of the logic; ``searchers`` run beside our own: "cvc5", "horn", "induction", or your
-    own (``cegis.racing.Searcher``). Without a ``budget`` it has that of ``FormulaBudget``.
+    own (``cegis.searchers.portfolio.Searcher``). Without a ``budget`` it has that of ``FormulaBudget``.
     """
     if isinstance(spec, FormulaSpec):
         if tuple(examples):
@@ -129,8 +129,8 @@ def _solved(
     seed: int,
     on_event: Callable[[Round[Solution]], None],
 ) -> Outcome[Solution]:
-    from cegis.searchers import searcher_of
-    from cegis.solving import solve
+    from cegis.searchers.peers import searcher_of
+    from cegis.searchers.solving import solve
 
     asked = get(verifier) if isinstance(verifier, str) else verifier
     backend = asked if isinstance(asked, Backend) else None

@@ -14,7 +14,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cegis.formula import FormulaSpec, Function
+from cegis.formulas.formula import FormulaSpec, Function
 from cegis.sygus import SygusProblem, as_problem
 from dsl import theory
 from dsl.grammar import Grammar, Production

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from cegis.formula import Function, subterms
+from cegis.formulas.formula import Function, subterms
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, shown
 from cegis.sygus.terms import Scope, read_term, symbol

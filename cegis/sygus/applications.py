@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 
-from cegis.formula import subterms
+from cegis.formulas.formula import subterms
 from dsl import theory
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import variable

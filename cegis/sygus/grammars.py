@@ -12,7 +12,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 
-from cegis.formula import Function
+from cegis.formulas.formula import Function
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, any_constant, any_variable, nonterminal
 from cegis.sygus.syntax import Expression, Group, fault, shown

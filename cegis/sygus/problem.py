@@ -6,7 +6,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cegis.formula import FormulaSpec, Function, conjuncts, subterms
+from cegis.formulas.formula import FormulaSpec, Function, conjuncts, subterms
 from cegis.sygus.productions import WrittenGrammar
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, Operator, Term

@@ -19,7 +19,7 @@ from pathlib import Path
 from lark import Token
 
 from cegis.domain import DomainError
-from cegis.formula import FormulaSpec, Function, subterms
+from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.sygus.applications import desugared
 from cegis.sygus.grammars import constants_for, read_grammar
 from cegis.sygus.problem import SygusProblem

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from types import SimpleNamespace
 
-from cegis.formula import FormulaSpec, Function, rebuilt
+from cegis.formulas.formula import FormulaSpec, Function, rebuilt
 from cegis.sygus.features import Feature, distinct, groups, is_constant
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, nonterminal

@@ -13,7 +13,7 @@ from functools import lru_cache
 
 from lark import Token
 
-from cegis.formula import rebuilt
+from cegis.formulas.formula import rebuilt
 from cegis.sygus.applications import desugared, one_row
 from cegis.sygus.syntax import Expression, Group, SygusError, fault, nearest, shown
 from dsl import theory

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Mapping
 
-from cegis.formula import FormulaSpec, subterms
+from cegis.formulas.formula import FormulaSpec, subterms
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, any_constant, nonterminal
 from dsl.grammar import Grammar

@@ -11,7 +11,7 @@ import click
 
 if TYPE_CHECKING:
     from backends import Backend
-    from cegis.agreement import Checked
+    from cegis.operators.agreement import Checked
 
 AGREES, DIFFERS = 0, 1
 
@@ -37,7 +37,7 @@ def check(grammar: str, backends: tuple[str, ...]) -> int:
     arguments that broadcast, (m, 1, examples) with (1, n, examples); all of them read-only.
     """
     from backends import get
-    from cegis.agreement import examine
+    from cegis.operators.agreement import examine
     from dsl.grammar import Grammar
     from tasks.commands.user_objects import load
 

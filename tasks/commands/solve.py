@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from backends import Backend
     from cegis import Budget, Outcome, Statistics
     from cegis.claim import Statement
-    from cegis.racing import Searcher
-    from cegis.solution import Solution
+    from cegis.searchers.portfolio import Searcher
+    from cegis.formulas.solution import Solution
     from cegis.sygus import SygusProblem
     from dsl.grammar import Grammar
 
@@ -68,11 +68,11 @@ def solve(
 
     from backends import get
     from cegis import FormulaBudget, Found
-    from cegis.refutation import logic_of
-    from cegis.searchers import SEARCHERS
-    from cegis.solving import solve as solution_of
+    from cegis.formulas.refutation import logic_of
+    from cegis.searchers.peers import SEARCHERS
+    from cegis.searchers.solving import solve as solution_of
     from cegis.sygus import read
-    from cegis.witnesses import default_backend
+    from cegis.searchers.witnesses import default_backend
     from tasks.commands.solve_progress import telling
 
     if not seconds > 0 or memory_mb < 1:
@@ -121,7 +121,7 @@ def _list(
     """Up to ``count`` solutions; as text each when it is found."""
     from itertools import islice
 
-    from cegis.solutions import enumerate_solutions
+    from cegis.searchers.solutions import enumerate_solutions
 
     found = enumerate_solutions(problem.spec, grammars, backend=solver, witnesses=witnesses, budget=budget, seed=seed)
     solutions = []
@@ -150,7 +150,7 @@ def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list
     from pysmt.environment import Environment
 
     from backends import get
-    from cegis.refutation import logic_of
+    from cegis.formulas.refutation import logic_of
 
     if name is None or name == NOBODY:
         return None if name is None else []
@@ -164,7 +164,7 @@ def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list
 
 def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar | None]:
     """The grammars of the file, or the user's for every function that has its parameters and sort."""
-    from cegis.solving import shape
+    from cegis.searchers.solving import shape
     from dsl.grammar import Grammar
     from tasks.commands.user_objects import load
 
@@ -200,7 +200,7 @@ def _restricted(
 
 def _searcher(name: str, memory_mb: int) -> Searcher:
     """A searcher by its short name, or the user's: an object, or a class to make one of."""
-    from cegis.searchers import SEARCHERS
+    from cegis.searchers.peers import SEARCHERS
     from tasks.commands.user_objects import load
 
     if name in SEARCHERS:

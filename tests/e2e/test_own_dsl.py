@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from cegis import GrammarError, read_sygus, synthesize
-from cegis.agreement import check_operators
+from cegis.operators.agreement import check_operators
 from dsl.grammar import Grammar
 from tasks.commands.main import main
 

@@ -15,7 +15,7 @@ from pathlib import Path
 import pytest
 
 from backends.cvc5_sygus import Answered, cvc5_answer
-from cegis.searchers import SEARCHERS
+from cegis.searchers.peers import SEARCHERS
 from cegis.sygus import read, read_answer
 from tasks.commands.main import main
 

@@ -1,6 +1,6 @@
 """Specifications that several tests use, in few words."""
 
-from cegis.formula import FormulaSpec, Function
+from cegis.formulas.formula import FormulaSpec, Function
 from dsl.operators import INT, Sort, Term
 from dsl.scalars import ScalarSignature, variable
 from dsl.theory import find

@@ -7,10 +7,10 @@ from dataclasses import replace
 import pytest
 
 from backends import get
-from cegis.agreement import Disagreement, Raised, check_operators, examine
-from cegis.formula import FormulaSpec, Function
-from cegis.refutation import Refutation
-from cegis.solution import Solution
+from cegis.operators.agreement import Disagreement, Raised, check_operators, examine
+from cegis.formulas.formula import FormulaSpec, Function
+from cegis.formulas.refutation import Refutation
+from cegis.formulas.solution import Solution
 from cegis.verdict import Unknown, Valid
 from dsl import booleans, integers, strings
 from dsl.grammar import Grammar, Production

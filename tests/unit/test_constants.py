@@ -10,8 +10,8 @@ from specs import call, function, integers, of
 
 from backends import get
 from cegis import Budget, Found
-from cegis.formula import FormulaSpec
-from cegis.solving import solve
+from cegis.formulas.formula import FormulaSpec
+from cegis.searchers.solving import solve
 from dsl.bank import Bank
 from dsl.constants import FEWER, fitted
 from dsl.defaults import default_grammar

@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 from specs import call, function, integers, maximum, of
 
-from cegis.formula import FormulaSpec, conjuncts, inlined
-from cegis.harvest import harvest, single_call
-from cegis.linear import FALSE, TRUE, Linear, compare, condition, forms, join
+from cegis.formulas.formula import FormulaSpec, conjuncts, inlined
+from cegis.formulas.harvest import harvest, single_call
+from cegis.formulas.linear import FALSE, TRUE, Linear, compare, condition, forms, join
 from dsl.operators import BOOL, INT
 from dsl.scalars import Columns
 from dsl.theory import find, literal

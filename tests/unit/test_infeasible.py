@@ -9,11 +9,11 @@ import pytest
 from backends import CVC5, Z3
 from backends.search import STOPPED, NoAnswer, NotApplicable
 from cegis import Exhausted, FormulaBudget, Found
-from cegis.contradiction import Contradiction, contradiction
-from cegis.formula import FormulaSpec
-from cegis.solving import solve
+from cegis.searchers.contradiction import Contradiction, contradiction
+from cegis.formulas.formula import FormulaSpec
+from cegis.searchers.solving import solve
 from cegis.sygus import read_text
-from cegis.unrolling import Run, Step, unrolled
+from cegis.invariants.unrolling import Run, Step, unrolled
 
 pytestmark = pytest.mark.needs("z3", "cvc5")
 
@@ -91,7 +91,7 @@ def test_a_run_with_a_step_changed_or_left_out_is_none() -> None:
 
 
 def test_safe_loops_and_other_kinds_have_no_run(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cegis.unrolling.LONGEST", 32)
+    monkeypatch.setattr("cegis.invariants.unrolling.LONGEST", 32)
     safe = loop("(n Int)", "(= n 0)", "(and (< n 5) (= n! (+ n 1)))", "(<= n 5)")
     assert unrolled(safe, seconds=20, backend=Z3) == NoAnswer("no run of up to 32 steps")
     assert unrolled(COUNTS, seconds=20, backend=Z3, stop=lambda: True) == NoAnswer(STOPPED)

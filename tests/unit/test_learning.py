@@ -5,11 +5,11 @@ import random
 import pytest
 from specs import function, of
 
-from cegis import search
-from cegis.formula import FormulaSpec
+from cegis.searchers.peers import search
+from cegis.formulas.formula import FormulaSpec
 from cegis.loop import Budget
-from cegis.search import PointSearch
-from cegis.solution import Solution
+from cegis.searchers.search import PointSearch
+from cegis.formulas.solution import Solution
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar, Production
 from dsl.learning import DEAREST, learned

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from cegis import Found, GrammarError, synthesize
-from cegis.agreement import check_operators
+from cegis.operators.agreement import check_operators
 from cegis.sygus import read_text
 from dsl.grammar import Grammar, Production
 from dsl.motifs import is_token

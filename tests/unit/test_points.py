@@ -5,9 +5,9 @@ import pytest
 from specs import call, function, integers, maximum, of
 
 from cegis.domain import DomainError
-from cegis.formula import FormulaSpec
-from cegis.points import Points
-from cegis.sampling import sample
+from cegis.formulas.formula import FormulaSpec
+from cegis.formulas.points import Points
+from cegis.formulas.sampling import sample
 from dsl.operators import BOOL, INT, STRING, bitvector
 from dsl.theory import literal
 

@@ -14,11 +14,11 @@ from specs import call, function, integers, maximum, of
 from backends import Unknown as NoAnswer
 from backends import get
 from cegis import Budget, Counterexample, DomainError, Exhausted, Found, Stopped, Unknown, Valid
-from cegis.formula import FormulaSpec
+from cegis.formulas.formula import FormulaSpec
 from cegis.outcome import End
-from cegis.refutation import Refutation
-from cegis.solution import Solution
-from cegis.solving import solve
+from cegis.formulas.refutation import Refutation
+from cegis.formulas.solution import Solution
+from cegis.searchers.solving import solve
 from cegis.sygus import read_answer, read_text
 from dsl.defaults import default_grammar
 from dsl.operators import BOOL, INT
@@ -120,7 +120,7 @@ def test_undecided_or_contradicting_assumptions_are_asked_again(monkeypatch):
     solution = Solution({f: Program(f.signature.variables[0], default_grammar(f.signature))})
     with Refutation(spec, get("z3")) as verifier:
         with monkeypatch.context() as patched:
-            patched.setattr("cegis.refutation.decide", lambda *_: NoAnswer("z3", "0", 0.0, "gave up"))
+            patched.setattr("cegis.formulas.refutation.decide", lambda *_: NoAnswer("z3", "0", 0.0, "gave up"))
             assert verifier.check(solution) == Unknown("z3: gave up")
         for _ in range(2):
             with pytest.raises(DomainError, match="contradict"):
@@ -322,7 +322,7 @@ def test_a_searcher_that_fails_is_told(name):
 
 @pytest.mark.parametrize("wrong", [True, False])
 def test_a_searcher_without_end_ends_with_the_time(monkeypatch, wrong):
-    monkeypatch.setattr("cegis.racing.END_SECONDS", 0.2)
+    monkeypatch.setattr("cegis.searchers.portfolio.END_SECONDS", 0.2)
 
     class Endless(Liar):
         def search(self, problem, stop):

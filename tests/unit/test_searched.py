@@ -11,12 +11,12 @@ import pytest
 from specs import call, function, integers, maximum, of
 
 from cegis import Budget, FormulaBudget, Found, Stopped
-from cegis.formula import FormulaSpec
+from cegis.formulas.formula import FormulaSpec
 from cegis.outcome import End, Outcome, Searched
-from cegis.racing import Problem
-from cegis.searchers import SEARCHERS
-from cegis.solution import Solution
-from cegis.solving import solve
+from cegis.searchers.portfolio import Problem
+from cegis.searchers.peers import SEARCHERS
+from cegis.formulas.solution import Solution
+from cegis.searchers.solving import solve
 from dsl.defaults import default_grammar
 from dsl.operators import INT, Term
 from dsl.program import Program
@@ -104,7 +104,7 @@ def test_our_own_search_dies_like_any_other(monkeypatch: pytest.MonkeyPatch) -> 
     def broken(self: object, stop: object) -> object:
         raise KeyError("broken")
 
-    monkeypatch.setattr("cegis.search.PointSearch.propose", broken)
+    monkeypatch.setattr("cegis.searchers.search.PointSearch.propose", broken)
     outcome = solve(SPEC, searchers=[Asked(lambda: RIGHT)], budget=Budget(seconds=20))
     assert isinstance(outcome, Found)
     assert str(fates(outcome)["own"]) == "own died (KeyError: 'broken')"
@@ -121,7 +121,7 @@ def test_the_parts_of_a_specification_tell_of_their_searchers_each() -> None:
 
 
 def test_our_own_search_leaves_cpu_time_for_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cegis.racing._cpu_end", lambda: 0.0)
+    monkeypatch.setattr("cegis.searchers.portfolio._cpu_end", lambda: 0.0)
     outcome = solve(SPEC, searchers=[Asked(lambda: RIGHT)], budget=FormulaBudget(seconds=20))
     assert isinstance(outcome, Found)
     assert str(fates(outcome)["own"]) == "own no answer (nearly all CPU time that this process is allowed was used)"

@@ -10,8 +10,8 @@ from specs import call, function, integers, maximum, of
 
 from backends import Unknown, get
 from cegis import Budget, DomainError, GrammarError
-from cegis.formula import FormulaSpec
-from cegis.solutions import enumerate_solutions, longest
+from cegis.formulas.formula import FormulaSpec
+from cegis.searchers.solutions import enumerate_solutions, longest
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, Term
 from dsl.scalars import ScalarSignature, variable
@@ -128,7 +128,7 @@ def test_a_grammar_that_ends_is_listed_to_its_end():
 
 
 def test_what_the_solver_does_not_know_is_not_listed(monkeypatch):
-    monkeypatch.setattr("cegis.refutation.decide", lambda *_: Unknown("z3", "0", 0.0, "gave up"))
+    monkeypatch.setattr("cegis.formulas.refutation.decide", lambda *_: Unknown("z3", "0", 0.0, "gave up"))
     found = enumerate_solutions(determined(BELOW, ABOVE), {"f": GRAMMAR}, budget=Budget(cost=LEVEL))
     assert list(found) == []
     assert found.undecided > 0

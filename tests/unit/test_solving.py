@@ -8,10 +8,10 @@ from specs import call, function, integers, maximum, of
 from backends import BackendError, Unknown, get
 from cegis import Budget, Counterexample, DomainError, Exhausted, Found, Stopped, Valid
 from cegis import Unknown as Undecided
-from cegis.formula import FormulaSpec
-from cegis.refutation import Refutation, logic_of
-from cegis.solution import Solution
-from cegis.solving import solve
+from cegis.formulas.formula import FormulaSpec
+from cegis.formulas.refutation import Refutation, logic_of
+from cegis.formulas.solution import Solution
+from cegis.searchers.solving import solve
 from dsl.defaults import default_grammar
 from dsl.operators import BOOL, INT, STRING, bitvector
 from dsl.program import Program
@@ -73,7 +73,7 @@ def test_a_number_beyond_a_machine_word_is_no_zero():
 def test_unknown_is_never_valid(monkeypatch):
     spec = maximum(2)
     (f,) = spec.functions
-    monkeypatch.setattr("cegis.refutation.decide", lambda *_: Unknown("z3", "0", 0.0, "gave up"))
+    monkeypatch.setattr("cegis.formulas.refutation.decide", lambda *_: Unknown("z3", "0", 0.0, "gave up"))
     with Refutation(spec, get("z3")) as verifier:
         assert verifier.check(solution(f, f.signature.variables[0])) == Undecided("z3: gave up")
 
@@ -84,7 +84,7 @@ def test_a_model_that_refutes_nothing_is_an_error(monkeypatch):
     spec = maximum(2)
     (f,) = spec.functions
     a, b = f.signature.variables
-    monkeypatch.setattr("cegis.refutation.decide", lambda *_: Sat("z3", "0", 0.0, {"x0": 1, "x1": 2}))
+    monkeypatch.setattr("cegis.formulas.refutation.decide", lambda *_: Sat("z3", "0", 0.0, {"x0": 1, "x1": 2}))
     with Refutation(spec, get("z3")) as verifier, pytest.raises(BackendError, match="exact evaluation says"):
         verifier.check(solution(f, of("ite", of("<=", a, b), b, a)))
 

@@ -4,10 +4,10 @@ from specs import call, function, integers, of
 
 from backends import get
 from cegis import Budget, Found
-from cegis.formula import FormulaSpec
-from cegis.refutation import Refutation
-from cegis.solving import solve
-from cegis.stepwise import StepwiseSearch, is_stepwise
+from cegis.formulas.formula import FormulaSpec
+from cegis.formulas.refutation import Refutation
+from cegis.searchers.solving import solve
+from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
 from cegis.verdict import Valid
 from dsl.defaults import default_grammar
 from dsl.operators import BOOL, INT

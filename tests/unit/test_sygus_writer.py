@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from backends.cvc5_sygus import Answered, cvc5_answer
-from cegis.formula import FormulaSpec, Function
+from cegis.formulas.formula import FormulaSpec, Function
 from cegis.sygus import as_problem, read_answer, read_text, write_problem, write_solution
 from dsl.defaults import default_grammar
 from dsl.grammar import Grammar, Production

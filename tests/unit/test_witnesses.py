@@ -11,12 +11,12 @@ from specs import call, function, integers, maximum, of
 from backends import CVC5, Z3, Backend, Portfolio, get
 from backends.smtlib_process import SmtlibProcess
 from cegis import Counterexample, DomainError, FormulaBudget, Found, Unknown, Valid, enumerate_solutions, synthesize
-from cegis.formula import FormulaSpec
+from cegis.formulas.formula import FormulaSpec
 from cegis.outcome import Outcome
-from cegis.refutation import Proof
-from cegis.solution import Solution
-from cegis.solving import solve
-from cegis.witnesses import Witnesses, default_backend, witnesses_of
+from cegis.formulas.refutation import Proof
+from cegis.formulas.solution import Solution
+from cegis.searchers.solving import solve
+from cegis.searchers.witnesses import Witnesses, default_backend, witnesses_of
 from dsl.defaults import default_grammar
 from dsl.operators import INT, STRING, Term
 from dsl.program import Program
@@ -106,7 +106,7 @@ def test_without_another_the_sentence_says_on_whose_word_it_rests() -> None:
 def test_a_witness_that_does_not_confirm_is_named_with_its_reason(
     mode: str, doubt: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("cegis.witnesses.CONFIRM_SECONDS", 0.2)
+    monkeypatch.setattr("cegis.searchers.witnesses.CONFIRM_SECONDS", 0.2)
     with Witnesses(SPEC, (Z3, fake(mode))) as witnesses:
         proof = proof_of(witnesses.check(solution(RIGHT)))
     assert names(proof) == ["z3"]

@@ -14,7 +14,7 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from itertools import product
 
-from cegis.formula import FormulaSpec, inlined, subterms
+from cegis.formulas.formula import FormulaSpec, inlined, subterms
 from dsl.operators import BOOL, Operator, Term
 from dsl.theory import find
 

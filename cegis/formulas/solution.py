@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
 
-from cegis.formula import FormulaSpec, Function
+from cegis.formulas.formula import FormulaSpec, Function
 from dsl.operators import Operator, Term
 from dsl.program import Program
 from dsl.scalars import ScalarSignature

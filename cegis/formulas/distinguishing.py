@@ -11,9 +11,9 @@ from typing import Any
 from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, decide
-from cegis.formula import FormulaSpec
-from cegis.harvest import harvest, single_call
-from cegis.refutation import logic_of
+from cegis.formulas.formula import FormulaSpec
+from cegis.formulas.harvest import harvest, single_call
+from cegis.formulas.refutation import logic_of
 from dsl.operators import INT, Term
 from dsl.scalars import Value
 

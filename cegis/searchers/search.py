@@ -4,7 +4,7 @@ Five sources share one bank of enumerated terms (``dsl.bank``), grown level by l
 
 - a term of the bank that passes every test;
 - for a pointwise specification, a decision tree over terms right at some points and flags of the bank, joined by what
-  the specification itself says of values and conditions (``cegis.harvest``);
+  the specification itself says of values and conditions (``cegis.formulas.harvest``);
 - for known targets, one more operator than the bank has: its inverse asks for the missing argument (``dsl.inverses``);
 - for known numbers and grammars that take any literal, literals solved for (``dsl.constants``, ``dsl.parts``);
 - for known strings, chains and substrings from the goal down (``dsl.string_goals``).
@@ -29,13 +29,13 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.chain import chain
-from cegis.formula import FormulaSpec, Function, subterms
-from cegis.harvest import harvest
+from cegis.searchers.chain import chain
+from cegis.formulas.formula import FormulaSpec, Function, subterms
+from cegis.formulas.harvest import harvest
 from cegis.loop import Budget
-from cegis.points import Points
-from cegis.sampling import nearby, sample
-from cegis.solution import Solution
+from cegis.formulas.points import Points
+from cegis.formulas.sampling import nearby, sample
+from cegis.formulas.solution import Solution
 from cegis.sygus.productions import restricted
 from dsl.bank import Bank
 from dsl.conditionals import conditionals, join

@@ -12,11 +12,11 @@ from collections.abc import Callable, Iterator, Mapping
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.formula import FormulaSpec, Function
+from cegis.formulas.formula import FormulaSpec, Function
 from cegis.loop import Budget
-from cegis.points import Points
-from cegis.sampling import sample
-from cegis.solution import Solution
+from cegis.formulas.points import Points
+from cegis.formulas.sampling import sample
+from cegis.formulas.solution import Solution
 from dsl.bank import Bank
 from dsl.boxes import splits
 from dsl.enumeration import Exhausted, Stopped

@@ -14,8 +14,8 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.harvest import Harvest
-from cegis.linear import Condition, Joined, join
+from cegis.formulas.harvest import Harvest
+from cegis.formulas.linear import Condition, Joined, join
 from dsl.operators import BOOL, Term
 from dsl.scalars import Columns
 from dsl.theory import find

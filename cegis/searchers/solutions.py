@@ -23,16 +23,16 @@ from numpy.typing import NDArray
 from backends import Backend, BackendError
 from cegis.claim import Statement
 from cegis.domain import DomainError
-from cegis.formula import FormulaSpec
+from cegis.formulas.formula import FormulaSpec
 from cegis.loop import Budget, FormulaBudget
 from cegis.outcome import Statistics
-from cegis.points import Points
-from cegis.refutation import Proof, Refutation
-from cegis.sampling import sample
-from cegis.solution import Solution
-from cegis.solving import Grammars, by_name, homes
+from cegis.formulas.points import Points
+from cegis.formulas.refutation import Proof, Refutation
+from cegis.formulas.sampling import sample
+from cegis.formulas.solution import Solution
+from cegis.searchers.solving import Grammars, by_name, homes
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
-from cegis.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
+from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from dsl.bank import Bank
 from dsl.grammar import Grammar
 from dsl.operators import Term

@@ -23,7 +23,7 @@ from pysmt.logics import QF_BV, QF_NIA, QF_SLIA, QF_UF, Logic
 
 from backends import Backend, BackendError, Limits, Sat, Session, Unsat, decide, get
 from backends.evaluation import flatten
-from cegis.readings import Encoded, Point, Readings
+from cegis.operators.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, MASK, STRING, GrammarError, Operator, Sort
 from dsl.scalars import ScalarSignature

@@ -18,8 +18,8 @@ from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations
 
-from cegis.formula import Call, FormulaSpec, inlined, rebuilt, subterms
-from cegis.linear import Condition, Linear, atoms, compare, condition, forms, join
+from cegis.formulas.formula import Call, FormulaSpec, inlined, rebuilt, subterms
+from cegis.formulas.linear import Condition, Linear, atoms, compare, condition, forms, join
 from dsl.operators import BOOL, INT, GrammarError, Term
 from dsl.theory import literal
 

@@ -17,10 +17,10 @@ from dataclasses import dataclass, field, replace
 from types import TracebackType
 
 from backends import BITWUZLA, CVC5, Z3, Backend, BackendError
-from cegis.formula import FormulaSpec, subterms
-from cegis.refutation import ContradictionError, EncodingError, Proof, Refutation, logic_of
-from cegis.search import HARD, hard_operators
-from cegis.solution import Solution
+from cegis.formulas.formula import FormulaSpec, subterms
+from cegis.formulas.refutation import ContradictionError, EncodingError, Proof, Refutation, logic_of
+from cegis.searchers.search import HARD, hard_operators
+from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.operators import STRING
 

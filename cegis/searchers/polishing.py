@@ -15,11 +15,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.formula import FormulaSpec, Function
+from cegis.formulas.formula import FormulaSpec, Function
 from cegis.outcome import Found
-from cegis.points import Points
-from cegis.sampling import sample
-from cegis.solution import Solution
+from cegis.formulas.points import Points
+from cegis.formulas.sampling import sample
+from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Valid, Verifier
 from dsl.operators import BOOL, INT, Term
 from dsl.program import Program

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from cegis.formula import FormulaSpec, inlined, subterms
+from cegis.formulas.formula import FormulaSpec, inlined, subterms
 from dsl.operators import BOOL, INT, STRING, Sort
 from dsl.scalars import Value
 

@@ -25,13 +25,13 @@ from typing import Any, Protocol
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
 from cegis.claim import Statement
 from cegis.domain import DomainError
-from cegis.exhaustion import is_exhausted, is_hopeless
-from cegis.formula import FormulaSpec, Function, subterms
+from cegis.searchers.exhaustion import is_exhausted, is_hopeless
+from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.loop import Avoids, Search
 from cegis.outcome import End, Searched
-from cegis.refutation import holds
-from cegis.sampling import sample
-from cegis.solution import Solution
+from cegis.formulas.refutation import holds
+from cegis.formulas.sampling import sample
+from cegis.formulas.solution import Solution
 from dsl.defaults import FACTOR, nonterminal
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar, Production

@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.formula import FormulaSpec, conjuncts, inlined, subterms
-from cegis.points import Points
+from cegis.formulas.formula import FormulaSpec, conjuncts, inlined, subterms
+from cegis.formulas.points import Points
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT
 from dsl.scalars import Columns, Value

@@ -20,12 +20,12 @@ import numpy as np
 from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, Session, Unsat, decide
-from cegis.formula import Flat, FormulaSpec, Function, rebuilt, subterms, with_programs
+from cegis.formulas.formula import Flat, FormulaSpec, Function, rebuilt, subterms, with_programs
 from cegis.loop import Budget, Search
-from cegis.refutation import logic_of
-from cegis.sampling import sample
-from cegis.search import PointSearch
-from cegis.solution import Solution
+from cegis.formulas.refutation import logic_of
+from cegis.formulas.sampling import sample
+from cegis.searchers.search import PointSearch
+from cegis.formulas.solution import Solution
 from dsl.enumeration import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, Term

@@ -20,7 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.domain import DomainError
-from cegis.formula import Call, FormulaSpec, Function, conjuncts, subterms
+from cegis.formulas.formula import Call, FormulaSpec, Function, conjuncts, subterms
 from dsl.operators import BOOL, Sort, Term
 from dsl.scalars import Columns, ScalarSignature, Value, variable
 from dsl.theory import literal

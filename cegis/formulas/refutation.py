@@ -22,8 +22,8 @@ from pysmt.logics import QF_BV, QF_LIA, QF_NIA, QF_SLIA, QF_UF, Logic
 from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
 from backends import Unknown as NoAnswer
 from cegis.domain import DomainError
-from cegis.formula import FormulaSpec, Function, inlined, subterms, with_programs
-from cegis.solution import Solution
+from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms, with_programs
+from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.operators import BOOL, INT, STRING, GrammarError, Term
 from dsl.scalars import Value

@@ -23,11 +23,11 @@ from pysmt.environment import Environment
 
 from backends import Backend, BackendError, Limits, Sat, Session, Unsat, decide
 from backends.search import STOPPED, NoAnswer, Stop, interruptible, never
-from cegis.formula import FormulaSpec, Function, conjuncts, rebuilt, subterms
-from cegis.harvest import harvest, single_call
-from cegis.refutation import default_of, logic_of
-from cegis.sampling import sample
-from cegis.unrolling import fact_text, valuation_text
+from cegis.formulas.formula import FormulaSpec, Function, conjuncts, rebuilt, subterms
+from cegis.formulas.harvest import harvest, single_call
+from cegis.formulas.refutation import default_of, logic_of
+from cegis.formulas.sampling import sample
+from cegis.invariants.unrolling import fact_text, valuation_text
 from dsl.operators import BOOL, GrammarError, Sort, Term
 from dsl.program import term_text
 from dsl.scalars import ScalarSignature, Value, variable

@@ -4,7 +4,7 @@ A specification falls into components that share no function; each is solved by 
 calls are not nested ``PointSearch`` proposes, for several that are called once each ``StepwiseSearch``, else
 ``JointSearch``; other searchers run beside it, some of which look for evidence that there is no solution. A solution is
 polished, and where it was put together from parts proved once more as a whole: the claim is about the specification
-that was asked. What one solver proves another confirms (``cegis.witnesses``).
+that was asked. What one solver proves another confirms (``cegis.searchers.witnesses``).
 """
 
 from __future__ import annotations
@@ -16,22 +16,22 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from backends import Backend, BackendError
-from cegis.agreement import check_own, guarded
-from cegis.formula import FormulaSpec, Function, inlined, subterms
-from cegis.joint import JointSearch
+from cegis.operators.agreement import check_own, guarded
+from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms
+from cegis.searchers.joint import JointSearch
 from cegis.loop import Budget, FormulaBudget, Loop, Search
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
-from cegis.points import Points
-from cegis.polishing import polish
-from cegis.racing import Problem, Racing, Searcher
-from cegis.refutation import Proof, logic_of
-from cegis.search import PointSearch, hard_operators
-from cegis.searchers import REFUTERS
-from cegis.solution import Solution
-from cegis.stepwise import StepwiseSearch, is_stepwise
-from cegis.telling import telling
+from cegis.formulas.points import Points
+from cegis.searchers.polishing import polish
+from cegis.searchers.portfolio import Problem, Racing, Searcher
+from cegis.formulas.refutation import Proof, logic_of
+from cegis.searchers.search import PointSearch, hard_operators
+from cegis.searchers.peers import REFUTERS
+from cegis.formulas.solution import Solution
+from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
+from cegis.formulas.distinguishing import telling
 from cegis.verdict import Valid, Verdict, Verifier
-from cegis.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
+from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from dsl import enumeration
 from dsl.defaults import default_grammar
 from dsl.grammar import Grammar
