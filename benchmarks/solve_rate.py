@@ -29,7 +29,7 @@ from benchmarks.plots import Drawing
 from benchmarks.sygus_suite.language import INT, Rules, SygusProblem, declare, function, problem, samples
 from benchmarks.task import Result, Task
 from cegis.sygus import write_problem
-from dsl.bank import Bank
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar
 from dsl.operators import Sort, bitvector
 

@@ -23,7 +23,7 @@ from cegis.symbolic import ProgramReference, Symbolic, SymbolicReference
 from cegis.synthesis import Spec, synthesize
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
 from dsl.grammar import Grammar, Production
-from dsl.motifs import motifs
+from dsl.grammars.motifs import motifs
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
@@ -39,8 +39,8 @@ if TYPE_CHECKING:
     from cegis.sygus import read as read_sygus
     from cegis.sygus import read_text as read_sygus_text
     from cegis.sygus import write_problem as write_sygus
-    from dsl.defaults import default_grammar
-    from dsl.theory import find, literal
+    from dsl.grammars.defaults import default_grammar
+    from dsl.theories.theory import find, literal
 
 LATER = {
     "Problem": "cegis.searchers.portfolio:Problem",
@@ -51,10 +51,10 @@ LATER = {
     "SygusError": "cegis.sygus:SygusError",
     "SygusProblem": "cegis.sygus:SygusProblem",
     "check_operators": "cegis.operators.agreement:check_operators",
-    "default_grammar": "dsl.defaults:default_grammar",
+    "default_grammar": "dsl.grammars.defaults:default_grammar",
     "enumerate_solutions": "cegis.searchers.solutions:enumerate_solutions",
-    "find": "dsl.theory:find",
-    "literal": "dsl.theory:literal",
+    "find": "dsl.theories.theory:find",
+    "literal": "dsl.theories.theory:literal",
     "read_sygus": "cegis.sygus:read",
     "read_sygus_text": "cegis.sygus:read_text",
     "solve": "cegis.searchers.solving:solve",

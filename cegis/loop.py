@@ -23,7 +23,7 @@ from cegis import outcome
 from cegis.domain import DomainError
 from cegis.outcome import Differs, Found, Outcome, Round, Statistics
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
-from dsl.enumeration import Exhausted, Stopped
+from dsl.enumerator import Exhausted, Stopped
 from dsl.program import Program
 
 TELL_SECONDS = 1.0

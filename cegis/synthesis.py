@@ -20,7 +20,7 @@ from cegis.outcome import Outcome, Round
 from cegis.formulas.solution import Solution
 from cegis.symbolic import Symbolic, SymbolicReference
 from cegis.verdict import FunctionVerifier, Verdict, Verifier
-from dsl.enumeration import Enumerator
+from dsl.enumerator import Enumerator
 from dsl.grammar import Grammar
 from dsl.program import Program
 from dsl.sequences import Label

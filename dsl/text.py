@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from dsl.operators import GrammarError, Operator, Sort, Term
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 BOUND = "token"  # the variable of a position-wise term
 STATE = "state"  # the variable a loop template builds

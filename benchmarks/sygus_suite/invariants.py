@@ -18,7 +18,7 @@ from benchmarks.sygus_suite.language import (
     ite,
     problem,
 )
-from dsl import theory
+from dsl.theories import theory
 
 Predicate = Callable[..., Expression]
 

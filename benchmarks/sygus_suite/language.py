@@ -1,4 +1,4 @@
-"""Writing problems in Python: terms with Python's operators, over the rows of ``dsl.theory``.
+"""Writing problems in Python: terms with Python's operators, over the rows of ``dsl.theories.theory``.
 
     n, up = declare(n=INT, up=BOOL)
     step = function("step", INT, n, up)
@@ -16,7 +16,7 @@ from typing import Any
 
 from cegis.formulas.formula import FormulaSpec, Function
 from cegis.sygus import SygusProblem, as_problem
-from dsl import theory
+from dsl.theories import theory
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, Value, variable

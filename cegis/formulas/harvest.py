@@ -21,7 +21,7 @@ from itertools import combinations
 from cegis.formulas.formula import Call, FormulaSpec, inlined, rebuilt, subterms
 from cegis.formulas.linear import Condition, Linear, atoms, compare, condition, forms, join
 from dsl.operators import BOOL, INT, GrammarError, Term
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 MOST_TERMS = 48
 MOST_PREDICATES = 2_000

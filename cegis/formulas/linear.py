@@ -13,7 +13,7 @@ from dataclasses import dataclass
 from functools import cached_property, reduce
 
 from dsl.operators import BOOL, INT, Term
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 MOST_FORMS = 64  # of one term; beyond, the conditionals in it are not followed
 

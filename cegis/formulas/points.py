@@ -23,7 +23,7 @@ from cegis.domain import DomainError
 from cegis.formulas.formula import Call, FormulaSpec, Function, conjuncts, subterms
 from dsl.operators import BOOL, Sort, Term
 from dsl.scalars import Columns, ScalarSignature, Value, variable
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 
 @dataclass

@@ -16,7 +16,7 @@ from cegis.formulas.formula import Function, rebuilt, subterms
 from cegis.formulas.linear import Compared, Linear, atoms, condition
 from cegis.invariants.templates import Bound, Fact, Hull, Part, Region, Residue
 from dsl.operators import BOOL, INT, Term
-from dsl.theory import find
+from dsl.theories.theory import find
 
 MOST_LIMITS = 100
 MOST_MODULI = 3

@@ -16,7 +16,7 @@ from itertools import product
 
 from cegis.formulas.formula import FormulaSpec, inlined, subterms
 from dsl.operators import BOOL, Operator, Term
-from dsl.theory import find
+from dsl.theories.theory import find
 
 MOST_CLAUSES = 256
 Literals = tuple[tuple[Term, bool], ...]  # a disjunction: terms with their polarity

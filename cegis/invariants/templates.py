@@ -22,7 +22,7 @@ from cegis.invariants.clauses import negation
 from cegis.formulas.linear import Compared, Linear
 from dsl.operators import BOOL, INT, Term
 from dsl.scalars import ScalarSignature, Value
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 Point = Mapping[Term, Value]  # the value of each parameter
 

@@ -28,7 +28,7 @@ from cegis.formulas.refutation import default_of, logic_of
 from dsl.operators import Operator, Term
 from dsl.program import symbol_text, term_text
 from dsl.scalars import Columns, Symbols, Value, pysmt_type
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 LONGEST = 2_048  # steps of a run
 MOST_NODES = 4_000  # calls in one question: trees of premises grow fast

@@ -27,7 +27,7 @@ from cegis.operators.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, MASK, STRING, GrammarError, Operator, Sort
 from dsl.scalars import ScalarSignature
-from dsl.theory import find
+from dsl.theories.theory import find
 
 LIMITS = Limits(seconds=30.0)  # for each question to a solver
 AT_ONCE = 100  # points in one question

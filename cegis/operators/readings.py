@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.blocks import spread
+from dsl.enumeration.blocks import spread
 from dsl.function import called
 from dsl.operators import BOOL, INT, LABEL, MASK, STRING, Operator, Sort, Term
 from dsl.scalars import Columns, ScalarSignature, Symbols, column, pysmt_type

@@ -18,8 +18,8 @@ from cegis.formulas.harvest import Harvest
 from cegis.formulas.linear import Condition, Joined, join
 from dsl.operators import BOOL, Term
 from dsl.scalars import Columns
-from dsl.theory import find
-from dsl.values import Values
+from dsl.theories.theory import find
+from dsl.enumeration.values import Values
 
 Mask = NDArray[np.bool_]
 

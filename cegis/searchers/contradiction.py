@@ -31,7 +31,7 @@ from cegis.invariants.unrolling import fact_text, valuation_text
 from dsl.operators import BOOL, GrammarError, Sort, Term
 from dsl.program import term_text
 from dsl.scalars import ScalarSignature, Value, variable
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 SAMPLES = 24
 ROUNDS = 12  # of looking for a valuation where everything tried fails

@@ -17,9 +17,9 @@ from cegis.loop import Budget
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
-from dsl.bank import Bank
-from dsl.boxes import splits
-from dsl.enumeration import Exhausted, Stopped
+from dsl.enumeration.bank import Bank
+from dsl.enumeration.index_ranges import splits
+from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.program import Program
 from dsl.scalars import Value

@@ -1,6 +1,6 @@
 """A smaller solution from a proved one: shrink what examples allow, prove it again, or learn why not.
 
-    repeat:  S = the proved solution, shrunk while it passes all tests seen (dsl.shrinking)
+    repeat:  S = the proved solution, shrunk while it passes all tests seen (dsl.deduction.shrinking)
              S is proved: take it;  a counterexample: one more test, shrink the proved solution again
 
 Only proved solutions are taken, so stopping at any time is safe.
@@ -23,9 +23,9 @@ from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Valid, Verifier
 from dsl.operators import BOOL, INT, Term
 from dsl.program import Program
-from dsl.shrinking import shrink
-from dsl.theory import literal
-from dsl.values import Values
+from dsl.deduction.shrinking import shrink
+from dsl.theories.theory import literal
+from dsl.enumeration.values import Values
 
 SAMPLES = 400
 TRIES = 30  # proofs asked for

@@ -32,12 +32,12 @@ from cegis.outcome import End, Searched
 from cegis.formulas.refutation import holds
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
-from dsl.defaults import FACTOR, nonterminal
-from dsl.enumeration import Exhausted, Stopped
+from dsl.grammars.defaults import FACTOR, nonterminal
+from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 Stop = Callable[[], bool]
 POLL_SECONDS = 0.02

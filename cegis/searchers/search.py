@@ -1,16 +1,16 @@
 """The search for one function of a formula: candidates right at the points seen so far, simplest first.
 
-Five sources share one bank of enumerated terms (``dsl.bank``), grown level by level:
+Five sources share one bank of enumerated terms (``dsl.enumeration.bank``), grown level by level:
 
 - a term of the bank that passes every test;
 - for a pointwise specification, a decision tree over terms right at some points and flags of the bank, joined by what
   the specification itself says of values and conditions (``cegis.formulas.harvest``);
-- for known targets, one more operator than the bank has: its inverse asks for the missing argument (``dsl.inverses``);
-- for known numbers and grammars that take any literal, literals solved for (``dsl.constants``, ``dsl.parts``);
-- for known strings, chains and substrings from the goal down (``dsl.string_goals``).
+- for known targets, one more operator than the bank has: its inverse asks for the missing argument (``dsl.deduction.inverses``);
+- for known numbers and grammars that take any literal, literals solved for (``dsl.deduction.constants``, ``dsl.deduction.parts``);
+- for known strings, chains and substrings from the goal down (``dsl.deduction.string_goals``).
 
 For a pointwise specification a bank that is full, or stalled, without a candidate is begun again in the order of costs
-learned from the terms right at some points (``dsl.learning``), twice; each bank has the budget's candidates and memory
+learned from the terms right at some points (``dsl.enumeration.learning``), twice; each bank has the budget's candidates and memory
 for itself. What is found is priced by the user's grammar all the same, and that nothing is found so proves nothing: one
 that had only stalled goes on in the user's order.
 
@@ -37,22 +37,22 @@ from cegis.formulas.points import Points
 from cegis.formulas.sampling import nearby, sample
 from cegis.formulas.solution import Solution
 from cegis.sygus.productions import restricted
-from dsl.bank import Bank
-from dsl.conditionals import conditionals, join
-from dsl.constants import fitted
-from dsl.enumeration import Exhausted, Stopped
+from dsl.enumeration.bank import Bank
+from dsl.deduction.conditionals import conditionals, join
+from dsl.deduction.constants import fitted
+from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
-from dsl.inverses import goal_match
-from dsl.learning import learned
+from dsl.deduction.inverses import goal_match
+from dsl.enumeration.learning import learned
 from dsl.operators import STRING, GrammarError, Term
-from dsl.parts import add_parts
+from dsl.deduction.parts import add_parts
 from dsl.program import Program
-from dsl.rows import Rows
+from dsl.deduction.rows import Rows
 from dsl.scalars import Value
-from dsl.string_goals import StringGoals
-from dsl.theory import find
-from dsl.trees import Leaf, Split, Stuck, Tree, grow_tree
-from dsl.values import Values
+from dsl.deduction.string_goals import StringGoals
+from dsl.theories.theory import find
+from dsl.deduction.trees import Leaf, Split, Stuck, Tree, grow_tree
+from dsl.enumeration.values import Values
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
 POOL = 1_000  # sampled valuations, at least, that a candidate must pass before the verifier is asked

@@ -32,8 +32,8 @@ from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
 from cegis.formulas.distinguishing import telling
 from cegis.verdict import Valid, Verdict, Verifier
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
-from dsl import enumeration
-from dsl.defaults import default_grammar
+from dsl import enumerator as enumeration
+from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar
 from dsl.operators import GrammarError, Operator, Term
 from dsl.scalars import ScalarSignature, Value

@@ -26,12 +26,12 @@ from cegis.formulas.refutation import logic_of
 from cegis.formulas.sampling import sample
 from cegis.searchers.search import PointSearch
 from cegis.formulas.solution import Solution
-from dsl.enumeration import Exhausted, Stopped
+from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, Term
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, Value
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 SAMPLES = 60  # valuations at which allowed values are listed
 MOST_VALUES = 4  # allowed values at a valuation; with more, all are taken to be allowed there

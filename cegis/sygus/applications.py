@@ -13,7 +13,7 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 
 from cegis.formulas.formula import subterms
-from dsl import theory
+from dsl.theories import theory
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import variable
 from dsl.text import Printer

@@ -26,7 +26,7 @@ from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar
 from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, nearest, shown
 from cegis.sygus.terms import Scope, applied, read_sort, read_term, symbol
-from dsl import theory
+from dsl.theories import theory
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, variable

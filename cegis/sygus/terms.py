@@ -16,7 +16,7 @@ from lark import Token
 from cegis.formulas.formula import rebuilt
 from cegis.sygus.applications import desugared, one_row
 from cegis.sygus.syntax import Expression, Group, SygusError, fault, nearest, shown
-from dsl import theory
+from dsl.theories import theory
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.scalars import variable
 

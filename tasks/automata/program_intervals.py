@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl import motifs
+from dsl.grammars import motifs
 from dsl.operators import BOOL, Operator, Term
 from tasks.automata.program_states import Fold, Folded, Ints, Unread
 

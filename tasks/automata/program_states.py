@@ -1,6 +1,6 @@
 """What a program of the motif grammar reads off a sequence whose token counts and last token are known.
 
-Every row of ``dsl.motifs`` is one of three things, given the last token:
+Every row of ``dsl.grammars.motifs`` is one of three things, given the last token:
 
 - a *reading*: a function of the counts and the last token (``count``, ``has``, ``ends with``, parity, length);
 - a *fold*: a state that each token moves, with only so many values (``depth``, ``latch``, ``stage``, ``first``);
@@ -21,7 +21,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl import motifs
+from dsl.grammars import motifs
 from dsl.operators import Operator, Term
 from dsl.program import Program
 

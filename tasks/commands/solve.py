@@ -184,7 +184,7 @@ def _restricted(
     problem: SygusProblem, grammars: Mapping[str, Grammar | None], operators: str | None
 ) -> Mapping[str, Grammar | None]:
     from cegis.sygus.productions import restricted
-    from dsl.defaults import default_grammar
+    from dsl.grammars.defaults import default_grammar
 
     if operators is None:
         return grammars

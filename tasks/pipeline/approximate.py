@@ -16,7 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Counterexample
-from dsl.bank import Bank
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar
 from dsl.operators import Operator, Term
 from dsl.program import Program

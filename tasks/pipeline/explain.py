@@ -21,7 +21,7 @@ from typing import Any
 from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, Outcome, Program, Round, Stopped
 from cegis.claim import counted, least_margin
 from cegis.loop import Loop
-from dsl.enumeration import Enumerator
+from dsl.enumerator import Enumerator
 from tasks.proofs.enumeration import FIRST, ROUNDOFF, Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
 from tasks.pipeline.extend import Farther, farther, followed
 from tasks.formats import Loaded

@@ -22,7 +22,7 @@ import numpy as np
 
 from cegis import Budget, Claim, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
 from cegis.loop import Loop
-from dsl.enumeration import Enumerator
+from dsl.enumerator import Enumerator
 from tasks.proofs.counting import CountingVerifier
 from tasks.proofs.enumeration import ROUNDOFF
 from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier

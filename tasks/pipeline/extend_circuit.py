@@ -21,7 +21,7 @@ import numpy as np
 
 from backends import Backend
 from cegis import Budget, Claim, Counterexample, Found, Program, Round, Rung, Spec, Unknown, synthesize
-from dsl.motifs import multiplied
+from dsl.grammars.motifs import multiplied
 from tasks.bounds import ball
 from tasks.networks.circuit import Circuit
 from tasks.proofs.counting import CountingVerifier

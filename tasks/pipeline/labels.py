@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 from cegis import Claim, Counterexample, Program, Rung, Valid
 from cegis.claim import least_margin
 from dsl.grammar import Grammar
-from dsl.places import PlacedBatch, fixed_places, places
+from dsl.grammars.positions import PlacedBatch, fixed_places, places
 from dsl.sequences import SequenceBatch
 from tasks.networks.conditions import conditions
 from tasks.proofs.enumeration import Enumeration

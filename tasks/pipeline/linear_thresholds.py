@@ -16,7 +16,7 @@ from scipy.optimize import linprog
 
 from cegis import Program
 from dsl.grammar import Grammar
-from dsl.motifs import CHOOSE, ENDS_WITH, GREATER, PLUS, constant, count_of, is_token, label, times
+from dsl.grammars.motifs import CHOOSE, ENDS_WITH, GREATER, PLUS, constant, count_of, is_token, label, times
 from dsl.operators import Term
 from tasks.automata.parikh import Classes
 from tasks.proofs.counting import CountingVerifier

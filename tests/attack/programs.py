@@ -25,10 +25,10 @@ from backends.evaluation import flatten
 from backends.translation import fitting_logic
 from cegis import Domain, motifs
 from cegis.domain import DomainError
-from dsl.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, INT, STRING, GrammarError, Sort, Term, bitvector
-from dsl.places import PlacedSignature, at_place, places
+from dsl.grammars.positions import PlacedSignature, at_place, places
 from dsl.program import Program
 from dsl.scalars import ScalarSignature
 from dsl.sequences import NO_LABEL

@@ -230,7 +230,7 @@ OWN_GRAMMAR = """
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import find
+from dsl.theories.theory import find
 
 signature = ScalarSignature((("x", INT), ("y", INT)), INT)
 rows = (

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cegis import Constraint, Domain, Program, motifs
-from dsl.motifs import CHOOSE, EQUAL, constant, label
+from dsl.grammars.motifs import CHOOSE, EQUAL, constant, label
 from tasks.bounds.ball import FLOAT32, FLOAT64
 from tasks.networks.circuit import Circuit
 from tasks.automata.parikh import Classes

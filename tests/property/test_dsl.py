@@ -20,7 +20,7 @@ from pysmt.environment import Environment
 from cegis.domain import Constraint, Domain
 from cegis.symbolic import sequences
 from dsl.grammar import Grammar
-from dsl.motifs import motifs
+from dsl.grammars.motifs import motifs
 from dsl.operators import INT, LABEL, MASK, GrammarError, Term
 from dsl.program import Program
 from dsl.sequences import NO_LABEL, SymbolicSequence

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from test_count_classes import COUNTED, exact_attention
 
 from cegis import Program, motifs
-from dsl.motifs import label
+from dsl.grammars.motifs import label
 from tasks.proofs import all_lengths as tail
 from tasks.bounds.ball import FLOAT64, Reals
 from tasks.networks.circuit import UNDECIDED, Circuit

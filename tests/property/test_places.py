@@ -7,7 +7,7 @@ import pytest
 from pysmt.environment import Environment
 
 from dsl.operators import GrammarError
-from dsl.places import PlacedSignature, at_place, fixed_places, places
+from dsl.grammars.positions import PlacedSignature, at_place, fixed_places, places
 from dsl.program import Program
 
 GRAMMARS = {

@@ -12,13 +12,16 @@ from hypothesis import strategies as st
 from pysmt.environment import Environment
 
 from backends.evaluation import flatten
-from dsl import bitvectors, booleans, integers, strings
-from dsl.defaults import default_grammar
+from dsl.theories import bitvectors
+from dsl.theories import booleans
+from dsl.theories import integers
+from dsl.theories import strings
+from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import define, find, literal
+from dsl.theories.theory import define, find, literal
 
 NIBBLE, WORD, WIDE = bitvector(4), bitvector(32), bitvector(70)
 WITHOUT_FORMULA = ("str.replace_all", "str.<", "str.<=", "str.to_code", "str.from_code")

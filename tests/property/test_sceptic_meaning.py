@@ -8,7 +8,7 @@ from hypothesis import assume, given, settings
 from hypothesis import strategies as st
 from test_scalars import drawn, inputs_of
 
-from dsl.theory import smt_text
+from dsl.theories.theory import smt_text
 
 UNFIXED = ("div", "mod")  # by zero they have any value
 

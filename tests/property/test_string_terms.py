@@ -8,15 +8,15 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from dsl.concatenation import cheapest_chain
+from dsl.deduction.concatenation import cheapest_chain
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING
-from dsl.replacements import replaced
-from dsl.rows import Rows
+from dsl.deduction.replacements import replaced
+from dsl.deduction.rows import Rows
 from dsl.scalars import Columns, ScalarSignature, column, variable
-from dsl.string_goals import StringGoals
-from dsl.substrings import reach, substrings, substrings_between
-from dsl.theory import find, literal
+from dsl.deduction.string_goals import StringGoals
+from dsl.deduction.substrings import reach, substrings, substrings_between
+from dsl.theories.theory import find, literal
 
 CONCAT = Production("S", find("str.++", (STRING, STRING)), ("S", "S"))
 REPLACE = Production("S", find("str.replace", (STRING, STRING, STRING)), ("S", "S", "S"))

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from cegis.sygus import SygusError, as_problem, read_text
 from dsl.operators import INT, Term
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 NAMES = {"Int": ("S", "T", "U"), "Bool": ("B", "C")}
 SHAPES = {

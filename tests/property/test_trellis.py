@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cegis import Constraint, Domain, DomainError, Program, motifs
-from dsl.motifs import ANY_PAIR, CHOOSE, SAME_AS_QUERY, count_of, digits, is_token, label
+from dsl.grammars.motifs import ANY_PAIR, CHOOSE, SAME_AS_QUERY, count_of, digits, is_token, label
 from tasks.automata.program_states import UncountableError
 from tasks.automata.moore import Machine
 from tasks.automata.trellis import NONE, Trellis, product
@@ -210,7 +210,7 @@ def test_a_program_over_another_alphabet_is_refused():
 
 
 def test_rows_that_are_not_known_and_too_many_states_are_refused():
-    from dsl.places import fixed_places
+    from dsl.grammars.positions import fixed_places
 
     grammar = fixed_places(LETTERS, LABELS, 3, 3)
     at = next(row.operator for row in grammar.productions if row.operator.name == "at 1")

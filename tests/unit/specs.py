@@ -3,7 +3,7 @@
 from cegis.formulas.formula import FormulaSpec, Function
 from dsl.operators import INT, Sort, Term
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import find
+from dsl.theories.theory import find
 
 
 def of(name: str, *arguments: Term) -> Term:

@@ -11,10 +11,10 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
-from dsl import bank as bank_module
-from dsl.bank import Bank
+from dsl.enumerator import bank as bank_module
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
-from dsl.motifs import (
+from dsl.grammars.motifs import (
     AND,
     CHOOSE,
     COUNT,

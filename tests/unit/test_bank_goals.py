@@ -5,13 +5,13 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dsl.bank import Bank
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
-from dsl.inverses import BINARY, UNARY, Goals, goal_match
+from dsl.deduction.inverses import BINARY, UNARY, Goals, goal_match
 from dsl.operators import BOOL, INT, STRING, Sort, bitvector
 from dsl.scalars import ScalarSignature, variable
-from dsl.streaming import is_target, match
-from dsl.theory import find, literal
+from dsl.enumeration.streaming import is_target, match
+from dsl.theories.theory import find, literal
 
 WORD = bitvector(16)
 WORDS = np.array([0, 1, 3, 7, 0x1234, 0x8001, 0xFFFF, 0xBEEF], np.uint64)

@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from dsl.bank import Bank
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Sort, Term, bitvector
 from dsl.scalars import ScalarSignature, Value, variable
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 
 def grammar(parameters: dict[str, Sort], start: str, rules: dict[str, list[tuple[Any, ...]]]) -> Grammar:

@@ -7,12 +7,12 @@ from itertools import islice, product
 import numpy as np
 import pytest
 
-from dsl.bank import Bank
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, GrammarError, Term
 from dsl.scalars import ScalarSignature, variable
-from dsl.solutions import solutions
-from dsl.theory import find, literal
+from dsl.enumeration.solutions import solutions
+from dsl.theories.theory import find, literal
 
 X = variable("x", INT)
 GRAMMAR = Grammar(

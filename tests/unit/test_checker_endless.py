@@ -15,7 +15,7 @@ from test_executor import random_circuit, with_kept, with_tensors
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.certificate import Certificate
-from dsl.motifs import label
+from dsl.grammars.motifs import label
 from tasks.certificates.write import _question, attest_all_lengths
 from tasks.bounds.ball import FLOAT64
 from tasks.checker import endless

@@ -7,15 +7,15 @@ import math
 import numpy as np
 import pytest
 
-from dsl.branches import Branches, examples, parts
-from dsl.concatenation import cheapest_chain
+from dsl.deduction.branches import Branches, examples, parts
+from dsl.deduction.concatenation import cheapest_chain
 from dsl.grammar import Production
 from dsl.operators import BOOL, INT, STRING, Sort
-from dsl.replacements import edited, nearness, replaced
-from dsl.rows import Rows, product, union
+from dsl.deduction.replacements import edited, nearness, replaced
+from dsl.deduction.rows import Rows, product, union
 from dsl.scalars import Columns, column, variable
-from dsl.substrings import reach, substrings, substrings_between
-from dsl.theory import find
+from dsl.deduction.substrings import reach, substrings, substrings_between
+from dsl.theories.theory import find
 
 CONCAT = Production("S", find("str.++", (STRING, STRING)), ("S", "S"))
 REPLACE = Production("S", find("str.replace", (STRING, STRING, STRING)), ("S", "S", "S"))

@@ -12,14 +12,14 @@ from backends import get
 from cegis import Budget, Found
 from cegis.formulas.formula import FormulaSpec
 from cegis.searchers.solving import solve
-from dsl.bank import Bank
-from dsl.constants import FEWER, fitted
-from dsl.defaults import default_grammar
+from dsl.enumeration.bank import Bank
+from dsl.deduction.constants import FEWER, fitted
+from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, Sort, bitvector
-from dsl.parts import add_parts
+from dsl.deduction.parts import add_parts
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 WORD = bitvector(32)
 MASK = 2**32 - 1

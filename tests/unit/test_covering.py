@@ -7,7 +7,7 @@ import pytest
 from average_networks import AB, SIGNS, VOCABULARY, average, lead
 
 from cegis import Constraint, Counterexample, Domain, DomainError, Program, Unknown, Valid, motifs
-from dsl.motifs import CHOOSE, count_of, digits, has, label
+from dsl.grammars.motifs import CHOOSE, count_of, digits, has, label
 from tasks.proofs import attention_bounds as averages
 from tasks.bounds import ball
 from tasks.proofs import path_cover as covering

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import pytest
 
-from dsl.defaults import default_grammar, nonterminal
+from dsl.grammars.defaults import default_grammar, nonterminal
 from dsl.operators import BOOL, INT, STRING, Sort, Term, bitvector
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 X = variable("x", INT)()
 WORD = bitvector(32)

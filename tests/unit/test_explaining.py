@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cegis import Differs, Domain, DomainError, Found, Program, Rung, Statistics, Valid
-from dsl.motifs import constant, times
+from dsl.grammars.motifs import constant, times
 from tasks.pipeline import explain as explaining
 from tasks.proofs.enumeration import enumerate_domain
 from tasks.pipeline.explain import explain, usual_domain

@@ -7,7 +7,7 @@ import pytest
 from average_networks import AB, average, lead
 
 from cegis import Counterexample, Program, Rung, Unknown, Valid, motifs
-from dsl.motifs import CHOOSE, has, label
+from dsl.grammars.motifs import CHOOSE, has, label
 from tasks.pipeline import explain as explaining
 from tasks.pipeline import extend as farther_module
 from tasks.proofs.path_cover import CoveringVerifier

@@ -33,7 +33,7 @@ from cegis import (
 )
 from cegis import Exhausted as Infeasible
 from cegis.searchers.portfolio import Problem, Racing
-from dsl import enumeration
+from dsl import enumerator as enumeration
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, INT
 from dsl.program import Program

@@ -9,7 +9,7 @@ from pysmt.logics import QF_LIA
 from backends import smtlib_script
 from cegis import Constraint, Domain, Program, ProgramReference, motifs
 from cegis.symbolic import refutation
-from dsl.motifs import (
+from dsl.grammars.motifs import (
     AND,
     ANY_PAIR,
     BEGINS_WITH,

@@ -9,7 +9,7 @@ from cegis.formulas.harvest import harvest, single_call
 from cegis.formulas.linear import FALSE, TRUE, Linear, compare, condition, forms, join
 from dsl.operators import BOOL, INT
 from dsl.scalars import Columns
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 x, y, z = integers("x", "y", "z")
 

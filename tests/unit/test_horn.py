@@ -23,11 +23,11 @@ from cegis.invariants.templates import Bound, Hull, Region, Residue, nullspace
 from cegis.formulas.solution import Solution
 from cegis.sygus.reader import read_text
 from cegis.verdict import Valid
-from dsl.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import BOOL, INT, Term
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 pytestmark = pytest.mark.needs("z3")
 A, B = (variable(name, BOOL)() for name in "ab")

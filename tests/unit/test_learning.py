@@ -10,11 +10,11 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.loop import Budget
 from cegis.searchers.search import PointSearch
 from cegis.formulas.solution import Solution
-from dsl.enumeration import Exhausted, Stopped
+from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar, Production
-from dsl.learning import DEAREST, learned
+from dsl.enumeration.learning import DEAREST, learned
 from dsl.operators import bitvector
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 WORD = bitvector(16)
 BINARY = ("bvadd", "bvsub", "bvand", "bvor", "bvxor", "bvshl", "bvlshr", "bvmul")

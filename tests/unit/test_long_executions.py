@@ -7,7 +7,7 @@ import pytest
 from flint import arb, arb_mat, ctx
 
 from cegis import Domain, Program, motifs
-from dsl.motifs import label
+from dsl.grammars.motifs import label
 from tasks.proofs.attention_bounds import Averages
 from tasks.bounds.ball import FLOAT32
 from tasks.checker import arithmetic, network, sets

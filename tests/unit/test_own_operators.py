@@ -12,11 +12,11 @@ from cegis import Found, GrammarError, synthesize
 from cegis.operators.agreement import check_operators
 from cegis.sygus import read_text
 from dsl.grammar import Grammar, Production
-from dsl.motifs import is_token
+from dsl.grammars.motifs import is_token
 from dsl.operators import BOOL, INT, MASK, STRING, Operator
 from dsl.scalars import ScalarSignature, variable
 from dsl.sequences import SequenceSignature
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 Numpy = Callable[..., Any]
 NAMES = read_text(

@@ -9,7 +9,7 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import sample
 from dsl.operators import BOOL, INT, STRING, bitvector
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 x, y = integers("x", "y")
 

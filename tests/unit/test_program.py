@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from dsl.grammar import Grammar, Production
-from dsl.motifs import (
+from dsl.grammars.motifs import (
     BEGINS_WITH,
     CHOOSE,
     COUNT,

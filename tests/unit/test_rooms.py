@@ -92,7 +92,7 @@ def loaded(statement: str) -> set[str]:
     return {name.partition(".")[0] for name in run.stdout.split()}
 
 
-@pytest.mark.parametrize("module", ["backends", "dsl.motifs", "cegis", "tasks.commands.main"])
+@pytest.mark.parametrize("module", ["backends", "dsl.grammars.motifs", "cegis", "tasks.commands.main"])
 def test_importing_a_room_loads_neither_torch_nor_a_solver(module):
     heavy = {"torch", *SOLVERS}
     by_pysmt = loaded("import pysmt.environment, pysmt.logics") & {"z3"}  # it looks for z3 itself

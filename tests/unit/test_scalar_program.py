@@ -8,11 +8,11 @@ from typing import Any
 import pytest
 
 from dsl.grammar import Grammar, Production
-from dsl.motifs import motifs
+from dsl.grammars.motifs import motifs
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import define, find, literal
+from dsl.theories.theory import define, find, literal
 
 WORD = bitvector(32)
 X, Y = variable("x", WORD), variable("y!", WORD)

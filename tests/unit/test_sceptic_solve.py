@@ -20,11 +20,11 @@ from cegis.formulas.refutation import Refutation
 from cegis.formulas.solution import Solution
 from cegis.searchers.solving import solve
 from cegis.sygus import read_answer, read_text
-from dsl.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import BOOL, INT
 from dsl.program import Program
 from dsl.scalars import Symbols
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 x, y = integers("x", "y")
 FIVE = literal(5, INT)()

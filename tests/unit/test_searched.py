@@ -17,7 +17,7 @@ from cegis.searchers.portfolio import Problem
 from cegis.searchers.peers import SEARCHERS
 from cegis.formulas.solution import Solution
 from cegis.searchers.solving import solve
-from dsl.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import INT, Term
 from dsl.program import Program
 

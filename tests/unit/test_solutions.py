@@ -15,7 +15,7 @@ from cegis.searchers.solutions import enumerate_solutions, longest
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, Term
 from dsl.scalars import ScalarSignature, variable
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 (x,) = integers("x")
 F = function("f", ("x", INT), result=INT)

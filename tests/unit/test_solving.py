@@ -12,10 +12,10 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.refutation import Refutation, logic_of
 from cegis.formulas.solution import Solution
 from cegis.searchers.solving import solve
-from dsl.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import BOOL, INT, STRING, bitvector
 from dsl.program import Program
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 x, y = integers("x", "y")
 

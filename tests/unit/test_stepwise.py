@@ -9,9 +9,9 @@ from cegis.formulas.refutation import Refutation
 from cegis.searchers.solving import solve
 from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
 from cegis.verdict import Valid
-from dsl.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import BOOL, INT
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 x, y = integers("x", "y")
 zero, one, ten = (literal(value, INT)() for value in (0, 1, 10))

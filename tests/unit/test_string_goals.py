@@ -10,10 +10,10 @@ import pytest
 
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Sort, Term
-from dsl.rows import Rows, applied, union
+from dsl.deduction.rows import Rows, applied, union
 from dsl.scalars import ScalarSignature, column, variable
-from dsl.string_goals import StringGoals
-from dsl.theory import find, literal
+from dsl.deduction.string_goals import StringGoals
+from dsl.theories.theory import find, literal
 
 NAMES = {STRING: "S", INT: "I", BOOL: "B"}
 OPERATORS = (

@@ -41,7 +41,7 @@ from cegis import (
     synthesize,
     tabulate,
 )
-from dsl.motifs import COUNT, digits, is_token, label
+from dsl.grammars.motifs import COUNT, digits, is_token, label
 from dsl.sequences import SequenceSignature
 
 GRAMMAR = motifs(["a", "b"], ["x", "y"])

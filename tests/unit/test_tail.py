@@ -9,7 +9,7 @@ from test_counting import DILUTED, OPENER, one_hop, program, shipped
 from test_executor import naive_logits, with_tensors
 
 from cegis import Claim, Constraint, Domain, DomainError, Exhaustive, Program, Rung, motifs
-from dsl.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, constant, is_token, label, times
+from dsl.grammars.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, constant, is_token, label, times
 from tasks.proofs import all_lengths as tail
 from tasks.bounds.ball import FLOAT64
 from tasks.networks.circuit import Circuit

@@ -4,7 +4,7 @@ import pytest
 from test_counting import program, shipped, up_to, verifier
 
 from cegis import Program, Valid, motifs
-from dsl.motifs import CHOOSE, GREATER, count_of, label
+from dsl.grammars.motifs import CHOOSE, GREATER, count_of, label
 from tasks.pipeline.linear_thresholds import _multiple, threshold_program
 
 ALPHABET, LABELS = ("a", "b"), ("no", "yes")

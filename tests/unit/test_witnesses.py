@@ -17,11 +17,11 @@ from cegis.formulas.refutation import Proof
 from cegis.formulas.solution import Solution
 from cegis.searchers.solving import solve
 from cegis.searchers.witnesses import Witnesses, default_backend, witnesses_of
-from dsl.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import INT, STRING, Term
 from dsl.program import Program
 from dsl.scalars import variable
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 pytestmark = pytest.mark.needs("z3", "cvc5")
 FAKE = Path(__file__).with_name("fake_solver.py")

@@ -25,15 +25,15 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.branches import Branches, Found, Part, examples, parts
-from dsl.concatenation import cheapest_chain
+from dsl.deduction.branches import Branches, Found, Part, examples, parts
+from dsl.deduction.concatenation import cheapest_chain
 from dsl.grammar import Grammar, Production
-from dsl.ingredients import RUNS, Ingredients, no_rows
+from dsl.deduction.ingredients import RUNS, Ingredients, no_rows
 from dsl.operators import BOOL, INT, STRING, Term
-from dsl.replacements import edited, replaced
-from dsl.rows import Indices, Rows, applied, keys, product, union
+from dsl.deduction.replacements import edited, replaced
+from dsl.deduction.rows import Indices, Rows, applied, keys, product, union
 from dsl.scalars import Columns, column
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 MAX_EXAMPLES = 12  # looked at together at first
 MAX_PIECES = 3000  # strings that chains are made of

@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.grammar import Production
-from dsl.rows import Rows, applied, keys, product, union
+from dsl.deduction.rows import Rows, applied, keys, product, union
 
 BEAM = 6  # rows kept in a round
 ROUNDS = 8  # replacements of replacements

@@ -24,14 +24,14 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl import boxes
-from dsl.blocks import Batch, Block, Costs, is_mirror, is_mirrored, shape, taken
-from dsl.boxes import Box
-from dsl.evaluation import Evaluation, is_pooled
+from dsl.enumerator import index_ranges as boxes
+from dsl.enumeration.blocks import Batch, Block, Costs, is_mirror, is_mirrored, shape, taken
+from dsl.enumeration.index_ranges import Box
+from dsl.enumeration.evaluation import Evaluation, is_pooled
 from dsl.grammar import Grammar, Production
-from dsl.keys import Keys
+from dsl.enumeration.fingerprints import Keys
 from dsl.operators import GrammarError, Sort, Term
-from dsl.store import Rows, Store
+from dsl.enumeration.store import Rows, Store
 
 CHUNK = 2**17  # values evaluated at once (strings: times 4)
 

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.rows import Indices, Rows, keys
+from dsl.deduction.rows import Indices, Rows, keys
 
 GRID = 400_000  # pairs of a start and a length judged at once
 

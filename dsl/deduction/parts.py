@@ -1,6 +1,6 @@
 """Constants solved at a part of the points: what a decision tree over the whole lacks in a bank.
 
-A tree (``dsl.conditionals``) joins terms of the bank that are right at some points by flags of the bank. Where any
+A tree (``dsl.deduction.conditionals``) joins terms of the bank that are right at some points by flags of the bank. Where any
 literal may stand, its leaves can be ones the bank would never reach: numbers wanted more than once, a row beside a
 literal that is right at several points, a sum over the parameters right wherever a cheap flag holds, or does not. And
 so can its flags: where a row is right up to some value of a parameter, a comparison with that value. All these become
@@ -13,12 +13,12 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dsl.bank import Bank
-from dsl.constants import MOST_VALUES, Ordered, Words, affine, beside, is_open, open_sides
+from dsl.enumeration.bank import Bank
+from dsl.deduction.constants import MOST_VALUES, Ordered, Words, affine, beside, is_open, open_sides
 from dsl.grammar import Grammar, Production
-from dsl.inverses import BINARY
+from dsl.deduction.inverses import BINARY
 from dsl.operators import BOOL, Term
-from dsl.theory import literal
+from dsl.theories.theory import literal
 
 SIDES = 64  # flags whose sides are fitted each on its own
 LIKELY = 512  # the cheapest rows that are looked at, beside any literal or on either side of a limit

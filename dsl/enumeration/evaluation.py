@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.blocks import Batch, spread
+from dsl.enumeration.blocks import Batch, spread
 from dsl.grammar import Grammar, Production
-from dsl.store import Pool
+from dsl.enumeration.store import Pool
 
 
 class Evaluation:

@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.rows import Rows
+from dsl.deduction.rows import Rows
 
 MAX_SPLITS = 64  # tried on one part with two leaves
 MAX_DEEP = 6  # tried on one part with a tree on a side

@@ -20,7 +20,7 @@ from numpy.typing import NDArray
 
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.rows import Indices, Rows
+from dsl.deduction.rows import Indices, Rows
 
 MAX_STATES = 300  # expanded before the search gives up
 IMPOSSIBLE = 10**9  # more than any cost

@@ -22,11 +22,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.bank import Bank
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Production
-from dsl.inverses import BINARY
+from dsl.deduction.inverses import BINARY
 from dsl.operators import INT, Term
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 MOST_VALUES = 2**22  # rows times points looked at (the cheapest rows)
 FEWER = 2**15  # rows beside which constants are tried, or are slow to find

@@ -12,7 +12,7 @@ from collections.abc import Iterable, Iterator
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Operator, Sort
 from dsl.scalars import ScalarSignature, Value, variable
-from dsl.theory import find, literal
+from dsl.theories.theory import find, literal
 
 COMPARISONS = ("<=", "<", ">=", ">")
 WORDS = ("bvand", "bvor", "bvxor", "bvadd", "bvsub", "bvmul", "bvudiv", "bvurem", "bvsdiv", "bvsrem")

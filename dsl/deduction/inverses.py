@@ -21,12 +21,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.bank import Bank
-from dsl.blocks import taken
-from dsl.boxes import chunks
+from dsl.enumeration.bank import Bank
+from dsl.enumeration.blocks import taken
+from dsl.enumeration.index_ranges import chunks
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.store import Column, Numbering, Rows
+from dsl.enumeration.store import Column, Numbering, Rows
 
 CHUNK = 2**17  # values at once
 PAIRS = 2_000  # rows on either side of a pair that is tried

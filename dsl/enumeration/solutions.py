@@ -15,9 +15,9 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.bank import Bank
-from dsl.blocks import Block
-from dsl.boxes import splits
+from dsl.enumeration.bank import Bank
+from dsl.enumeration.blocks import Block
+from dsl.enumeration.index_ranges import splits
 from dsl.operators import GrammarError, Term
 
 Candidate = tuple[int, Block, tuple[int, ...]]  # the least it may cost, its block, its argument rows

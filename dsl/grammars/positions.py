@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.grammar import Grammar, Production
-from dsl.motifs import motifs
+from dsl.grammars.motifs import motifs
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
 from dsl.sequences import NO_LABEL, SequenceBatch, SequenceSignature, SymbolicSequence
 
