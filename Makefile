@@ -29,7 +29,7 @@ mutants: $(VENV)/ready
 	$(BIN)/python tests/attack --mutants
 
 circuits: $(VENV)/ready
-	$(BIN)/python -m tasks.training.train
+	$(BIN)/python -m tasks.training
 
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks --out out/bench

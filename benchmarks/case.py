@@ -9,9 +9,9 @@ from dataclasses import dataclass, field
 from benchmarks.measure import cpu_seconds
 from cegis import Domain, Exhaustive, Grammar, Program, Table, motifs
 from tasks.networks.circuit import Circuit
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import as_table, bounded_domain
 from tasks.proofs.circuit_labels import label_domain
-from tasks.networks.sparse_transformer import NetworkError
 
 LENGTH = 10  # longest sequences of the benchmark's domains
 

@@ -4,8 +4,9 @@
 
 It is trained (Adam, cross-entropy, seeded) until it is right on all sequences it is given, then its weights are rounded
 to the coarsest dyadic grid that keeps it so. Scaled by the grid they are integers, so that real and integer evaluation
-agree. Positions are not tied and nothing asks for small or few weights: ``tasks.surrogates.relu`` does both, and this file is
-what it is compared with. It is equal to the circuit where it was checked: at its one length, on the sequences given.
+agree. Positions are not tied and nothing asks for small or few weights: ``tasks.surrogates.relu`` does both, and this
+file is what it is compared with. It is equal to the circuit where it was checked: at its one length, on the sequences
+given.
 """
 
 from __future__ import annotations

@@ -2,7 +2,7 @@
 
     z3, cvc5, bitwuzla      "does a stand-in differ from the program on a sequence of length N?", asked as SMT
     plain enumeration       the circuit on every sequence of length N, in float32 without error bounds (``sweep``)
-    bounded enumeration     the same with a rigorous bound on every logit, equal prefixes merged (``tasks.proofs.circuit_labels``)
+    bounded enumeration     the same with a rigorous bound on every logit, equal prefixes merged
     counting                all sequences up to N at once, by their token counts (``tasks.proofs.counting``)
 
 The stand-ins: "tied", this project's own surrogate (few units, one set of weights for all positions, fitted to length
@@ -33,12 +33,12 @@ from benchmarks.task import Result, Task, digest
 from cegis import Domain, DomainError, Program, motifs
 from cegis.symbolic import refutation
 from dsl.sequences import SequenceBatch
-from tasks.networks.circuit import UNDECIDED, Circuit
-from tasks.proofs.counting import counting_verifier
 from tasks.formats.circuit_folder import load_circuit, weights_sha256
-from tasks.proofs.circuit_labels import label_domain, label_sequences
+from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.circuit_labels import label_domain, label_sequences
 from tasks.proofs.count_bounds import obstacle
+from tasks.proofs.counting import counting_verifier
 
 SUITE = "lengths"
 LENGTHS = (4, 6, 8, 10, 12, 14, 16, 20, 24, 32, 48, 64, 96, 128, 192, 256)

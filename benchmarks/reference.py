@@ -22,12 +22,12 @@ from benchmarks.row import BenchmarkError
 from benchmarks.task import digest
 from cegis import Domain, Grammar, Program, motifs
 from dsl.sequences import SequenceSignature, SymbolicSequence
-from tasks.networks.circuit import Circuit
-from tasks.pipeline.distill import as_table, bounded_domain
 from tasks.formats.circuit_folder import load_circuit, weights_sha256
-from tasks.surrogates.fitting import fit
-from tasks.proofs.circuit_labels import label_domain
+from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.pipeline.distill import as_table, bounded_domain
+from tasks.proofs.circuit_labels import label_domain
+from tasks.surrogates.fitting import fit
 from tasks.surrogates.relu import SEMANTICS, Surrogate
 
 FIT_LENGTH = 10

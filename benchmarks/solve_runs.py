@@ -41,7 +41,8 @@ CVC5: Mapping[str, Mapping[str, str]] = {
 }
 START = (
     "from benchmarks.worker import end_with_parent; end_with_parent(); "
-    "from tasks.commands.main import distill, main; from tasks.commands.solve import solve; distill.add_command(solve); main()"
+    "from tasks.commands.main import distill, main; from tasks.commands.solve import solve; "
+    "distill.add_command(solve); main()"
 )
 SOLVE = (sys.executable, "-c", START, "solve")  # distill solve, of this very source whatever is installed
 NATIVE = (sys.executable, "-m", "benchmarks.solve_native")

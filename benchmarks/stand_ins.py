@@ -25,11 +25,11 @@ from benchmarks.task import Task, digest
 from cegis import Budget, Domain, Exhaustive, Found, Spec, motifs, synthesize
 from cegis.domain import Tokens
 from dsl.sequences import SymbolicSequence
-from tasks.networks.circuit import UNDECIDED, Circuit
-from tasks.proofs.counting import counting_verifier
 from tasks.formats.circuit_folder import load_circuit, weights_sha256
-from tasks.proofs.circuit_labels import Labels, label_domain, label_sequences
+from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.circuit_labels import Labels, label_domain, label_sequences
+from tasks.proofs.counting import counting_verifier
 from tasks.surrogates.relu import Surrogate
 
 LONG = 64  # the longer of two lengths at which programs are looked for; the shorter is ``case.LENGTH``

@@ -1,8 +1,9 @@
 """Plain enumeration, as the baseline: run a circuit on every sequence of a length, in float32, without error bounds.
 
 Every prefix is computed once: rows carry the keys and values of their path, and grow by one token at a time, depth
-first in blocks. It is the formula of ``tasks.networks.sparse_transformer`` in numpy with BLAS underneath; blocks that are ablated as a
-whole are constants. Nothing is proved: the labels are what this machine rounded to. Its cost is the number of prefixes.
+first in blocks. It is the formula of ``tasks.networks.sparse_transformer`` in numpy with BLAS underneath; blocks that
+are ablated as a whole are constants. Nothing is proved: the labels are what this machine rounded to. Its cost is the
+number of prefixes.
 """
 
 from __future__ import annotations

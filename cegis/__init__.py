@@ -16,9 +16,9 @@ from cegis.claim import Claim, Rung
 from cegis.domain import Constraint, Domain, DomainError
 from cegis.exhaustive import Exhaustive, Table
 from cegis.formulas.formula import FormulaSpec, Function
+from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
-from cegis.formulas.solution import Solution
 from cegis.symbolic import ProgramReference, Symbolic, SymbolicReference
 from cegis.synthesis import Spec, synthesize
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
@@ -29,10 +29,10 @@ from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
 
 if TYPE_CHECKING:
-    from cegis.operators.agreement import check_operators
-    from cegis.searchers.portfolio import Problem, Searcher
     from cegis.formulas.refutation import Proof, Refutation
+    from cegis.operators.agreement import check_operators
     from cegis.searchers.peers import SEARCHERS
+    from cegis.searchers.portfolio import Problem, Searcher
     from cegis.searchers.solutions import enumerate_solutions
     from cegis.searchers.solving import solve
     from cegis.sygus import SygusError, SygusProblem

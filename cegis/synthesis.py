@@ -15,9 +15,9 @@ from cegis.blackbox import REPEATS, SHARE, Asked, BlackBoxError, ask, tabulate
 from cegis.domain import Domain, DomainError
 from cegis.exhaustive import Exhaustive, Table
 from cegis.formulas.formula import FormulaSpec
+from cegis.formulas.solution import Solution
 from cegis.loop import Budget, Loop
 from cegis.outcome import Outcome, Round
-from cegis.formulas.solution import Solution
 from cegis.symbolic import Symbolic, SymbolicReference
 from cegis.verdict import FunctionVerifier, Verdict, Verifier
 from dsl.enumerator import Enumerator

@@ -15,12 +15,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from dsl.enumeration.bank import Bank
 from dsl.deduction.conditionals import join
+from dsl.deduction.thresholds import solve_thresholds
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, Term
 from dsl.program import Program
-from dsl.deduction.thresholds import solve_thresholds
 
 
 @dataclass(frozen=True)

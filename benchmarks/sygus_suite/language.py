@@ -16,10 +16,10 @@ from typing import Any
 
 from cegis.formulas.formula import FormulaSpec, Function
 from cegis.sygus import SygusProblem, as_problem
-from dsl.theories import theory
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, Value, variable
+from dsl.theories import theory
 
 Rules = Mapping[
     str, tuple[Sort, Sequence[Any]]

@@ -11,9 +11,9 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from itertools import combinations, product
 
-from cegis.invariants.clauses import Clause, negation
 from cegis.formulas.formula import Function, rebuilt, subterms
 from cegis.formulas.linear import Compared, Linear, atoms, condition
+from cegis.invariants.clauses import Clause, negation
 from cegis.invariants.templates import Bound, Fact, Hull, Part, Region, Residue
 from dsl.operators import BOOL, INT, Term
 from dsl.theories.theory import find

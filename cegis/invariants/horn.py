@@ -15,9 +15,9 @@ from backends import BackendError
 from backends.search import Infeasible, NoAnswer, NotApplicable, Stop, ask, never
 from backends.sexpression import Expression, shown
 from backends.z3 import program
-from cegis.invariants.clauses import Clause, clauses
 from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.formulas.linear import condition
+from cegis.invariants.clauses import Clause, clauses
 from cegis.sygus.syntax import expressions
 from cegis.sygus.terms import Scope, read_term
 from dsl.operators import STRING, GrammarError, Term

@@ -6,10 +6,10 @@
     until no clause has one; then the conditions of the regions are inductive
 
 This is symbolic abstraction (Reps, Sagiv, Yorsh, VMCAI 2004) of the clauses' least solution in the regions of
-``cegis.invariants.templates``; with bounds alone it is Houdini (Flanagan, Leino, FME 2001). If the inductive conditions refute every
-clause without a conclusion, as few of them as will do are the answer: a condition is needed where a model that lacks
-it spoils a clause. ``STAGES`` says in which steps more is looked at.
-Integers and Booleans only; the answer is not trusted.
+``cegis.invariants.templates``; with bounds alone it is Houdini (Flanagan, Leino, FME 2001). If the inductive conditions
+refute every clause without a conclusion, as few of them as will do are the answer: a condition is needed where a model
+that lacks it spoils a clause. ``STAGES`` says in which steps more is looked at. Integers and Booleans only; the answer
+is not trusted.
 """
 
 from __future__ import annotations
@@ -24,13 +24,13 @@ from pysmt.environment import Environment
 from backends import Backend, Limits, Sat, Session, Unknown, Unsat, decide
 from backends.search import STOPPED, NoAnswer, NotApplicable, Stop, interruptible, never
 from backends.z3 import Z3
-from cegis.invariants.clauses import Clause, clauses
 from cegis.formulas.formula import FormulaSpec, Function, rebuilt
-from cegis.invariants.horn import Conditions
 from cegis.formulas.linear import condition, join
 from cegis.formulas.refutation import logic_of
-from cegis.invariants.templates import Point, Region
 from cegis.invariants.candidates import STAGES, Stage, watched
+from cegis.invariants.clauses import Clause, clauses
+from cegis.invariants.horn import Conditions
+from cegis.invariants.templates import Point, Region
 from dsl.operators import BOOL, INT, Operator, Sort, Term
 from dsl.scalars import Columns
 

@@ -18,8 +18,8 @@ from fractions import Fraction
 from functools import cached_property
 from math import lcm
 
-from cegis.invariants.clauses import negation
 from cegis.formulas.linear import Compared, Linear
+from cegis.invariants.clauses import negation
 from dsl.operators import BOOL, INT, Term
 from dsl.scalars import ScalarSignature, Value
 from dsl.theories.theory import find, literal

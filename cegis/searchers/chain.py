@@ -16,10 +16,10 @@ from numpy.typing import NDArray
 
 from cegis.formulas.harvest import Harvest
 from cegis.formulas.linear import Condition, Joined, join
+from dsl.enumeration.values import Values
 from dsl.operators import BOOL, Term
 from dsl.scalars import Columns
 from dsl.theories.theory import find
-from dsl.enumeration.values import Values
 
 Mask = NDArray[np.bool_]
 

@@ -13,10 +13,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.formulas.formula import FormulaSpec, Function
-from cegis.loop import Budget
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
+from cegis.loop import Budget
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.index_ranges import splits
 from dsl.enumerator import Exhausted, Stopped

@@ -12,17 +12,17 @@ from types import MappingProxyType
 
 from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
 from backends.search import Answered, Infeasible, NoAnswer, NotApplicable
-from cegis.searchers.contradiction import contradiction
 from cegis.domain import DomainError
+from cegis.formulas.solution import Solution
 from cegis.invariants.horn import Conditions, spacer
 from cegis.invariants.induction import induction
+from cegis.invariants.unrolling import unrolled
+from cegis.searchers.contradiction import contradiction
 from cegis.searchers.portfolio import Problem, Refuted, Searcher
-from cegis.formulas.solution import Solution
+from cegis.searchers.witnesses import witnesses_of
 from cegis.sygus.answers import read_answer
 from cegis.sygus.syntax import SygusError
 from cegis.sygus.writer import as_problem, write_problem
-from cegis.invariants.unrolling import unrolled
-from cegis.searchers.witnesses import witnesses_of
 from dsl.operators import GrammarError, Term
 
 Answers = Generator[Solution, None, NoAnswer | Infeasible | Refuted | None]

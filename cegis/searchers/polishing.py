@@ -16,16 +16,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.formulas.formula import FormulaSpec, Function
-from cegis.outcome import Found
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
+from cegis.outcome import Found
 from cegis.verdict import Counterexample, Valid, Verifier
+from dsl.deduction.shrinking import shrink
+from dsl.enumeration.values import Values
 from dsl.operators import BOOL, INT, Term
 from dsl.program import Program
-from dsl.deduction.shrinking import shrink
 from dsl.theories.theory import literal
-from dsl.enumeration.values import Values
 
 SAMPLES = 400
 TRIES = 30  # proofs asked for

@@ -25,16 +25,16 @@ from typing import Any, Protocol
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
 from cegis.claim import Statement
 from cegis.domain import DomainError
-from cegis.searchers.exhaustion import is_exhausted, is_hopeless
 from cegis.formulas.formula import FormulaSpec, Function, subterms
-from cegis.loop import Avoids, Search
-from cegis.outcome import End, Searched
 from cegis.formulas.refutation import holds
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
-from dsl.grammars.defaults import FACTOR, nonterminal
+from cegis.loop import Avoids, Search
+from cegis.outcome import End, Searched
+from cegis.searchers.exhaustion import is_exhausted, is_hopeless
 from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar, Production
+from dsl.grammars.defaults import FACTOR, nonterminal
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.theories.theory import find, literal

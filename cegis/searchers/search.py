@@ -5,14 +5,16 @@ Five sources share one bank of enumerated terms (``dsl.enumeration.bank``), grow
 - a term of the bank that passes every test;
 - for a pointwise specification, a decision tree over terms right at some points and flags of the bank, joined by what
   the specification itself says of values and conditions (``cegis.formulas.harvest``);
-- for known targets, one more operator than the bank has: its inverse asks for the missing argument (``dsl.deduction.inverses``);
-- for known numbers and grammars that take any literal, literals solved for (``dsl.deduction.constants``, ``dsl.deduction.parts``);
+- for known targets, one more operator than the bank has: its inverse asks for the missing argument
+  (``dsl.deduction.inverses``);
+- for known numbers and grammars that take any literal, literals solved for (``dsl.deduction.constants``,
+  ``dsl.deduction.parts``);
 - for known strings, chains and substrings from the goal down (``dsl.deduction.string_goals``).
 
 For a pointwise specification a bank that is full, or stalled, without a candidate is begun again in the order of costs
-learned from the terms right at some points (``dsl.enumeration.learning``), twice; each bank has the budget's candidates and memory
-for itself. What is found is priced by the user's grammar all the same, and that nothing is found so proves nothing: one
-that had only stalled goes on in the user's order.
+learned from the terms right at some points (``dsl.enumeration.learning``), twice; each bank has the budget's candidates
+and memory for itself. What is found is priced by the user's grammar all the same, and that nothing is found so proves
+nothing: one that had only stalled goes on in the user's order.
 
 A candidate waits until the bank has reached its cost, so that cheaper ones come first, but no longer than ``PATIENCE``
 candidates. Before it is proposed it must pass a larger pool of tests; those it fails are learnt. What is proposed is
@@ -29,30 +31,30 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.searchers.chain import chain
 from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.formulas.harvest import harvest
-from cegis.loop import Budget
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import nearby, sample
 from cegis.formulas.solution import Solution
+from cegis.loop import Budget
+from cegis.searchers.chain import chain
 from cegis.sygus.productions import restricted
-from dsl.enumeration.bank import Bank
 from dsl.deduction.conditionals import conditionals, join
 from dsl.deduction.constants import fitted
+from dsl.deduction.inverses import goal_match
+from dsl.deduction.parts import add_parts
+from dsl.deduction.rows import Rows
+from dsl.deduction.string_goals import StringGoals
+from dsl.deduction.trees import Leaf, Split, Stuck, Tree, grow_tree
+from dsl.enumeration.bank import Bank
+from dsl.enumeration.learning import learned
+from dsl.enumeration.values import Values
 from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
-from dsl.deduction.inverses import goal_match
-from dsl.enumeration.learning import learned
 from dsl.operators import STRING, GrammarError, Term
-from dsl.deduction.parts import add_parts
 from dsl.program import Program
-from dsl.deduction.rows import Rows
 from dsl.scalars import Value
-from dsl.deduction.string_goals import StringGoals
 from dsl.theories.theory import find
-from dsl.deduction.trees import Leaf, Split, Stuck, Tree, grow_tree
-from dsl.enumeration.values import Values
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
 POOL = 1_000  # sampled valuations, at least, that a candidate must pass before the verifier is asked

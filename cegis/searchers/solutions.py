@@ -3,8 +3,8 @@
     for cost = 1, 2, ...:  every term of the bank that costs so much and passes all tests, if the verifier proves it
 
 Where the specification leaves no choice (any two solutions take the same value wherever it calls the function), the
-solutions are different terms: every term of the row that is right (``dsl.enumeration.solutions``). Where it leaves one, they are
-different behaviours, each by its cheapest term: rows of the bank, told apart at sampled valuations and at
+solutions are different terms: every term of the row that is right (``dsl.enumeration.solutions``). Where it leaves one,
+they are different behaviours, each by its cheapest term: rows of the bank, told apart at sampled valuations and at
 counterexamples. Which of the two it is, the verifier is asked once the first solution is known. Nothing is listed that
 is not proved; what the verifier cannot decide is counted and left out.
 """
@@ -24,21 +24,21 @@ from backends import Backend, BackendError
 from cegis.claim import Statement
 from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec
-from cegis.loop import Budget, FormulaBudget
-from cegis.outcome import Statistics
 from cegis.formulas.points import Points
 from cegis.formulas.refutation import Proof, Refutation
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
+from cegis.loop import Budget, FormulaBudget
+from cegis.outcome import Statistics
 from cegis.searchers.solving import Grammars, by_name, homes
-from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
+from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.enumeration.bank import Bank
+from dsl.enumeration.solutions import Forest
 from dsl.grammar import Grammar
 from dsl.operators import Term
 from dsl.program import Program
 from dsl.scalars import Value
-from dsl.enumeration.solutions import Forest
 from dsl.theories.theory import find
 
 SAMPLE = 200  # valuations at which behaviours are told apart

@@ -16,25 +16,25 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from backends import Backend, BackendError
-from cegis.operators.agreement import check_own, guarded
+from cegis.formulas.distinguishing import telling
 from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms
-from cegis.searchers.joint import JointSearch
-from cegis.loop import Budget, FormulaBudget, Loop, Search
-from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.formulas.points import Points
+from cegis.formulas.refutation import Proof, logic_of
+from cegis.formulas.solution import Solution
+from cegis.loop import Budget, FormulaBudget, Loop, Search
+from cegis.operators.agreement import check_own, guarded
+from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
+from cegis.searchers.joint import JointSearch
+from cegis.searchers.peers import REFUTERS
 from cegis.searchers.polishing import polish
 from cegis.searchers.portfolio import Problem, Racing, Searcher
-from cegis.formulas.refutation import Proof, logic_of
 from cegis.searchers.search import PointSearch, hard_operators
-from cegis.searchers.peers import REFUTERS
-from cegis.formulas.solution import Solution
 from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
-from cegis.formulas.distinguishing import telling
-from cegis.verdict import Valid, Verdict, Verifier
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
+from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumerator as enumeration
-from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import GrammarError, Operator, Term
 from dsl.scalars import ScalarSignature, Value
 from dsl.sequences import SequenceSignature

@@ -21,11 +21,11 @@ from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, Session, Unsat, decide
 from cegis.formulas.formula import Flat, FormulaSpec, Function, rebuilt, subterms, with_programs
-from cegis.loop import Budget, Search
 from cegis.formulas.refutation import logic_of
 from cegis.formulas.sampling import sample
-from cegis.searchers.search import PointSearch
 from cegis.formulas.solution import Solution
+from cegis.loop import Budget, Search
+from cegis.searchers.search import PointSearch
 from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, Term

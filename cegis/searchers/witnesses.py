@@ -19,8 +19,8 @@ from types import TracebackType
 from backends import BITWUZLA, CVC5, Z3, Backend, BackendError
 from cegis.formulas.formula import FormulaSpec, subterms
 from cegis.formulas.refutation import ContradictionError, EncodingError, Proof, Refutation, logic_of
-from cegis.searchers.search import HARD, hard_operators
 from cegis.formulas.solution import Solution
+from cegis.searchers.search import HARD, hard_operators
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.operators import STRING
 

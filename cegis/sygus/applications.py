@@ -13,10 +13,10 @@ from dataclasses import replace
 from itertools import combinations, pairwise
 
 from cegis.formulas.formula import subterms
-from dsl.theories import theory
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import variable
 from dsl.text import Printer
+from dsl.theories import theory
 
 CHAINABLE = ("=", "<", "<=", ">", ">=", "str.<", "str.<=")
 ASSOCIATIVE = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", "bvxor", "xor")

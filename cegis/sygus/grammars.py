@@ -17,8 +17,8 @@ from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, any_constant, any_variable, nonterminal
 from cegis.sygus.syntax import Expression, Group, fault, shown
 from cegis.sygus.terms import Scope, read_sort, read_term, symbol
-from dsl.theories import theory
 from dsl.operators import BOOL, STRING, Sort, Term
+from dsl.theories import theory
 
 LEAVES = {"Constant": any_constant, "Variable": any_variable, "InputVariable": any_variable}
 MOST_CONSTANTS = 16  # of a specification that are tried where any literal may stand

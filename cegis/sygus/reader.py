@@ -26,10 +26,10 @@ from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar
 from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, nearest, shown
 from cegis.sygus.terms import Scope, applied, read_sort, read_term, symbol
-from dsl.theories import theory
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, variable
+from dsl.theories import theory
 
 LOGICS = (
     "ALL", "BV", "CLIA", "LIA", "NIA", "S", "SLIA", "SNIA", "UFBV", "UFLIA", "UFNIA", "UFSLIA",

@@ -18,10 +18,10 @@ from cegis.formulas.formula import FormulaSpec, Function, rebuilt
 from cegis.sygus.features import Feature, distinct, groups, is_constant
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, nonterminal
-from dsl.theories import theory
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, variable
+from dsl.theories import theory
 
 NAMES = {
     "Plus": "+", "Minus": "-", "Times": "*", "GT": ">", "GE": ">=", "LT": "<", "LE": "<=", "Equals": "=", "Not": "not",

@@ -16,9 +16,9 @@ from lark import Token
 from cegis.formulas.formula import rebuilt
 from cegis.sygus.applications import desugared, one_row
 from cegis.sygus.syntax import Expression, Group, SygusError, fault, nearest, shown
-from dsl.theories import theory
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.scalars import variable
+from dsl.theories import theory
 
 MOST_BITS = 65_536
 LONGEST_INDEX = 5  # digits

@@ -14,9 +14,9 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.deduction.rows import Rows
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.deduction.rows import Rows
 
 MAX_SPLITS = 64  # tried on one part with two leaves
 MAX_DEEP = 6  # tried on one part with a tree on a side

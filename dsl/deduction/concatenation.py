@@ -18,9 +18,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.deduction.rows import Indices, Rows
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.deduction.rows import Indices, Rows
 
 MAX_STATES = 300  # expanded before the search gives up
 IMPOSSIBLE = 10**9  # more than any cost

@@ -14,11 +14,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.deduction.trees import Guard, Guards, Leaf, Mask, Split, Stuck, Tree, grow_tree
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, Term
 from dsl.scalars import Columns
-from dsl.deduction.trees import Guard, Guards, Leaf, Mask, Split, Stuck, Tree, grow_tree
 
 PLAIN = ("ite", "choose")
 

@@ -22,9 +22,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.deduction.inverses import BINARY
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Production
-from dsl.deduction.inverses import BINARY
 from dsl.operators import INT, Term
 from dsl.theories.theory import find, literal
 

@@ -18,10 +18,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammar import Grammar, Production
-from dsl.operators import INT, Sort, Term
 from dsl.deduction.rows import Indices, Rows, product, union
 from dsl.deduction.substrings import substrings, substrings_between
+from dsl.grammar import Grammar, Production
+from dsl.operators import INT, Sort, Term
 
 MAX_ROWS = 100_000  # of a nonterminal, cheapest first
 MAX_NUMBERS = 400  # Int rows of the bank that starts and lengths are taken from

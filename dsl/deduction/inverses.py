@@ -24,9 +24,9 @@ from numpy.typing import NDArray
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.blocks import taken
 from dsl.enumeration.index_ranges import chunks
+from dsl.enumeration.store import Column, Numbering, Rows
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.enumeration.store import Column, Numbering, Rows
 
 CHUNK = 2**17  # values at once
 PAIRS = 2_000  # rows on either side of a pair that is tried

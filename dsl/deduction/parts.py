@@ -1,10 +1,10 @@
 """Constants solved at a part of the points: what a decision tree over the whole lacks in a bank.
 
-A tree (``dsl.deduction.conditionals``) joins terms of the bank that are right at some points by flags of the bank. Where any
-literal may stand, its leaves can be ones the bank would never reach: numbers wanted more than once, a row beside a
-literal that is right at several points, a sum over the parameters right wherever a cheap flag holds, or does not. And
-so can its flags: where a row is right up to some value of a parameter, a comparison with that value. All these become
-candidates of the bank; what is made of them is priced by the grammar like any other term.
+A tree (``dsl.deduction.conditionals``) joins terms of the bank that are right at some points by flags of the bank.
+Where any literal may stand, its leaves can be ones the bank would never reach: numbers wanted more than once, a row
+beside a literal that is right at several points, a sum over the parameters right wherever a cheap flag holds, or does
+not. And so can its flags: where a row is right up to some value of a parameter, a comparison with that value. All these
+become candidates of the bank; what is made of them is priced by the grammar like any other term.
 """
 
 from __future__ import annotations
@@ -13,10 +13,10 @@ from collections.abc import Iterator
 
 import numpy as np
 
-from dsl.enumeration.bank import Bank
 from dsl.deduction.constants import MOST_VALUES, Ordered, Words, affine, beside, is_open, open_sides
-from dsl.grammar import Grammar, Production
 from dsl.deduction.inverses import BINARY
+from dsl.enumeration.bank import Bank
+from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, Term
 from dsl.theories.theory import literal
 

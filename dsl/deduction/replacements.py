@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammar import Production
 from dsl.deduction.rows import Rows, applied, keys, product, union
+from dsl.grammar import Production
 
 BEAM = 6  # rows kept in a round
 ROUNDS = 8  # replacements of replacements

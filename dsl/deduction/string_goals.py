@@ -27,11 +27,11 @@ from numpy.typing import NDArray
 
 from dsl.deduction.branches import Branches, Found, Part, examples, parts
 from dsl.deduction.concatenation import cheapest_chain
-from dsl.grammar import Grammar, Production
 from dsl.deduction.ingredients import RUNS, Ingredients, no_rows
-from dsl.operators import BOOL, INT, STRING, Term
 from dsl.deduction.replacements import edited, replaced
 from dsl.deduction.rows import Indices, Rows, applied, keys, product, union
+from dsl.grammar import Grammar, Production
+from dsl.operators import BOOL, INT, STRING, Term
 from dsl.scalars import Columns, column
 from dsl.theories.theory import literal
 

@@ -14,9 +14,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.deduction.rows import Indices, Rows, keys
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.deduction.rows import Indices, Rows, keys
 
 GRID = 400_000  # pairs of a start and a length judged at once
 

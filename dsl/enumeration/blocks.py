@@ -11,11 +11,11 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.enumerator import index_ranges as boxes
 from dsl.enumeration.index_ranges import Box
+from dsl.enumeration.store import Rows
+from dsl.enumerator import index_ranges as boxes
 from dsl.grammar import Production
 from dsl.operators import Sort, Term
-from dsl.enumeration.store import Rows
 
 Costs = tuple[int, ...]
 

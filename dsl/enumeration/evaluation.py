@@ -14,8 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.enumeration.blocks import Batch, spread
-from dsl.grammar import Grammar, Production
 from dsl.enumeration.store import Pool
+from dsl.grammar import Grammar, Production
 
 
 class Evaluation:

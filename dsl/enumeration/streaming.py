@@ -13,11 +13,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.enumerator import index_ranges as boxes
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.blocks import Block, spread
-from dsl.operators import Term
 from dsl.enumeration.store import Rows
+from dsl.enumerator import index_ranges as boxes
+from dsl.operators import Term
 
 CHUNK = 2**17  # candidates at once
 Right = Callable[[NDArray[Any], int, int], NDArray[np.bool_]]

@@ -12,12 +12,9 @@ from typing import Any
 
 import numpy as np
 
-from dsl.theories import bitvectors
-from dsl.theories import booleans
-from dsl.theories import integers
-from dsl.theories import strings
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term
 from dsl.scalars import Columns, Symbols, Value, belongs, column, identifier
+from dsl.theories import bitvectors, booleans, integers, strings
 
 ROWS = (*booleans.ROWS, *integers.ROWS, *strings.ROWS)
 

@@ -27,9 +27,7 @@ from functools import partial
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.bounds import ball
-from tasks.bounds import magnitudes
-from tasks.bounds import operations
+from tasks.bounds import ball, magnitudes, operations
 from tasks.bounds.ball import Ball, Reals
 from tasks.networks.interpreter import check_ids
 from tasks.networks.sparse_transformer import NetworkError

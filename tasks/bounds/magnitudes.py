@@ -17,8 +17,8 @@ import numpy as np
 
 from tasks.bounds import ball
 from tasks.bounds.ball import TINY, gamma, is_executed
-from tasks.networks.model import Loaded
 from tasks.bounds.operations import SWALLOWED
+from tasks.networks.model import Loaded
 from tasks.networks.readout import Argmax, Rounded, TokenSet
 from tasks.networks.transformer import (
     Activation,

@@ -17,8 +17,7 @@ from functools import cached_property
 import numpy as np
 from scipy.special import erf
 
-from tasks.bounds import ball
-from tasks.bounds import operations
+from tasks.bounds import ball, operations
 from tasks.bounds.ball import INFLATION, LIMIT, TINY, Ball, Reals, gamma
 from tasks.networks.transformer import Activation, Norm
 

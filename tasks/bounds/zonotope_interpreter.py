@@ -22,7 +22,19 @@ from tasks.bounds import zonotope as forms
 from tasks.bounds.ball import Ball
 from tasks.bounds.interpreter import Ids, Stream
 from tasks.bounds.zonotope import Form
-from tasks.networks.transformer import Activation, Affine, Attention, Lookup, Mask, Norm, Pool, Residual, Step, Transformer, walk
+from tasks.networks.transformer import (
+    Activation,
+    Affine,
+    Attention,
+    Lookup,
+    Mask,
+    Norm,
+    Pool,
+    Residual,
+    Step,
+    Transformer,
+    walk,
+)
 
 FormStep = Callable[[Form, Ids], Form]
 CHUNK_VALUES = 4_000_000  # numbers in the shapes of some rows

@@ -40,13 +40,22 @@ from cegis.symbolic import refutation
 from dsl.operators import GrammarError
 from dsl.sequences import SymbolicSequence
 from tasks.certificates.solver_evidence import query
+from tasks.certificates.statement import (
+    EXCEPTIONS,
+    PROGRAM,
+    SURROGATE,
+    Subject,
+    inhabited,
+    objection,
+    query_file,
+    solver_lengths,
+)
+from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
+from tasks.formats.untrusted import named
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.distill import bounded_domain, function_name, known, surrogate_name
-from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
 from tasks.proofs.circuit_labels import label_domain
-from tasks.certificates.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, objection, query_file, solver_lengths
 from tasks.surrogates.relu import Surrogate
-from tasks.formats.untrusted import named
 
 BUILTINS = ("any", "enumerate", "len", "list", "max", "min", "next", "str", "sum", "zip")
 

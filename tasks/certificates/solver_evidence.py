@@ -23,10 +23,10 @@ from cegis.certificate import Certificate
 from cegis.domain import Domain
 from cegis.symbolic import SymbolicReference, refutation
 from tasks.bounds import ball
-from tasks.pipeline.distill import CircuitSurrogate, Distillation, surrogate_name
+from tasks.certificates.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, query_file, statement
 from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, is_same, load_circuit, weights_sha256
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.certificates.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, query_file, statement
+from tasks.pipeline.distill import CircuitSurrogate, Distillation, surrogate_name
 
 
 def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | None:

@@ -28,13 +28,13 @@ from tasks.checker.evidence import NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
 from tasks.checker.sets import Attended
-from tasks.networks.circuit import Circuit
-from tasks.pipeline.explain import Explanation
 from tasks.formats import Loaded
 from tasks.formats.sparse import from_circuit
+from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
-from tasks.proofs.count_bounds import obstacle
 from tasks.networks.transformer import Transformer
+from tasks.pipeline.explain import Explanation
+from tasks.proofs.count_bounds import obstacle
 
 GRID = 2**16  # of directions
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}

@@ -27,8 +27,8 @@ def export(circuit: str, length: int, samples: int, seed: int, out: Path | None)
     """Write CIRCUIT (a shipped name or a folder) as a SyGuS-IF problem: labelled samples and the motif grammar."""
     from cegis import motifs
     from cegis.sygus.samples import sampled
-    from tasks.pipeline.distill import function_name
     from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+    from tasks.pipeline.distill import function_name
 
     loaded = load_circuit(shipped_path(circuit) if circuit in shipped_names() else Path(circuit))
     examples = labelled(loaded, length, samples, seed)
@@ -45,9 +45,9 @@ def export(circuit: str, length: int, samples: int, seed: int, out: Path | None)
 def labelled(circuit: Circuit, length: int, samples: int, seed: int) -> tuple[Example, ...]:
     """Sequences of the domain up to ``length`` with their labels, drawn without repetition, shortest first."""
     from tasks.networks.circuit import UNDECIDED
+    from tasks.networks.sparse_transformer import NetworkError
     from tasks.pipeline.distill import bounded_domain
     from tasks.proofs.circuit_labels import label_domain
-    from tasks.networks.sparse_transformer import NetworkError
 
     labelling = label_domain(circuit, bounded_domain(circuit, length))
     every = [(part, row) for part in labelling.lengths for row, label in enumerate(part.labels) if label != UNDECIDED]

@@ -61,14 +61,14 @@ def horizon(
 
     from cegis.certificate import check_writable
     from tasks.certificates.write import attest_counts
+    from tasks.commands.main import MOST_SECONDS, is_foreign, write_all_lengths, write_certificate
+    from tasks.commands.progress import observed
     from tasks.formats.circuit_folder import circuit_folder, load_circuit
+    from tasks.formats.untrusted import json_text, shown_lines
     from tasks.pipeline.horizon import horizon as horizon_of
     from tasks.pipeline.report_lengths import horizon_json, horizon_text
-    from tasks.commands.main import MOST_SECONDS, is_foreign, write_all_lengths, write_certificate
-    from tasks.proofs.select import choose
-    from tasks.commands.progress import observed
     from tasks.proofs.all_lengths import all_lengths
-    from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.proofs.select import choose
 
     if not 0 < seconds < MOST_SECONDS:
         raise click.ClickException(f"expected a positive time limit below {MOST_SECONDS:,} seconds, got {seconds:g}")
@@ -113,9 +113,9 @@ def horizon(
 
 def _foreign(folder: str, source: Path | None, longest: int, seconds: float, as_json: bool, out: Path | None) -> int:
     """The way of networks that are no circuits."""
-    from tasks.formats.circuit_folder import circuit_folder
-    from tasks.formats import load
     from tasks.commands.main import explain_folder
+    from tasks.formats import load
+    from tasks.formats.circuit_folder import circuit_folder
 
     if source is not None:
         raise click.ClickException(f"{folder}: a printed program is followed on circuits alone; leave out --program")

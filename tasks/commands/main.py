@@ -22,9 +22,9 @@ from tasks.commands.check import check
 if TYPE_CHECKING:
     from cegis import Domain, Program
     from cegis.certificate import Certificate
+    from tasks.formats import Loaded, Question
     from tasks.networks.circuit import Circuit
     from tasks.pipeline.explain import Explanation
-    from tasks.formats import Loaded, Question
 
 GROUP = "distill.commands"
 PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
@@ -83,8 +83,8 @@ def list_circuits(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def show(circuit: str, as_json: bool) -> None:
     """Show CIRCUIT (a shipped name or a folder): network, kept nodes, domain."""
-    from tasks.pipeline.report import circuit_json, circuit_text
     from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.pipeline.report import circuit_json, circuit_text
 
     loaded, _ = _load(circuit)
     click.echo(json_text(circuit_json(loaded)) if as_json else shown_lines(circuit_text(loaded)))
@@ -160,13 +160,13 @@ def _distill(
     from cegis.certificate import check_writable
     from tasks.bounds import ball
     from tasks.certificates.solver_evidence import certify
-    from tasks.pipeline.distill import distill, function_name, is_listed
-    from tasks.pipeline.report_lengths import prolonged_json, prolonged_text
-    from tasks.proofs.select import choose
     from tasks.commands.progress import observed
+    from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.pipeline.distill import distill, function_name, is_listed
     from tasks.pipeline.extend_circuit import prolong
     from tasks.pipeline.report import distillation_json, distillation_text
-    from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.pipeline.report_lengths import prolonged_json, prolonged_text
+    from tasks.proofs.select import choose
 
     loaded, folder = _load(circuit)
     solver = get(backend)
@@ -230,12 +230,12 @@ def explain_folder(
     import time
 
     from cegis.certificate import check_writable
+    from tasks.commands.progress import observed
+    from tasks.formats import Question
+    from tasks.formats.circuit_folder import circuit_folder
+    from tasks.formats.untrusted import json_text, shown_lines
     from tasks.pipeline.explain import USUAL_MARGIN, explain
     from tasks.pipeline.report_network import explanation_json, explanation_text
-    from tasks.formats.circuit_folder import circuit_folder
-    from tasks.formats import Question
-    from tasks.commands.progress import observed
-    from tasks.formats.untrusted import json_text, shown_lines
 
     if margin is not None and not 0 <= margin < 1e9:
         raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")
@@ -284,11 +284,11 @@ def _asked(
 ) -> tuple[Loaded, Domain | None]:
     """The network and the sequences that are asked about: of the lengths named, or None for what can be listed."""
     from cegis import Domain
-    from tasks.proofs.verifier import lengthened
-    from tasks.formats.circuit_folder import circuit_folder
-    from tasks.formats import load
-    from tasks.proofs.select import room
     from tasks.automata.regex import constraint as automaton
+    from tasks.formats import load
+    from tasks.formats.circuit_folder import circuit_folder
+    from tasks.proofs.select import room
+    from tasks.proofs.verifier import lengthened
 
     shortest, longest = (None, None) if length is None else _lengths(length)
     loaded = load(circuit_folder(circuit), question)

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     from backends import Backend
     from cegis import Budget, Outcome, Statistics
     from cegis.claim import Statement
-    from cegis.searchers.portfolio import Searcher
     from cegis.formulas.solution import Solution
+    from cegis.searchers.portfolio import Searcher
     from cegis.sygus import SygusProblem
     from dsl.grammar import Grammar
 
@@ -71,8 +71,8 @@ def solve(
     from cegis.formulas.refutation import logic_of
     from cegis.searchers.peers import SEARCHERS
     from cegis.searchers.solving import solve as solution_of
-    from cegis.sygus import read
     from cegis.searchers.witnesses import default_backend
+    from cegis.sygus import read
     from tasks.commands.solve_progress import telling
 
     if not seconds > 0 or memory_mb < 1:

@@ -1,8 +1,8 @@
 """Networks that people already have, read from their own files into ``tasks.networks.transformer``."""
 
 from tasks.formats.blackbox import from_callable
-from tasks.networks.model import BlackBox, Loaded, Question
 from tasks.formats.detect import load
 from tasks.formats.sparse import from_circuit, model_of
+from tasks.networks.model import BlackBox, Loaded, Question
 
 __all__ = ["BlackBox", "Loaded", "Question", "from_callable", "from_circuit", "load", "model_of"]

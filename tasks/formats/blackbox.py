@@ -25,8 +25,8 @@ from numpy.typing import NDArray
 
 from cegis.blackbox import REPEATS, BlackBoxError, name_of
 from tasks.networks.model import BlackBox, Loaded, Question, assemble
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import Labels
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Reals
 
 NOTE = (

@@ -13,10 +13,10 @@ from pathlib import Path
 from typing import Any
 
 from cegis.domain import DEAD, Constraint
-from tasks.networks.model import Question
 from tasks.formats.reading import read_object
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.formats.untrusted import line_of, list_of, object_of, texts_of, whole_of
+from tasks.networks.model import Question
+from tasks.networks.sparse_transformer import NetworkError
 
 FILE = "case.json"
 RANGE, MOST_NAMES = re.compile(r"(\d{1,6})\.\.(\d{1,6})"), 2**16

@@ -21,13 +21,13 @@ from numpy.typing import NDArray
 from safetensors.numpy import save as save_safetensors
 
 from cegis.domain import Constraint, Domain, DomainError
+from tasks.formats.untrusted import line_of, list_of, object_of, parse_json, parse_safetensors, texts_of, whole_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import Array, Config, Network, NetworkError
-from tasks.formats.untrusted import line_of, list_of, object_of, parse_json, parse_safetensors, texts_of, whole_of
 
 JSON_FILE = "circuit.json"
 WEIGHTS_FILE = "weights.safetensors"
-SHIPPED = Path(__file__).parent / "circuits"
+SHIPPED = Path(__file__).parents[1] / "circuits"
 MEAN = "mean:"
 KEYS = ("name", "summary", "config", "vocabulary", "prefix", "labels", "domain", "kept", "card")
 

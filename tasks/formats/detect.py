@@ -11,10 +11,10 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
-from tasks.networks.model import Loaded, Question
 from tasks.formats.reading import read_bytes, read_object
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.formats.untrusted import named, read_safetensors
+from tasks.networks.model import Loaded, Question
+from tasks.networks.sparse_transformer import NetworkError
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from __future__ import annotations
 import math
 from pathlib import Path
 
-from tasks.networks.model import Loaded, Question, assemble
 from tasks.formats.reading import affine, count, flags, pick, read_object, read_tensors, widen
+from tasks.networks.model import Loaded, Question, assemble
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Attention, Pool, Residual, Step, Transformer
 

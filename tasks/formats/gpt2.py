@@ -17,7 +17,6 @@ from pathlib import Path
 from typing import Any, Literal
 
 from tasks.formats.case import read_case
-from tasks.networks.model import Loaded, Question, assemble
 from tasks.formats.reading import (
     Dtype,
     affine,
@@ -31,9 +30,10 @@ from tasks.formats.reading import (
     survives,
     widen,
 )
+from tasks.formats.untrusted import whole_of
+from tasks.networks.model import Loaded, Question, assemble
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
-from tasks.formats.untrusted import whole_of
 
 FILES = ("config.json", "model.safetensors")
 ACTIVATIONS: dict[str, Literal["gelu_tanh", "gelu", "relu"]] = {

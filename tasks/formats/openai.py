@@ -26,12 +26,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.networks.model import Loaded, Question, assemble
 from tasks.formats.reading import count, flags, pick, read_object, require
 from tasks.formats.sparse import sparse_transformer
+from tasks.formats.untrusted import whole_of
+from tasks.networks.model import Loaded, Question, assemble
 from tasks.networks.sparse_transformer import FINAL_SITE, TOP_K_SITES, Array, Config, Network, NetworkError
 from tasks.networks.transformer import Transformer
-from tasks.formats.untrusted import whole_of
 
 MODEL, WEIGHTS, CIRCUIT, MEANS = "beeg_config.json", "final_model.pt", "viz_data.pt", "mean_baseline_pretrain.pt"
 NOTE = "masks and means were read by our understanding of the format; see the circuit's acceptance"

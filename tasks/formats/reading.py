@@ -9,9 +9,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.formats.untrusted import object_of, parse_halves, parse_json, parse_safetensors, text_of
 from tasks.networks.sparse_transformer import NetworkError, check_tensors
 from tasks.networks.transformer import Affine, Reals
-from tasks.formats.untrusted import object_of, parse_halves, parse_json, parse_safetensors, text_of
 
 Dtype = Literal["float32", "float64"]
 Shapes = Mapping[str, tuple[int, ...]]

@@ -1,4 +1,4 @@
-"""The weight-sparse transformer of ``tasks.networks.sparse_transformer``, and circuits of it, as steps of ``tasks.networks.transformer``.
+"""Weight-sparse transformers and circuits of them as steps of ``tasks.networks.transformer``.
 
 The same formula line by line: AbsTopK first, then the mask. This is also the loader for circuit folders of this
 project (``circuit.json``, ``weights.safetensors``).
@@ -12,8 +12,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.networks.circuit import Circuit
 from tasks.formats.circuit_folder import load_circuit
+from tasks.formats.untrusted import named
+from tasks.networks.circuit import Circuit
 from tasks.networks.model import Loaded, Question, assemble
 from tasks.networks.sparse_transformer import FINAL_SITE, Array, Config, Network, NetworkError
 from tasks.networks.transformer import (
@@ -29,7 +30,6 @@ from tasks.networks.transformer import (
     Step,
     Transformer,
 )
-from tasks.formats.untrusted import named
 
 Kept = Mapping[str, NDArray[np.bool_]]
 

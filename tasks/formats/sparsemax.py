@@ -27,12 +27,12 @@ import numpy as np
 
 from cegis.domain import DEAD, Constraint
 from tasks.bounds.ball import FLOAT32, FLOAT64
-from tasks.networks.model import Loaded, Question, assemble
-from tasks.formats.reading import affine, count, one_of, pick, read_numbers, read_object, require, stored_dtype
 from tasks.bounds.magnitudes import is_finite
+from tasks.formats.reading import affine, count, one_of, pick, read_numbers, read_object, require, stored_dtype
+from tasks.formats.untrusted import line_of, list_of, object_of, whole_of
+from tasks.networks.model import Loaded, Question, assemble
 from tasks.networks.sparse_transformer import NetworkError, check_tensors
 from tasks.networks.transformer import Activation, Affine, Attention, Reals, Residual, Step, Transformer
-from tasks.formats.untrusted import line_of, list_of, object_of, whole_of
 
 FILES = ("config.json", "smt_weights.json", "vocab.json")
 CONFIG = {

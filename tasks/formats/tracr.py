@@ -16,12 +16,12 @@ from typing import Any
 
 from tasks.formats.case import FILE as CASE
 from tasks.formats.case import vocabulary_of
-from tasks.networks.model import Loaded, Question, assemble
 from tasks.formats.reading import Dtype, affine, count, flags, read_object, read_tensors, require, widen
-from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.readout import Argmax, Readout, Rounded
-from tasks.networks.transformer import Activation, Attention, Reals, Residual, Step, Transformer
 from tasks.formats.untrusted import line_of, list_of, object_of, texts_of, whole_of
+from tasks.networks.model import Loaded, Question, assemble
+from tasks.networks.readout import Argmax, Readout, Rounded
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Activation, Attention, Reals, Residual, Step, Transformer
 
 FILES = ("case.json", "model.safetensors")
 BOS, PAD = "BOS", "compiler_pad"

@@ -39,12 +39,12 @@ from numpy.typing import NDArray
 from tasks.formats import gpt2
 from tasks.formats.case import FILE as CASE
 from tasks.formats.case import read_case
-from tasks.networks.model import READOUTS, Loaded, Question, assemble
 from tasks.formats.reading import count, flags, one_of, pick, read_object, read_tensors, require, survives, widen
-from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.readout import Argmax
-from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
 from tasks.formats.untrusted import object_of
+from tasks.networks.model import READOUTS, Loaded, Question, assemble
+from tasks.networks.readout import Argmax
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
 
 WEIGHTS, CONFIG = "model.safetensors", "config.json"
 MARK = '.attn.W_Q"'  # in the header of the weights: attention by heads under these names

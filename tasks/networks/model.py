@@ -18,9 +18,9 @@ from numpy.typing import NDArray
 
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
 from tasks.networks.interpreter import check_ids, logits
-from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.readout import Argmax, Labels, Readout, Rounded, TokenSet
-from tasks.networks.transformer import Affine, Lookup, Pool, Reals, Transformer
+from tasks.networks.sparse_transformer import NetworkError, check_prompt
+from tasks.networks.transformer import Pool, Reals, Transformer
 
 READOUTS = ("argmax", "set", "round")
 

@@ -46,14 +46,14 @@ from cegis.claim import at_least, equality, least_margin
 from dsl.grammar import Grammar
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks.bounds import ball
+from tasks.formats.untrusted import NAME, named
 from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.conditions import circuit_conditions
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.circuit_labels import Labelling, label_domain, label_sequences
 from tasks.proofs.enumeration import MAX_SEQUENCES
 from tasks.surrogates.fitting import Fitted, fit
-from tasks.proofs.circuit_labels import Labelling, label_domain, label_sequences
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.surrogates.relu import SEMANTICS, Surrogate
-from tasks.formats.untrusted import NAME, named
 
 NETWORK_SEMANTICS = "real arithmetic and in float64 and float32 as executed"
 SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``checking``)

@@ -22,15 +22,23 @@ from cegis import Budget, Counterexample, Differs, Domain, DomainError, Found, O
 from cegis.claim import counted, least_margin
 from cegis.loop import Loop
 from dsl.enumerator import Enumerator
-from tasks.proofs.enumeration import FIRST, ROUNDOFF, Enumeration, Semantics, enumerate_domain, enumerate_within, shortened
-from tasks.pipeline.extend import Farther, farther, followed
 from tasks.formats import Loaded
-from tasks.pipeline.state_merging import machine_program
-from tasks.proofs.select import beyond_listing
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.approximate import USEFUL, Rule, region, rule
-from tasks.pipeline.labels import Subject
 from tasks.networks.transformer import Transformer
+from tasks.pipeline.approximate import USEFUL, Rule, region, rule
+from tasks.pipeline.extend import Farther, farther, followed
+from tasks.pipeline.labels import Subject
+from tasks.pipeline.state_merging import machine_program
+from tasks.proofs.enumeration import (
+    FIRST,
+    ROUNDOFF,
+    Enumeration,
+    Semantics,
+    enumerate_domain,
+    enumerate_within,
+    shortened,
+)
+from tasks.proofs.select import beyond_listing
 
 MOST_SEQUENCES = 2_000_000
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none

@@ -23,15 +23,15 @@ import numpy as np
 from cegis import Budget, Claim, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
 from cegis.loop import Loop
 from dsl.enumerator import Enumerator
-from tasks.proofs.counting import CountingVerifier
-from tasks.proofs.enumeration import ROUNDOFF
-from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier
-from tasks.proofs.genetic_search import Falsifier
-from tasks.proofs.select import VERIFIERS, Way, beyond_listing
 from tasks.pipeline.approximate import NAMES, Rule
 from tasks.pipeline.labels import Subject
-from tasks.proofs.all_lengths import all_lengths
 from tasks.pipeline.linear_thresholds import threshold_program
+from tasks.proofs.all_lengths import all_lengths
+from tasks.proofs.counting import CountingVerifier
+from tasks.proofs.enumeration import ROUNDOFF
+from tasks.proofs.genetic_search import Falsifier
+from tasks.proofs.select import VERIFIERS, Way, beyond_listing
+from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier
 
 SEARCHING = 0.8  # of what is then left, for the loop
 SPREAD = 24  # lengths, of each of which the search is shown a sequence at once

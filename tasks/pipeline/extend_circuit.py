@@ -23,19 +23,19 @@ from backends import Backend
 from cegis import Budget, Claim, Counterexample, Found, Program, Round, Rung, Spec, Unknown, synthesize
 from dsl.grammars.motifs import multiplied
 from tasks.bounds import ball
-from tasks.networks.circuit import Circuit
-from tasks.proofs.counting import CountingVerifier
-from tasks.pipeline.distill import Distillation, Link, distill, first_example, function_name
-from tasks.proofs.enumeration import Semantics
-from tasks.proofs.verifier import Verifier
 from tasks.formats import from_circuit
+from tasks.formats.untrusted import named
+from tasks.networks.circuit import Circuit
+from tasks.pipeline.distill import Distillation, Link, distill, first_example, function_name
 from tasks.pipeline.horizon import FEW, UNSEEN, Horizon, horizon
+from tasks.pipeline.linear_thresholds import threshold_program
+from tasks.proofs.all_lengths import all_lengths
 from tasks.proofs.circuit_labels import semantics_of
+from tasks.proofs.counting import CountingVerifier
+from tasks.proofs.enumeration import Semantics
 from tasks.proofs.select import Method, Way, choose, listable
 from tasks.proofs.select import verifier as verifier_of
-from tasks.proofs.all_lengths import all_lengths
-from tasks.pipeline.linear_thresholds import threshold_program
-from tasks.formats.untrusted import named
+from tasks.proofs.verifier import Verifier
 
 Example = tuple[tuple[str, ...], str]
 

@@ -15,11 +15,11 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 
 from cegis import Claim, Counterexample, Program, Rung
+from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.proofs.enumeration import Semantics
-from tasks.proofs.verifier import Extent, Verifier
-from tasks.formats import Loaded, model_of
 from tasks.proofs.select import Method, Way, choose, up_to, verifier
+from tasks.proofs.verifier import Extent, Verifier
 
 FIRST_LONGEST = 16  # then 32, 64, ...: most programs break early, and short lengths are cheap
 LAST_STEP = 4

@@ -23,9 +23,9 @@ from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
 from dsl.sequences import SequenceBatch
 from tasks.networks.conditions import conditions
-from tasks.proofs.enumeration import Enumeration
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import UNDECIDED, label_name
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.enumeration import Enumeration
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
 FIXED_PLACES = 8  # of a sequence that always has so many tokens

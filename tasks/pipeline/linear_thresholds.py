@@ -19,8 +19,8 @@ from dsl.grammar import Grammar
 from dsl.grammars.motifs import CHOOSE, ENDS_WITH, GREATER, PLUS, constant, count_of, is_token, label, times
 from dsl.operators import Term
 from tasks.automata.parikh import Classes
-from tasks.proofs.counting import CountingVerifier
 from tasks.automata.program_states import Folded
+from tasks.proofs.counting import CountingVerifier
 
 Ints = NDArray[np.int64]
 Weights = tuple[int, ...]

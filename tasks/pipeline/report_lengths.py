@@ -10,9 +10,9 @@ import numpy as np
 
 from cegis import Claim
 from cegis.certificate import MANIFEST, Certificate
-from tasks.pipeline.horizon import Horizon, Reached
-from tasks.pipeline.extend_circuit import Prolonged
 from tasks.formats.untrusted import named
+from tasks.pipeline.extend_circuit import Prolonged
+from tasks.pipeline.horizon import Horizon, Reached
 
 MOST_WIDE = 10**9  # a number that fits its column
 

@@ -8,9 +8,9 @@ from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
 from cegis.claim import equality, inputs_text, least_margin, under
 from tasks.networks.conditions import conditions
 from tasks.pipeline.distill import identifier
-from tasks.proofs.verifier import Cost
 from tasks.pipeline.explain import Explanation
 from tasks.pipeline.extend import Farther
+from tasks.proofs.verifier import Cost
 
 SHOWN_EXCEPTIONS = 20
 

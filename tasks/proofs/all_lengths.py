@@ -19,17 +19,17 @@ import numpy as np
 
 from cegis import Claim, Domain, DomainError, Program, Rung
 from cegis.claim import least_margin
-from tasks.bounds import ball
-from tasks.networks.circuit import Circuit
 from tasks.automata.parikh import Classes, unique
+from tasks.automata.program_intervals import Boxes, Ranged, is_finite
+from tasks.automata.program_states import Folded, Ints
+from tasks.bounds import ball
+from tasks.formats import Loaded, model_of
+from tasks.networks.circuit import Circuit
 from tasks.networks.conditions import conditions
+from tasks.networks.transformer import Transformer
+from tasks.proofs.count_bounds import Tally
 from tasks.proofs.counting import counting_verifier
 from tasks.proofs.verifier import NOTHING, places
-from tasks.automata.program_states import Folded, Ints
-from tasks.formats import Loaded, model_of
-from tasks.automata.program_intervals import Boxes, Ranged, is_finite
-from tasks.proofs.count_bounds import Tally
-from tasks.networks.transformer import Transformer
 
 MOST_BOXES = 50_000  # where the answer settles, hundreds do
 MOST_CLASSES = 1_000_000

@@ -16,17 +16,17 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from tasks.automata.trellis import NONE, Ints, Trellis
 from tasks.bounds import ball
 from tasks.bounds import interpreter as enclosure
 from tasks.bounds import zonotope as forms
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Ids
-from tasks.formats import Loaded
 from tasks.bounds.zonotope import Form
-from tasks.proofs.fractional_path import ROUNDING, Keys, Paths, largest_ratio
 from tasks.bounds.zonotope_interpreter import form_step
+from tasks.formats import Loaded
 from tasks.networks.transformer import Attention, Pool, Residual, Step, Transformer, walk
-from tasks.automata.trellis import NONE, Ints, Trellis
+from tasks.proofs.fractional_path import ROUNDING, Keys, Paths, largest_ratio
 
 SAMPLES = 48  # sequences per node, for the axes
 

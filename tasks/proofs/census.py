@@ -12,8 +12,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.networks.circuit import Circuit
 from tasks.formats import Loaded
+from tasks.networks.circuit import Circuit
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.proofs.count_bounds import UNKNOWN, Ints, Tally
 

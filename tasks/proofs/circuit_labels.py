@@ -18,10 +18,10 @@ from numpy.typing import NDArray
 from cegis.domain import Domain, Tokens
 from tasks.bounds import ball
 from tasks.bounds.ball import Reals
-from tasks.networks.circuit import UNDECIDED, Circuit
-from tasks.proofs.enumeration import Semantics, answers_of, enumerate_domain
 from tasks.formats import from_circuit
+from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.readout import UNDECIDED as NO_LABEL
+from tasks.proofs.enumeration import Semantics, answers_of, enumerate_domain
 
 
 @dataclass(frozen=True)

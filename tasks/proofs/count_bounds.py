@@ -24,14 +24,14 @@ from numpy.typing import NDArray
 
 from tasks.bounds import ball
 from tasks.bounds import interpreter as enclosure
-from tasks.proofs.attention_bounds import not_one_average, parts_around
 from tasks.bounds.ball import Ball, Reals
-from tasks.networks.circuit import Circuit
-from tasks.proofs.enumeration import read_bounds
-from tasks.formats import Loaded, model_of
 from tasks.bounds.magnitudes import narrowed
+from tasks.formats import Loaded, model_of
+from tasks.networks.circuit import Circuit
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.networks.transformer import Affine, Attention, Mask, Pool, Step, Transformer, walk
+from tasks.proofs.attention_bounds import not_one_average, parts_around
+from tasks.proofs.enumeration import read_bounds
 
 Ints = NDArray[np.int64]
 

@@ -22,16 +22,16 @@ import numpy as np
 
 from cegis import Claim, Domain, Rung
 from cegis.claim import least_margin
-from tasks.proofs.census import Census
-from tasks.networks.circuit import Circuit
 from tasks.automata.parikh import Classes, Level, unique
-from tasks.proofs.enumeration import ROUNDOFF, Semantics, usual_semantics
-from tasks.proofs.verifier import NOTHING, Cause, Comparison, Extent, Listed, StopReason
 from tasks.automata.program_states import Folded, Ints, UncountableError
 from tasks.formats import Loaded, model_of
-from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.circuit import Circuit
 from tasks.networks.readout import label_name
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.census import Census
 from tasks.proofs.count_bounds import obstacle
+from tasks.proofs.enumeration import ROUNDOFF, Semantics, usual_semantics
+from tasks.proofs.verifier import NOTHING, Cause, Comparison, Extent, Listed, StopReason
 
 WHY = "attention ignores the order of tokens"
 TOGETHER = 2_000  # classes of one or more lengths whose labels are found at once

@@ -26,11 +26,11 @@ from tasks.bounds import ball
 from tasks.bounds import zonotope_interpreter as tightness
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
-from tasks.formats import BlackBox, Loaded
 from tasks.bounds.magnitudes import narrowed
+from tasks.formats import BlackBox, Loaded
 from tasks.formats.blackbox import labels_asked_again
-from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
+from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Transformer
 
 Semantics = Literal["real", "float32", "float64"]

@@ -13,8 +13,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from tasks.bounds.ball import Reals
 from tasks.automata.trellis import Ints, Trellis
+from tasks.bounds.ball import Reals
 
 MOST_STEPS = 40  # of Newton
 ROUNDING = 2.0**-46  # per term; far above 2**-53

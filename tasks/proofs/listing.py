@@ -15,9 +15,9 @@ from numpy.typing import NDArray
 from cegis import Claim, Domain, Rung
 from cegis.claim import least_margin
 from dsl.sequences import SequenceBatch
+from tasks.networks.readout import UNDECIDED, label_name
 from tasks.proofs.enumeration import Answers, enumerate_domain
 from tasks.proofs.verifier import NOTHING, Comparison, Extent, Listed
-from tasks.networks.readout import UNDECIDED, label_name
 
 BLOCK = 200_000  # sequences that a program runs on at once
 

@@ -23,17 +23,17 @@ from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, DomainError, Program, Rung
 from cegis.claim import least_margin
-from tasks.proofs.attention_bounds import Averages, obstacle
-from tasks.bounds.ball import Reals
-from tasks.bounds.interpreter import chunks
-from tasks.proofs.enumeration import ROUNDOFF, answers_of, read_bounds
-from tasks.proofs.verifier import OTHER, Cause, Cost, Extent, LateError, StopReason, Verifier, Words, unlabelled
 from tasks.automata.program_states import UncountableError
-from tasks.bounds.zonotope import SLACK, Form, compressed
-from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.readout import UNDECIDED, Labels
 from tasks.automata.trellis import NONE, Ints, Trellis, product
 from tasks.automata.trellis_construction import trellis
+from tasks.bounds.ball import Reals
+from tasks.bounds.interpreter import chunks
+from tasks.bounds.zonotope import SLACK, Form, compressed
+from tasks.networks.readout import UNDECIDED, Labels
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.attention_bounds import Averages, obstacle
+from tasks.proofs.enumeration import ROUNDOFF, answers_of, read_bounds
+from tasks.proofs.verifier import OTHER, Cause, Cost, Extent, LateError, StopReason, Verifier, Words, unlabelled
 
 WHY = "one layer attends, so the states of the program gather all sequences"
 TRIED = 8  # random sequences per node

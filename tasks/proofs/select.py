@@ -16,17 +16,17 @@ from dataclasses import dataclass
 from enum import Enum
 
 from cegis import Domain, DomainError
+from tasks.formats import Loaded, model_of
+from tasks.networks.circuit import Circuit
+from tasks.networks.transformer import Transformer
 from tasks.proofs import attention_bounds as averages
 from tasks.proofs import count_bounds as tally
-from tasks.networks.circuit import Circuit
 from tasks.proofs.counting import WHY, CountingVerifier
+from tasks.proofs.enumeration import MAX_SEQUENCES, ROUNDOFF, Semantics, usual_semantics
+from tasks.proofs.listing import ListingVerifier
 from tasks.proofs.path_cover import WHY as WHY_COVERING
 from tasks.proofs.path_cover import CoveringVerifier
-from tasks.proofs.enumeration import MAX_SEQUENCES, ROUNDOFF, Semantics, usual_semantics
 from tasks.proofs.verifier import Verifier
-from tasks.formats import Loaded, model_of
-from tasks.proofs.listing import ListingVerifier
-from tasks.networks.transformer import Transformer
 
 LONGEST = 4_096  # beyond, numbers of classes and of sequences are out of reach by far
 

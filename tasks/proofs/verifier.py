@@ -19,12 +19,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Unknown, Valid, Verdict
-from tasks.networks.conditions import conditions
 from tasks.bounds.interpreter import assumption
-from tasks.proofs.enumeration import MEANING, Semantics, answers_of, check, usual_semantics
 from tasks.formats import Loaded, model_of
+from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout, label_name
 from tasks.networks.transformer import Transformer
+from tasks.proofs.enumeration import MEANING, Semantics, answers_of, check, usual_semantics
 
 Words = tuple[str, ...]
 

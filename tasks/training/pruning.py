@@ -19,8 +19,8 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.training.recipes import Task, batch, prompts
 from tasks.networks.sparse_transformer import Array, Network, NetworkError
+from tasks.training.recipes import Task, batch, prompts
 from tasks.training.torch_model import Node, Weights, circuit_nodes, forward, from_network, keep_all
 
 ALL_UP_TO = 10  # every sequence up to this length is a question

@@ -4,7 +4,7 @@ The method of Gao et al. (2025), scaled down: Adam with a large epsilon on gradi
 every step only the largest weights of every matrix survive; the surviving fraction falls linearly from 1 to the
 target in the first half of training. The learning rate warms up, decays to zero and grows as matrices get sparser.
 
-    python -m tasks.training.train [NAMES] [--seed SEED] [--out FOLDER]
+    python -m tasks.training [NAMES] [--seed SEED] [--out FOLDER]
 
 The same seed gives the same circuit on the same machine and torch version; nothing is promised across machines.
 """
@@ -22,11 +22,11 @@ import torch
 from torch import Tensor
 from torch.nn import functional
 
-from tasks.training.recipes import TASKS, Recipe, Task, batch, task
-from tasks.networks.circuit import Circuit
 from tasks.formats.circuit_folder import SHIPPED, save_circuit
+from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import Config, Network, NetworkError
 from tasks.training.pruning import ALL_UP_TO, Pruned, edges, label_logits, prune
+from tasks.training.recipes import TASKS, Recipe, Task, batch, task
 from tasks.training.torch_model import keep_all, run_circuit, to_network
 
 INIT_STD = 0.1
@@ -171,7 +171,3 @@ def main(names: tuple[str, ...], seed: int | None, out: Path) -> None:
             click.echo(f"{asked.name}: " + ", ".join(f"{key} {value}" for key, value in circuit.card.items()))
     except NetworkError as error:
         sys.exit(f"error: {error}")
-
-
-if __name__ == "__main__":
-    main()

@@ -29,18 +29,18 @@ from truth import falsehoods, falsehoods_of_solver
 from backends import get
 from cegis import Domain, DomainError
 from cegis.certificate import MANIFEST, Certificate, CertificateError
-from tasks.certificates.write import _directions, _question
+from tasks.certificates.recheck import check as check_solver
 from tasks.certificates.solver_evidence import certify
+from tasks.certificates.write import _directions, _question
 from tasks.checker import evidence
 from tasks.checker.evidence import GIVEN, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
-from tasks.certificates.recheck import check as check_solver
+from tasks.formats import Loaded, Question, load
+from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.networks.readout import Rounded, TokenSet
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import distill
 from tasks.proofs.enumeration import shortened
-from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.formats import Loaded, Question, load
-from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.readout import Rounded, TokenSet
 
 Random = np.random.Generator
 Parts = tuple[dict[str, Any], dict[str, bytes]]  # statement and files

@@ -33,13 +33,13 @@ from tasks.checker.files import UnreadableError
 from tasks.checker.formats import FILES
 from tasks.checker.formats import read as read_again
 from tasks.checker.network import logits
-from tasks.proofs.enumeration import ROUNDOFF, answers_of
-from tasks.formats.circuit_folder import load_circuit
 from tasks.formats import Loaded, Question, load
-from tasks.proofs.circuit_labels import label_sequences
-from tasks.networks.sparse_transformer import NetworkError
+from tasks.formats.circuit_folder import load_circuit
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
+from tasks.proofs.circuit_labels import label_sequences
+from tasks.proofs.enumeration import ROUNDOFF, answers_of
 
 Ids = NDArray[np.int64]
 MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly, and bounded by the checker

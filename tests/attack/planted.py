@@ -33,18 +33,18 @@ from trial import Outcome, random_of
 
 from cegis import Claim, Counterexample, Domain, Program, motifs
 from dsl.sequences import SequenceSignature
-from tasks.certificates.write import _directions, _question
-from tasks.proofs.attention_bounds import obstacle
+from tasks.automata.moore import Machine
 from tasks.bounds.ball import FLOAT64
+from tasks.certificates.write import _directions, _question
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
-from tasks.proofs.counting import CountingVerifier, counting_verifier
-from tasks.proofs.path_cover import CoveringVerifier
-from tasks.formats.circuit_folder import load_circuit
 from tasks.formats import Loaded, Question, load
-from tasks.automata.moore import Machine
+from tasks.formats.circuit_folder import load_circuit
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.all_lengths import all_lengths
+from tasks.proofs.attention_bounds import obstacle
+from tasks.proofs.counting import CountingVerifier, counting_verifier
+from tasks.proofs.path_cover import CoveringVerifier
 
 YES, NO = "yes", "no"
 SECONDS = 1.5  # for one proof

@@ -25,17 +25,17 @@ from backends.evaluation import flatten
 from backends.translation import fitting_logic
 from cegis import Domain, motifs
 from cegis.domain import DomainError
-from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar
-from dsl.operators import BOOL, INT, STRING, GrammarError, Sort, Term, bitvector
+from dsl.grammars.defaults import default_grammar
 from dsl.grammars.positions import PlacedSignature, at_place, places
+from dsl.operators import BOOL, INT, STRING, GrammarError, Sort, Term, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature
 from dsl.sequences import NO_LABEL
-from tasks.checker.files import Rejected
-from tasks.checker.programs import called, function_of, machine_of
 from tasks.automata.program_states import UncountableError
 from tasks.automata.trellis_construction import trellis
+from tasks.checker.files import Rejected
+from tasks.checker.programs import called, function_of, machine_of
 
 Word = tuple[str, ...]
 LETTERS = (("a",), ("a", "b"), ("(", ")"), ("a", "b", "c"), ("'", '"', "\\"), ("token", "last", "\n"), ("1", "10"))

@@ -6,10 +6,10 @@ import pytest
 
 from backends import get
 from cegis import Found, Program, Rung, motifs
-from tasks.certificates.solver_evidence import certify
 from tasks.certificates.recheck import check
-from tasks.pipeline.distill import distill
+from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+from tasks.pipeline.distill import distill
 
 LENGTH = {"z3": 8, "cvc5": 6}
 

@@ -12,11 +12,11 @@ import pytest
 from backends import get
 from cegis import Differs, Exhaustive, Program, motifs
 from cegis.certificate import Certificate, CertificateError
-from tasks.certificates.solver_evidence import certify
 from tasks.certificates.recheck import check, other_backend
-from tasks.pipeline.distill import as_table, distill, known
+from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path, weights_sha256
 from tasks.networks.sparse_transformer import Network, NetworkError
+from tasks.pipeline.distill import as_table, distill, known
 
 FOLDER = shipped_path("quote_closing")
 

@@ -7,8 +7,8 @@ import pytest
 from safetensors.numpy import save_file
 
 from cegis import Domain
-from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.commands.main import main
+from tasks.formats.circuit_folder import load_circuit, shipped_path
 
 
 def lead(path):

@@ -12,8 +12,8 @@ from importlib import metadata
 import numpy as np
 import pytest
 
-from tasks.formats.circuit_folder import shipped_path
 from tasks.commands.main import main
+from tasks.formats.circuit_folder import shipped_path
 
 CIRCUIT = "quote_closing"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from backends import get
-from tasks.pipeline.distill import distill
-from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.commands.main import distill as command
 from tasks.commands.main import main
+from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.pipeline.distill import distill
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")

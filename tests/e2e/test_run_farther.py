@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from safetensors.numpy import save_file
 
+from tasks.commands.main import main
 from tasks.pipeline import explain as explaining
 from tasks.proofs import genetic_search as falsifying
-from tasks.commands.main import main
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 TOKENS = {"a": 0, "b": 1, "<bos>": 2}

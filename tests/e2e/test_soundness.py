@@ -27,13 +27,13 @@ from cegis import (
     synthesize,
 )
 from cegis.certificate import Certificate
-from tasks.certificates.solver_evidence import certify
 from tasks.certificates.recheck import check
-from tasks.pipeline.distill import CircuitSurrogate, as_table, distill
+from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
-from tasks.surrogates.fitting import fit
-from tasks.proofs.circuit_labels import label_domain
 from tasks.networks.sparse_transformer import Network, NetworkError
+from tasks.pipeline.distill import CircuitSurrogate, as_table, distill
+from tasks.proofs.circuit_labels import label_domain
+from tasks.surrogates.fitting import fit
 
 FOLDER = shipped_path("quote_closing")
 LENGTH = 4

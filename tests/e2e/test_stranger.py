@@ -23,8 +23,8 @@ from tasks.checker.files import UnreadableError, load
 from tasks.checker.limits import Ended, guarded
 from tasks.checker.text import NAME
 from tasks.checker.text import shown as checker_shown
-from tasks.formats.circuit_folder import shipped_path
 from tasks.commands.main import main
+from tasks.formats.circuit_folder import shipped_path
 from tasks.formats.untrusted import json_text, shown
 
 ROOT = Path(__file__).resolve().parents[2]

@@ -9,18 +9,18 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cegis import Domain, Program, motifs
-from tasks.proofs import fractional_path as ratios
-from tasks.proofs.attention_bounds import Averages, obstacle, parts_around
-from tasks.bounds.ball import FLOAT32, FLOAT64
-from tasks.proofs.path_cover import _piece
-from tasks.formats import Loaded
-from tasks.bounds.zonotope import Form, compressed
-from tasks.networks.interpreter import run
-from tasks.proofs.fractional_path import Paths, largest_ratio
-from tasks.networks.readout import Argmax
-from tasks.networks.transformer import Activation, Affine, Attention, Lookup, Norm, Pool, Residual, Transformer
 from tasks.automata.trellis import NONE, Trellis
 from tasks.automata.trellis_construction import trellis
+from tasks.bounds.ball import FLOAT32, FLOAT64
+from tasks.bounds.zonotope import Form, compressed
+from tasks.formats import Loaded
+from tasks.networks.interpreter import run
+from tasks.networks.readout import Argmax
+from tasks.networks.transformer import Activation, Affine, Attention, Lookup, Norm, Pool, Residual, Transformer
+from tasks.proofs import fractional_path as ratios
+from tasks.proofs.attention_bounds import Averages, obstacle, parts_around
+from tasks.proofs.fractional_path import Paths, largest_ratio
+from tasks.proofs.path_cover import _piece
 
 F = np.float32
 LETTERS, VOCABULARY = ("a", "b", "c"), ("a", "b", "c", "<", ">")

@@ -1,4 +1,4 @@
-"""Every operation of ``tasks.bounds.ball`` contains the ideal value (arb, 200 bits) and float32 executions in any order."""
+"""Every operation of ``tasks.bounds.ball`` contains the ideal value (arb, 200 bits) and any float32 execution."""
 
 from collections.abc import Callable, Iterator
 from fractions import Fraction

@@ -13,11 +13,11 @@ from hypothesis import strategies as st
 
 from cegis import Constraint, Domain, Program, motifs
 from dsl.grammars.motifs import CHOOSE, EQUAL, constant, label
-from tasks.bounds.ball import FLOAT32, FLOAT64
-from tasks.networks.circuit import Circuit
 from tasks.automata.parikh import Classes
-from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.automata.program_states import Folded
+from tasks.bounds.ball import FLOAT32, FLOAT64
+from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+from tasks.networks.circuit import Circuit
 from tasks.proofs.count_bounds import Tally, obstacle
 
 F = np.float32

@@ -1,4 +1,4 @@
-"""The bounds of ``tasks.bounds.interpreter`` hold the ideal value (arb, 200 bits) and torch's own float32 and float64 runs."""
+"""The bounds of ``tasks.bounds.interpreter`` hold the ideal value (arb, 200 bits) and torch's own runs."""
 
 from collections.abc import Iterator
 
@@ -10,10 +10,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from tasks.bounds import ball
+from tasks.bounds import ball, operations
 from tasks.bounds import interpreter as enclosure
 from tasks.bounds import zonotope as forms
-from tasks.bounds import operations
 from tasks.bounds import zonotope_interpreter as tightness
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball
 from tasks.networks.interpreter import logits, visible

@@ -11,12 +11,12 @@ from test_count_classes import COUNTED, exact_attention
 
 from cegis import Program, motifs
 from dsl.grammars.motifs import label
-from tasks.proofs import all_lengths as tail
-from tasks.bounds.ball import FLOAT64, Reals
-from tasks.networks.circuit import UNDECIDED, Circuit
-from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.formats import model_of
 from tasks.automata.program_intervals import Boxes
+from tasks.bounds.ball import FLOAT64, Reals
+from tasks.formats import model_of
+from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.networks.circuit import UNDECIDED, Circuit
+from tasks.proofs import all_lengths as tail
 from tasks.proofs.count_bounds import Tally
 
 FAR = 10**9

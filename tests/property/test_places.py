@@ -6,8 +6,8 @@ from itertools import product
 import pytest
 from pysmt.environment import Environment
 
-from dsl.operators import GrammarError
 from dsl.grammars.positions import PlacedSignature, at_place, fixed_places, places
+from dsl.operators import GrammarError
 from dsl.program import Program
 
 GRAMMARS = {

@@ -7,8 +7,8 @@ import pytest
 
 from cegis import Domain, Program, motifs
 from tasks.automata.parikh import Classes
-from tasks.automata.program_states import Folded
 from tasks.automata.program_intervals import Boxes, Ranged, is_finite
+from tasks.automata.program_states import Folded
 
 LETTERS, LABELS = ("a", "b", "c"), ("0", "1", "2")
 GRAMMAR = motifs(LETTERS, LABELS)

@@ -12,15 +12,12 @@ from hypothesis import strategies as st
 from pysmt.environment import Environment
 
 from backends.evaluation import flatten
-from dsl.theories import bitvectors
-from dsl.theories import booleans
-from dsl.theories import integers
-from dsl.theories import strings
-from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar, Production
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
+from dsl.theories import bitvectors, booleans, integers, strings
 from dsl.theories.theory import define, find, literal
 
 NIBBLE, WORD, WIDE = bitvector(4), bitvector(32), bitvector(70)

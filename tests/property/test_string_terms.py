@@ -9,13 +9,13 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from dsl.deduction.concatenation import cheapest_chain
-from dsl.grammar import Grammar, Production
-from dsl.operators import BOOL, INT, STRING
 from dsl.deduction.replacements import replaced
 from dsl.deduction.rows import Rows
-from dsl.scalars import Columns, ScalarSignature, column, variable
 from dsl.deduction.string_goals import StringGoals
 from dsl.deduction.substrings import reach, substrings, substrings_between
+from dsl.grammar import Grammar, Production
+from dsl.operators import BOOL, INT, STRING
+from dsl.scalars import Columns, ScalarSignature, column, variable
 from dsl.theories.theory import find, literal
 
 CONCAT = Production("S", find("str.++", (STRING, STRING)), ("S", "S"))

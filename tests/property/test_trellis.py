@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 
 from cegis import Constraint, Domain, DomainError, Program, motifs
 from dsl.grammars.motifs import ANY_PAIR, CHOOSE, SAME_AS_QUERY, count_of, digits, is_token, label
-from tasks.automata.program_states import UncountableError
 from tasks.automata.moore import Machine
+from tasks.automata.program_states import UncountableError
 from tasks.automata.trellis import NONE, Trellis, product
 from tasks.automata.trellis_construction import trellis
 

@@ -21,15 +21,12 @@ from tasks.certificates.write import _question
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
-from tasks.networks.circuit import Circuit
-from tasks.proofs.enumeration import ROUNDOFF, Semantics, enumerate_domain
-from tasks.formats.circuit_folder import load_circuit, save_circuit
 from tasks.formats import Loaded, Question, load
+from tasks.formats.circuit_folder import load_circuit, save_circuit
+from tasks.networks.circuit import Circuit
 from tasks.networks.interpreter import visible
-from tasks.proofs.circuit_labels import label_domain
-from tasks.networks.sparse_transformer import Config, Network
 from tasks.networks.readout import UNDECIDED
-from tasks.proofs.count_bounds import Tally, obstacle
+from tasks.networks.sparse_transformer import Config, Network
 from tasks.networks.transformer import (
     AbsTopK,
     Activation,
@@ -43,6 +40,9 @@ from tasks.networks.transformer import (
     Step,
     Transformer,
 )
+from tasks.proofs.circuit_labels import label_domain
+from tasks.proofs.count_bounds import Tally, obstacle
+from tasks.proofs.enumeration import ROUNDOFF, Semantics, enumerate_domain
 
 SIZES = [1e-45, 1e-38, 1e-30, 1e-19, 2.0**-64, 1e-6, 30.0, 1e4, 2.0**20, 1e9, 2.0**39, 1e15, 2.0**62, 1e19, 1e25, 3e38]
 Tensors = dict[str, np.ndarray]

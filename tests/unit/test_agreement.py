@@ -7,20 +7,18 @@ from dataclasses import replace
 import pytest
 
 from backends import get
-from cegis.operators.agreement import Disagreement, Raised, check_operators, examine
 from cegis.formulas.formula import FormulaSpec, Function
 from cegis.formulas.refutation import Refutation
 from cegis.formulas.solution import Solution
+from cegis.operators.agreement import Disagreement, Raised, check_operators, examine
 from cegis.verdict import Unknown, Valid
-from dsl.theories import booleans
-from dsl.theories import integers
-from dsl.theories import strings
 from dsl.grammar import Grammar, Production
 from dsl.grammars.motifs import COUNT, TOGGLE, is_token, label, motifs
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
 from dsl.sequences import SequenceSignature
+from dsl.theories import booleans, integers, strings
 from dsl.theories.theory import define, find, literal
 
 NIBBLE, WORD = bitvector(4), bitvector(32)

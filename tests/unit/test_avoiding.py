@@ -4,9 +4,9 @@ import pytest
 
 from cegis import Found, Stopped, Unknown, Valid
 from cegis.formulas.formula import FormulaSpec
+from cegis.formulas.solution import Solution
 from cegis.loop import Budget, Loop
 from cegis.searchers.search import PointSearch, hard_operators
-from cegis.formulas.solution import Solution
 from cegis.sygus import read_text
 from cegis.verdict import Verdict
 

@@ -13,8 +13,8 @@ from pysmt.typing import BVType
 from backends import BITWUZLA, BackendError, Limits, Sat, Unknown, Unsat, decide, get
 from backends.conformance import CASES, Case, check
 from cegis import Found, Rung
-from tasks.pipeline.distill import distill
 from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.pipeline.distill import distill
 
 pytestmark = pytest.mark.needs("bitwuzla")
 OURS = [case for case in CASES if case.logic in BITWUZLA.logics]

@@ -31,8 +31,8 @@ from backends import (
 from backends.conformance import CASES, check
 from backends.smtlib_process import SmtlibProcess
 from cegis import Found
-from tasks.pipeline.distill import distill
 from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.pipeline.distill import distill
 
 FAKE = Path(__file__).with_name("fake_solver.py")
 

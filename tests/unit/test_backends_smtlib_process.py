@@ -24,8 +24,8 @@ from backends.conformance import check
 from backends.sexpression import read, value
 from backends.smtlib_process import SmtlibProcess
 from cegis import Found
-from tasks.pipeline.distill import distill
 from tasks.formats.circuit_folder import load_circuit, shipped_path
+from tasks.pipeline.distill import distill
 
 FAKE = Path(__file__).with_name("fake_solver.py")
 README = Path(backends.__file__).with_name("README.md")

@@ -5,12 +5,12 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from dsl.enumeration.bank import Bank
-from dsl.grammar import Grammar, Production
 from dsl.deduction.inverses import BINARY, UNARY, Goals, goal_match
+from dsl.enumeration.bank import Bank
+from dsl.enumeration.streaming import is_target, match
+from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Sort, bitvector
 from dsl.scalars import ScalarSignature, variable
-from dsl.enumeration.streaming import is_target, match
 from dsl.theories.theory import find, literal
 
 WORD = bitvector(16)

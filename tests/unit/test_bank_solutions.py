@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from dsl.enumeration.bank import Bank
+from dsl.enumeration.solutions import solutions
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, GrammarError, Term
 from dsl.scalars import ScalarSignature, variable
-from dsl.enumeration.solutions import solutions
 from dsl.theories.theory import find, literal
 
 X = variable("x", INT)

@@ -7,13 +7,13 @@ from collections.abc import Callable
 import numpy as np
 import pytest
 
-from dsl.enumeration.bank import Bank
 from dsl.deduction.conditionals import conditionals, join
+from dsl.deduction.trees import Guard, Guards, Leaf, Split, Stuck, Tree, grow_tree
+from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, Operator, Term
 from dsl.scalars import ScalarSignature, variable
 from dsl.theories.theory import define, find, literal
-from dsl.deduction.trees import Guard, Guards, Leaf, Split, Stuck, Tree, grow_tree
 
 A, B, C = (variable(name, INT)() for name in "abc")
 ZERO, ONE = literal(0, INT)(), literal(1, INT)()

@@ -33,8 +33,8 @@ from benchmarks.task import Result, Task
 from benchmarks.worker import run_task
 from cegis import Domain
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
-from tasks.proofs.circuit_labels import label_domain
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.count_bounds import obstacle
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))

@@ -31,8 +31,8 @@ from cegis import (
     tabulate,
 )
 from cegis.blackbox import name_of
-from tasks.proofs.enumeration import enumerate_domain
 from tasks.formats import Question, from_callable
+from tasks.proofs.enumeration import enumerate_domain
 
 FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases")) / "faults"
 DOMAIN = Domain(("a", "b"), max_length=6)

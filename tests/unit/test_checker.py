@@ -23,9 +23,9 @@ from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import Read
 from tasks.checker.programs import function_of
 from tasks.checker.readouts import reader_of
-from tasks.pipeline.explain import explain
-from tasks.formats.circuit_folder import shipped_path
 from tasks.formats import Question, load
+from tasks.formats.circuit_folder import shipped_path
+from tasks.pipeline.explain import explain
 
 ROOT = Path(__file__).resolve().parents[2]
 REFUSED = (Rejected, UnreadableError)

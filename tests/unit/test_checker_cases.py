@@ -10,8 +10,8 @@ import pytest
 from cegis.certificate import Certificate
 from tasks.certificates.write import attest
 from tasks.checker.evidence import check
-from tasks.pipeline.explain import explain
 from tasks.formats import load
+from tasks.pipeline.explain import explain
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 SLOW = pytest.mark.slow

@@ -19,8 +19,8 @@ from tasks.checker.files import Rejected
 from tasks.checker.formats import FILES, read
 from tasks.checker.programs import function_of, machine_of
 from tasks.checker.sets import Attended, Node, counts
-from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.formats import load
+from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.networks.interpreter import logits
 
 LONGEST = 13

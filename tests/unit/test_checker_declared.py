@@ -17,9 +17,9 @@ from tasks.checker.declared import ALL, CUT, Declared, named, quoted
 from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
-from tasks.pipeline.explain import explain
-from tasks.formats.circuit_folder import shipped_path
 from tasks.formats import Question, load
+from tasks.formats.circuit_folder import shipped_path
+from tasks.pipeline.explain import explain
 
 EVERY = {"transitions": [[0, 0]], "accepting": [True]}
 NEVER_B = {"transitions": [[0, -1]], "accepting": [True]}

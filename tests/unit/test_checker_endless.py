@@ -16,8 +16,8 @@ from test_executor import random_circuit, with_kept, with_tensors
 from cegis import Constraint, Domain, Program, motifs
 from cegis.certificate import Certificate
 from dsl.grammars.motifs import label
-from tasks.certificates.write import _question, attest_all_lengths
 from tasks.bounds.ball import FLOAT64
+from tasks.certificates.write import _question, attest_all_lengths
 from tasks.checker import endless
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.endless import _Averages, _halves, followed
@@ -27,9 +27,9 @@ from tasks.checker.formats import FILES, read
 from tasks.checker.network import logits
 from tasks.checker.programs import function_of
 from tasks.checker.sets import Attended
-from tasks.networks.circuit import Circuit
 from tasks.formats.circuit_folder import save_circuit, shipped_path
 from tasks.formats.sparse import from_circuit
+from tasks.networks.circuit import Circuit
 from tasks.proofs.count_bounds import Tally
 
 INFINITE = float("inf")

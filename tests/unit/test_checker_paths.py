@@ -19,6 +19,7 @@ from safetensors.numpy import save
 
 from cegis import Domain
 from cegis.certificate import Certificate
+from tasks.automata.regex import constraint
 from tasks.certificates.write import _directions, _question, attest
 from tasks.checker import sets
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
@@ -28,9 +29,8 @@ from tasks.checker.formats import read
 from tasks.checker.network import logits
 from tasks.checker.programs import function_of, machine_of
 from tasks.checker.sets import Attended, graph, largest, nodes_of, paths
-from tasks.pipeline.explain import explain
 from tasks.formats import load
-from tasks.automata.regex import constraint
+from tasks.pipeline.explain import explain
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 WIDTH, LONGEST = 4, 40

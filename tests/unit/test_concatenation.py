@@ -9,12 +9,12 @@ import pytest
 
 from dsl.deduction.branches import Branches, examples, parts
 from dsl.deduction.concatenation import cheapest_chain
-from dsl.grammar import Production
-from dsl.operators import BOOL, INT, STRING, Sort
 from dsl.deduction.replacements import edited, nearness, replaced
 from dsl.deduction.rows import Rows, product, union
-from dsl.scalars import Columns, column, variable
 from dsl.deduction.substrings import reach, substrings, substrings_between
+from dsl.grammar import Production
+from dsl.operators import BOOL, INT, STRING, Sort
+from dsl.scalars import Columns, column, variable
 from dsl.theories.theory import find
 
 CONCAT = Production("S", find("str.++", (STRING, STRING)), ("S", "S"))

@@ -8,15 +8,15 @@ import pytest
 
 from cegis import Domain
 from cegis.claim import equality, least_margin
+from tasks.formats import Question, from_circuit, load
+from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+from tasks.formats.untrusted import NAME
 from tasks.networks.conditions import circuit_conditions, conditions, named
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import as_table, function_name
+from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.enumeration import enumerate_domain
 from tasks.proofs.verifier import lengthened
-from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
-from tasks.formats import Question, from_circuit, load
-from tasks.proofs.circuit_labels import label_domain
-from tasks.networks.sparse_transformer import NetworkError
-from tasks.formats.untrusted import NAME
 
 WAY_OUT = r"the empty sequence is no prompt; begin with length 1, or name tokens before every sequence \(prefix\)"
 

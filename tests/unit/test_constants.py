@@ -12,12 +12,12 @@ from backends import get
 from cegis import Budget, Found
 from cegis.formulas.formula import FormulaSpec
 from cegis.searchers.solving import solve
-from dsl.enumeration.bank import Bank
 from dsl.deduction.constants import FEWER, fitted
-from dsl.grammars.defaults import default_grammar
-from dsl.grammar import Grammar, Production
-from dsl.operators import INT, Sort, bitvector
 from dsl.deduction.parts import add_parts
+from dsl.enumeration.bank import Bank
+from dsl.grammar import Grammar, Production
+from dsl.grammars.defaults import default_grammar
+from dsl.operators import INT, Sort, bitvector
 from dsl.scalars import ScalarSignature, variable
 from dsl.theories.theory import find, literal
 

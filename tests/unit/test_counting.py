@@ -25,17 +25,16 @@ from cegis import (
 )
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, LABEL, Operator
-from tasks.proofs import census
-from tasks.proofs import counting
 from tasks.bounds.ball import FLOAT32, FLOAT64
-from tasks.networks.circuit import UNDECIDED, Circuit
-from tasks.proofs.counting import CountingVerifier, counting_verifier
-from tasks.pipeline.distill import as_table
 from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.pipeline.horizon import horizon
-from tasks.proofs.circuit_labels import label_domain, label_sequences
+from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.pipeline.distill import as_table
+from tasks.pipeline.horizon import horizon
+from tasks.proofs import census, counting
+from tasks.proofs.circuit_labels import label_domain, label_sequences
 from tasks.proofs.count_bounds import UNKNOWN, Tally, obstacle
+from tasks.proofs.counting import CountingVerifier, counting_verifier
 
 COUNTED = ("bracket_depth", "bracket_depth_deep", "bracket_dilution", "quote_closing")
 AT_LEAST_TWO = "]]' if tokens.count('[') - tokens.count(']') >= 2 else ']'"

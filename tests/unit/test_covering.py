@@ -8,19 +8,19 @@ from average_networks import AB, SIGNS, VOCABULARY, average, lead
 
 from cegis import Constraint, Counterexample, Domain, DomainError, Program, Unknown, Valid, motifs
 from dsl.grammars.motifs import CHOOSE, count_of, digits, has, label
-from tasks.proofs import attention_bounds as averages
-from tasks.bounds import ball
-from tasks.proofs import path_cover as covering
-from tasks.proofs.path_cover import CoveringVerifier
-from tasks.proofs.enumeration import enumerate_domain
-from tasks.formats import Loaded, from_callable
-from tasks.bounds.zonotope import compressed
 from tasks.automata.moore import Machine
-from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.readout import Argmax, Rounded, TokenSet
-from tasks.pipeline.labels import Subject
-from tasks.networks.transformer import Activation, Affine, Attention, Norm, Residual, Transformer
 from tasks.automata.trellis_construction import trellis
+from tasks.bounds import ball
+from tasks.bounds.zonotope import compressed
+from tasks.formats import Loaded, from_callable
+from tasks.networks.readout import Argmax, Rounded, TokenSet
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Activation, Affine, Attention, Norm, Residual, Transformer
+from tasks.pipeline.labels import Subject
+from tasks.proofs import attention_bounds as averages
+from tasks.proofs import path_cover as covering
+from tasks.proofs.enumeration import enumerate_domain
+from tasks.proofs.path_cover import CoveringVerifier
 
 
 def numbers(rng, *shape, scale=1.0):

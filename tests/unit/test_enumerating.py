@@ -9,13 +9,13 @@ from cegis import Constraint, Domain
 from tasks.bounds import operations
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball, RoundoffError
 from tasks.bounds.interpreter import assumption, enclose, needed
-from tasks.proofs.enumeration import FIRST, enumerate_domain, enumerate_within, narrowed, read_bounds, shortened
-from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.formats import Loaded, Question, from_callable, from_circuit
-from tasks.proofs.circuit_labels import label_domain
-from tasks.networks.sparse_transformer import NetworkError
+from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Mask, Residual, Transformer
+from tasks.proofs.circuit_labels import label_domain
+from tasks.proofs.enumeration import FIRST, enumerate_domain, enumerate_within, narrowed, read_bounds, shortened
 
 AB = ("a", "b")
 

@@ -8,14 +8,13 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dsl.enumerator import bank
-from dsl.enumerator import Enumerator, Exhausted, Stopped
+from dsl.deduction.trees import Leaf, Split, Stuck, grow_tree
+from dsl.enumerator import Enumerator, Exhausted, Stopped, bank
 from dsl.grammar import Grammar, Production
 from dsl.grammars.motifs import CHOOSE, COUNT, ENDS_WITH, TOGGLE, constant, digits, is_token, label, modular, motifs
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.sequences import SequenceSignature
-from dsl.deduction.trees import Leaf, Split, Stuck, grow_tree
 
 WORDS = ["".join(letters) for n in range(1, 4) for letters in product("ab", repeat=n)]
 MOTIFS = motifs(["a", "b"], ["x", "y"])

@@ -11,16 +11,16 @@ import pytest
 from scipy.special import erf
 
 from cegis.domain import Constraint, Domain
-from tasks.proofs import enumeration as enumerating
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball, RoundoffError
-from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.bounds.interpreter import _grouped, enclose
-from tasks.proofs.enumeration import read_bounds
 from tasks.formats import from_circuit
-from tasks.proofs.circuit_labels import label_domain, label_sequences
-from tasks.networks.sparse_transformer import Config, Network, NetworkError
+from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.readout import UNDECIDED as NO_LABEL
 from tasks.networks.readout import Argmax
+from tasks.networks.sparse_transformer import Config, Network, NetworkError
+from tasks.proofs import enumeration as enumerating
+from tasks.proofs.circuit_labels import label_domain, label_sequences
+from tasks.proofs.enumeration import read_bounds
 
 VOCABULARY = ("<s>", "a", "b", "c", "yes", "no", "maybe")
 SMALL = {"vocab_size": 7, "n_layer": 2, "n_head": 2, "d_head": 4, "d_model": 8, "d_mlp": 12, "block_size": 12}
@@ -65,7 +65,7 @@ def with_kept(circuit: Circuit, kept: Mapping[str, bool]) -> Circuit:
 
 
 def naive_logits(circuit: Circuit, ids: np.ndarray, dtype: type) -> np.ndarray:
-    """Label logits of one prompt, straight from the formula in ``tasks/networks/sparse_transformer.py``; every step in ``dtype``."""
+    """Label logits of one prompt, straight from the formula of ``sparse_transformer``; every step in ``dtype``."""
     config = circuit.network.config
     w = {name: tensor.astype(dtype) for name, tensor in circuit.network.tensors.items()}
 

@@ -7,16 +7,16 @@ import pytest
 
 from cegis import Differs, Domain, DomainError, Found, Program, Rung, Statistics, Valid
 from dsl.grammars.motifs import constant, times
-from tasks.pipeline import explain as explaining
-from tasks.proofs.enumeration import enumerate_domain
-from tasks.pipeline.explain import explain, usual_domain
-from tasks.pipeline.report_network import explanation_json, explanation_text, verdict
 from tasks.formats import Loaded, Question, from_callable
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import Argmax, Rounded
-from tasks.pipeline.approximate import region, rule
-from tasks.pipeline.labels import Subject
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Affine, Attention, Transformer
+from tasks.pipeline import explain as explaining
+from tasks.pipeline.approximate import region, rule
+from tasks.pipeline.explain import explain, usual_domain
+from tasks.pipeline.labels import Subject
+from tasks.pipeline.report_network import explanation_json, explanation_text, verdict
+from tasks.proofs.enumeration import enumerate_domain
 
 AB = ("a", "b")
 

@@ -8,10 +8,10 @@ import pytest
 
 from cegis import Found
 from dsl.program import Program
-from tasks.proofs.enumeration import enumerate_domain
-from tasks.pipeline.explain import explain, usual_domain
 from tasks.formats import Question, load
+from tasks.pipeline.explain import explain, usual_domain
 from tasks.pipeline.labels import Subject
+from tasks.proofs.enumeration import enumerate_domain
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 BALANCED = """

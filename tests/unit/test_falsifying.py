@@ -9,10 +9,10 @@ import pytest
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.domain import DEAD
-from tasks.proofs import genetic_search as falsifying
-from tasks.proofs.genetic_search import Falsifier
 from tasks.formats import from_callable
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs import genetic_search as falsifying
+from tasks.proofs.genetic_search import Falsifier
 
 LONGEST = 30
 TOKENS = ("a", "b")

@@ -8,20 +8,20 @@ from average_networks import AB, average, lead
 
 from cegis import Counterexample, Program, Rung, Unknown, Valid, motifs
 from dsl.grammars.motifs import CHOOSE, has, label
-from tasks.pipeline import explain as explaining
-from tasks.pipeline import extend as farther_module
-from tasks.proofs.path_cover import CoveringVerifier
-from tasks.proofs.enumeration import enumerate_domain
-from tasks.proofs.verifier import Cause, Extent, StopReason
-from tasks.pipeline.explain import explain
-from tasks.pipeline.report_network import explanation_json, explanation_text, verdict
-from tasks.pipeline.extend import Farther, FartherVerifier, farther, followed
 from tasks.formats import Question
 from tasks.formats.blackbox import from_callable
-from tasks.proofs.select import Way
 from tasks.networks.readout import TokenSet
+from tasks.pipeline import explain as explaining
+from tasks.pipeline import extend as farther_module
 from tasks.pipeline.approximate import NAMES, Region, Rule
+from tasks.pipeline.explain import explain
+from tasks.pipeline.extend import Farther, FartherVerifier, farther, followed
 from tasks.pipeline.labels import Subject
+from tasks.pipeline.report_network import explanation_json, explanation_text, verdict
+from tasks.proofs.enumeration import enumerate_domain
+from tasks.proofs.path_cover import CoveringVerifier
+from tasks.proofs.select import Way
+from tasks.proofs.verifier import Cause, Extent, StopReason
 
 MORE_A = "def f(tokens):\n    return 'yes' if tokens.count('a') > tokens.count('b') else 'no'\n"
 NO_B = "def f(tokens):\n    return 'no' if 'b' in tokens else 'yes'\n"

@@ -11,8 +11,8 @@ import pytest
 from safetensors.numpy import load_file, save_file
 
 from cegis.domain import Constraint, Domain
-from tasks.networks.circuit import Circuit
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_names, shipped_path, weights_sha256
+from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import Config, Network, NetworkError
 
 ALPHABET = ("a", "b")

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.formats.circuit_folder import SHIPPED, load_circuit, shipped_path
 from tasks.formats import BlackBox, Question, from_callable, load
-from tasks.networks.sparse_transformer import NetworkError
+from tasks.formats.circuit_folder import SHIPPED, load_circuit, shipped_path
 from tasks.networks.readout import UNDECIDED, Rounded
+from tasks.networks.sparse_transformer import NetworkError
 
 VOCABULARY = ("<s>", "(", ")")
 

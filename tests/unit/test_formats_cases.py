@@ -9,8 +9,8 @@ import pytest
 
 from tasks.formats import Question, load
 from tasks.networks.interpreter import logits
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import UNDECIDED, Argmax, TokenSet
+from tasks.networks.sparse_transformer import NetworkError
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 MOST = 300  # sequences per length

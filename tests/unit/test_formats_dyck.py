@@ -10,8 +10,8 @@ from safetensors.numpy import save_file
 from torch.nn import functional
 
 from tasks.formats import Question, load
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import Argmax
+from tasks.networks.sparse_transformer import NetworkError
 
 CONFIG = {"n": 4, "d": 6, "heads": 2, "ff": 5, "layers": 2, "causal": True, "pool": "sum", "note": "toy"}
 

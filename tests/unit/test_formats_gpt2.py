@@ -15,8 +15,8 @@ from tasks.checker.formats import ALLOWED, OTHERS
 from tasks.formats import Question, load
 from tasks.formats.gpt2 import INERT, KNOWN
 from tasks.networks.interpreter import logits
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import Argmax, TokenSet
+from tasks.networks.sparse_transformer import NetworkError
 
 D, HEADS, LAYERS, INNER, VOCABULARY, LONGEST = 8, 2, 2, 12, 5, 10
 CONFIG = {

@@ -13,8 +13,8 @@ from tasks.formats import Question, load
 from tasks.formats.acceptance import acceptance
 from tasks.formats.openai import read_network
 from tasks.networks.interpreter import logits
-from tasks.networks.sparse_transformer import Config, NetworkError
 from tasks.networks.readout import Argmax
+from tasks.networks.sparse_transformer import Config, NetworkError
 from tasks.training.torch_model import circuit_nodes, forward, from_network, keep_all
 
 SIZES = {"vocab_size": 9, "n_layer": 2, "n_head": 2, "d_head": 4, "d_model": 8, "d_mlp": 12, "block_size": 16}

@@ -8,8 +8,8 @@ from json_junk import read_junk
 
 from tasks.formats import Question, load
 from tasks.networks.interpreter import logits
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import Argmax
+from tasks.networks.sparse_transformer import NetworkError
 
 D, HEADS, LAYERS, INNER, VOCABULARY, LENGTH = 4, 2, 2, 3, 6, 5
 HEAD = D // HEADS

@@ -9,8 +9,8 @@ from safetensors.numpy import save_file
 
 from tasks.formats import Question, load
 from tasks.networks.interpreter import logits
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import Argmax, Rounded
+from tasks.networks.sparse_transformer import NetworkError
 
 ENCODING = {"BOS": 0, "compiler_pad": 1, "a": 2, "b": 3}
 D, HEADS, KEY, INNER, LAYERS, POSITIONS = 6, 2, 2, 3, 2, 5

@@ -13,11 +13,11 @@ from tasks.checker import network as checked
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import read
+from tasks.commands.main import main
 from tasks.formats import Question, load
 from tasks.networks.interpreter import logits
-from tasks.commands.main import main
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import Argmax
+from tasks.networks.sparse_transformer import NetworkError
 
 CONFIG = {
     "n_layers": 2, "d_model": 6, "n_ctx": 5, "d_head": 4, "n_heads": 2, "d_mlp": 7, "d_vocab": 3, "act_fn": "relu",

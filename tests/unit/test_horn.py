@@ -13,14 +13,14 @@ from hypothesis import strategies as st
 
 from backends import Z3
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
-from cegis.invariants.clauses import Clause, clauses
 from cegis.formulas.formula import FormulaSpec, Function, with_programs
-from cegis.invariants.horn import CONFIGURATIONS, Conditions, _read, spacer
-from cegis.invariants.induction import induction
 from cegis.formulas.linear import Linear
 from cegis.formulas.refutation import Refutation
-from cegis.invariants.templates import Bound, Hull, Region, Residue, nullspace
 from cegis.formulas.solution import Solution
+from cegis.invariants.clauses import Clause, clauses
+from cegis.invariants.horn import CONFIGURATIONS, Conditions, _read, spacer
+from cegis.invariants.induction import induction
+from cegis.invariants.templates import Bound, Hull, Region, Residue, nullspace
 from cegis.sygus.reader import read_text
 from cegis.verdict import Valid
 from dsl.grammars.defaults import default_grammar

@@ -9,11 +9,11 @@ import pytest
 from backends import CVC5, Z3
 from backends.search import STOPPED, NoAnswer, NotApplicable
 from cegis import Exhausted, FormulaBudget, Found
-from cegis.searchers.contradiction import Contradiction, contradiction
 from cegis.formulas.formula import FormulaSpec
+from cegis.invariants.unrolling import Run, Step, unrolled
+from cegis.searchers.contradiction import Contradiction, contradiction
 from cegis.searchers.solving import solve
 from cegis.sygus import read_text
-from cegis.invariants.unrolling import Run, Step, unrolled
 
 pytestmark = pytest.mark.needs("z3", "cvc5")
 

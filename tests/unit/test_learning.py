@@ -5,14 +5,14 @@ import random
 import pytest
 from specs import function, of
 
-from cegis.searchers.peers import search
 from cegis.formulas.formula import FormulaSpec
-from cegis.loop import Budget
-from cegis.searchers.search import PointSearch
 from cegis.formulas.solution import Solution
+from cegis.loop import Budget
+from cegis.searchers.peers import search
+from cegis.searchers.search import PointSearch
+from dsl.enumeration.learning import DEAREST, learned
 from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar, Production
-from dsl.enumeration.learning import DEAREST, learned
 from dsl.operators import bitvector
 from dsl.theories.theory import find, literal
 

@@ -8,15 +8,15 @@ from flint import arb, arb_mat, ctx
 
 from cegis import Domain, Program, motifs
 from dsl.grammars.motifs import label
-from tasks.proofs.attention_bounds import Averages
+from tasks.automata.trellis_construction import trellis
 from tasks.bounds.ball import FLOAT32
 from tasks.checker import arithmetic, network, sets
 from tasks.checker.programs import machine_of
 from tasks.formats import Loaded
 from tasks.networks.readout import Argmax
-from tasks.proofs.count_bounds import Tally
 from tasks.networks.transformer import Affine, Attention, Residual, Transformer
-from tasks.automata.trellis_construction import trellis
+from tasks.proofs.attention_bounds import Averages
+from tasks.proofs.count_bounds import Tally
 
 F = np.float32
 LETTERS, LABELS = ("a", "b"), ("x", "y")

@@ -6,12 +6,12 @@ from pysmt.environment import Environment
 
 from cegis import Constraint, Domain, Found, Statistics, Stopped
 from dsl.program import Program
-from tasks.proofs.enumeration import Answers, Enumeration
-from tasks.formats import Question, from_callable
-from tasks.pipeline.state_merging import learned, machine_program
 from tasks.automata.moore import Machine, filled, readable
+from tasks.formats import Question, from_callable
 from tasks.networks.readout import UNDECIDED
 from tasks.pipeline.labels import Subject
+from tasks.pipeline.state_merging import learned, machine_program
+from tasks.proofs.enumeration import Answers, Enumeration
 
 UNFINISHED = Stopped("time limit", None, (), Statistics(0, 0, 0, 0.0, 0.0, 0.0))
 

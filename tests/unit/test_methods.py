@@ -9,13 +9,13 @@ from test_counting import COUNTED, DEPTH, OPENER, program, shipped
 from test_executor import random_circuit
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
-from tasks.proofs import select as methods
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.distill import as_table
-from tasks.proofs.verifier import Verifier
 from tasks.pipeline.horizon import horizon
+from tasks.proofs import select as methods
 from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.select import LONGEST, VERIFIERS, Method, Way, choose, verifier
+from tasks.proofs.verifier import Verifier
 
 LISTED = Method(Way.ENUMERATION, "a test asks for it", 9)
 CHOICE = "    return '.add' if '=set()' in tokens else '+='"

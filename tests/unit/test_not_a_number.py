@@ -7,19 +7,18 @@ import numpy as np
 import pytest
 from test_executor import random_circuit, with_kept, with_tensors
 
-from tasks.proofs import attention_bounds as averages
-from tasks.bounds import ball
+from tasks.bounds import ball, operations
 from tasks.bounds import interpreter as enclosure
-from tasks.bounds import operations
 from tasks.bounds.ball import FLOAT32, FLOAT64, REAL, Ball
-from tasks.checker import arithmetic
-from tasks.proofs.enumeration import enumerate_domain
-from tasks.formats import from_circuit, load
-from tasks.proofs.circuit_labels import label_domain
 from tasks.bounds.magnitudes import is_finite
+from tasks.checker import arithmetic
+from tasks.formats import from_circuit, load
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.proofs.count_bounds import obstacle
 from tasks.networks.transformer import Affine, Attention, Residual, Transformer
+from tasks.proofs import attention_bounds as averages
+from tasks.proofs.circuit_labels import label_domain
+from tasks.proofs.count_bounds import obstacle
+from tasks.proofs.enumeration import enumerate_domain
 
 HUGE = (("wte", None), ("wpe", None), ("attn.c_attn", (0, 4)), ("attn.c_attn", (4, 8)), ("attn.c_attn", (8, 12)),
         ("attn.c_proj", None), ("mlp.c_fc", None), ("mlp.c_proj", None), ("ln_1", None), ("ln_2", None))  # fmt: skip

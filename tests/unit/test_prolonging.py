@@ -8,13 +8,13 @@ from test_counting import program, shipped
 from backends import get
 from cegis import Claim, Round, Rung
 from tasks.bounds import ball
-from tasks.pipeline import distill as distillation
-from tasks.pipeline import extend_circuit as prolonging
 from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import shipped_path
+from tasks.pipeline import distill as distillation
+from tasks.pipeline import extend_circuit as prolonging
+from tasks.pipeline.extend_circuit import Prolonged, prolong
 from tasks.pipeline.report_lengths import prolonged_json, prolonged_text, verdict
 from tasks.proofs.select import Way
-from tasks.pipeline.extend_circuit import Prolonged, prolong
 
 
 def prolonged(name: str, length: int, **options: object) -> Prolonged:

@@ -6,8 +6,8 @@ from fractions import Fraction
 import numpy as np
 import pytest
 
-from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
+from tasks.networks.sparse_transformer import NetworkError
 
 
 def test_an_argmax_names_the_largest_of_its_columns():

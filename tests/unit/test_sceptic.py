@@ -12,13 +12,13 @@ import pytest
 from backends import get
 from cegis import Counterexample, Differs, DomainError, Program, Stopped, motifs
 from cegis.certificate import MANIFEST, Certificate, CertificateError
-from tasks.certificates.solver_evidence import certify
 from tasks.certificates.recheck import printed_function
-from tasks.pipeline.distill import distill, docstring, function_name
+from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
-from tasks.proofs.circuit_labels import label_domain
 from tasks.networks.sparse_transformer import Network, NetworkError
+from tasks.pipeline.distill import distill, docstring, function_name
 from tasks.pipeline.report import verdict
+from tasks.proofs.circuit_labels import label_domain
 from tasks.surrogates.relu import Surrogate
 
 SMALL = {

@@ -15,9 +15,9 @@ from backends import Unknown as NoAnswer
 from backends import get
 from cegis import Budget, Counterexample, DomainError, Exhausted, Found, Stopped, Unknown, Valid
 from cegis.formulas.formula import FormulaSpec
-from cegis.outcome import End
 from cegis.formulas.refutation import Refutation
 from cegis.formulas.solution import Solution
+from cegis.outcome import End
 from cegis.searchers.solving import solve
 from cegis.sygus import read_answer, read_text
 from dsl.grammars.defaults import default_grammar

@@ -12,10 +12,10 @@ from specs import call, function, integers, maximum, of
 
 from cegis import Budget, FormulaBudget, Found, Stopped
 from cegis.formulas.formula import FormulaSpec
-from cegis.outcome import End, Outcome, Searched
-from cegis.searchers.portfolio import Problem
-from cegis.searchers.peers import SEARCHERS
 from cegis.formulas.solution import Solution
+from cegis.outcome import End, Outcome, Searched
+from cegis.searchers.peers import SEARCHERS
+from cegis.searchers.portfolio import Problem
 from cegis.searchers.solving import solve
 from dsl.grammars.defaults import default_grammar
 from dsl.operators import INT, Term

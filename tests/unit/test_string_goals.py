@@ -8,11 +8,11 @@ from typing import Any
 import numpy as np
 import pytest
 
+from dsl.deduction.rows import Rows, applied, union
+from dsl.deduction.string_goals import StringGoals
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Sort, Term
-from dsl.deduction.rows import Rows, applied, union
 from dsl.scalars import ScalarSignature, column, variable
-from dsl.deduction.string_goals import StringGoals
 from dsl.theories.theory import find, literal
 
 NAMES = {STRING: "S", INT: "I", BOOL: "B"}

@@ -11,8 +11,8 @@ from pysmt.environment import Environment
 
 from cegis import Domain, Table, motifs, tabulate
 from dsl.sequences import SequenceSignature
-from tasks.surrogates.fitting import fit
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.surrogates.fitting import fit
 from tasks.surrogates.relu import Surrogate
 
 ALPHABET = ("[", "]", "x")

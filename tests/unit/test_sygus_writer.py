@@ -7,8 +7,8 @@ import pytest
 from backends.cvc5_sygus import Answered, cvc5_answer
 from cegis.formulas.formula import FormulaSpec, Function
 from cegis.sygus import as_problem, read_answer, read_text, write_problem, write_solution
-from dsl.grammars.defaults import default_grammar
 from dsl.grammar import Grammar, Production
+from dsl.grammars.defaults import default_grammar
 from dsl.operators import BOOL, INT, GrammarError, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable

@@ -10,15 +10,15 @@ from test_executor import naive_logits, with_tensors
 
 from cegis import Claim, Constraint, Domain, DomainError, Exhaustive, Program, Rung, motifs
 from dsl.grammars.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, constant, is_token, label, times
-from tasks.proofs import all_lengths as tail
 from tasks.bounds.ball import FLOAT64
 from tasks.networks.circuit import Circuit
-from tasks.proofs.counting import counting_verifier
-from tasks.pipeline.distill import as_table
-from tasks.proofs.circuit_labels import label_domain
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.pipeline.distill import as_table
+from tasks.proofs import all_lengths as tail
 from tasks.proofs.all_lengths import all_lengths
+from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.count_bounds import Tally
+from tasks.proofs.counting import counting_verifier
 
 
 def biased(seed: int, **options: object) -> Circuit:

@@ -8,10 +8,9 @@ import re
 import numpy as np
 import pytest
 
-from dsl.theories import bitvectors
-from dsl.theories import theory
 from dsl.operators import BOOL, INT, LABEL, STRING, GrammarError, Sort, bitvector
 from dsl.scalars import HELPERS, Columns, column, identifier, variable
+from dsl.theories import bitvectors, theory
 from dsl.theories.theory import define, find, literal, names
 
 BYTE, LONG, WIDE = bitvector(8), bitvector(64), bitvector(100)

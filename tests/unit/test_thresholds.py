@@ -8,9 +8,9 @@ from types import SimpleNamespace
 import numpy as np
 import pytest
 
+from dsl.deduction.thresholds import MAX_WEIGHT, solve_thresholds
 from dsl.grammar import Grammar
 from dsl.grammars.motifs import LENGTH, count_of, motifs
-from dsl.deduction.thresholds import MAX_WEIGHT, solve_thresholds
 
 GRAMMAR = motifs(["a", "b", "c"], ["x", "y"])
 NUMBERS = (count_of(0, "a")(), count_of(1, "b")(), LENGTH())

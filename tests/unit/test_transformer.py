@@ -9,12 +9,11 @@ from torch.nn import functional
 
 from tasks.bounds.ball import FLOAT64
 from tasks.bounds.interpreter import enclose
-from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.formats import from_circuit
+from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.formats.sparse import sparse_transformer
 from tasks.networks.interpreter import logits
 from tasks.networks.sparse_transformer import Config, Network, NetworkError
-from tasks.training.torch_model import forward, from_network, run_circuit
 from tasks.networks.transformer import (
     AbsTopK,
     Activation,
@@ -28,6 +27,7 @@ from tasks.networks.transformer import (
     Transformer,
     walk,
 )
+from tasks.training.torch_model import forward, from_network, run_circuit
 
 VOCABULARY, WIDTH, LONGEST = 5, 6, 7
 IDS = np.random.default_rng(3).integers(0, VOCABULARY, (9, LONGEST))

@@ -10,10 +10,10 @@ from safetensors.numpy import load as safetensors_load
 from safetensors.numpy import save
 
 from tasks.checker.files import Tensors, UnreadableError
-from tasks.formats.reading import read_tensors
 from tasks.commands.main import main
-from tasks.networks.sparse_transformer import NetworkError
+from tasks.formats.reading import read_tensors
 from tasks.formats.untrusted import parse_safetensors
+from tasks.networks.sparse_transformer import NetworkError
 
 FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases")) / "faults"
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, np.float32)}

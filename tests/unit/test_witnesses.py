@@ -12,9 +12,9 @@ from backends import CVC5, Z3, Backend, Portfolio, get
 from backends.smtlib_process import SmtlibProcess
 from cegis import Counterexample, DomainError, FormulaBudget, Found, Unknown, Valid, enumerate_solutions, synthesize
 from cegis.formulas.formula import FormulaSpec
-from cegis.outcome import Outcome
 from cegis.formulas.refutation import Proof
 from cegis.formulas.solution import Solution
+from cegis.outcome import Outcome
 from cegis.searchers.solving import solve
 from cegis.searchers.witnesses import Witnesses, default_backend, witnesses_of
 from dsl.grammars.defaults import default_grammar
