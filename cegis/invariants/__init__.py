@@ -1,0 +1,1 @@
+"""Constrained Horn clauses and the invariants that solve them."""

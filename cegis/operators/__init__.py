@@ -1,0 +1,1 @@
+"""The three readings of an operator, and whether they agree."""

@@ -1,0 +1,1 @@
+"""Search from the goal down: decision trees, inverses, constants, strings."""

@@ -29,7 +29,7 @@ from dsl.enumeration.evaluation import Evaluation, is_pooled
 from dsl.enumeration.fingerprints import Keys
 from dsl.enumeration.index_ranges import Box
 from dsl.enumeration.store import Rows, Store
-from dsl.enumerator import index_ranges as boxes
+from dsl.enumeration import index_ranges as boxes
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Sort, Term
 

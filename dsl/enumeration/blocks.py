@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from dsl.enumeration.index_ranges import Box
 from dsl.enumeration.store import Rows
-from dsl.enumerator import index_ranges as boxes
+from dsl.enumeration import index_ranges as boxes
 from dsl.grammar import Production
 from dsl.operators import Sort, Term
 

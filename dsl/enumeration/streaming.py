@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.blocks import Block, spread
 from dsl.enumeration.store import Rows
-from dsl.enumerator import index_ranges as boxes
+from dsl.enumeration import index_ranges as boxes
 from dsl.operators import Term
 
 CHUNK = 2**17  # candidates at once

@@ -1,0 +1,1 @@
+"""Operators of each theory, with their three readings."""

@@ -1,0 +1,1 @@
+"""Certificates: writing them, and checking again those whose evidence needs a solver."""

@@ -1,0 +1,1 @@
+"""What is distilled: networks, prompts, read-outs, and their execution in floating point."""

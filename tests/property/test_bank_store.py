@@ -8,10 +8,10 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dsl.enumeration import store as store_module
 from dsl.enumeration.fingerprints import Keys
 from dsl.enumeration.index_ranges import chunks, fresh, splits, volume
 from dsl.enumeration.store import Numbering, Pool
-from dsl.enumerator import store as store_module
 
 few = st.integers(0, 40).map(lambda n: n << 58)  # many equal keys, all with the same home
 keys = st.lists(st.one_of(few, st.integers(0, 2**64 - 1)), max_size=300)

@@ -11,8 +11,8 @@ import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
 
+from dsl.enumeration import bank as bank_module
 from dsl.enumeration.bank import Bank
-from dsl.enumerator import bank as bank_module
 from dsl.grammar import Grammar, Production
 from dsl.grammars.motifs import (
     AND,

@@ -9,7 +9,8 @@ import numpy as np
 import pytest
 
 from dsl.deduction.trees import Leaf, Split, Stuck, grow_tree
-from dsl.enumerator import Enumerator, Exhausted, Stopped, bank
+from dsl.enumeration import bank
+from dsl.enumerator import Enumerator, Exhausted, Stopped
 from dsl.grammar import Grammar, Production
 from dsl.grammars.motifs import CHOOSE, COUNT, ENDS_WITH, TOGGLE, constant, digits, is_token, label, modular, motifs
 from dsl.operators import GrammarError, Term

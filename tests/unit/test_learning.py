@@ -8,7 +8,7 @@ from specs import function, of
 from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget
-from cegis.searchers.peers import search
+from cegis.searchers import search
 from cegis.searchers.search import PointSearch
 from dsl.enumeration.learning import DEAREST, learned
 from dsl.enumerator import Exhausted, Stopped

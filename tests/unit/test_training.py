@@ -10,10 +10,10 @@ from click.testing import CliRunner
 from cegis.domain import Domain
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.training import train as training
 from tasks.training.pruning import edges, prune
 from tasks.training.recipes import TASKS, Recipe, task
 from tasks.training.train import make_circuit, score, train
-from tasks.training.train import train as training
 
 
 @pytest.fixture(autouse=True)
