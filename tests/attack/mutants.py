@@ -217,7 +217,7 @@ MUTANTS = (
         "cegis/certificate.py",
         "if digest != _digest(body):",
         "if False:",
-        "tests/unit/test_certificate.py::test_every_changed_byte_of_every_file_is_noticed",
+        "tests/unit/cegis/test_certificate.py::test_every_changed_byte_of_every_file_is_noticed",
     ),
     Mutant(
         "something is written in place, and first",

@@ -5,8 +5,8 @@ from __future__ import annotations
 from mutant import Mutant
 
 SETS = "tasks/checker/sets.py"
-PATHS, ENDLESS = "tests/unit/test_checker_paths.py", "tests/property/test_endless.py"
-EXECUTIONS = "tests/unit/test_long_executions.py"
+PATHS, ENDLESS = "tests/unit/tasks/checker/test_checker_paths.py", "tests/property/test_endless.py"
+EXECUTIONS = "tests/unit/tasks/proofs/test_long_executions.py"
 THOUSAND = f"{EXECUTIONS}::test_the_rounding_of_a_thousand_keys_is_in_the_bounds"
 CANCELLED = f"{EXECUTIONS}::test_the_rounding_of_scores_that_cancel_is_in_the_bounds"
 LONG_SCORE = f"{EXECUTIONS}::test_the_rounding_of_a_score_of_many_terms_is_in_the_bounds"
@@ -61,7 +61,7 @@ BEYOND: tuple[Mutant, ...] = (
         "tasks/checker/endless.py",
         "(*low[:n], middle + 1, *low[n + 1 :])",
         "(*low[:n], middle + 2, *low[n + 1 :])",
-        "tests/unit/test_checker_endless.py::test_halves_hold_every_whole_number_of_a_box_once",
+        "tests/unit/tasks/checker/test_checker_endless.py::test_halves_hold_every_whole_number_of_a_box_once",
     ),
     Mutant(
         "the checker asks for the first last letter alone",
@@ -131,13 +131,13 @@ BEYOND: tuple[Mutant, ...] = (
         "tasks/checker/endless.py",
         "if end == inf]\n                hull",
         "if end != end]\n                hull",
-        "tests/unit/test_checker_endless.py::test_endless_boxes_hold_logits_at_counts_up_to_a_thousand_million",
+        "tests/unit/tasks/checker/test_checker_endless.py::test_endless_boxes_hold_logits_at_counts_up_to_a_thousand_million",
     ),
     Mutant(
         "a way without a return is forgotten",
         "tasks/checker/ranges.py",
         "({None} if fallen else set())",
         "set()",
-        "tests/unit/test_checker_endless.py::test_programs_with_ever_more_states_or_without_an_answer_are_refused",
+        "tests/unit/tasks/checker/test_checker_endless.py::test_programs_with_ever_more_states_or_without_an_answer_are_refused",
     ),
 )

@@ -27,7 +27,7 @@ from cegis import Found
 from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.pipeline.distill import distill
 
-FAKE = Path(__file__).with_name("fake_solver.py")
+FAKE = Path(__file__).parents[2] / "support/fake_solver.py"
 README = Path(backends.__file__).with_name("README.md")
 ALL = ("QF_LIA", "QF_LRA", "QF_BV", "QF_UF", "QF_LIRA")
 Z3_LIMIT, CVC5_LIMIT = "(set-option :timeout {milliseconds})", "(set-option :tlimit-per {milliseconds})"

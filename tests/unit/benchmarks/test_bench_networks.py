@@ -37,7 +37,7 @@ from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.count_bounds import obstacle
 
-CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[4] / "shared" / "cases"))
 ANY_QUOTE = 'def program(tokens: list[str]) -> str:\n    return "\'" if "\'" in tokens else \'"\'\n'
 FLIPPED = 'def program(tokens: list[str]) -> str:\n    return \'"\' if "\'" in tokens else "\'"\n'
 ROW = Result(

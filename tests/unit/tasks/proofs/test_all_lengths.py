@@ -5,8 +5,8 @@ from random import Random
 
 import numpy as np
 import pytest
+from test_circuit_labels import naive_logits, with_tensors
 from test_counting import DILUTED, OPENER, one_hop, program, shipped
-from test_executor import naive_logits, with_tensors
 
 from cegis import Claim, Constraint, Domain, DomainError, Exhaustive, Program, Rung, motifs
 from dsl.grammars.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, constant, is_token, label, times

@@ -5,7 +5,7 @@ from __future__ import annotations
 import extreme_networks as extreme
 import numpy as np
 import pytest
-from test_executor import random_circuit, with_kept, with_tensors
+from test_circuit_labels import random_circuit, with_kept, with_tensors
 
 from tasks.bounds import ball, operations
 from tasks.bounds import interpreter as enclosure

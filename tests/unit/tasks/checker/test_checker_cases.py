@@ -13,7 +13,7 @@ from tasks.checker.evidence import check
 from tasks.formats import load
 from tasks.pipeline.explain import explain
 
-CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
 SLOW = pytest.mark.slow
 
 

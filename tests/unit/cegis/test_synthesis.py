@@ -320,7 +320,7 @@ def test_a_lying_solver_makes_no_wrong_program_right_and_is_not_believed_any_mor
 
 
 def test_a_solver_that_hangs_is_given_its_time_once():
-    fake = Path(__file__).with_name("fake_solver.py")
+    fake = Path(__file__).parents[2] / "support/fake_solver.py"
     hanging = SmtlibProcess(name="fake", command=(sys.executable, "-SE", str(fake), "hangs"), logics=("QF_LIA",))
     began = time.monotonic()
     with Symbolic(DOMAIN, GRAMMAR.signature, ProgramReference(GOAL), hanging, seconds=1.0) as symbolic:

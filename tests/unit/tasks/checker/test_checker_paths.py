@@ -32,7 +32,7 @@ from tasks.checker.sets import Attended, graph, largest, nodes_of, paths
 from tasks.formats import load
 from tasks.pipeline.explain import explain
 
-CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
 WIDTH, LONGEST = 4, 40
 LEAD = "def program(tokens):\n    return 'a' if tokens.count('a') > tokens.count('b') else 'b'\n"
 CONSTANT = "def program(tokens):\n    return '{}'\n"

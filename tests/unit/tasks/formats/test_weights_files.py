@@ -15,7 +15,7 @@ from tasks.formats.reading import read_tensors
 from tasks.formats.untrusted import parse_safetensors
 from tasks.networks.sparse_transformer import NetworkError
 
-FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases")) / "faults"
+FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases")) / "faults"
 TENSORS = {"a": np.arange(6, dtype=np.float32).reshape(2, 3), "b": np.ones(2, np.float32)}
 A = {"dtype": "F32", "shape": [2, 3], "data_offsets": [0, 24]}
 B = {"dtype": "F32", "shape": [2], "data_offsets": [24, 32]}

@@ -12,7 +12,7 @@ from tasks.networks.interpreter import logits
 from tasks.networks.readout import UNDECIDED, Argmax, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
 
-CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
 MOST = 300  # sequences per length
 
 

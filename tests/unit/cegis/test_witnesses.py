@@ -24,7 +24,7 @@ from dsl.scalars import variable
 from dsl.theories.theory import literal
 
 pytestmark = pytest.mark.needs("z3", "cvc5")
-FAKE = Path(__file__).with_name("fake_solver.py")
+FAKE = Path(__file__).parents[2] / "support/fake_solver.py"
 F = function("f", ("a", INT), result=INT)
 (A,) = F.signature.variables
 (X,) = integers("x")

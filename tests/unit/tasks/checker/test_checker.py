@@ -27,7 +27,7 @@ from tasks.formats import Question, load
 from tasks.formats.circuit_folder import shipped_path
 from tasks.pipeline.explain import explain
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[4]
 REFUSED = (Rejected, UnreadableError)
 CONFIG = {"n": 4, "d": 6, "heads": 2, "ff": 5, "layers": 2, "causal": True, "pool": "sum", "note": "toy"}
 GPT2 = {"model_type": "gpt2", "vocab_size": 3, "n_positions": 6, "n_embd": 4, "n_layer": 1, "n_head": 2}

@@ -17,7 +17,7 @@ from pysmt.typing import INT, BVType
 from backends import BITWUZLA, CVC5, Z3, Backend, BackendError, Portfolio, Sat, Session, Unsat, decide
 from backends.smtlib_process import SmtlibProcess
 
-FAKE = Path(__file__).with_name("fake_solver.py")
+FAKE = Path(__file__).parents[2] / "support/fake_solver.py"
 Z3_PROGRAM = SmtlibProcess(name="z3-program", command=("z3", "-in", "-smt2"), cores=True)
 PYTHON = [pytest.param(b, id=b.name, marks=pytest.mark.needs(b.name)) for b in (Z3, CVC5, BITWUZLA)]
 EVERY_BACKEND = pytest.mark.parametrize("backend", [*PYTHON, Z3_PROGRAM, Portfolio(Z3, CVC5)], ids=lambda b: b.name)

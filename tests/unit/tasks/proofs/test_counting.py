@@ -5,7 +5,7 @@ from random import Random
 
 import numpy as np
 import pytest
-from test_executor import CONFIGS, naive_logits, random_circuit, with_kept, with_tensors
+from test_circuit_labels import CONFIGS, naive_logits, random_circuit, with_kept, with_tensors
 
 from cegis import (
     Budget,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from flint import ctx
 from refusing import REFUSED, refused
+from test_circuit_labels import random_circuit, with_kept, with_tensors
 from test_counting import DILUTED, OPENER, one_hop, shipped
 from test_counting import program as parsed
-from test_executor import random_circuit, with_kept, with_tensors
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.certificate import Certificate

@@ -13,7 +13,7 @@ from tasks.pipeline.explain import explain, usual_domain
 from tasks.pipeline.labels import Subject
 from tasks.proofs.enumeration import enumerate_domain
 
-CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
 BALANCED = """
 def truth(tokens):
     depth = 0

@@ -31,7 +31,7 @@ for wanted in ((50, 4000), (5, 1000), (None, None)):
 
 def under(limits: str, program: str) -> str:
     """What ``program`` prints where the shell was told ``limits``."""
-    root = Path(__file__).resolve().parents[2]
+    root = Path(__file__).resolve().parents[3]
     command = ["/bin/bash", "-c", f'{limits}; exec "$0" -c "$1"', sys.executable, program]
     return subprocess.run(command, cwd=root, check=True, capture_output=True, text=True).stdout
 

@@ -5,8 +5,8 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from test_circuit_labels import random_circuit
 from test_counting import COUNTED, DEPTH, OPENER, program, shipped
-from test_executor import random_circuit
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
 from tasks.networks.circuit import Circuit

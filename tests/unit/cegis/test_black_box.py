@@ -34,7 +34,7 @@ from cegis.blackbox import name_of
 from tasks.formats import Question, from_callable
 from tasks.proofs.enumeration import enumerate_domain
 
-FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases")) / "faults"
+FAULTS = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[4] / "shared" / "cases")) / "faults"
 DOMAIN = Domain(("a", "b"), max_length=6)
 GRAMMAR = motifs(DOMAIN.alphabet, ("y", "n"))
 SHORT = Budget(seconds=10, candidates=20_000)

@@ -15,7 +15,7 @@ from cegis import replacing
 from cegis.certificate import Certificate, CertificateError
 from cegis.replacing import SUFFIX
 
-ROOT = Path(__file__).resolve().parents[2]
+ROOT = Path(__file__).resolve().parents[3]
 OLD = Certificate({"claim": "old"}, {"a.txt": b"old", "sub/b.txt": b"old" * 1000, "only.txt": b""})
 NEW = Certificate({"claim": "new"}, {"a.txt": b"new", "sub/b.txt": b"new" * 1000})
 KILLED = """
