@@ -51,8 +51,8 @@ from tasks.certificates.statement import (
     solver_lengths,
 )
 from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
-from tasks.formats.untrusted import named
 from tasks.networks.circuit import Circuit
+from tasks.networks.quoting import named
 from tasks.pipeline.distill import bounded_domain, function_name, known, surrogate_name
 from tasks.proofs.circuit_labels import label_domain
 from tasks.surrogates.relu import Surrogate

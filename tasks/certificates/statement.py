@@ -16,9 +16,9 @@ from typing import Any
 from cegis import Claim, Domain, Rung
 from tasks.bounds import ball
 from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE
-from tasks.formats.untrusted import named
 from tasks.networks.circuit import Circuit
 from tasks.networks.conditions import circuit_conditions
+from tasks.networks.quoting import named
 from tasks.pipeline.distill import NETWORK_SEMANTICS, SOLVER_METHOD, network_method, surrogate_name
 from tasks.surrogates.relu import SEMANTICS
 

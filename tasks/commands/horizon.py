@@ -64,7 +64,7 @@ def horizon(
     from tasks.commands.main import MOST_SECONDS, is_foreign, write_all_lengths, write_certificate
     from tasks.commands.progress import observed
     from tasks.formats.circuit_folder import circuit_folder, load_circuit
-    from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.networks.quoting import json_text, shown_lines
     from tasks.pipeline.horizon import horizon as horizon_of
     from tasks.pipeline.report_lengths import horizon_json, horizon_text
     from tasks.proofs.all_lengths import all_lengths

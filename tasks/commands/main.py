@@ -83,7 +83,7 @@ def list_circuits(as_json: bool) -> None:
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def show(circuit: str, as_json: bool) -> None:
     """Show CIRCUIT (a shipped name or a folder): network, kept nodes, domain."""
-    from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.networks.quoting import json_text, shown_lines
     from tasks.pipeline.report import circuit_json, circuit_text
 
     loaded, _ = _load(circuit)
@@ -161,7 +161,7 @@ def _distill(
     from tasks.bounds import ball
     from tasks.certificates.solver_evidence import certify
     from tasks.commands.progress import observed
-    from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.networks.quoting import json_text, shown_lines
     from tasks.pipeline.distill import distill, function_name, is_listed
     from tasks.pipeline.extend_circuit import prolong
     from tasks.pipeline.report import distillation_json, distillation_text
@@ -233,7 +233,7 @@ def explain_folder(
     from tasks.commands.progress import observed
     from tasks.formats import Question
     from tasks.formats.circuit_folder import circuit_folder
-    from tasks.formats.untrusted import json_text, shown_lines
+    from tasks.networks.quoting import json_text, shown_lines
     from tasks.pipeline.explain import USUAL_MARGIN, explain
     from tasks.pipeline.report_network import explanation_json, explanation_text
 
@@ -305,7 +305,7 @@ def _asked(
 
 def write_certificate(certificate: Certificate | str, out: Path, *, quiet: bool = False) -> None:
     """Write ``certificate`` to ``out`` and say so, unless ``quiet``, or say on standard error why there is none."""
-    from tasks.formats.untrusted import shown
+    from tasks.networks.quoting import shown
 
     if isinstance(certificate, str):
         click.echo(shown(f"distill: no certificate is written: {certificate}"), err=True)
@@ -397,7 +397,7 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def _line(error: object) -> str:
-    from tasks.formats.untrusted import shown
+    from tasks.networks.quoting import shown
 
     return f"distill: {shown(' '.join(str(error).split()))}"
 

@@ -46,9 +46,9 @@ from cegis.claim import at_least, equality, least_margin
 from dsl.grammar import Grammar
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks.bounds import ball
-from tasks.formats.untrusted import NAME, named
 from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.conditions import circuit_conditions
+from tasks.networks.quoting import NAME, named
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.circuit_labels import Labelling, label_domain, label_sequences
 from tasks.proofs.enumeration import MAX_SEQUENCES

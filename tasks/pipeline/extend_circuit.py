@@ -24,8 +24,8 @@ from cegis import Budget, Claim, Counterexample, Found, Program, Round, Rung, Sp
 from dsl.grammars.motifs import multiplied
 from tasks.bounds import ball
 from tasks.formats import from_circuit
-from tasks.formats.untrusted import named
 from tasks.networks.circuit import Circuit
+from tasks.networks.quoting import named
 from tasks.pipeline.distill import Distillation, Link, distill, first_example, function_name
 from tasks.pipeline.horizon import FEW, UNSEEN, Horizon, horizon
 from tasks.pipeline.linear_thresholds import threshold_program

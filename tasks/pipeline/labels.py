@@ -17,18 +17,20 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Claim, Counterexample, Program, Rung, Valid
+from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Valid
 from cegis.claim import least_margin
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
-from dsl.sequences import SequenceBatch
+from dsl.sequences import SequenceBatch, SequenceSignature
 from tasks.networks.conditions import conditions
-from tasks.networks.readout import UNDECIDED, label_name
+from tasks.networks.readout import UNDECIDED, Argmax, label_name
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.enumeration import Enumeration
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
 FIXED_PLACES = 8  # of a sequence that always has so many tokens
+FEW_NAMES = 8  # of outputs: programs may give each of them, whether it occurs or not
+SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``certificates.recheck``)
 
 
 @dataclass(frozen=True)
@@ -40,17 +42,22 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Subject:
+class LabelTable:
     """``names`` are the labels that occur, in the order of ``expected``; ``parts`` one per length, shortest first."""
 
     enumeration: Enumeration
     names: tuple[str, ...]
     parts: tuple[Part, ...]
     margin: float
+    own_grammar: Grammar | None = None
 
     @classmethod
-    def of(cls, enumeration: Enumeration, margin: float = 0.0) -> Subject:
-        """The labels with a guaranteed margin of at least ``margin``; raises NetworkError when there are none."""
+    def of(cls, enumeration: Enumeration, margin: float = 0.0, grammar: Grammar | None = None) -> LabelTable:
+        """The labels with a guaranteed margin of at least ``margin``, for programs of ``grammar`` (default: ours).
+
+        Raises NetworkError when there are none, DomainError for a grammar over other tokens or without a label that
+        occurs.
+        """
         kept = [
             np.where((part.labels == UNDECIDED) | (part.margins < margin), UNDECIDED, part.labels).ravel()
             for part in enumeration.lengths
@@ -62,12 +69,17 @@ class Subject:
                 f"{enumeration.loaded.name}: no sequence has a label: every margin is below the error bound "
                 f"{enumeration.radius:.2g} or below {margin:g}; ask for real semantics, or for a smaller margin"
             )
-        names = tuple(label_name(enumeration.loaded.readout, int(label)) for label in found)
+        readout = enumeration.loaded.readout
+        if isinstance(readout, Argmax) and len(readout.names) <= FEW_NAMES:  # a longer sequence may have any of them
+            found = np.arange(len(readout.names))
+        names = tuple(label_name(readout, int(label)) for label in found)
         parts = []
         for answers, labels in zip(enumeration.lengths, kept, strict=True):
             index = np.where(labels == UNDECIDED, -1, np.searchsorted(found, labels))
             parts.append(Part(_batch(answers.sequences, answers.labels.ndim == 2), index))
-        return cls(enumeration, names, tuple(parts), margin)
+        if grammar is not None:
+            _check_grammar(enumeration, names, grammar)
+        return cls(enumeration, names, tuple(parts), margin, grammar)
 
     @property
     def is_placed(self) -> bool:
@@ -100,15 +112,12 @@ class Subject:
     @cached_property
     def grammar(self) -> Grammar:
         """The programs that are searched."""
-        domain = self.enumeration.domain
-        if self.is_placed:
-            return places(domain.alphabet, self.names)
-        return fixed_places(domain.alphabet, self.names, domain.min_length, min(domain.min_length, FIXED_PLACES))
+        return self.own_grammar or grammar_of(self.enumeration.domain, self.names, self.is_placed)
 
     @property
     def grammars(self) -> tuple[Grammar, ...]:
         """What is searched, one after the other: each is a part of ``grammar``, and the last one is all of it."""
-        if not self.is_placed:
+        if not self.is_placed or self.own_grammar is not None:
             return (self.grammar,)
         return places(self.enumeration.domain.alphabet, self.names, with_loops=False), self.grammar
 
@@ -118,14 +127,14 @@ class Subject:
         return self.enumeration.semantics == "float32"
 
     @property
-    def in_float64(self) -> Subject:
+    def in_float64(self) -> LabelTable:
         """The same labels, said to hold in real arithmetic and float64 as executed alone."""
         return replace(self, enumeration=replace(self.enumeration, semantics="float64"))
 
-    def renamed(self, names: tuple[str, ...], expected: tuple[NDArray[np.int64], ...]) -> Subject:
+    def renamed(self, names: tuple[str, ...], expected: tuple[NDArray[np.int64], ...]) -> LabelTable:
         """The same inputs with other labels."""
         parts = tuple(Part(part.batch, labels) for part, labels in zip(self.parts, expected, strict=True))
-        return Subject(self.enumeration, names, parts, self.margin)
+        return replace(self, names=names, parts=parts, own_grammar=None)
 
     def inputs(self, part: Part, row: int) -> Inputs:
         """One input by its names."""
@@ -138,7 +147,7 @@ class Subject:
         for part in self.parts:
             for row in np.flatnonzero(part.expected >= 0)[:1]:
                 return self.inputs(part, int(row)), self.names[part.expected[row]]
-        raise AssertionError("a subject has at least one label")
+        raise AssertionError("a label table has at least one label")
 
     # --- as a verifier ------------------------------------------------------------------------------------------
 
@@ -169,18 +178,39 @@ class Subject:
     def _claim(self, seconds: float) -> Claim:
         enumeration = self.enumeration
         where = f" wherever it has a label ({self.undecided:,} inputs have none)" if self.undecided else ""
-        how = "bounded" if enumeration.is_bounded else "run"
         return Claim(
             Rung.ENUMERATED if enumeration.is_bounded else Rung.TESTED,
-            f"the network {enumeration.loaded.name}{where}",
+            f"{enumeration.loaded.reference}{where}",
             enumeration.meaning,
             enumeration.domain,
-            f"network {how} on every sequence, {least_margin(self.least_margin, enumeration.is_bounded)}",
+            network_method(self.least_margin, enumeration.is_bounded),
             self.size,
             seconds,
             enumeration.assumption,
             conditions(enumeration.loaded, enumeration.domain),
             self.what,
+        )
+
+
+def grammar_of(domain: Domain, names: tuple[str, ...], is_placed: bool = False) -> Grammar:
+    """The grammar that ships for labels called ``names`` on ``domain``."""
+    if is_placed:
+        return places(domain.alphabet, names)
+    return fixed_places(domain.alphabet, names, domain.min_length, min(domain.min_length, FIXED_PLACES))
+
+
+def network_method(margin: float, is_bounded: bool = True) -> str:
+    """How the network was compared; its margin is what any machine finds, which may sum in another order."""
+    how = "bounded" if is_bounded else "run"
+    return f"network {how} on every sequence, {least_margin(margin * (1 - SLACK), is_bounded)}"
+
+
+def _check_grammar(enumeration: Enumeration, names: tuple[str, ...], grammar: Grammar) -> None:
+    name, alphabet, signature = enumeration.loaded.name, enumeration.domain.alphabet, grammar.signature
+    if signature != SequenceSignature(alphabet, names):
+        raise DomainError(
+            f"{name}: expected a grammar from {alphabet} to {names}, in this order, got one from "
+            f"{getattr(signature, 'alphabet', signature)} to {getattr(signature, 'labels', 'other values')}"
         )
 
 

@@ -7,9 +7,9 @@ from typing import Any
 
 from cegis import Differs, Exhausted, Found, Stopped
 from cegis.claim import inputs_text, under
-from tasks.formats.untrusted import named, shown
 from tasks.networks.circuit import Circuit
 from tasks.networks.conditions import circuit_conditions
+from tasks.networks.quoting import named, shown
 from tasks.pipeline.distill import Distillation, Link, dependence
 
 SHOWN_EXCEPTIONS = 10

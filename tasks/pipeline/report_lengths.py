@@ -10,7 +10,7 @@ import numpy as np
 
 from cegis import Claim
 from cegis.certificate import MANIFEST, Certificate
-from tasks.formats.untrusted import named
+from tasks.networks.quoting import named
 from tasks.pipeline.extend_circuit import Prolonged
 from tasks.pipeline.horizon import Horizon, Reached
 

@@ -10,8 +10,8 @@ from cegis import Domain
 from cegis.claim import equality, least_margin
 from tasks.formats import Question, from_circuit, load
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
-from tasks.formats.untrusted import NAME
 from tasks.networks.conditions import circuit_conditions, conditions, named
+from tasks.networks.quoting import NAME
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import as_table, function_name
 from tasks.proofs.circuit_labels import label_domain
