@@ -38,7 +38,7 @@ def check(certificate: Path, backend: str | None, seconds: float, memory_mb: int
 
     It runs in a process of its own, which is ended at the limits, with exit code 2.
     """
-    from tasks.commands.main import check_seconds
+    from tasks.commands.question import check_seconds
     from tasks.networks.quoting import shown
 
     check_seconds(seconds)

@@ -59,6 +59,15 @@ class Clock:
         """Seconds until the end, but some."""
         return max(0.1, self.start + self.seconds - time.perf_counter())
 
+    @property
+    def has_time(self) -> bool:
+        """Whether some is left."""
+        return time.perf_counter() < self.start + self.seconds
+
+    def stop(self) -> None:
+        """Leave no time: the user interrupts."""
+        self.seconds = 0.0
+
     def done(self, name: str, text: str) -> None:
         """Note a step that began when the last one ended."""
         wall, cpu = time.perf_counter(), time.process_time()
