@@ -74,7 +74,8 @@ def is_same_question(circuit: Circuit, model: Loaded) -> bool:
     """Whether ``model`` asks of ``circuit`` what its file says; raises NetworkError where it is another network."""
     own = from_circuit(circuit)
     mine, theirs = _arrays(own), _arrays(model)
-    if len(mine) != len(theirs) or not all(map(np.array_equal, mine, theirs)):
+    is_other = own.name != model.name or len(mine) != len(theirs)
+    if is_other or not all(map(np.array_equal, mine, theirs)):
         raise NetworkError(f"{model.name}: the folder holds another circuit than was distilled, it changed; run again")
     same = (own.prefix, own.suffix, own.domain.alphabet) == (model.prefix, model.suffix, model.domain.alphabet)
     limited = (own.domain.constraint, own.domain.min_length) == (model.domain.constraint, model.domain.min_length)

@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from backends import Backend
 from cegis import Claim, Counterexample, Differs, Domain, Found, Outcome, Program, Stopped
@@ -27,7 +27,9 @@ from tasks.pipeline.search import Searched, compared, searched
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import ROUNDOFF, Semantics
 from tasks.proofs.select import beyond_listing
-from tasks.surrogates.fitting import Fitted
+
+if TYPE_CHECKING:
+    from tasks.surrogates.fitting import Fitted
 
 USUAL_SECONDS = 150.0
 LISTING, SEARCHING = 1 / 3, 0.5  # of the time there is, and of what is then left: at most so much of it

@@ -39,7 +39,7 @@ from tasks.proofs.verifier import lengthened, places
 READABLE = 24  # operators of a program beside which another grammar is tried
 LONG = 12  # operators of a program beside which a shorter rule is looked for
 SHORT, BESIDE = 80, 10.0  # words of an exact automaton beside which an expression is searched so many seconds at most
-PROBED, PROBES = 4, 64  # lengths past the longest that was listed, and sequences of each
+PROBED, PROBES = 4, 32  # lengths past the longest that was listed, and sequences of each
 SKIPPED = (tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER)
 
 
@@ -86,12 +86,10 @@ def searched(
     learned = _as_found(table, automaton, outcome.statistics)
     if not isinstance(outcome, Found):
         return Searched(learned, is_automaton=True, is_interrupted=is_interrupted)
-    broken = tuple(probed(table, program, seed) for program in (automaton, outcome.program))
-    is_better = (broken[0] > 0, reading(automaton)) < (broken[1] > 0, reading(outcome.program))
-    note = _compared(is_better, broken)
+    is_better, note = _prefers(table, automaton, outcome.program, seed)
     if is_better:
-        return Searched(learned, outcome.program, True, note)
-    return Searched(outcome, automaton, False, note)
+        return Searched(learned, outcome.program, True, note, is_interrupted)
+    return Searched(outcome, automaton, False, note, is_interrupted)
 
 
 def compared(table: LabelTable, program: Program) -> Searched:
@@ -174,10 +172,15 @@ def _as_found(table: LabelTable, program: Program, statistics: Statistics) -> Fo
     return Found(program, verdict.claims, (*verdict.notes, "learned as an automaton"), statistics)
 
 
-def _compared(is_better: bool, broken: tuple[int, ...]) -> str:
-    """What is said of two exact programs."""
-    kind, other = ("automaton", "expression") if is_better else ("expression", "automaton")
-    won, lost = broken if is_better else broken[::-1]
-    if lost and not won:
-        return f"an {other} is exact as well, but wrong on {lost} sampled longer sequences, where the {kind} is right"
-    return f"an {other} is exact as well, with more to read"
+def _prefers(table: LabelTable, automaton: Program, expression: Program, seed: int) -> tuple[bool, str]:
+    """Whether the automaton is better than the expression, both exact; and why, for a reader."""
+    is_shorter = reading(automaton) < reading(expression)
+    shorter, longer = (automaton, expression) if is_shorter else (expression, automaton)
+    names = ("automaton", "expression") if is_shorter else ("expression", "automaton")
+    wrong = probed(table, shorter, seed)
+    if wrong and not probed(table, longer, seed):
+        why = (
+            f"a shorter {names[0]} is exact as well, but wrong on {wrong} sampled longer sequences, where this is right"
+        )
+        return not is_shorter, why
+    return is_shorter, f"an {names[1]} is exact as well, with more to read"

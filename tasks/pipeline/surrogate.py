@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -25,8 +25,10 @@ from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.labels import LabelTable
 from tasks.pipeline.steps import Observer
 from tasks.proofs.enumeration import Semantics, answers_of
-from tasks.surrogates.fitting import Fitted, fit
 from tasks.surrogates.relu import SEMANTICS, Surrogate
+
+if TYPE_CHECKING:
+    from tasks.surrogates.fitting import Fitted
 
 METHOD = "surrogate = circuit by enumeration, program = surrogate by refutation of every length"
 SOLVING = 0.7  # of the time that a search has, for the solver
@@ -86,6 +88,8 @@ def why_not_applicable(table: LabelTable, asked: Domain, backend: Backend | None
 
 def fitted(table: LabelTable, seconds: float) -> Fitted:
     """The simplest exact surrogate found, or the best one with the sequences on which it differs."""
+    from tasks.surrogates.fitting import fit  # its solver takes a second to load
+
     return fit(as_table(table), len(table.names), seconds=seconds)
 
 
