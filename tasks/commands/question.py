@@ -53,12 +53,12 @@ class Asked:
 
         model = self.model
         own = model.domain
-        least, limit = own.min_length if shortest is None else shortest, own.max_length or 0
-        if limit < longest <= min(room(model, longest), LONGEST):
-            model, limit = lengthened(model, Domain(own.alphabet, own.min_length, longest, own.constraint)), longest
+        least, limit = own.min_length if shortest is None else shortest, min(room(model, LONGEST), LONGEST)
         if not (own.min_length if shortest is None else 0) <= longest <= limit:
-            raise click.ClickException(f"{model.name}: expected lengths from {own.min_length} to {limit}, got {text}")
-        model = replace(model, domain=Domain(own.alphabet, least, limit, own.constraint))
+            raise click.ClickException(f"{model.name}: expected lengths from {own.min_length} to {limit:,}, got {text}")
+        if longest > (own.max_length or 0):
+            model = lengthened(model, Domain(own.alphabet, own.min_length, longest, own.constraint))
+        model = replace(model, domain=replace(model.domain, min_length=least))
         domain = model.domain.up_to(longest)
         if not domain.size():
             raise click.ClickException(f"{model.name}: no sequence of length {least} to {longest} is in the domain")

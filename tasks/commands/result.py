@@ -49,7 +49,7 @@ def finish(result: Distillation, folder: Path, out: Path | None, deadline: float
                 for path, certificate in saved
             ]
             click.echo("\n".join(["", *map(shown, said), *(f"No certificate: {shown(reason)}." for reason in reasons)]))
-    if reasons and out is not None:
+    if reasons and out is not None and not as_json:
         click.echo(shown(f"distill: no certificate is written: {'; '.join(reasons)}"), err=True)
     return PROVED if result.is_proved else NOT_PROVED
 
@@ -59,8 +59,9 @@ def _written(result: Distillation, folder: Path, seconds: float, quiet: bool) ->
     from tasks.certificates.write import certificates
     from tasks.commands.progress import observed
 
-    said = "the certificate is checked before it is written"
-    click.echo(f"distill: {said}, in {seconds:.0f} s at most; an interrupt leaves it out", err=True)
+    if not quiet:
+        said = "the certificate is checked before it is written"
+        click.echo(f"distill: {said}, in {seconds:.0f} s at most; an interrupt leaves it out", err=True)
     with observed(quiet=quiet) as observer:
         return certificates(result, folder, seconds=seconds, on_progress=observer.on_progress)
 

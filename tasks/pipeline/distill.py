@@ -148,6 +148,7 @@ def distill(
     table, notes = labelled(
         model, listed_part(model, asked, way), semantics, margin, LISTING * clock.left, grammar, observer.on_progress
     )
+    asked = table.domain if domain is None else asked
     clock.done("labels", described(table))
     best, found, queries = _programs(table, asked, backend, program, clock, seed, observer)
     not_applied = {"solver": surrogate.why_not_applicable(table, asked, backend)}
@@ -219,7 +220,9 @@ def follow(
     told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "observer": observer}
     steps: tuple[Step, ...] = ()
     if program is None:
-        short = distill(model, domain.up_to(max(length, domain.lengths[0])), seconds=seconds, **told)
+        short = distill(
+            model, domain.up_to(min(max(length, domain.lengths[0]), domain.lengths[-1])), seconds=seconds, **told
+        )
         if short.asked == domain or not (short.is_exact or short.is_proved) or short.program is None:
             return short
         program, steps = short.program, short.steps

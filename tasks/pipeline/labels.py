@@ -73,8 +73,8 @@ class LabelTable:
         found = found[found != UNDECIDED]
         if not len(found):
             raise NetworkError(
-                f"{enumeration.loaded.name}: no sequence has a label: every margin is below the error bound "
-                f"{enumeration.radius:.2g} or below {margin:g}; ask for real semantics, or for a smaller margin"
+                f"{enumeration.loaded.name}: no sequence has a label (ties, or margins below the error bound of "
+                f"{enumeration.radius:.2g} or below {margin:g}); ask for real semantics, or for a smaller margin"
             )
         readout = enumeration.loaded.readout
         if isinstance(readout, Argmax) and len(readout.names) <= FEW_NAMES:  # a longer sequence may have any of them

@@ -53,7 +53,8 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
         "sequences": result.domain.size(),
         "inputs": table.size,
         "without_label": table.undecided,
-        "labels": table.counts(),
+        "labels": list(table.counts()),
+        "label_counts": table.counts(),
         "semantics": enumeration.meaning,
         "conditions": table.conditions,
         "margin": table.least_margin,
@@ -66,6 +67,8 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
         "size": result.program.size if result.program else None,
         "claims": [claim.as_json() for claim in result.claims],
         "exceptions": _as_json(result.exceptions),
+        "horizon": result.horizon,
+        "broken": None if result.broken is None else _as_json((result.broken,))[0],
         "rule": None
         if rule is None
         else {
@@ -98,6 +101,7 @@ def _extension_json(extension: Extension) -> dict[str, Any]:
     found, broken = extension.found, extension.found.counterexample
     return {
         "lengths": _lengths(extension.domain.min_length, extension.domain.max_length),
+        "sequences": extension.domain.size(),
         "horizon": found.equal_up_to,
         "proved": extension.is_proved,
         "limited_to_region": extension.where is not None,

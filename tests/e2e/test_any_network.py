@@ -106,12 +106,14 @@ def test_labels_below_the_margin_that_is_asked_for_are_none(distill, lead):
     assert said["labels"] == ["valid"]
 
 
-def test_a_shipped_circuit_is_bounded_without_a_solver_where_an_option_asks_for_it(distill, tmp_path):
-    done = distill("quote_closing", "--semantics", "real", "--margin", "0.001", "--length", 5)
+def test_a_shipped_circuit_is_bounded_without_a_solver_where_none_is_asked_for(distill, tmp_path):
+    asked = ("--semantics", "real", "--margin", "0.001", "--length", 5, "--backend", "none")
+    done = distill("quote_closing", *asked)
     assert done.returncode == 0
     assert "PROVED (rung enumerated)" in done.stdout
     assert "in real arithmetic; tokens " in done.stdout
-    assert not list(tmp_path.iterdir())
+    assert [path.name for path in tmp_path.iterdir()] == ["quote_closing.cert"]
+    assert "surrogate" not in done.stdout
 
 
 @pytest.mark.parametrize(

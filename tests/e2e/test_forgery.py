@@ -15,10 +15,10 @@ from cegis import Differs, Exhaustive, Program, motifs
 from cegis.certificate import Certificate, CertificateError
 from tasks.certificates.recheck import check, other_backend
 from tasks.certificates.solver_evidence import certify
-from tasks.certificates.statement import known
+from tasks.certificates.statement import Subject, known
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path, weights_sha256
 from tasks.networks.sparse_transformer import Network, NetworkError
-from tasks.proofs.circuit_labels import as_table
+from tasks.proofs.circuit_labels import as_table, label_domain
 
 FOLDER = shipped_path("quote_closing")
 
@@ -154,10 +154,11 @@ def test_a_program_text_that_says_more_than_was_proved_is_rejected(failing_step,
 def test_a_list_of_exceptions_that_are_none_is_rejected(failing_step, circuit, honest):
     text = honest.files["program.py"].decode()
     before, after = text.split('"""')[0], text.split('"""')[2]
-    assert "except on exactly 1 of them" in known(circuit, circuit.domain.up_to(3), 1, honest.statement["margin"])
+    subject = Subject(circuit, "", circuit.domain.up_to(3), 1)
+    assert "except on exactly 1 of them" in known(subject, honest.statement["margin"])
     grammar = motifs(circuit.domain.alphabet, circuit.labels)
     program = Program.parse(before + after.lstrip(), grammar)
-    text = program.source("quote_closing", known(circuit, circuit.domain.up_to(3), 1, honest.statement["margin"]))
+    text = program.source("quote_closing", known(subject, honest.statement["margin"]))
     files = {"program.py": text.encode(), "exceptions.json": json.dumps([["'"]]).encode()}
     assert failing_step({"exceptions": 1, "claims": []}, files, ["surrogate", "queries"]) == "network"
 
@@ -205,7 +206,7 @@ def test_a_solver_claim_for_the_shorter_lengths_alone_holds(failing_step, circui
 def test_a_program_with_exceptions_is_certified_with_all_of_them(circuit, tmp_path):
     result = distilled(circuit, get("z3"), length=3)
     program = Program.parse('def f(tokens):\n    return "\'"', result.program.grammar)
-    exceptions = Exhaustive(as_table(circuit, result.labelling)).exceptions(program)
+    exceptions = Exhaustive(as_table(circuit, label_domain(circuit, result.domain))).exceptions(program)
     differs = replace(result, outcome=Differs(program, exceptions, "time limit", result.outcome.statistics))
     certificate = certify(differs, FOLDER)
     steps = check(certificate.save(tmp_path / "c"), get("cvc5"), seconds=60)

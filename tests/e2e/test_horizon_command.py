@@ -51,16 +51,15 @@ def test_the_breaking_sequence_is_told_with_both_answers(capsys):
     result = json.loads(printed.out)
     assert code == 1
     assert result["horizon"] == 15
-    assert len(result["broken"]["sequence"]) == 16
-    assert result["broken"]["circuit"] != result["broken"]["program"]
-    assert "of length 1 to 15" in result["claims"][0]
+    assert len(result["broken"]["inputs"]) == 16
+    assert result["broken"]["network"] != result["broken"]["program"]
+    assert "of length 1 to 15" in result["claims"][0]["sentence"]
 
 
 def test_what_holds_as_far_as_was_asked_is_success(capsys):
     code, printed = run(capsys, "quote_closing", "--longest", "20")
     assert code == 0
-    assert "The program holds up to 20; longer sequences were not looked at." in printed.out
-    assert "PROVED (rung bounded): it equals circuit quote_closing" in printed.out
+    assert "PROVED (rung bounded): this function equals circuit quote_closing" in printed.out
     assert "Method: counting, because attention ignores the order of tokens" in printed.out
     assert "round 1" in printed.err
 
@@ -71,20 +70,20 @@ def test_the_growth_of_cost_and_the_method_are_values(capsys, tmp_path):
     code, printed = run(capsys, "quote_closing", "--program", str(source), "--longest", "128", "--json")
     result = json.loads(printed.out)
     assert (code, printed.err) == (0, "")
-    assert (result["method"], result["horizon"]) == ("counting", 128)
-    assert [row["length"] for row in result["growth"]] == [16, 32, 64, 128]
-    assert [row["rung"] for row in result["growth"]] == ["bounded"] * 4
-    assert result["growth"][-1]["sequences"] == domain_size("quote_closing", 128) > 10**40
-    assert "(about 8.6e+40) sequences of length 1 to 128" in result["growth"][-1]["sentence"]
-    assert all(row["cpu_seconds"] > 0 and row["margin"] > 0 for row in result["growth"])
-    assert result["growth"][-1]["classes"] > 2 * result["growth"][-2]["classes"]
+    found = result["extension"]
+    assert (found["method"], result["horizon"]) == ("counting", 128)
+    assert [row["length"] for row in found["growth"]] == list(range(1, 129))
+    assert (result["rung"], found["sequences"]) == ("bounded", domain_size("quote_closing", 128))
+    assert found["sequences"] > 10**40
+    assert "(about 8.6e+40) sequences of length 1 to 128" in result["claims"][0]["sentence"]
+    assert 0 < found["growth"][0]["cpu_seconds"] <= found["growth"][-1]["cpu_seconds"]
+    assert found["growth"][-1]["nodes"] > 2 * found["growth"][63]["nodes"]
 
 
-def test_where_order_matters_sequences_are_listed_and_the_obstacle_is_named(capsys):
+def test_where_order_matters_sequences_are_listed(capsys):
     code, printed = run(capsys, "variable_type", "--length", "5", "--longest", "7")
     assert code == 0
-    assert "PROVED (rung enumerated): it equals circuit variable_type" in printed.out
-    assert "Method: enumeration, because all 714 sequences can be listed." in printed.out
+    assert "PROVED (rung enumerated): this function equals circuit variable_type on all 714 sequences" in printed.out
 
 
 @pytest.mark.parametrize(("name", "longest"), [("quote_closing", 1), ("quote_closing", 3), ("variable_type", 4)])
@@ -119,7 +118,7 @@ def test_a_program_of_ones_own_is_followed(capsys, tmp_path):
     source.write_text("def wrong(tokens):\n    return '\"'\n")
     code, printed = run(capsys, "quote_closing", "--program", str(source), "--longest", "12")
     assert code == 1
-    assert "holds nowhere" in printed.out
+    assert "differs on exactly" in printed.out
     assert "PROVED" not in printed.out
 
 
@@ -128,7 +127,7 @@ def test_a_program_of_ones_own_is_followed(capsys, tmp_path):
     [
         (("quote_closing", "--longest", "5000"), "from 1 to 4,096"),
         (("nothing_like_it",), "no shipped circuit"),
-        (("quote_closing", "--time-limit", "nan"), "positive time limit"),
+        (("quote_closing", "--time-limit", "nan"), "more than 0 seconds"),
         (("quote_closing", "--length", "30", "--longest", "20"), "--length <= --longest"),
     ],
 )

@@ -10,7 +10,7 @@ import pytest
 from safetensors.numpy import save_file
 
 from tasks.commands.main import main
-from tasks.pipeline import explain as explaining
+from tasks.pipeline import extend, labels
 from tasks.proofs import genetic_search as falsifying
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
@@ -104,7 +104,7 @@ def test_a_function_that_breaks_is_printed_with_what_breaks_it_and_is_no_success
     assert said["sentence"].startswith("NOT PROVED up to length 40: this function holds up to length ")
     far, loaded = said["extension"], asked(folder)
     assert far["horizon"] >= said["lengths"][1]
-    assert all(f"length 0 to {far['horizon']}" in sentence for sentence in far["claims"])
+    assert all(f"length 0 to {far['horizon']}" in claim["sentence"] for claim in said["claims"])
     assert f"length 0 to {far['horizon']}" in said["program"]
     if far["broken"] is not None:
         row = np.array([loaded.domain.indices(far["broken"]["inputs"])], np.int8)
@@ -122,19 +122,18 @@ def test_lengths_that_a_network_does_not_take_are_refused_in_one_line(distill, g
 
 
 def test_of_two_layers_what_can_be_listed_is_proved_and_longer_sequences_are_tried(distill, gpt2, monkeypatch):
-    monkeypatch.setattr(explaining, "MOST_SEQUENCES", 3_000)
+    monkeypatch.setattr(labels, "MOST_SEQUENCES", 3_000)
     monkeypatch.setattr(falsifying, "SWEEPS", 2)
     folder = gpt2(layers=2)
     code, out, _ = distill(folder, "--length", "0-40", "--json")
     said = json.loads(out)
     assert (code, said["proved"], said["asked"], said["lengths"]) == (1, False, [0, 40], [0, 10])
     assert said["sentence"].startswith("NOT PROVED up to length 40: this function holds up to length 10; ")
-    (claim,) = said["extension"]["claims"]
-    assert "all 2,047 sequences of length 0 to 10" in claim
+    (claim,) = said["claims"]
+    assert "all 2,047 sequences of length 0 to 10" in claim["sentence"]
     assert "length 0 to 10" in said["program"]
     assert 'proved."""' in said["program"]
-    (note,) = said["notes"]
-    assert "tried, not proved: listing ends at 3,000 sequences, and they cannot be taken together (counting: " in note
+    assert said["not_applied"]["bounds on sets of sequences"].startswith("counting: ")
     if said["extension"]["broken"] is None:
         assert "sequences of length 11 to 40 that were bred to break it does" in said["sentence"]
     else:
@@ -142,18 +141,20 @@ def test_of_two_layers_what_can_be_listed_is_proved_and_longer_sequences_are_tri
 
 
 def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was_asked_for(distill, gpt2, monkeypatch):
-    folder, usual = gpt2(layers=2), explaining.enumerate_within
+    folder, usual = gpt2(layers=2), labels.enumerate_within
     monkeypatch.setattr(
-        explaining,
+        labels,
         "enumerate_within",
-        lambda loaded, domain, *rest, **options: usual(loaded, domain.up_to(7), *rest, **options),
+        lambda loaded, domain, *rest, **options: usual(
+            loaded, domain.up_to(min(7, domain.lengths[-1])), *rest, **options
+        ),
     )
+    monkeypatch.setattr(extend, "MAX_SEQUENCES", 0)
     monkeypatch.setattr(falsifying, "SWEEPS", 2)
     code, out, _ = distill(folder, "--length", "0-8", "--json")
     said = json.loads(out)
     assert (code, said["proved"], said["lengths"]) == (1, False, [0, 7])
     assert "holds up to length 7; none of" in said["sentence"]
-    assert "listing ended by the time limit" in said["notes"][0]
     code, out, _ = distill(folder, "--json")
     assert (code, json.loads(out)["lengths"]) == (0, [1, 7])
 
@@ -167,7 +168,7 @@ def test_the_horizon_of_a_folder_is_that_of_its_program(gpt2, tmp_path, monkeypa
         out, err = capsys.readouterr()
         assert ended.value.code == code
         if code:
-            assert "leave out --program" in err
+            assert "expected functions alone" in err
         else:
             assert (json.loads(out)["asked"], json.loads(out)["proved"]) == ([1, 20], True)
 
@@ -191,7 +192,7 @@ def test_of_a_trained_majority_no_more_is_said_than_where_a_rule_holds(distill):
     code, out, _ = distill(folder, "--length", "0-40", "--json", "--time-limit", "40")
     said, loaded, rng = json.loads(out), asked(folder), np.random.default_rng(0)
     assert (code, said["proved"], said["extension"]["limited_to_region"]) == (1, False, True)
-    assert all("that the region calls 'right', on all" in sentence for sentence in said["extension"]["claims"])
+    assert all("that the region calls 'right', on all" in claim["sentence"] for claim in said["claims"])
     rule, region = {}, {}
     exec(said["rule"]["program"], rule)
     exec(said["rule"]["region"], region)

@@ -154,13 +154,12 @@ def test_exceptions_are_not_called_complete_while_sequences_have_no_label(diluti
     assert "no label" not in verdict(complete)
     table = LabelTable.of(gappy(result.labels.enumeration))
     partial = replace(complete, labels=table)
-    assert "sequences that have a label of length 1 to 4, except on exactly 1 of them" in " ".join(
-        docstring(partial).split()
-    )
+    said = " ".join(docstring(partial).split())
+    assert "sequences of length 1 to 4 that have a label, except on exactly 1 of them" in said
     assert f"{table.undecided} have no label" in verdict(partial)
     assert "up to length 1 the two are equal" in verdict(complete)
     assert "the two are equal" not in verdict(partial)
-    assert f"of {table.size:,} sequences that have a label" in verdict(partial)
+    assert f"of {table.size:,} sequences of length 1 to 4 that have a label" in verdict(partial)
 
 
 @pytest.mark.parametrize("name", ["max", "class", "__builtins__", "_", "", "../../evil", "/etc/evil", "3d", "é"])

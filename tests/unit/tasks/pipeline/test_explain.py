@@ -198,9 +198,8 @@ def test_an_automaton_is_preferred_where_it_has_less_to_read_or_longer_sequences
     assert search._prefers(table, short, long, 0)[0]  # the other is wrong on longer sequences
     assert not search._prefers(table, long, short, 0)[0]
     assert "wrong on" in search._prefers(table, long, short, 0)[1]
-    same = Program.parse(
-        "def f(tokens):\n    return 'b' if 'b' in tokens else ('a' if 'a' in tokens else 'b')\n", table.grammar
-    )
+    text = "def f(tokens):\n    if 'b' in tokens:\n        return 'b'\n    return 'a' if 'a' in tokens else 'b'\n"
+    same = Program.parse(text, table.grammar)
     assert search._prefers(table, long, same, 0)[0]  # both break, and it is the shorter one
 
 
