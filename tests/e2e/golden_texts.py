@@ -16,6 +16,7 @@ from typing import Any
 
 PASSING = re.compile(r"seconds|memory|^cpu")  # names of JSON values that no two runs share
 REPLACED = (
+    (re.compile(r"(?<![\w.])/(?:[\w.-]+/)+(?=[\w.-])"), ""),  # where a folder lies
     (re.compile(r"\b(z3|cvc5|bitwuzla|Bitwuzla|torch|python-flint|flint) \d+(\.\d+)+"), r"\1 VERSION"),
     (re.compile(r"(?<![\w.]) *\b\d+(\.\d+)? s\b"), " # s"),
     (re.compile(r"\bin # s at most|had # s,"), "# s"),
@@ -118,8 +119,8 @@ def _counts(result: dict[str, Any]) -> Iterator[str]:
 
 def _claimed(sentence: str) -> str:
     """How many sequences a claim is about."""
-    found = re.search(r"on all (.*?) (sequences|pairs).*? of (every length|length [\d,to ]*\d( or more)?)", sentence)
-    return f"all {found[1]} {found[2]} of {found[3]}" if found else sentence
+    found = re.search(r"on all (?:(.*?) )?(sequences|pairs).*? of length (\d+(?: to \d+| or more)?)", sentence)
+    return f"all {found[1] or 'the'} {found[2]} of length {found[3]}" if found else sentence
 
 
 def _size(items: object) -> int | None:
