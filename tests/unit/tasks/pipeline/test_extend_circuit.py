@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import pytest
-from test_counting import program, shipped
+from counted_circuits import program, shipped
 
 from backends import get
 from cegis import Claim, Round, Rung
