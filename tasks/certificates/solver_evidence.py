@@ -6,7 +6,7 @@
     exceptions.json             every sequence on which circuit and program differ (empty when they are equal)
     surrogate.json, queries/    where a solver proved something: the network, and one SMT-LIB file per length
 
-``checking`` derives all of it again.
+``recheck`` derives all of it again.
 """
 
 from __future__ import annotations

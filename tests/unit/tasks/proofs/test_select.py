@@ -12,7 +12,7 @@ from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.distill import as_table
 from tasks.pipeline.horizon import horizon
-from tasks.proofs import select
+from tasks.proofs import attention_bounds, count_bounds, select
 from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.select import LONGEST, VERIFIERS, Method, Way, choose, verifier
 from tasks.proofs.verifier import Verifier
@@ -93,9 +93,8 @@ def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
         ),
     )
     for way in Way:
-        hindered = {Way.COUNTING: select.tally.obstacle, Way.COVERING: select.averages.obstacle}.get(
-            way, lambda _: None
-        )
+        obstacles = {Way.COUNTING: count_bounds.obstacle, Way.COVERING: attention_bounds.obstacle}
+        hindered = obstacles.get(way, lambda _: None)
         if hindered(tied) is None:
             verdict = verifier(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
             assert isinstance(verdict, Unknown)
