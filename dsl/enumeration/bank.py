@@ -9,7 +9,7 @@ each row alone, is smaller and quicker, and starts afresh at a new example.
 A block is the product of ranges of argument rows (``blocks``); all its values are computed at once (``evaluation``).
 Behaviours are compared by a 64-bit key (``fingerprints``): two of n share one with probability about n*n / 2**64, and
 the later one is then lost. Memory is counted, and growth stops before it would pass ``max_memory_mb``. The bank knows
-no target: choosing candidates is ``enumeration``'s work.
+no target: choosing candidates is ``enumerator``'s work.
 """
 
 from __future__ import annotations
