@@ -273,9 +273,8 @@ def test_bounds_in_double_precision_are_small_for_nearly_all_networks(enclose):
 def test_forms_are_hardly_ever_looser_than_balls(rng):
     net = network(rng)
     ids = rng.integers(0, VOCABULARY, (8, LONGEST))
-    loose, tight = (
-        enclose(net, [ids], FLOAT32).x.radius for enclose in (interpreter.enclose, zonotope_interpreter.enclose)
-    )
+    streams = (module.enclose(net, [ids], FLOAT32) for module in (interpreter, zonotope_interpreter))
+    loose, tight = (stream.x.radius[stream.places[0]] for stream in streams)  # which rows are one is not the same
     assert (tight <= 1.5 * loose + 1e-30).mean() > 0.9
 
 
