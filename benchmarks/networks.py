@@ -26,9 +26,10 @@ from benchmarks.task import Result, Task, digest
 from tasks.networks.readout import UNDECIDED
 
 if TYPE_CHECKING:
+    from tasks.pipeline.explain import Explanation
+
     from cegis import Domain
     from tasks.formats import Loaded
-    from tasks.pipeline.explain import Explanation
 
 SUITE = "networks"
 MARK, RECORDED = "case.json", "wrong_any_id.json"
@@ -108,9 +109,10 @@ def _case(folder: Path) -> Mapping[str, Any]:
 
 def work(task: Task, report: Callable[..., None]) -> None:
     """Explain one network in this process."""
+    from tasks.pipeline.explain import explain
+
     from tasks.formats import Question, load
     from tasks.networks.sparse_transformer import NetworkError
-    from tasks.pipeline.explain import explain
 
     folder, asked = Path(task.files["folder"]), task.options["question"]
     parameters = _case(folder).get("architecture", {}).get("params")

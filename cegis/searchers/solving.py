@@ -32,7 +32,7 @@ from cegis.searchers.search import PointSearch, hard_operators
 from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
-from dsl import enumerator as enumeration
+from dsl import enumerator
 from dsl.grammar import Grammar
 from dsl.grammars.defaults import default_grammar
 from dsl.operators import GrammarError, Operator, Term
@@ -256,8 +256,8 @@ class Absent:
     memory_mb: float = 0.0
     level: int = 0
 
-    def propose(self, stop: Callable[[], bool]) -> enumeration.Stopped:
-        return enumeration.Stopped(self.reason)
+    def propose(self, stop: Callable[[], bool]) -> enumerator.Stopped:
+        return enumerator.Stopped(self.reason)
 
     def observe(self, inputs: object, expected: object) -> None:
         """Nothing to learn."""

@@ -7,9 +7,9 @@ own, and ``grow`` combines only what has not been combined. One that does not re
 each row alone, is smaller and quicker, and starts afresh at a new example.
 
 A block is the product of ranges of argument rows (``blocks``); all its values are computed at once (``evaluation``).
-Behaviours are compared by a 64-bit key (``keys``): two of n share one with probability about n*n / 2**64, and the later
-one is then lost. Memory is counted, and growth stops before it would pass ``max_memory_mb``. The bank knows no target:
-choosing candidates is ``enumeration``'s work.
+Behaviours are compared by a 64-bit key (``fingerprints``): two of n share one with probability about n*n / 2**64, and
+the later one is then lost. Memory is counted, and growth stops before it would pass ``max_memory_mb``. The bank knows
+no target: choosing candidates is ``enumerator``'s work.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.enumeration import index_ranges
 from dsl.enumeration.blocks import Batch, Block, Costs, is_mirror, is_mirrored, shape, taken
 from dsl.enumeration.evaluation import Evaluation, is_pooled
 from dsl.enumeration.fingerprints import Keys
 from dsl.enumeration.index_ranges import Box
 from dsl.enumeration.store import Rows, Store
-from dsl.enumeration import index_ranges as boxes
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Sort, Term
 
@@ -138,7 +138,9 @@ class Bank:
         Mirror images count here and are not built; rows of level - 1 that are not built yet do not count. It is zero
         exactly when nothing is left to combine up to ``level``.
         """
-        return sum(boxes.volume(box) for cost in range(1, level + 1) for *_, todo in self.work(cost) for box in todo)
+        return sum(
+            index_ranges.volume(box) for cost in range(1, level + 1) for *_, todo in self.work(cost) for box in todo
+        )
 
     def grow(self, level: int, stop: Callable[[], bool] = lambda: False) -> bool:
         """Combine all rows into candidates of cost up to ``level``; False when that ended midway.
@@ -156,10 +158,10 @@ class Bank:
             production = self.grammar.productions[index]
             most = self.chunk(production)
             for box in todo:
-                for piece in boxes.chunks(box, most, mirrored=is_mirrored(production, costs)):
+                for piece in index_ranges.chunks(box, most, mirrored=is_mirrored(production, costs)):
                     if stop():
                         return False
-                    self.is_out_of_memory = not self._has_room(production, boxes.volume(piece))
+                    self.is_out_of_memory = not self._has_room(production, index_ranges.volume(piece))
                     if self.is_out_of_memory:
                         return False
                     self._insert(Block(production, cost, costs, piece))
@@ -178,7 +180,7 @@ class Bank:
     def work(self, cost: int) -> Iterator[tuple[int, Costs, list[Box]]]:
         """Productions (by number) and argument costs with rows not yet combined, as boxes of positions in levels."""
         for index, production in enumerate(self.grammar.productions):
-            for costs in boxes.splits(cost - production.cost, len(production.arguments)):
+            for costs in index_ranges.splits(cost - production.cost, len(production.arguments)):
                 if is_mirror(production, costs):
                     continue
                 done = self._combined.get((index, costs))
@@ -186,7 +188,7 @@ class Bank:
                     if done is None:
                         yield index, costs, [()]
                     continue
-                todo = boxes.fresh(self._sizes(production, costs), done or (0,) * len(costs))
+                todo = index_ranges.fresh(self._sizes(production, costs), done or (0,) * len(costs))
                 if todo:
                     yield index, costs, todo
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.enumeration import index_ranges
 from dsl.enumeration.index_ranges import Box
 from dsl.enumeration.store import Rows
-from dsl.enumeration import index_ranges as boxes
 from dsl.grammar import Production
 from dsl.operators import Sort, Term
 
@@ -57,7 +57,7 @@ class Block:
     @property
     def members(self) -> Rows:
         """The place of each candidate in the product: (candidates,)."""
-        places = np.arange(boxes.volume(self.box))
+        places = np.arange(index_ranges.volume(self.box))
         if self.is_mirrored and self.box[0][1] - 1 > self.box[1][0]:
             (first, stop), (second, end) = self.box
             return places[(np.arange(first, stop)[:, None] <= np.arange(second, end)).ravel()]

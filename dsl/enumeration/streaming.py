@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.enumeration import index_ranges
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.blocks import Block, spread
 from dsl.enumeration.store import Rows
-from dsl.enumeration import index_ranges as boxes
 from dsl.operators import Term
 
 CHUNK = 2**17  # candidates at once
@@ -41,7 +41,7 @@ def match(
         if production.nonterminal != nonterminal:
             continue
         for box in todo:
-            for piece in boxes.chunks(box, CHUNK, mirrored=Block(production, level, costs, box).is_mirrored):
+            for piece in index_ranges.chunks(box, CHUNK, mirrored=Block(production, level, costs, box).is_mirrored):
                 if stop():
                     return None
                 block = Block(production, level, costs, piece)
@@ -54,7 +54,7 @@ def match(
 def _right_ones(bank: Bank, block: Block, right: Right) -> Rows:
     """The members of a block that are right on all examples."""
     last, names = bank.batch.examples - 1, block.production.arguments
-    members = np.arange(boxes.volume(block.box))
+    members = np.arange(index_ranges.volume(block.box))
     if last < 0:
         return members
     sides = [

@@ -2,8 +2,8 @@
 
 Numbers are kept as ``weights . counts + [low, high]``, so that differences of counts, which is what most programs
 compare, are exact; flags and labels as a range of whole numbers, a single one where the answer is certain. The states
-of folds (``folds``) are given, not ranged over. A row that is not listed here is evaluated where all of its arguments
-are certain, and may be anything elsewhere.
+of folds (``program_states``) are given, not ranged over. A row that is not listed here is evaluated where all of its
+arguments are certain, and may be anything elsewhere.
 """
 
 from __future__ import annotations

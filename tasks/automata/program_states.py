@@ -6,7 +6,7 @@ Every row of ``dsl.grammars.motifs`` is one of three things, given the last toke
 - a *fold*: a state that each token moves, with only so many values (``depth``, ``latch``, ``stage``, ``first``);
 - a function of its arguments alone (``plus``, ``greater``, ``choose``), which then needs no entry here.
 
-So a program is a function of (counts, last token, states), and ``classes`` finds which of these a domain reaches. A
+So a program is a function of (counts, last token, states), and ``parikh`` finds which of these a domain reaches. A
 row is known by its name, sorts and printed text; any other row is refused, never guessed at.
 """
 

@@ -1,7 +1,7 @@
 """The trellis of a program on a domain: which states its sequences reach, length by length.
 
 The states are those of the domain's constraint together with what the program keeps: the state of a machine, or its
-folds and, where it reads them, the token counts (``classes``). Nodes are merged as far as their labels allow, so what
+folds and, where it reads them, the token counts (``parikh``). Nodes are merged as far as their labels allow, so what
 the program keeps and never uses does not count.
 """
 
@@ -41,8 +41,8 @@ class Walk(Protocol):
 def trellis(domain: Domain, program: Program) -> Trellis:
     """The trellis of ``program`` on a bounded ``domain``.
 
-    Raises ``folds.UncountableError`` for a program whose rows are not known, DomainError for one over another alphabet
-    and for too many states.
+    Raises ``program_states.UncountableError`` for a program whose rows are not known, DomainError for one over another
+    alphabet and for too many states.
     """
     signature = program.grammar.sequences
     if signature.alphabet != domain.alphabet:

@@ -17,7 +17,7 @@ absolute term for subnormals, so that they are upper bounds. A value that is not
 could overflow on the way, becomes a ball of infinite radius, which no later step can shrink, hide or decide: where
 executions are meant it may be NaN, and NaN times zero is NaN.
 
-It does not choose labels and knows no network; see ``enclosure`` and ``enumerating``.
+It does not choose labels and knows no network; see ``interpreter`` and ``enumeration``.
 """
 
 from __future__ import annotations

@@ -14,7 +14,7 @@ later step throws away (a mask that keeps no node, a map of weight zero) are lef
 one row may not be finite, whichever row that is: a product of matrices carries NaN from rows that are not seen to those
 that are read.
 
-Labels are read in ``enumerating``. Nothing here runs the network itself; that is ``forward``.
+Labels are read in ``enumeration``. Nothing here runs the network itself; that is ``networks.interpreter``.
 """
 
 from __future__ import annotations

@@ -1,12 +1,12 @@
-"""The bounds of ``enclosure`` once more, with ``forms``: several times tighter, and many times the work.
+"""The bounds of ``interpreter`` with zonotopes (``zonotope``): several times tighter, and many times the work.
 
 Between two attention layers a row is a function of its own stream and of what attention gave it, and a form follows
 both through projection, residual, norms, MLP and on to the next queries, keys and values:
 
     (x, y = attention)  --post-->  x + W y  --steps-->  norm  -->  q, k, v        symbols: the entries of x and of y
 
-Attention itself, and pools, are those of ``enclosure``. Residual branches with more than one step that sees other rows
-are followed as balls.
+Attention itself, and pools, are those of ``interpreter``. Residual branches with more than one step that sees other
+rows are followed as balls.
 """
 
 from __future__ import annotations
@@ -16,9 +16,7 @@ from collections.abc import Callable, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.bounds import ball
-from tasks.bounds import interpreter as enclosure
-from tasks.bounds import zonotope as forms
+from tasks.bounds import ball, interpreter, zonotope
 from tasks.bounds.ball import Ball
 from tasks.bounds.interpreter import Ids, Stream
 from tasks.bounds.zonotope import Form
@@ -41,16 +39,16 @@ CHUNK_VALUES = 4_000_000  # numbers in the shapes of some rows
 
 
 def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
-    """What ``enclosure.enclose`` gives, with smaller radii."""
-    enclosure.check(network, batches, u)
-    rows = _Rows(enclosure.embed(network, batches, u), u)
-    for step in enclosure.needed(network, u):
+    """What ``interpreter.enclose`` gives, with smaller radii."""
+    interpreter.check(network, batches, u)
+    rows = _Rows(interpreter.embed(network, batches, u), u)
+    for step in interpreter.needed(network, u):
         rows.follow(step)
-    return enclosure.finite(rows.stream(), u)
+    return interpreter.finite(rows.stream(), u)
 
 
 def work(network: Transformer, stream: Stream) -> int:
-    """About how many numbers the largest forms of all rows hold together; ``stream`` is what ``enclosure`` gave."""
+    """About how many numbers the largest forms of all rows hold together; ``stream`` is what ``interpreter`` gave."""
     widths = [len(step.weight) for step in walk(network.steps) if isinstance(step, Affine)]
     width = network.tokens.shape[1]
     is_pooled = any(isinstance(step, Pool) for step in network.steps)
@@ -72,7 +70,7 @@ class _Rows:
 
     def follow(self, step: Step) -> None:
         """One more step."""
-        if not enclosure.sees_others(step):
+        if not interpreter.sees_others(step):
             self.steps.append(form_step(step, self.u))
             return
         match step:
@@ -80,13 +78,13 @@ class _Rows:
                 self._attend((), step, (), is_residual=False)
                 return
             case Residual(inner):
-                seeing = [n for n, part in enumerate(inner) if enclosure.sees_others(part)]
+                seeing = [n for n, part in enumerate(inner) if interpreter.sees_others(part)]
                 if len(seeing) == 1 and isinstance(inner[seeing[0]], Attention):
                     attention = inner[seeing[0]]
                     assert isinstance(attention, Attention)
                     self._attend(inner[: seeing[0]], attention, inner[seeing[0] + 1 :], is_residual=True)
                     return
-        self._start(enclosure.run((step,), self.stream(), self.u))
+        self._start(interpreter.run((step,), self.stream(), self.u))
 
     def stream(self) -> Stream:
         """Everything that was followed, as balls."""
@@ -96,7 +94,7 @@ class _Rows:
         pre = [form_step(part, self.u) for part in before]
         ways = [[*pre, *(form_step(inner, self.u) for inner in part)] for part in (step.query, step.key, step.value)]
         x, q, k, v = self._each([[], *ways])
-        given, came_from = enclosure.attention(step, Stream(x, self.base.token, self.base.places), q, k, v, self.u)
+        given, came_from = interpreter.attention(step, Stream(x, self.base.token, self.base.places), q, k, v, self.u)
         own = Stream(x[came_from], given.token, given.places)
         post = [form_step(part, self.u) for part in after]
         if is_residual:
@@ -109,7 +107,7 @@ class _Rows:
         """The balls that each way of going on from here ends in."""
         parts: list[list[Ball]] = [[] for _ in ways]
         width = self.base.x.center.shape[1] + (0 if self.given is None else self.given.center.shape[1])
-        for rows in enclosure.chunks(len(self.base.x), 4 * width * width, CHUNK_VALUES):
+        for rows in interpreter.chunks(len(self.base.x), 4 * width * width, CHUNK_VALUES):
             token, form = self.base.token[rows], self._begin(rows)
             for step in self.steps:
                 form = step(form, token)
@@ -128,7 +126,7 @@ class _Rows:
         branch = Form.of(y, before=x.center.shape[1])
         for step in self.post:
             branch = step(branch, token)
-        return forms.add(Form.of(x, after=y.center.shape[1]), branch, self.u)
+        return zonotope.add(Form.of(x, after=y.center.shape[1]), branch, self.u)
 
 
 def form_step(step: Step, u: float) -> FormStep:
@@ -136,11 +134,11 @@ def form_step(step: Step, u: float) -> FormStep:
     match step:
         case Affine(weight, bias):
             layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
-            return lambda x, token: forms.affine(x, layer, u)
+            return lambda x, token: zonotope.affine(x, layer, u)
         case Norm(kind, _, bias) if kind == "layer" or bias is None:
-            return lambda x, token: forms.norm(step, x, u)
+            return lambda x, token: zonotope.norm(step, x, u)
         case Activation():
-            return lambda x, token: forms.activation(step, x, u)
+            return lambda x, token: zonotope.activation(step, x, u)
         case Mask(_, kept, means):
             constant = Ball.exact(means)
             return lambda x, token: Form(
@@ -149,11 +147,11 @@ def form_step(step: Step, u: float) -> FormStep:
                 np.where(kept, x.rest, constant.radius + ball.remains(x.rest, u)),
             )
         case Lookup(table):
-            return lambda x, token: forms.add(x, _constant(table[token], x), u)
+            return lambda x, token: zonotope.add(x, _constant(table[token], x), u)
         case Residual(inner):
             return _residual([form_step(part, u) for part in inner], u)
-    by_ball = enclosure.row_step(step, u)
-    return lambda x, token: forms.forget(x, lambda y: by_ball(y, token))
+    by_ball = interpreter.row_step(step, u)
+    return lambda x, token: zonotope.forget(x, lambda y: by_ball(y, token))
 
 
 def _residual(steps: list[FormStep], u: float) -> FormStep:
@@ -161,7 +159,7 @@ def _residual(steps: list[FormStep], u: float) -> FormStep:
         inner = x
         for step in steps:
             inner = step(inner, token)
-        return forms.add(x, inner, u)
+        return zonotope.add(x, inner, u)
 
     return run
 

@@ -8,8 +8,8 @@ grammar's rows and their formulas, and, in one step, the bounds on rounding; the
 - *program*: the printed text is a program of the motif grammar, and prints as the same text again, docstring included;
 - *network*: torch runs the circuit in float64 on every sequence, without merging, next to the printed function itself
   (compiled from the text, which the grammar has shown to be harmless); they differ exactly on the listed exceptions;
-- *rounding*: the bounds on every execution in float32 are computed again (``labelling``), decide every sequence, and
-  decide it as torch did; the stated margin and error bound are theirs;
+- *rounding*: the bounds on every execution in float32 are computed again (``circuit_labels``), decide every sequence,
+  and decide it as torch did; the stated margin and error bound are theirs;
 - *surrogate*: exact integer evaluation agrees with torch on every sequence, and its partial sums stay below 2^24;
 - *queries*: each SMT-LIB file is the one that program and surrogate give, and a solver of the checker's choice, best
   another than the prover's, finds it unsatisfiable.

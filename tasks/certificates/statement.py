@@ -2,7 +2,7 @@
 
 A statement repeats what other files hold, in words people read: so every word of it is derived, when it is written
 and again when it is checked. Nothing in it is taken on trust but the versions and the name of the solver. Whether the
-derived claims are *true* is shown by the other steps of ``checking``.
+derived claims are *true* is shown by the other steps of ``recheck``.
 """
 
 from __future__ import annotations

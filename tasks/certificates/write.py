@@ -6,7 +6,7 @@
 
 The statement is what the checker itself establishes from these files, in the strongest arithmetic in which it can, so a
 certificate that is written has been checked once; it lists every input where the two differ, and every one without a
-label. For a claim by ``covering`` it gives directions in which attention is bounded. Formats whose files the checker
+label. For a claim by ``path_cover`` it gives directions in which attention is bounded. Formats whose files the checker
 does not read have none.
 """
 

@@ -18,7 +18,7 @@ interpretable circuits", 2025). For token ids ``t[0..T-1]`` (causal; ``A`` is Ab
     logits = norm_f(x) lm_head^T + final_logits_bias (+ bigram_table[t])
 
 A *circuit* keeps some nodes of each site and replaces the others by their mean: ``N(site, x) = m*x + (1-m)*mean``.
-This file holds values and checks them; running a network is in ``enclosure`` and ``torch_model``.
+This file holds values and checks them; running a network is in ``interpreter`` and ``torch_model``.
 """
 
 from __future__ import annotations

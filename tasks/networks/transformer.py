@@ -16,7 +16,7 @@ method is one ``match`` over them:
 
 All steps but ``Attention`` and ``Pool`` act on each row by itself. Arrays are float64 and hold the stored weights
 exactly; ``dtype`` says in which arithmetic the network is meant to be executed. This file holds values and checks
-that they fit; running them is in ``forward``, labels are in ``readout``, files are in ``formats``.
+that they fit; running them is in ``interpreter``, labels are in ``readout``, files are in ``formats``.
 """
 
 from __future__ import annotations

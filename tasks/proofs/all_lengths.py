@@ -3,9 +3,9 @@
 Lengths up to N are compared class by class (``counting``). A longer sequence has some token at least
 ``cap = N // k + 1`` times (k letters), so counts are followed only up to ``cap``, which then means "cap or more":
 finitely many classes, each a box of counts of which at least one has no upper end. On each box one label of the network
-is certain, because far out attention tends to a mean of the values of the tokens that grow (``tally``), and so is the
-program's (``ranges``). Boxes where one is not certain are cut; those that only hold sequences of up to N tokens are
-done.
+is certain, because far out attention tends to a mean of the values of the tokens that grow (``count_bounds``), and so
+is the program's (``program_intervals``). Boxes where one is not certain are cut; those that only hold sequences of up
+to N tokens are done.
 
 An averaging circuit often fails here, and then nothing is said: its margins vanish as sequences grow, unless its
 answer settles. The claim is about real arithmetic alone: no bound on rounding holds for every length.

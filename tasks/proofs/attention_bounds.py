@@ -5,9 +5,9 @@ gives a quotient of two sums along the path of a sequence,
 
     y = sum_j w_j v_j / sum_j w_j,      w_j = exp(scale q.k_j),
 
-whose largest value in a direction is that of a worst path (``ratios``), at a cost linear in the length. Directions are
-the principal axes of what random sequences give; any others are as sound. What an execution with
-unit roundoff u adds is ``ball.average_error``. Positions of prefix and suffix are part of every path.
+whose largest value in a direction is that of a worst path (``fractional_path``), at a cost linear in the length.
+Directions are the principal axes of what random sequences give; any others are as sound. What an execution with unit
+roundoff u adds is ``ball.average_error``. Positions of prefix and suffix are part of every path.
 """
 
 from __future__ import annotations
@@ -17,9 +17,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from tasks.automata.trellis import NONE, Ints, Trellis
-from tasks.bounds import ball
-from tasks.bounds import interpreter as enclosure
-from tasks.bounds import zonotope as forms
+from tasks.bounds import ball, interpreter, zonotope
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Ids
 from tasks.bounds.zonotope import Form
@@ -47,7 +45,7 @@ def obstacle(loaded: Loaded, u: float = ball.FLOAT32) -> str | None:
     """Why there are no bounds of this kind for a network, with unit roundoff ``u``, or None where there are."""
     if not isinstance(loaded.network, Transformer):
         return "nothing is known of a black box but its answers"
-    steps = enclosure.needed(loaded.network, u, every_row=False)
+    steps = interpreter.needed(loaded.network, u, every_row=False)
     found = [step for step in walk(steps) if isinstance(step, Attention)]
     if len(found) > 1:
         return f"{len(found)} layers attend, and what a later one reads depends on whole prefixes"
@@ -57,7 +55,7 @@ def obstacle(loaded: Loaded, u: float = ball.FLOAT32) -> str | None:
 def not_one_average(loaded: Loaded, u: float) -> str | None:
     """Why the read-out is no function of the last row and of one average of what that sees, or None where it is."""
     assert isinstance(loaded.network, Transformer)
-    steps = enclosure.needed(loaded.network, u, every_row=False)
+    steps = interpreter.needed(loaded.network, u, every_row=False)
     if loaded.readout.position != "last":
         return "a label is read at every position"
     if any(isinstance(step, Pool) and step.kind != "last" for step in steps):
@@ -70,13 +68,13 @@ def not_one_average(loaded: Loaded, u: float) -> str | None:
 
 def parts_around(steps: tuple[Step, ...]) -> Parts | None:
     """``steps`` around their one attention; None where it is nested deeper than one branch, or behind a pool."""
-    at = next(n for n, step in enumerate(steps) if enclosure.sees_others(step))
+    at = next(n for n, step in enumerate(steps) if interpreter.sees_others(step))
     before, after = steps[:at], tuple(step for step in steps[at + 1 :] if step != Pool("last"))  # the last row as it is
     match steps[at]:
         case Attention() as attention:
             return Parts(before, (), attention, (), after, False)
         case Residual(inside):
-            at = next(n for n, step in enumerate(inside) if enclosure.sees_others(step))
+            at = next(n for n, step in enumerate(inside) if interpreter.sees_others(step))
             if isinstance(inside[at], Attention):
                 return Parts(before, inside[:at], inside[at], inside[at + 1 :], after, True)
     return None
@@ -88,7 +86,7 @@ class Averages:
     def __init__(self, loaded: Loaded, u: float, longest: int) -> None:
         ball.check_roundoff(u)
         assert isinstance(loaded.network, Transformer)
-        parts = parts_around(enclosure.needed(loaded.network, u, every_row=False))
+        parts = parts_around(interpreter.needed(loaded.network, u, every_row=False))
         assert parts is not None
         self._u, self._loaded, self._parts = u, loaded, parts
         names = (*loaded.domain.alphabet, *loaded.prefix, *loaded.suffix)
@@ -102,7 +100,7 @@ class Averages:
         """Stream, queries, keys and values of every token at every position: (positions, tokens, ...)."""
         parts, network = self._parts, self._loaded.network
         assert isinstance(network, Transformer)
-        start = enclosure.embed(network, [np.repeat(self._ids[:, None], width, axis=1)], self._u)
+        start = interpreter.embed(network, [np.repeat(self._ids[:, None], width, axis=1)], self._u)
         x = self._through(parts.before, Form.of(start.x), start.token)
         inside = self._through(parts.inner, x, start.token)
         steps = (parts.attention.query, parts.attention.key, parts.attention.value)
@@ -162,7 +160,7 @@ class Averages:
                 np.zeros_like(x.shape),
                 np.broadcast_to(row.radius, x.rest.shape),
             )
-            x = forms.add(own, x, self._u)
+            x = zonotope.add(own, x, self._u)
         return self._through(self._parts.after, x, ids)
 
     def work(self, trellis: Trellis, length: int) -> int:

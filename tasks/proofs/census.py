@@ -1,8 +1,9 @@
 """The network's label of every vector of token counts, asked for length by length and kept.
 
 While count vectors are few each is bounded by itself; once they are many, and a canvas of all of them fits memory,
-whole boxes of counts are (``tally``). Which of the two gave a label makes no difference to what it means: no execution
-of any sequence of that class, in the arithmetics of ``unit_roundoff``, has another one. UNDECIDED says nothing.
+whole boxes of counts are (``count_bounds``). Which of the two gave a label makes no difference to what it means: no
+execution of any sequence of that class, in the arithmetics of ``unit_roundoff``, has another one. UNDECIDED says
+nothing.
 """
 
 from __future__ import annotations
@@ -22,7 +23,7 @@ MOST_PAINTED = 100_000_000  # count vectors of all canvases, two bytes each
 
 
 class Census:
-    """Labels of count vectors of a network without ``tally.obstacle``, for sequences of up to ``longest`` tokens.
+    """Labels of count vectors of a network without ``count_bounds.obstacle``, of up to ``longest`` tokens.
 
     ``margin``: a lower bound of every margin behind a label given so far. ``seen``: the labels given so far.
     """
@@ -43,7 +44,7 @@ class Census:
         return self._tally.boxes
 
     def labels(self, codes: Ints, last: int, length: int, check_time: Callable[[], None]) -> Labels:
-        """Labels of count vectors of ``length`` that end in ``last``: (rows,) different codes, as in ``classes``.
+        """Labels of count vectors of ``length`` that end in ``last``: (rows,) different codes, as in ``parikh``.
 
         ``check_time`` is called now and then and may raise.
         """

@@ -1,7 +1,7 @@
 """The label of every sequence of a domain, with the margin that guarantees it: the rung "enumerated".
 
 The label is the argmax over the circuit's label logits at the last position. It is given only where the winner's lower
-bound exceeds every other upper bound (``enumerating``), so it is the label in real arithmetic and in every
+bound exceeds every other upper bound (``enumeration``), so it is the label in real arithmetic and in every
 execution that meets ``ball.KERNEL_ASSUMPTION``. Everywhere else, ties included, it is ``UNDECIDED``.
 
 It visits all sequences; what can be proved without visiting them is in other files.

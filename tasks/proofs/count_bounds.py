@@ -7,7 +7,7 @@ Where a network has no positions and one layer attends, every key is that of a t
 
 and everything after it acts on the last position by itself. This is a quotient of two linear functions of the counts,
 so over a box of counts each entry of ``W y_h`` lies between its values at the corners. The rest of the network is run
-on that interval with the same balls as any sequence (``enclosure``, ``ball``). A point is a box with one corner.
+on that interval with the same balls as any sequence (``interpreter``, ``ball``). A point is a box with one corner.
 
 An execution sums over up to ``keys`` positions in any order; the error is that of ``ball.attend`` with every position
 its own key, where p_j e_j (v_j - y) is bounded by max |e_j| times the spread of the values. This file knows no program
@@ -22,8 +22,7 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.bounds import ball
-from tasks.bounds import interpreter as enclosure
+from tasks.bounds import ball, interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.magnitudes import narrowed
 from tasks.formats import Loaded, model_of
@@ -49,7 +48,7 @@ def obstacle(network: Circuit | Loaded, u: float = ball.FLOAT32) -> str | None:
         return "the network embeds positions, so the order of tokens matters"
     if loaded.suffix:
         return "tokens stand behind every sequence, so that its last token is none of the prompt's end"
-    steps = enclosure.needed(loaded.network, u, every_row=False)
+    steps = interpreter.needed(loaded.network, u, every_row=False)
     found = [step for step in walk(steps) if isinstance(step, Attention)]
     if len(found) > 1:
         return (
@@ -75,11 +74,11 @@ class Tally:
         self._u, self._readout, self.letters = unit_roundoff, loaded.readout, len(loaded.domain.alphabet)
         names = (*loaded.domain.alphabet, *loaded.prefix)
         self._own = np.array([loaded.vocabulary.index(token) for token in names])
-        steps = enclosure.needed(loaded.network, unit_roundoff, every_row=False)
+        steps = interpreter.needed(loaded.network, unit_roundoff, every_row=False)
         is_blind = not any(isinstance(step, Attention) for step in walk(steps))
         self._parts = None if is_blind else parts_around(steps)
         own = tuple(step for step in steps if not isinstance(step, Pool))  # the last row as it is
-        start = enclosure.embed(loaded.network, [self._own[:, None]], unit_roundoff)
+        start = interpreter.embed(loaded.network, [self._own[:, None]], unit_roundoff)
         x = start.x[start.places[0][:, 0]]
         x = self._each(own if self._parts is None else self._parts.before, x, self._own)
         spoilt = np.inf if x.is_lost.any() else 0.0  # by NaN, of any token, even where attention has no use
@@ -161,7 +160,7 @@ class Tally:
     def _each(self, steps: Sequence[Step], x: Ball, ids: Ints) -> Ball:
         """``steps`` on every row by itself."""
         for step in steps:
-            x = enclosure.row_step(step, self._u)(x, ids)
+            x = interpreter.row_step(step, self._u)(x, ids)
         return x
 
     def _logits(self, low: Reals, high: Reals, last: int, longest: int) -> tuple[Ball, Reals]:

@@ -1,8 +1,8 @@
 """Prove "program = circuit" up to lengths that nobody can enumerate, where attention ignores the order of tokens.
 
 Without positions, and with one layer that attends, the logits depend on the token counts and the last token alone
-(``tally``). Sequences fall into polynomially many classes of equal counts, last token and program states
-(``classes``), and the claim is checked class by class, shortest length first:
+(``count_bounds``). Sequences fall into polynomially many classes of equal counts, last token and program states
+(``parikh``), and the claim is checked class by class, shortest length first:
 
     every class of every length up to N has one label of the network, by a bound that holds in every arithmetic named,
     and the program gives that label in every state the class can reach.

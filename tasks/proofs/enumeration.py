@@ -1,13 +1,13 @@
 """The label of every sequence of a domain by any loaded network, with the margin that guarantees it.
 
-    label given   <=>   margin of the read-out at the centre  >  what the bounds of ``enclosure`` may move it
+    label given   <=>   margin of the read-out at the centre  >  what the bounds of ``interpreter`` may move it
 
-so it is the label in real arithmetic and in every execution that meets ``enclosure.assumption``. Everything else is
+so it is the label in real arithmetic and in every execution that meets ``interpreter.assumption``. Everything else is
 undecided: a tie, or a margin below the error bound. A black box is run as it is, with no bound at all: its labels are
 what this machine computed, more than once and with one answer, and support no claim above the rung "tested".
 
-Where balls leave something undecided, the tighter forms of ``tightness`` are tried. It visits every sequence; what can
-be proved without visiting them is in other files.
+Where balls leave something undecided, the zonotopes of ``zonotope_interpreter`` are tried. It visits every sequence;
+what can be proved without visiting them is in other files.
 """
 
 from __future__ import annotations
@@ -22,8 +22,7 @@ from numpy.typing import NDArray
 
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
-from tasks.bounds import ball
-from tasks.bounds import zonotope_interpreter as tightness
+from tasks.bounds import ball, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
@@ -337,8 +336,11 @@ def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tupl
     assert isinstance(network, Transformer)
     stream = enclose(network, prompts, u)
     found = _read(loaded, stream)
-    if any((label == UNDECIDED).any() for label, _ in found[0]) and tightness.work(network, stream) < MOST_WORK:
-        return _read(loaded, tightness.enclose(network, prompts, u))
+    if (
+        any((label == UNDECIDED).any() for label, _ in found[0])
+        and zonotope_interpreter.work(network, stream) < MOST_WORK
+    ):
+        return _read(loaded, zonotope_interpreter.enclose(network, prompts, u))
     return found
 
 

@@ -1,8 +1,8 @@
 """Compare programs with a network on every sequence, one by one: what is left where no structure of it is known.
 
-Labels are made length by length, once, with a rigorous bound on every rounding error (``enumerating``), so a comparison
+Labels are made length by length, once, with a rigorous bound on every rounding error (``enumeration``), so a comparison
 that runs out of time or is interrupted has proved the lengths before. The cost grows like the number of sequences;
-``methods`` says up to which length that is bearable.
+``select`` says up to which length that is bearable.
 """
 
 from __future__ import annotations

@@ -1,9 +1,10 @@
 """Prove "program = network" on every sequence up to lengths nobody can list, where one layer attends.
 
-The sequences of a length are gathered by the states of the program (``walks``), and each gathering is a box:
+The sequences of a length are gathered by the states of the program (``trellis_construction``), and each gathering is a
+box:
 
-    all sequences of a node  ->  what attention may give there   (``averages``: exact along each axis)
-                             ->  the logits, as affine forms     (``forms``)
+    all sequences of a node  ->  what attention may give there   (``attention_bounds``: exact along each axis)
+                             ->  the logits, as affine forms     (``zonotope``)
                              ->  one label, or undecided
 
 An undecided box is cut: first what attention gives, along the axis that moves the logits most; where that is not
@@ -66,7 +67,7 @@ class _BrokenError(Exception):
 class CoveringVerifier(Verifier):
     """Compares programs with ``model`` on every sequence of ``domain``, many at once; see ``Verifier``.
 
-    Raises NetworkError where there is an ``averages.obstacle``. ``boxes``: how many sets of sequences the last
+    Raises NetworkError where there is an ``attention_bounds.obstacle``. ``boxes``: how many sets of sequences the last
     comparison bounded; ``margin``: the least margin behind a label there.
     """
 

@@ -5,7 +5,7 @@
     one layer attends, with positions      ->  covering: what it gives is an average along each sequence
     anything else                          ->  enumeration, as far as that goes, and what stands against the others
 
-Everything that compares lengths asks here. The methods themselves are in ``listing``, ``counting`` and ``covering``;
+Everything that compares lengths asks here. The methods themselves are in ``listing``, ``counting`` and ``path_cover``;
 each is a ``Verifier``, so the loop takes any of them.
 """
 
@@ -19,8 +19,7 @@ from cegis import Domain, DomainError
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.transformer import Transformer
-from tasks.proofs import attention_bounds as averages
-from tasks.proofs import count_bounds as tally
+from tasks.proofs import attention_bounds, count_bounds
 from tasks.proofs.counting import WHY, CountingVerifier
 from tasks.proofs.enumeration import MAX_SEQUENCES, ROUNDOFF, Semantics, usual_semantics
 from tasks.proofs.listing import ListingVerifier
@@ -66,7 +65,7 @@ def choose(
     if not shortest <= length <= LONGEST:
         raise DomainError(f"{model.name}: expected a length from {shortest} to {LONGEST:,}, got {length}")
     u = ROUNDOFF[semantics or usual_semantics(model)]
-    listed, hindered = listable(model, length, most), tally.obstacle(model, u)
+    listed, hindered = listable(model, length, most), count_bounds.obstacle(model, u)
     if listed == length:
         return Method(Way.ENUMERATION, f"all {up_to(model, length).size():,} sequences can be listed", length)
     if hindered is None:
@@ -74,7 +73,7 @@ def choose(
             Way.COUNTING, f"{WHY}, and there are too many sequences to list", min(length, room(model, length))
         )
     most_tokens = room(model, length)
-    if averages.obstacle(model, u) is None and most_tokens > listed:
+    if attention_bounds.obstacle(model, u) is None and most_tokens > listed:
         reason = f"{WHY_COVERING}, and there are too many sequences to list"
         return Method(Way.COVERING, reason, min(length, most_tokens))
     listed = listable(model, length, MAX_SEQUENCES)
@@ -110,7 +109,7 @@ def beyond_listing(network: Circuit | Loaded, u: float, *, with_regions: bool = 
     ``with_regions``: one that compares where another program allows it, as well.
     """
     model = model_of(network)
-    against = {Way.COUNTING: tally.obstacle(model, u), Way.COVERING: averages.obstacle(model, u)}
+    against = {Way.COUNTING: count_bounds.obstacle(model, u), Way.COVERING: attention_bounds.obstacle(model, u)}
     if with_regions:
         against[Way.COUNTING] = "it knows no regions"
     fitting = next((way for way, reason in against.items() if reason is None), None)

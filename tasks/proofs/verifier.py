@@ -4,7 +4,7 @@ One protocol for every proof method: a ``Verifier`` examines a program and retur
 of it, a verdict, is derived from that. Shared are the state of one comparison, the replay of what it finds on program
 and network themselves, and the sentence of what ended it. How the sequences of a length are gone through is the
 method's own matter: one by one (``listing``), by classes of token counts (``counting``), by states of the program
-(``covering``), or by search alone, which proves nothing (``falsifying``); ``methods`` chooses.
+(``path_cover``), or by search alone, which proves nothing (``genetic_search``); ``select`` chooses.
 """
 
 from __future__ import annotations

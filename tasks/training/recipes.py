@@ -3,7 +3,7 @@
 The tasks are small versions of those of Gao et al. (2025): close a quote, count brackets, remember a variable's type.
 ``bracket_dilution`` is made to fail: without a fixed token to compare with, only averages over the context are
 available, and the answer drifts as the context grows (the published bracket circuit's "context dilution").
-This file trains nothing; ``training`` and ``pruning`` do.
+This file trains nothing; ``train`` and ``pruning`` do.
 """
 
 from __future__ import annotations

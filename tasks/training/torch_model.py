@@ -3,7 +3,7 @@
 One function, ``forward``, follows the formula in ``tasks/networks/sparse_transformer.py`` line by line. Everything that
 differs between uses is the ``node`` argument, called at every node site: identity for the full network, ``mask*x +
 (1-mask)*mean`` for a circuit, a recorder for measuring means, a differentiable gate for pruning. ``run_circuit`` shares
-no code with the numpy interpreter, so the two can check each other. Nothing here bounds rounding errors; ``enclosure``
+no code with the numpy interpreter, so the two can check each other. Nothing here bounds rounding errors; ``bounds``
 does.
 """
 

@@ -1,4 +1,4 @@
-"""Train a small weight-sparse transformer on a task of the catalogue, prune it to a circuit, and save that.
+"""Train a small weight-sparse transformer on a task of ``recipes``, prune it to a circuit, and save that.
 
 The method of Gao et al. (2025), scaled down: Adam with a large epsilon on gradients normalised to unit RMS, and after
 every step only the largest weights of every matrix survive; the surviving fraction falls linearly from 1 to the

@@ -25,8 +25,7 @@ from formulas import Formula, read
 from numpy.typing import NDArray
 from trial import Outcome, random_of
 
-from tasks.bounds import interpreter as enclosure
-from tasks.bounds import zonotope_interpreter as tightness
+from tasks.bounds import interpreter, zonotope_interpreter
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.files import UnreadableError
@@ -161,7 +160,7 @@ def _bounds(found: _Tally, loaded: Loaded, batches: list[_Batch], exact: Any, dt
     """The prover's bounds on logits."""
     assert isinstance(loaded.network, Transformer)
     prompts, u = [batch.ids for batch in batches], ROUNDOFF[dtype]  # type: ignore[index]
-    for name, method in (("balls", enclosure.enclose), ("forms", tightness.enclose)):
+    for name, method in (("balls", interpreter.enclose), ("forms", zonotope_interpreter.enclose)):
         stream = method(loaded.network, prompts, u)
         for place, batch in zip(stream.places, batches, strict=True):
             here = _wanted(loaded, place.shape[1])

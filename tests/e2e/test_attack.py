@@ -35,6 +35,14 @@ def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
     assert not (tmp_path / "kept").exists()
 
 
+def test_every_format_is_attacked():
+    from folders import MAKERS
+
+    from tasks.formats.detect import FORMATS
+
+    assert {known.name.split()[0] for known in FORMATS} == set(MAKERS)
+
+
 def test_a_case_is_the_same_again():
     import programs
 

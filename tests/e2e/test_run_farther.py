@@ -11,7 +11,7 @@ from safetensors.numpy import save_file
 
 from tasks.commands.main import main
 from tasks.pipeline import extend, labels
-from tasks.proofs import genetic_search as falsifying
+from tasks.proofs import genetic_search
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[3] / "shared" / "cases"))
 TOKENS = {"a": 0, "b": 1, "<bos>": 2}
@@ -123,7 +123,7 @@ def test_lengths_that_a_network_does_not_take_are_refused_in_one_line(distill, g
 
 def test_of_two_layers_what_can_be_listed_is_proved_and_longer_sequences_are_tried(distill, gpt2, monkeypatch):
     monkeypatch.setattr(labels, "MOST_SEQUENCES", 3_000)
-    monkeypatch.setattr(falsifying, "SWEEPS", 2)
+    monkeypatch.setattr(genetic_search, "SWEEPS", 2)
     folder = gpt2(layers=2)
     code, out, _ = distill(folder, "--length", "0-40", "--json")
     said = json.loads(out)
@@ -150,7 +150,7 @@ def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was
         ),
     )
     monkeypatch.setattr(extend, "MAX_SEQUENCES", 0)
-    monkeypatch.setattr(falsifying, "SWEEPS", 2)
+    monkeypatch.setattr(genetic_search, "SWEEPS", 2)
     code, out, _ = distill(folder, "--length", "0-8", "--json")
     said = json.loads(out)
     assert (code, said["proved"], said["lengths"]) == (1, False, [0, 7])

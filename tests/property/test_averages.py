@@ -17,7 +17,7 @@ from tasks.formats import Loaded
 from tasks.networks.interpreter import run
 from tasks.networks.readout import Argmax
 from tasks.networks.transformer import Activation, Affine, Attention, Lookup, Norm, Pool, Residual, Transformer
-from tasks.proofs import fractional_path as ratios
+from tasks.proofs import fractional_path
 from tasks.proofs.attention_bounds import Averages, obstacle, parts_around
 from tasks.proofs.fractional_path import Paths, largest_ratio
 from tasks.proofs.path_cover import _piece
@@ -297,7 +297,7 @@ def test_a_bound_that_did_not_converge_is_that_of_all_values(monkeypatch):
     nodes, axes = np.array([1]), np.ones((1, 1, 1, 1))
     known = averages.given(graph, 6, nodes, axes).ball
     assert known.center + known.radius < 0.8  # six tokens, of which the last is b
-    monkeypatch.setattr(ratios, "MOST_STEPS", 1)
+    monkeypatch.setattr(fractional_path, "MOST_STEPS", 1)
     nothing = averages.given(graph, 6, nodes, axes).ball
     assert nothing.center - nothing.radius <= -1.0
     assert nothing.center + nothing.radius >= 1.0

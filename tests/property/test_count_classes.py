@@ -8,6 +8,8 @@ from random import Random
 import flint
 import numpy as np
 import pytest
+from counted_circuits import COUNTED, shipped
+from exact_attention import attending, exact_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -16,15 +18,14 @@ from dsl.grammars.motifs import CHOOSE, EQUAL, constant, label
 from tasks.automata.parikh import Classes
 from tasks.automata.program_states import Folded
 from tasks.bounds.ball import FLOAT32, FLOAT64
-from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.networks.circuit import Circuit
-from tasks.proofs.count_bounds import Tally, obstacle
+from tasks.proofs.count_bounds import Tally
 
 F = np.float32
 LETTERS = ("a", "b", "c")
 LABELS = ("yes", "no")
 GRAMMAR = motifs(LETTERS, LABELS)
-COUNTED = [c for c in map(load_circuit, map(shipped_path, shipped_names())) if obstacle(c) is None]
+CIRCUITS = [shipped(name) for name in COUNTED]
 
 
 @pytest.fixture(autouse=True)
@@ -127,38 +128,6 @@ def test_the_word_of_a_class_is_in_the_domain_and_gets_its_answer(domain: Domain
                 assert program(word) == LABELS[int(classes.answers(row, token, length)[0])]
 
 
-def attending(circuit: Circuit) -> int:
-    """The one layer whose attention writes to a node that is kept."""
-    layers = range(circuit.network.config.n_layer)
-    (layer,) = (n for n in layers if circuit.kept[f"{n}.attn.resid_delta"].any())
-    return layer
-
-
-def exact_attention(circuit: Circuit, tally: Tally, counts: list[int], last: int) -> list[flint.arb]:
-    """What attention adds to the residual stream, from the centers of queries, keys and values, in 200 bits."""
-    layer, config = attending(circuit), circuit.network.config
-    q, k, v = (part.center.reshape(len(part.center), -1) for part in tally._heads)
-    at = f"transformer.h.{layer}.attn."
-    times = [*counts, *[1] * len(circuit.prefix)]
-    mixed = []
-    for head in range(config.n_head):
-        entries = range(head * config.d_head, (head + 1) * config.d_head)
-        raised = [
-            n
-            * (sum(flint.arb(q[last, i]) * flint.arb(key[i]) for i in entries) / flint.arb(config.d_head).sqrt()).exp()
-            for n, key in zip(times, k, strict=True)
-        ]
-        total = sum(raised, flint.arb(0))
-        if config.sink:
-            total += flint.arb(float(circuit.network.tensors[f"{at}attn_imp.sink_logit"][head])).exp()
-        mixed += [sum(r * flint.arb(value[i]) for r, value in zip(raised, v, strict=True)) / total for i in entries]
-    weight, bias = (circuit.network.tensors[f"{at}c_proj.{part}"] for part in ("weight", "bias"))
-    return [
-        sum((flint.arb(float(w)) * y for w, y in zip(row, mixed, strict=True)), flint.arb(float(b)))
-        for row, b in zip(weight, bias, strict=True)
-    ]
-
-
 def float_attention(
     circuit: Circuit, tally: Tally, counts: list[int], last: int, rng: np.random.Generator
 ) -> np.ndarray:
@@ -180,7 +149,7 @@ def float_attention(
 
 
 @settings(max_examples=40)
-@given(st.sampled_from(COUNTED), st.integers(0, 2**32 - 1))
+@given(st.sampled_from(CIRCUITS), st.integers(0, 2**32 - 1))
 def test_attention_over_a_box_of_counts_holds_ideal_values_and_float32(circuit: Circuit, seed: int) -> None:
     rng = np.random.default_rng(seed)
     letters, last = len(circuit.domain.alphabet), int(rng.integers(len(circuit.domain.alphabet)))
@@ -204,7 +173,7 @@ def test_attention_over_a_box_of_counts_holds_ideal_values_and_float32(circuit: 
 
 
 def test_the_bounds_are_tight_enough_to_matter() -> None:
-    for circuit in COUNTED:
+    for circuit in CIRCUITS:
         tally = Tally(circuit, FLOAT64)
         counts = np.array(list(product(range(1, 4), repeat=len(circuit.domain.alphabet))), float)
         assert tally._delta(counts, counts, 0, 12)[0].radius.max() < 1e-9

@@ -10,10 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from torch.nn import functional
 
-from tasks.bounds import ball, operations
-from tasks.bounds import interpreter as enclosure
-from tasks.bounds import zonotope as forms
-from tasks.bounds import zonotope_interpreter as tightness
+from tasks.bounds import ball, interpreter, operations, zonotope, zonotope_interpreter
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball
 from tasks.networks.interpreter import logits, visible
 from tasks.networks.transformer import (
@@ -240,7 +237,7 @@ def assert_inside(rows: Ball, values: np.ndarray) -> None:
             assert abs(value - flint.arb(center)) <= flint.arb(radius), (center, radius, value)
 
 
-@pytest.mark.parametrize("enclose", [enclosure.enclose, tightness.enclose], ids=["balls", "forms"])
+@pytest.mark.parametrize("enclose", [interpreter.enclose, zonotope_interpreter.enclose], ids=["balls", "forms"])
 @laws
 @given(seeds, st.sampled_from([FLOAT32, FLOAT64]))
 def test_bounds_hold_the_ideal_value_and_what_torch_computes(enclose, rng, u):
@@ -260,7 +257,7 @@ def test_bounds_hold_the_ideal_value_and_what_torch_computes(enclose, rng, u):
             assert_inside(stream.x[place[prompt]], exact_run(net.steps, start, ids[prompt]))
 
 
-@pytest.mark.parametrize("enclose", [enclosure.enclose, tightness.enclose], ids=["balls", "forms"])
+@pytest.mark.parametrize("enclose", [interpreter.enclose, zonotope_interpreter.enclose], ids=["balls", "forms"])
 def test_bounds_in_double_precision_are_small_for_nearly_all_networks(enclose):
     small = []
     for seed in range(60):
@@ -276,7 +273,8 @@ def test_bounds_in_double_precision_are_small_for_nearly_all_networks(enclose):
 def test_forms_are_hardly_ever_looser_than_balls(rng):
     net = network(rng)
     ids = rng.integers(0, VOCABULARY, (8, LONGEST))
-    loose, tight = (enclose(net, [ids], FLOAT32).x.radius for enclose in (enclosure.enclose, tightness.enclose))
+    streams = (module.enclose(net, [ids], FLOAT32) for module in (interpreter, zonotope_interpreter))
+    loose, tight = (stream.x.radius[stream.places[0]] for stream in streams)  # which rows are one is not the same
     assert (tight <= 1.5 * loose + 1e-30).mean() > 0.9
 
 
@@ -340,13 +338,13 @@ def test_forms_hold_every_point_and_know_what_it_came_from(kind, rng, blur, asid
         Norm("layer", numbers(rng, 4), numbers(rng, 4), 1e-5),
         Norm("rms", numbers(rng, 4), None, 1e-5),
     ][kind]
-    start = forms.Form.of(Ball(numbers(rng, 3, 4), blur * rng.random((3, 4))))
-    start = forms.Form(start.center, start.shape, aside * blur * rng.random((3, 4)))
+    start = zonotope.Form.of(Ball(numbers(rng, 3, 4), blur * rng.random((3, 4))))
+    start = zonotope.Form(start.center, start.shape, aside * blur * rng.random((3, 4)))
     layer = affine(rng, 4, 4)
-    mixed = forms.affine(start, ball.Affine.of(layer.weight, np.zeros(4)), FLOAT64)
-    turn = forms.norm if isinstance(step, Norm) else forms.activation
+    mixed = zonotope.affine(start, ball.Affine.of(layer.weight, np.zeros(4)), FLOAT64)
+    turn = zonotope.norm if isinstance(step, Norm) else zonotope.activation
     after = turn(step, mixed, FLOAT64)
-    total = forms.add(after, mixed, FLOAT64)
+    total = zonotope.add(after, mixed, FLOAT64)
     for _ in range(4):
         point, symbols = curved_point(rng, start)
         middle = point @ lift(layer.weight).T
@@ -364,23 +362,25 @@ def test_a_form_that_cancels_is_tighter_than_a_ball(rng, blur):
     x = Ball(numbers(rng, 2, 4), np.full((2, 4), blur))
     layer = ball.Affine.of(np.vstack([np.eye(4), -np.eye(4)]), np.zeros(8))
     back = ball.Affine.of(np.hstack([np.eye(4), np.eye(4)]), np.zeros(4))
-    start = forms.Form.of(x)
-    assert forms.affine(forms.affine(start, layer, FLOAT64), back, FLOAT64).ball.radius.max() < 1e-6 * blur + 1e-13
+    start = zonotope.Form.of(x)
+    assert (
+        zonotope.affine(zonotope.affine(start, layer, FLOAT64), back, FLOAT64).ball.radius.max() < 1e-6 * blur + 1e-13
+    )
 
 
 @laws
 @given(seeds)
 def test_forms_hold_what_float32_computes_of_exact_inputs(rng):
     x, y, gain = numbers(rng, 5, 4), numbers(rng, 5, 4), numbers(rng, 4)
-    start, single = forms.Form.of(Ball.exact(x)), torch.tensor(x, dtype=torch.float32)
-    total = forms.add(start, forms.Form.of(Ball.exact(y)), FLOAT32)
+    start, single = zonotope.Form.of(Ball.exact(x)), torch.tensor(x, dtype=torch.float32)
+    total = zonotope.add(start, zonotope.Form.of(Ball.exact(y)), FLOAT32)
     assert_inside(total.ball, (x.astype(F) + y.astype(F)).astype(float))
-    normed = forms.norm(Norm("layer", gain, numbers(rng, 4), 1e-5), start, FLOAT32)
+    normed = zonotope.norm(Norm("layer", gain, numbers(rng, 4), 1e-5), start, FLOAT32)
     plain = functional.layer_norm(single, (4,), torch.tensor(gain, dtype=torch.float32), None, 1e-5)
-    bias_free = forms.norm(Norm("layer", gain, np.zeros(4), 1e-5), start, FLOAT32)
+    bias_free = zonotope.norm(Norm("layer", gain, np.zeros(4), 1e-5), start, FLOAT32)
     assert_inside(bias_free.ball, plain.double().numpy())
     assert (normed.rest > 0).all()
-    bent = forms.activation(Activation("gelu"), start, FLOAT32)
+    bent = zonotope.activation(Activation("gelu"), start, FLOAT32)
     assert_inside(bent.ball, functional.gelu(single).double().numpy())
 
 
@@ -394,5 +394,5 @@ def test_errors_of_a_row_and_of_what_it_is_given_are_never_set_off_against_each_
     radius = {}
     for name, steps in (("x", (same,)), ("mean", (mean, same)), ("difference", (Residual((mean, minus)),))):
         net = Transformer(tokens, positions, steps, LONGEST)
-        radius[name] = tightness.enclose(net, [np.array([[0, 1, 2, 3, 1]])], FLOAT32).x.radius
+        radius[name] = zonotope_interpreter.enclose(net, [np.array([[0, 1, 2, 3, 1]])], FLOAT32).x.radius
     assert (radius["difference"] >= 0.9 * (radius["x"] + radius["mean"])).all()

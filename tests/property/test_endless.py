@@ -5,9 +5,10 @@ from __future__ import annotations
 import flint
 import numpy as np
 import pytest
+from counted_circuits import COUNTED, shipped
+from exact_attention import exact_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from test_count_classes import COUNTED, exact_attention
 
 from cegis import Program, motifs
 from dsl.grammars.motifs import label
@@ -16,9 +17,10 @@ from tasks.bounds.ball import FLOAT64, Reals
 from tasks.formats import model_of
 from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.networks.circuit import UNDECIDED, Circuit
-from tasks.proofs import all_lengths as tail
+from tasks.proofs import all_lengths
 from tasks.proofs.count_bounds import Tally
 
+CIRCUITS = [shipped(name) for name in COUNTED]
 FAR = 10**9
 INFINITE = float("inf")
 starts = st.one_of(
@@ -40,7 +42,7 @@ def boxes(draw: st.DrawFn) -> tuple[list[int], list[float]]:
 @given(boxes())
 def test_halves_hold_every_whole_number_of_a_box_once(box: tuple[list[int], list[float]]) -> None:
     low, high = box
-    halves = tail._halves(Boxes(np.array([low], float), np.array([high])))
+    halves = all_lengths._halves(Boxes(np.array([low], float), np.array([high])))
     rows = zip(halves.low.tolist(), halves.high.tolist(), strict=True)
     ends = [[(int(a), b if b == INFINITE else int(b)) for a, b in zip(*row, strict=True)] for row in rows]
     cut = [n for n in range(3) if ends[0][n] != ends[1][n]]
@@ -64,10 +66,10 @@ def test_an_undecided_tail_ends_quietly_before_whole_numbers_are_lost(monkeypatc
         lost = np.isinf(high[:, 2]) & (high[:, 3] == 0)
         return np.where(lost, UNDECIDED, 0), np.ones(len(low))
 
-    monkeypatch.setattr(tail.Tally, "ideal", vanishing)
+    monkeypatch.setattr(all_lengths.Tally, "ideal", vanishing)
     constant = Program(label(0, circuit.labels[0])(), motifs(circuit.domain.alphabet, circuit.labels))
-    said = tail._Tail(model_of(circuit), constant, circuit.domain.up_to(4), None)
-    with pytest.raises(tail._OpenError, match=r"not decided: .*e\+15 or more times"):
+    said = all_lengths._Tail(model_of(circuit), constant, circuit.domain.up_to(4), None)
+    with pytest.raises(all_lengths._OpenError, match=r"not decided: .*e\+15 or more times"):
         said.prove()
     assert said.boxes < 1000
 
@@ -75,7 +77,7 @@ def test_an_undecided_tail_ends_quietly_before_whole_numbers_are_lost(monkeypatc
 @st.composite
 def far(draw: st.DrawFn) -> tuple[Circuit, list[int], list[float], list[int], int]:
     """A circuit, a box of counts with at least one side without end, counts in it up to 10^9, and the last token."""
-    circuit = draw(st.sampled_from(COUNTED))
+    circuit = draw(st.sampled_from(CIRCUITS))
     letters = len(circuit.domain.alphabet)
     last = draw(st.integers(0, letters - 1))
     low = [draw(st.integers(0, 30)) for _ in range(letters)]
@@ -104,7 +106,7 @@ def test_endless_boxes_hold_attention_at_counts_up_to_a_thousand_million(
             assert abs(value - flint.arb(center)) <= flint.arb(radius)
 
 
-@pytest.mark.parametrize("circuit", COUNTED, ids=lambda circuit: circuit.name)
+@pytest.mark.parametrize("circuit", CIRCUITS, ids=lambda circuit: circuit.name)
 def test_far_out_the_bounds_of_an_endless_box_come_near_its_corners(circuit: Circuit) -> None:
     """Prefix and sink fade: with one token without end, and no other, attention gives that token's value."""
     tally = Tally(circuit, FLOAT64)

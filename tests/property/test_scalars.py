@@ -10,68 +10,15 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysmt.environment import Environment
+from scalar_programs import drawn, grammars, inputs_of
 
 from backends.evaluation import flatten
-from dsl.grammar import Grammar, Production
-from dsl.grammars.defaults import default_grammar
-from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
+from dsl.grammar import Grammar
+from dsl.operators import INT, GrammarError, Term
 from dsl.program import Program
-from dsl.scalars import ScalarSignature, variable
-from dsl.theories import bitvectors, booleans, integers, strings
-from dsl.theories.theory import define, find, literal
+from dsl.scalars import ScalarSignature
 
-NIBBLE, WORD, WIDE = bitvector(4), bitvector(32), bitvector(70)
 WITHOUT_FORMULA = ("str.replace_all", "str.<", "str.<=", "str.to_code", "str.from_code")
-
-
-def grammar_of(rows: tuple[Operator, ...], start: Sort, *literals: Operator) -> Grammar:
-    """All the rows over two parameters of each of their sorts; names that Python does not take among them."""
-    sorts = list(dict.fromkeys([start, *(sort for row in rows for sort in (row.result, *row.arguments))]))
-    parameters = tuple((f"{name}{place}", sort) for place, sort in enumerate(sorts) for name in ("x", "y!"))
-    leaves = [variable(name, sort) for name, sort in parameters]
-    operators = dict.fromkeys([*leaves, *literals, *rows])
-    productions = (Production(o.result.name, o, tuple(sort.name for sort in o.arguments)) for o in operators)
-    return Grammar(ScalarSignature(parameters, start), start.name, tuple(productions))
-
-
-def over(sort: Sort) -> tuple[Operator, ...]:
-    return find("=", (sort, sort)), find("ite", (BOOL, sort, sort))
-
-
-def defined(sort: Sort, *names: str) -> Operator:
-    """A function of two definitions, the second called by the first."""
-    x, y = variable("x", sort), variable("y", sort)
-    inner = define(f"{names[0]}-of", (("x", sort), ("y", sort)), find(names[0], (sort, sort))(x(), y()))
-    chosen = find("ite", (BOOL, sort, sort))(find("=", (sort, sort))(x(), y()), inner(x(), y()), inner(y(), x()))
-    return define("outer", (("x", sort), ("y", sort)), chosen)
-
-
-@cache
-def grammars() -> dict[str, Grammar]:
-    connectives = (*booleans.ROWS, *over(BOOL))
-    minus = find("-", (INT,))  # prints like the literals below zero
-    numbers = (*(row for row in integers.ROWS if row != minus), *over(INT), defined(INT, "div"))
-    words = [(*bitvectors.rows(sort.width), *over(sort), defined(sort, "bvsmod")) for sort in (NIBBLE, WORD, WIDE)]
-    widths = tuple(
-        find(name, (NIBBLE,)) for name in ("(_ sign_extend 4)", "(_ rotate_left 1)", "(_ rotate_right 3)", "bvnot")
-    )
-    widths += (find("concat", (NIBBLE, bitvector(8))), find("(_ extract 10 3)", (bitvector(12),)))
-    narrowed = (find("(_ extract 69 66)", (WIDE,)), find("(_ zero_extend 66)", (NIBBLE,)), find("bvcomp", (WIDE, WIDE)))
-    narrowed += (*bitvectors.rows(4), find("(_ sign_extend 3)", (bitvector(1),)))
-    return {
-        "bool": grammar_of(connectives, BOOL),
-        "int": grammar_of(numbers, INT, *(literal(value, INT) for value in (0, 7, -3))),
-        "int and bool": grammar_of((*connectives, *numbers), BOOL, literal(-1, INT)),
-        "minus": grammar_of((minus, find("+", (INT, INT))), INT),
-        **{
-            f"word {sort.width}": grammar_of(rows, sort, literal(1, sort), literal(11, sort))
-            for sort, rows in zip((NIBBLE, WORD, WIDE), words, strict=True)
-        },
-        "widths": grammar_of(widths, bitvector(12)),
-        "narrowed": grammar_of(narrowed, NIBBLE, literal(3, NIBBLE)),
-        "string": grammar_of((*strings.ROWS, *over(STRING)), STRING, literal(0, INT), literal("b\n'", STRING)),
-        "default": default_grammar(ScalarSignature((("len", INT), ("state", STRING), ("x", BOOL)), STRING)),
-    }
 
 
 @cache
@@ -80,29 +27,11 @@ def environment_of(signature: ScalarSignature) -> Environment:
     return Environment()
 
 
-def inputs_of(grammar: Grammar) -> st.SearchStrategy[tuple[Any, ...]]:
-    strategies: list[st.SearchStrategy[Any]] = []
-    for _, sort in grammar.scalars.parameters:
-        if sort == BOOL:
-            strategies.append(st.booleans())
-        elif sort == STRING:
-            strategies.append(st.text("ab01\né", max_size=4))
-        else:
-            strategies.append(st.integers(0, 2**sort.width - 1) if sort.width else st.integers(-9, 9))
-    return st.tuples(*strategies)
-
-
 def compiled(program: Program) -> Callable[..., Any]:
     scope: dict[str, Any] = {}
     exec(program.source("f!"), scope)
     function: Callable[..., Any] = scope["f_u21_"]
     return function
-
-
-def drawn(data: st.DataObject, derive: Callable[..., Term]) -> Program:
-    grammar = grammars()[data.draw(st.sampled_from(sorted(grammars())))]
-    size = data.draw(st.integers(1, 12))
-    return Program(derive(grammar, grammar.start, size, lambda options: data.draw(st.sampled_from(options))), grammar)
 
 
 @given(data=st.data())

@@ -6,7 +6,7 @@ import pytest
 import z3
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
-from test_scalars import drawn, inputs_of
+from scalar_programs import drawn, inputs_of
 
 from dsl.theories.theory import smt_text
 

@@ -33,7 +33,7 @@ from cegis import (
 )
 from cegis import Exhausted as Infeasible
 from cegis.searchers.portfolio import Problem, Racing
-from dsl import enumerator as enumeration
+from dsl import enumerator
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, INT
 from dsl.program import Program
@@ -236,7 +236,7 @@ class Asleep:
     def propose(self, stop):
         while not stop():
             time.sleep(0.005)
-        return enumeration.Stopped("told to stop")
+        return enumerator.Stopped("told to stop")
 
     def observe(self, inputs, expected):
         """Nothing to learn."""

@@ -5,17 +5,16 @@ from __future__ import annotations
 import extreme_networks as extreme
 import numpy as np
 import pytest
-from test_circuit_labels import random_circuit, with_kept, with_tensors
+from random_circuits import random_circuit, with_kept, with_tensors
 
-from tasks.bounds import ball, operations
-from tasks.bounds import interpreter as enclosure
+from tasks.bounds import ball, interpreter, operations
 from tasks.bounds.ball import FLOAT32, FLOAT64, REAL, Ball
 from tasks.bounds.magnitudes import is_finite
 from tasks.checker import arithmetic
 from tasks.formats import from_circuit, load
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Affine, Attention, Residual, Transformer
-from tasks.proofs import attention_bounds as averages
+from tasks.proofs import attention_bounds
 from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.count_bounds import obstacle
 from tasks.proofs.enumeration import enumerate_domain
@@ -78,20 +77,20 @@ def test_a_zero_map_behind_ordinary_numbers_costs_nothing():
     attention = Residual((Attention(one, one, one, 1, 1.0), Affine(np.zeros((2, 2)))))
     network = Transformer(square, None, (attention,), 8)
     assert is_finite(network, FLOAT32)
-    assert len(enclosure.enclose(network, [np.array([[0, 1, 0, 0]])], FLOAT32).x) == 2
+    assert len(interpreter.enclose(network, [np.array([[0, 1, 0, 0]])], FLOAT32).x) == 2
     huge = (Affine(square * 2.0**80),)
     hidden = Residual((Attention(huge, huge, one, 1, 1.0), Affine(np.zeros((2, 2)))))
     watched = Transformer(square, None, (hidden,), 8)
-    stream = enclosure.enclose(watched, [np.array([[0, 1, 0, 0]])], FLOAT32)
+    stream = interpreter.enclose(watched, [np.array([[0, 1, 0, 0]])], FLOAT32)
     assert not np.isfinite(stream.x.radius[stream.places[0]]).any()
-    assert np.isfinite(enclosure.enclose(watched, [np.array([[0, 1, 0, 0]])], REAL).x.radius).all()
+    assert np.isfinite(interpreter.enclose(watched, [np.array([[0, 1, 0, 0]])], REAL).x.radius).all()
 
 
 def test_a_later_row_that_overflows_spoils_the_earlier_ones():
     """In a product of matrices its weight is zero, and zero times NaN is NaN."""
     overflowing = Affine(np.array([[1.0, 0.0], [0.0, 2.0**60]]))
     network = Transformer(np.eye(2), None, (overflowing,), 3)
-    stream = enclosure.enclose(network, [np.array([[0, 0, 1], [0, 0, 0]])], FLOAT32)
+    stream = interpreter.enclose(network, [np.array([[0, 0, 1], [0, 0, 0]])], FLOAT32)
     known = np.isfinite(stream.x.radius[stream.places[0]]).all(axis=2)
     assert known.tolist() == [[False] * 3, [True] * 3]
 
@@ -113,7 +112,7 @@ def test_keys_that_no_row_sees_must_be_finite_too():
     tokens, one = np.array([[1.0, 0.0], [0.0, 1.0]]), (Affine(np.eye(2)),)
     values = (Affine(np.array([[1.0, 0.0], [0.0, 2.0**70]])),)
     attention = Residual((Attention(one, one, values, 1, 1.0, sink=np.zeros(1), hidden=(1,)),))
-    stream = enclosure.enclose(Transformer(tokens, None, (attention,), 3), [np.array([[0, 1], [0, 0]])], FLOAT32)
+    stream = interpreter.enclose(Transformer(tokens, None, (attention,), 3), [np.array([[0, 1], [0, 0]])], FLOAT32)
     assert np.isfinite(stream.x.radius[stream.places[0]]).all(axis=2).tolist() == [[False] * 2, [True] * 2]
 
 
@@ -122,7 +121,7 @@ def test_a_sparsemax_whose_scores_swallow_the_one_is_undecided():
     big = (Affine(np.eye(2) * 2.0**14),)
     attention = Attention(big, big, (Affine(np.eye(2)),), 1, 1.0, "sparsemax")
     network = Transformer(np.eye(2), None, (attention,), 3)
-    assert not np.isfinite(enclosure.enclose(network, [np.array([[0, 1]])], FLOAT32).x.radius).any()
+    assert not np.isfinite(interpreter.enclose(network, [np.array([[0, 1]])], FLOAT32).x.radius).any()
     assert not is_finite(network, FLOAT32)
     assert is_finite(network, FLOAT64)
 
@@ -155,8 +154,8 @@ def test_what_an_ablated_layer_needs_of_unseen_rows_is_not_guessed():
     before = with_kept(random_circuit(3, **layered), {"0.attn.resid_delta": False})
     assert obstacle(before, FLOAT32) is obstacle(behind, FLOAT64) is None
     assert "2 layers attend" in str(obstacle(behind, FLOAT32))
-    assert averages.obstacle(from_circuit(before), FLOAT32) is None
-    assert "2 layers attend" in str(averages.obstacle(from_circuit(behind), FLOAT32))
+    assert attention_bounds.obstacle(from_circuit(before), FLOAT32) is None
+    assert "2 layers attend" in str(attention_bounds.obstacle(from_circuit(behind), FLOAT32))
 
 
 def test_a_pruned_network_that_may_overflow_has_no_circuit(tmp_path):

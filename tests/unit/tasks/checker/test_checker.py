@@ -13,7 +13,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flint import arb
+from refusing import REFUSED, refused
 from safetensors.numpy import save
+from small_networks import DYCK, GPT2, dyck_tensors, gpt2_tensors, write_network
 
 from cegis import Domain
 from cegis.certificate import MANIFEST, Certificate
@@ -28,48 +30,12 @@ from tasks.formats.circuit_folder import shipped_path
 from tasks.pipeline.distill import distill
 
 ROOT = Path(__file__).resolve().parents[4]
-REFUSED = (Rejected, UnreadableError)
-CONFIG = {"n": 4, "d": 6, "heads": 2, "ff": 5, "layers": 2, "causal": True, "pool": "sum", "note": "toy"}
-GPT2 = {"model_type": "gpt2", "vocab_size": 3, "n_positions": 6, "n_embd": 4, "n_layer": 1, "n_head": 2}
 DYCK_PROGRAM = "def program(tokens):\n    return 'valid' if tokens[0] == '(' else 'not valid'\n"
-
-
-def dyck_tensors(seed=0):
-    rng, d, ff = np.random.default_rng(seed), CONFIG["d"], CONFIG["ff"]
-    shapes = {"pos": (CONFIG["n"], d), "tok.weight": (2, d)}
-    for b in range(CONFIG["layers"]):
-        shapes |= {f"blocks.{b}.W{part}.weight": (d, d) for part in "qkvo"}
-        shapes |= {f"blocks.{b}.mlp1.weight": (ff, d), f"blocks.{b}.mlp1.bias": (ff,)}
-        shapes |= {f"blocks.{b}.mlp2.weight": (d, ff), f"blocks.{b}.mlp2.bias": (d,)}
-    shapes |= {"h1.weight": (d, d), "h1.bias": (d,), "h2.weight": (2, d), "h2.bias": (2,)}
-    return {name: 0.5 * rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-
-
-def gpt2_tensors(seed=0):
-    rng, d = np.random.default_rng(seed), GPT2["n_embd"]
-    shapes = {"wte.weight": (3, d), "wpe.weight": (6, d), "ln_f.weight": (d,), "ln_f.bias": (d,)}
-    for name, out, into in (
-        ("attn.c_attn", 3 * d, d),
-        ("attn.c_proj", d, d),
-        ("mlp.c_fc", 4 * d, d),
-        ("mlp.c_proj", d, 4 * d),
-    ):
-        shapes |= {f"h.0.{name}.weight": (into, out), f"h.0.{name}.bias": (out,)}
-    for name in ("ln_1", "ln_2"):
-        shapes |= {f"h.0.{name}.weight": (d,), f"h.0.{name}.bias": (d,)}
-    return {f"transformer.{name}": 0.7 * rng.normal(size=shape).astype(np.float32) for name, shape in shapes.items()}
-
-
-def written(path, config, tensors):
-    path.mkdir(exist_ok=True)
-    (path / "config.json").write_text(json.dumps(config))
-    (path / "model.safetensors").write_bytes(save(tensors))
-    return path
 
 
 def dyck_files(tensors=None, config=None, program=DYCK_PROGRAM, scratch=None):
     """The files of a certificate for a random Dyck network."""
-    folder = written(scratch / "network", config or CONFIG, tensors or dyck_tensors())
+    folder = write_network(scratch / "network", config or DYCK, tensors or dyck_tensors())
     stored = {f"network/{path.name}": path.read_bytes() for path in sorted(folder.iterdir())}
     return {PROGRAM: program.encode(), **stored}
 
@@ -77,7 +43,7 @@ def dyck_files(tensors=None, config=None, program=DYCK_PROGRAM, scratch=None):
 def exceptions_of(folder, program=DYCK_PROGRAM):
     """Where program and network differ, as the project's own executor finds them."""
     loaded, function = load(folder), function_of(program, ["tokens"])
-    every, found = loaded.domain.sequences(CONFIG["n"]), []
+    every, found = loaded.domain.sequences(DYCK["n"]), []
     for row, label in zip(every, loaded.labels(every)[0], strict=True):
         words, name = [*loaded.domain.words(row)], loaded.readout.names[max(int(label), 0)]
         if name != function([*words]):
@@ -103,14 +69,6 @@ def certificate(tmp_path_factory):
 def checked(statement, files, folder):
     """What the checker says of a certificate with these parts, all of its hashes right."""
     return check(Certificate(statement, files).save(folder))
-
-
-def refused(statement, files, folder):
-    try:
-        checked(statement, files, folder)
-    except REFUSED:
-        return True
-    return False
 
 
 def test_the_checker_loads_no_array_library_and_none_of_our_rooms(certificate, tmp_path):
@@ -140,7 +98,7 @@ def test_the_checker_loads_no_array_library_and_none_of_our_rooms(certificate, t
 
 def test_a_certificate_holds_and_says_what_was_found(certificate, tmp_path):
     found = checked(certificate.statement, certificate.files, tmp_path / "c")
-    own = exceptions_of(written(tmp_path / "network", CONFIG, dyck_tensors()))
+    own = exceptions_of(write_network(tmp_path / "network", DYCK, dyck_tensors()))
     assert (found["inputs"], found["exceptions"], found["undecided"]) == (16, own, [])
     assert f"all 16 sequences of length 4 except the {len(own)} listed" in found["claim"]
     assert 0 < len(own) < 16
@@ -263,7 +221,7 @@ def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(tmp_path):
 def test_a_weight_that_flips_a_label_is_never_accepted(tmp_path):
     """Move the output bias to just beyond every margin: one label changes. Right at it there is a tie, and none."""
     tensors = dyck_tensors()
-    loaded = load(written(tmp_path / "network", CONFIG, tensors))
+    loaded = load(write_network(tmp_path / "network", DYCK, tensors))
     logits = loaded.logits(loaded.domain.sequences(4))
     gap = logits[:, 1] - logits[:, 0]
     files = dyck_files(tensors, scratch=tmp_path)
@@ -374,7 +332,7 @@ def test_weights_that_are_not_as_described_are_one_sentence(certificate, tmp_pat
     "change", [{"d": 5}, {"heads": 4}, {"pool": "max"}, {"causal": 1}, {"layers": 0}, {"gate": True}]
 )
 def test_a_config_that_is_not_understood_is_refused(certificate, tmp_path, change):
-    files = {**certificate.files, "network/config.json": json.dumps({**CONFIG, **change}).encode()}
+    files = {**certificate.files, "network/config.json": json.dumps({**DYCK, **change}).encode()}
     assert refused(certificate.statement, files, tmp_path / "c")
 
 
@@ -387,7 +345,7 @@ def test_a_change_that_the_manifest_shows_is_refused(certificate, tmp_path):
             check(folder)
     (folder / MANIFEST).write_text(json.dumps(manifest))
     check(folder)
-    (folder / "network" / "config.json").write_text(json.dumps({**CONFIG, "note": "other"}))
+    (folder / "network" / "config.json").write_text(json.dumps({**DYCK, "note": "other"}))
     with pytest.raises(UnreadableError, match="SHA-256"):
         check(folder)
 
@@ -415,7 +373,7 @@ def test_nan_for_eps_is_no_json(tmp_path):
 
 
 def explained_gpt2(tmp_path):
-    folder = written(tmp_path / "gpt2", GPT2, gpt2_tensors())
+    folder = write_network(tmp_path / "gpt2", GPT2, gpt2_tensors())
     loaded = load(folder, Question(lengths=(1, 3)))
     return distill(loaded, seconds=2, semantics="float64"), folder
 

@@ -6,9 +6,8 @@ import json
 from pathlib import Path
 
 import pytest
-import test_checker
-import test_checker_paths
-import test_formats_tracr
+import tracr_networks
+from small_networks import DYCK, GPT2, dyck_tensors, gpt2_tensors, lead_network, write_network
 
 from cegis import Domain
 from cegis.certificate import Certificate
@@ -35,27 +34,27 @@ def circuit(path: Path) -> Path:
 
 
 def dyck(path: Path) -> Path:
-    return test_checker.written(path, test_checker.CONFIG, test_checker.dyck_tensors())
+    return write_network(path, DYCK, dyck_tensors())
 
 
 def plain(path: Path) -> Path:
-    return test_checker.written(path, test_checker.GPT2, test_checker.gpt2_tensors())
+    return write_network(path, GPT2, gpt2_tensors())
 
 
 def bce(path: Path) -> Path:
-    config = {**test_checker.GPT2, "architectures": ["GPT2BCELMHeadModel"]}
-    return test_checker.written(path, config, test_checker.gpt2_tensors())
+    config = {**GPT2, "architectures": ["GPT2BCELMHeadModel"]}
+    return write_network(path, config, gpt2_tensors())
 
 
 def case(path: Path) -> Path:
-    folder = test_checker_paths.written(path)
+    folder = lead_network(path)
     said = json.loads((folder / "case.json").read_text())
     (folder / "case.json").write_text(json.dumps({**said, "language": LANGUAGE}))
     return folder
 
 
 def tracr(path: Path) -> Path:
-    return test_formats_tracr.folder(path)
+    return tracr_networks.folder(path)
 
 
 FOLDERS = {f.__name__: f for f in (circuit, dyck, plain, bce, case, tracr)}

@@ -7,11 +7,11 @@ from random import Random
 
 import numpy as np
 import pytest
+from counted_circuits import DILUTED, OPENER, one_hop, shipped
+from counted_circuits import program as parsed
 from flint import ctx
+from random_circuits import random_circuit, with_kept, with_tensors
 from refusing import REFUSED, refused
-from test_circuit_labels import random_circuit, with_kept, with_tensors
-from test_counting import DILUTED, OPENER, one_hop, shipped
-from test_counting import program as parsed
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.certificate import Certificate

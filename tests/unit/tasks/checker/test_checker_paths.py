@@ -16,6 +16,7 @@ from flint import arb_mat, ctx
 from refusing import REFUSED, refused
 from safetensors.numpy import load as tensors_of
 from safetensors.numpy import save
+from small_networks import LONGEST, WIDTH, lead_network
 
 from cegis import Domain
 from cegis.certificate import Certificate
@@ -33,36 +34,10 @@ from tasks.formats import load
 from tasks.pipeline.distill import distill
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
-WIDTH, LONGEST = 4, 40
 LEAD = "def program(tokens):\n    return 'a' if tokens.count('a') > tokens.count('b') else 'b'\n"
 CONSTANT = "def program(tokens):\n    return '{}'\n"
 COUNTING = "def program(tokens):\n    return '{}' if tokens.count('a') > 0 or len(tokens) > 0 else 'c'\n"
 WEIGHTS = "model.safetensors"
-
-
-def written(folder, wiggle=1e-4):
-    """A GPT-2 that says a where there are more a than b, else b; ``wiggle``: what positions add."""
-    rng = np.random.default_rng(0)
-    config = {"model_type": "gpt2", "vocab_size": 3, "n_positions": LONGEST + 1, "n_embd": WIDTH, "n_layer": 1,
-              "n_head": 1, "n_inner": 2, "layer_norm_epsilon": 1e-5}  # fmt: skip
-    case = {"name": "lead", "tokens": {"a": 0, "b": 1, "<bos>": 2}, "read_out": {"kind": "argmax_last"},
-            "input": {"sequence": "<bos> then the symbols"}, "language": {"alphabet": ["a", "b"]}}  # fmt: skip
-    value, back = np.zeros((WIDTH, 3 * WIDTH)), np.zeros((WIDTH, WIDTH))
-    value[0, 2 * WIDTH], value[2, 2 * WIDTH] = 1.0, -0.3  # a for, b against, and a little the start
-    back[0, 2], back[0, 3] = 4.0, -4.0
-    tensors = {"wte.weight": np.array([[1.0, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1]])}
-    tensors["wpe.weight"] = rng.normal(scale=wiggle, size=(LONGEST + 1, WIDTH))
-    for name, table in (("attn.c_attn", value), ("attn.c_proj", back), ("mlp.c_fc", np.zeros((WIDTH, 2))),
-                        ("mlp.c_proj", np.zeros((2, WIDTH)))):  # fmt: skip
-        tensors |= {f"h.0.{name}.weight": table, f"h.0.{name}.bias": np.zeros(table.shape[1])}
-    for norm in ("h.0.ln_1", "h.0.ln_2", "ln_f"):
-        tensors |= {f"{norm}.weight": np.ones(WIDTH), f"{norm}.bias": np.zeros(WIDTH)}
-    tensors["lm_head.weight"] = np.array([[0, 0, 1.0, -1], [0, 0, -1, 1], [0, 0, 0, 0]])
-    folder.mkdir()
-    (folder / "config.json").write_text(json.dumps(config | {"tie_word_embeddings": False}))
-    (folder / "case.json").write_text(json.dumps(case))
-    (folder / WEIGHTS).write_bytes(save({name: table.astype(np.float32) for name, table in tensors.items()}))
-    return folder
 
 
 def asked(folder, domain, program=LEAD, semantics="float32"):
@@ -78,7 +53,7 @@ DOMAIN = Domain(("a", "b"), 0, 12)
 
 @pytest.fixture(scope="module")
 def lead(tmp_path_factory):
-    return asked(written(tmp_path_factory.mktemp("lead") / "network"), DOMAIN)
+    return asked(lead_network(tmp_path_factory.mktemp("lead") / "network"), DOMAIN)
 
 
 @pytest.fixture(scope="module")
@@ -87,7 +62,7 @@ def certificate(lead):
 
 
 def test_a_claim_over_more_sequences_than_anyone_can_list_is_checked(tmp_path):
-    folder = written(tmp_path / "network")
+    folder = lead_network(tmp_path / "network")
     question, files = asked(folder, Domain(("a", "b"), 0, 30))
     found = establish(question, files)
     assert (found["sequences"], found["semantics"]) == (2**31 - 1, "float32")
@@ -98,7 +73,7 @@ def test_a_claim_over_more_sequences_than_anyone_can_list_is_checked(tmp_path):
 
 
 def test_what_is_proved_far_beyond_a_list_gets_this_certificate(tmp_path):
-    folder = written(tmp_path / "network")
+    folder = lead_network(tmp_path / "network")
     loaded = load(folder)
     certificate = attest(distill(loaded, loaded.domain.up_to(24), seconds=10), folder)
     assert isinstance(certificate, Certificate), certificate
@@ -249,7 +224,7 @@ def test_a_mutated_program_is_refused(certificate, tmp_path, rule):
 @pytest.mark.parametrize("answer", ["a", "b"])
 def test_a_claim_that_breaks_in_one_half_of_each_box_alone_is_refused(tmp_path, answer):
     """A constant program: one node per length and last letter, whose sequences have both labels."""
-    question, files = asked(written(tmp_path / "network"), Domain(("a", "b"), 5, 8), CONSTANT.format(answer))
+    question, files = asked(lead_network(tmp_path / "network"), Domain(("a", "b"), 5, 8), CONSTANT.format(answer))
     with pytest.raises(Rejected, match=r"label '[ab]', the program says|not decided"):
         establish(question, files)
 
@@ -257,7 +232,9 @@ def test_a_claim_that_breaks_in_one_half_of_each_box_alone_is_refused(tmp_path, 
 @pytest.mark.parametrize("kept", [0, 1])
 def test_a_set_that_breaks_in_one_of_its_parts_alone_is_refused(tmp_path, kept):
     """Nodes of one length differ in how often a occurs, so a set has both labels, and is cut between counts."""
-    question, files = asked(written(tmp_path / "network", 0.0), Domain(("a", "b"), 5, 8), COUNTING.format("ab"[kept]))
+    question, files = asked(
+        lead_network(tmp_path / "network", 0.0), Domain(("a", "b"), 5, 8), COUNTING.format("ab"[kept])
+    )
     with pytest.raises(Rejected, match=r"label '[ab]', the program says"):
         establish(question, files)
 
@@ -267,7 +244,7 @@ def test_a_program_that_is_wrong_for_one_last_letter_alone_is_refused(tmp_path, 
     """It is right where what it asks of the last letter is asked of ``last``."""
     rule = {"a": "tokens.count(tokens[-1]) > tokens.count('b')", "b": "tokens.count('a') > tokens.count(tokens[-1])"}
     text = LEAD.replace("tokens.count('a') > tokens.count('b')", rule[last])
-    question, files = asked(written(tmp_path / "network"), Domain(("a", "b"), 1, 6), text)
+    question, files = asked(lead_network(tmp_path / "network"), Domain(("a", "b"), 1, 6), text)
     with pytest.raises(Rejected, match=r"label '[ab]', the program says"):
         establish(question, files)
 
@@ -297,7 +274,7 @@ def differences(files, text, longest, least=0):
 
 
 def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(lead, certificate, tmp_path):
-    question, files = asked(written(tmp_path / "network"), Domain(("a", "b"), 0, 7))
+    question, files = asked(lead_network(tmp_path / "network"), Domain(("a", "b"), 0, 7))
     name, rng = f"network/{WEIGHTS}", np.random.default_rng(1)
     stated, weights = establish(question, files), files[name]
     begin, verdicts = 8 + int.from_bytes(weights[:8], "little"), Counter()
@@ -320,7 +297,7 @@ def test_no_length_is_certified_at_which_the_network_breaks(tmp_path):
     """Positions that matter more and more: every verdict is that of a list of all sequences, or none."""
     known = Counter()
     for n, wiggle in enumerate((0.01, 0.03, 0.1, 0.3)):
-        folder = written(tmp_path / f"network_{n}", wiggle)
+        folder = lead_network(tmp_path / f"network_{n}", wiggle)
         _, files = asked(folder, Domain(("a", "b"), 0, 8))
         broken = min(map(len, differences(files, LEAD, 9)), default=99)
         for longest in (3, 6, 9):
@@ -337,7 +314,7 @@ def test_no_length_is_certified_at_which_the_network_breaks(tmp_path):
 
 
 def test_lengths_beyond_what_holds_are_refused(tmp_path):
-    folder = written(tmp_path / "network", 0.2)
+    folder = lead_network(tmp_path / "network", 0.2)
     horizon = next(n for n in range(1, 30) if refuses(asked(folder, Domain(("a", "b"), 0, n + 1))))
     assert 2 < horizon < 29
     question, files = asked(folder, Domain(("a", "b"), 0, horizon))
@@ -372,7 +349,7 @@ def test_a_changed_statement_is_refused(certificate, tmp_path):
 def test_a_widened_automaton_is_refused(tmp_path):
     domain = Domain(("a", "b"), 1, 10, constraint("a*b?", ("a", "b")))
     text = "def program(tokens):\n    return 'a' if len(tokens) > 2 or tokens[-1] == 'a' else 'b'\n"
-    question, files = asked(written(tmp_path / "network"), domain, text)
+    question, files = asked(lead_network(tmp_path / "network"), domain, text)
     stated = establish(question, files)
     assert stated["sequences"] == 20
     everything = {"transitions": [[0, 0]], "accepting": [True]}
@@ -437,7 +414,7 @@ def test_a_trained_network_is_certified_to_length_fifty(tmp_path):
 
 def unruly(folder, seed):
     """A GPT-2 with random weights, whose boxes of averages hold much that no sequence gives."""
-    rng, name = np.random.default_rng(seed), written(folder, 0.0) / WEIGHTS
+    rng, name = np.random.default_rng(seed), lead_network(folder, 0.0) / WEIGHTS
     tensors = tensors_of(name.read_bytes())
     for part in sorted(part for part in tensors if part.endswith("weight") and "ln" not in part):
         scale = (0.5, 1.0, 1.5)[seed % 3] * (0.3 if "wpe" in part else 1.0)

@@ -1,50 +1,14 @@
 """Compiled networks: a hand-compiled one, and the function of the architecture on random weights."""
 
-import json
-
 import numpy as np
 import pytest
 from json_junk import read_junk
-from safetensors.numpy import save_file
+from tracr_networks import ENCODING, HEADS, KEY, LAYERS, POSITIONS, case, folder, tensors
 
 from tasks.formats import Question, load
 from tasks.networks.interpreter import logits
 from tasks.networks.readout import Argmax, Rounded
 from tasks.networks.sparse_transformer import NetworkError
-
-ENCODING = {"BOS": 0, "compiler_pad": 1, "a": 2, "b": 3}
-D, HEADS, KEY, INNER, LAYERS, POSITIONS = 6, 2, 2, 3, 2, 5
-
-
-def case(**changes):
-    shape = {
-        "num_layers": LAYERS, "num_heads": HEADS, "key_size": KEY, "d_model": D, "mlp_hidden": INNER, "causal": False,
-        "layer_norm": False, "activation": "relu", "residual_labels": [f"r{n}" for n in range(D)],
-    }  # fmt: skip
-    return {
-        "name": "toy",
-        "architecture": {**shape, **changes},
-        "input": {"vocabulary": ["a", "b"], "encoding": ENCODING, "max_length": 4},
-        "read_out": {"kind": "categorical", "columns": [1, 4], "values": ["x", "y"]},
-    }
-
-
-def tensors(seed=0):
-    rng, heads = np.random.default_rng(seed), HEADS * KEY
-    shapes = {"token_embed/embeddings": (4, D), "pos_embed/embeddings": (POSITIONS, D)}
-    for n in range(LAYERS):
-        maps = {f"attn/{part}": (D, heads) for part in ("query", "key", "value")}
-        maps |= {"attn/linear": (heads, D), "mlp/linear_1": (D, INNER), "mlp/linear_2": (INNER, D)}
-        for name, shape in maps.items():
-            shapes |= {f"transformer/layer_{n}/{name}/w": shape, f"transformer/layer_{n}/{name}/b": shape[1:]}
-    return {name: rng.normal(0, 0.5, size=shape).astype(np.float32) for name, shape in shapes.items()}
-
-
-def folder(path, said=None, weights=None):
-    path.mkdir(exist_ok=True)
-    (path / "case.json").write_text(json.dumps(said or case()))
-    save_file(tensors() if weights is None else weights, path / "model.safetensors")
-    return path
 
 
 def reference(weights, ids, causal):

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 import pytest
-from test_counting import program, shipped
+from counted_circuits import program, shipped
 
 from cegis import Counterexample, Program, Round, Rung
 from dsl.grammars.motifs import CHOOSE, has

@@ -1,7 +1,7 @@
 """Weights of counts are fitted to labels, in whole numbers, and are right on every class they were fitted to."""
 
 import pytest
-from test_counting import program, shipped, up_to, verifier
+from counted_circuits import program, shipped, up_to, verifier
 
 from cegis import Program, Valid, motifs
 from dsl.grammars.motifs import CHOOSE, GREATER, count_of, label

@@ -5,15 +5,14 @@ from random import Random
 
 import numpy as np
 import pytest
-from test_circuit_labels import naive_logits, with_tensors
-from test_counting import DILUTED, OPENER, one_hop, program, shipped
+from counted_circuits import DILUTED, OPENER, one_hop, program, shipped
+from random_circuits import naive_logits, with_tensors
 
 from cegis import Claim, Constraint, Domain, DomainError, Exhaustive, Program, Rung, motifs
 from dsl.grammars.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, constant, is_token, label, times
 from tasks.bounds.ball import FLOAT64
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.proofs import all_lengths as tail
 from tasks.proofs.all_lengths import all_lengths
 from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.count_bounds import Tally
@@ -70,7 +69,7 @@ def test_a_program_that_breaks_far_out_is_not_proved() -> None:
 
 
 def test_no_claim_for_every_length_is_contradicted_by_longer_sequences(derive, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(tail, "MOST_BOXES", 2000)
+    monkeypatch.setattr("tasks.proofs.all_lengths.MOST_BOXES", 2000)
     claimed = refused = 0
     for seed in range(8):
         circuit = biased(seed, sink=bool(seed % 2), top_k_fraction=0.5 if seed > 5 else None)

@@ -5,7 +5,8 @@ from random import Random
 
 import numpy as np
 import pytest
-from test_circuit_labels import CONFIGS, naive_logits, random_circuit, with_kept, with_tensors
+from counted_circuits import COUNTED, DEPTH, DILUTED, OPENER, one_hop, program, shipped, up_to, verifier
+from random_circuits import CONFIGS, naive_logits, random_circuit, with_kept, with_tensors
 
 from cegis import (
     Budget,
@@ -26,48 +27,13 @@ from cegis import (
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, LABEL, Operator
 from tasks.bounds.ball import FLOAT32, FLOAT64
-from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.networks.circuit import UNDECIDED, Circuit
+from tasks.networks.circuit import UNDECIDED
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.extend import followed as horizon
 from tasks.proofs import census, counting
 from tasks.proofs.circuit_labels import as_table, label_domain, label_sequences
 from tasks.proofs.count_bounds import UNKNOWN, Tally, obstacle
-from tasks.proofs.counting import CountingVerifier, counting_verifier
-
-COUNTED = ("bracket_depth", "bracket_depth_deep", "bracket_dilution", "quote_closing")
-AT_LEAST_TWO = "]]' if tokens.count('[') - tokens.count(']') >= 2 else ']'"
-DEPTH = f"    return '{AT_LEAST_TWO}"
-OPENER = """    return "'" if "'" in tokens else '"'"""
-DILUTED = """    if 2 * (3 * (5 * tokens.count('"'))) > len(tokens):
-        return '"'
-    return '"' if tokens[-1] == '"' else "'"
-"""
-
-
-def shipped(name: str) -> Circuit:
-    return load_circuit(shipped_path(name))
-
-
-def up_to(circuit: Circuit, longest: int) -> Domain:
-    return Domain(circuit.domain.alphabet, circuit.domain.min_length, longest, circuit.domain.constraint)
-
-
-def program(circuit: Circuit, body: str) -> Program:
-    return Program.parse(f"def program(tokens):\n{body}", motifs(circuit.domain.alphabet, circuit.labels))
-
-
-def verifier(circuit: Circuit, domain: Domain, **options: float) -> CountingVerifier:
-    found = counting_verifier(circuit, domain, **options)
-    assert isinstance(found, CountingVerifier), found
-    return found
-
-
-def one_hop(seed: int, layer: int = 0, prefix: tuple[str, ...] = ("<s>",), **options: object) -> Circuit:
-    """A random circuit of which only ``layer`` attends."""
-    circuit = random_circuit(seed, prefix=prefix, **options)
-    others = set(range(circuit.network.config.n_layer)) - {layer}
-    return with_kept(circuit, {f"{other}.attn.resid_delta": False for other in others})
+from tasks.proofs.counting import counting_verifier
 
 
 def points(tally: Tally, domain: Domain, sequences: np.ndarray) -> np.ndarray:

@@ -11,7 +11,7 @@ from cegis import Constraint, Domain, Program, motifs
 from cegis.domain import DEAD
 from tasks.formats import from_callable
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.proofs import genetic_search as falsifying
+from tasks.proofs import genetic_search
 from tasks.proofs.genetic_search import Falsifier
 
 LONGEST = 30
@@ -52,7 +52,7 @@ def test_a_sequence_that_random_ones_would_not_hit_is_found_and_the_shortest_kep
 
 
 def test_where_nothing_is_wrong_nothing_is_claimed_and_the_closest_is_named(monkeypatch):
-    monkeypatch.setattr(falsifying, "SWEEPS", 12)
+    monkeypatch.setattr(genetic_search, "SWEEPS", 12)
     box = black_box(lambda row: near(row) - 3, DOMAIN)  # at most 16 - 13.5 - 3
     found = Falsifier(box, DOMAIN).examine(always("no"), known=10)
     assert found.counterexample is None
@@ -93,7 +93,7 @@ def test_a_label_the_program_never_gives_breaks_it():
 
 
 def test_a_margin_too_small_for_a_label_is_no_counterexample(monkeypatch):
-    monkeypatch.setattr(falsifying, "SWEEPS", 3)
+    monkeypatch.setattr(genetic_search, "SWEEPS", 3)
     found = Falsifier(black_box(lambda row: 1e-6, DOMAIN), DOMAIN, least=1e-4).examine(always("no"), known=25)
     assert found.counterexample is None
     assert "margin -" in found.stopped.text
@@ -106,9 +106,9 @@ def test_no_time_is_said_to_have_been_none():
 
 
 def test_children_keep_to_their_length_and_come_from_their_parents():
-    search = falsifying._Search(Falsifier(black_box(near, DOMAIN), DOMAIN), always("no"), None, "", range(4, 7))
+    search = genetic_search._Search(Falsifier(black_box(near, DOMAIN), DOMAIN), always("no"), None, "", range(4, 7))
     rows = np.array([[0, 0, 0, 1, 1], [1, 0, 1, 0, 1]], np.int8)
-    search._kept[5] = falsifying._Kept(rows, np.zeros(2))
+    search._kept[5] = genetic_search._Kept(rows, np.zeros(2))
     longer, shorter = search._longer(6), search._shorter(4)
     assert longer.shape == (2, 6)
     assert shorter.shape == (2, 4)

@@ -17,8 +17,7 @@ from tasks.networks.readout import Argmax, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Norm, Residual, Transformer
 from tasks.pipeline.labels import LabelTable
-from tasks.proofs import attention_bounds as averages
-from tasks.proofs import path_cover as covering
+from tasks.proofs import attention_bounds, path_cover
 from tasks.proofs.enumeration import enumerate_domain
 from tasks.proofs.path_cover import CoveringVerifier
 
@@ -245,7 +244,7 @@ def test_an_interrupt_while_states_are_gathered_claims_nothing(monkeypatch):
     def stop(domain, program):
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(covering, "trellis", stop)
+    monkeypatch.setattr(path_cover, "trellis", stop)
     loaded = lead(9)
     verdict = CoveringVerifier(loaded, loaded.domain).check(more_a())
     assert verdict == Unknown("interrupted at length 0", ())
@@ -253,8 +252,8 @@ def test_an_interrupt_while_states_are_gathered_claims_nothing(monkeypatch):
 
 @pytest.mark.parametrize("together", [1, 3, 500])
 def test_sequences_parted_down_to_single_ones_are_right_or_nothing_is_claimed(monkeypatch, together):
-    monkeypatch.setattr(covering, "TOGETHER", together)
-    monkeypatch.setattr(covering, "MOST_PIECES", 1)
+    monkeypatch.setattr(path_cover, "TOGETHER", together)
+    monkeypatch.setattr(path_cover, "MOST_PIECES", 1)
     monkeypatch.setattr(CoveringVerifier, "_is_right", lambda *arguments: False)
     loaded = random_network(5)
     written = tree(labelled(loaded))
@@ -267,7 +266,7 @@ def test_sequences_parted_down_to_single_ones_are_right_or_nothing_is_claimed(mo
 
 def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
     parts, right = [], []
-    piece, read = covering._piece, CoveringVerifier._read
+    piece, read = path_cover._piece, CoveringVerifier._read
 
     def cut(form, middle, half):
         parts.append((middle, half))
@@ -278,8 +277,8 @@ def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
         right.append(found[0])
         return found
 
-    monkeypatch.setattr(covering, "MOST_PIECES", 3_000)
-    monkeypatch.setattr(covering, "_piece", cut)
+    monkeypatch.setattr(path_cover, "MOST_PIECES", 3_000)
+    monkeypatch.setattr(path_cover, "_piece", cut)
     monkeypatch.setattr(CoveringVerifier, "_read", reading)
     rng, several = np.random.default_rng(0), 0
     for seed in (1, 5, 14, 18, 21):
@@ -288,7 +287,7 @@ def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
         for node in range(len(graph.levels[5].token)):
             nodes = np.array([node])
             axes = verifier._averages.axes(graph, 5, nodes, rng)
-            given = compressed(verifier._averages.given(graph, 5, nodes, axes), covering.SYMBOLS)
+            given = compressed(verifier._averages.given(graph, 5, nodes, axes), path_cover.SYMBOLS)
             parts.clear()
             right.clear()
             if verifier._is_right(graph, 5, node, given):
@@ -302,15 +301,15 @@ def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
 
 @pytest.mark.parametrize("together", [1, 500])
 def test_bounds_that_decide_nothing_leave_every_sequence_to_itself(monkeypatch, together):
-    monkeypatch.setattr(covering, "TOGETHER", together)
+    monkeypatch.setattr(path_cover, "TOGETHER", together)
     loaded = lead(4, wiggle=1e-2)
-    read = covering.read_bounds
+    read = path_cover.read_bounds
 
     def nothing(readout, logits):
         labels, margins = read(readout, logits)
-        return np.full_like(labels, covering.UNDECIDED), np.full_like(margins, -np.inf)
+        return np.full_like(labels, path_cover.UNDECIDED), np.full_like(margins, -np.inf)
 
-    monkeypatch.setattr(covering, "read_bounds", nothing)
+    monkeypatch.setattr(path_cover, "read_bounds", nothing)
     verifier = CoveringVerifier(loaded, loaded.domain)
     assert isinstance(verifier.check(more_a()), Valid)
     assert verifier.margin == pytest.approx(labelled(loaded).enumeration.margin)
@@ -322,7 +321,7 @@ def test_parts_of_parts_are_followed_however_deep_they_lie(monkeypatch):
     def still_open(self, graph, nodes, length):
         return [(graph, int(nodes[0]), None)] if next(depth, None) is not None else []
 
-    monkeypatch.setattr(covering, "TOGETHER", 0)
+    monkeypatch.setattr(path_cover, "TOGETHER", 0)
     monkeypatch.setattr(CoveringVerifier, "_open", still_open)
     monkeypatch.setattr(CoveringVerifier, "_divided", lambda self, graph, axes: graph)
     loaded = lead(2)
@@ -332,13 +331,13 @@ def test_parts_of_parts_are_followed_however_deep_they_lie(monkeypatch):
 
 def test_bounds_that_are_wrong_are_found_out_by_the_network_itself(monkeypatch):
     loaded = lead(4)
-    read = covering.read_bounds
+    read = path_cover.read_bounds
 
     def turned(readout, logits):
         labels, margins = read(readout, logits)
         return 1 - labels, margins
 
-    monkeypatch.setattr(covering, "read_bounds", turned)
+    monkeypatch.setattr(path_cover, "read_bounds", turned)
     assert not isinstance(CoveringVerifier(loaded, loaded.domain).check(more_a()), Counterexample)
 
 
@@ -429,8 +428,8 @@ def test_nodes_are_bounded_some_at_a_time_with_the_same_verdict(monkeypatch):
     loaded = lead(12, wiggle=1e-3)
     verifier = CoveringVerifier(loaded, loaded.domain)
     whole = verifier.check(more_a())
-    monkeypatch.setattr(covering, "CHUNK_VALUES", 1)
+    monkeypatch.setattr(path_cover, "CHUNK_VALUES", 1)
     parts = verifier.check(more_a())
     assert (type(whole), type(parts)) == (Valid, Valid)
     assert whole.claims[0].sequences == parts.claims[0].sequences
-    assert averages.obstacle(loaded) is None
+    assert attention_bounds.obstacle(loaded) is None

@@ -5,13 +5,13 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from test_circuit_labels import random_circuit
-from test_counting import COUNTED, DEPTH, OPENER, program, shipped
+from counted_circuits import COUNTED, DEPTH, OPENER, program, shipped
+from random_circuits import random_circuit
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.extend import followed as horizon
-from tasks.proofs import select as methods
+from tasks.proofs import attention_bounds, count_bounds, select
 from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.select import LONGEST, VERIFIERS, Method, Way, choose, verifier
 from tasks.proofs.verifier import Verifier
@@ -36,11 +36,11 @@ def test_what_stands_against_counting_is_named_with_where_listing_ends(monkeypat
     assert (whole.way, whole.longest) == (Way.ENUMERATION, 16)
     assert "embeds positions" in whole.reason
     assert "no longer sequences (of 16 tokens)" in whole.reason
-    monkeypatch.setattr(methods, "MAX_SEQUENCES", 10_000)
+    monkeypatch.setattr(select, "MAX_SEQUENCES", 10_000)
     some = choose(circuit, 64, most=10)
     assert some.longest == 10
     assert "up to 11 there are more than 10,000 sequences" in some.reason
-    monkeypatch.setattr(methods, "MAX_SEQUENCES", 2)
+    monkeypatch.setattr(select, "MAX_SEQUENCES", 2)
     with pytest.raises(DomainError, match="no length has between 1 and 2"):
         choose(circuit, 64, most=2)
 
@@ -92,9 +92,8 @@ def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
         ),
     )
     for way in Way:
-        hindered = {Way.COUNTING: methods.tally.obstacle, Way.COVERING: methods.averages.obstacle}.get(
-            way, lambda _: None
-        )
+        obstacles = {Way.COUNTING: count_bounds.obstacle, Way.COVERING: attention_bounds.obstacle}
+        hindered = obstacles.get(way, lambda _: None)
         if hindered(tied) is None:
             verdict = verifier(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
             assert isinstance(verdict, Unknown)
@@ -127,7 +126,7 @@ def test_a_horizon_by_listing_is_that_by_counting(semantics: str, monkeypatch: p
     told: list[int] = []
     options = {"longest": 8, "semantics": semantics, "on_length": lambda length, longest: told.append(length)}
     listed = horizon(circuit, program(circuit, body), **options)
-    monkeypatch.setattr("tasks.pipeline.horizon.FEW", 10)
+    monkeypatch.setattr("tasks.pipeline.extend.FEW", 10)
     counted = horizon(circuit, program(circuit, body), **options)
     assert (listed.method.way, counted.method.way) == (Way.ENUMERATION, Way.COUNTING)
     assert (listed.length, listed.stopped) == (counted.length, counted.stopped)
