@@ -24,12 +24,12 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.enumeration import index_ranges as boxes
 from dsl.enumeration.blocks import Batch, Block, Costs, is_mirror, is_mirrored, shape, taken
 from dsl.enumeration.evaluation import Evaluation, is_pooled
 from dsl.enumeration.fingerprints import Keys
 from dsl.enumeration.index_ranges import Box
 from dsl.enumeration.store import Rows, Store
-from dsl.enumeration import index_ranges as boxes
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Sort, Term
 

@@ -11,9 +11,9 @@ from typing import Any, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.enumeration import index_ranges as boxes
 from dsl.enumeration.index_ranges import Box
 from dsl.enumeration.store import Rows
-from dsl.enumeration import index_ranges as boxes
 from dsl.grammar import Production
 from dsl.operators import Sort, Term
 

@@ -13,10 +13,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.enumeration import index_ranges as boxes
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.blocks import Block, spread
 from dsl.enumeration.store import Rows
-from dsl.enumeration import index_ranges as boxes
 from dsl.operators import Term
 
 CHUNK = 2**17  # candidates at once
