@@ -34,8 +34,15 @@ from dsl.sequences import SequenceSignature, SymbolicSequence
 class SymbolicReference(Protocol):
     """A reference a solver can see into."""
 
-    name: str
-    semantics: str
+    @property
+    def name(self) -> str:
+        """What queries and claims call it."""
+        ...
+
+    @property
+    def semantics(self) -> str:
+        """The arithmetic that its formula is about."""
+        ...
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
         """The formula "``answer`` (a label index) is not the reference's label"; ties count as different."""

@@ -262,7 +262,7 @@ def _queries(
     with backend.open(environment, logic, hard=True) as session:
         for length in lengths:
             left = deadline - time.perf_counter()
-            symbols = program.grammar.signature.symbols(environment.formula_manager, length)
+            symbols = program.grammar.sequences.symbols(environment.formula_manager, length)
             formula = translate(environment, refutation(domain, symbols, reference, program), logic)
             if left <= 0:
                 break

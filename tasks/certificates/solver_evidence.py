@@ -65,7 +65,7 @@ def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | N
 def query(domain: Domain, reference: SymbolicReference, program: Program, length: int) -> str:
     """The SMT-LIB text whose unsatisfiability is "program = reference on all sequences of this length"."""
     environment = Environment()
-    symbols = program.grammar.signature.symbols(environment.formula_manager, length)
+    symbols = program.grammar.sequences.symbols(environment.formula_manager, length)
     formula = refutation(domain, symbols, reference, program)
     return smtlib_script([formula], QF_LIA, f"{reference.name}/length={length}", "unsat")
 
