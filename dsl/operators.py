@@ -23,6 +23,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dsl.meaning import Combination
+
 RESERVED = ("token", "tokens")  # names that every program's text uses
 
 
@@ -79,6 +81,7 @@ class Operator:
     is_variable: bool = field(default=False, repr=False)  # reads a parameter
     parameters: tuple[tuple[str, Sort], ...] = field(default=(), compare=False, repr=False)  # of a defined function
     definition: Term | None = field(default=None, compare=False, repr=False)  # its body, over its parameters
+    meaning: object = field(default=None, compare=False, repr=False)  # what it does, as a value (``dsl.meaning``)
 
     def __post_init__(self) -> None:
         for index in range(len(self.arguments)):
@@ -99,6 +102,11 @@ class Operator:
     def is_literal(self) -> bool:
         """Whether the operator is a constant written out."""
         return self.value is not None
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether the operator is a conditional between two values of one sort."""
+        return self.meaning == Combination.CHOICE and self.arguments == (BOOL, self.result, self.result)
 
     def __call__(self, *arguments: Term) -> Term:
         """The term that applies this operator."""

@@ -22,9 +22,10 @@ import numpy as np
 
 from cegis import Claim, Domain, Rung
 from cegis.claim import least_margin
+from dsl.meaning import Ints
 from dsl.sequences import Label
 from tasks.automata.parikh import Classes, Level, unique
-from tasks.automata.program_states import Folded, Ints, UncountableError
+from tasks.automata.program_states import Folded, UncountableError
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import label_name
