@@ -35,6 +35,7 @@ Reals = NDArray[np.float64]
 
 MOST = 4096  # the largest factor and threshold that are known
 EXACT = 2.0**50  # numbers of at least this size are not told from infinity
+WHOLE = 2.0**53  # float64 holds every whole number below
 
 
 @dataclass(frozen=True)
@@ -57,20 +58,32 @@ class Range:
     high: Reals
 
     def ends(self, boxes: Boxes) -> tuple[Reals, Reals]:
-        """The least and the greatest value over each box."""
+        """The least and the greatest value over each box; infinite where a sum on the way may have been rounded."""
         low, high = self.low, self.high
+        below, above = np.abs(low), np.abs(high)
         for column in np.flatnonzero(self.weights):
             weight, bottom, top = self.weights[column], boxes.low[:, column], boxes.high[:, column]
-            low = low + weight * (bottom if weight > 0 else top)
-            high = high + weight * (top if weight > 0 else bottom)
-        return np.where(low > -EXACT, low, -np.inf), np.where(high < EXACT, high, np.inf)
+            least, most = weight * (bottom if weight > 0 else top), weight * (top if weight > 0 else bottom)
+            low, high = low + least, high + most
+            below, above = below + np.abs(least), above + np.abs(most)
+        is_low, is_high = (low > -EXACT) & (below < WHOLE), (high < EXACT) & (above < WHOLE)
+        return np.where(is_low, low, -np.inf), np.where(is_high, high, np.inf)
 
     def plus(self, other: Range) -> Range:
-        return Range(self.weights + other.weights, self.low + other.low, self.high + other.high)
+        """The sum of two."""
+        return _whole(self.weights + other.weights, self.low + other.low, self.high + other.high)
 
     def times(self, factor: int) -> Range:
+        """A multiple, by a whole number other than 0."""
         low, high = factor * self.low, factor * self.high
-        return Range(factor * self.weights, np.minimum(low, high), np.maximum(low, high))
+        return _whole(factor * self.weights, np.minimum(low, high), np.maximum(low, high))
+
+
+def _whole(weights: Reals, low: Reals, high: Reals) -> Range:
+    """The range of these parts; without end where float64 may have rounded one of them."""
+    if np.abs(weights).max(initial=0.0) >= WHOLE:
+        return Range(np.zeros_like(weights), np.full_like(low, -np.inf), np.full_like(high, np.inf))
+    return Range(weights, np.where(low > -WHOLE, low, -np.inf), np.where(high < WHOLE, high, np.inf))
 
 
 @dataclass(frozen=True)
