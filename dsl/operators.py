@@ -146,6 +146,7 @@ class Term:
 
     @property
     def sort(self) -> Sort:
+        """The sort of its value."""
         return self.operator.result
 
     @cached_property

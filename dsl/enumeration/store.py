@@ -230,6 +230,7 @@ class Store:
 
     @property
     def words(self) -> NDArray[Any]:
+        """(rows, examples): the values as they are stored, numbers of a pool's objects where there is one."""
         return self._words.array[:, : self._examples]
 
     @property

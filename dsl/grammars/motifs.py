@@ -114,6 +114,7 @@ def _whole_labels(labels: tuple[Label, ...]) -> list[Production]:
 
 
 def is_token(index: int, text: str) -> Operator:
+    """The test "this token is ``text``", which has this ``index`` in the alphabet."""
     return Operator(
         f"is {text!r}",
         (),
@@ -126,6 +127,7 @@ def is_token(index: int, text: str) -> Operator:
 
 
 def is_not_token(index: int, text: str) -> Operator:
+    """The test "this token is another than ``text``"."""
     return Operator(
         f"is not {text!r}",
         (),
@@ -138,6 +140,7 @@ def is_not_token(index: int, text: str) -> Operator:
 
 
 def is_either(first: int, one: str, second: int, other: str) -> Operator:
+    """The test "this token is one of these two"."""
     return Operator(
         f"is {one!r} or {other!r}",
         (),
@@ -173,6 +176,7 @@ def _indicators(s: Any, mask: Sequence[Any]) -> Any:
 
 
 def count_of(index: int, text: str) -> Operator:
+    """How often the token occurs."""
     return Operator(
         f"count {text!r}",
         (),
@@ -351,6 +355,7 @@ STAGE = Operator(
 
 
 def constant(value: int) -> Operator:
+    """The number ``value``."""
     return Operator(
         str(value),
         (),
@@ -363,6 +368,7 @@ def constant(value: int) -> Operator:
 
 
 def times(factor: int) -> Operator:
+    """``factor`` times a number."""
     return Operator(
         f"{factor} times",
         (INT,),
@@ -416,6 +422,7 @@ EQUAL = _binary("equal", BOOL, np.equal, lambda m, a, b: m.Equals(a, b), "_0 == 
 
 
 def at_least(value: int) -> Operator:
+    """Whether a number is ``value`` or more."""
     return Operator(
         f"at least {value}",
         (INT,),
@@ -429,6 +436,7 @@ def at_least(value: int) -> Operator:
 
 
 def has(index: int, text: str) -> Operator:
+    """Whether the token occurs."""
     return Operator(
         f"has {text!r}",
         (),
@@ -442,6 +450,7 @@ def has(index: int, text: str) -> Operator:
 
 
 def lacks(index: int, text: str) -> Operator:
+    """Whether the token does not occur."""
     return Operator(
         f"lacks {text!r}",
         (),
@@ -581,6 +590,7 @@ OR = Operator(
 
 
 def label(index: int, value: Label) -> Operator:
+    """The label with this ``index`` in the signature, printed as ``value``."""
     return Operator(
         f"label {value!r}",
         (),

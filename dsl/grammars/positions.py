@@ -405,6 +405,7 @@ def _value(s: Any, row: Sequence[Any], values: NDArray[np.int64]) -> Any:
 
 
 def value_here(values: NDArray[np.int64]) -> Operator:
+    """The number of the token at the place asked for; ``values``: (tokens,), by index."""
     return Operator(
         "value here",
         (),
@@ -429,6 +430,8 @@ def value_near(offset: int, values: NDArray[np.int64]) -> Operator:
 
 
 def total(values: NDArray[np.int64]) -> Operator:
+    """The sum of the numbers of all tokens; ``values``: (tokens,), by index."""
+
     def encode(s: Any) -> Any:
         return s.manager.Plus([_value(s, row, values) for row in s.at])
 

@@ -117,7 +117,7 @@ class Folded:
         return meaning if isinstance(meaning, Row) else None
 
     def passing(self, reading: Term, last: int | None) -> Tokens:
-        """The tokens that pass the one test of ``reading``, in a sequence that ends in ``last``; none without a test."""
+        """The tokens that pass the test of ``reading`` in a sequence that ends in ``last``; none without a test."""
         return frozenset[int]().union(*(self.tokens(test, last) for test in reading.arguments))
 
     def tokens(self, test: Term, last: int | None) -> Tokens:

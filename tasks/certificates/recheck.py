@@ -79,9 +79,11 @@ class SurrogateText:
     semantics: str = ""
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        """The formula "``answer`` is not the surrogate's label"."""
         return self.surrogate.differs(symbols, answer)
 
     def label(self, sequence: tuple[str, ...]) -> str:
+        """Raises CertificateError: labels are torch's to give."""
         raise CertificateError("a certificate's surrogate is not a source of labels")
 
 
