@@ -38,11 +38,6 @@ class Column:
         return self._room[: self._length]
 
     @property
-    def room(self) -> NDArray[Any]:
-        """What has been put in, and the room behind it (a view)."""
-        return self._room
-
-    @property
     def nbytes(self) -> int:
         """Bytes in use."""
         return self.array.nbytes

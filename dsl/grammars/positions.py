@@ -525,8 +525,3 @@ def written(name: str, numbers: Sequence[float | None], text: str, divisor: int 
         return result
 
     return Operator(name, (INT,), LABEL, numpy=run, smt=encode, python=text)
-
-
-def at_place(symbols: SymbolicSequence, place: int) -> PlacedSymbols:
-    """``symbols`` with a place."""
-    return PlacedSymbols(symbols.manager, symbols.at, place)
