@@ -10,7 +10,8 @@ from benchmarks.measure import cpu_seconds
 from cegis import Domain, Exhaustive, Grammar, Program, Table, motifs
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import as_table, bounded_domain
+from tasks.proofs.circuit_labels import as_table
+from tasks.proofs.select import listed_domain as bounded_domain
 from tasks.proofs.circuit_labels import label_domain
 
 LENGTH = 10  # longest sequences of the benchmark's domains

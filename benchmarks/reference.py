@@ -25,7 +25,8 @@ from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks.formats.circuit_folder import load_circuit, weights_sha256
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import as_table, bounded_domain
+from tasks.proofs.circuit_labels import as_table
+from tasks.proofs.select import listed_domain as bounded_domain
 from tasks.proofs.circuit_labels import label_domain
 from tasks.surrogates.fitting import fit
 from tasks.surrogates.relu import SEMANTICS, Surrogate

@@ -209,7 +209,8 @@ class Loop:
                 why += f"; {lister.undecided:,} sequences have no label and are not among the exceptions"
             why += f"; {asked}" if asked else ""
             if exceptions:  # else another verifier knows of one that is not in the list
-                return Differs(best, exceptions, why, self._statistics(), lister.undecided)
+                is_late = reason is not None and self._is_late()
+                return Differs(best, exceptions, why, self._statistics(), lister.undecided, is_late)
         if reason is None:
             return outcome.Exhausted(tuple(self.examples), self._statistics())
         if self.undecided is not None:

@@ -90,7 +90,8 @@ class Found(Generic[P]):
 class Differs:
     """No program within the budget equals the reference; the best one differs exactly on ``exceptions``.
 
-    ``undecided`` sequences, for which the reference has no label, are neither among them nor right.
+    ``undecided`` sequences, for which the reference has no label, are neither among them nor right. ``is_late``: the
+    time ended the search.
     """
 
     program: Program
@@ -98,6 +99,7 @@ class Differs:
     reason: str
     statistics: Statistics
     undecided: int = 0
+    is_late: bool = False
 
     @property
     def horizon(self) -> int:

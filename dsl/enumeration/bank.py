@@ -63,6 +63,7 @@ class Bank:
 
     def _start_afresh(self) -> None:
         self.blocks: list[Block] = []
+        self._row_bytes = 0  # of what the blocks remember
         self._combined: dict[tuple[int, Costs], tuple[int, ...]] = {}
         self.stores = {name: self._new_store(sort) for name, sort in self.grammar.sorts.items()}
 
@@ -127,9 +128,8 @@ class Bank:
         return [self.level_rows(name, cost)[start + place] for name, cost, (start, _), place in sides]
 
     def _nbytes(self) -> int:
-        remembered = sum(block.row.nbytes for block in self.blocks if block.row is not None)
         pools = sum(pool.nbytes for pool in self.evaluation.pools.values())
-        return sum(s.nbytes for s in self.stores.values()) + pools + remembered + 300 * len(self.blocks)
+        return sum(s.nbytes for s in self.stores.values()) + pools + self._row_bytes + 300 * len(self.blocks)
 
     # --- growing ------------------------------------------------------------------------------------------------
 
@@ -220,7 +220,9 @@ class Bank:
             for place in np.flatnonzero(store.origin[rows, 0] > cost):  # a late arrival may be cheaper than its equal
                 if store.origin[rows[place], 0] > cost:
                     store.cheapen(int(rows[place]), (cost, number, int(members[place])))
-            block.row = rows if self._remember else None
+            if self._remember:
+                block.row = rows
+                self._row_bytes += rows.nbytes
         self.blocks.append(block)
         self.candidates += len(words)
 

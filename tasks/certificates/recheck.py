@@ -34,7 +34,7 @@ from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, Unknown, Unsat, available, decide
 from backends.translation import fitting_logic, translate
-from cegis import Domain, Program, motifs
+from cegis import Domain, Program
 from cegis.certificate import Certificate, CertificateError
 from cegis.symbolic import refutation
 from dsl.operators import GrammarError
@@ -46,15 +46,19 @@ from tasks.certificates.statement import (
     SURROGATE,
     Subject,
     inhabited,
+    known,
     objection,
     query_file,
     solver_lengths,
 )
 from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
-from tasks.formats.untrusted import named
 from tasks.networks.circuit import Circuit
-from tasks.pipeline.distill import bounded_domain, function_name, known, surrogate_name
+from tasks.networks.quoting import NAME, named
+from tasks.pipeline.labels import grammar_of
+from tasks.pipeline.report import identifier
+from tasks.pipeline.surrogate import surrogate_name
 from tasks.proofs.circuit_labels import label_domain
+from tasks.proofs.select import listed_domain
 from tasks.surrogates.relu import Surrogate
 
 BUILTINS = ("any", "enumerate", "len", "list", "max", "min", "next", "str", "sum", "zip")
@@ -123,10 +127,11 @@ def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str
     statement = certificate.statement
     try:
         circuit, digest = _circuit(certificate)
-        domain = bounded_domain(circuit, int(statement["lengths"][1]))
+        domain = listed_domain(circuit, int(statement["lengths"][1]))
         listed = {tuple(map(str, e)) for e in json.loads(certificate.files[EXCEPTIONS])}
         text = certificate.files[PROGRAM].decode()
-        problem = objection(statement, certificate.files, Subject(circuit, digest, domain, len(listed)))
+        subject = Subject(circuit, digest, domain, len(listed))
+        problem = objection(statement, certificate.files, subject)
         lengths = solver_lengths(statement)
     except (LookupError, TypeError, ValueError, RecursionError) as error:
         raise CertificateError(f"{folder}: the statement cannot be read: {error}") from error
@@ -134,10 +139,8 @@ def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str
     fits = f"circuit {named(circuit.name)} ({digest[:12]}), {about}, {len(listed):,} exceptions"
     yield "statement", not problem, problem or fits
     try:
-        program = Program.parse(text, motifs(domain.alphabet, circuit.labels, min_length=domain.min_length))
-        printed = program.source(
-            function_name(circuit), known(circuit, domain, len(listed), float(statement["margin"]))
-        )
+        program = Program.parse(text, grammar_of(domain, circuit.labels))
+        printed = program.source(identifier(circuit.name[:NAME]), known(subject, float(statement["margin"])))
     except GrammarError as error:
         yield "program", False, f"the printed function is not a program of the grammar: {error}"
         return
@@ -252,7 +255,7 @@ def _queries(
     backend: Backend,
     deadline: float,
 ) -> Iterator[tuple[str, bool | None, str]]:
-    reference = SurrogateText(surrogate, surrogate_name(circuit))
+    reference = SurrogateText(surrogate, surrogate_name(circuit.name))
     lengths = inhabited(domain, stated)
     for length in lengths:
         recorded = certificate.files.get(query_file(length))

@@ -6,14 +6,17 @@
     exceptions.json             every sequence on which circuit and program differ (empty when they are equal)
     surrogate.json, queries/    where a solver proved something: the network, and one SMT-LIB file per length
 
-``checking`` derives all of it again.
+``recheck`` derives all of it again.
 """
 
 from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
+import numpy as np
+from numpy.typing import NDArray
 from pysmt.environment import Environment
 from pysmt.logics import QF_LIA
 
@@ -22,44 +25,77 @@ from cegis import Differs, Found, Program, Rung
 from cegis.certificate import Certificate
 from cegis.domain import Domain
 from cegis.symbolic import SymbolicReference, refutation
+from dsl.operators import GrammarError
 from tasks.bounds import ball
 from tasks.certificates.statement import EXCEPTIONS, PROGRAM, SURROGATE, Subject, inhabited, query_file, statement
-from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, is_same, load_circuit, weights_sha256
+from tasks.formats import Loaded, from_circuit
+from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
+from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import CircuitSurrogate, Distillation, surrogate_name
+from tasks.networks.transformer import Mask, Transformer, walk
+from tasks.pipeline.distill import Distillation
+from tasks.pipeline.labels import grammar_of
+from tasks.pipeline.report import program_text
+from tasks.pipeline.surrogate import SurrogateReference
 
 
-def certify(distillation: Distillation, circuit_folder: Path) -> Certificate | None:
-    """The certificate, or None when nothing was established (search or proof did not finish).
+def certify(result: Distillation, circuit_folder: Path) -> Certificate | None:
+    """The certificate of a circuit whose labels all hold in float32; None for anything else.
 
     Raises NetworkError when ``circuit_folder`` does not hold the circuit that was distilled.
     """
-    outcome, domain = distillation.outcome, distillation.domain
-    if not (isinstance(outcome, Found) and distillation.is_proved) and not isinstance(outcome, Differs):
+    table, outcome, domain = result.labels, result.outcome, result.domain
+    if result.model.format != "circuit" or not table.is_float32 or table.undecided or table.margin:
         return None
-    exceptions = outcome.exceptions if isinstance(outcome, Differs) else ()
-    if distillation.labelling.undecided or distillation.labelling.unit_roundoff != ball.FLOAT32:
+    if not isinstance(outcome, Found | Differs) or result.asked != domain or not _is_of_grammar(result):
         return None
-    if not is_same(load_circuit(circuit_folder), distillation.circuit):
-        raise NetworkError(f"{circuit_folder}: not the circuit that was distilled, it changed since; run again")
+    circuit = load_circuit(circuit_folder)
+    if not is_same_question(circuit, result.model):
+        return None
     files = {
-        PROGRAM: distillation.source.encode(),
+        PROGRAM: program_text(result).encode(),
         f"circuit/{JSON_FILE}": (circuit_folder / JSON_FILE).read_bytes(),
         f"circuit/{WEIGHTS_FILE}": (circuit_folder / WEIGHTS_FILE).read_bytes(),
-        EXCEPTIONS: _json([[*e.inputs] for e in exceptions]),
+        EXCEPTIONS: _json([[*e.inputs] for e in result.exceptions]),
     }
-    proved = [claim for claim in distillation.claims if claim.rung == Rung.SURROGATE]
-    if proved and distillation.fitted is not None:
-        reference = CircuitSurrogate(
-            distillation.circuit, distillation.fitted.surrogate, surrogate_name(distillation.circuit)
-        )
+    proved = [claim for claim in result.claims if claim.rung == Rung.SURROGATE]
+    if proved and result.surrogate is not None:
+        reference = SurrogateReference(result.model, result.surrogate.surrogate, table.names, "float32")
         files[SURROGATE] = reference.surrogate.to_json().encode()
         for length in inhabited(proved[0].domain):
             files[query_file(length)] = query(domain, reference, outcome.program, length).encode()
-    labelling = distillation.labelling
-    subject = Subject(distillation.circuit, weights_sha256(circuit_folder), domain, len(exceptions))
-    stated = statement(subject, distillation.claims, labelling.margin, labelling.radius, labelling.unit_roundoff)
+    subject = Subject(circuit, weights_sha256(circuit_folder), domain, len(result.exceptions))
+    enumeration = table.enumeration
+    stated = statement(subject, result.claims, table.least_margin, enumeration.radius, ball.FLOAT32)
     return Certificate(stated, files)
+
+
+def is_same_question(circuit: Circuit, model: Loaded) -> bool:
+    """Whether ``model`` asks of ``circuit`` what its file says; raises NetworkError where it is another network."""
+    own = from_circuit(circuit)
+    mine, theirs = _arrays(own), _arrays(model)
+    is_other = own.name != model.name or len(mine) != len(theirs)
+    if is_other or not all(map(np.array_equal, mine, theirs)):
+        raise NetworkError(f"{model.name}: the folder holds another circuit than was distilled, it changed; run again")
+    same = (own.prefix, own.suffix, own.domain.alphabet) == (model.prefix, model.suffix, model.domain.alphabet)
+    limited = (own.domain.constraint, own.domain.min_length) == (model.domain.constraint, model.domain.min_length)
+    return same and limited and own.readout == model.readout
+
+
+def _arrays(model: Loaded) -> list[NDArray[Any]]:
+    """Everything that the steps hold."""
+    assert isinstance(model.network, Transformer)
+    masks = (step.kept for step in walk(model.network.steps) if isinstance(step, Mask))
+    return [*model.network.arrays(), *masks]
+
+
+def _is_of_grammar(result: Distillation) -> bool:
+    """Whether the program is one of the grammar that ships, which the check reads it with."""
+    try:
+        Program.parse(program_text(result), grammar_of(result.domain, result.labels.names))
+    except GrammarError:
+        return False
+    return True
 
 
 def query(domain: Domain, reference: SymbolicReference, program: Program, length: int) -> str:

@@ -10,16 +10,23 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from importlib import metadata
 from typing import Any
 
 from cegis import Claim, Domain, Rung
+from cegis.claim import equality, least_margin
 from tasks.bounds import ball
+from tasks.bounds.interpreter import assumption
+from tasks.formats import from_circuit
 from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE
-from tasks.formats.untrusted import named
 from tasks.networks.circuit import Circuit
-from tasks.networks.conditions import circuit_conditions
-from tasks.pipeline.distill import NETWORK_SEMANTICS, SOLVER_METHOD, network_method, surrogate_name
+from tasks.networks.conditions import conditions
+from tasks.networks.model import Loaded
+from tasks.networks.transformer import Transformer
+from tasks.pipeline.labels import SLACK, network_method
+from tasks.pipeline.surrogate import METHOD, surrogate_name
+from tasks.proofs.enumeration import MEANING
 from tasks.surrogates.relu import SEMANTICS
 
 PACKAGES = ("numpy", "pysmt", "z3-solver", "cvc5", "torch")
@@ -36,6 +43,17 @@ class Subject:
     sha256: str
     domain: Domain
     exceptions: int
+
+    @cached_property
+    def model(self) -> Loaded:
+        """The circuit as a network."""
+        return from_circuit(self.circuit)
+
+    @property
+    def transformer(self) -> Transformer:
+        """Its steps."""
+        assert isinstance(self.model.network, Transformer)
+        return self.model.network
 
 
 def statement(
@@ -135,21 +153,31 @@ def _is_claim(stated: object, expected: Claim) -> bool:
 
 
 def _network_claim(subject: Subject, margin: float) -> Claim:
-    domain, method = subject.domain, network_method(margin)
-    name, told = (
-        f"circuit {named(subject.circuit.name)}",
-        (ball.KERNEL_ASSUMPTION, circuit_conditions(subject.circuit, domain)),
-    )
-    return Claim(Rung.ENUMERATED, name, NETWORK_SEMANTICS, domain, method, domain.size(), 0.0, *told)
+    model, domain, method = subject.model, subject.domain, network_method(margin)
+    told = assumption(subject.transformer), conditions(model, domain)
+    return Claim(Rung.ENUMERATED, model.reference, MEANING["float32"], domain, method, domain.size(), 0.0, *told)
 
 
 def _solver_claim(subject: Subject, lengths: tuple[int, int] | None) -> Claim:
     """The claim for the inhabited lengths up to the longest stated, whatever the shortest stated."""
     within = inhabited(subject.domain, lengths and (subject.domain.min_length, lengths[1])) or (0,)
     domain = Domain(subject.domain.alphabet, within[0], within[-1], subject.domain.constraint)
-    name = surrogate_name(subject.circuit)
-    told = circuit_conditions(subject.circuit, subject.domain)
-    return Claim(Rung.SURROGATE, name, SEMANTICS, domain, SOLVER_METHOD, domain.size(), 0.0, conditions=told)
+    name, told = surrogate_name(subject.circuit.name), conditions(subject.model, subject.domain)
+    return Claim(Rung.SURROGATE, name, SEMANTICS, domain, METHOD, domain.size(), 0.0, conditions=told)
+
+
+def known(subject: Subject, margin: float) -> str:
+    """What stands as docstring in the program of a certificate with this margin."""
+    text = equality(
+        subject.model.reference,
+        subject.domain,
+        subject.domain.size(),
+        semantics=MEANING["float32"],
+        conditions=conditions(subject.model, subject.domain),
+        method=least_margin(margin * (1 - SLACK)),
+        exceptions=subject.exceptions,
+    )
+    return f"Equals {text}: proved." if not subject.exceptions else f"Equals {text}."
 
 
 def _version(package: str) -> str:

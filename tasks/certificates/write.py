@@ -14,95 +14,143 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cegis import Differs, Domain, Found, Program
+from cegis import Claim, Differs, Domain, Found, Program
 from cegis.certificate import Certificate
+from tasks.certificates.solver_evidence import certify
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
 from tasks.checker.sets import Attended
 from tasks.formats import Loaded
-from tasks.formats.sparse import from_circuit
-from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
 from tasks.networks.transformer import Transformer
-from tasks.pipeline.explain import Explanation
+from tasks.pipeline.distill import Distillation
 from tasks.proofs.count_bounds import obstacle
 
 GRID = 2**16  # of directions
+FEW_CHECKED, MANY_CHECKED = 0.2, 0.5  # of the time of a run, for the check: of classes and circuits, of long lists
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
 
 
-def attest_counts(
-    circuit: Circuit, folder: Path, program: Program, domain: Domain, semantics: str
-) -> Certificate | str:
-    """The certificate that ``program`` equals ``circuit`` on the bounded ``domain``, by counting, or why there is none.
+@dataclass(frozen=True)
+class Written:
+    """A certificate of a result, or the reason why there is none; ``suffix`` tells the second of a result apart."""
+
+    certificate: Certificate | str
+    suffix: str = ""
+
+
+def certificates(
+    result: Distillation,
+    folder: Path,
+    *,
+    seconds: float = 600.0,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[Written, ...]:
+    """The certificates of what ``result`` proves of the network in ``folder``: the farthest-reaching first.
+
+    The evidence is chosen by what was proved, by structure and by cost: every length at once and beside it up to the
+    length asked for, where both are proved; a solver's queries; token counts; states of the program; or a list. The
+    checker has ``seconds`` (wall clock) for all; ``on_progress(done, total)`` is told of inputs it visited.
+    """
+    deadline = time.monotonic() + seconds
+    bounded = attest(result, folder, seconds=seconds, on_progress=on_progress)
+    extension = result.extension
+    if extension is None or not isinstance(extension.tail, Claim):
+        return (Written(bounded),)
+    every = attest_all_lengths(result.model, folder, extension.program, max(1.0, deadline - time.monotonic()))
+    if isinstance(every, str):
+        return Written(bounded), Written(every, "-all-lengths")
+    return Written(every), Written(bounded, f"-to-{extension.found.equal_up_to}")
+
+
+def share_of_checking(model: Loaded) -> float:
+    """The share of a run's time that is kept for the check of a certificate: none where there is no such kind."""
+    if model.is_black_box or model.format not in FILES:
+        return 0.0
+    return FEW_CHECKED if _why_not_counted(model) is None or model.format == "circuit" else MANY_CHECKED
+
+
+def attest_counts(model: Loaded, folder: Path, program: Program, domain: Domain, semantics: str) -> Certificate | str:
+    """The certificate that ``program`` equals ``model`` on the bounded ``domain``, by counting, or why there is none.
 
     ``semantics`` is the strongest that is tried.
     """
-    against = obstacle(circuit)
+    against = _why_not_counted(model)
     if against is not None:
-        return f"certificates are for what counting proves: {against}"
-    stored = {name: (folder / name).read_bytes() for name in FILES["circuit"][0]}
+        return against
     watch = _Watch(inf, 0, lambda done, total: None)
-    return _strongest("counts", from_circuit(circuit), domain, semantics, program.source("program"), stored, watch)
+    return _strongest("counts", model, domain, semantics, program.source("program"), _stored(model, folder), watch)
 
 
-def attest_all_lengths(circuit: Circuit, folder: Path, program: Program, seconds: float = inf) -> Certificate | str:
-    """The certificate that ``program`` equals ``circuit`` on every sequence of its constraint, or why there is none.
+def attest_all_lengths(model: Loaded, folder: Path, program: Program, seconds: float = inf) -> Certificate | str:
+    """The certificate that ``program`` equals ``model`` on every sequence of its constraint, or why there is none.
 
     It is about real arithmetic, as no bound on rounding holds at every length.
     """
-    against = obstacle(circuit)
+    against = _why_not_counted(model)
     if against is not None:
-        return f"certificates are for what counting proves: {against}"
-    domain = replace(circuit.domain, max_length=None)
-    stored = {name: (folder / name).read_bytes() for name in FILES["circuit"][0]}
+        return against
+    domain = replace(model.domain, max_length=None)
     watch = _Watch(seconds, 0, lambda done, total: None)
-    return _strongest("all_lengths", from_circuit(circuit), domain, "real", program.source("program"), stored, watch)
+    return _strongest("all_lengths", model, domain, "real", program.source("program"), _stored(model, folder), watch)
 
 
 def attest(
-    result: Explanation,
+    result: Distillation,
     folder: Path,
     *,
     seconds: float = 600.0,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Certificate | str:
-    """The certificate of what ``result`` proves of the network in ``folder``, or the reason why there is none.
-
-    The checker has ``seconds`` (wall clock) to confirm it; ``on_progress(done, total)`` is told of inputs it visited.
-    """
-    subject, loaded = result.subject, result.loaded
-    if not subject.enumeration.is_bounded or not isinstance(loaded.network, Transformer):
+    """The certificate of what ``result`` proves up to a length, or why there is none; see ``certificates``."""
+    table, model, extension, domain = result.labels, result.model, result.extension, result.domain
+    if not table.enumeration.is_bounded or not isinstance(model.network, Transformer):
         return "a black box is run, not proved"
-    if not isinstance(result.outcome, Found | Differs) or result.program is None:
+    if result.program is None or not (isinstance(result.outcome, Found | Differs) or result.claims):
         return "nothing is established"
-    if loaded.format not in FILES:
-        return f"no certificate is known for the format {loaded.format}"
-    must, may = FILES[loaded.format]
-    stored = {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
-    text, far, domain = result.program.source("program"), result.farther, result.domain
-    strongest, watch = subject.enumeration.semantics, _Watch(seconds, subject.enumeration.size, on_progress)
-    if far is None or far.where is not None or not far.found.claims or far.found.equal_up_to <= domain.lengths[-1]:
-        undecided, margin = subject.undecided, float(subject.margin)
-        return _strongest("network", loaded, domain, strongest, text, stored, watch, undecided=undecided, margin=margin)
-    all_of_it = far.domain.up_to(far.found.equal_up_to)
-    if loaded.network.positions is None and obstacle(loaded) is None:
-        made = _strongest("counts", loaded, all_of_it, strongest, text, stored, watch)
+    if model.format not in FILES:
+        return f"no certificate is known for the format {model.format}"
+    by_solver = certify(result, folder)
+    if by_solver is not None:
+        return by_solver
+    stored, text = _stored(model, folder), result.program.source("program")
+    strongest, watch = table.enumeration.semantics, _Watch(seconds, table.enumeration.size, on_progress)
+    far = 0 if extension is None or extension.where is not None or not extension.claims else extension.found.equal_up_to
+    if far <= domain.lengths[-1]:
+        undecided, margin = table.undecided, float(table.margin)
+        return _strongest("network", model, domain, strongest, text, stored, watch, undecided=undecided, margin=margin)
+    all_of_it = result.asked.up_to(far)
+    if _why_not_counted(model) is None:
+        made = _strongest("counts", model, all_of_it, strongest, text, stored, watch)
     else:
-        directions = _directions(loaded, all_of_it, stored)
-        made = _strongest("paths", loaded, all_of_it, strongest, text, stored, watch, directions=directions)
+        directions = _directions(model, all_of_it, stored)
+        made = _strongest("paths", model, all_of_it, strongest, text, stored, watch, directions=directions)
     if isinstance(made, Certificate):
         return made
     return f"{made}; ask for lengths up to {domain.max_length} for one that lists every sequence"
+
+
+def _why_not_counted(model: Loaded) -> str | None:
+    """Why counting does not prove anything of ``model``; None where it does."""
+    if not isinstance(model.network, Transformer) or model.network.positions is not None:
+        return "certificates are for what counting proves: the network embeds positions"
+    against = obstacle(model)
+    return None if against is None else f"certificates are for what counting proves: {against}"
+
+
+def _stored(model: Loaded, folder: Path) -> dict[str, bytes]:
+    """The files of the network, byte for byte."""
+    must, may = FILES[model.format]
+    return {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
 
 
 class _Watch:

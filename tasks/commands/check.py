@@ -38,8 +38,8 @@ def check(certificate: Path, backend: str | None, seconds: float, memory_mb: int
 
     It runs in a process of its own, which is ended at the limits, with exit code 2.
     """
-    from tasks.commands.main import check_seconds
-    from tasks.formats.untrusted import shown
+    from tasks.commands.question import check_seconds
+    from tasks.networks.quoting import shown
 
     check_seconds(seconds)
     arguments = {
@@ -64,7 +64,7 @@ def answer(certificate: str, backend: str | None, deadline: float, memory_mb: in
     import sys
 
     from tasks.commands.main import BAD_INPUT, is_ours
-    from tasks.formats.untrusted import shown
+    from tasks.networks.quoting import shown
 
     try:
         return _answer(Path(certificate), backend, deadline, memory_mb, as_json)
@@ -81,7 +81,7 @@ def _answer(certificate: Path, backend: str | None, deadline: float, memory_mb: 
     from backends import get
     from cegis.certificate import Certificate
     from tasks.commands.main import NOT_PROVED, PROVED
-    from tasks.formats.untrusted import json_text, shown
+    from tasks.networks.quoting import json_text, shown
 
     if "kind" in Certificate.load(certificate).statement:
         limit_memory(memory_mb or MEMORY_MB)
@@ -123,7 +123,7 @@ def _alone(certificate: Path, as_json: bool) -> int:
     from tasks.checker.evidence import check
     from tasks.checker.files import Rejected, UnreadableError
     from tasks.commands.main import NOT_PROVED, PROVED
-    from tasks.formats.untrusted import json_text, shown
+    from tasks.networks.quoting import json_text, shown
 
     try:
         found = check(certificate)

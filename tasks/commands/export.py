@@ -28,13 +28,14 @@ def export(circuit: str, length: int, samples: int, seed: int, out: Path | None)
     from cegis import motifs
     from cegis.sygus.samples import sampled
     from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
-    from tasks.pipeline.distill import function_name
+    from tasks.networks.quoting import NAME
+    from tasks.pipeline.report import identifier
 
     loaded = load_circuit(shipped_path(circuit) if circuit in shipped_names() else Path(circuit))
     examples = labelled(loaded, length, samples, seed)
     grammar = motifs(loaded.domain.alphabet, loaded.labels, min_length=loaded.domain.min_length)
     found = sampled(grammar, examples)
-    target = out or Path(f"{function_name(loaded)}.sl")
+    target = out or Path(f"{identifier(loaded.name[:NAME])}.sl")
     try:
         target.write_text(text(loaded, found, examples), encoding="utf-8")
     except OSError as error:
@@ -46,10 +47,10 @@ def labelled(circuit: Circuit, length: int, samples: int, seed: int) -> tuple[Ex
     """Sequences of the domain up to ``length`` with their labels, drawn without repetition, shortest first."""
     from tasks.networks.circuit import UNDECIDED
     from tasks.networks.sparse_transformer import NetworkError
-    from tasks.pipeline.distill import bounded_domain
     from tasks.proofs.circuit_labels import label_domain
+    from tasks.proofs.select import listed_domain
 
-    labelling = label_domain(circuit, bounded_domain(circuit, length))
+    labelling = label_domain(circuit, listed_domain(circuit, length))
     every = [(part, row) for part in labelling.lengths for row, label in enumerate(part.labels) if label != UNDECIDED]
     if not every:
         raise NetworkError(f"{circuit.name}: no sequence up to length {length} has a certain label")

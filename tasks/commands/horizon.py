@@ -1,30 +1,32 @@
-"""``distill horizon CIRCUIT``: how long a program stays equal to a circuit, and what breaks it at the next length.
+"""``distill horizon NETWORK``: how long one program stays equal to a network, and what breaks it at the next length.
 
 Exit codes: 0 the program holds as far as was asked, 1 it breaks or was not decided, 2 bad input.
 """
 
 from __future__ import annotations
 
+import time
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
-if TYPE_CHECKING:
-    from cegis import Claim, Domain, Program
-    from tasks.networks.circuit import Circuit
+from tasks.commands.question import asks
 
-HOLDS, BREAKS = 0, 1
+if TYPE_CHECKING:
+    from cegis import Domain, Program
+    from tasks.formats import Loaded
+
 USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 
 
 @click.command()
-@click.argument("circuit")
+@click.argument("network")
 @click.option(
     "--program",
     "source",
     type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A printed program to follow.  [default: the simplest that equals the circuit up to --length]",
+    help="A printed program to follow.  [default: the simplest that equals the network up to --length]",
 )
 @click.option(
     "--length",
@@ -33,139 +35,84 @@ USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 )
 @click.option("--longest", default=64, show_default=True, help="How far to look.")
 @click.option("--time-limit", "seconds", default=120.0, show_default=True, help="Seconds for the whole run.")
+@asks
 @click.option(
     "--semantics",
     type=click.Choice(["real", "float32", "float64"]),
-    default="float32",
-    show_default=True,
-    help="The coarsest arithmetic that the claim must hold in, beside real numbers.",
+    help="The coarsest arithmetic that the claim must hold in.  [default: the strongest that loses no label]",
 )
+@click.option("--margin", type=float, help="Least margin of a label, beyond the error bound.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@click.option("--out", type=click.Path(path_type=Path), help="Folder for a certificate of what counting proves.")
+@click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: none is written]")
 def horizon(
-    circuit: str,
+    network: str,
     source: Path | None,
     length: int | None,
     longest: int,
     seconds: float,
-    semantics: str,
+    semantics: Any,
+    margin: float | None,
     as_json: bool,
     out: Path | None,
+    **question: Any,
 ) -> int:
-    """Find the largest length up to which a program equals CIRCUIT (a shipped name or a folder).
+    """Find the largest length up to which one program equals NETWORK (a shipped name or a folder).
 
-    Where attention ignores the order of tokens, sequences are compared by their counts; elsewhere they are listed, as
-    far as that goes. A network that is no circuit is distilled as ``distill run`` does it, up to --longest.
+    Where attention ignores the order of tokens, sequences are compared by their counts, where one layer attends, by
+    states of the program; elsewhere they are listed, as far as that goes.
     """
-    import time
-
     from cegis.certificate import check_writable
-    from tasks.certificates.write import attest_counts
-    from tasks.commands.main import MOST_SECONDS, is_foreign, write_all_lengths, write_certificate
+    from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
-    from tasks.formats.circuit_folder import circuit_folder, load_circuit
-    from tasks.formats.untrusted import json_text, shown_lines
-    from tasks.pipeline.horizon import horizon as horizon_of
-    from tasks.pipeline.report_lengths import horizon_json, horizon_text
-    from tasks.proofs.all_lengths import all_lengths
-    from tasks.proofs.select import choose
+    from tasks.commands.question import ask, check_margin, check_seconds
+    from tasks.commands.result import finish
+    from tasks.pipeline.distill import follow
 
-    if not 0 < seconds < MOST_SECONDS:
-        raise click.ClickException(f"expected a positive time limit below {MOST_SECONDS:,} seconds, got {seconds:g}")
+    check_seconds(seconds)
+    check_margin(margin)
     if longest < 1 or (length is not None and not 1 <= length <= longest):
         got = f"{longest}" if length is None else f"{length} and {longest}"
         raise click.ClickException(f"expected 1 <= --length <= --longest, got {got}")
     if out is not None:
         check_writable(out)
-    if is_foreign(circuit):
-        return _foreign(circuit, source, longest, seconds, as_json, out)
-    loaded = load_circuit(circuit_folder(circuit))
-    _check_longest(loaded.name, loaded.domain, longest)
-    length = max(loaded.domain.min_length, min(USUAL_LENGTH, longest)) if length is None else length
-    choose(loaded, longest)  # a length that there is no method for is bad input, found before any work
     started = time.perf_counter()
-    kind: Any = semantics
-    with observed(quiet=as_json) as observers:
-        told = {name: observers[name] for name in ("on_reach", "on_round") if name in observers}
-        program = _synthesized(loaded, length, seconds, kind, told) if source is None else _read(loaded, source)
-        left = max(0.1, seconds - (time.perf_counter() - started))
-        reach = {"on_length": told["on_reach"]} if told else {}
-        found = horizon_of(loaded, program, longest=longest, seconds=left, semantics=kind, **reach)
-        claims, left = found.claims, seconds - (time.perf_counter() - started)
-        tail: Claim | str = "it was not tried"
-        if found.length >= longest and left > 0:
-            tail = all_lengths(loaded, program, seconds=left)
-            claims += () if isinstance(tail, str) else (tail,)
-    if as_json:
-        result = horizon_json(loaded.name, program.source(loaded.name), found, claims)
-        click.echo(json_text(result))
-    else:
-        click.echo(shown_lines(horizon_text(program.source(loaded.name), found, claims)))
-    folder = circuit_folder(circuit)
-    if out is not None and (
-        isinstance(tail, str) or not write_all_lengths(loaded, folder, program, longest, semantics, out)
-    ):
-        equal = f"{loaded.name}: the program equals the circuit at no length"
-        domain = loaded.domain.up_to(found.length) if found.length >= loaded.domain.min_length else None
-        write_certificate(equal if domain is None else attest_counts(loaded, folder, program, domain, semantics), out)
-    return HOLDS if found.broken is None and found.length >= longest else BREAKS
-
-
-def _foreign(folder: str, source: Path | None, longest: int, seconds: float, as_json: bool, out: Path | None) -> int:
-    """The way of networks that are no circuits."""
-    from tasks.commands.main import explain_folder
-    from tasks.formats import load
-    from tasks.formats.circuit_folder import circuit_folder
-
-    if source is not None:
-        raise click.ClickException(f"{folder}: a printed program is followed on circuits alone; leave out --program")
-    context = click.get_current_context()
-    is_named = context.get_parameter_source("semantics") == click.core.ParameterSource.COMMANDLINE
-    asked: dict[str, Any] = dict.fromkeys(("alphabet", "prefix", "suffix", "constraint", "readout", "answers", "task"))
-    asked |= {"margin": None, "semantics": context.params["semantics"] if is_named else None}
-    loaded = load(circuit_folder(folder))
-    _check_longest(loaded.name, loaded.domain, longest)
-    limit = loaded.domain.max_length or longest
-    return explain_folder(folder, str(min(longest, limit)), seconds, 0, as_json, out, **asked)
-
-
-def _check_longest(name: str, domain: Domain, longest: int) -> None:
-    """Refuse a search that ends before the shortest sequence."""
-    if longest < domain.min_length:
-        raise click.ClickException(
-            f"{name}: its shortest sequence has {domain.min_length} tokens; expected --longest of at least that, got "
-            f"{longest}"
+    asked = ask(network, **question)
+    model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
+    program = None if source is None else _read(model, domain, source)
+    share = 0.0 if out is None else share_of_checking(model)
+    with observed(quiet=as_json) as observer:
+        result = follow(
+            model,
+            domain,
+            program,
+            length=min(length or USUAL_LENGTH, longest),
+            semantics=semantics,
+            margin=margin,
+            seconds=seconds * (1 - share),
+            observer=observer,
         )
+    return finish(result, asked.folder, out, started + seconds, as_json)
 
 
-def _synthesized(circuit: Circuit, length: int, seconds: float, semantics: Any, told: dict[str, Any]) -> Program:
-    """The simplest program that equals the circuit up to ``length``."""
-    from cegis import Budget, Found, Spec, motifs, synthesize
-    from tasks.pipeline.horizon import FEW
-    from tasks.proofs.select import choose, verifier
+def _reach(model: Loaded, longest: int) -> int:
+    """As far as the network has room; refuses a search that ends before the shortest sequence."""
+    from tasks.proofs.select import room
 
-    reach = {"on_length": told["on_reach"]} if told else {}
-    events = {"on_event": told["on_round"]} if told else {}
-    method = choose(circuit, length, most=FEW, semantics=semantics)
-    by = verifier(circuit, method, method.longest, semantics=semantics, seconds=seconds, **reach)
-    grammar = motifs(by.domain.alphabet, circuit.labels, min_length=by.domain.min_length)
-    spec = Spec(by.domain, lambda sequence: (by.label(sequence) or ("",))[0])
-    outcome = synthesize(spec, grammar, verifier=by, budget=Budget(seconds=seconds), **events)
-    if not isinstance(outcome, Found):
-        reason = getattr(outcome, "reason", "no program of the grammar agrees with the circuit")
+    shortest = model.domain.min_length
+    if longest < shortest:
         raise click.ClickException(
-            f"{circuit.name}: no program equals it up to length {length} ({reason}); try a smaller --length, or give "
-            "one with --program"
+            f"{model.name}: its shortest sequence has {shortest} tokens; expected --longest of at least that, "
+            f"got {longest}"
         )
-    return outcome.program
+    return min(longest, room(model, longest))
 
 
-def _read(circuit: Circuit, source: Path) -> Program:
-    from cegis import Program, motifs
+def _read(model: Loaded, domain: Domain, source: Path) -> Program:
+    """The program that a file holds, in the grammar of the network's labels."""
+    from tasks.pipeline.labels import read_program
 
-    grammar = motifs(circuit.domain.alphabet, circuit.labels, min_length=circuit.domain.min_length)
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{source}: expected a Python function in UTF-8, cannot read it: {error}") from None
-    return Program.parse(text, grammar)
+    return read_program(model, domain, text)

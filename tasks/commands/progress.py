@@ -9,28 +9,25 @@ from typing import Any
 from rich.console import Console
 
 from cegis import Counterexample, Round, Unknown, Valid
-from tasks.pipeline.distill import Link
+from tasks.pipeline.steps import SILENT, Observer, Step
 
 
 @contextmanager
-def observed(*, quiet: bool = False) -> Iterator[dict[str, Callable[..., None]]]:
-    """The ``on_...`` arguments of ``prolong`` that report to standard error; with ``quiet`` nothing is shown.
-
-    Other functions take some of them: ``distill`` all but ``on_reach``.
-    """
+def observed(*, quiet: bool = False) -> Iterator[Observer]:
+    """The observer that reports to standard error; with ``quiet`` nothing is shown."""
     if quiet:
-        yield {}
+        yield SILENT
         return
     console = Console(stderr=True, highlight=False, soft_wrap=True)
     if not console.is_terminal:
-        yield _observers(lambda line: console.print(line, markup=False), lambda line: None)
+        yield _observer(lambda line: console.print(line, markup=False), lambda line: None)
         return
-    with console.status("running the circuit") as status:
-        yield _observers(lambda line: console.print(line, markup=False), lambda line: status.update(_plain(line)))
+    with console.status("reading the network") as status:
+        yield _observer(lambda line: console.print(line, markup=False), lambda line: status.update(_plain(line)))
 
 
-def _observers(say: Callable[[str], None], show: Callable[[str], None]) -> dict[str, Callable[..., None]]:
-    def on_round(event: Round) -> None:
+def _observer(say: Callable[[str], None], show: Callable[[str], None]) -> Observer:
+    def on_round(event: Round[Any]) -> None:
         match event.verdict:
             case Valid():
                 result = "accepted"
@@ -40,27 +37,17 @@ def _observers(say: Callable[[str], None], show: Callable[[str], None]) -> dict[
                 result = f"undecided: {reason}"
         say(f"  round {event.number}: {event.program.size} operators, {result}")
 
-    def on_link(link: Link) -> None:
-        say(f"{link.name}: {link.text} [{link.seconds:.1f} s]")
+    def on_step(step: Step) -> None:
+        say(f"{step.name}: {step.text} [{step.seconds:.1f} s]")
         show("working")
 
-    def on_progress(done: int, total: int) -> None:
-        show(f"running the circuit: {done:,} of {total:,} sequences")
-
-    def on_length(length: int, seconds: float) -> None:
-        show(f"length {length} proved in {seconds:.1f} s")
-
-    def on_reach(length: int, reach: int) -> None:
-        show(f"compared up to length {length} of {reach}")
-
-    observers: dict[str, Any] = {
-        "on_round": on_round,
-        "on_link": on_link,
-        "on_progress": on_progress,
-        "on_length": on_length,
-        "on_reach": on_reach,
-    }
-    return observers
+    return Observer(
+        on_step,
+        on_round,
+        lambda done, total: show(f"running the network: {done:,} of {total:,} sequences"),
+        lambda length, longest: show(f"compared up to length {length} of {longest}"),
+        lambda length, seconds: show(f"length {length} proved in {seconds:.1f} s"),
+    )
 
 
 def _plain(line: str) -> str:

@@ -77,13 +77,6 @@ def save_circuit(circuit: Circuit, path: Path) -> None:
         raise NetworkError(f"{path}: cannot write the circuit: {error}") from error
 
 
-def is_same(one: Circuit, other: Circuit) -> bool:
-    """Whether two circuits are stored alike, number by number."""
-    texts = {json.dumps(_description(circuit)) for circuit in (one, other)}
-    pairs = ((one.network.tensors, other.network.tensors), (one.means, other.means))
-    return len(texts) == 1 and all(np.array_equal(mine[name], yours[name]) for mine, yours in pairs for name in mine)
-
-
 def weights_sha256(path: Path) -> str:
     """A hexadecimal SHA-256 over the bytes of both files of the circuit folder ``path``."""
     digest = hashlib.sha256()

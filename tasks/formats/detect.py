@@ -12,8 +12,9 @@ from pathlib import Path
 
 from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
 from tasks.formats.reading import read_bytes, read_object
-from tasks.formats.untrusted import named, read_safetensors
+from tasks.formats.untrusted import read_safetensors
 from tasks.networks.model import Loaded, Question
+from tasks.networks.quoting import named
 from tasks.networks.sparse_transformer import NetworkError
 
 

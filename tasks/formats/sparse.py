@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.formats.circuit_folder import load_circuit
-from tasks.formats.untrusted import named
 from tasks.networks.circuit import Circuit
 from tasks.networks.model import Loaded, Question, assemble
+from tasks.networks.quoting import named
 from tasks.networks.sparse_transformer import FINAL_SITE, Array, Config, Network, NetworkError
 from tasks.networks.transformer import (
     AbsTopK,

@@ -9,7 +9,6 @@ from __future__ import annotations
 
 import json
 import math
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -17,6 +16,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from tasks.networks.quoting import LINE, shown
 from tasks.networks.sparse_transformer import NetworkError
 
 LONGEST_NAME = 300  # letters of a tensor's name
@@ -26,52 +26,6 @@ NUMPY = {
     "I64": "<i8", "F16": "<f2", "F32": "<f4", "F64": "<f8",
 }  # fmt: skip
 SIZES = {"BF16": 2, **{name: np.dtype(dtype).itemsize for name, dtype in NUMPY.items()}}  # bytes of a number
-# Characters of a name in a sentence, of a line that quotes a folder, and of one with a program of ours:
-NAME, LINE, RESULT = 60, 2000, 100_000
-# Letters without a trace:
-BLANK = "\u034f\u115f\u1160\u17b4\u17b5\u180b-\u180f\u2800\u3164\ufe00-\ufe0f\uffa0\U000e0100-\U000e01ef"
-
-
-def shown(text: object, most: int = LINE) -> str:
-    """``text`` on one line of at most ``most`` characters, as it may be printed whoever wrote it.
-
-    What is not printable (line ends, control codes, marks of direction or without width, lone surrogates) is escaped.
-    """
-    line = str(text)
-    if len(line) <= most and _is_plain(line):
-        return line
-    whole = "".join(c if _is_plain(c) else ascii(c)[1:-1] for c in line[:most])
-    return whole if len(line) <= most and len(whole) <= most else f"{whole[: most - 1]}…"
-
-
-def named(name: str) -> str:
-    """A name inside a sentence: at most ``NAME`` characters, in quotes unless it is one plain word."""
-    text = shown(name, NAME)
-    return text if not text or _PLAIN.fullmatch(text) else f"'{text}'"
-
-
-def shown_lines(text: str) -> str:
-    """A text of ours that quotes a folder, line by line."""
-    return "\n".join(shown(line, RESULT) for line in text.split("\n"))
-
-
-def json_text(value: object) -> str:
-    """``value`` as JSON in which nothing stands that is not printable."""
-    lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
-    return "\n".join(line if _is_plain(line) else "".join(map(_in_json, line)) for line in lines)
-
-
-def _in_json(letter: str) -> str:
-    if _is_plain(letter):
-        return letter
-    return f"\\u{ord(letter):04x}" if ord(letter) < 0x10000 else json.dumps(letter)[1:-1]
-
-
-def _is_plain(text: str) -> bool:
-    return text.isprintable() and not _BLANK.search(text)
-
-
-_BLANK, _PLAIN = re.compile(f"[{BLANK}]"), re.compile(r"[\w.+/:#-]+")
 
 
 def parse_json(what: str, text: bytes) -> Any:

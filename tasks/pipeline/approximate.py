@@ -15,13 +15,15 @@ from functools import reduce
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Counterexample
+from cegis import Counterexample, Differs, Found
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar
 from dsl.operators import Operator, Term
 from dsl.program import Program
 from dsl.sequences import SequenceBatch
-from tasks.pipeline.labels import Part, Subject, length_of
+from tasks.pipeline.labels import LabelTable, Part, length_of
+from tasks.pipeline.search import Searched
+from tasks.pipeline.state_merging import shorter_programs
 
 SAMPLE = 400  # inputs
 MOST_CANDIDATES = 600_000
@@ -29,6 +31,7 @@ DEEPEST = 9  # the cost up to which terms are built
 TRIED = 40  # terms compared with every label
 CONJUNCTS = 3
 WORTH = 0.9  # a flag that leaves out less than a tenth is not worth reading
+RARE = 0.01  # share of inputs: beside an exact expression a rule is wrong on no more
 USEFUL = 0.1  # share of inputs: a rule that is wrong on more says nothing
 NAMES = ("right", "may differ")
 
@@ -55,23 +58,45 @@ class Rule:
         return min((length_of(e.inputs) - 1 for e in self.exceptions), default=None)
 
 
-def rule(subject: Subject, *, seconds: float, seed: int = 0) -> Program | None:
+def approximated(table: LabelTable, best: Searched, *, seconds: float, seed: int = 0) -> Rule | None:
+    """A rule of few exceptions for what it costs a reader, with all of them and a region that holds them.
+
+    Beside an exact expression only one half as long, which is wrong on one input in a hundred.
+    """
+    found = rule(table, seconds=seconds / 2, seed=seed)
+    others = [] if best.exact or table.is_placed else shorter_programs(table)
+    if isinstance(best.outcome, Differs):
+        others.append(best.outcome.program)
+    useful = [other for other in others if table.count_exceptions(other) <= USEFUL * table.size]
+    candidates = [*([] if found is None else [found]), *useful]
+    if not candidates:
+        return None
+    program = min(candidates, key=lambda candidate: _weight(candidate, table))
+    exceptions = table.exceptions(program)
+    if isinstance(best.outcome, Found) and not best.is_automaton:
+        is_short = program.size <= best.outcome.program.size // 2
+        if not is_short or len(exceptions) > RARE * table.size:
+            return None
+    return Rule(program, exceptions, region(table, program, seconds=seconds / 2, seed=seed))
+
+
+def rule(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:
     """The best of short programs with few exceptions; None where those are more than a tenth of all inputs."""
     rng = np.random.default_rng(seed)
-    every = tuple(part.expected >= 0 for part in subject.parts)
-    batch, expected = _sample(subject, every, SAMPLE, rng)
-    bank = _grown(subject.grammar, batch, seconds, seed)
-    start = subject.grammar.start
+    every = tuple(part.expected >= 0 for part in table.parts)
+    batch, expected = _sample(table, every, SAMPLE, rng)
+    bank = _grown(table.grammar, batch, seconds, seed)
+    start = table.grammar.start
     errors = (bank.stores[start].values != expected).sum(axis=1)
     terms = [bank.term(start, int(row)) for row in np.argsort(errors, kind="stable")[:TRIED]]
-    programs = [Program(term, subject.grammar) for term in (*terms, *_halves(bank, expected, len(subject.names)))]
-    best = min(programs, key=lambda program: _weight(program, subject), default=None)
-    return best if best is not None and subject.count_exceptions(best) <= USEFUL * subject.size else None
+    programs = [Program(term, table.grammar) for term in (*terms, *_halves(bank, expected, len(table.names)))]
+    best = min(programs, key=lambda program: _weight(program, table), default=None)
+    return best if best is not None and table.count_exceptions(best) <= USEFUL * table.size else None
 
 
-def _weight(program: Program, subject: Subject) -> float:
+def _weight(program: Program, table: LabelTable) -> float:
     """What is preferred: two more to the cost of a program should halve its exceptions."""
-    return float((1 + subject.count_exceptions(program)) * 2.0 ** (program.cost / 2))
+    return float((1 + table.count_exceptions(program)) * 2.0 ** (program.cost / 2))
 
 
 def _halves(bank: Bank, expected: NDArray[np.int64], labels: int) -> list[Term]:
@@ -89,14 +114,14 @@ def _halves(bank: Bank, expected: NDArray[np.int64], labels: int) -> list[Term]:
     ]
 
 
-def region(subject: Subject, program: Program, *, seconds: float, seed: int = 0) -> Region | None:
+def region(table: LabelTable, program: Program, *, seconds: float, seed: int = 0) -> Region | None:
     """The smallest region found that holds every exception of ``program``; None where there is none to hold."""
     rng = np.random.default_rng(seed)
-    wrong = tuple(_wrong(program, part) for part in subject.parts)
-    right = tuple((part.expected >= 0) & ~is_wrong for part, is_wrong in zip(subject.parts, wrong, strict=True))
+    wrong = tuple(_wrong(program, part) for part in table.parts)
+    right = tuple((part.expected >= 0) & ~is_wrong for part, is_wrong in zip(table.parts, wrong, strict=True))
     if not any(is_wrong.any() for is_wrong in wrong):
         return None
-    among = subject.renamed(
+    among = table.renamed(
         NAMES,
         tuple(
             np.where(is_right, 0, np.where(is_wrong, 1, -1)) for is_right, is_wrong in zip(right, wrong, strict=True)
@@ -132,12 +157,12 @@ def _narrowing(
     return chosen
 
 
-def _holds(flag: Term, among: Subject, wrong: tuple[NDArray[np.bool_], ...]) -> bool:
+def _holds(flag: Term, among: LabelTable, wrong: tuple[NDArray[np.bool_], ...]) -> bool:
     """Whether the flag is true of every exception."""
     return all(_values(flag, part)[is_wrong].all() for part, is_wrong in zip(among.parts, wrong, strict=True))
 
 
-def _region(among: Subject, flags: list[Term]) -> Region:
+def _region(among: LabelTable, flags: list[Term]) -> Region:
     """The inputs of which every flag is true."""
     grammar = among.grammar
     both, choose = _operator(grammar, "and"), _operator(grammar, "choose")
@@ -165,13 +190,13 @@ def _late(seconds: float, bank: Bank) -> Callable[[], bool]:
 
 
 def _sample(
-    subject: Subject, chosen: tuple[NDArray[np.bool_], ...], count: int, rng: np.random.Generator
+    table: LabelTable, chosen: tuple[NDArray[np.bool_], ...], count: int, rng: np.random.Generator
 ) -> tuple[SequenceBatch, NDArray[np.int64]]:
     """At most ``count`` of the chosen inputs, with what is expected of them."""
     sizes = [int(mask.sum()) for mask in chosen]
     picked = np.sort(rng.permutation(sum(sizes))[:count])
-    batch, expected, start = subject.grammar.sequences.batch(()), [np.zeros(0, np.int64)], 0
-    for part, mask, size in zip(subject.parts, chosen, sizes, strict=True):
+    batch, expected, start = table.grammar.sequences.batch(()), [np.zeros(0, np.int64)], 0
+    for part, mask, size in zip(table.parts, chosen, sizes, strict=True):
         rows = np.flatnonzero(mask)[picked[(picked >= start) & (picked < start + size)] - start]
         if len(rows):
             batch = batch.joined(_take(part.batch, rows))

@@ -1,403 +1,228 @@
-"""Circuit in, proved program out: the whole chain, link by link.
+"""A network in, a proved program out: the whole pipeline on one screen.
 
-    circuit --(run on every sequence, with error bounds)--> labels --(fit, exact check)--> surrogate
-    grammar --(enumerate)--> candidate --(solver: equals surrogate? table: equals circuit?)--> program
+    network --(bounds on every sequence)--> labels --(automaton; expressions, a solver)--> program
+    no exact one:       a short rule, its complete exceptions, and a region that holds them all    (``approximate``)
+    longer sequences:   what is exact on the labels is proved on all of the domain, or its exact horizon is found, or
+                        another program that holds longer; where nothing grows, every length       (``extend``)
 
-Two claims come out of one run: ``enumerated`` (the circuit itself, every sequence) and ``surrogate`` (the solver's
-chain, one refutation per length). A surrogate that does not match leaves the first alone, and says on which sequences
-it differs. The surrogate was checked on every sequence, so the solver adds no reach over the enumeration, only an
-independent method; both costs are reported side by side.
+The same for every network: what a step needs of its structure, the step asks itself, and says why it does not apply.
 """
 
 from __future__ import annotations
 
-import builtins
-import keyword
 import time
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
-from dataclasses import dataclass
-from typing import Any
-
-import numpy as np
+from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING, Any
 
 from backends import Backend
-from cegis import (
-    Budget,
-    Claim,
-    Combined,
-    Differs,
-    Domain,
-    DomainError,
-    Exhaustive,
-    Found,
-    Outcome,
-    Program,
-    Round,
-    Rung,
-    Spec,
-    Stopped,
-    Symbolic,
-    Table,
-    motifs,
-    synthesize,
-)
-from cegis.claim import at_least, equality, least_margin
+from cegis import Claim, Counterexample, Differs, Domain, Found, Outcome, Program, Stopped
 from dsl.grammar import Grammar
-from dsl.sequences import SequenceSignature, SymbolicSequence
-from tasks.bounds import ball
-from tasks.formats.untrusted import NAME, named
-from tasks.networks.circuit import UNDECIDED, Circuit
-from tasks.networks.conditions import circuit_conditions
-from tasks.networks.sparse_transformer import NetworkError
-from tasks.proofs.circuit_labels import Labelling, label_domain, label_sequences
-from tasks.proofs.enumeration import MAX_SEQUENCES
-from tasks.surrogates.fitting import Fitted, fit
-from tasks.surrogates.relu import SEMANTICS, Surrogate
+from tasks.formats import Loaded, model_of
+from tasks.networks.circuit import Circuit
+from tasks.pipeline import surrogate
+from tasks.pipeline.approximate import Rule, approximated
+from tasks.pipeline.extend import LONGER, Extending, Extension, extended
+from tasks.pipeline.labels import LabelTable, described, labelled, length_of, listed_part, usual_domain
+from tasks.pipeline.search import Searched, compared, searched
+from tasks.pipeline.steps import SILENT, Clock, Observer, Step
+from tasks.proofs.enumeration import ROUNDOFF, Semantics
+from tasks.proofs.select import beyond_listing
 
-NETWORK_SEMANTICS = "real arithmetic and in float64 and float32 as executed"
-SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``checking``)
-SOLVER_METHOD = "surrogate = circuit by enumeration, program = surrogate by refutation of every length"
+if TYPE_CHECKING:
+    from tasks.surrogates.fitting import Fitted
 
-
-@dataclass(frozen=True)
-class Link:
-    """One step of the chain: what it established and what it cost (wall-clock seconds)."""
-
-    name: str
-    text: str
-    seconds: float
+USUAL_SECONDS = 150.0
+LISTING, SEARCHING = 1 / 3, 0.5  # of the time there is, and of what is then left: at most so much of it
 
 
 @dataclass(frozen=True)
 class Distillation:
-    """What came out of one run. ``fitted`` is None when the labels have gaps (``labelling.undecided``)."""
+    """What is known of the network ``model`` on the domain ``asked``, and of the labels of its listed part.
 
-    circuit: Circuit
-    domain: Domain
-    labelling: Labelling
-    fitted: Fitted | None
-    outcome: Outcome
-    chain: tuple[Link, ...]
-    queries: int
+    ``rule``: given where no short program is exact. ``extension``: how far a program holds beyond what was listed,
+    where that is less than what was asked, or ``ended`` says why nothing is known. ``not_applied`` says why a step was
+    not taken, by name.
+    """
+
+    model: Loaded
+    asked: Domain
+    labels: LabelTable
+    outcome: Outcome[Program]
+    beside: Program | None
+    rule: Rule | None
+    surrogate: Fitted | None
+    extension: Extension | None
+    steps: tuple[Step, ...]
+    notes: tuple[str, ...]
+    not_applied: dict[str, str]
+    queries: int = 0
+
+    @property
+    def domain(self) -> Domain:
+        """The part that was listed."""
+        return self.labels.domain
 
     @property
     def program(self) -> Program | None:
         """The program found, or the best one."""
+        if self.extension is not None and self.extension.where is None:
+            return self.extension.program
         match self.outcome:
             case Found(program=program) | Differs(program=program) | Stopped(program=program):
                 return program
         return None
 
     @property
-    def claims(self) -> tuple[Claim, ...]:
-        """What was established of the program."""
-        match self.outcome:
-            case Found(claims=claims) | Stopped(claims=claims):
-                return claims
-        return ()
+    def exceptions(self) -> tuple[Counterexample, ...]:
+        """Where ``program`` and network differ, among what was listed."""
+        return self.outcome.exceptions if isinstance(self.outcome, Differs) else ()
+
+    @property
+    def ended(self) -> str:
+        """Why nothing is known beyond what was listed, where more was asked for."""
+        return self.not_applied.get(LONGER, "")
+
+    @property
+    def is_exact(self) -> bool:
+        """Whether a program is the network's answer wherever there is one, among what was listed."""
+        return isinstance(self.outcome, Found)
 
     @property
     def is_proved(self) -> bool:
-        """Whether program and circuit are equal on the whole domain, network itself executed."""
-        return isinstance(self.outcome, Found) and any(
-            claim.rung >= Rung.ENUMERATED and claim.rung != Rung.SURROGATE and claim.domain == self.domain
-            for claim in self.claims
-        )
+        """Whether it is proved, and every input of the domain that was asked for has an answer."""
+        if self.asked != self.domain:
+            return self.extension is not None and self.extension.is_proved
+        return self.is_exact and self.labels.enumeration.is_bounded and not self.labels.undecided
 
     @property
-    def source(self) -> str:
-        """The program as a Python function, with what was proved as its docstring; empty when there is none."""
-        if self.program is None:
-            return ""
-        return self.program.source(function_name(self.circuit), docstring(self))
+    def horizon(self) -> int | None:
+        """Up to which length ``program`` equals the network wherever that has a label; None where that is not known."""
+        if self.extension is not None and self.extension.where is None:
+            return self.extension.found.equal_up_to
+        match self.outcome:
+            case Found():
+                return self.domain.lengths[-1]
+            case Differs(exceptions=exceptions):
+                return min(length_of(exception.inputs) for exception in exceptions) - 1
+        return None
 
+    @property
+    def broken(self) -> Counterexample | None:
+        """The first sequence found on which ``program`` is wrong."""
+        if self.extension is not None and self.extension.where is None:
+            return self.extension.found.counterexample
+        return next(iter(self.exceptions), None)
 
-@dataclass(frozen=True)
-class CircuitSurrogate:
-    """The surrogate as a solver's reference; counterexamples are labelled by running the circuit itself."""
-
-    circuit: Circuit
-    surrogate: Surrogate
-    name: str
-    semantics: str = SEMANTICS
-    unit_roundoff: float = ball.FLOAT32
-
-    def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
-        return self.surrogate.differs(symbols, answer)
-
-    def label(self, sequence: tuple[str, ...]) -> str:
-        """The circuit's label; raises NetworkError if the surrogate has another one."""
-        tokens = np.array([self.circuit.domain.indices(sequence)], np.int8)
-        label = int(label_sequences(self.circuit, tokens, unit_roundoff=self.unit_roundoff).labels[0])
-        if label < 0 or label != int(self.surrogate.labels(tokens)[0]):
-            raise NetworkError(
-                f"{self.name}: circuit and surrogate differ on {' '.join(sequence)!r}; the surrogate is not exact there"
-            )
-        return self.circuit.labels[label]
+    @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What is established of ``program``: on what was listed, or beyond; for every length last."""
+        if self.extension is not None and self.extension.where is None:
+            return self.extension.claims
+        claims = self.outcome.claims if isinstance(self.outcome, Found | Stopped) else ()
+        return tuple(claim for claim in claims if isinstance(claim, Claim))
 
 
 def distill(
-    circuit: Circuit,
-    backend: Backend,
+    network: Circuit | Loaded,
+    domain: Domain | None = None,
     *,
-    length: int = 10,
-    seconds: float = 150.0,
+    backend: Backend | None = None,
+    semantics: Semantics | None = None,
+    margin: float | None = None,
+    seconds: float = USUAL_SECONDS,
     seed: int = 0,
     grammar: Grammar | None = None,
-    unit_roundoff: float = ball.FLOAT32,
-    on_link: Callable[[Link], None] = lambda link: None,
-    on_round: Callable[[Round], None] = lambda event: None,
-    on_length: Callable[[int, float], None] = lambda length, seconds: None,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
+    program: Program | None = None,
+    observer: Observer = SILENT,
 ) -> Distillation:
-    """Distill ``circuit`` on its domain up to ``length``, in about ``seconds`` of wall clock.
+    """Distill ``network`` on ``domain`` in about ``seconds`` (wall clock).
 
-    Claims hold in float32 too; ``unit_roundoff`` FLOAT64 gives that up where it leaves sequences without a label.
-    Raises DomainError for a length that is empty, beyond the network or too large to enumerate.
+    Default: its own domain, as far as it can be listed. ``backend`` is a solver to prove programs with as well. With a
+    ``program`` none is searched: how far that one holds is found out, and what breaks it.
+    ``semantics`` None takes the strongest that decides no less than real arithmetic does. Labels with a guaranteed
+    margin below ``margin`` count as none. Raises DomainError and NetworkError.
     """
-    start = time.perf_counter()
-    domain = bounded_domain(circuit, length)
-    grammar = grammar or motifs(circuit.domain.alphabet, circuit.labels, min_length=domain.min_length)
-    if grammar.signature != SequenceSignature(circuit.domain.alphabet, circuit.labels):
-        raise DomainError(
-            f"{circuit.name}: expected a grammar from {circuit.domain.alphabet} to {circuit.labels}, in this order, "
-            f"got one from {grammar.signature.alphabet} to {grammar.signature.labels}"
-        )
-    chain: list[Link] = []
-
-    def link(name: str, text: str, since: float) -> None:
-        chain.append(Link(name, text, time.perf_counter() - since))
-        on_link(chain[-1])
-
-    labelling = label_domain(circuit, domain, on_progress=on_progress)
-    if unit_roundoff < labelling.unit_roundoff and labelling.undecided:
-        labelling = label_domain(circuit, domain, unit_roundoff=unit_roundoff, on_progress=on_progress)
-    table = as_table(circuit, labelling)
-    link("circuit run", _describe_labels(circuit, labelling), start)
-    since = time.perf_counter()
-    fitted = None
-    if not table.undecided:
-        fitted = fit(table, len(circuit.labels), seconds=seconds / 4)
-        link("fit", _describe_fit(fitted), since)
-    since = time.perf_counter()
-    left = max(1e-3, seconds - (since - start))
-    reference = None
-    if fitted is not None and not fitted.wrong:
-        name, unit_roundoff = surrogate_name(circuit), labelling.unit_roundoff
-        reference = CircuitSurrogate(circuit, fitted.surrogate, name, unit_roundoff=unit_roundoff)
-    with _verifier(reference, table, grammar, backend, 0.7 * left, seed, on_length) as (verifier, symbolic):
-        outcome = _search(circuit, labelling, grammar, verifier, left, seed, on_round)
-        queries = symbolic.queries if symbolic else 0
-    link("search", _describe_search(outcome, queries), since)
-    for claim in outcome.claims if isinstance(outcome, Found) else ():
-        chain.append(Link(f"{claim.rung}", f"PROVED: program {claim.sentence}", claim.seconds))
-        on_link(chain[-1])
-    return Distillation(circuit, domain, labelling, fitted, outcome, tuple(chain), queries)
-
-
-def bounded_domain(circuit: Circuit, length: int) -> Domain:
-    """The circuit's domain up to ``length``; raises DomainError when that cannot be enumerated."""
-    longest = circuit.domain.max_length
-    assert longest is not None
-    if not circuit.domain.min_length <= length <= longest:
-        raise DomainError(
-            f"{circuit.name}: expected a length from {circuit.domain.min_length} to {longest} "
-            f"(the network's own range), got {length}"
-        )
-    domain = circuit.domain.up_to(length)
-    if domain.size() == 0:
-        raise DomainError(f"{circuit.name}: no sequence of length up to {length} is in the domain")
-    if domain.size() > MAX_SEQUENCES:
-        raise DomainError(
-            f"{circuit.name}: {domain.size():,} sequences up to length {length} are too many to enumerate "
-            f"(limit {MAX_SEQUENCES:,}); ask for a shorter length"
-        )
-    return domain
-
-
-def is_listed(circuit: Circuit, length: int) -> bool:
-    """Whether ``distill`` takes this length: there are sequences up to it, and they can be enumerated."""
-    domain = circuit.domain.up_to(length)
-    return length <= (circuit.domain.max_length or length) and domain.size() <= MAX_SEQUENCES
-
-
-def as_table(circuit: Circuit, labelling: Labelling) -> Table:
-    """The labels as a reference for programs."""
-    return Table(
-        labelling.domain,
-        {part.sequences.shape[1]: part.labels for part in labelling.lengths},
-        f"circuit {named(circuit.name)}",
-        _meaning(labelling.unit_roundoff),
-        network_method(labelling.margin),
-        ball.KERNEL_ASSUMPTION,
-        circuit.labels,
-        circuit_conditions(circuit, labelling.domain),
+    model, clock = model_of(network), Clock(seconds, observer.on_step)
+    asked = usual_domain(model) if domain is None else domain
+    way = beyond_listing(model, ROUNDOFF[semantics or "real"])
+    table, notes = labelled(
+        model, listed_part(model, asked, way), semantics, margin, LISTING * clock.left, grammar, observer.on_progress
+    )
+    clock.done("labels", described(table))
+    best, found, queries = _programs(table, asked, backend, program, clock, seed, observer)
+    not_applied = {"solver": surrogate.why_not_applicable(table, asked, backend)}
+    rule = None
+    if program is None and (not best.is_short or best.is_automaton):
+        share = (SEARCHING if asked != table.domain else 1.0) * clock.left
+        rule = approximated(table, best, seconds=share, seed=seed)
+        clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
+    extension = None
+    if asked != table.domain:
+        candidates = best.exact if program is None else (program,)
+        run = Extending(table, asked, candidates, rule, clock, seed, observer, keeps=program is not None)
+        extension = extended(run, is_free=semantics is None)
+        not_applied |= run.not_applied | ({} if extension else {LONGER: run.why_nothing})
+    reasons = {name: reason for name, reason in not_applied.items() if reason is not None}
+    steps = tuple(clock.steps)
+    return Distillation(
+        model, asked, table, best.outcome, best.beside, rule, found, extension, steps, notes, reasons, queries
     )
 
 
-def function_name(circuit: Circuit) -> str:
-    """The circuit's name as a Python identifier that hides nothing of Python's."""
-    return identifier(circuit.name[:NAME])
-
-
-def identifier(text: str) -> str:
-    """A name as a Python identifier that hides nothing of Python's."""
-    name = "".join(c if c.isalnum() and c.isascii() else "_" for c in text)
-    is_free = name[:1].isalpha() and not keyword.iskeyword(name) and not hasattr(builtins, name)
-    return name if is_free else f"circuit_{name}"
-
-
-def docstring(distillation: Distillation) -> str:
-    """One sentence on what is known of the program."""
-    circuit, domain, labelling = distillation.circuit, distillation.domain, distillation.labelling
-    match distillation.outcome:
-        case Found() if not labelling.undecided:
-            return known(circuit, domain, 0, labelling.margin, labelling.unit_roundoff)
-        case Differs(exceptions=exceptions) if not labelling.undecided:
-            return known(circuit, domain, len(exceptions), labelling.margin, labelling.unit_roundoff)
-    return f"Not proved equal to the circuit {named(circuit.name)}."
-
-
-def dependence(distillation: Distillation) -> dict[str, str]:
-    """What everything that is said of labels depends on: arithmetic, conditions, and the margin of those given."""
-    labelling = distillation.labelling
-    given = (part.margins[part.labels != UNDECIDED].min(initial=np.inf) for part in labelling.lengths)
-    return {
-        "semantics": _meaning(labelling.unit_roundoff),
-        "conditions": circuit_conditions(distillation.circuit, distillation.domain),
-        "method": network_method(min(map(float, given))),
-    }
-
-
-def known(circuit: Circuit, domain: Domain, exceptions: int, margin: float, unit_roundoff: float = ball.FLOAT32) -> str:
-    """The sentence "equal but for so many exceptions", as it stands in a program that was proved."""
-    told = {"conditions": circuit_conditions(circuit, domain), "method": network_method(margin)}
-    return (
-        "Equals "
-        + equality(
-            f"circuit {named(circuit.name)}",
-            domain,
-            domain.size(),
-            semantics=_meaning(unit_roundoff),
-            exceptions=exceptions,
-            **told,
-        )
-        + (": proved." if not exceptions else ".")
-    )
-
-
-def network_method(margin: float) -> str:
-    """How the network itself was compared; its margin is what any machine finds, which may sum in another order."""
-    return f"network executed on every sequence, {least_margin(margin * (1 - SLACK))}"
-
-
-def _meaning(unit_roundoff: float) -> str:
-    """The arithmetics that labels hold in."""
-    return NETWORK_SEMANTICS if unit_roundoff == ball.FLOAT32 else "real arithmetic and in float64 as executed"
-
-
-def surrogate_name(circuit: Circuit) -> str:
-    """What claims and queries call the circuit's surrogate."""
-    return named(f"{circuit.name}-surrogate")
-
-
-@contextmanager
-def _verifier(
-    reference: CircuitSurrogate | None,
-    table: Table,
-    grammar: Grammar,
-    backend: Backend,
-    seconds: float,
+def _programs(
+    table: LabelTable,
+    asked: Domain,
+    backend: Backend | None,
+    program: Program | None,
+    clock: Clock,
     seed: int,
-    on_length: Callable[[int, float], None],
-) -> Iterator[tuple[Combined, Symbolic | None]]:
-    """The table of labels, with the solver's chain before it where an exact surrogate carries one."""
-    exhaustive = Exhaustive(table)
-    if reference is None:
-        yield Combined((exhaustive,)), None
-        return
-    with Symbolic(
-        table.domain,
-        grammar.signature,
-        reference,
-        backend,
-        seconds=seconds,
-        seed=seed,
-        hard=True,
-        on_length=on_length,
-        method=SOLVER_METHOD,
-        conditions=table.conditions,
-    ) as symbolic:
-        yield Combined((symbolic, exhaustive)), symbolic
+    observer: Observer,
+) -> tuple[Searched, Fitted | None, int]:
+    """What is known of ``program``, or the best one found; a surrogate, and how often a solver was asked."""
+    if program is not None:
+        best = compared(table, program)
+        clock.done("comparison", f"{table.count_exceptions(program):,} exceptions")
+        return best, None, 0
+    found = None
+    if surrogate.why_not_applicable(table, asked, backend) is None:
+        found = surrogate.fitted(table, clock.left / 4)
+        clock.done("surrogate", surrogate.described(found))
+    with surrogate.solver(table, found, backend, clock.left, seed, observer) as solver:
+        share = clock.left if solver else SEARCHING * clock.left
+        best = searched(table, seconds=share, seed=seed, solver=solver, on_round=observer.on_round)
+        queries = solver.queries if solver else 0
+    if best.is_interrupted:
+        clock.stop()
+    used, asked_of = best.outcome.statistics, f", {queries} solver queries" if queries else ""
+    note = f"; {best.note}" if best.note else ""
+    clock.done("search", f"{used.rounds} rounds, {used.candidates:,} candidates{asked_of}{note}")
+    return best, found, queries
 
 
-def _search(
-    circuit: Circuit,
-    labelling: Labelling,
-    grammar: Grammar,
-    verifier: Combined,
-    seconds: float,
-    seed: int,
-    on_round: Callable[[Round], None],
-) -> Outcome:
-    def label(sequence: tuple[str, ...]) -> str:
-        tokens = np.array([circuit.domain.indices(sequence)], np.int8)
-        index = int(label_sequences(circuit, tokens, unit_roundoff=labelling.unit_roundoff).labels[0])
-        if index < 0:
-            raise NetworkError(f"{circuit.name}: {' '.join(sequence)!r} has no label (a tie within the error bound)")
-        return circuit.labels[index]
+def follow(
+    network: Circuit | Loaded,
+    domain: Domain,
+    program: Program | None = None,
+    *,
+    length: int,
+    semantics: Semantics | None = None,
+    margin: float | None = None,
+    seconds: float = USUAL_SECONDS,
+    seed: int = 0,
+    observer: Observer = SILENT,
+) -> Distillation:
+    """How long one program holds on ``domain``: ``program``, or the simplest that equals the network up to ``length``.
 
-    return synthesize(
-        Spec(labelling.domain, label),
-        grammar,
-        verifier=verifier,
-        examples=(first_example(circuit, labelling),),
-        budget=Budget(seconds=seconds),
-        seed=seed,
-        on_event=on_round,
-    )
-
-
-def first_example(circuit: Circuit, labelling: Labelling) -> tuple[tuple[str, ...], str]:
-    """The first sequence that has a label."""
-    for part in labelling.lengths:
-        for row in np.flatnonzero(part.labels != UNDECIDED):
-            return labelling.domain.words(part.sequences[row]), circuit.labels[int(part.labels[row])]
-    raise NetworkError(
-        f"{circuit.name}: all {labelling.size:,} sequences have no label (a tie, or a margin below the error bound)"
-    )
-
-
-def _describe_labels(circuit: Circuit, labelling: Labelling) -> str:
-    undecided = len(labelling.undecided)
-    counts = labelling.counts()
-    shares = ", ".join(f"{label!r} {counts.get(i, 0):,}" for i, label in enumerate(circuit.labels))
-    decided = (
-        f"least margin after rounding {at_least(labelling.margin)} at {' '.join(labelling.closest)!r}, "
-        f"error bound {labelling.radius:.1e}"
-        if not undecided
-        else f"{undecided:,} undecided (a tie, or a margin below the error bound {labelling.radius:.1e})"
-    )
-    missing = [label for i, label in enumerate(circuit.labels) if not counts.get(i) and not undecided]
-    vacuous = f"; no sequence has the label {missing[0]!r}" if missing else ""
-    return f"{labelling.size:,} sequences, {labelling.classes:,} distinct computations; {shares}; {decided}{vacuous}"
-
-
-def _describe_fit(fitted: Fitted) -> str:
-    net = fitted.surrogate
-    size = f"{net.relus} tied ReLU units, {net.weights} integer weights, partial sums below {net.largest_sum + 1:,}"
-    if fitted.wrong:
-        first = " ".join(fitted.wrong[0])
-        return (
-            f"not exact: the best of all families ({size}) differs on {len(fitted.wrong):,} sequences, first {first!r}"
-        )
-    return f"{size} ({fitted.family}); equal to the circuit on every sequence"
-
-
-def _describe_search(outcome: Outcome, queries: int) -> str:
-    used = outcome.statistics
-    return (
-        f"{used.rounds} rounds, {used.candidates:,} candidates, {queries} solver queries "
-        f"({used.search_seconds:.1f} s search, {used.check_seconds:.1f} s check)"
-    )
+    Where none does, what is known of the best one up to there. See ``distill``.
+    """
+    start, model = time.perf_counter(), model_of(network)
+    told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "observer": observer}
+    steps: tuple[Step, ...] = ()
+    if program is None:
+        short = distill(model, domain.up_to(max(length, domain.lengths[0])), seconds=seconds, **told)
+        if short.asked == domain or not (short.is_exact or short.is_proved) or short.program is None:
+            return short
+        program, steps = short.program, short.steps
+    left = max(0.1, seconds - (time.perf_counter() - start))
+    found = distill(model, domain, program=program, seconds=left, **told)
+    return replace(found, steps=(*steps, *found.steps))

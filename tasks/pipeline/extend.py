@@ -1,9 +1,9 @@
 """Programs for sequences far longer than can be listed: searched on what can be, proved on all of it.
 
-    short lengths  --(labels of every sequence)-->      candidates that are right there     (``subject``)
-    candidate      --(sets of sequences, up to N)-->    holds up to N, or breaks at a sequence   (``methods``)
-    where sets cannot be bounded: sequences bred to break it, which prove nothing else   (``falsifying``)
-    a sequence that breaks it goes back to the search, like any counterexample
+    short lengths  --(labels of every sequence)-->      candidates that are right there         (``labels``)
+    candidate      --(sets of sequences, up to N)-->    holds up to N, or breaks at a sequence  (``proofs.select``)
+    where sets cannot be bounded: each sequence, while there are few enough; a genetic search, which proves nothing else
+    a sequence that breaks it goes back to the search, like any counterexample; then weights of counts are fitted
 
 Both together are one verifier for the loop. Where no program holds up to N, the one that held longest is kept, with
 the sequence that breaks it: its exact horizon.
@@ -20,38 +20,49 @@ from typing import Any
 
 import numpy as np
 
-from cegis import Budget, Claim, Counterexample, Domain, Program, Round, Unknown, Valid, Verdict
+from cegis import Budget, Claim, Counterexample, Domain, Program, Unknown, Valid, Verdict
 from cegis.loop import Loop
 from dsl.enumerator import Enumerator
+from dsl.grammars.motifs import multiplied
+from tasks.formats import Loaded, model_of
+from tasks.networks.circuit import Circuit
 from tasks.pipeline.approximate import NAMES, Rule
-from tasks.pipeline.labels import Subject
+from tasks.pipeline.labels import LabelTable
 from tasks.pipeline.linear_thresholds import threshold_program
+from tasks.pipeline.search import reading
+from tasks.pipeline.steps import SILENT, Clock, Observer
 from tasks.proofs.all_lengths import all_lengths
 from tasks.proofs.counting import CountingVerifier
-from tasks.proofs.enumeration import ROUNDOFF
+from tasks.proofs.enumeration import MAX_SEQUENCES, ROUNDOFF, Semantics
 from tasks.proofs.genetic_search import Falsifier
-from tasks.proofs.select import VERIFIERS, Way, beyond_listing
+from tasks.proofs.listing import ListingVerifier
+from tasks.proofs.select import VERIFIERS, Method, Way, beyond_listing, choose, reason_of, verifier
 from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier
 
 SEARCHING = 0.8  # of what is then left, for the loop
 SPREAD = 24  # lengths, of each of which the search is shown a sequence at once
 FITTED = 64  # the length up to which weights of counts are fitted, or a half of it, and so on
 TAIL = 64  # lengths that are compared one by one before all longer ones at once
-COVERING = 0.8  # of the time there is; where it does not suffice, the rest is for sequences bred to break the program
+PROVING = 0.8  # of the time there is; where it does not suffice, the rest is for a genetic search
+FEW = 200_000  # sequences that are sooner listed than thought about
+LENGTHIER = 2  # times as much to read, where another program breaks as well, only later
+LONGER = "longer lengths"  # what is not applied where nothing is known beyond the listed part
 
 
 @dataclass(frozen=True)
-class Farther:
+class Extension:
     """How far ``program`` equals the network in the ``domain`` that was asked for: see ``Extent``.
 
-    Only where ``where`` says ``right``, if it is given. ``note``: what holds in a stronger arithmetic. ``tail``: the
-    claim for every length, or why there is none; empty where it was not tried.
+    Only where ``where`` says ``right``, if it is given. ``method``: how sequences were gone through, and why so.
+    ``note``: what holds in a stronger arithmetic. ``tail``: the claim for every length, or why there is none; empty
+    where it was not tried.
     """
 
     domain: Domain
     program: Program
     where: Program | None
     found: Extent
+    method: Method
     note: str = ""
     tail: Claim | str = ""
 
@@ -62,39 +73,40 @@ class Farther:
         return bool(proofs) and self.where is None and self.found.equal_up_to == self.domain.max_length
 
     @property
+    def claims(self) -> tuple[Claim, ...]:
+        """What is established, for every length last."""
+        return (*self.found.claims, *((self.tail,) if isinstance(self.tail, Claim) else ()))
+
+    @property
     def sentence(self) -> str:
         """How far it holds, and what ends it."""
         found, limits = self.found, " (where the region allows it)" if self.where else ""
         is_listed = self.where is not None and found.equal_up_to >= self.domain.min_length
-        held = (
-            f"holds up to length {found.equal_up_to}{limits}" if found.claims or is_listed else "is proved at no length"
-        )
+        is_known = found.claims or is_listed
+        held = f"holds up to length {found.equal_up_to}{limits}" if is_known else "is proved at no length"
         if found.counterexample is not None:
-            sequence, said, got = (
-                " ".join(found.counterexample.inputs),
-                found.counterexample.expected,
-                found.counterexample.got,
-            )
-            length = len(found.counterexample.inputs)
+            broken = found.counterexample
+            length, sequence = len(broken.inputs), " ".join(broken.inputs)
             between = "; lengths between are open" if found.claims and length > found.equal_up_to + 1 else ""
-            breaks = f"breaks at length {length}: {sequence!r} is {got!r} to it and {said!r} to the network"
-            return f"{held}; {breaks}{between}"
+            said = f"{sequence!r} is {broken.got!r} to it and {broken.expected!r} to the network"
+            return f"{held}; breaks at length {length}: {said}{between}"
         return f"{held}; {found.stopped}" if found.stopped else held
 
 
 @dataclass
-class FartherVerifier:
-    """Right on the labels of ``subject`` and on everything that ``beyond`` looks at; a verifier for the loop."""
+class _Longer:
+    """Right on the labels of ``table`` and on everything that ``beyond`` looks at; a verifier for the loop."""
 
-    subject: Subject
+    table: LabelTable
     beyond: Verifier
-    known: int | None  # up to which length every sequence has a label in ``subject``
+    known: int | None  # up to which length every sequence has a label in ``table``
     best: tuple[Program, Extent]  # the program that held longest
     deadline: float = inf  # by ``time.perf_counter``
 
     def check(self, program: Program) -> Verdict:
-        """The verdict of ``subject`` where it is a counterexample, else that of ``beyond``."""
-        short = self.subject.check(program)
+        """The verdict of ``table`` where it is a counterexample, else that of ``beyond``."""
+        program = replace(program, term=multiplied(program.term))  # 2 * (3 * x) is written 6 * x
+        short = self.table.check(program)
         if isinstance(short, Counterexample):
             return short
         left = self.deadline - time.perf_counter()
@@ -106,7 +118,7 @@ class FartherVerifier:
         if found.counterexample is None:
             claims = found.claims
             return Unknown(found.stopped.text, claims) if found.stopped else Valid((*short.claims, *claims))
-        if found.counterexample.expected not in self.subject.names:
+        if found.counterexample.expected not in self.table.names:
             return Unknown(
                 f"the network says {found.counterexample.expected!r} there, as it never does up to length {self.short}"
             )
@@ -114,114 +126,189 @@ class FartherVerifier:
 
     @property
     def short(self) -> int:
-        """The length up to which ``subject`` has labels."""
-        return self.subject.enumeration.domain.lengths[-1]
+        """The length up to which ``table`` has labels."""
+        return self.table.domain.lengths[-1]
 
 
-def farther(
-    subject: Subject, domain: Domain, program: Program | None, rule: Rule | None, *, seconds: float, **told: Any
-) -> Farther | None:
-    """How far ``program``, which is right on ``subject``, or another one holds in ``domain``; about ``seconds`` in all.
+@dataclass(frozen=True)
+class Extending:
+    """An extension of what is known on ``table`` to ``domain``, in the arithmetic of the labels and the time left.
 
-    Where there is none, ``rule`` is followed where its region says that it is right. None where there is neither.
-    Where a label is lost to the rounding of float32, float64 is tried as well. ``told``: as ``followed`` takes it.
+    ``candidates`` are right on ``table``, the better one first; where there is none, ``rule`` is followed where its
+    region says that it is right. With ``keeps`` a candidate may be wrong, and no other program is looked for.
     """
-    deadline = time.perf_counter() + seconds
-    found = followed(subject, domain, program, rule, seconds=seconds, **told)
-    left = deadline - time.perf_counter()
+
+    table: LabelTable
+    domain: Domain
+    candidates: tuple[Program, ...]
+    rule: Rule | None
+    clock: Clock
+    seed: int = 0
+    observer: Observer = SILENT
+    keeps: bool = False
+
+    @property
+    def model(self) -> Loaded:
+        return self.table.enumeration.loaded
+
+    @property
+    def known(self) -> int | None:
+        """Up to which length every sequence has its label in the table."""
+        return None if self.table.undecided or self.keeps else self.table.domain.max_length
+
+    @property
+    def why_nothing(self) -> str:
+        """Why nothing is known of longer sequences."""
+        if self.table.is_placed:
+            return "labels of every place are listed, and not compared beyond that"
+        return "there is no program to be followed"
+
+    def way(self, with_regions: bool) -> Way | str:
+        """The way to compare more than can be listed, or why there is none."""
+        return beyond_listing(self.model, ROUNDOFF[self.table.enumeration.semantics], with_regions=with_regions)
+
+    @property
+    def not_applied(self) -> dict[str, str]:
+        """What does not apply to the network, and why."""
+        way = self.way(False)
+        return {} if isinstance(way, Way) else {"bounds on sets of sequences": way}
+
+    def verifier(self, kind: type[Verifier], seconds: float) -> Verifier:
+        """A verifier of this kind for all of the domain."""
+        made = kind(
+            self.model,
+            self.domain,
+            self.table.enumeration.semantics,
+            seconds,
+            self.observer.on_length,
+            self.table.margin,
+        )
+        made.listed_margin = self.table.least_margin
+        return made
+
+    def best(self) -> Extension | None:
+        """What is known of the candidate that holds longest, or of a better program, or of the rule."""
+        candidates = self.candidates
+        if self.table.is_placed:
+            return None
+        if not candidates and (self.rule is None or self.rule.where is None):
+            return None
+        way = self.way(not candidates)
+        kind, method = self._kind(way)
+        by = self.verifier(kind, (1.0 if kind is Falsifier else PROVING) * self.clock.left)
+        if not candidates:
+            assert self.rule is not None
+            assert self.rule.where is not None
+            where = self.rule.where.program
+            found = self._examined(by, self.rule.program, where, NAMES[0])
+            return self._done(Extension(self.domain, self.rule.program, where, found, method))
+        best: tuple[Program, Extent] | None = None
+        for program in candidates:
+            found = _listed(self._examined(by, program), self.table.check(program))
+            if best is None or found.equal_up_to > best[1].equal_up_to:
+                best = program, found
+            if found.stopped is None or found.stopped.cause != Cause.TOO_MANY_STATES:
+                break
+        assert best is not None
+        if best[1].counterexample is not None and self.clock.has_time and not self.keeps:
+            self._done(Extension(self.domain, best[0], None, best[1], method))
+            best = self._further(by, best)
+        return self._whole(self._done(Extension(self.domain, best[0], None, best[1], method)), by)
+
+    def _kind(self, way: Way | str) -> tuple[type[Verifier], Method]:
+        longest = self.domain.lengths[-1]
+        if isinstance(way, Way):
+            return VERIFIERS[way], Method(way, f"{reason_of(way)}, and there are too many sequences to list", longest)
+        is_listed = not self.model.is_black_box and self.domain.size() <= MAX_SEQUENCES
+        kind: type[Verifier] = ListingVerifier if is_listed else Falsifier
+        return kind, Method(Way.ENUMERATION if is_listed else Way.SEARCH, way, longest)
+
+    def _done(self, extension: Extension) -> Extension:
+        self.clock.done(extension.method.way.value, f"the program {extension.sentence}")
+        return extension
+
+    def _examined(self, by: Verifier, program: Program, *region: Any) -> Extent:
+        """What ``by`` finds, and where its time ended, what a genetic search finds beyond."""
+        found = by.examine(program, *region, known=self.known)
+        if not found.is_late or not self.clock.has_time or isinstance(by, Falsifier):
+            return found
+        tried = self.verifier(Falsifier, self.clock.left).examine(program, *region, known=found.equal_up_to)
+        text = "; ".join(str(reason) for reason in (found.stopped, tried.stopped) if reason is not None)
+        return replace(found, counterexample=tried.counterexample, stopped=StopReason(Cause.TIME, text))
+
+    def _further(self, by: Verifier, first: tuple[Program, Extent]) -> tuple[Program, Extent]:
+        """A program that holds longer than ``first``, which breaks: by the loop, else by fitted weights of counts."""
+        extending = _Longer(self.table, by, self.known, first, time.perf_counter() + self.clock.left)
+        budget = Budget(seconds=max(SEARCHING * self.clock.left, 0.1))
+        loop = Loop(Enumerator(self.table.grammar, seed=self.seed), extending, budget, self.observer.on_round)
+        with suppress(KeyboardInterrupt):
+            loop.run([self.table.first(), *spread(by, self.table.names, self.seed)])
+            if extending.best[1].counterexample is not None and isinstance(by, CountingVerifier):
+                _fit_weights(extending, by)
+        self.clock.done("search", f"{len(loop.tried)} rounds, longer sequences among the examples")
+        program, found = extending.best
+        is_late = found.counterexample is not None and reading(program) > LENGTHIER * reading(first[0])
+        return first if is_late else extending.best
+
+    def _whole(self, extension: Extension, by: Verifier) -> Extension:
+        """With the claim for every length, where counting proved all of the domain and there is time left."""
+        if not (extension.is_proved and isinstance(by, CountingVerifier) and self.clock.has_time):
+            return extension
+        try:
+            tail = all_lengths(by.model, extension.program, longest=TAIL, seconds=self.clock.left)
+        except KeyboardInterrupt:
+            tail = "interrupted"
+        self.clock.done("all lengths", f"not proved: {tail}" if isinstance(tail, str) else "proved")
+        return replace(extension, tail=tail)
+
+
+def extended(run: Extending, *, is_free: bool) -> Extension | None:
+    """How far one of the candidates, or another program, holds in the domain; None where there is none.
+
+    Where a label is lost to the rounding of float32, float64 is tried as well if ``is_free``.
+    """
+    found = run.best()
     stopped = None if found is None else found.found.stopped
     is_lost = stopped is not None and stopped.cause == Cause.NO_LABEL
-    if found is None or not is_lost or left <= 0 or not subject.is_float32:
+    if found is None or not (is_free and is_lost and run.table.is_float32 and run.clock.has_time):
         return found
-    program = None if program is None else found.program
-    other = followed(subject.in_float64, domain, program, rule, seconds=left, **told)
+    candidates = run.candidates if found.where is not None else (found.program,)
+    other = replace(run, table=run.table.in_float64, candidates=candidates).best()
     if other is None or (other.found.equal_up_to <= found.found.equal_up_to and other.found.counterexample is None):
         return found
     return replace(other, note=f"in float32 as executed it {found.sentence}")
 
 
 def followed(
-    subject: Subject,
-    domain: Domain,
-    program: Program | None,
-    rule: Rule | None,
+    network: Circuit | Loaded,
+    program: Program,
     *,
-    seconds: float,
-    seed: int = 0,
-    on_round: Callable[[Round], None] = lambda event: None,
+    longest: int = 256,
+    seconds: float | None = None,
+    semantics: Semantics | None = None,
     on_length: Callable[[int, int], None] = lambda length, longest: None,
-) -> Farther | None:
-    """``farther``, in the arithmetic that the labels of ``subject`` hold in."""
-    enumeration, start = subject.enumeration, time.perf_counter()
-    loaded = enumeration.loaded
-    asked: dict[str, Any] = {"semantics": enumeration.semantics, "on_length": on_length, "least": subject.margin}
-    way = beyond_listing(loaded, ROUNDOFF[enumeration.semantics], with_regions=program is None)
-    kind, share = (VERIFIERS[way], COVERING) if isinstance(way, Way) else (Falsifier, 1.0)
-    beyond: Verifier = kind(loaded, domain, seconds=share * seconds, **asked)
-    beyond.listed_margin = subject.least_margin
-    known = None if subject.undecided else enumeration.domain.max_length
+) -> Extension:
+    """How long ``program`` holds among lengths up to ``longest``, in about ``seconds``; nothing is known beforehand.
 
-    def examined(program: Program, *region: Any) -> Extent:
-        found, left = beyond.examine(program, *region, known=known), seconds - (time.perf_counter() - start)
-        if not found.is_late or left <= 0:
-            return found
-        tried = Falsifier(loaded, domain, seconds=left, **asked).examine(program, *region, known=found.equal_up_to)
-        text = "; ".join(str(reason) for reason in (found.stopped, tried.stopped) if reason is not None)
-        return replace(found, counterexample=tried.counterexample, stopped=StopReason(Cause.TIME, text))
-
-    if program is None:
-        if rule is None or rule.where is None:
-            return None
-        where = rule.where.program
-        return Farther(domain, rule.program, where, examined(rule.program, where, NAMES[0]))
-    found = _listed(examined(program), subject.check(program))
-    best = program, found
-    if found.counterexample is not None and seconds > time.perf_counter() - start:
-        best = _further(subject, beyond, known, best, start + seconds, seed, on_round)
-    return _whole(Farther(domain, best[0], None, best[1]), beyond, start + seconds)
+    An interrupt keeps what was proved. Raises DomainError for a ``longest`` below the network's shortest sequence, or
+    far beyond what can be counted.
+    """
+    model = model_of(network)
+    method = choose(model, longest, most=FEW, semantics=semantics)
+    by = verifier(model, method, method.longest, semantics=semantics, seconds=seconds, on_length=on_length)
+    return Extension(by.domain, program, None, by.examine(program), method)
 
 
-def _further(
-    subject: Subject,
-    beyond: Verifier,
-    known: int | None,
-    first: tuple[Program, Extent],
-    deadline: float,
-    seed: int,
-    on_round: Callable[[Round], None],
-) -> tuple[Program, Extent]:
-    """A program that holds longer than the ``first``, which breaks: by the loop, else by fitted weights of counts."""
-    verifier = FartherVerifier(subject, beyond, known, first, deadline)
-    budget = Budget(seconds=max(SEARCHING * (deadline - time.perf_counter()), 0.1))
-    loop = Loop(Enumerator(subject.grammar, seed=seed), verifier, budget, on_round)
-    with suppress(KeyboardInterrupt):
-        loop.run([subject.first(), *spread(beyond, subject.names, seed)])
-        if verifier.best[1].counterexample is not None and isinstance(beyond, CountingVerifier):
-            _fit_weights(verifier, beyond)
-    return verifier.best
-
-
-def _fit_weights(verifier: FartherVerifier, beyond: CountingVerifier) -> None:
+def _fit_weights(extending: _Longer, beyond: CountingVerifier) -> None:
     """Try comparisons of weighted counts, fitted up to a length, to half of it, and so on."""
-    grammar, reach = verifier.subject.grammar, min(beyond.domain.lengths[-1], FITTED)
-    while reach > verifier.best[1].equal_up_to and time.perf_counter() < verifier.deadline:
+    grammar, reach = extending.table.grammar, min(beyond.domain.lengths[-1], FITTED)
+    while reach > extending.best[1].equal_up_to and time.perf_counter() < extending.deadline:
         part = CountingVerifier(beyond.model, beyond.domain.up_to(reach), beyond.semantics, least=beyond.least)
         found = threshold_program(part, grammar)
         if found is not None:
-            verifier.check(found)
+            extending.check(found)
             return
         reach //= 2
-
-
-def _whole(far: Farther, beyond: Verifier, deadline: float) -> Farther:
-    """``far`` with the claim for every length, where counting proved all of its domain and there is time left."""
-    left = deadline - time.perf_counter()
-    if not (far.is_proved and isinstance(beyond, CountingVerifier) and left > 0):
-        return far
-    try:
-        return replace(far, tail=all_lengths(beyond.model, far.program, longest=TAIL, seconds=left))
-    except KeyboardInterrupt:
-        return replace(far, tail="interrupted")
 
 
 def spread(beyond: Verifier, names: tuple[str, ...], seed: int) -> list[tuple[tuple[str, ...], str]]:

@@ -9,7 +9,7 @@ there are.
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from functools import cached_property
 from typing import Any
@@ -17,18 +17,27 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Claim, Counterexample, Program, Rung, Valid
-from cegis.claim import least_margin
+from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Valid
+from cegis.claim import counted, least_margin
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
-from dsl.sequences import SequenceBatch
+from dsl.sequences import SequenceBatch, SequenceSignature
+from tasks.formats import Loaded
 from tasks.networks.conditions import conditions
-from tasks.networks.readout import UNDECIDED, label_name
+from tasks.networks.readout import UNDECIDED, Argmax, label_name
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.proofs.enumeration import Enumeration
+from tasks.networks.transformer import Transformer
+from tasks.proofs.enumeration import FIRST, Enumeration, Semantics, enumerate_within, in_float64, shortened
+from tasks.proofs.select import Way
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
 FIXED_PLACES = 8  # of a sequence that always has so many tokens
+MOST_SEQUENCES = 2_000_000  # that are listed to search programs on
+USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
+FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
+USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
+FEW_NAMES = 8  # of outputs: programs may give each of them, whether it occurs or not
+SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``certificates.recheck``)
 
 
 @dataclass(frozen=True)
@@ -40,17 +49,22 @@ class Part:
 
 
 @dataclass(frozen=True)
-class Subject:
+class LabelTable:
     """``names`` are the labels that occur, in the order of ``expected``; ``parts`` one per length, shortest first."""
 
     enumeration: Enumeration
     names: tuple[str, ...]
     parts: tuple[Part, ...]
     margin: float
+    own_grammar: Grammar | None = None
 
     @classmethod
-    def of(cls, enumeration: Enumeration, margin: float = 0.0) -> Subject:
-        """The labels with a guaranteed margin of at least ``margin``; raises NetworkError when there are none."""
+    def of(cls, enumeration: Enumeration, margin: float = 0.0, grammar: Grammar | None = None) -> LabelTable:
+        """The labels with a guaranteed margin of at least ``margin``, for programs of ``grammar`` (default: ours).
+
+        Raises NetworkError when there are none, DomainError for a grammar over other tokens or without a label that
+        occurs.
+        """
         kept = [
             np.where((part.labels == UNDECIDED) | (part.margins < margin), UNDECIDED, part.labels).ravel()
             for part in enumeration.lengths
@@ -62,12 +76,22 @@ class Subject:
                 f"{enumeration.loaded.name}: no sequence has a label: every margin is below the error bound "
                 f"{enumeration.radius:.2g} or below {margin:g}; ask for real semantics, or for a smaller margin"
             )
-        names = tuple(label_name(enumeration.loaded.readout, int(label)) for label in found)
+        readout = enumeration.loaded.readout
+        if isinstance(readout, Argmax) and len(readout.names) <= FEW_NAMES:  # a longer sequence may have any of them
+            found = np.arange(len(readout.names))
+        names = tuple(label_name(readout, int(label)) for label in found)
         parts = []
         for answers, labels in zip(enumeration.lengths, kept, strict=True):
             index = np.where(labels == UNDECIDED, -1, np.searchsorted(found, labels))
             parts.append(Part(_batch(answers.sequences, answers.labels.ndim == 2), index))
-        return cls(enumeration, names, tuple(parts), margin)
+        if grammar is not None:
+            _check_grammar(enumeration, names, grammar)
+        return cls(enumeration, names, tuple(parts), margin, grammar)
+
+    @property
+    def domain(self) -> Domain:
+        """What was listed."""
+        return self.enumeration.domain
 
     @property
     def is_placed(self) -> bool:
@@ -84,6 +108,12 @@ class Subject:
         """How many inputs have none."""
         return sum(int((part.expected < 0).sum()) for part in self.parts)
 
+    def counts(self) -> dict[str, int]:
+        """How often each label occurs that does."""
+        every = np.concatenate([part.expected for part in self.parts])
+        found, times = np.unique(every[every >= 0], return_counts=True)
+        return {self.names[label]: int(count) for label, count in zip(found, times, strict=True)}
+
     @cached_property
     def least_margin(self) -> float:
         """The least of the guaranteed margins behind a label: none of rounding is left in it."""
@@ -93,6 +123,11 @@ class Subject:
         )
 
     @property
+    def conditions(self) -> str:
+        """Tokens, prompt and read-out in words."""
+        return conditions(self.enumeration.loaded, self.domain)
+
+    @property
     def what(self) -> str:
         """What an input is."""
         return "pairs of a sequence and a place" if self.is_placed else "sequences"
@@ -100,17 +135,14 @@ class Subject:
     @cached_property
     def grammar(self) -> Grammar:
         """The programs that are searched."""
-        domain = self.enumeration.domain
-        if self.is_placed:
-            return places(domain.alphabet, self.names)
-        return fixed_places(domain.alphabet, self.names, domain.min_length, min(domain.min_length, FIXED_PLACES))
+        return self.own_grammar or grammar_of(self.domain, self.names, self.is_placed)
 
     @property
     def grammars(self) -> tuple[Grammar, ...]:
         """What is searched, one after the other: each is a part of ``grammar``, and the last one is all of it."""
-        if not self.is_placed:
+        if not self.is_placed or self.own_grammar is not None:
             return (self.grammar,)
-        return places(self.enumeration.domain.alphabet, self.names, with_loops=False), self.grammar
+        return places(self.domain.alphabet, self.names, with_loops=False), self.grammar
 
     @property
     def is_float32(self) -> bool:
@@ -118,19 +150,19 @@ class Subject:
         return self.enumeration.semantics == "float32"
 
     @property
-    def in_float64(self) -> Subject:
+    def in_float64(self) -> LabelTable:
         """The same labels, said to hold in real arithmetic and float64 as executed alone."""
         return replace(self, enumeration=replace(self.enumeration, semantics="float64"))
 
-    def renamed(self, names: tuple[str, ...], expected: tuple[NDArray[np.int64], ...]) -> Subject:
+    def renamed(self, names: tuple[str, ...], expected: tuple[NDArray[np.int64], ...]) -> LabelTable:
         """The same inputs with other labels."""
         parts = tuple(Part(part.batch, labels) for part, labels in zip(self.parts, expected, strict=True))
-        return Subject(self.enumeration, names, parts, self.margin)
+        return replace(self, names=names, parts=parts, own_grammar=None)
 
     def inputs(self, part: Part, row: int) -> Inputs:
         """One input by its names."""
         tokens = part.batch.tokens[row]
-        words = self.enumeration.domain.words(tokens[tokens >= 0])
+        words = self.domain.words(tokens[tokens >= 0])
         return (words, int(part.batch.place[row])) if isinstance(part.batch, PlacedBatch) else words
 
     def first(self) -> tuple[Inputs, str]:
@@ -138,7 +170,7 @@ class Subject:
         for part in self.parts:
             for row in np.flatnonzero(part.expected >= 0)[:1]:
                 return self.inputs(part, int(row)), self.names[part.expected[row]]
-        raise AssertionError("a subject has at least one label")
+        raise AssertionError("a label table has at least one label")
 
     # --- as a verifier ------------------------------------------------------------------------------------------
 
@@ -169,18 +201,50 @@ class Subject:
     def _claim(self, seconds: float) -> Claim:
         enumeration = self.enumeration
         where = f" wherever it has a label ({self.undecided:,} inputs have none)" if self.undecided else ""
-        how = "bounded" if enumeration.is_bounded else "run"
         return Claim(
             Rung.ENUMERATED if enumeration.is_bounded else Rung.TESTED,
-            f"the network {enumeration.loaded.name}{where}",
+            f"{enumeration.loaded.reference}{where}",
             enumeration.meaning,
             enumeration.domain,
-            f"network {how} on every sequence, {least_margin(self.least_margin, enumeration.is_bounded)}",
+            network_method(self.least_margin, enumeration.is_bounded),
             self.size,
             seconds,
             enumeration.assumption,
-            conditions(enumeration.loaded, enumeration.domain),
+            self.conditions,
             self.what,
+        )
+
+
+def grammar_of(domain: Domain, names: tuple[str, ...], is_placed: bool = False) -> Grammar:
+    """The grammar that ships for labels called ``names`` on ``domain``."""
+    if is_placed:
+        return places(domain.alphabet, names)
+    return fixed_places(domain.alphabet, names, domain.min_length, min(domain.min_length, FIXED_PLACES))
+
+
+def read_program(model: Loaded, domain: Domain, text: str) -> Program:
+    """A printed program about ``model`` read back; raises GrammarError for what is none of the grammar that ships."""
+    readout = model.readout
+    if not isinstance(readout, Argmax):
+        raise DomainError(
+            f"{model.name}: a printed program is read back where its labels are names of outputs, by argmax"
+        )
+    grammar = grammar_of(domain, readout.names, readout.position == "every")
+    return Program.parse(text, grammar)
+
+
+def network_method(margin: float, is_bounded: bool = True) -> str:
+    """How the network was compared; its margin is what any machine finds, which may sum in another order."""
+    how = "bounded" if is_bounded else "run"
+    return f"network {how} on every sequence, {least_margin(margin * (1 - SLACK), is_bounded)}"
+
+
+def _check_grammar(enumeration: Enumeration, names: tuple[str, ...], grammar: Grammar) -> None:
+    name, alphabet, signature = enumeration.loaded.name, enumeration.domain.alphabet, grammar.signature
+    if signature != SequenceSignature(alphabet, names):
+        raise DomainError(
+            f"{name}: expected a grammar from {alphabet} to {names}, in this order, got one from "
+            f"{getattr(signature, 'alphabet', signature)} to {getattr(signature, 'labels', 'other values')}"
         )
 
 
@@ -203,3 +267,91 @@ def _wrong(program: Program, part: Part) -> NDArray[np.int64]:
     if not part.batch.examples:
         return np.zeros(0, np.int64)
     return np.flatnonzero((program.run(part.batch) != part.expected) & (part.expected >= 0))
+
+
+def usual_domain(model: Loaded) -> Domain:
+    """The network's own domain, up to the largest length that has at most ``USUAL_SEQUENCES`` sequences."""
+    return shortened(model.domain, USUAL_SEQUENCES)
+
+
+def usual_margin(model: Loaded) -> float:
+    """None for a network whose answers are trained, ``USUAL_MARGIN`` for one that may be compiled."""
+    return 0.0 if model.format == "circuit" else USUAL_MARGIN
+
+
+def listed_part(model: Loaded, asked: Domain, way: Way | str) -> Domain:
+    """The part of ``asked`` that is listed: all of it, or of one that is too large a small part to begin with.
+
+    ``way``: how longer sequences can be compared, or why they cannot. Raises DomainError where too many are shortest.
+    """
+    if asked.size() <= MOST_SEQUENCES:
+        return asked
+    part = shortened(asked, FEW_SEQUENCES if isinstance(way, Way) else MOST_SEQUENCES)
+    if part.size() > MOST_SEQUENCES:
+        raise DomainError(
+            f"{model.name}: {counted(part.size())} sequences of length {part.max_length}, the shortest asked for, are "
+            f"too many to list (limit {MOST_SEQUENCES:,}), and programs are searched on what is listed; begin with a "
+            "shorter length"
+        )
+    return part
+
+
+def labelled(
+    model: Loaded,
+    domain: Domain,
+    semantics: Semantics | None,
+    margin: float | None,
+    seconds: float,
+    grammar: Grammar | None = None,
+    on_progress: Callable[[int, int], None] = lambda done, total: None,
+) -> tuple[LabelTable, tuple[str, ...]]:
+    """The labels of ``domain`` as far as ``seconds`` allow, and what to say of them.
+
+    With ``semantics`` None in the strongest arithmetic that loses none: float32 where the network is one of float32 and
+    rounding is bounded well enough; else what float32 leaves without a label is bounded in float64 as well.
+    """
+    least = usual_margin(model) if margin is None else margin
+    deadline, network = time.perf_counter() + seconds, model.network
+    is_free = semantics is None and isinstance(network, Transformer) and network.dtype == "float32"
+    first = enumerate_within(
+        model, shortened(domain, FIRST), seconds, semantics="float32" if is_free else semantics, on_progress=on_progress
+    )
+    notes = model.notes
+    if is_free:
+        weaker = in_float64(first, least)
+        lost = _labels(weaker, least) - _labels(first, least)
+        if lost:
+            first = weaker
+            size = _labels(weaker, least)
+            notes += (
+                f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}",
+            )
+    found = enumerate_within(
+        model, domain, deadline - time.perf_counter(), semantics=first.semantics, first=first, on_progress=on_progress
+    )
+    if found.semantics == "float32" and is_free:
+        weaker = in_float64(found, least)
+        kept, size = _labels(found, least), _labels(weaker, least)
+        if size > kept:
+            found = weaker
+            notes += (f"in float32 as executed, rounding is bounded well enough for {kept:,} of the {size:,} labels",)
+    return LabelTable.of(found, least, grammar), notes
+
+
+def _labels(enumeration: Enumeration, margin: float) -> int:
+    """How many labels have a guaranteed margin of at least ``margin``."""
+    return sum(int(((part.labels != UNDECIDED) & (part.margins >= margin)).sum()) for part in enumeration.lengths)
+
+
+def described(table: LabelTable) -> str:
+    """The table in one line."""
+    enumeration = table.enumeration
+    what = "sequences and places" if table.is_placed else "sequences"
+    counts = table.counts()
+    shares = ", ".join(f"{name!r} {count:,}" for name, count in list(counts.items())[:FEW_NAMES])
+    more = f" and {len(counts) - FEW_NAMES} labels more" if len(counts) > FEW_NAMES else ""
+    least = f"{least_margin(table.least_margin, enumeration.is_bounded)}, error bound {enumeration.radius:.1e}"
+    without = f"; {table.undecided:,} without a label (a tie, or a smaller margin)" if table.undecided else ""
+    only = f"; only one label occurs, {next(iter(counts))!r}" if len(counts) == 1 else ""
+    rows = f"{enumeration.classes:,} distinct computations"
+    return f"{table.size:,} {what} with a label, {rows}; {shares}{more}; {least}{without}{only}"

@@ -1,156 +1,312 @@
-"""What the command line says of circuits and distillations: text for people, JSON values for machines."""
+"""What is said of a distillation: one text for people, JSON values for machines.
+
+The values follow ``docs/distillation.schema.json``.
+"""
 
 from __future__ import annotations
 
-from pathlib import Path
+import builtins
+import keyword
 from typing import Any
 
-from cegis import Differs, Exhausted, Found, Stopped
-from cegis.claim import inputs_text, under
-from tasks.formats.untrusted import named, shown
-from tasks.networks.circuit import Circuit
-from tasks.networks.conditions import circuit_conditions
-from tasks.pipeline.distill import Distillation, Link, dependence
+from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
+from cegis.claim import equality, inputs_text, least_margin, under
+from tasks.networks.quoting import NAME
+from tasks.pipeline.distill import Distillation
+from tasks.pipeline.extend import Extension
+from tasks.pipeline.labels import SLACK
+from tasks.pipeline.surrogate import described as described_surrogate
+from tasks.proofs.verifier import Cost
 
-SHOWN_EXCEPTIONS = 10
+SCHEMA = "distillation/1"  # of the JSON values
+SHOWN_EXCEPTIONS = 20
 
 
-def circuit_text(circuit: Circuit) -> str:
-    """Network, kept nodes, domain."""
-    config, domain = circuit.network.config, circuit.domain
-    parts = [
-        f"{config.n_layer} layers, d_model {config.d_model}, {config.n_head} heads of {config.d_head}, "
-        f"d_mlp {config.d_mlp}",
-        {"rms": "RMSNorm", "layer": "LayerNorm"}[config.norm] + f" (eps {config.norm_eps:.3g})",
-        config.activation.upper() if config.activation == "gelu" else "ReLU",
-        f"AbsTopK {config.top_k_fraction:g}" if config.top_k_fraction else "no AbsTopK",
-        "attention sink" if config.sink else "no sink",
-        "learned positions" if config.positions else "no positions",
-        "bigram table" if config.bigram else "no bigram table",
-    ]
-    weights = sum(int(tensor.size) for tensor in circuit.network.tensors.values())
-    nonzero = sum(int((tensor != 0).sum()) for tensor in circuit.network.tensors.values())
-    lines = [
-        f"{shown(circuit.name)}: {shown(circuit.summary)}",
-        f"network   {'; '.join(parts)}",
-        f"weights   {weights:,}, of which {nonzero:,} are not zero",
-        f"prompt    {shown(' '.join([*circuit.prefix, 'SEQUENCE']))}",
-        f"read-out  argmax over {', '.join(map(repr, circuit.labels))} at the last position",
-        f"domain    {shown(' '.join(domain.alphabet))}; length {domain.min_length} to {domain.max_length}; "
-        f"{domain.constraint.text if domain.constraint else 'every sequence'}",
-        f"circuit   {circuit.nodes} nodes kept of {sum(len(mask) for mask in circuit.kept.values())}, "
-        "the others replaced by their means:",
-    ]
-    lines += [f"  {site}: {' '.join(map(str, nodes))}" for site, nodes in _kept(circuit).items() if nodes]
-    lines += [f"card      {shown(key)}: {shown(value)}" for key, value in circuit.card.items()]
+def distillation_text(result: Distillation) -> str:
+    """The function, the verdict in one sentence, exceptions and a shorter rule, and the steps with their cost."""
+    lines = ["", program_text(result).rstrip()] if result.program else []
+    lines += ["", verdict(result), *_listed(result.exceptions), *_claimed(result)]
+    lines += _rule_lines(result)
+    lines += ["", "The steps:"]
+    lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
+    lines += [f"  note        {note}" for note in notes(result)]
+    lines += [f"  not applied {name}: {reason}" for name, reason in result.not_applied.items()]
+    lines += [f"  assumption  {assumption}" for assumption in assumptions(result)]
+    if result.extension is not None:
+        method = result.extension.method
+        lines += [f"Method: {method.sentence}.", *growth_lines(result.extension.found.costs)]
     return "\n".join(lines)
 
 
-def circuit_json(circuit: Circuit) -> dict[str, Any]:
-    """The same as JSON values."""
+def distillation_json(result: Distillation, certificate: str | None = None) -> dict[str, Any]:
+    """The same as JSON values, with every exception; ``certificate``: the folder of the one that was written."""
+    table, enumeration = result.labels, result.labels.enumeration
+    rule, extension = result.rule, result.extension
     return {
-        "name": circuit.name,
-        "summary": circuit.summary,
-        "config": {name: value for name, value in vars(circuit.network.config).items()},
-        "prefix": circuit.prefix,
-        "labels": circuit.labels,
-        "alphabet": circuit.domain.alphabet,
-        "lengths": [circuit.domain.min_length, circuit.domain.max_length],
-        "constraint": circuit.domain.constraint.text if circuit.domain.constraint else None,
-        "nodes": circuit.nodes,
-        "kept": _kept(circuit),
-        "card": dict(circuit.card),
-    }
-
-
-def distillation_text(result: Distillation, saved: Path | None) -> str:
-    """The function, the claim in one sentence, the chain link by link with its cost, where the certificate lies."""
-    lines = ["", result.source.rstrip()] if result.source else []
-    lines += ["", verdict(result)]
-    lines += [f"  on {' '.join(e.inputs)!r}: circuit {e.expected!r}, program {e.got!r}" for e in _exceptions(result)]
-    lines += ["", "The chain:"]
-    lines += [f"  {link.name:<11} {link.seconds:>7.2f} s  {link.text}" for link in result.chain]
-    lines += [f"  note        {note}" for note in _notes(result)]
-    lines += [f"  assumption  {result.labelling.assumption}", cost_sentence(result)]
-    lines += [
-        "",
-        f"Certificate: {saved} (check it with: distill check {saved})" if saved else "No certificate written.",
-    ]
-    return "\n".join(lines)
-
-
-def distillation_json(result: Distillation, saved: Path | None) -> dict[str, Any]:
-    """The same as JSON values."""
-    used = result.outcome.statistics
-    outcome = result.outcome
-    return {
-        "circuit": result.circuit.name,
-        "length": result.domain.max_length,
+        "schema": SCHEMA,
+        "network": result.model.name,
+        "format": result.model.format,
+        "alphabet": list(result.domain.alphabet),
+        "constraint": result.domain.constraint.text if result.domain.constraint else None,
+        "asked": _lengths(result.asked.min_length, result.asked.max_length),
+        "lengths": _lengths(result.domain.min_length, result.domain.max_length),
         "sequences": result.domain.size(),
-        "conditions": circuit_conditions(result.circuit, result.domain),
-        "outcome": type(outcome).__name__.lower(),
+        "inputs": table.size,
+        "without_label": table.undecided,
+        "labels": table.counts(),
+        "semantics": enumeration.meaning,
+        "conditions": table.conditions,
+        "margin": table.least_margin,
+        "error_bound": enumeration.radius,
+        "outcome": type(result.outcome).__name__.lower(),
         "proved": result.is_proved,
+        "rung": rung(result),
         "sentence": verdict(result),
-        "program": result.source or None,
+        "program": program_text(result) or None,
         "size": result.program.size if result.program else None,
         "claims": [claim.as_json() for claim in result.claims],
-        "exceptions": [
-            {"inputs": e.inputs, "circuit": e.expected, "program": e.got}
-            for e in (outcome.exceptions if isinstance(outcome, Differs) else ())
-        ],
-        "undecided": [*result.labelling.undecided],
-        "surrogate_exceptions": [*result.fitted.wrong] if result.fitted else None,
-        "chain": [_link_json(link) for link in result.chain],
-        "notes": list(_notes(result)),
-        "assumption": result.labelling.assumption,
-        "statistics": vars(used),
-        "certificate": str(saved) if saved else None,
+        "exceptions": _as_json(result.exceptions),
+        "rule": None
+        if rule is None
+        else {
+            "program": rule.program.source(f"{function_name(result)}_rule"),
+            "size": rule.program.size,
+            "exceptions": _as_json(rule.exceptions),
+            "horizon": rule.horizon,
+            "region": None if rule.where is None else rule.where.program.source(f"{function_name(result)}_rule_is"),
+            "inside": None if rule.where is None else rule.where.inside,
+        },
+        "surrogate": None
+        if result.surrogate is None
+        else {
+            "exact": not result.surrogate.wrong,
+            "text": described_surrogate(result.surrogate),
+            "exceptions": [list(sequence) for sequence in result.surrogate.wrong],
+            "queries": result.queries,
+        },
+        "extension": None if extension is None else _extension_json(extension),
+        "not_applied": result.not_applied,
+        "notes": notes(result),
+        "assumptions": assumptions(result),
+        "steps": [vars(step) for step in result.steps],
+        "statistics": vars(result.outcome.statistics),
+        "certificate": certificate,
     }
+
+
+def _extension_json(extension: Extension) -> dict[str, Any]:
+    found, broken = extension.found, extension.found.counterexample
+    return {
+        "lengths": _lengths(extension.domain.min_length, extension.domain.max_length),
+        "horizon": found.equal_up_to,
+        "proved": extension.is_proved,
+        "limited_to_region": extension.where is not None,
+        "broken": None if broken is None else _as_json((broken,))[0],
+        "stopped": str(found.stopped or ""),
+        "method": extension.method.way.value,
+        "reason": extension.method.reason,
+        "all_lengths": extension.tail.sentence if isinstance(extension.tail, Claim) else extension.tail or None,
+        "growth": [vars(cost) for cost in found.costs],
+    }
+
+
+def growth_lines(costs: tuple[Cost, ...]) -> list[str]:
+    """What lengths cost: at powers of two, and the last."""
+    shown_at = [cost for cost in costs if cost.length in (4, 8, 16, 32, 64, 128, 256, costs[-1].length)]
+    head = f"  {'length':>6} {'states':>9} {'boxes':>9} {'CPU s':>8}"
+    rows = [f"  {c.length:>6} {c.nodes:>9,} {c.boxes:>9,} {c.cpu_seconds:>8.2f}" for c in shown_at]
+    return ["Cost up to each length:", head, *rows] if rows else []
+
+
+def rung(result: Distillation) -> str:
+    """How strong what is said of the program is."""
+    extension = result.extension
+    if extension is not None and extension.where is None and extension.found.claims:
+        return str(extension.found.claims[0].rung)
+    return "enumerated" if result.labels.enumeration.is_bounded else "tested"
 
 
 def verdict(result: Distillation) -> str:
     """The outcome in one sentence."""
-    name, domain, undecided = named(result.circuit.name), result.domain, len(result.labelling.undecided)
-    without = f" with a label ({undecided:,} have none: a tie, or a margin below the error bound)" if undecided else ""
-    where = inputs_text(domain, domain.size() - undecided, which=without)
+    extension = result.extension
+    if extension is not None and extension.where is None:
+        if extension.is_proved:
+            return f"PROVED (rung {rung(result)}): this function {extension.found.claims[0].sentence}."
+        return f"NOT PROVED up to length {extension.domain.max_length}: this function {extension.sentence}."
+    network, table = result.model.reference, result.labels
+    none = f"; {table.undecided:,} have no label (a tie, or a margin below the bound)" if table.undecided else ""
+    none += f"; nothing is known of longer sequences: {result.ended}" if result.ended else ""
     match result.outcome:
-        case Found() if result.is_proved:
-            return f"PROVED: this function {result.claims[-1].sentence}."
-        case Differs(exceptions=exceptions, reason=reason, horizon=horizon):
-            certain = min([horizon, *(len(sequence) - 1 for sequence in result.labelling.undecided)])
-            equal = f"; up to length {certain} the two are equal" if certain >= domain.min_length else ""
+        case Found() if table.enumeration.is_bounded:
+            word = "PROVED WHERE IT HAS A LABEL" if table.undecided else "PROVED"
+            if result.asked != result.domain:
+                word = f"NOT PROVED up to length {result.asked.max_length}, but {word}"
+            return f"{word} (rung {rung(result)}): this function equals {_equality(result)}{none}."
+        case Found():
+            return f"AGREES (rung {rung(result)}, not proved): this function equals {_equality(result)}{none}."
+        case Differs(exceptions=exceptions, reason=reason, is_late=is_late, horizon=horizon):
+            found = f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one"
+            if is_late:
+                found = f"NOT DECIDED IN TIME: no program found yet that equals {network} everywhere; the best so far"
+            equal = f"; up to length {horizon} the two are equal" if _is_equal_to(result, horizon) else ""
             return (
-                f"DIFFERS: no program found that equals circuit {name} everywhere ({reason}); this one differs on "
-                f"exactly {len(exceptions):,} of {where}, {under(**dependence(result))}{equal}."
+                f"{found} differs on exactly {len(exceptions):,} of {_where(result)} (rung {rung(result)}), "
+                f"{under(**_dependence(result))}{equal}{none}."
             )
         case Exhausted(examples=examples):
-            return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of circuit {name}."
+            return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of {network}."
         case Stopped(reason=reason):
             return f"NOT PROVED: {reason}."
-    return "NOT PROVED: the circuit itself was not covered."
 
 
-def cost_sentence(result: Distillation) -> str:
-    """What enumeration cost beside what the solver cost."""
-    solver = [claim for claim in result.claims if str(claim.rung) == "surrogate"]
-    enumeration = next((link.seconds for link in result.chain if link.name == "circuit run"), 0.0)
-    text = f"  cost        enumeration of the circuit {enumeration:.2f} s"
-    if solver:
-        return f"{text}, solver proof over its surrogate {solver[0].seconds:.2f} s"
-    return f"{text}, no solver proof"
+def _is_equal_to(result: Distillation, horizon: int) -> bool:
+    """Whether "equal up to ``horizon``" says something, and all labels up to there are known."""
+    is_known = not result.labels.is_placed and not result.labels.undecided
+    return is_known and horizon >= result.domain.min_length
 
 
-def _kept(circuit: Circuit) -> dict[str, list[int]]:
-    return {site: [int(n) for n in mask.nonzero()[0]] for site, mask in circuit.kept.items()}
+def program_text(result: Distillation) -> str:
+    """The function, with what is known of it as its docstring; empty when there is none."""
+    if result.program is None:
+        return ""
+    return result.program.source(function_name(result), docstring(result))
 
 
-def _notes(result: Distillation) -> tuple[str, ...]:
-    return result.outcome.notes if isinstance(result.outcome, Found) else ()
+def docstring(result: Distillation) -> str:
+    """One sentence on what is known of the program."""
+    extension = result.extension
+    if extension is not None and extension.where is None and extension.found.claims:
+        return extension.found.claims[0].docstring
+    if result.is_exact:
+        how = "proved" if result.labels.enumeration.is_bounded else "compared one by one"
+        return f"Equals {_equality(result)}: {how}."
+    if isinstance(result.outcome, Differs):
+        return f"Equals {_equality(result, len(result.exceptions))}."
+    return f"Not known to equal {result.model.reference}."
 
 
-def _exceptions(result: Distillation) -> tuple[Any, ...]:
-    return result.outcome.exceptions[:SHOWN_EXCEPTIONS] if isinstance(result.outcome, Differs) else ()
+def function_name(result: Distillation) -> str:
+    """What the printed function is called."""
+    return identifier(result.model.name[:NAME])
 
 
-def _link_json(link: Link) -> dict[str, Any]:
-    return {"name": link.name, "text": link.text, "seconds": link.seconds}
+def identifier(text: str) -> str:
+    """A name as a Python identifier that hides nothing of Python's."""
+    name = "".join(c if c.isalnum() and c.isascii() else "_" for c in text)
+    is_free = name[:1].isalpha() and not keyword.iskeyword(name) and not hasattr(builtins, name)
+    return name if is_free else f"circuit_{name}"
+
+
+def notes(result: Distillation) -> list[str]:
+    """What else a reader should know."""
+    own = result.outcome.notes if isinstance(result.outcome, Found) else ()
+    extension = () if result.extension is None or not result.extension.note else (result.extension.note,)
+    return [*result.notes, *own, *extension]
+
+
+def assumptions(result: Distillation) -> list[str]:
+    """What everything that is said takes as given, each text once."""
+    of_claims = [claim.detail for claim in result.claims if claim.detail]
+    return [*dict.fromkeys(filter(None, (result.labels.enumeration.assumption, *of_claims)))]
+
+
+def _claimed(result: Distillation) -> list[str]:
+    """The claims that the verdict does not make."""
+    extension = result.extension
+    claims = result.claims
+    if extension is None:
+        claims = tuple(claim for claim in claims if str(claim.rung) != rung(result))
+    elif extension.is_proved:
+        claims = claims[1:]
+    return _claim_lines(claims)
+
+
+def _claim_lines(claims: tuple[Claim, ...]) -> list[str]:
+    word = {True: "PROVED (rung {})", False: "AGREES (rung {}, not proved)"}
+    return [f"{word[claim.rung.is_proof].format(claim.rung)}: it {claim.sentence}." for claim in claims]
+
+
+def _rule_lines(result: Distillation) -> list[str]:
+    """The short rule, its exceptions, its region, and how far it holds there."""
+    rule, extension = result.rule, result.extension
+    if rule is None:
+        return []
+    if result.program == rule.program:
+        lines = ["", "This function is also the shortest rule found."]
+    else:
+        lines = ["", _rule_sentence(result), "", rule.program.source(f"{function_name(result)}_rule").rstrip()]
+        lines += ["", *_listed(rule.exceptions)] if rule.exceptions else []
+    if rule.where is not None:
+        region = f"The rule is right wherever this function says so: all but {rule.where.inside:,} of {_where(result)}:"
+        lines += ["", region, "", rule.where.program.source(f"{function_name(result)}_rule_is").rstrip()]
+    if extension is not None and extension.where is not None:
+        lines += ["", *_limited(result, extension)]
+    return lines
+
+
+def _rule_sentence(result: Distillation) -> str:
+    """What is known of the short rule."""
+    assert result.rule is not None
+    count, horizon = len(result.rule.exceptions), result.rule.horizon
+    equal = f"; up to length {horizon} the two are equal" if (horizon or -1) >= result.domain.min_length else ""
+    return (
+        f"A short rule equals {result.model.reference} but for exactly {count:,} of {_where(result)}, "
+        f"read and computed as above (rung {rung(result)}){equal}:"
+    )
+
+
+def _limited(result: Distillation, extension: Extension) -> list[str]:
+    """What is known of the rule beyond what was listed, where its region allows it."""
+    assert result.rule is not None
+    assert result.rule.where is not None
+    listed, beyond = result.labels.size - result.rule.where.inside, f"Beyond length {result.domain.max_length}"
+    found = extension.found
+    if sum(claim.sequences for claim in found.claims) <= listed and found.counterexample is None:
+        ended = f" ({found.stopped})" if found.stopped else ""
+        return [f"{beyond} the region has no sequence of which it is proved that the rule is right{ended}."]
+    return [f"{beyond} the rule {extension.sentence}.", *_claim_lines(found.claims)]
+
+
+def _equality(result: Distillation, exceptions: int = 0) -> str:
+    """That the network is equalled, on what and under which conditions."""
+    told: dict[str, Any] = _dependence(result) | {"what": result.labels.what, "which": _which(result)}
+    return equality(result.model.reference, result.domain, result.labels.size, exceptions=exceptions, **told)
+
+
+def _where(result: Distillation) -> str:
+    return inputs_text(result.domain, result.labels.size, result.labels.what, _which(result))
+
+
+def _which(result: Distillation) -> str:
+    return " that have a label" if result.labels.undecided else ""
+
+
+def _dependence(result: Distillation) -> dict[str, str]:
+    """What everything that is said of labels depends on."""
+    table, enumeration = result.labels, result.labels.enumeration
+    return {
+        "semantics": enumeration.meaning,
+        "conditions": table.conditions,
+        "method": least_margin(table.least_margin * (1 - SLACK), enumeration.is_bounded),
+    }
+
+
+def _lengths(shortest: int, longest: int | None) -> list[int | None]:
+    return [shortest, longest]
+
+
+def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:
+    lines = [f"  on {_input(e)}: network {e.expected!r}, program {e.got!r}" for e in exceptions[:SHOWN_EXCEPTIONS]]
+    more = len(exceptions) - SHOWN_EXCEPTIONS
+    return [*lines, f"  and {more:,} more (all of them with --json)"] if more > 0 else lines
+
+
+def _input(exception: Counterexample) -> str:
+    match exception.inputs:
+        case (tuple() as tokens, int() as place):
+            return f"{' '.join(tokens)!r} at {place}"
+    return repr(" ".join(exception.inputs))
+
+
+def _as_json(exceptions: tuple[Counterexample, ...]) -> list[dict[str, Any]]:
+    return [{"inputs": e.inputs, "network": e.expected, "program": e.got} for e in exceptions]

@@ -8,62 +8,56 @@ ends too early, and is therefore compared with every label like any other progra
 
 from __future__ import annotations
 
-import time
-
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Claim, Found, Outcome, Valid
+from cegis import Program, Valid
 from tasks.automata.moore import FREE, Machine, readable
-from tasks.pipeline.labels import Subject
+from tasks.pipeline.labels import LabelTable
 
 MOST_STATES = 16
 MOST_ENTRIES = 5_000_000  # words of one length over the alphabet, in the domain or not
 
 
-def machine_program(subject: Subject, outcome: Outcome) -> Outcome:
-    """``outcome``, or a machine that gives every label, where one of few states does."""
-    start = time.perf_counter()
-    machine = learned(subject)
-    if machine is None:
-        return outcome
-    program = machine.program(subject.grammar.sequences)
-    match subject.check(program):
-        case Valid(claims, notes):
-            seconds = time.perf_counter() - start
-            return Found(program, _timed(claims, seconds), (*notes, "learned as an automaton"), outcome.statistics)
-    return outcome
+def merged_program(table: LabelTable) -> Program | None:
+    """A machine of few states that gives every label, as a program; None when there is none."""
+    machine = learned(table)
+    program = None if machine is None else machine.program(table.grammar.sequences)
+    return program if program is not None and isinstance(table.check(program), Valid) else None
 
 
-def _timed(claims: tuple[Claim, ...], seconds: float) -> tuple[Claim, ...]:
-    return tuple(Claim(**{**vars(claim), "seconds": seconds}) for claim in claims)
+def shorter_programs(table: LabelTable) -> list[Program]:
+    """Machines that give every label up to a length, for each length; the longer ones may be wrong beyond it."""
+    widths = sorted((part.batch.width for part in table.parts if part.batch.examples), reverse=True)
+    machines = [learned(table, width) for width in widths[1:]]
+    found = dict.fromkeys(machine for machine in machines if machine is not None and machine.states > 1)
+    return [machine.program(table.grammar.sequences) for machine in found]
 
 
-def learned(subject: Subject) -> Machine | None:
+def learned(table: LabelTable, most: int | None = None) -> Machine | None:
     """A machine of at most ``MOST_STATES`` states that is likely to give every label; None when there is none.
 
-    It is learned from the lengths of which a table has room for all words.
+    It is learned from the lengths up to ``most`` of which a table has room for all words.
     """
-    tokens = len(subject.enumeration.domain.alphabet)
-    widths = [part.batch.width for part in subject.parts if tokens**part.batch.width <= MOST_ENTRIES]
-    if not widths:
+    tokens = len(table.domain.alphabet)
+    widths = [part.batch.width for part in table.parts if tokens**part.batch.width <= MOST_ENTRIES]
+    longest = max((width for width in widths if most is None or width <= most), default=None)
+    if longest is None:
         return None
-    longest = max(widths)
-    table = _table(subject, tokens, longest)
-    found = _merged(table, tokens, longest)
+    found = _merged(_table(table, tokens, longest), tokens, longest)
     return None if found is None else readable(*found)
 
 
-def _table(subject: Subject, tokens: int, longest: int) -> list[NDArray[np.int64]]:
-    """``table[n]``: the label of each word of n tokens, words as numbers with the first token most significant."""
-    table = [np.full(tokens**n, FREE, np.int64) for n in range(longest + 1)]
-    for part in subject.parts:
+def _table(table: LabelTable, tokens: int, longest: int) -> list[NDArray[np.int64]]:
+    """The label of each word of n tokens, for each n; words as numbers with the first token most significant."""
+    labels = [np.full(tokens**n, FREE, np.int64) for n in range(longest + 1)]
+    for part in table.parts:
         width = part.batch.width
         if width > longest:
             continue
         powers = tokens ** np.arange(width - 1, -1, -1)
-        table[width][(part.batch.tokens.astype(np.int64) * powers).sum(axis=1)] = part.expected
-    return table
+        labels[width][(part.batch.tokens.astype(np.int64) * powers).sum(axis=1)] = part.expected
+    return labels
 
 
 def _merged(table: list[NDArray[np.int64]], tokens: int, longest: int) -> tuple[list[list[int]], list[int]] | None:

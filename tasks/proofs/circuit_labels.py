@@ -15,13 +15,16 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis import Table
+from cegis.claim import least_margin
 from cegis.domain import Domain, Tokens
 from tasks.bounds import ball
 from tasks.bounds.ball import Reals
 from tasks.formats import from_circuit
 from tasks.networks.circuit import UNDECIDED, Circuit
+from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED as NO_LABEL
-from tasks.proofs.enumeration import Semantics, answers_of, enumerate_domain
+from tasks.proofs.enumeration import MEANING, Semantics, answers_of, enumerate_domain
 
 
 @dataclass(frozen=True)
@@ -116,3 +119,18 @@ def semantics_of(unit_roundoff: float) -> Semantics:
 def _indices(labels: NDArray[np.int64]) -> NDArray[np.int8]:
     """Labels of the read-out as the circuit's: an argmax numbers them alike."""
     return np.where(labels == NO_LABEL, UNDECIDED, labels).astype(np.int8)
+
+
+def as_table(circuit: Circuit, labelling: Labelling) -> Table:
+    """The labels as a reference for programs."""
+    model = from_circuit(circuit)
+    return Table(
+        labelling.domain,
+        {part.sequences.shape[1]: part.labels for part in labelling.lengths},
+        model.reference,
+        MEANING[semantics_of(labelling.unit_roundoff)],
+        f"network bounded on every sequence, {least_margin(labelling.margin)}",
+        ball.KERNEL_ASSUMPTION,
+        circuit.labels,
+        conditions(model, labelling.domain),
+    )

@@ -14,13 +14,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
 
 from cegis.blackbox import REPEATS
-from cegis.domain import Domain, Tokens
+from cegis.domain import Domain, DomainError, Tokens
 from tasks.bounds import ball
 from tasks.bounds import zonotope_interpreter as tightness
 from tasks.bounds.ball import Ball, Reals
@@ -41,6 +41,7 @@ MEANING = {
 }
 MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
+STEP, LEAST = 2.0, 200  # seconds that a block should take where time is limited, and its fewest sequences
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 AS_RUN = (
@@ -127,10 +128,13 @@ def enumerate_domain(
     *,
     semantics: Semantics | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    deadline: float = np.inf,
+    rate: float | None = None,
 ) -> Enumeration:
     """Label every sequence of a bounded ``domain``; ``on_progress(done, total)``.
 
-    Raises NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights.
+    Raises NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights, and
+    LateError at the ``deadline`` (by ``time.perf_counter``). ``rate``: sequences a second, where that is known.
     """
     start = time.perf_counter()
     semantics = semantics or usual_semantics(loaded)
@@ -140,15 +144,50 @@ def enumerate_domain(
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
     margins = [np.full(shape, -np.inf) for shape in shapes]
     total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
-    for block in blocks(listed, BLOCK):
+    pace = _Pace(deadline, rate)
+    for block in blocks(listed, pace.most):
         found, rows_read, widest = _answers(loaded, [listed[n][rows] for n, rows in block], ROUNDOFF[semantics])
         classes, radius = classes + rows_read, max(radius, widest)
         for (n, rows), (label, margin) in zip(block, found, strict=True):
             labels[n][rows], margins[n][rows] = label, margin
             done += len(label)
         on_progress(done, total)
+        if done < total:
+            pace.note(sum(rows.stop - rows.start for _, rows in block))
     lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=True))
     return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
+
+
+class LateError(Exception):
+    """The time is up."""
+
+
+class _Pace:
+    """How many sequences are bounded together: as many as take about ``STEP`` seconds, where time is limited."""
+
+    def __init__(self, deadline: float, rate: float | None) -> None:
+        self._deadline, self._began = deadline, time.perf_counter()
+        self._most = FIRST if rate is None else self._within(rate)
+        if deadline == np.inf:
+            self._most = BLOCK
+
+    def most(self) -> int:
+        """At most so many."""
+        return self._most
+
+    def note(self, count: int) -> None:
+        """That a block of ``count`` ended just now; raises LateError when no time is left for another."""
+        now = time.perf_counter()
+        if now > self._deadline:
+            raise LateError
+        if self._deadline != np.inf:
+            self._most = self._within(count / max(now - self._began, 1e-6))
+        self._began = now
+
+    def _within(self, rate: float) -> int:
+        """How many take a step at this rate."""
+        step = min(STEP, self._deadline - time.perf_counter())
+        return int(min(BLOCK, max(LEAST, rate * step)))
 
 
 def enumerate_within(
@@ -157,20 +196,103 @@ def enumerate_within(
     seconds: float,
     *,
     semantics: Semantics | None = None,
+    first: Enumeration | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Enumeration:
     """``enumerate_domain``, up to the longest length that about ``seconds`` (wall clock) allow; at least the shortest.
 
-    A few sequences tell how long more of them take.
+    A few sequences tell how long more of them take; ``first`` are such, and are kept. Raises DomainError where even
+    the shortest take longer.
     """
-    deadline, part = time.perf_counter() + seconds, shortened(domain, FIRST)
-    while True:
-        found = enumerate_domain(loaded, part, semantics=semantics, on_progress=on_progress)
-        longer = domain.up_to(min(part.lengths[-1] + 1, domain.lengths[-1]))
+    deadline = time.perf_counter() + seconds
+    found = first or _shortest(loaded, shortened(domain, FIRST), semantics, deadline, on_progress)
+    while found.domain.lengths[-1] < domain.lengths[-1]:
+        part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
         most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
-        if longer.lengths[-1] == part.lengths[-1] or longer.size() > most:
+        if longer.size() > most:
             return found
         part = max(longer, shortened(domain, int(min(most, FASTER * part.size()))), key=lambda some: some.lengths[-1])
+        try:
+            found = _lengthened(found, part, deadline, on_progress)
+        except LateError:
+            return found
+    return found
+
+
+def _shortest(
+    loaded: Loaded,
+    domain: Domain,
+    semantics: Semantics | None,
+    deadline: float,
+    on_progress: Callable[[int, int], None],
+) -> Enumeration:
+    """All of ``domain``, a few sequences, or those of the shortest length alone where time is short."""
+    done = 0
+
+    def noted(count: int, total: int) -> None:
+        nonlocal done
+        done = count
+        on_progress(count, total)
+
+    try:
+        return enumerate_domain(loaded, domain, semantics=semantics, on_progress=noted, deadline=deadline)
+    except LateError:
+        raise DomainError(
+            f"{loaded.name}: expected time to list the shortest sequences, got too little: {done:,} of the "
+            f"{domain.size():,} sequences of length {domain.min_length} to {domain.max_length} were labelled; give a "
+            "larger time limit, or ask for shorter ones"
+        ) from None
+
+
+def _lengthened(
+    found: Enumeration, domain: Domain, deadline: float, on_progress: Callable[[int, int], None]
+) -> Enumeration:
+    """``found`` with the longer sequences of ``domain`` as well."""
+    new = Domain(domain.alphabet, found.domain.lengths[-1] + 1, domain.max_length, domain.constraint)
+    if not new.size():
+        return replace(found, domain=domain, lengths=(*found.lengths, *(_none(found, n) for n in new.lengths)))
+    before = found.domain.size()
+    more = enumerate_domain(
+        found.loaded,
+        new,
+        semantics=found.semantics,
+        on_progress=lambda done, total: on_progress(before + done, before + total),
+        deadline=deadline,
+        rate=found.size / max(found.seconds, 1e-6),
+    )
+    return replace(
+        found,
+        domain=domain,
+        lengths=(*found.lengths, *more.lengths),
+        classes=found.classes + more.classes,
+        radius=max(found.radius, more.radius),
+        seconds=found.seconds + more.seconds,
+    )
+
+
+def _none(found: Enumeration, length: int) -> Answers:
+    """The answers for a length that no sequence has."""
+    shape = (0, length) if found.loaded.readout.position == "every" else (0,)
+    return Answers(np.zeros((0, length), np.int8), np.full(shape, UNDECIDED), np.zeros(shape))
+
+
+def in_float64(found: Enumeration, least: float = 0.0) -> Enumeration:
+    """``found``, of float32, in float64: what has a margin below ``least`` there is bounded again.
+
+    Labels in float32 as executed are those in float64 and real arithmetic too; so is their margin a bound.
+    """
+    lengths = []
+    for part in found.lengths:
+        is_open = (part.labels == UNDECIDED) | (part.margins < least)
+        rows = np.flatnonzero(is_open.reshape(len(is_open), -1).any(axis=1))
+        labels, margins = part.labels.copy(), part.margins.copy()
+        for start in range(0, len(rows), BLOCK):
+            some = rows[start : start + BLOCK]
+            label, margin = answers_of(found.loaded, part.sequences[some], "float64")
+            labels[some] = np.where(is_open[some], label, labels[some])
+            margins[some] = np.where(is_open[some], margin, margins[some])
+        lengths.append(replace(part, labels=labels, margins=margins))
+    return replace(found, semantics="float64", lengths=tuple(lengths))
 
 
 def shortened(domain: Domain, most: int) -> Domain:
@@ -233,15 +355,15 @@ def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], i
     return [(labels[part], margins[part]) for part in parts], len(rows), widest
 
 
-def blocks(listed: list[Tokens], most: int) -> Iterator[list[tuple[int, slice]]]:
-    """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most`` at a time.
+def blocks(listed: list[Tokens], most: Callable[[], int]) -> Iterator[list[tuple[int, slice]]]:
+    """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most()`` at a time.
 
     Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks.
     """
     pending: list[tuple[list[tuple[int, slice]], int]] = [([(n, slice(0, len(p))) for n, p in enumerate(listed)], 0)]
     while pending:
         block, depth = pending.pop()
-        if sum(rows.stop - rows.start for _, rows in block) <= most:
+        if sum(rows.stop - rows.start for _, rows in block) <= most():
             yield block
             continue
         short = [(n, rows) for n, rows in block if listed[n].shape[1] <= depth]

@@ -63,7 +63,7 @@ class ListingVerifier(Listed):
         if length not in self._lengths:
             alone = Domain(self.domain.alphabet, length, length, self.domain.constraint)
             found = enumerate_domain(
-                self.model, alone, semantics=self.semantics, on_progress=lambda done, total: self.check_time()
+                self.model, alone, semantics=self.semantics, deadline=self._started + (self.seconds or np.inf)
             )
             self._lengths[length] = found.lengths[0]
             self.margin = min(self.margin, found.margin)

@@ -37,6 +37,7 @@ class Way(Enum):
     ENUMERATION = "enumeration"
     COUNTING = "counting"
     COVERING = "covering"
+    SEARCH = "genetic search"
 
 
 @dataclass(frozen=True)
@@ -123,10 +124,34 @@ VERIFIERS: dict[Way, type[Verifier]] = {
 }
 
 
+def reason_of(way: Way) -> str:
+    """Why that way fits a network that it applies to."""
+    return WHY if way == Way.COUNTING else WHY_COVERING
+
+
 def up_to(model: Loaded, length: int) -> Domain:
     """Its domain with another longest length, which may be beyond its own."""
     domain = model.domain
     return Domain(domain.alphabet, domain.min_length, length, domain.constraint)
+
+
+def listed_domain(network: Circuit | Loaded, length: int) -> Domain:
+    """Its own domain up to ``length``; raises DomainError when that cannot be listed."""
+    model = model_of(network)
+    shortest, longest = model.domain.min_length, model.domain.max_length or LONGEST
+    if not shortest <= length <= longest:
+        raise DomainError(
+            f"{model.name}: expected a length from {shortest} to {longest} (the network's own range), got {length}"
+        )
+    domain = model.domain.up_to(length)
+    if domain.size() == 0:
+        raise DomainError(f"{model.name}: no sequence of length up to {length} is in the domain")
+    if domain.size() > MAX_SEQUENCES:
+        raise DomainError(
+            f"{model.name}: {domain.size():,} sequences up to length {length} are too many to enumerate "
+            f"(limit {MAX_SEQUENCES:,}); ask for a shorter length"
+        )
+    return domain
 
 
 def listable(network: Circuit | Loaded, length: int, most: int) -> int:

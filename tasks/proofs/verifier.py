@@ -25,16 +25,12 @@ from tasks.formats import Loaded, model_of
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout, label_name
 from tasks.networks.transformer import Transformer
-from tasks.proofs.enumeration import MEANING, Semantics, answers_of, check, usual_semantics
+from tasks.proofs.enumeration import MEANING, LateError, Semantics, answers_of, check, usual_semantics
 
 Words = tuple[str, ...]
 
 OTHER = -2  # a label of the network that the program never gives
 NOTHING = -1  # no label
-
-
-class LateError(Exception):
-    """The time is up."""
 
 
 class Cause(Enum):

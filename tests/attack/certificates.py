@@ -41,6 +41,7 @@ from tasks.networks.readout import Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import distill
 from tasks.proofs.enumeration import shortened
+from tasks.proofs.select import listed_domain
 
 Random = np.random.Generator
 Parts = tuple[dict[str, Any], dict[str, bytes]]  # statement and files
@@ -108,7 +109,9 @@ def _valid(seed: int, number: int) -> tuple[str, Certificate]:
 
 @lru_cache(maxsize=8)
 def _by_solver(name: str, length: int) -> Certificate:
-    found = certify(distill(load_circuit(shipped_path(name)), get("z3"), length=length, seconds=60), shipped_path(name))
+    circuit = load_circuit(shipped_path(name))
+    result = distill(circuit, listed_domain(circuit, length), backend=get("z3"), seconds=60)
+    found = certify(result, shipped_path(name))
     assert found is not None
     return found
 

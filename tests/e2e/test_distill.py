@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import pytest
+from distilling import distilled
 
 from backends import get
 from cegis import Found, Program, Rung, motifs
 from tasks.certificates.recheck import check
 from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
-from tasks.pipeline.distill import distill
 
 LENGTH = {"z3": 8, "cvc5": 6}
 
@@ -18,7 +18,7 @@ LENGTH = {"z3": 8, "cvc5": 6}
 @pytest.mark.parametrize("name", shipped_names())
 def test_every_circuit_becomes_a_short_proved_program(name, backend):
     circuit = load_circuit(shipped_path(name))
-    result = distill(circuit, get(backend), length=LENGTH[backend], seconds=100)
+    result = distilled(circuit, get(backend), length=LENGTH[backend], seconds=100)
     assert isinstance(result.outcome, Found)
     assert result.is_proved
     rungs = {claim.rung: claim for claim in result.claims}
@@ -32,7 +32,7 @@ def test_every_circuit_becomes_a_short_proved_program(name, backend):
 @pytest.mark.parametrize("name", shipped_names())
 def test_the_certificate_of_every_circuit_holds(name, tmp_path):
     folder = shipped_path(name)
-    result = distill(load_circuit(folder), get("z3"), length=5, seconds=60)
+    result = distilled(load_circuit(folder), get("z3"), length=5, seconds=60)
     certificate = certify(result, folder)
     assert certificate is not None
     steps = check(certificate.save(tmp_path / "c"), get("cvc5"), seconds=60)
@@ -45,7 +45,7 @@ def test_the_certificate_of_every_circuit_holds(name, tmp_path):
 @pytest.mark.parametrize("backend", ["z3", "cvc5"])
 @pytest.mark.parametrize("name", shipped_names())
 def test_every_circuit_is_proved_by_enumeration_to_length_ten(name, backend):
-    result = distill(load_circuit(shipped_path(name)), get(backend), length=10, seconds=170)
+    result = distilled(load_circuit(shipped_path(name)), get(backend), length=10, seconds=170)
     claims = {claim.rung: claim.domain.max_length for claim in result.claims}
     assert claims[Rung.ENUMERATED] == 10
     assert claims[Rung.SURROGATE] >= LENGTH[backend]

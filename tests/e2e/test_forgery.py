@@ -8,15 +8,17 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from distilling import distilled
 
 from backends import get
 from cegis import Differs, Exhaustive, Program, motifs
 from cegis.certificate import Certificate, CertificateError
 from tasks.certificates.recheck import check, other_backend
 from tasks.certificates.solver_evidence import certify
+from tasks.certificates.statement import known
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path, weights_sha256
 from tasks.networks.sparse_transformer import Network, NetworkError
-from tasks.pipeline.distill import as_table, distill, known
+from tasks.proofs.circuit_labels import as_table
 
 FOLDER = shipped_path("quote_closing")
 
@@ -28,7 +30,7 @@ def circuit():
 
 @pytest.fixture(scope="module")
 def honest(circuit):
-    return certify(distill(circuit, get("z3"), length=3), FOLDER)
+    return certify(distilled(circuit, get("z3"), length=3), FOLDER)
 
 
 @pytest.fixture
@@ -201,7 +203,7 @@ def test_a_solver_claim_for_the_shorter_lengths_alone_holds(failing_step, circui
 
 
 def test_a_program_with_exceptions_is_certified_with_all_of_them(circuit, tmp_path):
-    result = distill(circuit, get("z3"), length=3)
+    result = distilled(circuit, get("z3"), length=3)
     program = Program.parse('def f(tokens):\n    return "\'"', result.program.grammar)
     exceptions = Exhaustive(as_table(circuit, result.labelling)).exceptions(program)
     differs = replace(result, outcome=Differs(program, exceptions, "time limit", result.outcome.statistics))

@@ -6,12 +6,13 @@ import re
 from pathlib import Path
 
 import pytest
+from distilling import distilled
 
 from backends import get
 from tasks.commands.main import distill as command
 from tasks.commands.main import main
 from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.pipeline.distill import distill
+from tasks.pipeline.report import program_text
 
 ROOT = Path(__file__).resolve().parents[2]
 README = (ROOT / "README.md").read_text(encoding="utf-8")
@@ -47,8 +48,8 @@ def test_the_problems_the_readme_solves_are_solved(capsys, monkeypatch):
 
 
 def test_the_demo_ends_with_the_function_the_readme_shows():
-    result = distill(load_circuit(shipped_path("quote_closing")), get("z3"))
-    assert result.source in README
+    result = distilled(load_circuit(shipped_path("quote_closing")), get("z3"))
+    assert program_text(result) in README
 
 
 def test_every_command_the_readme_names_exists():

@@ -85,7 +85,7 @@ def test_forty_tokens_are_proved_and_the_printed_function_is_the_network(distill
     said = json.loads(out)
     assert (code, said["proved"], said["rung"], err) == (0, True, "bounded", "")
     assert said["sentence"].startswith("PROVED (rung bounded): this function equals the network lead on all ")
-    assert (said["farther"]["horizon"], said["farther"]["sequences"]) == (40, 2**41 - 1)
+    assert (said["extension"]["horizon"], said["extension"]["sequences"]) == (40, 2**41 - 1)
     scope = {}
     exec(said["program"], scope)
     loaded, rng = asked(folder), np.random.default_rng(0)
@@ -100,9 +100,9 @@ def test_a_function_that_breaks_is_printed_with_what_breaks_it_and_is_no_success
     folder = gpt2(noise=3.0)
     code, out, _ = distill(folder, "--length", "0-40", "--json", "--time-limit", "3")
     said = json.loads(out)
-    assert (code, said["proved"], said["farther"]["proved"]) == (1, False, False)
+    assert (code, said["proved"], said["extension"]["proved"]) == (1, False, False)
     assert said["sentence"].startswith("NOT PROVED up to length 40: this function holds up to length ")
-    far, loaded = said["farther"], asked(folder)
+    far, loaded = said["extension"], asked(folder)
     assert far["horizon"] >= said["lengths"][1]
     assert all(f"length 0 to {far['horizon']}" in sentence for sentence in far["claims"])
     assert f"length 0 to {far['horizon']}" in said["program"]
@@ -129,16 +129,16 @@ def test_of_two_layers_what_can_be_listed_is_proved_and_longer_sequences_are_tri
     said = json.loads(out)
     assert (code, said["proved"], said["asked"], said["lengths"]) == (1, False, [0, 40], [0, 10])
     assert said["sentence"].startswith("NOT PROVED up to length 40: this function holds up to length 10; ")
-    (claim,) = said["farther"]["claims"]
+    (claim,) = said["extension"]["claims"]
     assert "all 2,047 sequences of length 0 to 10" in claim
     assert "length 0 to 10" in said["program"]
     assert 'proved."""' in said["program"]
     (note,) = said["notes"]
     assert "tried, not proved: listing ends at 3,000 sequences, and they cannot be taken together (counting: " in note
-    if said["farther"]["broken"] is None:
+    if said["extension"]["broken"] is None:
         assert "sequences of length 11 to 40 that were bred to break it does" in said["sentence"]
     else:
-        assert 11 <= len(said["farther"]["broken"]["inputs"]) <= 40
+        assert 11 <= len(said["extension"]["broken"]["inputs"]) <= 40
 
 
 def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was_asked_for(distill, gpt2, monkeypatch):
@@ -182,7 +182,7 @@ def case(name):
 def test_a_trained_network_for_nested_brackets_is_proved_to_length_fifty(distill):
     code, out, _ = distill(case("gpt2/bce_D2"), "--length", "0-50", "--json", "--time-limit", "100")
     said = json.loads(out)
-    assert (code, said["proved"], said["farther"]["horizon"]) == (0, True, 50)
+    assert (code, said["proved"], said["extension"]["horizon"]) == (0, True, 50)
 
 
 @pytest.mark.slow
@@ -190,13 +190,13 @@ def test_of_a_trained_majority_no_more_is_said_than_where_a_rule_holds(distill):
     folder = case("gpt2/bin_majority")
     code, out, _ = distill(folder, "--length", "0-40", "--json", "--time-limit", "40")
     said, loaded, rng = json.loads(out), asked(folder), np.random.default_rng(0)
-    assert (code, said["proved"], said["farther"]["limited_to_region"]) == (1, False, True)
-    assert all("that the region calls 'right', on all" in sentence for sentence in said["farther"]["claims"])
+    assert (code, said["proved"], said["extension"]["limited_to_region"]) == (1, False, True)
+    assert all("that the region calls 'right', on all" in sentence for sentence in said["extension"]["claims"])
     rule, region = {}, {}
     exec(said["rule"]["program"], rule)
     exec(said["rule"]["region"], region)
     compared = 0
-    for length in range(1, said["farther"]["horizon"] + 1):
+    for length in range(1, said["extension"]["horizon"] + 1):
         rows = rng.integers(0, 2, (50, length)).astype(np.int8)
         for row, label in zip(rows, loaded.labels(rows)[0], strict=True):
             word = list(loaded.domain.words(row))
@@ -211,7 +211,7 @@ def test_of_two_trained_layers_a_break_that_is_printed_is_one_of_the_network(dis
     folder = case("gpt2/bce_tomita4")
     code, out, _ = distill(folder, "--length", "0-50", "--json", "--time-limit", "60")
     said, loaded = json.loads(out), asked(folder)
-    far = said["farther"]
+    far = said["extension"]
     assert (code, said["proved"], far["proved"]) == (1, False, False)
     assert 12 <= far["horizon"] == said["lengths"][1]
     if far["broken"] is not None:

@@ -7,6 +7,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from distilling import distilled
 
 from backends import get
 from cegis import (
@@ -31,8 +32,8 @@ from tasks.certificates.recheck import check
 from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
 from tasks.networks.sparse_transformer import Network, NetworkError
-from tasks.pipeline.distill import CircuitSurrogate, as_table, distill
-from tasks.proofs.circuit_labels import label_domain
+from tasks.pipeline.surrogate import SurrogateReference
+from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.surrogates.fitting import fit
 
 FOLDER = shipped_path("quote_closing")
@@ -46,7 +47,7 @@ def circuit():
 
 @pytest.fixture(scope="module")
 def proved(circuit):
-    result = distill(circuit, get("z3"), length=LENGTH)
+    result = distilled(circuit, get("z3"), length=LENGTH)
     assert isinstance(result.outcome, Found)
     return result
 
@@ -80,9 +81,9 @@ def grammar_of(circuit):
 )
 def test_a_mutated_program_is_refuted_by_solver_and_table(circuit, proved, backend, body):
     program = Program.parse(f"def f(tokens):\n    {body.strip()}", grammar_of(circuit))
-    reference = CircuitSurrogate(circuit, proved.fitted.surrogate, "surrogate")
+    reference = SurrogateReference(proved.model, proved.surrogate.surrogate, circuit.labels, "float32")
     with Symbolic(proved.domain, program.grammar.signature, reference, get(backend)) as symbolic:
-        for verifier in (symbolic, Exhaustive(as_table(circuit, proved.labelling))):
+        for verifier in (symbolic, Exhaustive(as_table(circuit, label_domain(circuit, proved.domain)))):
             verdict = verifier.check(program)
             assert not isinstance(verdict, Valid)
             assert program(verdict.inputs) == verdict.got != verdict.expected
@@ -104,16 +105,17 @@ def test_a_network_whose_labels_swap_does_not_get_the_old_proof(circuit, proved)
 
 def test_one_bias_nudged_until_a_label_flips_is_noticed(circuit, proved):
     """The bias of one label moves just past the smallest margin: some input must flip, and the proof must fail."""
-    margin, winner = proved.labelling.margin, proved.labelling.closest
+    labelling = label_domain(circuit, proved.domain)
+    margin, winner = labelling.margin, labelling.closest
     label = circuit.label_ids[circuit.labels.index(proved.program(winner))]
 
     def nudge(bias):
-        bias[label] -= np.float32(margin + 2 * proved.labelling.radius + 1e-3)
+        bias[label] -= np.float32(margin + 2 * labelling.radius + 1e-3)
 
     nudged = with_tensor(circuit, "final_logits_bias", nudge)
     verdict = Exhaustive(as_table(nudged, label_domain(nudged, proved.domain))).check(proved.program)
     assert not isinstance(verdict, Valid)
-    again = distill(nudged, get("z3"), length=LENGTH, seconds=30)
+    again = distilled(nudged, get("z3"), length=LENGTH, seconds=30)
     assert again.program != proved.program or not again.is_proved
 
 
@@ -130,24 +132,24 @@ def test_a_tie_in_the_logits_is_undecided_and_never_proved(circuit):
     with pytest.raises(NetworkError, match="no label"):
         fit(as_table(tied, labelling), 2)
     with pytest.raises(NetworkError, match=r"no label .*tie"):
-        distill(tied, get("z3"), length=3)
+        distilled(tied, get("z3"), length=3)
 
 
 def test_an_empty_domain_is_an_error_not_a_proof(circuit):
     nothing = replace(circuit.domain.constraint, accepting=tuple(False for _ in circuit.domain.constraint.accepting))
     empty = replace(circuit, domain=replace(circuit.domain, constraint=nothing))
     with pytest.raises(DomainError, match="no sequence"):
-        distill(empty, get("z3"), length=LENGTH)
+        distilled(empty, get("z3"), length=LENGTH)
 
 
 @pytest.mark.parametrize("length", [0, -1, 17, 10**9])
 def test_a_length_outside_the_network_is_an_error(circuit, length):
     with pytest.raises(DomainError, match="expected a length from 1 to 16"):
-        distill(circuit, get("z3"), length=length)
+        distilled(circuit, get("z3"), length=length)
 
 
 def test_a_solver_that_times_out_proves_nothing(circuit, proved):
-    reference = CircuitSurrogate(circuit, proved.fitted.surrogate, "surrogate")
+    reference = SurrogateReference(proved.model, proved.surrogate.surrogate, circuit.labels, "float32")
     signature = proved.program.grammar.signature
     with Symbolic(proved.domain, signature, reference, get("z3"), seconds=1e-9) as symbolic:
         verdict = symbolic.check(proved.program)
@@ -157,7 +159,7 @@ def test_a_solver_that_times_out_proves_nothing(circuit, proved):
 
 
 def test_a_run_without_time_is_stopped_without_a_claim(circuit):
-    result = distill(circuit, get("z3"), length=LENGTH, seconds=1e-6)
+    result = distilled(circuit, get("z3"), length=LENGTH, seconds=1e-6)
     assert not result.is_proved or Rung.SURROGATE not in {claim.rung for claim in result.claims}
     assert isinstance(result.outcome, (Stopped, Found, Differs))
 

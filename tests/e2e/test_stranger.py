@@ -25,7 +25,7 @@ from tasks.checker.text import NAME
 from tasks.checker.text import shown as checker_shown
 from tasks.commands.main import main
 from tasks.formats.circuit_folder import shipped_path
-from tasks.formats.untrusted import json_text, shown
+from tasks.networks.quoting import json_text, shown
 
 ROOT = Path(__file__).resolve().parents[2]
 SCRIPTS = Path(sys.executable).parent

@@ -6,6 +6,7 @@ import time
 from typing import Any
 
 import pytest
+from distilling import distilled
 from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA
 from pysmt.typing import BVType
@@ -14,7 +15,6 @@ from backends import BITWUZLA, BackendError, Limits, Sat, Unknown, Unsat, decide
 from backends.conformance import CASES, Case, check
 from cegis import Found, Rung
 from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.pipeline.distill import distill
 
 pytestmark = pytest.mark.needs("bitwuzla")
 OURS = [case for case in CASES if case.logic in BITWUZLA.logics]
@@ -75,7 +75,7 @@ def test_deep_formulas_need_no_recursion() -> None:
 
 
 def test_a_shipped_circuit_is_proved_by_bit_vectors_alone() -> None:
-    result = distill(load_circuit(shipped_path("quote_closing")), BITWUZLA, length=4, seconds=60)
+    result = distilled(load_circuit(shipped_path("quote_closing")), BITWUZLA, length=4, seconds=60)
     assert isinstance(result.outcome, Found)
     assert result.is_proved
     proof = next(claim for claim in result.claims if claim.rung is Rung.SURROGATE)

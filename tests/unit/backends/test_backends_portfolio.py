@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distilling import distilled
 from pysmt.environment import Environment
 from pysmt.logics import QF_LIA
 from pysmt.typing import INT
@@ -32,7 +33,6 @@ from backends.conformance import CASES, check
 from backends.smtlib_process import SmtlibProcess
 from cegis import Found
 from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.pipeline.distill import distill
 
 FAKE = Path(__file__).parents[2] / "support/fake_solver.py"
 
@@ -70,7 +70,7 @@ def test_a_portfolio_conforms_in_every_case() -> None:
 @pytest.mark.needs("z3")
 @pytest.mark.needs("bitwuzla")
 def test_a_portfolio_proves_a_shipped_circuit() -> None:
-    result = distill(load_circuit(shipped_path("quote_closing")), get("z3+bitwuzla"), length=4, seconds=60)
+    result = distilled(load_circuit(shipped_path("quote_closing")), get("z3+bitwuzla"), length=4, seconds=60)
     assert isinstance(result.outcome, Found)
     assert result.is_proved
     (method,) = (claim.method for claim in result.claims if "surrogate" in claim.method)

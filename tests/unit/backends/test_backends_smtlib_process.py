@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from distilling import distilled
 from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA, QF_LRA
 from pysmt.typing import BOOL, INT, REAL, BVType
@@ -25,7 +26,6 @@ from backends.sexpression import read, value
 from backends.smtlib_process import SmtlibProcess
 from cegis import Found
 from tasks.formats.circuit_folder import load_circuit, shipped_path
-from tasks.pipeline.distill import distill
 
 FAKE = Path(__file__).parents[2] / "support/fake_solver.py"
 README = Path(backends.__file__).with_name("README.md")
@@ -79,7 +79,7 @@ def test_a_program_conforms(program: SmtlibProcess) -> None:
 
 def test_a_program_proves_a_shipped_circuit() -> None:
     program = on_path(PROGRAMS[0])
-    result = distill(load_circuit(shipped_path("quote_closing")), program, length=4, seconds=60)
+    result = distilled(load_circuit(shipped_path("quote_closing")), program, length=4, seconds=60)
     assert isinstance(result.outcome, Found)
     assert result.is_proved
     assert any("by z3-program" in claim.method for claim in result.claims)

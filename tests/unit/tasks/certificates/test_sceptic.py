@@ -8,17 +8,21 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from distilling import distilled
 
 from backends import get
-from cegis import Counterexample, Differs, DomainError, Program, Stopped, motifs
+from cegis import Counterexample, Differs, DomainError, Program, motifs
 from cegis.certificate import MANIFEST, Certificate, CertificateError
 from tasks.certificates.recheck import printed_function
 from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
+from tasks.networks.quoting import NAME
+from tasks.networks.readout import UNDECIDED
 from tasks.networks.sparse_transformer import Network, NetworkError
-from tasks.pipeline.distill import distill, docstring, function_name
-from tasks.pipeline.report import verdict
-from tasks.proofs.circuit_labels import label_domain
+from tasks.pipeline import labels
+from tasks.pipeline.labels import LabelTable
+from tasks.pipeline.report import docstring, identifier, verdict
+from tasks.proofs.enumeration import enumerate_within
 from tasks.surrogates.relu import Surrogate
 
 SMALL = {
@@ -94,40 +98,42 @@ def test_a_program_with_the_labels_in_another_order_is_never_compared():
     circuit = load_circuit(shipped_path("quote_closing"))
     backwards = motifs(circuit.domain.alphabet, circuit.labels[::-1])
     with pytest.raises(DomainError, match="in this order"):
-        distill(circuit, get("z3"), length=3, grammar=backwards)
+        distilled(circuit, get("z3"), length=3, grammar=backwards)
 
 
 def with_tensors(circuit, **change):
     return replace(circuit, network=Network(circuit.network.config, {**circuit.network.tensors, **change}))
 
 
+def gappy(enumeration):
+    """``enumeration`` without a label for the first sequences."""
+    first = enumeration.lengths[0]
+    gaps = replace(first, labels=np.full_like(first.labels, UNDECIDED), margins=np.full_like(first.margins, -1.0))
+    return replace(enumeration, lengths=(gaps, *enumeration.lengths[1:]))
+
+
 def test_a_first_sequence_without_a_label_is_an_answer_not_bad_input(monkeypatch):
     """The bounds are widened for the first sequences alone; the run must end unproved and say how many have none."""
     circuit = load_circuit(shipped_path("quote_closing"))
-
-    def gappy(*arguments, **options):
-        labelling = label_domain(*arguments, **options)
-        first = labelling.lengths[0]
-        gaps = replace(first, labels=np.full_like(first.labels, -1), margins=np.full_like(first.margins, -1.0))
-        return replace(labelling, lengths=(gaps, *labelling.lengths[1:]))
-
-    monkeypatch.setattr("tasks.pipeline.distill.label_domain", gappy)
-    result = distill(circuit, get("z3"), length=3)
-    assert isinstance(result.outcome, Stopped)
+    monkeypatch.setattr(labels, "enumerate_within", lambda *given, **more: gappy(enumerate_within(*given, **more)))
+    monkeypatch.setattr(labels, "in_float64", lambda found, least: found)
+    result = distilled(circuit, get("z3"), length=3)
     assert not result.is_proved
-    assert "2 sequences have no label" in verdict(result)
+    assert "PROVED WHERE IT HAS A LABEL" in verdict(result)
+    assert "2 have no label" in verdict(result)
+    assert result.not_applied["solver"] == "2 sequences have no label"
     assert certify(result, shipped_path("quote_closing")) is None
 
 
 def test_a_circuit_that_changed_during_the_run_is_not_certified(tmp_path):
     circuit = load_circuit(shipped_path("quote_closing"))
     save_circuit(circuit, tmp_path / "c")
-    result = distill(circuit, get("z3"), length=3)
+    result = distilled(circuit, get("z3"), length=3)
     assert certify(result, tmp_path / "c") is not None
     bias = circuit.network.tensors["final_logits_bias"] + np.float32(1e-3)
     for other in (with_tensors(circuit, final_logits_bias=bias), replace(circuit, name="other")):
         save_circuit(other, tmp_path / "c")
-        with pytest.raises(NetworkError, match="it changed since"):
+        with pytest.raises(NetworkError, match="it changed"):
             certify(result, tmp_path / "c")
 
 
@@ -135,32 +141,32 @@ def test_a_circuit_that_changed_during_the_run_is_not_certified(tmp_path):
 def diluting():
     """A circuit of which the shortest programs are wrong somewhere, on its whole range."""
     circuit = load_circuit(shipped_path("bracket_depth"))
-    return circuit, distill(circuit, get("z3"), length=4)
+    return circuit, distilled(circuit, get("z3"), length=4)
 
 
 def test_exceptions_are_not_called_complete_while_sequences_have_no_label(diluting):
     circuit, result = diluting
     wrong = Counterexample(("(", "("), circuit.labels[0], circuit.labels[1])
     differs = Differs(result.program, (wrong,), "time limit", result.outcome.statistics)
-    first = result.labelling.lengths[0]
-    gaps = replace(first, labels=np.full_like(first.labels, -1))
-    labelling = replace(result.labelling, lengths=(gaps, *result.labelling.lengths[1:]))
     complete = replace(result, outcome=differs)
     assert "except on exactly 1 of them" in docstring(complete)
     assert "exactly 1 of" in verdict(complete)
     assert "no label" not in verdict(complete)
-    partial = replace(complete, labelling=labelling)
-    assert docstring(partial) == f"Not proved equal to the circuit {circuit.name}."
-    assert f"({len(gaps.labels)} have none" in verdict(partial)
+    table = LabelTable.of(gappy(result.labels.enumeration))
+    partial = replace(complete, labels=table)
+    assert "sequences that have a label of length 1 to 4, except on exactly 1 of them" in " ".join(
+        docstring(partial).split()
+    )
+    assert f"{table.undecided} have no label" in verdict(partial)
     assert "up to length 1 the two are equal" in verdict(complete)
     assert "the two are equal" not in verdict(partial)
-    assert f"of {result.domain.size() - len(gaps.labels):,} sequences of length 1 to 4 with a label" in verdict(partial)
+    assert f"of {table.size:,} sequences that have a label" in verdict(partial)
 
 
 @pytest.mark.parametrize("name", ["max", "class", "__builtins__", "_", "", "../../evil", "/etc/evil", "3d", "é"])
 def test_a_circuit_of_any_name_prints_as_a_function_that_hides_nothing(name):
     circuit = replace(load_circuit(shipped_path("quote_closing")), name=name)
-    printed = function_name(circuit)
+    printed = identifier(circuit.name[:NAME])
     program = Program.parse('def f(tokens):\n    return "\'"', motifs(circuit.domain.alphabet, circuit.labels))
     assert printed_function(program.source(printed))(["x"]) == "'"
     assert printed.isidentifier()

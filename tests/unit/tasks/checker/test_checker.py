@@ -25,7 +25,7 @@ from tasks.checker.programs import function_of
 from tasks.checker.readouts import reader_of
 from tasks.formats import Question, load
 from tasks.formats.circuit_folder import shipped_path
-from tasks.pipeline.explain import explain
+from tasks.pipeline.distill import distill
 
 ROOT = Path(__file__).resolve().parents[4]
 REFUSED = (Rejected, UnreadableError)
@@ -417,7 +417,7 @@ def test_nan_for_eps_is_no_json(tmp_path):
 def explained_gpt2(tmp_path):
     folder = written(tmp_path / "gpt2", GPT2, gpt2_tensors())
     loaded = load(folder, Question(lengths=(1, 3)))
-    return explain(loaded, seconds=2, semantics="float64"), folder
+    return distill(loaded, seconds=2, semantics="float64"), folder
 
 
 def test_a_gpt2_is_certified_with_its_exceptions(tmp_path):
@@ -442,7 +442,7 @@ def test_a_shipped_circuit_is_certified_in_float32(name, tmp_path):
     folder = shipped_path(name)
     loaded = load(folder)
     domain = Domain(loaded.domain.alphabet, 1, 4, loaded.domain.constraint)
-    made = attest(explain(loaded, domain, seconds=5), folder)
+    made = attest(distill(loaded, domain, seconds=5), folder)
     assert isinstance(made, Certificate)
     assert checked(made.statement, made.files, tmp_path / "c")["semantics"] == "float32"
 

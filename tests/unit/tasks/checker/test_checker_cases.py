@@ -11,7 +11,7 @@ from cegis.certificate import Certificate
 from tasks.certificates.write import attest
 from tasks.checker.evidence import check
 from tasks.formats import load
-from tasks.pipeline.explain import explain
+from tasks.pipeline.distill import distill
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
 SLOW = pytest.mark.slow
@@ -32,7 +32,7 @@ def test_a_network_of_other_people_is_certified(case, longest, inputs, tmp_path)
         pytest.skip(f"no case {case} in {CASES} (set DISTILL_CASES)")
     loaded = load(folder)
     domain = loaded.domain if longest is None else loaded.domain.up_to(longest)
-    certificate = attest(explain(loaded, domain, seconds=10), folder)
+    certificate = attest(distill(loaded, domain, seconds=10), folder)
     assert isinstance(certificate, Certificate), certificate
     found = check(certificate.save(tmp_path / "c"))
     assert found["inputs"] == inputs

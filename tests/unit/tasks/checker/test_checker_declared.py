@@ -19,7 +19,7 @@ from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
 from tasks.formats import Question, load
 from tasks.formats.circuit_folder import shipped_path
-from tasks.pipeline.explain import explain
+from tasks.pipeline.distill import distill
 
 EVERY = {"transitions": [[0, 0]], "accepting": [True]}
 NEVER_B = {"transitions": [[0, -1]], "accepting": [True]}
@@ -219,17 +219,17 @@ def test_a_list_of_names_is_cut_and_says_how_many_are_left():
 def test_another_read_out_of_a_circuit_has_no_certificate_and_the_claim_says_what_was_chosen():
     folder = shipped_path("quote_closing")
     loaded = load(folder, Question(answers=("x", "y")))
-    result = explain(loaded, loaded.domain.up_to(3), seconds=5)
+    result = distill(loaded, loaded.domain.up_to(3), seconds=5)
     made = attest(result, folder)
     assert isinstance(made, str)
     assert "declare another read-out" in made
 
 
 def test_a_plain_folder_says_what_was_chosen_in_sentence_docstring_and_json(tmp_path):
-    from tasks.pipeline.report_network import explanation_json
+    from tasks.pipeline.report import distillation_json
 
     loaded = load(plain(tmp_path / "n"), Question(prefix=("#1",), answers=("#0", "#2")))
-    said = explanation_json(explain(loaded, Domain(loaded.domain.alphabet, 0, 3), seconds=5, semantics="float64"))
+    said = distillation_json(distill(loaded, Domain(loaded.domain.alphabet, 0, 3), seconds=5, semantics="float64"))
     words = (
         "prompt: '#1' before the sequence; read-out: the largest of the logits '#0' '#2', at the last position; chosen "
         "by the user, as the network's files do not declare it: alphabet, prefix, suffix, read-out"

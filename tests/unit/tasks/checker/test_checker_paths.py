@@ -30,7 +30,7 @@ from tasks.checker.network import logits
 from tasks.checker.programs import function_of, machine_of
 from tasks.checker.sets import Attended, graph, largest, nodes_of, paths
 from tasks.formats import load
-from tasks.pipeline.explain import explain
+from tasks.pipeline.distill import distill
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
 WIDTH, LONGEST = 4, 40
@@ -100,7 +100,7 @@ def test_a_claim_over_more_sequences_than_anyone_can_list_is_checked(tmp_path):
 def test_what_is_proved_far_beyond_a_list_gets_this_certificate(tmp_path):
     folder = written(tmp_path / "network")
     loaded = load(folder)
-    certificate = attest(explain(loaded, loaded.domain.up_to(24), seconds=10), folder)
+    certificate = attest(distill(loaded, loaded.domain.up_to(24), seconds=10), folder)
     assert isinstance(certificate, Certificate), certificate
     assert check(certificate.save(tmp_path / "c"))["inputs"] == 2**25 - 2
     assert certificate.statement["directions"] is not None

@@ -10,11 +10,11 @@ from cegis import Domain
 from cegis.claim import equality, least_margin
 from tasks.formats import Question, from_circuit, load
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
-from tasks.formats.untrusted import NAME
 from tasks.networks.conditions import circuit_conditions, conditions, named
+from tasks.networks.quoting import NAME
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import as_table, function_name
-from tasks.proofs.circuit_labels import label_domain
+from tasks.pipeline.report import identifier
+from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.enumeration import enumerate_domain
 from tasks.proofs.verifier import lengthened
 
@@ -96,4 +96,4 @@ def test_names_of_a_stranger_are_cut_and_stand_in_quotes():
 
 def test_a_long_name_names_a_function_that_a_file_system_takes():
     circuit = replace(load_circuit(shipped_path("quote_closing")), name="w" * 2000)
-    assert len(function_name(circuit)) == NAME
+    assert len(identifier(circuit.name[:NAME])) == NAME

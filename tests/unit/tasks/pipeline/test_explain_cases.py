@@ -9,8 +9,8 @@ import pytest
 from cegis import Found
 from dsl.program import Program
 from tasks.formats import Question, load
-from tasks.pipeline.explain import explain, usual_domain
-from tasks.pipeline.labels import Subject
+from tasks.pipeline.distill import distill
+from tasks.pipeline.labels import LabelTable, usual_domain
 from tasks.proofs.enumeration import enumerate_domain
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
@@ -39,7 +39,7 @@ def case(name, **question):
 def test_every_wrong_answer_of_the_sparsemax_network_is_found(task, closer):
     loaded = case("sparsemax/small_norm_free", task=task)
     opener, one, other = closer
-    subject = Subject.of(enumerate_domain(loaded, loaded.domain, semantics="real"))
+    subject = LabelTable.of(enumerate_domain(loaded, loaded.domain, semantics="real"))
     truth = Program.parse(f"def truth(tokens):\n    return {one!r} if tokens[1] == {opener!r} else {other!r}\n",
                           subject.grammar)  # fmt: skip
     ids = loaded.vocabulary.index
@@ -51,25 +51,25 @@ def test_every_wrong_answer_of_the_sparsemax_network_is_found(task, closer):
 
 def test_the_dyck_network_is_the_balanced_strings_in_float32_as_executed():
     loaded = case("dyck/dyck10")
-    subject = Subject.of(enumerate_domain(loaded, loaded.domain, semantics="float32"))
+    subject = LabelTable.of(enumerate_domain(loaded, loaded.domain, semantics="float32"))
     assert (subject.size, subject.undecided) == (1024, 0)
     assert subject.exceptions(Program.parse(BALANCED, subject.grammar)) == ()
 
 
 @pytest.mark.parametrize("name", ["hist", "sort", "frac_prevs_x", "pair_balance", "length"])
 def test_compiled_programs_are_recovered_in_float32_as_executed(name):
-    found = explain(case(f"tracr/{name}"), seconds=30)
+    found = distill(case(f"tracr/{name}"), seconds=30)
     assert found.is_proved
-    assert found.subject.enumeration.semantics == "float32"
+    assert found.labels.enumeration.semantics == "float32"
     assert found.program.size <= 6
 
 
 @pytest.mark.parametrize("name", ["bce_aastar", "bce_tomita1", "bce_tomita2", "bce_ababstar"])
 def test_languages_with_one_word_per_length_are_proved_to_length_fifty(name):
     loaded = case(f"gpt2/{name}")
-    found = explain(loaded, loaded.domain.up_to(50), seconds=30)
+    found = distill(loaded, loaded.domain.up_to(50), seconds=30)
     assert found.is_proved
-    assert found.subject.size == 51
+    assert found.labels.size == 51
 
 
 @pytest.mark.slow
@@ -81,4 +81,4 @@ def test_every_compiled_program_is_recovered(family):
     for folder in folders:
         loaded = load(folder.parent)
         domain = usual_domain(loaded).up_to(min(usual_domain(loaded).max_length, 4))
-        assert isinstance(explain(loaded, domain, seconds=60).outcome, Found), folder
+        assert isinstance(distill(loaded, domain, seconds=60).outcome, Found), folder

@@ -13,10 +13,9 @@ from dsl.grammars.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, consta
 from tasks.bounds.ball import FLOAT64
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import as_table
 from tasks.proofs import all_lengths as tail
 from tasks.proofs.all_lengths import all_lengths
-from tasks.proofs.circuit_labels import label_domain
+from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.count_bounds import Tally
 from tasks.proofs.counting import counting_verifier
 

@@ -29,10 +29,9 @@ from tasks.bounds.ball import FLOAT32, FLOAT64
 from tasks.formats.circuit_folder import load_circuit, shipped_path
 from tasks.networks.circuit import UNDECIDED, Circuit
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import as_table
-from tasks.pipeline.horizon import horizon
+from tasks.pipeline.extend import followed as horizon
 from tasks.proofs import census, counting
-from tasks.proofs.circuit_labels import label_domain, label_sequences
+from tasks.proofs.circuit_labels import as_table, label_domain, label_sequences
 from tasks.proofs.count_bounds import UNKNOWN, Tally, obstacle
 from tasks.proofs.counting import CountingVerifier, counting_verifier
 

@@ -16,7 +16,7 @@ from tasks.formats import Loaded, from_callable
 from tasks.networks.readout import Argmax, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Norm, Residual, Transformer
-from tasks.pipeline.labels import Subject
+from tasks.pipeline.labels import LabelTable
 from tasks.proofs import attention_bounds as averages
 from tasks.proofs import path_cover as covering
 from tasks.proofs.enumeration import enumerate_domain
@@ -61,7 +61,7 @@ def tree(subject, flipped=()):
 
 
 def labelled(loaded, semantics="float32"):
-    return Subject.of(enumerate_domain(loaded, loaded.domain, semantics=semantics))
+    return LabelTable.of(enumerate_domain(loaded, loaded.domain, semantics=semantics))
 
 
 @pytest.fixture(params=["with random sequences", "by bounds alone"])

@@ -10,10 +10,9 @@ from test_counting import COUNTED, DEPTH, OPENER, program, shipped
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
 from tasks.networks.circuit import Circuit
-from tasks.pipeline.distill import as_table
-from tasks.pipeline.horizon import horizon
+from tasks.pipeline.extend import followed as horizon
 from tasks.proofs import select as methods
-from tasks.proofs.circuit_labels import label_domain
+from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.select import LONGEST, VERIFIERS, Method, Way, choose, verifier
 from tasks.proofs.verifier import Verifier
 

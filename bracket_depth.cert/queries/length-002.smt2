@@ -1,0 +1,11 @@
+; bracket_depth-surrogate/length=2
+(set-logic QF_LIA)
+(set-info :status unsat)
+(declare-fun tok_0_0 () Bool)
+(declare-fun tok_0_1 () Bool)
+(declare-fun tok_0_2 () Bool)
+(declare-fun tok_1_0 () Bool)
+(declare-fun tok_1_1 () Bool)
+(declare-fun tok_1_2 () Bool)
+(assert (let ((.def_0 (ite tok_1_1 1 0))) (let ((.def_1 (ite tok_0_1 1 0))) (let ((.def_2 (+ .def_1 .def_0))) (let ((.def_3 (* (- 2) .def_2))) (let ((.def_4 (ite tok_1_0 1 0))) (let ((.def_5 (ite tok_0_0 1 0))) (let ((.def_6 (+ .def_5 .def_4))) (let ((.def_7 (* 2 .def_6))) (let ((.def_8 (+ .def_7 .def_3 (- 3)))) (let ((.def_9 (< 0 .def_8))) (let ((.def_10 (- .def_6 .def_2))) (let ((.def_11 (<= 2 .def_10))) (let ((.def_12 (ite .def_11 1 0))) (let ((.def_13 (= .def_12 1))) (let ((.def_14 (and .def_13 .def_9))) (let ((.def_15 (< .def_8 0))) (let ((.def_16 (= .def_12 0))) (let ((.def_17 (and .def_16 .def_15))) (let ((.def_18 (or .def_17 .def_14))) (let ((.def_19 (not .def_18))) (let ((.def_20 (not tok_1_2))) (let ((.def_21 (=> tok_1_1 .def_20))) (let ((.def_22 (or tok_1_1 tok_1_2))) (let ((.def_23 (not .def_22))) (let ((.def_24 (=> tok_1_0 .def_23))) (let ((.def_25 (and .def_24 .def_21))) (let ((.def_26 (or tok_1_0 tok_1_1 tok_1_2))) (let ((.def_27 (and .def_26 .def_25))) (let ((.def_28 (not tok_0_2))) (let ((.def_29 (=> tok_0_1 .def_28))) (let ((.def_30 (or tok_0_1 tok_0_2))) (let ((.def_31 (not .def_30))) (let ((.def_32 (=> tok_0_0 .def_31))) (let ((.def_33 (and .def_32 .def_29))) (let ((.def_34 (or tok_0_0 tok_0_1 tok_0_2))) (let ((.def_35 (and .def_34 .def_33))) (let ((.def_36 (and .def_35 .def_27))) (let ((.def_37 (and .def_36 .def_19))) .def_37)))))))))))))))))))))))))))))))))))))))
+(check-sat)

@@ -1,0 +1,119 @@
+"""The options that say what is asked of a network, the same for every command, and the network they name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+import click
+
+if TYPE_CHECKING:
+    from cegis import Domain
+    from tasks.formats import Loaded
+
+MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
+Command = TypeVar("Command", bound=Callable[..., Any])
+
+OPTIONS = (
+    click.option("--alphabet", help="Tokens a sequence may hold, separated by spaces.  [default: the folder's own]"),
+    click.option("--prefix", help="Tokens before every sequence, such as <bos>.  [default: the folder's own]"),
+    click.option("--suffix", help="Tokens behind every sequence.  [default: the folder's own]"),
+    click.option("--constraint", help="Regular expression over tokens that every sequence matches."),
+    click.option("--readout", type=click.Choice(["argmax", "set", "round"]), help="How logits become a label."),
+    click.option("--answers", help="Outputs that are read, separated by spaces."),
+    click.option("--task", help="One of the tasks of a folder that has several."),
+)
+
+
+def asks(command: Command) -> Command:
+    """A command with all of these options."""
+    for option in reversed(OPTIONS):
+        command = option(command)
+    return command
+
+
+@dataclass(frozen=True)
+class Asked:
+    """The ``model`` in ``folder``, its domain the sequences that are asked about."""
+
+    model: Loaded
+    folder: Path
+
+    def up_to(self, text: str | None) -> tuple[Loaded, Domain | None]:
+        """The model and its domain for lengths such as ``10`` or ``1-8``; None for None. Raises ClickException."""
+        return (self.model, None) if text is None else self.between(*lengths(text), text)
+
+    def between(self, shortest: int | None, longest: int, text: str) -> tuple[Loaded, Domain]:
+        """The same for these lengths, written ``text``; they may be any where there are no positions."""
+        from cegis import Domain
+        from tasks.proofs.select import LONGEST, room
+        from tasks.proofs.verifier import lengthened
+
+        model = self.model
+        own = model.domain
+        least, limit = own.min_length if shortest is None else shortest, own.max_length or 0
+        if limit < longest <= min(room(model, longest), LONGEST):
+            model, limit = lengthened(model, Domain(own.alphabet, own.min_length, longest, own.constraint)), longest
+        if not (own.min_length if shortest is None else 0) <= longest <= limit:
+            raise click.ClickException(f"{model.name}: expected lengths from {own.min_length} to {limit}, got {text}")
+        model = replace(model, domain=Domain(own.alphabet, least, limit, own.constraint))
+        domain = model.domain.up_to(longest)
+        if not domain.size():
+            raise click.ClickException(f"{model.name}: no sequence of length {least} to {longest} is in the domain")
+        return model, domain
+
+
+def ask(
+    network: str,
+    *,
+    alphabet: str | None = None,
+    prefix: str | None = None,
+    suffix: str | None = None,
+    constraint: str | None = None,
+    readout: str | None = None,
+    answers: str | None = None,
+    task: str | None = None,
+) -> Asked:
+    """NETWORK, a shipped name or a folder in any known format, with what the options say of it."""
+    from cegis import Domain
+    from tasks.automata.regex import constraint as automaton
+    from tasks.formats import Question, load
+    from tasks.formats.circuit_folder import circuit_folder
+
+    tokens = {"alphabet": alphabet, "prefix": prefix, "suffix": suffix, "answers": answers}
+    split = {name: None if text is None else tuple(text.split()) for name, text in tokens.items()}
+    folder = circuit_folder(network)
+    model = load(folder, Question(readout=readout, task=task, **split))
+    if constraint is not None:
+        own = model.domain
+        limited = Domain(own.alphabet, own.min_length, own.max_length, automaton(constraint, own.alphabet))
+        model = replace(model, domain=limited)
+    return Asked(model, folder)
+
+
+def lengths(text: str) -> tuple[int | None, int]:
+    """``8`` as (None, 8), ``1-8`` as (1, 8)."""
+    first, dash, second = text.partition("-")
+    if not all(part.strip().isdecimal() and len(part) < 10 for part in ((first, second) if dash else (first,))):
+        raise click.ClickException(f"expected a length such as 10, or a range such as 1-8, got {text!r}")
+    if not dash:
+        return None, int(first)
+    if int(first) > int(second):
+        raise click.ClickException(f"expected a range that rises, such as 1-8, got {text!r}")
+    return int(first), int(second)
+
+
+def check_seconds(seconds: float) -> None:
+    """Refuse a time limit that is none."""
+    if not 0 < seconds < MOST_SECONDS:
+        raise click.ClickException(
+            f"expected a time limit of more than 0 seconds and less than {MOST_SECONDS:,}, got {seconds:g}"
+        )
+
+
+def check_margin(margin: float | None) -> None:
+    """Refuse a margin that is none."""
+    if margin is not None and not 0 <= margin < 1e9:
+        raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")

@@ -1,0 +1,45 @@
+"""``distill list`` and ``distill show NETWORK``: what is shipped, and what a network is."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+import click
+
+from tasks.commands.question import asks
+
+
+@click.command("list")
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def list_circuits(as_json: bool) -> None:
+    """List the shipped circuits."""
+    from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+
+    circuits = [load_circuit(shipped_path(name)) for name in shipped_names()]
+    if as_json:
+        click.echo(json.dumps([{"name": c.name, "summary": c.summary} for c in circuits], ensure_ascii=False, indent=2))
+        return
+    width = max(len(circuit.name) for circuit in circuits)
+    for circuit in circuits:
+        click.echo(f"{circuit.name:<{width}}  {circuit.summary}")
+
+
+@click.command()
+@click.argument("network")
+@asks
+@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
+def show(network: str, as_json: bool, **question: Any) -> None:
+    """Show NETWORK (a shipped name or a folder): its steps and weights, a circuit's nodes, prompt, read-out, domain."""
+    from tasks.commands.question import ask
+    from tasks.formats.circuit_folder import load_circuit
+    from tasks.networks.quoting import json_text, shown_lines
+    from tasks.networks.summary import circuit_json, circuit_text, model_json, model_text
+
+    asked = ask(network, **question)
+    if asked.model.format == "circuit" and not any(question.values()):
+        circuit = load_circuit(asked.folder)
+        value, text = circuit_json(circuit), circuit_text(circuit)
+    else:
+        value, text = model_json(asked.model), model_text(asked.model)
+    click.echo(json_text(value) if as_json else shown_lines(text))

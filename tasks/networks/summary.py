@@ -1,0 +1,120 @@
+"""What a network is, in words: ``distill show``. Text for people, JSON values for machines."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from tasks.networks.circuit import Circuit
+from tasks.networks.conditions import readout_text
+from tasks.networks.model import Loaded
+from tasks.networks.quoting import shown
+from tasks.networks.transformer import Attention, Transformer, walk
+
+
+def circuit_text(circuit: Circuit) -> str:
+    """Network, kept nodes, domain."""
+    config, domain = circuit.network.config, circuit.domain
+    parts = [
+        f"{config.n_layer} layers, d_model {config.d_model}, {config.n_head} heads of {config.d_head}, "
+        f"d_mlp {config.d_mlp}",
+        {"rms": "RMSNorm", "layer": "LayerNorm"}[config.norm] + f" (eps {config.norm_eps:.3g})",
+        config.activation.upper() if config.activation == "gelu" else "ReLU",
+        f"AbsTopK {config.top_k_fraction:g}" if config.top_k_fraction else "no AbsTopK",
+        "attention sink" if config.sink else "no sink",
+        "learned positions" if config.positions else "no positions",
+        "bigram table" if config.bigram else "no bigram table",
+    ]
+    weights = sum(int(tensor.size) for tensor in circuit.network.tensors.values())
+    nonzero = sum(int((tensor != 0).sum()) for tensor in circuit.network.tensors.values())
+    lines = [
+        f"{shown(circuit.name)}: {shown(circuit.summary)}",
+        f"network   {'; '.join(parts)}",
+        f"weights   {weights:,}, of which {nonzero:,} are not zero",
+        f"prompt    {shown(' '.join([*circuit.prefix, 'SEQUENCE']))}",
+        f"read-out  argmax over {', '.join(map(repr, circuit.labels))} at the last position",
+        f"domain    {shown(' '.join(domain.alphabet))}; length {domain.min_length} to {domain.max_length}; "
+        f"{domain.constraint.text if domain.constraint else 'every sequence'}",
+        f"circuit   {circuit.nodes} nodes kept of {sum(len(mask) for mask in circuit.kept.values())}, "
+        "the others replaced by their means:",
+    ]
+    lines += [f"  {site}: {' '.join(map(str, nodes))}" for site, nodes in _kept(circuit).items() if nodes]
+    lines += [f"card      {shown(key)}: {shown(value)}" for key, value in circuit.card.items()]
+    return "\n".join(lines)
+
+
+def circuit_json(circuit: Circuit) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "name": circuit.name,
+        "summary": circuit.summary,
+        "config": {name: value for name, value in vars(circuit.network.config).items()},
+        "prefix": circuit.prefix,
+        "labels": circuit.labels,
+        "alphabet": circuit.domain.alphabet,
+        "lengths": [circuit.domain.min_length, circuit.domain.max_length],
+        "constraint": circuit.domain.constraint.text if circuit.domain.constraint else None,
+        "nodes": circuit.nodes,
+        "kept": _kept(circuit),
+        "card": dict(circuit.card),
+    }
+
+
+def model_text(model: Loaded) -> str:
+    """Any network: format, steps, weights, prompt, read-out, domain."""
+    domain, network = model.domain, model.network
+    lines = [f"{shown(model.name)}: a network in the format {model.format}"]
+    if isinstance(network, Transformer):
+        sizes = [int(array.size) for array in network.arrays()]
+        nonzero = sum(int(np.count_nonzero(array)) for array in network.arrays())
+        order = "no positions" if network.positions is None else f"{len(network.positions)} positions"
+        lines += [
+            f"network   {', '.join(_steps(network))}; {order}; {network.dtype}",
+            f"weights   {sum(sizes):,}, of which {nonzero:,} are not zero",
+        ]
+    else:
+        lines.append("network   a black box: it is run, and nothing of it is bounded")
+    lines += [
+        f"tokens    {len(model.vocabulary):,} in its vocabulary",
+        f"prompt    {shown(' '.join([*model.prefix, 'SEQUENCE', *model.suffix]))}",
+        f"read-out  {shown(readout_text(model.readout))}",
+        f"domain    {shown(' '.join(domain.alphabet))}; length {domain.min_length} to {domain.max_length}; "
+        f"{domain.constraint.text if domain.constraint else 'every sequence'}",
+    ]
+    return "\n".join([*lines, *(f"note      {shown(note)}" for note in model.notes)])
+
+
+def model_json(model: Loaded) -> dict[str, Any]:
+    """The same as JSON values."""
+    network = model.network
+    known = isinstance(network, Transformer)
+    return {
+        "name": model.name,
+        "format": model.format,
+        "steps": _steps(network) if isinstance(network, Transformer) else None,
+        "weights": sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else None,
+        "dtype": network.dtype if isinstance(network, Transformer) else None,
+        "positions": known and isinstance(network, Transformer) and network.positions is not None,
+        "vocabulary": len(model.vocabulary),
+        "prefix": model.prefix,
+        "suffix": model.suffix,
+        "readout": readout_text(model.readout),
+        "alphabet": model.domain.alphabet,
+        "lengths": [model.domain.min_length, model.domain.max_length],
+        "constraint": model.domain.constraint.text if model.domain.constraint else None,
+        "notes": list(model.notes),
+    }
+
+
+def _steps(network: Transformer) -> list[str]:
+    """What its steps are, with how often each kind occurs."""
+    names = [
+        f"{s.weighting} attention of {s.heads} heads" if isinstance(s, Attention) else type(s).__name__.lower()
+        for s in walk(network.steps)
+    ]
+    return [f"{names.count(name)} {name}" for name in dict.fromkeys(names) if name != "residual"]
+
+
+def _kept(circuit: Circuit) -> dict[str, list[int]]:
+    return {site: [int(n) for n in mask.nonzero()[0]] for site, mask in circuit.kept.items()}
