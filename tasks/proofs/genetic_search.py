@@ -22,7 +22,8 @@ from cegis import Counterexample, Program
 from cegis.domain import DEAD, Tokens
 from dsl.sequences import SequenceBatch
 from tasks.bounds.ball import Reals
-from tasks.proofs.verifier import Cause, Extent, LateError, StopReason, Verifier, Words
+from tasks.proofs.enumeration import LateError
+from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier, Words
 
 SWEEPS = 40  # over all lengths
 KEPT, CHILDREN, FRESH = 32, 192, 64  # sequences per length: parents, and what is tried in a sweep

@@ -33,8 +33,8 @@ from tasks.bounds.zonotope import SLACK, Form, compressed
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.attention_bounds import Averages, obstacle
-from tasks.proofs.enumeration import ROUNDOFF, answers_of, read_bounds
-from tasks.proofs.verifier import OTHER, Cause, Cost, Extent, LateError, StopReason, Verifier, Words, unlabelled
+from tasks.proofs.enumeration import ROUNDOFF, LateError, answers_of, read_bounds
+from tasks.proofs.verifier import OTHER, Cause, Cost, Extent, StopReason, Verifier, Words, unlabelled
 
 WHY = "one layer attends, so the states of the program gather all sequences"
 TRIED = 8  # random sequences per node
