@@ -118,6 +118,7 @@ class Combination(Enum):
 
     SUM = auto()
     DIFFERENCE = auto()
+    PRODUCT = auto()
     GREATER = auto()
     EQUAL = auto()
     NOT = auto()

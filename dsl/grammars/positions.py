@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from dsl.grammar import Grammar, Production
 from dsl.grammars import folds
 from dsl.grammars.motifs import motifs
-from dsl.meaning import Constant, Fold, Multiple, Remainder, TokenTest
+from dsl.meaning import Combination, Constant, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
 from dsl.sequences import NO_LABEL, SequenceBatch, SequenceSignature, SymbolicSequence
 
@@ -373,6 +373,7 @@ PRODUCT = Operator(
     python="_0 * _1",
     commutative=True,
     noun="total",
+    meaning=Combination.PRODUCT,
 )
 LEAST = Operator(
     "least",
