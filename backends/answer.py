@@ -68,6 +68,7 @@ class Unknown(_Answered):
     """No answer, and why: a limit, a crash, a solver that gave up. Never evidence for either side."""
 
     reason: str
+    is_out_of_memory: bool = False
 
 
 Answer = Sat | Unsat | Unknown

@@ -96,9 +96,11 @@ class PysmtBackend(Backend):
     core_options: tuple[tuple[str, str | int | bool], ...] = ()
 
     def is_installed(self) -> bool:
+        """Whether the Python package of the solver can be imported."""
         return find_spec(self.module) is not None
 
     def version(self) -> str:
+        """The version of that package; raises BackendError where it is not installed."""
         try:
             return metadata.version(self.package)
         except metadata.PackageNotFoundError:

@@ -89,12 +89,15 @@ class BitwuzlaSolver(Solver):  # type: ignore[misc]
         self._seconds = seconds
 
     def push(self, levels: int = 1) -> None:
+        """Open ``levels`` scopes of assertions."""
         self._solver.push(levels)
 
     def pop(self, levels: int = 1) -> None:
+        """Drop the last ``levels`` scopes and what was asserted in them."""
         self._solver.pop(levels)
 
     def add_assertion(self, formula: Formula, named: str | None = None) -> None:
+        """Assert ``formula``; pySMT's names are not used here."""
         self._solver.assert_formula(self._term(formula))
 
     def solve(self, assumptions: Sequence[Formula] = ()) -> bool:
@@ -110,6 +113,7 @@ class BitwuzlaSolver(Solver):  # type: ignore[misc]
         raise SolverReturnedUnknownResultError
 
     def get_value(self, formula: Formula) -> Formula:
+        """The value of ``formula`` in the last model, as a constant of pySMT."""
         value, manager = self._solver.get_value(self._term(formula)), self.environment.formula_manager
         if formula.get_type().is_bool_type():
             return manager.Bool(value.value())

@@ -20,7 +20,7 @@ from pysmt.environment import Environment
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
 from backends.backend import PysmtBackend
-from backends.engine import OUT_OF_MEMORY, Engine
+from backends.engine import Engine
 from backends.launcher import lowered
 from backends.process import EXIT_MEMORY
 from backends.registry import load
@@ -75,7 +75,7 @@ class Served:
         formula = decode(self.environment, request["check"])
         symbols = tuple(manager.get_symbol(name) for name in request["symbols"])
         answer = self.engine.check(formula, symbols, Limits(request["seconds"]))
-        if isinstance(answer, Unknown) and answer.reason == OUT_OF_MEMORY:
+        if isinstance(answer, Unknown) and answer.is_out_of_memory:
             raise MemoryError
         return written(answer)
 

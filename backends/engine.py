@@ -59,12 +59,12 @@ class Engine:
         try:
             answer = self._ask(solver, formula, symbols, limits, start)
         except MemoryError:
-            answer = Unknown(*self._run(start), OUT_OF_MEMORY)
+            answer = Unknown(*self._run(start), OUT_OF_MEMORY, is_out_of_memory=True)
         except BackendError:
             raise
         except Exception as error:
             if "out of memory" in str(error) or "bad_alloc" in str(error):
-                return Unknown(*self._run(start), OUT_OF_MEMORY)
+                return Unknown(*self._run(start), OUT_OF_MEMORY, is_out_of_memory=True)
             raise BackendError(f"{self.backend.name} failed on a query: {type(error).__name__}: {error}") from error
         if not isinstance(answer, Unknown):
             self._solver = solver

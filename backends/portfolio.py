@@ -32,8 +32,13 @@ PATIENCE = (0.02, 0.2)  # seconds that the others get after the first verdict: a
 class Interruptible(Solving, Protocol):
     """A solver in a process of its own: ``Worker`` and ``SmtlibEngine``."""
 
-    def ready(self) -> None: ...
-    def interrupt(self) -> None: ...
+    def ready(self) -> None:
+        """Wait until a live process knows what was asserted; raises DiedError if it ends meanwhile."""
+        ...
+
+    def interrupt(self) -> None:
+        """End a query that is being answered in another thread."""
+        ...
 
 
 @dataclass(frozen=True, init=False)
@@ -54,9 +59,11 @@ class Portfolio(Backend):
             object.__setattr__(self, field, value)
 
     def is_installed(self) -> bool:
+        """Whether every member is."""
         return all(member.is_installed() for member in self.members)
 
     def version(self) -> str:
+        """The versions of the members, joined by ``+``."""
         return "+".join(member.version() for member in self.members)
 
     def engine(self, environment: Environment, logic: Logic, seed: int, limits: Limits, hard: bool) -> Race:

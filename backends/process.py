@@ -94,6 +94,7 @@ class Child:
 
     @property
     def pid(self) -> int:
+        """The number of the process."""
         return self._process.pid
 
     def _pass(self, unsent: memoryview, reply: bytearray, deadline: float | None) -> int:

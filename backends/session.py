@@ -28,9 +28,17 @@ STRINGS_HINT = "; strings go to cvc5, to z3, or to a solver program that is set 
 class Solving(Protocol):
     """What a session needs; ``Engine``, ``Worker``, ``SmtlibEngine`` and ``Race`` have it."""
 
-    def add(self, formula: Formula, name: str | None = None) -> None: ...
-    def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer: ...
-    def close(self) -> None: ...
+    def add(self, formula: Formula, name: str | None = None) -> None:
+        """Assert ``formula`` for all later queries, under a name for unsatisfiable cores."""
+        ...
+
+    def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer:
+        """The answer for all that was added and ``formula``, with a value for each of ``symbols``."""
+        ...
+
+    def close(self) -> None:
+        """Release the solver; nothing may be asked afterwards."""
+        ...
 
 
 class Session:

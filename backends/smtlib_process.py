@@ -47,6 +47,7 @@ class SmtlibProcess(Backend):
     source: str = "this backend"
 
     def is_installed(self) -> bool:
+        """Whether the program is on the path."""
         return shutil.which(self.command[0]) is not None
 
     def version(self) -> str:

@@ -116,6 +116,7 @@ class Rung(IntEnum):
 
     @property
     def is_proof(self) -> bool:
+        """Whether a claim of this rung is called proved."""
         return self >= Rung.ENUMERATED
 
     def __str__(self) -> str:

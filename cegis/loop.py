@@ -86,7 +86,9 @@ class FormulaBudget(Budget):
 class Avoids(Protocol):
     """A search that can go on without what made a candidate undecidable in time; False says that it cannot."""
 
-    def avoid(self, candidate: Any, /) -> bool: ...
+    def avoid(self, candidate: Any, /) -> bool:
+        """Go on without what made ``candidate`` undecidable; False where that cannot be."""
+        ...
 
 
 @runtime_checkable
@@ -94,16 +96,26 @@ class ListsExceptions(Protocol):
     """A verifier that can list everything a program gets wrong, but for what is ``undecided``."""
 
     @property
-    def undecided(self) -> int: ...
-    def exceptions(self, program: Program) -> tuple[Counterexample, ...]: ...
-    def count_exceptions(self, program: Program) -> int: ...
+    def undecided(self) -> int:
+        """How many sequences of the domain have no label."""
+        ...
+
+    def exceptions(self, program: Program) -> tuple[Counterexample, ...]:
+        """Every sequence on which ``program`` differs from the reference."""
+        ...
+
+    def count_exceptions(self, program: Program) -> int:
+        """How many those are, without listing them."""
+        ...
 
 
 @runtime_checkable
 class AsksAgain(Protocol):
     """A verifier of a reference that may change its mind: ``ask_again`` says how often it was asked, or raises."""
 
-    def ask_again(self) -> str: ...
+    def ask_again(self) -> str:
+        """How often the reference was asked again, in words; raises where it gave another answer."""
+        ...
 
 
 @dataclass

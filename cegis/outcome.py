@@ -45,6 +45,7 @@ class Statistics:
 
     @property
     def candidates_per_second(self) -> float:
+        """Of search time; 0 where none was spent."""
         return self.candidates / self.search_seconds if self.search_seconds else 0.0
 
 

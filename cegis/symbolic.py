@@ -34,8 +34,15 @@ from dsl.sequences import SequenceSignature, SymbolicSequence
 class SymbolicReference(Protocol):
     """A reference a solver can see into."""
 
-    name: str
-    semantics: str
+    @property
+    def name(self) -> str:
+        """What queries and claims call it."""
+        ...
+
+    @property
+    def semantics(self) -> str:
+        """The arithmetic that its formula is about."""
+        ...
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
         """The formula "``answer`` (a label index) is not the reference's label"; ties count as different."""
@@ -55,10 +62,12 @@ class ProgramReference:
     semantics: str = "integer arithmetic"
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        """The formula "``answer`` is not the program's label"; no label is never right."""
         m, expected = symbols.manager, self.program.encode(symbols)
         return m.Or(m.Not(m.Equals(answer, expected)), m.LT(expected, m.Int(0)))  # no label is never right
 
     def label(self, sequence: tuple[str, ...]) -> str:
+        """The label of one sequence; raises DomainError where the program gives none."""
         label: str | None = self.program(sequence)
         if label is None:
             raise DomainError(
@@ -93,7 +102,9 @@ class Symbolic:
     _session: Session | None = field(default=None, init=False, repr=False)
     _inhabited: set[int] = field(default_factory=set, init=False, repr=False)
     _wasted: float = field(default=0.0, init=False, repr=False)  # seconds of checks that came to nothing
-    _answering: dict[str, None] = field(default_factory=dict, init=False, repr=False)  # in the current check
+    _answering: dict[tuple[str, str], None] = field(
+        default_factory=dict, init=False, repr=False
+    )  # in the current check
 
     def __post_init__(self) -> None:
         if self.domain.alphabet != self.signature.alphabet:
@@ -126,7 +137,7 @@ class Symbolic:
                 case NoAnswer(reason=reason):
                     return self._unfinished(reason, lengths[:place], time.perf_counter() - start)
                 case Unsat(solver=solver, version=version):
-                    self._answering[f"{solver} {version}"] = None
+                    self._answering[solver, version] = None
                     self.on_length(length, time.perf_counter() - began)
         if not lengths:
             return Unknown("the domain holds no sequence; a proof over nothing proves nothing")
@@ -174,8 +185,8 @@ class Symbolic:
 
     def _claim(self, lengths: Sequence[int], seconds: float) -> Claim:
         domain = Domain(self.domain.alphabet, lengths[0], lengths[-1], self.domain.constraint)
-        solver = " and ".join(self._answering)
-        if not solver.startswith(f"{self.backend.name} "):
+        solver = " and ".join(map(" ".join, self._answering))
+        if {name for name, _ in self._answering} != {self.backend.name}:
             solver += f", for each length the first of {self.backend.name} to answer"
         return Claim(
             Rung.SURROGATE,

@@ -53,7 +53,9 @@ Verdict = Valid | Counterexample | Unknown
 class Verifier(Protocol[Candidate]):
     """Decides whether a program equals the reference on the domain."""
 
-    def check(self, program: Candidate, /) -> Verdict: ...
+    def check(self, program: Candidate, /) -> Verdict:
+        """Valid, a counterexample that was replayed, or Unknown with what holds all the same."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -63,6 +65,7 @@ class FunctionVerifier(Generic[Candidate]):
     function: Callable[[Candidate], Verdict]
 
     def check(self, program: Candidate, /) -> Verdict:
+        """What the function says."""
         return self.function(program)
 
 
@@ -83,6 +86,7 @@ class Combined(Generic[Candidate]):
     _notes: dict[str, None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def check(self, program: Candidate, /) -> Verdict:
+        """The verdict of all together."""
         claims: list[Statement] = []
         notes: list[str] = []
         proved: list[tuple[int, Valid]] = []

@@ -19,7 +19,8 @@ from dsl.deduction.conditionals import join
 from dsl.deduction.thresholds import solve_thresholds
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
-from dsl.operators import BOOL, INT, Term
+from dsl.meaning import Constant
+from dsl.operators import INT, Term
 from dsl.program import Program
 
 
@@ -137,7 +138,7 @@ class Enumerator:
         basis = [
             p.operator()
             for p in self.grammar.productions
-            if not p.arguments and p.operator.result == INT and not p.operator.name.isdigit()
+            if not p.arguments and p.operator.result == INT and not isinstance(p.operator.meaning, Constant)
         ]
         values = np.array([term.evaluate(self.bank.batch) for term in basis], np.int64)
         values = values.reshape(len(basis), len(self._target))
@@ -153,12 +154,7 @@ class Enumerator:
 def _find_choose(grammar: Grammar) -> Production | None:
     """The production ``start -> choose(flag, start, start)``, if the grammar has one."""
     for production in grammar.productions:
-        result = production.operator.result
-        if (
-            production.nonterminal == grammar.start
-            and production.operator.name == "choose"
-            and production.operator.arguments == (BOOL, result, result)
-            and production.arguments[1:] == (grammar.start, grammar.start)
-        ):
+        is_of_start = production.nonterminal == grammar.start and production.operator.is_choice
+        if is_of_start and production.arguments[1:] == (grammar.start, grammar.start):
             return production
     return None

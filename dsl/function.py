@@ -120,11 +120,11 @@ def _shared(term: Term) -> Iterator[Term]:
 def _returns(term: Term, printer: Printer) -> list[ast.stmt]:
     """The statements that return ``term``: early returns down the chain of conditionals."""
     conditions: list[ast.stmt] = []
-    while is_choice(term.operator) and is_choice(term.arguments[2].operator):
+    while term.operator.is_choice and term.arguments[2].operator.is_choice:
         condition, value, term = term.arguments
         conditions.append(ast.If(printer.print(condition), [ast.Return(printer.print(value))], []))
     final: list[ast.stmt] = [ast.Return(printer.print(term))]
-    if is_choice(term.operator) and len(_text(final[0])) > LONGEST_RETURN:
+    if term.operator.is_choice and len(_text(final[0])) > LONGEST_RETURN:
         test, then, otherwise = (printer.print(argument) for argument in term.arguments)
         final = [ast.If(test, [ast.Return(then)], []), ast.Return(otherwise)]
     return [*printer.statements, *conditions, *final]
@@ -143,12 +143,6 @@ def _text(statement: ast.stmt) -> str:
     return text
 
 
-def is_choice(operator: Operator) -> bool:
-    """Whether the operator is a conditional between two values of one sort."""
-    sort = operator.result
-    return operator.name in ("choose", "ite") and operator.arguments == (BOOL, sort, sort)
-
-
 def read_body(body: list[ast.stmt], reader: Reader, sort: Sort, names: Mapping[str, Term]) -> Term:
     """The term of ``sort`` that the statements of a function return; raises GrammarError when there is none."""
     if not body:
@@ -161,7 +155,7 @@ def read_body(body: list[ast.stmt], reader: Reader, sort: Sort, names: Mapping[s
         case ast.Assign(targets=[ast.Name(id=name)], value=value):
             return read_body(body[1:], reader, sort, {**names, name: _read_any(value, reader, names)})
         case ast.If(test=test, body=[ast.Return(value=ast.expr() as value)], orelse=[]):
-            choices = (operator for operator in reader.operators if is_choice(operator) and operator.result == sort)
+            choices = (operator for operator in reader.operators if operator.is_choice and operator.result == sort)
             choose = next(choices, None)
             if choose is None:
                 raise GrammarError(f"this grammar has no conditional: if {ast.unparse(test)}")

@@ -18,11 +18,15 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
+from dsl.meaning import Combination, Constant, Multiple
+
+LONGEST = 2**15  # tokens of a sequence, as far as numbers of programs are bounded
 RESERVED = ("token", "tokens")  # names that every program's text uses
 
 
@@ -79,6 +83,7 @@ class Operator:
     is_variable: bool = field(default=False, repr=False)  # reads a parameter
     parameters: tuple[tuple[str, Sort], ...] = field(default=(), compare=False, repr=False)  # of a defined function
     definition: Term | None = field(default=None, compare=False, repr=False)  # its body, over its parameters
+    meaning: object = field(default=None, compare=False, repr=False)  # what it does, as a value (``dsl.meaning``)
 
     def __post_init__(self) -> None:
         for index in range(len(self.arguments)):
@@ -99,6 +104,11 @@ class Operator:
     def is_literal(self) -> bool:
         """Whether the operator is a constant written out."""
         return self.value is not None
+
+    @property
+    def is_choice(self) -> bool:
+        """Whether the operator is a conditional between two values of one sort."""
+        return self.meaning == Combination.CHOICE and self.arguments == (BOOL, self.result, self.result)
 
     def __call__(self, *arguments: Term) -> Term:
         """The term that applies this operator."""
@@ -138,6 +148,7 @@ class Term:
 
     @property
     def sort(self) -> Sort:
+        """The sort of its value."""
         return self.operator.result
 
     @cached_property
@@ -172,7 +183,34 @@ class Term:
                     known[inner] = read(inner.operator, [known[argument] for argument in inner.arguments])
         return known[self]
 
+    @cached_property
+    def magnitude(self) -> int:
+        """A bound on the numbers met on the way to the value, where what reads the sequence is below ``LONGEST``.
+
+        A row that says nothing of itself is taken to be no larger than its arguments.
+        """
+        return int(max(self._fold(_magnitudes)))
+
     def __str__(self) -> str:
         if not self.arguments:
             return self.operator.name
         return f"{self.operator.name}({', '.join(map(str, self.arguments))})"
+
+
+def _magnitudes(operator: Operator, arguments: list[tuple[int, int]]) -> tuple[int, int]:
+    """How large the value of a row may be, and the largest number on the way, by those of its arguments."""
+    sizes, met = [size for size, _ in arguments], max((most for _, most in arguments), default=0)
+    match operator.meaning:
+        case _ if operator.result != INT:
+            size = 1
+        case Constant(value):
+            size = abs(value)
+        case Multiple(factor):
+            size = abs(factor) * sum(sizes)
+        case Combination.SUM | Combination.DIFFERENCE:
+            size = sum(sizes)
+        case Combination.PRODUCT:
+            size = math.prod(sizes)
+        case _:
+            size = max((LONGEST, *sizes))
+    return size, max(size, met)

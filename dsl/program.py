@@ -27,6 +27,7 @@ from dsl.scalars import Columns, ScalarSignature, Symbols
 from dsl.sequences import SequenceBatch, SymbolicSequence
 from dsl.text import Reader
 
+WORD = 2**63  # numbers of sequence programs are held in 64 bits
 SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/-]*|\|[^|]*\|")
 
 
@@ -128,7 +129,10 @@ class Program:
 
     @classmethod
     def parse(cls, source: str, grammar: Grammar) -> Program:
-        """The program that ``source`` prints; raises GrammarError when it is not one of ``grammar``."""
+        """The program that ``source`` prints; raises GrammarError when it is not one of ``grammar``.
+
+        So it does for a sequence program whose numbers may leave 64 bits: what runs would not be what is printed.
+        """
         try:
             functions = _read_functions(source, grammar.signature.names)
             rows = (*(p.operator for p in grammar.productions), *_written(grammar, functions))
@@ -140,6 +144,8 @@ class Program:
             printed = _read_functions(program._source(function.name), grammar.signature.names)
         except RecursionError:
             raise GrammarError("the text is nested too deeply to be read") from None
+        if not isinstance(grammar.signature, ScalarSignature) and program.term.magnitude >= WORD:
+            raise GrammarError("its numbers may leave 64 bits on long sequences; write it with smaller factors")
         if not _is_printed(function, body, printed[-1]):
             expected = " ".join(ast.unparse(printed[-1]).split())
             raise GrammarError(f"not in the shape that is printed: expected {expected}")

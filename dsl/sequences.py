@@ -89,6 +89,7 @@ class SymbolicSequence:
 
     @property
     def length(self) -> int:
+        """How many positions it has."""
         return len(self.at)
 
     def exactly_one_token_each(self) -> Any:

@@ -140,10 +140,13 @@ class Opaque:
 
 @dataclass(frozen=True)
 class Not:
+    """The negation of an atom."""
+
     part: Compared | Opaque
 
     @property
     def term(self) -> Term:
+        """The negation as a term."""
         return find("not", (BOOL,))(self.part.term)
 
 

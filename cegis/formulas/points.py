@@ -99,11 +99,6 @@ class Points:
         """Whether no test touches two points."""
         return self.is_layered and all(len(template.calls) <= 1 for template in self.templates)
 
-    @property
-    def ground(self) -> int:
-        """How many tests there are without variables."""
-        return len(self._ground)
-
     def add_ground(self) -> None:
         """Take all tests without variables."""
         for template, row in self._ground:

@@ -41,6 +41,7 @@ class Bound:
     place: int = 0
 
     def joined(self, point: Point) -> Bound:
+        """What still holds once ``point``, too, is reached."""
         reached, place = value(self.linear, point), self.place
         while place < len(self.limits) and self.limits[place] < reached:
             place += 1
@@ -48,6 +49,7 @@ class Bound:
 
     @cached_property
     def conditions(self) -> tuple[Term, ...]:
+        """The conjuncts that all points so far meet; none where nothing is left."""
         if self.place == len(self.limits):
             return ()
         return (Compared(self.linear + Linear((), -self.limits[self.place]), False).term,)
@@ -62,11 +64,13 @@ class Residue:
     seen: tuple[int, ...] = ()
 
     def joined(self, point: Point) -> Residue:
+        """What still holds once ``point``, too, is reached."""
         rest = value(self.linear, point) % self.modulus
         return self if rest in self.seen or len(self.seen) > 1 else replace(self, seen=(*self.seen, rest))
 
     @cached_property
     def conditions(self) -> tuple[Term, ...]:
+        """The conjuncts that all points so far meet; none where nothing is left."""
         if len(self.seen) != 1:
             return ()
         rest = find("mod", (INT, INT))(self.linear.term, literal(self.modulus, INT)())
@@ -81,6 +85,7 @@ class Hull:
     points: tuple[tuple[int, ...], ...] = ()
 
     def joined(self, point: Point) -> Hull:
+        """What still holds once ``point``, too, is reached."""
         if self.points and all(value(equation, point) == 0 for equation in self.equations):
             return self
         return replace(self, points=(*self.points, tuple(int(point[parameter]) for parameter in self.parameters)))
@@ -97,6 +102,7 @@ class Hull:
 
     @cached_property
     def conditions(self) -> tuple[Term, ...]:
+        """The conjuncts that all points so far meet; none where nothing is left."""
         return tuple(Compared(equation, True).term for equation in self.equations) if self.points else ()
 
 
@@ -138,10 +144,12 @@ class Fact:
     holds: bool = True
 
     def joined(self, point: Point) -> Fact:
+        """What still holds once ``point``, too, is reached."""
         return self if not self.holds or holds(self.term, self.signature, point) else replace(self, holds=False)
 
     @cached_property
     def conditions(self) -> tuple[Term, ...]:
+        """The conjuncts that all points so far meet; none where nothing is left."""
         return (self.term,) if self.holds else ()
 
 

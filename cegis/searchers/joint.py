@@ -47,14 +47,17 @@ class JointSearch:
 
     @property
     def candidates(self) -> int:
+        """How many programs were tried so far."""
         return self._combined + sum(bank.candidates for bank in self._banks.values())
 
     @property
     def memory_mb(self) -> float:
+        """What the values that are kept take, in MB."""
         return sum(bank.memory_mb for bank in self._banks.values())
 
     @property
     def level(self) -> int:
+        """Up to which cost everything was built."""
         return self._total - 1
 
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:

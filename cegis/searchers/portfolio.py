@@ -123,7 +123,9 @@ class Searcher(Protocol):
         """Seconds that our own search has for itself before this one starts."""
         ...
 
-    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]: ...
+    def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
+        """Solutions as they are found; each is checked by the caller. Ends soon after ``stop()`` holds."""
+        ...
 
 
 @dataclass(frozen=True)
@@ -195,14 +197,17 @@ class Racing:
 
     @property
     def candidates(self) -> int:
+        """How many programs were tried so far."""
         return self.own.candidates
 
     @property
     def memory_mb(self) -> float:
+        """What the values that are kept take, in MB."""
         return self.own.memory_mb
 
     @property
     def level(self) -> int:
+        """Up to which cost everything was built."""
         return self.own.level
 
     def avoid(self, solution: Solution) -> bool:

@@ -122,14 +122,17 @@ class PointSearch:
 
     @property
     def candidates(self) -> int:
+        """How many programs were tried so far."""
         return self._earlier + self._bank.candidates
 
     @property
     def memory_mb(self) -> float:
+        """What the values that are kept take, in MB."""
         return self._bank.memory_mb
 
     @property
     def level(self) -> int:
+        """Up to which cost everything was built."""
         return self._reached
 
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:

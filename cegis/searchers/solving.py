@@ -204,6 +204,7 @@ class Timely:
     confirms: bool = True
 
     def check(self, solution: Solution, /) -> Verdict:
+        """The verifier's verdict, in the time that is left."""
         if not isinstance(self.verifier, Witnesses):
             return self.verifier.check(solution)
         if self.end is not None:
@@ -257,6 +258,7 @@ class Absent:
     level: int = 0
 
     def propose(self, stop: Callable[[], bool]) -> enumerator.Stopped:
+        """Nothing: the search has ended."""
         return enumerator.Stopped(self.reason)
 
     def observe(self, inputs: object, expected: object) -> None:

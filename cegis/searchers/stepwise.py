@@ -70,14 +70,17 @@ class StepwiseSearch:
 
     @property
     def candidates(self) -> int:
+        """How many programs were tried so far."""
         return self._spent + (0 if self._rest is None else self._rest.candidates)
 
     @property
     def memory_mb(self) -> float:
+        """What the values that are kept take, in MB."""
         return 0.0 if self._rest is None else self._rest.memory_mb
 
     @property
     def level(self) -> int:
+        """Up to which cost everything was built."""
         return 0 if self._rest is None else self._rest.level
 
     def propose(self, stop: Stop) -> Solution | Exhausted | Stopped:

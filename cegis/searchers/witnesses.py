@@ -46,6 +46,19 @@ def witnesses_of(spec: FormulaSpec, first: Backend | None = None) -> tuple[Backe
 
 
 @dataclass
+class _Heard:
+    """What solvers said in one check: proofs, why others gave none, and who found that the assumptions contradict."""
+
+    proofs: list[Proof]
+    doubts: list[str] = field(default_factory=list)
+    contradicted: list[str] = field(default_factory=list)
+
+    def is_enough(self, wanted: int, *, is_ground: bool) -> bool:
+        """Whether nobody else need be asked: one proof will do where nothing varies, or where it took no solver."""
+        return len(self.proofs) >= wanted or (bool(self.proofs) and (is_ground or not self.proofs[0].solver))
+
+
+@dataclass
 class Witnesses:
     """Checks solutions of ``spec`` by ``backends``: the first proves, another confirms.
 
@@ -65,60 +78,71 @@ class Witnesses:
 
     def check(self, solution: Solution, /) -> Verdict:
         """Valid with one proof that names its witnesses, a counterexample, or Unknown with everybody's reasons."""
-        return self._check(solution, 2, [], time.perf_counter())
+        return self._check(solution, 2, ())
 
     def check_once(self, solution: Solution, /) -> Verdict:
         """As ``check``, but nobody confirms: for what is confirmed later (``confirm``)."""
-        return self._check(solution, 1, [], time.perf_counter())
+        return self._check(solution, 1, ())
 
     def confirm(self, solution: Solution, proof: Proof) -> Verdict:
         """As ``check`` of a solution that has a proof by ``check_once``."""
-        return self._check(solution, 2, [proof], time.perf_counter())
+        return self._check(solution, 2, (proof,))
 
-    def _check(self, solution: Solution, wanted: int, proofs: list[Proof], start: float) -> Verdict:
-        doubts: list[str] = []
-        contradicted: list[str] = []
+    def _check(self, solution: Solution, wanted: int, proofs: tuple[Proof, ...]) -> Verdict:
+        """The verdict by so many proofs, of which some are there."""
+        start, heard = time.perf_counter(), _Heard(list(proofs))
         for backend in self._order():
-            if len(proofs) >= wanted or (proofs and not proofs[0].solver) or (proofs and not self.spec.variables):
+            if heard.is_enough(wanted, is_ground=not self.spec.variables):
                 break
-            if any(backend.name == proof.name for proof in proofs):
+            if any(backend.name == proof.name for proof in heard.proofs):
                 continue
-            seconds = self._share(start, proofs, is_last=backend is self._order()[-1])
-            try:
-                verdict = self._refutation(backend, solution, seconds, bool(proofs)).check(solution)
-            except EncodingError:
-                raise
-            except ContradictionError as error:
-                contradicted.append(backend.name)
-                if len(contradicted) == 2:
-                    raise ContradictionError(f"{error}; {' and '.join(contradicted)} say so") from None
-                continue
-            except BackendError as error:
-                self._trouble(backend, str(error))
-                doubts.append(str(error) if backend.name in str(error) else f"{backend.name}: {error}")
-                continue
-            match verdict:
-                case Counterexample():
-                    for proof in proofs:
-                        self._lied(
-                            proof.name, f"found no exception to {solution.text}, which fails at {shown(verdict)}"
-                        )
-                    self._not_contradicted(contradicted)
-                    return verdict
-                case Valid(claims):
-                    proofs += [claim for claim in claims if isinstance(claim, Proof)]
-                    self._speaker[proofs[-1].name] = backend.name
-                    if not self.spec.variables and proofs[-1].doubt:
-                        self._note(proofs[-1].doubt)
-                    self._not_contradicted(contradicted)
-                case Unknown(reason):
-                    doubts.append(reason)
-                    self._trouble(backend)
-        if contradicted and not proofs:
-            raise ContradictionError(f"{ContradictionError.TEXT}; on the word of {contradicted[0]} alone")
-        if not proofs:
-            return Unknown("; ".join(doubts) or "no solver was asked")
-        first, *others = proofs
+            found = self._ask(backend, solution, heard, start)
+            if found is not None:
+                return found
+        if heard.contradicted and not heard.proofs:
+            raise ContradictionError(f"{ContradictionError.TEXT}; on the word of {heard.contradicted[0]} alone")
+        if not heard.proofs:
+            return Unknown("; ".join(heard.doubts) or "no solver was asked")
+        return self._proved(heard, wanted, start)
+
+    def _ask(self, backend: Backend, solution: Solution, heard: _Heard, start: float) -> Counterexample | None:
+        """Hear one solver: a counterexample ends the check, and all else is noted in ``heard``."""
+        seconds = self._share(start, heard.proofs, is_last=backend is self._order()[-1])
+        try:
+            verdict = self._refutation(backend, solution, seconds, bool(heard.proofs)).check(solution)
+        except EncodingError:
+            raise
+        except ContradictionError as error:
+            heard.contradicted.append(backend.name)
+            if len(heard.contradicted) == 2:
+                raise ContradictionError(f"{error}; {' and '.join(heard.contradicted)} say so") from None
+            return None
+        except BackendError as error:
+            self._trouble(backend, str(error))
+            heard.doubts.append(str(error) if backend.name in str(error) else f"{backend.name}: {error}")
+            return None
+        match verdict:
+            case Counterexample():
+                for proof in heard.proofs:
+                    self._lied(proof.name, f"found no exception to {solution.text}, which fails at {shown(verdict)}")
+                self._not_contradicted(heard.contradicted)
+                return verdict
+            case Valid(claims):
+                heard.proofs += [claim for claim in claims if isinstance(claim, Proof)]
+                last = heard.proofs[-1]
+                self._speaker[last.name] = backend.name
+                if not self.spec.variables and last.doubt:
+                    self._note(last.doubt)
+                self._not_contradicted(heard.contradicted)
+            case Unknown(reason):
+                heard.doubts.append(reason)
+                self._trouble(backend)
+        return None
+
+    def _proved(self, heard: _Heard, wanted: int, start: float) -> Valid:
+        """What the proofs come to, and on whose word."""
+        first, *others = heard.proofs
+        doubts = heard.doubts
         if first.name and self._speaker.get(first.name) != self.backends[0].name and doubts:
             self._note("; ".join(doubts))
         if wanted == 1 or not first.solver or not self.spec.variables:

@@ -53,6 +53,7 @@ class WrittenGrammar:
 
     @property
     def start(self) -> str:
+        """The nonterminal that programs derive from: the first."""
         return next(iter(self.sorts))
 
     def derives(self, term: Term, name: str | None = None) -> bool:

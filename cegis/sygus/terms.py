@@ -55,6 +55,7 @@ class Scope:
 
     @property
     def names(self) -> tuple[str, ...]:
+        """Every name that is in scope."""
         return (*self.terms, *self.operators, *self.macros, *(name for name, _ in self.rows))
 
 

@@ -17,10 +17,8 @@ from numpy.typing import NDArray
 from dsl.deduction.trees import Guard, Guards, Leaf, Mask, Split, Stuck, Tree, grow_tree
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
-from dsl.operators import BOOL, Term
+from dsl.operators import Term
 from dsl.scalars import Columns
-
-PLAIN = ("ite", "choose")
 
 
 @dataclass(frozen=True)
@@ -70,15 +68,13 @@ def conditionals(grammar: Grammar, nonterminal: str) -> tuple[Conditional, ...]:
 
 
 def _plain(production: Production) -> Conditional | None:
-    sorts, result = production.operator.arguments, production.operator.result
-    is_plain = production.operator.name in PLAIN and sorts == (BOOL, result, result)
-    return Conditional(production, 0, 1, 2) if is_plain else None
+    return Conditional(production, 0, 1, 2) if production.operator.is_choice else None
 
 
 def _defined(production: Production) -> Conditional | None:
     """A defined function as a conditional, if its body is one over parameters, all of them used."""
     body, names = production.operator.definition, [name for name, _ in production.operator.parameters]
-    if body is None or body.operator.name != "ite":
+    if body is None or not body.operator.is_choice:
         return None
     condition, then, otherwise = body.arguments
     if not (then.operator.is_variable and otherwise.operator.is_variable) or then == otherwise:

@@ -110,6 +110,7 @@ class Bank:
         return self.stores[nonterminal].levels[cost].array
 
     def candidate(self, block: Block, member: int) -> Term:
+        """The term that is ``member`` (counted from 0) of a block."""
         if block.given is not None:
             return block.given
         children = self.children(block, np.array([member]))

@@ -23,19 +23,6 @@ from dsl.operators import GrammarError, Term
 Candidate = tuple[int, Block, tuple[int, ...]]  # the least it may cost, its block, its argument rows
 
 
-def solutions(bank: Bank, nonterminal: str, row: int, *, max_cost: int | None = None) -> Iterator[Term]:
-    """The terms of a row that cost up to ``max_cost`` (the deepest level grown), cheapest first, without repetition.
-
-    The bank must not grow or observe meanwhile. Raises GrammarError for a bank that does not remember.
-    """
-    forest, seen = Forest(bank), set()
-    for cost in range(1, (forest.deepest if max_cost is None else max_cost) + 1):
-        for term in forest.terms(nonterminal, row, cost):
-            if term not in seen:  # a term found by other means may be built as well
-                seen.add(term)
-                yield term
-
-
 def _product(lists: list[Lazy]) -> Iterator[tuple[Term, ...]]:
     """The product of lazy lists; the last varies quickest."""
     if not lists:
@@ -73,11 +60,6 @@ class Forest:
         self._bank = bank
         self._lists: dict[tuple[str, int, int], Lazy] = {}
         self._candidates: dict[tuple[str, int], list[Candidate]] = {}
-
-    @property
-    def deepest(self) -> int:
-        """The largest cost of a candidate."""
-        return max((block.cost for block in self._bank.blocks), default=0)
 
     def terms(self, nonterminal: str, row: int, cost: int) -> Lazy:
         """The terms of a row that cost exactly ``cost``."""

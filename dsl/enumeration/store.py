@@ -38,11 +38,6 @@ class Column:
         return self._room[: self._length]
 
     @property
-    def room(self) -> NDArray[Any]:
-        """What has been put in, and the room behind it (a view)."""
-        return self._room
-
-    @property
     def nbytes(self) -> int:
         """Bytes in use."""
         return self.array.nbytes
@@ -230,6 +225,7 @@ class Store:
 
     @property
     def words(self) -> NDArray[Any]:
+        """(rows, examples): the values as they are stored, numbers of a pool's objects where there is one."""
         return self._words.array[:, : self._examples]
 
     @property

@@ -23,11 +23,6 @@ CHUNK = 2**17  # candidates at once
 Right = Callable[[NDArray[Any], int, int], NDArray[np.bool_]]
 
 
-def is_target(target: NDArray[Any]) -> Right:
-    """Right is what equals ``target`` (examples,)."""
-    return lambda values, start, stop: values == target[start:stop]
-
-
 def match(
     bank: Bank, nonterminal: str, level: int, right: Right, *, stop: Callable[[], bool] = lambda: False
 ) -> Term | None:

@@ -16,6 +16,21 @@ from typing import Any
 import numpy as np
 
 from dsl.grammar import Grammar, Numbered, Production
+from dsl.grammars import folds
+from dsl.meaning import (
+    Absent,
+    AtLeast,
+    Combination,
+    Constant,
+    Count,
+    LastMeets,
+    Length,
+    Multiple,
+    Present,
+    Remainder,
+    SameAsLast,
+    TokenTest,
+)
 from dsl.operators import BOOL, INT, LABEL, MASK, Operator, Term
 from dsl.sequences import NO_LABEL, Label, SequenceSignature
 
@@ -99,6 +114,7 @@ def _whole_labels(labels: tuple[Label, ...]) -> list[Production]:
 
 
 def is_token(index: int, text: str) -> Operator:
+    """The test "this token is ``text``", which has this ``index`` in the alphabet."""
     return Operator(
         f"is {text!r}",
         (),
@@ -106,10 +122,12 @@ def is_token(index: int, text: str) -> Operator:
         numpy=lambda s: s.tokens == index,
         smt=lambda s: tuple(row[index] for row in s.at),
         python=f"token == {text!r}",
+        meaning=TokenTest(frozenset({index})),
     )
 
 
 def is_not_token(index: int, text: str) -> Operator:
+    """The test "this token is another than ``text``"."""
     return Operator(
         f"is not {text!r}",
         (),
@@ -117,10 +135,12 @@ def is_not_token(index: int, text: str) -> Operator:
         numpy=lambda s: (s.tokens != index) & s.valid,
         smt=lambda s: tuple(s.manager.Not(row[index]) for row in s.at),
         python=f"token != {text!r}",
+        meaning=TokenTest(frozenset({index}), is_complement=True),
     )
 
 
 def is_either(first: int, one: str, second: int, other: str) -> Operator:
+    """The test "this token is one of these two"."""
     return Operator(
         f"is {one!r} or {other!r}",
         (),
@@ -128,6 +148,7 @@ def is_either(first: int, one: str, second: int, other: str) -> Operator:
         numpy=lambda s: (s.tokens == first) | (s.tokens == second),
         smt=lambda s: tuple(s.manager.Or(row[first], row[second]) for row in s.at),
         python=f"token in ({one!r}, {other!r})",
+        meaning=TokenTest(frozenset({first, second})),
     )
 
 
@@ -141,6 +162,7 @@ SAME_AS_QUERY = Operator(
     ),
     python="token == tokens[-1]",
     needs_token=True,
+    meaning=SameAsLast(),
 )
 
 
@@ -154,6 +176,7 @@ def _indicators(s: Any, mask: Sequence[Any]) -> Any:
 
 
 def count_of(index: int, text: str) -> Operator:
+    """How often the token occurs."""
     return Operator(
         f"count {text!r}",
         (),
@@ -162,6 +185,7 @@ def count_of(index: int, text: str) -> Operator:
         smt=lambda s: _indicators(s, [row[index] for row in s.at]),
         python=f"tokens.count({text!r})",
         noun="count",
+        meaning=Count(index),
     )
 
 
@@ -173,6 +197,7 @@ COUNT = Operator(
     smt=_indicators,
     python="sum(_0(token) for token in tokens)",
     noun="count",
+    meaning=Count(),
 )
 
 LENGTH = Operator(
@@ -182,6 +207,7 @@ LENGTH = Operator(
     numpy=lambda s: s.lengths,
     smt=lambda s: s.manager.Int(s.length),
     python="len(tokens)",
+    meaning=Length(),
 )
 
 
@@ -207,6 +233,7 @@ FIRST = Operator(
     smt=_first,
     python="next((place for place, token in enumerate(tokens) if _0(token)), len(tokens))",
     noun="first",
+    meaning=folds.FIRST,
 )
 
 LAST = Operator(
@@ -217,6 +244,7 @@ LAST = Operator(
     smt=_last,
     python="max((place for place, token in enumerate(tokens) if _0(token)), default=-1)",
     noun="last",
+    meaning=folds.LAST,
 )
 
 
@@ -234,6 +262,7 @@ COUNT_PAIRS = Operator(
     smt=lambda s, a, b: _indicators(s, [s.manager.And(x, y) for x, y in zip(a, b[1:], strict=False)]),
     python="sum(_0(before) and _1(token) for before, token in zip(tokens, tokens[1:]))",
     noun="pairs",
+    meaning=folds.COUNT_PAIRS,
 )
 
 
@@ -270,6 +299,7 @@ def clipped(cap: int | None) -> Operator:
             "    elif _1(token):\n        state = max(state - 1, 0)"
         ),
         noun="depth",
+        meaning=folds.clipped(cap),
     )
 
 
@@ -291,6 +321,7 @@ def modular(modulus: int) -> Operator:
         smt=encode,
         python=f"sum(_0(token) for token in tokens) % {modulus}",
         noun="phase",
+        meaning=Remainder(modulus),
     )
 
 
@@ -319,10 +350,12 @@ STAGE = Operator(
         "    elif state == 1 and _1(token):\n        state = 2"
     ),
     noun="stage",
+    meaning=folds.STAGE,
 )
 
 
 def constant(value: int) -> Operator:
+    """The number ``value``."""
     return Operator(
         str(value),
         (),
@@ -330,10 +363,12 @@ def constant(value: int) -> Operator:
         numpy=lambda s: np.full(len(s.tokens), value, np.int64),
         smt=lambda s: s.manager.Int(value),
         python=str(value),
+        meaning=Constant(value),
     )
 
 
 def times(factor: int) -> Operator:
+    """``factor`` times a number."""
     return Operator(
         f"{factor} times",
         (INT,),
@@ -342,6 +377,7 @@ def times(factor: int) -> Operator:
         smt=lambda s, a: s.manager.Times(s.manager.Int(factor), a),
         python=f"{factor} * _0",
         noun="total",
+        meaning=Multiple(factor),
     )
 
 
@@ -357,11 +393,12 @@ def multiplied(term: Term) -> Term:
 
 def _factor(operator: Operator) -> int | None:
     """The n of ``times(n)``; None for another operator."""
-    number = operator.name.split()[0]
-    return int(number) if number.isdecimal() and operator == times(int(number)) else None
+    return operator.meaning.factor if isinstance(operator.meaning, Multiple) else None
 
 
-def _binary(name: str, result: Any, numpy: Callable[..., Any], smt: Callable[..., Any], python: str) -> Operator:
+def _binary(
+    name: str, result: Any, numpy: Callable[..., Any], smt: Callable[..., Any], python: str, meaning: Combination
+) -> Operator:
     return Operator(
         name,
         (INT, INT),
@@ -369,21 +406,23 @@ def _binary(name: str, result: Any, numpy: Callable[..., Any], smt: Callable[...
         numpy=lambda s, a, b: numpy(a, b),
         smt=lambda s, a, b: smt(s.manager, a, b),
         python=python,
-        commutative=name in ("plus", "equal"),
+        commutative=meaning in (Combination.SUM, Combination.EQUAL),
         noun="total",
+        meaning=meaning,
     )
 
 
-PLUS = _binary("plus", INT, np.add, lambda m, a, b: m.Plus(a, b), "_0 + _1")
-MINUS = _binary("minus", INT, np.subtract, lambda m, a, b: m.Minus(a, b), "_0 - _1")
-GREATER = _binary("greater", BOOL, np.greater, lambda m, a, b: m.GT(a, b), "_0 > _1")
-EQUAL = _binary("equal", BOOL, np.equal, lambda m, a, b: m.Equals(a, b), "_0 == _1")
+PLUS = _binary("plus", INT, np.add, lambda m, a, b: m.Plus(a, b), "_0 + _1", Combination.SUM)
+MINUS = _binary("minus", INT, np.subtract, lambda m, a, b: m.Minus(a, b), "_0 - _1", Combination.DIFFERENCE)
+GREATER = _binary("greater", BOOL, np.greater, lambda m, a, b: m.GT(a, b), "_0 > _1", Combination.GREATER)
+EQUAL = _binary("equal", BOOL, np.equal, lambda m, a, b: m.Equals(a, b), "_0 == _1", Combination.EQUAL)
 
 
 # --- flags ------------------------------------------------------------------------------------------------------
 
 
 def at_least(value: int) -> Operator:
+    """Whether a number is ``value`` or more."""
     return Operator(
         f"at least {value}",
         (INT,),
@@ -392,10 +431,12 @@ def at_least(value: int) -> Operator:
         smt=lambda s, a: s.manager.GE(a, s.manager.Int(value)),
         python=f"_0 >= {value}",
         noun="enough",
+        meaning=AtLeast(value),
     )
 
 
 def has(index: int, text: str) -> Operator:
+    """Whether the token occurs."""
     return Operator(
         f"has {text!r}",
         (),
@@ -404,10 +445,12 @@ def has(index: int, text: str) -> Operator:
         smt=lambda s: s.manager.Or([row[index] for row in s.at]),
         python=f"{text!r} in tokens",
         noun="seen",
+        meaning=Present(index),
     )
 
 
 def lacks(index: int, text: str) -> Operator:
+    """Whether the token does not occur."""
     return Operator(
         f"lacks {text!r}",
         (),
@@ -416,6 +459,7 @@ def lacks(index: int, text: str) -> Operator:
         smt=lambda s: s.manager.Not(s.manager.Or([row[index] for row in s.at])),
         python=f"{text!r} not in tokens",
         noun="unseen",
+        meaning=Absent(index),
     )
 
 
@@ -433,6 +477,7 @@ ENDS_WITH = Operator(
     python="_0(tokens[-1])",
     noun="ends",
     needs_token=True,
+    meaning=LastMeets(),
 )
 
 BEGINS_WITH = Operator(
@@ -444,6 +489,7 @@ BEGINS_WITH = Operator(
     python="_0(tokens[0])",
     noun="begins",
     needs_token=True,
+    meaning=folds.BEGINS_WITH,
 )
 
 ANY_PAIR = Operator(
@@ -454,6 +500,7 @@ ANY_PAIR = Operator(
     smt=lambda s, a, b: s.manager.Or([s.manager.And(x, y) for x, y in zip(a, b[1:], strict=False)]),
     python="any(_0(before) and _1(token) for before, token in zip(tokens, tokens[1:]))",
     noun="found",
+    meaning=folds.ANY_PAIR,
 )
 
 
@@ -472,6 +519,7 @@ TOGGLE = Operator(
     smt=_toggle,
     python="state = False\nfor token in tokens:\n    if _0(token):\n        state = not state",
     noun="inside",
+    meaning=Remainder(2),
 )
 
 
@@ -500,11 +548,19 @@ LATCH = Operator(
         "    if _0(token):\n        state = True\n    elif _1(token):\n        state = False"
     ),
     noun="flag",
+    meaning=folds.LATCH,
 )
 
 
 NOT = Operator(
-    "not", (BOOL,), BOOL, numpy=lambda s, a: ~a, smt=lambda s, a: s.manager.Not(a), python="not _0", noun="flag"
+    "not",
+    (BOOL,),
+    BOOL,
+    numpy=lambda s, a: ~a,
+    smt=lambda s, a: s.manager.Not(a),
+    python="not _0",
+    noun="flag",
+    meaning=Combination.NOT,
 )
 AND = Operator(
     "and",
@@ -515,6 +571,7 @@ AND = Operator(
     python="_0 and _1",
     commutative=True,
     noun="flag",
+    meaning=Combination.AND,
 )
 OR = Operator(
     "or",
@@ -525,6 +582,7 @@ OR = Operator(
     python="_0 or _1",
     commutative=True,
     noun="flag",
+    meaning=Combination.OR,
 )
 
 
@@ -532,6 +590,7 @@ OR = Operator(
 
 
 def label(index: int, value: Label) -> Operator:
+    """The label with this ``index`` in the signature, printed as ``value``."""
     return Operator(
         f"label {value!r}",
         (),
@@ -549,6 +608,7 @@ CHOOSE = Operator(
     numpy=lambda s, c, a, b: np.where(c, a, b),
     smt=lambda s, c, a, b: s.manager.Ite(c, a, b),
     python="_1 if _0 else _2",
+    meaning=Combination.CHOICE,
 )
 
 

@@ -17,14 +17,16 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.grammar import Grammar, Production
+from dsl.grammars import folds
 from dsl.grammars.motifs import motifs
+from dsl.meaning import Combination, Constant, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
 from dsl.sequences import NO_LABEL, SequenceBatch, SequenceSignature, SymbolicSequence
 
 FEW = 6  # tokens; with more, tests for either of two are left out
 OFFSETS = (-1, 1, -2, 2)
 MODULI = (2, 3)
-LARGE_FACTORS = tuple(f"{factor} times" for factor in range(6, 13))
+LARGEST_FACTOR, LARGEST_CONSTANT = 5, 4  # in a search without loops
 
 
 @dataclass(frozen=True)
@@ -142,14 +144,24 @@ def fixed_places(alphabet: Sequence[str], labels: Sequence[str], min_length: int
 
 def _is_worth_it(operator: Operator, tokens: int) -> bool:
     """Tests for either of two tokens are many where there are many tokens."""
-    return tokens <= FEW or not (operator.name.startswith("is ") and " or " in operator.name)
+    match operator.meaning:
+        case TokenTest(either, is_complement=False):
+            return tokens <= FEW or len(either) == 1
+    return True
 
 
 def _is_of_loops(operator: Operator) -> bool:
     """Rows of ``motifs`` that walk the whole sequence, and large constants."""
-    walks = ("depth", "stage", "latch", "toggle", "count modulo", "count pairs", "any pair", "first", "last")
-    large = int(operator.name) > 4 if operator.name.isdigit() else operator.name in LARGE_FACTORS
-    return large or operator.name.startswith(walks)
+    match operator.meaning:
+        case Constant(value):
+            return value > LARGEST_CONSTANT
+        case Multiple(factor):
+            return factor > LARGEST_FACTOR
+        case Fold() as fold:
+            return fold is not folds.BEGINS_WITH
+        case Remainder():
+            return True
+    return False
 
 
 def at(place: int) -> Operator:
@@ -361,6 +373,7 @@ PRODUCT = Operator(
     python="_0 * _1",
     commutative=True,
     noun="total",
+    meaning=Combination.PRODUCT,
 )
 LEAST = Operator(
     "least",
@@ -393,6 +406,7 @@ def _value(s: Any, row: Sequence[Any], values: NDArray[np.int64]) -> Any:
 
 
 def value_here(values: NDArray[np.int64]) -> Operator:
+    """The number of the token at the place asked for; ``values``: (tokens,), by index."""
     return Operator(
         "value here",
         (),
@@ -417,6 +431,8 @@ def value_near(offset: int, values: NDArray[np.int64]) -> Operator:
 
 
 def total(values: NDArray[np.int64]) -> Operator:
+    """The sum of the numbers of all tokens; ``values``: (tokens,), by index."""
+
     def encode(s: Any) -> Any:
         return s.manager.Plus([_value(s, row, values) for row in s.at])
 
@@ -510,8 +526,3 @@ def written(name: str, numbers: Sequence[float | None], text: str, divisor: int 
         return result
 
     return Operator(name, (INT,), LABEL, numpy=run, smt=encode, python=text)
-
-
-def at_place(symbols: SymbolicSequence, place: int) -> PlacedSymbols:
-    """``symbols`` with a place."""
-    return PlacedSymbols(symbols.manager, symbols.at, place)

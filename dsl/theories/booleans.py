@@ -9,6 +9,7 @@ from functools import cache
 
 import numpy as np
 
+from dsl.meaning import Combination
 from dsl.operators import BOOL, Operator, Sort
 
 ROWS = (
@@ -84,4 +85,5 @@ def choice(sort: Sort) -> Operator:
         smt=lambda s, condition, then, otherwise: s.manager.Ite(condition, then, otherwise),
         python="_1 if _0 else _2",
         noun="choice",
+        meaning=Combination.CHOICE,
     )

@@ -82,6 +82,7 @@ class Machine:
             smt=self.encode,
             python=self.text(signature.alphabet),
             noun="state",
+            meaning=self,
         )
         outputs = np.array(self.outputs, np.int64)
         named = tuple(signature.labels[label] for label in self.outputs)
@@ -92,6 +93,7 @@ class Machine:
             numpy=lambda s, state: outputs[np.clip(state, 0, len(outputs) - 1)],
             smt=lambda s, state: _chosen(s.manager, state, self.outputs),
             python=f"{named!r}[_0]",
+            meaning=self,
         )
         rows = (Production("Number", walk, cost=self.states), Production("Label", label, ("Number",), cost=2))
         return Grammar(signature, "Label", rows)
@@ -105,9 +107,10 @@ class Machine:
 
 def machine_of(program: Program) -> Machine | None:
     """The machine that ``program`` is, if it is one."""
-    arguments = program.term.arguments
-    owner = getattr(arguments[0].operator.numpy, "__self__", None) if len(arguments) == 1 else None
-    return owner if isinstance(owner, Machine) else None
+    term = program.term
+    machine = term.operator.meaning
+    is_whole = isinstance(machine, Machine) and [part.operator.meaning for part in term.arguments] == [machine]
+    return machine if isinstance(machine, Machine) and is_whole else None
 
 
 def readable(rows: list[list[int]], labels: list[int]) -> Machine:

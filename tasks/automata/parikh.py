@@ -18,7 +18,8 @@ from math import prod
 import numpy as np
 
 from cegis.domain import DEAD, Domain, DomainError
-from tasks.automata.program_states import Folded, Ints
+from dsl.meaning import Ints
+from tasks.automata.program_states import Folded
 
 MOST_CLASSES = 30_000_000  # of one length
 MOST_CODE = 2**62

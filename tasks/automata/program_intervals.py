@@ -8,23 +8,34 @@ arguments are certain, and may be anything elsewhere.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammars import motifs
+from dsl.meaning import (
+    Absent,
+    AtLeast,
+    Combination,
+    Count,
+    Fold,
+    Ints,
+    LastMeets,
+    Length,
+    Multiple,
+    Present,
+    Reading,
+    Remainder,
+)
 from dsl.operators import BOOL, Operator, Term
-from tasks.automata.program_states import Fold, Folded, Ints, Unread
+from tasks.automata.program_states import Folded, Unread
 
 Reals = NDArray[np.float64]
-Meanings = dict[tuple[Operator, str], Callable[..., "Range"]]
 
 MOST = 4096  # the largest factor and threshold that are known
 EXACT = 2.0**50  # numbers of at least this size are not told from infinity
+WHOLE = 2.0**53  # float64 holds every whole number below
 
 
 @dataclass(frozen=True)
@@ -47,20 +58,32 @@ class Range:
     high: Reals
 
     def ends(self, boxes: Boxes) -> tuple[Reals, Reals]:
-        """The least and the greatest value over each box."""
+        """The least and the greatest value over each box; infinite where a sum on the way may have been rounded."""
         low, high = self.low, self.high
+        below, above = np.abs(low), np.abs(high)
         for column in np.flatnonzero(self.weights):
             weight, bottom, top = self.weights[column], boxes.low[:, column], boxes.high[:, column]
-            low = low + weight * (bottom if weight > 0 else top)
-            high = high + weight * (top if weight > 0 else bottom)
-        return np.where(low > -EXACT, low, -np.inf), np.where(high < EXACT, high, np.inf)
+            least, most = weight * (bottom if weight > 0 else top), weight * (top if weight > 0 else bottom)
+            low, high = low + least, high + most
+            below, above = below + np.abs(least), above + np.abs(most)
+        is_low, is_high = (low > -EXACT) & (below < WHOLE), (high < EXACT) & (above < WHOLE)
+        return np.where(is_low, low, -np.inf), np.where(is_high, high, np.inf)
 
     def plus(self, other: Range) -> Range:
-        return Range(self.weights + other.weights, self.low + other.low, self.high + other.high)
+        """The sum of two."""
+        return _whole(self.weights + other.weights, self.low + other.low, self.high + other.high)
 
     def times(self, factor: int) -> Range:
+        """A multiple, by a whole number other than 0."""
         low, high = factor * self.low, factor * self.high
-        return Range(factor * self.weights, np.minimum(low, high), np.maximum(low, high))
+        return _whole(factor * self.weights, np.minimum(low, high), np.maximum(low, high))
+
+
+def _whole(weights: Reals, low: Reals, high: Reals) -> Range:
+    """The range of these parts; without end where float64 may have rounded one of them."""
+    if np.abs(weights).max(initial=0.0) >= WHOLE:
+        return Range(np.zeros_like(weights), np.full_like(low, -np.inf), np.full_like(high, np.inf))
+    return Range(weights, np.where(low > -WHOLE, low, -np.inf), np.where(high < WHOLE, high, np.inf))
 
 
 @dataclass(frozen=True)
@@ -80,15 +103,10 @@ class Ranged:
         return known[self.folded.program.term].ends(boxes)
 
     def _range(self, term: Term, boxes: Boxes, last: int, known: dict[Term, Range]) -> Range:
-        key = term.operator, term.operator.python
-        readings, rows = _known(self.folded.program.grammar.sequences.alphabet)
-        if key in readings:
-            sets = [sorted(self.folded.tokens(test, last)) for test in term.arguments]
-            return readings[key](boxes, last, *sets)
-        parts = [known[part] for part in term.arguments]
-        if key in rows:
-            return rows[key](boxes, *parts)
-        return _evaluated(term.operator, boxes, [part.ends(boxes) for part in parts])
+        row = self.folded.row(term)
+        if isinstance(row, Reading):
+            return _reading(row, boxes, last, sorted(self.folded.passing(term, last)))
+        return _combined(term.operator, boxes, [known[part] for part in term.arguments])
 
 
 def is_finite(fold: Fold) -> bool:
@@ -111,39 +129,47 @@ def _total(boxes: Boxes, tokens: list[int]) -> Range:
     return Range(np.isin(np.arange(boxes.low.shape[1]), tokens).astype(np.float64), nothing, nothing)
 
 
-@cache
-def _known(alphabet: tuple[str, ...]) -> tuple[Meanings, Meanings]:
-    readings, rows = _readings(alphabet), _rows()
-    return {(row, row.python): m for row, m in readings}, {(row, row.python): m for row, m in rows}
+def _reading(row: Reading, boxes: Boxes, last: int, passing: list[int]) -> Range:
+    """What a row says that reads counts or the last token; ``passing``: the tokens that pass its test."""
+    match row:
+        case Count(token):
+            return _total(boxes, passing if token is None else [token])
+        case Remainder(modulus):
+            return _modulo(boxes, passing, modulus)
+        case Present(token):
+            return _above(boxes, _total(boxes, [token]), 0)
+        case Absent(token):
+            return _not(boxes, _above(boxes, _total(boxes, [token]), 0))
+        case Length():
+            return _total(boxes, list(range(boxes.low.shape[1])))
+        case LastMeets():
+            return _exactly(boxes, float(last in passing))
 
 
-def _readings(alphabet: tuple[str, ...]) -> Iterator[tuple[Operator, Callable[..., Range]]]:
-    """Rows that read counts or the last token: functions of boxes, last token and one set of tokens per argument."""
-    for a, text in enumerate(alphabet):
-        yield motifs.count_of(a, text), lambda boxes, last, a=a: _total(boxes, [a])
-        yield motifs.has(a, text), lambda boxes, last, a=a: _above(boxes, _total(boxes, [a]), 0)
-        yield motifs.lacks(a, text), lambda boxes, last, a=a: _not(boxes, _above(boxes, _total(boxes, [a]), 0))
-    yield motifs.COUNT, lambda boxes, last, tokens: _total(boxes, tokens)
-    yield motifs.LENGTH, lambda boxes, last: _total(boxes, list(range(len(alphabet))))
-    yield motifs.ENDS_WITH, lambda boxes, last, tokens: _exactly(boxes, float(last in tokens))
-    yield motifs.TOGGLE, lambda boxes, last, tokens: _modulo(boxes, tokens, 2)
-    for n in range(2, MOST + 1):
-        yield motifs.modular(n), lambda boxes, last, tokens, n=n: _modulo(boxes, tokens, n)
-
-
-def _rows() -> Iterator[tuple[Operator, Callable[..., Range]]]:
-    """Rows that combine values: functions of boxes and ranges."""
-    yield motifs.PLUS, lambda boxes, a, b: a.plus(b)
-    yield motifs.MINUS, lambda boxes, a, b: a.plus(b.times(-1))
-    yield motifs.GREATER, lambda boxes, a, b: _above(boxes, a.plus(b.times(-1)), 0)
-    yield motifs.EQUAL, _equal
-    yield motifs.NOT, _not
-    yield motifs.AND, lambda boxes, a, b: _between(boxes, np.minimum(a.low, b.low), np.minimum(a.high, b.high))
-    yield motifs.OR, lambda boxes, a, b: _between(boxes, np.maximum(a.low, b.low), np.maximum(a.high, b.high))
-    yield motifs.CHOOSE, _choose
-    for n in range(1, MOST + 1):
-        yield motifs.times(n), lambda boxes, a, n=n: a.times(n)
-        yield motifs.at_least(n), lambda boxes, a, n=n: _above(boxes, a, n - 1)
+def _combined(operator: Operator, boxes: Boxes, parts: list[Range]) -> Range:
+    """What a row says that combines values."""
+    match operator.meaning, parts:
+        case Combination.SUM, [a, b]:
+            return a.plus(b)
+        case Combination.DIFFERENCE, [a, b]:
+            return a.plus(b.times(-1))
+        case Combination.GREATER, [a, b]:
+            return _above(boxes, a.plus(b.times(-1)), 0)
+        case Combination.EQUAL, [a, b]:
+            return _equal(boxes, a, b)
+        case Combination.NOT, [a]:
+            return _not(boxes, a)
+        case Combination.AND, [a, b]:
+            return _between(boxes, np.minimum(a.low, b.low), np.minimum(a.high, b.high))
+        case Combination.OR, [a, b]:
+            return _between(boxes, np.maximum(a.low, b.low), np.maximum(a.high, b.high))
+        case Combination.CHOICE, [flag, a, b]:
+            return _choose(boxes, flag, a, b)
+        case Multiple(factor), [a] if 1 <= factor <= MOST:
+            return a.times(factor)
+        case AtLeast(bound), [a] if 1 <= bound <= MOST:
+            return _above(boxes, a, bound - 1)
+    return _evaluated(operator, boxes, [part.ends(boxes) for part in parts])
 
 
 def _above(boxes: Boxes, number: Range, bound: int) -> Range:

@@ -20,6 +20,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.domain import DomainError
+from dsl.sequences import Label
 
 Ints = NDArray[np.int64]
 
@@ -42,11 +43,11 @@ class Level:
 class Trellis:
     """``levels[n]`` for n = 0 to the longest length; level 0 is one node.
 
-    ``names`` are the labels' texts; None for that of a program which answers nothing there.
+    ``names`` are the program's labels; None for that of one which answers nothing there.
     """
 
     levels: tuple[Level, ...]
-    names: tuple[str | None, ...]
+    names: tuple[Label | None, ...]
 
     @property
     def longest(self) -> int:
@@ -56,7 +57,7 @@ class Trellis:
     @property
     def letters(self) -> int:
         """How many tokens the alphabet has."""
-        return self.levels[0].after.shape[1]
+        return int(self.levels[0].after.shape[1])
 
     @property
     def nodes(self) -> int:
@@ -147,7 +148,7 @@ class Trellis:
             inside = (after != NONE).any(axis=1)
         return Trellis(_reached(levels[::-1]), self.names)
 
-    def divided(self, pull: list[NDArray[np.float64]], parts: int, steps: int) -> Trellis:
+    def divided(self, pull: Sequence[NDArray[np.floating]], parts: int, steps: int) -> Trellis:
         """The same sequences, those of each last node in up to ``parts`` nodes, by the sum of ``pull`` along each.
 
         ``pull``: a number per node, by level. Sums are followed in about so many ``steps`` between the least and the

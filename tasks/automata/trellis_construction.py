@@ -14,10 +14,11 @@ from numpy.typing import NDArray
 
 from cegis import Program
 from cegis.domain import DEAD, Constraint, Domain, DomainError
+from dsl.meaning import Ints
 from dsl.sequences import NO_LABEL
 from tasks.automata.moore import Machine, machine_of
 from tasks.automata.parikh import Classes
-from tasks.automata.program_states import Folded, Ints
+from tasks.automata.program_states import Folded
 from tasks.automata.trellis import NONE, Level, Trellis, check_size
 
 

@@ -29,7 +29,8 @@ from numpy.typing import NDArray
 from scipy.special import erf
 
 Reals = NDArray[np.float64]
-Index = slice | NDArray[np.int64] | tuple[slice, slice]
+Rows = int | slice | NDArray[np.int64]
+Index = Rows | tuple[Rows, Rows]
 
 FLOAT32, FLOAT64 = 2.0**-24, 2.0**-53
 REAL = FLOAT64 * (1.0 - 2.0**-50)  # the radii of float64, but no execution is meant that might meet NaN
@@ -98,8 +99,7 @@ class Ball:
     @property
     def is_lost(self) -> NDArray[np.bool_]:
         """Whether anything in a row of the last axis is unbounded."""
-        lost: NDArray[np.bool_] = ~np.isfinite(self.radius).all(axis=-1)
-        return lost
+        return np.asarray(~np.isfinite(self.radius).all(axis=-1))
 
     @property
     def magnitude(self) -> Reals:
@@ -297,8 +297,9 @@ def average_error(scores: Ball, v: Ball, keys: int, u: float) -> Reals:
     growth = np.where(delta <= 0.5, np.expm1(delta), np.inf).max(axis=-1)[:, None]
     moved = growth * (v.center.max(axis=0) - v.center.min(axis=0)) + (1 + growth) * v.radius.max(axis=0)
     rounded = 2 * gamma(2 * (keys + len(v.center)) + 8, u) * (1 + growth) * largest
-    spread: Reals = np.where(growth < 0.5, (moved + rounded) / (1 - growth), np.inf) * INFLATION
-    return spread + 8 * TINY * keys * (1 + largest)
+    spread = np.where(growth < 0.5, (moved + rounded) / (1 - growth), np.inf) * INFLATION
+    error: Reals = spread + 8 * TINY * keys * (1 + largest)
+    return error
 
 
 def with_sink_among(scores: Ball, v: Ball, sink: Reals) -> tuple[Ball, Ball]:

@@ -50,7 +50,7 @@ def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: flo
 def work(network: Transformer, stream: Stream) -> int:
     """About how many numbers the largest forms of all rows hold together; ``stream`` is what ``interpreter`` gave."""
     widths = [len(step.weight) for step in walk(network.steps) if isinstance(step, Affine)]
-    width = network.tokens.shape[1]
+    width = int(network.tokens.shape[1])
     is_pooled = any(isinstance(step, Pool) for step in network.steps)
     rows = sum(map(len, stream.places)) * network.longest if is_pooled else len(stream.x)
     return rows * max([width, *widths]) * 2 * width

@@ -83,9 +83,11 @@ class SurrogateText:
     semantics: str = ""
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
+        """The formula "``answer`` is not the surrogate's label"."""
         return self.surrogate.differs(symbols, answer)
 
     def label(self, sequence: tuple[str, ...]) -> str:
+        """Raises CertificateError: labels are torch's to give."""
         raise CertificateError("a certificate's surrogate is not a source of labels")
 
 
@@ -265,7 +267,7 @@ def _queries(
     with backend.open(environment, logic, hard=True) as session:
         for length in lengths:
             left = deadline - time.perf_counter()
-            symbols = program.grammar.signature.symbols(environment.formula_manager, length)
+            symbols = program.grammar.sequences.symbols(environment.formula_manager, length)
             formula = translate(environment, refutation(domain, symbols, reference, program), logic)
             if left <= 0:
                 break

@@ -101,7 +101,7 @@ def _is_of_grammar(result: Distillation) -> bool:
 def query(domain: Domain, reference: SymbolicReference, program: Program, length: int) -> str:
     """The SMT-LIB text whose unsatisfiability is "program = reference on all sequences of this length"."""
     environment = Environment()
-    symbols = program.grammar.signature.symbols(environment.formula_manager, length)
+    symbols = program.grammar.sequences.symbols(environment.formula_manager, length)
     formula = refutation(domain, symbols, reference, program)
     return smtlib_script([formula], QF_LIA, f"{reference.name}/length={length}", "unsat")
 

@@ -30,7 +30,7 @@ def main(arguments: list[str] | None = None) -> int:
         print("checker: interrupted; nothing was found", file=sys.stderr)
         return 2
     except OSError as error:
-        sys.stdout = None  # type: ignore[assignment]  # or Python would try to write once more
+        sys.stdout = None  # or Python would try to write once more
         print(f"checker: cannot write the result: {error.strerror}", file=sys.stderr)
         return 2
     if ended.said:

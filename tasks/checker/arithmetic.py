@@ -35,6 +35,7 @@ class Arithmetic:
         self.is_real, self.u, self.known = u == 0, arb(u), dict[int, arb]()
 
     def gamma(self, k: int) -> arb:
+        """The relative error of ``k`` roundings (Higham 2002, chapter 3); infinite from k u = 1/2 on."""
         if k not in self.known:
             self.known[k] = k * self.u / (1 - k * self.u) if k * self.u < 0.5 else arb.pos_inf()
         return self.known[k]
@@ -45,6 +46,7 @@ class Arithmetic:
         return wide if abs(wide) < LIMIT else arb.nan()
 
     def add(self, rows: list[Row], others: list[Row]) -> list[Row]:
+        """The sums of two lists of rows of equal shape, each rounded once."""
         return [
             [self.blur(x + y, self.gamma(1) * (x + y)) for x, y in zip(row, other, strict=True)]
             for row, other in zip(rows, others, strict=True)
@@ -131,6 +133,7 @@ class Sizes(Arithmetic):
     """
 
     def blur(self, x: arb, error: arb) -> arb:
+        """``x`` within ``error`` of what it is; not a number where an execution may overflow."""
         wide = arb(x, abs(error) + TINY)
         return wide if abs(wide) < arb(2) ** (100 if self.u > 2.0**-53 else 900) else arb.nan()
 
@@ -142,9 +145,11 @@ class Sizes(Arithmetic):
         return [self.blur(g * reach + b, ZERO) for g, b in zip(gain, bias, strict=True)]
 
     def activate(self, row: Row, kind: str) -> Row:
+        """The row as it is: no activation is larger than what it is given."""
         return row
 
     def top_k(self, x: Row, k: int) -> Row:
+        """The row as it is: what is kept of it lies in a ball about zero as well."""
         return x
 
     def attend(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb, sink: arb | None) -> Row:
@@ -161,6 +166,7 @@ class Affine:
     bias: Row
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The map of every row, with what an execution rounds."""
         errors = self.rounding(a, [[x.abs_upper() for x in row] for row in rows])
         return [
             [a.blur(x + b, e) for x, b, e in zip(row, self.bias, error, strict=True)]

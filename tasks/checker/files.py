@@ -102,6 +102,7 @@ def _content(name: str, here: int, room: int) -> bytes:
 
 
 def digest(content: bytes) -> str:
+    """The SHA-256 of some bytes, in hexadecimal."""
     return hashlib.sha256(content).hexdigest()
 
 
@@ -167,6 +168,7 @@ class Tensors:
         return [arb(x) for x in numbers]
 
     def matrix(self, name: str, rows: int, columns: int) -> list[Row]:
+        """The numbers of the tensor ``name``, which has the shape (rows, columns), row by row; see ``take``."""
         flat = self.take(name, rows, columns)
         return [flat[n : n + columns] for n in range(0, rows * columns, columns)]
 

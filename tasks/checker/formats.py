@@ -103,6 +103,7 @@ class Layout:
     is_biased: bool = True  # the four maps of attention
 
     def affine(self, t: Tensors, name: str, into: int, out: int, *, is_biased: bool = True) -> Affine:
+        """The affine map stored under ``name``, of rows of ``into`` numbers to rows of ``out``."""
         weight, bias = (name + end for end in self.ends)
         table = _turned(t.matrix(weight, into, out)) if self.turned else t.matrix(weight, out, into)
         return Affine(table, t.take(bias, out) if is_biased else [ZERO] * out)
@@ -125,6 +126,7 @@ class ByHeads(Layout):
     heads: int = 1
 
     def affine(self, t: Tensors, name: str, into: int, out: int, *, is_biased: bool = True) -> Affine:
+        """The affine map stored under ``name``, of rows of ``into`` numbers to rows of ``out``."""
         weight, bias = name.format("W"), name.format("b")
         if name.endswith(self.qkv):
             head = out // self.heads

@@ -44,11 +44,13 @@ class Bounded(ast.NodeTransformer):
     """Writes operations that look first in place of those that do not."""
 
     def visit_BinOp(self, node: ast.BinOp) -> ast.AST:
+        """The operation as a call that looks at the size of the result first, where that may be large."""
         self.generic_visit(node)
         name = OPERATIONS.get(type(node.op))
         return node if name is None else ast.Call(ast.Name(name, ast.Load()), [node.left, node.right], [])
 
     def visit_Call(self, node: ast.Call) -> ast.AST:
+        """The call with a look at how much it gathers first."""
         self.generic_visit(node)
         match node:
             case ast.Call(ast.Name(name), [first, *rest]) if name in GATHERED:

@@ -32,6 +32,7 @@ class Constant:
     row: Row
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The row, once for each that is given; not numbers where an execution may meet NaN."""
         return [self.row if a.is_real or is_known(row) else [arb.nan()] * len(self.row) for row in rows]
 
 
@@ -78,6 +79,7 @@ class Watched:
     heads: Heads
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """Each row as it is, or not numbers where its query, key or value may not be finite."""
         each = zip(rows, *(run(steps, a, rows) for steps in self.heads.steps), strict=True)
         return [row if all(map(is_known, parts)) else [arb.nan()] * len(row) for row, *parts in each]
 
@@ -185,6 +187,7 @@ def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[
 
 
 def run(steps: tuple[Step, ...], a: Arithmetic, rows: list[Row]) -> list[Row]:
+    """The rows after all ``steps``, in order."""
     for step in steps:
         rows = step(a, rows)
     return rows

@@ -47,10 +47,12 @@ class Line(NamedTuple):
         return low, high
 
     def plus(self, other: Line) -> Line:
+        """The sum of two."""
         weights = tuple(a + b for a, b in zip(self.weights, other.weights, strict=True))
         return Line(weights, self.low + other.low, self.high + other.high)
 
     def times(self, factor: int) -> Line:
+        """A multiple, by a whole number."""
         ends = (factor * self.low, factor * self.high) if factor else (0, 0)
         return Line(tuple(factor * w for w in self.weights), min(ends), max(ends))
 

@@ -27,9 +27,11 @@ class Contributed(click.Group):
     """A group that also lists commands other packages contribute; a command is loaded when it is called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
+        """The names of all, in alphabetical order."""
         return sorted({*super().list_commands(context), *_contributed()})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
+        """The command of this name, our own first; raises ClickException for a contribution that is none."""
         own = super().get_command(context, name)
         if own is not None or name not in _contributed():
             return own

@@ -82,10 +82,16 @@ def ask(
     from tasks.formats import Question, load
     from tasks.formats.circuit_folder import circuit_folder
 
-    tokens = {"alphabet": alphabet, "prefix": prefix, "suffix": suffix, "answers": answers}
-    split = {name: None if text is None else tuple(text.split()) for name, text in tokens.items()}
     folder = circuit_folder(network)
-    model = load(folder, Question(readout=readout, task=task, **split))
+    asked = Question(
+        alphabet=_split(alphabet),
+        prefix=_split(prefix),
+        suffix=_split(suffix),
+        readout=readout,
+        answers=_split(answers),
+        task=task,
+    )
+    model = load(folder, asked)
     if constraint is not None:
         own = model.domain
         limited = Domain(own.alphabet, own.min_length, own.max_length, automaton(constraint, own.alphabet))
@@ -117,3 +123,8 @@ def check_margin(margin: float | None) -> None:
     """Refuse a margin that is none."""
     if margin is not None and not 0 <= margin < 1e9:
         raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")
+
+
+def _split(text: str | None) -> tuple[str, ...] | None:
+    """The tokens of an option, which spaces part."""
+    return None if text is None else tuple(text.split())

@@ -99,7 +99,8 @@ def solve(
                 budget=budget,
                 searchers=others,
                 seed=seed,
-                **observers,
+                on_event=observers.on_event,
+                on_progress=observers.on_progress,
             )
     except RecursionError:
         raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
@@ -210,7 +211,7 @@ def _searcher(name: str, memory_mb: int) -> Searcher:
         raise click.ClickException(f"unknown searcher {name!r}; known: {known}, or your own package.module:NAME")
     found = load(name)
     try:
-        made = found() if isinstance(found, type) else found
+        made: Searcher = found() if isinstance(found, type) else found
     except Exception as error:
         raise click.ClickException(f"making the searcher {name} failed: {type(error).__name__}: {error}") from error
     missing = [attribute for attribute in ("name", "delay", "search") if not hasattr(made, attribute)]

@@ -46,11 +46,19 @@ class Teller:
             )
 
 
+@dataclass(frozen=True)
+class Observers:
+    """The ``on_...`` arguments of ``solve``; by default they tell nothing."""
+
+    on_event: Callable[[Round[Any]], None] = lambda event: None
+    on_progress: Callable[[Statistics], None] = lambda statistics: None
+
+
 @contextmanager
-def telling(*, quiet: bool) -> Iterator[dict[str, Callable[..., None]]]:
-    """The ``on_...`` arguments of ``solve``: a live line on a terminal, plain lines elsewhere, nothing if ``quiet``."""
+def telling(*, quiet: bool) -> Iterator[Observers]:
+    """Observers for ``solve``: a live line on a terminal, plain lines elsewhere, nothing if ``quiet``."""
     if quiet:
-        yield {}
+        yield Observers()
         return
     from rich.console import Console  # a tenth of the time a small problem takes
 
@@ -61,8 +69,8 @@ def telling(*, quiet: bool) -> Iterator[dict[str, Callable[..., None]]]:
 
     if not console.is_terminal:
         teller = Teller(say, say, SECONDS)
-        yield {"on_event": teller.on_event, "on_progress": teller.on_progress}
+        yield Observers(teller.on_event, teller.on_progress)
     else:
         with console.status("searching") as status:
             teller = Teller(say, lambda line: status.update(line.strip()))
-            yield {"on_event": teller.on_event, "on_progress": teller.on_progress}
+            yield Observers(teller.on_event, teller.on_progress)

@@ -24,7 +24,7 @@ from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Attention, Reals, Residual, Step, Transformer
 
 FILES = ("case.json", "model.safetensors")
-BOS, PAD = "BOS", "compiler_pad"
+BOS = "BOS"
 KINDS = ("categorical", "numerical")
 SIZES = ("num_layers", "num_heads", "key_size", "d_model", "mlp_hidden")
 

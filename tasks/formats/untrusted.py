@@ -168,12 +168,14 @@ def object_of(what: str, value: object, keys: tuple[str, ...] | None) -> dict[st
 
 
 def list_of(what: str, value: object) -> list[Any]:
+    """``value`` if it is a JSON list; raises NetworkError, which names ``what`` should be one."""
     if not isinstance(value, list):
         raise NetworkError(f"{what} should be a JSON list, got {type(value).__name__}")
     return value
 
 
 def text_of(what: str, value: object) -> str:
+    """``value`` if it is a text without lone surrogates; raises NetworkError."""
     if not isinstance(value, str):
         raise NetworkError(f"{what} should be a text, got {value!r}")
     if any("\ud800" <= letter <= "\udfff" for letter in value):
@@ -190,10 +192,12 @@ def line_of(what: str, value: object) -> str:
 
 
 def texts_of(what: str, value: object) -> tuple[str, ...]:
+    """``value`` if it is a list of such texts; raises NetworkError."""
     return tuple(text_of(f"every entry of {what}", entry) for entry in list_of(what, value))
 
 
 def whole_of(what: str, value: object) -> int:
+    """``value`` if it is a whole number and no Boolean; raises NetworkError."""
     if not isinstance(value, int) or isinstance(value, bool):
         raise NetworkError(f"{what} should be a whole number, got {value!r}")
     return value

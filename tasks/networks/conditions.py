@@ -67,16 +67,16 @@ def _text(said: Declared, domain: Domain, prefix: tuple[str, ...], suffix: tuple
     prompt = f"{' and '.join(around)} the sequence" if around else "the sequence alone"
     parts = [f"tokens {named(domain.alphabet)}", f"prompt: {prompt}", f"read-out: {readout_text(readout)}"]
     free, other = list[str](), list[str]()
-    for name, theirs, is_same, shown in (
-        ("alphabet", said.alphabet, said.alphabet == domain.alphabet, named),
-        ("prefix", said.prefix, said.prefix == prefix, named),
-        ("suffix", said.suffix, said.suffix == suffix, named),
-        ("read-out", said.readout, said.readout == readout, readout_text),
+    for name, theirs, own in (
+        ("alphabet", said.alphabet, domain.alphabet),
+        ("prefix", said.prefix, prefix),
+        ("suffix", said.suffix, suffix),
+        ("read-out", said.readout, readout),
     ):
         if theirs is None:
             free.append(name)
-        elif not is_same:
-            other.append(f"{name} (declared: {shown(theirs)})")
+        elif theirs != own:
+            other.append(f"{name} (declared: {named(theirs) if isinstance(theirs, tuple) else readout_text(theirs)})")
     if said.alphabet is None and domain.constraint is not None:
         free.append("constraint")
     if said.alphabet is not None and domain.constraint != said.constraint:

@@ -110,11 +110,15 @@ def _norm(step: Norm, x: Reals) -> Reals:
 
 
 def _activation(kind: str, slope: float, x: Reals) -> Reals:
-    if kind == "gelu":
-        return 0.5 * x * (1 + erf(x / math.sqrt(2)))
-    if kind == "gelu_tanh":
-        return 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
-    return np.where(x >= 0, x, slope * x if kind == "leaky_relu" else 0.0)
+    y: Reals
+    match kind:
+        case "gelu":
+            y = 0.5 * x * (1 + erf(x / math.sqrt(2)))
+        case "gelu_tanh":
+            y = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+        case _:
+            y = np.where(x >= 0, x, slope * x if kind == "leaky_relu" else 0.0)
+    return y
 
 
 def _abs_top_k(x: Reals, count: int) -> Reals:
@@ -145,19 +149,22 @@ def weights(step: Attention, scores: Reals, seen: NDArray[np.bool_]) -> Reals:
         raise NetworkError("a row of attention sees no token at all, so its weights are not defined")
     scores = np.where(seen, scores, -np.inf)
     top = scores.max(axis=-1, keepdims=True)
+    shares: Reals
     match step.weighting:
-        case "hard":
-            best = (scores == top).astype(np.float64)
-            return best / best.sum(axis=-1, keepdims=True)
         case "sparsemax":
             return _sparsemax(scores)
-    if step.sink is None:
-        raised = np.exp(scores - top)
-        return raised / raised.sum(axis=-1, keepdims=True)
-    sink = step.sink[:, None, None]
-    top = np.maximum(top, sink)
-    raised = np.exp(scores - top)
-    return raised / (raised.sum(axis=-1, keepdims=True) + np.exp(sink - top))
+        case "hard":
+            best = (scores == top).astype(np.float64)
+            shares = best / best.sum(axis=-1, keepdims=True)
+        case "softmax" if step.sink is None:
+            raised = np.exp(scores - top)
+            shares = raised / raised.sum(axis=-1, keepdims=True)
+        case "softmax":
+            sink = step.sink[:, None, None]
+            top = np.maximum(top, sink)
+            raised = np.exp(scores - top)
+            shares = raised / (raised.sum(axis=-1, keepdims=True) + np.exp(sink - top))
+    return shares
 
 
 def _sparsemax(scores: Reals) -> Reals:
@@ -168,7 +175,8 @@ def _sparsemax(scores: Reals) -> Reals:
         sums = np.cumsum(falling, axis=-1)
         support = (1 + count * falling > sums).sum(axis=-1, keepdims=True)
     tau = (np.take_along_axis(sums, support - 1, axis=-1) - 1) / support
-    return np.maximum(scores - tau, 0.0)
+    shares: Reals = np.maximum(scores - tau, 0.0)
+    return shares
 
 
 def _heads(x: Reals, heads: int) -> Reals:

@@ -18,7 +18,8 @@ from numpy.typing import NDArray
 from cegis import Counterexample, Differs, Found
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar
-from dsl.operators import Operator, Term
+from dsl.grammars.motifs import AND, CHOOSE, label
+from dsl.operators import Term
 from dsl.program import Program
 from dsl.sequences import SequenceBatch
 from tasks.pipeline.labels import LabelTable, Part, length_of
@@ -105,11 +106,10 @@ def _halves(bank: Bank, expected: NDArray[np.int64], labels: int) -> list[Term]:
     inside = flags.astype(np.float32) @ is_label  # (flags, labels): how often each label occurs where the flag is true
     outside = is_label.sum(axis=0) - inside
     right = inside.max(axis=1) + outside.max(axis=1)
-    choose = _operator(bank.grammar, "choose")
     names = bank.grammar.sequences.labels
-    label = [_operator(bank.grammar, f"label {name!r}")() for name in names]
+    answers = [label(n, name)() for n, name in enumerate(names)]
     return [
-        choose(bank.term("Flag", int(row)), label[int(inside[row].argmax())], label[int(outside[row].argmax())])
+        CHOOSE(bank.term("Flag", int(row)), answers[int(inside[row].argmax())], answers[int(outside[row].argmax())])
         for row in np.argsort(-right, kind="stable")[:TRIED]
     ]
 
@@ -165,10 +165,9 @@ def _holds(flag: Term, among: LabelTable, wrong: tuple[NDArray[np.bool_], ...]) 
 def _region(among: LabelTable, flags: list[Term]) -> Region:
     """The inputs of which every flag is true."""
     grammar = among.grammar
-    both, choose = _operator(grammar, "and"), _operator(grammar, "choose")
-    condition = reduce(lambda one, other: both(one, other), flags)
-    certain, unsure = (_operator(grammar, f"label {name!r}")() for name in NAMES)
-    program = Program(choose(condition, unsure, certain), grammar)
+    condition = reduce(lambda one, other: AND(one, other), flags)
+    certain, unsure = (label(n, name)() for n, name in enumerate(NAMES))
+    program = Program(CHOOSE(condition, unsure, certain), grammar)
     inside = sum(int((_values(condition, part) & (part.expected >= 0)).sum()) for part in among.parts)
     return Region(program, inside)
 
@@ -212,14 +211,10 @@ def _take(batch: SequenceBatch, rows: NDArray[np.int64]) -> SequenceBatch:
 def _wrong(program: Program, part: Part) -> NDArray[np.bool_]:
     if not part.batch.examples:
         return np.zeros(0, bool)
-    return (program.run(part.batch) != part.expected) & (part.expected >= 0)
+    return np.asarray((program.run(part.batch) != part.expected) & (part.expected >= 0))
 
 
 def _values(flag: Term, part: Part) -> NDArray[np.bool_]:
     if not part.batch.examples:
         return np.zeros(0, bool)
     return np.broadcast_to(np.asarray(flag.evaluate(part.batch), bool), (part.batch.examples,))
-
-
-def _operator(grammar: Grammar, name: str) -> Operator:
-    return next(row.operator for row in grammar.productions if row.operator.name == name)

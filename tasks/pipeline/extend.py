@@ -16,7 +16,6 @@ from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from math import inf
-from typing import Any
 
 import numpy as np
 
@@ -149,6 +148,7 @@ class Extending:
 
     @property
     def model(self) -> Loaded:
+        """The network that is distilled, on the listed domain."""
         return self.table.enumeration.loaded
 
     @property
@@ -227,12 +227,12 @@ class Extending:
         self.clock.done(extension.method.way.value, f"the program {extension.sentence}")
         return extension
 
-    def _examined(self, by: Verifier, program: Program, *region: Any) -> Extent:
+    def _examined(self, by: Verifier, program: Program, where: Program | None = None, inside: str = "") -> Extent:
         """What ``by`` finds, and where its time ended, what a genetic search finds beyond."""
-        found = by.examine(program, *region, known=self.known)
+        found = by.examine(program, where, inside, self.known)
         if not found.is_late or not self.clock.has_time or isinstance(by, Falsifier):
             return found
-        tried = self.verifier(Falsifier, self.clock.left).examine(program, *region, known=found.equal_up_to)
+        tried = self.verifier(Falsifier, self.clock.left).examine(program, where, inside, found.equal_up_to)
         text = "; ".join(str(reason) for reason in (found.stopped, tried.stopped) if reason is not None)
         return replace(found, counterexample=tried.counterexample, stopped=StopReason(Cause.TIME, text))
 
@@ -325,5 +325,6 @@ def spread(beyond: Verifier, names: tuple[str, ...], seed: int) -> list[tuple[tu
 
 def _listed(found: Extent, short: Verdict) -> Extent:
     """``found`` with the claim for what was listed, where it makes none of its own."""
-    is_right = isinstance(short, Valid) and found.equal_up_to >= short.claims[0].domain.lengths[-1]
-    return replace(found, claims=short.claims) if is_right and not found.claims else found
+    listed = tuple(claim for claim in short.claims if isinstance(claim, Claim)) if isinstance(short, Valid) else ()
+    is_right = bool(listed) and found.equal_up_to >= listed[0].domain.lengths[-1]
+    return replace(found, claims=listed) if is_right and not found.claims else found

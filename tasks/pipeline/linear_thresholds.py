@@ -18,6 +18,7 @@ from cegis import Program
 from dsl.grammar import Grammar
 from dsl.grammars.motifs import CHOOSE, ENDS_WITH, GREATER, PLUS, constant, count_of, is_token, label, times
 from dsl.operators import Term
+from dsl.sequences import Label
 from tasks.automata.parikh import Classes
 from tasks.automata.program_states import Folded
 from tasks.proofs.counting import CountingVerifier
@@ -92,7 +93,7 @@ def _rows(verifier: CountingVerifier, anything: Program) -> tuple[Ints, Ints, In
     return np.concatenate(counts), np.concatenate(lasts), np.concatenate(signs)
 
 
-def _term(verifier: CountingVerifier, names: tuple[str, ...], weights: list[Weights]) -> Term:
+def _term(verifier: CountingVerifier, names: tuple[Label, ...], weights: list[Weights]) -> Term:
     """The label by the comparison; ``weights`` of the counts, then the limit, for each last token."""
     alphabet = verifier.domain.alphabet
     parts = [count_of(n, text)() for n, text in enumerate(alphabet)]

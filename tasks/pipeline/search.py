@@ -30,9 +30,10 @@ from cegis import (
 )
 from cegis.loop import Loop
 from dsl.enumerator import Enumerator
+from tasks.networks.readout import UNDECIDED
 from tasks.pipeline.labels import LabelTable
 from tasks.pipeline.state_merging import merged_program
-from tasks.proofs.enumeration import UNDECIDED, answers_of
+from tasks.proofs.enumeration import answers_of
 from tasks.proofs.select import room, up_to
 from tasks.proofs.verifier import lengthened, places
 

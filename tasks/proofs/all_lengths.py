@@ -19,9 +19,10 @@ import numpy as np
 
 from cegis import Claim, Domain, DomainError, Program, Rung
 from cegis.claim import least_margin
+from dsl.meaning import Ints
 from tasks.automata.parikh import Classes, unique
 from tasks.automata.program_intervals import Boxes, Ranged, is_finite
-from tasks.automata.program_states import Folded, Ints
+from tasks.automata.program_states import Folded
 from tasks.bounds import ball
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit

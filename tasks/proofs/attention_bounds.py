@@ -75,8 +75,9 @@ def parts_around(steps: tuple[Step, ...]) -> Parts | None:
             return Parts(before, (), attention, (), after, False)
         case Residual(inside):
             at = next(n for n, step in enumerate(inside) if interpreter.sees_others(step))
-            if isinstance(inside[at], Attention):
-                return Parts(before, inside[:at], inside[at], inside[at + 1 :], after, True)
+            match inside[at]:
+                case Attention() as attention:
+                    return Parts(before, inside[:at], attention, inside[at + 1 :], after, True)
     return None
 
 
@@ -140,7 +141,7 @@ class Averages:
             + np.einsum("bhde,he->bhd", skew, keys.largest)
             + d * ROUNDING * (np.abs(high) + np.abs(low)).max(axis=2)[..., None]
         )
-        lost = ~np.isfinite(high - low).all(axis=2)[..., None]
+        lost = np.asarray(~np.isfinite(high - low).all(axis=2))[..., None]
         flat = (boxes, heads * d)
         return Form(
             np.where(lost, 0.0, center).reshape(flat),
@@ -206,13 +207,13 @@ class Averages:
         """Everything a row may attend to at the end of sequences of ``length`` that end in ``token``."""
         first = len(self._prefix)
         place, own = first + length + len(self._suffix) - 1, self._last(token)
-        pairs, of_level = [], [np.zeros(0, np.int64)]
+        pairs, of_level = list[tuple[int, int]](), [np.zeros(0, np.int64)]
         for n in range(1, length + 1):
             tokens, index = np.unique(trellis.levels[n].token, return_inverse=True)
             of_level.append(len(pairs) + index)
-            pairs += [(first + n - 1, t) for t in tokens]
+            pairs += [(first + n - 1, int(t)) for t in tokens]
         free = len(pairs)
-        pairs += list(enumerate(self._prefix)) + list(enumerate(self._suffix, first + length))
+        pairs += [*enumerate(self._prefix.tolist()), *enumerate(self._suffix.tolist(), first + length)]
         at, tokens = np.array(pairs).T
         scale, sink = self._parts.attention.scale, self._parts.attention.sink
         k, v, q = self._k[at, tokens], self._v[at, tokens], self._q[place : place + 1, own]

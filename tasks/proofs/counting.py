@@ -22,8 +22,10 @@ import numpy as np
 
 from cegis import Claim, Domain, Rung
 from cegis.claim import least_margin
+from dsl.meaning import Ints
+from dsl.sequences import Label
 from tasks.automata.parikh import Classes, Level, unique
-from tasks.automata.program_states import Folded, Ints, UncountableError
+from tasks.automata.program_states import Folded, UncountableError
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import label_name
@@ -35,6 +37,8 @@ from tasks.proofs.verifier import NOTHING, Cause, Comparison, Extent, Listed, St
 
 WHY = "attention ignores the order of tokens"
 TOGETHER = 2_000  # classes of one or more lengths whose labels are found at once
+
+NO_CODES = np.zeros(0, np.int64)
 
 Levels = list[tuple[Classes, Level]]
 
@@ -101,7 +105,7 @@ class CountingVerifier(Listed):
         except UncountableError as error:
             comparison.stopped = StopReason(Cause.TOO_MANY_STATES, str(error))
 
-    def labels(self, codes: Ints, plane: int, last: int, length: int, names: tuple[str, ...]) -> Ints:
+    def labels(self, codes: Ints, plane: int, last: int, length: int, names: tuple[Label, ...]) -> Ints:
         """Labels (classes,) of sorted class codes, as indices into ``names``; see ``places``."""
         vectors, asked = codes % plane, _vectors(codes, plane)
         labels = self.places(names, self._census.labels(asked, last, length, self.check_time))
@@ -111,7 +115,7 @@ class CountingVerifier(Listed):
     def prepare(self, block: Sequence[Levels]) -> None:
         """Find the labels of several lengths at once."""
         for last in range(len(self.domain.alphabet)):
-            ends = [(classes, level, level.ends.get(last, ())) for levels in block for classes, level in levels]
+            ends = [(classes, level, level.ends.get(last, NO_CODES)) for levels in block for classes, level in levels]
             asked = [(level.length, _vectors(codes, classes.plane)) for classes, level, codes in ends if len(codes)]
             self._census.prepare(asked, last, self.check_time)
 

@@ -18,7 +18,6 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
@@ -408,8 +407,3 @@ def _lead(center: Reals, radius: Reals) -> Reals:
     lead[rows, winner] = np.inf
     least: Reals = lead.min(axis=1)
     return least
-
-
-def sequences_of(part: Answers) -> NDArray[np.int8]:
-    """The sequences, one row per label: those with a label at every position are repeated."""
-    return part.sequences if part.labels.ndim == 1 else np.repeat(part.sequences, part.labels.shape[1], axis=0)

@@ -22,7 +22,8 @@ from cegis import Counterexample, Program
 from cegis.domain import DEAD, Tokens
 from dsl.sequences import SequenceBatch
 from tasks.bounds.ball import Reals
-from tasks.proofs.verifier import Cause, Extent, LateError, StopReason, Verifier, Words
+from tasks.proofs.enumeration import LateError
+from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier, Words
 
 SWEEPS = 40  # over all lengths
 KEPT, CHILDREN, FRESH = 32, 192, 64  # sequences per length: parents, and what is tried in a sweep
@@ -79,7 +80,8 @@ class _Search:
         self._lengths = [n for n in lengths if n >= max(1, self._domain.min_length) and self._domain.count(n)]
         self._random = np.random.default_rng(falsifier.seed)
         self._kept: dict[int, _Kept] = {}
-        self._tried, self._closest = 0, (np.inf, ())
+        self._tried = 0
+        self._closest: tuple[float, Words] = (np.inf, ())
         self.broken: Counterexample | None = None
 
     def run(self) -> None:
@@ -166,7 +168,8 @@ class _Search:
         states = np.zeros(len(tokens), np.int64)
         for column in tokens.T:
             states = np.where(states == DEAD, DEAD, table[states, column])
-        return tokens[(states != DEAD) & np.array(constraint.accepting)[states]]
+        accepted: Tokens = tokens[(states != DEAD) & np.array(constraint.accepting)[states]]
+        return accepted
 
     # --- what they show -----------------------------------------------------------------------------------------
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, DomainError, Program, Rung
 from cegis.claim import least_margin
+from dsl.sequences import Label
 from tasks.automata.program_states import UncountableError
 from tasks.automata.trellis import NONE, Ints, Trellis, product
 from tasks.automata.trellis_construction import trellis
@@ -33,8 +34,8 @@ from tasks.bounds.zonotope import SLACK, Form, compressed
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.attention_bounds import Averages, obstacle
-from tasks.proofs.enumeration import ROUNDOFF, answers_of, read_bounds
-from tasks.proofs.verifier import OTHER, Cause, Cost, Extent, LateError, StopReason, Verifier, Words, unlabelled
+from tasks.proofs.enumeration import ROUNDOFF, LateError, answers_of, read_bounds
+from tasks.proofs.verifier import OTHER, Cause, Cost, Extent, StopReason, Verifier, Words, unlabelled
 
 WHY = "one layer attends, so the states of the program gather all sequences"
 TRIED = 8  # random sequences per node
@@ -223,7 +224,7 @@ class CoveringVerifier(Verifier):
         for n, k in np.argwhere(said != labels[:, None]):
             self._replay(self.domain.words(tokens[n, k]), graph.names[labels[n]])
 
-    def _replay(self, sequence: Words, got: str | None) -> None:
+    def _replay(self, sequence: Words, got: Label | None) -> None:
         """Compare one sequence by itself."""
         known = self.label(sequence)
         if known is None:
@@ -235,7 +236,7 @@ class CoveringVerifier(Verifier):
 
     def _named(self, graph: Trellis, labels: Labels) -> Ints:
         """Labels of the read-out as those of the trellis: what is none of them, or no label, is no index of one."""
-        names = tuple(str(name) for name in graph.names if name is not None)
+        names = tuple(name for name in graph.names if name is not None)
         assert graph.names[: len(names)] == names
         return np.where(labels == UNDECIDED, OTHER, self.places(names, labels))
 

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Unknown, Valid, Verdict
+from dsl.sequences import Label
 from tasks.bounds.interpreter import assumption
 from tasks.formats import Loaded, model_of
 from tasks.networks.conditions import conditions
@@ -172,7 +173,7 @@ class Verifier(ABC):
             return None
         return label_name(self.model.readout, int(label)), float(margin)
 
-    def places(self, names: tuple[str, ...], labels: Labels) -> NDArray[np.int64]:
+    def places(self, names: tuple[Label, ...], labels: Labels) -> NDArray[np.int64]:
         """Labels of the read-out as indices into ``names``; OTHER where it has none like that, or NOTHING."""
         return places(self.model.readout, names, labels)
 
@@ -304,11 +305,11 @@ def lengthened(model: Loaded, domain: Domain) -> Loaded:
     return replace(model, network=network, domain=domain)
 
 
-def places(readout: Readout, names: tuple[str, ...], labels: Labels) -> NDArray[np.int64]:
+def places(readout: Readout, names: tuple[Label, ...], labels: Labels) -> NDArray[np.int64]:
     """Labels of the read-out as indices into ``names``; OTHER where it has none like that, or NOTHING for no label."""
     if isinstance(readout, Argmax) and readout.names == names:
         return np.where(labels == UNDECIDED, NOTHING, labels)
     found, index = np.unique(labels, return_inverse=True)
-    known = {text: n for n, text in enumerate(names)}
+    known: dict[Label, int] = {name: n for n, name in enumerate(names)}
     places = [NOTHING if x == UNDECIDED else known.get(label_name(readout, int(x)), OTHER) for x in found]
     return np.array(places, np.int64)[index.ravel()]

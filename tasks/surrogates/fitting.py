@@ -311,7 +311,7 @@ def _pruned(family: Family, solved: tuple[Integers, Integers], max_length: int) 
     readout, bias = solved
     units, pooled = len(family.bias), family.hidden.shape[1]
     hidden = np.flatnonzero(readout[:, pooled:].any(axis=0))
-    used = readout[:, :pooled].any(axis=0) | family.hidden[hidden].any(axis=0)
+    used = np.asarray(readout[:, :pooled].any(axis=0) | family.hidden[hidden].any(axis=0))
     kept = np.concatenate([np.flatnonzero(used[:units]), np.arange(units, pooled)])
     return Surrogate(
         family.before[kept[kept < units]],

@@ -72,7 +72,7 @@ class Surrogate:
     def window(self) -> int:
         """How many of the last tokens are seen one by one."""
         units, alphabet = self.here.shape
-        return (self.hidden.shape[1] - units) // alphabet
+        return int(self.hidden.shape[1] - units) // int(alphabet)
 
     @cached_property
     def largest_sum(self) -> int:

@@ -99,7 +99,7 @@ def learn_scores(exam: Exam, rng: np.random.Generator, seed: int) -> dict[str, T
         loss = functional.cross_entropy(label_logits(exam.asked, exam.weights, ids, exam.circuit(gates)), answers)
         open_gates = torch.cat(list(gates.values())).sum()
         adam.zero_grad()
-        (loss + recipe.node_cost * open_gates).backward()
+        torch.autograd.backward(loss + recipe.node_cost * open_gates)
         torch.nn.utils.clip_grad_norm_(scores.values(), 1.0)
         adam.step()
         with torch.no_grad():

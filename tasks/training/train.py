@@ -47,7 +47,7 @@ def train(asked: Task, seed: int) -> Network:
             group["lr"] = rate
         adam.zero_grad()
         ids, answers = batch(asked, rng)
-        functional.cross_entropy(label_logits(asked, weights, ids, keep_all), answers).backward()
+        torch.autograd.backward(functional.cross_entropy(label_logits(asked, weights, ids, keep_all), answers))
         _normalise_gradients(weights.values())
         adam.step()
         with torch.no_grad():

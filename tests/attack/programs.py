@@ -27,7 +27,7 @@ from cegis import Domain, motifs
 from cegis.domain import DomainError
 from dsl.grammar import Grammar
 from dsl.grammars.defaults import default_grammar
-from dsl.grammars.positions import PlacedSignature, at_place, places
+from dsl.grammars.positions import PlacedSignature, PlacedSymbols, places
 from dsl.operators import BOOL, INT, STRING, GrammarError, Sort, Term, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature
@@ -114,7 +114,7 @@ def _stands(symbols: Any, word: Word, letters: Word) -> dict[Any, bool]:
 def _by_formula(grammar: Grammar, program: Program, word: Word, *place: int) -> Any:
     environment = Environment()
     symbols = grammar.sequences.symbols(environment.formula_manager, len(word))
-    formula = program.encode(at_place(symbols, *place) if place else symbols)  # type: ignore[arg-type]
+    formula = program.encode(PlacedSymbols(symbols.manager, symbols.at, *place) if place else symbols)
     model = {s.symbol_name(): value for s, value in _stands(symbols, word, grammar.sequences.alphabet).items()}
     tape = flatten(environment, formula)
     return grammar.signature.answer(np.int64(tape({name: model.get(name, False) for name in tape.symbols})))

@@ -6,7 +6,7 @@ from itertools import product
 import pytest
 from pysmt.environment import Environment
 
-from dsl.grammars.positions import PlacedSignature, at_place, fixed_places, places
+from dsl.grammars.positions import PlacedSignature, PlacedSymbols, fixed_places, places
 from dsl.operators import GrammarError
 from dsl.program import Program
 
@@ -36,7 +36,7 @@ def by_formula(grammar, program, word, *place):
         for row, here in zip(symbols.at, word, strict=True)
         for symbol, token in zip(row, grammar.sequences.alphabet, strict=True)
     }
-    formula = program.encode(at_place(symbols, *place) if place else symbols)
+    formula = program.encode(PlacedSymbols(symbols.manager, symbols.at, *place) if place else symbols)
     value = ENVIRONMENT.simplifier.simplify(ENVIRONMENT.substituter.substitute(formula, stands)).constant_value()
     return grammar.signature.answer(value)
 

@@ -7,12 +7,33 @@ import pytest
 
 from cegis import Domain, Program, motifs
 from tasks.automata.parikh import Classes
-from tasks.automata.program_intervals import Boxes, Ranged, is_finite
+from tasks.automata.program_intervals import Boxes, Range, Ranged, is_finite
 from tasks.automata.program_states import Folded
 
 LETTERS, LABELS = ("a", "b", "c"), ("0", "1", "2")
 GRAMMAR = motifs(LETTERS, LABELS)
 DOMAIN = Domain(LETTERS, 1, 6)
+
+
+@pytest.mark.parametrize("seed", range(20))
+def test_numbers_too_large_for_float64_are_not_told_apart(seed: int) -> None:
+    rng = np.random.default_rng(seed)
+    counts = [int(n) for n in 2**50 - rng.integers(0, 200, 3)]
+    point, zero = np.array([counts], float), np.zeros(1)
+    factors = [int(n) for n in rng.integers(-4096, 4097, 2)]
+    factors.append(-sum(factors))  # so that the large parts cancel
+    exact = sum(factor * count for factor, count in zip(factors, counts, strict=True))
+    (low,), (high,) = Range(np.array(factors, float), zero, zero).ends(Boxes(point, point))
+    assert low <= exact <= high
+
+
+def test_a_multiple_that_float64_rounds_does_not_cancel() -> None:
+    boxes, one = Boxes(np.ones((1, 1)), np.ones((1, 1))), Range(np.ones(1), np.zeros(1), np.zeros(1))
+    large = one
+    for _ in range(5):
+        large = large.times(4095)
+    (low,), (high,) = large.plus(one).plus(large.times(-1)).ends(boxes)
+    assert low <= 1 <= high
 
 
 @pytest.mark.parametrize("seed", range(6))

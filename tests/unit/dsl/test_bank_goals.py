@@ -7,7 +7,7 @@ import pytest
 
 from dsl.deduction.inverses import BINARY, UNARY, Goals, goal_match
 from dsl.enumeration.bank import Bank
-from dsl.enumeration.streaming import is_target, match
+from dsl.enumeration.streaming import match
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, STRING, Sort, bitvector
 from dsl.scalars import ScalarSignature, variable
@@ -137,6 +137,11 @@ def test_flags_are_asked_for_by_exclusive_or():
     found = goal_match(bank, "B", target)
     assert found is not None
     assert (found.evaluate(bank.batch) == target).all()
+
+
+def is_target(target):
+    """Right is what equals ``target`` (examples,)."""
+    return lambda values, start, stop: values == target[start:stop]
 
 
 @pytest.mark.parametrize("remember", [True, False])

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from itertools import islice, product
 
 import numpy as np
 import pytest
 
 from dsl.enumeration.bank import Bank
-from dsl.enumeration.solutions import solutions
+from dsl.enumeration.solutions import Forest
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, GrammarError, Term
 from dsl.scalars import ScalarSignature, variable
@@ -50,6 +51,13 @@ def grown(level: int, **options: bool) -> Bank:
     bank.observe(GRAMMAR.signature.batch(POINTS[2:]))
     bank.grow(level)
     return bank
+
+
+def solutions(bank: Bank, nonterminal: str, row: int, max_cost: int | None = None) -> Iterator[Term]:
+    """The terms of a row that cost up to ``max_cost`` (the deepest level grown), cheapest first, each once."""
+    forest = Forest(bank)
+    costs = range(1, (max_cost or max(block.cost for block in bank.blocks)) + 1)
+    return iter(dict.fromkeys(term for cost in costs for term in islice(forest.terms(nonterminal, row, cost), 2000)))
 
 
 @pytest.mark.parametrize("nonterminal", ["I", "B"])

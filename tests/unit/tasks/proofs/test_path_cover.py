@@ -217,6 +217,13 @@ def test_a_label_that_the_program_does_not_know_breaks_it(tried):
     assert CoveringVerifier(loaded, loaded.domain).check(program) == Counterexample(("a",), "yes", "no")
 
 
+def test_a_program_with_numbers_for_labels_is_broken_by_names(tried):
+    loaded = lead(6, readout=Argmax(("1", "0"), (0, 1)))
+    program = Program(label(1, 1)(), motifs(AB, (0, 1), min_length=0))
+    assert program(()) == 1
+    assert CoveringVerifier(loaded, loaded.domain).check(program) == Counterexample((), "0", 1)
+
+
 # --- nothing is claimed beyond what was looked at -----------------------------------------------------------------
 
 
