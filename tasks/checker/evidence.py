@@ -111,7 +111,8 @@ class Claim:
         self.prefix, self.ids, self.suffix = parts
         (self.least, self.most), self.reader = q["lengths"], reader_of(q["readout"], network, q["least_margin"])
         is_counted, is_endless = q["kind"] in ("counts", "all_lengths"), q["kind"] == "all_lengths"
-        longest = 2**16 if is_counted else self.network.longest - len(self.prefix + self.suffix)
+        has_no_end = is_counted and self.network.positions is None
+        longest = 2**16 if has_no_end else self.network.longest - len(self.prefix + self.suffix)
         greatest = self.least if is_endless and self.most is None else self.most
         fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
         fits = fits and (self.most is None) is is_endless

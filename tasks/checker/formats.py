@@ -30,7 +30,7 @@ ALLOWED: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("is_encoder_decoder", "is_decoder"), (False,)),
     **dict.fromkeys(("dtype", "torch_dtype"), (None, "float32", "float64")),
     **{"model_type": ("gpt2",), "scale_attn_weights": (True,), "tie_word_embeddings": (True, False)},
-    **{"pruned_heads": ({},), "quantization_config": (None,)},
+    **{"pruned_heads": ({},), "quantization_config": (None,), "position_embedding_type": ("absolute", "none")},
 }  # entries of a GPT-2's config that change the function; those that are read, or that matter to nobody:
 OTHERS = re.compile(
     r"vocab_size|n_positions|n_embd|n_layer|n_head|n_inner|layer_norm_epsilon|activation_function|architectures|"
@@ -51,7 +51,7 @@ LENS_NAMES = {
 LENS_USED = {"n_layers", "d_model", "n_ctx", "d_head", "d_vocab", "n_heads", "d_mlp", "d_vocab_out", "act_fn", "eps",
              "normalization_type", "attention_dir", "attn_only"}  # fmt: skip
 LENS_ALLOWED: dict[str, tuple[Any, ...]] = {
-    **{"positional_embedding_type": ("standard",), "use_attn_scale": (True,), "attn_scale": (-1, None)},
+    **{"positional_embedding_type": ("standard", "none"), "use_attn_scale": (True,), "attn_scale": (-1, None)},
     **dict.fromkeys(("dtype",), (None, "float32", "torch.float32", "float64", "torch.float64")),
     **dict.fromkeys(
         ("final_rms", "gated_mlp", "load_in_4bit", "parallel_attn_mlp", "post_embedding_ln", "use_local_attn",
@@ -290,7 +290,8 @@ def _gpt2(said: dict[str, Any], t: Tensors) -> Read:
     expect(not is_tied or c.get("tie_word_embeddings", True), "model.safetensors: expected a tensor lm_head.weight")
     turned = _turned(t.matrix("unembed.W_U", d, vocab)) if "unembed.W_U" in t.left else None
     head = Affine(table if is_tied else turned or t.matrix("lm_head.weight", vocab, d), [ZERO] * vocab)
-    network = Network(table, t.matrix("wpe.weight", longest, d), found, (*norm("ln_f"), head), longest)
+    positions = None if c.get("position_embedding_type") == "none" else t.matrix("wpe.weight", longest, d)
+    network = Network(table, positions, found, (*norm("ln_f"), head), longest)
     names = {n: name for name, n in (case["tokens"] if isinstance(case.get("tokens"), dict) else ids).items()}
     tokens = tuple(names.get(n, f"#{n}") for n in range(vocab))
     return Read(network, case.get("name", ""), tokens, tokens)
@@ -338,6 +339,7 @@ class Described:
     causal: Any = True
     outputs: Any = 0
     is_tied: Any = False
+    is_positioned: bool = True
 
 
 def _lens(said: dict[str, Any], t: Tensors) -> Read:
@@ -369,7 +371,7 @@ def _lens(said: dict[str, Any], t: Tensors) -> Read:
     outputs = outputs or (t.left["unembed.W_U"]["shape"][-1] if is_stored else c.vocabulary)
     weight = _turned(t.matrix("unembed.W_U", d, outputs)) if is_stored else table
     bias = t.take("unembed.b_U", outputs) if "unembed.b_U" in t.left else [ZERO] * outputs
-    positions = t.matrix("pos_embed.W_pos", c.longest, d)
+    positions = t.matrix("pos_embed.W_pos", c.longest, d) if c.is_positioned else None
     network = Network(table, positions, found, (*norm("ln_final"), Affine(weight, bias)), c.longest, c.causal)
     tokens = _lens_tokens(case["tokens"]) if isinstance(case.get("tokens"), dict) else ()
     tokens = tokens or tuple(f"#{n}" for n in range(c.vocabulary))
@@ -394,7 +396,8 @@ def _described(c: dict[str, Any]) -> Described:
     expect(not strange and known and kind and heads > 0, f"config.json: not understood: {strange[:1]}")
     outputs = vocabulary if c.get("d_vocab_out", -1) in (-1, None) else c["d_vocab_out"]
     size = Size(layers, heads, head, d, inner)
-    return Described(size, vocabulary, longest, kind, norm, c.get("eps", 1e-5), direction == "causal", outputs)
+    return Described(size, vocabulary, longest, kind, norm, c.get("eps", 1e-5), direction == "causal", outputs,
+                     is_positioned=c.get("positional_embedding_type") != "none")  # fmt: skip
 
 
 def _described_gpt2(c: dict[str, Any]) -> Described:
@@ -405,7 +408,8 @@ def _described_gpt2(c: dict[str, Any]) -> Described:
     kind, tied = ACTIVATIONS.get(c.get("activation_function", "gelu_new"), ""), c.get("tie_word_embeddings", True)
     expect(not strange and kind and d % heads == 0, f"config.json: not understood: {strange[:1]}")
     size, eps = Size(layers, heads, d // heads, d, inner), c.get("layer_norm_epsilon", 1e-5)
-    return Described(size, vocabulary, longest, kind, "LN", eps, is_tied=tied)
+    return Described(size, vocabulary, longest, kind, "LN", eps, is_tied=tied,
+                     is_positioned=c.get("position_embedding_type") != "none")  # fmt: skip
 
 
 def _described_case(c: dict[str, Any]) -> Described:

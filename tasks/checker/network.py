@@ -100,6 +100,11 @@ class Network:
         """Whether no row sees another one, so that a row is a token at a place."""
         return all(branch.heads is None for branch in self.branches)
 
+    @property
+    def tells_places(self) -> bool:
+        """Whether a token's first row depends on its place: whether any two places have other embeddings."""
+        return self.positions is not None and any(row != self.positions[0] for row in self.positions)
+
     def start(self, a: Arithmetic, cells: list[Cell]) -> list[Row]:
         """The stream before the first branch."""
         x = [self.tokens[token] for token, _ in cells]

@@ -222,7 +222,7 @@ class Attended:
 
 def counts(rows: Attended, letters: int, longest: int) -> Callable[[int, int], Bound]:
     """Averages by last letter; states begin with the counts of ``letters``, and every other cell occurs once."""
-    expect(rows.network.positions is None, "counts decide nothing: the network has positions")
+    expect(not rows.network.tells_places, "counts decide nothing: the network has positions")
     cells, width = len(rows.cells), len(rows.out.bias)
     once, heads = [1] * (cells + 1 - letters), range(rows.heads.count)  # of cells and a sink
     mapped = [(arb_mat([[v.mid() for v in row[h]] for row in rows.value]) * rows.out_of(h)).tolist() for h in heads]
