@@ -1,9 +1,6 @@
-"""A transformer as checked here, and its logits: every distinct row of the stream is computed once.
+"""A transformer as checked here: what it does to rows of the stream. ``computations`` makes those of many prompts.
 
     x = token[t] (+ position[n]);  per branch: x += after(attend(before(x)))  or  x += after(x);  logits = final(x)
-
-A row of a causal network depends on the tokens up to it, so a row is a prefix; else it is a place in one prompt. Where
-nothing attends it is a token at a place.
 
 Infinity times zero is NaN in an execution. So what may not be finite passes steps that throw it away, attention without
 a use is left out where all that it computes is finite (``lean``), and of a prompt with one row that may not be finite
@@ -12,16 +9,15 @@ nothing is known: a product of matrices carries NaN from rows that are not seen 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from flint import arb
 
 from tasks.checker.arithmetic import LIMIT, ZERO, Affine, Arithmetic, Row, Sizes, is_known
-from tasks.checker.files import expect
 
 Step = Callable[[Arithmetic, list[Row]], list[Row]]
-Prompt = tuple[int, ...]
+Prompt = tuple[int, ...]  # of tokens
 Cell = tuple[int, int]  # a token and its place
 
 
@@ -48,16 +44,18 @@ class Heads:
         """Queries, keys and values, each by row and head."""
         return [[_cut(row, self.count) for row in run(steps, a, x)] for steps in self.steps]
 
-    def attended(self, a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
-        """What every row is given, where it sees the rows ``seen``."""
-        query, key, value = self.parts(a, x)
+    def mixed(
+        self, a: Arithmetic, parts: list[list[list[Row]]], rows: Iterable[tuple[int, Sequence[int]]]
+    ) -> list[Row]:
+        """What each row is given; of it, and of the rows that it sees, the numbers in ``parts``."""
+        query, key, value = parts
         return [
             [
                 y
                 for h, sink in enumerate(self.sinks)
                 for y in a.attend(query[n][h], [key[m][h] for m in who], [value[m][h] for m in who], self.scale, sink)
             ]
-            for n, who in enumerate(seen)
+            for n, who in rows
         ]
 
 
@@ -94,11 +92,6 @@ class Network:
     causal: bool = True
     pool: str = "none"
     bigram: list[Row] | None = None
-
-    @property
-    def is_blind(self) -> bool:
-        """Whether no row sees another one, so that a row is a token at a place."""
-        return all(branch.heads is None for branch in self.branches)
 
     @property
     def tells_places(self) -> bool:
@@ -156,37 +149,15 @@ def through(branches: tuple[Branch, ...], a: Arithmetic, x: list[Row], seen: lis
     """The stream after these ``branches``."""
     for branch in branches:
         y = run(branch.before, a, x)
-        x = a.add(x, run(branch.after, a, y if branch.heads is None else branch.heads.attended(a, y, seen)))
+        x = a.add(
+            x,
+            run(
+                branch.after,
+                a,
+                y if branch.heads is None else branch.heads.mixed(a, branch.heads.parts(a, y), enumerate(seen)),
+            ),
+        )
     return x
-
-
-def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[Row]]:
-    """For every prompt the logits at each of its places (after a pool: at one)."""
-    index: dict[tuple[object, ...], int] = {}
-    cells: list[Cell] = []
-    seen: list[list[int]] = []
-    places = []
-    for prompt in prompts:
-        expect(1 <= len(prompt) <= network.longest, f"prompts of {len(prompt)} tokens do not fit the network")
-        here: list[int] = []
-        for n, token in enumerate(prompt):
-            key = (token, n) if network.is_blind else prompt[: n + 1] if network.causal else (prompt, n)
-            if key not in index:
-                index[key] = len(cells)
-                cells.append((token, n))
-                seen.append([*here, index[key]] if network.causal else here)
-            here.append(index[key])
-        places.append(here)
-    x = through(network.branches, a, network.start(a, cells), seen)
-    if network.pool != "none":
-        x = [_pooled(a, network.pool, [x[n] for n in here]) for here in places]
-        places = [[n] for n in range(len(places))]
-    result = network.end(a, x, [token for token, _ in cells])
-    lost = {n for n, row in enumerate(result) if not (a.is_real or is_known(row))}
-    if lost:
-        result.append([arb.nan()] * len(result[0]))
-        places = [here if lost.isdisjoint(here) else [-1] * len(here) for here in places]
-    return [[result[n] for n in here] for here in places]
 
 
 def run(steps: tuple[Step, ...], a: Arithmetic, rows: list[Row]) -> list[Row]:
@@ -200,7 +171,8 @@ def _cut(row: Row, count: int) -> list[Row]:
     return [row[n * size : (n + 1) * size] for n in range(count)]
 
 
-def _pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:
+def pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:
+    """The one row that the ``rows`` of a prompt become."""
     if kind == "last":
         return rows[-1] if a.is_real or all(map(is_known, rows)) else [arb.nan()] * len(rows[-1])
     n = len(rows)

@@ -32,8 +32,9 @@ from typing import Any, NamedTuple
 from flint import arb, arb_mat
 
 from tasks.checker.arithmetic import TINY, ZERO, Affine, Arithmetic, Row
+from tasks.checker.computations import logits
 from tasks.checker.files import Rejected, confirm, expect
-from tasks.checker.network import Cell, Network, Watched, logits, run, through
+from tasks.checker.network import Cell, Network, Watched, run, through
 from tasks.checker.programs import Machine, State
 
 BITS, SLACK, MOST_APART = 60, arb(2) ** -50, 300  # of values and of the least weight; for both; of scores

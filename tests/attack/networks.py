@@ -29,10 +29,10 @@ from tasks.bounds import interpreter as enclosure
 from tasks.bounds import zonotope_interpreter as tightness
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
 from tasks.checker.arithmetic import Arithmetic
+from tasks.checker.computations import logits
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import FILES
 from tasks.checker.formats import read as read_again
-from tasks.checker.network import logits
 from tasks.formats import Loaded, Question, load
 from tasks.formats.circuit_folder import load_circuit
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
