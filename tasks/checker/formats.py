@@ -28,7 +28,7 @@ FILES = {
 ALLOWED: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "add_cross_attention"), (False,)),
     **dict.fromkeys(("is_encoder_decoder", "is_decoder"), (False,)),
-    **dict.fromkeys(("dtype", "torch_dtype"), (None, "float32", "float64")),
+    **dict.fromkeys(("dtype", "torch_dtype"), (None, "float32", "float64", "float16", "bfloat16")),
     **{"model_type": ("gpt2",), "scale_attn_weights": (True,), "tie_word_embeddings": (True, False)},
     **{"pruned_heads": ({},), "quantization_config": (None,), "position_embedding_type": ("absolute", "none")},
 }  # entries of a GPT-2's config that change the function; those that are read, or that matter to nobody:
@@ -52,7 +52,8 @@ LENS_USED = {"n_layers", "d_model", "n_ctx", "d_head", "d_vocab", "n_heads", "d_
              "normalization_type", "attention_dir", "attn_only"}  # fmt: skip
 LENS_ALLOWED: dict[str, tuple[Any, ...]] = {
     **{"positional_embedding_type": ("standard", "none"), "use_attn_scale": (True,), "attn_scale": (-1, None)},
-    **dict.fromkeys(("dtype",), (None, "float32", "torch.float32", "float64", "torch.float64")),
+    "dtype": (None, *(f"{at}{name}{bits}" for at in ("", "torch.")
+                      for name, bits in (("float", 16), ("bfloat", 16), ("float", 32), ("float", 64)))),
     **dict.fromkeys(
         ("final_rms", "gated_mlp", "load_in_4bit", "parallel_attn_mlp", "post_embedding_ln", "use_local_attn",
          "use_normalization_before_and_after", "use_NTK_by_parts_rope", "use_qk_norm", "relative_attention_has_bias",
@@ -165,7 +166,8 @@ def read(kind: str, files: dict[str, bytes], semantics: str) -> Read:
     said = {name: parse(name, content) for name, content in files.items() if name.endswith(".json")}
     readers = {"circuit": _circuit, "gpt2": _gpt2, "dyck": _dyck, "tracr": _tracr, "transformer_lens": _lens}
     result = readers[kind](said, tensors)
-    tensors.done(semantics)
+    config = said.get("config.json", {})
+    tensors.done(semantics, [str(config.get(name)).removeprefix("torch.") for name in ("dtype", "torch_dtype")])
     result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
     return replace(result, declared=declared(kind, said, result.tokens, result.outputs))
