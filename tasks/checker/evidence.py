@@ -26,7 +26,7 @@ from typing import Any
 
 from flint import arb, ctx
 
-from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, Arithmetic
+from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, SPARSEMAX, Arithmetic
 from tasks.checker.computations import Computations, logits
 from tasks.checker.declared import as_json, complete, conditions
 from tasks.checker.endless import everything, followed
@@ -81,7 +81,7 @@ def establish(
     expect(q["kind"] != "all_lengths" or q["semantics"] == "real", "every length is meant in real arithmetic alone")
     expect((q["directions"] is not None) == (q["kind"] == "paths"), "directions are for paths")
     with ctx.workprec(BITS):
-        network = read(q["format"], stored, q["semantics"])
+        network = read(q["format"], stored, q["semantics"], q["prefix"])
         claim = Claim(q, network, files[PROGRAM].decode(), Arithmetic(ROUNDOFF[q["semantics"]]))
         if q["kind"] == "network":
             found, margin = claim.visited(deadline, tell)
@@ -98,7 +98,7 @@ def establish(
     }
     return found | {
         "claim": _sentence(found, conditions(q, network.declared, claim.chosen)),
-        "assumption": "" if q["semantics"] == "real" else ASSUMPTION,
+        "assumption": _assumption(q["semantics"], network),
     }
 
 
@@ -238,6 +238,13 @@ class Claim:
         inputs, sorted_labels = labels.total() + len(undecided), dict(sorted(labels.items()))
         parts = {"labels": sorted_labels, "exceptions": exceptions, "undecided": undecided}
         return {"sequences": sequences, "inputs": inputs, **parts}
+
+
+def _assumption(semantics: str, network: Read) -> str:
+    """What is assumed of executions."""
+    if semantics == "real":
+        return ""
+    return f"{ASSUMPTION} {SPARSEMAX}" if network.network.projects else ASSUMPTION
 
 
 def _sentence(found: Statement, conditions: str) -> str:

@@ -188,6 +188,25 @@ class Tensors:
         expect(semantics != "float32" or self.types == {"F32"}, f"{self.file}: float32 semantics of F64 tensors")
 
 
+class Gathered(Tensors):
+    """Tensors by name that are put together from elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self.file, self.data, self.left = name, b"", {}
+        self.types, self.halves = set(), {*HELD}
+
+    def put(self, name: str, dtype: str, shape: tuple[int, ...], content: bytes) -> None:
+        """Numbers of a ``dtype`` as safetensors names them, row after row."""
+        expect(name not in self.left, f"{self.file}: a tensor named twice: {named(name)}")
+        offsets = [len(self.data), len(self.data) + len(content)]
+        self.data += content
+        self.left[name] = {"dtype": dtype, "shape": [*shape], "data_offsets": offsets}
+
+    def zeros(self, name: str, *shape: int) -> None:
+        """A tensor that is not stored, and zero."""
+        self.put(name, "F32", shape, bytes(4 * math.prod(shape)))
+
+
 def _numbers(letter: str, count: int, data: bytes) -> tuple[float, ...]:
     """The numbers in ``data``; a bfloat16 is the upper half of a float32."""
     if letter != "bf":

@@ -33,12 +33,16 @@ class Constant:
 
 @dataclass(frozen=True)
 class Heads:
-    """Attention: steps to query, key and value of each row, cut into ``count`` heads; ``sinks`` one per head."""
+    """Attention: steps to query, key and value of each row, cut into ``count`` heads; ``sinks`` one per head.
+
+    ``projects``: scores are projected on the simplex (sparsemax, without sinks), not made so by softmax.
+    """
 
     steps: tuple[tuple[Step, ...], ...]
     count: int
     scale: arb
     sinks: list[arb | None]
+    projects: bool = False
 
     def parts(self, a: Arithmetic, x: list[Row]) -> list[list[list[Row]]]:
         """Queries, keys and values, each by row and head."""
@@ -53,10 +57,15 @@ class Heads:
             [
                 y
                 for h, sink in enumerate(self.sinks)
-                for y in a.attend(query[n][h], [key[m][h] for m in who], [value[m][h] for m in who], self.scale, sink)
+                for y in self._mixed(a, query[n][h], [key[m][h] for m in who], [value[m][h] for m in who], sink)
             ]
             for n, who in rows
         ]
+
+    def _mixed(self, a: Arithmetic, q: Row, keys: list[Row], values: list[Row], sink: arb | None) -> Row:
+        if self.projects:
+            return a.project(q, keys, values, self.scale)
+        return a.attend(q, keys, values, self.scale, sink)
 
 
 @dataclass(frozen=True)
@@ -98,6 +107,11 @@ class Network:
         """Whether a token's first row depends on its place: whether any two places have other embeddings."""
         return self.positions is not None and any(row != self.positions[0] for row in self.positions)
 
+    @property
+    def projects(self) -> bool:
+        """Whether any attention is sparsemax."""
+        return any(branch.heads is not None and branch.heads.projects for branch in self.branches)
+
     def start(self, a: Arithmetic, cells: list[Cell]) -> list[Row]:
         """The stream before the first branch."""
         x = [self.tokens[token] for token, _ in cells]
@@ -113,25 +127,28 @@ def lean(network: Network, a: Arithmetic) -> Network:
     """``network`` without attention whose result has no use, where that changes no execution."""
     if not any(branch.unused for branch in network.branches):
         return network
-    is_tame = a.is_real or _is_tame(network, a)
-    return replace(network, branches=tuple(_leaner(branch, a, is_tame) for branch in network.branches))
+    tame = a.is_real or is_tame(network, a)
+    return replace(network, branches=tuple(_leaner(branch, a, tame) for branch in network.branches))
 
 
-def _leaner(branch: Branch, a: Arithmetic, is_tame: bool) -> Branch:
+def _leaner(branch: Branch, a: Arithmetic, tame: bool) -> Branch:
     if not branch.unused or branch.heads is None:
         return branch
-    if is_tame:
+    if tame:
         return Branch((), None, branch.unused)
-    out, sizes = branch.after[0], Sizes(float(a.u))
+    out, sizes = branch.after[0], Sizes(float(a.u), 1)
     assert isinstance(out, Affine)
     (end,) = run(branch.after, sizes, [[arb(0, LIMIT)] * len(out.weight[0])])
     safe = branch.unused if is_known(end) else (Constant([arb.nan()] * len(end)),)
     return Branch((*branch.before, Watched(branch.heads)), None, safe)
 
 
-def _is_tame(network: Network, a: Arithmetic) -> bool:
+def is_tame(network: Network, a: Arithmetic) -> bool:
     """Whether no execution has infinity or NaN anywhere, whatever the prompt."""
-    sizes, tables = Sizes(float(a.u)), [table for table in (network.tokens, network.positions) if table is not None]
+    sizes, tables = (
+        Sizes(float(a.u), network.longest),
+        [table for table in (network.tokens, network.positions) if table is not None],
+    )
     x = [[sum(column, ZERO) for column in zip(*map(_sizes, tables), strict=True)]]
     x = [[sizes.blur(v, ZERO) for v in row] for row in through(network.branches, sizes, x, [[0]])]
     if network.pool != "none":

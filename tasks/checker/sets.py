@@ -174,6 +174,7 @@ class Attended:
         heads, out = self.branch.heads, self.branch.after[0]
         assert heads is not None
         assert isinstance(out, Affine)
+        expect(not heads.projects, "sets of sequences are bounded where attention is a softmax")
         self.heads, self.out = heads, out
         self.x = through(network.branches[: live[0]], a, network.start(a, cells), [])
         self.query, self.key, self.value = self.heads.parts(a, run(self.branch.before, a, self.x))
