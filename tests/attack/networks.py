@@ -281,7 +281,7 @@ def _checker(found: _Tally, made: Made, loaded: Loaded, batches: list[_Batch], e
     for semantics in (dtype, "real") if dtype == "float64" else (dtype,):
         try:
             with ctx.workprec(80):
-                network = read_again(made.format, dict(made.files), semantics).network
+                network = read_again(made.format, dict(made.files), semantics, loaded.prefix).network
                 prompts = [tuple(int(t) for t in batches[b].ids[n]) for b, n, _ in few]
                 bounds = logits(network, Arithmetic(CHECKED[semantics]), prompts)
         except UnreadableError:
