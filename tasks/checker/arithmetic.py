@@ -26,6 +26,7 @@ ASSUMPTION = (
     "keys, with weight zero for keys that are not seen; variances in two passes, by Welford's update, or as mean(x^2) "
     "- mean(x)^2."
 )
+SPARSEMAX = "Sparsemax is computed by sorting the scores, shifted or not, and testing each number of them."
 
 
 class Arithmetic:
@@ -82,6 +83,14 @@ class Arithmetic:
             inner = [(root * (x + cubic * x * x * x)).tanh() for x in row]
         return [self.blur(x / 2 * (1 + y), self.gamma(16) * x) for x, y in zip(row, inner, strict=True)]
 
+    def leak(self, row: Row, slope: arb) -> Row:
+        """``x`` where positive, else ``slope * x``; an execution may round the slope, and the product."""
+        return [
+            x if x >= 0 else self.blur(y := slope * x, self.gamma(3) * y) if x <= 0
+            else self.blur((slope * x.lower()).union(x.upper()), self.gamma(3) * slope * x.lower())
+            for x in row
+        ]  # fmt: skip
+
     def top_k(self, x: Row, k: int) -> Row:
         """The k largest by absolute value, zero elsewhere; the hull of both where that is not known."""
         if k >= len(x):
@@ -117,6 +126,31 @@ class Arithmetic:
         mixed = (arb_mat([powers]) * moved).entries()
         return [self.blur(m + y / total, rounded) for m, y in zip(middle, mixed, strict=True)]
 
+    def project(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb) -> Row:
+        """One head's ``sum_j p_j v_j``, p_j = max(z_j - tau, 0) with sum_j p_j = 1, for scores z = scale q.k.
+
+        tau is the largest of (sum of the k largest z - 1) / k (Martins and Astudillo 2016), and no z lowers it. An
+        execution finds k by the sign of t_k = 1 + k z_k - (sum of the k largest); from k - 1 to k the quotient moves by
+        t_k / (k (k - 1)), so that to err where |t_k| <= e moves it by no more than e. With scores that may be shifted
+        by the largest, at most 2L in size, e <= gamma(n + 3) (1 + 4nL), the quotient errs by gamma(n + 2) (1 + 4nL),
+        and shift and difference by u (6L + 1). Where 1 is swallowed by a score nothing is known.
+        """
+        scores, n = self.scores(q, keys, scale), len(keys)
+        largest = max(s.abs_upper() for s in scores)
+        if not all(s.is_finite() for s in scores) or not (self.is_real or self.u * largest < 0.125):
+            return [arb.nan()] * len(values[0])
+        error = (4 * self.gamma(n + 8) * (4 * n * largest + 1)).upper()
+        low = max(v.lower() for v in _thresholds([s.lower() for s in scores])) - error
+        high = max(v.upper() for v in _thresholds([s.upper() for s in scores])) + error
+        shares = []
+        for score in scores:
+            ends = (score.lower() - high - error).lower(), (score.upper() - low + error).upper()
+            shares.append(ZERO if ends[1] <= 0 else max(ends[0], ZERO).union(ends[1]))
+        sizes = [[v.abs_upper() for v in row] for row in values]
+        mixed = (arb_mat([shares]) * arb_mat(values)).entries()
+        rounded = (arb_mat([[p.abs_upper() for p in shares]]) * arb_mat(sizes)).entries()
+        return [self.blur(y, self.gamma(n + 8) * r) for y, r in zip(mixed, rounded, strict=True)]
+
     def overflows(self, largest: arb, sink: arb | None) -> bool:
         """Whether exp(sink - ``largest`` other score) may be more than an execution holds."""
         return not (self.is_real or sink is None or largest > sink - 80)
@@ -130,7 +164,12 @@ class Sizes(Arithmetic):
     """Rows of balls about zero that hold every row of every prompt, those that nobody reads among them.
 
     What is finite here is finite in every execution. A bound that is not known is no number, as everywhere.
+    ``longest``: how many rows a prompt has at most.
     """
+
+    def __init__(self, u: float, longest: int) -> None:
+        super().__init__(u)
+        self.longest = longest
 
     def blur(self, x: arb, error: arb) -> arb:
         """``x`` within ``error`` of what it is; not a number where an execution may overflow."""
@@ -148,6 +187,10 @@ class Sizes(Arithmetic):
         """The row as it is: no activation is larger than what it is given."""
         return row
 
+    def leak(self, row: Row, slope: arb) -> Row:
+        """The row as it is: a slope is below 1."""
+        return row
+
     def top_k(self, x: Row, k: int) -> Row:
         """The row as it is: what is kept of it lies in a ball about zero as well."""
         return x
@@ -156,6 +199,13 @@ class Sizes(Arithmetic):
         """An average of values is no larger than they are, if scores are finite."""
         score = self.blur(sum((v * w for v, w in zip(q, keys[0], strict=True)), ZERO), ZERO)
         return [self.blur(v, v) if score.is_finite() else arb.nan() for v in values[0]]
+
+    def project(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb) -> Row:
+        """Shares that add up to 1, each up to twice what rounding may do to the threshold."""
+        score, n = self.blur(sum((v * w for v, w in zip(q, keys[0], strict=True)), ZERO), ZERO), self.longest
+        known = score.is_finite() and self.u * score.abs_upper() < 0.125
+        shares = 1 + 8 * n * self.gamma(n + 8) * (4 * n * score.abs_upper() + 1)
+        return [self.blur(v * shares, v) if known else arb.nan() for v in values[0]]
 
 
 @dataclass(frozen=True)
@@ -190,6 +240,15 @@ class Affine:
     def _terms(self) -> list[tuple[int, arb]]:
         """Per entry of the result how many weights are not zero, and the bias."""
         return [(sum(w != 0 for w in row), b) for row, b in zip(self.weight, self.bias, strict=True)]
+
+
+def _thresholds(scores: Row) -> list[arb]:
+    """Per number k of exact scores: less 1, the sum of the k largest, divided by k."""
+    found, total = [], arb(-1)
+    for k, score in enumerate(sorted(scores, reverse=True), 1):
+        total += score
+        found.append(total / k)
+    return found
 
 
 def is_known(row: Row) -> bool:

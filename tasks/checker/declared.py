@@ -7,6 +7,9 @@
               read-out: argmax over not valid and valid
     tracr     alphabet, lengths 1 to max_length, prefix BOS (there is     nothing
               no suffix), read-out: columns, values, every place
+    sparsemax alphabet: all tokens, the one length max_seq_len - 2, prefix  nothing
+              BOS and the token of a task, no suffix, read-out: argmax
+              over the task's candidates, openers from case.json
     others    what case.json says: the alphabet and the language whose    the rest, lengths always; in a plain GPT-2
               prefixes are meant, what stands before and after the        folder everything (GPT2BCELMHeadModel
               symbols, next_token_set or argmax_last over all outputs,    declares a set over all outputs)
@@ -118,8 +121,13 @@ def complete(automaton: dict[str, Any] | None, letters: int) -> tuple[list[list[
     return table, accepting
 
 
-def declared(kind: str, said: dict[str, Any], tokens: Sequence[str], outputs: Sequence[str]) -> Declared:
-    """What the JSON files ``said`` declare of a network of this format, with these tokens and names of logits."""
+def declared(
+    kind: str, said: dict[str, Any], tokens: Sequence[str], outputs: Sequence[str], prefix: Sequence[str] = ()
+) -> Declared:
+    """What the JSON files ``said`` declare of a network of this format, with these tokens and names of logits.
+
+    ``prefix``: that of the question, whose last token says which task of several it is about.
+    """
     if kind == "circuit":
         return _circuit(said["circuit.json"], tokens)
     if kind == "dyck":
@@ -127,6 +135,8 @@ def declared(kind: str, said: dict[str, Any], tokens: Sequence[str], outputs: Se
         return Declared(["(", ")"], [n, n], None, [], [], readout_of("argmax", [0, 1], [*outputs]))
     if kind == "tracr":
         return _tracr(said["case.json"])
+    if kind == "sparsemax":
+        return _sparsemax(said, tokens, prefix)
     more = {"categorical": "argmax"} if kind == "transformer_lens" else {}
     return _case(said.get("case.json", {}), said.get("config.json", {}), tokens, outputs, more)
 
@@ -142,6 +152,38 @@ def _circuit(c: dict[str, Any], tokens: Sequence[str]) -> Declared:
         texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), [], readout_of("argmax", columns, labels),
         str(limited["text"]) if limited else "", not c["config"]["positions"],
     )  # fmt: skip
+
+
+def _sparsemax(said: dict[str, Any], tokens: Sequence[str], prefix: Sequence[str]) -> Declared:
+    config, vocab = said["config.json"], said["vocab.json"]
+    bos, names, length = config["bos_token_id"], vocab["task_names"], config["max_seq_len"] - 2
+    candidates = vocab["task_to_candidates"]
+    expect(names.keys() == candidates.keys() and length > 0, "vocab.json: expected candidates of every task")
+    circuits = [name.removeprefix("circuit_").removesuffix(".json") for name in said if name.startswith("circuit_")]
+    ids = [int(key) for key, name in names.items() if name in (circuits or names.values())]
+    found = [n for n in ids if list(prefix) == [tokens[bos], tokens[n]]]
+    confirm(
+        len(found) == 1 and all(n >= 0 for n in (bos, *found)),
+        f"the prefix {named(list(prefix))} names no task of the network's files; expected {named([tokens[bos]])} and "
+        f"one of {named([tokens[n] for n in ids])}",
+    )
+    task, answers = names[str(found[0])], candidates[str(found[0])]
+    readout = readout_of("argmax", answers, [tokens[n] for n in answers])
+    automaton, words = _openers(said.get("case.json", {}), task, length, len(tokens))
+    return Declared([*tokens], [length, length], automaton, [*prefix], [], readout, words)
+
+
+def _openers(case: dict[str, Any], task: str, length: int, letters: int) -> tuple[dict[str, Any] | None, str]:
+    """The place of the opener, and the tokens it may be, where ``case.json`` says so."""
+    asked = case.get("input", {})
+    places = [word.strip(" []") for word in str(asked.get("sequence", "")).split(",")][2:]
+    openers = asked.get("tasks", {}).get(task, {}).get("openers")
+    if "opener" not in places or len(places) != length or openers is None:
+        return None, ""
+    table = [[-1 if place == "opener" and n not in openers else state + 1 for n in range(letters)]
+             for state, place in enumerate(places)]  # fmt: skip
+    words = f"an opener of {task} at place {places.index('opener') + 1}"
+    return {"transitions": [*table, [-1] * letters], "accepting": [False] * length + [True]}, words
 
 
 def _tracr(case: dict[str, Any]) -> Declared:

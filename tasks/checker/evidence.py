@@ -26,12 +26,13 @@ from typing import Any
 
 from flint import arb, ctx
 
-from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, Arithmetic
+from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, SPARSEMAX, Arithmetic
+from tasks.checker.computations import Computations, logits
 from tasks.checker.declared import as_json, complete, conditions
 from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
-from tasks.checker.network import Cell, logits
+from tasks.checker.network import Cell
 from tasks.checker.programs import called, function_of, machine_of
 from tasks.checker.readouts import reader_of
 from tasks.checker.sets import Attended, Level, Node, counts, graph, nodes_of, paths
@@ -80,7 +81,7 @@ def establish(
     expect(q["kind"] != "all_lengths" or q["semantics"] == "real", "every length is meant in real arithmetic alone")
     expect((q["directions"] is not None) == (q["kind"] == "paths"), "directions are for paths")
     with ctx.workprec(BITS):
-        network = read(q["format"], stored, q["semantics"])
+        network = read(q["format"], stored, q["semantics"], q["prefix"])
         claim = Claim(q, network, files[PROGRAM].decode(), Arithmetic(ROUNDOFF[q["semantics"]]))
         if q["kind"] == "network":
             found, margin = claim.visited(deadline, tell)
@@ -97,7 +98,7 @@ def establish(
     }
     return found | {
         "claim": _sentence(found, conditions(q, network.declared, claim.chosen)),
-        "assumption": "" if q["semantics"] == "real" else ASSUMPTION,
+        "assumption": _assumption(q["semantics"], network),
     }
 
 
@@ -111,7 +112,8 @@ class Claim:
         self.prefix, self.ids, self.suffix = parts
         (self.least, self.most), self.reader = q["lengths"], reader_of(q["readout"], network, q["least_margin"])
         is_counted, is_endless = q["kind"] in ("counts", "all_lengths"), q["kind"] == "all_lengths"
-        longest = 2**16 if is_counted else self.network.longest - len(self.prefix + self.suffix)
+        has_no_end = is_counted and self.network.positions is None
+        longest = 2**16 if has_no_end else self.network.longest - len(self.prefix + self.suffix)
         greatest = self.least if is_endless and self.most is None else self.most
         fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
         fits = fits and (self.most is None) is is_endless
@@ -131,21 +133,22 @@ class Claim:
         labels, margin, sequences = Counter[str](), arb("inf"), 0
         exceptions: list[list[Any]] = []
         undecided: list[list[Any]] = []
-        walk, size = self._sequences((), 0), BLOCK * (20 if self.network.is_blind else 1)
-        while block := [*islice(walk, size)]:
+        walk, computed = self._sequences(), Computations(self.network, self.a, self.reader)
+        while block := [*islice(walk, BLOCK)]:
             done = labels.total() + len(undecided)
             tell(done)
             confirm(monotonic() < deadline, f"{done:,} inputs were visited in time")
             sequences += len(block)
-            for word, rows in zip(block, logits(self.network, self.a, [*map(self._prompt, block)]), strict=True):
+            for word, found in zip(block, computed.at([*map(self._prompt, block)]), strict=True):
                 words = [self.letters[n] for n in word]
                 for place in range(len(word)) if self.every else (None,):
-                    label, sure = self.reader(rows[-1] if place is None else rows[len(self.prefix) + place])
+                    label, sure = found[-1] if place is None else found[len(self.prefix) + place]
                     if not sure > 0:
                         undecided.append([words, place])
                         continue
                     labels[label] += 1
-                    margin = min(margin, sure)
+                    if sure < margin:
+                        margin = sure
                     answer = called(self.program, [*words], *([] if place is None else [place]))
                     if answer != label:
                         exceptions.append([words, place, label, answer])
@@ -220,19 +223,28 @@ class Claim:
     def _prompt(self, word: tuple[int, ...]) -> tuple[int, ...]:
         return (*self.prefix, *(self.ids[n] for n in word), *self.suffix)
 
-    def _sequences(self, word: tuple[int, ...], state: int) -> Iterator[tuple[int, ...]]:
-        """Every sequence of the domain that begins with ``word``, each after those it continues."""
-        if len(word) >= self.least and self.accepting[state]:
-            yield word
-        if len(word) < self.most:
-            for n, to in enumerate(self.table[state]):
-                if to >= 0:
-                    yield from self._sequences((*word, n), to)
+    def _sequences(self) -> Iterator[tuple[int, ...]]:
+        """Every sequence of the domain, each after those that it continues."""
+        waiting: list[tuple[tuple[int, ...], int]] = [((), 0)]
+        while waiting:
+            word, state = waiting.pop()
+            if len(word) >= self.least and self.accepting[state]:
+                yield word
+            if len(word) < self.most:
+                row = self.table[state]
+                waiting += [((*word, n), row[n]) for n in reversed(range(len(row))) if row[n] >= 0]
 
     def _found(self, sequences: int, labels: Counter[str], exceptions: list[Any], undecided: list[Any]) -> Statement:
         inputs, sorted_labels = labels.total() + len(undecided), dict(sorted(labels.items()))
         parts = {"labels": sorted_labels, "exceptions": exceptions, "undecided": undecided}
         return {"sequences": sequences, "inputs": inputs, **parts}
+
+
+def _assumption(semantics: str, network: Read) -> str:
+    """What is assumed of executions."""
+    if semantics == "real":
+        return ""
+    return f"{ASSUMPTION} {SPARSEMAX}" if network.network.projects else ASSUMPTION
 
 
 def _sentence(found: Statement, conditions: str) -> str:

@@ -9,7 +9,7 @@ import os
 import re
 import stat
 import struct
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 from typing import Any
 
@@ -19,6 +19,8 @@ from tasks.checker.arithmetic import LIMIT, ROUNDOFF, Row
 from tasks.checker.text import named
 
 MANIFEST = "certificate.json"
+NUMBERS = {"F32": ("f", 4), "F64": ("d", 8), "F16": ("e", 2), "BF16": ("bf", 2)}  # their letters, and bytes of each
+HALVES = ("F16", "BF16")
 MOST_FILES, MOST_BYTES, DEPTH = 10_000, 1 << 30, 8  # of a certificate
 
 
@@ -133,6 +135,7 @@ class Tensors:
         self.file, self.data, self.left = name, content[8 + size :], parse(name, content[8 : 8 + size])
         self.left.pop("__metadata__", None)
         self.types: set[str] = set()  # of what was taken
+        self.halves = {"float16", "bfloat16"}  # precisions that hold every number that was taken
         expect(self.left, f"{name}: the weights file has no tensors")
         strange = [tensor[:60] for tensor, entry in self.left.items() if not _is_entry(entry)]
         expect(
@@ -143,6 +146,8 @@ class Tensors:
             expect(begin == ends <= end, f"{name}: tensors overlap or leave gaps")
             ends = end
         expect(ends == len(self.data), f"{name}: bytes belong to no tensor, or are missing")
+        kinds = {entry["dtype"] for entry in self.left.values()}
+        expect(kinds <= {*HALVES} or not kinds & {*HALVES}, f"{name}: half precision beside other types")
 
     def drop(self, names: re.Pattern[str]) -> None:
         """Leave out the tensors of these names, which are buffers: whatever they hold is not used."""
@@ -158,12 +163,13 @@ class Tensors:
         expect(name in self.left, f"{self.file}: expected a tensor {name}")
         entry = self.left.pop(name)
         begin, end = entry["data_offsets"]
-        expect(entry["dtype"] in ("F32", "F64"), f"{self.file}: expected F32 or F64 tensors, {name} is not")
-        self.types.add(entry["dtype"])
-        letter, size = {"F32": ("f", 4), "F64": ("d", 8)}[entry["dtype"]]
+        expect(entry["dtype"] in NUMBERS, f"{self.file}: expected F32, F64, F16 or BF16 tensors, {name} is not")
+        letter, size = NUMBERS[entry["dtype"]]
+        self.types.add("F32" if entry["dtype"] in HALVES else entry["dtype"])
         fits = entry["shape"] == [*shape] and end - begin == size * math.prod(shape)
         expect(fits, f"{self.file}: {name} should have shape {shape}, got {entry['shape']}")
-        numbers = struct.unpack(f"<{math.prod(shape)}{letter}", self.data[begin:end])
+        numbers = _numbers(letter, math.prod(shape), self.data[begin:end])
+        self.halves = {half for half in self.halves if all(map(HELD[half], numbers))}
         expect(all(abs(x) < LIMIT for x in map(arb, numbers)), f"{self.file}: {name} holds NaN, or 2**40 or more")
         return [arb(x) for x in numbers]
 
@@ -172,11 +178,61 @@ class Tensors:
         flat = self.take(name, rows, columns)
         return [flat[n : n + columns] for n in range(0, rows * columns, columns)]
 
-    def done(self, semantics: str) -> None:
-        """Nothing is left, and an execution in float32 holds every number."""
+    def done(self, semantics: str, said: Iterable[Any] = ()) -> None:
+        """Nothing is left, an execution in float32 holds every number, and so does each half precision of ``said``.
+
+        Numbers of half precision are the float32 numbers that they are; nothing is said of executions in it.
+        """
+        lost = [half for half in said if half in HELD and half not in self.halves]
+        expect(not lost, f"{self.file}: loading it in {lost[:1]}, as the configuration says, changes a number")
         expect(not self.left, f"{self.file}: unknown tensor {next(iter(self.left), '')!r}")
         expect(semantics in ROUNDOFF, f"unknown semantics {semantics!r}")
         expect(semantics != "float32" or self.types == {"F32"}, f"{self.file}: float32 semantics of F64 tensors")
+
+
+class Gathered(Tensors):
+    """Tensors by name that are put together from elsewhere."""
+
+    def __init__(self, name: str) -> None:
+        self.file, self.data, self.left = name, b"", {}
+        self.types, self.halves = set(), {*HELD}
+
+    def put(self, name: str, dtype: str, shape: tuple[int, ...], content: bytes) -> None:
+        """Numbers of a ``dtype`` as safetensors names them, row after row."""
+        expect(name not in self.left, f"{self.file}: a tensor named twice: {named(name)}")
+        offsets = [len(self.data), len(self.data) + len(content)]
+        self.data += content
+        self.left[name] = {"dtype": dtype, "shape": [*shape], "data_offsets": offsets}
+
+    def zeros(self, name: str, *shape: int) -> None:
+        """A tensor that is not stored, and zero."""
+        self.put(name, "F32", shape, bytes(4 * math.prod(shape)))
+
+
+def _numbers(letter: str, count: int, data: bytes) -> tuple[float, ...]:
+    """The numbers in ``data``; a bfloat16 is the upper half of a float32."""
+    if letter != "bf":
+        return struct.unpack(f"<{count}{letter}", data)
+    wide = b"".join(b"\0\0" + data[n : n + 2] for n in range(0, 2 * count, 2))
+    return struct.unpack(f"<{count}f", wide)
+
+
+def _is_float16(x: float) -> bool:
+    try:
+        return struct.unpack("<e", struct.pack("<e", x))[0] == x  # type: ignore[no-any-return]
+    except (OverflowError, ValueError):
+        return False
+
+
+def _is_bfloat16(x: float) -> bool:
+    try:
+        wide = struct.pack("<f", x)
+    except (OverflowError, ValueError):
+        return False
+    return struct.unpack("<f", wide)[0] == x and wide[:2] == b"\0\0"
+
+
+HELD = {"float16": _is_float16, "bfloat16": _is_bfloat16}
 
 
 def _is_entry(entry: object) -> bool:

@@ -7,7 +7,7 @@ unknown in it is refused. What all have in common is a stack of layers; ``Layout
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -17,20 +17,25 @@ from tasks.checker.arithmetic import LEAST_EPS, ROUNDOFF, ZERO, Affine, Arithmet
 from tasks.checker.declared import Declared, declared
 from tasks.checker.files import Tensors, expect, parse
 from tasks.checker.network import Branch, Constant, Heads, Network, Step, lean
+from tasks.checker.sparsemax import CIRCUIT_OF, gathered, sparsemax
+from tasks.checker.torch_files import TorchTensors, archive
 
+MEANS = "mean_baseline_pretrain.pt"
 FILES = {
     "circuit": (("circuit.json", "weights.safetensors"), ()),
     "gpt2": (("config.json", "model.safetensors"), ("case.json", "vocab.json")),
     "dyck": (("config.json", "model.safetensors"), ()),
     "tracr": (("case.json", "model.safetensors"), ()),
     "transformer_lens": (("model.safetensors",), ("config.json", "case.json")),
+    "circuit_sparsity": (("beeg_config.json", "final_model.pt"), ("viz_data.pt", MEANS, "encoder.json")),
+    "sparsemax": (("config.json", "smt_weights.json", "vocab.json"), ("case.json",)),  # and circuit_<task>.json
 }  # those that must be there, and those that may
 ALLOWED: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(("scale_attn_by_inverse_layer_idx", "reorder_and_upcast_attn", "add_cross_attention"), (False,)),
     **dict.fromkeys(("is_encoder_decoder", "is_decoder"), (False,)),
-    **dict.fromkeys(("dtype", "torch_dtype"), (None, "float32", "float64")),
+    **dict.fromkeys(("dtype", "torch_dtype"), (None, "float32", "float64", "float16", "bfloat16")),
     **{"model_type": ("gpt2",), "scale_attn_weights": (True,), "tie_word_embeddings": (True, False)},
-    **{"pruned_heads": ({},), "quantization_config": (None,)},
+    **{"pruned_heads": ({},), "quantization_config": (None,), "position_embedding_type": ("absolute", "none")},
 }  # entries of a GPT-2's config that change the function; those that are read, or that matter to nobody:
 OTHERS = re.compile(
     r"vocab_size|n_positions|n_embd|n_layer|n_head|n_inner|layer_norm_epsilon|activation_function|architectures|"
@@ -51,8 +56,9 @@ LENS_NAMES = {
 LENS_USED = {"n_layers", "d_model", "n_ctx", "d_head", "d_vocab", "n_heads", "d_mlp", "d_vocab_out", "act_fn", "eps",
              "normalization_type", "attention_dir", "attn_only"}  # fmt: skip
 LENS_ALLOWED: dict[str, tuple[Any, ...]] = {
-    **{"positional_embedding_type": ("standard",), "use_attn_scale": (True,), "attn_scale": (-1, None)},
-    **dict.fromkeys(("dtype",), (None, "float32", "torch.float32", "float64", "torch.float64")),
+    **{"positional_embedding_type": ("standard", "none"), "use_attn_scale": (True,), "attn_scale": (-1, None)},
+    "dtype": (None, *(f"{at}{name}{bits}" for at in ("", "torch.")
+                      for name, bits in (("float", 16), ("bfloat", 16), ("float", 32), ("float", 64)))),
     **dict.fromkeys(
         ("final_rms", "gated_mlp", "load_in_4bit", "parallel_attn_mlp", "post_embedding_ln", "use_local_attn",
          "use_normalization_before_and_after", "use_NTK_by_parts_rope", "use_qk_norm", "relative_attention_has_bias",
@@ -68,6 +74,20 @@ LENS_OTHERS = re.compile(
 )  # entries of HookedTransformerConfig that matter to nobody
 CASE_ENTRIES = {"kind", "n_layer", "n_head", "head_size", "d_model", "mlp_width", "n_positions", "vocab_size", "causal",
                 "outputs", "layer_norm", "constants", "formulas", "params", "tensors"}  # fmt: skip
+TOP_K = {"attn_in", "attn_q", "attn_k", "attn_v", "attn_out", "mlp_in", "mlp_neuron", "mlp_out"}
+SPARSITY: dict[str, Any] = {
+    "block_size": 1024, "vocab_size": 50304, "n_layer": 12, "n_head": 12, "d_head": None, "d_model": 768,
+    "d_mlp": None, "bias": True, "ln_bias": True, "rms_norm": False, "activation_type": "gelu", "afrac": None,
+    "afrac_loctypes": "attn_in,attn_out,mlp_in,mlp_out", "tied_unembed": True, "enable_bigram_table": False,
+    "sink": False, "residual_activation_type": "identity", "d_pos_emb": None, "sinusoidal_cat_pos_emb": False,
+    "enable_sparse_kernels": False, "use_tied_aux_matrix": False, "afrac_approx": False, "rtopk": False,
+}  # fmt: skip
+SPARSITY_ONLY = {name: SPARSITY[name] for name in ("residual_activation_type", "d_pos_emb", "sinusoidal_cat_pos_emb",
+                 "enable_sparse_kernels", "use_tied_aux_matrix", "afrac_approx", "rtopk")}  # fmt: skip
+SPARSITY_OTHERS = re.compile(
+    r"dropout|debug_nans|tokenizer_name|grad_checkpointing|learnable_bigram_table|dropout_cat_pos_emb|flash|"
+    r"ignore_dw_grad|bigram_table_rank|pfrac|expansion_factor(_mlp)?|debug_exact_topk|sparse_matmul_impl"
+)  # entries that matter to nobody
 LENS_NORMS = {"LN": (True, True), "LNPre": (True, False), "RMS": (False, True), "RMSPre": (False, False)}
 Steps = tuple[Step, ...]
 Site = Callable[[str], Steps]  # what acts on the values at a node site
@@ -158,19 +178,37 @@ class Size:
     inner: int
 
 
-def read(kind: str, files: dict[str, bytes], semantics: str) -> Read:
-    """The network in ``files``; raises UnreadableError for anything that is not understood."""
+def read(kind: str, files: dict[str, bytes], semantics: str, prefix: Sequence[str] = ()) -> Read:
+    """The network in ``files``; raises UnreadableError for anything that is not understood.
+
+    ``prefix``: the tokens before a sequence, which tell the tasks of a network apart.
+    """
     expect(kind in FILES, f"unknown format {kind!r}; known: {', '.join(FILES)}")
     must, may = FILES[kind]
+    if kind == "sparsemax":
+        may = (*may, *[name for name in files if CIRCUIT_OF.fullmatch(name)][:1])
     expect({*must} <= files.keys() <= {*must, *may}, f"a {kind} network is stored in {', '.join(must)}")
-    tensors = Tensors(must[-1], files[must[-1]])
     said = {name: parse(name, content) for name, content in files.items() if name.endswith(".json")}
+    if kind == "circuit_sparsity":
+        tensors, result = _sparsity(said, files)
+        return _finished(kind, said, tensors, result, semantics)
+    if kind == "sparsemax":
+        numbers = gathered(said["smt_weights.json"])
+        return _finished(kind, said, numbers, _sparsemax(said, numbers, semantics), semantics, prefix)
+    tensors = Tensors(must[-1], files[must[-1]])
     readers = {"circuit": _circuit, "gpt2": _gpt2, "dyck": _dyck, "tracr": _tracr, "transformer_lens": _lens}
-    result = readers[kind](said, tensors)
-    tensors.done(semantics)
+    return _finished(kind, said, tensors, readers[kind](said, tensors), semantics)
+
+
+def _finished(
+    kind: str, said: dict[str, Any], tensors: Tensors, result: Read, semantics: str, prefix: Sequence[str] = ()
+) -> Read:
+    """What was read, where nothing is left of the ``tensors``, as it is executed and with what is declared of it."""
+    config = said.get("config.json", {})
+    tensors.done(semantics, [str(config.get(name)).removeprefix("torch.") for name in ("dtype", "torch_dtype")])
     result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
-    return replace(result, declared=declared(kind, said, result.tokens, result.outputs))
+    return replace(result, declared=declared(kind, said, result.tokens, result.outputs, prefix))
 
 
 def _layers(
@@ -233,23 +271,35 @@ def _whole(said: dict[str, Any], names: str) -> list[int]:
 
 def _circuit(said: dict[str, Any], t: Tensors) -> Read:
     said, c = said["circuit.json"], said["circuit.json"]["config"]
+    expect(len(c) == 15, "circuit.json: config not understood")
+    names = tuple(said["vocabulary"])
+    return Read(_sparse(c, said["kept"], t, is_masked=True), said["name"], names, names)
+
+
+def _sparse(c: dict[str, Any], kept_nodes: dict[str, list[int]], t: Tensors, *, is_masked: bool) -> Network:
+    """A weight-sparse transformer; ``is_masked``: every site has a list of kept nodes, else those that have one."""
     vocab, longest, *sizes = _whole(c, "vocab_size block_size n_layer n_head d_head d_model d_mlp")
     size = Size(*sizes)
-    known = c["norm"] in ("rms", "layer") and c["activation"] in ("gelu", "relu") and len(c) == 15
-    expect(known, "circuit.json: config not understood")
+    known = c["norm"] in ("rms", "layer") and c["activation"] in ("gelu", "relu")
+    expect(known, "a configuration that is not understood: norm or activation")
     norm = _norm(t, size.d, c["norm_eps"], centered=c["norm"] == "layer")
 
     def site(name: str) -> Steps:
         """AbsTopK where it acts, then the mask."""
         part, _, what = name.split(".", 1)[-1].partition(".")
-        width = size.inner if what == "post_act" else size.heads * size.head if what in ("q", "k", "v") else size.d
-        means, kept = t.take(f"mean:{name}", width), said["kept"][name]
-        expect(all(type(n) is int and 0 <= n < width for n in kept), f"circuit.json: kept nodes of {name}")
-        if not kept:
+        width = _site_width(size, name)
+        is_kept = name in kept_nodes
+        expect(is_kept or not is_masked, f"expected the kept nodes of {name}")
+        means = t.take(f"mean:{name}", width) if is_kept else []
+        kept = kept_nodes[name] if is_kept else [*range(width)]
+        expect(all(type(n) is int and 0 <= n < width for n in kept), f"kept nodes of {name}")
+        if is_kept and not kept:
             return (Constant(means),)
         top = f"{part}_{ {'act_in': 'in', 'resid_delta': 'out', 'post_act': 'neuron'}.get(what, what) }"
         is_top = top in c["top_k_sites"] and c["top_k_fraction"] is not None
         k = max(1, int(c["top_k_fraction"] * width)) if is_top else width
+        if not is_kept:
+            return (lambda a, rows: [a.top_k(x, k) for x in rows],) if is_top else ()
         pick = [(n in kept, mean) for n, mean in enumerate(means)]
         return (lambda a, rows: [[m if not keep and (a.is_real or v.is_finite()) else v
                                   for v, (keep, m) in zip(a.top_k(x, k), pick, strict=True)]
@@ -261,8 +311,127 @@ def _circuit(said: dict[str, Any], t: Tensors) -> Read:
     final: Steps = (*site("final_resid"), *norm("transformer.ln_f"), head)
     positions = t.matrix("transformer.wpe.weight", longest, size.d) if c["positions"] else None
     bigram = t.matrix("bigram_table", vocab, vocab) if c["bigram"] else None
-    table, names = t.matrix("transformer.wte.weight", vocab, size.d), tuple(said["vocabulary"])
-    return Read(Network(table, positions, found, final, longest, bigram=bigram), said["name"], names, names)
+    table = t.matrix("transformer.wte.weight", vocab, size.d)
+    return Network(table, positions, found, final, longest, bigram=bigram)
+
+
+def _site_width(size: Size, name: str) -> int:
+    """How many nodes a site has."""
+    what = name.rpartition(".")[2]
+    return size.inner if what == "post_act" else size.heads * size.head if what in ("q", "k", "v") else size.d
+
+
+def _sparsity(said: dict[str, Any], files: dict[str, bytes]) -> tuple[Tensors, Read]:
+    """A model of circuit_sparsity, or a circuit of one, in the words of ``circuit.json``."""
+    c, sites = _sparsity_config({**SPARSITY, **said["beeg_config.json"]})
+    weights, t = archive("final_model.pt", files["final_model.pt"]), TorchTensors("final_model.pt")
+    state = weights.value
+    expect(type(state) is dict and all(type(name) is str for name in state), "final_model.pt: expected tensors by name")
+    for name, tensor in state.items():
+        if not name.endswith(".attn.bias"):  # a causal mask
+            t.take_from(weights, name, tensor)
+    _fill(c, t)
+    size = Size(*_whole(c, "n_layer n_head d_head d_model d_mlp"))
+    expect(("viz_data.pt" in files) == (MEANS in files), f"viz_data.pt and {MEANS} belong together")
+    kept = _sparsity_kept(c, size, files, t) if "viz_data.pt" in files else {}
+    network = _sparse(c | {"top_k_sites": sites}, kept, t, is_masked=False)
+    names = _encoded_names(said.get("encoder.json", {}), c["vocab_size"])
+    return t, Read(network, "", names, names)
+
+
+def _sparsity_config(c: dict[str, Any]) -> tuple[dict[str, Any], list[str]]:
+    """Its entries in the words of ``circuit.json``, and the sites of AbsTopK."""
+    c["d_mlp"] = c.pop("n_mlp", c["d_mlp"])
+    strange = [name for name in c if name not in SPARSITY and not SPARSITY_OTHERS.fullmatch(name)]
+    strange += [name for name, value in SPARSITY_ONLY.items() if c[name] != value]
+    names = ("bias", "ln_bias", "rms_norm", "tied_unembed", "sink", "enable_bigram_table")
+    flags = all(type(c[name]) is bool for name in names)
+    expect(not strange and flags, f"beeg_config.json: not understood: {strange[:1]}")
+    heads, d = _whole(c, "n_head d_model")
+    c["d_head"] = d // heads if c["d_head"] is None else c["d_head"]
+    c["d_mlp"] = 4 * d if c["d_mlp"] is None else c["d_mlp"]
+    sites = str(c["afrac_loctypes"]).split(",") if c["afrac"] is not None else []
+    narrowest = min(heads * c["d_head"], *_whole(c, "d_model d_mlp"))
+    fraction = c["afrac"]
+    fits = fraction is None or (type(fraction) is float and 0 < fraction <= 1 and int(fraction * narrowest) >= 1)
+    expect(fits and {*sites} <= TOP_K and len({*sites}) == len(sites), "beeg_config.json: afrac is not understood")
+    more = {
+        "norm": "rms" if c["rms_norm"] else "layer", "norm_eps": 2.0**-23 if c["rms_norm"] else 1e-5,
+        "activation": c["activation_type"], "top_k_fraction": fraction, "positions": True,
+        "bigram": c["enable_bigram_table"],
+    }  # fmt: skip
+    return c | more, sites
+
+
+def _fill(c: dict[str, Any], t: TorchTensors) -> None:
+    """Zeros for the biases that there are none of, and the embedding where it is the unembedding too."""
+    if c["tied_unembed"]:
+        table = t.content("transformer.wte.weight")
+        expect(t.content("lm_head.weight") in (None, table), "final_model.pt: lm_head.weight is not tied")
+        t.left.setdefault("lm_head.weight", t.left.get("transformer.wte.weight", {}))
+    layers, d, inner = _whole(c, "n_layer d_model d_mlp")
+    width = c["n_head"] * c["d_head"]
+    maps = {"attn.c_attn": 3 * width, "attn.c_proj": d, "mlp.c_fc": inner, "mlp.c_proj": d}
+    absent = {} if "final_logits_bias" in t.left else {"final_logits_bias": c["vocab_size"]}
+    blocks = [f"transformer.h.{n}." for n in range(layers)]
+    if not c["bias"]:
+        absent |= {f"{at}{name}.bias": size for at in blocks for name, size in maps.items()}
+    if not c["ln_bias"] and not c["rms_norm"]:
+        norms = [*(f"{at}{name}" for at in blocks for name in ("ln_1", "ln_2")), "transformer.ln_f"]
+        absent |= {f"{name}.bias": d for name in norms}
+    for name, size in absent.items():
+        t.zeros(name, size)
+
+
+def _sparsity_kept(c: dict[str, Any], size: Size, files: dict[str, bytes], t: TorchTensors) -> dict[str, list[int]]:
+    """The kept nodes of every site that a circuit masks; their means become tensors ``mean:<site>``."""
+    parts = ("attn.act_in", "attn.q", "attn.k", "attn.v", "attn.resid_delta", "mlp.act_in", "mlp.post_act",
+             "mlp.resid_delta")  # fmt: skip
+    sites = [*(f"{n}.{part}" for n in range(size.layers) for part in parts), "final_resid"]
+    viz, means = archive("viz_data.pt", files["viz_data.pt"]), archive(MEANS, files.get(MEANS, b""))
+    said = viz.value["circuit_data"]
+    expect(type(said) is dict and {*said} <= {*sites}, "viz_data.pt: circuit_data has unknown sites")
+    expect(type(means.value) is dict, f"{MEANS}: expected means by site")
+    kept = {site: viz.whole(nodes) for site, nodes in said.items()}
+    importances = viz.value.get("importances")
+    model = importances.get("beeg_model_config") if type(importances) is dict else None
+    if type(model) is dict:
+        same = all(model.get(name, c[name]) == c[name] for name in ("vocab_size", "n_layer", "d_model"))
+        expect(same, "viz_data.pt: the circuit is of another model")
+    total, listed = viz.value.get("num_total_nodes"), sum(_site_width(size, site) for site in kept)
+    rest = [site for site in sites if site not in kept and site != "final_resid"]
+    if rest and total == listed + sum(_site_width(size, site) for site in rest):
+        kept |= {site: [] for site in rest}
+    expect(not rest or rest[0] in kept or total == listed, "viz_data.pt: nothing says whether other sites are kept")
+    for site, nodes in kept.items():
+        width = _site_width(size, site)
+        expect(len({*nodes}) == len(nodes), f"viz_data.pt: a node of {site} occurs twice")
+        if site in means.value:
+            t.take_from(means, f"mean:{site}", means.value[site])
+            t.left[f"mean:{site}"]["shape"] = [width]  # stored in any shape of so many numbers; take() counts them
+        else:
+            expect(len(nodes) == width, f"{MEANS}: no means for the site {site}")
+            t.zeros(f"mean:{site}", width)
+    return kept
+
+
+def _encoded_names(said: dict[str, Any], vocab: int) -> tuple[str, ...]:
+    """Token names from GPT-2's byte letters, else numbers."""
+    printable = [*range(33, 127), *range(161, 173), *range(174, 256)]
+    letters = {chr(b): b for b in printable}
+    letters |= {chr(256 + n): b for n, b in enumerate(b for b in range(256) if b not in printable)}
+    numbers = [f"#{n}" for n in range(vocab)]
+    names = [*numbers]
+    for text, n in said.items():
+        expect(type(n) is int and 0 <= n < vocab, "encoder.json: an id that is no token")
+        raw = bytes(letters[letter] for letter in text) if {*text} <= letters.keys() else text.encode()
+        names[n] = raw.decode("utf-8", "backslashreplace")
+    return tuple(names if len({*names}) == vocab else numbers)
+
+
+def _sparsemax(said: dict[str, Any], t: Tensors, semantics: str) -> Read:
+    network, names = sparsemax(said, t, Arithmetic(ROUNDOFF[semantics]))
+    return Read(network, "", names, names)
 
 
 def _own_name(name: str) -> str:
@@ -292,7 +461,8 @@ def _gpt2(said: dict[str, Any], t: Tensors) -> Read:
     expect(not is_tied or c.get("tie_word_embeddings", True), "model.safetensors: expected a tensor lm_head.weight")
     turned = _turned(t.matrix("unembed.W_U", d, vocab)) if "unembed.W_U" in t.left else None
     head = Affine(table if is_tied else turned or t.matrix("lm_head.weight", vocab, d), [ZERO] * vocab)
-    network = Network(table, t.matrix("wpe.weight", longest, d), found, (*norm("ln_f"), head), longest)
+    positions = None if c.get("position_embedding_type") == "none" else t.matrix("wpe.weight", longest, d)
+    network = Network(table, positions, found, (*norm("ln_f"), head), longest)
     names = {n: name for name, n in (case["tokens"] if isinstance(case.get("tokens"), dict) else ids).items()}
     tokens = tuple(names.get(n, f"#{n}") for n in range(vocab))
     return Read(network, case.get("name", ""), tokens, tokens)
@@ -340,6 +510,7 @@ class Described:
     causal: Any = True
     outputs: Any = 0
     is_tied: Any = False
+    is_positioned: bool = True
 
 
 def _lens(said: dict[str, Any], t: Tensors) -> Read:
@@ -371,7 +542,7 @@ def _lens(said: dict[str, Any], t: Tensors) -> Read:
     outputs = outputs or (t.left["unembed.W_U"]["shape"][-1] if is_stored else c.vocabulary)
     weight = _turned(t.matrix("unembed.W_U", d, outputs)) if is_stored else table
     bias = t.take("unembed.b_U", outputs) if "unembed.b_U" in t.left else [ZERO] * outputs
-    positions = t.matrix("pos_embed.W_pos", c.longest, d)
+    positions = t.matrix("pos_embed.W_pos", c.longest, d) if c.is_positioned else None
     network = Network(table, positions, found, (*norm("ln_final"), Affine(weight, bias)), c.longest, c.causal)
     tokens = _lens_tokens(case["tokens"]) if isinstance(case.get("tokens"), dict) else ()
     tokens = tokens or tuple(f"#{n}" for n in range(c.vocabulary))
@@ -396,7 +567,8 @@ def _described(c: dict[str, Any]) -> Described:
     expect(not strange and known and kind and heads > 0, f"config.json: not understood: {strange[:1]}")
     outputs = vocabulary if c.get("d_vocab_out", -1) in (-1, None) else c["d_vocab_out"]
     size = Size(layers, heads, head, d, inner)
-    return Described(size, vocabulary, longest, kind, norm, c.get("eps", 1e-5), direction == "causal", outputs)
+    return Described(size, vocabulary, longest, kind, norm, c.get("eps", 1e-5), direction == "causal", outputs,
+                     is_positioned=c.get("positional_embedding_type") != "none")  # fmt: skip
 
 
 def _described_gpt2(c: dict[str, Any]) -> Described:
@@ -407,7 +579,8 @@ def _described_gpt2(c: dict[str, Any]) -> Described:
     kind, tied = ACTIVATIONS.get(c.get("activation_function", "gelu_new"), ""), c.get("tie_word_embeddings", True)
     expect(not strange and kind and d % heads == 0, f"config.json: not understood: {strange[:1]}")
     size, eps = Size(layers, heads, d // heads, d, inner), c.get("layer_norm_epsilon", 1e-5)
-    return Described(size, vocabulary, longest, kind, "LN", eps, is_tied=tied)
+    return Described(size, vocabulary, longest, kind, "LN", eps, is_tied=tied,
+                     is_positioned=c.get("position_embedding_type") != "none")  # fmt: skip
 
 
 def _described_case(c: dict[str, Any]) -> Described:

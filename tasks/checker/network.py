@@ -1,9 +1,6 @@
-"""A transformer as checked here, and its logits: every distinct row of the stream is computed once.
+"""A transformer as checked here: what it does to rows of the stream. ``computations`` makes those of many prompts.
 
     x = token[t] (+ position[n]);  per branch: x += after(attend(before(x)))  or  x += after(x);  logits = final(x)
-
-A row of a causal network depends on the tokens up to it, so a row is a prefix; else it is a place in one prompt. Where
-nothing attends it is a token at a place.
 
 Infinity times zero is NaN in an execution. So what may not be finite passes steps that throw it away, attention without
 a use is left out where all that it computes is finite (``lean``), and of a prompt with one row that may not be finite
@@ -12,16 +9,15 @@ nothing is known: a product of matrices carries NaN from rows that are not seen 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 
 from flint import arb
 
 from tasks.checker.arithmetic import LIMIT, ZERO, Affine, Arithmetic, Row, Sizes, is_known
-from tasks.checker.files import expect
 
 Step = Callable[[Arithmetic, list[Row]], list[Row]]
-Prompt = tuple[int, ...]
+Prompt = tuple[int, ...]  # of tokens
 Cell = tuple[int, int]  # a token and its place
 
 
@@ -38,28 +34,39 @@ class Constant:
 
 @dataclass(frozen=True)
 class Heads:
-    """Attention: steps to query, key and value of each row, cut into ``count`` heads; ``sinks`` one per head."""
+    """Attention: steps to query, key and value of each row, cut into ``count`` heads; ``sinks`` one per head.
+
+    ``projects``: scores are projected on the simplex (sparsemax, without sinks), not made so by softmax.
+    """
 
     steps: tuple[tuple[Step, ...], ...]
     count: int
     scale: arb
     sinks: list[arb | None]
+    projects: bool = False
 
     def parts(self, a: Arithmetic, x: list[Row]) -> list[list[list[Row]]]:
         """Queries, keys and values, each by row and head."""
         return [[_cut(row, self.count) for row in run(steps, a, x)] for steps in self.steps]
 
-    def attended(self, a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
-        """What every row is given, where it sees the rows ``seen``."""
-        query, key, value = self.parts(a, x)
+    def mixed(
+        self, a: Arithmetic, parts: list[list[list[Row]]], rows: Iterable[tuple[int, Sequence[int]]]
+    ) -> list[Row]:
+        """What each row is given; of it, and of the rows that it sees, the numbers in ``parts``."""
+        query, key, value = parts
         return [
             [
                 y
                 for h, sink in enumerate(self.sinks)
-                for y in a.attend(query[n][h], [key[m][h] for m in who], [value[m][h] for m in who], self.scale, sink)
+                for y in self._mixed(a, query[n][h], [key[m][h] for m in who], [value[m][h] for m in who], sink)
             ]
-            for n, who in enumerate(seen)
+            for n, who in rows
         ]
+
+    def _mixed(self, a: Arithmetic, q: Row, keys: list[Row], values: list[Row], sink: arb | None) -> Row:
+        if self.projects:
+            return a.project(q, keys, values, self.scale)
+        return a.attend(q, keys, values, self.scale, sink)
 
 
 @dataclass(frozen=True)
@@ -98,9 +105,14 @@ class Network:
     bigram: list[Row] | None = None
 
     @property
-    def is_blind(self) -> bool:
-        """Whether no row sees another one, so that a row is a token at a place."""
-        return all(branch.heads is None for branch in self.branches)
+    def tells_places(self) -> bool:
+        """Whether a token's first row depends on its place: whether any two places have other embeddings."""
+        return self.positions is not None and any(row != self.positions[0] for row in self.positions)
+
+    @property
+    def projects(self) -> bool:
+        """Whether any attention is sparsemax."""
+        return any(branch.heads is not None and branch.heads.projects for branch in self.branches)
 
     def start(self, a: Arithmetic, cells: list[Cell]) -> list[Row]:
         """The stream before the first branch."""
@@ -117,25 +129,28 @@ def lean(network: Network, a: Arithmetic) -> Network:
     """``network`` without attention whose result has no use, where that changes no execution."""
     if not any(branch.unused for branch in network.branches):
         return network
-    is_tame = a.is_real or _is_tame(network, a)
-    return replace(network, branches=tuple(_leaner(branch, a, is_tame) for branch in network.branches))
+    tame = a.is_real or is_tame(network, a)
+    return replace(network, branches=tuple(_leaner(branch, a, tame) for branch in network.branches))
 
 
-def _leaner(branch: Branch, a: Arithmetic, is_tame: bool) -> Branch:
+def _leaner(branch: Branch, a: Arithmetic, tame: bool) -> Branch:
     if not branch.unused or branch.heads is None:
         return branch
-    if is_tame:
+    if tame:
         return Branch((), None, branch.unused)
-    out, sizes = branch.after[0], Sizes(float(a.u))
+    out, sizes = branch.after[0], Sizes(float(a.u), 1)
     assert isinstance(out, Affine)
     (end,) = run(branch.after, sizes, [[arb(0, LIMIT)] * len(out.weight[0])])
     safe = branch.unused if is_known(end) else (Constant([arb.nan()] * len(end)),)
     return Branch((*branch.before, Watched(branch.heads)), None, safe)
 
 
-def _is_tame(network: Network, a: Arithmetic) -> bool:
+def is_tame(network: Network, a: Arithmetic) -> bool:
     """Whether no execution has infinity or NaN anywhere, whatever the prompt."""
-    sizes, tables = Sizes(float(a.u)), [table for table in (network.tokens, network.positions) if table is not None]
+    sizes, tables = (
+        Sizes(float(a.u), network.longest),
+        [table for table in (network.tokens, network.positions) if table is not None],
+    )
     x = [[sum(column, ZERO) for column in zip(*map(_sizes, tables), strict=True)]]
     x = [[sizes.blur(v, ZERO) for v in row] for row in through(network.branches, sizes, x, [[0]])]
     if network.pool != "none":
@@ -153,37 +168,15 @@ def through(branches: tuple[Branch, ...], a: Arithmetic, x: list[Row], seen: lis
     """The stream after these ``branches``."""
     for branch in branches:
         y = run(branch.before, a, x)
-        x = a.add(x, run(branch.after, a, y if branch.heads is None else branch.heads.attended(a, y, seen)))
+        x = a.add(
+            x,
+            run(
+                branch.after,
+                a,
+                y if branch.heads is None else branch.heads.mixed(a, branch.heads.parts(a, y), enumerate(seen)),
+            ),
+        )
     return x
-
-
-def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[Row]]:
-    """For every prompt the logits at each of its places (after a pool: at one)."""
-    index: dict[tuple[object, ...], int] = {}
-    cells: list[Cell] = []
-    seen: list[list[int]] = []
-    places = []
-    for prompt in prompts:
-        expect(1 <= len(prompt) <= network.longest, f"prompts of {len(prompt)} tokens do not fit the network")
-        here: list[int] = []
-        for n, token in enumerate(prompt):
-            key = (token, n) if network.is_blind else prompt[: n + 1] if network.causal else (prompt, n)
-            if key not in index:
-                index[key] = len(cells)
-                cells.append((token, n))
-                seen.append([*here, index[key]] if network.causal else here)
-            here.append(index[key])
-        places.append(here)
-    x = through(network.branches, a, network.start(a, cells), seen)
-    if network.pool != "none":
-        x = [_pooled(a, network.pool, [x[n] for n in here]) for here in places]
-        places = [[n] for n in range(len(places))]
-    result = network.end(a, x, [token for token, _ in cells])
-    lost = {n for n, row in enumerate(result) if not (a.is_real or is_known(row))}
-    if lost:
-        result.append([arb.nan()] * len(result[0]))
-        places = [here if lost.isdisjoint(here) else [-1] * len(here) for here in places]
-    return [[result[n] for n in here] for here in places]
 
 
 def run(steps: tuple[Step, ...], a: Arithmetic, rows: list[Row]) -> list[Row]:
@@ -198,7 +191,8 @@ def _cut(row: Row, count: int) -> list[Row]:
     return [row[n * size : (n + 1) * size] for n in range(count)]
 
 
-def _pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:
+def pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:
+    """The one row that the ``rows`` of a prompt become."""
     if kind == "last":
         return rows[-1] if a.is_real or all(map(is_known, rows)) else [arb.nan()] * len(rows[-1])
     n = len(rows)

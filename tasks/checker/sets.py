@@ -32,8 +32,9 @@ from typing import Any, NamedTuple
 from flint import arb, arb_mat
 
 from tasks.checker.arithmetic import TINY, ZERO, Affine, Arithmetic, Row
+from tasks.checker.computations import logits
 from tasks.checker.files import Rejected, confirm, expect
-from tasks.checker.network import Cell, Network, Watched, logits, run, through
+from tasks.checker.network import Cell, Network, Watched, run, through
 from tasks.checker.programs import Machine, State
 
 BITS, SLACK, MOST_APART = 60, arb(2) ** -50, 300  # of values and of the least weight; for both; of scores
@@ -173,6 +174,7 @@ class Attended:
         heads, out = self.branch.heads, self.branch.after[0]
         assert heads is not None
         assert isinstance(out, Affine)
+        expect(not heads.projects, "sets of sequences are bounded where attention is a softmax")
         self.heads, self.out = heads, out
         self.x = through(network.branches[: live[0]], a, network.start(a, cells), [])
         self.query, self.key, self.value = self.heads.parts(a, run(self.branch.before, a, self.x))
@@ -222,7 +224,7 @@ class Attended:
 
 def counts(rows: Attended, letters: int, longest: int) -> Callable[[int, int], Bound]:
     """Averages by last letter; states begin with the counts of ``letters``, and every other cell occurs once."""
-    expect(rows.network.positions is None, "counts decide nothing: the network has positions")
+    expect(not rows.network.tells_places, "counts decide nothing: the network has positions")
     cells, width = len(rows.cells), len(rows.out.bias)
     once, heads = [1] * (cells + 1 - letters), range(rows.heads.count)  # of cells and a sink
     mapped = [(arb_mat([[v.mid() for v in row[h]] for row in rows.value]) * rows.out_of(h)).tolist() for h in heads]

@@ -3,16 +3,21 @@
     x = wte[ids] + wpe[0..T-1];   per layer: x += Attention(LayerNorm(x)) Wo;   x += MLP(LayerNorm(x))
     logits = LayerNorm(x) W^T,    W = lm_head.weight, or wte where that tensor is not stored (tied)
 
-Positions start at 0 and no padding is ever given. Token names come from ``case.json`` or ``vocab.json`` where the
-folder has one, else they are ``#0``, ``#1``, ...; the class GPT2BCELMHeadModel (independent sigmoids) is read as the
-set of next tokens with positive logits, all others by argmax. Tensors may have TransformerLens's names where those have
-the same shape (embed.W_E, blocks.N, ln1.w, mlp.W_in, ...); attention by heads is in ``transformer_lens``.
+Positions start at 0 and no padding is ever given. A network that was trained without position embeddings says so in its
+configuration (``"position_embedding_type": "none"``): then wpe is absent and nothing is added. A file that merely lacks
+wpe is refused, as is one that has it where there should be none: either would be another network.
+
+Token names come from ``case.json`` or ``vocab.json`` where the folder has one, else they are ``#0``, ``#1``, ...; the
+class GPT2BCELMHeadModel (independent sigmoids) is read as the set of next tokens with positive logits, all others by
+argmax. Tensors may have TransformerLens's names where those have the same shape (embed.W_E, blocks.N, ln1.w, mlp.W_in,
+...); attention by heads is in ``transformer_lens``.
 """
 
 from __future__ import annotations
 
 import math
 import re
+from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, Literal
 
@@ -60,6 +65,7 @@ KNOWN = {
     "is_encoder_decoder": False,
     "is_decoder": False,
     "tie_word_embeddings": True,
+    "position_embedding_type": "absolute",
     "pruned_heads": {},
     "quantization_config": None,
     "dtype": "float32",
@@ -88,6 +94,9 @@ LENS = (  # names of TransformerLens for tensors that GPT-2 stores in the same s
     (r"embed\.W_E$", "wte.weight"),
     (r"pos_embed\.W_pos$", "wpe.weight"),
 )
+POSITIONS = "wpe.weight"
+UNPOSITIONED = "positions are not embedded, as config.json says"
+POSITION_KINDS = {"absolute": True, "none": False}  # whether positions are embedded
 BUFFERS = re.compile(r"h\.\d+\.attn\.(bias|masked_bias)")  # causal masks that old versions stored
 
 
@@ -101,7 +110,7 @@ def load(folder: Path, question: Question) -> Loaded:
     flags(what, config, "scale_attn_weights", "scale_attn_by_inverse_layer_idx", "tie_word_embeddings")
     require(what, config, is_encoder_decoder=False, pruned_heads={}, quantization_config=None)
     weights, dtype = _weights(folder, what, config)
-    notes = _notes(what, config, weights, dtype)
+    notes = _notes(what, config, weights, dtype) + (() if is_positioned(what, config) else (UNPOSITIONED,))
     network = _network(what, config, weights, dtype)
     case = read_case(folder)
     vocabulary = case.vocabulary or _names(folder, len(network.tokens))
@@ -110,6 +119,25 @@ def load(folder: Path, question: Question) -> Loaded:
         own = Question(readout="set").over(own)
     name = case.name or folder.name
     return assemble(name, "gpt2", network, vocabulary, question, own=own, constraint=case.constraint, notes=notes)
+
+
+def is_positioned(what: str, config: Mapping[str, Any]) -> bool:
+    """Whether a configuration says that positions are embedded; one that says nothing does."""
+    return POSITION_KINDS[one_of(f"{what}: position_embedding_type", config["position_embedding_type"], POSITION_KINDS)]
+
+
+def check_positions(what: str, positioned: bool, stored: Mapping[str, object], name: str) -> None:
+    """Raise NetworkError unless the tensor ``name`` is stored exactly where positions are embedded (``positioned``)."""
+    if positioned and name not in stored:
+        raise NetworkError(
+            f"{what}: expected the position embeddings {name} among the weights, got none; if the network was trained "
+            'without them, say so in config.json: "position_embedding_type": "none"'
+        )
+    if not positioned and name in stored:
+        raise NetworkError(
+            f'{what}: config.json says that positions are not embedded ("none"), and the weights have {name}; leave '
+            "out one of the two"
+        )
 
 
 def own_name(name: str) -> str:
@@ -143,10 +171,12 @@ def _weights(folder: Path, what: str, config: dict[str, Any]) -> tuple[dict[str,
     if "unembed.W_U" in tensors and "lm_head.weight" not in tensors:
         tensors["lm_head.weight"] = tensors.pop("unembed.W_U").T
     d, inner = count(what, config, "n_embd"), _inner(what, config)
-    shapes: dict[str, tuple[int, ...]] = {
-        "wte.weight": (count(what, config, "vocab_size"), d),
-        "wpe.weight": (count(what, config, "n_positions"), d),
-    }
+    shapes: dict[str, tuple[int, ...]] = {"wte.weight": (count(what, config, "vocab_size"), d)}
+    longest = count(what, config, "n_positions")
+    positioned = is_positioned(what, config)
+    check_positions(what, positioned, tensors, POSITIONS)
+    if positioned:
+        shapes[POSITIONS] = (longest, d)
     if "lm_head.weight" in tensors:
         shapes["lm_head.weight"] = shapes["wte.weight"]
     elif not config["tie_word_embeddings"]:
@@ -179,7 +209,7 @@ def _network(what: str, config: dict[str, Any], weights: dict[str, Reals], dtype
         down = affine(weights, f"{at}mlp.c_proj.weight", f"{at}mlp.c_proj.bias", transposed=True)
         steps += [Residual((norm(f"{at}ln_1"), attention, out)), Residual((norm(f"{at}ln_2"), up, act, down))]
     steps += [norm("ln_f"), Affine(weights.get("lm_head.weight", weights["wte.weight"]))]
-    return Transformer(weights["wte.weight"], weights["wpe.weight"], tuple(steps), config["n_positions"], dtype)
+    return Transformer(weights["wte.weight"], weights.get(POSITIONS), tuple(steps), config["n_positions"], dtype)
 
 
 def _attention(what: str, config: dict[str, Any], weights: dict[str, Reals], layer: int) -> Attention:

@@ -19,7 +19,7 @@ from __future__ import annotations
 
 import zipfile
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -34,6 +34,7 @@ from tasks.networks.sparse_transformer import FINAL_SITE, TOP_K_SITES, Array, Co
 from tasks.networks.transformer import Transformer
 
 MODEL, WEIGHTS, CIRCUIT, MEANS = "beeg_config.json", "final_model.pt", "viz_data.pt", "mean_baseline_pretrain.pt"
+ENCODER = "encoder.json"
 NOTE = "masks and means were read by our understanding of the format; see the circuit's acceptance"
 KNOWN = {
     "block_size": 1024,
@@ -94,7 +95,18 @@ def load(folder: Path, question: Question) -> Loaded:
         pruned = Pruned(read_network(_model_folder(folder)), {}, {})
     names = _names(folder, pruned.network.config.vocab_size)
     notes = (NOTE,) if is_circuit else ()
-    return assemble(folder.name, "circuit_sparsity", pruned.transformer, names, question, notes=notes)
+    loaded = assemble(folder.name, "circuit_sparsity", pruned.transformer, names, question, notes=notes)
+    return replace(loaded, files=_files(folder, is_circuit))
+
+
+def _files(folder: Path, is_circuit: bool) -> tuple[tuple[str, Path], ...]:
+    """The files that were read, and where they lie."""
+    model = _model_folder(folder)
+    found = [(MODEL, model / MODEL), (WEIGHTS, model / WEIGHTS)]
+    if is_circuit:
+        found += [(CIRCUIT, folder / CIRCUIT), (MEANS, _above(folder, MEANS, levels=3))]  # type: ignore[list-item]
+    encoder = _encoder(folder)
+    return (*found, *([] if encoder is None else [(ENCODER, encoder)]))
 
 
 def read_circuit(folder: Path, viz: Any) -> Pruned:
@@ -279,9 +291,14 @@ def _above(folder: Path, name: str, levels: int) -> Path | None:
     return next((parent / name for parent in near if (parent / name).is_file()), None)
 
 
+def _encoder(folder: Path) -> Path | None:
+    """The file with token names, if there is one."""
+    return _above(folder, f"tinypython/{ENCODER}", levels=5) or _above(folder, ENCODER, levels=0)
+
+
 def _names(folder: Path, size: int) -> tuple[str, ...]:
     """Token names from ``tinypython/encoder.json`` (text in GPT-2's byte letters to id), else numbers."""
-    path = _above(folder, "tinypython/encoder.json", levels=5) or _above(folder, "encoder.json", levels=0)
+    path = _encoder(folder)
     numbers = tuple(f"#{n}" for n in range(size))
     if path is None:
         return numbers

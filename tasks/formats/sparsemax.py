@@ -94,7 +94,9 @@ def load(folder: Path, question: Question) -> Loaded:
     )  # fmt: skip
     constraint = _openers(folder, question.task, length, len(names))
     name = f"{folder.name}_{question.task}" + "_circuit" * question.circuit
-    return assemble(name, "sparsemax", network, names, question, own=own, constraint=constraint)
+    loaded = assemble(name, "sparsemax", network, names, question, own=own, constraint=constraint)
+    more = ["case.json"] * (folder / "case.json").is_file() + [f"circuit_{question.task}.json"] * question.circuit
+    return replace(loaded, files=tuple((file, folder / file) for file in (*FILES, *more)))
 
 
 def _weights(folder: Path, config: dict[str, Any]) -> dict[str, Reals]:

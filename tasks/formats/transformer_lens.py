@@ -21,7 +21,9 @@ other tensor is refused.
 The description is one of three: ``config.json`` with the entries of HookedTransformerConfig (d_vocab among them), a
 ``config.json`` of a GPT-2, or ``case.json`` alone, whose ``architecture`` gives n_layer, n_head, head_size, d_model,
 mlp_width, n_positions, vocab_size, causal, layer_norm, and in ``kind`` the activation. Rotary or other positions, local
-or grouped attention, gated or parallel MLPs, mixtures of experts and soft caps are refused by name.
+or grouped attention, gated or parallel MLPs, mixtures of experts and soft caps are refused by name. W_pos is absent
+exactly where the configuration says that positions are not embedded (``"positional_embedding_type": "none"``, in that
+of a GPT-2 ``"position_embedding_type": "none"``).
 """
 
 from __future__ import annotations
@@ -46,7 +48,7 @@ from tasks.networks.readout import Argmax
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
 
-WEIGHTS, CONFIG = "model.safetensors", "config.json"
+WEIGHTS, CONFIG, POSITIONS = "model.safetensors", "config.json", "pos_embed.W_pos"
 MARK = '.attn.W_Q"'  # in the header of the weights: attention by heads under these names
 ACTIVATIONS: dict[str, Literal["relu", "gelu", "gelu_tanh"]] = {
     "relu": "relu",
@@ -80,7 +82,7 @@ KNOWN = {
     "dtype": "float32",
 }
 ONLY: dict[str, tuple[Any, ...]] = {  # entries that would change the function, and the values that do not
-    "positional_embedding_type": ("standard",),
+    "positional_embedding_type": ("standard", "none"),
     **dict.fromkeys(
         (
             "final_rms", "gated_mlp", "load_in_4bit", "parallel_attn_mlp", "post_embedding_ln", "use_local_attn",
@@ -141,6 +143,7 @@ class Shape:
     causal: bool = True
     tied: bool = False  # the unembedding may be the embedding
     dtype: object = "float32"
+    positioned: bool = True  # whether positions are embedded
 
 
 def load(folder: Path, question: Question) -> Loaded:
@@ -151,8 +154,9 @@ def load(folder: Path, question: Question) -> Loaded:
     shape = _shape(folder)
     if shape.layers > len(tensors):
         raise NetworkError(f"{folder}: {shape.layers} layers, and the weights file has {len(tensors)} tensors")
-    notes = _of_buffers(what, shape, tensors)
+    notes = [*_of_buffers(what, shape, tensors), *([] if shape.positioned else [gpt2.UNPOSITIONED])]
     tensors = {name: tensor for name, tensor in tensors.items() if not BUFFERS.fullmatch(name)}
+    gpt2.check_positions(str(folder), shape.positioned, tensors, POSITIONS)
     copies = _copies(tensors)
     tensors = {name: tensor for name, tensor in tensors.items() if name not in copies}
     if not shape.outputs:
@@ -175,7 +179,7 @@ def load(folder: Path, question: Question) -> Loaded:
         notes.append(f"the weights are {named} numbers; nothing is said of executions in {named}")
     network = Transformer(
         _turned(weights["embed.W_E"]) if is_turned else weights["embed.W_E"],
-        weights["pos_embed.W_pos"],
+        weights.get(POSITIONS),
         _steps(shape, weights, is_turned),
         shape.longest,
         dtype,
@@ -214,7 +218,8 @@ def _shape(folder: Path) -> Shape:
 def _of_lens(what: str, config: dict[str, Any]) -> Shape:
     for name, values in ONLY.items():
         if config.get(name, values[0]) not in values:
-            raise NetworkError(f"{what}: only {name} = {values[0]!r} is understood, got {config[name]!r}")
+            known = " or ".join(repr(value) for value in values if value is not None or len(values) == 1)
+            raise NetworkError(f"{what}: only {name} = {known} is understood, got {config[name]!r}")
     said = pick(what, config, KNOWN, INERT | ONLY.keys())
     layers, d, longest, head, vocabulary = (
         count(what, said, name) for name in ("n_layers", "d_model", "n_ctx", "d_head", "d_vocab")
@@ -243,6 +248,7 @@ def _of_lens(what: str, config: dict[str, Any]) -> Shape:
         by_layer=said["scale_attn_by_inverse_layer_idx"],
         causal=one_of(f"{what}: attention_dir", said["attention_dir"], ("causal", "bidirectional")) == "causal",
         dtype=said["dtype"],
+        positioned=config.get("positional_embedding_type", "standard") != "none",
     )
 
 
@@ -271,6 +277,7 @@ def _of_gpt2(what: str, config: dict[str, Any]) -> Shape:
         by_layer=said["scale_attn_by_inverse_layer_idx"],
         tied=said["tie_word_embeddings"],
         dtype=said["dtype"],
+        positioned=gpt2.is_positioned(what, said),
     )
 
 
@@ -341,7 +348,7 @@ def _shapes(s: Shape, is_turned: bool) -> dict[str, tuple[int, ...]]:
     whole = s.heads * s.head
     shapes: dict[str, tuple[int, ...]] = {
         "embed.W_E": (s.d, s.vocabulary) if is_turned else (s.vocabulary, s.d),
-        "pos_embed.W_pos": (s.longest, s.d),
+        **({POSITIONS: (s.longest, s.d)} if s.positioned else {}),
         "unembed.W_U": (s.d, s.outputs),
         "unembed.b_U": (s.outputs,),
     }

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -95,7 +96,8 @@ class Declared:
 class Loaded:
     """``format`` names how it was stored; ``notes`` are sentences that belong beside every claim about it.
 
-    ``declared``: what the folder says of itself, whatever the caller chose.
+    ``declared``: what the folder says of itself, whatever the caller chose; ``files``: the network's files and where
+    they lie, by the names that a certificate gives them, if they are not those that every folder of its format has.
     """
 
     name: str
@@ -108,6 +110,7 @@ class Loaded:
     readout: Readout
     notes: tuple[str, ...] = field(default=())
     declared: Declared = field(default=Declared())
+    files: tuple[tuple[str, Path], ...] = field(default=())
 
     def __post_init__(self) -> None:
         size = self.network.vocabulary_size if isinstance(self.network, BlackBox) else len(self.network.tokens)

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import copy
 import hashlib
+import io
 import json
 import re
 import tempfile
@@ -22,7 +23,9 @@ from typing import Any
 import numpy as np
 import planted
 import safetensors.numpy
+import torch
 from folders import make
+from numpy.typing import NDArray
 from trial import Outcome, random_of
 from truth import falsehoods, falsehoods_of_solver
 
@@ -46,7 +49,7 @@ from tasks.proofs.select import listed_domain
 Random = np.random.Generator
 Parts = tuple[dict[str, Any], dict[str, bytes]]  # statement and files
 SHARED = 8  # changes tried on each certificate
-FORMATS = ("dyck", "gpt2", "tracr", "circuit")
+FORMATS = ("dyck", "gpt2", "tracr", "circuit", "circuit_sparsity", "sparsemax", "transformer_lens")
 ATTEMPTS = 20
 UNSEALED = "a byte changes after the seal"
 KINDS = ("network",) * 5 + ("counts", "paths", "solver")
@@ -265,7 +268,8 @@ def _follow(statement: dict[str, Any]) -> None:
     """What follows from the rest, as the checker words it: the sentence, and sums."""
     try:
         statement["inputs"] = sum(statement["labels"].values()) + len(statement["undecided"])
-        statement["claim"] = evidence._sentence(statement)
+        claim = statement["claim"]
+        statement["claim"] = evidence._sentence(statement, claim[claim.index("; tokens ") + 2 : -1])
         statement["assumption"] = "" if statement["semantics"] == "real" else evidence.ASSUMPTION
     except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError):
         pass
@@ -306,8 +310,10 @@ def _edit_program(rng: Random, files: dict[str, bytes]) -> str:
 
 def _edit_weights(rng: Random, files: dict[str, bytes]) -> str:
     """One number, or one row, of one tensor."""
-    name = next(n for n in files if n.endswith(".safetensors"))
-    tensors = {key: tensor.copy() for key, tensor in safetensors.numpy.load(files[name]).items()}
+    name = str(rng.choice(sorted(n for n in files if n.endswith((*ARRAYS, "smt_weights.json")))))
+    tensors = _tensors(name, files[name])
+    if not tensors:
+        return ""
     key = sorted(tensors)[int(rng.integers(len(tensors)))]
     tensor = tensors[key]
     at = tuple(int(rng.integers(size)) for size in tensor.shape)
@@ -325,8 +331,31 @@ def _edit_weights(rng: Random, files: dict[str, bytes]) -> str:
             tensor[...] = tensor[rng.permutation(len(tensor))]
         case _:
             tensor[at] = old + rng.normal()
-    files[name] = safetensors.numpy.save({key: np.ascontiguousarray(t) for key, t in tensors.items()})
+    files[name] = _packed(name, files[name], {key: np.ascontiguousarray(t) for key, t in tensors.items()})
     return f"weights: {key}{list(at)} was {old!r}"
+
+
+ARRAYS = (".safetensors", "final_model.pt", "mean_baseline_pretrain.pt")  # ends of names of files of tensors
+
+
+def _tensors(name: str, content: bytes) -> dict[str, NDArray[Any]]:
+    """The tensors in a file, to be changed."""
+    if name.endswith(".safetensors"):
+        return {key: tensor.copy() for key, tensor in safetensors.numpy.load(content).items()}
+    if name.endswith(".pt"):
+        return {key: t.numpy().copy() for key, t in torch.load(io.BytesIO(content), weights_only=True).items()}
+    return {key: np.array(value, np.float64) for key, value in json.loads(content).items() if isinstance(value, list)}
+
+
+def _packed(name: str, content: bytes, tensors: dict[str, NDArray[Any]]) -> bytes:
+    """The file with these tensors in place of those in ``content``."""
+    if name.endswith(".safetensors"):
+        return safetensors.numpy.save(tensors)
+    if name.endswith(".pt"):
+        stream = io.BytesIO()
+        torch.save({key: torch.from_numpy(t) for key, t in tensors.items()}, stream)
+        return stream.getvalue()
+    return json.dumps(json.loads(content) | {key: t.tolist() for key, t in tensors.items()}).encode()
 
 
 def _edit_json(rng: Random, files: dict[str, bytes]) -> str:

@@ -114,6 +114,12 @@ def _stored(values: Array, dtype: type) -> Array:
     return np.clip(values, -most, most).astype(dtype)
 
 
+def _halved(tensors: dict[str, Array]) -> dict[str, Array]:
+    """The same in float16, where that holds numbers of this size."""
+    small = all(np.abs(t).max(initial=0) < 6e4 for t in tensors.values())
+    return {name: t.astype(np.float16) for name, t in tensors.items()} if small else tensors
+
+
 def _any(rng: Random, values: Array) -> Array:
     match int(rng.integers(12)):
         case 0:
@@ -297,7 +303,12 @@ def gpt2(rng: Random, mood: str, longest: int | None = None) -> Made:
     shapes |= {"ln_f.weight": (d,), "ln_f.bias": (d,)}
     if rng.random() < 0.5:
         shapes["lm_head.weight"] = (vocab, d)
+    is_positioned = bool(longest or rng.random() < 0.75)
+    if not is_positioned:
+        shapes.pop("wpe.weight")
     tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
+    if rng.random() < 0.15:
+        tensors = _halved(tensors)
     before = "transformer." if rng.random() < 0.5 else ""
     tensors = {("" if name.startswith("lm_head") else before) + name: t for name, t in tensors.items()}
     config = {
@@ -305,6 +316,8 @@ def gpt2(rng: Random, mood: str, longest: int | None = None) -> Made:
         "n_head": s["heads"], "n_inner": inner, "layer_norm_epsilon": float(rng.choice([1e-5, 1e-12, 0.1])),
         "activation_function": str(rng.choice(["gelu_new", "gelu", "relu"])),
     }  # fmt: skip
+    if not is_positioned:
+        config["position_embedding_type"] = "none"
     names = [f"t{n}" for n in range(vocab)]
     files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
     question: dict[str, Any] = _readout(rng, tuple(names))

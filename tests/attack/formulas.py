@@ -157,6 +157,7 @@ def _openai(files: Files) -> Formula:
 def _gpt2(files: Files) -> Formula:
     c = _json(files, "config.json")
     w = {n.removeprefix("transformer."): t for n, t in safetensors.numpy.load(files["model.safetensors"]).items()}
+    w = {name: t.astype(np.float32) if t.dtype == np.float16 else t for name, t in w.items()}
     dtype = "float64" if any(t.dtype == np.float64 for t in w.values()) else "float32"
     kind = {"relu": "relu", "gelu": "gelu"}.get(c.get("activation_function", "gelu_new"), "gelu_tanh")
     d, head = c["n_embd"], w.get("lm_head.weight", w["wte.weight"])
@@ -169,7 +170,7 @@ def _gpt2(files: Files) -> Formula:
         def linear(name: str, x: Any) -> Any:
             return o.linear(x, turned[f"{name}.weight"], w[f"{name}.bias"])
 
-        x = _start(o, w["wte.weight"], w["wpe.weight"], ids)
+        x = _start(o, w["wte.weight"], w.get("wpe.weight"), ids)
         for n in range(c["n_layer"]):
             at = f"h.{n}."
             joined = linear(f"{at}attn.c_attn", norm(f"{at}ln_1", x))

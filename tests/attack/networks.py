@@ -28,10 +28,10 @@ from trial import Outcome, random_of
 from tasks.bounds import interpreter, zonotope_interpreter
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
 from tasks.checker.arithmetic import Arithmetic
+from tasks.checker.computations import logits
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import FILES
 from tasks.checker.formats import read as read_again
-from tasks.checker.network import logits
 from tasks.formats import Loaded, Question, load
 from tasks.formats.circuit_folder import load_circuit
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
@@ -280,7 +280,7 @@ def _checker(found: _Tally, made: Made, loaded: Loaded, batches: list[_Batch], e
     for semantics in (dtype, "real") if dtype == "float64" else (dtype,):
         try:
             with ctx.workprec(80):
-                network = read_again(made.format, dict(made.files), semantics).network
+                network = read_again(made.format, dict(made.files), semantics, loaded.prefix).network
                 prompts = [tuple(int(t) for t in batches[b].ids[n]) for b, n, _ in few]
                 bounds = logits(network, Arithmetic(CHECKED[semantics]), prompts)
         except UnreadableError:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from fractions import Fraction
@@ -29,7 +30,9 @@ DTYPES = {"real": (), "float64": ("float64",), "float32": ("float64", "float32")
 def falsehoods(stated: Mapping[str, Any], files: Mapping[str, bytes]) -> list[str]:
     """What is false in the statement of a certificate for the independent checker."""
     stored = {name.removeprefix("network/"): c for name, c in files.items() if name.startswith("network/")}
-    formula = read(stated["format"], stored)
+    circuits = [re.fullmatch(r"circuit_(.*)\.json", name) for name in stored if stated["format"] == "sparsemax"]
+    task = next((found[1] for found in circuits if found), None)
+    formula = read(stated["format"], stored, task, task is not None)
     false = [*_facts(stated, stored, formula)]
     words = [*_words(stated["alphabet"], stated["lengths"], stated["automaton"])]
     function = _function(files["program.py"].decode())
@@ -81,6 +84,8 @@ def _facts(stated: Mapping[str, Any], stored: Mapping[str, bytes], formula: Form
             yield f"the circuit's labels are {said['labels']}, not {names}"
         if [*stated["prefix"]] != said["prefix"]:
             yield f"the circuit's prefix is {said['prefix']}, not {stated['prefix']}"
+    if stated["format"] == "sparsemax":
+        yield from _task(stated, stored)
     known = [formula.outputs[n] for n in columns]
     declared = said.get("read_out", {}) if stated["format"] == "tracr" else {}
     if readout["kind"] != "round" and names not in (known, declared.get("values")):
@@ -97,6 +102,19 @@ def _facts(stated: Mapping[str, Any], stored: Mapping[str, bytes], formula: Form
         bool(DTYPES[stated["semantics"]]),
     ):
         yield f"the sentence is about another arithmetic: {claim}"
+
+
+def _task(stated: Mapping[str, Any], stored: Mapping[str, bytes]) -> Iterator[str]:
+    """The one task that these folders have."""
+    c, said = json.loads(stored["config.json"]), json.loads(stored["vocab.json"])
+    (key,) = said["task_names"]
+    names = [said["token_names"].get(str(n), f"#{n}") for n in range(c["vocab_size"])]
+    if [*stated["prefix"]] != [names[c["bos_token_id"]], names[int(key)]] or stated["suffix"]:
+        yield f"the task's prompt does not begin with {stated['prefix']}"
+    if stated["readout"]["columns"] != said["task_to_candidates"][key] or stated["readout"]["kind"] != "argmax":
+        yield "the task has other candidates"
+    if stated["lengths"] != [c["max_seq_len"] - 2] * 2:
+        yield "the task's sequences have another length"
 
 
 def _words(alphabet: list[str], lengths: list[int], automaton: Any) -> Iterator[Word]:

@@ -49,7 +49,7 @@ def write_network(path, config, tensors):
 
 
 def lead_network(folder, wiggle=1e-4):
-    """A GPT-2 that says a where there are more a than b, else b; ``wiggle``: what positions add."""
+    """A GPT-2 that says a where there are more a than b, else b; ``wiggle``: what positions add, None without any."""
     rng = np.random.default_rng(0)
     config = {"model_type": "gpt2", "vocab_size": 3, "n_positions": LONGEST + 1, "n_embd": WIDTH, "n_layer": 1,
               "n_head": 1, "n_inner": 2, "layer_norm_epsilon": 1e-5}  # fmt: skip
@@ -59,7 +59,10 @@ def lead_network(folder, wiggle=1e-4):
     value[0, 2 * WIDTH], value[2, 2 * WIDTH] = 1.0, -0.3  # a for, b against, and a little the start
     back[0, 2], back[0, 3] = 4.0, -4.0
     tensors = {"wte.weight": np.array([[1.0, -1, 0, 0], [-1, 1, 0, 0], [0, 0, 1, -1]])}
-    tensors["wpe.weight"] = rng.normal(scale=wiggle, size=(LONGEST + 1, WIDTH))
+    if wiggle is None:
+        config["position_embedding_type"] = "none"
+    else:
+        tensors["wpe.weight"] = rng.normal(scale=wiggle, size=(LONGEST + 1, WIDTH))
     for name, table in (("attn.c_attn", value), ("attn.c_proj", back), ("mlp.c_fc", np.zeros((WIDTH, 2))),
                         ("mlp.c_proj", np.zeros((2, WIDTH)))):  # fmt: skip
         tensors |= {f"h.0.{name}.weight": table, f"h.0.{name}.bias": np.zeros(table.shape[1])}

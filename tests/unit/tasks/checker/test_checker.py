@@ -423,3 +423,44 @@ def test_an_automaton_says_yes_or_no(certificate, tmp_path):
         question = {name: certificate.statement[name] for name in GIVEN} | {"automaton": automaton}
         with pytest.raises(UnreadableError, match="an automaton"):
             establish(question, certificate.files)
+
+
+def halved(name):
+    """Weights of a GPT-2 in half precision, as a safetensors file holds them, and its bytes."""
+    tensors, stored, parts, at = gpt2_tensors(), {}, [], 0
+    for key, tensor in tensors.items():
+        bits = tensor.astype("<f2") if name == "float16" else (tensor.astype("<f4").view("<u4") >> 16).astype("<u2")
+        parts.append(bits.tobytes())
+        kind = {"float16": "F16", "bfloat16": "BF16"}[name]
+        stored[key] = {"dtype": kind, "shape": [*tensor.shape], "data_offsets": [at, at + len(parts[-1])]}
+        at += len(parts[-1])
+    header = json.dumps(stored).encode()
+    return len(header).to_bytes(8, "little") + header + b"".join(parts)
+
+
+@pytest.mark.parametrize("name", ["float16", "bfloat16"])
+def test_a_network_in_half_precision_is_certified_as_the_float32_numbers_that_it_holds(tmp_path, name):
+    folder = write_network(tmp_path / "gpt2", {**GPT2, "dtype": name}, gpt2_tensors())
+    (folder / "model.safetensors").write_bytes(halved(name))
+    made = attest(distill(load(folder, Question(lengths=(1, 3))), seconds=2), folder)
+    assert isinstance(made, Certificate), made
+    assert checked(made.statement, made.files, tmp_path / "c")["semantics"] == "float32"
+    assert "no TF32, half precision" in made.statement["assumption"]
+    widened = {**made.files, "network/model.safetensors": save(gpt2_tensors())}  # numbers that it does not hold
+    with pytest.raises(UnreadableError, match="changes a number"):
+        establish({key: made.statement[key] for key in GIVEN}, widened)
+    if name == "float16":  # which has more digits
+        config = json.dumps({**GPT2, "dtype": "bfloat16"}).encode()
+        with pytest.raises(UnreadableError, match="changes a number"):
+            establish({key: made.statement[key] for key in GIVEN}, {**made.files, "network/config.json": config})
+
+
+def test_half_precision_beside_other_types_is_refused(certificate):
+    content = certificate.files["network/model.safetensors"]
+    size = int.from_bytes(content[:8], "little")
+    header = json.loads(content[8 : 8 + size])
+    header["pos"] |= {"dtype": "F16", "shape": [2 * DYCK["n"], DYCK["d"]]}
+    text = json.dumps(header).encode()
+    changed = len(text).to_bytes(8, "little") + text + content[8 + size :]
+    with pytest.raises(UnreadableError, match="half precision beside other types"):
+        establish(question(), {**certificate.files, "network/model.safetensors": changed})

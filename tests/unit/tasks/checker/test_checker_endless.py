@@ -20,11 +20,11 @@ from tasks.bounds.ball import FLOAT64
 from tasks.certificates.write import _question, attest_all_lengths
 from tasks.checker import endless
 from tasks.checker.arithmetic import Arithmetic
+from tasks.checker.computations import logits
 from tasks.checker.endless import _Averages, _halves, followed
 from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
-from tasks.checker.network import logits
 from tasks.checker.programs import function_of
 from tasks.checker.sets import Attended
 from tasks.formats.circuit_folder import save_circuit, shipped_path

@@ -24,10 +24,10 @@ from tasks.automata.regex import constraint
 from tasks.certificates.write import _directions, _question, attest
 from tasks.checker import sets
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
+from tasks.checker.computations import logits
 from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import read
-from tasks.checker.network import logits
 from tasks.checker.programs import function_of, machine_of
 from tasks.checker.sets import Attended, graph, largest, nodes_of, paths
 from tasks.formats import load

@@ -294,3 +294,32 @@ def test_junk_anywhere_in_the_descriptions_is_read_or_refused_in_a_sentence(tmp_
 
 def test_the_checker_knows_every_entry_of_a_configuration_that_is_read_here():
     assert not [name for name in (*INERT, *KNOWN) if not OTHERS.fullmatch(name) and name not in ALLOWED]
+
+
+# --- networks without position embeddings ---------------------------------------------------------------------------
+
+
+def without_positions():
+    return {name: table for name, table in tensors().items() if not name.endswith("wpe.weight")}
+
+
+def test_positions_that_are_said_to_be_none_add_nothing(tmp_path):
+    weights = without_positions()
+    loaded = load(folder(tmp_path / "n", {**CONFIG, "position_embedding_type": "none"}, weights))
+    assert loaded.network.positions is None
+    assert "positions are not embedded, as config.json says" in loaded.notes
+    ids = np.array([[0, 1, 4, 1, 3], [2, 2, 0, 3, 1]])
+    zeros = {**weights, "transformer.wpe.weight": np.zeros((LONGEST, D), np.float32)}
+    expected = logits(load(folder(tmp_path / "zeros", None, zeros)).network, ids)
+    assert np.array_equal(logits(loaded.network, ids), expected)
+
+
+def test_positions_that_are_lost_do_not_silently_make_another_network(tmp_path):
+    for config in (CONFIG, {**CONFIG, "position_embedding_type": "absolute"}):
+        with pytest.raises(NetworkError, match=r"expected the position embeddings wpe\.weight .* got none; if the net"):
+            load(folder(tmp_path / "n", config, without_positions()))
+    with pytest.raises(NetworkError, match="says that positions are not embedded"):
+        load(folder(tmp_path / "n", {**CONFIG, "position_embedding_type": "none"}, tensors()))
+    for other in ("relative_key", None, [], 0):
+        with pytest.raises(NetworkError, match="position_embedding_type should be one of absolute, none"):
+            load(folder(tmp_path / "n", {**CONFIG, "position_embedding_type": other}, without_positions()))

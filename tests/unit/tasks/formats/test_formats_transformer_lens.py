@@ -295,7 +295,7 @@ def test_a_read_out_at_every_position_is_read_so(tmp_path):
     [
         (
             {"positional_embedding_type": "rotary"},
-            "only positional_embedding_type = 'standard' is understood, got 'rotary'",
+            "only positional_embedding_type = 'standard' or 'none' is understood, got 'rotary'",
         ),
         ({"positional_embedding_type": "shortformer"}, "got 'shortformer'"),
         ({"act_fn": "solu_ln"}, "act_fn should be one of relu, gelu, gelu_new"),
@@ -406,3 +406,17 @@ def looks_back():
     weights["unembed.W_U"][3, 0], weights["unembed.W_U"][3, 1] = 4.0, -4.0
     weights["unembed.b_U"][2] = -50.0
     return weights
+
+
+def test_positions_that_are_said_to_be_none_add_nothing_and_lost_ones_are_refused(tmp_path):
+    weights = {name: table for name, table in tensors(CONFIG).items() if name != "pos_embed.W_pos"}
+    none = {**CONFIG, "positional_embedding_type": "none"}
+    loaded = load(folder(tmp_path / "n", config=none, weights=weights))
+    assert loaded.network.positions is None
+    zeros = {**weights, "pos_embed.W_pos": np.zeros_like(tensors(CONFIG)["pos_embed.W_pos"])}
+    ids = np.array([[0, 1, 1]])
+    expected = logits(load(folder(tmp_path / "zeros", weights=zeros)).network, ids)
+    assert np.array_equal(logits(loaded.network, ids), expected)
+    for config, stored in ((CONFIG, weights), (none, zeros)):
+        with pytest.raises(NetworkError, match="positions"):
+            load(folder(tmp_path / "n", config=config, weights=stored))
