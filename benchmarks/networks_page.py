@@ -16,6 +16,7 @@ from benchmarks.published import published
 from benchmarks.row import BenchmarkError
 from benchmarks.stand_ins import DENSE, MOST_LISTED
 from benchmarks.standing import Plan
+from benchmarks.summary import summary
 from benchmarks.task import UNMEASURED, Result, read
 
 TITLE = "Networks: cost by length, and networks of other people"
@@ -66,7 +67,7 @@ def report(
         for suite, own in ((lengths.SUITE, by_length), (networks.SUITE, others))
         if own or (plan is not None and plan.cells(suite))
     }
-    blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(stands), *_errors(rows), *_findings(others)]
+    blocks: list[Block] = [Heading(TITLE, 1), *summary(stands), *_errors(rows), *_findings(others)]
     if by_length:
         blocks += [Heading("Cost by length"), Paragraph(LENGTHS_ABOUT)]
         alike = not stands[lengths.SUITE].mixed

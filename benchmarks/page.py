@@ -19,6 +19,7 @@ from benchmarks.measure import WALL
 from benchmarks.plots import Drawing
 from benchmarks.row import BenchmarkError
 from benchmarks.standing import Plan, Standing
+from benchmarks.summary import scope, summary
 from benchmarks.task import Result, read
 
 TITLE = "Solvers against each other"
@@ -53,7 +54,7 @@ def report(
     draw = plots.is_installed() if draw is None else draw
     drawings: dict[str, Drawing] = {}
     found = {suite: _standing(rows, plan, suite) for suite in ABOUT if suite in _suites(rows, plan)}
-    blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(found), *_wrong(rows)]
+    blocks: list[Block] = [Heading(TITLE, 1), *summary(found), *_wrong(rows)]
 
     def add(name: str, caption: str, make: Callable[[str], Drawing]) -> None:
         if draw:
@@ -64,7 +65,7 @@ def report(
         own = [row for row in rows if row.suite == suite and row.backend in stands.tools]
         blocks += [Heading(f"Suite {suite}"), Paragraph(ABOUT[suite])]
         if shared := [row for row in own if suite == "replay" or standing.task_of(row) in stands.common]:
-            blocks += standing.scope(stands, "queries" if suite == "replay" else "runs")
+            blocks += scope(stands, "queries" if suite == "replay" else "runs")
             SECTIONS[suite](shared, blocks, add)
         else:
             blocks.append(Paragraph("There is nothing that every tool ran."))

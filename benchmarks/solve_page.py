@@ -11,7 +11,7 @@ from collections.abc import Callable, Iterable, Sequence
 from pathlib import Path
 from statistics import median
 
-from benchmarks import plots, solve_rate, solve_scores, standing
+from benchmarks import plots, rate_section, solve_rate, solve_scores, standing
 from benchmarks.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.page import conditions, shown_seconds
 from benchmarks.plots import Drawing
@@ -20,6 +20,7 @@ from benchmarks.solve_native import SYGUS
 from benchmarks.solve_runs import CHECKERS, CVC5, NO_GRAMMAR, OURS, SUITE
 from benchmarks.solve_scores import SLOWER, Table, bests, by_problem, solutions, times, tools, track
 from benchmarks.standing import Plan, Standing
+from benchmarks.summary import scope, summary
 from benchmarks.task import Result, read
 
 TITLE = "SyGuS problems: this project and cvc5"
@@ -51,7 +52,7 @@ def report(
     rate = (
         {solve_rate.SUITE: standing.of_rows(measured, plan, solve_rate.SUITE)} if measured or _is_planned(plan) else {}
     )
-    blocks: list[Block] = [Heading(TITLE, 1), *standing.summary(groups | rate)]
+    blocks: list[Block] = [Heading(TITLE, 1), *summary(groups | rate)]
     blocks += _invalid(solving) if solving else ()
 
     def add(name: str, caption: str, make: Callable[[str], Drawing]) -> None:
@@ -67,7 +68,7 @@ def report(
         if not table:
             blocks += [Paragraph("There is no problem that every tool ran."), *_checks(own), *_runs(whole)]
             continue
-        blocks += [*standing.scope(on, "problems"), *_totals(table, on), *_tracks(table), *_sizes(table)]
+        blocks += [*scope(on, "problems"), *_totals(table, on), *_tracks(table), *_sizes(table)]
         cactus = {tool: times(table, tool) for tool in (*tools(table), *bests(table))}
         add(
             f"sygus-{name}",
@@ -76,7 +77,7 @@ def report(
         )
         blocks += [*(_wins(table) if on.may_rank else ()), *_checks(own), *_statistics(own), *_runs(whole)]
     if measured:
-        solve_rate.section([row for row in measured if row.backend in rate[solve_rate.SUITE].tools], blocks, add)
+        rate_section.section([row for row in measured if row.backend in rate[solve_rate.SUITE].tools], blocks, add)
     return [*blocks, *conditions(rows), *(_options() if solving else ())], drawings
 
 

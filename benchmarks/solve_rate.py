@@ -23,11 +23,8 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks import plots
-from benchmarks.document import Block, Grid, Heading, Paragraph
-from benchmarks.plots import Drawing
 from benchmarks.sygus_suite.language import INT, Rules, SygusProblem, declare, function, problem, samples
-from benchmarks.task import Result, Task
+from benchmarks.task import Task
 from cegis.sygus import write_problem
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar
@@ -37,7 +34,6 @@ SUITE = "rate"
 OURS, FAST = "ours", "cvc5 fast"
 OPTIONS = {"sygus-enum": "fast"}
 SAMPLES, LARGEST = 8, 20
-Add = Callable[[str, str, Callable[[str], Drawing]], None]
 
 
 def bits_of_32() -> SygusProblem:
@@ -129,34 +125,3 @@ def _unreachable(logic: str, sort: Sort, parameters: Sequence[Any], rules: Rules
     low = 0 if sort.width else 10**6
     rows = [((draw.randrange(bound), draw.randrange(bound)), low + draw.randrange(bound)) for _ in range(SAMPLES)]
     return problem(logic, [f], [], samples(f, *rows), {"f": rules})
-
-
-def section(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
-    """Tables and drawings of the rows of this suite."""
-    blocks += [
-        Heading("Rate of enumeration"),
-        Paragraph(
-            "All terms up to a size (operators applied), one kept per behaviour on eight samples; CPU seconds to "
-            "exhaust it, candidates built, distinct behaviours, and both per second. A size that is missing was not "
-            "exhausted within the limits."
-        ),
-    ]
-    for name in sorted({row.problem for row in rows}):
-        own = sorted((row for row in rows if row.problem == name), key=lambda row: row.backend)
-        body = [
-            [str(size), row.backend, f"{seconds:.3g}", f"{candidates:,}", f"{distinct:,}",
-             *(f"{count / seconds:,.0f}" if seconds else "–" for count in (candidates, distinct))]
-            for row in own for size, (_, seconds, candidates, distinct) in enumerate(row.answers)
-        ]  # fmt: skip
-        body.sort(key=lambda line: int(line[0]))
-        blocks += [
-            Heading(name.capitalize(), 3),
-            Grid(["size", "tool", "CPU s", "candidates", "distinct", "candidates/s", "distinct/s"], body),
-        ]
-        times = {row.backend: [(k, answer[1]) for k, answer in enumerate(row.answers) if k] for row in own}
-        rates = {row.backend: [(k, a[2] / a[1]) for k, a in enumerate(row.answers) if k and a[1] > 0] for row in own}
-        drawn = [(f"rate-{name}-time", times, "CPU seconds"), (f"rate-{name}", rates, "candidates per second")]
-        for file, lines, up in drawn:
-            shown = {tool: points for tool, points in lines.items() if points}
-            add(file, f"{name.capitalize()}: {up} by number of operators.",
-                lambda f, s=shown, u=up: plots.growth(f, s, "operators", u))  # type: ignore[misc] # fmt: skip

@@ -40,7 +40,7 @@ CVC5: Mapping[str, Mapping[str, str]] = {
     "cvc5 fast": {"sygus-enum": "fast"},
 }
 START = (
-    "from benchmarks.worker import end_with_parent; end_with_parent(); "
+    "from benchmarks.measure import end_with_parent; end_with_parent(); "
     "from tasks.commands.main import distill, main; from tasks.commands.solve import solve; "
     "distill.add_command(solve); main()"
 )

@@ -15,7 +15,8 @@ from benchmarks.competitors import COMPETITORS, SYGUS_CONFIGURATIONS
 from benchmarks.document import Paragraph
 from benchmarks.measure import WALL
 from benchmarks.row import BenchmarkError, Row
-from benchmarks.standing import Plan, Run, Standing, judge, scope, summary
+from benchmarks.standing import Plan, Run, Standing, judge
+from benchmarks.summary import scope, summary
 from benchmarks.task import UNMEASURED
 
 OURS = "ours"

@@ -6,7 +6,6 @@ run that is killed keeps what it had reported. What libraries print goes to stan
 
 from __future__ import annotations
 
-import ctypes
 import json
 import os
 import signal
@@ -15,6 +14,7 @@ from importlib import import_module
 from pathlib import Path
 from typing import Any
 
+from benchmarks.measure import end_with_parent
 from benchmarks.row import Job
 from benchmarks.task import Task
 
@@ -27,7 +27,6 @@ WORK = {
     "lengths": "benchmarks.lengths",
     "networks": "benchmarks.networks",
 }
-PR_SET_PDEATHSIG = 1
 
 
 def main() -> None:
@@ -85,12 +84,6 @@ def _is_here(backend: str) -> bool:
         return get(backend).is_installed()
     except BackendError:
         return True
-
-
-def end_with_parent() -> None:
-    """Ask Linux to end this process when the one that measures it dies, so that no run outlives its row."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 if __name__ == "__main__":

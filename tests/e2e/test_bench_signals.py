@@ -16,7 +16,7 @@ from benchmarks.task import read
 ROOT = Path(place.__file__).parents[1]
 STUBBORN = (  # a run that hears no SIGTERM, and, where asked, a child of it in a session of its own
     "import os, signal, subprocess, sys, time\n"
-    "from benchmarks.worker import end_with_parent; end_with_parent()\n"
+    "from benchmarks.measure import end_with_parent; end_with_parent()\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "pids = [os.getpid()]\n"
     "child = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
