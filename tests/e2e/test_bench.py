@@ -12,15 +12,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import corpus as corpus_module
-from benchmarks import replay
 from benchmarks.command import CORPUS, bench
-from benchmarks.execution import execute, lost
-from benchmarks.place import Place
-from benchmarks.schedule import executor, run_all
-from benchmarks.task import Task, read
+from benchmarks.harness.execution import execute, lost
+from benchmarks.harness.place import Place
+from benchmarks.harness.schedule import executor, run_all
+from benchmarks.harness.task import Task, read
+from benchmarks.inputs import corpus as corpus_module
+from benchmarks.suites import replay
 
-ROOT = Path(corpus_module.__file__).parents[1]
+ROOT = Path(corpus_module.__file__).parents[2]
 PLACE = Place({"python": "3.11"}, "a machine", "abc123", "0123456789abcdef")
 
 

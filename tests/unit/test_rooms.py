@@ -20,6 +20,14 @@ ARROWS = {
 }
 SOLVERS = {"z3", "cvc5", "bitwuzla"}
 INNER = {  # each room names those right below it; what these reach, it may import too
+    "benchmarks": {
+        "reports": {"suites"},
+        "suites": {"peers", "sygus_suite"},
+        "peers": {"inputs"},
+        "inputs": {"harness"},
+        "harness": set(),
+        "sygus_suite": set(),
+    },
     "tasks": {
         "commands": {"certificates"},
         "certificates": {"checker", "pipeline", "training"},
@@ -51,9 +59,9 @@ TORCH_FILES = {"torch_model.py", "train.py", "pruning.py", "recipes.py"}  # the 
 SOLVER_FILES = {  # a wall, or a peer
     "backends/bitwuzla_adapter.py",
     "backends/cvc5_program.py",
-    "benchmarks/native.py",
-    "benchmarks/solve_native.py",
-    "benchmarks/sygus.py",
+    "benchmarks/peers/native.py",
+    "benchmarks/peers/solve_native.py",
+    "benchmarks/peers/sygus.py",
 }
 FILES = [path for room in ARROWS for path in sorted((ROOT / room).rglob("*.py"))]
 

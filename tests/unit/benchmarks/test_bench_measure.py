@@ -7,11 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import journal
-from benchmarks.execution import execute
-from benchmarks.measure import WALL, run_process, told
-from benchmarks.row import BenchmarkError, Place
-from benchmarks.task import Result, Task, finished, read
+from benchmarks.harness import journal
+from benchmarks.harness.execution import execute
+from benchmarks.harness.measure import WALL, run_process, told
+from benchmarks.harness.row import BenchmarkError, Place
+from benchmarks.harness.task import Result, Task, finished, read
 
 PLACE = Place({"python": "3.11"}, "a machine", "abc123", "0123456789abcdef")
 TASK = Task("loop", "toy, length 4", "z3", 0, 20.0, {"length": 4}, {})

@@ -11,26 +11,18 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import (
-    dense,
-    journal,
-    length_scores,
-    lengths,
-    networks,
-    place,
-    plots,
-    published,
-    samples,
-    stand_ins,
-    sweep,
-)
 from benchmarks.command import bench
-from benchmarks.document import markdown
-from benchmarks.lengths import Line
-from benchmarks.networks_page import report, sentences, write
-from benchmarks.row import BenchmarkError
-from benchmarks.task import Result, Task
-from benchmarks.worker import run_task
+from benchmarks.harness import journal, place
+from benchmarks.harness.row import BenchmarkError
+from benchmarks.harness.task import Result, Task
+from benchmarks.inputs import dense, published, samples, stand_ins
+from benchmarks.peers import sweep
+from benchmarks.reports import length_scores, plots
+from benchmarks.reports.document import markdown
+from benchmarks.reports.networks_page import report, sentences, write
+from benchmarks.suites import lengths, networks
+from benchmarks.suites.lengths import Line
+from benchmarks.suites.worker import run_task
 from cegis import Domain
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.networks.sparse_transformer import NetworkError

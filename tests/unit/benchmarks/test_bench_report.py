@@ -6,12 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import journal, plots, scores
-from benchmarks.document import markdown, page
-from benchmarks.page import TITLE, report, write
-from benchmarks.row import BenchmarkError
-from benchmarks.standing import chosen
-from benchmarks.task import Result
+from benchmarks.harness import journal
+from benchmarks.harness.row import BenchmarkError
+from benchmarks.harness.standing import chosen
+from benchmarks.harness.task import Result
+from benchmarks.reports import plots, scores
+from benchmarks.reports.document import markdown, page
+from benchmarks.reports.page import TITLE, report, write
 
 ROW = Result(
     key="k", suite="loop", problem="toy, length 4", backend="z3", solver="z3 5.4", seed=0, options={"length": 4},

@@ -7,10 +7,10 @@ from typing import Any
 
 import pytest
 
-from benchmarks.execution import lost
-from benchmarks.row import BenchmarkError, Place
-from benchmarks.schedule import executor, run_all
-from benchmarks.task import Result, Task, read
+from benchmarks.harness.execution import lost
+from benchmarks.harness.row import BenchmarkError, Place
+from benchmarks.harness.schedule import executor, run_all
+from benchmarks.harness.task import Result, Task, read
 
 PLACE = Place({"python": "3.11"}, "a machine", "abc123", "0123456789abcdef")
 TASKS = [Task("loop", f"toy {number}", "z3", 0, 20.0, {}, {}) for number in range(6)]

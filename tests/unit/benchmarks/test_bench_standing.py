@@ -8,18 +8,19 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import journal, length_scores, networks_page, plots, scores, solve_page, standing, table
-from benchmarks.document import markdown
-from benchmarks.execution import lost
-from benchmarks.measure import inherited
-from benchmarks.page import report, write
-from benchmarks.row import BenchmarkError, Place, Row
-from benchmarks.runner import run_suite
-from benchmarks.schedule import run_all
-from benchmarks.solve_runs import absent as absent_tools
-from benchmarks.solve_runs import plan as sygus_plan
-from benchmarks.standing import Plan, Run, judge
-from benchmarks.task import REPEATS, Result, Task
+from benchmarks.harness import journal, standing
+from benchmarks.harness.execution import lost
+from benchmarks.harness.measure import inherited
+from benchmarks.harness.row import BenchmarkError, Place, Row
+from benchmarks.harness.schedule import run_all
+from benchmarks.harness.standing import Plan, Run, judge
+from benchmarks.harness.task import REPEATS, Result, Task
+from benchmarks.reports import length_scores, networks_page, plots, scores, solve_page, table
+from benchmarks.reports.document import markdown
+from benchmarks.reports.page import report, write
+from benchmarks.suites.peers import run_suite
+from benchmarks.suites.solve_runs import absent as absent_tools
+from benchmarks.suites.solve_runs import plan as sygus_plan
 
 PLACE = Place({"python": "3.11"}, "a machine, 2 cores", "abc123", "0123456789abcdef")
 RUNS = [Run(task, tool) for task in ("a", "b", "c") for tool in ("x", "y")]
@@ -123,8 +124,8 @@ def test_a_tool_that_never_came_to_its_turn_loses_nothing() -> None:
 
 
 def test_what_cannot_be_installed_is_planned_for_nobody_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.solve_runs.find_spec", lambda name: None)
-    folder = Path(solve_page.__file__).parent / "sygus_suite" / "files"
+    monkeypatch.setattr("benchmarks.suites.solve_runs.find_spec", lambda name: None)
+    folder = Path(solve_page.__file__).parents[1] / "sygus_suite" / "files"
     assert {task.backend for task in sygus_plan(folder, 1.0, 4096)} == {"ours"}
     with pytest.raises(BenchmarkError, match="expected tools among ours, got cvc5 fast"):
         sygus_plan(folder, 1.0, 4096, ["cvc5 fast"])
@@ -261,7 +262,7 @@ def test_a_peer_that_is_not_installed_has_no_column() -> None:
 
 
 def test_a_peer_starved_by_the_machine_is_run_again_and_at_last_not_measured(tmp_path: Path) -> None:
-    from benchmarks.row import Job
+    from benchmarks.harness.row import Job
 
     tried: list[str] = []
 
@@ -336,7 +337,7 @@ def test_inherited_limits_hold_where_they_are_smaller(monkeypatch: pytest.Monkey
     import resource
 
     limits = {resource.RLIMIT_CPU: (-1, 11), resource.RLIMIT_AS: (-1, 1 << 30)}
-    monkeypatch.setattr("benchmarks.measure.resource.getrlimit", limits.__getitem__)
+    monkeypatch.setattr("benchmarks.harness.measure.resource.getrlimit", limits.__getitem__)
     assert inherited(30.0, 4096) == (10, 1024)
     assert inherited(5.0, 512) == (5.0, 512)
     assert inherited(None, None) == (None, None)

@@ -8,12 +8,12 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.case import Case
 from benchmarks.command import bench
-from benchmarks.competitors import COMPETITORS, SYGUS_CONFIGURATIONS
-from benchmarks.row import BenchmarkError, Job, Place, Row, append, finished, key, key_of, read
-from benchmarks.runner import plan, run_job, run_process, run_suite
-from benchmarks.table import best, markdown
+from benchmarks.harness.row import BenchmarkError, Job, Place, Row, append, finished, key, key_of, read
+from benchmarks.inputs.case import Case
+from benchmarks.reports.table import best, markdown
+from benchmarks.suites.competitors import COMPETITORS, SYGUS_CONFIGURATIONS
+from benchmarks.suites.peers import plan, run_job, run_process, run_suite
 from cegis import Domain, motifs, tabulate
 from tasks.formats.circuit_folder import load_circuit, shipped_path
 
@@ -182,8 +182,8 @@ def told(**fields: object) -> list[str]:
 
 
 def test_a_worker_that_overruns_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.runner.START_SECONDS", 0.1)
-    monkeypatch.setattr("benchmarks.runner.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("benchmarks.suites.peers.START_SECONDS", 0.1)
+    monkeypatch.setattr("benchmarks.suites.peers.GRACE_SECONDS", 0.2)
     mark = tmp_path / "still-alive"
     child = f"import time; time.sleep(2.5); open({str(mark)!r}, 'w')"
     stubborn = (
@@ -247,7 +247,7 @@ def case() -> Case:
 
 @pytest.mark.parametrize("name", SYGUS_CONFIGURATIONS)
 def test_cvc5_answers_with_a_program_of_the_grammar_that_fits_the_examples(name: str) -> None:
-    from benchmarks.sygus import Problem
+    from benchmarks.peers.sygus import Problem
     from cegis.sygus.features import groups
 
     domain = Domain(("a", "b"), 1, 4)
@@ -260,7 +260,7 @@ def test_cvc5_answers_with_a_program_of_the_grammar_that_fits_the_examples(name:
 
 
 def test_cvc5_gets_only_features_that_differ_on_the_examples(case: Case) -> None:
-    from benchmarks.sygus import Problem
+    from benchmarks.peers.sygus import Problem
     from cegis.sygus.features import groups
 
     known = groups(case.grammar)
@@ -300,7 +300,7 @@ def test_lstar_learns_a_machine_that_is_right_on_the_domain(case: Case, monkeypa
 
 def test_a_machine_that_is_wrong_is_counted(case: Case) -> None:
     pytest.importorskip("aalpy")
-    from benchmarks.lstar import learn, wrong_rows
+    from benchmarks.peers.lstar import learn, wrong_rows
 
     machine, _ = learn(case)
     for state in machine.states:
@@ -309,7 +309,7 @@ def test_a_machine_that_is_wrong_is_counted(case: Case) -> None:
 
 
 def test_missing_aalpy_is_one_clear_sentence(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "benchmarks.lstar", None)
+    monkeypatch.setitem(sys.modules, "benchmarks.peers.lstar", None)
     with pytest.raises(ImportError, match="pip install aalpy"):
         COMPETITORS[LSTAR].run(case.circuit, JOB, lambda **fields: None)
 

@@ -8,13 +8,15 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import journal, plots, solve_rate, solve_scores
 from benchmarks.command import bench
-from benchmarks.document import markdown
-from benchmarks.row import BenchmarkError
-from benchmarks.solve_page import report, write
-from benchmarks.solve_scores import BEST, by_problem
-from benchmarks.task import Result
+from benchmarks.harness import journal
+from benchmarks.harness.row import BenchmarkError
+from benchmarks.harness.task import Result
+from benchmarks.reports import plots, solve_scores
+from benchmarks.reports.document import markdown
+from benchmarks.reports.solve_page import report, write
+from benchmarks.reports.solve_scores import BEST, by_problem
+from benchmarks.suites import solve_rate
 
 ROW = Result(
     key="k", suite="sygus", problem="own/motifs/a", backend="ours", solver="ours 0.1", seed=0,

@@ -1,0 +1,226 @@
+"""Who is compared: this project, cvc5's SyGuS engine and AALpy's L*, each with the configurations that are run.
+
+A competitor is a function of a circuit and a job that tells ``report`` what it found, as often as it likes; the last
+word on each field counts. ``seconds`` is the CPU time from the loaded circuit to the answer, without what a competitor
+is not charged for (counting wrong answers; for cvc5 also building its problem). Imports are inside the functions, so
+that a worker loads its own competitor only.
+"""
+
+from __future__ import annotations
+
+import signal
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+from benchmarks.harness.measure import WALL
+from benchmarks.harness.row import BenchmarkError, Job
+
+if TYPE_CHECKING:
+    from cegis import Outcome, Round
+    from tasks.networks.circuit import Circuit
+
+Report = Callable[..., None]
+
+SYGUS_CONFIGURATIONS = {
+    "default": {},
+    "cond-enum-igain": {"sygus-unif-pi": "cond-enum-igain"},
+    "fast": {"sygus-enum": "fast"},
+    "fast, no pbe": {"sygus-enum": "fast", "sygus-pbe": "false"},
+}
+
+
+@dataclass(frozen=True)
+class Competitor:
+    """``run(circuit, job, report)`` for each of the ``configurations`` (name to the options passed on)."""
+
+    name: str
+    configurations: Mapping[str, Mapping[str, str]]
+    run: Callable[[Circuit, Job, Report], None]
+    packages: tuple[str, ...] = ()  # what it needs beside this project
+
+
+def ours(circuit: Circuit, job: Job, report: Report) -> None:
+    """This project: the whole chain with a solver, or (``no solver``) search against the table of labels alone."""
+    from backends import get
+    from benchmarks.inputs.case import Case, longest, program_size
+    from cegis import Budget, Counterexample, Exhaustive, Spec, synthesize
+    from tasks.pipeline.distill import distill
+
+    examples: list[tuple[tuple[str, ...], str]] = []
+
+    def collect(event: Round) -> None:
+        if isinstance(event.verdict, Counterexample):
+            examples.append((event.verdict.inputs, event.verdict.expected))
+
+    case, phases = None, _phases()
+    if job.configuration == "no solver":
+        with phases.timed("labels"):
+            case = Case.of(circuit)
+        with phases.timed("search"):
+            outcome = synthesize(
+                Spec(case.domain, case.label),
+                case.grammar,
+                verifier=Exhaustive(case.table),
+                budget=Budget(seconds=WALL * job.seconds),
+                seed=job.seed,
+                on_event=collect,
+            )
+        proof, chain = ["enumerated"], phases.seconds
+    else:
+        with phases.timed("all"):
+            result = distill(
+                circuit,
+                get(job.configuration),
+                length=longest(circuit),
+                seconds=WALL * job.seconds,
+                seed=job.seed,
+                on_round=collect,
+            )
+        outcome, proof = result.outcome, [str(claim.rung) for claim in result.claims]
+        chain = {link.name: link.seconds for link in result.chain}
+    seconds = phases.total()
+    status, reason = _judged(outcome)
+    case = case or Case.of(circuit)
+    first = next(iter(case.domain))
+    used = outcome.statistics
+    report(
+        status=status,
+        reason=reason,
+        seconds=seconds,
+        phases=chain,
+        examples=[(first, case.label(first)), *examples],
+        detail={"proof": proof if status == "solved" else [], "rounds": used.rounds, "candidates": used.candidates},
+    )
+    program = getattr(outcome, "program", None)
+    if program is not None:
+        report(answer=program.source(), size=program_size(program), wrong=case.wrong(program), checked=case.checked)
+
+
+def sygus_loop(circuit: Circuit, job: Job, report: Report) -> None:
+    """cvc5's SyGuS as the searcher of the same loop, with our table as the verifier, until right on the domain."""
+    from benchmarks.inputs.case import Case, program_size
+    from benchmarks.peers.sygus import Problem
+    from cegis import Counterexample, Exhaustive, Valid
+    from cegis.sygus.features import groups
+
+    phases = _phases()
+    with phases.timed("labels"):
+        case = Case.of(circuit)
+    with phases.timed("encoding"):
+        known = groups(case.grammar)
+    first = next(iter(case.domain))
+    examples, fewest = [(first, case.label(first))], case.checked + 1
+    while True:
+        with phases.timed("encoding"):
+            problem = Problem(case.grammar, known, examples, job.options, job.seed)
+        with phases.timed("search"), _alarm(job.seconds - phases.total("encoding", "scoring")):
+            program = problem.solve()
+        seconds = phases.total("encoding", "scoring")
+        done = {"seconds": seconds, "phases": phases.seconds, "detail": {"rounds": len(examples)}}
+        if program is None:
+            report(status="unsolved", reason=f"cvc5 found no program for {len(examples)} examples", **done)
+            return
+        with phases.timed("check"):
+            verdict = Exhaustive(case.table).check(program)
+        with phases.timed("scoring"):
+            wrong = case.wrong(program)
+        report(**done)
+        if wrong < fewest:
+            fewest = wrong
+            size = {**program_size(program), "nodes": problem.nodes}
+            report(answer=program.source(), size=size, wrong=wrong, checked=case.checked)
+        match verdict:
+            case Valid():
+                report(status="solved", reason="", seconds=phases.total("encoding", "scoring"))
+                return
+            case Counterexample(inputs, expected, _):
+                if (inputs, expected) in examples:
+                    raise BenchmarkError(f"cvc5's answer is wrong on the example {' '.join(inputs)!r} it was given")
+                examples.append((inputs, expected))
+            case _:
+                report(status="unsolved", reason="some sequences have no label")
+                return
+
+
+def sygus_examples(circuit: Circuit, job: Job, report: Report) -> None:
+    """cvc5's SyGuS on exactly the examples our loop ended with; only the call of cvc5 is charged."""
+    from benchmarks.inputs.case import Case, program_size
+    from benchmarks.peers.sygus import Problem
+    from cegis.sygus.features import groups
+
+    if not job.examples:
+        raise BenchmarkError(f"{job.circuit}: our own run gave no examples to compare on; run it first")
+    case, phases = Case.of(circuit), _phases()
+    problem = Problem(case.grammar, groups(case.grammar), job.examples, job.options, job.seed)
+    with phases.timed("search"), _alarm(job.seconds):
+        program = problem.solve()
+    report(seconds=phases.total(), phases=phases.seconds, detail={"examples": len(job.examples)})
+    if program is None:
+        report(status="unsolved", reason="cvc5 found no program for the examples")
+        return
+    if any(program(sequence) != label for sequence, label in job.examples):
+        raise BenchmarkError("cvc5's answer is wrong on an example it was given")
+    size = {**program_size(program), "nodes": problem.nodes}
+    report(status="solved", reason="", answer=program.source(), size=size)
+    report(wrong=case.wrong(program), checked=case.checked)
+
+
+def lstar(circuit: Circuit, job: Job, report: Report) -> None:
+    """AALpy's L*, with the circuit answering membership and the table answering equivalence."""
+    from benchmarks.inputs.case import Case
+
+    try:
+        from benchmarks.peers.lstar import learn, transitions, wrong_rows
+    except ImportError as error:
+        raise ImportError(f"L* needs AALpy, which is not installed: pip install aalpy ({error})") from error
+
+    phases = _phases()
+    with phases.timed("labels"):
+        case = Case.of(circuit)
+    with phases.timed("search"), _alarm(job.seconds - phases.total()):
+        machine, account = learn(case)
+    queries = {"membership": account["queries_learning"], "equivalence": account["learning_rounds"]}
+    report(status="solved", reason="", seconds=phases.total(), phases=phases.seconds, detail=queries)
+    size = {"states": machine.size, "transitions": machine.size * len(case.domain.alphabet)}
+    report(answer=transitions(machine, case), size=size, checked=case.checked)
+    report(wrong=sum(map(len, wrong_rows(machine, case).values())))
+
+
+COMPETITORS = {
+    competitor.name: competitor
+    for competitor in (
+        Competitor("ours", {"z3": {}, "cvc5": {}, "no solver": {}}, ours),
+        Competitor("cvc5 SyGuS, in the loop", SYGUS_CONFIGURATIONS, sygus_loop, ("cvc5",)),
+        Competitor("cvc5 SyGuS, our examples", SYGUS_CONFIGURATIONS, sygus_examples, ("cvc5",)),
+        Competitor("AALpy L*", {"moore": {}}, lstar, ("aalpy",)),
+    )
+}
+
+
+def _judged(outcome: Outcome) -> tuple[str, str]:
+    """The status of one of our runs, and why it is no better."""
+    from cegis import Found
+
+    if isinstance(outcome, Found):
+        return "solved", ""
+    reason = getattr(outcome, "reason", "the grammar is exhausted")
+    return ("timeout" if "time limit" in reason else "unsolved"), reason
+
+
+def _phases() -> Any:
+    from benchmarks.inputs.case import Phases
+
+    return Phases()
+
+
+@contextmanager
+def _alarm(seconds: float) -> Iterator[None]:
+    """End this process, wherever it is, after ``seconds`` of CPU: a solver inside C++ hears no Python exception."""
+    signal.signal(signal.SIGPROF, signal.SIG_DFL)
+    signal.setitimer(signal.ITIMER_PROF, max(seconds, 0.001))
+    try:
+        yield
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
