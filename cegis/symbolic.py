@@ -34,8 +34,10 @@ from dsl.sequences import SequenceSignature, SymbolicSequence
 class SymbolicReference(Protocol):
     """A reference a solver can see into."""
 
-    name: str
-    semantics: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def semantics(self) -> str: ...
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
         """The formula "``answer`` (a label index) is not the reference's label"; ties count as different."""

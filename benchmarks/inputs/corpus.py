@@ -81,7 +81,8 @@ def record(
     folder.mkdir(parents=True, exist_ok=True)
     if any(folder.glob("*.smt2.gz")):
         raise BenchmarkError(f"expected a folder without recorded queries, got {folder}; name a fresh one")
-    written, left = {}, len(circuits) * len(lengths)
+    written: dict[str, int] = {}
+    left = len(circuits) * len(lengths)
     for length, circuit in product(sorted(lengths), circuits):
         inputs = {"circuit": str(circuit), "surrogate": str(reference.prepare(circuit, cache))}
         quota = -(-(queries - sum(written.values())) // left)
@@ -200,7 +201,7 @@ def _candidates(
     asked: reference.SurrogateReference, backend: Backend, seed: int, chance: random.Random
 ) -> list[Program]:
     """What one distillation run proposed, in order."""
-    rounds: list[Round] = []
+    rounds: list[Round[Program]] = []
     domain = asked.domain
     tokens = domain.sequences(min(domain.max_length or 1, max(domain.min_length, 4)))
     first = domain.words(tokens[chance.randrange(len(tokens))])

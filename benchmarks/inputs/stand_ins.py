@@ -144,7 +144,8 @@ class StandIn:
     def indices(self, tokens: Tokens) -> NDArray[np.int64]:
         """(sequences,) indices of the stand-in's labels, -1 for a tie."""
         of = self.network
-        return of.labels(tokens, len(self.alphabet)) if isinstance(of, Dense) else of.labels(tokens)
+        found = of.labels(tokens, len(self.alphabet)) if isinstance(of, Dense) else of.labels(tokens)
+        return found.astype(np.int64)
 
     def label(self, sequence: tuple[str, ...]) -> str:
         """The stand-in's label of one sequence; raises NetworkError for a tie."""

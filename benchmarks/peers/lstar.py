@@ -23,7 +23,7 @@ OUTSIDE = -3  # neither a label nor "undecided"
 Word = tuple[int, ...]
 
 
-class Membership(SUL):
+class Membership(SUL):  # type: ignore[misc]  # AALpy has no types
     """The circuit as the system under learning: a word's output is its label index."""
 
     def __init__(self, case: Case) -> None:
@@ -56,7 +56,7 @@ class Membership(SUL):
         return int(label_sequences(circuit, np.array([word], np.int8)).labels[0])
 
 
-class EverySequence(Oracle):
+class EverySequence(Oracle):  # type: ignore[misc]
     """The equivalence oracle that compares hypothesis and table on the whole domain, shortest first."""
 
     def __init__(self, case: Case, sul: SUL) -> None:

@@ -65,7 +65,7 @@ class Problem:
         for name, value in {**BASE_OPTIONS, "seed": str(seed), **options}.items():
             self.solver.setOption(name, value)
         self.solver.setLogic("LIA")
-        batch = grammar.signature.batch([sequence for sequence, _ in examples])
+        batch = grammar.sequences.batch([sequence for sequence, _ in examples])
         chosen = list(distinct(known, batch))
         self.inputs = {f"x{place}": feature for place, (feature, _) in enumerate(chosen)}
         variables = [self.terms.mkVar(self._sort(feature.term.sort), name) for name, feature in self.inputs.items()]
@@ -78,7 +78,7 @@ class Problem:
         )
         for row, (_, label) in enumerate(examples):
             values = [self._value(array[row]) for _, array in chosen]
-            answer = self.terms.mkInteger(grammar.signature.label_index(label))
+            answer = self.terms.mkInteger(grammar.sequences.label_index(label))
             call = self.terms.mkTerm(Kind.APPLY_UF, self.function, *values)
             self.solver.addSygusConstraint(self.terms.mkTerm(Kind.EQUAL, call, answer))
 

@@ -210,15 +210,15 @@ def _chain(rows: Sequence[Result]) -> Iterable[str]:
     chains, found = scores.chains(rows), scores.compared(rows, DENSE)
     if chains:
         last = chains[-1]
-        text = (
+        chain = (
             f"The chain, every sequence checked and then the solver, takes {shown_seconds(last.seconds)} s at "
             f"{last.length} ({shown_seconds(last.check)} s for the check)"
         )
         if last.ours is not None and last.ratio is not None:
-            text += f"; counting takes {shown_seconds(last.ours)} s there: ratio {_ratio(last.ratio)}"
+            chain += f"; counting takes {shown_seconds(last.ours)} s there: ratio {_ratio(last.ratio)}"
         if found is not None and found.length > last.length:
-            text += f"; at {found.length} no enumeration ends the check: the solver's answer is about the stand-in"
-        yield f"{text}."
+            chain += f"; at {found.length} no enumeration ends the check: the solver's answer is about the stand-in"
+        yield f"{chain}."
 
 
 def _ratio(value: float) -> str:

@@ -18,7 +18,7 @@ from benchmarks.harness.measure import WALL
 from benchmarks.harness.row import BenchmarkError, Job
 
 if TYPE_CHECKING:
-    from cegis import Outcome, Round
+    from cegis import Outcome, Program, Round
     from tasks.networks.circuit import Circuit
 
 Report = Callable[..., None]
@@ -50,9 +50,9 @@ def ours(circuit: Circuit, job: Job, report: Report) -> None:
 
     examples: list[tuple[tuple[str, ...], str]] = []
 
-    def collect(event: Round) -> None:
+    def collect(event: Round[Program]) -> None:
         if isinstance(event.verdict, Counterexample):
-            examples.append((event.verdict.inputs, event.verdict.expected))
+            examples.append((event.verdict.inputs, str(event.verdict.expected)))
 
     case, phases = None, _phases()
     if job.configuration == "no solver":
@@ -138,7 +138,7 @@ def sygus_loop(circuit: Circuit, job: Job, report: Report) -> None:
             case Counterexample(inputs, expected, _):
                 if (inputs, expected) in examples:
                     raise BenchmarkError(f"cvc5's answer is wrong on the example {' '.join(inputs)!r} it was given")
-                examples.append((inputs, expected))
+                examples.append((inputs, str(expected)))
             case _:
                 report(status="unsolved", reason="some sequences have no label")
                 return
@@ -199,7 +199,7 @@ COMPETITORS = {
 }
 
 
-def _judged(outcome: Outcome) -> tuple[str, str]:
+def _judged(outcome: Outcome[Program]) -> tuple[str, str]:
     """The status of one of our runs, and why it is no better."""
     from cegis import Found
 

@@ -65,7 +65,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
     asked = reference.load(task.files, length=int(task.options["length"]))
     rounds: list[tuple[int, float]] = []
 
-    def on_round(event: Round) -> None:
+    def on_round(event: Round[Program]) -> None:
         rounds.append((event.program.size, event.check_seconds))
         report(answers=tally.take(), queries=tally.queries)  # what a run that is killed has to show
 
@@ -98,7 +98,9 @@ def work(task: Task, report: Callable[..., None]) -> None:
     _report_outcome(outcome, asked, report)
 
 
-def _report_outcome(outcome: Outcome, asked: reference.SurrogateReference, report: Callable[..., None]) -> None:
+def _report_outcome(
+    outcome: Outcome[Program], asked: reference.SurrogateReference, report: Callable[..., None]
+) -> None:
     program: Program | None = getattr(outcome, "program", None)
     if program is not None:
         report(program=program.source(), size=program.size)
