@@ -18,7 +18,7 @@ from benchmarks.harness.measure import WALL
 
 if TYPE_CHECKING:
     from benchmarks.harness.row import Place, Row
-    from benchmarks.harness.task import Result, Task
+    from benchmarks.harness.task import Task
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS = "networks.jsonl"
@@ -207,7 +207,7 @@ def _plan(
 
 def _solving(
     suite: str, folder: Path | None, tools: tuple[str, ...], seconds: float, memory_mb: int
-) -> tuple[tuple[Task, ...], Callable[[Task, Place], Result]]:
+) -> tuple[tuple[Task, ...], Callable[[Task, Place], Row]]:
     """The runs of the suite "sygus" or "rate", and what makes one."""
     from benchmarks.harness.execution import execute
     from benchmarks.suites import solve_rate, solve_runs
@@ -249,21 +249,21 @@ def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> No
     from benchmarks.harness.place import here
     from benchmarks.suites.peers import SUITE, absent, plan, run_suite
 
-    jobs = plan(folders, seconds=seconds, seed=seed)
+    tasks = plan(folders, seconds=seconds, seed=seed, out=out)
     out.mkdir(parents=True, exist_ok=True)
     standing.record_absent(out / PEER_ROWS, SUITE, absent())
-    run_suite(jobs, out / PEER_ROWS, here(), on_row=_print_row)
+    run_suite(tasks, out / PEER_ROWS, here(), on_row=_print_row)
     click.echo(_write_table(out))
 
 
 def _write_table(out: Path) -> str:
     """The table of the peers, from what was planned last."""
     from benchmarks.harness import standing
-    from benchmarks.harness.row import key_of, read
+    from benchmarks.harness.row import read
     from benchmarks.reports.table import markdown
 
     plan = standing.load(out / PEER_ROWS)
-    rows = {"|".join(key_of(row)): row for row in read(out / PEER_ROWS)}
+    rows = {row.key: row for row in read(out / PEER_ROWS)}
     keys = rows if plan is None else plan.keys.values()
     table = markdown([rows[key] for key in keys if key in rows], plan)
     (out / TABLE).write_text(table, encoding="utf-8")
@@ -324,7 +324,7 @@ class _Counter:
     def __init__(self, total: int | None) -> None:
         self.total, self.done = total, 0
 
-    def show(self, row: Result, is_new: bool) -> None:
+    def show(self, row: Row, is_new: bool) -> None:
         self.done += 1
         seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
         known = "" if is_new else " (from an earlier run)"
@@ -337,4 +337,4 @@ def _print_row(row: Row, is_new: bool) -> None:
     """One line of progress on standard error."""
     seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
     known = "" if is_new else " (from an earlier run)"
-    click.echo(f"{row.circuit}: {row.competitor}, {row.configuration}: {row.status}{seconds}{known}", err=True)
+    click.echo(f"{row.problem}: {row.backend}: {row.status}{seconds}{known}", err=True)

@@ -14,30 +14,46 @@ import os
 import shlex
 import signal
 import sys
-from collections.abc import Mapping, Sequence
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from typing import Any
 
 from benchmarks.harness.measure import WALL, Process, run_process, told
-from benchmarks.harness.row import Place
-from benchmarks.harness.task import REPEATS, Result, Task
+from benchmarks.harness.row import ANSWERED, REPEATS, Place, Row
+from benchmarks.harness.task import Task
 
 COMMAND = (sys.executable, "-m", "benchmarks.suites.worker")
 GRACE_SECONDS = 0.3
 START_SECONDS = 30.0  # for a replay worker to start and to read its file up to the first query
-REPORTED = ("solver", "seconds", "verdict", "phases", "queries", "candidates", "program", "size", "answers", "detail")
+REPORTED = ("solver", "seconds", "verdict", "phases", "queries", "candidates", "program", "size", "answers", "detail",
+            "wrong", "checked", "sizes")  # fmt: skip
 ENDED = {"cputime": "timeout", "memory": "out of memory"}
-ANSWERED = ("solved", "infeasible")
 STALLED = "stopped by wall clock with CPU time left"
 
 
-def execute(task: Task, place: Place, command: Sequence[str] = COMMAND) -> Result:
-    """Run ``task`` in a process of its own; whatever happens to it is a row."""
+@dataclass(frozen=True)
+class Ended:
+    """How a run ended: its process, what that counts as and why, and what it told (``REPORTED``)."""
+
+    process: Process
+    status: str
+    terminationreason: str
+    reason: str
+    told: Mapping[str, Any]
+
+
+def execute(task: Task, place: Place, command: Sequence[str] = COMMAND) -> Row:
+    """Run ``task`` in a worker of its own; whatever happens to it is a row."""
+    return measured(task, place, lambda task: _in_worker(task, command))
+
+
+def measured(task: Task, place: Place, run: Callable[[Task], Ended]) -> Row:
+    """The row of ``task``, made by ``run``; every row but that of a lost run is built here."""
     started, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
-    process, said = _replay(task, command) if task.suite == "replay" else _once(task, command)
-    status, ended, reason = _judged(process, said, None if task.suite == "replay" else task.seconds)
-    return Result(
+    ended = run(task)
+    process = ended.process
+    return Row(
         key=task.key(place),
         suite=task.suite,
         problem=task.problem,
@@ -45,18 +61,25 @@ def execute(task: Task, place: Place, command: Sequence[str] = COMMAND) -> Resul
         seed=task.seed,
         options=dict(task.options),
         timelimit=task.seconds,
-        memlimit=task.memory_mb << 20,
-        status=status,
-        terminationreason=ended,
-        reason=reason,
+        memlimit=task.memlimit,
+        status=ended.status,
+        terminationreason=ended.terminationreason,
+        reason=ended.reason,
         cputime=process.cputime,
         walltime=process.walltime,
         memory=int(process.memory_mb * 1e6),
         load=load,
-        started=started,
-        **{"solver": task.backend, **{name: said[name] for name in REPORTED if name in said}},
+        starttime=started,
+        returnvalue=process.code if process.code >= 0 else None,
+        exitsignal=-process.code if process.code < 0 else None,
+        **{"solver": task.backend, **{name: ended.told[name] for name in REPORTED if name in ended.told}},
         **asdict(place),
     )
+
+
+def _in_worker(task: Task, command: Sequence[str]) -> Ended:
+    process, said = _replay(task, command) if task.suite == "replay" else _once(task, command)
+    return Ended(process, *_judged(process, said, None if task.suite == "replay" else task.seconds), said)
 
 
 def command_line(task: Task, command: Sequence[str] = COMMAND) -> str:
@@ -64,14 +87,14 @@ def command_line(task: Task, command: Sequence[str] = COMMAND) -> str:
     return shlex.join([*command, json.dumps(asdict(task))])
 
 
-def lost(task: Task, place: Place, why: str) -> Result:
+def lost(task: Task, place: Place, why: str) -> Row:
     """The row of a run whose machine or process went away, twice."""
     now = datetime.now(UTC).isoformat(timespec="seconds")
-    return Result(
+    return Row(
         key=task.key(place), suite=task.suite, problem=task.problem, backend=task.backend, solver=task.backend,
-        seed=task.seed, options=dict(task.options), timelimit=task.seconds, memlimit=task.memory_mb << 20,
+        seed=task.seed, options=dict(task.options), timelimit=task.seconds, memlimit=task.memlimit,
         status="lost", terminationreason="killed", reason=why, cputime=0.0, walltime=0.0, memory=0, load=0.0,
-        started=now, **asdict(place),
+        starttime=now, **asdict(place),
     )  # fmt: skip
 
 

@@ -1,11 +1,13 @@
-"""One row per run: what was run, under which limits, with what result, on which machine and commit. JSON lines.
+"""The row of a run, of whatever suite: what was run, under which limits, what came of it, where. JSON lines.
 
-A file of rows is only ever appended to. A run whose key is already there with a finished row is not repeated; the key
-holds everything that decides the result: circuit (by hash), competitor, options, seed, limit, source code and machine.
+Columns are called what BenchExec calls them (its doc/run-results.md): status, category, terminationreason, returnvalue,
+exitsignal, cputime, walltime (seconds), memory (bytes), starttime; they hold for the whole process of the run. A file
+of rows is only ever appended to; a run whose key is there with a finished row is not repeated.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, fields
@@ -14,34 +16,23 @@ from typing import Any
 
 from benchmarks.harness import journal
 
-STATUSES = ("solved", "unsolved", "timeout", "out of memory", "killed", "error", "absent")
-FINISHED = ("solved", "unsolved", "timeout", "out of memory")
+STATUSES = (
+    "solved", "unsolved", "timeout", "out of memory", "killed", "error", "lost", "absent", "infeasible", "wrong",
+    "unchecked", "unsupported",
+)  # fmt: skip
+UNMEASURED = {  # nothing is known of the tool after such a run
+    "killed": "stopped by wall clock or from outside",
+    "lost": "its machine or process went away",
+    "absent": "not installed",
+}
+AGAIN = ("error", *UNMEASURED)  # a resumed benchmark runs these again
+ANSWERED = ("solved", "infeasible")
+UNDECIDED = ("unsolved", "unchecked", "unsupported")
+REPEATS = 2  # further tries of a run that is killed, in one go
 
 
 class BenchmarkError(ValueError):
     """A benchmark that cannot be run, or rows that cannot be read."""
-
-
-@dataclass(frozen=True)
-class Job:
-    """One run to be made. ``folder`` holds the circuit; ``examples`` are for competitors that are given some."""
-
-    circuit: str
-    folder: str
-    circuit_sha256: str
-    competitor: str
-    configuration: str
-    options: Mapping[str, str]
-    seed: int
-    seconds: float
-    examples: Sequence[tuple[tuple[str, ...], str]] = ()
-
-    @classmethod
-    def from_json(cls, text: str) -> Job:
-        """A job as ``asdict`` and JSON wrote it."""
-        parts = json.loads(text)
-        examples = tuple((tuple(words), label) for words, label in parts.pop("examples"))
-        return cls(**parts, examples=examples)
 
 
 @dataclass(frozen=True)
@@ -56,41 +47,53 @@ class Place:
 
 @dataclass(frozen=True)
 class Row:
-    """The result of one run.
+    """The row of a run. Seconds and bytes; ``memlimit``: None for no limit.
 
-    ``seconds``: what the competitor is charged (None where it gave no time); ``walltime`` and ``cputime``: seconds of
-    the whole worker process, start-up included; ``memory_mb``: its peak resident set. ``wrong`` of ``checked``
-    sequences of the domain are answered differently from the circuit. ``size``: counts by unit. ``load``: the
-    machine's load average at the start.
+    ``seconds``: what the run itself took, start-up left out; None where it did not finish. ``phases``: seconds of
+    search, encode (formulas, checks, models re-evaluated) and solve (conversion included). ``answers``: one (name,
+    answer, seconds) per solver query, in the suite "replay" also the recorded answer. ``verdict``: the answer to the
+    whole, comparable between solvers: sat, unsat, proved, no program, or "" for none. ``repeats``: how many runs before
+    this one were killed. ``wrong`` of ``checked`` inputs are answered differently from what is asked about, None and 0
+    where that was not counted. ``sizes``: how large the answer is, by unit. ``load``: the machine's load average at the
+    start. ``returnvalue``, ``exitsignal``: how the process ended.
     """
 
-    circuit: str
-    circuit_sha256: str
-    competitor: str
-    configuration: str
-    options: Mapping[str, str]
+    key: str
+    suite: str
+    problem: str
+    backend: str
+    solver: str
     seed: int
-    limit: float
+    options: Mapping[str, Any]
+    timelimit: float
+    memlimit: int | None
     status: str
+    terminationreason: str
     reason: str
-    seconds: float | None
     cputime: float
     walltime: float
-    memory_mb: float
-    answer: str
-    size: Mapping[str, int]
-    wrong: int | None
-    checked: int
-    phases: Mapping[str, float]
-    detail: Mapping[str, Any]
-    examples: Sequence[Any]
+    memory: int
     load: float
-    started: str
+    starttime: str
     versions: Mapping[str, str]
     machine: str
     commit: str
     source: str
-    suite: str = field(default="shipped")
+    seconds: float | None = None
+    verdict: str = ""
+    phases: Mapping[str, float] = field(default_factory=dict)
+    queries: int = 0
+    candidates: int = 0
+    program: str = ""
+    size: int = 0
+    answers: Sequence[Sequence[Any]] = field(default_factory=list)
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    repeats: int = 0
+    wrong: int | None = None
+    checked: int = 0
+    sizes: Mapping[str, int] = field(default_factory=dict)
+    returnvalue: int | None = None
+    exitsignal: int | None = None
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:
@@ -98,54 +101,64 @@ class Row:
 
     @property
     def is_right(self) -> bool:
-        """Whether the run ended with an answer that is right on the whole domain."""
+        """Whether the run ended with an answer that is right on everything it was compared on."""
         return self.status == "solved" and self.wrong == 0 and self.checked > 0
 
+    @property
+    def limits(self) -> str:
+        """Its limits in words."""
+        memory = "" if self.memlimit is None else f", {self.memlimit >> 20:,} MB"
+        return f"{self.timelimit:g} s{memory}"
 
-Key = tuple[str, ...]
+    @property
+    def category(self) -> str:
+        """What the answer is worth, in BenchExec's words; "missing" where it was compared with nothing."""
+        if self.status == "wrong" or self.wrong:
+            return "wrong"
+        if self.status in ANSWERED:
+            is_confirmed = self.is_right or any(said[1] == "valid" for said in self.answers)
+            return "correct" if is_confirmed else "missing"
+        return "unknown" if self.status in UNDECIDED else "error"
 
 
-def key(job: Job, place: Place) -> Key:
-    """What decides the result of ``job``."""
-    options = json.dumps(dict(job.options), sort_keys=True)
-    return (
-        job.circuit, job.circuit_sha256, job.competitor, job.configuration, options, str(job.seed),
-        f"{job.seconds:g}", place.source, place.machine,
-    )  # fmt: skip
-
-
-def key_of(row: Row) -> Key:
-    """The key of the job that ``row`` is the result of."""
-    options = json.dumps(dict(row.options), sort_keys=True)
-    return (
-        row.circuit, row.circuit_sha256, row.competitor, row.configuration, options, str(row.seed),
-        f"{row.limit:g}", row.source, row.machine,
-    )  # fmt: skip
+def append(path: Path, row: Row) -> None:
+    """Add ``row`` at the end of the file."""
+    journal.append(path, {**asdict(row), "category": row.category})
 
 
 def read(path: Path) -> tuple[Row, ...]:
-    """The rows of a file, none when there is no file; raises BenchmarkError naming the line that is no row.
+    """The rows of a file, the last one of each run; none when there is no file.
 
-    A last line without its end, which a killed run leaves, is no line.
+    A last line without its end, which a killed run leaves, is no line. Raises BenchmarkError naming any other line that
+    is no row.
     """
-    rows = []
+    rows: dict[str, Row] = {}
     for number, line in journal.lines(path):
         try:
-            rows.append(Row(**json.loads(line)))
-        except (ValueError, TypeError) as error:
+            row = Row(**_renamed(json.loads(line)))
+        except (ValueError, TypeError, AttributeError) as error:
             known = ", ".join(f.name for f in fields(Row))
             raise BenchmarkError(
                 f"{path}, line {number}: not a row of this benchmark ({error}); "
                 f"delete the line or start another folder. A row has: {known}"
             ) from error
-    return tuple(rows)
+        rows[row.key] = row
+    return tuple(rows.values())
 
 
-def append(path: Path, row: Row) -> None:
-    """Add ``row`` at the end of the file."""
-    journal.append(path, asdict(row))
+def _renamed(row: dict[str, Any]) -> dict[str, Any]:
+    """A row with today's words, without what is derived; raises ValueError for a row that has too little to be one."""
+    if "circuit_sha256" in row:
+        raise ValueError("a row of peers as an earlier version wrote it, which holds no key and no limit of memory")
+    named = {"starttime" if name == "started" else name: value for name, value in row.items() if name != "category"}
+    return {**named, "status": "out of memory"} if row.get("status") == "memory" else named
 
 
-def finished(rows: Iterable[Row]) -> dict[Key, Row]:
-    """The rows that need not be run again, by key; errors are run again."""
-    return {key_of(row): row for row in rows if row.status in FINISHED}
+def finished(rows: Iterable[Row]) -> dict[str, Row]:
+    """The rows that need not be run again, by key."""
+    return {row.key: row for row in rows if row.status not in AGAIN}
+
+
+def digest(data: str | bytes) -> str:
+    """The first 16 hexadecimal digits of a SHA-256."""
+    return hashlib.sha256(data.encode() if isinstance(data, str) else data).hexdigest()[:16]

@@ -14,13 +14,13 @@ import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
-from benchmarks.harness import journal, standing
+from benchmarks.harness import standing
 from benchmarks.harness.execution import execute, lost
-from benchmarks.harness.row import BenchmarkError, Place
-from benchmarks.harness.task import REPEATS, Result, Task, finished, read
+from benchmarks.harness.row import REPEATS, BenchmarkError, Place, Row, append, finished, read
+from benchmarks.harness.task import Task
 
 TRIES = 2
 
@@ -31,13 +31,14 @@ def run_all(
     place: Place,
     executor: Executor,
     *,
-    seed: int = 0,
-    on_row: Callable[[Result, bool], None] = lambda row, is_new: None,
-    run: Callable[[Task, Place], Result] = execute,
-) -> tuple[Result, ...]:
+    seed: int | None = 0,
+    on_row: Callable[[Row, bool], None] = lambda row, is_new: None,
+    run: Callable[[Task, Place], Row] = execute,
+) -> tuple[Row, ...]:
     """The rows of ``tasks``, in their order: known ones from ``rows_file``, new ones run and added to it.
 
     ``run`` must be importable by the executor's processes. ``on_row(row, is_new)`` is called as rows arrive.
+    Without a ``seed`` tasks are run in their order.
     """
     standing.record(rows_file, tasks, place)
     known = finished(read(rows_file))
@@ -45,9 +46,10 @@ def run_all(
     for row in rows.values():
         on_row(row, False)
     left = [task for task in tasks if task.key(place) not in rows]
-    random.Random(seed).shuffle(left)
+    if seed is not None:
+        random.Random(seed).shuffle(left)
     repeats = dict.fromkeys((task.key(place) for task in left), 0)
-    waiting: dict[Future[Result], tuple[Task, int]] = {executor.submit(run, task, place): (task, 1) for task in left}
+    waiting: dict[Future[Row], tuple[Task, int]] = {executor.submit(run, task, place): (task, 1) for task in left}
     try:
         while waiting:
             for future in wait(waiting, return_when=FIRST_COMPLETED).done:
@@ -56,7 +58,7 @@ def run_all(
                     waiting[executor.submit(run, task, place)] = (task, tried + 1)
                     continue
                 row = replace(_row(future, task, place), repeats=repeats[task.key(place)])
-                journal.append(rows_file, asdict(row))
+                append(rows_file, row)
                 rows[row.key] = row
                 on_row(row, True)
                 if row.status == "killed" and row.repeats < REPEATS:
@@ -69,7 +71,7 @@ def run_all(
     return tuple(rows[task.key(place)] for task in tasks)
 
 
-def _row(future: Future[Result], task: Task, place: Place) -> Result:
+def _row(future: Future[Row], task: Task, place: Place) -> Row:
     """The row of a task, "lost" where its worker was lost at the last try too; raises what is an error of ours.
 
     An executor's own bookkeeping of a worker that dies may fail with any exception, so the first never counts.

@@ -22,8 +22,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from benchmarks.harness.row import BenchmarkError, Place
-from benchmarks.harness.task import UNMEASURED, Result, Task, digest
+from benchmarks.harness.row import UNMEASURED, BenchmarkError, Place, Row, digest
+from benchmarks.harness.task import Task
 
 NOT_MADE = "not run"
 Identity = tuple[str, str, str, int]  # suite, problem, tool, seed
@@ -130,16 +130,15 @@ def _mixed(runs: Sequence[Run]) -> Iterator[str]:
             yield f"the rows of {tool} are of {len(sources)} versions ({'; '.join(sorted(sources))})"
 
 
-def run_of(row: Result) -> Run:
+def run_of(row: Row) -> Run:
     """A row of a solver suite as a run; what a tool's runs do not depend on in our source is left out."""
     packages = digest(json.dumps(row.versions, sort_keys=True))[:8]
     source = f"source {row.options.get('source', row.source)}, packages {packages}"
-    limits = f"{row.timelimit:g} s, {row.memlimit >> 20:,} MB"
     why = UNMEASURED.get(row.status, "")
-    return Run(task_of(row), row.backend, why, row.status == "error", limits, row.machine, source)
+    return Run(task_of(row), row.backend, why, row.status == "error", row.limits, row.machine, source)
 
 
-def task_of(row: Result) -> str:
+def task_of(row: Row) -> str:
     """What the runs of different tools on one question have in common."""
     return _task(row.problem, row.seed)
 
@@ -149,7 +148,7 @@ def _task(problem: str, seed: int) -> str:
 
 
 def of_rows(
-    rows: Sequence[Result], plan: Plan | None, suite: str, *, problems: str = "", aside: str = "", is_grid: bool = True
+    rows: Sequence[Row], plan: Plan | None, suite: str, *, problems: str = "", aside: str = "", is_grid: bool = True
 ) -> Standing:
     """The standing of a suite, of those ``problems`` that begin so, without the tool that stands ``aside``.
 
@@ -163,9 +162,9 @@ def of_rows(
     return judge(runs, planned, plan.absent.get(suite), is_unfinished=suite in plan.unfinished)
 
 
-def chosen(rows: Iterable[Result], plan: Plan | None) -> tuple[Result, ...]:
+def chosen(rows: Iterable[Row], plan: Plan | None) -> tuple[Row, ...]:
     """Of each run the row that was planned last, sorted; without a plan the last one. Nothing else is in a page."""
-    found: dict[Identity, Result] = {}
+    found: dict[Identity, Row] = {}
     for row in rows:
         identity = (row.suite, row.problem, row.backend, row.seed)
         if plan is None or plan.keys.get(identity) == row.key:
@@ -181,12 +180,6 @@ def beside(rows_file: Path) -> Path:
 def record(rows_file: Path, tasks: Iterable[Task], place: Place) -> None:
     """Add ``tasks`` to what is planned; a run that was planned before under other conditions is replaced."""
     keys = {(task.suite, task.problem, task.backend, task.seed): task.key(place) for task in tasks}
-    plan = load(rows_file) or Plan()
-    _save(rows_file, Plan({**plan.keys, **keys}, plan.absent, plan.unfinished))
-
-
-def record_keys(rows_file: Path, keys: Mapping[Identity, str]) -> None:
-    """The same for runs with keys of another kind."""
     plan = load(rows_file) or Plan()
     _save(rows_file, Plan({**plan.keys, **keys}, plan.absent, plan.unfinished))
 

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from benchmarks.harness.row import BenchmarkError
-from benchmarks.harness.task import digest
+from benchmarks.harness.row import BenchmarkError, digest
 from cegis import Domain, Grammar, Program, motifs
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from tasks.formats.circuit_folder import load_circuit, weights_sha256

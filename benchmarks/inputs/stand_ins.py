@@ -16,8 +16,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from benchmarks.harness.row import BenchmarkError
-from benchmarks.harness.task import Task, digest
+from benchmarks.harness.row import BenchmarkError, digest
+from benchmarks.harness.task import Task
 from benchmarks.inputs import reference
 from benchmarks.inputs.case import Case
 from benchmarks.inputs.dense import Dense, train

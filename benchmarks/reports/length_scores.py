@@ -14,7 +14,7 @@ import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
-from benchmarks.harness.task import UNMEASURED, Result
+from benchmarks.harness.row import UNMEASURED, Row
 from benchmarks.inputs.stand_ins import DENSE, TIED
 from benchmarks.suites.lengths import BOUNDED, COUNTING, DIFFERS, EQUAL, PLAIN
 
@@ -82,24 +82,24 @@ class Chain:
         return self.seconds / self.ours if self.ours else None
 
 
-def subjects(rows: Iterable[Result]) -> tuple[Subject, ...]:
+def subjects(rows: Iterable[Row]) -> tuple[Subject, ...]:
     """Circuits with the names of their programs: short ones first."""
     found = {(row.options["circuit"], row.options["name"]) for row in rows}
     return tuple(sorted(found, key=lambda subject: (subject[0], subject[1] != "short")))
 
 
-def of(rows: Iterable[Result], subject: Subject) -> tuple[Result, ...]:
+def of(rows: Iterable[Row], subject: Subject) -> tuple[Row, ...]:
     """The rows of one subject, by length."""
     own = [row for row in rows if (row.options["circuit"], row.options["name"]) == subject]
     return tuple(sorted(own, key=lambda row: (row.options["length"], row.backend)))
 
 
-def method(row: Result) -> str:
+def method(row: Row) -> str:
     """What a row is called in tables: its method, and what a solver was asked about."""
     return f"{row.backend}, {row.options['stand_in']}" if row.options["stand_in"] else row.backend
 
 
-def times(rows: Iterable[Result]) -> dict[str, list[tuple[int, float]]]:
+def times(rows: Iterable[Row]) -> dict[str, list[tuple[int, float]]]:
     """(length, CPU seconds) of every method, where its answer is "equal"."""
     found: dict[str, list[tuple[int, float]]] = {}
     for row in rows:
@@ -108,7 +108,7 @@ def times(rows: Iterable[Result]) -> dict[str, list[tuple[int, float]]]:
     return {name: sorted(points) for name, points in found.items()}
 
 
-def chains(rows: Iterable[Result]) -> tuple[Chain, ...]:
+def chains(rows: Iterable[Row]) -> tuple[Chain, ...]:
     """By length: the chain wherever an enumeration and a solver on the dense stand-in both have the answer "equal"."""
     best: dict[str, dict[int, float]] = {"check": {}, "solver": {}, "ours": {}}
     for row in rows:
@@ -121,7 +121,7 @@ def chains(rows: Iterable[Result]) -> tuple[Chain, ...]:
     return tuple(Chain(n, best["check"][n], best["solver"][n], best["ours"].get(n)) for n in both)
 
 
-def checked(rows: Iterable[Result]) -> tuple[tuple[int, int, float], ...]:
+def checked(rows: Iterable[Row]) -> tuple[tuple[int, int, float], ...]:
     """(length, sequences checked, sequences there are) of each dense stand-in, by length."""
     found = {
         (row.options["length"], row.detail["checked"], row.detail["sequences"])
@@ -131,12 +131,12 @@ def checked(rows: Iterable[Result]) -> tuple[tuple[int, int, float], ...]:
     return tuple(sorted(found))
 
 
-def is_equal(row: Result) -> bool:
+def is_equal(row: Row) -> bool:
     """Whether the run ended with the answer "equal"."""
     return row.status == "solved" and row.verdict == EQUAL
 
 
-def quicker(rows: Iterable[Result]) -> dict[str, tuple[int, ...]]:
+def quicker(rows: Iterable[Row]) -> dict[str, tuple[int, ...]]:
     """The lengths at which each other method takes less time than counting, where both have the answer "equal"."""
     found = times(rows)
     ours = dict(found.pop(COUNTING, []))
@@ -144,7 +144,7 @@ def quicker(rows: Iterable[Result]) -> dict[str, tuple[int, ...]]:
     return {name: some for name, some in sorted(lengths.items()) if some}
 
 
-def compared(rows: Sequence[Result], stand_in: str) -> Compared | None:
+def compared(rows: Sequence[Row], stand_in: str) -> Compared | None:
     """Solvers and counting on one subject; None where no solver has an answer."""
     asked = [row for row in rows if row.options["stand_in"] == stand_in]
     answered = [row for row in asked if is_equal(row) and row.seconds is not None]
@@ -166,12 +166,12 @@ def compared(rows: Sequence[Result], stand_in: str) -> Compared | None:
     )  # fmt: skip
 
 
-def horizon(rows: Iterable[Result]) -> Result | None:
+def horizon(rows: Iterable[Row]) -> Row | None:
     """The row of counting that found where the program breaks."""
     return next((row for row in rows if row.backend == COUNTING and row.verdict == DIFFERS), None)
 
 
-def misled(rows: Sequence[Result]) -> Result | None:
+def misled(rows: Sequence[Row]) -> Row | None:
     """The longest "equal" of a solver at a length where the network itself breaks the program; None for none."""
     broken = horizon(rows)
     if broken is None:

@@ -7,9 +7,8 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import BenchmarkError
+from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan
-from benchmarks.harness.task import UNMEASURED, Result, read
 from benchmarks.inputs.published import published
 from benchmarks.inputs.stand_ins import DENSE, MOST_LISTED
 from benchmarks.reports import length_scores as scores
@@ -55,7 +54,7 @@ def write(rows_file: Path, folder: Path) -> str:
 
 
 def report(
-    rows: Sequence[Result], draw: bool | None = None, plan: Plan | None = None
+    rows: Sequence[Row], draw: bool | None = None, plan: Plan | None = None
 ) -> tuple[list[Block], dict[str, Drawing]]:
     """The blocks of the report and its drawings; none are made where matplotlib is missing."""
     if not rows:
@@ -79,14 +78,14 @@ def report(
     return [*blocks, *conditions(rows)], drawings
 
 
-def _errors(rows: Sequence[Result]) -> Iterable[Block]:
+def _errors(rows: Sequence[Row]) -> Iterable[Block]:
     broken = [row for row in rows if row.status == "error"]
     yield Paragraph(f"Errors: {len(broken)}.", is_bad=bool(broken))
     if broken:
         yield Grid(["run", "method", "what happened"], [[row.problem, row.backend, row.reason] for row in broken])
 
 
-def _findings(rows: Sequence[Result]) -> Iterable[Block]:
+def _findings(rows: Sequence[Row]) -> Iterable[Block]:
     """What the table comes to, family by family."""
     families = {"tracr and interpbench": ("tracr", "interpbench"), "gpt2": ("gpt2",), "dyck": ("dyck",)}
     for words, names in families.items():
@@ -118,7 +117,7 @@ def _findings(rows: Sequence[Result]) -> Iterable[Block]:
 
 
 def _subject(
-    subject: Subject, rows: Sequence[Result], drawings: dict[str, Drawing], draw: bool, *, alike: bool = True
+    subject: Subject, rows: Sequence[Row], drawings: dict[str, Drawing], draw: bool, *, alike: bool = True
 ) -> Iterable[Block]:
     """One circuit and program: what was asked, the table, the drawing, and its sentences where the rows are alike."""
     circuit, name = subject
@@ -142,13 +141,13 @@ def _subject(
         yield Paragraph(sentence)
 
 
-def _cell(row: Result) -> str:
+def _cell(row: Row) -> str:
     if scores.is_equal(row):
         return shown_seconds(row.seconds)
     return row.verdict if row.status == "solved" else row.status
 
 
-def sentences(rows: Sequence[Result]) -> Iterable[str]:
+def sentences(rows: Sequence[Row]) -> Iterable[str]:
     """What the rows of one subject say: solvers beside counting, enumeration, growth, and where the program breaks."""
     for stand_in in scores.STAND_INS:
         found = scores.compared(rows, stand_in)
@@ -199,7 +198,7 @@ def _compared(found: Compared) -> str:
     return f"{text}."
 
 
-def _chain(rows: Sequence[Result]) -> Iterable[str]:
+def _chain(rows: Sequence[Row]) -> Iterable[str]:
     """What the dense stand-ins were checked on, and what the check adds to the solver's time."""
     if checked := scores.checked(rows):
         parts = [f"{n:,} of {of:,.0f} sequences at {length}" for length, n, of in checked if n < of]
@@ -225,7 +224,7 @@ def _ratio(value: float) -> str:
     return f"{value:,.0f}" if value >= 10 else f"{value:.2g}"
 
 
-def _networks(rows: Sequence[Result]) -> Iterable[Block]:
+def _networks(rows: Sequence[Row]) -> Iterable[Block]:
     if not rows:
         yield Paragraph("Left out: no folder of cases was given (--cases-dir).")
         return
@@ -243,7 +242,7 @@ def _networks(rows: Sequence[Result]) -> Iterable[Block]:
         yield Grid(["family", "published", "source"], body)
 
 
-def _line(row: Result) -> list[str]:
+def _line(row: Row) -> list[str]:
     told = row.detail
     parameters = "–" if told.get("parameters") is None else f"{told['parameters']:,}"
     if row.status != "solved":

@@ -15,9 +15,8 @@ from statistics import median
 
 from benchmarks.harness import standing
 from benchmarks.harness.measure import WALL
-from benchmarks.harness.row import BenchmarkError
+from benchmarks.harness.row import BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan, Standing
-from benchmarks.harness.task import Result, read
 from benchmarks.reports import plots, scores
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.plots import Drawing
@@ -47,7 +46,7 @@ def write(rows_file: Path, folder: Path) -> str:
 
 
 def report(
-    rows: Sequence[Result], draw: bool | None = None, plan: Plan | None = None
+    rows: Sequence[Row], draw: bool | None = None, plan: Plan | None = None
 ) -> tuple[list[Block], dict[str, Drawing]]:
     """The blocks of the report and its drawings; none are made where matplotlib is missing."""
     if not rows:
@@ -78,12 +77,12 @@ def report(
 Add = Callable[[str, str, Callable[[str], Drawing]], None]
 
 
-def _suites(rows: Sequence[Result], plan: Plan | None) -> set[str]:
+def _suites(rows: Sequence[Row], plan: Plan | None) -> set[str]:
     """The suites that were run or were to be."""
     return {row.suite for row in rows} | {suite for suite, *_ in (plan.keys if plan is not None else ())}
 
 
-def _standing(rows: Sequence[Result], plan: Plan | None, suite: str) -> Standing:
+def _standing(rows: Sequence[Row], plan: Plan | None, suite: str) -> Standing:
     """The standing of a suite; of a replay whose runs were all made, that of its queries."""
     own = [row for row in rows if row.suite == suite]
     found = standing.of_rows(own, plan, suite)
@@ -93,7 +92,7 @@ def _standing(rows: Sequence[Result], plan: Plan | None, suite: str) -> Standing
     return found if queries.is_complete else replace(queries, absent=found.absent)
 
 
-def _wrong(rows: Sequence[Result]) -> Iterable[Block]:
+def _wrong(rows: Sequence[Row]) -> Iterable[Block]:
     """Disagreements and errors, counted even when there are none."""
     found = scores.conflicts(rows)
     yield Heading("Disagreements and errors")
@@ -115,7 +114,7 @@ def _wrong(rows: Sequence[Result]) -> Iterable[Block]:
         yield Grid(["run", "backend", "seed", "what happened"], [[str(c) for c in line] for line in broken[:SHOWN]])
 
 
-def _loop(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
+def _loop(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
     _compared("loop", rows, "runs", blocks, add)
     blocks.append(_limits(rows))
     blocks += [
@@ -138,7 +137,7 @@ def _loop(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
     _grow("loop-size", sizes, "operators", "Median seconds to check a candidate, by its number of operators.", add)
 
 
-def _replay(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
+def _replay(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
     for mode in sorted({str(row.options["mode"]) for row in rows}):
         own = [row for row in rows if row.options["mode"] == mode]
         blocks.append(Heading(f"{mode.capitalize()}: {max(_asked(own).values()):,} queries", 3))
@@ -146,11 +145,11 @@ def _replay(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
     blocks.append(_limits(rows))
 
 
-def _asked(rows: Sequence[Result]) -> dict[str, int]:
+def _asked(rows: Sequence[Row]) -> dict[str, int]:
     return {backend: sum(r.queries for r in rows if r.backend == backend) for backend in {r.backend for r in rows}}
 
 
-def _growth(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
+def _growth(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
     _compared("growth", rows, "questions", blocks, add, pairwise=False)
     blocks.append(_limits(rows))
     for kind, across in (("length", "sequence length"), ("width", "idle ReLU units")):
@@ -171,7 +170,7 @@ def _growth(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
         _grow(f"growth-{kind}", values, across, f"Median seconds of one refutation over circuits, by {across}.", add)
 
 
-def _overhead(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
+def _overhead(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
     body = []
     for backend in sorted({row.backend for row in rows}):
         cells = [cell for r in rows if r.backend == backend for cell in r.detail.get("pairs", ())]
@@ -184,7 +183,7 @@ def _overhead(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
     blocks += [Paragraph("Medians over queries:"), Grid(head, body)]
 
 
-SECTIONS: dict[str, Callable[[Sequence[Result], list[Block], Add], None]] = {
+SECTIONS: dict[str, Callable[[Sequence[Row], list[Block], Add], None]] = {
     "loop": _loop,
     "replay": _replay,
     "growth": _growth,
@@ -193,7 +192,7 @@ SECTIONS: dict[str, Callable[[Sequence[Result], list[Block], Add], None]] = {
 
 
 def _compared(
-    name: str, rows: Sequence[Result], unit: str, blocks: list[Block], add: Add, *, pairwise: bool = True
+    name: str, rows: Sequence[Row], unit: str, blocks: list[Block], add: Add, *, pairwise: bool = True
 ) -> None:
     """The table of scores, the cactus, and a scatter for every two backends."""
     found = scores.attempts(rows)
@@ -222,7 +221,7 @@ def _compared(
         )
 
 
-def _limits(rows: Sequence[Result]) -> Block:
+def _limits(rows: Sequence[Row]) -> Block:
     """Which limit ended how many runs and replayed queries."""
     counts: dict[str, int] = {}
     for row in rows:
@@ -233,7 +232,7 @@ def _limits(rows: Sequence[Result]) -> Block:
     return Paragraph(f"Ended by a limit or without an answer: {listed or 'none'}.")
 
 
-def _phases(rows: Sequence[Result]) -> Block:
+def _phases(rows: Sequence[Row]) -> Block:
     body = []
     names = sorted({row.backend for row in rows})
     done = {(standing.task_of(row), row.backend) for row in rows if row.status == "solved"}
@@ -248,7 +247,7 @@ def _phases(rows: Sequence[Result]) -> Block:
     return Grid(["backend", *PHASES, "queries", "candidates", "operators", "CPU, whole process", "MB"], body)
 
 
-def _charged(row: Result) -> float:
+def _charged(row: Row) -> float:
     """Seconds of a run; twice its limit where it has no answer."""
     return row.seconds if row.status == "solved" and row.seconds is not None else 2 * row.timelimit
 
@@ -259,9 +258,9 @@ def _grow(name: str, values: dict[str, dict[int, list[float]]], across: str, cap
         add(name, caption, lambda file: plots.growth(file, lines, across))
 
 
-def conditions(rows: Sequence[Result]) -> Iterable[Block]:
+def conditions(rows: Sequence[Row]) -> Iterable[Block]:
     """Limits, versions, machine and commit of the rows, each value once."""
-    limits = dict.fromkeys(f"{r.suite}: {r.timelimit:g} s, {r.memlimit >> 20:,} MB" for r in rows)
+    limits = dict.fromkeys(f"{r.suite}: {r.limits}" for r in rows)
     places = dict.fromkeys(f"{r.machine}; commit {r.commit}; source {r.source}" for r in rows)
     versions = dict.fromkeys(f"{name} {version}" for row in rows for name, version in row.versions.items())
     loads = [row.load for row in rows]
@@ -269,7 +268,7 @@ def conditions(rows: Sequence[Result]) -> Iterable[Block]:
     yield Paragraph(
         f"Limits, of CPU: {'; '.join(limits)}. Wall clock may take {WALL:g} times as long; a run that it ends is made "
         f"again, and never counted. {len(rows):,} runs, each a fresh process, in an order shuffled by seed, from "
-        f"{min(row.started for row in rows)} to {max(row.started for row in rows)}; load "
+        f"{min(row.starttime for row in rows)} to {max(row.starttime for row in rows)}; load "
         f"average at their starts {min(loads):.1f} to {max(loads):.1f}. {'; '.join(places)}. {', '.join(versions)}."
     )
     starved = [row for row in rows if row.walltime > STARVED_SECONDS and row.cputime < row.walltime / 2]

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from benchmarks.harness.task import Result
+from benchmarks.harness.row import Row
 from benchmarks.reports import plots
 from benchmarks.reports.document import Block, Grid, Heading, Paragraph
 from benchmarks.reports.plots import Drawing
@@ -12,7 +12,7 @@ from benchmarks.reports.plots import Drawing
 Add = Callable[[str, str, Callable[[str], Drawing]], None]
 
 
-def section(rows: Sequence[Result], blocks: list[Block], add: Add) -> None:
+def section(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
     """Tables and drawings of the rows of this suite."""
     blocks += [
         Heading("Rate of enumeration"),

@@ -13,8 +13,8 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from statistics import median
 
+from benchmarks.harness.row import UNMEASURED, Row
 from benchmarks.harness.standing import Run, Standing, judge
-from benchmarks.harness.task import UNMEASURED, Result
 
 VIRTUAL_BEST = "virtual best"
 
@@ -45,12 +45,12 @@ class Score:
     total: float
 
 
-def attempts(rows: Sequence[Result]) -> tuple[Attempt, ...]:
+def attempts(rows: Sequence[Row]) -> tuple[Attempt, ...]:
     """Every attempt of the rows of one suite."""
     return tuple(attempt for row in rows for attempt in _attempts(row))
 
 
-def _attempts(row: Result) -> Iterable[Attempt]:
+def _attempts(row: Row) -> Iterable[Attempt]:
     if row.suite != "replay":
         solved = row.status == "solved"
         instance, verdict = f"{row.problem}, seed {row.seed}", row.verdict if solved else row.status
@@ -148,7 +148,7 @@ class Conflict:
     said: Mapping[str, str]
 
 
-def conflicts(rows: Sequence[Result]) -> tuple[Conflict, ...]:
+def conflicts(rows: Sequence[Row]) -> tuple[Conflict, ...]:
     """Every question on which two solvers, two modes, or a solver and the record contradict each other."""
     told: dict[str, dict[str, str]] = {}
     for row in rows:

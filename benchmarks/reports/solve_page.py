@@ -12,9 +12,8 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import BenchmarkError
+from benchmarks.harness.row import BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan, Standing
-from benchmarks.harness.task import Result, read
 from benchmarks.peers.solve_native import SYGUS
 from benchmarks.reports import plots, rate_section, solve_scores
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
@@ -38,7 +37,7 @@ def write(rows_file: Path, folder: Path) -> str:
 
 
 def report(
-    rows: Sequence[Result], draw: bool | None = None, plan: Plan | None = None
+    rows: Sequence[Row], draw: bool | None = None, plan: Plan | None = None
 ) -> tuple[list[Block], dict[str, Drawing]]:
     """The blocks of the table and its drawings; none are made where matplotlib is missing."""
     if not rows:
@@ -87,13 +86,13 @@ def _is_planned(plan: Plan | None) -> bool:
     return plan is not None and bool(plan.cells(solve_rate.SUITE))
 
 
-def _groups(rows: Sequence[Result], plan: Plan | None) -> set[str]:
+def _groups(rows: Sequence[Row], plan: Plan | None) -> set[str]:
     """The folders of problems that were run or were to be."""
     planned = [problem for _, problem, *_ in plan.cells(SUITE)] if plan is not None else []
     return {problem.partition("/")[0] for problem in (*planned, *(row.problem for row in rows))}
 
 
-def _group(rows: Sequence[Result], name: str) -> list[Result]:
+def _group(rows: Sequence[Row], name: str) -> list[Row]:
     return [row for row in rows if row.problem.partition("/")[0] == name]
 
 
@@ -107,7 +106,7 @@ def _options() -> Iterable[Block]:
     )
 
 
-def _invalid(rows: Sequence[Result]) -> Iterable[Block]:
+def _invalid(rows: Sequence[Row]) -> Iterable[Block]:
     """How many answers were wrong, and which."""
     wrong = solve_scores.invalid(rows)
     ours = sum(row.backend == OURS for row, _ in wrong)
@@ -201,7 +200,7 @@ def _listed(what: str, body: Sequence[Sequence[str]], head: Sequence[str]) -> It
         yield Grid(head, body)
 
 
-def _checks(rows: Sequence[Result]) -> Iterable[Block]:
+def _checks(rows: Sequence[Row]) -> Iterable[Block]:
     """Who confirmed how many answers."""
     counts: dict[str, int] = {}
     for row in rows:
@@ -217,7 +216,7 @@ def _checks(rows: Sequence[Result]) -> Iterable[Block]:
     )
 
 
-def _statistics(rows: Sequence[Result]) -> Iterable[Block]:
+def _statistics(rows: Sequence[Row]) -> Iterable[Block]:
     """What our engine says of itself: which searcher had the answer (cvc5 may be one of them), and its counts."""
     found = [str(r.detail.get("searcher") or "not told") for r in rows if r.backend == OURS and r.status == "solved"]
     if found:
@@ -244,7 +243,7 @@ def _runs(table: Table) -> Iterable[Block]:
     yield Grid(["problem", "track", *names], body)
 
 
-def _cell(row: Result | None) -> str:
+def _cell(row: Row | None) -> str:
     if row is None:
         return "–"
     return f"{shown_seconds(row.seconds)} / {row.size}" if row.status == "solved" else row.status

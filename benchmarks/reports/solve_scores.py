@@ -10,19 +10,19 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
+from benchmarks.harness.row import Row
 from benchmarks.harness.standing import Standing
-from benchmarks.harness.task import Result
 from benchmarks.suites.solve_runs import CVC5, NO_GRAMMAR, OURS
 
 BEST = "cvc5 virtual best"
 SLOWER = 2.0  # how many times slower is worth saying
-Cells = Mapping[str, Result]  # the runs of one problem by tool
+Cells = Mapping[str, Row]  # the runs of one problem by tool
 Table = Mapping[str, Cells]  # problem to its runs, sorted by name
 
 
-def by_problem(rows: Iterable[Result]) -> Table:
+def by_problem(rows: Iterable[Row]) -> Table:
     """The runs of each problem by tool."""
-    table: dict[str, dict[str, Result]] = {}
+    table: dict[str, dict[str, Row]] = {}
     for row in rows:
         table.setdefault(row.problem, {})[row.backend] = row
     return {name: table[name] for name in sorted(table)}
@@ -48,7 +48,7 @@ def track(cells: Cells) -> str:
     return str(next(iter(cells.values())).options.get("track", ""))
 
 
-def solution(cells: Cells, tool: str) -> Result | None:
+def solution(cells: Cells, tool: str) -> Row | None:
     """The run of ``tool`` that solved the problem, if it did; of the virtual best the quickest."""
     if tool != BEST:
         row = cells.get(tool)
@@ -57,7 +57,7 @@ def solution(cells: Cells, tool: str) -> Result | None:
     return min(solved, key=_seconds, default=None)
 
 
-def solutions(table: Table, tool: str) -> list[Result]:
+def solutions(table: Table, tool: str) -> list[Row]:
     """Every run of ``tool`` that solved its problem."""
     return [row for cells in table.values() if (row := solution(cells, tool)) is not None]
 
@@ -93,7 +93,7 @@ def unique(table: Table, tool: str) -> int:
     )
 
 
-def invalid(rows: Sequence[Result]) -> list[tuple[Result, str]]:
+def invalid(rows: Sequence[Row]) -> list[tuple[Row, str]]:
     """Answers that are wrong, and why; also calling infeasible what another tool solved."""
     solved = {(row.problem, row.backend == NO_GRAMMAR) for row in rows if row.status == "solved"}
     denied = [
@@ -112,10 +112,10 @@ class Comparison:
     quick; ``larger``: its smallest answer is smaller than ours.
     """
 
-    missed: tuple[tuple[str, Result | None, Result], ...]
-    alone: tuple[tuple[str, Result], ...]
-    slower: tuple[tuple[str, Result, Result], ...]
-    larger: tuple[tuple[str, Result, Result], ...]
+    missed: tuple[tuple[str, Row | None, Row], ...]
+    alone: tuple[tuple[str, Row], ...]
+    slower: tuple[tuple[str, Row, Row], ...]
+    larger: tuple[tuple[str, Row, Row], ...]
 
 
 def compared(table: Table) -> Comparison:
@@ -143,10 +143,10 @@ def sizes(table: Table) -> list[tuple[int, int, bool]]:
     return pairs
 
 
-def _smallest(cells: Cells) -> Result:
+def _smallest(cells: Cells) -> Row:
     return min((row for tool in CVC5 if (row := solution(cells, tool)) is not None), key=lambda row: row.size)
 
 
-def _seconds(row: Result) -> float:
+def _seconds(row: Row) -> float:
     assert row.seconds is not None, "a solved run has its seconds"
     return row.seconds

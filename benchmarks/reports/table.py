@@ -12,9 +12,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 
 from benchmarks.harness.measure import WALL
-from benchmarks.harness.row import BenchmarkError, Row
+from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row
 from benchmarks.harness.standing import Plan, Run, Standing, judge
-from benchmarks.harness.task import UNMEASURED
 from benchmarks.reports.document import Paragraph
 from benchmarks.reports.summary import scope, summary
 from benchmarks.suites.competitors import COMPETITORS, SYGUS_CONFIGURATIONS
@@ -31,7 +30,7 @@ def markdown(rows: Sequence[Row], plan: Plan | None = None) -> str:
     if not rows:
         raise BenchmarkError("there are no rows to make a table from; run the benchmark first")
     on = standing(rows, plan)
-    shared = [row for row in rows if _task(row.circuit, row.seed) in on.common and tool(row) in on.tools]
+    shared = [row for row in rows if _task(row.problem, row.seed) in on.common and row.backend in on.tools]
     parts = [
         "# Scoreboard",
         *_text(summary({SUITE: on})),
@@ -51,8 +50,8 @@ def standing(rows: Sequence[Row], plan: Plan | None = None) -> Standing:
     """Who was run on what; a competitor in one configuration is a tool."""
     runs = [
         Run(
-            _task(row.circuit, row.seed), tool(row), UNMEASURED.get(row.status, ""), row.status == "error",
-            f"{row.limit:g} s", row.machine, f"source {row.source}",
+            _task(row.problem, row.seed), row.backend, UNMEASURED.get(row.status, ""), row.status == "error",
+            f"{row.timelimit:g} s", row.machine, f"source {row.source}",
         )
         for row in rows
     ]  # fmt: skip
@@ -60,11 +59,6 @@ def standing(rows: Sequence[Row], plan: Plan | None = None) -> Standing:
         return judge(runs)
     planned = [(_task(circuit, seed), name) for _, circuit, name, seed in plan.cells(SUITE)]
     return judge(runs, planned, plan.absent.get(SUITE))
-
-
-def tool(row: Row) -> str:
-    """A competitor and its configuration."""
-    return f"{row.competitor}, {row.configuration}"
 
 
 def _task(circuit: str, seed: int) -> str:
@@ -102,7 +96,7 @@ def _compared(rows: Sequence[Row], on: Standing) -> list[str]:
 
 def _peers(rows: Sequence[Row]) -> tuple[str, ...]:
     """The peers that took part."""
-    return tuple(peer for peer in PEERS if any(row.competitor == peer for row in rows))
+    return tuple(peer for peer in PEERS if any(_competitor(row) == peer for row in rows))
 
 
 def best(rows: Iterable[Row], circuit: str, competitor: str, configuration: str | None = None) -> Row | None:
@@ -110,7 +104,7 @@ def best(rows: Iterable[Row], circuit: str, competitor: str, configuration: str 
     found = [
         row
         for row in rows
-        if (row.circuit, row.competitor) == (circuit, competitor) and configuration in (None, row.configuration)
+        if (row.problem, _competitor(row)) == (circuit, competitor) and configuration in (None, _configuration(row))
     ]
     return min(found, key=_rank, default=None)
 
@@ -120,12 +114,22 @@ def _rank(row: Row) -> tuple[bool, bool, float, float]:
     return (not row.is_right, row.status != "solved", wrong, FAR if row.seconds is None else row.seconds)
 
 
+def _competitor(row: Row) -> str:
+    return str(row.options["competitor"])
+
+
+def _configuration(row: Row) -> str:
+    return str(row.options["configuration"])
+
+
 def _circuits(rows: Sequence[Row]) -> tuple[str, ...]:
-    return tuple(dict.fromkeys(row.circuit for row in rows))
+    return tuple(dict.fromkeys(row.problem for row in rows))
 
 
 def _our_configurations(rows: Sequence[Row]) -> list[str]:
-    return [f"{OURS}, {name}" for name in dict.fromkeys(row.configuration for row in rows if row.competitor == OURS)]
+    return [
+        f"{OURS}, {name}" for name in dict.fromkeys(_configuration(row) for row in rows if _competitor(row) == OURS)
+    ]
 
 
 def _headline(rows: Sequence[Row]) -> list[str]:
@@ -139,7 +143,7 @@ def _ours(rows: Sequence[Row], circuit: str, heading: str) -> Row | None:
 
 def _times(rows: Sequence[Row]) -> Iterable[list[str]]:
     for circuit in _circuits(rows):
-        checked = max(row.checked for row in rows if row.circuit == circuit)
+        checked = max(row.checked for row in rows if row.problem == circuit)
         ours = [_ours(rows, circuit, heading) for heading in _our_configurations(rows)]
         yield [circuit, f"{checked:,}", *map(_time, (*ours, *(best(rows, circuit, peer) for peer in _peers(rows))))]
 
@@ -150,10 +154,10 @@ def _time(row: Row | None) -> str:
         return "not run"
     wrong = f"wrong on {row.wrong:,}" if row.wrong else ""
     if row.status != "solved" or row.seconds is None:
-        limit = f" ({row.limit:g})" if row.status == "timeout" else ""
+        limit = f" ({row.timelimit:g})" if row.status == "timeout" else ""
         return ", ".join(filter(None, (row.status + limit, wrong)))
     proof = row.detail.get("proof")
-    weaker = "by enumeration only" if proof == ["enumerated"] and row.configuration != SEARCH_ONLY else ""
+    weaker = "by enumeration only" if proof == ["enumerated"] and _configuration(row) != SEARCH_ONLY else ""
     return ", ".join(filter(None, (_seconds(row.seconds), wrong, weaker)))
 
 
@@ -168,7 +172,7 @@ def _ratio(peer: Row | None, ours: Row | None) -> str:
     if peer is None or ours is None or not ours.is_right or not ours.seconds:
         return "–"
     if peer.status == "timeout":
-        return f"> {peer.limit / ours.seconds:.3g}"
+        return f"> {peer.timelimit / ours.seconds:.3g}"
     return f"{peer.seconds / ours.seconds:.3g}" if peer.is_right and peer.seconds is not None else "–"
 
 
@@ -178,13 +182,13 @@ def _sizes(rows: Sequence[Row]) -> Iterable[list[str]]:
 
 
 def _size(row: Row | None) -> str:
-    if row is None or not row.size:
+    if row is None or not row.sizes:
         return "–"
     return _counts(row) if row.is_right else f"({_counts(row)}: not right)"
 
 
 def _counts(row: Row) -> str:
-    return ", ".join(f"{count:,} {unit[:-1] if count == 1 else unit}" for unit, count in row.size.items())
+    return ", ".join(f"{count:,} {unit[:-1] if count == 1 else unit}" for unit, count in row.sizes.items())
 
 
 def _seconds(seconds: float | None) -> str:
@@ -204,35 +208,35 @@ def _win(rows: Sequence[Row], circuit: str, peer: str) -> Iterable[str]:
     theirs = best(rows, circuit, peer)
     if theirs is None or not theirs.is_right or theirs.seconds is None:
         return
-    who = f"- **{circuit}**: {peer} ({theirs.configuration})"
+    who = f"- **{circuit}**: {peer} ({_configuration(theirs)})"
     ours = {heading: _ours(rows, circuit, heading) for heading in _headline(rows)}
     slower = [heading for heading, row in ours.items() if row is None or _rank(theirs) < _rank(row)]
     if slower:
         times = ", ".join(f"{heading}: {_time(ours[heading])}" for heading in slower)
         yield f"{who} is right in {_seconds(theirs.seconds)} s; {times}."
     mine = best(rows, circuit, OURS)
-    if mine is not None and mine.is_right and theirs.size.get("operators", FAR) < mine.size.get("operators", 0):
-        yield f"{who} needs {theirs.size['operators']} operators, ours {mine.size['operators']}."
+    if mine is not None and mine.is_right and theirs.sizes.get("operators", FAR) < mine.sizes.get("operators", 0):
+        yield f"{who} needs {theirs.sizes['operators']} operators, ours {mine.sizes['operators']}."
 
 
 def _errors(rows: Sequence[Row]) -> str:
     broken = [row for row in rows if row.status == "error"]
     if not broken:
         return ""
-    lines = [f"- {row.circuit}: {row.competitor}, {row.configuration}: {row.reason}" for row in broken]
+    lines = [f"- {row.problem}: {row.backend}: {row.reason}" for row in broken]
     return f"## Errors: {len(broken)} of {len(rows)} runs\n\n" + "\n".join(lines)
 
 
 def _run(row: Row) -> list[str]:
     return [
-        row.circuit,
-        row.competitor,
-        row.configuration,
+        row.problem,
+        _competitor(row),
+        _configuration(row),
         row.status,
         _seconds(row.seconds),
         f"{row.walltime:.1f}",
         f"{row.cputime:.1f}",
-        f"{row.memory_mb:.0f}",
+        f"{row.memory / 1e6:.0f}",
         _counts(row) or "–",
         "–" if row.wrong is None else f"{row.wrong:,}",
         f"{row.checked:,}",
@@ -243,13 +247,13 @@ def _conditions(rows: Sequence[Row]) -> str:
     """Limits, seeds, versions, machine and commit of the rows, each value once."""
     versions = {f"{name} {version}": None for row in rows for name, version in row.versions.items()}
     machines = dict.fromkeys(f"{row.machine}; commit {row.commit}; source {row.source}" for row in rows)
-    limits = dict.fromkeys(f"limit {row.limit:g} s, seed {row.seed}" for row in rows)
+    limits = dict.fromkeys(f"limit {row.timelimit:g} s, seed {row.seed}" for row in rows)
     loads = [row.load for row in rows]
     options = "; ".join(f"{name}: {', '.join(f'{k}={v}' for k, v in o.items())}" for name, o in _sygus_options())
     return (
         f"## Conditions\n\nCPU, {'; '.join(limits)}; wall clock of the process is watched at {WALL:g} times what it "
         "may use, and a run that it ends is made again, and never counted. One process per run, one after the other, "
-        f"{min(row.started for row in rows)} to {max(row.started for row in rows)}; load average at the start "
+        f"{min(row.starttime for row in rows)} to {max(row.starttime for row in rows)}; load average at the start "
         f"{min(loads):.1f} to {max(loads):.1f}. cvc5 SyGuS ran with incremental=false in every configuration "
         f"({options}). {'; '.join(machines)}. {', '.join(versions)}."
     )

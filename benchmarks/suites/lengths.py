@@ -26,8 +26,8 @@ from backends import Limits, Sat, Unknown, decide, get
 from backends.translation import fitting_logic, translate
 from benchmarks.harness.measure import WALL
 from benchmarks.harness.measure import cpu_seconds as _cpu
-from benchmarks.harness.row import BenchmarkError
-from benchmarks.harness.task import Result, Task, digest
+from benchmarks.harness.row import BenchmarkError, Row, digest
+from benchmarks.harness.task import Task
 from benchmarks.inputs import reference
 from benchmarks.inputs.stand_ins import DENSE, TIED, StandIn, dense_file, only, programs, reaching, stand_in, up_to
 from benchmarks.peers import sweep
@@ -97,11 +97,9 @@ def lines(folders: Sequence[Path], solvers: Sequence[str], seconds: float, memor
     return found
 
 
-def climb(
-    found: Sequence[Line], cache: Path, run_round: Callable[[Sequence[Task]], Sequence[Result]]
-) -> tuple[Result, ...]:
+def climb(found: Sequence[Line], cache: Path, run_round: Callable[[Sequence[Task]], Sequence[Row]]) -> tuple[Row, ...]:
     """Follow every line, all to one length before the next; a line ends where it has no answer, or "differs"."""
-    rows: list[Result] = []
+    rows: list[Row] = []
     left = list(found)
     for length in LENGTHS:
         empty = [line for line in left if not only(load_circuit(line.folder), length).size()]

@@ -20,9 +20,9 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING, Any
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import BenchmarkError, Place
+from benchmarks.harness.row import BenchmarkError, Place, Row, digest
 from benchmarks.harness.schedule import run_all
-from benchmarks.harness.task import Result, Task, digest
+from benchmarks.harness.task import Task
 from benchmarks.suites import lengths
 from tasks.networks.readout import UNDECIDED
 
@@ -56,11 +56,11 @@ def run(
     seconds: float,
     memory_mb: int,
     seed: int = 0,
-    on_row: Callable[[Result, bool], None] = lambda row, is_new: None,
+    on_row: Callable[[Row, bool], None] = lambda row, is_new: None,
 ) -> None:
     """Make every run of both parts whose row is not in ``rows_file`` yet; stand-ins are kept beside that file."""
 
-    def made(tasks: Sequence[Task]) -> tuple[Result, ...]:
+    def made(tasks: Sequence[Task]) -> tuple[Row, ...]:
         return run_all(tasks, rows_file, place, pool, seed=seed, on_row=on_row)
 
     planned = () if cases is None else plan(cases, SECONDS, memory_mb)

@@ -23,8 +23,8 @@ from pysmt.logics import QF_LIA
 
 from backends import decide, get
 from backends.recorder import status
-from benchmarks.harness.row import BenchmarkError
-from benchmarks.harness.task import Task, digest
+from benchmarks.harness.row import BenchmarkError, digest
+from benchmarks.harness.task import Task
 from benchmarks.inputs import corpus
 from benchmarks.peers import native
 from tasks.formats.circuit_folder import weights_sha256

@@ -1,4 +1,4 @@
-"""Run jobs one after the other, each in a fresh process under limits that hold.
+"""The suite "peers": this project beside others on the shipped circuits, one run after the other.
 
 A competitor has ``seconds`` of CPU for its answer; a solved run that took more counts as a timeout. The process has
 ``HARD_FACTOR * seconds + START_SECONDS`` of CPU, for starting Python and for what is not charged, and ``WALL`` times as
@@ -10,78 +10,86 @@ counted (``wait4``), child solvers included.
 from __future__ import annotations
 
 import json
-import math
-import os
 import signal
-import sys
 from collections.abc import Callable, Iterable, Mapping, Sequence
-from dataclasses import asdict, replace
-from datetime import UTC, datetime
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import measure, standing
-from benchmarks.harness.execution import STALLED
+from benchmarks.harness.execution import COMMAND, STALLED, Ended, measured
 from benchmarks.harness.measure import WALL, Process, run_process
-from benchmarks.harness.row import BenchmarkError, Job, Place, Row, append, finished, key, read
-from benchmarks.harness.task import REPEATS
+from benchmarks.harness.row import BenchmarkError, Place, Row
+from benchmarks.harness.schedule import run_all
+from benchmarks.harness.task import Task
 from benchmarks.suites.competitors import COMPETITORS
 
 SUITE = "peers"
 START_SECONDS = 15.0
 HARD_FACTOR = 2.0
 GRACE_SECONDS = 1.0  # between asking a group to end and ending it
-COMMAND = (sys.executable, "-m", "benchmarks.suites.worker")
+OURS = "ours"
 
 
 def run_suite(
-    jobs: Iterable[Job],
+    tasks: Sequence[Task],
     rows_file: Path,
     place: Place,
     *,
     on_row: Callable[[Row, bool], None] = lambda row, is_new: None,
-    run: Callable[[Job, Place], Row] | None = None,
+    run: Callable[[Task, Place], Row] | None = None,
 ) -> tuple[Row, ...]:
-    """The rows of ``jobs``, in order: those finished before are read from ``rows_file``, the others run and added.
+    """The rows of ``tasks``, in order: ours first, then the peers with the examples that ours ended with.
 
-    Every job gets the examples of the first row before it, on the same circuit, that has some. ``on_row(row, is_new)``.
+    A circuit's examples are those of the first of our runs that has some.
     """
-    jobs = tuple(jobs)
-    planned = {(SUITE, job.circuit, f"{job.competitor}, {job.configuration}", job.seed): job for job in jobs}
-    standing.record_keys(rows_file, {name: "|".join(key(job, place)) for name, job in planned.items()})
-    known, result = finished(read(rows_file)), []
-    examples: dict[str, Sequence[Any]] = {}
-    for job in jobs:
-        row = known.get(key(job, place))
-        is_new = row is None
-        tries = 0
-        while row is None or (row.status == "killed" and tries <= REPEATS):
-            row = (run or run_job)(replace(job, examples=examples.get(job.circuit, ())), place)
-            append(rows_file, row)
-            tries += 1
-        if row.examples:
-            examples.setdefault(job.circuit, row.examples)
-        result.append(row)
-        on_row(row, is_new)
-    return tuple(result)
+    standing.record(rows_file, tasks, place)
+    made: dict[str, Row] = {}
+    for is_ours in (True, False):
+        part = [task for task in tasks if (task.options["competitor"] == OURS) is is_ours]
+        with ThreadPoolExecutor(1) as pool:
+            rows = run_all(part, rows_file, place, pool, seed=None, on_row=on_row, run=run or execute)
+        made |= {row.key: row for row in rows}
+        if is_ours:
+            _keep_examples(zip(part, rows, strict=True))
+    return tuple(made[task.key(place)] for task in tasks)
 
 
-def plan(folders: Mapping[str, Path], *, seconds: float, seed: int) -> tuple[Job, ...]:
-    """Every competitor that is installed, in every configuration, on every circuit (name to folder); ours first."""
+def _keep_examples(made: Iterable[tuple[Task, Row]]) -> None:
+    found: dict[str, Any] = {}
+    for task, row in made:
+        if row.detail.get("examples"):
+            found.setdefault(task.files["examples"], row.detail["examples"])
+    for file, examples in found.items():
+        Path(file).parent.mkdir(parents=True, exist_ok=True)
+        Path(file).write_text(json.dumps(examples, ensure_ascii=False), encoding="utf-8")
+
+
+def plan(folders: Mapping[str, Path], *, seconds: float, seed: int, out: Path) -> tuple[Task, ...]:
+    """Every competitor that is installed, in every configuration, on every circuit (name to folder); ours first.
+
+    Our examples are kept below ``out``. They are no part of a key: circuit, source and seed decide them.
+    """
     from tasks.formats.circuit_folder import weights_sha256
 
     if not folders:
         raise BenchmarkError("there is no circuit to run; name a shipped one or train one")
-    if not 0 < seconds < math.inf:
-        raise BenchmarkError(f"expected a limit of more than 0 seconds, got {seconds:g}")
     return tuple(
-        Job(name, str(folder), weights_sha256(folder), competitor.name, configuration, options, seed, seconds)
+        Task(
+            SUITE, name, f"{competitor.name}, {configuration}", seed, seconds,
+            {
+                "circuit": weights_sha256(folder), "competitor": competitor.name,
+                "configuration": configuration, "options": dict(options),
+            },
+            {"folder": str(folder), "examples": str(out / "examples" / f"{name}.json")}, None,
+        )
         for name, folder in folders.items()
         for competitor in COMPETITORS.values()
         if not missing(competitor.name)
         for configuration, options in competitor.configurations.items()
-    )
+    )  # fmt: skip
 
 
 def absent() -> dict[str, str]:
@@ -95,40 +103,35 @@ def missing(competitor: str) -> str:
     return f"not installed: {', '.join(needed)}" if needed else ""
 
 
-def run_job(job: Job, place: Place, *, command: Sequence[str] = COMMAND) -> Row:
-    """Run ``job`` in a process of its own; whatever happens to it is a row."""
-    started, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
-    cpu = HARD_FACTOR * job.seconds + START_SECONDS
+def execute(task: Task, place: Place, command: Sequence[str] = COMMAND) -> Row:
+    """Run ``task`` in a worker of its own; whatever happens to it is a row."""
+    return measured(task, place, lambda task: _run(task, command))
+
+
+def work(task: Task, report: Callable[..., None]) -> None:
+    """Run one competitor in this process."""
+    from tasks.formats.circuit_folder import load_circuit
+
+    COMPETITORS[task.options["competitor"]].run(load_circuit(Path(task.files["folder"])), task, report)
+
+
+def _run(task: Task, command: Sequence[str]) -> Ended:
+    cpu = HARD_FACTOR * task.seconds + START_SECONDS
     process = run_process(
-        [*command, json.dumps(asdict(job))], WALL * cpu, cpu_seconds=cpu, grace=GRACE_SECONDS, tree=True
+        [*command, json.dumps(asdict(task))], WALL * cpu, cpu_seconds=cpu, grace=GRACE_SECONDS, tree=True
     )
     told = measure.told(process.output)
-    status, reason = _status(process, told, job.seconds)
-    return Row(
-        circuit=job.circuit,
-        circuit_sha256=job.circuit_sha256,
-        competitor=job.competitor,
-        configuration=job.configuration,
-        options=dict(job.options),
-        seed=job.seed,
-        limit=job.seconds,
-        status=status,
-        reason=reason,
-        seconds=told.get("seconds") if status in ("solved", "unsolved") else None,
-        cputime=process.cputime,
-        walltime=process.walltime,
-        memory_mb=process.memory_mb,
-        answer=told.get("answer", ""),
-        size=told.get("size", {}),
-        wrong=told.get("wrong"),
-        checked=told.get("checked", 0),
-        phases=told.get("phases", {}),
-        detail=told.get("detail", {}),
-        examples=told.get("examples", []),
-        load=load,
-        started=started,
-        **asdict(place),
-    )
+    status, reason = _status(process, told, task.seconds)
+    told["seconds"] = told.get("seconds") if status in ("solved", "unsolved") else None
+    sizes = told.get("sizes", {})
+    told["size"] = sizes.get("operators", sizes.get("states", 0))
+    return Ended(process, status, _limit(process, status), reason, told)
+
+
+def _limit(process: Process, status: str) -> str:
+    """The limit that struck, in BenchExec's words."""
+    said = {"timeout": "cputime", "out of memory": "memory", "error": "failed", "absent": "failed"}
+    return process.reason or ("walltime" if status == "killed" and not process.is_killed else said.get(status, ""))
 
 
 def _status(process: Process, told: Mapping[str, Any], limit: float) -> tuple[str, str]:

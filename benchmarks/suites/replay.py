@@ -20,7 +20,8 @@ from backends import BackendError, Limits, Unknown, decide, get
 from backends.recorder import status
 from backends.translation import fitting_logic, translate
 from benchmarks.harness.measure import WALL
-from benchmarks.harness.task import Task, digest
+from benchmarks.harness.row import digest
+from benchmarks.harness.task import Task
 from benchmarks.inputs import corpus
 
 MODES = ("incremental", "one-shot")

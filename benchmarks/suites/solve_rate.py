@@ -23,7 +23,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.harness.task import Task
+from benchmarks.harness.task import MEMORY_MB, Task
 from benchmarks.sygus_suite.language import INT, Rules, SygusProblem, declare, function, problem, samples
 from cegis.sygus import write_problem
 from dsl.enumeration.bank import Bank
@@ -66,7 +66,7 @@ def plan(seconds: float, memory_mb: int) -> tuple[Task, ...]:
 def work(task: Task, report: Callable[..., None]) -> None:
     """Exhaust size after size, and report each: (size, CPU seconds so far, candidates, distinct)."""
     asked = PROBLEMS[task.problem]()
-    exhaust = _ours(asked, task.memory_mb) if task.backend == OURS else _cvc5(asked)
+    exhaust = _ours(asked, task.memory_mb or MEMORY_MB) if task.backend == OURS else _cvc5(asked)
     report(solver=task.backend, answers=[])
     for size in range(LARGEST):
         found = exhaust(size)

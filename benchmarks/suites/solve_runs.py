@@ -14,20 +14,18 @@ with its grammar left out, which is what an answer looks like when nothing keeps
 from __future__ import annotations
 
 import json
-import os
 import sys
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
-from datetime import UTC, datetime
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
-from benchmarks.harness.execution import ENDED, STALLED
+from benchmarks.harness.execution import ENDED, STALLED, Ended, measured
 from benchmarks.harness.measure import WALL, Process, run_process
-from benchmarks.harness.row import BenchmarkError, Place
-from benchmarks.harness.task import Result, Task, digest
+from benchmarks.harness.row import ANSWERED, BenchmarkError, Place, Row, digest
+from benchmarks.harness.task import Task
 from benchmarks.inputs.solve_answer import WrongAnswerError, bodies, outside
 from benchmarks.inputs.solve_problem import Problem, problems
 
@@ -48,7 +46,6 @@ SOLVE = (sys.executable, "-c", START, "solve")  # distill solve, of this very so
 NATIVE = (sys.executable, "-m", "benchmarks.peers.solve_native")
 CHECKERS = ("z3", "cvc5")
 CHECK_SECONDS, CHECK_MB = 30.0, 4096
-ANSWERED = ("solved", "infeasible")
 DEEP = 20_000  # nested terms in an answer; beyond that it stays unchecked
 
 
@@ -102,13 +99,16 @@ def absent() -> dict[str, str]:
     return {} if find_spec("cvc5") else {tool: "not installed: cvc5" for tool in (*CVC5, NO_GRAMMAR)}
 
 
-def execute(task: Task, place: Place, solve: Sequence[str] = SOLVE) -> Result:
+def execute(task: Task, place: Place, solve: Sequence[str] = SOLVE) -> Row:
     """Run one tool on one problem, check what it answered; whatever happens is a row."""
     sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEP))
-    started, load = datetime.now(UTC).isoformat(timespec="seconds"), os.getloadavg()[0]
-    problem = Problem(task.problem, Path(task.files["file"]).read_text(encoding="utf-8"))
+    return measured(task, place, lambda task: _run(task, _version(task.backend, place), solve))
+
+
+def _run(task: Task, version: str, solve: Sequence[str]) -> Ended:
+    file = Path(task.files["file"])
+    problem = Problem(task.problem, file.read_text(encoding="utf-8"))
     with TemporaryDirectory() as folder:
-        file = Path(task.files["file"])
         if task.options.get("no_grammar"):
             problem = problem.without_grammar()
             file = Path(folder) / "problem.sl"
@@ -124,31 +124,16 @@ def execute(task: Task, place: Place, solve: Sequence[str] = SOLVE) -> Result:
         judged = Judgement(said.status, said.reason, (), 0)
         if said.status == "solved":
             judged = judge(problem, said.answer, Path(folder))
-    return Result(
-        key=task.key(place),
-        suite=task.suite,
-        problem=task.problem,
-        backend=task.backend,
-        solver=_version(task.backend, place),
-        seed=task.seed,
-        options=dict(task.options),
-        timelimit=task.seconds,
-        memlimit=task.memory_mb << 20,
-        status=judged.status,
-        terminationreason=process.reason or ("killed" if said.status == "killed" else ""),
-        reason=judged.reason,
-        cputime=process.cputime,
-        walltime=process.walltime,
-        memory=int(process.memory_mb * 1e6),
-        load=load,
-        started=started,
-        seconds=process.cputime if judged.status == "solved" else None,
-        program=said.answer,
-        size=judged.size,
-        answers=[list(check) for check in judged.checks],
-        detail=dict(said.detail or {}),
-        **asdict(place),
-    )
+    told = {
+        "solver": version,
+        "seconds": process.cputime if judged.status == "solved" else None,
+        "program": said.answer,
+        "size": judged.size,
+        "answers": [list(check) for check in judged.checks],
+        "detail": dict(said.detail or {}),
+    }
+    ended_by = process.reason or ("killed" if said.status == "killed" else "")
+    return Ended(process, judged.status, ended_by, judged.reason, told)
 
 
 def judge(problem: Problem, answer: str, folder: Path) -> Judgement:

@@ -1,4 +1,4 @@
-"""The process of one run: ``python -m benchmarks.suites.worker JOB`` with the job as JSON.
+"""The process of one run: ``python -m benchmarks.suites.worker TASK`` with the task as JSON.
 
 Results go to standard output, one JSON object per line; a later line overrules an earlier one field by field, so a
 run that is killed keeps what it had reported. What libraries print goes to standard error.
@@ -11,14 +11,13 @@ import os
 import signal
 import sys
 from importlib import import_module
-from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.measure import end_with_parent
-from benchmarks.harness.row import Job
 from benchmarks.harness.task import Task
 
 WORK = {
+    "peers": "benchmarks.suites.peers",
     "loop": "benchmarks.suites.loop",
     "replay": "benchmarks.suites.replay",
     "growth": "benchmarks.suites.growth",
@@ -30,7 +29,7 @@ WORK = {
 
 
 def main() -> None:
-    """Run the job named on the command line."""
+    """Run the task named on the command line."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends child solvers on the way out
     end_with_parent()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
@@ -40,28 +39,11 @@ def main() -> None:
             channel.write(json.dumps(found, ensure_ascii=False) + "\n")
             channel.flush()
 
-        job = json.loads(sys.argv[1])
-        if "suite" in job:
-            run_task(Task(**job), report)
-        else:
-            run(Job.from_json(sys.argv[1]), report)
+        run(Task(**json.loads(sys.argv[1])), report)
 
 
-def run(job: Job, report: Any) -> None:
-    """Run ``job``; every foreseen error is reported as the status "error" with its sentence."""
-    from benchmarks.suites.competitors import COMPETITORS
-    from tasks.formats.circuit_folder import load_circuit
-
-    try:
-        COMPETITORS[job.competitor].run(load_circuit(Path(job.folder)), job, report)
-    except ImportError as error:
-        report(status="absent", reason=str(error))
-    except (ValueError, RuntimeError) as error:
-        report(status="error", reason=str(error))
-
-
-def run_task(task: Task, report: Any) -> None:
-    """Run one task of a solver suite; running out of memory is its own end, and so is a solver that is not here."""
+def run(task: Task, report: Any) -> None:
+    """Run one task; running out of memory is its own end, and so is a solver that is not here."""
     if not _is_here(task.backend):
         report(status="absent", reason=f"{task.backend} is not installed here")
         return

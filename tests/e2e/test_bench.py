@@ -10,13 +10,14 @@ import time
 from pathlib import Path
 
 import pytest
-from click.testing import CliRunner, Result
+from click.testing import CliRunner
 
 from benchmarks.command import CORPUS, bench
 from benchmarks.harness.execution import execute, lost
 from benchmarks.harness.place import Place
+from benchmarks.harness.row import read
 from benchmarks.harness.schedule import executor, run_all
-from benchmarks.harness.task import Task, read
+from benchmarks.harness.task import Task
 from benchmarks.inputs import corpus as corpus_module
 from benchmarks.suites import replay
 

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 
 from benchmarks.harness import place, standing
-from benchmarks.harness.task import read
+from benchmarks.harness.row import read
 from benchmarks.reports import page
 
 ROOT = Path(place.__file__).parents[2]
@@ -28,7 +28,9 @@ STUBBORN = (  # a run that hears no SIGTERM, and, where asked, a child of it in 
 SUITE = (  # the command itself; each run but the first is a stubborn one
     "import sys\n"
     "from dataclasses import replace\n"
-    "from benchmarks import command, execution, loop, measure, schedule\n"
+    "from benchmarks import command\n"
+    "from benchmarks.harness import execution, schedule\n"
+    "from benchmarks.suites import loop\n"
     "from benchmarks.harness.task import Task\n"
     "def plan(*given): return tuple(Task('loop', f'toy {n}', 'z3', 0, 60.0, {'length': 4}, {}) for n in range(4))\n"
     "loop.plan = plan\n"

@@ -10,8 +10,8 @@ import pytest
 from benchmarks.harness import journal
 from benchmarks.harness.execution import execute
 from benchmarks.harness.measure import WALL, run_process, told
-from benchmarks.harness.row import BenchmarkError, Place
-from benchmarks.harness.task import Result, Task, finished, read
+from benchmarks.harness.row import BenchmarkError, Place, Row, finished, read
+from benchmarks.harness.task import Task
 
 PLACE = Place({"python": "3.11"}, "a machine", "abc123", "0123456789abcdef")
 TASK = Task("loop", "toy, length 4", "z3", 0, 20.0, {"length": 4}, {})
@@ -222,4 +222,4 @@ def test_an_unknown_status_is_refused() -> None:
     from dataclasses import asdict
 
     with pytest.raises(BenchmarkError, match="expected a status"):
-        Result(**{**asdict(row), "status": "fine"})
+        Row(**{**asdict(row), "status": "fine"})

@@ -14,8 +14,7 @@ from benchmarks.harness.task import Task
 from benchmarks.inputs import corpus, reference
 from benchmarks.inputs.corpus import Query
 from benchmarks.peers import native
-from benchmarks.suites import growth, loop, overhead, replay
-from benchmarks.suites.worker import run_task
+from benchmarks.suites import growth, loop, overhead, replay, worker
 from dsl.sequences import SequenceBatch
 from tasks.formats.circuit_folder import shipped_path
 
@@ -47,7 +46,7 @@ def run(task: Task) -> dict[str, Any]:
         found["answers"] += fields.pop("answers", [])
         found.update(fields)
 
-    run_task(task, report)
+    worker.run(task, report)
     return found
 
 
