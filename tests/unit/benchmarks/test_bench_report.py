@@ -17,7 +17,8 @@ ROW = Row(
     key="k", suite="loop", problem="toy, length 4", backend="z3", solver="z3 5.4", seed=0, options={"length": 4},
     timelimit=10.0, memlimit=4096 << 20, status="solved", terminationreason="", reason="", cputime=1.0, walltime=1.2,
     memory=90_000_000, load=0.5, starttime="2025-01-01T00:00:00+00:00", versions={"python": "3.11"},
-    machine="a machine", commit="abc", source="0123", seconds=1.0, verdict="proved", phases={"search": 0.5, "encode": 0.2, "solve": 0.3},
+    machine="a machine", commit="abc", source="0123",
+    seconds=1.0, verdict="proved", phases={"search": 0.5, "encode": 0.2, "solve": 0.3},
     queries=3, candidates=100, program="def program(tokens): ...", size=4,
     answers=[["q1", "sat", 0.1], ["q2", "unsat", 0.2]], detail={"checks": [[2, 0.1], [4, 0.4]]},
 )  # fmt: skip
