@@ -54,7 +54,7 @@ def test_a_benchmark_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, c
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    before = {row.key: row.started for row in read(rows_file)}
+    before = {row.key: row.starttime for row in read(rows_file)}
     assert 1 <= len(before) < 4
     with rows_file.open("a") as rows:
         rows.write('{"key": "torn by the kill')
@@ -62,7 +62,7 @@ def test_a_benchmark_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, c
     assert result.exit_code == 0, result.output
     after = {row.key: row for row in read(rows_file)}
     assert len(after) == 4
-    assert all(after[key].started == started for key, started in before.items())
+    assert all(after[key].starttime == started for key, started in before.items())
     assert {row.status for row in after.values()} == {"solved"}
     assert "Disagreements: 0." in result.output
     assert "Errors: 0." in result.output
