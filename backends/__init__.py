@@ -1,9 +1,10 @@
 """Who answers: solvers behind one ``decide``. Names only; a solver's adapter is imported when a session opens."""
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
-from backends.backend import Backend, PysmtBackend
+from backends.backend import Backend
 from backends.bitwuzla import BITWUZLA
 from backends.cvc5 import CVC5
+from backends.package import PysmtBackend
 from backends.portfolio import Portfolio
 from backends.recorder import Recorder
 from backends.registry import available, get, names

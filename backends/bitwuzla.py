@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.backend import PysmtBackend
+from backends.package import PysmtBackend
 
 
 def _set_seconds(solver: Any, seconds: float | None) -> None:

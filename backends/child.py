@@ -19,9 +19,9 @@ import pysmt.logics
 from pysmt.environment import Environment
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
-from backends.backend import PysmtBackend
 from backends.engine import Engine
 from backends.launcher import lowered
+from backends.package import PysmtBackend
 from backends.process import EXIT_MEMORY
 from backends.registry import load
 from backends.wire import decode, write_value

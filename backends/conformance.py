@@ -20,7 +20,8 @@ from pysmt.environment import Environment
 from pysmt.typing import BOOL, INT, REAL, STRING, BVType
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
-from backends.backend import Backend, PysmtBackend
+from backends.backend import Backend
+from backends.package import PysmtBackend
 from backends.portfolio import Portfolio
 from backends.registry import get, load
 from backends.session import Session, decide

@@ -11,7 +11,8 @@ from __future__ import annotations
 
 from typing import Any
 
-from backends.backend import LOGICS, PysmtBackend
+from backends.backend import LOGICS
+from backends.package import PysmtBackend
 
 
 def _set_seconds(solver: Any, seconds: float | None) -> None:

@@ -6,25 +6,67 @@ an exception cannot leak into the next query. Answers leave this file unchecked:
 
 from __future__ import annotations
 
+from collections.abc import Callable, Iterable
 from time import perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from pysmt.environment import Environment
 from pysmt.exceptions import SolverReturnedUnknownResultError
 from pysmt.logics import Logic
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
-from backends.backend import PysmtBackend
 from backends.evaluation import constant
 from backends.fragment import GUARD, Formula
 
 OUT_OF_MEMORY = "ran out of memory"
 
 
+class Startable(Protocol):
+    """What an engine asks of a package with a pySMT solver class; ``backends.package`` says what each member is."""
+
+    @property
+    def name(self) -> str:
+        """What the package is called."""
+        ...
+
+    @property
+    def queries_per_solver(self) -> int | None:
+        """After how many queries a fresh solver is started."""
+        ...
+
+    @property
+    def set_seconds(self) -> Callable[[Any, float | None], None]:
+        """Sets the time limit of a query, in seconds."""
+        ...
+
+    @property
+    def why_unknown(self) -> Callable[[Any], str]:
+        """Asks a solver why it does not know."""
+        ...
+
+    @property
+    def values(self) -> Callable[[Any, tuple[Any, ...]], Iterable[Any]]:
+        """The constants that a model gives to symbols."""
+        ...
+
+    @property
+    def core(self) -> Callable[[Any], Iterable[str]] | None:
+        """Names the assumptions of an unsat answer."""
+        ...
+
+    def version(self) -> str:
+        """The version that is installed."""
+        ...
+
+    def start(self, environment: Environment, logic: Logic, seed: int, with_core: bool = False) -> Any:
+        """A fresh pySMT solver."""
+        ...
+
+
 class Engine:
     """Holds one pySMT solver; see ``backends.worker`` for the same three methods in another process."""
 
-    def __init__(self, backend: PysmtBackend, environment: Environment, logic: Logic, seed: int) -> None:
+    def __init__(self, backend: Startable, environment: Environment, logic: Logic, seed: int) -> None:
         self.backend = backend
         self._environment, self._logic, self._seed = environment, logic, seed
         self._version = backend.version()

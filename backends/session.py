@@ -17,12 +17,9 @@ from pysmt.environment import Environment
 from pysmt.logics import Logic
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
-from backends.backend import Backend
 from backends.evaluation import Tape, flatten
 from backends.fragment import LAST_CHARACTER, Formula, check_fragment
 from backends.recorder import Recorder
-
-STRINGS_HINT = "; strings go to cvc5, to z3, or to a solver program that is set up for QF_SLIA"
 
 
 class Solving(Protocol):
@@ -41,12 +38,21 @@ class Solving(Protocol):
         ...
 
 
+class Named(Protocol):
+    """What a session tells of its solver; every ``Backend`` has it."""
+
+    @property
+    def name(self) -> str:
+        """What answers call it."""
+        ...
+
+
 class Session:
     """An open solver with a background; made by ``Backend.open``, closed by ``with``, asked through ``decide``."""
 
     def __init__(
         self,
-        backend: Backend,
+        backend: Named,
         environment: Environment,
         logic: Logic,
         engine: Solving,
@@ -145,27 +151,6 @@ def decide(session: Session, name: str, formula: Formula | None = None, limits: 
 def _check_name(what: str, name: str) -> None:
     if not isinstance(name, str) or not name.strip() or not name.isprintable():
         raise BackendError(f"every {what} needs a name on one line, such as 'quotes/length-3'; got {name!r}")
-
-
-def open_session(
-    backend: Backend,
-    environment: Environment,
-    logic: Logic,
-    seed: int,
-    limits: Limits,
-    recorder: Recorder | None,
-    hard: bool,
-) -> Session:
-    """See ``Backend.open``."""
-    if not isinstance(logic, Logic):
-        raise BackendError(f"expected a logic object such as pysmt.logics.QF_LIA, got {logic!r}")
-    if logic.name not in backend.logics:
-        refused = f"{backend.name} is not set up for {logic.name}; it decides {', '.join(backend.logics)}"
-        raise BackendError(f"{refused}{STRINGS_HINT if logic.theory.strings else ''}")
-    if type(seed) is not int or not 0 <= seed < 1 << 31:
-        raise BackendError(f"expected a seed between 0 and 2**31 - 1, got {seed!r}")
-    engine = backend.engine(environment, logic, seed, limits, hard)
-    return Session(backend, environment, logic, engine, limits, recorder)
 
 
 def _confirmed(answer: Sat, name: str, symbols: dict[str, Formula], tapes: list[Tape]) -> Answer:

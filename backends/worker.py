@@ -15,12 +15,11 @@ import socket
 import subprocess
 import sys
 from time import monotonic, perf_counter
-from typing import Any
+from typing import Any, Protocol
 
 from pysmt.logics import Logic
 
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
-from backends.backend import PysmtBackend
 from backends.fragment import Formula
 from backends.process import GRACE_SECONDS, Child, DiedError
 from backends.wire import encode, read_value
@@ -28,10 +27,28 @@ from backends.wire import encode, read_value
 START_SECONDS = 120.0  # to start Python, import the solver, or take over one background formula
 
 
+class Hosted(Protocol):
+    """What a worker asks of a solver: ``home`` is where the child process finds the same value."""
+
+    @property
+    def name(self) -> str:
+        """What answers call it."""
+        ...
+
+    @property
+    def home(self) -> str:
+        """Its import path, ``module:attribute``."""
+        ...
+
+    def version(self) -> str:
+        """The version that is installed."""
+        ...
+
+
 class Worker:
     """The three methods of ``Engine``, answered by a child process."""
 
-    def __init__(self, backend: PysmtBackend, logic: Logic, seed: int, limits: Limits) -> None:
+    def __init__(self, backend: Hosted, logic: Logic, seed: int, limits: Limits) -> None:
         if os.name != "posix":
             raise BackendError("hard limits need a POSIX system; open the session with hard=False")
         self.backend, self._limits = backend, limits

@@ -13,16 +13,15 @@ from __future__ import annotations
 from dataclasses import dataclass
 from importlib import metadata
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from pysmt.environment import Environment
 from pysmt.logics import Logic
 
 from backends.answer import BackendError, Limits
-from backends.backend import LOGICS, PysmtBackend
-
-if TYPE_CHECKING:
-    from backends.session import Solving
+from backends.backend import LOGICS
+from backends.package import PysmtBackend
+from backends.session import Solving
 
 NO_TIMEOUT = 4294967295
 

@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING
 
 import click
 
-from benchmarks.measure import WALL
+from benchmarks.harness.measure import WALL
 
 if TYPE_CHECKING:
-    from benchmarks.row import Place, Row
-    from benchmarks.task import Result, Task
+    from benchmarks.harness.row import Place, Row
+    from benchmarks.harness.task import Task
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS = "networks.jsonl"
@@ -94,16 +94,17 @@ def bench(
         if suite == "peers":
             _peers(out, seconds, seed, _folders(circuits))
             return
-        from benchmarks.execution import command_line
-        from benchmarks.place import here
-        from benchmarks.schedule import executor as open_executor
-        from benchmarks.schedule import run_all
+        from benchmarks.harness.execution import command_line
+        from benchmarks.harness.place import here
+        from benchmarks.harness.schedule import executor as open_executor
+        from benchmarks.harness.schedule import run_all
 
         if seeds < 1:
             raise ValueError(f"expected at least 1 seed, got {seeds}")
         out.mkdir(parents=True, exist_ok=True)
         if suite == "networks":
-            from benchmarks import networks, networks_page
+            from benchmarks.reports import networks_page
+            from benchmarks.suites import networks
 
             solvers, shipped = _backends(backends), tuple(_folders(circuits).values())
             with open_executor(executor, jobs, scheduler) as pool:
@@ -114,7 +115,8 @@ def bench(
             click.echo(networks_page.write(out / NETWORK_ROWS, out))
             return
         if suite in SECONDS:
-            from benchmarks import solve_page, standing
+            from benchmarks.harness import standing
+            from benchmarks.reports import solve_page
 
             solving, run = _solving(suite, sygus_dir, _names(backends), seconds, memory_mb)
             counter = _Counter(len(solving))
@@ -144,7 +146,7 @@ def record(queries: int, circuits: str, lengths: str, seed: int, out: Path) -> N
     """Record queries of distillation runs as SMT-LIB, for the suite "replay"."""
     with _one_line():
         from backends import get
-        from benchmarks import corpus
+        from benchmarks.inputs import corpus
 
         try:
             chosen = tuple(int(part) for part in lengths.split(",") if part.strip()) or corpus.LENGTHS
@@ -168,11 +170,11 @@ def report(out: Path) -> None:
     """Make the reports again from the rows of suites, without running anything."""
     with _one_line():
         if (out / SYGUS_ROWS).exists():
-            from benchmarks import solve_page
+            from benchmarks.reports import solve_page
 
             click.echo(solve_page.write(out / SYGUS_ROWS, out))
         if (out / NETWORK_ROWS).exists():
-            from benchmarks import networks_page
+            from benchmarks.reports import networks_page
 
             click.echo(networks_page.write(out / NETWORK_ROWS, out))
         if (out / PEER_ROWS).exists():
@@ -195,20 +197,20 @@ def _plan(
     from importlib import import_module
 
     if suite == "replay":
-        from benchmarks import replay
+        from benchmarks.suites import replay
 
         return replay.plan(corpus, backends, seconds, memory_mb)
-    module = import_module(f"benchmarks.{suite}")
+    module = import_module(f"benchmarks.suites.{suite}")
     tasks: tuple[Task, ...] = module.plan(tuple(folders.values()), backends, seeds, seconds, memory_mb, cache)
     return tasks
 
 
 def _solving(
     suite: str, folder: Path | None, tools: tuple[str, ...], seconds: float, memory_mb: int
-) -> tuple[tuple[Task, ...], Callable[[Task, Place], Result]]:
+) -> tuple[tuple[Task, ...], Callable[[Task, Place], Row]]:
     """The runs of the suite "sygus" or "rate", and what makes one."""
-    from benchmarks import solve_rate, solve_runs
-    from benchmarks.execution import execute
+    from benchmarks.harness.execution import execute
+    from benchmarks.suites import solve_rate, solve_runs
 
     if suite == "rate":
         return solve_rate.plan(seconds, memory_mb), execute
@@ -237,31 +239,31 @@ def _folders(circuits: str) -> dict[str, Path]:
 
 
 def _write_report(out: Path) -> str:
-    from benchmarks.page import write
+    from benchmarks.reports.page import write
 
     return write(out / ROWS, out)
 
 
 def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> None:
-    from benchmarks import standing
-    from benchmarks.place import here
-    from benchmarks.runner import SUITE, absent, plan, run_suite
+    from benchmarks.harness import standing
+    from benchmarks.harness.place import here
+    from benchmarks.suites.peers import SUITE, absent, plan, run_suite
 
-    jobs = plan(folders, seconds=seconds, seed=seed)
+    tasks = plan(folders, seconds=seconds, seed=seed, out=out)
     out.mkdir(parents=True, exist_ok=True)
     standing.record_absent(out / PEER_ROWS, SUITE, absent())
-    run_suite(jobs, out / PEER_ROWS, here(), on_row=_print_row)
+    run_suite(tasks, out / PEER_ROWS, here(), on_row=_print_row)
     click.echo(_write_table(out))
 
 
 def _write_table(out: Path) -> str:
     """The table of the peers, from what was planned last."""
-    from benchmarks import standing
-    from benchmarks.row import key_of, read
-    from benchmarks.table import markdown
+    from benchmarks.harness import standing
+    from benchmarks.harness.row import read
+    from benchmarks.reports.table import markdown
 
     plan = standing.load(out / PEER_ROWS)
-    rows = {"|".join(key_of(row)): row for row in read(out / PEER_ROWS)}
+    rows = {row.key: row for row in read(out / PEER_ROWS)}
     keys = rows if plan is None else plan.keys.values()
     table = markdown([rows[key] for key in keys if key in rows], plan)
     (out / TABLE).write_text(table, encoding="utf-8")
@@ -281,7 +283,7 @@ def _one_line() -> Iterator[None]:
 
 def _within(seconds: float, memory_mb: int) -> tuple[float, int]:
     """The limits that can hold here, said where they are smaller than those asked for."""
-    from benchmarks.measure import inherited
+    from benchmarks.harness.measure import inherited
 
     cpu, memory = inherited(seconds, memory_mb)
     assert cpu is not None
@@ -294,8 +296,8 @@ def _within(seconds: float, memory_mb: int) -> tuple[float, int]:
 
 def _absent_tools(suite: str, chosen: tuple[str, ...]) -> dict[str, str]:
     """The tools of a suite that were to be run and are not installed."""
-    from benchmarks.solve_rate import FAST
-    from benchmarks.solve_runs import absent
+    from benchmarks.suites.solve_rate import FAST
+    from benchmarks.suites.solve_runs import absent
 
     found = absent()
     wanted = (FAST,) if suite == "rate" else chosen or tuple(found)
@@ -305,7 +307,7 @@ def _absent_tools(suite: str, chosen: tuple[str, ...]) -> dict[str, str]:
 @contextmanager
 def _ending(out: Path) -> Iterator[None]:
     """A signal ends what runs, says that the rows are kept, and ends this process with 128 + the signal."""
-    from benchmarks.measure import ending_on_signals
+    from benchmarks.harness.measure import ending_on_signals
 
     with ending_on_signals():
         try:
@@ -322,7 +324,7 @@ class _Counter:
     def __init__(self, total: int | None) -> None:
         self.total, self.done = total, 0
 
-    def show(self, row: Result, is_new: bool) -> None:
+    def show(self, row: Row, is_new: bool) -> None:
         self.done += 1
         seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
         known = "" if is_new else " (from an earlier run)"
@@ -335,4 +337,4 @@ def _print_row(row: Row, is_new: bool) -> None:
     """One line of progress on standard error."""
     seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
     known = "" if is_new else " (from an earlier run)"
-    click.echo(f"{row.circuit}: {row.competitor}, {row.configuration}: {row.status}{seconds}{known}", err=True)
+    click.echo(f"{row.problem}: {row.backend}: {row.status}{seconds}{known}", err=True)

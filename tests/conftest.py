@@ -6,6 +6,8 @@ import os
 from collections.abc import Callable
 from pathlib import Path
 
+os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: on tiny networks its threads cost ten times the work
+
 import pytest
 from hypothesis import HealthCheck, settings
 

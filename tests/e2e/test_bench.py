@@ -12,15 +12,16 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner, Result
 
-from benchmarks import corpus as corpus_module
-from benchmarks import replay
 from benchmarks.command import CORPUS, bench
-from benchmarks.execution import execute, lost
-from benchmarks.place import Place
-from benchmarks.schedule import executor, run_all
-from benchmarks.task import Task, read
+from benchmarks.harness.execution import execute, lost
+from benchmarks.harness.place import Place
+from benchmarks.harness.row import read
+from benchmarks.harness.schedule import executor, run_all
+from benchmarks.harness.task import Task
+from benchmarks.inputs import corpus as corpus_module
+from benchmarks.suites import replay
 
-ROOT = Path(corpus_module.__file__).parents[1]
+ROOT = Path(corpus_module.__file__).parents[2]
 PLACE = Place({"python": "3.11"}, "a machine", "abc123", "0123456789abcdef")
 
 
@@ -53,7 +54,7 @@ def test_a_benchmark_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, c
         time.sleep(0.02)
     os.kill(process.pid, signal.SIGKILL)
     process.wait()
-    before = {row.key: row.started for row in read(rows_file)}
+    before = {row.key: row.starttime for row in read(rows_file)}
     assert 1 <= len(before) < 4
     with rows_file.open("a") as rows:
         rows.write('{"key": "torn by the kill')
@@ -61,7 +62,7 @@ def test_a_benchmark_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, c
     assert result.exit_code == 0, result.output
     after = {row.key: row for row in read(rows_file)}
     assert len(after) == 4
-    assert all(after[key].started == started for key, started in before.items())
+    assert all(after[key].starttime == started for key, started in before.items())
     assert {row.status for row in after.values()} == {"solved"}
     assert "Disagreements: 0." in result.output
     assert "Errors: 0." in result.output

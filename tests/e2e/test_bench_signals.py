@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import page, place, standing
-from benchmarks.task import read
+from benchmarks.harness import place, standing
+from benchmarks.harness.row import read
+from benchmarks.reports import page
 
-ROOT = Path(place.__file__).parents[1]
+ROOT = Path(place.__file__).parents[2]
 STUBBORN = (  # a run that hears no SIGTERM, and, where asked, a child of it in a session of its own
     "import os, signal, subprocess, sys, time\n"
-    "from benchmarks.worker import end_with_parent; end_with_parent()\n"
+    "from benchmarks.harness.measure import end_with_parent; end_with_parent()\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "pids = [os.getpid()]\n"
     "child = [sys.executable, '-c', 'import time; time.sleep(60)']\n"
@@ -27,8 +28,10 @@ STUBBORN = (  # a run that hears no SIGTERM, and, where asked, a child of it in 
 SUITE = (  # the command itself; each run but the first is a stubborn one
     "import sys\n"
     "from dataclasses import replace\n"
-    "from benchmarks import command, execution, loop, measure, schedule\n"
-    "from benchmarks.task import Task\n"
+    "from benchmarks import command\n"
+    "from benchmarks.harness import execution, schedule\n"
+    "from benchmarks.suites import loop\n"
+    "from benchmarks.harness.task import Task\n"
     "def plan(*given): return tuple(Task('loop', f'toy {n}', 'z3', 0, 60.0, {'length': 4}, {}) for n in range(4))\n"
     "loop.plan = plan\n"
     "real = schedule.run_all.__kwdefaults__['run']\n"

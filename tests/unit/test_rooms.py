@@ -5,7 +5,7 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Container, Iterator
 from pathlib import Path
 
 import pytest
@@ -20,6 +20,14 @@ ARROWS = {
 }
 SOLVERS = {"z3", "cvc5", "bitwuzla"}
 INNER = {  # each room names those right below it; what these reach, it may import too
+    "benchmarks": {
+        "reports": {"suites"},
+        "suites": {"peers", "sygus_suite"},
+        "peers": {"inputs"},
+        "inputs": {"harness"},
+        "harness": set(),
+        "sygus_suite": set(),
+    },
     "tasks": {
         "commands": {"certificates"},
         "certificates": {"checker", "pipeline", "training"},
@@ -51,11 +59,14 @@ TORCH_FILES = {"torch_model.py", "train.py", "pruning.py", "recipes.py"}  # the 
 SOLVER_FILES = {  # a wall, or a peer
     "backends/bitwuzla_adapter.py",
     "backends/cvc5_program.py",
-    "benchmarks/native.py",
-    "benchmarks/solve_native.py",
-    "benchmarks/sygus.py",
+    "benchmarks/peers/native.py",
+    "benchmarks/peers/solve_native.py",
+    "benchmarks/peers/sygus.py",
 }
 FILES = [path for room in ARROWS for path in sorted((ROOT / room).rglob("*.py"))]
+
+
+LATE_CIRCLES = [{"tasks.commands.check", "tasks.commands.main"}]  # a command is registered where it is called
 
 
 def imports(path: Path, whole: bool = False) -> Iterator[tuple[str, bool]]:
@@ -111,6 +122,51 @@ def test_the_rooms_inside_a_room_are_all_drawn_and_their_arrows_point_down(house
             reached = {name.split(".")[1] for name, _ in imports(path, whole=True) if name.startswith(f"{house}.")}
             above = reached & set(arrows) - below(inside[1], arrows) - {inside[1]}
             assert not above, f"{'/'.join(inside)} imports {above}"
+
+
+def module_graph() -> dict[str, set[str]]:
+    """Which modules of this project each of them imports, anywhere in its file: late, or for types alone."""
+    names = {_module(path): path for path in FILES}
+    return {
+        module: {found for name, _ in imports(path, whole=True) if (found := _known(name, names)) != module} - {""}
+        for module, path in names.items()
+    }
+
+
+def _module(path: Path) -> str:
+    return ".".join(path.relative_to(ROOT).with_suffix("").parts).removesuffix(".__init__")
+
+
+def _known(name: str, names: Container[str]) -> str:
+    """The module that an import of ``name`` loads: itself, or the one it is an attribute of; "" for another's."""
+    return next((module for module in (name, name.rpartition(".")[0]) if module in names), "")
+
+
+def circles(graph: dict[str, set[str]]) -> list[set[str]]:
+    """The sets of modules that reach each other."""
+    reached = {module: _reached(graph, module) for module in graph}
+    found = [frozenset(other for other in reached[module] if module in reached[other]) for module in graph]
+    return [set(circle) for circle in dict.fromkeys(found) if circle]
+
+
+def _reached(graph: dict[str, set[str]], module: str) -> set[str]:
+    seen: set[str] = set()
+    queue = [module]
+    while queue:
+        fresh = graph[queue.pop()] - seen
+        seen |= fresh
+        queue += fresh
+    return seen
+
+
+def test_a_circle_is_found():
+    graph = {"a": {"b"}, "b": {"c", "d"}, "c": {"a"}, "d": set(), "e": {"a"}}
+    assert circles(graph) == [{"a", "b", "c"}]
+
+
+def test_no_module_imports_itself_by_way_of_others():
+    found = [circle for circle in circles(module_graph()) if circle not in LATE_CIRCLES]
+    assert not found, f"these import each other: {found}; move what they share below both"
 
 
 def test_torch_is_seen_in_tasks_alone_and_late_outside_its_own_files():

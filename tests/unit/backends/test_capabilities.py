@@ -7,7 +7,7 @@ from types import SimpleNamespace
 import pytest
 
 from backends import BackendError
-from backends.backend import PysmtBackend
+from backends.package import PysmtBackend
 
 
 @pytest.fixture

@@ -11,26 +11,17 @@ import numpy as np
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import (
-    dense,
-    journal,
-    length_scores,
-    lengths,
-    networks,
-    place,
-    plots,
-    published,
-    samples,
-    stand_ins,
-    sweep,
-)
 from benchmarks.command import bench
-from benchmarks.document import markdown
-from benchmarks.lengths import Line
-from benchmarks.networks_page import report, sentences, write
-from benchmarks.row import BenchmarkError
-from benchmarks.task import Result, Task
-from benchmarks.worker import run_task
+from benchmarks.harness import journal, place
+from benchmarks.harness.row import BenchmarkError, Row
+from benchmarks.harness.task import Task
+from benchmarks.inputs import dense, published, samples, stand_ins
+from benchmarks.peers import sweep
+from benchmarks.reports import length_scores, plots
+from benchmarks.reports.document import markdown
+from benchmarks.reports.networks_page import report, sentences, write
+from benchmarks.suites import lengths, networks, worker
+from benchmarks.suites.lengths import Line
 from cegis import Domain
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.networks.sparse_transformer import NetworkError
@@ -40,15 +31,15 @@ from tasks.proofs.count_bounds import obstacle
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[4] / "shared" / "cases"))
 ANY_QUOTE = 'def program(tokens: list[str]) -> str:\n    return "\'" if "\'" in tokens else \'"\'\n'
 FLIPPED = 'def program(tokens: list[str]) -> str:\n    return \'"\' if "\'" in tokens else "\'"\n'
-ROW = Result(
+ROW = Row(
     key="k", suite="lengths", problem="toy", backend="z3", solver="z3 5.4", seed=0, options={}, timelimit=60.0,
     memlimit=4096 << 20, status="solved", terminationreason="", reason="", cputime=2.0, walltime=2.2, memory=90_000_000,
-    load=0.5, started="2025-01-01T00:00:00+00:00", versions={"python": "3.11"}, machine="a machine", commit="abc",
+    load=0.5, starttime="2025-01-01T00:00:00+00:00", versions={"python": "3.11"}, machine="a machine", commit="abc",
     source="0123", seconds=1.0, verdict="equal", program="def program(tokens): ...", size=4,
 )  # fmt: skip
 
 
-def asked(method: str, length: int, seconds: float | None, stand_in: str = "", **changes: Any) -> Result:
+def asked(method: str, length: int, seconds: float | None, stand_in: str = "", **changes: Any) -> Row:
     status = {} if seconds is not None else {"status": "timeout", "verdict": ""}
     options = {"circuit": "toy", "name": "short", "length": length, "stand_in": stand_in}
     problem = f"toy, {stand_in}, {length}"
@@ -73,7 +64,7 @@ FIGURES = {
 }  # fmt: skip
 
 
-def other(problem: str, verdict: str, **changes: Any) -> Result:
+def other(problem: str, verdict: str, **changes: Any) -> Row:
     figures = {**FIGURES, **changes.pop("detail", {})}
     fields = {"suite": "networks", "problem": problem, "backend": "ours", "verdict": verdict, "detail": figures}
     return replace(ROW, **{**fields, **changes})
@@ -94,7 +85,7 @@ OTHERS = (
 def run(task: Task) -> dict[str, Any]:
     """What a worker reports of ``task``, run in this process."""
     found: dict[str, Any] = {}
-    run_task(task, lambda **fields: found.update(fields))
+    worker.run(task, lambda **fields: found.update(fields))
     return found
 
 
@@ -252,7 +243,7 @@ def test_counting_is_asked_where_it_applies() -> None:
 def test_a_line_ends_with_its_first_failure_and_the_others_go_on(tmp_path: Path) -> None:
     rounds: list[list[tuple[str, int]]] = []
 
-    def answer(tasks: Sequence[Task]) -> list[Result]:
+    def answer(tasks: Sequence[Task]) -> list[Row]:
         rounds.append([(task.backend, task.options["length"]) for task in tasks])
         ends = {"plain enumeration": (8, {"status": "timeout"}), "counting": (16, {"verdict": "differs"})}
         return [

@@ -6,31 +6,32 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import journal, plots, scores
-from benchmarks.document import markdown, page
-from benchmarks.page import TITLE, report, write
-from benchmarks.row import BenchmarkError
-from benchmarks.standing import chosen
-from benchmarks.task import Result
+from benchmarks.harness import journal
+from benchmarks.harness.row import BenchmarkError, Row
+from benchmarks.harness.standing import chosen
+from benchmarks.reports import plots, scores
+from benchmarks.reports.document import markdown, page
+from benchmarks.reports.page import TITLE, report, write
 
-ROW = Result(
+ROW = Row(
     key="k", suite="loop", problem="toy, length 4", backend="z3", solver="z3 5.4", seed=0, options={"length": 4},
     timelimit=10.0, memlimit=4096 << 20, status="solved", terminationreason="", reason="", cputime=1.0, walltime=1.2,
-    memory=90_000_000, load=0.5, started="2025-01-01T00:00:00+00:00", versions={"python": "3.11"}, machine="a machine",
-    commit="abc", source="0123", seconds=1.0, verdict="proved", phases={"search": 0.5, "encode": 0.2, "solve": 0.3},
+    memory=90_000_000, load=0.5, starttime="2025-01-01T00:00:00+00:00", versions={"python": "3.11"},
+    machine="a machine", commit="abc", source="0123",
+    seconds=1.0, verdict="proved", phases={"search": 0.5, "encode": 0.2, "solve": 0.3},
     queries=3, candidates=100, program="def program(tokens): ...", size=4,
     answers=[["q1", "sat", 0.1], ["q2", "unsat", 0.2]], detail={"checks": [[2, 0.1], [4, 0.4]]},
 )  # fmt: skip
 
 
-def loop(problem: str, backend: str, seconds: float | None, seed: int = 0, **changes: object) -> Result:
+def loop(problem: str, backend: str, seconds: float | None, seed: int = 0, **changes: object) -> Row:
     status = "solved" if seconds is not None else "timeout"
     verdict = "proved" if seconds is not None else ""
     fields = {"status": status, "verdict": verdict, "terminationreason": "" if verdict else "cputime", **changes}
     return replace(ROW, problem=problem, backend=backend, solver=f"{backend} 1.0", seconds=seconds, seed=seed, **fields)
 
 
-def replayed(backend: str, answers: list[list[object]], mode: str = "incremental", **changes: object) -> Result:
+def replayed(backend: str, answers: list[list[object]], mode: str = "incremental", **changes: object) -> Row:
     return replace(
         ROW, suite="replay", problem=f"toy-04, {mode}", backend=backend, solver=f"{backend} 1.0", verdict="",
         options={"mode": mode}, answers=answers, queries=len(answers), detail={}, **changes,
@@ -47,7 +48,7 @@ AGREED = (
 )
 
 
-def lines(found: tuple[Result, ...]) -> dict[str, scores.Score]:
+def lines(found: tuple[Row, ...]) -> dict[str, scores.Score]:
     return {score.backend: score for score in scores.scores(scores.attempts(found))}
 
 
@@ -99,7 +100,7 @@ def test_unknown_never_counts_as_solved_and_never_contradicts() -> None:
     ],
     ids=["two solvers", "solver and record", "a proof and an exhausted grammar", "two modes"],
 )
-def test_a_disagreement_is_detected_and_comes_first(rows: tuple[Result, ...]) -> None:
+def test_a_disagreement_is_detected_and_comes_first(rows: tuple[Row, ...]) -> None:
     (conflict,) = scores.conflicts(rows)
     assert set(conflict.said.values()) in ({"sat", "unsat"}, {"proved", "no program"})
     text = markdown(report(rows, draw=False)[0])

@@ -7,16 +7,16 @@ from typing import Any
 
 import pytest
 
-from benchmarks.execution import lost
-from benchmarks.row import BenchmarkError, Place
-from benchmarks.schedule import executor, run_all
-from benchmarks.task import Result, Task, read
+from benchmarks.harness.execution import lost
+from benchmarks.harness.row import BenchmarkError, Place, Row, read
+from benchmarks.harness.schedule import executor, run_all
+from benchmarks.harness.task import Task
 
 PLACE = Place({"python": "3.11"}, "a machine", "abc123", "0123456789abcdef")
 TASKS = [Task("loop", f"toy {number}", "z3", 0, 20.0, {}, {}) for number in range(6)]
 
 
-def fake(task: Task, place: Place) -> Result:
+def fake(task: Task, place: Place) -> Row:
     from dataclasses import replace
 
     return replace(lost(task, place, ""), status="solved", terminationreason="")
@@ -40,7 +40,7 @@ class Losing(Executor):
         return future
 
 
-def statuses(rows: tuple[Result, ...]) -> list[str]:
+def statuses(rows: tuple[Row, ...]) -> list[str]:
     return [row.status for row in rows]
 
 
@@ -83,7 +83,7 @@ def test_the_order_is_shuffled_by_seed(tmp_path: Path) -> None:
 
 
 def test_an_error_of_ours_is_not_taken_for_a_lost_worker(tmp_path: Path) -> None:
-    def broken(task: Task, place: Place) -> Result:
+    def broken(task: Task, place: Place) -> Row:
         raise TypeError("a mistake")
 
     with ThreadPoolExecutor(1) as pool, pytest.raises(TypeError, match="a mistake"):

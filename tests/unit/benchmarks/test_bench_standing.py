@@ -8,24 +8,25 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import journal, length_scores, networks_page, plots, scores, solve_page, standing, table
-from benchmarks.document import markdown
-from benchmarks.execution import lost
-from benchmarks.measure import inherited
-from benchmarks.page import report, write
-from benchmarks.row import BenchmarkError, Place, Row
-from benchmarks.runner import run_suite
-from benchmarks.schedule import run_all
-from benchmarks.solve_runs import absent as absent_tools
-from benchmarks.solve_runs import plan as sygus_plan
-from benchmarks.standing import Plan, Run, judge
-from benchmarks.task import REPEATS, Result, Task
+from benchmarks.harness import journal, standing
+from benchmarks.harness.execution import lost
+from benchmarks.harness.measure import inherited
+from benchmarks.harness.row import REPEATS, BenchmarkError, Place, Row
+from benchmarks.harness.schedule import run_all
+from benchmarks.harness.standing import Plan, Run, judge
+from benchmarks.harness.task import Task
+from benchmarks.reports import length_scores, networks_page, plots, scores, solve_page, table
+from benchmarks.reports.document import markdown
+from benchmarks.reports.page import report, write
+from benchmarks.suites.peers import run_suite
+from benchmarks.suites.solve_runs import absent as absent_tools
+from benchmarks.suites.solve_runs import plan as sygus_plan
 
 PLACE = Place({"python": "3.11"}, "a machine, 2 cores", "abc123", "0123456789abcdef")
 RUNS = [Run(task, tool) for task in ("a", "b", "c") for tool in ("x", "y")]
 
 
-def result(problem: str, backend: str, seconds: float | None, suite: str = "sygus", **changes: object) -> Result:
+def result(problem: str, backend: str, seconds: float | None, suite: str = "sygus", **changes: object) -> Row:
     """A solved row, or a timeout where there are no seconds."""
     task = Task(suite, problem, backend, 0, 10.0, {"track": "t", "length": 4}, {})
     status, verdict = ("solved", "proved") if seconds is not None else ("timeout", "")
@@ -36,7 +37,7 @@ def result(problem: str, backend: str, seconds: float | None, suite: str = "sygu
     return replace(row, **changes)  # type: ignore[arg-type]
 
 
-def planned(rows: Sequence[Result], *more: Result, **fields: object) -> Plan:
+def planned(rows: Sequence[Row], *more: Row, **fields: object) -> Plan:
     keys = {(row.suite, row.problem, row.backend, row.seed): row.key for row in (*rows, *more)}
     return Plan(keys, **fields)  # type: ignore[arg-type]
 
@@ -44,7 +45,7 @@ def planned(rows: Sequence[Result], *more: Result, **fields: object) -> Plan:
 BOTH = [result(f"own/{name}", tool, 1.0) for name in "abc" for tool in ("ours", "cvc5 fast")]
 
 
-def sygus(rows: Sequence[Result], plan: Plan | None = None) -> str:
+def sygus(rows: Sequence[Row], plan: Plan | None = None) -> str:
     return markdown(solve_page.report(rows, draw=False, plan=plan)[0])
 
 
@@ -123,8 +124,8 @@ def test_a_tool_that_never_came_to_its_turn_loses_nothing() -> None:
 
 
 def test_what_cannot_be_installed_is_planned_for_nobody_and_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.solve_runs.find_spec", lambda name: None)
-    folder = Path(solve_page.__file__).parent / "sygus_suite" / "files"
+    monkeypatch.setattr("benchmarks.suites.solve_runs.find_spec", lambda name: None)
+    folder = Path(solve_page.__file__).parents[1] / "sygus_suite" / "files"
     assert {task.backend for task in sygus_plan(folder, 1.0, 4096)} == {"ours"}
     with pytest.raises(BenchmarkError, match="expected tools among ours, got cvc5 fast"):
         sygus_plan(folder, 1.0, 4096, ["cvc5 fast"])
@@ -192,7 +193,7 @@ def test_a_network_that_came_to_no_end_is_charged_what_it_used() -> None:
     assert "0 of 1 networks; 400 CPU seconds in all" in text
 
 
-def by_length(backend: str, length: int, seconds: float | None, status: str = "") -> Result:
+def by_length(backend: str, length: int, seconds: float | None, status: str = "") -> Row:
     options = {"circuit": "c", "name": "short", "length": length, "stand_in": "" if backend == "counting" else "dense"}
     row = result(f"{length}", backend, seconds, "lengths", options=options, verdict="equal" if seconds else "")
     return replace(row, status=status) if status else row
@@ -231,19 +232,23 @@ def test_a_suite_interrupted_before_its_first_run_is_missing_and_not_forgotten()
 # the peers
 
 
+def peer_task(competitor: str, configuration: str, circuit: str = "toy") -> Task:
+    options = {"circuit": "ff", "competitor": competitor, "configuration": configuration, "options": {}}
+    tool = f"{competitor}, {configuration}"
+    return Task("peers", circuit, tool, 0, 20.0, options, {"folder": "", "examples": ""}, None)
+
+
 def peer(competitor: str, configuration: str, circuit: str = "toy", **changes: object) -> Row:
-    fields = dict(
-        circuit=circuit, circuit_sha256="ff", competitor=competitor, configuration=configuration, options={}, seed=0,
-        limit=20.0, status="solved", reason="", seconds=2.0, cputime=1.5, walltime=3.0, memory_mb=90.0, answer="",
-        size={"operators": 4}, wrong=0, checked=30, phases={}, detail={}, examples=[], load=0.5, started="2025",
-        **asdict(PLACE),
+    values: dict[str, object] = dict(
+        status="solved", terminationreason="", seconds=2.0, cputime=1.5, walltime=3.0, memory=90_000_000,
+        sizes={"operators": 4}, wrong=0, checked=30, load=0.5, starttime="2025",
     )  # fmt: skip
-    return Row(**{**fields, **changes})  # type: ignore[arg-type]
+    return replace(lost(peer_task(competitor, configuration, circuit), PLACE, ""), **{**values, **changes})  # type: ignore[arg-type]
 
 
 def test_a_partial_table_of_peers_has_neither_ratios_nor_wins() -> None:
     rows = [peer("ours", "z3"), peer("AALpy L*", "moore"), peer("ours", "z3", "other")]
-    keys = {("peers", r.circuit, f"{r.competitor}, {r.configuration}", 0): "" for r in rows}
+    keys = {("peers", r.problem, r.backend, 0): "" for r in rows}
     plan = Plan({**keys, ("peers", "other", "AALpy L*, moore", 0): ""})
     text = table.markdown(rows, plan)
     assert text.splitlines()[2] == "**3 of 4 runs. This is a part: nobody is ranked on it.**"
@@ -261,15 +266,13 @@ def test_a_peer_that_is_not_installed_has_no_column() -> None:
 
 
 def test_a_peer_starved_by_the_machine_is_run_again_and_at_last_not_measured(tmp_path: Path) -> None:
-    from benchmarks.row import Job
-
     tried: list[str] = []
 
-    def starved(job: Job, place: Place) -> Row:
-        tried.append(job.circuit)
-        return peer("ours", "z3", status="killed", seconds=None)
+    def starved(task: Task, place: Place) -> Row:
+        tried.append(task.problem)
+        return replace(peer("ours", "z3", status="killed", seconds=None), key=task.key(place))
 
-    (row,) = run_suite([Job("toy", "", "ff", "ours", "z3", {}, 0, 20.0)], tmp_path / "r.jsonl", PLACE, run=starved)
+    (row,) = run_suite([peer_task("ours", "z3")], tmp_path / "r.jsonl", PLACE, run=starved)
     assert (len(tried), row.status) == (1 + REPEATS, "killed")
 
 
@@ -282,7 +285,7 @@ def test_a_starved_run_is_repeated_a_bounded_number_of_times(
 ) -> None:
     tried: list[str] = []
 
-    def run(task: Task, place: Place) -> Result:
+    def run(task: Task, place: Place) -> Row:
         tried.append(task.problem)
         row = result(task.problem, "z3", 1.0, "loop", key=task.key(place))
         return replace(row, status="killed", seconds=None) if len(tried) <= starved else row
@@ -303,7 +306,7 @@ def test_the_plan_outlives_a_suite_that_is_killed_and_is_replaced_by_the_next(
 
     made: list[str] = []
 
-    def dies(task: Task, place: Place) -> Result:
+    def dies(task: Task, place: Place) -> Row:
         made.append(task.problem)
         if len(made) > 1:
             raise TypeError("the machine went down")
@@ -336,7 +339,7 @@ def test_inherited_limits_hold_where_they_are_smaller(monkeypatch: pytest.Monkey
     import resource
 
     limits = {resource.RLIMIT_CPU: (-1, 11), resource.RLIMIT_AS: (-1, 1 << 30)}
-    monkeypatch.setattr("benchmarks.measure.resource.getrlimit", limits.__getitem__)
+    monkeypatch.setattr("benchmarks.harness.measure.resource.getrlimit", limits.__getitem__)
     assert inherited(30.0, 4096) == (10, 1024)
     assert inherited(5.0, 512) == (5.0, 512)
     assert inherited(None, None) == (None, None)

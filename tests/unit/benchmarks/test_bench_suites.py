@@ -9,16 +9,17 @@ import pytest
 from pysmt.environment import Environment
 
 from backends import get
-from benchmarks import corpus, growth, loop, native, overhead, reference, replay
-from benchmarks.corpus import Query
-from benchmarks.row import BenchmarkError
-from benchmarks.task import Task
-from benchmarks.worker import run_task
+from benchmarks.harness.row import BenchmarkError
+from benchmarks.harness.task import Task
+from benchmarks.inputs import corpus, reference
+from benchmarks.inputs.corpus import Query
+from benchmarks.peers import native
+from benchmarks.suites import growth, loop, overhead, replay, worker
 from dsl.sequences import SequenceBatch
 from tasks.formats.circuit_folder import shipped_path
 
 FOLDER = shipped_path("bracket_depth")
-SAMPLE = Path(corpus.__file__).parent / "corpus"
+SAMPLE = Path(corpus.__file__).parents[1] / "corpus"
 
 
 @pytest.fixture(scope="module")
@@ -45,7 +46,7 @@ def run(task: Task) -> dict[str, Any]:
         found["answers"] += fields.pop("answers", [])
         found.update(fields)
 
-    run_task(task, report)
+    worker.run(task, report)
     return found
 
 

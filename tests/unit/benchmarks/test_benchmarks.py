@@ -2,35 +2,46 @@
 
 import json
 import sys
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from click.testing import CliRunner
 
-from benchmarks.case import Case
 from benchmarks.command import bench
-from benchmarks.competitors import COMPETITORS, SYGUS_CONFIGURATIONS
-from benchmarks.row import BenchmarkError, Job, Place, Row, append, finished, key, key_of, read
-from benchmarks.runner import plan, run_job, run_process, run_suite
-from benchmarks.table import best, markdown
+from benchmarks.harness.execution import lost
+from benchmarks.harness.measure import run_process
+from benchmarks.harness.row import BenchmarkError, Place, Row, append, finished, read
+from benchmarks.harness.task import Task
+from benchmarks.inputs.case import Case
+from benchmarks.reports.table import best, markdown
+from benchmarks.suites.competitors import COMPETITORS, SYGUS_CONFIGURATIONS, examples
+from benchmarks.suites.peers import execute, plan, run_suite
 from cegis import Domain, motifs, tabulate
 from tasks.formats.circuit_folder import load_circuit, shipped_path
 
 PLACE = Place({"python": "3.11", "cvc5": "1.4"}, "a machine", "abc123", "0123456789abcdef")
-JOB = Job("toy", "toy-folder", "ff", "ours", "z3", {}, 0, 20.0)
 
 
-def row(**changes: object) -> Row:
+def peer_task(competitor: str = "ours", configuration: str = "z3", seconds: float = 20.0, **changes: object) -> Task:
+    """A task on the circuit ``toy``."""
+    options = {"circuit": "ff", "competitor": competitor, "configuration": configuration, "options": {}}
+    files = {"folder": "toy-folder", "examples": "toy-examples"}
+    task = Task("peers", "toy", f"{competitor}, {configuration}", 0, seconds, options, files, None)
+    return replace(task, **changes)  # type: ignore[arg-type]
+
+
+JOB = peer_task()
+
+
+def row(competitor: str = "ours", configuration: str = "z3", **changes: object) -> Row:
     """A solved row of ours on the circuit ``toy``."""
-    values = dict(
-        circuit="toy", circuit_sha256="ff", competitor="ours", configuration="z3", options={}, seed=0, limit=20.0,
-        status="solved", reason="", seconds=2.0, cputime=1.5, walltime=3.0, memory_mb=90.0, answer="def f", wrong=0,
-        size={"operators": 4, "lines": 1}, checked=30, phases={"search": 2.0},
-        detail={"proof": ["surrogate", "enumerated"]}, examples=[], load=0.5, started="2025-01-01T00:00:00+00:00",
-        **asdict(PLACE),
+    values: dict[str, object] = dict(
+        status="solved", terminationreason="", seconds=2.0, cputime=1.5, walltime=3.0, memory=90_000_000,
+        program="def f", wrong=0, sizes={"operators": 4, "lines": 1}, checked=30, phases={"search": 2.0},
+        detail={"proof": ["surrogate", "enumerated"]}, load=0.5, starttime="2025-01-01T00:00:00+00:00",
     )  # fmt: skip
-    return Row(**{**values, **changes})
+    return replace(lost(peer_task(competitor, configuration), PLACE, ""), **{**values, **changes})  # type: ignore[arg-type]
 
 
 LOOP, EXAMPLES, LSTAR = (name for name in COMPETITORS if name != "ours")
@@ -38,9 +49,9 @@ ROWS = (
     row(),
     row(configuration="no solver", seconds=0.5, detail={"proof": ["enumerated"]}),
     row(competitor=LOOP, configuration="default", status="timeout", seconds=None, wrong=7, detail={}),
-    row(competitor=LOOP, configuration="fast", seconds=0.25, size={"operators": 3, "lines": 1, "nodes": 3}, detail={}),
-    row(competitor=EXAMPLES, configuration="default", seconds=0.1, wrong=5, size={"operators": 2}, detail={}),
-    row(competitor=LSTAR, configuration="moore", seconds=4.0, size={"states": 3, "transitions": 6}, detail={}),
+    row(competitor=LOOP, configuration="fast", seconds=0.25, sizes={"operators": 3, "lines": 1, "nodes": 3}, detail={}),
+    row(competitor=EXAMPLES, configuration="default", seconds=0.1, wrong=5, sizes={"operators": 2}, detail={}),
+    row(competitor=LSTAR, configuration="moore", seconds=4.0, sizes={"states": 3, "transitions": 6}, detail={}),
 )
 
 EXPECTED_TIMES = """\
@@ -118,16 +129,45 @@ def test_a_broken_line_is_named(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     append(path, row())
     with path.open("a") as lines:
-        lines.write('{"circuit": "toy", "sta\n')
+        lines.write('{"suite": "peers", "sta\n')
     with pytest.raises(BenchmarkError, match="line 2: not a row"):
         read(path)
+
+
+def test_a_row_of_an_earlier_version_is_named_for_what_it_is(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"circuit": "toy", "circuit_sha256": "ff", "competitor": "ours"}\n')
+    with pytest.raises(BenchmarkError, match=r"line 1: .* an earlier version wrote it.* start another folder"):
+        read(path)
+
+
+def test_the_columns_are_called_what_benchexec_calls_them(tmp_path: Path) -> None:
+    append(tmp_path / "rows.jsonl", row())
+    kept = json.loads((tmp_path / "rows.jsonl").read_text())
+    columns = ("status", "category", "terminationreason", "returnvalue", "exitsignal", "cputime", "walltime", "memory")
+    assert {*columns, "starttime", "timelimit", "memlimit"} <= set(kept)
+    assert (kept["status"], kept["category"]) == ("solved", "correct")
+
+
+@pytest.mark.parametrize(
+    ("changes", "category"),
+    [
+        ({}, "correct"), ({"wrong": 1}, "wrong"), ({"status": "wrong", "wrong": None}, "wrong"),
+        ({"checked": 0}, "missing"), ({"checked": 0, "answers": [["z3", "valid", 0.1]]}, "correct"),
+        ({"status": "infeasible", "wrong": None}, "missing"), ({"status": "unsolved", "wrong": None}, "unknown"),
+        ({"status": "unchecked", "wrong": None}, "unknown"), ({"status": "timeout", "wrong": None}, "error"),
+        ({"status": "killed", "wrong": None}, "error"),
+    ],
+)  # fmt: skip
+def test_the_category_says_what_an_answer_is_worth(changes: dict[str, object], category: str) -> None:
+    assert row(**changes).category == category  # type: ignore[arg-type]
 
 
 def test_a_line_that_a_killed_run_left_unfinished_is_no_row(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     append(path, ROWS[0])
     with path.open("a") as lines:
-        lines.write('{"circuit": "toy", "sta')
+        lines.write('{"suite": "peers", "sta')
     assert read(path) == ROWS[:1]
     append(path, ROWS[1])
     assert read(path) == ROWS[:2]
@@ -136,14 +176,15 @@ def test_a_line_that_a_killed_run_left_unfinished_is_no_row(tmp_path: Path) -> N
 def test_finished_runs_are_not_repeated_and_errors_are(tmp_path: Path) -> None:
     ran: list[str] = []
 
-    def fake(job: Job, place: Place) -> Row:
-        ran.append(job.configuration)
-        status = "error" if job.configuration == "cvc5" and ran.count("cvc5") == 1 else "solved"
-        return row(configuration=job.configuration, status=status)
+    def fake(task: Task, place: Place) -> Row:
+        name = task.options["configuration"]
+        ran.append(name)
+        status = "error" if name == "cvc5" and ran.count("cvc5") == 1 else "solved"
+        return replace(row(configuration=name, status=status), key=task.key(place))
 
-    jobs = [replace(JOB, configuration=name) for name in ("z3", "cvc5", "no solver")]
+    tasks = [peer_task("ours", name) for name in ("z3", "cvc5", "no solver")]
     for _ in range(3):
-        rows = run_suite(jobs, tmp_path / "rows.jsonl", PLACE, run=fake)
+        rows = run_suite(tasks, tmp_path / "rows.jsonl", PLACE, run=fake)
     assert ran == ["z3", "cvc5", "no solver", "cvc5"]
     assert [one.status for one in rows] == ["solved"] * 3
 
@@ -151,29 +192,34 @@ def test_finished_runs_are_not_repeated_and_errors_are(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     "other",
     [
-        replace(JOB, seconds=30.0), replace(JOB, seed=1), replace(JOB, circuit_sha256="00"),
-        replace(JOB, options={"sygus-enum": "fast"}),
+        replace(JOB, seconds=30.0), replace(JOB, seed=1), replace(JOB, options={**JOB.options, "circuit": "00"}),
+        replace(JOB, options={**JOB.options, "options": {"sygus-enum": "fast"}}),
     ],
 )  # fmt: skip
-def test_another_limit_seed_circuit_or_option_is_another_run(other: Job) -> None:
-    assert key(JOB, PLACE) in finished([row()])
-    assert key(other, PLACE) not in finished([row()])
+def test_another_limit_seed_circuit_or_option_is_another_run(other: Task) -> None:
+    assert JOB.key(PLACE) in finished([row()])
+    assert other.key(PLACE) not in finished([row()])
 
 
 def test_other_source_or_machine_is_another_run() -> None:
-    assert key_of(row(source="1")) != key_of(row(source="2"))
-    assert key_of(row(machine="1")) != key_of(row(machine="2"))
+    assert JOB.key(replace(PLACE, source="1")) != JOB.key(replace(PLACE, source="2"))
+    assert JOB.key(replace(PLACE, machine="1")) != JOB.key(replace(PLACE, machine="2"))
 
 
 def test_peers_get_the_examples_our_loop_ended_with(tmp_path: Path) -> None:
     given: dict[str, object] = {}
+    files = {"folder": "", "examples": str(tmp_path / "examples" / "toy.json")}
 
-    def fake(job: Job, place: Place) -> Row:
-        given[job.competitor] = job.examples
-        return row(competitor=job.competitor, examples=[[["a"], "x"]] if job.competitor == "ours" else [])
+    def fake(task: Task, place: Place) -> Row:
+        name = task.options["competitor"]
+        given[name] = examples(task)
+        found = {"examples": [[["a"], "x"]]} if name == "ours" else {}
+        return replace(row(name), key=task.key(place), detail=found)
 
-    run_suite([JOB, replace(JOB, competitor=EXAMPLES)], tmp_path / "rows.jsonl", PLACE, run=fake)
-    assert given == {"ours": (), EXAMPLES: [[["a"], "x"]]}
+    tasks = [peer_task(EXAMPLES, files=files), peer_task(files=files)]
+    rows = run_suite(tasks, tmp_path / "rows.jsonl", PLACE, run=fake)
+    assert given == {"ours": (), EXAMPLES: ((("a",), "x"),)}
+    assert [one.options["competitor"] for one in rows] == [EXAMPLES, "ours"]
 
 
 def told(**fields: object) -> list[str]:
@@ -182,56 +228,56 @@ def told(**fields: object) -> list[str]:
 
 
 def test_a_worker_that_overruns_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("benchmarks.runner.START_SECONDS", 0.1)
-    monkeypatch.setattr("benchmarks.runner.GRACE_SECONDS", 0.2)
+    monkeypatch.setattr("benchmarks.suites.peers.START_SECONDS", 0.1)
+    monkeypatch.setattr("benchmarks.suites.peers.GRACE_SECONDS", 0.2)
     mark = tmp_path / "still-alive"
     child = f"import time; time.sleep(2.5); open({str(mark)!r}, 'w')"
     stubborn = (
         "import json, signal, subprocess, sys, time; signal.signal(signal.SIGTERM, signal.SIG_IGN); "
         f"subprocess.Popen([sys.executable, '-c', {child!r}]); "
-        "print(json.dumps({'answer': 'so far', 'wrong': 3, 'checked': 9}), flush=True); time.sleep(60)"
+        "print(json.dumps({'program': 'so far', 'wrong': 3, 'checked': 9}), flush=True); time.sleep(60)"
     )
-    result = run_job(replace(JOB, seconds=0.1), PLACE, command=[sys.executable, "-c", stubborn])
-    assert (result.status, result.seconds, result.answer, result.wrong) == ("killed", None, "so far", 3)
+    result = execute(replace(JOB, seconds=0.1), PLACE, [sys.executable, "-c", stubborn])
+    assert (result.status, result.seconds, result.program, result.wrong) == ("killed", None, "so far", 3)
     run_process([sys.executable, "-c", "import time; time.sleep(2.6)"], 10)
     assert not mark.exists()
 
 
 def test_a_worker_that_dies_is_an_error_with_its_last_words() -> None:
-    result = run_job(JOB, PLACE, command=[sys.executable, "-c", "raise SystemExit('out of luck')"])
+    result = execute(JOB, PLACE, [sys.executable, "-c", "raise SystemExit('out of luck')"])
     assert result.status == "error"
     assert "out of luck" in result.reason
 
 
 def test_a_worker_that_says_nothing_is_an_error() -> None:
-    assert run_job(JOB, PLACE, command=[sys.executable, "-c", "pass"]).status == "error"
+    assert execute(JOB, PLACE, [sys.executable, "-c", "pass"]).status == "error"
 
 
 def test_a_worker_that_dies_after_its_answer_is_an_error() -> None:
     code = 'print(\'{"status": "solved", "seconds": 1.0}\', flush=True); raise SystemExit(3)'
-    assert run_job(JOB, PLACE, command=[sys.executable, "-c", code]).status == "error"
+    assert execute(JOB, PLACE, [sys.executable, "-c", code]).status == "error"
 
 
 def test_an_answer_after_the_limit_is_a_timeout() -> None:
     command = told(status="solved", seconds=20.5, wrong=0, checked=9)
-    assert run_job(JOB, PLACE, command=command).status == "timeout"
+    assert execute(JOB, PLACE, command).status == "timeout"
 
 
 def test_an_alarm_inside_the_worker_is_a_timeout() -> None:
     code = "import os, signal; os.kill(os.getpid(), signal.SIGPROF)"
-    assert run_job(JOB, PLACE, command=[sys.executable, "-c", code]).status == "timeout"
+    assert execute(JOB, PLACE, [sys.executable, "-c", code]).status == "timeout"
 
 
-def test_a_real_worker_solves_a_shipped_circuit() -> None:
+def test_a_real_worker_solves_a_shipped_circuit(tmp_path: Path) -> None:
     job = next(
         job
-        for job in plan({"quote_closing": shipped_path("quote_closing")}, seconds=60, seed=0)
-        if job.configuration == "no solver"
+        for job in plan({"quote_closing": shipped_path("quote_closing")}, seconds=60, seed=0, out=tmp_path)
+        if job.options["configuration"] == "no solver"
     )
-    result = run_job(job, PLACE)
+    result = execute(job, PLACE)
     assert (result.status, result.reason, result.wrong, result.checked) == ("solved", "", 0, 18_434)
-    assert result.examples
-    assert result.answer.startswith("def program")
+    assert result.detail["examples"]
+    assert result.program.startswith("def program")
 
 
 @pytest.fixture(scope="module")
@@ -247,7 +293,7 @@ def case() -> Case:
 
 @pytest.mark.parametrize("name", SYGUS_CONFIGURATIONS)
 def test_cvc5_answers_with_a_program_of_the_grammar_that_fits_the_examples(name: str) -> None:
-    from benchmarks.sygus import Problem
+    from benchmarks.peers.sygus import Problem
     from cegis.sygus.features import groups
 
     domain = Domain(("a", "b"), 1, 4)
@@ -260,7 +306,7 @@ def test_cvc5_answers_with_a_program_of_the_grammar_that_fits_the_examples(name:
 
 
 def test_cvc5_gets_only_features_that_differ_on_the_examples(case: Case) -> None:
-    from benchmarks.sygus import Problem
+    from benchmarks.peers.sygus import Problem
     from cegis.sygus.features import groups
 
     known = groups(case.grammar)
@@ -285,7 +331,7 @@ def test_features_evaluated_together_equal_one_by_one(case: Case) -> None:
 def test_cvc5_stops_the_loop_only_when_right_on_the_domain(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(Case, "of", lambda circuit: case)
     found: dict[str, object] = {}
-    COMPETITORS[LOOP].run(case.circuit, replace(JOB, competitor=LOOP), lambda **fields: found.update(fields))
+    COMPETITORS[LOOP].run(case.circuit, peer_task(LOOP, "default"), lambda **fields: found.update(fields))
     assert (found["status"], found["wrong"], found["checked"]) == ("solved", 0, case.domain.size())
 
 
@@ -293,14 +339,14 @@ def test_lstar_learns_a_machine_that_is_right_on_the_domain(case: Case, monkeypa
     pytest.importorskip("aalpy")
     monkeypatch.setattr(Case, "of", lambda circuit: case)
     found: dict[str, object] = {}
-    COMPETITORS[LSTAR].run(case.circuit, replace(JOB, competitor=LSTAR), lambda **fields: found.update(fields))
+    COMPETITORS[LSTAR].run(case.circuit, peer_task(LSTAR, "moore"), lambda **fields: found.update(fields))
     assert (found["status"], found["wrong"]) == ("solved", 0)
-    assert found["size"]["states"] >= 3  # type: ignore[index]
+    assert found["sizes"]["states"] >= 3  # type: ignore[index]
 
 
 def test_a_machine_that_is_wrong_is_counted(case: Case) -> None:
     pytest.importorskip("aalpy")
-    from benchmarks.lstar import learn, wrong_rows
+    from benchmarks.peers.lstar import learn, wrong_rows
 
     machine, _ = learn(case)
     for state in machine.states:
@@ -309,7 +355,7 @@ def test_a_machine_that_is_wrong_is_counted(case: Case) -> None:
 
 
 def test_missing_aalpy_is_one_clear_sentence(case: Case, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "benchmarks.lstar", None)
+    monkeypatch.setitem(sys.modules, "benchmarks.peers.lstar", None)
     with pytest.raises(ImportError, match="pip install aalpy"):
         COMPETITORS[LSTAR].run(case.circuit, JOB, lambda **fields: None)
 
@@ -324,7 +370,7 @@ def test_an_unknown_circuit_is_one_line_naming_the_known_ones(tmp_path: Path) ->
 @pytest.mark.parametrize("seconds", [0.0, -1.0, float("inf"), float("nan")])
 def test_a_limit_that_is_none_is_refused(seconds: float) -> None:
     with pytest.raises(BenchmarkError, match="more than 0 seconds"):
-        plan({"quote_closing": shipped_path("quote_closing")}, seconds=seconds, seed=0)
+        plan({"quote_closing": shipped_path("quote_closing")}, seconds=seconds, seed=0, out=Path())
 
 
 def test_the_command_loads_nothing_heavy() -> None:

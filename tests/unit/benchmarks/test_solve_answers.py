@@ -6,13 +6,13 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks import solve_runs
-from benchmarks.measure import run_process
-from benchmarks.row import BenchmarkError, Place
-from benchmarks.solve_answer import WrongAnswerError, bodies, outside
-from benchmarks.solve_problem import Problem
-from benchmarks.solve_runs import Judgement, execute, judge, plan
-from benchmarks.task import Task
+from benchmarks.harness.measure import run_process
+from benchmarks.harness.row import BenchmarkError, Place
+from benchmarks.harness.task import Task
+from benchmarks.inputs.solve_answer import WrongAnswerError, bodies, outside
+from benchmarks.inputs.solve_problem import Problem
+from benchmarks.suites import solve_runs
+from benchmarks.suites.solve_runs import Judgement, execute, judge, plan
 
 PLACE = Place({"python": "3.11"}, "a machine", "abc", "0123")
 LARGER = """

@@ -1,6 +1,5 @@
 """The SyGuS table from made-up rows: invalid answers first, fair figures, and where cvc5 wins."""
 
-import json
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -8,18 +7,19 @@ from pathlib import Path
 import pytest
 from click.testing import CliRunner
 
-from benchmarks import journal, plots, solve_rate, solve_scores
 from benchmarks.command import bench
-from benchmarks.document import markdown
-from benchmarks.row import BenchmarkError
-from benchmarks.solve_page import report, write
-from benchmarks.solve_scores import BEST, by_problem
-from benchmarks.task import Result
+from benchmarks.harness import journal
+from benchmarks.harness.row import BenchmarkError, Row, read
+from benchmarks.reports import plots, solve_scores
+from benchmarks.reports.document import markdown
+from benchmarks.reports.solve_page import report, write
+from benchmarks.reports.solve_scores import BEST, by_problem
+from benchmarks.suites import solve_rate
 
-ROW = Result(
+ROW = Row(
     key="k", suite="sygus", problem="own/motifs/a", backend="ours", solver="ours 0.1", seed=0,
     options={"track": "motifs"}, timelimit=30.0, memlimit=4096 << 20, status="solved", terminationreason="", reason="",
-    cputime=1.0, walltime=1.2, memory=90_000_000, load=0.5, started="2025-01-01T00:00:00+00:00",
+    cputime=1.0, walltime=1.2, memory=90_000_000, load=0.5, starttime="2025-01-01T00:00:00+00:00",
     versions={"cvc5": "1.4.2"}, machine="a machine", commit="abc", source="0123", seconds=1.0, program="(define-fun f)",
     size=6, answers=[["z3", "valid", 0.1], ["cvc5", "valid", 0.2]],
     detail={
@@ -29,7 +29,7 @@ ROW = Result(
 )  # fmt: skip
 
 
-def run(problem: str, backend: str, seconds: float | None, size: int = 6, **changes: object) -> Result:
+def run(problem: str, backend: str, seconds: float | None, size: int = 6, **changes: object) -> Row:
     fields: dict[str, object] = {"status": "solved" if seconds is not None else "timeout", **changes}
     options = {"track": problem.partition("/")[0]}
     detail = ROW.detail if backend == "ours" else {}
@@ -139,16 +139,12 @@ def test_the_command_runs_checks_and_resumes(tmp_path: Path) -> None:
     first = CliRunner().invoke(bench, options)
     assert first.exit_code == 0, first.output
     assert "0 invalid answers" in first.output
-    rows = {row.problem: row for row in map(read_row, (out / "sygus.jsonl").read_text().splitlines())}
+    rows = {row.problem: row for row in read(out / "sygus.jsonl")}
     assert rows["problems/above"].status == "solved"
     assert (rows["problems/old"].status, rows["problems/old"].reason[:13]) == ("unsupported", "cvc5's parser")
     again = CliRunner().invoke(bench, options)
     assert again.stderr.count("(from an earlier run)") == 2
     assert CliRunner().invoke(bench, ["report", "--out", str(out)]).stdout == again.stdout
-
-
-def read_row(line: str) -> Result:
-    return Result(**json.loads(line))
 
 
 def test_a_folder_without_problems_is_one_line(tmp_path: Path) -> None:

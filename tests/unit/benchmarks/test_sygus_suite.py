@@ -5,8 +5,8 @@ from pathlib import Path
 import pytest
 
 from backends.sexpression import shown
-from benchmarks.solve_problem import Problem
-from benchmarks.solve_runs import OWN, judge
+from benchmarks.inputs.solve_problem import Problem
+from benchmarks.suites.solve_runs import OWN, judge
 from benchmarks.sygus_suite.problems import FILES, PROBLEMS, text
 from cegis.sygus import read
 

@@ -1,0 +1,1 @@
+"""Pages, tables and drawings, made from rows alone."""

@@ -1,0 +1,112 @@
+"""A report as a list of blocks, written as Markdown, as JSON, and as one HTML page that needs nothing beside it."""
+
+from __future__ import annotations
+
+import html
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+
+from benchmarks.reports.plots import Drawing
+
+STYLE = """
+body { font: 15px/1.5 system-ui, sans-serif; max-width: 62rem; margin: 2rem auto; padding: 0 1rem; color: #222; }
+table { border-collapse: collapse; margin: 1rem 0; font-variant-numeric: tabular-nums; }
+th, td { border-bottom: 1px solid #ddd; padding: .25rem .7rem; text-align: right; }
+th:first-child, td:first-child { text-align: left; }
+.bad { background: #fdd; border-left: 4px solid #c00; padding: .5rem 1rem; }
+figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: #555; }
+pre { background: #f4f4f4; padding: .5rem 1rem; overflow-x: auto; }
+"""
+
+
+@dataclass(frozen=True)
+class Heading:
+    text: str
+    level: int = 2
+
+
+@dataclass(frozen=True)
+class Paragraph:
+    """``is_bad`` marks what a reader must see first."""
+
+    text: str
+    is_bad: bool = False
+
+
+@dataclass(frozen=True)
+class Grid:
+    head: Sequence[str]
+    body: Sequence[Sequence[str]]
+
+
+@dataclass(frozen=True)
+class Figure:
+    """``name`` is that of the drawing's file, without its ending."""
+
+    name: str
+    caption: str
+
+
+Block = Heading | Paragraph | Grid | Figure
+
+
+def markdown(blocks: Sequence[Block]) -> str:
+    """Tables are padded, so that they also read as plain text; figures are links to PNG files beside the text."""
+    return "\n\n".join(_markdown(block) for block in blocks) + "\n"
+
+
+def _markdown(block: Block) -> str:
+    match block:
+        case Heading(text, level):
+            return f"{'#' * level} {text}"
+        case Paragraph(text, is_bad):
+            return f"**{text}**" if is_bad else text
+        case Figure(name, caption):
+            return f"![{caption}]({name}.png)"
+        case Grid(head, body):
+            lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, *body)]
+            widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
+            padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
+            rows = [f"| {' | '.join(line)} |" for line in padded]
+            return "\n".join([rows[0], "|" + "|".join("-" * (width + 2) for width in widths) + "|", *rows[1:]])
+
+
+def page(title: str, blocks: Sequence[Block], drawings: Mapping[str, str]) -> str:
+    """One HTML page; ``drawings`` holds the SVG text of figures by name."""
+    body = "\n".join(_html(block, drawings) for block in blocks)
+    return (
+        f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+    )
+
+
+def _html(block: Block, drawings: Mapping[str, str]) -> str:
+    match block:
+        case Heading(text, level):
+            return f"<h{level}>{html.escape(text)}</h{level}>"
+        case Paragraph(text, is_bad):
+            return f"<p{' class=bad' if is_bad else ''}>{html.escape(text)}</p>"
+        case Figure(name, caption):
+            drawing = drawings.get(name, "<p>(not drawn)</p>")
+            return f"<figure>\n{drawing}\n<figcaption>{html.escape(caption)}</figcaption>\n</figure>"
+        case Grid(head, body):
+            first = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
+            rest = ["".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in body]
+            return "<table>\n" + "\n".join(f"<tr>{line}</tr>" for line in (first, *rest)) + "\n</table>"
+
+
+def save(folder: Path, name: str, title: str, blocks: Sequence[Block], drawings: Mapping[str, Drawing]) -> str:
+    """Write ``name``.md, ``name``.json, ``name``.html and the drawings to ``folder``; the Markdown text."""
+    folder.mkdir(parents=True, exist_ok=True)
+    for drawn, drawing in drawings.items():
+        (folder / f"{drawn}.svg").write_text(drawing.svg, encoding="utf-8")
+        (folder / f"{drawn}.png").write_bytes(drawing.png)
+    text = markdown(blocks)
+    (folder / f"{name}.md").write_text(text, encoding="utf-8")
+    told = {"title": title, "blocks": [{"kind": type(block).__name__, **asdict(block)} for block in blocks]}
+    (folder / f"{name}.json").write_text(json.dumps(told, ensure_ascii=False, indent=1) + "\n", encoding="utf-8")
+    vectors = {drawn: drawing.svg for drawn, drawing in drawings.items()}
+    (folder / f"{name}.html").write_text(page(title, blocks, vectors), encoding="utf-8")
+    return text
