@@ -193,6 +193,7 @@ def assemble(
     """
     declared = _declared(name, own, vocabulary if outputs is None else outputs, constraint)
     constraint = constraint if question.alphabet in (None, own.alphabet) else None
+    is_free = question.lengths is None  # what the folder declares gives way to a longer prompt around a sequence
     question = question.over(own)
     prefix, suffix = question.prefix or (), question.suffix or ()
     alphabet = question.alphabet
@@ -208,6 +209,8 @@ def assemble(
         )
     around = len(prefix) + len(suffix)
     shortest, longest = question.lengths or (0 if around else 1, None)
+    if longest is None or (is_free and longest + around > network.longest):
+        longest = network.longest - around
     return Loaded(
         name=name,
         format=format_name,
@@ -215,7 +218,7 @@ def assemble(
         vocabulary=vocabulary,
         prefix=prefix,
         suffix=suffix,
-        domain=Domain(alphabet, shortest, network.longest - around if longest is None else longest, constraint),
+        domain=Domain(alphabet, shortest, longest, constraint),
         readout=_readout(name, question, vocabulary if outputs is None else outputs),
         notes=notes,
         declared=declared,

@@ -93,7 +93,7 @@ def line_of(name: str, commands: tuple[Done, ...], certificates: tuple[tuple[str
 
 def _counts(result: dict[str, Any]) -> Iterator[str]:
     """What was compared, how far it holds, and where it does not."""
-    far = result.get("farther") or {}
+    far = result.get("extension") or {}
     numbers = {
         "sequences": far.get("sequences", result.get("sequences")),
         "listed": result.get("inputs"),
@@ -105,8 +105,8 @@ def _counts(result: dict[str, Any]) -> Iterator[str]:
         "margin": result.get("margin"),
         "size": result.get("size"),
     }
-    for row in result.get("growth") or far.get("growth") or ():
-        numbers |= {"reached": row["length"], "classes": row.get("classes", row.get("nodes")), "boxes": row["boxes"]}
+    for row in far.get("growth") or ():
+        numbers |= {"reached": row["length"], "classes": row["nodes"], "boxes": row["boxes"]}
     for name, number in numbers.items():
         if number not in (None, 0):
             yield f"{name} {number:.4g}" if isinstance(number, float) else f"{name} {number}"
