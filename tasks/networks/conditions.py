@@ -11,22 +11,10 @@ from collections.abc import Sequence
 
 from cegis import Domain
 from cegis.claim import worded
-from tasks.networks.circuit import Circuit
 from tasks.networks.model import Declared, Loaded
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
 
 SHOWN, CUT = 16, 60  # names in a list, and characters of one
-
-
-def circuit_conditions(circuit: Circuit, domain: Domain, declared: Domain | None = None) -> str:
-    """Those of a circuit, on ``domain``; ``declared`` is the domain of its file where ``circuit`` has another."""
-    own = declared or circuit.domain
-    assert own.max_length is not None
-    readout = Argmax(circuit.labels, circuit.label_ids)
-    said = Declared(
-        own.alphabet, (own.min_length, own.max_length), own.constraint, circuit.prefix, (), readout
-    )  # fmt: skip
-    return _text(said, domain, circuit.prefix, (), readout)
 
 
 def conditions(loaded: Loaded, domain: Domain) -> str:
