@@ -51,6 +51,7 @@ from tasks.certificates.statement import (
     query_file,
     solver_lengths,
 )
+from tasks.formats import from_circuit
 from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, load_circuit, weights_sha256
 from tasks.networks.circuit import Circuit
 from tasks.networks.quoting import NAME, named
@@ -140,7 +141,7 @@ def _steps(folder: Path, backend: Backend, seconds: float) -> Iterator[tuple[str
     yield "statement", not problem, problem or fits
     try:
         program = Program.parse(text, grammar_of(domain, circuit.labels))
-        printed = program.source(identifier(circuit.name[:NAME]), known(subject, float(statement["margin"])))
+        printed = program.source(identifier(subject.model.name[:NAME]), known(subject, float(statement["margin"])))
     except GrammarError as error:
         yield "program", False, f"the printed function is not a program of the grammar: {error}"
         return
@@ -255,7 +256,7 @@ def _queries(
     backend: Backend,
     deadline: float,
 ) -> Iterator[tuple[str, bool | None, str]]:
-    reference = SurrogateText(surrogate, surrogate_name(circuit.name))
+    reference = SurrogateText(surrogate, surrogate_name(from_circuit(circuit).name))
     lengths = inhabited(domain, stated)
     for length in lengths:
         recorded = certificate.files.get(query_file(length))

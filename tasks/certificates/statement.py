@@ -162,7 +162,7 @@ def _solver_claim(subject: Subject, lengths: tuple[int, int] | None) -> Claim:
     """The claim for the inhabited lengths up to the longest stated, whatever the shortest stated."""
     within = inhabited(subject.domain, lengths and (subject.domain.min_length, lengths[1])) or (0,)
     domain = Domain(subject.domain.alphabet, within[0], within[-1], subject.domain.constraint)
-    name, told = surrogate_name(subject.circuit.name), conditions(subject.model, subject.domain)
+    name, told = surrogate_name(subject.model.name), conditions(subject.model, subject.domain)
     return Claim(Rung.SURROGATE, name, SEMANTICS, domain, METHOD, domain.size(), 0.0, conditions=told)
 
 

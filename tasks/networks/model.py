@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
 from tasks.networks.interpreter import check_ids, logits
-from tasks.networks.quoting import named
 from tasks.networks.readout import Argmax, Labels, Readout, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Pool, Reals, Transformer
@@ -136,7 +135,7 @@ class Loaded:
     @property
     def reference(self) -> str:
         """What claims call it."""
-        return f"circuit {named(self.name)}" if self.format == "circuit" else f"the network {named(self.name)}"
+        return f"circuit {self.name}" if self.format == "circuit" else f"the network {self.name}"
 
     @property
     def is_black_box(self) -> bool:

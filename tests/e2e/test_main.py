@@ -84,7 +84,7 @@ def test_list_and_show_speak_of_every_circuit(distill):
 
 
 def test_a_run_that_ends_unproved_exits_with_one(distill, tmp_path):
-    done = distill("run", CIRCUIT, "--length", 16, "--time-limit", "0.001", "--out", "c")
+    done = distill("run", "bracket_dilution", "--length", 40, "--time-limit", "0.001", "--out", "c")
     assert done.returncode == 1
     assert "NOT" in done.stdout
     assert "No certificate: the checker had 0 s" in done.stdout

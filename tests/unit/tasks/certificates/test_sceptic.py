@@ -13,7 +13,7 @@ from distilling import distilled
 from backends import get
 from cegis import Counterexample, Differs, DomainError, Program, motifs
 from cegis.certificate import MANIFEST, Certificate, CertificateError
-from tasks.certificates.recheck import printed_function
+from tasks.certificates.recheck import check, printed_function
 from tasks.certificates.solver_evidence import certify
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
 from tasks.networks.quoting import NAME
@@ -239,3 +239,13 @@ def test_a_manifest_of_lone_surrogates_is_refused(tmp_path):
     (folder / MANIFEST).write_text('{"format": 1, "statement": {"a": "\\ud800"}, "files": {}, "sha256": "0"}')
     with pytest.raises(CertificateError, match="SHA-256 differs"):
         Certificate.load(folder)
+
+
+def test_a_circuit_of_a_hostile_name_is_certified_under_it(tmp_path):
+    circuit = replace(load_circuit(shipped_path("quote_closing")), name="all), PROVED (")
+    save_circuit(circuit, tmp_path / "c")
+    result = distilled(circuit, get("z3"), length=3)
+    certificate = certify(result, tmp_path / "c")
+    assert certificate is not None
+    assert certificate.statement["claims"][1]["sentence"].startswith("equals circuit 'all), PROVED (' on all 34 ")
+    assert all(step.holds for step in check(certificate.save(tmp_path / "d"), get("cvc5"), seconds=60))
