@@ -94,6 +94,25 @@ def test_a_projection_holds_the_exact_value_and_what_is_executed():
         assert float(sharp.rad()) < 1e-15 * scale + 1e-15
 
 
+class Given(Arithmetic):
+    """Scores are known as they are, so that nothing but the projection errs."""
+
+    def scores(self, q, keys, scale):
+        return [key[0] for key in keys]
+
+
+def test_a_projection_of_known_scores_holds_what_is_executed():
+    rng = np.random.default_rng(1)
+    for _ in range(300):
+        keys = int(rng.integers(2, 20))
+        z = (rng.normal() * 10_000 + rng.random(keys)).astype(np.float32)
+        values = rng.normal(size=keys).astype(np.float32)
+        row = [[arb(float(x))] for x in z], [[arb(float(v))] for v in values]
+        (found,) = Given(ROUNDOFF["float32"]).project([arb(1)], *row, arb(1))
+        for shifted in (False, True):
+            assert found.contains(arb(in_float32(z, values, shifted)))
+
+
 def test_scores_that_swallow_one_decide_nothing():
     huge = [[arb(2) ** 25], [arb(0)]], [[arb(1)], [arb(2)]]
     assert not Arithmetic(ROUNDOFF["float32"]).project([arb(1)], *huge, arb(1))[0].is_finite()

@@ -9,7 +9,7 @@ from flint import ctx
 from json_junk import read_junk
 from safetensors.numpy import save, save_file
 
-from tasks.checker import network as checked
+from tasks.checker import computations as checked
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import read
