@@ -21,7 +21,7 @@ from typing import Any
 
 import numpy as np
 
-from cegis import Claim, Differs, Domain, Found, Program
+from cegis import Claim, Differs, Domain, Found, Program, Rung
 from cegis.certificate import Certificate
 from tasks.certificates.solver_evidence import certify
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
@@ -128,7 +128,7 @@ def attest(
         return "a black box is run, not proved"
     if result.program is None or not (isinstance(result.outcome, Found | Differs) or result.claims):
         return "nothing is established"
-    by_solver = certify(result, folder)
+    by_solver = certify(result, folder) if any(claim.rung == Rung.SURROGATE for claim in result.claims) else None
     if by_solver is not None:
         return by_solver
     proved = _Proved(

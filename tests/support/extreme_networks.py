@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cegis.domain import Domain
-from tasks.certificates.write import _question
+from tasks.certificates.write import _question, stored_files
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
@@ -274,8 +274,7 @@ def _said_of_circuit(circuit: Circuit, u: float) -> Iterator[Said]:
 
 def _said_by_checker(folder: Path, loaded: Loaded, semantics: Semantics) -> Iterator[Said]:
     """To a program that is wrong everywhere, so that all labels are exceptions."""
-    must, may = FILES[loaded.format]
-    files = {f"network/{name}": (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
+    files = {f"network/{name}": content for name, content in stored_files(loaded, folder).items()}
     text = f"def program(tokens{', i' * (loaded.readout.position == 'every')}):\n    return 'none'\n"
     try:
         found = establish(_question("network", loaded, loaded.domain, semantics), {**files, PROGRAM: text.encode()})

@@ -29,7 +29,7 @@ from dsl.operators import INT, LABEL, Operator
 from tasks.bounds.ball import FLOAT32, FLOAT64
 from tasks.networks.circuit import UNDECIDED
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.extend import followed as horizon
+from tasks.pipeline.extend import followed
 from tasks.proofs import census, counting
 from tasks.proofs.circuit_labels import as_table, label_domain, label_sequences
 from tasks.proofs.count_bounds import UNKNOWN, Tally, obstacle
@@ -264,10 +264,10 @@ def test_quote_closing_is_proved_to_length_100_with_what_dilution_makes_of_it() 
 )
 def test_the_horizon_is_exact_and_its_break_is_real(name: str, body: str, length: int) -> None:
     circuit = shipped(name)
-    found = horizon(circuit, program(circuit, body), semantics="float64")
-    assert (found.length, found.stopped) == (length, "")
+    found = followed(circuit, program(circuit, body), semantics="float64")
+    assert (found.found.equal_up_to, found.found.stopped) == (length, None)
     assert found.claims[0].domain == up_to(circuit, length)
-    broken = found.broken
+    broken = found.found.counterexample
     assert broken is not None
     assert len(broken.inputs) == length + 1
     assert up_to(circuit, length + 1).contains(broken.inputs)
@@ -280,10 +280,11 @@ def test_the_horizon_is_exact_and_its_break_is_real(name: str, body: str, length
 
 def test_a_horizon_says_whether_it_ended_by_a_break_or_by_its_limit() -> None:
     circuit = shipped("quote_closing")
-    found = horizon(circuit, program(circuit, DILUTED), longest=40)
-    assert found.sentence == "holds up to 40; longer sequences were not looked at"
-    broken = horizon(circuit, program(circuit, OPENER), longest=40)
-    assert broken.sentence.startswith("holds up to 29; breaks at length 30: ")
+    found = followed(circuit, program(circuit, DILUTED), longest=40)
+    assert (found.sentence, found.is_proved) == ("holds up to length 40", True)
+    broken = followed(circuit, program(circuit, OPENER), longest=40)
+    assert broken.sentence.startswith("holds up to length 29; breaks at length 30: ")
+    assert not broken.is_proved
 
 
 def test_labels_by_boxes_give_the_same_verdicts(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -2,6 +2,7 @@
 
 import time
 from dataclasses import replace
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -10,7 +11,7 @@ from random_circuits import random_circuit
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
 from tasks.networks.circuit import Circuit
-from tasks.pipeline.extend import followed as horizon
+from tasks.pipeline.extend import followed
 from tasks.proofs import attention_bounds, count_bounds, select
 from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.select import LONGEST, VERIFIERS, Method, Way, choose, verifier
@@ -77,8 +78,8 @@ def test_listing_finds_the_first_exception_of_the_shortest_length() -> None:
     verdict = verifier(circuit, LISTED, 9).check(wrong)
     assert verdict == exhaustive.check(wrong)
     assert isinstance(verdict, Counterexample)
-    found = horizon(circuit, wrong, longest=9)
-    assert (found.length, found.broken) == (len(verdict.inputs) - 1, verdict)
+    found = followed(circuit, wrong, longest=9)
+    assert (found.found.equal_up_to, found.found.counterexample) == (len(verdict.inputs) - 1, verdict)
 
 
 def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
@@ -101,7 +102,7 @@ def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
             assert verdict.claims == ()
 
 
-@pytest.mark.parametrize("way", Way)
+@pytest.mark.parametrize("way", VERIFIERS)
 def test_spent_time_and_an_interrupt_claim_only_what_was_finished(way: Way) -> None:
     circuit, depth = shipped("bracket_depth"), program(shipped("bracket_depth"), DEPTH)
 
@@ -125,30 +126,31 @@ def test_a_horizon_by_listing_is_that_by_counting(semantics: str, monkeypatch: p
     circuit, body = shipped("bracket_dilution"), "    return ']]' if 2 * tokens.count('[') > len(tokens) else ']'"
     told: list[int] = []
     options = {"longest": 8, "semantics": semantics, "on_length": lambda length, longest: told.append(length)}
-    listed = horizon(circuit, program(circuit, body), **options)
+    listed = followed(circuit, program(circuit, body), **options)
     monkeypatch.setattr("tasks.pipeline.extend.FEW", 10)
-    counted = horizon(circuit, program(circuit, body), **options)
+    counted = followed(circuit, program(circuit, body), **options)
     assert (listed.method.way, counted.method.way) == (Way.ENUMERATION, Way.COUNTING)
-    assert (listed.length, listed.stopped) == (counted.length, counted.stopped)
+    by_listing, by_counting = listed.found, counted.found
+    assert (by_listing.equal_up_to, by_listing.stopped) == (by_counting.equal_up_to, by_counting.stopped)
     assert told
-    assert listed.broken is not None
-    assert counted.broken is not None
-    assert len(listed.broken.inputs) == len(counted.broken.inputs)
+    assert by_listing.counterexample is not None
+    assert by_counting.counterexample is not None
+    assert len(by_listing.counterexample.inputs) == len(by_counting.counterexample.inputs)
 
 
-def test_every_reach_is_a_row_of_figures() -> None:
+def test_the_cost_of_every_length_is_told() -> None:
     circuit = shipped("quote_closing")
     began = time.process_time()
-    found = horizon(circuit, program(circuit, OPENER), longest=256)
-    assert [row.length for row in found.reached] == [16, 29]
-    assert [row.rung for row in found.reached] == [Rung.BOUNDED] * 2
-    assert 0 < sum(row.cpu_seconds for row in found.reached) <= time.process_time() - began
-    assert found.reached[1].sequences == found.claims[0].sequences
-    assert found.reached[1].sentence == found.claims[0].sentence
-    assert found.reached[0].classes < found.reached[1].classes
-    assert min(row.margin for row in found.reached) > 0
-    nowhere = horizon(circuit, program(circuit, "    return '\"'"), longest=20).reached
-    assert [(row.rung, row.sequences, row.sentence) for row in nowhere] == [(None, 0, "")]
+    found = followed(circuit, program(circuit, OPENER), longest=256)
+    costs = found.found.costs
+    assert [cost.length for cost in costs] == list(range(1, 30))
+    assert 0 < costs[-1].cpu_seconds <= time.process_time() - began
+    assert all(one.cpu_seconds <= other.cpu_seconds for one, other in pairwise(costs))
+    assert costs[-1].nodes > costs[15].nodes
+    assert found.claims[0].rung == Rung.BOUNDED
+    nowhere = followed(circuit, program(circuit, "    return '\"'"), longest=20)
+    assert (nowhere.claims, nowhere.found.equal_up_to) == ((), 0)
+    assert nowhere.sentence.startswith("is proved at no length; breaks at length 1: ")
 
 
 def test_an_examiner_holds_no_empty_domain(monkeypatch: pytest.MonkeyPatch) -> None:
