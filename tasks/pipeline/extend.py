@@ -210,7 +210,8 @@ class Extending:
             if found.stopped is None or found.stopped.cause != Cause.TOO_MANY_STATES:
                 break
         assert best is not None
-        if best[1].counterexample is not None and self.clock.has_time and not self.keeps:
+        is_ended = best[1].stopped is not None  # by the network, which leaves a sequence without a label, or the time
+        if best[1].counterexample is not None and not is_ended and self.clock.has_time and not self.keeps:
             self._done(Extension(self.domain, best[0], None, best[1], method))
             best = self._further(by, best)
         return self._whole(self._done(Extension(self.domain, best[0], None, best[1], method)), by)
@@ -240,7 +241,10 @@ class Extending:
         """A program that holds longer than ``first``, which breaks: by the loop, else by fitted weights of counts."""
         extending = _Longer(self.table, by, self.known, first, time.perf_counter() + self.clock.left)
         budget = Budget(seconds=max(SEARCHING * self.clock.left, 0.1))
-        loop = Loop(Enumerator(self.table.grammar, seed=self.seed), extending, budget, self.observer.on_round)
+        search = Enumerator(
+            self.table.grammar, max_candidates=budget.candidates, max_cost=budget.cost, seed=self.seed
+        )  # without limits it goes on to trees that nobody reads
+        loop = Loop(search, extending, budget, self.observer.on_round)
         with suppress(KeyboardInterrupt):
             loop.run([self.table.first(), *spread(by, self.table.names, self.seed)])
             if extending.best[1].counterexample is not None and isinstance(by, CountingVerifier):
