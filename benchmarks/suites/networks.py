@@ -174,7 +174,7 @@ def detail(found: Distillation) -> dict[str, Any]:
 
 def _checked(found: Distillation, folder: Path) -> float | str:
     """CPU seconds in which the independent checker confirms the certificate, or why there is none."""
-    from tasks.certificates.write import attest
+    from tasks.certificates.independent import attest
 
     certificate = attest(found, folder)
     if isinstance(certificate, str):

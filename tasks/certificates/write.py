@@ -1,46 +1,22 @@
-"""Certificates for claims about any loaded network, in the form that ``tasks.checker`` checks by itself.
+"""The certificates of a result: which are written, and how much of a run's time their check is kept.
 
-    certificate.json      statement and checksums (cegis.certificate)
-    program.py            the printed function, without docstring
-    network/              the network's files, byte for byte
-
-Which kind of evidence it is, ``kinds`` chooses. The statement is what the checker itself establishes from these files,
-in the strongest arithmetic in which it can, so a certificate that is written has been checked once; it lists every
-input where the two differ, and every one without a label. For a claim by ``path_cover`` it gives directions in which
-attention is bounded. Formats whose files the checker does not read have none.
+Where a solver proved a circuit's surrogate, its queries are the evidence (``solver_evidence``); everything else is
+confirmed by the independent checker before it is written (``independent``, which is loaded only then).
 """
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
-from math import inf
+from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from cegis import Claim, Differs, Domain, Found, Program, Rung
+from cegis import Claim, Rung
 from cegis.certificate import Certificate
 from tasks.certificates.solver_evidence import certify
-from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
-from tasks.checker.evidence import NETWORK, PROGRAM, establish
-from tasks.checker.files import Rejected, UnreadableError
-from tasks.checker.formats import FILES, read
-from tasks.checker.sets import Attended
-from tasks.formats import Loaded, model_of
-from tasks.networks.circuit import Circuit
-from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
-from tasks.networks.transformer import Transformer
+from tasks.formats import Loaded
 from tasks.pipeline.distill import Distillation
-from tasks.proofs.attention_bounds import obstacle as not_covered
-from tasks.proofs.count_bounds import obstacle as not_counted
-
-GRID = 2**16  # of directions
-WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
-FEW = 20_000  # inputs that are listed before anything else is tried: a second or two
-
+from tasks.proofs.count_bounds import obstacle
 
 FEW_CHECKED, MANY_CHECKED = 0.2, 0.5  # of the time of a run, for the check: of classes and circuits, of long lists
 
@@ -65,6 +41,12 @@ def certificates(
     That is one for every length, and beside it one up to the length that was asked for, where both are proved. The
     checker has ``seconds`` (wall clock) for all; ``on_progress(done, total)`` is told of inputs it visited.
     """
+    if any(claim.rung == Rung.SURROGATE for claim in result.claims):
+        by_solver = certify(result, folder)
+        if by_solver is not None:
+            return (Written(by_solver),)
+    from tasks.certificates.independent import attest, attest_all_lengths  # the checker takes a while to load
+
     deadline = time.monotonic() + seconds
     bounded = attest(result, folder, seconds=seconds, on_progress=on_progress)
     extension = result.extension
@@ -78,238 +60,12 @@ def certificates(
 
 def share_of_checking(model: Loaded) -> float:
     """The share of a run's time that is kept for the check of a certificate: none where there is no such kind."""
-    if model.is_black_box or model.format not in FILES:
+    if model.is_black_box:
         return 0.0
-    return FEW_CHECKED if not_counted(model) is None or model.format == "circuit" else MANY_CHECKED
+    if model.format == "circuit":
+        return FEW_CHECKED
+    from tasks.checker.formats import FILES
 
-
-def attest_counts(
-    network: Circuit | Loaded, folder: Path, program: Program, domain: Domain, semantics: str
-) -> Certificate | str:
-    """The certificate that ``program`` equals ``network`` on the bounded ``domain``, by counting, or why there is none.
-
-    ``semantics`` is the strongest that is tried.
-    """
-    against = not_counted(network)
-    if against is not None:
-        return f"certificates are for what counting proves: {against}"
-    return _certificate(_Proved(model_of(network), folder, program, domain, semantics, is_beyond=True), ("counts",))
-
-
-def attest_all_lengths(
-    network: Circuit | Loaded, folder: Path, program: Program, seconds: float = inf
-) -> Certificate | str:
-    """The certificate that ``program`` equals ``network`` on every sequence of its constraint, or why there is none.
-
-    It is about real arithmetic, as no bound on rounding holds at every length.
-    """
-    against = not_counted(network)
-    if against is not None:
-        return f"certificates are for what counting proves: {against}"
-    model = model_of(network)
-    domain = replace(model.domain, max_length=None)
-    proved = _Proved(model, folder, program, domain, "real", seconds=seconds, is_beyond=True)
-    return _certificate(proved, ("all_lengths",))
-
-
-def attest(
-    result: Distillation,
-    folder: Path,
-    *,
-    seconds: float = 600.0,
-    on_progress: Callable[[int, int], None] = lambda done, total: None,
-) -> Certificate | str:
-    """The certificate of what ``result`` proves up to a length of the network in ``folder``, or why there is none.
-
-    The checker has ``seconds`` (wall clock) to confirm it; ``on_progress(done, total)`` is told of inputs it visited.
-    """
-    table, loaded, far = result.labels, result.model, result.extension
-    if not table.enumeration.is_bounded or not isinstance(loaded.network, Transformer):
-        return "a black box is run, not proved"
-    if result.program is None or not (isinstance(result.outcome, Found | Differs) or result.claims):
-        return "nothing is established"
-    by_solver = certify(result, folder) if any(claim.rung == Rung.SURROGATE for claim in result.claims) else None
-    if by_solver is not None:
-        return by_solver
-    proved = _Proved(
-        loaded,
-        folder,
-        result.program,
-        result.domain,
-        table.enumeration.semantics,
-        exceptions=len(result.exceptions),
-        undecided=table.undecided,
-        margin=float(table.margin),
-        seconds=seconds,
-        on_progress=on_progress,
-    )
-    if far is None or far.where is not None or not far.found.claims or far.found.equal_up_to <= proved.longest:
-        return _written(proved)
-    beyond = replace(
-        proved, domain=far.domain.up_to(far.found.equal_up_to), undecided=0, margin=0.0, exceptions=0, is_beyond=True
-    )
-    made = _written(beyond)
-    if isinstance(made, Certificate):
-        return made
-    return f"{made}; ask for lengths up to {proved.longest} for one that lists every sequence"
-
-
-@dataclass(frozen=True)
-class _Proved:
-    """That ``program`` equals the network ``loaded`` from ``folder`` on all sequences of ``domain`` but ``exceptions``
-    and the ``undecided`` ones, of which the margin is not above ``margin``.
-
-    ``semantics``: the strongest that is tried; ``is_beyond``: there are too many sequences to list; ``seconds``: for
-    the checker.
-    """
-
-    loaded: Loaded
-    folder: Path
-    program: Program
-    domain: Domain
-    semantics: str
-    exceptions: int = 0
-    undecided: int = 0
-    margin: float = 0.0
-    is_beyond: bool = False
-    seconds: float = inf
-    on_progress: Callable[[int, int], None] = lambda done, total: None
-
-    @property
-    def longest(self) -> int:
-        return self.domain.lengths[-1]
-
-    @property
-    def inputs(self) -> int:
-        """How many labels are compared, if they are listed."""
-        if self.loaded.readout.position == "every":
-            return sum(length * self.domain.count(length) for length in self.domain.lengths)
-        return self.domain.size()
-
-
-def kinds(proved: _Proved) -> tuple[str, ...] | str:
-    """The kinds of evidence for what was ``proved``, in the order in which they are tried, or why there is none.
-
-    This is the one place where they are chosen, by structure and cost, whatever kind of folder the network is from:
-
-        counts    no exceptions, and token counts decide the logits: the cost grows with vectors of counts
-        paths     no exceptions, one layer attends, and there are too many sequences to list
-        network   every sequence by itself; what lists exceptions, or is left when the others are not confirmed
-    """
-    listing = () if proved.is_beyond else ("network",)
-    if proved.exceptions or proved.undecided or (listing and proved.inputs <= FEW):
-        return listing
-    if (against := not_counted(proved.loaded)) is None:
-        return ("counts", *listing)
-    if listing:
-        return listing
-    other = not_covered(proved.loaded)
-    return ("paths",) if other is None else f"counting: {against}; covering: {other}"
-
-
-def _written(proved: _Proved) -> Certificate | str:
-    """The certificate of the kind that fits, or why there is none."""
-    ways = kinds(proved)
-    return ways if isinstance(ways, str) else _certificate(proved, ways)
-
-
-def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
-    """The certificate of one of these kinds, in the strongest arithmetic that any of them confirms; or why not.
-
-    One that leaves more inputs without a label than were left is none.
-    """
-    loaded = proved.loaded
-    if loaded.format not in FILES:
-        return f"no certificate is known for the format {loaded.format}"
-    watch = _Watch(proved.seconds, proved.inputs if "network" in ways else 0, proved.on_progress)
-    reasons: dict[str, str] = {}
-    stored = stored_files(loaded, proved.folder)
-    files = {PROGRAM: proved.program.source("program").encode(), **{NETWORK + n: c for n, c in stored.items()}}
-    for semantics in WEAKER[proved.semantics]:
-        for kind in ways:
-            try:
-                directions = _directions(loaded, proved.domain, stored) if kind == "paths" else None
-                question = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
-                found = establish(question, files, watch.left, watch.tell)
-            except Rejected as error:
-                reasons[kind] = str(error)
-            except UnreadableError as error:
-                reasons[kind] = f"the checker does not follow: {error}"
-            else:
-                if len(found["undecided"]) <= proved.undecided:
-                    return Certificate(found, files)
-                words, _ = found["undecided"][0]
-                reasons[kind] = f"the network's label is not decided on {' '.join(words)!r}"
-            if watch.left <= 0:
-                text = f"the checker had {watch.seconds:.0f} s, which is too little ({reasons[kind]})"
-                return f"{text}; give it more time"
-    return f"the checker does not confirm it: {'; '.join(reasons.values())}"
-
-
-def stored_files(loaded: Loaded, folder: Path) -> dict[str, bytes]:
-    """The files that make the network, by the name that each has in a certificate."""
-    if loaded.files:
-        return {name: path.read_bytes() for name, path in loaded.files}
-    must, may = FILES[loaded.format]
-    return {name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
-
-
-class _Watch:
-    """The time that the checker has, and who is told of what it does with it."""
-
-    def __init__(self, seconds: float, total: int, on_progress: Callable[[int, int], None]) -> None:
-        self._deadline, self.seconds = time.monotonic() + seconds, seconds
-        self._total, self._on_progress = total, on_progress
-
-    @property
-    def left(self) -> float:
-        """Seconds."""
-        return self._deadline - time.monotonic()
-
-    def tell(self, done: int) -> None:
-        """That so many inputs were visited."""
-        self._on_progress(done, self._total)
-
-
-def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> list[Any]:
-    """Per head, directions in which the values of all keys differ most, then less: orthogonal ones, on a grid."""
-    network, first = read(loaded.format, stored, "real"), len(loaded.prefix)
-    letters = [network.tokens.index(token) for token in domain.alphabet]
-    cells = [(token, first + n) for n in range(domain.lengths[-1]) for token in letters]
-    rows = Attended(network.network, Arithmetic(ROUNDOFF["real"]), cells).value
-    values = np.array([[[float(v) for v in head] for head in row] for row in rows]).swapaxes(0, 1)
-    values -= values.mean(axis=1, keepdims=True)
-    return np.rint(GRID * np.linalg.svd(values.swapaxes(1, 2) @ values)[2]).astype(int).tolist()  # type: ignore[no-any-return]
-
-
-def _question(
-    kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None, margin: float = 0.0
-) -> dict[str, Any]:
-    limited = domain.constraint
-    return {
-        "kind": kind,
-        "format": loaded.format,
-        "alphabet": list(domain.alphabet),
-        "lengths": [domain.min_length, domain.max_length],
-        "automaton": limited and {"transitions": [*map(list, limited.transitions)], "accepting": [*limited.accepting]},
-        "prefix": list(loaded.prefix),
-        "suffix": list(loaded.suffix),
-        "readout": _readout(loaded.readout),
-        "semantics": semantics,
-        "directions": directions,
-        "least_margin": margin,
-    }
-
-
-def _readout(readout: Readout) -> dict[str, Any]:
-    match readout:
-        case Argmax(names, columns):
-            kind, denominator = "argmax", 1
-        case TokenSet(names, columns, threshold):
-            if threshold:
-                raise UnreadableError(f"sets of logits above 0 are understood, not above {threshold:g}")
-            kind, denominator = "set", 1
-        case Rounded(column, denominator):
-            kind, names, columns = "round", (), (column,)
-    parts = {"columns": [*columns], "names": [*names], "denominator": denominator}
-    return {"kind": kind, "position": readout.position, **parts}
+    if model.format not in FILES:
+        return 0.0
+    return FEW_CHECKED if obstacle(model) is None else MANY_CHECKED

@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.optimize import linprog
 
 from cegis import Program
 from dsl.grammar import Grammar
@@ -55,6 +54,8 @@ def _fit(features: Ints, signs: Ints) -> Weights | None:
     """Small whole weights whose sum over (rows, features) is positive exactly where ``signs`` is."""
     if not len(signs):
         return tuple([0] * features.shape[1])
+    from scipy.optimize import linprog  # it takes a while to load
+
     found = linprog(
         np.ones(2 * features.shape[1]),
         A_ub=-signs[:, None] * np.hstack([features, -features]),

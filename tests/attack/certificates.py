@@ -32,9 +32,9 @@ from truth import falsehoods, falsehoods_of_solver
 from backends import get
 from cegis import Domain, DomainError
 from cegis.certificate import MANIFEST, Certificate, CertificateError
+from tasks.certificates.independent import _directions, _question
 from tasks.certificates.recheck import check as check_solver
 from tasks.certificates.solver_evidence import certify
-from tasks.certificates.write import _directions, _question
 from tasks.checker import evidence
 from tasks.checker.evidence import GIVEN, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError

@@ -35,7 +35,7 @@ from cegis import Claim, Counterexample, Domain, Program, motifs
 from dsl.sequences import SequenceSignature
 from tasks.automata.moore import Machine
 from tasks.bounds.ball import FLOAT64
-from tasks.certificates.write import _directions, _question
+from tasks.certificates.independent import _directions, _question
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.formats import Loaded, Question, load

@@ -17,7 +17,7 @@ from torch import Tensor
 from torch.nn import functional
 
 from cegis.domain import Domain
-from tasks.certificates.write import _question, stored_files
+from tasks.certificates.independent import _question, stored_files
 from tasks.checker.evidence import PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES

@@ -19,7 +19,7 @@ from small_networks import DYCK, GPT2, dyck_tensors, gpt2_tensors, write_network
 
 from cegis import Domain
 from cegis.certificate import MANIFEST, Certificate
-from tasks.certificates.write import attest
+from tasks.certificates.independent import attest
 from tasks.checker.evidence import GIVEN, PROGRAM, _below, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import Read

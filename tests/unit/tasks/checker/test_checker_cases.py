@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 
 from cegis.certificate import Certificate
-from tasks.certificates.write import attest
+from tasks.certificates.independent import attest
 from tasks.checker.evidence import check
 from tasks.formats import load
 from tasks.pipeline.distill import distill

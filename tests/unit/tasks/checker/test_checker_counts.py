@@ -12,7 +12,7 @@ from refusing import REFUSED, refused
 from cegis import Domain, Program, motifs
 from cegis.certificate import Certificate
 from dsl.sequences import SequenceBatch
-from tasks.certificates.write import attest_counts
+from tasks.certificates.independent import attest_counts
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
 from tasks.checker.files import Rejected

@@ -11,7 +11,7 @@ from small_networks import DYCK, GPT2, dyck_tensors, gpt2_tensors, lead_network,
 
 from cegis import Domain
 from cegis.certificate import Certificate
-from tasks.certificates.write import _question, attest
+from tasks.certificates.independent import _question, attest
 from tasks.checker.declared import ALL, CUT, Declared, named, quoted
 from tasks.checker.evidence import PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError

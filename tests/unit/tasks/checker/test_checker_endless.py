@@ -17,7 +17,7 @@ from cegis import Constraint, Domain, Program, motifs
 from cegis.certificate import Certificate
 from dsl.grammars.motifs import label
 from tasks.bounds.ball import FLOAT64
-from tasks.certificates.write import _question, attest_all_lengths
+from tasks.certificates.independent import _question, attest_all_lengths
 from tasks.checker import endless
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.computations import logits

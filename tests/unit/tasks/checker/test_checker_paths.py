@@ -21,7 +21,7 @@ from small_networks import LONGEST, WIDTH, lead_network
 from cegis import Domain
 from cegis.certificate import Certificate
 from tasks.automata.regex import constraint
-from tasks.certificates.write import _directions, _question, attest
+from tasks.certificates.independent import _directions, _question, attest
 from tasks.checker import sets
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.computations import logits

@@ -12,7 +12,7 @@ import sparsemax_networks as formats
 from flint import arb, ctx
 
 from cegis.certificate import Certificate
-from tasks.certificates.write import attest, stored_files
+from tasks.certificates.independent import attest, stored_files
 from tasks.checker.arithmetic import ROUNDOFF, SPARSEMAX, Arithmetic
 from tasks.checker.computations import logits
 from tasks.checker.evidence import GIVEN, check, establish

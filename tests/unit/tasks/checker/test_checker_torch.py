@@ -19,7 +19,7 @@ import torch
 from flint import ctx
 
 from cegis.certificate import Certificate
-from tasks.certificates.write import attest, stored_files
+from tasks.certificates.independent import attest, stored_files
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.computations import logits
 from tasks.checker.evidence import GIVEN, check, establish

@@ -13,8 +13,7 @@ from safetensors.numpy import save
 
 from cegis import Domain
 from cegis.certificate import Certificate
-from tasks.certificates import write
-from tasks.certificates.write import attest, attest_all_lengths, attest_counts
+from tasks.certificates.independent import attest, attest_all_lengths, attest_counts
 from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
 from tasks.formats import Question, load
 from tasks.pipeline.distill import distill
@@ -103,15 +102,15 @@ def test_what_is_not_confirmed_is_said(unpositioned):
 def test_what_is_small_is_listed_and_what_is_large_is_counted_first(unpositioned, monkeypatch):
     small, large = explained(unpositioned, 6), explained(unpositioned, 8)
     assert attest(small, unpositioned).statement["kind"] == "network"
-    monkeypatch.setattr(write, "FEW", 300)
+    monkeypatch.setattr(independent, "FEW", 300)
     made = attest(large, unpositioned)
     assert (made.statement["kind"], made.statement["inputs"]) == ("counts", 510)
 
 
 def test_a_program_that_counting_cannot_follow_is_listed(unpositioned, monkeypatch):
-    monkeypatch.setattr(write, "FEW", 10)
+    monkeypatch.setattr(independent, "FEW", 10)
     result = explained(unpositioned, 6)
-    followed, asked = write.establish, []
+    followed, asked = independent.establish, []
 
     def established(question, files, *rest):
         asked.append(question["kind"])
@@ -120,6 +119,6 @@ def test_a_program_that_counting_cannot_follow_is_listed(unpositioned, monkeypat
         )
         return followed(question, {**files, PROGRAM: text.encode()}, *rest)
 
-    monkeypatch.setattr(write, "establish", established)
+    monkeypatch.setattr(independent, "establish", established)
     assert attest(result, unpositioned).statement["kind"] == "network"
     assert asked == ["counts", "network"]
