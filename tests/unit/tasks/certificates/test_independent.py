@@ -13,6 +13,7 @@ from safetensors.numpy import save
 
 from cegis import Domain
 from cegis.certificate import Certificate
+from tasks.certificates import independent
 from tasks.certificates.independent import attest, attest_all_lengths, attest_counts
 from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
 from tasks.formats import Question, load
