@@ -5,7 +5,6 @@ Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard out
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -104,7 +103,9 @@ def solve(
             )
     except RecursionError:
         raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
-    click.echo(json.dumps(_json(file, outcome), ensure_ascii=False, indent=2) if as_json else _text(outcome))
+    from tasks.networks.quoting import json_text
+
+    click.echo(json_text(_json(file, outcome)) if as_json else _text(outcome))
     return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
 
 
@@ -133,11 +134,13 @@ def _list(
     reason = "" if len(solutions) == count else found.ended
     reason += f"; {found.undecided:,} candidates are undecided" if found.undecided else ""
     if as_json:
+        from tasks.networks.quoting import json_text
+
         first = solutions[0] if solutions else None
         listed = {"solutions": [entry for solution in solutions for entry in _functions(solution)]}
         status = "solved" if solutions else "stopped"
         shown = _page(file, status, reason, first, found.claims, found.statistics) | listed
-        click.echo(json.dumps(shown | {"notes": list(found.notes)}, ensure_ascii=False, indent=2))
+        click.echo(json_text(shown | {"notes": list(found.notes)}))
     elif solutions:
         claims = [f"Every answer {claim.sentence}." for claim in found.claims]
         click.echo("\n".join([*claims, *found.notes, *([f"No more: {reason}."] * bool(reason))]))
