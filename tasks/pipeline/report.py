@@ -152,7 +152,7 @@ def verdict(result: Distillation) -> str:
             found = f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one"
             if is_late:
                 found = f"NOT DECIDED IN TIME: no program found yet that equals {network} everywhere; the best so far"
-            equal = f"; up to length {horizon} the two are equal" if _is_equal_to(result, horizon) else ""
+            equal = _equal_up_to(result, horizon)
             return (
                 f"{found} differs on exactly {len(exceptions):,} of {_where(result)} (rung {rung(result)}), "
                 f"{under(**_dependence(result))}{equal}{none}."
@@ -163,10 +163,11 @@ def verdict(result: Distillation) -> str:
             return f"NOT PROVED: {reason}."
 
 
-def _is_equal_to(result: Distillation, horizon: int) -> bool:
-    """Whether "equal up to ``horizon``" says something, and all labels up to there are known."""
-    is_known = not result.labels.is_placed and not result.labels.undecided
-    return is_known and horizon >= result.domain.min_length
+def _equal_up_to(result: Distillation, horizon: int | None) -> str:
+    """That there is no exception up to length ``horizon``, where that says something and all labels are known."""
+    if horizon is None or horizon < result.domain.min_length or result.labels.is_placed or result.labels.undecided:
+        return ""
+    return f"; up to length {horizon} the two are equal"
 
 
 def program_text(result: Distillation) -> str:
@@ -252,7 +253,7 @@ def _rule_sentence(result: Distillation) -> str:
     """What is known of the short rule."""
     assert result.rule is not None
     count, horizon = len(result.rule.exceptions), result.rule.horizon
-    equal = f"; up to length {horizon} the two are equal" if (horizon or -1) >= result.domain.min_length else ""
+    equal = _equal_up_to(result, horizon)
     return (
         f"A short rule equals {result.model.reference} but for exactly {count:,} of {_where(result)}, "
         f"read and computed as above (rung {rung(result)}){equal}:"

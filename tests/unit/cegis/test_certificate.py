@@ -7,7 +7,7 @@ import os
 
 import pytest
 
-from cegis.certificate import MANIFEST, Certificate, CertificateError
+from cegis.certificate import MANIFEST, Certificate, CertificateError, check_writable
 
 CERTIFICATE = Certificate({"claim": "é"}, {"a.txt": b"alpha", "sub/b.bin": bytes(range(256))})
 
@@ -68,6 +68,13 @@ def test_an_earlier_certificate_is_replaced_and_other_folders_are_not(tmp_path):
     with pytest.raises(CertificateError, match="it holds other files"):
         CERTIFICATE.save(tmp_path / "mine")
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
+
+
+def test_a_link_is_refused_as_one_wherever_it_leads(tmp_path):
+    (tmp_path / "real").mkdir()
+    (tmp_path / "link").symlink_to(tmp_path / "real")
+    with pytest.raises(CertificateError, match="it is a link; name the folder"):
+        check_writable(tmp_path / "link")
 
 
 def test_a_file_in_the_way_is_refused(tmp_path):
