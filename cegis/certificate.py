@@ -83,9 +83,7 @@ def check_writable(target: Path) -> None:
         raise CertificateError(f"cannot write {target!s:.200}: {error.strerror}") from error
     if target.exists() and not target.is_dir():
         raise CertificateError(f"cannot write {target}: it is a file; name a folder")
-    if target.is_symlink():
-        raise CertificateError(f"cannot write {target}: it is a link; name the folder that it leads to, or a new one")
-    if target.is_dir() and not _is_ours(target):
+    if target.is_dir() and not _is_ours(Path(os.path.realpath(target))):
         raise CertificateError(f"cannot write {target}: it holds other files; name a new folder")
     parent = Path(os.path.realpath(target)).parent
     while not parent.exists():

@@ -132,7 +132,8 @@ def _put(new: Path, target: Path, old: Path) -> bool:
             os.rename(new, target)
     except OSError as error:
         if old.exists() and not os.path.lexists(target):
-            os.rename(old, target)
+            with suppress(OSError):  # another writer has put its own there meanwhile
+                os.rename(old, target)
         if error.errno in (errno.EEXIST, errno.ENOTEMPTY, errno.ENOENT) and new.exists():
             return False
         raise

@@ -70,10 +70,12 @@ def test_an_earlier_certificate_is_replaced_and_other_folders_are_not(tmp_path):
     assert (tmp_path / "mine" / "thesis.txt").read_text() == "precious"
 
 
-def test_a_link_is_refused_as_one_wherever_it_leads(tmp_path):
+def test_a_link_may_be_written_to_where_the_folder_that_it_leads_to_may(tmp_path):
     (tmp_path / "real").mkdir()
     (tmp_path / "link").symlink_to(tmp_path / "real")
-    with pytest.raises(CertificateError, match="it is a link; name the folder"):
+    check_writable(tmp_path / "link")
+    (tmp_path / "real" / "notes.txt").write_text("mine")
+    with pytest.raises(CertificateError, match="it holds other files"):
         check_writable(tmp_path / "link")
 
 
