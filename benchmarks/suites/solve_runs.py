@@ -101,8 +101,12 @@ def absent() -> dict[str, str]:
 
 def execute(task: Task, place: Place, solve: Sequence[str] = SOLVE) -> Row:
     """Run one tool on one problem, check what it answered; whatever happens is a row."""
-    sys.setrecursionlimit(max(sys.getrecursionlimit(), DEEP))
-    return measured(task, place, lambda task: _run(task, _version(task.backend, place), solve))
+    usual = sys.getrecursionlimit()
+    sys.setrecursionlimit(max(usual, DEEP))
+    try:
+        return measured(task, place, lambda task: _run(task, _version(task.backend, place), solve))
+    finally:
+        sys.setrecursionlimit(usual)
 
 
 def _run(task: Task, version: str, solve: Sequence[str]) -> Ended:

@@ -192,7 +192,8 @@ def assemble(
     """
     declared = _declared(name, own, vocabulary if outputs is None else outputs, constraint)
     constraint = constraint if question.alphabet in (None, own.alphabet) else None
-    is_free = question.lengths is None  # what the folder declares gives way to a longer prompt around a sequence
+    around_it = question.prefix, question.suffix
+    is_free = question.lengths is None and around_it != (None, None)  # declared lengths give way to a longer prompt
     question = question.over(own)
     prefix, suffix = question.prefix or (), question.suffix or ()
     alphabet = question.alphabet

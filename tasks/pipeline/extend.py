@@ -87,6 +87,7 @@ class Extension:
             broken = found.counterexample
             length, sequence = len(broken.inputs), " ".join(broken.inputs)
             between = "; lengths between are open" if found.claims and length > found.equal_up_to + 1 else ""
+            between += f" ({found.stopped})" if between and found.stopped else ""
             said = f"{sequence!r} is {broken.got!r} to it and {broken.expected!r} to the network"
             return f"{held}; breaks at length {length}: {said}{between}"
         return f"{held}; {found.stopped}" if found.stopped else held

@@ -99,7 +99,7 @@ def test_where_the_time_ends_a_proof_a_sequence_that_breaks_it_farther_out_is_st
     found = farther(table, loaded.domain, parsed(NO_B, table), None, seconds=60)
     assert not found.is_proved
     assert found.sentence.startswith("holds up to length 12; breaks at length 21: ")
-    assert found.sentence.endswith("; lengths between are open")
+    assert found.sentence.endswith("; lengths between are open (stopped by the time limit of 1 s at length 13)")
     right = average((1.0, -40.0, 0.5), 30)
     found = farther(table_of(right), right.domain, parsed(NO_B, table), None, seconds=60)
     assert found.found.counterexample is None
@@ -146,7 +146,8 @@ def test_a_tie_stops_and_keeps_what_was_proved():
     program = Program(CHOOSE(has(1, "b")(), label(1, "{x}")(), label(0, "{}")()), table.grammar)
     found = farther(table, loaded.domain, program, None, seconds=60)
     assert not found.is_proved
-    assert found.sentence.startswith("holds up to length 14; 'a a a")
+    assert found.sentence.startswith("holds up to length 14; breaks at length 16: 'a a a")
+    assert "lengths between are open ('a a a" in found.sentence
     assert "has no label" in found.sentence
     assert [claim.domain.max_length for claim in found.found.claims] == [14]
 
