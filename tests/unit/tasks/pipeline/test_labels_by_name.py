@@ -1,0 +1,55 @@
+"""A program's labels are compared with the network's by name, whatever names its grammar has."""
+
+from dataclasses import replace
+
+import numpy as np
+import pytest
+from average_networks import AB, average
+
+from cegis import DomainError, Program, motifs
+from tasks.networks.readout import Argmax
+from tasks.networks.transformer import Affine
+from tasks.pipeline.distill import distill
+from tasks.pipeline.labels import read_program
+from tasks.pipeline.report import verdict
+
+NAMES = tuple(f"n{n}" for n in range(10))
+
+
+def of_ten():
+    """Of ten outputs n3 is given without a b, else n7, and no other one."""
+    loaded, table, bias = average((1.0, -20.0, 0.5), 6), np.zeros((10, 1)), np.full(10, -50.0)
+    table[3], table[7], bias[3], bias[7] = 1.0, -1.0, 0.0, 0.0
+    network = replace(loaded.network, steps=(loaded.network.steps[0], Affine(table, bias)))
+    return replace(loaded, network=network, readout=Argmax(NAMES, tuple(range(10))))
+
+
+def asked(text, loaded):
+    return distill(loaded, loaded.domain, program=read_program(loaded, loaded.domain, text), seconds=20)
+
+
+def test_a_program_of_labels_that_never_occur_is_not_taken_for_one_of_those_that_do():
+    found = asked("def f(tokens):\n    return 'n1' if 'b' in tokens else 'n0'\n", of_ten())
+    assert not found.is_proved
+    assert len(found.exceptions) == 127
+    assert (found.exceptions[0].expected, found.exceptions[0].got) == ("n3", "n0")
+
+
+def test_a_program_of_labels_that_occur_is_proved_where_many_never_do():
+    found = asked("def f(tokens):\n    return 'n7' if 'b' in tokens else 'n3'\n", of_ten())
+    assert found.is_proved
+    assert verdict(found).startswith("PROVED (rung enumerated): ")
+
+
+def test_the_order_of_labels_in_a_program_s_grammar_does_not_matter():
+    loaded = average((1.0, -20.0, 0.5), 6)
+    for text, holds in (("'no' if 'b' in tokens else 'yes'", True), ("'yes' if 'b' in tokens else 'no'", False)):
+        program = Program.parse(f"def f(tokens):\n    return {text}\n", motifs(AB, ("no", "yes"), min_length=0))
+        assert distill(loaded, loaded.domain, program=program, seconds=20).is_proved == holds
+
+
+def test_a_program_over_other_tokens_is_refused():
+    loaded = average((1.0, -20.0, 0.5), 6)
+    program = Program.parse("def f(tokens):\n    return 'no'\n", motifs(("b", "a"), ("yes", "no"), min_length=0))
+    with pytest.raises(DomainError, match="expected a program over"):
+        distill(loaded, loaded.domain, program=program, seconds=20)
