@@ -6,7 +6,9 @@ import numpy as np
 import pytest
 from average_networks import AB, average
 
-from cegis import DomainError, Program, motifs
+from backends import get
+from cegis import Domain, DomainError, Program, motifs
+from tasks.automata.regex import constraint
 from tasks.networks.readout import Argmax
 from tasks.networks.transformer import Affine
 from tasks.pipeline.distill import distill
@@ -53,3 +55,21 @@ def test_a_program_over_other_tokens_is_refused():
     program = Program.parse("def f(tokens):\n    return 'no'\n", motifs(("b", "a"), ("yes", "no"), min_length=0))
     with pytest.raises(DomainError, match="expected a program over"):
         distill(loaded, loaded.domain, program=program, seconds=20)
+
+
+def test_a_network_of_many_outputs_with_one_label_has_no_surrogate():
+    loaded = of_ten()
+    found = distill(loaded, loaded.domain.up_to(0), backend=get("z3"), seconds=20)
+    assert found.labels.names == ("n3",)
+    assert found.not_applied["solver"] == "only one label occurs"
+    assert found.is_proved
+
+
+def test_a_length_without_sequences_has_no_labels_to_bound_again():
+    every_other = constraint("(ab)*", AB)
+    loaded = average((1.0, -1.0, 2.0**-16), 6)  # a tie but for the start token, which float32 may lose
+    for position in ("last", "every"):
+        asked = replace(loaded, readout=Argmax(("yes", "no"), (0, 1), position))
+        table = distill(asked, Domain(AB, 2, 6, every_other), margin=0.0, seconds=20).labels
+        assert table.enumeration.semantics == "float64"
+        assert [len(part.labels) for part in table.enumeration.lengths] == [1, 0, 1, 0, 1]
