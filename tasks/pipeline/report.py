@@ -163,10 +163,10 @@ def verdict(result: Distillation) -> str:
             return f"NOT PROVED: {reason}."
 
 
-def _is_equal_to(result: Distillation, horizon: int) -> bool:
+def _is_equal_to(result: Distillation, horizon: int | None) -> bool:
     """Whether "equal up to ``horizon``" says something, and all labels up to there are known."""
     is_known = not result.labels.is_placed and not result.labels.undecided
-    return is_known and horizon >= result.domain.min_length
+    return is_known and horizon is not None and horizon >= result.domain.min_length
 
 
 def program_text(result: Distillation) -> str:
@@ -252,7 +252,7 @@ def _rule_sentence(result: Distillation) -> str:
     """What is known of the short rule."""
     assert result.rule is not None
     count, horizon = len(result.rule.exceptions), result.rule.horizon
-    equal = f"; up to length {horizon} the two are equal" if (horizon or -1) >= result.domain.min_length else ""
+    equal = f"; up to length {horizon} the two are equal" if _is_equal_to(result, horizon) else ""
     return (
         f"A short rule equals {result.model.reference} but for exactly {count:,} of {_where(result)}, "
         f"read and computed as above (rung {rung(result)}){equal}:"
