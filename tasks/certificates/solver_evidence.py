@@ -40,7 +40,7 @@ from tasks.pipeline.surrogate import SurrogateReference
 
 
 def certify(result: Distillation, circuit_folder: Path) -> Certificate | None:
-    """The certificate of a circuit whose labels all hold in float32; None for anything else.
+    """The certificate of a circuit whose labels all hold in float32, and may all be given; None for anything else.
 
     Raises NetworkError when ``circuit_folder`` does not hold the circuit that was distilled.
     """
@@ -50,8 +50,8 @@ def certify(result: Distillation, circuit_folder: Path) -> Certificate | None:
     if not isinstance(outcome, Found | Differs) or result.asked != domain or not _is_of_grammar(result):
         return None
     circuit = load_circuit(circuit_folder)
-    if not is_same_question(circuit, result.model):
-        return None
+    if not is_same_question(circuit, result.model) or table.names != circuit.labels:
+        return None  # the check numbers all labels of the circuit
     files = {
         PROGRAM: program_text(result).encode(),
         f"circuit/{JSON_FILE}": (circuit_folder / JSON_FILE).read_bytes(),

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
     from tasks.surrogates.fitting import Fitted
 
 USUAL_SECONDS = 150.0
+INTERRUPTED = "interrupted"
 LISTING, SEARCHING = 1 / 3, 0.5  # of the time there is, and of what is then left: at most so much of it
 
 
@@ -155,14 +156,22 @@ def distill(
     rule = None
     if program is None and (not best.is_short or best.is_automaton):
         share = (SEARCHING if asked != table.domain else 1.0) * clock.left
-        rule = approximated(table, best, seconds=share, seed=seed)
-        clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
+        try:
+            rule = approximated(table, best, seconds=share, seed=seed)
+            clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
+        except KeyboardInterrupt:
+            clock.stop()
+            clock.done("short rule", INTERRUPTED)
     extension = None
     if asked != table.domain:
         candidates = best.exact if program is None else (program,)
         run = Extending(table, asked, candidates, rule, clock, seed, observer, keeps=program is not None)
-        extension = extended(run, is_free=semantics is None)
-        not_applied |= run.not_applied | ({} if extension else {LONGER: run.why_nothing})
+        try:
+            extension = extended(run, is_free=semantics is None)
+            why_nothing = run.why_nothing
+        except KeyboardInterrupt:
+            why_nothing = INTERRUPTED
+        not_applied |= run.not_applied | ({} if extension else {LONGER: why_nothing})
     reasons = {name: reason for name, reason in not_applied.items() if reason is not None}
     steps = tuple(clock.steps)
     return Distillation(

@@ -187,16 +187,29 @@ class LabelTable:
 
     def count_exceptions(self, program: Program) -> int:
         """How many there are."""
-        return sum(len(_wrong(program, part)) for part in self.parts)
+        return sum(len(self._wrong(program, part)) for part in self.parts)
 
     def _exceptions(self, program: Program) -> Iterator[Counterexample]:
-        names = self.names
+        given = program.grammar.sequences.labels
         for part in self.parts:
-            wrong = _wrong(program, part)
+            wrong = self._wrong(program, part)
             got = program.run(part.batch) if len(wrong) else wrong
             for row in wrong:
-                given = names[int(got[row])] if got[row] >= 0 else None
-                yield Counterexample(self.inputs(part, int(row)), names[part.expected[row]], given)
+                answer = given[int(got[row])] if got[row] >= 0 else None
+                yield Counterexample(self.inputs(part, int(row)), self.names[part.expected[row]], answer)
+
+    def _wrong(self, program: Program, part: Part) -> NDArray[np.int64]:
+        """Rows with a label that is not the program's, by name: the program may have names of its own."""
+        if not part.batch.examples:
+            return np.zeros(0, np.int64)
+        given = program.grammar.sequences
+        if given.alphabet != self.domain.alphabet:
+            raise DomainError(f"expected a program over {self.domain.alphabet}, got one over {given.alphabet}")
+        expected = part.expected
+        if given.labels != self.names:
+            index = {name: n for n, name in enumerate(given.labels)}
+            expected = np.array([*(index.get(name, UNDECIDED) for name in self.names), UNDECIDED])[expected]
+        return np.flatnonzero((program.run(part.batch) != expected) & (part.expected >= 0))
 
     def _claim(self, seconds: float) -> Claim:
         enumeration = self.enumeration
@@ -261,12 +274,6 @@ def _batch(sequences: NDArray[np.int8], is_placed: bool) -> SequenceBatch:
     if not is_placed:
         return SequenceBatch(sequences)
     return PlacedBatch(np.repeat(sequences, length, axis=0), np.tile(np.arange(length), count))
-
-
-def _wrong(program: Program, part: Part) -> NDArray[np.int64]:
-    if not part.batch.examples:
-        return np.zeros(0, np.int64)
-    return np.flatnonzero((program.run(part.batch) != part.expected) & (part.expected >= 0))
 
 
 def usual_domain(model: Loaded) -> Domain:

@@ -87,7 +87,10 @@ def searched(
     learned = _as_found(table, automaton, outcome.statistics)
     if not isinstance(outcome, Found):
         return Searched(learned, is_automaton=True, is_interrupted=is_interrupted)
-    is_better, note = _prefers(table, automaton, outcome.program, seed)
+    try:
+        is_better, note = _prefers(table, automaton, outcome.program, seed)
+    except KeyboardInterrupt:
+        is_better, note, is_interrupted = False, "", True
     if is_better:
         return Searched(learned, outcome.program, True, note, is_interrupted)
     return Searched(outcome, automaton, False, note, is_interrupted)

@@ -83,6 +83,8 @@ def why_not_applicable(table: LabelTable, asked: Domain, backend: Backend | None
         return "what is asked goes beyond what is listed"
     if table.undecided:
         return f"{table.undecided:,} sequences have no label"
+    if len(table.names) == 1:
+        return "only one label occurs"
     return None
 
 

@@ -283,7 +283,7 @@ def in_float64(found: Enumeration, least: float = 0.0) -> Enumeration:
     lengths = []
     for part in found.lengths:
         is_open = (part.labels == UNDECIDED) | (part.margins < least)
-        rows = np.flatnonzero(is_open.reshape(len(is_open), -1).any(axis=1))
+        rows = np.flatnonzero(is_open if is_open.ndim == 1 else is_open.any(axis=1))
         labels, margins = part.labels.copy(), part.margins.copy()
         for start in range(0, len(rows), BLOCK):
             some = rows[start : start + BLOCK]

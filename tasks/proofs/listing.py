@@ -7,6 +7,7 @@ that runs out of time or is interrupted has proved the lengths before. The cost 
 
 from __future__ import annotations
 
+from collections import defaultdict
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -23,26 +24,50 @@ BLOCK = 200_000  # sequences that a program runs on at once
 
 
 @dataclass
+class _Compared:
+    """What one comparison went through: sequences and their labels, by length; ``inside`` a region, if it has a name.
+
+    ``has_known``: some of it was taken as known.
+    """
+
+    inside: str = ""
+    has_known: bool = False
+    counts: dict[int, int] = field(default_factory=lambda: defaultdict(int))
+    seen: dict[int, set[str]] = field(default_factory=lambda: defaultdict(set))
+
+    def note(self, length: int, counts: NDArray[np.bool_], labels: set[str]) -> None:
+        """Some sequences of a length, those that count, and the labels of these."""
+        self.counts[length] += int(counts.sum())
+        self.seen[length] |= labels
+
+
+@dataclass
 class ListingVerifier(Listed):
     """Compares programs with a network on every sequence of ``domain``, one by one; see ``Verifier``."""
 
     _lengths: dict[int, Answers] = field(default_factory=dict, init=False, repr=False)
+    _compared: _Compared = field(default_factory=_Compared, init=False, repr=False)
 
     def claims(self, found: Extent) -> tuple[Claim, ...]:
         """What is proved by ``found``: nothing, or equality up to the length ``found.equal_up_to``."""
-        domain = self.domain.up_to(found.equal_up_to) if found.equal_up_to >= self.domain.min_length else None
-        if domain is None or not domain.size():
+        compared, domain = self._compared, self.domain
+        lengths = [n for n in domain.lengths if n <= found.equal_up_to]
+        count = sum(compared.counts[n] for n in lengths)
+        if not count:
             return ()
-        parts = [self._lengths[n].labels for n in domain.lengths if n in self._lengths]
-        seen = {label_name(self.model.readout, int(x)) for part in parts for x in np.unique(part) if x != UNDECIDED}
+        network, domain = self.model.reference, domain.up_to(found.equal_up_to)
+        if compared.inside:
+            network += f", of the sequences that the region calls {compared.inside!r},"
+        margin = min(self.margin, self.listed_margin) if compared.has_known else self.margin
+        seen = set[str]().union(*(compared.seen[n] for n in lengths))
         return (
             Claim(
                 Rung.ENUMERATED,
-                self.model.reference,
+                network,
                 self.meaning,
                 domain,
-                f"network executed on every sequence, {least_margin(self.margin)}",
-                domain.size(),
+                f"network executed on every sequence, {least_margin(margin)}",
+                count,
                 found.seconds,
                 self.detail(found.equal_up_to, seen),
                 self.conditions(domain),
@@ -51,13 +76,28 @@ class ListingVerifier(Listed):
 
     def compare(self, comparison: Comparison) -> None:
         """Compare every sequence, shortest first, until something ends it."""
+        self._compared = _Compared(comparison.inside if comparison.where is not None else "")
         for length in self.domain.lengths:
             self.check_time()
-            if length > comparison.known and self.domain.count(length):
-                self._compare(comparison, self._labels(length))
+            if self.domain.count(length):
+                if length > comparison.known:
+                    self._compare(comparison, self._labels(length))
+                else:
+                    self._take(comparison, length)
             if comparison.is_over:
                 return
             comparison.finish(length, self.domain.count(length))
+
+    def _take(self, comparison: Comparison, length: int) -> None:
+        """Take a length as known: the network's labels are the program's."""
+        names, sequences = comparison.program.grammar.sequences.labels, self.domain.sequences(length)
+        self._compared.has_known = True
+        for start in range(0, len(sequences), BLOCK):
+            self.check_time()
+            rows = sequences[start : start + BLOCK]
+            counts = self._inside(comparison, rows)
+            given = np.unique(comparison.program.run(SequenceBatch(rows))[counts])
+            self._compared.note(length, counts, {str(names[n]) for n in given})
 
     def _labels(self, length: int) -> Answers:
         if length not in self._lengths:
@@ -72,11 +112,14 @@ class ListingVerifier(Listed):
     def _compare(self, comparison: Comparison, part: Answers) -> None:
         names = comparison.program.grammar.sequences.labels
         labels = np.where(part.margins >= self.least, self.places(names, part.labels), NOTHING)
+        length, readout = part.sequences.shape[1], self.model.readout
         for start in range(0, len(labels), BLOCK):
             self.check_time()
             rows, found = part.sequences[start : start + BLOCK], labels[start : start + BLOCK]
             counts = self._inside(comparison, rows)
             comparison.classes += int(counts.sum())
+            given = np.unique(part.labels[start : start + BLOCK][counts])
+            self._compared.note(length, counts, {label_name(readout, int(n)) for n in given if n != UNDECIDED})
             undecided = counts & (found == NOTHING)
             if undecided.any():
                 first = self.domain.words(rows[int(undecided.argmax())])

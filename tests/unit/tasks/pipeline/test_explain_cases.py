@@ -2,15 +2,19 @@
 
 import json
 import os
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from average_networks import average
 
-from cegis import Found
+from cegis import Counterexample, Found
 from dsl.program import Program
 from tasks.formats import Question, load
+from tasks.pipeline.approximate import Rule
 from tasks.pipeline.distill import distill
 from tasks.pipeline.labels import LabelTable, usual_domain
+from tasks.pipeline.report import distillation_text
 from tasks.proofs.enumeration import enumerate_domain
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
@@ -82,3 +86,13 @@ def test_every_compiled_program_is_recovered(family):
         loaded = load(folder.parent)
         domain = usual_domain(loaded).up_to(min(usual_domain(loaded).max_length, 4))
         assert isinstance(distill(loaded, domain, seconds=60).outcome, Found), folder
+
+
+def test_a_rule_is_not_said_to_equal_the_network_where_shorter_sequences_have_no_label():
+    for start, is_said in ((0.5, True), (0.0, False)):  # without the start token, an empty sequence is a tie
+        loaded = average((1.0, -20.0, start), 5)
+        found = distill(loaded, loaded.domain, seconds=20)
+        assert bool(found.labels.undecided) != is_said
+        other = Program.parse("def f(tokens):\n    return 'no'\n", found.labels.grammar)
+        rule = Rule(other, (Counterexample(("a",) * 4, "yes", "no"),), None)
+        assert ("up to length 3 the two are equal" in distillation_text(replace(found, rule=rule))) == is_said

@@ -1,0 +1,50 @@
+"""An interrupt ends a distillation, and costs nothing that was proved before it."""
+
+import pytest
+from average_networks import average
+
+from cegis import Found, Program
+from tasks.pipeline import distill as pipeline
+from tasks.pipeline import labels, search
+from tasks.pipeline.distill import distill
+from tasks.pipeline.report import distillation_json, verdict
+
+NO_B = "def f(tokens):\n    return 'no' if 'b' in tokens else 'yes'\n"
+
+
+def ended(*arguments, **named):
+    raise KeyboardInterrupt
+
+
+def test_an_interrupt_while_a_short_rule_is_looked_for_keeps_the_exact_automaton(monkeypatch):
+    monkeypatch.setattr(pipeline, "approximated", ended)
+    monkeypatch.setattr(search, "expression", lambda table, **_: (search.interrupted(table, None), False))
+    loaded = average((1.0, -20.0, 0.5), 6)
+    found = distill(loaded, loaded.domain, seconds=20)
+    assert found.is_proved
+    assert found.rule is None
+    assert found.steps[-1].text == "interrupted"
+    assert verdict(found).startswith("PROVED (rung enumerated): ")
+
+
+def test_an_interrupt_while_two_exact_programs_are_compared_keeps_them(monkeypatch):
+    monkeypatch.setattr(search, "_prefers", ended)
+    loaded = average((1.0, -20.0, 0.5), 6)
+    found = distill(loaded, loaded.domain, seconds=20)
+    assert isinstance(found.outcome, Found)
+    assert found.is_proved
+    assert found.beside is not None
+
+
+@pytest.mark.parametrize("is_given", [True, False])
+def test_an_interrupt_between_the_proofs_of_longer_sequences_keeps_what_was_listed(monkeypatch, is_given):
+    monkeypatch.setattr(labels, "MOST_SEQUENCES", 100)
+    monkeypatch.setattr(labels, "FEW_SEQUENCES", 100)
+    monkeypatch.setattr(pipeline, "extended", ended)
+    loaded = average((1.0, -20.0, 0.5), 12)
+    program = Program.parse(NO_B, labels.grammar_of(loaded.domain, ("yes", "no"))) if is_given else None
+    found = distill(loaded, loaded.domain, program=program, seconds=20)
+    assert not found.is_proved
+    assert found.ended == "interrupted"
+    assert verdict(found).startswith("NOT PROVED up to length 12, but PROVED (rung enumerated): ")
+    assert distillation_json(found)["horizon"] == 5
