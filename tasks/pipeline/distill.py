@@ -153,6 +153,8 @@ def distill(
     clock.done("labels", described(table))
     best, found, queries = _programs(table, asked, backend, program, clock, seed, observer)
     not_applied = {"solver": surrogate.why_not_applicable(table, asked, backend)}
+    if found is not None and found.wrong:
+        not_applied["solver"] = "no surrogate was found that is exact"
     rule = None
     if program is None and (not best.is_short or best.is_automaton):
         share = (SEARCHING if asked != table.domain else 1.0) * clock.left

@@ -36,6 +36,7 @@ MOST_SEQUENCES = 2_000_000  # that are listed to search programs on
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
+SHORTEST = 2.0  # times the share of listing, for the shortest sequences: without them there is nothing
 FEW_NAMES = 8  # of outputs: programs may give each of them, whether it occurs or not
 SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``certificates.recheck``)
 
@@ -321,7 +322,11 @@ def labelled(
     deadline, network = time.perf_counter() + seconds, model.network
     is_free = semantics is None and isinstance(network, Transformer) and network.dtype == "float32"
     first = enumerate_within(
-        model, shortened(domain, FIRST), seconds, semantics="float32" if is_free else semantics, on_progress=on_progress
+        model,
+        shortened(domain, FIRST),
+        SHORTEST * seconds,
+        semantics="float32" if is_free else semantics,
+        on_progress=on_progress,
     )
     notes = model.notes
     if is_free:

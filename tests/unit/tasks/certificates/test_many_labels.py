@@ -7,7 +7,7 @@ import random_circuits
 
 from backends import get
 from cegis import Rung
-from tasks.certificates.write import attest
+from tasks.certificates.independent import attest
 from tasks.checker.evidence import check
 from tasks.formats.circuit_folder import save_circuit
 from tasks.pipeline.distill import distill
