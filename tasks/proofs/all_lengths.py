@@ -14,6 +14,7 @@ answer settles. The claim is about real arithmetic alone: no bound on rounding h
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 
 import numpy as np
 
@@ -24,9 +25,11 @@ from tasks.automata.parikh import Classes, unique
 from tasks.automata.program_intervals import Boxes, Ranged, is_finite
 from tasks.automata.program_states import Folded
 from tasks.bounds import ball
+from tasks.bounds.ball import Reals
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.conditions import conditions
+from tasks.networks.readout import Labels
 from tasks.networks.transformer import Transformer
 from tasks.proofs.count_bounds import Tally
 from tasks.proofs.counting import counting_verifier
@@ -34,6 +37,7 @@ from tasks.proofs.verifier import NOTHING, places
 
 MOST_BOXES = 50_000  # where the answer settles, hundreds do
 MOST_CLASSES = 1_000_000
+TOGETHER = 4_000  # boxes that are bounded at once
 FARTHEST = 2.0**50  # lower ends of boxes: below it every count, sum and half is a whole number that float64 holds
 
 
@@ -43,12 +47,13 @@ class Capped(Classes):
     def __init__(self, domain: Domain, folded: Folded, last: int | None, cap: int) -> None:
         super().__init__(Domain(domain.alphabet, 0, cap, domain.constraint), folded, last)
 
-    def ends(self) -> dict[int, Ints]:
-        """The accepted classes of all sequences but the empty one, by last token."""
+    def ends(self, check_time: Callable[[], None] = lambda: None) -> dict[int, Ints]:
+        """The accepted classes of all sequences but the empty one, by last token; ``check_time`` may raise."""
         reached = fresh = np.zeros(1, np.int64)
         ends: dict[int, Ints] = {token: fresh[:0] for token in range(self.letters)}
         position = 0
         while len(fresh):
+            check_time()
             moved = [unique(self.step(fresh, token, position)) for token in range(self.letters)]
             ends = {token: unique(np.concatenate([ends[token], codes])) for token, codes in enumerate(moved)}
             fresh = np.setdiff1d(np.concatenate(moved), reached)
@@ -88,7 +93,8 @@ def all_lengths(
         return verifier
     found = verifier.examine(program)
     if found.equal_up_to < longest:
-        return f"not equal beyond length {found.equal_up_to} of the {longest} that are compared one by one"
+        why = "not equal" if found.counterexample is not None else f"not compared ({found.stopped})"
+        return f"{why} beyond length {found.equal_up_to} of the {longest} that are compared one by one"
     tail = _Tail(verifier.model, program, domain, None if seconds is None else start + seconds)
     try:
         tail.prove()
@@ -131,7 +137,7 @@ class _Tail:
         cap = self._domain.lengths[-1] // len(self._domain.alphabet) + 1
         for last in lasts:
             classes = Capped(self._domain, self._folded, last, cap)
-            for token, codes in classes.ends().items():
+            for token, codes in classes.ends(self._check_time).items():
                 self._decide(classes, codes, token)
 
     def _decide(self, classes: Capped, codes: Ints, token: int) -> None:
@@ -143,7 +149,7 @@ class _Tail:
             if not len(codes):
                 return
             self._check_limits(len(codes))
-            labels, margins = self._tally.ideal(boxes.low, boxes.high, token)
+            labels, margins = self._ideal(boxes, token)
             labels = places(self._model.readout, self._names, labels)
             least, greatest = self._ranged.answers(boxes, token, classes.states(codes)[1:])
             differs = (labels != NOTHING) & ((greatest < labels) | (least > labels))
@@ -156,10 +162,23 @@ class _Tail:
             codes = np.concatenate([codes[~equal]] * 2)
             boxes = _halves(Boxes(boxes.low[~equal], boxes.high[~equal]))
 
+    def _ideal(self, boxes: Boxes, token: int) -> tuple[Labels, Reals]:
+        """Labels and margins of all boxes, some at a time."""
+        found = list[tuple[Labels, Reals]]()
+        for start in range(0, len(boxes.low), TOGETHER):
+            self._check_time()
+            some = slice(start, start + TOGETHER)
+            found.append(self._tally.ideal(boxes.low[some], boxes.high[some], token))
+        labels, margins = zip(*found, strict=True)
+        return np.concatenate(labels), np.concatenate(margins)
+
     def _check_limits(self, more: int) -> None:
         self.boxes += more
         if self.boxes > MOST_BOXES:
             raise _OpenError(f"long sequences are not decided after {MOST_BOXES:,} boxes of counts")
+        self._check_time()
+
+    def _check_time(self) -> None:
         if self._deadline is not None and time.perf_counter() > self._deadline:
             raise _OpenError(f"long sequences are not decided within the time limit, after {self.boxes:,} boxes")
 

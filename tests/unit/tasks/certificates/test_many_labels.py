@@ -10,7 +10,9 @@ from cegis import Rung
 from tasks.certificates.independent import attest
 from tasks.checker.evidence import check
 from tasks.formats.circuit_folder import save_circuit
+from tasks.formats.sparse import from_circuit
 from tasks.pipeline.distill import distill
+from tasks.proofs.verifier import lengthened
 
 LABELS = tuple(f"l{n}" for n in range(10))
 
@@ -36,3 +38,15 @@ def test_a_surrogate_of_the_labels_that_occur_is_no_evidence_of_a_circuit_of_mor
     made = attest(found, tmp_path / "circuit")
     assert "kind" in made.statement
     assert "39" in check(made.save(tmp_path / "cert"))["claim"]
+
+
+def test_lengths_beyond_those_of_a_circuit_s_file_are_certified_by_the_kind_that_knows_them(tmp_path):
+    circuit = random_circuits.random_circuit(0, n_layer=1)  # without positions, so it takes any length
+    save_circuit(circuit, tmp_path / "circuit")
+    domain = replace(circuit.domain, max_length=5)
+    loaded = lengthened(from_circuit(circuit), domain)
+    found = distill(loaded, domain, seconds=60)
+    assert found.is_exact
+    made = attest(found, tmp_path / "circuit")
+    assert "kind" in made.statement
+    assert "length 1 to 5" in check(made.save(tmp_path / "cert"))["claim"]

@@ -11,9 +11,10 @@ from random_circuits import naive_logits, with_tensors
 from cegis import Claim, Constraint, Domain, DomainError, Exhaustive, Program, Rung, motifs
 from dsl.grammars.motifs import CHOOSE, FIRST, GREATER, LENGTH, at_least, constant, is_token, label, times
 from tasks.bounds.ball import FLOAT64
+from tasks.formats import from_circuit
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.proofs.all_lengths import all_lengths
+from tasks.proofs.all_lengths import Capped, _OpenError, _Tail, all_lengths
 from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.count_bounds import Tally
 from tasks.proofs.counting import counting_verifier
@@ -109,3 +110,21 @@ def test_nothing_is_claimed_of_an_empty_prompt() -> None:
     with pytest.raises(NetworkError, match="the empty sequence is no prompt"):
         counting_verifier(circuit, with_empty, semantics="float64")
     assert "of length 1 or more" in all_lengths(circuit, settled).sentence
+
+
+def test_classes_of_long_sequences_are_not_followed_beyond_the_time_limit(monkeypatch) -> None:
+    def unasked(*told: object) -> None:
+        raise AssertionError("no class is followed when the time is up")
+
+    circuit = shipped("quote_closing")
+    monkeypatch.setattr(Capped, "step", unasked)
+    tail = _Tail(from_circuit(circuit), program(circuit, DILUTED), circuit.domain, deadline=0.0)
+    with pytest.raises(_OpenError, match="time limit"):
+        tail.prove()
+
+
+def test_what_was_not_compared_in_time_is_not_called_unequal() -> None:
+    circuit = shipped("quote_closing")
+    reason = all_lengths(circuit, program(circuit, DILUTED), seconds=1e-9)
+    assert reason.startswith("not compared (stopped by the time limit of 1e-09 s at length ")
+    assert "not equal" not in reason
