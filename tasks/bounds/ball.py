@@ -337,11 +337,13 @@ def _scores(q: Ball, k: Ball, scale: float, u: float) -> Ball:
     return _ball(scale * _dot(q.center, k.center), scale * moved + flushed)
 
 
+@np.errstate(all="ignore")
 def _dot(q: Reals, k: Reals) -> Reals:
     products: Reals = np.matmul(k.transpose(0, 2, 1, 3), q[..., None])
     return products[..., 0]
 
 
+@np.errstate(all="ignore")
 def _mix(weight: Reals, v: Reals) -> Reals:
     mixed: Reals = np.matmul(weight[:, :, None, :], v.transpose(0, 2, 1, 3))
     return mixed[:, :, 0, :]

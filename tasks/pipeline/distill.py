@@ -231,9 +231,8 @@ def follow(
     told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "observer": observer}
     steps: tuple[Step, ...] = ()
     if program is None:
-        short = distill(
-            model, domain.up_to(min(max(length, domain.lengths[0]), domain.lengths[-1])), seconds=seconds, **told
-        )
+        reach = next((n for n in domain.lengths if n >= length and domain.up_to(n).size()), domain.lengths[-1])
+        short = distill(model, domain.up_to(reach), seconds=seconds, **told)
         if short.asked == domain or not (short.is_exact or short.is_proved) or short.program is None:
             return short
         program, steps = short.program, short.steps

@@ -330,7 +330,7 @@ def labelled(
     )
     notes = model.notes
     if is_free:
-        weaker = in_float64(first, least)
+        weaker = in_float64(first, least, deadline)
         lost = _labels(weaker, least) - _labels(first, least)
         if lost:
             first = weaker
@@ -342,7 +342,7 @@ def labelled(
         model, domain, deadline - time.perf_counter(), semantics=first.semantics, first=first, on_progress=on_progress
     )
     if found.semantics == "float32" and is_free:
-        weaker = in_float64(found, least)
+        weaker = in_float64(found, least, deadline)
         kept, size = _labels(found, least), _labels(weaker, least)
         if size > kept:
             found = weaker

@@ -275,18 +275,21 @@ def _none(found: Enumeration, length: int) -> Answers:
     return Answers(np.zeros((0, length), np.int8), np.full(shape, UNDECIDED), np.zeros(shape))
 
 
-def in_float64(found: Enumeration, least: float = 0.0) -> Enumeration:
+def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf) -> Enumeration:
     """``found``, of float32, in float64: what has a margin below ``least`` there is bounded again.
 
-    Labels in float32 as executed are those in float64 and real arithmetic too; so is their margin a bound.
+    Labels in float32 as executed are those in float64 and real arithmetic too; so is their margin a bound. After the
+    ``deadline`` (by ``time.perf_counter``) the rest stays open.
     """
-    lengths = []
+    lengths, step = [], int(min(BLOCK, max(LEAST, STEP * found.size / max(found.seconds, 1e-6))))
     for part in found.lengths:
         is_open = (part.labels == UNDECIDED) | (part.margins < least)
         rows = np.flatnonzero(is_open if is_open.ndim == 1 else is_open.any(axis=1))
         labels, margins = part.labels.copy(), part.margins.copy()
-        for start in range(0, len(rows), BLOCK):
-            some = rows[start : start + BLOCK]
+        for start in range(0, len(rows), step):
+            if time.perf_counter() > deadline:
+                break
+            some = rows[start : start + step]
             label, margin = answers_of(found.loaded, part.sequences[some], "float64")
             labels[some] = np.where(is_open[some], label, labels[some])
             margins[some] = np.where(is_open[some], margin, margins[some])

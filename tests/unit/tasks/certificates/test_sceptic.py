@@ -116,7 +116,7 @@ def test_a_first_sequence_without_a_label_is_an_answer_not_bad_input(monkeypatch
     """The bounds are widened for the first sequences alone; the run must end unproved and say how many have none."""
     circuit = load_circuit(shipped_path("quote_closing"))
     monkeypatch.setattr(labels, "enumerate_within", lambda *given, **more: gappy(enumerate_within(*given, **more)))
-    monkeypatch.setattr(labels, "in_float64", lambda found, least: found)
+    monkeypatch.setattr(labels, "in_float64", lambda found, *limits: found)
     result = distilled(circuit, get("z3"), length=3)
     assert not result.is_proved
     assert "PROVED WHERE IT HAS A LABEL" in verdict(result)
