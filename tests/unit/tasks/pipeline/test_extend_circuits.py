@@ -186,3 +186,10 @@ def test_the_listed_part_has_a_sequence(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setattr(labels, "FEW_SEQUENCES", 0)
     assert farther("quote_closing", 40, seconds=20).domain.max_length == 1
     assert select.up_to(from_circuit(shipped("variable_type")), 3).size()
+
+
+def test_a_program_to_be_followed_is_searched_where_there_are_sequences(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = from_circuit(shipped("variable_type"))  # no sequence of 4 tokens or 5 is an assignment
+    found = follow(model, model.domain.up_to(7), length=1)
+    assert found.program is not None
+    assert found.horizon >= 3
