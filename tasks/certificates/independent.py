@@ -152,10 +152,10 @@ def kinds(proved: _Proved) -> tuple[str, ...] | str:
         network   every sequence by itself; what lists exceptions, or is left when the others are not confirmed
     """
     listing = () if proved.is_beyond else ("network",)
-    if proved.exceptions or proved.undecided or (listing and proved.inputs <= FEW):
+    if proved.exceptions or proved.undecided:
         return listing
-    if (against := not_counted(proved.loaded)) is None:
-        return ("counts", *listing)
+    if (against := not_counted(proved.loaded)) is None:  # which follows lengths beyond those of the file as well
+        return (*listing, "counts") if listing and proved.inputs <= FEW else ("counts", *listing)
     if listing:
         return listing
     other = not_covered(proved.loaded)
