@@ -22,6 +22,7 @@ from cegis.replacing import repair, replace
 
 MANIFEST = "certificate.json"
 FORMAT = 1
+GLANCES = 20  # at a folder that others exchange
 MOST_FILES, MOST_BYTES, MOST_NAME, DEPTH = 10_000, 1 << 30, 200, 8  # of a certificate; characters of a name; folders
 
 
@@ -76,20 +77,40 @@ class Certificate:
 def check_writable(target: Path) -> None:
     """Raise CertificateError unless a certificate may be written to ``target``."""
     try:
-        target.lstat()
+        mode = target.stat().st_mode
     except (FileNotFoundError, NotADirectoryError):
-        pass
+        mode = None
     except OSError as error:  # too long a name, say
         raise CertificateError(f"cannot write {target!s:.200}: {error.strerror}") from error
-    if target.exists() and not target.is_dir():
+    if mode is not None and not stat.S_ISDIR(mode):
         raise CertificateError(f"cannot write {target}: it is a file; name a folder")
-    if target.is_dir() and not _is_ours(Path(os.path.realpath(target))):
+    if mode is not None and _holds_others(Path(os.path.realpath(target))):
         raise CertificateError(f"cannot write {target}: it holds other files; name a new folder")
     parent = Path(os.path.realpath(target)).parent
     while not parent.exists():
         parent = parent.parent
     if not parent.is_dir() or not os.access(parent, os.W_OK):
         raise CertificateError(f"cannot write {target}: no permission to write in {parent}")
+
+
+def _holds_others(folder: Path) -> bool:
+    """Whether ``folder`` is not ours, looked at again where another writer exchanged it meanwhile."""
+    for _ in range(GLANCES):
+        before = _identity(folder)
+        if before is None or _is_ours(folder):
+            return False
+        if before == _identity(folder):
+            return True
+    return False  # whoever exchanges it that often writes certificates
+
+
+def _identity(folder: Path) -> tuple[int, int] | None:
+    """Which folder stands there; None for none."""
+    try:
+        found = folder.stat()
+    except OSError:
+        return None
+    return found.st_ino, found.st_mtime_ns
 
 
 def _is_ours(folder: Path) -> bool:

@@ -198,7 +198,7 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
             if watch.left <= 0:
                 text = f"the checker had {watch.seconds:.0f} s, which is too little ({reasons[kind]})"
                 return f"{text}; give it more time"
-    return f"the checker does not confirm it: {'; '.join(reasons.values())}"
+    return f"the checker does not confirm it: {'; '.join(dict.fromkeys(reasons.values()))}"
 
 
 def stored_files(loaded: Loaded, folder: Path) -> dict[str, bytes]:
