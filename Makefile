@@ -3,6 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ATTACK ?= --jobs 2
+CORES ?= --numprocesses auto --dist loadfile
 
 .PHONY: demo test test-all lint check attack mutants circuits bench clean
 
@@ -10,10 +11,10 @@ demo: $(VENV)/ready
 	$(BIN)/distill run quote_closing --out out/quote_closing
 
 test: $(VENV)/ready
-	$(BIN)/pytest -m "not slow"
+	$(BIN)/pytest -m "not slow" $(CORES)
 
 test-all: $(VENV)/ready
-	$(BIN)/pytest
+	$(BIN)/pytest $(CORES)
 
 lint: $(VENV)/ready
 	$(BIN)/ruff format --check .
