@@ -44,7 +44,8 @@ FITTED = 64  # the length up to which weights of counts are fitted, or a half of
 TAIL = 64  # lengths that are compared one by one before all longer ones at once
 PROVING = 0.8  # of the time there is; where it does not suffice, the rest is for a genetic search
 FEW = 200_000  # sequences that are sooner listed than thought about
-LENGTHIER = 2  # times as much to read, where another program breaks as well, only later
+SMALL = 20  # operators of a program that is always short enough
+LENGTHIER = 2  # times as much to read: no program beyond is looked for, none is kept that breaks as well, only later
 LONGER = "longer lengths"  # what is not applied where nothing is known beyond the listed part
 
 
@@ -93,6 +94,10 @@ class Extension:
         return f"{held}; {found.stopped}" if found.stopped else held
 
 
+class _TooLongError(Exception):
+    """A program that nobody reads."""
+
+
 @dataclass
 class _Longer:
     """Right on the labels of ``table`` and on everything that ``beyond`` looks at; a verifier for the loop."""
@@ -102,9 +107,15 @@ class _Longer:
     known: int | None  # up to which length every sequence has a label in ``table``
     best: tuple[Program, Extent]  # the program that held longest
     deadline: float = inf  # by ``time.perf_counter``
+    longest: int | None = None  # operators of a program that anybody reads
 
     def check(self, program: Program) -> Verdict:
-        """The verdict of ``table`` where it is a counterexample, else that of ``beyond``."""
+        """The verdict of ``table`` where it is a counterexample, else that of ``beyond``.
+
+        Raises _TooLongError where the search has come to programs that nobody reads.
+        """
+        if self.longest is not None and program.size > self.longest:
+            raise _TooLongError
         program = replace(program, term=multiplied(program.term))  # 2 * (3 * x) is written 6 * x
         short = self.table.check(program)
         if isinstance(short, Counterexample):
@@ -208,7 +219,7 @@ class Extending:
             found = _listed(self._examined(by, program), self.table.check(program))
             if best is None or found.equal_up_to > best[1].equal_up_to:
                 best = program, found
-            if found.stopped is None or found.stopped.cause != Cause.TOO_MANY_STATES:
+            if (found.counterexample is None and found.stopped is None) or not self.clock.has_time:
                 break
         assert best is not None
         is_ended = best[1].stopped is not None  # by the network, which leaves a sequence without a label, or the time
@@ -240,15 +251,16 @@ class Extending:
 
     def _further(self, by: Verifier, first: tuple[Program, Extent]) -> tuple[Program, Extent]:
         """A program that holds longer than ``first``, which breaks: by the loop, else by fitted weights of counts."""
-        extending = _Longer(self.table, by, self.known, first, time.perf_counter() + self.clock.left)
+        longest = max(LENGTHIER * first[0].size, SMALL)
+        extending = _Longer(self.table, by, self.known, first, time.perf_counter() + self.clock.left, longest)
         budget = Budget(seconds=max(SEARCHING * self.clock.left, 0.1))
-        search = Enumerator(
-            self.table.grammar, max_candidates=budget.candidates, max_cost=budget.cost, seed=self.seed
-        )  # without limits it goes on to trees that nobody reads
+        search = Enumerator(self.table.grammar, seed=self.seed)
         loop = Loop(search, extending, budget, self.observer.on_round)
         with suppress(KeyboardInterrupt):
-            loop.run([self.table.first(), *spread(by, self.table.names, self.seed)])
+            with suppress(_TooLongError):
+                loop.run([self.table.first(), *spread(by, self.table.names, self.seed)])
             if extending.best[1].counterexample is not None and isinstance(by, CountingVerifier):
+                extending.longest = None  # one comparison, however many weights it has
                 _fit_weights(extending, by)
         self.clock.done("search", f"{len(loop.tried)} rounds, longer sequences among the examples")
         program, found = extending.best

@@ -36,6 +36,7 @@ MOST_SEQUENCES = 2_000_000  # that are listed to search programs on
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
+SLOWER = 2.0  # times as long: float32 is left out where listing has not the time for it
 SHORTEST = 2.0  # times the share of listing, for the shortest sequences: without them there is nothing
 FEW_NAMES = 8  # of outputs: programs may give each of them, whether it occurs or not
 SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``certificates.recheck``)
@@ -338,6 +339,11 @@ def labelled(
             notes += (
                 f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}",
             )
+        elif first.seconds * domain.size() > (deadline - time.perf_counter()) * first.domain.size():
+            other = enumerate_within(model, first.domain, seconds, semantics="float64")  # tighter bounds take longer
+            if other.seconds * SLOWER < first.seconds:
+                first = other
+                notes += ("float32 execution was not bounded in time; ask for it with --semantics float32",)
     found = enumerate_within(
         model, domain, deadline - time.perf_counter(), semantics=first.semantics, first=first, on_progress=on_progress
     )

@@ -155,14 +155,19 @@ def reading(program: Program) -> int:
 
 
 def probed(table: LabelTable, program: Program, seed: int = 0) -> int:
-    """On how many of some sequences just longer than all listed ones ``program`` is wrong; a sample, no proof."""
+    """On how many of some sequences just longer than all listed ones ``program`` is wrong; a sample, no proof.
+
+    Random ones, and one token again and again, which hardly ever is drawn.
+    """
     enumeration = table.enumeration
     model, longest = enumeration.loaded, enumeration.domain.lengths[-1]
     wrong, random = 0, np.random.default_rng(seed)
     for length in range(longest + 1, min(longest + PROBED, room(model, longest + PROBED)) + 1):
         domain = replace(up_to(model, length), constraint=enumeration.domain.constraint)
         if domain.count(length):
-            rows = domain.sample(length, PROBES, random)
+            drawn = domain.sample(length, PROBES, random)
+            alike = np.tile(np.arange(len(domain.alphabet), dtype=drawn.dtype)[:, None], (1, length))
+            rows = np.concatenate([drawn, *(row[None] for row in alike if domain.contains(domain.words(row)))])
             labels, _ = answers_of(lengthened(model, domain), rows, enumeration.semantics)
             expected = places(model.readout, table.names, labels)
             got = program.run(table.grammar.sequences.batch([domain.words(row) for row in rows]))
