@@ -44,7 +44,7 @@ FITTED = 64  # the length up to which weights of counts are fitted, or a half of
 TAIL = 64  # lengths that are compared one by one before all longer ones at once
 PROVING = 0.8  # of the time there is; where it does not suffice, the rest is for a genetic search
 FEW = 200_000  # sequences that are sooner listed than thought about
-SMALL = 20  # operators of a program that is always short enough
+SMALL = 24  # operators of a program that is always short enough
 LENGTHIER = 2  # times as much to read: no program beyond is looked for, none is kept that breaks as well, only later
 LONGER = "longer lengths"  # what is not applied where nothing is known beyond the listed part
 
