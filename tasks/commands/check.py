@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 import click
 
 from tasks.checker.limits import LEAST_MB, MEMORY_MB, MOST_MB, guarded, limit_memory, too_little_memory
+from tasks.commands.exits import BAD_INPUT, NOT_PROVED, PROVED, is_ours
 
 if TYPE_CHECKING:
     from tasks.certificates.recheck import Checked
@@ -63,7 +64,6 @@ def answer(certificate: str, backend: str | None, deadline: float, memory_mb: in
     """Print what is found of ``certificate`` until ``deadline`` (on the clock of this machine); the exit code."""
     import sys
 
-    from tasks.commands.main import BAD_INPUT, is_ours
     from tasks.networks.quoting import shown
 
     try:
@@ -80,7 +80,6 @@ def answer(certificate: str, backend: str | None, deadline: float, memory_mb: in
 def _answer(certificate: Path, backend: str | None, deadline: float, memory_mb: int | None, as_json: bool) -> int:
     from backends import get
     from cegis.certificate import Certificate
-    from tasks.commands.main import NOT_PROVED, PROVED
     from tasks.networks.quoting import json_text, shown
 
     if "kind" in Certificate.load(certificate).statement:
@@ -122,7 +121,6 @@ def _alone(certificate: Path, as_json: bool) -> int:
     """Check a certificate that needs no solver, with the independent checker."""
     from tasks.checker.evidence import check
     from tasks.checker.files import Rejected, UnreadableError
-    from tasks.commands.main import NOT_PROVED, PROVED
     from tasks.networks.quoting import json_text, shown
 
     try:

@@ -18,15 +18,17 @@ if TYPE_CHECKING:
     from cegis.sygus.samples import Example, Samples
     from tasks.pipeline.labels import LabelTable
 
+USUAL_LENGTH = 6
+
 
 @click.command()
 @click.argument("network")
-@click.option("--length", default=6, show_default=True, help="Longest sequences to sample from.")
+@click.option("--length", type=int, help=f"Longest sequences to sample from.  [default: {USUAL_LENGTH}, if any]")
 @click.option("--samples", default=50, show_default=True, type=click.IntRange(1), help="How many sequences.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the sample.")
 @asks
 @click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: NAME.sl]")
-def export(network: str, length: int, samples: int, seed: int, out: Path | None, **question: Any) -> None:
+def export(network: str, length: int | None, samples: int, seed: int, out: Path | None, **question: Any) -> None:
     """Write NETWORK (a shipped name or a folder) as a SyGuS-IF problem: labelled samples and their grammar."""
     from cegis.sygus.samples import sampled
     from tasks.commands.question import ask
@@ -36,7 +38,9 @@ def export(network: str, length: int, samples: int, seed: int, out: Path | None,
     from tasks.proofs.enumeration import enumerate_domain
     from tasks.proofs.select import listed_domain
 
-    model, _ = ask(network, **question).between(None, length, f"--length {length}")
+    asked = ask(network, **question)
+    length = min(USUAL_LENGTH, asked.model.domain.max_length or USUAL_LENGTH) if length is None else length
+    model, _ = asked.between(None, length, f"--length {length}")
     if model.readout.position == "every":
         raise click.ClickException(
             f"{model.name}: expected one label for each sequence, got one for every place, which no such file asks"

@@ -15,11 +15,11 @@ from typing import Any
 import click
 
 from tasks.commands.check import check
+from tasks.commands.exits import BAD_INPUT, NOT_PROVED, PROVED, is_ours
 from tasks.commands.run import run
 from tasks.commands.show import list_circuits, show
 
 GROUP = "distill.commands"
-PROVED, NOT_PROVED, BAD_INPUT = 0, 1, 2
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)  # when writing to standard output fails
 
 
@@ -52,8 +52,6 @@ def distill() -> None:
 
 
 distill.add_command(check)
-
-
 distill.add_command(list_circuits)
 distill.add_command(run)
 distill.add_command(show)
@@ -84,16 +82,6 @@ def _line(error: object) -> str:
     from tasks.networks.quoting import shown
 
     return f"distill: {shown(' '.join(str(error).split()))}"
-
-
-def is_ours(error: Exception) -> bool:
-    """Whether the error is one our rooms raise on purpose: its message is meant for the user."""
-    from backends import BackendError
-    from cegis import DomainError, GrammarError
-    from cegis.certificate import CertificateError
-    from tasks.networks.sparse_transformer import NetworkError
-
-    return isinstance(error, (BackendError, DomainError, GrammarError, CertificateError, NetworkError))
 
 
 if __name__ == "__main__":

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tasks.commands.exits import NOT_PROVED, PROVED
+
 if TYPE_CHECKING:
     from cegis.certificate import Certificate
     from tasks.certificates.write import Written
     from tasks.pipeline.distill import Distillation
-
-PROVED, NOT_PROVED = 0, 1
 
 
 def finish(result: Distillation, folder: Path, out: Path | None, deadline: float, as_json: bool) -> int:
@@ -55,13 +55,13 @@ def finish(result: Distillation, folder: Path, out: Path | None, deadline: float
 
 
 def _written(result: Distillation, folder: Path, seconds: float, quiet: bool) -> tuple[Written, ...]:
-    """The certificates, each checked before it is written."""
+    """The certificates; those without a solver's queries are confirmed by the checker first."""
     from tasks.certificates.write import certificates
     from tasks.commands.progress import observed
 
     if not quiet:
-        said = "the certificate is checked before it is written"
-        click.echo(f"distill: {said}, in {seconds:.0f} s at most; an interrupt leaves it out", err=True)
+        said = f"a certificate is being written, in {seconds:.0f} s at most; an interrupt leaves it out"
+        click.echo(f"distill: {said}", err=True)
     with observed(quiet=quiet) as observer:
         return certificates(result, folder, seconds=seconds, on_progress=observer.on_progress)
 

@@ -87,15 +87,14 @@ def model_text(model: Loaded) -> str:
 
 def model_json(model: Loaded) -> dict[str, Any]:
     """The same as JSON values."""
-    network = model.network
-    known = isinstance(network, Transformer)
+    network = model.network if isinstance(model.network, Transformer) else None
     return {
         "name": model.name,
         "format": model.format,
-        "steps": _steps(network) if isinstance(network, Transformer) else None,
-        "weights": sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else None,
-        "dtype": network.dtype if isinstance(network, Transformer) else None,
-        "positions": known and isinstance(network, Transformer) and network.positions is not None,
+        "steps": _steps(network) if network else None,
+        "weights": sum(int(array.size) for array in network.arrays()) if network else None,
+        "dtype": network.dtype if network else None,
+        "positions": network is not None and network.positions is not None,
         "vocabulary": len(model.vocabulary),
         "prefix": model.prefix,
         "suffix": model.suffix,
