@@ -35,11 +35,11 @@ def falsehoods(stated: Mapping[str, Any], files: Mapping[str, bytes]) -> list[st
     formula = read(stated["format"], stored, task, task is not None)
     false = [*_facts(stated, stored, formula)]
     words = [*_words(stated["alphabet"], stated["lengths"], stated["automaton"])]
-    function = _function(files["program.py"].decode())
+    function = function_of(files["program.py"].decode())
     every, labels, exceptions = stated["readout"]["position"] == "every", Counter[str](), []
     undecided = [(tuple(words), place) for words, place in stated["undecided"]]
     inputs, least = 0, Fraction(10**30)
-    for word, rows in _logits(formula, stated, words):
+    for word, rows in logits_of(formula, stated, words):
         for place in range(len(word)) if every else (None,):
             inputs += 1
             if (word, place) in undecided:
@@ -132,7 +132,7 @@ def _words(alphabet: list[str], lengths: list[int], automaton: Any) -> Iterator[
     yield from walk((), 0)
 
 
-def _logits(formula: Formula, stated: Mapping[str, Any], words: list[Word]) -> Iterator[tuple[Word, list[Any]]]:
+def logits_of(formula: Formula, stated: Mapping[str, Any], words: list[Word]) -> Iterator[tuple[Word, list[Any]]]:
     """Per word its logits by row: in real arithmetic, then as torch executes it in the arithmetic that is stated.
 
     Of many words only the closest ones are computed in real arithmetic; float64 stands in for it on the others.
@@ -189,12 +189,18 @@ def _known(said: list[tuple[str | None, Fraction]]) -> list[tuple[str | None, Fr
     return said[1:] if said[0][0] is None and len(said) > 1 else said
 
 
+def known_labels(readout: Mapping[str, Any], rows: list[Any]) -> set[str | None]:
+    """The labels that rows of logits, the first in real arithmetic, have; None where one has none."""
+    return {name for name, _ in _known([_label(readout, row) for row in rows])}
+
+
 def _fraction(x: arb) -> Fraction:
     mantissa, exponent = x.mid().man_exp()
     return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
 
 
-def _function(text: str) -> Any:
+def function_of(text: str) -> Any:
+    """The function that a printed program is."""
     scope: dict[str, Any] = {}
     exec(text, scope)
     return [value for name, value in scope.items() if name != "__builtins__"][-1]
@@ -204,13 +210,13 @@ def falsehoods_of_solver(stated: Mapping[str, Any], files: Mapping[str, bytes]) 
     """What is false in the statement of a certificate with solver evidence."""
     stored = {name.removeprefix("circuit/"): c for name, c in files.items() if name.startswith("circuit/")}
     formula, said, false = read("circuit", stored), json.loads(stored["circuit.json"]), []
-    limits, function = said["domain"], _function(files["program.py"].decode())
+    limits, function = said["domain"], function_of(files["program.py"].decode())
     words = [*_words(limits["alphabet"], stated["lengths"], limits["constraint"])]
     readout = {"kind": "argmax", "columns": [said["vocabulary"].index(name) for name in said["labels"]],
                "names": said["labels"]}  # fmt: skip
     listed, differs, least = [tuple(w) for w in json.loads(files["exceptions.json"])], [], Fraction(10**30)
     asked = {"prefix": said["prefix"], "suffix": [], "semantics": "float32", "readout": readout}
-    for word, rows in _logits(formula, asked, words):
+    for word, rows in logits_of(formula, asked, words):
         found = _known([_label(readout, row[-1]) for row in rows])
         if len({name for name, _ in found}) != 1:
             false.append(f"the label of {' '.join(word)!r} is not decided")

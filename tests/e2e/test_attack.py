@@ -21,7 +21,7 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
-    sizes = {"networks": 8, "planted": 1, "certificates": 8, "programs": 8, "kills": 2}
+    sizes = {"networks": 8, "planted": 1, "certificates": 8, "programs": 8, "kills": 2, "distillations": 3}
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     run = subprocess.run(
         [sys.executable, ATTACK, *options, "--keep", tmp_path / "kept"], capture_output=True, text=True, cwd=ROOT
@@ -103,3 +103,16 @@ def test_the_text_of_every_mutant_stands_exactly_once():
     for mutant in every:
         assert (ROOT / mutant.file).read_text().count(mutant.old) == 1, mutant.name
         assert mutant.new != mutant.old
+
+
+def test_a_distillation_that_compares_too_little_is_found(monkeypatch):
+    import distillations
+
+    from cegis import Valid
+    from tasks.pipeline.labels import LabelTable
+
+    always = lambda table, program: Valid((table._claim(0.0),))  # noqa: E731
+    monkeypatch.setattr(LabelTable, "check", always)
+    wrong = [sentence for index in range(20) for sentence in distillations.attack(3, index).wrong]
+    assert any(sentence.startswith("claimed at ") for sentence in wrong)
+    assert any("exceptions, 0 are listed" in sentence for sentence in wrong)
