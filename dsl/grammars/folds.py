@@ -47,7 +47,7 @@ def _pairs(state: Ints, at: int, before: bool, after: bool) -> Ints:
 
 
 def _balance(state: Ints, at: int, up: bool, down: bool) -> Ints:
-    """1 once more of the second than of the first were seen; else how many more of the first, and one, or 0 for none."""
+    """1 once more of the second than of the first were seen; else how many more of the first, and 1, or 0 for none."""
     more = np.where(state > 1, state - 1, 0) + int(up) - int(down)
     return np.where((state == 1) | (more < 0), 1, np.where(more > 0, more + 1, 0))
 
