@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
+from typing import Any
 
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature
@@ -103,6 +104,10 @@ class Grammar:
                         f"{production.operator.name} takes {sort.name}, "
                         f"but {argument} is of sort {sorts[argument].name}"
                     )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its fields, without what was computed from them."""
+        return Grammar, tuple(getattr(self, one.name) for one in fields(self))
 
     @property
     def sequences(self) -> SequenceSignature:

@@ -21,6 +21,7 @@ from dsl.grammars import folds
 from dsl.grammars.motifs import motifs
 from dsl.meaning import Combination, Constant, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
+from dsl.references import maker
 from dsl.sequences import NO_LABEL, SequenceBatch, SequenceSignature, SymbolicSequence
 
 FEW = 6  # tokens; with more, tests for either of two are left out
@@ -164,6 +165,7 @@ def _is_of_loops(operator: Operator) -> bool:
     return False
 
 
+@maker
 def at(place: int) -> Operator:
     """Whether the token at this place passes a test."""
     return Operator(
@@ -229,6 +231,7 @@ SAME_AS_HERE = Operator(
 )
 
 
+@maker
 def compared(sign: str, values: NDArray[np.int64], are_numbers: bool) -> Operator:
     """``token < tokens[i]``, as numbers or as texts."""
     test = np.less if sign == "<" else np.greater
@@ -246,6 +249,7 @@ def compared(sign: str, values: NDArray[np.int64], are_numbers: bool) -> Operato
     return Operator(name, (), MASK, numpy=run, smt=encode, python=text)
 
 
+@maker
 def near(offset: int) -> Operator:
     """Whether the token at this distance from here passes a test; false outside the sequence."""
 
@@ -345,6 +349,7 @@ DISTINCT = Operator(
 )
 
 
+@maker
 def modulo(modulus: int) -> Operator:
     """The remainder, from 0 on; in the solver by a fresh choice among the few there are."""
 
@@ -405,6 +410,7 @@ def _value(s: Any, row: Sequence[Any], values: NDArray[np.int64]) -> Any:
     return result
 
 
+@maker
 def value_here(values: NDArray[np.int64]) -> Operator:
     """The number of the token at the place asked for; ``values``: (tokens,), by index."""
     return Operator(
@@ -417,6 +423,7 @@ def value_here(values: NDArray[np.int64]) -> Operator:
     )
 
 
+@maker
 def value_near(offset: int, values: NDArray[np.int64]) -> Operator:
     """The value at this distance from here, or at the end that is nearer."""
 
@@ -430,6 +437,7 @@ def value_near(offset: int, values: NDArray[np.int64]) -> Operator:
     return Operator(f"value near {offset}", (), INT, numpy=run, smt=encode, python=f"int(tokens[{bound}])")
 
 
+@maker
 def total(values: NDArray[np.int64]) -> Operator:
     """The sum of the numbers of all tokens; ``values``: (tokens,), by index."""
 
@@ -457,6 +465,7 @@ def _as_label(s: Any, row: Sequence[Any], index: NDArray[np.int64]) -> Any:
     return result
 
 
+@maker
 def _tokens_as_labels(index: NDArray[np.int64]) -> list[Operator]:
     """Labels that are tokens: here, at the mirrored place, at both ends, and one place on, around the end."""
     chosen: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
@@ -481,6 +490,7 @@ def _tokens_as_labels(index: NDArray[np.int64]) -> list[Operator]:
     return [row(name, text, at) for name, (text, at) in chosen.items()]
 
 
+@maker
 def ranked(falling: bool, index: NDArray[np.int64], values: NDArray[np.int64], are_numbers: bool) -> Operator:
     """The token that stands here when the sequence is sorted."""
     order = np.argsort(-values if falling else values, kind="stable")
@@ -506,6 +516,7 @@ def ranked(falling: bool, index: NDArray[np.int64], values: NDArray[np.int64], a
     return Operator(name, (), LABEL, numpy=run, smt=encode, python=f"sorted(tokens{options})[i]")
 
 
+@maker
 def written(name: str, numbers: Sequence[float | None], text: str, divisor: int | None) -> Operator:
     """The label that writes a number, or its quotient by the tokens up to here (1) or all (0)."""
 
