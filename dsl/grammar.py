@@ -9,9 +9,9 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Protocol
+from typing import Any, Protocol
 
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature
@@ -123,6 +123,10 @@ class Grammar:
                         f"{production.operator.name} takes {sort.name}, "
                         f"but {argument} is of sort {sorts[argument].name}"
                     )
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its fields, without what was computed from them."""
+        return Grammar, tuple(getattr(self, one.name) for one in fields(self))
 
     @property
     def sequences(self) -> SequenceSignature:

@@ -32,6 +32,7 @@ from dsl.meaning import (
     TokenTest,
 )
 from dsl.operators import BOOL, INT, LABEL, MASK, Operator, Term
+from dsl.references import maker
 from dsl.sequences import NO_LABEL, Label, SequenceSignature
 
 MULTIPLIERS = range(2, 13)
@@ -114,6 +115,7 @@ def _whole_labels(labels: tuple[Label, ...]) -> list[Production]:
 # --- tests on one token -----------------------------------------------------------------------------------------
 
 
+@maker
 def is_token(index: int, text: str) -> Operator:
     """The test "this token is ``text``", which has this ``index`` in the alphabet."""
     return Operator(
@@ -127,6 +129,7 @@ def is_token(index: int, text: str) -> Operator:
     )
 
 
+@maker
 def is_not_token(index: int, text: str) -> Operator:
     """The test "this token is another than ``text``"."""
     return Operator(
@@ -140,6 +143,7 @@ def is_not_token(index: int, text: str) -> Operator:
     )
 
 
+@maker
 def is_either(first: int, one: str, second: int, other: str) -> Operator:
     """The test "this token is one of these two"."""
     return Operator(
@@ -176,6 +180,7 @@ def _indicators(s: Any, mask: Sequence[Any]) -> Any:
     return s.manager.Plus([s.manager.Ite(here, one, zero) for here in mask]) if mask else zero
 
 
+@maker
 def count_of(index: int, text: str) -> Operator:
     """How often the token occurs."""
     return Operator(
@@ -267,6 +272,7 @@ COUNT_PAIRS = Operator(
 )
 
 
+@maker
 def clipped(cap: int | None) -> Operator:
     """Up by one on the first test, else down by one on the second, kept between 0 and ``cap`` (None: no cap)."""
 
@@ -332,6 +338,7 @@ BALANCE = Operator(
 )  # once it is below zero it stays there: balance == 0 says "well nested"
 
 
+@maker
 def modular(modulus: int) -> Operator:
     """The count modulo ``modulus``; in the solver a cyclic state, since PySMT has no modulo."""
 
@@ -383,6 +390,7 @@ STAGE = Operator(
 )
 
 
+@maker
 def constant(value: int) -> Operator:
     """The number ``value``."""
     return Operator(
@@ -396,6 +404,7 @@ def constant(value: int) -> Operator:
     )
 
 
+@maker
 def times(factor: int) -> Operator:
     """``factor`` times a number."""
     return Operator(
@@ -450,6 +459,7 @@ EQUAL = _binary("equal", BOOL, np.equal, lambda m, a, b: m.Equals(a, b), "_0 == 
 # --- flags ------------------------------------------------------------------------------------------------------
 
 
+@maker
 def at_least(value: int) -> Operator:
     """Whether a number is ``value`` or more."""
     return Operator(
@@ -464,6 +474,7 @@ def at_least(value: int) -> Operator:
     )
 
 
+@maker
 def has(index: int, text: str) -> Operator:
     """Whether the token occurs."""
     return Operator(
@@ -478,6 +489,7 @@ def has(index: int, text: str) -> Operator:
     )
 
 
+@maker
 def lacks(index: int, text: str) -> Operator:
     """Whether the token does not occur."""
     return Operator(
@@ -618,6 +630,7 @@ OR = Operator(
 # --- labels -----------------------------------------------------------------------------------------------------
 
 
+@maker
 def label(index: int, value: Label) -> Operator:
     """The label with this ``index`` in the signature, printed as ``value``."""
     return Operator(
@@ -641,16 +654,19 @@ CHOOSE = Operator(
 )
 
 
+@maker
 def digits(values: tuple[int, ...]) -> Operator:
     """The label whose text is a number; a number that no label names gives no label."""
     return _of_number("digits", values, "str(_0)")
 
 
+@maker
 def number(values: tuple[int, ...]) -> Operator:
     """The label that is a number itself; a number that is no label gives none."""
     return _of_number("number", values, "_0")
 
 
+@maker
 def truth(labels: tuple[Label, ...]) -> Operator:
     """The label that is a flag itself."""
     true, false = labels.index(True), labels.index(False)

@@ -23,6 +23,7 @@ from dsl.grammars.selections import order_of, whole
 from dsl.grammars.tables import Tables
 from dsl.meaning import Combination, Constant, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
+from dsl.references import maker
 from dsl.sequences import NO_LABEL, Label, SequenceBatch, SequenceSignature, SymbolicSequence
 
 FEW = 6  # tokens; with more, tests for either of two are left out
@@ -144,6 +145,7 @@ def _loops_up_to_here() -> list[Production]:
     ]
 
 
+@maker
 def up_to_here(loop: Operator) -> Operator:
     """A row that walks the sequence and changes nothing at tokens that meet no test, as far as the place."""
 
@@ -230,6 +232,7 @@ def _is_of_loops(operator: Operator) -> bool:
     return False
 
 
+@maker
 def at(place: int) -> Operator:
     """Whether the token at this place passes a test."""
     return Operator(
@@ -281,6 +284,7 @@ SAME_AS_HERE = Operator(
 )
 
 
+@maker
 def compared(sign: str, values: NDArray[np.int64], are_numbers: bool) -> Operator:
     """``token < tokens[i]``, as numbers or as texts."""
     test = np.less if sign == "<" else np.greater
@@ -298,6 +302,7 @@ def compared(sign: str, values: NDArray[np.int64], are_numbers: bool) -> Operato
     return Operator(name, (), MASK, numpy=run, smt=encode, python=text)
 
 
+@maker
 def near(offset: int) -> Operator:
     """Whether the token at this distance from here passes a test; false outside the sequence."""
 
@@ -381,6 +386,7 @@ BEFORE = _counting("count before", ":i", lambda n, place: n < place)
 AFTER = _counting("count after", "i + 1:", lambda n, place: n > place)
 
 
+@maker
 def modulo(modulus: int) -> Operator:
     """The remainder, from 0 on; in the solver by a fresh choice among the few there are."""
 
@@ -400,6 +406,7 @@ def modulo(modulus: int) -> Operator:
     )
 
 
+@maker
 def divided(divisor: int) -> Operator:
     """The whole part of a quotient, rounded down."""
     return Operator(
@@ -466,6 +473,7 @@ GREATEST = Operator(
 # --- labels -----------------------------------------------------------------------------------------------------
 
 
+@maker
 def written(name: str, numbers: Sequence[float | None], text: str, divisor: int | None) -> Operator:
     """The label that writes a number, or its quotient by the tokens up to here (1) or all (0)."""
 

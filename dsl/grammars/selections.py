@@ -21,6 +21,7 @@ from numpy.typing import NDArray
 from dsl.grammar import Production
 from dsl.meaning import Within
 from dsl.operators import BOOL, INT, LABEL, LONGEST, PART, TOKEN, Operator
+from dsl.references import maker
 from dsl.sequences import NO_LABEL, PAD
 
 Row = tuple[Any, ...]
@@ -261,6 +262,7 @@ UNIQUE = Operator(
 )
 
 
+@maker
 def in_order(values: NDArray[np.int64], *, are_numbers: bool, is_falling: bool = False) -> Operator:
     """A part sorted by ``values`` (tokens,), the numbers that tokens write or their order as texts; equal ones stay."""
     order = np.argsort(-values if is_falling else values, kind="stable")
@@ -331,6 +333,7 @@ BEFORE = _placed("at the place before, around the end", "_0[i - 1]", lambda i, l
 AFTER = _placed("at the place after, around the end", "_0[(i + 1) % len(tokens)]", lambda i, length: (i + 1) % length)
 
 
+@maker
 def shifted(offset: int) -> Operator:
     """The token of the sequence at this distance from the place, or at the end that is nearer."""
     text = f"min(i + {offset}, len(tokens) - 1)" if offset > 0 else f"max(i - {-offset}, 0)"
@@ -370,6 +373,7 @@ INDEXED = Operator(
 )
 
 
+@maker
 def kth(place: int) -> Operator:
     """The token of a part at a fixed ``place``, from the end where that is negative; every part must have one."""
     return Operator(
@@ -383,6 +387,7 @@ def kth(place: int) -> Operator:
     )
 
 
+@maker
 def extreme(values: NDArray[np.int64], *, are_numbers: bool, is_largest: bool) -> Operator:
     """The first token of a part with the least or the largest of ``values`` (tokens,)."""
     order = np.argsort(-values if is_largest else values, kind="stable")
@@ -414,6 +419,7 @@ def extreme(values: NDArray[np.int64], *, are_numbers: bool, is_largest: bool) -
     )
 
 
+@maker
 def frequent(is_most: bool) -> Operator:
     """The token that occurs most, or least, often in a part; of several the one that comes first."""
 
@@ -498,6 +504,7 @@ SAME = Operator(
 )
 
 
+@maker
 def is_text(index: int, text: str) -> Operator:
     """Whether a token is ``text``, which has this ``index`` in the alphabet."""
     return Operator(
@@ -597,6 +604,7 @@ def _kinds_smt(s: Any, part: Sequence[Row]) -> Any:
 KINDS = Operator("kinds", (PART,), INT, numpy=_kinds, smt=_kinds_smt, python="len(set(_0))", noun="kinds")
 
 
+@maker
 def value(values: NDArray[np.int64]) -> Operator:
     """The number that a token writes; ``values``: (tokens,), by index."""
     known = np.append(values, 0)
@@ -612,6 +620,7 @@ def value(values: NDArray[np.int64]) -> Operator:
     )
 
 
+@maker
 def total(values: NDArray[np.int64]) -> Operator:
     """The sum of the numbers that the tokens of a part write; ``values``: (tokens,), by index."""
     known = np.append(0, values)
@@ -634,6 +643,7 @@ def _number(s: Any, row: Row, values: NDArray[np.int64]) -> Any:
     return result
 
 
+@maker
 def as_label(alphabet: Sequence[str], labels: Sequence[str]) -> Operator:
     """The token as the label; one that is no label gives none."""
     index = np.array([labels.index(t) if t in labels else NO_LABEL for t in alphabet] + [NO_LABEL], np.int64)

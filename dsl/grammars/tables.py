@@ -16,11 +16,13 @@ import numpy as np
 
 from dsl.grammar import Production
 from dsl.operators import BOOL, INT, LABEL, TOKEN, Operator, Sort
+from dsl.references import maker
 from dsl.sequences import NO_LABEL
 
 Key = str | int | tuple[str, int]
 
 
+@maker
 def one_of(alphabet: Sequence[str], chosen: Iterable[str]) -> Operator:
     """Whether a token is one of those ``chosen``, of ``alphabet``; they are printed in the order of the alphabet."""
     texts = set(chosen)
@@ -37,6 +39,7 @@ def one_of(alphabet: Sequence[str], chosen: Iterable[str]) -> Operator:
     )
 
 
+@maker
 def between(least: int | None, most: int | None) -> Operator:
     """Whether a number is in an interval, with both ends."""
     text = f"_0 <= {most}" if least is None else f"_0 >= {least}" if most is None else f"{least} <= _0 <= {most}"
@@ -71,6 +74,7 @@ class Table:
         return (TOKEN, INT) if isinstance(key, tuple) else (TOKEN,) if isinstance(key, str) else (INT,)
 
 
+@maker
 def table(alphabet: Sequence[str], labels: Sequence[str], said: Table) -> Operator:
     """The label that a table has for a token of ``alphabet``, a number, or a token and a number."""
     names = {label: n for n, label in enumerate(labels)}

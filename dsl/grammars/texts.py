@@ -16,6 +16,7 @@ import numpy as np
 
 from dsl.grammar import Production
 from dsl.operators import BOOL, INT, LABEL, TEXT, TOKEN, Operator, Sort
+from dsl.references import maker
 from dsl.sequences import NO_LABEL
 
 Guarded = tuple[tuple[Any, Any], ...]  # values, each with the formula that says it is this one
@@ -68,6 +69,7 @@ def _row(
     return Operator(name, (TEXT,) * count, result, numpy=run, smt=encode, python=python, noun=noun, **more)
 
 
+@maker
 def letters_of(alphabet: Sequence[str]) -> Operator:
     """A token as a text: its own letters, none where there is no token."""
     known = np.array([*alphabet, ""], object)
@@ -80,6 +82,7 @@ def letters_of(alphabet: Sequence[str]) -> Operator:
     return Operator("letters", (TOKEN,), TEXT, numpy=lambda s, a: known[a], smt=encode, python="_0")
 
 
+@maker
 def written_text(text: str) -> Operator:
     """A text itself."""
 
@@ -91,22 +94,26 @@ def written_text(text: str) -> Operator:
     return Operator(f"text {text!r}", (), TEXT, numpy=run, smt=lambda s: ((text, s.manager.TRUE()),), python=repr(text))
 
 
+@maker
 def sliced(part: str) -> Operator:
     """A slice of a text."""
     bounds = slice(*(int(n) if n else None for n in part.split(":")))
     return _row(f"letters [{part}]", 1, TEXT, lambda text: text[bounds], f"_0[{part}]")
 
 
+@maker
 def cased(method: str) -> Operator:
     """A text in another case, by a method of ``str``."""
     return _row(method, 1, TEXT, getattr(str, method), f"_0.{method}()")
 
 
+@maker
 def is_of(method: str) -> Operator:
     """Whether a text is of a class of texts, by a method of ``str``."""
     return _row(method, 1, BOOL, getattr(str, method), f"_0.{method}()", noun="flag")
 
 
+@maker
 def repeated(times: int) -> Operator:
     """A text so many times."""
     return _row(f"{times} times the text", 1, TEXT, lambda text: text * times, f"_0 * {times}")
@@ -126,6 +133,7 @@ DIGIT_SUM = _row(
 )
 
 
+@maker
 def letters_among(letters: str) -> Operator:
     """How many letters of a text are among ``letters``."""
     return _row(
@@ -138,16 +146,19 @@ def letters_among(letters: str) -> Operator:
     )
 
 
+@maker
 def begins(text: str) -> Operator:
     """Whether a text begins with another."""
     return _row(f"starts with {text!r}", 1, BOOL, lambda a: a.startswith(text), f"_0.startswith({text!r})", "begins")
 
 
+@maker
 def ends(text: str) -> Operator:
     """Whether a text ends with another."""
     return _row(f"ends with {text!r}", 1, BOOL, lambda a: a.endswith(text), f"_0.endswith({text!r})", "ends")
 
 
+@maker
 def has_letter(letter: str) -> Operator:
     """Whether a letter is in a text."""
     return _row(f"has the letter {letter!r}", 1, BOOL, lambda a: letter in a, f"{letter!r} in _0", "found")
@@ -156,6 +167,7 @@ def has_letter(letter: str) -> Operator:
 # --- labels -----------------------------------------------------------------------------------------------------
 
 
+@maker
 def text_label(labels: Sequence[str]) -> Operator:
     """The label that is a text; a text that no label is gives none."""
     index = {text: n for n, text in enumerate(labels)}
@@ -163,6 +175,7 @@ def text_label(labels: Sequence[str]) -> Operator:
     return Operator("text as label", (TEXT,), LABEL, numpy=run, smt=encode, python="_0")
 
 
+@maker
 def number_label(labels: Sequence[str], before: str, behind: str) -> Operator:
     """The label that is a number written out between two texts, one of which is not empty."""
     pattern = re.compile(re.escape(before) + "(0|-?[1-9][0-9]*)" + re.escape(behind))
@@ -184,6 +197,7 @@ def number_label(labels: Sequence[str], before: str, behind: str) -> Operator:
     return Operator(f"number between {before!r} and {behind!r}", (INT,), LABEL, numpy=run, smt=encode, python=text)
 
 
+@maker
 def tuple_label(labels: Sequence[str], sorts: tuple[Sort, ...]) -> Operator:
     """The label that writes a tuple of texts and numbers, as Python prints one."""
     index = {}
@@ -236,6 +250,7 @@ def tuple_sorts(labels: Sequence[str]) -> tuple[Sort, ...] | None:
     return sorts if sorts and not found else None
 
 
+@maker
 def flag_label(labels: Sequence[str]) -> Operator:
     """The label ``'True'`` or ``'False'`` that a flag writes."""
     true, false = labels.index("True"), labels.index("False")
