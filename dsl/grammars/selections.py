@@ -33,9 +33,16 @@ MOST_KTH = 8
 
 
 def productions(
-    alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 1, is_placed: bool = False
+    alphabet: Sequence[str],
+    labels: Sequence[str],
+    *,
+    min_length: int = 1,
+    is_placed: bool = False,
+    is_whole: bool = True,
 ) -> list[Production]:
     """The rows of this file for programs over ``alphabet`` that return ``labels``; of a place, where ``is_placed``.
+
+    With ``is_whole`` false those alone that look at single places, or sort the sequence: a search goes deeper in them.
 
     Nonterminals: Whole (parts as long as the sequence), Some (not empty), Part, Token, Found (perhaps no token). None
     of these rows are for the empty sequence, or an alphabet with the empty text.
@@ -68,6 +75,11 @@ def productions(
         Production("Number", COUNT_IN, ("Part", "Token"), cost=2),
         Production("Number", KINDS, ("Part",), cost=2),
     ]
+    if not is_whole:
+        rows = [row for row in rows if not row.operator.result.positional or row.operator is TOKENS]
+        left_out = {UNIQUE, INDEXED, KINDS, CONTAINS, ALIKE, *MATCHES}
+        left_out |= {frequent(is_most) for is_most in (True, False)}
+        rows = [row for row in rows if row.operator not in left_out and "Found" not in row.arguments]
     if several:
         rows += [Production("Whole", row, ("Whole",), cost=2) for row in sorts]
         rows += [
@@ -77,17 +89,21 @@ def productions(
     if are_numbers:
         rows += [
             Production("Number", value(values), ("Token",)),
-            Production("Number", total(values), ("Part",), cost=2),
+            *[Production("Number", total(values), ("Part",), cost=2) for _ in range(is_whole)],
         ]
     if set(alphabet) & set(labels):
-        rows += [Production("Label", as_label(alphabet, labels), (name,)) for name in ("Token", "Found")]
-    return rows + _placed_rows() if is_placed else rows
+        names = ("Token", "Found") if is_whole else ("Token",)
+        rows += [Production("Label", as_label(alphabet, labels), (name,)) for name in names]
+    return rows + _placed_rows(is_whole) if is_placed else rows
 
 
-def _placed_rows() -> list[Production]:
-    return [
+def _placed_rows(is_whole: bool) -> list[Production]:
+    parts = [
         *[Production(name, row) for row in (UP_TO_HERE, FROM_HERE) for name in ("Some", "Part")],
         *[Production("Part", row) for row in (BEFORE_HERE, AFTER_HERE)],
+    ]
+    return [
+        *(parts if is_whole else ()),
         Production("Token", AT_HERE, ("Whole",)),
         *[Production("Token", row, ("Whole",), cost=2) for row in (OPPOSITE, BEFORE, AFTER)],
         *[Production("Token", shifted(offset), ("Whole",), cost=2 + abs(offset)) for offset in OFFSETS],

@@ -22,13 +22,13 @@ from numpy.typing import NDArray
 from dsl.grammars import selections
 from dsl.grammars.motifs import LENGTH
 from dsl.grammars.positions import PLACE, PlacedBatch
-from dsl.operators import Term
+from dsl.operators import LONGEST, Term
 from dsl.sequences import PAD, SequenceBatch
 from tasks.pipeline.labels import Inputs, LabelTable
 
 Codes = NDArray[np.int64]
 MOST = 3  # features together
-FOUND = 3  # sets of features that are kept
+FOUND, HEAVIER = 3, 3  # sets of features that are kept, none heavier than the first by more
 FIRST_LOOK = 4_000  # inputs, before all are looked at
 GROUPS, MEMBERS = 150, 6  # of a sample: inputs that agree
 _MIX = np.uint64(0x9E3779B97F4A7C15)
@@ -113,6 +113,7 @@ def features(is_placed: bool) -> tuple[Feature, ...]:
     return (
         Feature("the token here", lambda b: _at(b, _place(b)), 1, selections.AT_HERE(tokens)),
         Feature("the place", _place, 2, PLACE()),
+        Feature("the place and the length", lambda b: _place(b) * LONGEST + b.lengths, 3),
         *common,
         Feature("the distance from the end", lambda b: b.lengths - _place(b), 2),
         Feature("the token before", lambda b: _at(b, _place(b) - 1), 3),
@@ -120,6 +121,7 @@ def features(is_placed: bool) -> tuple[Feature, ...]:
         Feature("the token at the mirrored place", lambda b: _at(b, b.lengths - 1 - _place(b)), 3),
         Feature("how often the token here occurs", lambda b: _count_here(b, None), 3),
         Feature("how often the token here occurs before", lambda b: _count_here(b, -1), 3),
+        Feature("which tokens are before", lambda b: _set(_cut(b, -1)), 5),
         Feature("how often each token occurs up to here", lambda b: _sorted(_cut(b)), 6),
         Feature("the tokens up to here, in their order", lambda b: _rows(_cut(b)), 8),
     )
@@ -138,9 +140,9 @@ def _at(batch: SequenceBatch, place: Codes) -> Codes:
     return np.where((place >= 0) & (place < batch.lengths), found, -1)
 
 
-def _cut(batch: SequenceBatch) -> NDArray[np.int8]:
-    """The tokens up to the place."""
-    return np.where(np.arange(batch.width) <= _place(batch)[:, None], batch.tokens, np.int8(PAD))
+def _cut(batch: SequenceBatch, offset: int = 0) -> NDArray[np.int8]:
+    """The tokens up to the place, or so many places on."""
+    return np.where(np.arange(batch.width) <= _place(batch)[:, None] + offset, batch.tokens, np.int8(PAD))
 
 
 def _count_here(batch: SequenceBatch, offset: int | None) -> Codes:
@@ -208,8 +210,12 @@ def decides(groups: Codes, labels: Codes) -> bool:
 
 
 def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
-    """The smallest sets of features that decide every label, at most ``FOUND``, the lightest first."""
-    deadline, found = time.perf_counter() + seconds, list[Dependence]()
+    """The smallest sets of features that decide every label, at most ``FOUND``, the lightest first.
+
+    One that tells all that another one tells, and more, is left out.
+    """
+    deadline, found, told = time.perf_counter() + seconds, list[Dependence](), list[Codes]()
+    heaviest = 0
     few = np.random.default_rng(0).permutation(len(inputs.labels))[:FIRST_LOOK]
     few.sort()
     for chosen in _sets(inputs.features):
@@ -217,12 +223,16 @@ def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
             break
         if any(set(known.features) <= set(chosen) for known in found):
             continue
+        if found and sum(feature.weight for feature in chosen) > heaviest:
+            break
         groups = mixed([inputs.codes(feature)[few] for feature in chosen], len(few))
         if not decides(groups, inputs.labels[few]):
             continue
         groups = inputs.groups(chosen)
-        if decides(groups, inputs.labels):
+        if decides(groups, inputs.labels) and not any(decides(groups, known) for known in told):
             found.append(Dependence(chosen, len(np.unique(groups))))
+            told.append(groups)
+            heaviest = sum(feature.weight for feature in found[0].features) + HEAVIER
     return tuple(found)
 
 

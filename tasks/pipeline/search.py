@@ -160,6 +160,7 @@ class Attempt:
     words: str
     grammar: Grammar
     examples: tuple[tuple[Inputs, str], ...]
+    is_all: bool = False  # what the answer depends on is not looked at
 
 
 def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool, seed: int) -> tuple[Attempt, ...]:
@@ -183,7 +184,7 @@ def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool,
                 if len(plain.productions) < len(part.productions)
             ]
             parts.append(Attempt(words, part, examples))
-    others = [Attempt(words, grammar, first) for words, grammar in table.grammars]
+    others = [Attempt(words, grammar, first, is_all=True) for words, grammar in table.grammars]
     return (others[0], *parts, *others[1:]) if is_followed else (*parts, *others)
 
 
@@ -235,7 +236,10 @@ class _Expressions:
                 found = outcome
             if found is not None and reading(found.program) <= READABLE:
                 break
-            if found is not None or beside is not None:
+            is_known = found is not None or beside is not None
+            if is_known and left > 1 and attempts[-left + 1].is_all:
+                break  # a program that says more than what the answer depends on is not a better one
+            if is_known:
                 seconds = min(seconds, BESIDE / 2)
         if found is None:
             return replace(self._closest(outcomes), statistics=self.statistics(outcomes))
