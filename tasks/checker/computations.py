@@ -231,9 +231,9 @@ class Readings(Generic[T]):
         return found
 
 
-def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[Row]]:
+def logits(network: Network, a: Arithmetic, prompts: list[Prompt], grain: int | None = None) -> list[list[Row]]:
     """For every prompt the logits at each of its places (after a pool: at one)."""
-    return Computations(network, a, lambda row: row).at(prompts)
+    return Computations(network, a, lambda row: row, grain).at(prompts)
 
 
 def _shared(one: Prompt, other: Prompt) -> int:
