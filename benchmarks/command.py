@@ -206,6 +206,23 @@ def report(out: Path) -> None:
             click.echo(_write_report(out))
 
 
+@bench.command()
+@click.option("--only", default="", help="Names of lessons, separated by commas.  [default: all]")
+@click.option("--seed", default=0, show_default=True, help="Seed of weights and batches.")
+@click.option("--out", type=FOLDER, default=Path("out/trained"), show_default=True, help="Folder of folders.")
+def train(only: str, seed: int, out: Path) -> None:
+    """Train small networks on copy, reverse, sort, extremes and induction, for the suite "programs".
+
+    A minute of CPU time in all; each is right on every sequence of its lengths, or an error says that it is not.
+    """
+    with _one_line():
+        from tasks.training import algorithms
+
+        for lesson in map(algorithms.lesson, _names(only)) if only else algorithms.LESSONS:
+            lead = algorithms.make(lesson, out / lesson.name, seed)
+            click.echo(f"{out / lesson.name}: {lesson.summary}; the closest answer leads by {lead:.2f}")
+
+
 def _plan(
     suite: str,
     backends: tuple[str, ...],
