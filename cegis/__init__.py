@@ -24,9 +24,12 @@ from cegis.synthesis import Spec, synthesize
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
 from dsl.grammar import Grammar, Production
 from dsl.grammars.motifs import motifs
-from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
+from dsl.grammars.positions import PlacedSignature, places
+from dsl.operators import BOOL, INT, LABEL, MASK, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.program import Program
+from dsl.references import maker
 from dsl.scalars import ScalarSignature, variable
+from dsl.sequences import SequenceSignature
 
 if TYPE_CHECKING:
     from cegis.formulas.refutation import Proof, Refutation
@@ -64,6 +67,8 @@ LATER = {
 __all__ = [
     "BOOL",
     "INT",
+    "LABEL",
+    "MASK",
     "SEARCHERS",
     "STRING",
     "Backend",
@@ -88,6 +93,7 @@ __all__ = [
     "Limits",
     "Operator",
     "Outcome",
+    "PlacedSignature",
     "Problem",
     "Production",
     "Program",
@@ -98,6 +104,7 @@ __all__ = [
     "Rung",
     "ScalarSignature",
     "Searcher",
+    "SequenceSignature",
     "Solution",
     "Sort",
     "Spec",
@@ -119,7 +126,9 @@ __all__ = [
     "enumerate_solutions",
     "find",
     "literal",
+    "maker",
     "motifs",
+    "places",
     "read_sygus",
     "read_sygus_text",
     "solve",

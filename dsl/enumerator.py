@@ -10,7 +10,7 @@ grammar agrees with the examples.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -19,7 +19,7 @@ from dsl.deduction.conditionals import join
 from dsl.deduction.thresholds import solve_thresholds
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
-from dsl.meaning import Constant
+from dsl.meaning import Constant, TupleOf
 from dsl.operators import INT, Term
 from dsl.program import Program
 
@@ -117,12 +117,30 @@ class Enumerator:
         row = self.bank.find(self.grammar.start, self._target)
         if row is not None:
             found.append(self.bank.term(self.grammar.start, row))
+        found += self._tuples()
         tree = self._tree()
         if tree is not None:
             found.append(tree)
         limit = math.inf if self._max_cost is None else self._max_cost
         priced = [(cost, term) for term in found if (cost := self.grammar.cost(term)) is not None and cost <= limit]
         return min(priced, key=lambda pair: pair[0], default=None)
+
+    def _tuples(self) -> Iterator[Term]:
+        """Labels that are tuples, of terms that are each right on its part of all."""
+        for production in self.grammar.productions:
+            meaning = production.operator.meaning
+            if not isinstance(meaning, TupleOf) or not len(self._target):
+                continue
+            wanted = [meaning.values[label] for label in self._target]
+            parts = []
+            for place, name in enumerate(production.arguments):
+                dtype = self.grammar.sorts[name].dtype
+                values = np.array([None if value is None else value[place] for value in wanted], object)
+                row = self.bank.find(name, values.astype(dtype)) if None not in wanted else None
+                if row is not None:
+                    parts.append(self.bank.term(name, row))
+            if len(parts) == len(production.arguments):
+                yield production.operator(*parts)
 
     def _tree(self) -> Term | None:
         if self._choose is None:

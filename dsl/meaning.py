@@ -113,6 +113,20 @@ class AtLeast:
     bound: int
 
 
+@dataclass(frozen=True)
+class Within:
+    """A number that is never larger than ``bound``, nor smaller than its negative."""
+
+    bound: int
+
+
+@dataclass(frozen=True)
+class TupleOf:
+    """A label that is a tuple of the arguments; ``values``: what each label is a tuple of, None where it is none."""
+
+    values: tuple[tuple[str | int | bool, ...] | None, ...]
+
+
 class Combination(Enum):
     """What a row makes of the values of its arguments, in their order."""
 

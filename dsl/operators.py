@@ -24,7 +24,8 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dsl.meaning import Combination, Constant, Multiple
+from dsl.meaning import Combination, Constant, Multiple, Within
+from dsl.references import Call, Named, reference
 
 LONGEST = 2**15  # tokens of a sequence, as far as numbers of programs are bounded
 RESERVED = ("token", "tokens")  # names that every program's text uses
@@ -60,6 +61,9 @@ INT = Sort("Int", "int64")
 STRING = Sort("String", "object")
 LABEL = Sort("Label", "int64")  # index into the signature's labels; -2 is "no label"
 MASK = Sort("Mask", "bool", positional=True)
+TOKEN = Sort("Token", "int64")  # index into the alphabet; -1 is "no token", the text ''
+PART = Sort("Part", "int8", positional=True)  # indices plus 1 of tokens in some order, from the left; then 0
+TEXT = Sort("Text", "object")  # letters of a token, or made of them
 
 
 @dataclass(frozen=True)
@@ -84,6 +88,7 @@ class Operator:
     parameters: tuple[tuple[str, Sort], ...] = field(default=(), compare=False, repr=False)  # of a defined function
     definition: Term | None = field(default=None, compare=False, repr=False)  # its body, over its parameters
     meaning: object = field(default=None, compare=False, repr=False)  # what it does, as a value (``dsl.meaning``)
+    made_by: object = field(default=None, compare=False, repr=False)  # the call that made it (``dsl.references``)
 
     def __post_init__(self) -> None:
         for index in range(len(self.arguments)):
@@ -95,6 +100,16 @@ class Operator:
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Where it comes from, as ``dsl.references`` finds it; raises GrammarError where that is nowhere."""
+        try:
+            return _from_reference, (self.name, self.python, reference(self))
+        except LookupError as error:
+            raise GrammarError(f"operator {self.name} cannot be pickled: {error}") from None
+
+    def __deepcopy__(self, memo: object) -> Operator:
+        return self
 
     @cached_property
     def _hash(self) -> int:
@@ -140,6 +155,22 @@ class Term:
 
     def __hash__(self) -> int:
         return self._hash
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Its distinct subterms in a row, however deep; without hashes, which are another process's own."""
+        numbers: dict[Term, int] = {}
+
+        def listed(operator: Operator, arguments: list[Term]) -> Term:
+            term = Term(operator, tuple(arguments))
+            numbers[term] = len(numbers)
+            return term
+
+        self._fold(listed)
+        rows = [(term.operator, tuple(numbers[argument] for argument in term.arguments)) for term in numbers]
+        return _from_rows, (rows,)
+
+    def __deepcopy__(self, memo: object) -> Term:
+        return self
 
     @cached_property
     def _hash(self) -> int:
@@ -197,6 +228,25 @@ class Term:
         return f"{self.operator.name}({', '.join(map(str, self.arguments))})"
 
 
+def _from_reference(name: str, python: str, where: Named | Call) -> Operator:
+    """The operator that comes from ``where``; raises GrammarError where that is another one by now."""
+    try:
+        found = where.find()
+    except LookupError as error:
+        raise GrammarError(f"operator {name} cannot be read from its pickle: {error}") from None
+    if not isinstance(found, Operator) or (found.name, found.python) != (name, python):
+        raise GrammarError(f"operator {name} has changed since it was pickled, at {where}; pickle it again")
+    return found
+
+
+def _from_rows(rows: list[tuple[Operator, tuple[int, ...]]]) -> Term:
+    """The last of the terms that are written as an operator and the numbers of earlier ones."""
+    terms: list[Term] = []
+    for operator, arguments in rows:
+        terms.append(Term(operator, tuple(terms[number] for number in arguments)))
+    return terms[-1]
+
+
 def _magnitudes(operator: Operator, arguments: list[tuple[int, int]]) -> tuple[int, int]:
     """How large the value of a row may be, and the largest number on the way, by those of its arguments."""
     sizes, met = [size for size, _ in arguments], max((most for _, most in arguments), default=0)
@@ -205,6 +255,8 @@ def _magnitudes(operator: Operator, arguments: list[tuple[int, int]]) -> tuple[i
             size = 1
         case Constant(value):
             size = abs(value)
+        case Within(bound):
+            size = bound
         case Multiple(factor):
             size = abs(factor) * sum(sizes)
         case Combination.SUM | Combination.DIFFERENCE:

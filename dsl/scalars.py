@@ -18,6 +18,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.operators import BOOL, INT, RESERVED, STRING, GrammarError, Operator, Sort, Term
+from dsl.references import maker
 
 Value = bool | int | str
 LAST_CODE = 0x2FFFF  # of SMT-LIB's characters
@@ -170,6 +171,7 @@ def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArr
     return np.array(values, sort.dtype)
 
 
+@maker
 def variable(name: str, sort: Sort) -> Operator:
     """The operator that reads the parameter ``name``."""
     text = identifier(name)

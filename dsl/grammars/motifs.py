@@ -32,6 +32,7 @@ from dsl.meaning import (
     TokenTest,
 )
 from dsl.operators import BOOL, INT, LABEL, MASK, Operator, Term
+from dsl.references import maker
 from dsl.sequences import NO_LABEL, Label, SequenceSignature
 
 MULTIPLIERS = range(2, 13)
@@ -66,6 +67,7 @@ def motifs(alphabet: Sequence[str], labels: Sequence[Label], *, min_length: int 
         Production("Number", LAST, ("Symbol",), cost=2),
         Production("Number", COUNT_PAIRS, ("Mask", "Mask"), cost=3),
         *[Production("Number", clipped(cap), ("Symbol", "Symbol"), cost=4) for cap in (None, *CAPS)],
+        Production("Number", BALANCE, ("Symbol", "Symbol"), cost=4),
         Production("Number", STAGE, ("Symbol", "Symbol"), cost=4),
         *[Production("Number", modular(m), ("Symbol",), cost=2) for m in MODULI],
         *[Production("Number", constant(value), cost=1 + value // 5) for value in range(MAX_CONSTANT + 1)],
@@ -113,6 +115,7 @@ def _whole_labels(labels: tuple[Label, ...]) -> list[Production]:
 # --- tests on one token -----------------------------------------------------------------------------------------
 
 
+@maker
 def is_token(index: int, text: str) -> Operator:
     """The test "this token is ``text``", which has this ``index`` in the alphabet."""
     return Operator(
@@ -126,6 +129,7 @@ def is_token(index: int, text: str) -> Operator:
     )
 
 
+@maker
 def is_not_token(index: int, text: str) -> Operator:
     """The test "this token is another than ``text``"."""
     return Operator(
@@ -139,6 +143,7 @@ def is_not_token(index: int, text: str) -> Operator:
     )
 
 
+@maker
 def is_either(first: int, one: str, second: int, other: str) -> Operator:
     """The test "this token is one of these two"."""
     return Operator(
@@ -175,6 +180,7 @@ def _indicators(s: Any, mask: Sequence[Any]) -> Any:
     return s.manager.Plus([s.manager.Ite(here, one, zero) for here in mask]) if mask else zero
 
 
+@maker
 def count_of(index: int, text: str) -> Operator:
     """How often the token occurs."""
     return Operator(
@@ -266,6 +272,7 @@ COUNT_PAIRS = Operator(
 )
 
 
+@maker
 def clipped(cap: int | None) -> Operator:
     """Up by one on the first test, else down by one on the second, kept between 0 and ``cap`` (None: no cap)."""
 
@@ -303,6 +310,35 @@ def clipped(cap: int | None) -> Operator:
     )
 
 
+def _balanced(s: Any, up: Any, down: Any) -> Any:
+    state = np.zeros(np.broadcast_shapes(up.shape, down.shape)[:-1], np.int64)
+    for position in range(up.shape[-1]):
+        state = np.where(state < 0, state, state + up[..., position].astype(np.int64) - down[..., position])
+    return state
+
+
+def _balanced_smt(s: Any, up: Sequence[Any], down: Sequence[Any]) -> Any:
+    m, state = s.manager, s.manager.Int(0)
+    one, zero = m.Int(1), m.Int(0)
+    for rise, fall in zip(up, down, strict=True):
+        after = m.Minus(m.Plus(state, m.Ite(rise, one, zero)), m.Ite(fall, one, zero))
+        state = m.Ite(m.LT(state, zero), state, after)
+    return state
+
+
+BALANCE = Operator(
+    "balance",
+    (MASK, MASK),
+    INT,
+    numpy=_balanced,
+    smt=_balanced_smt,
+    python=("state = 0\nfor token in tokens:\n    if state >= 0:\n        state = state + (_0(token)) - (_1(token))"),
+    noun="balance",
+    meaning=folds.BALANCE,
+)  # once it is below zero it stays there: balance == 0 says "well nested"
+
+
+@maker
 def modular(modulus: int) -> Operator:
     """The count modulo ``modulus``; in the solver a cyclic state, since PySMT has no modulo."""
 
@@ -354,6 +390,7 @@ STAGE = Operator(
 )
 
 
+@maker
 def constant(value: int) -> Operator:
     """The number ``value``."""
     return Operator(
@@ -367,6 +404,7 @@ def constant(value: int) -> Operator:
     )
 
 
+@maker
 def times(factor: int) -> Operator:
     """``factor`` times a number."""
     return Operator(
@@ -421,6 +459,7 @@ EQUAL = _binary("equal", BOOL, np.equal, lambda m, a, b: m.Equals(a, b), "_0 == 
 # --- flags ------------------------------------------------------------------------------------------------------
 
 
+@maker
 def at_least(value: int) -> Operator:
     """Whether a number is ``value`` or more."""
     return Operator(
@@ -435,6 +474,7 @@ def at_least(value: int) -> Operator:
     )
 
 
+@maker
 def has(index: int, text: str) -> Operator:
     """Whether the token occurs."""
     return Operator(
@@ -449,6 +489,7 @@ def has(index: int, text: str) -> Operator:
     )
 
 
+@maker
 def lacks(index: int, text: str) -> Operator:
     """Whether the token does not occur."""
     return Operator(
@@ -589,6 +630,7 @@ OR = Operator(
 # --- labels -----------------------------------------------------------------------------------------------------
 
 
+@maker
 def label(index: int, value: Label) -> Operator:
     """The label with this ``index`` in the signature, printed as ``value``."""
     return Operator(
@@ -612,16 +654,19 @@ CHOOSE = Operator(
 )
 
 
+@maker
 def digits(values: tuple[int, ...]) -> Operator:
     """The label whose text is a number; a number that no label names gives no label."""
     return _of_number("digits", values, "str(_0)")
 
 
+@maker
 def number(values: tuple[int, ...]) -> Operator:
     """The label that is a number itself; a number that is no label gives none."""
     return _of_number("number", values, "_0")
 
 
+@maker
 def truth(labels: tuple[Label, ...]) -> Operator:
     """The label that is a flag itself."""
     true, false = labels.index(True), labels.index(False)

@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.operators import BOOL, Operator, Sort, bitvector
+from dsl.references import maker
 
 Words = NDArray[Any]
 
@@ -84,6 +85,7 @@ def find(name: str, sorts: tuple[Sort, ...]) -> Operator | None:
 
 
 @cache
+@maker
 def rows(width: int) -> tuple[Operator, ...]:
     """The rows without indices whose arguments all have ``width`` bits."""
     return (*_bitwise(width), *_arithmetic(width), *_division(width), *_shifts(width), *_comparisons(width))
@@ -258,6 +260,7 @@ def _comparisons(width: int) -> Iterator[Operator]:
 
 
 @cache
+@maker
 def _concat(high: int, low: int) -> Operator:
     sort = bitvector(high + low)
     return Operator(
@@ -273,6 +276,7 @@ def _concat(high: int, low: int) -> Operator:
 
 
 @cache
+@maker
 def _indexed(kind: str, indices: tuple[int, ...], width: int) -> Operator | None:
     """A row whose name holds numbers; None where they do not fit the width."""
     match kind, indices:

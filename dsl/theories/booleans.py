@@ -11,6 +11,7 @@ import numpy as np
 
 from dsl.meaning import Combination
 from dsl.operators import BOOL, Operator, Sort
+from dsl.references import maker
 
 ROWS = (
     Operator(
@@ -60,6 +61,7 @@ ROWS = (
 
 
 @cache
+@maker
 def equal(sort: Sort) -> Operator:
     """``=`` on two values of ``sort``."""
     return Operator(
@@ -75,6 +77,7 @@ def equal(sort: Sort) -> Operator:
 
 
 @cache
+@maker
 def choice(sort: Sort) -> Operator:
     """``ite`` between two values of ``sort``."""
     return Operator(

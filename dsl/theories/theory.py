@@ -13,6 +13,7 @@ from typing import Any
 import numpy as np
 
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term
+from dsl.references import maker
 from dsl.scalars import Columns, Symbols, Value, belongs, column, identifier
 from dsl.theories import bitvectors, booleans, integers, strings
 
@@ -66,6 +67,7 @@ def _unknown(name: str, sorts: tuple[Sort, ...]) -> str:
 
 
 @lru_cache(maxsize=2**16, typed=True)
+@maker
 def literal(value: Value, sort: Sort) -> Operator:
     """The constant ``value``, named by its SMT-LIB text; raises GrammarError for a value that is not of ``sort``.
 
@@ -113,6 +115,7 @@ def _character(text: str, place: int) -> str:
     return character if " " <= character <= "~" and not is_escape else f"\\u{{{ord(character):x}}}"
 
 
+@maker
 def define(name: str, parameters: tuple[tuple[str, Sort], ...], body: Term) -> Operator:
     """A defined function as an operator: ``body`` is a term over ``variable``s of the parameters.
 

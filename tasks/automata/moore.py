@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from cegis import Program
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, LABEL, Operator
+from dsl.references import maker
 from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
 
 MOST_RENUMBERED = 6  # states: 5! orders of those behind the first
@@ -74,27 +75,7 @@ class Machine:
 
     def grammar(self, signature: SequenceSignature) -> Grammar:
         """The grammar with this machine and the labels of its states, and nothing else."""
-        walk = Operator(
-            f"automaton of {self.states} states",
-            (),
-            INT,
-            numpy=self.read,
-            smt=self.encode,
-            python=self.text(signature.alphabet),
-            noun="state",
-            meaning=self,
-        )
-        outputs = np.array(self.outputs, np.int64)
-        named = tuple(signature.labels[label] for label in self.outputs)
-        label = Operator(
-            "label of the state",
-            (INT,),
-            LABEL,
-            numpy=lambda s, state: outputs[np.clip(state, 0, len(outputs) - 1)],
-            smt=lambda s, state: _chosen(s.manager, state, self.outputs),
-            python=f"{named!r}[_0]",
-            meaning=self,
-        )
+        walk, label = _operators(self, signature)
         rows = (Production("Number", walk, cost=self.states), Production("Label", label, ("Number",), cost=2))
         return Grammar(signature, "Label", rows)
 
@@ -103,6 +84,33 @@ class Machine:
         grammar = self.grammar(signature)
         walk, label = (row.operator for row in grammar.productions)
         return Program(label(walk()), grammar)
+
+
+@maker
+def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator, Operator]:
+    """The state after the sequence, and the label of a state."""
+    outputs = np.array(machine.outputs, np.int64)
+    named = tuple(signature.labels[label] for label in machine.outputs)
+    walk = Operator(
+        f"automaton of {machine.states} states",
+        (),
+        INT,
+        numpy=machine.read,
+        smt=machine.encode,
+        python=machine.text(signature.alphabet),
+        noun="state",
+        meaning=machine,
+    )
+    label = Operator(
+        "label of the state",
+        (INT,),
+        LABEL,
+        numpy=lambda s, state: outputs[np.clip(state, 0, len(outputs) - 1)],
+        smt=lambda s, state: _chosen(s.manager, state, machine.outputs),
+        python=f"{named!r}[_0]",
+        meaning=machine,
+    )
+    return walk, label
 
 
 def machine_of(program: Program) -> Machine | None:

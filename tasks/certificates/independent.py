@@ -23,8 +23,9 @@ import numpy as np
 
 from cegis import Differs, Domain, Found, Program
 from cegis.certificate import Certificate
+from dsl.grammar import Grammar
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
-from tasks.checker.evidence import NETWORK, PROGRAM, establish
+from tasks.checker.evidence import LANGUAGE, NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
 from tasks.checker.sets import Attended
@@ -33,6 +34,7 @@ from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
 from tasks.networks.transformer import Transformer
 from tasks.pipeline.distill import Distillation
+from tasks.pipeline.languages import texts
 from tasks.proofs.attention_bounds import obstacle as not_covered
 from tasks.proofs.count_bounds import obstacle as not_counted
 
@@ -55,18 +57,23 @@ def attest_counts(
 
 
 def attest_all_lengths(
-    network: Circuit | Loaded, folder: Path, program: Program, seconds: float = inf
+    network: Circuit | Loaded,
+    folder: Path,
+    program: Program,
+    seconds: float = inf,
+    language: Grammar | None = None,
 ) -> Certificate | str:
     """The certificate that ``program`` equals ``network`` on every sequence of its constraint, or why there is none.
 
-    It is about real arithmetic, as no bound on rounding holds at every length.
+    It is about real arithmetic, as no bound on rounding holds at every length. ``language``: the grammar of the user's
+    own that was searched.
     """
     against = not_counted(network)
     if against is not None:
         return f"certificates are for what counting proves: {against}"
     model = model_of(network)
     domain = replace(model.domain, max_length=None)
-    proved = _Proved(model, folder, program, domain, "real", seconds=seconds, is_beyond=True)
+    proved = _Proved(model, folder, program, domain, "real", seconds=seconds, is_beyond=True, language=language)
     return _certificate(proved, ("all_lengths",))
 
 
@@ -97,6 +104,7 @@ def attest(
         margin=float(table.margin),
         seconds=seconds,
         on_progress=on_progress,
+        language=table.own_grammar,
     )
     if far is None or far.where is not None or not far.found.claims or far.found.equal_up_to <= proved.longest:
         return _written(proved)
@@ -115,7 +123,7 @@ class _Proved:
     and the ``undecided`` ones, of which the margin is not above ``margin``.
 
     ``semantics``: the strongest that is tried; ``is_beyond``: there are too many sequences to list; ``seconds``: for
-    the checker.
+    the checker; ``language``: the grammar of the user's own that was searched.
     """
 
     loaded: Loaded
@@ -129,6 +137,7 @@ class _Proved:
     is_beyond: bool = False
     seconds: float = inf
     on_progress: Callable[[int, int], None] = lambda done, total: None
+    language: Grammar | None = None
 
     @property
     def longest(self) -> int:
@@ -185,6 +194,7 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
             try:
                 directions = _directions(loaded, proved.domain, stored) if kind == "paths" else None
                 question = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
+                question |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
                 found = establish(question, files, watch.left, watch.tell)
             except Rejected as error:
                 reasons[kind] = str(error)

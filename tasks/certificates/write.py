@@ -41,7 +41,7 @@ def certificates(
     That is one for every length, and beside it one up to the length that was asked for, where both are proved. The
     checker has ``seconds`` (wall clock) for all; ``on_progress(done, total)`` is told of inputs it visited.
     """
-    if any(claim.rung == Rung.SURROGATE for claim in result.claims):
+    if any(claim.rung == Rung.SURROGATE for claim in result.claims) and result.labels.own_grammar is None:
         by_solver = certify(result, folder)
         if by_solver is not None:
             return (Written(by_solver),)
@@ -52,7 +52,8 @@ def certificates(
     extension = result.extension
     if extension is None or not isinstance(extension.tail, Claim):
         return (Written(bounded),)
-    every = attest_all_lengths(result.model, folder, extension.program, max(1.0, deadline - time.monotonic()))
+    left, language = max(1.0, deadline - time.monotonic()), result.labels.own_grammar
+    every = attest_all_lengths(result.model, folder, extension.program, left, language)
     if isinstance(every, str):
         return Written(bounded), Written(every, "-all-lengths")
     return Written(every), Written(bounded, f"-to-{extension.found.equal_up_to}")

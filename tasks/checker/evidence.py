@@ -9,7 +9,8 @@ Either every input is visited, or sequences are taken together (``sets``). Of th
 
 A statement is what ``establish`` returns, word for word: the writer of a certificate calls it, and so does the check,
 so a statement says nothing that was not found here. What it takes as given is the question: domain, prompt, read-out,
-the margin below which a label is none, and the directions in which averages are bounded.
+the margin below which a label is none, and the directions in which averages are bounded; and, where its maker searched
+the program in a language of their own, the texts of that, on which nothing that is found depends.
 """
 
 from __future__ import annotations
@@ -41,6 +42,7 @@ from tasks.checker.text import named
 PROGRAM, NETWORK = "program.py", "network/"
 GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics", "directions",
          "least_margin")  # fmt: skip
+LANGUAGE = "language"  # given where the program was searched in one of the maker's own
 BITS, BLOCK = 80, 1000  # of precision; prompts computed together
 MEANING = {
     "real": "real arithmetic",
@@ -54,7 +56,8 @@ def check(folder: Path) -> Statement:
     """The statement of the certificate in ``folder``, found to be true; raises Rejected or UnreadableError."""
     stated, files = load(folder)
     try:
-        found = establish({name: stated[name] for name in GIVEN}, files)
+        given = (*GIVEN, LANGUAGE) if LANGUAGE in stated else GIVEN
+        found = establish({name: stated[name] for name in given}, files)
         if type(stated["margin"]) is float and 0.9999 * found["margin"] <= stated["margin"] <= found["margin"]:
             found["margin"] = stated["margin"]  # another version of ball arithmetic may end in another digit
         entries = [{(name, json.dumps(value)) for name, value in one.items()} for one in (stated, found)]
@@ -80,6 +83,8 @@ def establish(
     expect(q["kind"] in ("network", "counts", "paths", "all_lengths"), f"unknown kind {q['kind']!r}")
     expect(q["kind"] != "all_lengths" or q["semantics"] == "real", "every length is meant in real arithmetic alone")
     expect((q["directions"] is not None) == (q["kind"] == "paths"), "directions are for paths")
+    language = q.get(LANGUAGE, ["_0"])
+    expect(type(language) is list and language and {*map(type, language)} == {str}, "a language is a list of texts")
     with ctx.workprec(BITS):
         network = read(q["format"], stored, q["semantics"], q["prefix"])
         claim = Claim(q, network, files[PROGRAM].decode(), Arithmetic(ROUNDOFF[q["semantics"]]))
@@ -96,6 +101,7 @@ def establish(
         **found,
         "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
     }
+    found |= {LANGUAGE: language} if LANGUAGE in q else {}
     return found | {
         "claim": _sentence(found, conditions(q, network.declared, claim.chosen)),
         "assumption": _assumption(q["semantics"], network),
@@ -265,8 +271,15 @@ def _sentence(found: Statement, conditions: str) -> str:
         f"the program equals the {found['format']} network {named(found['network'])}".rstrip()
         + f" on all {number}{what} of {length}{such}{but}, in "
         f"{MEANING[found['semantics']]}, every margin after rounding at least {_below(found['margin'])}{rest}; "
-        f"{conditions}."
+        f"{conditions}{_searched(found)}."
     )
+
+
+def _searched(found: Statement) -> str:
+    """That the maker had a language of their own, where one is given."""
+    if LANGUAGE not in found:
+        return ""
+    return f"; it was searched in a language of {len(found[LANGUAGE]):,} operators that its maker chose, listed there"
 
 
 def _below(x: float) -> str:

@@ -11,11 +11,12 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tasks.commands.question import asks
+from tasks.commands.question import asks, grammar_option
 
 if TYPE_CHECKING:
     from cegis import Domain, Program
     from tasks.formats import Loaded
+    from tasks.pipeline.languages import Language
 
 USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 
@@ -35,6 +36,7 @@ USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 )
 @click.option("--longest", default=64, show_default=True, help="How far to look.")
 @click.option("--time-limit", "seconds", default=120.0, show_default=True, help="Seconds for the whole run.")
+@grammar_option
 @asks
 @click.option(
     "--semantics",
@@ -50,6 +52,7 @@ def horizon(
     length: int | None,
     longest: int,
     seconds: float,
+    grammar: str | None,
     semantics: Any,
     margin: float | None,
     as_json: bool,
@@ -66,6 +69,7 @@ def horizon(
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
     from tasks.commands.result import finish
+    from tasks.commands.user_objects import language
     from tasks.pipeline.distill import follow
 
     check_seconds(seconds)
@@ -78,7 +82,8 @@ def horizon(
     started = time.perf_counter()
     asked = ask(network, **question)
     model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
-    program = None if source is None else _read(model, domain, source)
+    own = None if grammar is None else language(grammar)
+    program = None if source is None else _read(model, domain, source, own)
     share = 0.0 if out is None else share_of_checking(model)
     with observed(quiet=as_json) as observer:
         result = follow(
@@ -89,6 +94,7 @@ def horizon(
             semantics=semantics,
             margin=margin,
             seconds=seconds * (1 - share),
+            grammar=own,
             observer=observer,
         )
     return finish(result, asked.folder, out, started + seconds, as_json)
@@ -107,12 +113,12 @@ def _reach(model: Loaded, longest: int) -> int:
     return min(longest, room(model, longest))
 
 
-def _read(model: Loaded, domain: Domain, source: Path) -> Program:
-    """The program that a file holds, in the grammar of the network's labels."""
+def _read(model: Loaded, domain: Domain, source: Path, own: Language | None) -> Program:
+    """The program that a file holds, in a grammar of the network's labels."""
     from tasks.pipeline.labels import read_program
 
     try:
         text = source.read_text(encoding="utf-8")
     except (OSError, UnicodeDecodeError) as error:
         raise click.ClickException(f"{source}: expected a Python function in UTF-8, cannot read it: {error}") from None
-    return read_program(model, domain, text)
+    return read_program(model, domain, text, own)

@@ -25,6 +25,11 @@ OPTIONS = (
     click.option("--answers", help="Outputs that are read, separated by spaces."),
     click.option("--task", help="One of the tasks of a folder that has several."),
 )
+grammar_option = click.option(
+    "--grammar",
+    help="A language of your own: package.module:NAME, a Grammar or a function (alphabet, labels) that makes one; "
+    "importing the module runs its code.  [default: the grammars that ship]",
+)
 
 
 def asks(command: Command) -> Command:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tasks.commands.question import asks
+from tasks.commands.question import asks, grammar_option
 
 USUAL_LENGTH = 10  # of a circuit's sequences
 
@@ -31,6 +31,7 @@ USUAL_LENGTH = 10  # of a circuit's sequences
 @click.option(
     "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of search and solver."
 )
+@grammar_option
 @asks
 @click.option("--semantics", type=click.Choice(["real", "float32", "float64"]), help="Arithmetic of the claim.")
 @click.option(
@@ -50,6 +51,7 @@ def run(
     length: str | None,
     seconds: float,
     seed: int,
+    grammar: str | None,
     semantics: Any,
     margin: float | None,
     as_json: bool,
@@ -68,6 +70,7 @@ def run(
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
     from tasks.commands.result import finish
+    from tasks.commands.user_objects import language
     from tasks.networks.quoting import NAME
     from tasks.pipeline.distill import distill
     from tasks.pipeline.report import identifier
@@ -86,6 +89,7 @@ def run(
     solver = None if backend in (None, "none") else get(backend)
     if solver is not None:
         solver.version()  # a missing solver is bad input, found before any work
+    own = None if grammar is None else language(grammar)
     model, domain = asked.up_to(length)
     share = 0.0 if out is None else share_of_checking(model)
     with observed(quiet=as_json) as observer:
@@ -97,6 +101,7 @@ def run(
             margin=margin,
             seconds=seconds * (1 - share),
             seed=seed,
+            grammar=own,
             observer=observer,
         )
     return finish(result, asked.folder, out, started + seconds, as_json)

@@ -7,7 +7,17 @@ import sys
 from importlib import import_module
 from typing import Any
 
+from dsl.grammar import Grammar
 from dsl.operators import GrammarError
+from tasks.pipeline.languages import Language
+
+
+def language(name: str) -> Language:
+    """The language of the user's own at ``name``; raises GrammarError where that is none."""
+    found = load(name)
+    if isinstance(found, Grammar) or (callable(found) and not isinstance(found, type)):
+        return found
+    raise GrammarError(f"expected a Grammar, or a function that makes one, at {name}, got {type(found).__name__}")
 
 
 def load(name: str) -> Any:

@@ -16,13 +16,13 @@ from typing import TYPE_CHECKING, Any
 
 from backends import Backend
 from cegis import Claim, Counterexample, Differs, Domain, Found, Outcome, Program, Stopped
-from dsl.grammar import Grammar
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline import surrogate
 from tasks.pipeline.approximate import Rule, approximated
 from tasks.pipeline.extend import LONGER, Extending, Extension, extended
 from tasks.pipeline.labels import LabelTable, described, labelled, length_of, listed_part, usual_domain
+from tasks.pipeline.languages import Language
 from tasks.pipeline.search import Searched, compared, searched
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import ROUNDOFF, Semantics
@@ -132,14 +132,15 @@ def distill(
     margin: float | None = None,
     seconds: float = USUAL_SECONDS,
     seed: int = 0,
-    grammar: Grammar | None = None,
+    grammar: Language | None = None,
     program: Program | None = None,
     observer: Observer = SILENT,
 ) -> Distillation:
     """Distill ``network`` on ``domain`` in about ``seconds`` (wall clock).
 
     Default: its own domain, as far as it can be listed. ``backend`` is a solver to prove programs with as well. With a
-    ``program`` none is searched: how far that one holds is found out, and what breaks it.
+    ``program`` none is searched: how far that one holds is found out, and what breaks it. ``grammar``: a language of
+    one's own (``languages``), in place of those that ship.
     ``semantics`` None takes the strongest that decides no less than real arithmetic does. Labels with a guaranteed
     margin below ``margin`` count as none. Raises DomainError and NetworkError.
     """
@@ -201,10 +202,15 @@ def _programs(
         clock.done("surrogate", surrogate.described(found))
     with surrogate.solver(table, found, backend, clock.left, seed, observer) as solver:
         share = clock.left if solver else SEARCHING * clock.left
-        best = searched(table, seconds=share, seed=seed, solver=solver, on_round=observer.on_round)
+        is_followed = asked != table.domain
+        best = searched(
+            table, seconds=share, seed=seed, solver=solver, is_followed=is_followed, on_round=observer.on_round
+        )
         queries = solver.queries if solver else 0
     if best.is_interrupted:
         clock.stop()
+    for own in best.exact if table.own_grammar is not None else ():
+        table.check_text(own)
     used, asked_of = best.outcome.statistics, f", {queries} solver queries" if queries else ""
     note = f"; {best.note}" if best.note else ""
     clock.done("search", f"{used.rounds} rounds, {used.candidates:,} candidates{asked_of}{note}")
@@ -221,6 +227,7 @@ def follow(
     margin: float | None = None,
     seconds: float = USUAL_SECONDS,
     seed: int = 0,
+    grammar: Language | None = None,
     observer: Observer = SILENT,
 ) -> Distillation:
     """How long one program holds on ``domain``: ``program``, or the simplest that equals the network up to ``length``.
@@ -228,7 +235,8 @@ def follow(
     Where none does, what is known of the best one up to there. See ``distill``.
     """
     start, model = time.perf_counter(), model_of(network)
-    told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "observer": observer}
+    told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "grammar": grammar}
+    told["observer"] = observer
     steps: tuple[Step, ...] = ()
     if program is None:
         reach = next((n for n in domain.lengths if n >= length and domain.up_to(n).size()), domain.lengths[-1])

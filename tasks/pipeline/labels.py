@@ -21,12 +21,13 @@ from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Val
 from cegis.claim import counted, least_margin
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
-from dsl.sequences import SequenceBatch, SequenceSignature
+from dsl.sequences import Label, SequenceBatch
 from tasks.formats import Loaded
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, label_name
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
+from tasks.pipeline.languages import Language, check_text, grammar_in
 from tasks.proofs.enumeration import FIRST, Enumeration, Semantics, enumerate_within, in_float64, shortened
 from tasks.proofs.select import Way
 
@@ -38,6 +39,7 @@ FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
 SLOWER = 2.0  # times as long: float32 is left out where listing has not the time for it
 SHORTEST = 2.0  # times the share of listing, for the shortest sequences: without them there is nothing
+MOST_PRINTED = 50_000  # inputs on which the text of a program in a language of one's own is run
 FEW_NAMES = 8  # of outputs: programs may give each of them, whether it occurs or not
 SLACK = 1e-5  # of a margin; a certificate's may be off by a tenth of it (``certificates.recheck``)
 
@@ -61,7 +63,7 @@ class LabelTable:
     own_grammar: Grammar | None = None
 
     @classmethod
-    def of(cls, enumeration: Enumeration, margin: float = 0.0, grammar: Grammar | None = None) -> LabelTable:
+    def of(cls, enumeration: Enumeration, margin: float = 0.0, grammar: Language | None = None) -> LabelTable:
         """The labels with a guaranteed margin of at least ``margin``, for programs of ``grammar`` (default: ours).
 
         Raises NetworkError when there are none, DomainError for a grammar over other tokens or without a label that
@@ -86,9 +88,11 @@ class LabelTable:
         for answers, labels in zip(enumeration.lengths, kept, strict=True):
             index = np.where(labels == UNDECIDED, -1, np.searchsorted(found, labels))
             parts.append(Part(_batch(answers.sequences, answers.labels.ndim == 2), index))
+        own = None
         if grammar is not None:
-            _check_grammar(enumeration, names, grammar)
-        return cls(enumeration, names, tuple(parts), margin, grammar)
+            loaded = enumeration.loaded
+            own = grammar_in(grammar, enumeration.domain, names, loaded.readout.position == "every", loaded.name)
+        return cls(enumeration, names, tuple(parts), margin, own)
 
     @property
     def domain(self) -> Domain:
@@ -139,12 +143,25 @@ class LabelTable:
         """The programs that are searched."""
         return self.own_grammar or grammar_of(self.domain, self.names, self.is_placed)
 
+    @cached_property
+    def followed(self) -> Grammar:
+        """The part of ``grammar`` whose programs can be followed beyond what is listed, where they can be at all."""
+        if self.own_grammar is not None:
+            return self.own_grammar
+        if self.is_placed:
+            return places(self.domain.alphabet, self.names, with_letters=False)
+        return _grammar_of_sequences(self.domain, self.names)
+
     @property
-    def grammars(self) -> tuple[Grammar, ...]:
-        """What is searched, one after the other: each is a part of ``grammar``, and the last one is all of it."""
-        if not self.is_placed or self.own_grammar is not None:
-            return (self.grammar,)
-        return places(self.domain.alphabet, self.names, with_loops=False), self.grammar
+    def grammars(self) -> tuple[tuple[str, Grammar], ...]:
+        """What is searched, in words, one after the other; each is a part of ``grammar``."""
+        if self.own_grammar is not None:
+            return (("your grammar", self.own_grammar),)
+        if self.is_placed:
+            short = places(self.domain.alphabet, self.names, with_loops=False, with_letters=False)
+            return ("what is near a place", short), ("all of a sequence and a place", self.followed)
+        tokens = _grammar_of_sequences(self.domain, self.names, with_tokens=True)
+        return ("what can be followed", self.followed), ("all of a sequence", tokens)
 
     @property
     def is_float32(self) -> bool:
@@ -166,6 +183,16 @@ class LabelTable:
         tokens = part.batch.tokens[row]
         words = self.domain.words(tokens[tokens >= 0])
         return (words, int(part.batch.place[row])) if isinstance(part.batch, PlacedBatch) else words
+
+    def check_text(self, program: Program) -> None:
+        """Raise GrammarError where the printed text of ``program`` is not what runs: its operators are the user's own.
+
+        Of many inputs some are looked at, evenly of each length.
+        """
+        step = max(1, sum(part.batch.examples for part in self.parts) // MOST_PRINTED)
+        for part in self.parts:
+            rows = (self.inputs(part, row) for row in range(0, part.batch.examples, step))
+            check_text(program, ((row if self.is_placed else (row,)) for row in rows))
 
     def first(self) -> tuple[Inputs, str]:
         """The first input that has a label, and that label."""
@@ -234,33 +261,34 @@ def grammar_of(domain: Domain, names: tuple[str, ...], is_placed: bool = False) 
     """The grammar that ships for labels called ``names`` on ``domain``."""
     if is_placed:
         return places(domain.alphabet, names)
-    return fixed_places(domain.alphabet, names, domain.min_length, min(domain.min_length, FIXED_PLACES))
+    return _grammar_of_sequences(domain, names, with_tokens=True, with_letters=True)
 
 
-def read_program(model: Loaded, domain: Domain, text: str) -> Program:
-    """A printed program about ``model`` read back; raises GrammarError for what is none of the grammar that ships."""
+def _grammar_of_sequences(domain: Domain, names: tuple[Label, ...], **more: bool) -> Grammar:
+    least = domain.min_length
+    return fixed_places(domain.alphabet, names, least, min(least, FIXED_PLACES), **more)
+
+
+def read_program(model: Loaded, domain: Domain, text: str, language: Language | None = None) -> Program:
+    """A printed program about ``model`` read back; raises GrammarError for what is none of ``language``.
+
+    That is the grammar that ships where none is given.
+    """
     readout = model.readout
     if not isinstance(readout, Argmax):
         raise DomainError(
             f"{model.name}: a printed program is read back where its labels are names of outputs, by argmax"
         )
-    grammar = grammar_of(domain, readout.names, readout.position == "every")
-    return Program.parse(text, grammar)
+    is_placed = readout.position == "every"
+    if language is None:
+        return Program.parse(text, grammar_of(domain, readout.names, is_placed))
+    return Program.parse(text, grammar_in(language, domain, readout.names, is_placed, model.name))
 
 
 def network_method(margin: float, is_bounded: bool = True) -> str:
     """How the network was compared; its margin is what any machine finds, which may sum in another order."""
     how = "bounded" if is_bounded else "run"
     return f"network {how} on every sequence, {least_margin(margin * (1 - SLACK), is_bounded)}"
-
-
-def _check_grammar(enumeration: Enumeration, names: tuple[str, ...], grammar: Grammar) -> None:
-    name, alphabet, signature = enumeration.loaded.name, enumeration.domain.alphabet, grammar.signature
-    if signature != SequenceSignature(alphabet, names):
-        raise DomainError(
-            f"{name}: expected a grammar from {alphabet} to {names}, in this order, got one from "
-            f"{getattr(signature, 'alphabet', signature)} to {getattr(signature, 'labels', 'other values')}"
-        )
 
 
 def length_of(inputs: Inputs) -> int:
@@ -311,7 +339,7 @@ def labelled(
     semantics: Semantics | None,
     margin: float | None,
     seconds: float,
-    grammar: Grammar | None = None,
+    grammar: Language | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> tuple[LabelTable, tuple[str, ...]]:
     """The labels of ``domain`` as far as ``seconds`` allow, and what to say of them.
