@@ -1,8 +1,8 @@
 """The suite "programs": ``distill run`` as a user starts it, on many networks, and what there is to read in the end.
 
 A run is one fresh process, ``distill run NETWORK --time-limit T --json --out CERTIFICATE``, charged its CPU seconds,
-children, start-up and certificate included; then the certificate is checked by a process of ``distill-check``, which is
-not charged. The time limit is wall clock of the command's own; the process is ended at ``HARD`` times as many CPU
+children, start-up and certificate included; then the certificate is checked by a process of ``distill-check`` (one with
+a solver's evidence, by ``distill check``), which is not charged. The time limit is wall clock of the command's own; the process is ended at ``HARD`` times as many CPU
 seconds. A row is "solved" where a program equals the network wherever that has a label, and the checker says so.
 """
 
@@ -28,7 +28,8 @@ HARD = 2.0  # times the time limit: CPU seconds after which a run is ended
 START = "from benchmarks.harness.measure import end_with_parent; end_with_parent(); "
 RUN = (sys.executable, "-c", START + "from tasks.commands.main import main; main()", "run")
 CHECK = (sys.executable, "-m", "tasks.checker")
-CHECK_SECONDS = 300.0
+SOLVER_CHECK = (sys.executable, "-c", START + "from tasks.commands.main import main; main()", "check")
+QUERIES, CHECK_SECONDS = "queries", 300.0
 PROVED, LABELLED, HORIZON, EXCEPTIONS, NONE = "proved", "proved where labelled", "horizon", "exceptions", "no program"
 EXACT = (PROVED, LABELLED)
 HELD, REFUSED, MISSING = "holds", "refused", "none"
@@ -110,7 +111,8 @@ def _checked(said: Mapping[str, Any]) -> tuple[str, str | float]:
         return MISSING, "; ".join(map(str, said.get("not_certified") or ["none was written"]))
     seconds = 0.0
     for folder in written:
-        process = run_process([*CHECK, folder], WALL * CHECK_SECONDS, cpu_seconds=CHECK_SECONDS)
+        command = SOLVER_CHECK if (Path(folder) / QUERIES).is_dir() else CHECK
+        process = run_process([*command, folder], WALL * CHECK_SECONDS, cpu_seconds=CHECK_SECONDS)
         seconds += process.cputime
         if process.code:
             return REFUSED, " ".join((process.output + process.errors).split())[:300]
