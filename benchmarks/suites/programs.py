@@ -2,8 +2,9 @@
 
 A run is one fresh process, ``distill run NETWORK --time-limit T --json --out CERTIFICATE``, charged its CPU seconds,
 children, start-up and certificate included; then the certificate is checked by a process of ``distill-check`` (one with
-a solver's evidence, by ``distill check``), which is not charged. The time limit is wall clock of the command's own; the process is ended at ``HARD`` times as many CPU
-seconds. A row is "solved" where a program equals the network wherever that has a label, and the checker says so.
+a solver's evidence, by ``distill check``), which is not charged. The time limit is wall clock of the command's own; the
+process is ended at ``HARD`` times as many CPU seconds. A row is "solved" where a program equals the network wherever
+that has a label, and the checker says so.
 """
 
 from __future__ import annotations
