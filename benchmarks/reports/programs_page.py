@@ -9,7 +9,7 @@ from statistics import median
 from benchmarks.harness import standing
 from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan
-from benchmarks.inputs.program_networks import CASES, FAMILIES, ONE_TOKEN, SHIPPED, TRAINED
+from benchmarks.inputs.program_networks import CASES, FAMILIES, GPT2, ONE_TOKEN, SEQUENCE, SHIPPED, TRAINED
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
 from benchmarks.reports.page import conditions, shown_seconds
 from benchmarks.reports.summary import summary
@@ -73,6 +73,14 @@ def findings(rows: Sequence[Row]) -> Iterable[str]:
     if own:
         short = [row for row in _exact(own) if row.sizes["lines"] <= SHORT]
         yield f"Trained algorithms: a program of one or two lines, exact, for {len(short)} of {len(own)}."
+    for family, words in ((SEQUENCE, "Functions of a sequence, compiled"), (GPT2, "GPT-2 of others, to length 12")):
+        own = _of(rows, family)
+        if own:
+            used = [row.cputime for row in own]
+            yield (
+                f"{words}: exact for {len(_exact(own))} of {len(own)}; CPU seconds {shown_seconds(median(used))} in "
+                f"the median, {shown_seconds(max(used))} at most."
+            )
     own = _of(rows, SHIPPED)
     if own:
         same = [row for row in _exact(own) if row.detail["is_known"]]
@@ -128,9 +136,17 @@ def _line(row: Row) -> list[str]:
 
 
 def _longest(rows: Sequence[Row]) -> Iterable[Block]:
-    order = sorted(_exact(rows), key=lambda row: (-row.sizes["reading"], row.problem))[:MOST_READ]
-    yield Heading(f"The {len(order)} exact programs with most to read" if order else "No exact program")
-    for row in order:
+    """The exact programs with most to read: of networks compiled by others, and of all the others."""
+    others = [row for row in rows if row.options["family"] != CASES]
+    for where, own in ((", of networks compiled by others", _of(rows, CASES)), (", of the other networks", others)):
+        order = sorted(_exact(own), key=lambda row: (-row.sizes["reading"], row.problem))[:MOST_READ]
+        if order:
+            yield Heading(f"The {len(order)} exact programs with most to read{where}")
+        yield from _shown(order)
+
+
+def _shown(rows: Sequence[Row]) -> Iterable[Block]:
+    for row in rows:
         known = f"; a person would write {row.options['known']}" if row.options["known"] else ""
         yield Paragraph(f"{row.problem}: {row.sizes['reading']} to read, {row.sizes['lines']} lines{known}")
         yield Code(row.program)

@@ -133,7 +133,8 @@ def test_the_page_says_what_is_asked_of_each_family() -> None:
 
 def test_the_programs_with_most_to_read_come_first() -> None:
     text = markdown(report(ROWS))
-    assert text.index("trained/sort: 200 to read, 9 lines") < text.index("to read, 1 lines; a person would write")
+    assert text.index("trained/sort: 200 to read, 9 lines") < text.index("one token/set_0: 22 to read, 1 lines")
+    assert text.index("cases/tracr/one: 22 to read") < text.index("of the other networks") < text.index("200 to read")
 
 
 def test_there_is_no_page_without_rows() -> None:
