@@ -114,6 +114,13 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
+class Divided:
+    """The argument divided by ``divisor``, rounded down, or what is left over."""
+
+    divisor: int
+
+
+@dataclass(frozen=True)
 class Within:
     """A number that is never larger than ``bound``, nor smaller than its negative."""
 

@@ -21,7 +21,7 @@ from dsl.grammars import folds, selections, texts
 from dsl.grammars.motifs import BALANCE, LATCH, MODULI, TOGGLE, clipped, modular, motifs
 from dsl.grammars.selections import order_of, whole
 from dsl.grammars.tables import Tables
-from dsl.meaning import Combination, Constant, Fold, Multiple, Remainder, TokenTest
+from dsl.meaning import Combination, Constant, Divided, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
 from dsl.references import maker
 from dsl.sequences import NO_LABEL, Label, SequenceBatch, SequenceSignature, SymbolicSequence
@@ -407,6 +407,7 @@ def modulo(modulus: int) -> Operator:
         smt=encode,
         python=f"_0 % {modulus}",
         noun="phase",
+        meaning=Divided(modulus),
     )
 
 
@@ -421,6 +422,7 @@ def divided(divisor: int) -> Operator:
         smt=lambda s, a: s.manager.ToInt(s.manager.Div(s.manager.ToReal(a), s.manager.Real(divisor))),
         python=f"_0 // {divisor}",
         noun="part",
+        meaning=Divided(divisor),
     )
 
 

@@ -27,10 +27,10 @@ from dsl.sequences import PAD, SequenceBatch
 from tasks.pipeline.labels import Inputs, LabelTable
 
 Codes = NDArray[np.int64]
-MOST = 3  # features together
+MOST, LIGHT = 3, 3  # features together, and one more where none weighs more
 FOUND, HEAVIER = 3, 3  # sets of features that are kept, none heavier than the first by more
 FIRST_LOOK = 4_000  # inputs, before all are looked at
-GROUPS, MEMBERS = 150, 6  # of a sample: inputs that agree
+GROUPS, MEMBERS = 60, 4  # of a sample: inputs that agree
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -69,11 +69,11 @@ class Dependence:
 
 def mixed(codes: Sequence[Codes], count: int) -> Codes:
     """One number for several, by multiplicative hashing: different ones share it with probability 2**-64."""
-    result = np.zeros(count, np.uint64)
+    result = np.full(count, _MIX)
     for code in codes:
         result = (result ^ code.astype(np.uint64)) * _MIX
         result ^= result >> np.uint64(29)
-        result *= _MIX
+        result = result * _MIX + _MIX  # adding it: nothing once more is not the same as nothing
         result ^= result >> np.uint64(32)
     return result.view(np.int64)
 
@@ -237,7 +237,9 @@ def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
 
 
 def _sets(known: tuple[Feature, ...]) -> Iterator[tuple[Feature, ...]]:
+    light = [feature for feature in known if feature.weight <= LIGHT]
     chosen = [subset for count in range(MOST + 1) for subset in combinations(known, count)]
+    chosen += [subset for subset in combinations(light, MOST + 1)]
     return iter(sorted(chosen, key=lambda subset: sum(feature.weight for feature in subset)))
 
 
@@ -254,7 +256,17 @@ def sample(inputs: Labelled, chosen: Sequence[Feature], rng: np.random.Generator
     return rows, groups[rows]
 
 
-def representatives(inputs: Labelled, chosen: Sequence[Feature], most: int) -> NDArray[np.int64]:
-    """The first input of each group, shortest first; at most ``most``."""
+def representatives(
+    inputs: Labelled, chosen: Sequence[Feature], most: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The first input of each group, shortest first; of more than ``most`` groups, of some, with every label if it can.
+
+    A search that begins with them has few rounds.
+    """
     _, first = np.unique(inputs.groups(chosen), return_index=True)
-    return np.sort(first)[:most]
+    if len(first) <= most:
+        return np.sort(first)
+    mixed_up = rng.permutation(first)
+    _, each = np.unique(inputs.labels[mixed_up], return_index=True)
+    others = np.setdiff1d(np.arange(len(mixed_up)), each)
+    return np.sort(mixed_up[np.concatenate([each, others])[:most]])
