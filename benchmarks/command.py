@@ -21,7 +21,7 @@ if TYPE_CHECKING:
     from benchmarks.harness.task import Task
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
-NETWORK_ROWS, BREADTH_ROWS = "networks.jsonl", "breadth.jsonl"
+NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
 SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth")
 SECONDS = {
     "sygus": 30.0,
@@ -201,9 +201,91 @@ def report(out: Path) -> None:
             click.echo(breadth_page.write(out / BREADTH_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
-        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, PEER_ROWS)
+        if (out / PROGRAM_ROWS).exists():
+            from benchmarks.reports import programs_page
+
+            click.echo(programs_page.write(out / PROGRAM_ROWS, out))
+        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS, PEER_ROWS)
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
+
+
+@bench.command()
+@click.option("--cases-dir", type=FOLDER, help="Folder with tracr, interpbench and gpt2.  [default: left out]")
+@click.option("--trained", type=FOLDER, help="Folder that the command train filled.  [default: left out]")
+@click.option("--families", default="", help="Families, separated by commas.  [default: all]")
+@click.option("--only", default="", help="Parts of names of networks, separated by commas.  [default: all]")
+@click.option("--count", default=100, show_default=True, help="How many functions of one token.")
+@click.option("--quick", is_flag=True, help="Two functions of one token alone.")
+@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that distill run is given.")
+@click.option("--memory-limit", "memory_mb", default=8192, show_default=True, help="MB of address space per run.")
+@click.option("--seed", default=0, show_default=True, help="Seed of functions, alphabets and searches.")
+@click.option("--jobs", default=1, show_default=True, help="How many runs at a time.")
+@click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
+def programs(
+    cases_dir: Path | None,
+    trained: Path | None,
+    families: str,
+    only: str,
+    count: int,
+    quick: bool,
+    seconds: float,
+    memory_mb: int,
+    seed: int,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Run distill on many networks, and tell what there is to read in the end.
+
+    Networks compiled by others and by us, trained ones and the shipped circuits; a family whose folder is not there is
+    left out with a reason. Rows go to programs.jsonl, and runs that are there are not repeated; programs.md and
+    programs.html are made from them.
+    """
+    with _one_line(), _ending(out):
+        from benchmarks.harness import standing
+        from benchmarks.harness.place import here
+        from benchmarks.harness.schedule import executor as open_executor
+        from benchmarks.harness.schedule import run_all
+        from benchmarks.inputs.program_networks import ONE_TOKEN, networks
+        from benchmarks.reports import programs_page
+        from benchmarks.suites import programs as suite
+
+        chosen = (ONE_TOKEN,) if quick else _names(families)
+        made, count = out / "networks", 2 if quick else count
+        found, left_out = networks(chosen, cases_dir, trained, made, seed=seed, count=count)
+        wanted = _names(only)
+        asked = [one for one in found if not wanted or any(text in one.name for text in wanted)]
+        for family, why in left_out.items():
+            click.echo(f"left out: {family} ({why})", err=True)
+        if not asked:
+            raise ValueError(
+                "expected one network or more, got none; name a folder, a family or another part of a name"
+            )
+        tasks = suite.plan(asked, seconds, memory_mb, seed)
+        out.mkdir(parents=True, exist_ok=True)
+        standing.record_absent(out / PROGRAM_ROWS, suite.SUITE, left_out)
+        with open_executor("process", jobs) as pool:
+            run_all(
+                tasks, out / PROGRAM_ROWS, here(), pool, seed=seed, on_row=_Counter(len(tasks)).show, run=suite.execute
+            )
+        click.echo(programs_page.write(out / PROGRAM_ROWS, out))
+
+
+@bench.command()
+@click.option("--only", default="", help="Names of lessons, separated by commas.  [default: all]")
+@click.option("--seed", default=0, show_default=True, help="Seed of weights and batches.")
+@click.option("--out", type=FOLDER, default=Path("out/trained"), show_default=True, help="Folder of folders.")
+def train(only: str, seed: int, out: Path) -> None:
+    """Train small networks on copy, reverse, sort, extremes and induction, for the suite "programs".
+
+    A minute of CPU time in all; each is right on every sequence of its lengths, or an error says that it is not.
+    """
+    with _one_line():
+        from tasks.training import algorithms
+
+        for lesson in map(algorithms.lesson, _names(only)) if only else algorithms.LESSONS:
+            lead = algorithms.make(lesson, out / lesson.name, seed)
+            click.echo(f"{out / lesson.name}: {lesson.summary}; the closest answer leads by {lead:.2f}")
 
 
 def _plan(
