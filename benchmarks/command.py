@@ -21,9 +21,14 @@ if TYPE_CHECKING:
     from benchmarks.harness.task import Task
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
-NETWORK_ROWS = "networks.jsonl"
-SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks")
-SECONDS = {"sygus": 30.0, "rate": 60.0, "networks": 60.0}  # of a run, where no limit is given; elsewhere 20
+NETWORK_ROWS, BREADTH_ROWS = "networks.jsonl", "breadth.jsonl"
+SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth")
+SECONDS = {
+    "sygus": 30.0,
+    "rate": 60.0,
+    "networks": 60.0,
+    "breadth": 30.0,
+}  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
 
@@ -42,7 +47,7 @@ class BadInput(click.ClickException):
     "--seconds",
     "limit",
     type=float,
-    help=f"CPU seconds per run; wall clock may take {WALL:g} times that. [default: 20, sygus 30, rate and networks 60]",
+    help=f"CPU seconds per run; wall clock may take {WALL:g} times that. [default: 20 to 60, by suite]",
 )
 @click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
@@ -56,6 +61,7 @@ class BadInput(click.ClickException):
 @click.option(
     "--cases-dir", type=FOLDER, help="Folder of networks (suite networks).  [default: shipped circuits alone]"
 )
+@click.option("--only", default="", help="Parts of names, separated by commas (suite breadth).  [default: all]")
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
@@ -74,6 +80,7 @@ def bench(
     circuits: str,
     sygus_dir: Path | None,
     cases_dir: Path | None,
+    only: str,
     print_commands: bool,
     out: Path,
 ) -> None:
@@ -82,9 +89,10 @@ def bench(
     The suites: "peers", this project beside cvc5's SyGuS and AALpy's L*; "loop", the whole distillation loop with
     each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
     the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer checked; "rate", how fast
-    terms are enumerated; "networks", the cost of proofs by length, and a table over networks of other people. Rows go
-    to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; networks: networks.jsonl), and runs
-    that are there are not repeated; report.html and report.md (sygus.html, networks.html) are made from them.
+    terms are enumerated; "networks", the cost of proofs by length, and a table over networks of other people;
+    "breadth", which of many plain functions the search finds. Rows go to solvers.jsonl in the folder (peers:
+    rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are not repeated;
+    report.html and report.md (sygus.html, networks.html, breadth.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -113,6 +121,16 @@ def bench(
                     seconds=seconds, memory_mb=memory_mb, seed=seed, on_row=_Counter(None).show,
                 )  # fmt: skip
             click.echo(networks_page.write(out / NETWORK_ROWS, out))
+            return
+        if suite == "breadth":
+            from benchmarks.reports import breadth_page
+            from benchmarks.suites import breadth
+
+            planned = breadth.plan(_names(only), seconds, memory_mb, seed)
+            shown = _Counter(len(planned)).show
+            with open_executor(executor, jobs, scheduler) as pool:
+                run_all(planned, out / BREADTH_ROWS, here(), pool, seed=seed, on_row=shown)
+            click.echo(breadth_page.write(out / BREADTH_ROWS, out))
             return
         if suite in SECONDS:
             from benchmarks.harness import standing
@@ -177,9 +195,13 @@ def report(out: Path) -> None:
             from benchmarks.reports import networks_page
 
             click.echo(networks_page.write(out / NETWORK_ROWS, out))
+        if (out / BREADTH_ROWS).exists():
+            from benchmarks.reports import breadth_page
+
+            click.echo(breadth_page.write(out / BREADTH_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
-        others = (SYGUS_ROWS, NETWORK_ROWS, PEER_ROWS)
+        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, PEER_ROWS)
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
 

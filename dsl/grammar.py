@@ -6,11 +6,12 @@ sum over its productions; search goes through terms in order of cost, so the cos
 
 from __future__ import annotations
 
+import ast
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Protocol
 
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature
@@ -36,6 +37,18 @@ class Production:
             )
 
 
+class Written(Protocol):
+    """Productions that a program may use, too many to be listed: each is known by what stands in a text."""
+
+    def rows(self, nodes: Iterable[ast.AST]) -> Iterator[Production]:
+        """Those that may stand in a text of these ``nodes``."""
+        ...
+
+    def find(self, operator: Operator) -> Production | None:
+        """The one of an operator; None for an operator that is none of these."""
+        ...
+
+
 @dataclass(frozen=True)
 class Numbered:
     """``nonterminal -> make(n)(arguments)`` at ``cost``, for every whole number n from ``least`` to ``most``."""
@@ -53,6 +66,12 @@ class Numbered:
             return None
         return Production(self.nonterminal, self.make(number), self.arguments, self.cost)
 
+    def rows(self, nodes: Iterable[ast.AST]) -> Iterator[Production]:
+        """Those of the numbers that stand in a text."""
+        numbers = {node.value for node in nodes if isinstance(node, ast.Constant) and type(node.value) is int}
+        found = map(self.production, sorted(numbers))
+        return (row for row in found if row is not None)
+
     def find(self, operator: Operator) -> Production | None:
         """That of an operator, whose text has the number; None for another one."""
         found = (self.production(int(number)) for number in re.findall(r"\b[0-9]+\b", operator.python))
@@ -65,14 +84,14 @@ class Grammar:
 
     A nonterminal of ``constants`` derives every literal of its sort, at cost 1, beside those of its productions.
     ``written`` are productions that a program may use and a search does not try, such as large factors, which are
-    products of small ones as well.
+    products of small ones as well, and tables.
     """
 
     signature: SequenceSignature | ScalarSignature
     start: str
     productions: tuple[Production, ...]
     constants: frozenset[str] = frozenset()
-    written: tuple[Numbered, ...] = ()
+    written: tuple[Written, ...] = ()
 
     def __post_init__(self) -> None:
         sorts: dict[str, Sort] = {}

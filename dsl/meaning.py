@@ -113,6 +113,13 @@ class AtLeast:
     bound: int
 
 
+@dataclass(frozen=True)
+class Within:
+    """A number that is never larger than ``bound``, nor smaller than its negative."""
+
+    bound: int
+
+
 class Combination(Enum):
     """What a row makes of the values of its arguments, in their order."""
 

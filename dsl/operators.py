@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dsl.meaning import Combination, Constant, Multiple
+from dsl.meaning import Combination, Constant, Multiple, Within
 from dsl.references import Call, Named, reference
 
 LONGEST = 2**15  # tokens of a sequence, as far as numbers of programs are bounded
@@ -61,6 +61,9 @@ INT = Sort("Int", "int64")
 STRING = Sort("String", "object")
 LABEL = Sort("Label", "int64")  # index into the signature's labels; -2 is "no label"
 MASK = Sort("Mask", "bool", positional=True)
+TOKEN = Sort("Token", "int64")  # index into the alphabet; -1 is "no token", the text ''
+PART = Sort("Part", "int8", positional=True)  # indices plus 1 of tokens in some order, from the left; then 0
+TEXT = Sort("Text", "object")  # letters of a token, or made of them
 
 
 @dataclass(frozen=True)
@@ -252,6 +255,8 @@ def _magnitudes(operator: Operator, arguments: list[tuple[int, int]]) -> tuple[i
             size = 1
         case Constant(value):
             size = abs(value)
+        case Within(bound):
+            size = bound
         case Multiple(factor):
             size = abs(factor) * sum(sizes)
         case Combination.SUM | Combination.DIFFERENCE:

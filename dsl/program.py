@@ -200,14 +200,9 @@ def _read_functions(source: str, names: tuple[str, ...]) -> list[ast.FunctionDef
 
 
 def _written(grammar: Grammar, functions: list[ast.FunctionDef]) -> Iterator[Operator]:
-    """Operators of ``grammar.written`` for the numbers in the text."""
-    nodes = (node for function in functions for node in ast.walk(function))
-    numbers = {node.value for node in nodes if isinstance(node, ast.Constant) and type(node.value) is int}
-    for family in grammar.written:
-        for number in sorted(numbers):
-            production = family.production(number)
-            if production is not None:
-                yield production.operator
+    """Operators of ``grammar.written`` that may stand in the text."""
+    nodes = [node for function in functions for node in ast.walk(function)]
+    return (production.operator for family in grammar.written for production in family.rows(nodes))
 
 
 def _names(function: ast.FunctionDef) -> tuple[str, ...]:

@@ -7,9 +7,9 @@ token, exactly one of which is true per position.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import cached_property
-from typing import Any
+from typing import Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,6 +66,10 @@ class SequenceBatch:
     def part(self, start: int, stop: int) -> SequenceBatch:
         """The sequences from ``start`` to before ``stop``."""
         return SequenceBatch(self.tokens[start:stop])
+
+    def rows(self, chosen: NDArray[np.int64]) -> Self:
+        """The sequences of these numbers, in this order."""
+        return type(self)(*(getattr(self, column.name)[chosen] for column in fields(self)))
 
     def joined(self, other: SequenceBatch) -> SequenceBatch:
         """The sequences of both, as wide as the wider."""

@@ -49,7 +49,14 @@ class Figure:
     caption: str
 
 
-Block = Heading | Paragraph | Grid | Figure
+@dataclass(frozen=True)
+class Code:
+    """The text of a program, shown as it is."""
+
+    text: str
+
+
+Block = Heading | Paragraph | Grid | Figure | Code
 
 
 def markdown(blocks: Sequence[Block]) -> str:
@@ -65,6 +72,8 @@ def _markdown(block: Block) -> str:
             return f"**{text}**" if is_bad else text
         case Figure(name, caption):
             return f"![{caption}]({name}.png)"
+        case Code(text):
+            return f"```python\n{text.rstrip()}\n```"
         case Grid(head, body):
             lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, *body)]
             widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
@@ -91,6 +100,8 @@ def _html(block: Block, drawings: Mapping[str, str]) -> str:
         case Figure(name, caption):
             drawing = drawings.get(name, "<p>(not drawn)</p>")
             return f"<figure>\n{drawing}\n<figcaption>{html.escape(caption)}</figcaption>\n</figure>"
+        case Code(text):
+            return f"<pre>{html.escape(text.rstrip())}</pre>"
         case Grid(head, body):
             first = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
             rest = ["".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in body]

@@ -46,12 +46,19 @@ def _pairs(state: Ints, at: int, before: bool, after: bool) -> Ints:
     return state // 2 * 2 + 2 * (state % 2) * after + before
 
 
+def _balance(state: Ints, at: int, up: bool, down: bool) -> Ints:
+    """1 once more of the second than of the first were seen; else how many more of the first, and 1, or 0 for none."""
+    more = np.where(state > 1, state - 1, 0) + int(up) - int(down)
+    return np.where((state == 1) | (more < 0), 1, np.where(more > 0, more + 1, 0))
+
+
 FIRST = Fold(_places, _first, lambda state, length: np.where(state, state - 1, length))
 LAST = Fold(_places, _last, lambda state, length: state - 1)
 BEGINS_WITH = Fold(lambda longest: 2, _begins, lambda state, length: state == 1)
 LATCH = Fold(lambda longest: 2, _latch, lambda state, length: state == 1)
 STAGE = Fold(lambda longest: 3, _stage, lambda state, length: state)
 ANY_PAIR = Fold(lambda longest: 3, _any_pair, lambda state, length: state == 2)
+BALANCE = Fold(lambda longest: longest + 2, _balance, lambda state, length: np.where(state > 1, state - 1, -state))
 COUNT_PAIRS = Fold(lambda longest: 2 * longest + 2, _pairs, lambda state, length: state // 2)
 
 

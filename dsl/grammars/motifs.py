@@ -67,6 +67,7 @@ def motifs(alphabet: Sequence[str], labels: Sequence[Label], *, min_length: int 
         Production("Number", LAST, ("Symbol",), cost=2),
         Production("Number", COUNT_PAIRS, ("Mask", "Mask"), cost=3),
         *[Production("Number", clipped(cap), ("Symbol", "Symbol"), cost=4) for cap in (None, *CAPS)],
+        Production("Number", BALANCE, ("Symbol", "Symbol"), cost=4),
         Production("Number", STAGE, ("Symbol", "Symbol"), cost=4),
         *[Production("Number", modular(m), ("Symbol",), cost=2) for m in MODULI],
         *[Production("Number", constant(value), cost=1 + value // 5) for value in range(MAX_CONSTANT + 1)],
@@ -307,6 +308,34 @@ def clipped(cap: int | None) -> Operator:
         noun="depth",
         meaning=folds.clipped(cap),
     )
+
+
+def _balanced(s: Any, up: Any, down: Any) -> Any:
+    state = np.zeros(np.broadcast_shapes(up.shape, down.shape)[:-1], np.int64)
+    for position in range(up.shape[-1]):
+        state = np.where(state < 0, state, state + up[..., position].astype(np.int64) - down[..., position])
+    return state
+
+
+def _balanced_smt(s: Any, up: Sequence[Any], down: Sequence[Any]) -> Any:
+    m, state = s.manager, s.manager.Int(0)
+    one, zero = m.Int(1), m.Int(0)
+    for rise, fall in zip(up, down, strict=True):
+        after = m.Minus(m.Plus(state, m.Ite(rise, one, zero)), m.Ite(fall, one, zero))
+        state = m.Ite(m.LT(state, zero), state, after)
+    return state
+
+
+BALANCE = Operator(
+    "balance",
+    (MASK, MASK),
+    INT,
+    numpy=_balanced,
+    smt=_balanced_smt,
+    python=("state = 0\nfor token in tokens:\n    if state >= 0:\n        state = state + (_0(token)) - (_1(token))"),
+    noun="balance",
+    meaning=folds.BALANCE,
+)  # once it is below zero it stays there: balance == 0 says "well nested"
 
 
 @maker

@@ -16,17 +16,19 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammar import Grammar, Production
-from dsl.grammars import folds
-from dsl.grammars.motifs import motifs
+from dsl.grammar import Grammar, Production, Written
+from dsl.grammars import folds, selections, texts
+from dsl.grammars.motifs import BALANCE, LATCH, MODULI, TOGGLE, clipped, modular, motifs
+from dsl.grammars.selections import order_of, whole
+from dsl.grammars.tables import Tables
 from dsl.meaning import Combination, Constant, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
 from dsl.references import maker
-from dsl.sequences import NO_LABEL, SequenceBatch, SequenceSignature, SymbolicSequence
+from dsl.sequences import NO_LABEL, Label, SequenceBatch, SequenceSignature, SymbolicSequence
 
 FEW = 6  # tokens; with more, tests for either of two are left out
 OFFSETS = (-1, 1, -2, 2)
-MODULI = (2, 3)
+DIVISORS = range(2, 11)
 LARGEST_FACTOR, LARGEST_CONSTANT = 5, 4  # in a search without loops
 
 
@@ -98,11 +100,13 @@ class PlacedSignature(SequenceSignature):
         return PlacedBatch(tokens, np.array([place for _, place in sequences], np.int64))
 
 
-def places(alphabet: Sequence[str], labels: Sequence[str], *, with_loops: bool = True) -> Grammar:
+def places(
+    alphabet: Sequence[str], labels: Sequence[str], *, with_loops: bool = True, with_letters: bool = True
+) -> Grammar:
     """The grammar of places over ``alphabet`` with programs that return one of ``labels``.
 
-    Without loops it has what is said of places alone, and is searched deeper. Raises GrammarError for tokens or labels
-    that are missing or repeated.
+    Without loops it has what is said of places alone, and is searched deeper; without letters, tokens are whole. Raises
+    GrammarError for tokens or labels that are missing or repeated.
     """
     signature = PlacedSignature(tuple(alphabet), tuple(labels))
     known = [row for row in motifs(alphabet, labels).productions if _is_worth_it(row.operator, len(alphabet))]
@@ -114,33 +118,96 @@ def places(alphabet: Sequence[str], labels: Sequence[str], *, with_loops: bool =
         Production("Flag", AT_END, cost=2),
         Production("Number", PLACE),
         *[Production("Number", count_of, ("Mask",), cost=2) for count_of in (UP_TO, BEFORE, AFTER)],
-        Production("Number", DISTINCT, cost=2),
-        *[Production("Number", modulo(m), ("Number",), cost=2) for m in MODULI],
-        *[Production("Number", operator, ("Number", "Number"), cost=2) for operator in (PRODUCT, LEAST, GREATEST)],
+        *([row for row in _loops_up_to_here() if with_loops]),
+        *arithmetic(),
     ]
     numbers = tuple(map(whole, alphabet))
-    values = np.array([n if n is not None else order for order, n in enumerate(numbers)], np.int64)
     are_numbers = None not in numbers
-    if not are_numbers:
-        values = np.argsort(np.argsort(np.array(alphabet, dtype=object))).astype(np.int64)
     if len(alphabet) > 1:
+        values = order_of(alphabet)
         rows += [Production("Mask", compared(sign, values, are_numbers), cost=2) for sign in ("<", ">")]
-    if are_numbers:
-        rows += [
-            Production("Number", value_here(values)),
-            *[Production("Number", value_near(offset, values), cost=3) for offset in OFFSETS],
-            Production("Number", total(values), cost=3),
-        ]
-    rows += _label_rows(signature, values, are_numbers)
-    return Grammar(signature, "Label", tuple(dict.fromkeys(rows)))
+    names = tuple(map(str, signature.labels))
+    rows += selections.productions(alphabet, names, is_placed=True)
+    rows += texts.productions(alphabet, names) if with_letters else []
+    rows += texts.label_rows(names)
+    rows += _label_rows(signature)
+    tables = Tables(signature.alphabet, names)
+    return Grammar(signature, "Label", tuple(dict.fromkeys(rows)), written=(tables,))
 
 
-def fixed_places(alphabet: Sequence[str], labels: Sequence[str], min_length: int, count: int) -> Grammar:
-    """``motifs`` with tests on each of the first ``count`` tokens, for sequences that all have so many."""
+def _loops_up_to_here() -> list[Production]:
+    """Rows of ``motifs`` that walk the sequence, as far as the place."""
+    return [
+        Production("Number", up_to_here(clipped(None)), ("Symbol", "Symbol"), cost=4),
+        Production("Number", up_to_here(BALANCE), ("Symbol", "Symbol"), cost=4),
+        Production("Flag", up_to_here(LATCH), ("Symbol", "Symbol"), cost=4),
+        Production("Flag", up_to_here(TOGGLE), ("Symbol",), cost=3),
+    ]
+
+
+@maker
+def up_to_here(loop: Operator) -> Operator:
+    """A row that walks the sequence and changes nothing at tokens that meet no test, as far as the place."""
+
+    def run(s: Any, *masks: Any) -> Any:
+        inside = np.arange(s.width) <= s.place[:, None]
+        return loop.numpy(s, *(mask & inside for mask in masks))
+
+    def encode(s: Any, *masks: Sequence[Any]) -> Any:
+        false = s.manager.FALSE()
+        cut = ([here if n <= s.place else false for n, here in enumerate(mask)] for mask in masks)
+        return loop.smt(s, *cut)
+
+    return Operator(
+        f"{loop.name} up to here",
+        loop.arguments,
+        loop.result,
+        numpy=run,
+        smt=encode,
+        python=loop.python.replace("in tokens:", "in tokens[:i + 1]:"),
+        noun=loop.noun,
+    )
+
+
+def arithmetic() -> list[Production]:
+    """What is done with numbers beside adding them."""
+    return [
+        *[Production("Number", modulo(m), ("Number",), cost=2 if m <= 3 else 3) for m in DIVISORS],
+        *[Production("Number", divided(m), ("Number",), cost=2 if m == 2 else 3) for m in DIVISORS],
+        Production("Number", ABSOLUTE, ("Number",), cost=2),
+        Production("Number", NEGATIVE, ("Number",), cost=2),
+        *[Production("Number", operator, ("Number", "Number"), cost=2) for operator in (PRODUCT, LEAST, GREATEST)],
+    ]
+
+
+def fixed_places(
+    alphabet: Sequence[str],
+    labels: Sequence[Label],
+    min_length: int,
+    count: int,
+    *,
+    with_tokens: bool = False,
+    with_letters: bool = False,
+) -> Grammar:
+    """``motifs`` with tests on each of the first ``count`` tokens, for sequences that all have so many.
+
+    ``with_tokens``: and with answers that are tokens, and more arithmetic; ``with_letters``: with the letters of these.
+    """
     grammar = motifs(alphabet, labels, min_length=min_length)
     rows = [row for row in grammar.productions if _is_worth_it(row.operator, len(alphabet))]
     rows += [Production("Flag", at(place), ("Symbol",), cost=2) for place in range(1, count)]
-    return Grammar(grammar.signature, "Label", tuple(rows))
+    more: tuple[Written, ...] = ()
+    texts_of = tuple(label for label in labels if isinstance(label, str))
+    if with_tokens:
+        rows += arithmetic()
+        rows += [Production("Number", modular(m), ("Mask",), cost=2) for m in MODULI]  # it is read before modulo(m)
+        if texts_of:
+            rows += [*selections.productions(alphabet, texts_of, min_length=min_length), *texts.label_rows(texts_of)]
+    if with_letters and texts_of and min_length:
+        rows += texts.productions(alphabet, texts_of)
+    if texts_of:
+        more = (Tables(grammar.sequences.alphabet, texts_of),)
+    return Grammar(grammar.signature, "Label", tuple(dict.fromkeys(rows)), written=(*grammar.written, *more))
 
 
 def _is_worth_it(operator: Operator, tokens: int) -> bool:
@@ -180,24 +247,10 @@ def at(place: int) -> Operator:
     )
 
 
-def whole(text: str) -> int | None:
-    """The whole number that ``text`` writes as Python does, or None."""
-    try:
-        number = int(text)
-    except ValueError:
-        return None
-    return number if str(number) == text else None
-
-
-def _label_rows(signature: PlacedSignature, values: NDArray[np.int64], are_numbers: bool) -> list[Production]:
-    """Labels that are tokens of the sequence, or numbers written out."""
-    alphabet, labels = signature.alphabet, tuple(map(str, signature.labels))
+def _label_rows(signature: PlacedSignature) -> list[Production]:
+    """Labels that are numbers written out."""
+    labels = tuple(map(str, signature.labels))
     rows = []
-    if set(alphabet) & set(labels):
-        index = np.array([labels.index(t) if t in labels else NO_LABEL for t in alphabet] + [NO_LABEL], np.int64)
-        rows += [Production("Label", operator) for operator in _tokens_as_labels(index)]
-        if len(alphabet) > 1:
-            rows += [Production("Label", ranked(way, index, values, are_numbers), cost=2) for way in (False, True)]
     whole_labels = [whole(text) for text in labels]
     has_digits = all(text.isdecimal() and text == str(int(text)) for text in labels)  # then motifs has a row for it
     if any(number is not None for number in whole_labels) and not has_digits:
@@ -333,22 +386,6 @@ BEFORE = _counting("count before", ":i", lambda n, place: n < place)
 AFTER = _counting("count after", "i + 1:", lambda n, place: n > place)
 
 
-def _distinct(s: Any) -> Any:
-    letters = range(int(s.tokens.max(initial=0)) + 1)
-    return sum(((s.tokens == letter).any(-1).astype(np.int64) for letter in letters), np.zeros(len(s.tokens), np.int64))
-
-
-def _distinct_smt(s: Any) -> Any:
-    m = s.manager
-    seen = [m.Or(list(column)) for column in zip(*s.at, strict=True)]
-    return m.Plus([m.Ite(one, m.Int(1), m.Int(0)) for one in seen])
-
-
-DISTINCT = Operator(
-    "distinct tokens", (), INT, numpy=_distinct, smt=_distinct_smt, python="len(set(tokens))", noun="kinds"
-)
-
-
 @maker
 def modulo(modulus: int) -> Operator:
     """The remainder, from 0 on; in the solver by a fresh choice among the few there are."""
@@ -369,6 +406,37 @@ def modulo(modulus: int) -> Operator:
     )
 
 
+@maker
+def divided(divisor: int) -> Operator:
+    """The whole part of a quotient, rounded down."""
+    return Operator(
+        f"divided by {divisor}",
+        (INT,),
+        INT,
+        numpy=lambda s, a: a // divisor,
+        smt=lambda s, a: s.manager.ToInt(s.manager.Div(s.manager.ToReal(a), s.manager.Real(divisor))),
+        python=f"_0 // {divisor}",
+        noun="part",
+    )
+
+
+ABSOLUTE = Operator(
+    "absolute",
+    (INT,),
+    INT,
+    numpy=lambda s, a: np.abs(a),
+    smt=lambda s, a: s.manager.Ite(s.manager.GE(a, s.manager.Int(0)), a, s.manager.Minus(s.manager.Int(0), a)),
+    python="abs(_0)",
+    noun="size",
+)
+NEGATIVE = Operator(
+    "negative",
+    (INT,),
+    INT,
+    numpy=lambda s, a: -a,
+    smt=lambda s, a: s.manager.Minus(s.manager.Int(0), a),
+    python="-_0",
+)
 PRODUCT = Operator(
     "product",
     (INT, INT),
@@ -402,118 +470,7 @@ GREATEST = Operator(
 )
 
 
-def _value(s: Any, row: Sequence[Any], values: NDArray[np.int64]) -> Any:
-    """The number of the token that a row of Booleans stands for."""
-    m, result = s.manager, s.manager.Int(0)
-    for here, value in zip(row, values, strict=True):
-        result = m.Ite(here, m.Int(int(value)), result)
-    return result
-
-
-@maker
-def value_here(values: NDArray[np.int64]) -> Operator:
-    """The number of the token at the place asked for; ``values``: (tokens,), by index."""
-    return Operator(
-        "value here",
-        (),
-        INT,
-        numpy=lambda s: values[s.at(s.place)],
-        smt=lambda s: _value(s, s.at[s.place], values),
-        python="int(tokens[i])",
-    )
-
-
-@maker
-def value_near(offset: int, values: NDArray[np.int64]) -> Operator:
-    """The value at this distance from here, or at the end that is nearer."""
-
-    def run(s: Any) -> Any:
-        return values[s.at(np.clip(s.place + offset, 0, np.maximum(s.lengths - 1, 0)))]
-
-    def encode(s: Any) -> Any:
-        return _value(s, s.at[min(max(s.place + offset, 0), s.length - 1)], values)
-
-    bound = f"min(i + {offset}, len(tokens) - 1)" if offset > 0 else f"max(i - {-offset}, 0)"
-    return Operator(f"value near {offset}", (), INT, numpy=run, smt=encode, python=f"int(tokens[{bound}])")
-
-
-@maker
-def total(values: NDArray[np.int64]) -> Operator:
-    """The sum of the numbers of all tokens; ``values``: (tokens,), by index."""
-
-    def encode(s: Any) -> Any:
-        return s.manager.Plus([_value(s, row, values) for row in s.at])
-
-    return Operator(
-        "sum of values",
-        (),
-        INT,
-        numpy=lambda s: np.where(s.valid, values[s.tokens], 0).sum(-1),
-        smt=encode,
-        python="sum(int(token) for token in tokens)",
-        noun="total",
-    )
-
-
 # --- labels -----------------------------------------------------------------------------------------------------
-
-
-def _as_label(s: Any, row: Sequence[Any], index: NDArray[np.int64]) -> Any:
-    m, result = s.manager, s.manager.Int(NO_LABEL)
-    for here, label in zip(row, index[:-1], strict=True):
-        result = m.Ite(here, m.Int(int(label)), result)
-    return result
-
-
-@maker
-def _tokens_as_labels(index: NDArray[np.int64]) -> list[Operator]:
-    """Labels that are tokens: here, at the mirrored place, at both ends, and one place on, around the end."""
-    chosen: dict[str, tuple[str, Callable[[Any, Any], Any]]] = {
-        "token here": ("tokens[i]", lambda place, length: place),
-        "token opposite": ("tokens[-1 - i]", lambda place, length: length - 1 - place),
-        "first token": ("tokens[0]", lambda place, length: place * 0),
-        "last token": ("tokens[-1]", lambda place, length: length - 1 + place * 0),
-        "token before": ("tokens[i - 1]", lambda place, length: (place - 1) % length),
-        "token after": ("tokens[(i + 1) % len(tokens)]", lambda place, length: (place + 1) % length),
-    }
-
-    def row(name: str, text: str, at: Callable[[Any, Any], Any]) -> Operator:
-        return Operator(
-            name,
-            (),
-            LABEL,
-            numpy=lambda s: index[s.at(at(s.place, np.maximum(s.lengths, 1)))],
-            smt=lambda s: _as_label(s, s.at[at(s.place, s.length)], index),
-            python=text,
-        )
-
-    return [row(name, text, at) for name, (text, at) in chosen.items()]
-
-
-@maker
-def ranked(falling: bool, index: NDArray[np.int64], values: NDArray[np.int64], are_numbers: bool) -> Operator:
-    """The token that stands here when the sequence is sorted."""
-    order = np.argsort(-values if falling else values, kind="stable")
-    rank = np.argsort(order)
-
-    def run(s: Any) -> Any:
-        ranks = np.sort(np.where(s.valid, rank[s.tokens], len(rank)), axis=-1)
-        if not s.width:
-            return np.full(len(s.tokens), NO_LABEL, np.int64)
-        found = np.take_along_axis(ranks, s.place[:, None], -1)[:, 0]
-        return np.append(index[order], NO_LABEL)[found]
-
-    def encode(s: Any) -> Any:
-        m, result = s.manager, s.manager.Int(NO_LABEL)
-        for last in reversed(range(len(order))):  # the first token of the order that enough do not exceed
-            upto = [m.Or([row[t] for t in order[: last + 1]]) for row in s.at]
-            count = m.Plus([m.Ite(here, m.Int(1), m.Int(0)) for here in upto])
-            result = m.Ite(m.GT(count, m.Int(s.place)), m.Int(int(index[order[last]])), result)
-        return result
-
-    options = ", key=int" * are_numbers + ", reverse=True" * falling
-    name = "sorted down" if falling else "sorted"
-    return Operator(name, (), LABEL, numpy=run, smt=encode, python=f"sorted(tokens{options})[i]")
 
 
 @maker

@@ -1,8 +1,8 @@
 """What a followed program may hold: numbers and texts stay small, so that no step of it costs much time or memory.
 
 Every operation whose result can be larger than what it is given is replaced by one that looks first: ``a + b``,
-``a - b``, ``a * b`` and ``a % b``, and the functions that gather what they are given. How long a program runs is
-bounded by no rule here, but by the clock (``limits``).
+``a - b``, ``a * b`` and ``a % b``, and the functions that gather what they are given, or write a text in other letters.
+How long a program runs is bounded by no rule here, but by the clock (``limits``).
 """
 
 from __future__ import annotations
@@ -18,6 +18,8 @@ MOST_TEXT, MOST_DEPTH = 1 << 20, 200  # characters of a program, and its nesting
 MOST_CONSTANT = 10_000  # characters
 MOST_BITS, MOST_ITEMS = 4096, 1 << 20  # of a number; of a text or a list
 GATHERED = ("list", "set", "sorted")
+WRITTEN = ("upper", "lower", "capitalize", "title", "swapcase")  # in other letters, which may be more
+MOST_DIGITS = 20  # that a number is rounded to
 OPERATIONS = {ast.Add: "_add", ast.Sub: "_sub", ast.Mult: "_mul", ast.Mod: "_mod"}
 
 
@@ -56,9 +58,18 @@ class Bounded(ast.NodeTransformer):
             case ast.Call(ast.Name(name), [first, *rest]) if name in GATHERED:
                 few: ast.expr = ast.Call(ast.Name("_few", ast.Load()), [first], [])
                 return ast.Call(node.func, [few, *rest], node.keywords)
-            case ast.Call(ast.Name("str" | "sum" as name)):
+            case ast.Call(ast.Attribute(ast.Name("dict"), "fromkeys"), [first, *rest]):
+                return ast.Call(node.func, [ast.Call(ast.Name("_few", ast.Load()), [first], []), *rest], node.keywords)
+            case ast.Call(ast.Attribute(_, name)) if name in WRITTEN:
+                return ast.Call(ast.Name("_few", ast.Load()), [node], [])
+            case ast.Call(ast.Name("str" | "sum" | "round" as name)):
                 return ast.Call(ast.Name(f"_{name}", ast.Load()), node.args, node.keywords)
         return node
+
+    def visit_ListComp(self, node: ast.ListComp) -> ast.AST:
+        """The list of a generator, with a look at how much it gathers."""
+        self.generic_visit(node)
+        return ast.Call(ast.Name("_few", ast.Load()), [ast.GeneratorExp(node.elt, node.generators)], [])
 
 
 def _sized(value: Any) -> Any:
@@ -100,9 +111,16 @@ def _sum(items: Iterable[Any], start: Any = 0) -> Any:
     return _sized(sum(items, start))
 
 
+def _round(value: Any, *digits: Any) -> Any:
+    known = all(isinstance(n, int) and abs(n) <= MOST_DIGITS for n in digits)
+    confirm(known, f"the program rounds to more than {MOST_DIGITS} digits")
+    return round(value, *digits)
+
+
 def _few(items: Iterable[Any]) -> Iterable[Any]:
     if isinstance(items, str | list | tuple | dict):
-        return items  # looked at when it was made
+        _few_items(len(items))
+        return items
     gathered = [*islice(items, MOST_ITEMS + 1)]
     _few_items(len(gathered))
     return gathered
@@ -113,5 +131,5 @@ def _few_items(count: int) -> None:
 
 
 SCOPE: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (_add, _sub, _mul, _mod, _str, _sum, _few)
+    function.__name__: function for function in (_add, _sub, _mul, _mod, _str, _sum, _round, _few)
 }

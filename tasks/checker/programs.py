@@ -3,6 +3,8 @@
 Nothing runs that could do more than compute a label from tokens. What a program reads of them is one of ``FOLDS``, or a
 loop over them: a value that every token moves, and that is read in the end. So sequences with the same values get the
 same answer. ``tokens[-1]`` becomes the name ``last``, which steps know ahead. Whatever else reads tokens is refused.
+
+A program may read more than a machine can follow: any slice, order or table of the tokens. It is then executed alone.
 """
 
 from __future__ import annotations
@@ -21,13 +23,22 @@ from tasks.checker.files import Rejected, UnreadableError, confirm, expect
 from tasks.checker.growth import MOST_TEXT, SCOPE, Bounded, expect_small
 from tasks.checker.text import shown
 
-BUILTINS = ("any", "enumerate", "int", "len", "list", "max", "min", "next", "set", "sorted", "str", "sum", "zip")
+BUILTINS = (
+    "abs", "all", "any", "dict", "enumerate", "int", "len", "list", "max", "min", "next", "range", "reversed", "round",
+    "set", "sorted", "str", "sum", "zip",
+)  # fmt: skip
+METHODS = (
+    "count", "index", "get", "fromkeys", "upper", "lower", "capitalize", "title", "swapcase", "startswith", "endswith",
+    "isdigit", "isalpha", "isupper", "islower",
+)  # fmt: skip
+KEYS = tuple(f"key={name}" for name in ("int", "str", "len", "tokens.count", "tokens.index"))
 NODES = (
     "Module FunctionDef arguments arg Return If For Assign Compare BoolOp UnaryOp BinOp IfExp Call Name Constant "
-    "Attribute Subscript Slice Tuple List Dict GeneratorExp comprehension keyword Load Store And Or Not USub Add Sub "
-    "Mult Div FloorDiv Mod Eq NotEq Lt LtE Gt GtE In NotIn"
+    "Attribute Subscript Slice Tuple List Set Dict GeneratorExp ListComp comprehension keyword Load Store And Or "
+    "Not USub Add Sub Mult Div FloorDiv Mod Eq NotEq Lt LtE Gt GtE In NotIn"
 )
-CONSUMERS = ("any", "list", "max", "min", "next", "sorted", "sum")  # of all that their first argument gives
+CONSUMERS = ("all", "any", "dict.fromkeys", "list", "max", "min", "next", "set", "sorted", "sum")
+PASSING = ("dict.fromkeys", "enumerate", "reversed", "zip")  # no values, but what CONSUMERS and loops go through
 PAIRS, PLACES = "for before, token in zip(tokens, tokens[1:])", "place for place, token in enumerate(tokens) if E"
 FOLDS = (
     ("len(tokens)", 0, "_ + 1", "_"),
@@ -38,6 +49,9 @@ FOLDS = (
     ("sum(E for token in tokens)", 0, "_ + E", "_"),
     (f"sum(E {PAIRS})", 0, "_ + E if place else _", "_"),
     (f"any(E {PAIRS})", False, "True if place and E else _", "_"),
+    (f"all(E {PAIRS})", True, "False if place and not E else _", "_"),
+    ("any(E for token in tokens)", False, "True if E else _", "_"),
+    ("all(E for token in tokens)", True, "_ if E else False", "_"),
     (f"max(({PLACES}), default=-1)", -1, "place if E else _", "_"),
     (f"next(({PLACES}), len(tokens))", -1, "place if _ < 0 and E else _", "len(tokens) if _ < 0 else _"),
 )  # what is read; its value _ before any token; _ after a token at a place, one before it; and what is read of _
@@ -48,7 +62,7 @@ State = tuple[Any, ...]
 def function_of(text: str, parameters: list[str]) -> Function:
     """The function that ``text`` defines last, with exactly these parameters.
 
-    It has no comment and no docstring, so that it says nothing that was not checked; no attribute but ``count``, no
+    It has no comment and no docstring, so that it says nothing that was not checked; no attribute but ``METHODS``, no
     name that is not its own or one of ``BUILTINS``, no default, decorator or loop without end.
     """
     expect(len(text) <= MOST_TEXT, f"program.py: expected at most {MOST_TEXT:,} characters")
@@ -74,7 +88,7 @@ def function_of(text: str, parameters: list[str]) -> Function:
     for node in ast.walk(tree):
         name, is_inner = type(node).__name__, isinstance(node, ast.FunctionDef) and node not in functions
         expect(name in NODES.split() and not is_inner, f"program.py: {name} is not understood")
-        expect(not isinstance(node, ast.Attribute) or node.attr == "count", "program.py: only .count is understood")
+        expect(not isinstance(node, ast.Attribute) or node.attr in METHODS, f"program.py: expected methods {METHODS}")
         expect(not isinstance(node, ast.Name) or node.id in own | {*BUILTINS}, "program.py: an unknown name")
         expect(not isinstance(node, ast.Constant) or type(node.value) in (str, int, bool), "program.py: a constant")
     _same_everywhere(functions)
@@ -86,20 +100,42 @@ def _same_everywhere(functions: list[ast.FunctionDef]) -> None:
     """No value is a function, a generator or a set: their texts and the order in a set are others in every run."""
     nodes = [node for function in functions for part in function.body for node in ast.walk(part)]
     names = {*BUILTINS} | {function.name for function in functions}
-    calls = [node for node in nodes if isinstance(node, ast.Call)]
-    known = {id(call.func) for call in calls}
-    known |= {id(key.value) for call in calls for key in call.keywords if ast.unparse(key) in ("key=int", "key=str")}
+    calls = [(ast.unparse(node.func), node) for node in nodes if isinstance(node, ast.Call)]
+    known = {id(call.func) for _, call in calls}
+    known |= {id(key.value) for _, call in calls for key in call.keywords if ast.unparse(key) in KEYS}
+    known |= {id(call.func.value) for name, call in calls if name == "dict.fromkeys"}  # type: ignore[attr-defined]
     for node in nodes:
         is_function = isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id in names)
         expect(not is_function or id(node) in known, "program.py: a function is not a value")
     ways = {id(node.iter) for node in nodes if isinstance(node, ast.For | ast.comprehension)}
-    ways |= {id(call.args[0]) for call in calls if call.args and ast.unparse(call.func) in CONSUMERS}
-    sized = {id(call.args[0]) for call in calls if call.args and ast.unparse(call.func) == "len"}
+    ways |= {id(call.args[0]) for name, call in calls if call.args and name in CONSUMERS}
+    ways |= {id(part) for name, call in calls if name in ("enumerate", "zip") for part in call.args}
+    sized = {id(call.args[0]) for name, call in calls if call.args and name == "len"}
+    for name, call in calls:
+        expect(name not in PASSING or id(call) in ways, f"program.py: {name}(...) is not a value")
+        expect(name != "set" or id(call) in sized, "program.py: of a set only the size is known")
+        expect(name != "dict", "program.py: of dict only dict.fromkeys is understood")
+        expect(name == "dict.fromkeys" or not name.endswith(".fromkeys"), "program.py: fromkeys is of dict alone")
+    alone = [node for node in nodes if isinstance(node, ast.GeneratorExp) and id(node) not in ways]
+    expect(not alone, "program.py: a generator is not a value")
+    asked = {id(part) for node in nodes if isinstance(node, ast.Compare) for part in _looked_into(node)}
     for node in nodes:
-        called = ast.unparse(node.func) if isinstance(node, ast.Call) else ""
-        passing = isinstance(node, ast.GeneratorExp) or called in ("enumerate", "zip")
-        expect(not passing or id(node) in ways, "program.py: a generator is not a value")
-        expect(called != "set" or id(node) in sized, "program.py: of a set only the size is known")
+        among = not isinstance(node, ast.Set) or (id(node) in asked and all(map(_is_constant, node.elts)))
+        expect(among, "program.py: a set is one of constants, and only what is in it is known")
+
+
+def _looked_into(node: ast.Compare) -> list[ast.expr]:
+    """What stands to the right of one ``in`` or ``not in``."""
+    return node.comparators if len(node.ops) == 1 and isinstance(node.ops[0], ast.In | ast.NotIn) else []
+
+
+def _is_constant(node: ast.expr) -> bool:
+    match node:
+        case ast.Constant() | ast.UnaryOp(ast.USub(), ast.Constant()):
+            return True
+        case ast.Tuple(parts):
+            return all(map(_is_constant, parts))
+    return False
 
 
 def _calls_what_stands_before(functions: list[ast.FunctionDef]) -> None:

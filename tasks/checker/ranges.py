@@ -227,6 +227,8 @@ def _divided(kind: type, ends: tuple[float, float], by: int, letters: int) -> Va
 
 
 def _compared(kind: type, a: Value, b: Value, box: Box) -> Value:
+    if kind in (ast.In, ast.NotIn):
+        a, b = _few(a, box), _few(b, box)
     if isinstance(a, Few) and isinstance(b, Few) and len(a.values) * len(b.values) <= MOST:
         return _pairs(COMPARED[kind], a, b)
     if kind in (ast.In, ast.NotIn):

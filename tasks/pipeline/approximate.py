@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, fields
+from dataclasses import dataclass
 from functools import reduce
 
 import numpy as np
@@ -86,7 +86,7 @@ def rule(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:
     rng = np.random.default_rng(seed)
     every = tuple(part.expected >= 0 for part in table.parts)
     batch, expected = _sample(table, every, SAMPLE, rng)
-    bank = _grown(table.grammar, batch, seconds, seed)
+    bank = _grown(table.followed, batch, seconds, seed)
     start = table.grammar.start
     errors = (bank.stores[start].values != expected).sum(axis=1)
     terms = [bank.term(start, int(row)) for row in np.argsort(errors, kind="stable")[:TRIED]]
@@ -129,7 +129,7 @@ def region(table: LabelTable, program: Program, *, seconds: float, seed: int = 0
     )
     batch, _ = _sample(among, wrong, SAMPLE, rng)
     others, _ = _sample(among, right, SAMPLE, rng)
-    bank = _grown(among.grammar, batch.joined(others), seconds, seed)
+    bank = _grown(among.followed, batch.joined(others), seconds, seed)
     values = bank.stores["Flag"].values
     rows = np.flatnonzero(values[:, : batch.examples].all(axis=1))
     flags = _narrowing(bank, rows, values[rows, batch.examples :], lambda flag: _holds(flag, among, wrong))
@@ -198,14 +198,10 @@ def _sample(
     for part, mask, size in zip(table.parts, chosen, sizes, strict=True):
         rows = np.flatnonzero(mask)[picked[(picked >= start) & (picked < start + size)] - start]
         if len(rows):
-            batch = batch.joined(_take(part.batch, rows))
+            batch = batch.joined(part.batch.rows(rows))
             expected.append(part.expected[rows])
         start += size
     return batch, np.concatenate(expected)
-
-
-def _take(batch: SequenceBatch, rows: NDArray[np.int64]) -> SequenceBatch:
-    return type(batch)(*(getattr(batch, column.name)[rows] for column in fields(batch)))
 
 
 def _wrong(program: Program, part: Part) -> NDArray[np.bool_]:

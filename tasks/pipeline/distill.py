@@ -202,7 +202,10 @@ def _programs(
         clock.done("surrogate", surrogate.described(found))
     with surrogate.solver(table, found, backend, clock.left, seed, observer) as solver:
         share = clock.left if solver else SEARCHING * clock.left
-        best = searched(table, seconds=share, seed=seed, solver=solver, on_round=observer.on_round)
+        is_followed = asked != table.domain
+        best = searched(
+            table, seconds=share, seed=seed, solver=solver, is_followed=is_followed, on_round=observer.on_round
+        )
         queries = solver.queries if solver else 0
     if best.is_interrupted:
         clock.stop()

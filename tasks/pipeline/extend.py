@@ -28,7 +28,7 @@ from tasks.networks.circuit import Circuit
 from tasks.pipeline.approximate import NAMES, Rule
 from tasks.pipeline.labels import LabelTable
 from tasks.pipeline.linear_thresholds import threshold_program
-from tasks.pipeline.search import reading
+from tasks.pipeline.reading import reading
 from tasks.pipeline.steps import SILENT, Clock, Observer
 from tasks.proofs.all_lengths import all_lengths
 from tasks.proofs.counting import CountingVerifier
@@ -254,7 +254,7 @@ class Extending:
         longest = max(LENGTHIER * first[0].size, SMALL)
         extending = _Longer(self.table, by, self.known, first, time.perf_counter() + self.clock.left, longest)
         budget = Budget(seconds=max(SEARCHING * self.clock.left, 0.1))
-        search = Enumerator(self.table.grammar, seed=self.seed)
+        search = Enumerator(self.table.followed, seed=self.seed)
         loop = Loop(search, extending, budget, self.observer.on_round)
         with suppress(KeyboardInterrupt):
             with suppress(_TooLongError):

@@ -22,7 +22,7 @@ from cegis.claim import counted, least_margin
 from dsl.abstraction.learned import Learned
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
-from dsl.sequences import SequenceBatch
+from dsl.sequences import Label, SequenceBatch
 from tasks.formats import Loaded
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, label_name
@@ -145,14 +145,28 @@ class LabelTable:
         """The programs that are searched."""
         return self.own_grammar or self._learned(grammar_of(self.domain, self.names, self.is_placed))
 
+    @cached_property
+    def followed(self) -> Grammar:
+        """The part of ``grammar`` whose programs can be followed beyond what is listed, where they can be at all."""
+        if self.own_grammar is not None:
+            return self.own_grammar
+        if self.is_placed:
+            return self._learned(places(self.domain.alphabet, self.names, with_letters=False))
+        return self._learned(_grammar_of_sequences(self.domain, self.names))
+
     @property
-    def grammars(self) -> tuple[Grammar, ...]:
-        """What is searched, one after the other: each is a part of ``grammar``, and the last one is all of it."""
-        if not self.is_placed or self.own_grammar is not None:
-            return (self.grammar,)
-        return self._learned(places(self.domain.alphabet, self.names, with_loops=False)), self.grammar
+    def grammars(self) -> tuple[tuple[str, Grammar], ...]:
+        """What is searched, in words, one after the other; each is a part of ``grammar``."""
+        if self.own_grammar is not None:
+            return (("your grammar", self.own_grammar),)
+        if self.is_placed:
+            short = places(self.domain.alphabet, self.names, with_loops=False, with_letters=False)
+            return ("what is near a place", self._learned(short)), ("all of a sequence and a place", self.followed)
+        tokens = _grammar_of_sequences(self.domain, self.names, with_tokens=True)
+        return ("what can be followed", self.followed), ("all of a sequence", self._learned(tokens))
 
     def _learned(self, grammar: Grammar) -> Grammar:
+        """``grammar`` with the learned motifs, if there are any."""
         return grammar if self.motifs is None else self.motifs.added(grammar)
 
     @property
@@ -253,7 +267,12 @@ def grammar_of(domain: Domain, names: tuple[str, ...], is_placed: bool = False) 
     """The grammar that ships for labels called ``names`` on ``domain``."""
     if is_placed:
         return places(domain.alphabet, names)
-    return fixed_places(domain.alphabet, names, domain.min_length, min(domain.min_length, FIXED_PLACES))
+    return _grammar_of_sequences(domain, names, with_tokens=True, with_letters=True)
+
+
+def _grammar_of_sequences(domain: Domain, names: tuple[Label, ...], **more: bool) -> Grammar:
+    least = domain.min_length
+    return fixed_places(domain.alphabet, names, least, min(least, FIXED_PLACES), **more)
 
 
 def read_program(model: Loaded, domain: Domain, text: str, language: Language | None = None) -> Program:

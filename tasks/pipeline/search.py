@@ -1,15 +1,17 @@
 """Programs that give every label: an automaton by state merging, an expression by enumeration; the better one wins.
 
-The automaton comes first, since merging states costs hundredths of a second; beside one that is exact, expressions are
-searched for a while only. Which of two exact programs is better, longer sequences say, where the network takes some:
-one that breaks there at once is not preferred to one that does not. Then it is the one with less to read.
+What the answer depends on is found first (``dependence``), and what is read off it (``closed_forms``). The automaton
+comes next, since merging states costs hundredths of a second; beside one of these that is exact, expressions are
+searched for a while only. Several grammars are searched, one after the other: those that say no more than what the
+answer depends on, and then all; each has its share of the time. Which of two exact programs is better, longer sequences
+say, where the network takes some: one that breaks there at once is not preferred to one that does not. Then it is the
+one with less to read.
 """
 
 from __future__ import annotations
 
-import io
-import tokenize
-from collections.abc import Callable
+import time
+from collections.abc import Callable, Collection
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,30 +31,64 @@ from cegis import (
     Verifier,
 )
 from cegis.loop import Loop
+from dsl.enumeration.relevance import relevant
 from dsl.enumerator import Enumerator
+from dsl.grammar import Grammar
+from dsl.grammars.motifs import AND, NOT, OR
+from dsl.operators import Operator
 from tasks.networks.readout import UNDECIDED
-from tasks.pipeline.labels import LabelTable
+from tasks.pipeline.closed_forms import closed_form
+from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
+from tasks.pipeline.labels import Inputs, LabelTable
+from tasks.pipeline.reading import reading
 from tasks.pipeline.state_merging import merged_program
 from tasks.proofs.enumeration import answers_of
 from tasks.proofs.select import room, up_to
 from tasks.proofs.verifier import lengthened, places
 
-READABLE = 24  # operators of a program beside which another grammar is tried
+READABLE = 36  # words of a program beside which another grammar is tried
 LONG = 12  # operators of a program beside which a shorter rule is looked for
 SHORT, BESIDE = 80, 10.0  # words of an exact automaton beside which an expression is searched so many seconds at most
 PROBED, PROBES = 4, 32  # lengths past the longest that was listed, and sequences of each
-SKIPPED = (tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER)
+DEPENDING = 0.1  # of the time, for what the answer depends on
+BEGUN = 64  # examples that a search begins with, where the answer depends on so few
+MOST_KEPT = 0.8  # of a grammar: a part that is larger is not searched by itself
+CONNECTIVES = frozenset(
+    {AND, OR, NOT}
+)  # conditionals one after the other say the same, and leave room for deeper terms
+
+
+@dataclass(frozen=True)
+class Tried:
+    """A grammar that was searched: ``words`` for it, how much, and what came of it."""
+
+    words: str
+    productions: int
+    candidates: int
+    rounds: int
+    seconds: float
+    ended: str
+
+    @property
+    def per_second(self) -> float:
+        """Candidates per second of search."""
+        return self.candidates / self.seconds if self.seconds else 0.0
 
 
 @dataclass(frozen=True)
 class Searched:
-    """The ``outcome``, what was found ``beside`` it and is as exact, and whether it is the automaton."""
+    """The ``outcome``, what was found ``beside`` it and is as exact, and whether it is the automaton.
+
+    ``dependence``: what the answer depends on, the least first; ``tried``: the grammars that were searched.
+    """
 
     outcome: Outcome[Program]
     beside: Program | None = None
     is_automaton: bool = False
     note: str = ""
     is_interrupted: bool = False
+    dependence: tuple[Dependence, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
     @property
     def is_short(self) -> bool:
@@ -73,27 +109,82 @@ def searched(
     seconds: float,
     seed: int = 0,
     solver: Symbolic | None = None,
+    is_followed: bool = False,
     on_round: Callable[[Round[Program]], None] = lambda event: None,
 ) -> Searched:
     """The better of the automaton and the shortest expression that give every label of ``table``, or neither.
 
-    ``solver`` is asked of expressions beside the table. About ``seconds`` (wall clock).
+    ``solver`` is asked of expressions beside the table. ``is_followed``: the program is to be followed to longer
+    sequences, which not every row of the grammar can be. About ``seconds`` (wall clock).
     """
+    begun = time.perf_counter()
+    inputs = Labelled(table)
+    found = dependences(inputs, seconds=DEPENDING * seconds)
+    forms = [form for known in found if (form := closed_form(inputs, known)) is not None] if not solver else []
+    read_off = min(forms, key=reading, default=None)
     automaton = None if table.is_placed or table.own_grammar else merged_program(table)
-    left = min(seconds, BESIDE) if automaton is not None and reading(automaton) <= SHORT else seconds
-    outcome, is_interrupted = expression(table, seconds=left, seed=seed, solver=solver, on_round=on_round)
-    if automaton is None:
-        return Searched(outcome, is_interrupted=is_interrupted)
-    learned = _as_found(table, automaton, outcome.statistics)
-    if not isinstance(outcome, Found):
-        return Searched(learned, is_automaton=True, is_interrupted=is_interrupted)
+    left = seconds - (time.perf_counter() - begun)
+    if read_off is not None or (automaton is not None and reading(automaton) <= SHORT):
+        left = min(left, BESIDE)
+    run = _Expressions(table, solver, seed, on_round)
+    outcome = run.run(attempts(inputs, found, is_followed or solver is not None, seed), left, read_off)
+    if read_off is not None and not (isinstance(outcome, Found) and reading(outcome.program) <= reading(read_off)):
+        outcome = _as_found(table, read_off, outcome.statistics, "read off what the answer depends on")
+    result = Searched(outcome, dependence=found, tried=tuple(run.tried), is_interrupted=run.is_interrupted)
+    return result if automaton is None else _with_automaton(table, result, automaton, seed)
+
+
+def _with_automaton(table: LabelTable, result: Searched, automaton: Program, seed: int) -> Searched:
+    """The better of an exact automaton and what else was found."""
+    expression = result.outcome
+    learned = replace(
+        result,
+        outcome=_as_found(table, automaton, expression.statistics, "learned as an automaton"),
+        is_automaton=True,
+    )
+    if not isinstance(expression, Found):
+        return learned
     try:
-        is_better, note = _prefers(table, automaton, outcome.program, seed)
+        is_better, note = _prefers(table, automaton, expression.program, seed)
     except KeyboardInterrupt:
-        is_better, note, is_interrupted = False, "", True
+        return replace(result, beside=automaton, is_interrupted=True)
     if is_better:
-        return Searched(learned, outcome.program, True, note, is_interrupted)
-    return Searched(outcome, automaton, False, note, is_interrupted)
+        return replace(learned, beside=expression.program, note=note)
+    return replace(result, beside=automaton, note=note)
+
+
+@dataclass(frozen=True)
+class Attempt:
+    """A grammar to search, in ``words``, and the examples that the search begins with."""
+
+    words: str
+    grammar: Grammar
+    examples: tuple[tuple[Inputs, str], ...]
+
+
+def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool, seed: int) -> tuple[Attempt, ...]:
+    """What is searched, one after the other: parts of the grammar that say what the answer depends on, then all.
+
+    ``is_followed``: the grammar whose every program can be followed to longer sequences comes first.
+    """
+    table, rng = inputs.table, np.random.default_rng(seed)
+    first = (table.first(),)
+    parts = []
+    for known in found:
+        rows, groups = sample(inputs, known.features, rng)
+        part = relevant(table.grammar, inputs.batch(rows), groups)
+        if part is not None and len(part.productions) <= MOST_KEPT * len(table.grammar.productions):
+            begun = representatives(inputs, known.features, BEGUN) if known.groups <= BEGUN else np.zeros(0, np.int64)
+            examples = tuple(inputs.example(int(row)) for row in begun) or first
+            words = f"what depends on {known.words}"
+            parts += [
+                Attempt(f"{words}, without connectives", plain, examples)
+                for plain in [without(part, CONNECTIVES)]
+                if len(plain.productions) < len(part.productions)
+            ]
+            parts.append(Attempt(words, part, examples))
+    others = [Attempt(words, grammar, first) for words, grammar in table.grammars]
+    return (others[0], *parts, *others[1:]) if is_followed else (*parts, *others)
 
 
 def compared(table: LabelTable, program: Program) -> Searched:
@@ -105,38 +196,86 @@ def compared(table: LabelTable, program: Program) -> Searched:
     return Searched(Differs(program, table.exceptions(program), "it was given", nothing, table.undecided))
 
 
-def expression(
-    table: LabelTable,
-    *,
-    seconds: float,
-    seed: int = 0,
-    solver: Symbolic | None = None,
-    on_round: Callable[[Round[Program]], None] = lambda event: None,
-) -> tuple[Outcome[Program], bool]:
-    """The shortest exact program, of the first grammar where that has one to be read, else of all; or no such one.
+def without(grammar: Grammar, left_out: Collection[Operator]) -> Grammar:
+    """The same grammar without these operators."""
+    return replace(grammar, productions=tuple(p for p in grammar.productions if p.operator not in left_out))
 
-    And whether the user interrupted the search.
-    """
-    outcome: Outcome[Program] | None = None
-    found: Found[Program] | None = None
-    verifier: Verifier[Program] = table if solver is None else Combined((solver, table))
-    for left, grammar in zip(range(len(table.grammars), 0, -1), table.grammars, strict=True):
-        search, budget = Enumerator(grammar, seed=seed), Budget(seconds=max(seconds / left, 0.1))
-        loop = Loop(search, verifier, budget, on_round)
-        try:
-            outcome = loop.run([table.first()])
-        except KeyboardInterrupt:
-            best = min(loop.tried, key=table.count_exceptions, default=None)
-            return found or interrupted(table, best), True
-        seconds -= outcome.statistics.search_seconds + outcome.statistics.check_seconds
-        if isinstance(outcome, Found) and (found is None or outcome.program.size < found.program.size):
-            found = outcome
-        if found is not None and found.program.size <= READABLE:
-            break
-    assert outcome is not None
-    if found is None:
-        return outcome, False
-    return replace(found, program=Program(found.program.term, table.grammar)), False
+
+class _Expressions:
+    """A search of one grammar after the other."""
+
+    def __init__(
+        self, table: LabelTable, solver: Symbolic | None, seed: int, on_round: Callable[[Round[Program]], None]
+    ) -> None:
+        self.table, self.seed, self.on_round = table, seed, on_round
+        self.verifier: Verifier[Program] = table if solver is None else Combined((solver, table))
+        self.tried: list[Tried] = []
+        self.is_interrupted = False
+
+    def run(self, attempts: tuple[Attempt, ...], seconds: float, beside: Program | None) -> Outcome[Program]:
+        """The exact program with the least to read; of the first grammar where that is little, else of all.
+
+        Where none is exact, the program of the first with the fewest exceptions. ``beside``: another exact program, so
+        that there is no need to look for long.
+        """
+        outcomes: list[Outcome[Program]] = []
+        found: Found[Program] | None = None
+        for left, attempt in zip(range(len(attempts), 0, -1), attempts, strict=True):
+            search, budget = Enumerator(attempt.grammar, seed=self.seed), Budget(seconds=max(seconds / left, 0.1))
+            loop = Loop(search, self.verifier, budget, self.on_round)
+            try:
+                outcome = loop.run(attempt.examples)
+            except KeyboardInterrupt:
+                self.is_interrupted = True
+                best = min(loop.tried, key=self.table.count_exceptions, default=None)
+                return found or interrupted(self.table, best)
+            outcomes.append(outcome)
+            seconds -= self._told(attempt, outcome)
+            if isinstance(outcome, Found) and (found is None or reading(outcome.program) < reading(found.program)):
+                found = outcome
+            if found is not None and reading(found.program) <= READABLE:
+                break
+            if found is not None or beside is not None:
+                seconds = min(seconds, BESIDE / 2)
+        if found is None:
+            return replace(self._closest(outcomes), statistics=self.statistics(outcomes))
+        program = Program(found.program.term, self.table.grammar)
+        return replace(found, program=program, statistics=self.statistics(outcomes))
+
+    def _closest(self, outcomes: list[Outcome[Program]]) -> Outcome[Program]:
+        """The outcome that says most: with the fewest exceptions, else the last."""
+        differing = [outcome for outcome in outcomes if isinstance(outcome, Differs)]
+        return min(differing, key=lambda outcome: len(outcome.exceptions), default=outcomes[-1])
+
+    def _told(self, attempt: Attempt, outcome: Outcome[Program]) -> float:
+        """What was searched, for the result; returns the seconds it took."""
+        used = outcome.statistics
+        seconds = used.search_seconds + used.check_seconds
+        match outcome:
+            case Found():
+                ended = "an exact program"
+            case Differs(reason=reason) | Stopped(reason=reason):
+                ended = reason
+            case _:
+                ended = "no program of it is exact"
+        self.tried.append(
+            Tried(attempt.words, len(attempt.grammar.productions), used.candidates, used.rounds, seconds, ended)
+        )
+        return seconds
+
+    @staticmethod
+    def statistics(outcomes: list[Outcome[Program]]) -> Statistics:
+        """Of all searches together."""
+        used = [outcome.statistics for outcome in outcomes]
+        return Statistics(
+            sum(one.rounds for one in used),
+            max(one.examples for one in used),
+            sum(one.candidates for one in used),
+            sum(one.search_seconds for one in used),
+            sum(one.check_seconds for one in used),
+            max(one.memory_mb for one in used),
+            max(one.level for one in used),
+        )
 
 
 def interrupted(table: LabelTable, best: Program | None) -> Outcome[Program]:
@@ -146,12 +285,6 @@ def interrupted(table: LabelTable, best: Program | None) -> Outcome[Program]:
     if best is None or not exceptions:
         return Stopped("interrupted", None, (), nothing)
     return Differs(best, exceptions, "interrupted", nothing, table.undecided, is_late=True)
-
-
-def reading(program: Program) -> int:
-    """How much there is to read in a program: the words and signs of its text."""
-    source = io.StringIO(program.source("f"))
-    return sum(token.type not in SKIPPED for token in tokenize.generate_tokens(source.readline))
 
 
 def probed(table: LabelTable, program: Program, seed: int = 0) -> int:
@@ -175,10 +308,10 @@ def probed(table: LabelTable, program: Program, seed: int = 0) -> int:
     return wrong
 
 
-def _as_found(table: LabelTable, program: Program, statistics: Statistics) -> Found[Program]:
+def _as_found(table: LabelTable, program: Program, statistics: Statistics, note: str) -> Found[Program]:
     verdict = table.check(program)
     assert isinstance(verdict, Valid)
-    return Found(program, verdict.claims, (*verdict.notes, "learned as an automaton"), statistics)
+    return Found(program, verdict.claims, (*verdict.notes, note), statistics)
 
 
 def _prefers(table: LabelTable, automaton: Program, expression: Program, seed: int) -> tuple[bool, str]:

@@ -48,6 +48,26 @@ next((place for place, token in enumerate(tokens) if E), len(tokens))
 next((token for token in tokens if E), 'b')
 max((place for place, token in enumerate(tokens) if E), default=-1)
 max((place for place, token in enumerate(tokens) if E))
+all(E for token in tokens)
+all(E for before, token in zip(tokens, tokens[1:]))
+all(s == t for s, t in zip(tokens, reversed(tokens)))
+list(dict.fromkeys(tokens))[0]
+tokens[::-1][0]
+tokens[::2]
+sorted(tokens, key=tokens.count)[0]
+min(tokens, key=tokens.index)
+max(tokens, key=len)
+tokens.index('b')
+tokens.index(E)
+[token for token in tokens if E]
+sum(E for x in range(len(tokens)))
+tokens[0].upper()
+token.title()
+token in {'a', 'c'}
+(token, s) in {('a', 0), ('b', True)}
+{'a': 1, 'b': 'a'}[token]
+{'a': 'b'}.get(token, s)
+{('a', 0): 'b', ('b', 'b'): 0}.get((token, s), 'a')
 """.strip().splitlines()
 SHAPES = """
 (E) + (E)
@@ -72,6 +92,22 @@ str((E))
 len((E))
 ((E), (E))
 [(E), (E)][(E)]
+(E) in {'a', 1}
+(E) not in {'b', (0, 'a')}
+{'a': 'b', 'b': 'a', 0: 1}.get((E), (E))
+{'a': 'b', 'b': 'a', 0: 1}[(E)]
+abs((E))
+round((E))
+round((E), 1)
+list(range((E)))
+[(E) for token in tokens]
+(E)[::-1]
+str((E)).upper()
+str((E)).startswith((E))
+str((E)).isdigit()
+str((E)).count((E))
+tokens.count((E))
+dict.fromkeys((E))
 """.strip().splitlines()
 LOOP = "s = C; for token in tokens:;     s = E"
 BODIES = (

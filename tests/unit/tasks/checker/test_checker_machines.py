@@ -19,6 +19,9 @@ OTHERWISE = {
     "a count with a keyword": "tokens.count('a', b=2) > 2",
     "a test of two things": f"any((before == 'a' for {PAIRS}), 5)",
     "a sum that waits": "sum(token == 'a' async for token in tokens) > 1",
+    "an order of the tokens": "tokens[::-1][0] == 'a'",
+    "a key that counts": "min(tokens, key=tokens.count) == 'a'",
+    "a test of all of two things": f"all((before == 'a' for {PAIRS}), 5)",
     "a count that a neighbour reads": f"any(tokens.count('a') > 1 for {PAIRS})",
 }
 LOOPS = {
@@ -111,6 +114,13 @@ def assert_followed(text, alphabet):
         "def program(tokens):\n    return str('a' in tokens) + str('b' not in tokens) + str(3 in tokens)\n",
         "def program(tokens):\n    E = tokens.count('a')\n    return str(E + sum(token == 'b' for token in tokens))\n",
         "def program(tokens):\n    return str(tokens.count(tokens[-1]) - tokens.count('c'))\n",
+        f"def program(tokens):\n    return str(all(before != token for {PAIRS}))\n",
+        "def program(tokens):\n    return str(all(token in {'a', 'c'} for token in tokens))\n",
+        "def program(tokens):\n    return str(any({'a': 0, 'b': 1}[token] for token in tokens))\n",
+        "def program(tokens):\n    return {'a': 'x'}.get(tokens[0], tokens[-1].upper())\n",
+        "def program(tokens):\n    return 'x' if tokens.count('a') % 3 in {0, 2} else str(abs(2 - len(tokens)))\n",
+        "def program(tokens):\n    s = 'in'\n    for token in tokens:\n"
+        "        s = {('in', 'a'): 'out', ('out', 'b'): 'in'}.get((s, token), s)\n    return s\n",
     ],
 )
 def test_a_machine_answers_as_python_does(text):
@@ -145,7 +155,7 @@ def test_an_interrupted_check_is_no_answer(monkeypatch, capsys):
     ["list(set(tokens))[0]", "max(place for place in set(tokens))", "sum(1 for token in set(tokens) if 'a' == token)",
      "'%s' % (token for token in tokens)", "next((1 for token in tokens if 0), (2 for token in tokens))",
      "'%s' % zip(tokens)", "str(enumerate(tokens))", "str(tokens.count)", "str(program)", "[len][0]",
-     "max(tokens, key=enumerate)", "min([1 for token in tokens])"],
+     "max(tokens, key=enumerate)", "min({1 for token in tokens})"],
 )  # fmt: skip
 def test_a_program_that_answers_otherwise_in_another_run_is_refused(value):
     with pytest.raises(UnreadableError, match=r"program\.py"):

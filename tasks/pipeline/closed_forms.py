@@ -1,0 +1,125 @@
+"""Programs that are read off the labels, where these depend on a token, a number, or both: no search is needed.
+
+What such a program says of each token is known; what is chosen is how to write it: as a table, with a default or
+without, as a few sets of tokens, or as intervals of the numbers that tokens write. The one with the least to read is
+taken, and compared with every label like any other program.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from itertools import groupby
+
+import numpy as np
+
+from cegis import Program, Valid
+from dsl.grammars import selections, tables, texts
+from dsl.grammars.motifs import CHOOSE, label
+from dsl.operators import INT, TOKEN, Term
+from tasks.pipeline.dependence import Dependence, Feature, Labelled
+from tasks.pipeline.reading import reading
+
+MOST_ENTRIES = 127  # of a table
+MOST_RUNS = 4  # intervals or sets of tokens, one after the other
+Said = dict[tables.Key, str]
+
+
+def closed_form(inputs: Labelled, dependence: Dependence) -> Program | None:
+    """The program with the least to read that is read off what ``dependence`` leaves; None where there is none."""
+    table = inputs.table
+    chosen = _key(dependence.features)
+    names = tuple(name for name in table.names if isinstance(name, str))
+    if chosen is None or len(names) < len(table.names) or dependence.groups > MOST_ENTRIES:
+        return None
+    said = _said(inputs, chosen)
+    terms = [feature.term for feature in chosen if feature.term is not None]
+    made = [Program(term, table.grammar) for term in _written(inputs, terms, said, names)]
+    made.sort(key=reading)
+    return next((program for program in made if isinstance(table.check(program), Valid)), None)
+
+
+def _key(features: Sequence[Feature]) -> tuple[Feature, ...] | None:
+    """The features of one key of a table, a token first; None where they make none."""
+    known = [feature for feature in features if feature.term is not None]
+    sorts = [feature.term.sort for feature in known if feature.term is not None]
+    if len(known) < len(features) or sorted(sort.name for sort in sorts) not in (["Token"], ["Int"], ["Int", "Token"]):
+        return None
+    return tuple(sorted(known, key=lambda feature: feature.term is not None and feature.term.sort != TOKEN))
+
+
+def _said(inputs: Labelled, chosen: Sequence[Feature]) -> Said:
+    """The label of each key, tokens by name and in order."""
+    codes = np.stack([inputs.codes(feature) for feature in chosen], axis=1)
+    keys, first = np.unique(codes, axis=0, return_index=True)
+    alphabet, names = inputs.table.domain.alphabet, inputs.table.names
+    found: Said = {}
+    for values, place in zip(keys.tolist(), first.tolist(), strict=True):
+        parts = tuple(
+            alphabet[value] if feature.term is not None and feature.term.sort == TOKEN else value
+            for feature, value in zip(chosen, values, strict=True)
+        )
+        found[parts if len(parts) > 1 else parts[0]] = str(names[inputs.labels[place]])
+    return found
+
+
+def _written(inputs: Labelled, terms: list[Term], said: Said, names: tuple[str, ...]) -> Iterator[Term]:
+    """Ways to write what is said of the values of ``terms``."""
+    alphabet = inputs.table.domain.alphabet
+    answers = {name: label(n, name)() for n, name in enumerate(names)}
+    for found in tables.tables_of(said):
+        if found.entries:
+            yield tables.table(alphabet, names, found)(*terms)
+    if len(terms) > 1:
+        return
+    (term,) = terms
+    numbers: dict[int, str] = {}
+    if term.sort == INT:
+        numbers = {key: text for key, text in said.items() if isinstance(key, int)}
+    else:
+        yield from _in_sets(alphabet, term, said, answers)
+        numbers = {n: said[text] for text in alphabet if text in said and (n := selections.whole(text)) is not None}
+        if len(numbers) < len(said):
+            return
+        term = selections.value(selections.order_of(alphabet))(term)
+    yield from _in_intervals(term, dict(sorted(numbers.items())), answers)
+
+
+def _in_sets(alphabet: Sequence[str], term: Term, said: Said, answers: dict[str, Term]) -> Iterator[Term]:
+    """A set of tokens for each label but the most frequent."""
+    classes: dict[str, list[str]] = {}
+    for token in alphabet:
+        if token in said:
+            classes.setdefault(said[token], []).append(token)
+    if not 2 <= len(classes) <= MOST_RUNS:
+        return
+    *others, last = sorted(classes, key=lambda name: len(classes[name]))
+    result = answers[last]
+    for name in reversed(others):
+        tokens = classes[name]
+        index = alphabet.index(tokens[0])
+        is_here = selections.is_text(index, tokens[0]) if len(tokens) == 1 else tables.one_of(alphabet, tokens)
+        result = CHOOSE(is_here(term), answers[name], result)
+    yield result
+    if classes.keys() == {"True", "False"}:
+        yield texts.flag_label(list(answers))(tables.one_of(alphabet, classes["True"])(term))
+
+
+def _in_intervals(term: Term, numbers: dict[int, str], answers: dict[str, Term]) -> Iterator[Term]:
+    """Thresholds from the least number on; and an interval, where only two labels are."""
+    runs = [(name, [number for number, _ in items]) for name, items in groupby(numbers.items(), lambda item: item[1])]
+    if not 2 <= len(runs) <= MOST_RUNS:
+        return
+    result = answers[runs[-1][0]]
+    for name, inside in reversed(runs[:-1]):
+        result = CHOOSE(tables.between(None, inside[-1])(term), answers[name], result)
+    yield result
+    if len(runs) == 3 and runs[0][0] == runs[2][0]:
+        inside = runs[1][1]
+        flag = tables.between(inside[0], inside[-1])(term)
+        yield CHOOSE(flag, answers[runs[1][0]], answers[runs[0][0]])
+        if {runs[0][0], runs[1][0]} == {"True", "False"} and runs[1][0] == "True":
+            yield texts.flag_label(list(answers))(flag)
+    if len(runs) == 2 and {runs[0][0], runs[1][0]} == {"True", "False"}:
+        is_above = runs[1][0] == "True"
+        half = tables.between(runs[1][1][0], None) if is_above else tables.between(None, runs[0][1][-1])
+        yield texts.flag_label(list(answers))(half(term))

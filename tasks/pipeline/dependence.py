@@ -1,0 +1,250 @@
+"""What the answer depends on: found on the labels before any program is searched.
+
+A *feature* is something of an input that one number can stand for: the token here, the place, the length, how often
+each token occurs. The answer depends on some features alone where inputs that agree in these have one label. All
+labels are looked at, so on what was listed that is a fact; which features are asked about is a list. The fewest are
+looked for first, and a set that contains one that was found is left out.
+
+The search goes through what says no more than these features first (``dsl.enumeration.relevance``), and where the
+answer depends on a token, or a token and a number, its table is read off.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from itertools import combinations
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.grammars import selections
+from dsl.grammars.motifs import LENGTH
+from dsl.grammars.positions import PLACE, PlacedBatch
+from dsl.operators import Term
+from dsl.sequences import PAD, SequenceBatch
+from tasks.pipeline.labels import Inputs, LabelTable
+
+Codes = NDArray[np.int64]
+MOST = 3  # features together
+FOUND = 3  # sets of features that are kept
+FIRST_LOOK = 4_000  # inputs, before all are looked at
+GROUPS, MEMBERS = 150, 6  # of a sample: inputs that agree
+_MIX = np.uint64(0x9E3779B97F4A7C15)
+
+
+@dataclass(frozen=True)
+class Feature:
+    """``read(batch)``: a number for each input (inputs,), equal where the feature is; ``term``: what a program reads.
+
+    ``weight``: how much is known with it; a set of features that weighs less is tried first.
+    """
+
+    words: str
+    read: Callable[[SequenceBatch], Codes]
+    weight: int
+    term: Term | None = None
+
+
+@dataclass(frozen=True)
+class Dependence:
+    """The answer is a function of these ``features`` on all that was listed; ``groups`` counts their values."""
+
+    features: tuple[Feature, ...]
+    groups: int
+
+    @property
+    def words(self) -> str:
+        """The features in words."""
+        if not self.features:
+            return "nothing"
+        *others, last = [feature.words for feature in self.features]
+        return f"{', '.join(others)} and {last}" if others else last
+
+    def codes(self, batch: SequenceBatch) -> Codes:
+        """A number for each input, equal where all features are."""
+        return mixed([feature.read(batch) for feature in self.features], batch.examples)
+
+
+def mixed(codes: Sequence[Codes], count: int) -> Codes:
+    """One number for several, by multiplicative hashing: different ones share it with probability 2**-64."""
+    result = np.zeros(count, np.uint64)
+    for code in codes:
+        result = (result ^ code.astype(np.uint64)) * _MIX
+        result ^= result >> np.uint64(29)
+        result *= _MIX
+        result ^= result >> np.uint64(32)
+    return result.view(np.int64)
+
+
+def _rows(tokens: NDArray[np.int8]) -> Codes:
+    """A number for each row."""
+    return mixed([column for column in tokens.T.astype(np.int64)], len(tokens))
+
+
+def _sorted(tokens: NDArray[np.int8]) -> Codes:
+    return _rows(np.sort(tokens, axis=1))
+
+
+def _set(tokens: NDArray[np.int8]) -> Codes:
+    ordered = np.sort(tokens, axis=1)
+    ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = PAD
+    return _sorted(ordered)
+
+
+def features(is_placed: bool) -> tuple[Feature, ...]:
+    """What is asked about, of a sequence, or of a sequence and a place in it."""
+    tokens = selections.TOKENS()
+    common = [
+        Feature("the length", lambda b: b.lengths, 2, LENGTH()),
+        Feature("the first token", lambda b: _at(b, np.zeros(b.examples, np.int64)), 2, selections.FIRST_OF(tokens)),
+        Feature("the last token", lambda b: _at(b, b.lengths - 1), 2, selections.LAST_OF(tokens)),
+        Feature("which tokens occur", lambda b: _set(b.tokens), 5),
+        Feature("how often each token occurs", lambda b: _sorted(b.tokens), 6),
+    ]
+    if not is_placed:
+        return (
+            *common,
+            Feature("the last token but one", lambda b: _at(b, b.lengths - 2), 3),
+            Feature("the second token", lambda b: _at(b, np.ones(b.examples, np.int64)), 3),
+            Feature("how often the last token occurs", lambda b: (b.tokens == b.last[:, None]).sum(1), 3),
+        )
+    return (
+        Feature("the token here", lambda b: _at(b, _place(b)), 1, selections.AT_HERE(tokens)),
+        Feature("the place", _place, 2, PLACE()),
+        *common,
+        Feature("the distance from the end", lambda b: b.lengths - _place(b), 2),
+        Feature("the token before", lambda b: _at(b, _place(b) - 1), 3),
+        Feature("the token after", lambda b: _at(b, _place(b) + 1), 3),
+        Feature("the token at the mirrored place", lambda b: _at(b, b.lengths - 1 - _place(b)), 3),
+        Feature("how often the token here occurs", lambda b: _count_here(b, None), 3),
+        Feature("how often the token here occurs before", lambda b: _count_here(b, -1), 3),
+        Feature("how often each token occurs up to here", lambda b: _sorted(_cut(b)), 6),
+        Feature("the tokens up to here, in their order", lambda b: _rows(_cut(b)), 8),
+    )
+
+
+def _place(batch: SequenceBatch) -> Codes:
+    assert isinstance(batch, PlacedBatch)
+    return batch.place
+
+
+def _at(batch: SequenceBatch, place: Codes) -> Codes:
+    """The token at a place of each input, -1 outside."""
+    if not batch.width:
+        return np.full(batch.examples, -1, np.int64)
+    found = batch.tokens[np.arange(batch.examples), np.clip(place, 0, batch.width - 1)].astype(np.int64)
+    return np.where((place >= 0) & (place < batch.lengths), found, -1)
+
+
+def _cut(batch: SequenceBatch) -> NDArray[np.int8]:
+    """The tokens up to the place."""
+    return np.where(np.arange(batch.width) <= _place(batch)[:, None], batch.tokens, np.int8(PAD))
+
+
+def _count_here(batch: SequenceBatch, offset: int | None) -> Codes:
+    same = batch.tokens == _at(batch, _place(batch))[:, None]
+    if offset is not None:
+        same &= np.arange(batch.width) <= (_place(batch) + offset)[:, None]
+    return np.asarray(same.sum(1), np.int64)
+
+
+# --- finding ----------------------------------------------------------------------------------------------------
+
+
+class Labelled:
+    """All labelled inputs of a table, with what each feature says of them, read once."""
+
+    def __init__(self, table: LabelTable) -> None:
+        self.table = table
+        self.features = features(table.is_placed)
+        self._batches = [
+            (part.batch, np.flatnonzero(part.expected >= 0)) for part in table.parts if part.batch.examples
+        ]
+        self.labels = np.concatenate(
+            [np.zeros(0, np.int64), *(part.expected[part.expected >= 0] for part in table.parts)]
+        )
+        self._known: dict[Feature, Codes] = {}
+
+    def codes(self, feature: Feature) -> Codes:
+        """What a feature says of each input: (inputs,)."""
+        if feature not in self._known:
+            found = [np.asarray(feature.read(batch), np.int64)[rows] for batch, rows in self._batches]
+            self._known[feature] = np.concatenate([np.zeros(0, np.int64), *found])
+        return self._known[feature]
+
+    def groups(self, chosen: Sequence[Feature]) -> Codes:
+        """A number for each input, equal where all of ``chosen`` are."""
+        return mixed([self.codes(feature) for feature in chosen], len(self.labels))
+
+    def example(self, row: int) -> tuple[Inputs, str]:
+        """An input, numbered through, and its label."""
+        start = 0
+        for part in self.table.parts:
+            labelled = np.flatnonzero(part.expected >= 0)
+            if row < start + len(labelled):
+                place = int(labelled[row - start])
+                return self.table.inputs(part, place), self.table.names[part.expected[place]]
+            start += len(labelled)
+        raise IndexError(row)
+
+    def batch(self, rows: NDArray[np.int64]) -> SequenceBatch:
+        """These inputs, numbered through, as a batch."""
+        result, start = self.table.grammar.sequences.batch(()), 0
+        for batch, labelled in self._batches:
+            here = labelled[rows[(rows >= start) & (rows < start + len(labelled))] - start]
+            if len(here):
+                result = result.joined(batch.rows(here))
+            start += len(labelled)
+        return result
+
+
+def decides(groups: Codes, labels: Codes) -> bool:
+    """Whether all inputs of a group have one label."""
+    order = np.argsort(groups, kind="stable")
+    ordered, said = groups[order], labels[order]
+    return not ((ordered[1:] == ordered[:-1]) & (said[1:] != said[:-1])).any()
+
+
+def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
+    """The smallest sets of features that decide every label, at most ``FOUND``, the lightest first."""
+    deadline, found = time.perf_counter() + seconds, list[Dependence]()
+    few = np.random.default_rng(0).permutation(len(inputs.labels))[:FIRST_LOOK]
+    few.sort()
+    for chosen in _sets(inputs.features):
+        if time.perf_counter() > deadline or len(found) == FOUND:
+            break
+        if any(set(known.features) <= set(chosen) for known in found):
+            continue
+        groups = mixed([inputs.codes(feature)[few] for feature in chosen], len(few))
+        if not decides(groups, inputs.labels[few]):
+            continue
+        groups = inputs.groups(chosen)
+        if decides(groups, inputs.labels):
+            found.append(Dependence(chosen, len(np.unique(groups))))
+    return tuple(found)
+
+
+def _sets(known: tuple[Feature, ...]) -> Iterator[tuple[Feature, ...]]:
+    chosen = [subset for count in range(MOST + 1) for subset in combinations(known, count)]
+    return iter(sorted(chosen, key=lambda subset: sum(feature.weight for feature in subset)))
+
+
+def sample(inputs: Labelled, chosen: Sequence[Feature], rng: np.random.Generator) -> tuple[NDArray[np.int64], Codes]:
+    """Some inputs that agree in all of ``chosen`` with others of them, and the group of each."""
+    groups = inputs.groups(chosen)
+    order = rng.permutation(len(groups))
+    order = order[np.argsort(groups[order], kind="stable")]
+    begins = np.flatnonzero(np.append(True, groups[order][1:] != groups[order][:-1]))
+    sizes = np.diff(np.append(begins, len(order)))
+    largest = np.argsort(-np.minimum(sizes, MEMBERS) - rng.random(len(sizes)), kind="stable")[:GROUPS]
+    rows = np.concatenate([order[begins[n] : begins[n] + min(sizes[n], MEMBERS)] for n in largest])
+    rows.sort()
+    return rows, groups[rows]
+
+
+def representatives(inputs: Labelled, chosen: Sequence[Feature], most: int) -> NDArray[np.int64]:
+    """The first input of each group, shortest first; at most ``most``."""
+    _, first = np.unique(inputs.groups(chosen), return_index=True)
+    return np.sort(first)[:most]
