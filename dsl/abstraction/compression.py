@@ -15,7 +15,6 @@ Then costs are counted on the corpus as it is written with the motifs that are l
 
 from __future__ import annotations
 
-import math
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
@@ -31,7 +30,6 @@ from dsl.program import Program
 
 ROUNDS, ARITY = 12, 3  # abstractions looked for, and their arguments
 FEWEST_USES = 2
-UNSEEN = 0.5  # uses of a production that never was used
 TESTED = "is _"  # the family of tests for one token
 Tree = str | tuple["Tree", ...]
 
@@ -100,8 +98,7 @@ def learn(programs: Sequence[Program], *, rounds: int = ROUNDS, about: str = "")
         for rank, name in enumerate(ranked, 1)
     }
     counts = _counted(corpus, trees, {name: (motifs[name], kept[name]) for name in ranked})
-    bits, unseen = _bits(counts, corpus)
-    return Learned(tuple(motifs.values()), bits, unseen, about)
+    return Learned(tuple(motifs.values()), {name: dict(sorted(counts[name].items())) for name in sorted(counts)}, about)
 
 
 def _compressed(trees: Sequence[Tree], rounds: int) -> tuple[dict[str, Tree], list[Tree]]:
@@ -327,20 +324,3 @@ def _counted(
 
 def _tested(corpus: Corpus) -> str:
     return corpus.names[TESTED]
-
-
-def _bits(counts: Mapping[str, Counter[str]], corpus: Corpus) -> tuple[dict[str, dict[str, float]], dict[str, float]]:
-    """-log2 of the share of each family among what its nonterminal became."""
-    known: dict[str, set[str]] = defaultdict(set)
-    for families in corpus.families:
-        for row in families.grammar.productions:
-            known[row.nonterminal].add(LABELS if families.is_label(row.operator) else families.of(row.operator)[0])
-    bits: dict[str, dict[str, float]] = {}
-    unseen: dict[str, float] = {}
-    for nonterminal, used in sorted(counts.items()):
-        total = sum(used.values()) + UNSEEN * len(known[nonterminal] | used.keys())
-        bits[nonterminal] = {
-            family: round(-math.log2((count + UNSEEN) / total), 2) for family, count in sorted(used.items())
-        }
-        unseen[nonterminal] = round(-math.log2(UNSEEN / total), 2)
-    return bits, unseen

@@ -14,8 +14,7 @@
           "example": "tokens.count('(') - ..."           its text at tokens of the corpus, for readers
         }
       ],
-      "bits": {"Number": {"count _": 2.25, ...}},        -log2 of how often a nonterminal became a family; may be empty
-      "unseen": {"Number": 6.5}                          the same for any other family
+      "uses": {"Number": {"count _": 7, ...}}            how often a nonterminal became a family; {}: keep all costs
     }
 
 Nothing in it is ever run: a body is names of operators that the grammar must have already. What does not fit is one
@@ -25,7 +24,6 @@ GrammarError with the place in the file.
 from __future__ import annotations
 
 import json
-import math
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -36,7 +34,7 @@ from dsl.sequences import shown
 
 SCHEMA = "motifs/1"
 MOTIFS = ".json"  # how the name of such a file ends
-KEYS = {"schema", "about", "motifs", "bits", "unseen"}
+KEYS = {"schema", "about", "motifs", "uses"}
 MOTIF_KEYS = {"name", "nonterminal", "tokens", "takes", "body", "uses", "example"}
 MOST_BYTES, MOST_MOTIFS, MOST_PARAMETERS, MOST_NODES, DEPTH, LONGEST = 1 << 20, 200, 8, 200, 40, 1000
 
@@ -59,8 +57,7 @@ def write_motifs(learned: Learned, path: Path) -> None:
         f' "schema": {json.dumps(SCHEMA)}',
         f' "about": {json.dumps(learned.about, ensure_ascii=False)}',
         ' "motifs": [' + ",".join(f"\n  {json.dumps(motif, ensure_ascii=False)}" for motif in motifs) + "\n ]",
-        f' "bits": {json.dumps({name: dict(of) for name, of in learned.bits.items()}, ensure_ascii=False)}',
-        f' "unseen": {json.dumps(dict(learned.unseen))}',
+        f' "uses": {json.dumps({name: dict(of) for name, of in learned.uses.items()}, ensure_ascii=False)}',
     ]
     try:
         path.write_text("{\n" + ",\n".join(parts) + "\n}\n", encoding="utf-8")
@@ -111,14 +108,13 @@ def _learned(value: Any) -> Learned:
     motifs = tuple(_motif(row, f"motif {place}") for place, row in enumerate(rows, 1))
     names = [motif.name for motif in motifs]
     _expect(len({*names}) == len(names), "motifs", "different names", names)
-    bits, unseen = value["bits"], value["unseen"]
-    _expect(isinstance(bits, dict) and isinstance(unseen, dict), "bits", "objects bits and unseen", bits)
-    _expect(bits.keys() == unseen.keys(), "unseen", "the nonterminals of bits", sorted(unseen))
-    for name, families in bits.items():
-        _expect(isinstance(families, dict), f"bits of {name}", "an object", families)
-        for family, number in [*families.items(), ("unseen", unseen[name])]:
-            _expect(_is_cost(number), f"bits of {name}, {family}", "a number from 0 to 1000", number)
-    return Learned(motifs, bits, unseen, value["about"])
+    uses = value["uses"]
+    _expect(isinstance(uses, dict), "uses", "an object", uses)
+    for name, families in uses.items():
+        _expect(isinstance(families, dict), f"uses of {name}", "an object", families)
+        for family, number in families.items():
+            _expect(_is_whole(number), f"uses of {name}, {family}", "a whole number", number)
+    return Learned(motifs, uses, value["about"])
 
 
 def _motif(row: Any, where: str) -> Motif:
@@ -185,7 +181,3 @@ def _is_text(value: object) -> bool:
 
 def _is_whole(value: object) -> bool:
     return type(value) is int and 0 <= value < 2**31
-
-
-def _is_cost(value: object) -> bool:
-    return type(value) in (int, float) and math.isfinite(float(str(value))) and 0 <= float(str(value)) <= 1000

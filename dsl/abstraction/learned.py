@@ -8,14 +8,19 @@ a family with its tokens and its arguments:
 In a grammar it becomes one composed operator for every choice of different tokens (``dsl.composition``), so programs
 show the operators of the grammar alone. A motif with an operator that a grammar lacks is left out of it.
 
-Costs are bits, -log2 of how often a production was chosen for its nonterminal in the corpus, with half a use for each
-that never was; a family shares its bits among its members. They order a search, and say nothing of a program's worth.
+Costs follow how often a nonterminal became each family in the corpus. A production that costs c in the grammar has the
+probability p0 = 2**-c / Z before anything is seen, and of n uses of its nonterminal u are its own (a family shares its
+uses among its members); afterwards it costs
+
+    -log2 ((u + PRIOR * p0) / (n + PRIOR)) - log2 Z        rounded, from 1 to DEAREST
+
+so with few programs costs stay near those of the grammar. They order a search, and say nothing of a program's worth.
 """
 
 from __future__ import annotations
 
 import math
-from collections import Counter
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, field, replace
 from itertools import permutations
@@ -26,6 +31,7 @@ from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Operator, Term
 
 Body = str | tuple["Body", ...]
+PRIOR = 10.0  # uses of its nonterminal that the costs of a grammar count for
 DEAREST = 8  # a production costs at most so much
 MOST_MEMBERS = 60  # operators of one motif, by its choices of tokens
 
@@ -53,14 +59,13 @@ class Motif:
 
 @dataclass(frozen=True)
 class Learned:
-    """``motifs`` and ``bits``: by nonterminal, what a family costs; ``unseen``: what any other family costs there.
+    """``motifs``, and ``uses``: how often each nonterminal became which family in the corpus written with them.
 
-    Without ``bits``, productions keep the costs that they have, and a motif costs 1 more than it has parameters.
+    Without ``uses``, productions keep the costs that they have. ``about``: the corpus in words.
     """
 
     motifs: tuple[Motif, ...]
-    bits: Mapping[str, Mapping[str, float]] = field(default_factory=dict)
-    unseen: Mapping[str, float] = field(default_factory=dict)
+    uses: Mapping[str, Mapping[str, int]] = field(default_factory=dict)
     about: str = ""
 
     def added(self, grammar: Grammar) -> Grammar:
@@ -68,11 +73,11 @@ class Learned:
         families = Families(grammar)
         rows = [*grammar.productions, *(row for motif in self.motifs for row in _members(motif, families))]
         whole = replace(grammar, productions=tuple(dict.fromkeys(rows)))
-        return self._priced(whole) if self.bits else whole
+        return self._priced(whole) if self.uses else whole
 
     def without_costs(self) -> Learned:
         """The motifs alone."""
-        return replace(self, bits={}, unseen={})
+        return replace(self, uses={})
 
     def without_motifs(self) -> Learned:
         """The costs alone."""
@@ -82,13 +87,15 @@ class Learned:
         families = Families(grammar)
         named = [(row, _family(families, row.operator)) for row in grammar.productions]
         members = Counter((row.nonterminal, family) for row, family in named)
+        whole: dict[str, float] = defaultdict(float)
+        for row, _ in named:
+            whole[row.nonterminal] += 2.0**-row.cost
 
         def cost(row: Production, family: str) -> int:
-            own = self.bits.get(row.nonterminal)
-            if own is None:
-                return row.cost
-            bits = own.get(family, self.unseen[row.nonterminal]) + math.log2(members[row.nonterminal, family])
-            return min(DEAREST, max(1, round(bits)))
+            uses = self.uses.get(row.nonterminal, {})
+            own = uses.get(family, 0) / members[row.nonterminal, family]
+            share = (own + PRIOR * 2.0**-row.cost / whole[row.nonterminal]) / (sum(uses.values()) + PRIOR)
+            return min(DEAREST, max(1, round(-math.log2(share * whole[row.nonterminal]))))
 
         rows = (replace(row, cost=cost(row, family)) for row, family in named)
         return replace(grammar, productions=tuple(rows))
