@@ -10,8 +10,10 @@ grammar agrees with the examples.
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -19,10 +21,13 @@ from dsl.composition import Composition
 from dsl.deduction.conditionals import join
 from dsl.deduction.thresholds import solve_thresholds
 from dsl.enumeration.bank import Bank
+from dsl.enumeration.streaming import match
 from dsl.grammar import Grammar, Production
-from dsl.meaning import Constant
+from dsl.meaning import Constant, TupleOf
 from dsl.operators import INT, Term
 from dsl.program import Program
+
+DEEPER, FEWEST = 2, 6  # levels beyond a full bank, of terms that are not kept; examples that make it worth it
 
 
 @dataclass(frozen=True)
@@ -51,6 +56,7 @@ class Enumerator:
         max_cost: int | None = None,
         max_memory_mb: float = 2048.0,
         seed: int = 0,
+        with_thresholds: bool = True,
     ) -> None:
         self.grammar = grammar
         self.bank = Bank(grammar, seed=seed, max_memory_mb=max_memory_mb)
@@ -58,6 +64,9 @@ class Enumerator:
         self._max_candidates, self._max_cost = max_candidates, max_cost
         self._target = np.zeros(0, np.int64)
         self._choose = _find_choose(grammar)
+        self._with_thresholds = with_thresholds
+        self._deepened = 0  # with how many examples deeper terms were looked for
+        self._last = [p for p in grammar.productions if p.nonterminal == grammar.start and len(p.arguments) == 1]
 
     @property
     def candidates(self) -> int:
@@ -84,8 +93,13 @@ class Enumerator:
         self._solve_thresholds()
         while True:
             found = self._known()
-            if found is not None and (found[0] <= self.level or self._is_full()):
+            if found is not None and found[0] <= self.level:
                 return Program(found[1], self.grammar)
+            if self._is_full():
+                known = None if found is None else found[1]
+                best = self._deeper(stop) if found is None or found[0] > self.level + DEEPER else None
+                if best is not None or known is not None:
+                    return Program(best or known, self.grammar)  # type: ignore[arg-type]
             if found is None and self._is_saturated():
                 return Exhausted()
             if self.bank.is_out_of_memory:
@@ -118,6 +132,7 @@ class Enumerator:
         row = self.bank.find(self.grammar.start, self._target)
         if row is not None:
             found.append(self.bank.term(self.grammar.start, row))
+        found += self._tuples()
         tree = self._tree()
         if tree is not None:
             found.append(tree)
@@ -125,16 +140,59 @@ class Enumerator:
         priced = [(cost, term) for term in found if (cost := self.grammar.cost(term)) is not None and cost <= limit]
         return min(priced, key=lambda pair: pair[0], default=None)
 
+    def _deeper(self, stop: Callable[[], bool]) -> Term | None:
+        """A term of the start over one that is right and a few levels deeper than the bank, which does not grow.
+
+        It is looked for when the examples have become half as many more, and no longer than the bank grew.
+        """
+        if self.bank.batch.examples < max(FEWEST, 1.5 * self._deepened):
+            return None
+        self._deepened = self.bank.batch.examples
+        deadline = time.perf_counter() + self.bank.seconds
+
+        def is_late() -> bool:
+            return stop() or time.perf_counter() > deadline
+
+        for level in range(self.level + 1, self.level + 1 + DEEPER):
+            for production in self._last:
+
+                def right(values: Any, start: int, end: int, made: Production = production) -> Any:
+                    said = made.operator.numpy(self.bank.batch.part(start, end), values)
+                    return np.broadcast_to(said == self._target[start:end], values.shape)
+
+                found = match(self.bank, production.arguments[0], level - production.cost, right, stop=is_late)
+                if found is not None:
+                    return production.operator(found)
+        return None
+
+    def _tuples(self) -> Iterator[Term]:
+        """Labels that are tuples, of terms that are each right on its part of all."""
+        for production in self.grammar.productions:
+            meaning = production.operator.meaning
+            if not isinstance(meaning, TupleOf) or not len(self._target):
+                continue
+            wanted = [meaning.values[label] for label in self._target]
+            parts = []
+            for place, name in enumerate(production.arguments):
+                dtype = self.grammar.sorts[name].dtype
+                values = np.array([None if value is None else value[place] for value in wanted], object)
+                row = self.bank.find(name, values.astype(dtype)) if None not in wanted else None
+                if row is not None:
+                    parts.append(self.bank.term(name, row))
+            if len(parts) == len(production.arguments):
+                yield production.operator(*parts)
+
     def _tree(self) -> Term | None:
         if self._choose is None:
             return None
         labels = self.bank.stores[self.grammar.start].values
-        joined = join(self.bank, self.grammar.start, labels == self._target, kinds=self._target, tries=1)
+        tries = 1 if len(np.unique(self._target)) <= 2 else 4  # of many labels, terms may be right on several
+        joined = join(self.bank, self.grammar.start, labels == self._target, kinds=self._target, tries=tries)
         return joined if isinstance(joined, Term) else None
 
     def _solve_thresholds(self) -> None:
         """Put solved thresholds for each wanted value among the flags."""
-        if self._choose is None:
+        if self._choose is None or not self._with_thresholds:
             return
         basis = [
             p.operator()

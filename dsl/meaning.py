@@ -114,10 +114,24 @@ class AtLeast:
 
 
 @dataclass(frozen=True)
+class Divided:
+    """The argument divided by ``divisor``, rounded down, or what is left over."""
+
+    divisor: int
+
+
+@dataclass(frozen=True)
 class Within:
     """A number that is never larger than ``bound``, nor smaller than its negative."""
 
     bound: int
+
+
+@dataclass(frozen=True)
+class TupleOf:
+    """A label that is a tuple of the arguments; ``values``: what each label is a tuple of, None where it is none."""
+
+    values: tuple[tuple[str | int | bool, ...] | None, ...]
 
 
 class Combination(Enum):

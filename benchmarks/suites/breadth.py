@@ -33,7 +33,8 @@ def plan(only: Sequence[str], seconds: float, memory_mb: int, seed: int = 0) -> 
 def work(task: Task, report: Callable[..., None]) -> None:
     """Search a program for one function in this process."""
     from tasks.pipeline.approximate import approximated
-    from tasks.pipeline.search import reading, searched
+    from tasks.pipeline.reading import reading
+    from tasks.pipeline.search import searched
 
     (function,) = (f for f in chosen() if f.name == task.problem)
     labels, allowed = table(function), float(task.options["search"])

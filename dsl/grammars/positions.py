@@ -21,7 +21,7 @@ from dsl.grammars import folds, selections, texts
 from dsl.grammars.motifs import BALANCE, LATCH, MODULI, TOGGLE, clipped, modular, motifs
 from dsl.grammars.selections import order_of, whole
 from dsl.grammars.tables import Tables
-from dsl.meaning import Combination, Constant, Fold, Multiple, Remainder, TokenTest
+from dsl.meaning import Combination, Constant, Divided, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
 from dsl.references import maker
 from dsl.sequences import NO_LABEL, Label, SequenceBatch, SequenceSignature, SymbolicSequence
@@ -109,7 +109,8 @@ def places(
     GrammarError for tokens or labels that are missing or repeated.
     """
     signature = PlacedSignature(tuple(alphabet), tuple(labels))
-    known = [row for row in motifs(alphabet, labels).productions if _is_worth_it(row.operator, len(alphabet))]
+    base = motifs(alphabet, labels)
+    known = [row for row in base.productions if _is_worth_it(row.operator, len(alphabet))]
     rows = [
         *[row for row in known if with_loops or not _is_of_loops(row.operator)],
         Production("Mask", SAME_AS_HERE),
@@ -119,7 +120,7 @@ def places(
         Production("Number", PLACE),
         *[Production("Number", count_of, ("Mask",), cost=2) for count_of in (UP_TO, BEFORE, AFTER)],
         *([row for row in _loops_up_to_here() if with_loops]),
-        *arithmetic(),
+        *(arithmetic() if with_loops else arithmetic((2, 3))),
     ]
     numbers = tuple(map(whole, alphabet))
     are_numbers = None not in numbers
@@ -127,12 +128,12 @@ def places(
         values = order_of(alphabet)
         rows += [Production("Mask", compared(sign, values, are_numbers), cost=2) for sign in ("<", ">")]
     names = tuple(map(str, signature.labels))
-    rows += selections.productions(alphabet, names, is_placed=True)
+    rows += selections.productions(alphabet, names, is_placed=True, is_whole=with_loops)
     rows += texts.productions(alphabet, names) if with_letters else []
-    rows += texts.label_rows(names)
+    rows += texts.label_rows(alphabet, names)
     rows += _label_rows(signature)
     tables = Tables(signature.alphabet, names)
-    return Grammar(signature, "Label", tuple(dict.fromkeys(rows)), written=(tables,))
+    return Grammar(signature, "Label", tuple(dict.fromkeys(rows)), written=(*base.written, tables))
 
 
 def _loops_up_to_here() -> list[Production]:
@@ -169,11 +170,11 @@ def up_to_here(loop: Operator) -> Operator:
     )
 
 
-def arithmetic() -> list[Production]:
+def arithmetic(divisors: Sequence[int] = DIVISORS) -> list[Production]:
     """What is done with numbers beside adding them."""
     return [
-        *[Production("Number", modulo(m), ("Number",), cost=2 if m <= 3 else 3) for m in DIVISORS],
-        *[Production("Number", divided(m), ("Number",), cost=2 if m == 2 else 3) for m in DIVISORS],
+        *[Production("Number", modulo(m), ("Number",), cost=2 if m <= 3 else 3) for m in divisors],
+        *[Production("Number", divided(m), ("Number",), cost=2 if m == 2 else 3) for m in divisors],
         Production("Number", ABSOLUTE, ("Number",), cost=2),
         Production("Number", NEGATIVE, ("Number",), cost=2),
         *[Production("Number", operator, ("Number", "Number"), cost=2) for operator in (PRODUCT, LEAST, GREATEST)],
@@ -201,8 +202,11 @@ def fixed_places(
     if with_tokens:
         rows += arithmetic()
         rows += [Production("Number", modular(m), ("Mask",), cost=2) for m in MODULI]  # it is read before modulo(m)
-        if texts_of:
-            rows += [*selections.productions(alphabet, texts_of, min_length=min_length), *texts.label_rows(texts_of)]
+        if texts_of and min_length:
+            rows += [
+                *selections.productions(alphabet, texts_of, min_length=min_length),
+                *texts.label_rows(alphabet, texts_of),
+            ]
     if with_letters and texts_of and min_length:
         rows += texts.productions(alphabet, texts_of)
     if texts_of:
@@ -403,6 +407,7 @@ def modulo(modulus: int) -> Operator:
         smt=encode,
         python=f"_0 % {modulus}",
         noun="phase",
+        meaning=Divided(modulus),
     )
 
 
@@ -417,6 +422,7 @@ def divided(divisor: int) -> Operator:
         smt=lambda s, a: s.manager.ToInt(s.manager.Div(s.manager.ToReal(a), s.manager.Real(divisor))),
         python=f"_0 // {divisor}",
         noun="part",
+        meaning=Divided(divisor),
     )
 
 

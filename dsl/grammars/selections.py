@@ -33,9 +33,16 @@ MOST_KTH = 8
 
 
 def productions(
-    alphabet: Sequence[str], labels: Sequence[str], *, min_length: int = 1, is_placed: bool = False
+    alphabet: Sequence[str],
+    labels: Sequence[str],
+    *,
+    min_length: int = 1,
+    is_placed: bool = False,
+    is_whole: bool = True,
 ) -> list[Production]:
     """The rows of this file for programs over ``alphabet`` that return ``labels``; of a place, where ``is_placed``.
+
+    With ``is_whole`` false those alone that look at single places, or sort the sequence: a search goes deeper in them.
 
     Nonterminals: Whole (parts as long as the sequence), Some (not empty), Part, Token, Found (perhaps no token). None
     of these rows are for the empty sequence, or an alphabet with the empty text.
@@ -47,7 +54,7 @@ def productions(
     several = len(alphabet) > 1
     rows = [
         *[Production(name, TOKENS) for name in ("Whole", "Some", "Part")],
-        Production("Whole", REVERSED, ("Whole",), cost=2),
+        *[Production(name, REVERSED, (name,), cost=2) for name in ("Whole", "Some")],
         *[Production("Some", UNIQUE, ("Some",), cost=2)],
         *[Production("Part", row, cost=3) for row in (EVEN_PLACES, ODD_PLACES, ALL_BUT_FIRST, ALL_BUT_LAST)],
         *[Production("Part", row, cost=4) for row in (FIRST_HALF, SECOND_HALF)],
@@ -56,20 +63,29 @@ def productions(
         Production("Token", INDEXED, ("Whole", "Number"), cost=4),
         *[Production("Token", kth(n), ("Whole",), cost=2) for n in _kth_places(min_length)],
         *[Production("Token", frequent(is_most), ("Some",), cost=4) for is_most in (True, False)],
-        *[Production("Found", row, ("Some", "Token"), cost=5) for row in MATCHES],
+        *[Production("Given", given(n, text), cost=1) for n, text in enumerate(alphabet)],
+        *[Production("Found", row, ("Some", name), cost=3) for row in MATCHES for name in ("Token", "Given")],
+        Production("Token", MIDDLE, ("Whole",), cost=3),
         Production("Flag", SAME, ("Token", "Token")),
-        Production("Flag", CONTAINS, ("Part", "Token"), cost=2),
-        Production("Flag", ALIKE, ("Whole", "Whole"), cost=2),
+        *[Production("Flag", CONTAINS, ("Part", name), cost=2) for name in ("Token", "Given")],
+        Production("Flag", ALIKE, ("Some", "Some"), cost=2),
         *[
             Production("Flag", is_text(n, text), (name,))
             for n, text in enumerate(alphabet)
             for name in ("Token", "Found")
         ],
-        Production("Number", COUNT_IN, ("Part", "Token"), cost=2),
+        *[Production("Number", COUNT_IN, ("Part", name), cost=2) for name in ("Token", "Given")],
+        Production("Number", CHANGES, ("Some",), cost=3),
         Production("Number", KINDS, ("Part",), cost=2),
     ]
+    if not is_whole:
+        rows = [row for row in rows if not row.operator.result.positional or row.operator is TOKENS]
+        left_out = {UNIQUE, INDEXED, KINDS, CONTAINS, ALIKE, CHANGES, MIDDLE, *MATCHES}
+        left_out |= {frequent(is_most) for is_most in (True, False)}
+        rows = [row for row in rows if row.operator not in left_out and "Found" not in row.arguments]
     if several:
-        rows += [Production("Whole", row, ("Whole",), cost=2) for row in sorts]
+        names = ("Whole", "Some") if is_whole else ("Whole",)
+        rows += [Production(name, row, (name,), cost=2) for row in sorts for name in names]
         rows += [
             Production("Token", extreme(values, are_numbers=are_numbers, is_largest=largest), ("Some",), cost=3)
             for largest in (False, True)
@@ -77,20 +93,25 @@ def productions(
     if are_numbers:
         rows += [
             Production("Number", value(values), ("Token",)),
-            Production("Number", total(values), ("Part",), cost=2),
+            *[Production("Number", total(values), ("Part",), cost=2) for _ in range(is_whole)],
         ]
     if set(alphabet) & set(labels):
-        rows += [Production("Label", as_label(alphabet, labels), (name,)) for name in ("Token", "Found")]
-    return rows + _placed_rows() if is_placed else rows
+        names = ("Token", "Found") if is_whole else ("Token",)
+        rows += [Production("Label", as_label(alphabet, labels), (name,)) for name in names]
+    return rows + _placed_rows(is_whole) if is_placed else rows
 
 
-def _placed_rows() -> list[Production]:
-    return [
+def _placed_rows(is_whole: bool) -> list[Production]:
+    parts = [
         *[Production(name, row) for row in (UP_TO_HERE, FROM_HERE) for name in ("Some", "Part")],
         *[Production("Part", row) for row in (BEFORE_HERE, AFTER_HERE)],
+    ]
+    return [
+        *(parts if is_whole else ()),
         Production("Token", AT_HERE, ("Whole",)),
         *[Production("Token", row, ("Whole",), cost=2) for row in (OPPOSITE, BEFORE, AFTER)],
-        *[Production("Token", shifted(offset), ("Whole",), cost=2 + abs(offset)) for offset in OFFSETS],
+        *[Production("Token", shifted(offset), ("Whole",), cost=1 + abs(offset)) for offset in OFFSETS],
+        *[Production("Found", OR_NONE, ("Some",), cost=3) for _ in range(is_whole)],
         Production("Number", PLACE_IN, cost=3),
     ]
 
@@ -327,6 +348,24 @@ def _placed(name: str, text: str, place: Callable[[Any, Any], Any], noun: str = 
     )
 
 
+MIDDLE = Operator(
+    "in the middle of",
+    (PART,),
+    TOKEN,
+    numpy=lambda s, part: _at(part, s.lengths // 2),
+    smt=lambda s, part: _row_at(s, part, s.length // 2),
+    python="_0[len(tokens) // 2]",
+    noun="middle",
+    needs_token=True,
+)
+OR_NONE = Operator(
+    "at the place, where there is one",
+    (PART,),
+    TOKEN,
+    numpy=lambda s, part: _at(part, s.place),
+    smt=lambda s, part: _row_at(s, part, s.place),
+    python="(_0[i:] + [''])[0]",
+)
 AT_HERE = _placed("at the place", "_0[i]", lambda i, length: i)
 OPPOSITE = _placed("at the mirrored place", "_0[-1 - i]", lambda i, length: length - 1 - i)
 BEFORE = _placed("at the place before, around the end", "_0[i - 1]", lambda i, length: (i - 1) % length)
@@ -505,6 +544,25 @@ SAME = Operator(
 
 
 @maker
+def given(index: int, text: str) -> Operator:
+    """The token ``text`` itself, which has this ``index`` in the alphabet."""
+
+    def encode(s: Any) -> Row:
+        m = s.manager
+        return tuple(m.Bool(n == index) for n in range(len(s.at[0])))
+
+    return Operator(
+        f"the token {text!r}",
+        (),
+        TOKEN,
+        numpy=lambda s: np.full(len(s.tokens), index, np.int64),
+        smt=encode,
+        python=repr(text),
+        needs_token=True,
+    )
+
+
+@maker
 def is_text(index: int, text: str) -> Operator:
     """Whether a token is ``text``, which has this ``index`` in the alphabet."""
     return Operator(
@@ -560,6 +618,19 @@ COUNT_IN = Operator(
     ),
     python="_0.count(_1)",
     noun="count",
+)
+
+CHANGES = Operator(
+    "changes",
+    (PART,),
+    INT,
+    numpy=lambda s, part: ((part[..., 1:] != part[..., :-1]) & (part[..., 1:] != NOTHING)).sum(-1),
+    smt=lambda s, part: _counted(
+        s.manager,
+        [s.manager.And(_some(s.manager, b), s.manager.Not(_same(s.manager, a, b))) for a, b in pairwise(part)],
+    ),
+    python="sum(before != token for before, token in zip(_0, _0[1:]))",
+    noun="changes",
 )
 
 PLACE_IN = Operator(

@@ -23,20 +23,25 @@ Key = str | int | tuple[str, int]
 
 
 @maker
-def one_of(alphabet: Sequence[str], chosen: Iterable[str]) -> Operator:
-    """Whether a token is one of those ``chosen``, of ``alphabet``; they are printed in the order of the alphabet."""
+def one_of(alphabet: Sequence[str], chosen: Iterable[str], *, is_none: bool = False) -> Operator:
+    """Whether a token is one of those ``chosen``, of ``alphabet``, or none; printed in the order of the alphabet."""
     texts = set(chosen)
     kept = [token for token in alphabet if token in texts]
-    flags = np.array([*(token in texts for token in alphabet), False])
+    flags = np.array([*((token in texts) != is_none for token in alphabet), is_none])
     return Operator(
-        f"is one of {kept!r}",
+        f"is {'none' if is_none else 'one'} of {kept!r}",
         (TOKEN,),
         BOOL,
         numpy=lambda s, a: flags[a],
-        smt=lambda s, a: s.manager.Or([here for here, flag in zip(a, flags, strict=False) if flag]),
-        python=f"_0 in {{{', '.join(map(repr, kept))}}}",
+        smt=lambda s, a: _among(s, a, [token in texts for token in alphabet], is_none),
+        python=f"_0 {'not in' if is_none else 'in'} {{{', '.join(map(repr, kept))}}}",
         noun="found",
     )
+
+
+def _among(s: Any, token: Sequence[Any], chosen: list[bool], is_none: bool) -> Any:
+    found = s.manager.Or([here for here, flag in zip(token, chosen, strict=True) if flag])
+    return s.manager.Not(found) if is_none else found
 
 
 @maker
@@ -149,7 +154,9 @@ class Tables:
                 case ast.Set(elts=elements):
                     texts = [e.value for e in elements if isinstance(e, ast.Constant) and isinstance(e.value, str)]
                     if len(texts) == len(elements) and set(texts) <= set(self.alphabet):
-                        yield Production("Flag", one_of(self.alphabet, texts), ("Token",), len(texts))
+                        for is_none in (False, True):
+                            row = one_of(self.alphabet, texts, is_none=is_none)
+                            yield Production("Flag", row, ("Token",), len(texts))
                 case ast.Compare():
                     yield from self._intervals(node)
                 case ast.Subscript(value=ast.Dict() as shown):

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 from dsl.grammar import Production
+from dsl.meaning import TupleOf
 from dsl.operators import BOOL, INT, LABEL, TEXT, TOKEN, Operator, Sort
 from dsl.references import maker
 from dsl.sequences import NO_LABEL
@@ -199,55 +200,59 @@ def number_label(labels: Sequence[str], before: str, behind: str) -> Operator:
 
 @maker
 def tuple_label(labels: Sequence[str], sorts: tuple[Sort, ...]) -> Operator:
-    """The label that writes a tuple of texts and numbers, as Python prints one."""
-    index = {}
-    for n, label in enumerate(labels):
-        values = tuple_of(label)
-        if values is not None and len(values) == len(sorts):
-            index[values] = n
+    """The label that writes a tuple of texts, numbers and flags, as Python prints one."""
+    said = TupleOf(tuple(map(tuple_of, labels)))
+    index = {
+        values: n for n, values in enumerate(said.values) if values is not None and tuple(map(_sort, values)) == sorts
+    }
+    kinds = {TEXT: str, INT: int, BOOL: bool}
 
     def named(*values: Any) -> int:
-        return index.get(tuple(v if isinstance(v, str) else int(v) for v in values), NO_LABEL)
+        return index.get(tuple(kinds[sort](v) for sort, v in zip(sorts, values, strict=True)), NO_LABEL)
 
     def run(s: Any, *arguments: Any) -> Any:
         if not all(map(np.size, arguments)):
             return np.zeros(np.broadcast_shapes(*map(np.shape, arguments)), np.int64)
         return np.vectorize(named, otypes=["int64"])(*arguments)
 
+    def equal(m: Any, sort: Sort, argument: Any, wanted: Any) -> Any:
+        if sort == TEXT:
+            return m.Or([guard for text, guard in argument if text == wanted])
+        return m.Equals(argument, m.Int(wanted)) if sort == INT else m.Iff(argument, m.Bool(wanted))
+
     def encode(s: Any, *arguments: Any) -> Any:
         m, result = s.manager, s.manager.Int(NO_LABEL)
         for values, n in index.items():
-            parts = []
-            for sort, argument, wanted in zip(sorts, arguments, values, strict=True):
-                if sort == TEXT:
-                    parts.append(m.Or([guard for text, guard in argument if text == wanted]))
-                else:
-                    parts.append(m.Equals(argument, m.Int(wanted)))
+            parts = [equal(m, *triple) for triple in zip(sorts, arguments, values, strict=True)]
             result = m.Ite(m.And(parts), m.Int(n), result)
         return result
 
     holes = ", ".join(f"_{n}" for n in range(len(sorts)))
+    text = f"str(({holes},))" if len(sorts) == 1 else f"str(({holes}))"
     name = f"tuple of {' and '.join(sort.name for sort in sorts)}"
-    return Operator(name, sorts, LABEL, numpy=run, smt=encode, python=f"str(({holes},))" if len(sorts) == 1 else
-                    f"str(({holes}))")  # fmt: skip
+    return Operator(name, sorts, LABEL, numpy=run, smt=encode, python=text, meaning=said)
 
 
-def tuple_of(label: str) -> tuple[str | int, ...] | None:
-    """The texts and whole numbers of the tuple that a label writes as Python does, or None."""
+def tuple_of(label: str) -> tuple[str | int | bool, ...] | None:
+    """The texts, whole numbers and flags of the tuple that a label writes as Python does, or None."""
     try:
         values = ast.literal_eval(label)
     except (ValueError, SyntaxError, MemoryError, RecursionError):
         return None
     if not isinstance(values, tuple) or str(values) != label or not values:
         return None
-    return values if all(type(value) in (str, int) for value in values) else None
+    return values if all(type(value) in (str, int, bool) for value in values) else None
 
 
 def tuple_sorts(labels: Sequence[str]) -> tuple[Sort, ...] | None:
     """The sorts of what all ``labels`` are tuples of; None where they are not, or not of the same."""
-    found = {tuple(TEXT if isinstance(v, str) else INT for v in values or ()) for values in map(tuple_of, labels)}
+    found = {tuple(map(_sort, values or ())) for values in map(tuple_of, labels)}
     sorts = found.pop()
     return sorts if sorts and not found else None
+
+
+def _sort(value: object) -> Sort:
+    return BOOL if isinstance(value, bool) else INT if isinstance(value, int) else TEXT
 
 
 @maker
@@ -292,15 +297,17 @@ def productions(alphabet: Sequence[str], labels: Sequence[str]) -> list[Producti
     return rows
 
 
-def label_rows(labels: Sequence[str]) -> list[Production]:
+def label_rows(alphabet: Sequence[str], labels: Sequence[str]) -> list[Production]:
     """Labels that write a flag, a tuple, or a number with a text beside it."""
-    rows = []
+    rows: list[Production] = []
     if "True" in labels and "False" in labels:
         rows.append(Production("Label", flag_label(labels), ("Flag",)))
     sorts = tuple_sorts(labels)
     if sorts is not None:
-        names = tuple("Text" if sort == TEXT else "Number" for sort in sorts)
-        rows.append(Production("Label", tuple_label(labels, sorts), names))
+        names = {TEXT: "Text", INT: "Number", BOOL: "Flag"}
+        rows.append(Production("Label", tuple_label(labels, sorts), tuple(names[sort] for sort in sorts)))
+        if TEXT in sorts:
+            rows.append(Production("Text", letters_of(alphabet), ("Token",)))
     around = {match.groups() for text in labels if (match := re.fullmatch(r"(\D*)[0-9]+(\D*)", text))}
     if len(around) == 1 and around != {("", "")} and around != {("-", "")}:
         before, behind = around.pop()

@@ -14,7 +14,8 @@ import numpy as np
 
 from cegis import Program, Valid
 from dsl.grammars import selections, tables, texts
-from dsl.grammars.motifs import CHOOSE, label
+from dsl.grammars.motifs import CHOOSE, constant, label
+from dsl.grammars.positions import GREATEST, LEAST, NEGATIVE
 from dsl.operators import INT, TOKEN, Term
 from tasks.pipeline.dependence import Dependence, Feature, Labelled
 from tasks.pipeline.reading import reading
@@ -81,6 +82,7 @@ def _written(inputs: Labelled, terms: list[Term], said: Said, names: tuple[str, 
         if len(numbers) < len(said):
             return
         term = selections.value(selections.order_of(alphabet))(term)
+    yield from _clipped(inputs, term, numbers)
     yield from _in_intervals(term, dict(sorted(numbers.items())), answers)
 
 
@@ -102,6 +104,22 @@ def _in_sets(alphabet: Sequence[str], term: Term, said: Said, answers: dict[str,
     yield result
     if classes.keys() == {"True", "False"}:
         yield texts.flag_label(list(answers))(tables.one_of(alphabet, classes["True"])(term))
+        yield texts.flag_label(list(answers))(tables.one_of(alphabet, classes["False"], is_none=True)(term))
+
+
+def _clipped(inputs: Labelled, term: Term, numbers: dict[int, str]) -> Iterator[Term]:
+    """The number itself, kept between the least and the largest that a label writes."""
+    grammar = inputs.table.grammar
+    rows = [p for p in grammar.productions if p.nonterminal == "Label" and p.operator.python == "str(_0)"]
+    writes = next((p.operator for p in rows if p.operator.arguments == (INT,)), None)
+    said = [selections.whole(text) for text in numbers.values()]
+    if writes is not None and None not in said:
+        least, most = min(n for n in said if n is not None), max(n for n in said if n is not None)
+        yield writes(GREATEST(_constant(least), LEAST(_constant(most), term)))
+
+
+def _constant(number: int) -> Term:
+    return constant(number)() if number >= 0 else NEGATIVE(constant(-number)())
 
 
 def _in_intervals(term: Term, numbers: dict[int, str], answers: dict[str, Term]) -> Iterator[Term]:

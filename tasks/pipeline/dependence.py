@@ -22,15 +22,15 @@ from numpy.typing import NDArray
 from dsl.grammars import selections
 from dsl.grammars.motifs import LENGTH
 from dsl.grammars.positions import PLACE, PlacedBatch
-from dsl.operators import Term
+from dsl.operators import LONGEST, Term
 from dsl.sequences import PAD, SequenceBatch
 from tasks.pipeline.labels import Inputs, LabelTable
 
 Codes = NDArray[np.int64]
-MOST = 3  # features together
-FOUND = 3  # sets of features that are kept
+MOST, LIGHT = 3, 3  # features together, and one more where none weighs more
+FOUND, HEAVIER = 3, 3  # sets of features that are kept, none heavier than the first by more
 FIRST_LOOK = 4_000  # inputs, before all are looked at
-GROUPS, MEMBERS = 150, 6  # of a sample: inputs that agree
+GROUPS, MEMBERS = 60, 4  # of a sample: inputs that agree
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -69,11 +69,11 @@ class Dependence:
 
 def mixed(codes: Sequence[Codes], count: int) -> Codes:
     """One number for several, by multiplicative hashing: different ones share it with probability 2**-64."""
-    result = np.zeros(count, np.uint64)
+    result = np.full(count, _MIX)
     for code in codes:
         result = (result ^ code.astype(np.uint64)) * _MIX
         result ^= result >> np.uint64(29)
-        result *= _MIX
+        result = result * _MIX + _MIX  # adding it: nothing once more is not the same as nothing
         result ^= result >> np.uint64(32)
     return result.view(np.int64)
 
@@ -113,6 +113,7 @@ def features(is_placed: bool) -> tuple[Feature, ...]:
     return (
         Feature("the token here", lambda b: _at(b, _place(b)), 1, selections.AT_HERE(tokens)),
         Feature("the place", _place, 2, PLACE()),
+        Feature("the place and the length", lambda b: _place(b) * LONGEST + b.lengths, 3),
         *common,
         Feature("the distance from the end", lambda b: b.lengths - _place(b), 2),
         Feature("the token before", lambda b: _at(b, _place(b) - 1), 3),
@@ -120,6 +121,7 @@ def features(is_placed: bool) -> tuple[Feature, ...]:
         Feature("the token at the mirrored place", lambda b: _at(b, b.lengths - 1 - _place(b)), 3),
         Feature("how often the token here occurs", lambda b: _count_here(b, None), 3),
         Feature("how often the token here occurs before", lambda b: _count_here(b, -1), 3),
+        Feature("which tokens are before", lambda b: _set(_cut(b, -1)), 5),
         Feature("how often each token occurs up to here", lambda b: _sorted(_cut(b)), 6),
         Feature("the tokens up to here, in their order", lambda b: _rows(_cut(b)), 8),
     )
@@ -138,9 +140,9 @@ def _at(batch: SequenceBatch, place: Codes) -> Codes:
     return np.where((place >= 0) & (place < batch.lengths), found, -1)
 
 
-def _cut(batch: SequenceBatch) -> NDArray[np.int8]:
-    """The tokens up to the place."""
-    return np.where(np.arange(batch.width) <= _place(batch)[:, None], batch.tokens, np.int8(PAD))
+def _cut(batch: SequenceBatch, offset: int = 0) -> NDArray[np.int8]:
+    """The tokens up to the place, or so many places on."""
+    return np.where(np.arange(batch.width) <= _place(batch)[:, None] + offset, batch.tokens, np.int8(PAD))
 
 
 def _count_here(batch: SequenceBatch, offset: int | None) -> Codes:
@@ -208,8 +210,12 @@ def decides(groups: Codes, labels: Codes) -> bool:
 
 
 def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
-    """The smallest sets of features that decide every label, at most ``FOUND``, the lightest first."""
-    deadline, found = time.perf_counter() + seconds, list[Dependence]()
+    """The smallest sets of features that decide every label, at most ``FOUND``, the lightest first.
+
+    One that tells all that another one tells, and more, is left out.
+    """
+    deadline, found, told = time.perf_counter() + seconds, list[Dependence](), list[Codes]()
+    heaviest = 0
     few = np.random.default_rng(0).permutation(len(inputs.labels))[:FIRST_LOOK]
     few.sort()
     for chosen in _sets(inputs.features):
@@ -217,17 +223,23 @@ def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
             break
         if any(set(known.features) <= set(chosen) for known in found):
             continue
+        if found and sum(feature.weight for feature in chosen) > heaviest:
+            break
         groups = mixed([inputs.codes(feature)[few] for feature in chosen], len(few))
         if not decides(groups, inputs.labels[few]):
             continue
         groups = inputs.groups(chosen)
-        if decides(groups, inputs.labels):
+        if decides(groups, inputs.labels) and not any(decides(groups, known) for known in told):
             found.append(Dependence(chosen, len(np.unique(groups))))
+            told.append(groups)
+            heaviest = sum(feature.weight for feature in found[0].features) + HEAVIER
     return tuple(found)
 
 
 def _sets(known: tuple[Feature, ...]) -> Iterator[tuple[Feature, ...]]:
+    light = [feature for feature in known if feature.weight <= LIGHT]
     chosen = [subset for count in range(MOST + 1) for subset in combinations(known, count)]
+    chosen += [subset for subset in combinations(light, MOST + 1)]
     return iter(sorted(chosen, key=lambda subset: sum(feature.weight for feature in subset)))
 
 
@@ -244,7 +256,17 @@ def sample(inputs: Labelled, chosen: Sequence[Feature], rng: np.random.Generator
     return rows, groups[rows]
 
 
-def representatives(inputs: Labelled, chosen: Sequence[Feature], most: int) -> NDArray[np.int64]:
-    """The first input of each group, shortest first; at most ``most``."""
+def representatives(
+    inputs: Labelled, chosen: Sequence[Feature], most: int, rng: np.random.Generator
+) -> NDArray[np.int64]:
+    """The first input of each group, shortest first; of more than ``most`` groups, of some, with every label if it can.
+
+    A search that begins with them has few rounds.
+    """
     _, first = np.unique(inputs.groups(chosen), return_index=True)
-    return np.sort(first)[:most]
+    if len(first) <= most:
+        return np.sort(first)
+    mixed_up = rng.permutation(first)
+    _, each = np.unique(inputs.labels[mixed_up], return_index=True)
+    others = np.setdiff1d(np.arange(len(mixed_up)), each)
+    return np.sort(mixed_up[np.concatenate([each, others])[:most]])

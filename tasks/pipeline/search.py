@@ -11,7 +11,7 @@ one with less to read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Collection
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -34,8 +34,10 @@ from cegis.loop import Loop
 from dsl.enumeration.relevance import relevant
 from dsl.enumerator import Enumerator
 from dsl.grammar import Grammar
+from dsl.grammars import selections
 from dsl.grammars.motifs import AND, NOT, OR
-from dsl.operators import Operator
+from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
+from dsl.operators import TEXT, Operator
 from tasks.networks.readout import UNDECIDED
 from tasks.pipeline.closed_forms import closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
@@ -51,11 +53,11 @@ LONG = 12  # operators of a program beside which a shorter rule is looked for
 SHORT, BESIDE = 80, 10.0  # words of an exact automaton beside which an expression is searched so many seconds at most
 PROBED, PROBES = 4, 32  # lengths past the longest that was listed, and sequences of each
 DEPENDING = 0.1  # of the time, for what the answer depends on
-BEGUN = 64  # examples that a search begins with, where the answer depends on so few
+BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answer depends on, or some of them
 MOST_KEPT = 0.8  # of a grammar: a part that is larger is not searched by itself
-CONNECTIVES = frozenset(
-    {AND, OR, NOT}
-)  # conditionals one after the other say the same, and leave room for deeper terms
+CONNECTIVES = frozenset({AND, OR, NOT})
+FEW_CANDIDATES = 500_000  # of a part, which is small
+SMALL = 2  # a number that is tried before larger ones
 
 
 @dataclass(frozen=True)
@@ -161,6 +163,9 @@ class Attempt:
     words: str
     grammar: Grammar
     examples: tuple[tuple[Inputs, str], ...]
+    is_all: bool = False  # what the answer depends on is not looked at
+    most: int = 2_000_000  # candidates
+    with_thresholds: bool = True
 
 
 def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool, seed: int) -> tuple[Attempt, ...]:
@@ -175,16 +180,18 @@ def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool,
         rows, groups = sample(inputs, known.features, rng)
         part = relevant(table.grammar, inputs.batch(rows), groups)
         if part is not None and len(part.productions) <= MOST_KEPT * len(table.grammar.productions):
-            begun = representatives(inputs, known.features, BEGUN) if known.groups <= BEGUN else np.zeros(0, np.int64)
-            examples = tuple(inputs.example(int(row)) for row in begun) or first
+            begun = representatives(inputs, known.features, BEGUN if known.groups <= BEGUN else SAMPLED, rng)
+            examples = tuple(inputs.example(int(row)) for row in begun)
             words = f"what depends on {known.words}"
+            few = small(plain(part))
+            if all(selections.whole(text) is not None for text in table.domain.alphabet):
+                few = without_letters(few)  # numbers are mostly numbers
             parts += [
-                Attempt(f"{words}, without connectives", plain, examples)
-                for plain in [without(part, CONNECTIVES)]
-                if len(plain.productions) < len(part.productions)
+                Attempt(f"{words}, by small numbers", few, examples, most=FEW_CANDIDATES, with_thresholds=False),
+                Attempt(f"{words}, without connectives", plain(part), examples, most=FEW_CANDIDATES),
+                Attempt(words, part, examples, most=FEW_CANDIDATES),
             ]
-            parts.append(Attempt(words, part, examples))
-    others = [Attempt(words, grammar, first) for words, grammar in table.grammars]
+    others = [Attempt(words, grammar, first, is_all=True) for words, grammar in table.grammars]
     return (others[0], *parts, *others[1:]) if is_followed else (*parts, *others)
 
 
@@ -197,9 +204,30 @@ def compared(table: LabelTable, program: Program) -> Searched:
     return Searched(Differs(program, table.exceptions(program), "it was given", nothing, table.undecided))
 
 
-def without(grammar: Grammar, left_out: Collection[Operator]) -> Grammar:
-    """The same grammar without these operators."""
-    return replace(grammar, productions=tuple(p for p in grammar.productions if p.operator not in left_out))
+def plain(grammar: Grammar) -> Grammar:
+    """The same grammar without connectives: conditionals one after the other say the same, and terms get deeper."""
+    return replace(grammar, productions=tuple(p for p in grammar.productions if p.operator not in CONNECTIVES))
+
+
+def small(grammar: Grammar) -> Grammar:
+    """The same grammar without factors, bounds, divisors and constants above ``SMALL``."""
+    return replace(grammar, productions=tuple(p for p in grammar.productions if _number(p.operator) <= SMALL))
+
+
+def without_letters(grammar: Grammar) -> Grammar:
+    """The same grammar without what reads letters of tokens, but for what labels are made of."""
+    rows = (
+        p for p in grammar.productions if TEXT not in p.operator.arguments or isinstance(p.operator.meaning, TupleOf)
+    )
+    return replace(grammar, productions=tuple(rows))
+
+
+def _number(operator: Operator) -> int:
+    """The number that an operator brings; 0 for none."""
+    match operator.meaning:
+        case Constant(number) | Multiple(number) | AtLeast(number) | Divided(number):
+            return number
+    return 0
 
 
 class _Expressions:
@@ -222,7 +250,13 @@ class _Expressions:
         outcomes: list[Outcome[Program]] = []
         found: Found[Program] | None = None
         for left, attempt in zip(range(len(attempts), 0, -1), attempts, strict=True):
-            search, budget = Enumerator(attempt.grammar, seed=self.seed), Budget(seconds=max(seconds / left, 0.1))
+            search = Enumerator(
+                attempt.grammar,
+                seed=self.seed,
+                max_candidates=attempt.most,
+                with_thresholds=attempt.with_thresholds,
+            )
+            budget = Budget(seconds=max(seconds / left, 0.1))
             loop = Loop(search, self.verifier, budget, self.on_round)
             try:
                 outcome = loop.run(attempt.examples)
@@ -236,7 +270,10 @@ class _Expressions:
                 found = outcome
             if found is not None and reading(found.program) <= READABLE:
                 break
-            if found is not None or beside is not None:
+            is_known = found is not None or beside is not None
+            if is_known and left > 1 and attempts[-left + 1].is_all:
+                break  # a program that says more than what the answer depends on is not a better one
+            if is_known:
                 seconds = min(seconds, BESIDE / 2)
         if found is None:
             return replace(self._closest(outcomes), statistics=self.statistics(outcomes))
