@@ -90,6 +90,11 @@ def examples(labels: LabelTable) -> list[tuple[Any, str]]:
     return [(labels.inputs(part, row), labels.names[part.expected[row]]) for part, row in chosen]
 
 
+def motifs_file(folder: Path, seed: int) -> Path:
+    """Where the motifs of a seed's corpus are kept."""
+    return folder / f"motifs-{seed}.json"
+
+
 def plan(
     circuits: Sequence[Path],
     folder: Path,
@@ -100,7 +105,7 @@ def plan(
     on_solved: Callable[[str, bool], None] = lambda name, is_solved: None,
 ) -> tuple[Task, ...]:
     """Every problem that is held back, in four variants; the motifs are learned first, into ``folder``."""
-    path = folder / f"motifs-{seed}.json"
+    path = motifs_file(folder, seed)
     if not path.exists():
         write_motifs(learned_from(seed, CANDIDATES, on_solved), path)
     options = {"candidates": CANDIDATES, "motifs": digest(path.read_bytes())}
