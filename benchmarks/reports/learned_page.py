@@ -19,8 +19,8 @@ TITLE = "Learned motifs: with and without, on problems held back"
 ABOUT = (
     "The motifs and costs were learned from the programs that the plain search found for the other half of the "
     "functions. Each problem is searched from its labels alone, by one enumeration of the whole grammar with the same "
-    "number of candidates; solved is an exact program with little enough to read. Candidates, CPU seconds of the search "
-    "and words to read are over the problems that all four solved."
+    "number of candidates; solved is an exact program with little enough to read. Candidates, CPU seconds of the "
+    "search and words to read are over the problems that all four solved."
 )
 
 

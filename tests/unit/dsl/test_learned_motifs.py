@@ -2,7 +2,9 @@
 
 import json
 from dataclasses import replace
+from pathlib import Path
 
+import jsonschema
 import pytest
 
 from dsl.abstraction.compression import learn
@@ -31,6 +33,7 @@ from dsl.grammars.positions import places
 from dsl.operators import GrammarError
 from dsl.program import Program
 
+SCHEMA = Path(__file__).resolve().parents[3] / "docs" / "motifs.schema.json"
 LEAD = Motif("lead", "Number", 2, (), ("minus", ("count _", "$0"), ("count _", "$1")), 3, "...")
 AT_END = Motif("at end", "Flag", 0, ("Symbol", "Flag"), ("and", ("ends with", "$0"), "$1"), 2, "...")
 
@@ -154,7 +157,11 @@ def test_the_file_holds_what_was_learned(tmp_path):
     whole = Learned((LEAD, AT_END), {"Number": {"lead _ _": 3}}, "by hand")
     write_motifs(whole, tmp_path / "m.json")
     assert read_motifs(tmp_path / "m.json") == whole
-    assert json.loads((tmp_path / "m.json").read_text())["schema"] == "motifs/1"
+    value = json.loads((tmp_path / "m.json").read_text())
+    jsonschema.validate(value, json.loads(SCHEMA.read_text()))
+    for change in ({"schema": "motifs/2"}, {"more": 1}, {"motifs": [{**value["motifs"][0], "body": "$0"}]}):
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(value | change, json.loads(SCHEMA.read_text()))
 
 
 def changed(**change):
