@@ -22,7 +22,8 @@ if TYPE_CHECKING:
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
-SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth")
+LEARNED_ROWS = "learned.jsonl"
+SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned")
 SECONDS = {
     "sygus": 30.0,
     "rate": 60.0,
@@ -61,7 +62,9 @@ class BadInput(click.ClickException):
 @click.option(
     "--cases-dir", type=FOLDER, help="Folder of networks (suite networks).  [default: shipped circuits alone]"
 )
-@click.option("--only", default="", help="Parts of names, separated by commas (suite breadth).  [default: all]")
+@click.option(
+    "--only", default="", help="Parts of names, separated by commas (suites breadth and learned).  [default: all]"
+)
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
@@ -90,9 +93,10 @@ def bench(
     each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
     the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer checked; "rate", how fast
     terms are enumerated; "networks", the cost of proofs by length, and a table over networks of other people;
-    "breadth", which of many plain functions the search finds. Rows go to solvers.jsonl in the folder (peers:
-    rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are not repeated;
-    report.html and report.md (sygus.html, networks.html, breadth.html) are made from them.
+    "breadth", which of many plain functions the search finds; "learned", what motifs learned from some problems do for
+    others. Rows go to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the
+    suite's name), and runs that are there are not repeated; report.html and report.md (sygus.html, networks.html,
+    breadth.html, learned.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -131,6 +135,17 @@ def bench(
             with open_executor(executor, jobs, scheduler) as pool:
                 run_all(planned, out / BREADTH_ROWS, here(), pool, seed=seed, on_row=shown)
             click.echo(breadth_page.write(out / BREADTH_ROWS, out))
+            return
+        if suite == "learned":
+            from benchmarks.reports import learned_page
+            from benchmarks.suites import learned
+
+            shipped, told = tuple(_folders(circuits).values()), _solved
+            planned = learned.plan(shipped, out, seconds, memory_mb, seed, _names(only), told)
+            shown = _Counter(len(planned)).show
+            with open_executor(executor, jobs, scheduler) as pool:
+                run_all(planned, out / LEARNED_ROWS, here(), pool, seed=seed, on_row=shown)
+            click.echo(learned_page.write(out / LEARNED_ROWS, out))
             return
         if suite in SECONDS:
             from benchmarks.harness import standing
@@ -199,13 +214,17 @@ def report(out: Path) -> None:
             from benchmarks.reports import breadth_page
 
             click.echo(breadth_page.write(out / BREADTH_ROWS, out))
+        if (out / LEARNED_ROWS).exists():
+            from benchmarks.reports import learned_page
+
+            click.echo(learned_page.write(out / LEARNED_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
         if (out / PROGRAM_ROWS).exists():
             from benchmarks.reports import programs_page
 
             click.echo(programs_page.write(out / PROGRAM_ROWS, out))
-        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS, PEER_ROWS)
+        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, PROGRAM_ROWS, PEER_ROWS)
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
 
@@ -435,6 +454,11 @@ class _Counter:
         place = self.done if self.total is None else f"{self.done}/{self.total}"
         text = f"[{place}] {row.problem}: {row.backend}, seed {row.seed}: {row.status}{seconds}{known}"
         click.echo(text, err=True)
+
+
+def _solved(name: str, is_solved: bool) -> None:
+    """One line on standard error of a problem that motifs are learned from."""
+    click.echo(f"corpus: {name}: {'solved' if is_solved else 'not solved'}", err=True)
 
 
 def _print_row(row: Row, is_new: bool) -> None:

@@ -49,6 +49,7 @@ INNER = {  # each room names those right below it; what these reach, it may impo
         "formulas": set(),
     },
     "dsl": {
+        "abstraction": set(),
         "grammars": {"theories"},
         "deduction": {"enumeration", "theories"},
         "enumeration": set(),
