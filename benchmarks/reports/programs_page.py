@@ -19,8 +19,8 @@ TITLE = "Programs: what there is to read in the end"
 ABOUT = (
     "Each network in a fresh process, as its user starts it: distill run NETWORK --time-limit T --out CERTIFICATE. CPU "
     "seconds are those of the whole process, start-up and certificate included; the independent checker then looks at "
-    "the certificate, which is not charged. Exact: the program equals the network wherever that has a label, and the "
-    "certificate holds. To read are the words and signs of the program, its docstring left out."
+    "the certificate, which is not charged. Equal: the program is proved equal to the network wherever that has a "
+    "label; exact: and the certificate holds. To read are the words and signs of the program, its docstring left out."
 )
 MOST_READ = 5
 SHORT = 2  # lines of a program for a trained algorithm
@@ -57,7 +57,8 @@ def findings(rows: Sequence[Row]) -> Iterable[str]:
         exact, used = _exact(own), [row.cputime for row in own]
         late = sum(row.cputime > row.options["limit"] for row in own)
         yield (
-            f"Compiled by others: exact for {len(exact)} of {len(own)}, each certified and checked; CPU seconds "
+            f"Compiled by others: exact for {len(exact)} of {len(own)}, each certified and checked "
+            f"({_uncertified(own)} more without a certificate); CPU seconds "
             f"{shown_seconds(median(used))} in the median, {shown_seconds(max(used))} at most, {late} above the limit."
         )
     own = _of(rows, ONE_TOKEN)
@@ -91,13 +92,17 @@ def _of(rows: Sequence[Row], family: str) -> list[Row]:
     return [row for row in rows if row.options["family"] == family]
 
 
+def _uncertified(rows: Sequence[Row]) -> int:
+    return sum(row.verdict in programs.EXACT and row.status == "unsolved" for row in rows)
+
+
 def _exact(rows: Sequence[Row]) -> list[Row]:
     return [row for row in rows if row.status == "solved"]
 
 
 def _families(rows: Sequence[Row]) -> Iterable[Block]:
-    head = ["family", "networks", "exact", "where labelled", "checked", "CPU s, median", "most", "above the limit",
-            "lines, median", "most", "to read, median", "most"]  # fmt: skip
+    head = ["family", "networks", "equal", "exact", "where labelled", "checked", "CPU s, median", "most",
+            "above the limit", "lines, median", "most", "to read, median", "most"]  # fmt: skip
     families = [family for family in FAMILIES if _of(rows, family)]
     body = [[family, *_figures(_of(rows, family))] for family in families]
     if len(families) > 1:
@@ -114,7 +119,8 @@ def _figures(rows: Sequence[Row]) -> list[str]:
     for name in ("lines", "reading") if exact else ():
         found = [row.sizes[name] for row in exact]
         sizes += [f"{median(found):g}", f"{max(found)}"]
-    counts = [str(n) for n in (len(rows), len(exact), labelled, checked)]
+    equal = sum(row.verdict in programs.EXACT for row in rows)
+    counts = [str(n) for n in (len(rows), equal, len(exact), labelled, checked)]
     return [*counts, shown_seconds(median(used)), shown_seconds(max(used)), str(late), *(sizes or ["–"] * 4)]
 
 
