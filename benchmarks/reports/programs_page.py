@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -13,7 +14,7 @@ from benchmarks.inputs.program_networks import CASES, FAMILIES, GPT2, ONE_TOKEN,
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
 from benchmarks.reports.page import conditions, shown_seconds
 from benchmarks.reports.summary import summary
-from benchmarks.suites import programs
+from benchmarks.suites import programs, texts
 
 TITLE = "Programs: what there is to read in the end"
 ABOUT = (
@@ -23,6 +24,7 @@ ABOUT = (
     "label; exact: and the certificate holds. To read are the words and signs of the program, its docstring left out."
 )
 MOST_READ = 5
+LONGER = 1.3  # times the known expression, which is then said
 SHORT = 2  # lines of a program for a trained algorithm
 WIDEST = 100  # characters of a program in a table
 
@@ -70,6 +72,9 @@ def findings(rows: Sequence[Row]) -> Iterable[str]:
             f"Functions of one token: exact for {len(_exact(own))} of {len(own)}; a table for {len(tables)}, of which "
             f"{len(needless)} have a shorter expression{names}."
         )
+        long = [row for row in _exact(own) if row not in needless and _is_long(row)]
+        named = f" ({', '.join(row.problem.partition('/')[2] for row in long)})" if long else ""
+        yield f"Of the others, {len(long)} read more than {LONGER:g} times what a person would write{named}."
     own = _of(rows, TRAINED)
     if own:
         short = [row for row in _exact(own) if row.sizes["lines"] <= SHORT]
@@ -86,6 +91,13 @@ def findings(rows: Sequence[Row]) -> Iterable[str]:
     if own:
         same = [row for row in _exact(own) if row.detail["is_known"]]
         yield f"Shipped circuits: the known program, proved, for {len(same)} of {len(own)}."
+
+
+def _is_long(row: Row) -> bool:
+    """Whether there is much more to read than in the known expression, written as programs are."""
+    known = re.sub(r"\btoken\b", "tokens[i]", row.options["known"])
+    written = f"def f(tokens: list[str], i: int) -> str:\n    return str({known})\n"
+    return bool(row.sizes["reading"] > LONGER * texts.reading(written))
 
 
 def _of(rows: Sequence[Row], family: str) -> list[Row]:
