@@ -31,13 +31,29 @@ def template(operator: Operator, text: str) -> tuple[ast.stmt, ...]:
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and (ast.get_source_segment(text, node) or "").startswith("0x"):
             node.kind = "x"
-    return tuple(module.body)
+    return tuple(paired(module).body)
+
+
+def paired(module: ast.Module) -> ast.Module:
+    """The same syntax with ``a and b and c`` as ``(a and b) and c``: a conjunction has two sides, as its row has."""
+
+    class Pairs(ast.NodeTransformer):
+        def visit_BoolOp(self, operation: ast.BoolOp) -> ast.expr:
+            self.generic_visit(operation)
+            left, *others = operation.values
+            for right in others:
+                left = ast.BoolOp(operation.op, [left, right])
+            return left
+
+    result: ast.Module = Pairs().visit(module)
+    return result
 
 
 def spaced(statement: ast.stmt) -> ast.stmt:
     """A copy that ``ast.unparse`` prints as people write it, not as tersely as Python can read it.
 
-    Numbers of kind "x" are hexadecimal, and arithmetic under a bitwise operator has parentheses.
+    Numbers of kind "x" are hexadecimal, arithmetic under a bitwise operator has parentheses; a conjunction to the left
+    of another one has none (``paired`` reads it back), nor has a ``not`` to the right of one.
     """
 
     class Rewriter(ast.NodeTransformer):
@@ -45,6 +61,15 @@ def spaced(statement: ast.stmt) -> ast.stmt:
             if constant.kind == "x" and isinstance(constant.value, int):
                 return ast.Name(f"0x{constant.value:X}", ast.Load())
             return constant
+
+        def visit_BoolOp(self, operation: ast.BoolOp) -> ast.expr:
+            self.generic_visit(operation)
+            left, right = operation.values
+            if isinstance(left, ast.BoolOp) and type(left.op) is type(operation.op):
+                left = ast.Name(ast.unparse(left), ast.Load())
+            if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.Not):
+                right = ast.Name(ast.unparse(right), ast.Load())
+            return ast.BoolOp(operation.op, [left, right])
 
         def visit_BinOp(self, operation: ast.BinOp) -> ast.expr:
             self.generic_visit(operation)

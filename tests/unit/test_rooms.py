@@ -50,7 +50,7 @@ INNER = {  # each room names those right below it; what these reach, it may impo
     },
     "dsl": {
         "grammars": {"theories"},
-        "deduction": {"enumeration", "theories"},
+        "deduction": {"enumeration", "grammars", "theories"},
         "enumeration": set(),
         "theories": set(),
     },
