@@ -21,8 +21,9 @@ if TYPE_CHECKING:
     from benchmarks.harness.task import Task
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
-NETWORK_ROWS, BREADTH_ROWS = "networks.jsonl", "breadth.jsonl"
-SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth")
+NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
+LEARNED_ROWS = "learned.jsonl"
+SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned")
 SECONDS = {
     "sygus": 30.0,
     "rate": 60.0,
@@ -61,7 +62,9 @@ class BadInput(click.ClickException):
 @click.option(
     "--cases-dir", type=FOLDER, help="Folder of networks (suite networks).  [default: shipped circuits alone]"
 )
-@click.option("--only", default="", help="Parts of names, separated by commas (suite breadth).  [default: all]")
+@click.option(
+    "--only", default="", help="Parts of names, separated by commas (suites breadth and learned).  [default: all]"
+)
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
@@ -90,9 +93,10 @@ def bench(
     each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
     the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer checked; "rate", how fast
     terms are enumerated; "networks", the cost of proofs by length, and a table over networks of other people;
-    "breadth", which of many plain functions the search finds. Rows go to solvers.jsonl in the folder (peers:
-    rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are not repeated;
-    report.html and report.md (sygus.html, networks.html, breadth.html) are made from them.
+    "breadth", which of many plain functions the search finds; "learned", what motifs learned from some problems do for
+    others. Rows go to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the
+    suite's name), and runs that are there are not repeated; report.html and report.md (sygus.html, networks.html,
+    breadth.html, learned.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -131,6 +135,17 @@ def bench(
             with open_executor(executor, jobs, scheduler) as pool:
                 run_all(planned, out / BREADTH_ROWS, here(), pool, seed=seed, on_row=shown)
             click.echo(breadth_page.write(out / BREADTH_ROWS, out))
+            return
+        if suite == "learned":
+            from benchmarks.reports import learned_page
+            from benchmarks.suites import learned
+
+            shipped, told = tuple(_folders(circuits).values()), _solved
+            planned = learned.plan(shipped, out, seconds, memory_mb, seed, _names(only), told)
+            shown = _Counter(len(planned)).show
+            with open_executor(executor, jobs, scheduler) as pool:
+                run_all(planned, out / LEARNED_ROWS, here(), pool, seed=seed, on_row=shown)
+            click.echo(learned_page.write(out / LEARNED_ROWS, out))
             return
         if suite in SECONDS:
             from benchmarks.harness import standing
@@ -199,11 +214,97 @@ def report(out: Path) -> None:
             from benchmarks.reports import breadth_page
 
             click.echo(breadth_page.write(out / BREADTH_ROWS, out))
+        if (out / LEARNED_ROWS).exists():
+            from benchmarks.reports import learned_page
+
+            click.echo(learned_page.write(out / LEARNED_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
-        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, PEER_ROWS)
+        if (out / PROGRAM_ROWS).exists():
+            from benchmarks.reports import programs_page
+
+            click.echo(programs_page.write(out / PROGRAM_ROWS, out))
+        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, PROGRAM_ROWS, PEER_ROWS)
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
+
+
+@bench.command()
+@click.option("--cases-dir", type=FOLDER, help="Folder with tracr, interpbench and gpt2.  [default: left out]")
+@click.option("--trained", type=FOLDER, help="Folder that the command train filled.  [default: left out]")
+@click.option("--families", default="", help="Families, separated by commas.  [default: all]")
+@click.option("--only", default="", help="Parts of names of networks, separated by commas.  [default: all]")
+@click.option("--count", default=100, show_default=True, help="How many functions of one token.")
+@click.option("--quick", is_flag=True, help="Two functions of one token alone.")
+@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that distill run is given.")
+@click.option("--memory-limit", "memory_mb", default=8192, show_default=True, help="MB of address space per run.")
+@click.option("--seed", default=0, show_default=True, help="Seed of functions, alphabets and searches.")
+@click.option("--jobs", default=1, show_default=True, help="How many runs at a time.")
+@click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
+def programs(
+    cases_dir: Path | None,
+    trained: Path | None,
+    families: str,
+    only: str,
+    count: int,
+    quick: bool,
+    seconds: float,
+    memory_mb: int,
+    seed: int,
+    jobs: int,
+    out: Path,
+) -> None:
+    """Run distill on many networks, and tell what there is to read in the end.
+
+    Networks compiled by others and by us, trained ones and the shipped circuits; a family whose folder is not there is
+    left out with a reason. Rows go to programs.jsonl, and runs that are there are not repeated; programs.md and
+    programs.html are made from them.
+    """
+    with _one_line(), _ending(out):
+        from benchmarks.harness import standing
+        from benchmarks.harness.place import here
+        from benchmarks.harness.schedule import executor as open_executor
+        from benchmarks.harness.schedule import run_all
+        from benchmarks.inputs.program_networks import ONE_TOKEN, networks
+        from benchmarks.reports import programs_page
+        from benchmarks.suites import programs as suite
+
+        chosen = (ONE_TOKEN,) if quick else _names(families)
+        made, count = out / "networks", 2 if quick else count
+        found, left_out = networks(chosen, cases_dir, trained, made, seed=seed, count=count)
+        wanted = _names(only)
+        asked = [one for one in found if not wanted or any(text in one.name for text in wanted)]
+        for family, why in left_out.items():
+            click.echo(f"left out: {family} ({why})", err=True)
+        if not asked:
+            raise ValueError(
+                "expected one network or more, got none; name a folder, a family or another part of a name"
+            )
+        tasks = suite.plan(asked, seconds, memory_mb, seed)
+        out.mkdir(parents=True, exist_ok=True)
+        standing.record_absent(out / PROGRAM_ROWS, suite.SUITE, left_out)
+        with open_executor("process", jobs) as pool:
+            run_all(
+                tasks, out / PROGRAM_ROWS, here(), pool, seed=seed, on_row=_Counter(len(tasks)).show, run=suite.execute
+            )
+        click.echo(programs_page.write(out / PROGRAM_ROWS, out))
+
+
+@bench.command()
+@click.option("--only", default="", help="Names of lessons, separated by commas.  [default: all]")
+@click.option("--seed", default=0, show_default=True, help="Seed of weights and batches.")
+@click.option("--out", type=FOLDER, default=Path("out/trained"), show_default=True, help="Folder of folders.")
+def train(only: str, seed: int, out: Path) -> None:
+    """Train small networks on copy, reverse, sort, extremes and induction, for the suite "programs".
+
+    A minute of CPU time in all; each is right on every sequence of its lengths, or an error says that it is not.
+    """
+    with _one_line():
+        from tasks.training import algorithms
+
+        for lesson in map(algorithms.lesson, _names(only)) if only else algorithms.LESSONS:
+            lead = algorithms.make(lesson, out / lesson.name, seed)
+            click.echo(f"{out / lesson.name}: {lesson.summary}; the closest answer leads by {lead:.2f}")
 
 
 def _plan(
@@ -353,6 +454,11 @@ class _Counter:
         place = self.done if self.total is None else f"{self.done}/{self.total}"
         text = f"[{place}] {row.problem}: {row.backend}, seed {row.seed}: {row.status}{seconds}{known}"
         click.echo(text, err=True)
+
+
+def _solved(name: str, is_solved: bool) -> None:
+    """One line on standard error of a problem that motifs are learned from."""
+    click.echo(f"corpus: {name}: {'solved' if is_solved else 'not solved'}", err=True)
 
 
 def _print_row(row: Row, is_new: bool) -> None:

@@ -17,6 +17,7 @@ from typing import Any
 
 import numpy as np
 
+from dsl.composition import Composition
 from dsl.deduction.conditionals import join
 from dsl.deduction.thresholds import solve_thresholds
 from dsl.enumeration.bank import Bank
@@ -196,7 +197,9 @@ class Enumerator:
         basis = [
             p.operator()
             for p in self.grammar.productions
-            if not p.arguments and p.operator.result == INT and not isinstance(p.operator.meaning, Constant)
+            if not p.arguments
+            and p.operator.result == INT
+            and not isinstance(p.operator.meaning, Constant | Composition)
         ]
         values = np.array([term.evaluate(self.bank.batch) for term in basis], np.int64)
         values = values.reshape(len(basis), len(self._target))

@@ -164,12 +164,16 @@ class Grammar:
         """The least cost of deriving ``term`` from each nonterminal that does, by those of its arguments."""
         free = (name for name in self.constants if self.sorts[name] == term.sort) if term.operator.is_literal else ()
         least = dict.fromkeys(free, 1)
-        for production in self._productions_of.get(term.operator) or self._written(term.operator):
+        for production in self.productions_of(term.operator):
             costs = [known.get(name) for known, name in zip(arguments, production.arguments, strict=True)]
             if None not in costs:
                 total = production.cost + sum(cost for cost in costs if cost is not None)
                 least[production.nonterminal] = min(total, least.get(production.nonterminal, total))
         return least
+
+    def productions_of(self, operator: Operator) -> list[Production]:
+        """Those with this operator, or those a text may have with it."""
+        return self._productions_of.get(operator) or self._written(operator)
 
     def _written(self, operator: Operator) -> list[Production]:
         found = (family.find(operator) for family in self.written)

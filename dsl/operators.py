@@ -165,7 +165,7 @@ class Term:
             numbers[term] = len(numbers)
             return term
 
-        self._fold(listed)
+        self.fold(listed)
         rows = [(term.operator, tuple(numbers[argument] for argument in term.arguments)) for term in numbers]
         return _from_rows, (rows,)
 
@@ -185,23 +185,23 @@ class Term:
     @cached_property
     def size(self) -> int:
         """How many operators the term applies."""
-        return int(self._fold(lambda operator, sizes: 1 + sum(sizes)))
+        return int(self.fold(lambda operator, sizes: 1 + sum(sizes)))
 
     def evaluate(self, inputs: Any) -> Any:
         """The numpy value on a batch of inputs."""
-        return self._fold(lambda operator, arguments: operator.numpy(inputs, *arguments))
+        return self.fold(lambda operator, arguments: operator.numpy(inputs, *arguments))
 
     @cached_property
     def needs_token(self) -> bool:
         """Whether the term has no value on the empty sequence."""
-        return bool(self._fold(lambda operator, needs: operator.needs_token or any(needs)))
+        return bool(self.fold(lambda operator, needs: operator.needs_token or any(needs)))
 
     def encode(self, inputs: Any) -> Any:
         """The PySMT formula on symbolic inputs (a tuple of formulas, one per position, for a positional sort)."""
-        return self._fold(lambda operator, arguments: operator.smt(inputs, *arguments))
+        return self.fold(lambda operator, arguments: operator.smt(inputs, *arguments))
 
-    def _fold(self, read: Callable[[Operator, list[Any]], Any]) -> Any:
-        """The reading of the term by that of each operator, once per distinct subterm and however deep."""
+    def fold(self, read: Callable[[Operator, list[Any]], Any]) -> Any:
+        """``read(operator, values of its arguments)``, once per distinct subterm and however deep, up to the term."""
         known: dict[Term, Any] = {}
         stack = [self]
         while stack:
@@ -220,7 +220,7 @@ class Term:
 
         A row that says nothing of itself is taken to be no larger than its arguments.
         """
-        return int(max(self._fold(_magnitudes)))
+        return int(max(self.fold(_magnitudes)))
 
     def __str__(self) -> str:
         if not self.arguments:

@@ -20,6 +20,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.composition import Composition, written_out
 from dsl.function import called, function_text, operators, read_body
 from dsl.grammar import Grammar
 from dsl.operators import GrammarError, Operator, Term
@@ -33,7 +34,7 @@ SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/
 
 @dataclass(frozen=True)
 class Program:
-    """A term and the grammar it comes from.
+    """A term and the grammar it comes from; what is composed of other operators is written out (``dsl.composition``).
 
     Raises GrammarError when a function that the text calls has the name of a parameter.
     """
@@ -42,6 +43,7 @@ class Program:
     grammar: Grammar
 
     def __post_init__(self) -> None:
+        object.__setattr__(self, "term", written_out(self.term))
         for name in self.grammar.signature.names:
             if name in called(self.term):
                 raise GrammarError(f"the text calls a function {name!r}, so no parameter can have that name; rename it")
@@ -135,7 +137,8 @@ class Program:
         """
         try:
             functions = _read_functions(source, grammar.signature.names)
-            rows = (*(p.operator for p in grammar.productions), *_written(grammar, functions))
+            own = (p.operator for p in grammar.productions if not isinstance(p.operator.meaning, Composition))
+            rows = (*own, *_written(grammar, functions))
             constants = frozenset(grammar.sorts[name] for name in grammar.constants)
             reader = Reader(tuple(dict.fromkeys(rows)), constants)
             function = functions[-1]

@@ -15,6 +15,7 @@ from typing import Any
 from benchmarks.harness.row import BenchmarkError
 from benchmarks.harness.task import Task
 from benchmarks.inputs.functions import Function, chosen, table
+from benchmarks.suites import texts
 
 SUITE, OURS = "breadth", "ours"
 SEARCH, START = 1 / 3, 0.25  # of the limit: what the search may take, and what start-up and table are left
@@ -33,7 +34,6 @@ def plan(only: Sequence[str], seconds: float, memory_mb: int, seed: int = 0) -> 
 def work(task: Task, report: Callable[..., None]) -> None:
     """Search a program for one function in this process."""
     from tasks.pipeline.approximate import approximated
-    from tasks.pipeline.reading import reading
     from tasks.pipeline.search import searched
 
     (function,) = (f for f in chosen() if f.name == task.problem)
@@ -53,7 +53,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
         text = best.source("f")
         if found.exact:
             check_text(function, text)
-        sizes = {"operators": best.size, "lines": lines(text), "reading": reading(best)}
+        sizes = {"operators": best.size, "lines": texts.lines(text), "reading": texts.reading(text)}
         report(program=text, size=best.size, sizes=sizes)
     report(
         status="solved" if found.exact else "unsolved",
@@ -65,11 +65,6 @@ def work(task: Task, report: Callable[..., None]) -> None:
         wrong=wrong,
         detail=figures,
     )
-
-
-def lines(text: str) -> int:
-    """How many lines of a printed program are code, its ``def`` left out."""
-    return sum(bool(line.strip()) and not line.strip().startswith("#") for line in text.splitlines()) - 1
 
 
 def check_text(function: Function, text: str) -> None:

@@ -25,6 +25,7 @@ WORK = {
     "rate": "benchmarks.suites.solve_rate",
     "lengths": "benchmarks.suites.lengths",
     "networks": "benchmarks.suites.networks",
+    "learned": "benchmarks.suites.learned",
     "breadth": "benchmarks.suites.breadth",
 }
 

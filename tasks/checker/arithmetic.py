@@ -29,6 +29,21 @@ ASSUMPTION = (
 SPARSEMAX = "Sparsemax is computed by sorting the scores, shifted or not, and testing each number of them."
 
 
+@dataclass(frozen=True)
+class Faint:
+    """``count`` keys whose scores lie ``below`` that of another, of which more is known, however they are rounded.
+
+    Their values are up to ``reach`` in size.
+    """
+
+    count: int
+    below: arb
+    reach: arb
+
+
+NONE = Faint(0, ZERO, ZERO)
+
+
 class Arithmetic:
     """What all operations share: the unit roundoff."""
 
@@ -107,27 +122,46 @@ class Arithmetic:
         return [self.blur(scale * s, reach * _length(k)) for s, k in zip(dots, keys, strict=True)]
 
     def attend(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb, sink: arb | None) -> Row:
-        """One head's ``sum_j p_j v_j``, p = softmax(scale q.k); a sink is the score of one more key, of value zero.
-
-        About any m it is m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a factor for what scores may move.
-        """
+        """One head's answer to the query ``q``; a sink is the score of one more key, of value zero."""
         scores = self.scores(q, keys, scale)
+        return self.average(scores, values, sink, max(s.abs_upper() for s in scores), NONE)
+
+    def average(self, scores: Row, values: Sequence[Row], sink: arb | None, largest: arb, faint: Faint) -> Row:
+        """``sum_j p_j v_j``, p = softmax of these scores, those of ``faint`` keys, and of a sink, whose value is zero.
+
+        No score is above ``largest`` in size. About any m it is m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a
+        factor for what scores may move. A faint key has e_j <= f = exp(L - D), where L is the largest lower end of the
+        others with their factors. So k of them add at most k f (R + |m|) to the upper sum and at most k f to the lower
+        one. Rounding moves the result by gamma sum_j p_j |v_j|: gamma (largest |v_j| + k f R / sum_j e_j).
+        """
         if self.overflows(max(s.lower() for s in scores), sink):
             return [arb.nan()] * len(values[0])
         if sink is not None:
             scores, values = [*scores, sink], [*values, [ZERO] * len(values[0])]
-        top, largest = max(s.mid() for s in scores), max(s.abs_upper() for s in scores)
-        powers = [(arb(s, self.drift(abs(s) + largest, len(scores))) - top).exp() for s in scores]
-        total = sum(powers, ZERO)
+            largest = max(largest, abs(sink))
+        count = len(scores) + faint.count
+        top = max(s.mid() for s in scores)
+        moved = [arb(s, self.drift(abs(s) + largest, count)) - top for s in scores]
+        powers = [s.exp() for s in moved]
+        left = faint.count * (max(s.lower() for s in moved) - faint.below).exp().upper() if faint.count else ZERO
+        total = sum(powers, ZERO) + ZERO.union(left)
         middle = (arb_mat([[p.mid() for p in powers]]) * arb_mat(values)).entries()
         middle = [(v / total).mid() for v in middle]
-        moved = arb_mat([[v - m for v, m in zip(row, middle, strict=True)] for row in values])
-        rounded = self.gamma(2 * len(scores) + 8) * max(v.abs_upper() for row in values for v in row)
-        mixed = (arb_mat([powers]) * moved).entries()
-        return [self.blur(m + y / total, rounded) for m, y in zip(middle, mixed, strict=True)]
+        apart = arb_mat([[v - m for v, m in zip(row, middle, strict=True)] for row in values])
+        size = max(v.abs_upper() for row in values for v in row) + left * faint.reach / total
+        rounded = self.gamma(2 * count + 8) * size
+        mixed = (arb_mat([powers]) * apart).entries()
+        return [
+            self.blur(m + arb(y, left * (faint.reach + abs(m))) / total, rounded)
+            for m, y in zip(middle, mixed, strict=True)
+        ]
 
     def project(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb) -> Row:
-        """One head's ``sum_j p_j v_j``, p_j = max(z_j - tau, 0) with sum_j p_j = 1, for scores z = scale q.k.
+        """One head's answer to the query ``q``."""
+        return self.share(self.scores(q, keys, scale), values)
+
+    def share(self, scores: Row, values: Sequence[Row]) -> Row:
+        """``sum_j p_j v_j``, p_j = max(z_j - tau, 0) with sum_j p_j = 1, for scores z.
 
         tau is the largest of (sum of the k largest z - 1) / k (Martins and Astudillo 2016), and no z lowers it. An
         execution finds k by the sign of t_k = 1 + k z_k - (sum of the k largest); from k - 1 to k the quotient moves by
@@ -135,7 +169,7 @@ class Arithmetic:
         by the largest, at most 2L in size, e <= gamma(n + 3) (1 + 4nL), the quotient errs by gamma(n + 2) (1 + 4nL),
         and shift and difference by u (6L + 1). Where 1 is swallowed by a score nothing is known.
         """
-        scores, n = self.scores(q, keys, scale), len(keys)
+        n = len(scores)
         largest = max(s.abs_upper() for s in scores)
         if not all(s.is_finite() for s in scores) or not (self.is_real or self.u * largest < 0.125):
             return [arb.nan()] * len(values[0])

@@ -1,172 +1,187 @@
 """What many prompts are read as, with every distinct computation made once.
 
-A row of the stream is known by what it is made from, never by its numbers:
+A bound that was computed from balls holds for every execution whose numbers lie in them, whatever prompt they are
+from. So what is known of a row is its balls, and rows with equal balls share all that is made from them:
 
     at first          the embeddings of its token and its place: tokens that have equal ones are one, and so are places
-    after attention   what it was before, and how often each row is among those that it sees
+    after attention   what it was before, and the answer of each head (``heads``)
     after a pool      how often each row occurs in the prompt
 
-Rows that are made from the same hold the same numbers in real arithmetic, and the bounds of ``arithmetic`` hold of
-every execution, whatever the order of its sums; so one stands for all. Prompts that begin alike share that beginning.
+With a grain balls are made coarse (``balls``), so that nearly equal ones become equal. A network that was compiled from
+a program has few distinct rows then; one that was trained has many, and needs its bounds sharp. Without a grain a row
+is known by what it is made from. Prompts that begin alike share that beginning where rows see those up to theirs.
 What was made is kept from prompt to prompt, until it is too much to hold; then all of it is forgotten.
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
+from functools import partial
+from itertools import pairwise
 from typing import Generic, TypeVar
 
 from flint import arb
 
 from tasks.checker.arithmetic import Arithmetic, Row, is_known
+from tasks.checker.balls import Balls
 from tasks.checker.files import expect
+from tasks.checker.heads import Head, Set
 from tasks.checker.network import Branch, Network, Prompt, pooled, run, through
 
 T = TypeVar("T")
-HELD = 1_000_000  # numbers, of some 100 bytes each
-EMPTY = 0  # of sets
+GRAIN = 32  # of coarse balls: bits behind the point
+HELD = 1_000_000  # numbers and entries of tables, of some 100 bytes each
+Made = tuple[int, ...]  # what a row is made from: a token and a place, or a row and the answer of each head
+Make = Callable[[list[Made]], tuple[list[Row], list[int]]]  # rows from what they are made from, and their tokens
 
 
 class _Stage:
-    """Rows between one attention and the next: those that are known, and sets of them, each by its number."""
+    """Rows between one attention and the next, each by its number, and the heads of the attention that ends it."""
 
-    def __init__(self, plain: tuple[Branch, ...], attending: Branch | None) -> None:
+    def __init__(
+        self, a: Arithmetic, plain: tuple[Branch, ...], attending: Branch | None, own: int | None, grain: int | None
+    ) -> None:
         self.plain, self.attending = plain, attending  # the branches here, and the one that ends the stage
-        self.made_from: list[tuple[int, int]] = []  # a token and a place, or a row and a set of the stage before
-        self.rows: list[Row] = []
+        heads = attending and attending.heads
+        self.heads = [Head(a, heads, sink, grain) for sink in heads.sinks] if heads else []
         self.tokens: list[int] = []
-        self.parts: list[list[list[Row]]] = [[], [], []]  # queries, keys, values; by row and head
-        self.sets: list[tuple[int, ...]] = [()]
-        self._number: dict[tuple[int, int], int] = {}
-        self._set: dict[tuple[int, ...], int] = {(): EMPTY}
-        self._grown: dict[tuple[int, int], int] = {}
-
-    def row(self, made_from: tuple[int, int]) -> int:
-        """The number of a row."""
-        found = self._number.get(made_from)
-        if found is None:
-            found = self._number[made_from] = len(self.made_from)
-            self.made_from.append(made_from)
-        return found
-
-    def set_of(self, rows: tuple[int, ...]) -> int:
-        """The number of a set in which these sorted ``rows`` occur, each as often as here."""
-        found = self._set.get(rows)
-        if found is None:
-            found = self._set[rows] = len(self.sets)
-            self.sets.append(rows)
-        return found
-
-    def grown(self, known: int, row: int) -> int:
-        """The number of the set that has one ``row`` more than that of the number ``known``."""
-        found = self._grown.get((known, row))
-        if found is None:
-            found = self._grown[known, row] = self.set_of(tuple(sorted((*self.sets[known], row))))
-        return found
-
-    def add(self, a: Arithmetic, rows: list[Row], tokens: list[int]) -> None:
-        """Rows that were made, with what the attention that ends this stage takes of them."""
-        self.rows += rows
-        self.tokens += tokens
-        if self.attending is not None:
-            assert self.attending.heads is not None
-            for known, more in zip(
-                self.parts, self.attending.heads.parts(a, run(self.attending.before, a, rows)), strict=True
-            ):
-                known += more
+        self.balls = Balls(own)
+        self.made_from: dict[Made, int] = {}  # to the number of the row
 
     @property
-    def numbers(self) -> int:
-        """How many are held, about."""
-        return sum(map(len, self.rows[:1])) * len(self.rows) * (4 if self.attending else 1)
+    def held(self) -> int:
+        """How many numbers and entries are held, about."""
+        width = len(self.balls.rows[0]) if self.balls.rows else 0
+        tables = len(self.made_from) + sum(head.held for head in self.heads)
+        return width * len(self.balls.rows) * (4 if self.heads else 1) + tables
+
+    def add(self, a: Arithmetic, made: list[Made], rows: list[Row], tokens: list[int], is_bigram: bool) -> None:
+        """Rows that were made, with what the heads take of them; ``is_bigram``: their tokens tell them apart."""
+        known = len(self.balls.rows)
+        for one, row, token in zip(made, rows, tokens, strict=True):
+            number = self.made_from[one] = self.balls.number(row, token if is_bigram else 0)
+            if number == len(self.tokens):
+                self.tokens.append(token)
+        new = self.balls.rows[known:]
+        if new and self.attending is not None:
+            assert self.attending.heads is not None
+            parts = self.attending.heads.parts(a, run(self.attending.before, a, new))
+            for query, key, value in zip(*parts, strict=True):
+                for head, *three in zip(self.heads, query, key, value, strict=True):
+                    head.add(*three)
+
+    def mutual(self, rows: list[int]) -> list[Made]:
+        """What the rows behind attention are made from, where each of a prompt's ``rows`` sees all."""
+        answers = []
+        for head in self.heads:
+            seen = head.seen(rows)
+            answers.append([head.answer(row, seen) for row in rows])
+        return [*zip(rows, *answers, strict=True)]
+
+    def sequential(self, prompts: list[list[int]], same: list[int]) -> list[list[Made]]:
+        """The same where each row sees those up to it; ``same``: how many of a prompt's are those of the one before."""
+        made: list[list[Made]] = []
+        trail: list[list[Set]] = []  # per place of a prompt, what each head sees there
+        for rows, first in zip(prompts, same, strict=True):
+            del trail[first:]
+            made.append(made[-1][:first] if first else [])
+            for row in rows[first:]:
+                before = trail[-1] if trail else [head.nothing for head in self.heads]
+                trail.append([head.grown(seen, row) for head, seen in zip(self.heads, before, strict=True)])
+                answers = [head.answer(row, seen) for head, seen in zip(self.heads, trail[-1], strict=True)]
+                made[-1].append((row, *answers))
+        return made
+
+    def attended(self, a: Arithmetic, made: list[Made]) -> tuple[list[Row], list[int]]:
+        """The stream behind attention for rows that are ``made`` from these, and their tokens."""
+        assert self.attending is not None
+        given = [
+            [y for head, n in zip(self.heads, answers, strict=True) for y in head.answers.rows[n]]
+            for _, *answers in made
+        ]
+        x = a.add([self.balls.rows[own] for own, *_ in made], run(self.attending.after, a, given))
+        return x, [self.tokens[own] for own, *_ in made]
 
 
 class Computations(Generic[T]):
-    """``at(prompts)``: what ``read`` says of the logits at each place of each prompt (after a pool: at one place)."""
+    """``at(prompts)``: what ``read`` says of the logits at each place of each prompt (after a pool: at one place).
 
-    def __init__(self, network: Network, a: Arithmetic, read: Callable[[Row], T]) -> None:
-        self._network, self._a, self._read = network, a, read
+    ``grain``: of the grid on which balls are made coarse, in bits; None for none.
+    """
+
+    def __init__(self, network: Network, a: Arithmetic, read: Callable[[Row], T], grain: int | None = None) -> None:
+        self._network, self._a, self._read, self._grain = network, a, read, grain
         self._token = _first_equal(list(zip(network.tokens, network.bigram or network.tokens, strict=True)))
         positions = network.positions
         self._place = [0] * network.longest if positions is None else _first_equal([(row, row) for row in positions])
+        self.asked, self.made = 0, 0  # places of prompts, but for beginnings that are shared; rows of logits
         self._forget()
-
-    @property
-    def count(self) -> int:
-        """How many rows of logits are held."""
-        return len(self._said)
 
     def at(self, prompts: list[Prompt]) -> list[list[T]]:
         """What is read at each place."""
-        if sum(stage.numbers for stage in self._stages) > HELD:
+        if not prompts:
+            return []
+        if sum(stage.held for stage in self._stages) + len(self._said) + len(self._pools) > HELD:
             self._forget()
-        ends = [self._sequential(prompt) if self._network.causal else self._mutual(prompt) for prompt in prompts]
-        self._make()
+        for prompt in prompts:
+            fits = 1 <= len(prompt) <= len(self._place)
+            expect(fits, f"prompts of {len(prompt)} tokens do not fit the network")
+        first = self._stages[0]
+        made: list[list[Made]] = [[(self._token[t], self._place[n]) for n, t in enumerate(one)] for one in prompts]
+        rows = self._numbers(first, made, self._start)
+        same = [0, *(_shared(*two) for two in pairwise(prompts))] if self._network.causal else []
+        self.asked += sum(map(len, prompts)) - sum(same)
+        for before, stage in pairwise(self._stages):
+            made = before.sequential(rows, same) if self._network.causal else [*map(before.mutual, rows)]
+            rows = self._numbers(stage, made, partial(before.attended, self._a))
+        ends = rows if self._network.pool == "none" else [*map(self._pool, rows)]
+        self._end()
         lost, nothing = self._lost, self._nothing
         if not lost:
             return [[self._said[n] for n in end] for end in ends]
         return [[self._said[n] for n in end] if lost.isdisjoint(end) else nothing * len(end) for end in ends]
 
+    def _start(self, cells: list[Made]) -> tuple[list[Row], list[int]]:
+        return self._network.start(self._a, [(token, place) for token, place in cells]), [token for token, _ in cells]
+
     def _forget(self) -> None:
-        self._stages: list[_Stage] = []
-        plain: list[Branch] = []
+        parts: list[list[Branch]] = [[]]
+        attending: list[Branch | None] = []
         for branch in self._network.branches:
             if branch.heads is None:
-                plain.append(branch)
+                parts[-1].append(branch)
             else:
-                self._stages.append(_Stage(tuple(plain), branch))
-                plain = []
-        self._stages.append(_Stage(tuple(plain), None))
+                attending.append(branch)
+                parts.append([])
+        last = len(attending)
+        self._stages = [
+            _Stage(
+                self._a,
+                tuple(plain),
+                end,
+                self._grain if n and (n < last or self._network.pool != "none") else None,
+                self._grain,
+            )
+            for n, (plain, end) in enumerate(zip(parts, [*attending, None], strict=True))
+        ]
         self._pools: dict[tuple[tuple[int, ...], int], int] = {}
         self._pooled: list[tuple[int, ...]] = []  # rows of the last stage, the prompt's last one last
         self._said: list[T] = []
         self._lost: set[int] = set()  # what is read of rows that may not be finite
         self._nothing: list[T] = []  # what is read where nothing is known
-        self._last: Prompt = ()
-        self._seen: list[list[int]] = []  # per place of the last prompt, the set that each stage's attention sees
-        self._ends: list[int] = []  # and its row in the end
 
-    def _fits(self, prompt: Prompt) -> None:
-        fits = 1 <= len(prompt) <= len(self._place)
-        expect(fits, f"prompts of {len(prompt)} tokens do not fit the network")
+    def _numbers(self, stage: _Stage, made: list[list[Made]], make: Make) -> list[list[int]]:
+        """The numbers of rows that are made so; new ones are made together."""
+        known = stage.made_from
+        new = [*dict.fromkeys(one for each in made for one in each if one not in known)]
+        if new:
+            x, tokens = make(new)
+            x = through(stage.plain, self._a, x, [])
+            stage.add(self._a, new, x, tokens, self._network.bigram is not None)
+        return [[known[one] for one in each] for each in made]
 
-    def _sequential(self, prompt: Prompt) -> list[int]:
-        """The rows in the end, where each sees those up to it; what the last prompt began with is known."""
-        self._fits(prompt)
-        same = 0
-        for mine, other in zip(prompt, self._last, strict=False):
-            if mine != other:
-                break
-            same += 1
-        del self._seen[same:], self._ends[same:]
-        self._last = prompt
-        *before, last = self._stages
-        for place in range(same, len(prompt)):
-            known = self._seen[place - 1] if place else [EMPTY] * len(before)
-            made_from, sets = (self._token[prompt[place]], self._place[place]), []
-            for stage, seen in zip(before, known, strict=True):
-                row = stage.row(made_from)
-                sets.append(stage.grown(seen, row))
-                made_from = row, sets[-1]
-            self._seen.append(sets)
-            self._ends.append(last.row(made_from))
-        return self._ended(self._ends)
-
-    def _mutual(self, prompt: Prompt) -> list[int]:
-        """The rows in the end, where each sees all."""
-        self._fits(prompt)
-        *before, last = self._stages
-        made_from = [(self._token[token], self._place[place]) for place, token in enumerate(prompt)]
-        for stage in before:
-            rows = [*map(stage.row, made_from)]
-            seen = stage.set_of(tuple(sorted(rows)))
-            made_from = [(row, seen) for row in rows]
-        return self._ended([*map(last.row, made_from)])
-
-    def _ended(self, rows: list[int]) -> list[int]:
-        """What is read of these rows of the last stage: of each, or of the one that they are pooled to."""
-        if self._network.pool == "none":
-            return [*rows]
+    def _pool(self, rows: list[int]) -> list[int]:
+        """The number of the one row that ``rows`` become."""
         key = tuple(sorted(rows)), rows[-1]
         if key not in self._pools:
             self._pools[key] = len(self._pooled)
@@ -175,45 +190,55 @@ class Computations(Generic[T]):
             self._pooled.append((*others, rows[-1]))
         return [self._pools[key]]
 
-    def _make(self) -> None:
-        """Whatever is new: rows stage by stage, then what is read of them."""
-        a, network = self._a, self._network
-        for n, stage in enumerate(self._stages):
-            new = stage.made_from[len(stage.rows) :]
-            if not new:
-                continue
-            if n:
-                x, tokens = _attended(self._stages[n - 1], a, new)
-            else:
-                x, tokens = network.start(a, new), [token for token, _ in new]
-            stage.add(a, through(stage.plain, a, x, []), tokens)
-        last, known = self._stages[-1], len(self._said)
+    def _end(self) -> None:
+        """Read whatever is new in the end."""
+        a, network, last, known = self._a, self._network, self._stages[-1], len(self._said)
         if network.pool == "none":
-            x, tokens = last.rows[known:], last.tokens[known:]
+            x, tokens = last.balls.rows[known:], last.tokens[known:]
         else:
-            x = [pooled(a, network.pool, [last.rows[n] for n in rows]) for rows in self._pooled[known:]]
+            x = [pooled(a, network.pool, [last.balls.rows[n] for n in rows]) for rows in self._pooled[known:]]
             tokens = [last.tokens[rows[-1]] for rows in self._pooled[known:]]
-        if not x:
-            return
-        for row in network.end(a, x, tokens):
+        self.made += len(x)
+        for row in network.end(a, x, tokens) if x else ():
             if not (a.is_real or is_known(row)):
                 self._lost.add(len(self._said))
                 self._nothing = [self._read([arb.nan()] * len(row))]
             self._said.append(self._read(row))
 
 
-def logits(network: Network, a: Arithmetic, prompts: list[Prompt]) -> list[list[Row]]:
+class Readings(Generic[T]):
+    """What is ``read`` of prompts at some ``places`` of each; None where nothing is.
+
+    Balls are coarse as long as that makes rows equal, and as they are for prompts of which this says too little.
+    """
+
+    def __init__(
+        self, network: Network, a: Arithmetic, read: Callable[[Row], T | None], places: slice = slice(None)
+    ) -> None:
+        self._coarse, self._sharp = (Computations(network, a, read, grain) for grain in (GRAIN, None))
+        self._places, self._pays = places, True
+
+    def at(self, prompts: list[Prompt]) -> list[list[T | None]]:
+        """What is read of each prompt."""
+        found: list[list[T | None]] = [[None]] * len(prompts)
+        if self._pays:
+            asked, made = self._coarse.asked, self._coarse.made
+            found = [each[self._places] for each in self._coarse.at(prompts)]
+            self._pays = 2 * (self._coarse.made - made) < self._coarse.asked - asked
+        open_ = [n for n, each in enumerate(found) if None in each]
+        for n, each in zip(open_, self._sharp.at([prompts[n] for n in open_]), strict=True):
+            found[n] = each[self._places]
+        return found
+
+
+def logits(network: Network, a: Arithmetic, prompts: list[Prompt], grain: int | None = None) -> list[list[Row]]:
     """For every prompt the logits at each of its places (after a pool: at one)."""
-    return Computations(network, a, lambda row: row).at(prompts)
+    return Computations(network, a, lambda row: row, grain).at(prompts)
 
 
-def _attended(stage: _Stage, a: Arithmetic, new: list[tuple[int, int]]) -> tuple[list[Row], list[int]]:
-    """The stream behind the attention that ends ``stage``, for rows that see sets of its rows; and their tokens."""
-    assert stage.attending is not None
-    assert stage.attending.heads is not None
-    given = stage.attending.heads.mixed(a, stage.parts, [(own, stage.sets[seen]) for own, seen in new])
-    x = a.add([stage.rows[own] for own, _ in new], run(stage.attending.after, a, given))
-    return x, [stage.tokens[own] for own, _ in new]
+def _shared(one: Prompt, other: Prompt) -> int:
+    """How many tokens two prompts have in common at the beginning."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _first_equal(rows: list[tuple[Row, Row]]) -> list[int]:

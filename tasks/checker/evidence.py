@@ -27,8 +27,8 @@ from typing import Any
 
 from flint import arb, ctx
 
-from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, SPARSEMAX, Arithmetic
-from tasks.checker.computations import Computations, logits
+from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, SPARSEMAX, Arithmetic, Row
+from tasks.checker.computations import Readings, logits
 from tasks.checker.declared import as_json, complete, conditions
 from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
@@ -139,7 +139,8 @@ class Claim:
         labels, margin, sequences = Counter[str](), arb("inf"), 0
         exceptions: list[list[Any]] = []
         undecided: list[list[Any]] = []
-        walk, computed = self._sequences(), Computations(self.network, self.a, self.reader)
+        places = slice(len(self.prefix), None) if self.every else slice(-1, None)
+        walk, computed = self._sequences(), Readings(self.network, self.a, self._decided, places)
         while block := [*islice(walk, BLOCK)]:
             done = labels.total() + len(undecided)
             tell(done)
@@ -147,11 +148,11 @@ class Claim:
             sequences += len(block)
             for word, found in zip(block, computed.at([*map(self._prompt, block)]), strict=True):
                 words = [self.letters[n] for n in word]
-                for place in range(len(word)) if self.every else (None,):
-                    label, sure = found[-1] if place is None else found[len(self.prefix) + place]
-                    if not sure > 0:
+                for place, reading in enumerate(found) if self.every else ((None, found[0]),):
+                    if reading is None:
                         undecided.append([words, place])
                         continue
+                    label, sure = reading
                     labels[label] += 1
                     if sure < margin:
                         margin = sure
@@ -159,6 +160,11 @@ class Claim:
                     if answer != label:
                         exceptions.append([words, place, label, answer])
         return self._found(sequences, labels, exceptions, undecided), margin
+
+    def _decided(self, row: Row) -> tuple[str, arb] | None:
+        """What is read of logits, if that is certain."""
+        label, margin = self.reader(row)
+        return (label, margin) if margin > 0 else None
 
     def gathered(self, deadline: float) -> tuple[Statement, arb]:
         """Program and network compared on all sequences with the same answer at once; until ``deadline``."""

@@ -28,7 +28,8 @@ OPTIONS = (
 grammar_option = click.option(
     "--grammar",
     help="A language of your own: package.module:NAME, a Grammar or a function (alphabet, labels) that makes one; "
-    "importing the module runs its code.  [default: the grammars that ship]",
+    "importing the module runs its code. Or FILE.json, motifs that distill learn wrote, beside those that ship.  "
+    "[default: those alone]",
 )
 
 

@@ -5,15 +5,19 @@ from __future__ import annotations
 import os
 import sys
 from importlib import import_module
+from pathlib import Path
 from typing import Any
 
+from dsl.abstraction.files import MOTIFS, read_motifs
 from dsl.grammar import Grammar
 from dsl.operators import GrammarError
 from tasks.pipeline.languages import Language
 
 
 def language(name: str) -> Language:
-    """The language of the user's own at ``name``; raises GrammarError where that is none."""
+    """The language of the user's own at ``name``, or the learned motifs of a file; raises GrammarError for neither."""
+    if name.endswith(MOTIFS):
+        return read_motifs(Path(name))
     found = load(name)
     if isinstance(found, Grammar) or (callable(found) and not isinstance(found, type)):
         return found

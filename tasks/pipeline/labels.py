@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Valid
 from cegis.claim import counted, least_margin
+from dsl.abstraction.learned import Learned
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
 from dsl.sequences import Label, SequenceBatch
@@ -61,6 +62,7 @@ class LabelTable:
     parts: tuple[Part, ...]
     margin: float
     own_grammar: Grammar | None = None
+    motifs: Learned | None = None  # added to the grammars that ship
 
     @classmethod
     def of(cls, enumeration: Enumeration, margin: float = 0.0, grammar: Language | None = None) -> LabelTable:
@@ -88,11 +90,11 @@ class LabelTable:
         for answers, labels in zip(enumeration.lengths, kept, strict=True):
             index = np.where(labels == UNDECIDED, -1, np.searchsorted(found, labels))
             parts.append(Part(_batch(answers.sequences, answers.labels.ndim == 2), index))
-        own = None
-        if grammar is not None:
+        own, learned = None, grammar if isinstance(grammar, Learned) else None
+        if grammar is not None and not isinstance(grammar, Learned):
             loaded = enumeration.loaded
             own = grammar_in(grammar, enumeration.domain, names, loaded.readout.position == "every", loaded.name)
-        return cls(enumeration, names, tuple(parts), margin, own)
+        return cls(enumeration, names, tuple(parts), margin, own, learned)
 
     @property
     def domain(self) -> Domain:
@@ -141,7 +143,7 @@ class LabelTable:
     @cached_property
     def grammar(self) -> Grammar:
         """The programs that are searched."""
-        return self.own_grammar or grammar_of(self.domain, self.names, self.is_placed)
+        return self.own_grammar or self._learned(grammar_of(self.domain, self.names, self.is_placed))
 
     @cached_property
     def followed(self) -> Grammar:
@@ -149,8 +151,8 @@ class LabelTable:
         if self.own_grammar is not None:
             return self.own_grammar
         if self.is_placed:
-            return places(self.domain.alphabet, self.names, with_letters=False)
-        return _grammar_of_sequences(self.domain, self.names)
+            return self._learned(places(self.domain.alphabet, self.names, with_letters=False))
+        return self._learned(_grammar_of_sequences(self.domain, self.names))
 
     @property
     def grammars(self) -> tuple[tuple[str, Grammar], ...]:
@@ -159,9 +161,13 @@ class LabelTable:
             return (("your grammar", self.own_grammar),)
         if self.is_placed:
             short = places(self.domain.alphabet, self.names, with_loops=False, with_letters=False)
-            return ("what is near a place", short), ("all of a sequence and a place", self.followed)
+            return ("what is near a place", self._learned(short)), ("all of a sequence and a place", self.followed)
         tokens = _grammar_of_sequences(self.domain, self.names, with_tokens=True)
-        return ("what can be followed", self.followed), ("all of a sequence", tokens)
+        return ("what can be followed", self.followed), ("all of a sequence", self._learned(tokens))
+
+    def _learned(self, grammar: Grammar) -> Grammar:
+        """``grammar`` with the learned motifs, if there are any."""
+        return grammar if self.motifs is None else self.motifs.added(grammar)
 
     @property
     def is_float32(self) -> bool:
@@ -280,7 +286,7 @@ def read_program(model: Loaded, domain: Domain, text: str, language: Language | 
             f"{model.name}: a printed program is read back where its labels are names of outputs, by argmax"
         )
     is_placed = readout.position == "every"
-    if language is None:
+    if language is None or isinstance(language, Learned):
         return Program.parse(text, grammar_of(domain, readout.names, is_placed))
     return Program.parse(text, grammar_in(language, domain, readout.names, is_placed, model.name))
 

@@ -7,6 +7,9 @@ The function gets the tokens and the labels as tuples of texts, in the order of 
 parameter for: ``min_length`` of the sequences, and ``is_placed``, whether a label stands at every place. Programs of
 such a language are compared with the network like any other, and a certificate is about the printed text alone; which
 language was searched stands in its statement, by the texts of the operators.
+
+Learned motifs (``dsl.abstraction``) are no language: they are added to the grammars that ship, and programs show the
+operators of these alone.
 """
 
 from __future__ import annotations
@@ -16,16 +19,19 @@ from collections.abc import Callable, Iterable
 from typing import Any
 
 from cegis import Domain, DomainError, Program
+from dsl.abstraction.learned import Learned
 from dsl.function import operators
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedSignature
 from dsl.operators import GrammarError
 from dsl.sequences import SequenceSignature, shown
 
-Language = Grammar | Callable[..., Grammar]
+Language = Grammar | Callable[..., Grammar] | Learned
 
 
-def grammar_in(language: Language, domain: Domain, names: tuple[str, ...], is_placed: bool, who: str) -> Grammar:
+def grammar_in(
+    language: Grammar | Callable[..., Grammar], domain: Domain, names: tuple[str, ...], is_placed: bool, who: str
+) -> Grammar:
     """The grammar of ``language`` for labels called ``names`` on ``domain``; ``who`` is the network, for errors.
 
     Raises GrammarError where a function makes none, DomainError for one from other tokens or to other labels.

@@ -122,7 +122,8 @@ def searched(
     begun = time.perf_counter()
     inputs = Labelled(table)
     found = dependences(inputs, seconds=DEPENDING * seconds)
-    forms = [form for known in found if (form := closed_form(inputs, known)) is not None] if not solver else []
+    reads_off = not solver and table.own_grammar is None
+    forms = [form for known in found if (form := closed_form(inputs, known)) is not None] if reads_off else []
     read_off = min(forms, key=reading, default=None)
     automaton = None if table.is_placed or table.own_grammar else merged_program(table)
     left = seconds - (time.perf_counter() - begun)

@@ -19,6 +19,7 @@ from pathlib import Path
 
 from campaign import PARTS
 from mutant import Mutant
+from mutants_coarse import COARSE
 from rich.console import Console
 from rich.table import Table
 
@@ -179,9 +180,9 @@ MUTANTS = (
     ),
     Mutant(
         "the checker forgets how often a row is seen",
-        "tasks/checker/computations.py",
-        "self.set_of(tuple(sorted((*self.sets[known], row))))",
-        "self.set_of(tuple(sorted({*self.sets[known], row})))",
+        "tasks/checker/heads.py",
+        "self._set(tuple(sorted((*seen.keys, key))))",
+        "self._set(tuple(sorted({*seen.keys, key})))",
         "networks",
     ),
     Mutant(
@@ -265,10 +266,9 @@ MUTANTS = (
 
 
 def every_mutant() -> tuple[Mutant, ...]:
-    """These, and those of ``mutants_beyond`` where that is."""
-    if importlib.util.find_spec("mutants_beyond") is None:
-        return MUTANTS
-    return (*MUTANTS, *importlib.import_module("mutants_beyond").BEYOND)
+    """These, and those of ``mutants_coarse`` and ``mutants_beyond`` where that is."""
+    beyond = importlib.util.find_spec("mutants_beyond") is not None
+    return (*MUTANTS, *COARSE, *(importlib.import_module("mutants_beyond").BEYOND if beyond else ()))
 
 
 def run_mutants(console: Console, only: tuple[str, ...], jobs: int) -> int:

@@ -42,6 +42,7 @@ from tasks.proofs.enumeration import ROUNDOFF, answers_of
 
 Ids = NDArray[np.int64]
 MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly, and bounded by the checker
+GRAINS = (None, 6, 12, 32)  # on which the checker makes balls coarse
 TOLD = 4  # of what is wrong, sentences per case
 
 
@@ -92,7 +93,8 @@ def attacked(made: Made, folder: Path, rng: np.random.Generator, device: str = "
         _bounds(found, loaded, batches, exact, dtype)
         _labels(found, loaded, formula, batches, exact, dtype)
         if made.format in FILES:
-            _checker(found, made, loaded, batches, exact, dtype)
+            grain = GRAINS[int(rng.integers(len(GRAINS)))]
+            _checker(found, made, loaded, batches, exact, dtype, grain)
         if made.format == "circuit" and not made.question:
             _circuit(found, folder, batches, exact, dtype)
     told = {sentence.partition(":")[0]: sentence for sentence in reversed(found.wrong)}  # the first of each kind
@@ -274,15 +276,17 @@ def _text(readout: Any, x: list[Fraction]) -> str | None:
     raise AssertionError(readout)
 
 
-def _checker(found: _Tally, made: Made, loaded: Loaded, batches: list[_Batch], exact: Any, dtype: str) -> None:
-    """The checker's bounds, on few prompts, in the arithmetic and in real numbers."""
+def _checker(
+    found: _Tally, made: Made, loaded: Loaded, batches: list[_Batch], exact: Any, dtype: str, grain: int | None
+) -> None:
+    """The checker's bounds, on few prompts, in the arithmetic and in real numbers, made coarse or not."""
     few = [(b, n, rows) for b, n, rows in exact][:CHECKER]
     for semantics in (dtype, "real") if dtype == "float64" else (dtype,):
         try:
             with ctx.workprec(80):
                 network = read_again(made.format, dict(made.files), semantics, loaded.prefix).network
                 prompts = [tuple(int(t) for t in batches[b].ids[n]) for b, n, _ in few]
-                bounds = logits(network, Arithmetic(CHECKED[semantics]), prompts)
+                bounds = logits(network, Arithmetic(CHECKED[semantics]), prompts, grain)
         except UnreadableError:
             return
         for (b, n, rows), own in zip(few, bounds, strict=True):

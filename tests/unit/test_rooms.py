@@ -49,13 +49,20 @@ INNER = {  # each room names those right below it; what these reach, it may impo
         "formulas": set(),
     },
     "dsl": {
+        "abstraction": set(),
         "grammars": {"theories"},
         "deduction": {"enumeration", "grammars", "theories"},
         "enumeration": set(),
         "theories": set(),
     },
 }
-TORCH_FILES = {"torch_model.py", "train.py", "pruning.py", "recipes.py"}  # the rest of tasks imports it lazily
+TORCH_FILES = {
+    "torch_model.py",
+    "train.py",
+    "pruning.py",
+    "recipes.py",
+    "algorithms.py",
+}  # the rest of tasks imports it lazily
 SOLVER_FILES = {  # a wall, or a peer
     "backends/bitwuzla_adapter.py",
     "backends/cvc5_program.py",

@@ -28,6 +28,8 @@ GRAMMARS = {
     "places": places(WORDS, ("a", "b")),
     "places of numbers": places(("1", "2"), ("1", "-2", "0.5")),
     "fixed places": fixed_places(WORDS, ("x", "y"), 3, 3),
+    "tokens and letters": fixed_places(WORDS, ("a", "b"), 1, 1, with_tokens=True, with_letters=True),
+    "tokens that are numbers": fixed_places(("1", "2", "3"), ("1", "2"), 1, 1, with_tokens=True, with_letters=True),
 }
 OWN = Operator("own", (), INT, lambda s: s.lengths, lambda s: s.manager.Int(s.length), "len(tokens)")
 SEVERAL = (OWN, Operator("twin", (), INT, lambda s: s.lengths, lambda s: s.manager.Int(s.length), "len(tokens)"))

@@ -86,7 +86,7 @@ def test_so_many_rows_are_made_as_there_are_distinct_ones(tmp_path):
     some = Computations(network, Arithmetic(0.0), lambda row: row)
     some.at([prompt for n in range(1, longest + 1) for prompt in product(range(6), repeat=n)])
     # a row is its own group of two, and how many before and at it are of the first group
-    assert some.count == sum(2 * n for n in range(1, longest + 1))
+    assert some.made == sum(2 * n for n in range(1, longest + 1))
 
 
 def test_tokens_with_equal_embeddings_and_other_bigrams_are_told_apart(tmp_path):
@@ -97,7 +97,7 @@ def test_tokens_with_equal_embeddings_and_other_bigrams_are_told_apart(tmp_path)
     assert [float(row[0][0]) for row in found] == [0, 5, 5]
     some = Computations(network, Arithmetic(0.0), lambda row: row)
     some.at([(0,), (1,), (2,)])
-    assert some.count == 2
+    assert some.made == 2
 
 
 def test_rows_that_are_not_seen_spoil_a_prompt_when_they_may_not_be_finite(tmp_path):

@@ -1,0 +1,159 @@
+"""What the heads of an attention answer, every distinct answer made once.
+
+A head sees of a row one ball of keys and one of values. What it answers to a query depends on how often it sees each
+score with each value; of keys that surely score so far below another one that they fade, on their number alone.
+"""
+
+from __future__ import annotations
+
+from math import inf, log
+
+from flint import arb
+
+from tasks.checker.arithmetic import Arithmetic, Faint, Row, is_known
+from tasks.checker.balls import Balls, above
+from tasks.checker.network import Heads
+
+FADED = 64.0  # how far below another one a score fades, where balls are not made coarse: a weight below 2**-92
+
+
+class Set:
+    """How often a head sees each key: sorted numbers, and its ``answers`` to queries; ``grown``: with one key more."""
+
+    __slots__ = ("answers", "grown", "keys")
+
+    def __init__(self, keys: tuple[int, ...]) -> None:
+        self.keys = keys
+        self.answers: dict[int, int] = {}
+        self.grown: dict[int, Set] = {}
+
+
+class _Scores:
+    """What one query gives to each key: the ends of its score, what its size is below, and what it adds.
+
+    The latter is a score and a value: keys with equal ones are one. What may not be finite never fades.
+    """
+
+    def __init__(self, grain: int | None) -> None:
+        self.balls, self.pairs = Balls(grain), list[tuple[int, int]]()
+        self.of: dict[int, tuple[float, float, float, int]] = {}
+        self._pair: dict[tuple[int, int], int] = {}
+
+    def add(self, key: int, score: arb, value: int, is_finite: bool) -> None:
+        """One more ``key``, its score and the number of its value, and whether that is known to be finite."""
+        number = self.balls.number([score])
+        (score,) = self.balls.rows[number]
+        pair = self._pair.setdefault((number, value), len(self.pairs))
+        if pair == len(self.pairs):
+            self.pairs.append((number, value))
+        if is_finite and score.is_finite():
+            self.of[key] = float(score.lower()), float(score.upper()), above(score), pair
+        else:
+            self.of[key] = -inf, inf, 0.0, pair
+
+
+class Head:
+    """One head of an attention, and what it answers to queries about sets of keys."""
+
+    def __init__(self, a: Arithmetic, heads: Heads, sink: arb | None, grain: int | None) -> None:
+        self._a, self._heads, self._sink, self._grain = a, heads, sink, grain
+        self.query: list[int] = []  # per row of the stage
+        self.key: list[int] = []
+        self.answers = Balls(grain)
+        self.nothing = Set(())
+        self._queries, self._keys, self._values = Balls(grain), Balls(grain), Balls(grain)
+        self._value: list[int] = []  # per key
+        self._reach: list[float] = []  # what its value is below; 0 where that may not be finite
+        self._fading = FADED if grain is None else grain * log(2)
+        self._scores: list[_Scores] = []  # per query
+        self._sets: dict[tuple[int, ...], Set] = {(): self.nothing}
+        self._known: dict[tuple[int, int, float, float, tuple[int, ...]], int] = {}
+        self._spared: dict[tuple[float, int], float] = {}
+        self.held = 0  # entries of tables, about
+
+    def add(self, query: Row, key: Row, value: Row) -> None:
+        """One more row of the stage."""
+        self.query.append(self._queries.number(query))
+        while len(self._scores) < len(self._queries.rows):
+            self._scores.append(_Scores(self._grain))
+        of_value = self._values.number(value)
+        self.key.append(self._keys.number(key, of_value))
+        if len(self._value) < len(self._keys.rows):
+            self._value.append(of_value)
+            reach = max(above(v) for v in self._values.rows[of_value])
+            self._reach.append(reach if reach < inf else 0.0)
+
+    def seen(self, rows: list[int]) -> Set:
+        """The set of keys of these rows."""
+        return self._set(tuple(sorted([self.key[row] for row in rows])))
+
+    def grown(self, seen: Set, row: int) -> Set:
+        """The set with the key of one ``row`` more."""
+        key = self.key[row]
+        found = seen.grown.get(key)
+        if found is None:
+            found = seen.grown[key] = self._set(tuple(sorted((*seen.keys, key))))
+        return found
+
+    def _set(self, keys: tuple[int, ...]) -> Set:
+        found = self._sets.get(keys)
+        if found is None:
+            found = self._sets[keys] = Set(keys)
+            self.held += 2 * len(keys) + 8
+        return found
+
+    def answer(self, row: int, seen: Set) -> int:
+        """The number of what ``row`` is given of the rows that it sees."""
+        query = self.query[row]
+        found = seen.answers.get(query)
+        if found is None:
+            found = seen.answers[query] = self._answer(query, seen.keys)
+        return found
+
+    def _answer(self, query: int, keys: tuple[int, ...]) -> int:
+        """Where softmax weighs: keys that surely score so far below the largest that they fade are only counted."""
+        scores, count, size, reach = self._scored(query, keys), len(keys), 0.0, 0.0
+        adds = [scores.of[key] for key in keys]
+        if not self._heads.projects:
+            size, reach = max([one[2] for one in adds]), max([self._reach[key] for key in keys])
+            least = max([one[0] for one in adds]) - self._fading - self._spare(size, count)
+            adds = [one for one in adds if one[1] > least]
+        about = query, count, size, reach, tuple(sorted([one[3] for one in adds]))
+        found = self._known.get(about)
+        if found is None:
+            row = self._made(scores, *about[1:])
+            found = self._known[about] = self.answers.number(row)
+            self.held += len(row) + len(adds)
+        return found
+
+    def _made(self, scores: _Scores, count: int, size: float, reach: float, adds: tuple[int, ...]) -> Row:
+        pairs = [scores.pairs[n] for n in adds]
+        z, values = [scores.balls.rows[n][0] for n, _ in pairs], [self._values.rows[n] for _, n in pairs]
+        if self._heads.projects:
+            return self._a.share(z, values)
+        faint = Faint(count - len(z), arb(self._fading), arb(reach))
+        return self._a.average(z, values, self._sink, arb(size), faint)
+
+    def _scored(self, query: int, keys: tuple[int, ...]) -> _Scores:
+        """What ``query`` gives to these keys, among others."""
+        scores = self._scores[query]
+        new = [key for key in dict.fromkeys(keys) if key not in scores.of]
+        if new:
+            rows = [self._keys.rows[key] for key in new]
+            for key, score in zip(new, self._a.scores(self._queries.rows[query], rows, self._heads.scale), strict=True):
+                scores.add(key, score, self._value[key], is_known(self._values.rows[self._value[key]]))
+            self.held += len(new)
+        return scores
+
+    def _spare(self, size: float, count: int) -> float:
+        """How much more than its ball an execution may move the difference of two of ``count`` scores below ``size``.
+
+        And what the difference of two floats may lose, below 2**40 as they are.
+        """
+        found = self._spared.get((size, count))
+        if found is None:
+            keys, largest = count, arb(size)
+            if self._sink is not None:
+                keys, largest = count + 1, max(largest, abs(self._sink))
+            found = self._spared[size, count] = above(2 * self._a.drift(2 * largest, keys)) + 2.0**-10
+        return found
