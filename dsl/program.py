@@ -26,7 +26,7 @@ from dsl.grammar import Grammar
 from dsl.operators import GrammarError, Operator, Term
 from dsl.scalars import Columns, ScalarSignature, Symbols
 from dsl.sequences import SequenceBatch, SymbolicSequence
-from dsl.text import Reader
+from dsl.text import Reader, paired
 
 WORD = 2**63  # numbers of sequence programs are held in 64 bits
 SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/-]*|\|[^|]*\|")
@@ -188,7 +188,7 @@ def symbol_text(name: str) -> str:
 def _read_functions(source: str, names: tuple[str, ...]) -> list[ast.FunctionDef]:
     """The syntax of one function of ``names`` and of those above it; raises GrammarError for anything else."""
     try:
-        module = ast.parse(source)
+        module = paired(ast.parse(source))
     except SyntaxError as error:
         raise GrammarError(f"not Python: line {error.lineno}: {error.msg}") from error
     except (ValueError, MemoryError) as error:

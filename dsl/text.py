@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +20,8 @@ from dsl.theories.theory import literal
 
 BOUND = "token"  # the variable of a position-wise term
 STATE = "state"  # the variable a loop template builds
+MOST_NAMED = 1  # tokens in a variable's name
+SIGNS = {"(": "open", ")": "close", "[": "open", "]": "close", "{": "open", "}": "close", "'": "single", '"': "double"}
 
 
 @cache
@@ -31,13 +34,29 @@ def template(operator: Operator, text: str) -> tuple[ast.stmt, ...]:
     for node in ast.walk(module):
         if isinstance(node, ast.Constant) and (ast.get_source_segment(text, node) or "").startswith("0x"):
             node.kind = "x"
-    return tuple(module.body)
+    return tuple(paired(module).body)
+
+
+def paired(module: ast.Module) -> ast.Module:
+    """The same syntax with ``a and b and c`` as ``(a and b) and c``: a conjunction has two sides, as its row has."""
+
+    class Pairs(ast.NodeTransformer):
+        def visit_BoolOp(self, operation: ast.BoolOp) -> ast.expr:
+            self.generic_visit(operation)
+            left, *others = operation.values
+            for right in others:
+                left = ast.BoolOp(operation.op, [left, right])
+            return left
+
+    result: ast.Module = Pairs().visit(module)
+    return result
 
 
 def spaced(statement: ast.stmt) -> ast.stmt:
     """A copy that ``ast.unparse`` prints as people write it, not as tersely as Python can read it.
 
-    Numbers of kind "x" are hexadecimal, and arithmetic under a bitwise operator has parentheses.
+    Numbers of kind "x" are hexadecimal, arithmetic under a bitwise operator has parentheses; a conjunction to the left
+    of another one has none (``paired`` reads it back), nor has a ``not`` to the right of one.
     """
 
     class Rewriter(ast.NodeTransformer):
@@ -45,6 +64,15 @@ def spaced(statement: ast.stmt) -> ast.stmt:
             if constant.kind == "x" and isinstance(constant.value, int):
                 return ast.Name(f"0x{constant.value:X}", ast.Load())
             return constant
+
+        def visit_BoolOp(self, operation: ast.BoolOp) -> ast.expr:
+            self.generic_visit(operation)
+            left, right = operation.values
+            if isinstance(left, ast.BoolOp) and type(left.op) is type(operation.op):
+                left = ast.Name(ast.unparse(left), ast.Load())
+            if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.Not):
+                right = ast.Name(ast.unparse(right), ast.Load())
+            return ast.BoolOp(operation.op, [left, right])
 
         def visit_BinOp(self, operation: ast.BinOp) -> ast.expr:
             self.generic_visit(operation)
@@ -112,13 +140,14 @@ def replace(node: ast.expr, renamed: Mapping[str, ast.expr]) -> ast.expr:
 class Printer:
     """Prints terms one after the other; ``statements`` collects the loops and shared values they need.
 
-    ``taken`` are names that these cannot have.
+    ``taken`` are names that these cannot have; values of a ``crowded`` noun are told apart by the tokens they speak of.
     """
 
     shared: frozenset[Term]
     statements: list[ast.stmt] = field(default_factory=list)
     names: dict[Term, str] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
+    crowded: frozenset[str] = frozenset()
 
     def print(self, term: Term) -> ast.expr:
         """The expression for ``term``; anything it needs before it goes to ``statements``."""
@@ -126,7 +155,7 @@ class Printer:
             return ast.Name(self.names[term], ast.Load())
         arguments = {f"_{index}": self.print(argument) for index, argument in enumerate(term.arguments)}
         if is_loop(term.operator):
-            name = ast.Name(self._name(term), ast.Store())
+            name = ast.Name(self._name(term, arguments.values()), ast.Store())
             for statement in template(term.operator, term.operator.python):
                 filled = fill(statement, arguments, {STATE: name})
                 assert isinstance(filled, ast.stmt)
@@ -136,15 +165,26 @@ class Printer:
         assert isinstance(filled, ast.expr)
         if term not in self.shared:
             return filled
-        name = ast.Name(self._name(term), ast.Store())
+        name = ast.Name(self._name(term, [filled]), ast.Store())
         self.statements.append(ast.Assign([name], filled, lineno=0))
         return ast.Name(name.id, ast.Load())
 
-    def _name(self, term: Term) -> str:
+    def _name(self, term: Term, parts: Iterable[ast.expr]) -> str:
         noun, taken = term.operator.noun, {*self.taken, *self.names.values()}
+        if noun in self.crowded:
+            noun = "_".join([noun, *_spoken_of(parts)])
         names = (noun if number == 1 else f"{noun}_{number}" for number in range(1, len(taken) + 2))
         self.names[term] = next(name for name in names if name not in taken)
         return self.names[term]
+
+
+def _spoken_of(parts: Iterable[ast.expr]) -> list[str]:
+    """Names for the texts that stand in an expression; none where one has no name, or they are many."""
+    nodes = [node for part in parts for node in ast.walk(part)]
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    names = [SIGNS.get(text, text) for text in dict.fromkeys(texts)]
+    are_short = all(re.fullmatch("[A-Za-z0-9_]{1,12}", name) for name in names)
+    return names if are_short and len(names) <= MOST_NAMED else []
 
 
 # --- reading ----------------------------------------------------------------------------------------------------

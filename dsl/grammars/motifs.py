@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from dsl.grammar import Grammar, Numbered, Production
-from dsl.grammars import folds
+from dsl.grammars import comparisons, folds
 from dsl.meaning import (
     Absent,
     AtLeast,
@@ -98,7 +98,7 @@ def motifs(alphabet: Sequence[str], labels: Sequence[Label], *, min_length: int 
         Numbered("Number", times, ("Number",), max(MULTIPLIERS) + 1, MOST_WRITTEN, cost=5),
         Numbered("Number", constant, (), MAX_CONSTANT + 1, MOST_WRITTEN, cost=5),
     )
-    return Grammar(signature, "Label", tuple(rows), written=large)
+    return Grammar(signature, "Label", tuple(rows), written=(*large, *comparisons.families(signature.alphabet)))
 
 
 def _whole_labels(labels: tuple[Label, ...]) -> list[Production]:

@@ -157,6 +157,14 @@ def _combined(operator: Operator, boxes: Boxes, parts: list[Range]) -> Range:
             return _above(boxes, a.plus(b.times(-1)), 0)
         case Combination.EQUAL, [a, b]:
             return _equal(boxes, a, b)
+        case Combination.LESS, [a, b]:
+            return _above(boxes, b.plus(a.times(-1)), 0)
+        case Combination.AT_MOST, [a, b]:
+            return _not(boxes, _above(boxes, a.plus(b.times(-1)), 0))
+        case Combination.NO_LESS, [a, b]:
+            return _not(boxes, _above(boxes, b.plus(a.times(-1)), 0))
+        case Combination.UNEQUAL, [a, b]:
+            return _not(boxes, _equal(boxes, a, b))
         case Combination.NOT, [a]:
             return _not(boxes, a)
         case Combination.AND, [a, b]:

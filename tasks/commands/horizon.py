@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tasks.commands.question import asks, grammar_option
+from tasks.commands.question import asks, exceptions_option, grammar_option
 
 if TYPE_CHECKING:
     from cegis import Domain, Program
@@ -44,6 +44,7 @@ USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
     help="The coarsest arithmetic that the claim must hold in.  [default: the strongest that loses no label]",
 )
 @click.option("--margin", type=float, help="Least margin of a label, beyond the error bound.")
+@exceptions_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: none is written]")
 def horizon(
@@ -55,6 +56,7 @@ def horizon(
     grammar: str | None,
     semantics: Any,
     margin: float | None,
+    exceptions: Path | None,
     as_json: bool,
     out: Path | None,
     **question: Any,
@@ -68,7 +70,7 @@ def horizon(
     from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
-    from tasks.commands.result import finish
+    from tasks.commands.result import check_file, finish
     from tasks.commands.user_objects import language
     from tasks.pipeline.distill import follow
 
@@ -79,6 +81,8 @@ def horizon(
         raise click.ClickException(f"expected 1 <= --length <= --longest, got {got}")
     if out is not None:
         check_writable(out)
+    if exceptions is not None:
+        check_file(exceptions)
     started = time.perf_counter()
     asked = ask(network, **question)
     model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
@@ -97,7 +101,7 @@ def horizon(
             grammar=own,
             observer=observer,
         )
-    return finish(result, asked.folder, out, started + seconds, as_json)
+    return finish(result, asked.folder, out, started + seconds, as_json, exceptions)
 
 
 def _reach(model: Loaded, longest: int) -> int:

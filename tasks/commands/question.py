@@ -25,6 +25,11 @@ OPTIONS = (
     click.option("--answers", help="Outputs that are read, separated by spaces."),
     click.option("--task", help="One of the tasks of a folder that has several."),
 )
+exceptions_option = click.option(
+    "--exceptions",
+    type=click.Path(dir_okay=False, path_type=Path),
+    help="A file for every exception, each a line of JSON; the output has the first ones.",
+)
 grammar_option = click.option(
     "--grammar",
     help="A language of your own: package.module:NAME, a Grammar or a function (alphabet, labels) that makes one; "

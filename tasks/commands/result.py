@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 import time
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,16 +19,22 @@ if TYPE_CHECKING:
     from tasks.pipeline.distill import Distillation
 
 
-def finish(result: Distillation, folder: Path, out: Path | None, deadline: float, as_json: bool) -> int:
+def finish(
+    result: Distillation, folder: Path, out: Path | None, deadline: float, as_json: bool, exceptions: Path | None = None
+) -> int:
     """Print ``result``, write its certificates to ``out`` until ``deadline`` (by ``perf_counter``); the exit code.
 
-    A certificate that cannot be written does not cost the result.
+    A certificate that cannot be written does not cost the result. Every exception is written to ``exceptions``.
     """
     from tasks.networks.quoting import json_text, shown, shown_lines
-    from tasks.pipeline.report import distillation_json, distillation_text
+    from tasks.pipeline.report import distillation_json, distillation_text, exception_lines
 
     if not as_json:
         click.echo(shown_lines(distillation_text(result)))
+    if exceptions is not None:
+        count = _write_lines(exceptions, exception_lines(result))
+        if not as_json:
+            click.echo(shown(f"\nExceptions: {count:,} in {exceptions}"))
     saved: list[tuple[Path, Certificate]] = []
     reasons: list[str] = ["none was asked for"] if out is None else []
     try:
@@ -42,6 +51,7 @@ def finish(result: Distillation, folder: Path, out: Path | None, deadline: float
         if as_json:
             value: dict[str, Any] = distillation_json(result, str(saved[0][0]) if saved else None)
             value |= {"certificates": [str(path) for path, _ in saved], "not_certified": reasons}
+            value |= {"exceptions_file": None if exceptions is None else str(exceptions)}
             click.echo(json_text(value))
         else:
             said = [
@@ -52,6 +62,40 @@ def finish(result: Distillation, folder: Path, out: Path | None, deadline: float
     if reasons and out is not None and not as_json:
         click.echo(shown(f"distill: no certificate is written: {'; '.join(reasons)}"), err=True)
     return PROVED if result.is_proved else NOT_PROVED
+
+
+def check_file(target: Path) -> None:
+    """Raise a ClickException unless a file may be written to ``target``."""
+    folder = Path(os.path.realpath(target)).parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise click.ClickException(f"cannot write {target}: expected a folder in which files may be written: {folder}")
+
+
+def _write_lines(target: Path, lines: Iterable[str]) -> int:
+    """Put a file of these lines in the place of ``target``, whole or not at all; how many there are."""
+    target, count = Path(os.path.realpath(target)), 0
+    try:
+        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as scratch:
+            try:
+                for line in lines:
+                    scratch.write(f"{line}\n")
+                    count += 1
+                scratch.flush()
+                os.fsync(scratch.fileno())
+                os.chmod(scratch.name, 0o666 & ~_umask())
+                os.replace(scratch.name, target)
+            except BaseException:
+                os.unlink(scratch.name)
+                raise
+    except OSError as error:
+        raise click.ClickException(f"cannot write {target}: {error.strerror or error}") from None
+    return count
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask
 
 
 def _written(result: Distillation, folder: Path, seconds: float, quiet: bool) -> tuple[Written, ...]:

@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tasks.commands.question import asks, grammar_option
+from tasks.commands.question import asks, exceptions_option, grammar_option
 
 USUAL_LENGTH = 10  # of a circuit's sequences
 
@@ -39,6 +39,7 @@ USUAL_LENGTH = 10  # of a circuit's sequences
     type=float,
     help="Least margin of a label, beyond the error bound.  [default: 0 for circuits, 0.0001 for other networks]",
 )
+@exceptions_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.option(
     "--out",
@@ -54,6 +55,7 @@ def run(
     grammar: str | None,
     semantics: Any,
     margin: float | None,
+    exceptions: Path | None,
     as_json: bool,
     out: Path | None,
     **question: Any,
@@ -69,7 +71,7 @@ def run(
     from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
-    from tasks.commands.result import finish
+    from tasks.commands.result import check_file, finish
     from tasks.commands.user_objects import language
     from tasks.networks.quoting import NAME
     from tasks.pipeline.distill import distill
@@ -79,6 +81,8 @@ def run(
     check_margin(margin)
     if out is not None:
         check_writable(out)
+    if exceptions is not None:
+        check_file(exceptions)
     started = time.perf_counter()
     asked = ask(network, **question)
     if asked.model.format == "circuit":
@@ -104,4 +108,4 @@ def run(
             grammar=own,
             observer=observer,
         )
-    return finish(result, asked.folder, out, started + seconds, as_json)
+    return finish(result, asked.folder, out, started + seconds, as_json, exceptions)

@@ -34,9 +34,9 @@ def shown_lines(text: str) -> str:
     return "\n".join(shown(line, RESULT) for line in text.split("\n"))
 
 
-def json_text(value: object) -> str:
-    """``value`` as JSON in which nothing stands that is not printable."""
-    lines = json.dumps(value, ensure_ascii=False, indent=2).split("\n")
+def json_text(value: object, indent: int | None = 2) -> str:
+    """``value`` as JSON in which nothing stands that is not printable; on one line where ``indent`` is None."""
+    lines = json.dumps(value, ensure_ascii=False, indent=indent).split("\n")
     return "\n".join(line if _is_plain(line) else "".join(map(_in_json, line)) for line in lines)
 
 

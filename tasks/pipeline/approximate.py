@@ -23,7 +23,7 @@ from dsl.operators import Term
 from dsl.program import Program
 from dsl.sequences import SequenceBatch
 from tasks.pipeline.labels import LabelTable, Part, length_of
-from tasks.pipeline.search import Searched
+from tasks.pipeline.search import Searched, searched
 from tasks.pipeline.state_merging import shorter_programs
 
 SAMPLE = 400  # inputs
@@ -35,6 +35,7 @@ WORTH = 0.9  # a flag that leaves out less than a tenth is not worth reading
 RARE = 0.01  # share of inputs: beside an exact expression a rule is wrong on no more
 USEFUL = 0.1  # share of inputs: a rule that is wrong on more says nothing
 NAMES = ("right", "may differ")
+HAVING = ("labelled", "not labelled")
 
 
 @dataclass(frozen=True)
@@ -79,6 +80,17 @@ def approximated(table: LabelTable, best: Searched, *, seconds: float, seed: int
         if not is_short or len(exceptions) > RARE * table.size:
             return None
     return Rule(program, exceptions, region(table, program, seconds=seconds / 2, seed=seed))
+
+
+def having_a_label(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:
+    """A program that says of every listed input whether it has a label; None where none was found that is exact.
+
+    It says nothing of longer ones.
+    """
+    among = table.renamed(HAVING, tuple(np.where(part.expected >= 0, 0, 1) for part in table.parts))
+    found = searched(among, seconds=seconds, seed=seed)
+    exact = [program for program in found.exact if not among.count_exceptions(program)]
+    return exact[0] if exact else None
 
 
 def rule(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:

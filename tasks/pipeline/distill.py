@@ -19,7 +19,7 @@ from cegis import Claim, Counterexample, Differs, Domain, Found, Outcome, Progra
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline import surrogate
-from tasks.pipeline.approximate import Rule, approximated
+from tasks.pipeline.approximate import Rule, approximated, having_a_label
 from tasks.pipeline.extend import LONGER, Extending, Extension, extended
 from tasks.pipeline.labels import LabelTable, described, labelled, length_of, listed_part, usual_domain
 from tasks.pipeline.languages import Language
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
 
 USUAL_SECONDS = 150.0
 INTERRUPTED = "interrupted"
+HAVING = 0.15  # of the time that is left, for which inputs have a label
 LISTING, SEARCHING = 1 / 3, 0.5  # of the time there is, and of what is then left: at most so much of it
 
 
@@ -42,7 +43,7 @@ class Distillation:
 
     ``rule``: given where no short program is exact. ``extension``: how far a program holds beyond what was listed,
     where that is less than what was asked, or ``ended`` says why nothing is known. ``not_applied`` says why a step was
-    not taken, by name.
+    not taken, by name. ``labelled_iff``: where some of what was listed has no label, a program that says which.
     """
 
     model: Loaded
@@ -57,6 +58,7 @@ class Distillation:
     notes: tuple[str, ...]
     not_applied: dict[str, str]
     queries: int = 0
+    labelled_iff: Program | None = None
 
     @property
     def domain(self) -> Domain:
@@ -156,6 +158,10 @@ def distill(
     not_applied = {"solver": surrogate.why_not_applicable(table, asked, backend)}
     if found is not None and found.wrong:
         not_applied["solver"] = "no surrogate was found that is exact"
+    labelled_iff = None
+    if program is None and table.undecided and not best.is_interrupted:
+        labelled_iff = having_a_label(table, seconds=HAVING * clock.left, seed=seed)
+        clock.done("having label", "no exact program" if labelled_iff is None else "an exact program says which")
     rule = None
     if program is None and (not best.is_short or best.is_automaton):
         share = (SEARCHING if asked != table.domain else 1.0) * clock.left
@@ -178,7 +184,19 @@ def distill(
     reasons = {name: reason for name, reason in not_applied.items() if reason is not None}
     steps = tuple(clock.steps)
     return Distillation(
-        model, asked, table, best.outcome, best.beside, rule, found, extension, steps, notes, reasons, queries
+        model,
+        asked,
+        table,
+        best.outcome,
+        best.beside,
+        rule,
+        found,
+        extension,
+        steps,
+        notes,
+        reasons,
+        queries,
+        labelled_iff,
     )
 
 

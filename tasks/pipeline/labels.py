@@ -89,7 +89,7 @@ class LabelTable:
         parts = []
         for answers, labels in zip(enumeration.lengths, kept, strict=True):
             index = np.where(labels == UNDECIDED, -1, np.searchsorted(found, labels))
-            parts.append(Part(_batch(answers.sequences, answers.labels.ndim == 2), index))
+            parts.append(Part(batch_of(answers.sequences, answers.labels.ndim == 2), index))
         own, learned = None, grammar if isinstance(grammar, Learned) else None
         if grammar is not None and not isinstance(grammar, Learned):
             loaded = enumeration.loaded
@@ -305,7 +305,8 @@ def length_of(inputs: Inputs) -> int:
     return len(inputs)
 
 
-def _batch(sequences: NDArray[np.int8], is_placed: bool) -> SequenceBatch:
+def batch_of(sequences: NDArray[np.int8], is_placed: bool) -> SequenceBatch:
+    """The inputs that sequences (count, length) are: each, or each with every place in it."""
     count, length = sequences.shape
     if not is_placed:
         return SequenceBatch(sequences)

@@ -2,12 +2,8 @@
 
 from __future__ import annotations
 
-import io
-import tokenize
-
 from cegis import Program
-
-SKIPPED = (tokenize.NEWLINE, tokenize.NL, tokenize.INDENT, tokenize.DEDENT, tokenize.COMMENT, tokenize.ENDMARKER)
+from dsl.deduction.tidying import words
 
 
 def reading(program: Program) -> int:
@@ -17,6 +13,4 @@ def reading(program: Program) -> int:
     >>> reading(Program(label(0, "yes")(), motifs(["a"], ["yes"])))
     15
     """
-    source = io.StringIO(program.source("f"))
-    kinds = [token.type for token in tokenize.generate_tokens(source.readline) if token.type not in SKIPPED]
-    return len(kinds) + sum(kind in (tokenize.STRING, tokenize.NUMBER) for kind in kinds)
+    return words(program.source("f"))

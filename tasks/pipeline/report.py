@@ -7,11 +7,12 @@ from __future__ import annotations
 
 import builtins
 import keyword
+from collections.abc import Iterator
 from typing import Any
 
 from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
 from cegis.claim import equality, inputs_text, least_margin, under
-from tasks.networks.quoting import NAME
+from tasks.networks.quoting import NAME, json_text
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.extend import Extension
 from tasks.pipeline.labels import SLACK
@@ -20,13 +21,19 @@ from tasks.proofs.verifier import Cost
 
 SCHEMA = "distillation/1"  # of the JSON values
 SHOWN_EXCEPTIONS = 20
+SHOWN_LABELS = 8
+WRONG = 3  # a program that is wrong on more than one of so many inputs is none to show
+MOST_EXCEPTIONS = 100  # in the JSON values
 
 
 def distillation_text(result: Distillation) -> str:
     """The function, the verdict in one sentence, exceptions and a shorter rule, and the steps with their cost."""
-    lines = ["", program_text(result).rstrip()] if result.program else []
-    lines += ["", verdict(result), *_listed(result.exceptions), *_claimed(result)]
+    text = program_text(result).rstrip()
+    lines = ["", text] if text else []
+    lines += ["", verdict(result), *_listed(result.exceptions if text else ()), *_claimed(result)]
+    lines += [] if text else known_lines(result)
     lines += _rule_lines(result)
+    lines += _labelled_lines(result)
     lines += ["", "The steps:"]
     lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
     lines += [f"  note        {note}" for note in notes(result)]
@@ -39,7 +46,10 @@ def distillation_text(result: Distillation) -> str:
 
 
 def distillation_json(result: Distillation, certificate: str | None = None) -> dict[str, Any]:
-    """The same as JSON values, with every exception; ``certificate``: the folder of the one that was written."""
+    """The same as JSON values; ``certificate``: the folder of the one that was written.
+
+    Of exceptions the first ``MOST_EXCEPTIONS``; all of them are ``exception_lines``.
+    """
     table, enumeration = result.labels, result.labels.enumeration
     rule, extension = result.rule, result.extension
     return {
@@ -64,27 +74,31 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
         "rung": rung(result),
         "sentence": verdict(result),
         "program": program_text(result) or None,
-        "size": result.program.size if result.program else None,
+        "size": result.program.size if result.program and is_explanation(result) else None,
         "claims": [claim.as_json() for claim in result.claims],
-        "exceptions": _as_json(result.exceptions),
+        "exceptions": _as_json(result.exceptions if is_explanation(result) else ()),
+        "exception_count": len(result.exceptions),
         "horizon": result.horizon,
-        "broken": None if result.broken is None else _as_json((result.broken,))[0],
+        "broken": None if result.broken is None or not is_explanation(result) else _as_json((result.broken,))[0],
         "rule": None
         if rule is None
         else {
             "program": rule.program.source(f"{function_name(result)}_rule"),
             "size": rule.program.size,
             "exceptions": _as_json(rule.exceptions),
+            "exception_count": len(rule.exceptions),
             "horizon": rule.horizon,
             "region": None if rule.where is None else rule.where.program.source(f"{function_name(result)}_rule_is"),
             "inside": None if rule.where is None else rule.where.inside,
         },
+        "labelled_iff": _labelled_text(result) or None,
         "surrogate": None
         if result.surrogate is None
         else {
             "exact": not result.surrogate.wrong,
             "text": described_surrogate(result.surrogate),
-            "exceptions": [list(sequence) for sequence in result.surrogate.wrong],
+            "exceptions": [list(sequence) for sequence in result.surrogate.wrong[:MOST_EXCEPTIONS]],
+            "exception_count": len(result.surrogate.wrong),
             "queries": result.queries,
         },
         "extension": None if extension is None else _extension_json(extension),
@@ -112,6 +126,28 @@ def _extension_json(extension: Extension) -> dict[str, Any]:
         "all_lengths": extension.tail.sentence if isinstance(extension.tail, Claim) else extension.tail or None,
         "growth": [vars(cost) for cost in found.costs],
     }
+
+
+def exception_lines(result: Distillation) -> Iterator[str]:
+    """Every exception of the program and of the rule as a line of JSON, those of the program first."""
+    of_rule = () if result.rule is None or result.rule.program == result.program else result.rule.exceptions
+    for which, exceptions in (("program", result.exceptions), ("rule", of_rule)):
+        for exception in exceptions:
+            yield json_text({"of": which} | _one_as_json(exception), indent=None)
+
+
+def is_explanation(result: Distillation) -> bool:
+    """Whether the program is worth reading: one that was found and is wrong on more than a third explains nothing."""
+    is_given = result.outcome.statistics.candidates == 0
+    return is_given or WRONG * len(result.exceptions) <= result.labels.size
+
+
+def known_lines(result: Distillation) -> list[str]:
+    """What is known of the network where no program explains it."""
+    counts = sorted(result.labels.counts().items(), key=lambda item: -item[1])
+    shown = ", ".join(f"{label!r} {count:,}" for label, count in counts[:SHOWN_LABELS])
+    more = f" and {len(counts) - SHOWN_LABELS:,} more" if len(counts) > SHOWN_LABELS else ""
+    return [f"Its labels, the most frequent first: {shown}{more}."]
 
 
 def growth_lines(costs: tuple[Cost, ...]) -> list[str]:
@@ -153,6 +189,11 @@ def verdict(result: Distillation) -> str:
             if is_late:
                 found = f"NOT DECIDED IN TIME: no program found yet that equals {network} everywhere; the best so far"
             equal = _equal_up_to(result, horizon)
+            if not is_explanation(result):
+                return (
+                    f"NOT EXPLAINED: no program found that equals {network} everywhere ({reason}); the best one is not "
+                    f"shown, since it is wrong on {len(exceptions):,} of {_where(result)}, more than a third{none}."
+                )
             return (
                 f"{found} differs on exactly {len(exceptions):,} of {_where(result)} (rung {rung(result)}), "
                 f"{under(**_dependence(result))}{equal}{none}."
@@ -171,8 +212,8 @@ def _equal_up_to(result: Distillation, horizon: int | None) -> str:
 
 
 def program_text(result: Distillation) -> str:
-    """The function, with what is known of it as its docstring; empty when there is none."""
-    if result.program is None:
+    """The function, with what is known of it as its docstring; empty when there is none to show."""
+    if result.program is None or not is_explanation(result):
         return ""
     return result.program.source(function_name(result), docstring(result))
 
@@ -249,6 +290,28 @@ def _rule_lines(result: Distillation) -> list[str]:
     return lines
 
 
+def _labelled_text(result: Distillation) -> str:
+    """The function that says which inputs have a label; empty where there is none."""
+    program = result.labelled_iff
+    return "" if program is None else program.source(f"{function_name(result)}_has")
+
+
+def _labelled_lines(result: Distillation) -> list[str]:
+    """Which inputs have a label, and what it is to have none."""
+    table = result.labels
+    if result.labelled_iff is None:
+        return []
+    every = table.size + table.undecided
+    least = f" of at least {table.margin:g}" if table.margin else ""
+    rung_of_labels = "enumerated" if table.enumeration.is_bounded else "tested"
+    said = (
+        f"An input has a label iff this function says so, on all {inputs_text(result.domain, every, table.what)} "
+        f"(rung {rung_of_labels}): {table.undecided:,} have none, which is a tie, or a margin between labels that is "
+        f"not guaranteed{least} after an error bound of {table.enumeration.radius:.2g}:"
+    )
+    return ["", said, "", _labelled_text(result).rstrip()]
+
+
 def _rule_sentence(result: Distillation) -> str:
     """What is known of the short rule."""
     assert result.rule is not None
@@ -303,7 +366,7 @@ def _lengths(shortest: int, longest: int | None) -> list[int | None]:
 def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:
     lines = [f"  on {_input(e)}: network {e.expected!r}, program {e.got!r}" for e in exceptions[:SHOWN_EXCEPTIONS]]
     more = len(exceptions) - SHOWN_EXCEPTIONS
-    return [*lines, f"  and {more:,} more (all of them with --json)"] if more > 0 else lines
+    return [*lines, f"  and {more:,} more (all of them with --exceptions FILE)"] if more > 0 else lines
 
 
 def _input(exception: Counterexample) -> str:
@@ -314,4 +377,8 @@ def _input(exception: Counterexample) -> str:
 
 
 def _as_json(exceptions: tuple[Counterexample, ...]) -> list[dict[str, Any]]:
-    return [{"inputs": e.inputs, "network": e.expected, "program": e.got} for e in exceptions]
+    return [_one_as_json(exception) for exception in exceptions[:MOST_EXCEPTIONS]]
+
+
+def _one_as_json(exception: Counterexample) -> dict[str, Any]:
+    return {"inputs": exception.inputs, "network": exception.expected, "program": exception.got}

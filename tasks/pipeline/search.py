@@ -38,20 +38,18 @@ from dsl.grammars import selections
 from dsl.grammars.motifs import AND, NOT, OR
 from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
 from dsl.operators import TEXT, Operator
-from tasks.networks.readout import UNDECIDED
 from tasks.pipeline.closed_forms import closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
 from tasks.pipeline.labels import Inputs, LabelTable
+from tasks.pipeline.probes import Probes
 from tasks.pipeline.reading import reading
 from tasks.pipeline.state_merging import merged_program
-from tasks.proofs.enumeration import answers_of
-from tasks.proofs.select import room, up_to
-from tasks.proofs.verifier import lengthened, places
+from tasks.pipeline.tidy import tidied
 
 READABLE = 36  # words of a program beside which another grammar is tried
 LONG = 12  # operators of a program beside which a shorter rule is looked for
 SHORT, BESIDE = 80, 10.0  # words of an exact automaton beside which an expression is searched so many seconds at most
-PROBED, PROBES = 4, 32  # lengths past the longest that was listed, and sequences of each
+TIDYING = 0.1  # of the time, for saying an exact program in fewer words
 DEPENDING = 0.1  # of the time, for what the answer depends on
 BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answer depends on, or some of them
 MOST_KEPT = 0.8  # of a grammar: a part that is larger is not searched by itself
@@ -133,6 +131,7 @@ def searched(
     outcome = run.run(attempts(inputs, found, is_followed or solver is not None, seed), left, read_off)
     if read_off is not None and not (isinstance(outcome, Found) and reading(outcome.program) <= reading(read_off)):
         outcome = _as_found(table, read_off, outcome.statistics, "read off what the answer depends on")
+    outcome = tidied(table, run.verifier, outcome, seconds=TIDYING * seconds, seed=seed)
     result = Searched(outcome, dependence=found, tried=tuple(run.tried), is_interrupted=run.is_interrupted)
     return result if automaton is None else _with_automaton(table, result, automaton, seed)
 
@@ -326,24 +325,8 @@ def interrupted(table: LabelTable, best: Program | None) -> Outcome[Program]:
 
 
 def probed(table: LabelTable, program: Program, seed: int = 0) -> int:
-    """On how many of some sequences just longer than all listed ones ``program`` is wrong; a sample, no proof.
-
-    Random ones, and one token again and again, which hardly ever is drawn.
-    """
-    enumeration = table.enumeration
-    model, longest = enumeration.loaded, enumeration.domain.lengths[-1]
-    wrong, random = 0, np.random.default_rng(seed)
-    for length in range(longest + 1, min(longest + PROBED, room(model, longest + PROBED)) + 1):
-        domain = replace(up_to(model, length), constraint=enumeration.domain.constraint)
-        if domain.count(length):
-            drawn = domain.sample(length, PROBES, random)
-            alike = np.tile(np.arange(len(domain.alphabet), dtype=drawn.dtype)[:, None], (1, length))
-            rows = np.concatenate([drawn, *(row[None] for row in alike if domain.contains(domain.words(row)))])
-            labels, _ = answers_of(lengthened(model, domain), rows, enumeration.semantics)
-            expected = places(model.readout, table.names, labels)
-            got = program.run(table.grammar.sequences.batch([domain.words(row) for row in rows]))
-            wrong += int(((got != expected) & (labels != UNDECIDED)).sum())
-    return wrong
+    """On how many of some sequences just longer than all listed ones ``program`` is wrong; a sample, no proof."""
+    return sum(int(wrong.sum()) for wrong in Probes.of(table, seed).wrong(program))
 
 
 def _as_found(table: LabelTable, program: Program, statistics: Statistics, note: str) -> Found[Program]:

@@ -51,7 +51,7 @@ INNER = {  # each room names those right below it; what these reach, it may impo
     "dsl": {
         "abstraction": set(),
         "grammars": {"theories"},
-        "deduction": {"enumeration", "theories"},
+        "deduction": {"enumeration", "grammars", "theories"},
         "enumeration": set(),
         "theories": set(),
     },

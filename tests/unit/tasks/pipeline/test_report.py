@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
+from click import ClickException
 from counted_circuits import shipped
 from jsonschema import Draft202012Validator
 from small_networks import lead_network
 
 from backends import get
 from cegis import Differs, Statistics
+from tasks.commands import result as result_module
 from tasks.commands.main import main
 from tasks.formats import Question, from_callable, from_circuit, load
 from tasks.pipeline.distill import Distillation, distill, follow
-from tasks.pipeline.report import SCHEMA, distillation_json
+from tasks.pipeline.report import (
+    MOST_EXCEPTIONS,
+    SCHEMA,
+    distillation_json,
+    distillation_text,
+    exception_lines,
+)
 from tasks.proofs.select import up_to
 from tasks.proofs.verifier import lengthened
 
@@ -24,6 +33,7 @@ ROOT = Path(__file__).resolve().parents[4]
 PUBLISHED = json.loads((ROOT / "docs" / "distillation.schema.json").read_text(encoding="utf-8"))
 CIRCUIT = "quote_closing"
 VALIDATOR = Draft202012Validator(PUBLISHED)
+WRITTEN = {"certificates": [], "not_certified": [], "exceptions_file": None}  # what a command adds
 
 
 def proved(tmp_path: Path) -> Distillation:
@@ -66,7 +76,7 @@ def black_box(tmp_path: Path) -> Distillation:
 
 @pytest.mark.parametrize("make", [proved, broken, differing, everywhere, black_box])
 def test_every_result_follows_the_published_schema(make, tmp_path):
-    value = json.loads(json.dumps(distillation_json(make(tmp_path)) | {"certificates": [], "not_certified": []}))
+    value = json.loads(json.dumps(distillation_json(make(tmp_path)) | WRITTEN))
     assert [error.message for error in VALIDATOR.iter_errors(value)] == []
     assert value["schema"] == SCHEMA == PUBLISHED["$id"]
 
@@ -88,3 +98,70 @@ def test_what_the_commands_print_follows_it(arguments, capsys, tmp_path, monkeyp
     value = json.loads(capsys.readouterr().out)
     assert [error.message for error in VALIDATOR.iter_errors(value)] == []
     assert value["proved"] is True
+
+
+def wrong_everywhere(tmp_path: Path) -> Distillation:
+    result = differing(tmp_path)
+    assert isinstance(result.outcome, Differs)
+    table = result.labels
+    never = next(name for name in result.labels.names if name != max(table.counts(), key=lambda n: table.counts()[n]))
+    rows = [row.operator() for row in table.grammar.productions if row.operator.name == f"label {never!r}"]
+    program = type(result.outcome.program)(rows[0], table.grammar)
+    outcome = replace(result.outcome, program=program, exceptions=table.exceptions(program))
+    return replace(result, outcome=outcome)
+
+
+def test_a_program_that_is_mostly_wrong_is_not_shown_as_an_explanation(tmp_path):
+    result = wrong_everywhere(tmp_path)
+    assert 3 * len(result.exceptions) > result.labels.size
+    text, value = distillation_text(result), distillation_json(result)
+    assert "def " not in text
+    assert text.strip().startswith("NOT EXPLAINED")
+    assert "Its labels, the most frequent first" in text
+    assert (value["program"], value["size"], value["exceptions"], value["broken"]) == (None, None, [], None)
+    assert value["exception_count"] == len(result.exceptions)
+    assert [error.message for error in VALIDATOR.iter_errors(value | WRITTEN)] == []
+    used = replace(result.outcome.statistics, candidates=0)
+    given = replace(result, outcome=replace(result.outcome, statistics=used))
+    assert "def " in distillation_text(given)  # a program that the user gave is what they ask about
+
+
+def test_exceptions_are_capped_and_a_file_has_all_of_them(tmp_path):
+    result = differing(tmp_path)
+    assert isinstance(result.outcome, Differs)
+    many = result.exceptions * 60
+    result = replace(result, outcome=replace(result.outcome, exceptions=many), labels=result.labels)
+    value = json.loads(json.dumps(distillation_json(given_by_hand(result))))
+    assert (len(value["exceptions"]), value["exception_count"]) == (MOST_EXCEPTIONS, len(many))
+    lines = [json.loads(line) for line in exception_lines(result)]
+    assert len(lines) == len(many) > MOST_EXCEPTIONS
+    assert lines[0] == {"of": "program", **value["exceptions"][0]}
+    assert f"and {len(many) - 20:,} more (all of them with --exceptions FILE)" in distillation_text(
+        given_by_hand(result)
+    )
+
+
+def given_by_hand(result: Distillation) -> Distillation:
+    used = replace(result.outcome.statistics, candidates=0)
+    return replace(result, outcome=replace(result.outcome, statistics=used))
+
+
+def test_the_file_of_exceptions_is_written_whole_or_not_at_all(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("all.jsonl").write_text("before")
+    constant = "def f(tokens):\n    return {!r}\n".format("closed")
+    Path("program.py").write_text(constant)
+    with pytest.raises(SystemExit) as ended:
+        main(["horizon", CIRCUIT, "--longest", "4", "--program", "program.py", "--exceptions", "missing/all.jsonl"])
+    assert ended.value.code == 2
+    assert "expected a folder in which files may be written" in capsys.readouterr().err
+    assert Path("all.jsonl").read_text() == "before"
+    with pytest.raises(ClickException, match="cannot write"):
+        result_module._write_lines(Path("all.jsonl"), failing())
+    assert Path("all.jsonl").read_text() == "before"
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["all.jsonl", "program.py"]
+
+
+def failing():
+    yield "{}"
+    raise OSError("no")
