@@ -1,6 +1,7 @@
 """Moore machines as programs: their text, their formula, and the grammar of one machine.
 
 Among the numberings of few states one is chosen that makes most steps arithmetic: ``state + 1``, ``max(state - 1, 0)``.
+Two states are a flag, with a name that says what it holds where its steps are those of a toggle or of a latch.
 A machine is one operator of its own grammar, so its text is read back by ``Program.parse`` like that of any program.
 """
 
@@ -16,13 +17,14 @@ from numpy.typing import NDArray
 
 from cegis import Program
 from dsl.grammar import Grammar, Production
-from dsl.operators import INT, LABEL, Operator
+from dsl.operators import BOOL, INT, LABEL, Operator
 from dsl.references import maker
 from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
 
 MOST_RENUMBERED = 6  # states: 5! orders of those behind the first
 
 Columns = tuple[tuple[int, ...], ...]
+FLAG_STEPS: dict[tuple[int, ...], str] = {(0, 1): "state", (1, 0): "not state", (0, 0): "False", (1, 1): "True"}
 FREE = -1  # an entry nothing depends on
 
 
@@ -37,6 +39,23 @@ class Machine:
     def states(self) -> int:
         """How many there are."""
         return len(self.outputs)
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether its states are those of a flag."""
+        return self.states == 2
+
+    def noun(self, alphabet: Sequence[str]) -> str:
+        """What the state is called: a toggle by quotes says whether one is inside, by letters whether they are odd."""
+        moving = {column: None for column in self.columns if column != (0, 1)}
+        if not self.is_flag:
+            return "state"
+        if moving == {(1, 1): None}:
+            return "seen"
+        if moving == {(1, 0): None}:
+            toggles = [token for token, column in zip(alphabet, self.columns, strict=True) if column == (1, 0)]
+            return "odd" if any(token.isalnum() for token in toggles) else "inside"
+        return "flag"
 
     def run(self, tokens: NDArray[np.int8]) -> NDArray[np.int64]:
         """The state after each padded sequence: (sequences, width) to (sequences,)."""
@@ -62,11 +81,12 @@ class Machine:
 
     def text(self, alphabet: Sequence[str]) -> str:
         """The loop that builds ``state``, in Python."""
-        steps = {token: step_text(column) for token, column in zip(alphabet, self.columns, strict=True)}
+        text_of = FLAG_STEPS.__getitem__ if self.is_flag else step_text
+        steps = {token: text_of(column) for token, column in zip(alphabet, self.columns, strict=True)}
         moves = [(token, step) for token, step in steps.items() if step != "state"]
+        lines = [f"state = {False if self.is_flag else 0}", "for token in tokens:"]
         if not moves:
-            return "state = 0\nfor token in tokens:\n    state = state"
-        lines = ["state = 0", "for token in tokens:"]
+            return "\n".join([*lines, "    state = state"])
         if len(moves) == len(alphabet) and len(set(steps.values())) == 1:
             return "\n".join([*lines, f"    state = {moves[0][1]}"])
         for n, (token, step) in enumerate(moves):
@@ -76,7 +96,8 @@ class Machine:
     def grammar(self, signature: SequenceSignature) -> Grammar:
         """The grammar with this machine and the labels of its states, and nothing else."""
         walk, label = _operators(self, signature)
-        rows = (Production("Number", walk, cost=self.states), Production("Label", label, ("Number",), cost=2))
+        name = "Flag" if self.is_flag else "Number"
+        rows = (Production(name, walk, cost=self.states), Production("Label", label, (name,), cost=2))
         return Grammar(signature, "Label", rows)
 
     def program(self, signature: SequenceSignature) -> Program:
@@ -94,23 +115,45 @@ def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator
     walk = Operator(
         f"automaton of {machine.states} states",
         (),
-        INT,
-        numpy=machine.read,
-        smt=machine.encode,
+        BOOL if machine.is_flag else INT,
+        numpy=(lambda s: machine.read(s) == 1) if machine.is_flag else machine.read,
+        smt=(lambda s: s.manager.Equals(machine.encode(s), s.manager.Int(1))) if machine.is_flag else machine.encode,
         python=machine.text(signature.alphabet),
-        noun="state",
+        noun=machine.noun(signature.alphabet),
         meaning=machine,
     )
     label = Operator(
         "label of the state",
-        (INT,),
+        (walk.result,),
         LABEL,
-        numpy=lambda s, state: outputs[np.clip(state, 0, len(outputs) - 1)],
-        smt=lambda s, state: _chosen(s.manager, state, machine.outputs),
-        python=f"{named!r}[_0]",
+        numpy=lambda s, state: outputs[np.clip(np.asarray(state, np.int64), 0, len(outputs) - 1)],
+        smt=lambda s, state: _label_formula(s.manager, state, machine),
+        python=_flag_text(named) if machine.is_flag else _picked(named, "_0"),
         meaning=machine,
     )
     return walk, label
+
+
+def _label_formula(m: Any, state: Any, machine: Machine) -> Any:
+    if machine.is_flag:
+        return m.Ite(state, m.Int(machine.outputs[1]), m.Int(machine.outputs[0]))
+    return _chosen(m, state, machine.outputs)
+
+
+def _flag_text(named: Sequence[Any]) -> str:
+    """The label of a flag that is false, and of one that is true."""
+    known = {(False, True): "_0", (True, False): "not _0"}
+    is_truth = all(isinstance(name, bool) for name in named)
+    return known[named[0], named[1]] if is_truth and len({*named}) == 2 else f"{named[1]!r} if _0 else {named[0]!r}"
+
+
+def _picked(values: Sequence[Any], state: str) -> str:
+    """The value of a state: said of the one that differs from all others, where there are three or more."""
+    for number, value in enumerate(values):
+        others = {*values[:number], *values[number + 1 :]}
+        if len(values) > 2 and len(others) == 1 and value not in others:
+            return f"{value!r} if {state} == {number} else {others.pop()!r}"
+    return f"{tuple(values)!r}[{state}]"
 
 
 def machine_of(program: Program) -> Machine | None:
@@ -147,7 +190,12 @@ def filled(column: tuple[int, ...]) -> tuple[int, ...]:
 
 def step_text(column: tuple[int, ...]) -> str:
     """One step as an expression of ``state``."""
-    return _simple(len(column)).get(column, f"{column!r}[state]")
+    moved = [state for state, following in enumerate(column) if state != following]
+    if len(moved) == 1 and len(column) > 2:
+        other = f"{column[moved[0]]} if state == {moved[0]} else state"
+    else:
+        other = _picked(column, "state")
+    return _simple(len(column)).get(column, other)
 
 
 def _burden(column: tuple[int, ...]) -> int:

@@ -159,7 +159,7 @@ COARSE: tuple[Mutant, ...] = (
         MERGING,
         "(x.radius + np.abs(x.center - center))",
         "(x.radius)",
-        f"{MERGED}::test_a_coarse_ball_holds_the_ball_that_it_replaces",
+        f"{MERGED}::test_what_a_center_is_moved_by_is_in_the_radius",
     ),
     Mutant(
         "coarse radii are rounded down",

@@ -33,6 +33,12 @@ def test_a_coarse_ball_holds_the_ball_that_it_replaces(rows):
     assert (wide.radius[finite] <= 1.01 * radius[finite] + 2 * merging.GRAIN).all()
 
 
+def test_what_a_center_is_moved_by_is_in_the_radius():
+    center, radius = np.array([[1 + 0.4 * merging.GRAIN]]), np.array([[2.0**-30 * (1 - 2.0**-29)]])
+    wide = coarse(Ball(center, radius))
+    assert (center - wide.center + radius <= wide.radius).all()
+
+
 @pytest.mark.parametrize("seed", range(5))
 def test_merged_rows_hold_every_row(seed):
     rng = np.random.default_rng(seed)
