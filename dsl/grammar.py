@@ -149,7 +149,10 @@ class Grammar:
 
     def cost(self, term: Term, nonterminal: str | None = None) -> int | None:
         """The least cost of deriving ``term`` from ``nonterminal`` (the start), or None when it does not derive it."""
-        known: dict[Term, dict[str, int]] = {}
+        return self.costs(term, {}).get(nonterminal or self.start)
+
+    def costs(self, term: Term, known: dict[Term, dict[str, int]]) -> dict[str, int]:
+        """The least cost of deriving ``term`` from each nonterminal that does; ``known``: those of terms, kept."""
         stack = [term]
         while stack:
             missing = [argument for argument in stack[-1].arguments if argument not in known]
@@ -157,8 +160,9 @@ class Grammar:
                 stack += missing
             else:
                 inner = stack.pop()
-                known[inner] = self._costs(inner, [known[argument] for argument in inner.arguments])
-        return known[term].get(nonterminal or self.start)
+                if inner not in known:
+                    known[inner] = self._costs(inner, [known[argument] for argument in inner.arguments])
+        return known[term]
 
     def _costs(self, term: Term, arguments: list[dict[str, int]]) -> dict[str, int]:
         """The least cost of deriving ``term`` from each nonterminal that does, by those of its arguments."""

@@ -140,7 +140,10 @@ class Program:
             own = (p.operator for p in grammar.productions if not isinstance(p.operator.meaning, Composition))
             rows = (*own, *_written(grammar, functions))
             constants = frozenset(grammar.sorts[name] for name in grammar.constants)
-            reader = Reader(tuple(dict.fromkeys(rows)), constants)
+            costs: dict[Term, dict[str, int]] = {}
+            is_scalar = isinstance(grammar.signature, ScalarSignature)
+            accepts = (lambda term: True) if is_scalar else (lambda term: bool(grammar.costs(term, costs)))
+            reader = Reader(tuple(dict.fromkeys(rows)), constants, accepts)
             function = functions[-1]
             body = function.body[1:] if ast.get_docstring(function) is not None else function.body
             program = cls(read_body(body, reader, grammar.sorts[grammar.start], {}), grammar)

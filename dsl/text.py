@@ -10,7 +10,7 @@ from __future__ import annotations
 import ast
 import copy
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -192,10 +192,14 @@ def _spoken_of(parts: Iterable[ast.expr]) -> list[str]:
 
 @dataclass(frozen=True)
 class Reader:
-    """Reads syntax as terms over a fixed set of operators, and over every literal of the sorts ``constants``."""
+    """Reads syntax as terms over a fixed set of operators, and over every literal of the sorts ``constants``.
+
+    Of rows that print alike the first is read whose term is one that ``accepts`` holds of.
+    """
 
     operators: tuple[Operator, ...]
     constants: frozenset[Sort] = frozenset()
+    accepts: Callable[[Term], bool] = field(default=lambda term: True, compare=False)
     known: dict[tuple[int, Sort], tuple[ast.expr, Term | None]] = field(default_factory=dict, compare=False)
 
     def read(self, node: ast.expr, sort: Sort, names: Mapping[str, Term]) -> Term:
@@ -214,7 +218,7 @@ class Reader:
         for operator in self.operators:
             if operator.result == sort and not is_loop(operator):
                 term = self._match(operator, (expression(operator),), (node,), names)
-                if term is not None:
+                if term is not None and self.accepts(term):
                     return term
         if sort in self.constants:
             with suppress(ValueError, GrammarError):  # no literal, or not of this sort
@@ -233,7 +237,7 @@ class Reader:
                         renamed = {STATE: ast.Name(target.id, ast.Load())}
                         expected = tuple(fill(statement, {}, renamed) for statement in statements)
                         term = self._match(operator, expected, tuple(body[: len(statements)]), names)
-                        if term is not None:
+                        if term is not None and self.accepts(term):
                             yield target.id, term, len(statements)
 
     def _match(

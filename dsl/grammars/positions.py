@@ -392,12 +392,11 @@ AFTER = _counting("count after", "i + 1:", lambda n, place: n > place)
 
 @maker
 def modulo(modulus: int) -> Operator:
-    """The remainder, from 0 on; in the solver by a fresh choice among the few there are."""
+    """The remainder, from 0 on."""
 
     def encode(s: Any, number: Any) -> Any:
         m = s.manager
-        whole_part = m.ToInt(m.Div(m.ToReal(number), m.Real(modulus)))
-        return m.Minus(number, m.Times(m.Int(modulus), whole_part))
+        return m.Minus(number, m.Times(m.Int(modulus), m.Div(number, m.Int(modulus))))
 
     return Operator(
         f"modulo {modulus}",
@@ -419,7 +418,7 @@ def divided(divisor: int) -> Operator:
         (INT,),
         INT,
         numpy=lambda s, a: a // divisor,
-        smt=lambda s, a: s.manager.ToInt(s.manager.Div(s.manager.ToReal(a), s.manager.Real(divisor))),
+        smt=lambda s, a: s.manager.Div(a, s.manager.Int(divisor)),  # of integers: rounded down
         python=f"_0 // {divisor}",
         noun="part",
         meaning=Divided(divisor),

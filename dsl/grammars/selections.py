@@ -66,14 +66,14 @@ def productions(
         *[Production("Given", given(n, text), cost=1) for n, text in enumerate(alphabet)],
         *[Production("Found", row, ("Some", name), cost=3) for row in MATCHES for name in ("Token", "Given")],
         Production("Token", MIDDLE, ("Whole",), cost=3),
-        Production("Flag", SAME, ("Token", "Token")),
-        *[Production("Flag", CONTAINS, ("Part", name), cost=2) for name in ("Token", "Given")],
-        Production("Flag", ALIKE, ("Some", "Some"), cost=2),
         *[
             Production("Flag", is_text(n, text), (name,))
             for n, text in enumerate(alphabet)
             for name in ("Token", "Found")
         ],
+        Production("Flag", SAME, ("Token", "Token")),
+        *[Production("Flag", CONTAINS, ("Part", name), cost=2) for name in ("Token", "Given")],
+        Production("Flag", ALIKE, ("Some", "Some"), cost=2),
         *[Production("Number", COUNT_IN, ("Part", name), cost=2) for name in ("Token", "Given")],
         Production("Number", CHANGES, ("Some",), cost=3),
         Production("Number", KINDS, ("Part",), cost=2),
@@ -395,7 +395,7 @@ def _indexed(s: Any, part: Any, number: Any) -> Any:
 
 def _indexed_smt(s: Any, part: Sequence[Row], number: Any) -> Any:
     m, found = s.manager, _row_at(s, part, 0)
-    rest = m.Minus(number, m.Times(m.Int(s.length), m.ToInt(m.Div(m.ToReal(number), m.Real(s.length)))))
+    rest = m.Minus(number, m.Times(m.Int(s.length), m.Div(number, m.Int(s.length))))
     for place in range(1, s.length):
         found = _choose(m, m.Equals(rest, m.Int(place)), part[place], found)
     return found
