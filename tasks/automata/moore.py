@@ -19,6 +19,7 @@ from dsl.grammar import Grammar, Production
 from dsl.operators import INT, LABEL, Operator
 from dsl.references import maker
 from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
+from tasks.automata.moore_text import Wording, simple, worded
 
 MOST_RENUMBERED = 6  # states: 5! orders of those behind the first
 
@@ -60,18 +61,9 @@ class Machine:
             state = following
         return state
 
-    def text(self, alphabet: Sequence[str]) -> str:
-        """The loop that builds ``state``, in Python."""
-        steps = {token: step_text(column) for token, column in zip(alphabet, self.columns, strict=True)}
-        moves = [(token, step) for token, step in steps.items() if step != "state"]
-        if not moves:
-            return "state = 0\nfor token in tokens:\n    state = state"
-        lines = ["state = 0", "for token in tokens:"]
-        if len(moves) == len(alphabet) and len(set(steps.values())) == 1:
-            return "\n".join([*lines, f"    state = {moves[0][1]}"])
-        for n, (token, step) in enumerate(moves):
-            lines += [f"    {'elif' if n else 'if'} token == {token!r}:", f"        state = {step}"]
-        return "\n".join(lines)
+    def worded(self, signature: SequenceSignature) -> Wording:
+        """The machine in Python."""
+        return worded(self.columns, [signature.labels[label] for label in self.outputs], signature.alphabet)
 
     def grammar(self, signature: SequenceSignature) -> Grammar:
         """The grammar with this machine and the labels of its states, and nothing else."""
@@ -90,15 +82,15 @@ class Machine:
 def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator, Operator]:
     """The state after the sequence, and the label of a state."""
     outputs = np.array(machine.outputs, np.int64)
-    named = tuple(signature.labels[label] for label in machine.outputs)
+    words = machine.worded(signature)
     walk = Operator(
         f"automaton of {machine.states} states",
         (),
         INT,
         numpy=machine.read,
         smt=machine.encode,
-        python=machine.text(signature.alphabet),
-        noun="state",
+        python=words.walk,
+        noun=words.noun,
         meaning=machine,
     )
     label = Operator(
@@ -107,7 +99,7 @@ def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator
         LABEL,
         numpy=lambda s, state: outputs[np.clip(state, 0, len(outputs) - 1)],
         smt=lambda s, state: _chosen(s.manager, state, machine.outputs),
-        python=f"{named!r}[_0]",
+        python=words.label,
         meaning=machine,
     )
     return walk, label
@@ -139,39 +131,16 @@ def readable(rows: list[list[int]], labels: list[int]) -> Machine:
 
 def filled(column: tuple[int, ...]) -> tuple[int, ...]:
     """A next state for every state; free entries are chosen so that the step is short to write."""
-    for whole in _simple(len(column)):
+    for whole in simple(len(column)):
         if all(entry in (FREE, value) for entry, value in zip(column, whole, strict=True)):
             return whole
     return tuple(max(entry, 0) for entry in column)
 
 
-def step_text(column: tuple[int, ...]) -> str:
-    """One step as an expression of ``state``."""
-    return _simple(len(column)).get(column, f"{column!r}[state]")
-
-
 def _burden(column: tuple[int, ...]) -> int:
     """How much there is to read in a step."""
-    steps = list(_simple(len(column)))
+    steps = list(simple(len(column)))
     return steps.index(column) if column in steps else len(steps) + len(column)
-
-
-def _simple(states: int) -> dict[tuple[int, ...], str]:
-    """Steps that are arithmetic, the simplest first."""
-    every, last = range(states), states - 1
-    known = [
-        (tuple(every), "state"),
-        *[((n,) * states, str(n)) for n in every],
-        *([((1, 0), "1 - state")] if states == 2 else []),
-        (tuple(min(n + 1, last) for n in every), f"min(state + 1, {last})"),
-        (tuple(max(n - 1, 0) for n in every), "max(state - 1, 0)"),
-        (tuple((n + 1) % states for n in every), f"(state + 1) % {states}"),
-        (tuple((n - 1) % states for n in every), f"(state - 1) % {states}"),
-    ]
-    steps: dict[tuple[int, ...], str] = {}
-    for column, text in known:
-        steps.setdefault(column, text)
-    return steps
 
 
 def _chosen(m: Any, state: Any, values: Sequence[int]) -> Any:
