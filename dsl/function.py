@@ -34,7 +34,8 @@ class Readable(Protocol):
 
 def function_text(term: Term, signature: Readable, name: str, docstring: str = "") -> str:
     """``def name`` that returns ``term``, without the functions it calls; ``name`` is an identifier."""
-    printer = Printer(frozenset(_shared(term)), taken=frozenset([*signature.names, *called(term)]))
+    taken = frozenset([*signature.names, *called(term)])
+    printer = Printer(frozenset(_shared(term)), taken=taken, crowded=_crowded(term))
     body = _returns(term, printer)
     lines = [signature.header(name)]
     if docstring:
@@ -115,6 +116,13 @@ def _quoted(text: str) -> str:
 def _shared(term: Term) -> Iterator[Term]:
     """Subterms that stand in the text more than once and have a noun to be named by."""
     return (inner for inner, times in _counted(term).items() if times > 1 and inner.operator.noun != "value")
+
+
+def _crowded(term: Term) -> frozenset[str]:
+    """Nouns of several values that get a name."""
+    named = {*_shared(term), *(inner for inner in _counted(term) if is_loop(inner.operator))}
+    nouns = Counter(inner.operator.noun for inner in named)
+    return frozenset(noun for noun, times in nouns.items() if times > 1)
 
 
 def _returns(term: Term, printer: Printer) -> list[ast.stmt]:

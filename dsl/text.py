@@ -9,7 +9,8 @@ from __future__ import annotations
 
 import ast
 import copy
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
@@ -19,6 +20,8 @@ from dsl.theories.theory import literal
 
 BOUND = "token"  # the variable of a position-wise term
 STATE = "state"  # the variable a loop template builds
+MOST_NAMED = 1  # tokens in a variable's name
+SIGNS = {"(": "open", ")": "close", "[": "open", "]": "close", "{": "open", "}": "close", "'": "single", '"': "double"}
 
 
 @cache
@@ -137,13 +140,14 @@ def replace(node: ast.expr, renamed: Mapping[str, ast.expr]) -> ast.expr:
 class Printer:
     """Prints terms one after the other; ``statements`` collects the loops and shared values they need.
 
-    ``taken`` are names that these cannot have.
+    ``taken`` are names that these cannot have; values of a ``crowded`` noun are told apart by the tokens they speak of.
     """
 
     shared: frozenset[Term]
     statements: list[ast.stmt] = field(default_factory=list)
     names: dict[Term, str] = field(default_factory=dict)
     taken: frozenset[str] = frozenset()
+    crowded: frozenset[str] = frozenset()
 
     def print(self, term: Term) -> ast.expr:
         """The expression for ``term``; anything it needs before it goes to ``statements``."""
@@ -151,7 +155,7 @@ class Printer:
             return ast.Name(self.names[term], ast.Load())
         arguments = {f"_{index}": self.print(argument) for index, argument in enumerate(term.arguments)}
         if is_loop(term.operator):
-            name = ast.Name(self._name(term), ast.Store())
+            name = ast.Name(self._name(term, arguments.values()), ast.Store())
             for statement in template(term.operator, term.operator.python):
                 filled = fill(statement, arguments, {STATE: name})
                 assert isinstance(filled, ast.stmt)
@@ -161,15 +165,26 @@ class Printer:
         assert isinstance(filled, ast.expr)
         if term not in self.shared:
             return filled
-        name = ast.Name(self._name(term), ast.Store())
+        name = ast.Name(self._name(term, [filled]), ast.Store())
         self.statements.append(ast.Assign([name], filled, lineno=0))
         return ast.Name(name.id, ast.Load())
 
-    def _name(self, term: Term) -> str:
+    def _name(self, term: Term, parts: Iterable[ast.expr]) -> str:
         noun, taken = term.operator.noun, {*self.taken, *self.names.values()}
+        if noun in self.crowded:
+            noun = "_".join([noun, *_spoken_of(parts)])
         names = (noun if number == 1 else f"{noun}_{number}" for number in range(1, len(taken) + 2))
         self.names[term] = next(name for name in names if name not in taken)
         return self.names[term]
+
+
+def _spoken_of(parts: Iterable[ast.expr]) -> list[str]:
+    """Names for the texts that stand in an expression; none where one has no name, or they are many."""
+    nodes = [node for part in parts for node in ast.walk(part)]
+    texts = [node.value for node in nodes if isinstance(node, ast.Constant) and isinstance(node.value, str)]
+    names = [SIGNS.get(text, text) for text in dict.fromkeys(texts)]
+    are_short = all(re.fullmatch("[A-Za-z0-9_]{1,12}", name) for name in names)
+    return names if are_short and len(names) <= MOST_NAMED else []
 
 
 # --- reading ----------------------------------------------------------------------------------------------------

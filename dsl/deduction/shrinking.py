@@ -1,13 +1,15 @@
 """Smaller programs from larger ones: replace subterms by parts of themselves while the program stays right.
 
 A program that was composed (a decision tree, an answer of a solver) carries parts that do nothing. Every subterm is
-tried, the largest first, against what could stand in its place: what ``rewritings`` says in other words, terms of its
-sort inside it, and ``spares`` (literals, parameters). A replacement stays when the whole costs less and ``fits`` says
-it is still right; what is right is the caller's business. The result is a local minimum, not the smallest program.
+tried, the largest first, against what could stand in its place: what ``rewritings`` says in other words (of what
+stands in several places, in all of them at once), terms of its sort inside it, and ``spares`` (literals, parameters). A
+replacement stays when the whole costs less and ``fits`` says it is still right; what is right is the caller's business.
+The result is a local minimum, not the smallest program.
 """
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any, Protocol, TypeVar
 
@@ -51,6 +53,13 @@ def shrink(
                 if new is not None and (cost is None or new < cost) and fits(cheaper):
                     term, cost, improved = cheaper, new, True
                     break
+        for found in _repeated(term):
+            for other in rewritings(found):
+                cheaper = _everywhere(term, found, other)
+                new = price(cheaper)
+                if new is not None and (cost is None or new < cost) and not stop() and fits(cheaper):
+                    term, cost, improved = cheaper, new, True
+                    break
     return term
 
 
@@ -81,6 +90,24 @@ def _at(term: Term, path: Path) -> Term | None:
             return None
         term = term.arguments[place]
     return term
+
+
+def _repeated(term: Term) -> list[Term]:
+    """Subterms that stand in ``term`` more than once."""
+    counts: Counter[Term] = Counter()
+    stack = [term]
+    while stack:
+        inner = stack.pop()
+        counts[inner] += 1
+        stack += inner.arguments
+    return [inner for inner, times in counts.items() if times > 1]
+
+
+def _everywhere(term: Term, found: Term, other: Term) -> Term:
+    """``term`` with ``other`` wherever ``found`` stands."""
+    if term == found:
+        return other
+    return Term(term.operator, tuple(_everywhere(argument, found, other) for argument in term.arguments))
 
 
 def _with(term: Term, path: Path, other: Term) -> Term:

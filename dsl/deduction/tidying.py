@@ -57,6 +57,7 @@ READS_ONE = {motifs.ENDS_WITH: LAST, motifs.BEGINS_WITH: FIRST, positions.near(0
 COUNT_HERE, COUNT_LAST = (selections.COUNT_IN(selections.TOKENS(), token) for token in (HERE, LAST))
 COUNTS = (COUNT_HERE, COUNT_LAST, motifs.COUNT(positions.SAME_AS_HERE()), motifs.COUNT(motifs.SAME_AS_QUERY()))
 NO_TOKEN = -1
+NESTED = 2  # words that a conditional before the end of another one costs: early returns read better
 
 
 def tidied(
@@ -98,8 +99,9 @@ def _burden(term: Term, grammar: Grammar, other: OtherWords) -> tuple[int, ...] 
     """How much there is to read; None for what the grammar does not derive."""
     if grammar.cost(term) is None:
         return None
+    nested = sum(inner.operator.is_choice and inner.arguments[1].operator.is_choice for inner in _inside(term))
     text = function_text(term, grammar.signature, "f")
-    return words(text), sum(map(other.is_odd, _inside(term))), term.size
+    return words(text) + NESTED * nested, sum(map(other.is_odd, _inside(term))), term.size
 
 
 def _read_back(term: Term, grammar: Grammar) -> Term | None:

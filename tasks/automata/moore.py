@@ -1,6 +1,7 @@
 """Moore machines as programs: their text, their formula, and the grammar of one machine.
 
 Among the numberings of few states one is chosen that makes most steps arithmetic: ``state + 1``, ``max(state - 1, 0)``.
+Two states are a flag.
 A machine is one operator of its own grammar, so its text is read back by ``Program.parse`` like that of any program.
 """
 
@@ -16,10 +17,10 @@ from numpy.typing import NDArray
 
 from cegis import Program
 from dsl.grammar import Grammar, Production
-from dsl.operators import INT, LABEL, Operator
+from dsl.operators import BOOL, INT, LABEL, Operator
 from dsl.references import maker
 from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
-from tasks.automata.moore_text import Wording, simple, worded
+from tasks.automata.moore_text import Wording, is_plain, simple, worded
 
 MOST_RENUMBERED = 6  # states: 5! orders of those behind the first
 
@@ -38,6 +39,11 @@ class Machine:
     def states(self) -> int:
         """How many there are."""
         return len(self.outputs)
+
+    @property
+    def is_flag(self) -> bool:
+        """Whether its states are those of a flag."""
+        return self.states == 2
 
     def run(self, tokens: NDArray[np.int8]) -> NDArray[np.int64]:
         """The state after each padded sequence: (sequences, width) to (sequences,)."""
@@ -68,7 +74,8 @@ class Machine:
     def grammar(self, signature: SequenceSignature) -> Grammar:
         """The grammar with this machine and the labels of its states, and nothing else."""
         walk, label = _operators(self, signature)
-        rows = (Production("Number", walk, cost=self.states), Production("Label", label, ("Number",), cost=2))
+        name = "Flag" if self.is_flag else "Number"
+        rows = (Production(name, walk, cost=self.states), Production("Label", label, (name,), cost=2))
         return Grammar(signature, "Label", rows)
 
     def program(self, signature: SequenceSignature) -> Program:
@@ -86,23 +93,29 @@ def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator
     walk = Operator(
         f"automaton of {machine.states} states",
         (),
-        INT,
-        numpy=machine.read,
-        smt=machine.encode,
+        BOOL if machine.is_flag else INT,
+        numpy=(lambda s: machine.read(s) == 1) if machine.is_flag else machine.read,
+        smt=(lambda s: s.manager.Equals(machine.encode(s), s.manager.Int(1))) if machine.is_flag else machine.encode,
         python=words.walk,
         noun=words.noun,
         meaning=machine,
     )
     label = Operator(
         "label of the state",
-        (INT,),
+        (walk.result,),
         LABEL,
-        numpy=lambda s, state: outputs[np.clip(state, 0, len(outputs) - 1)],
-        smt=lambda s, state: _chosen(s.manager, state, machine.outputs),
+        numpy=lambda s, state: outputs[np.clip(np.asarray(state, np.int64), 0, len(outputs) - 1)],
+        smt=lambda s, state: _label_formula(s.manager, state, machine),
         python=words.label,
         meaning=machine,
     )
     return walk, label
+
+
+def _label_formula(m: Any, state: Any, machine: Machine) -> Any:
+    if machine.is_flag:
+        return m.Ite(state, m.Int(machine.outputs[1]), m.Int(machine.outputs[0]))
+    return _chosen(m, state, machine.outputs)
 
 
 def machine_of(program: Program) -> Machine | None:
@@ -140,7 +153,9 @@ def filled(column: tuple[int, ...]) -> tuple[int, ...]:
 def _burden(column: tuple[int, ...]) -> int:
     """How much there is to read in a step."""
     steps = list(simple(len(column)))
-    return steps.index(column) if column in steps else len(steps) + len(column)
+    if column in steps:
+        return steps.index(column)
+    return len(steps) + (1 if is_plain(column) else len(column))
 
 
 def _chosen(m: Any, state: Any, values: Sequence[int]) -> Any:

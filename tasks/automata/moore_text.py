@@ -1,7 +1,7 @@
 """Moore machines in Python: what their states are called, and each step said as shortly as it can be.
 
-Two states that tell two labels apart are one flag (``is_odd``, ``is_inside``, ``is_on``, ``is_seen``). States that have
-a label each, and no arithmetic between them, are called by their labels. Other states are numbers.
+Two states are a flag (``odd``, ``inside``, ``seen``). States that have a label each, and no arithmetic between them,
+are called by their labels. Other states are numbers.
 """
 
 from __future__ import annotations
@@ -13,8 +13,7 @@ from functools import cache
 Column = tuple[int, ...]  # the next state of every state
 
 SAME = "state"  # the step that changes nothing
-MOST_WITH_EXCEPTIONS = 6  # states; of more a step is a table sooner than a rule with an exception
-OPENING, QUOTES = frozenset("([{<"), frozenset("'\"`")
+OPENING = frozenset("([{<")
 
 
 @dataclass(frozen=True)
@@ -28,10 +27,10 @@ class Wording:
 
 def worded(columns: Sequence[Column], named: Sequence[str | int | bool], alphabet: Sequence[str]) -> Wording:
     """The text of a machine that begins in state 0; ``columns[token][state]``, and ``named[state]`` is the label."""
-    if len(named) == 2 and named[0] != named[1]:
+    if len(named) == 2:
         return _flag(columns, named, alphabet)
     plain = all(type(label) is str for label in named) and len(set(named)) == len(named) > 2
-    if plain and all(_is_plain(column) for column in columns):
+    if plain and all(is_plain(column) for column in columns):
         texts = [repr(label) for label in named]
         return Wording(_loop(texts[0], [_named(column, texts) for column in columns], alphabet), "state", "_0")
     return Wording(_loop("0", [step_text(column) for column in columns], alphabet), "state", _label(named))
@@ -39,7 +38,10 @@ def worded(columns: Sequence[Column], named: Sequence[str | int | bool], alphabe
 
 def step_text(column: Column) -> str:
     """One step as an expression of ``state``."""
-    return simple(len(column)).get(column, f"{column!r}[state]")
+    known = simple(len(column)).get(column)
+    if known is None and is_plain(column):
+        return _named(column, [str(state) for state in range(len(column))])
+    return f"{column!r}[state]" if known is None else known
 
 
 @cache
@@ -55,19 +57,10 @@ def simple(states: int) -> dict[Column, str]:
         (tuple((n + 1) % states for n in every), f"(state + 1) % {states}"),
         (tuple((n - 1) % states for n in every), f"(state - 1) % {states}"),
     ]
-    if 2 < states <= MOST_WITH_EXCEPTIONS:
-        pairs = [(n, to) for n in every for to in every if n != to]
-        known += [(_but(every, n, to), f"{to} if state == {n} else state") for n, to in pairs]
-        known += [(_but([to] * states, n, other), f"{other} if state == {n} else {to}")
-                  for n in every for to in every for other in every if to != other]  # fmt: skip
     steps: dict[Column, str] = {}
     for column, text in known:
         steps.setdefault(column, text)
     return steps
-
-
-def _but(column: Sequence[int], state: int, to: int) -> Column:
-    return (*column[:state], to, *column[state + 1 :])
 
 
 # --- flags ------------------------------------------------------------------------------------------------------
@@ -86,11 +79,11 @@ def _flag_name(columns: Sequence[Column], alphabet: Sequence[str]) -> str:
         [token for token, column in zip(alphabet, columns, strict=True) if column == step]
         for step in ((1, 1), (0, 0), (1, 0))
     )
-    if turned and not raised:
-        return "is_inside" if QUOTES.issuperset(turned) else "is_odd"
-    if raised and OPENING.issuperset(raised):
-        return "is_inside" if lowered or turned else "is_seen"
-    return "is_on" if lowered or turned else "is_seen"
+    if turned and not raised and not lowered:
+        return "odd" if any(token.isalnum() for token in turned) else "inside"
+    if lowered and OPENING.issuperset(raised) and raised:
+        return "inside"
+    return "seen" if raised and not lowered and not turned else "flag"
 
 
 def _flag_label(off: str | int | bool, on: str | int | bool) -> str:
@@ -128,7 +121,7 @@ def _loop(start: str, steps: Sequence[str], alphabet: Sequence[str]) -> str:
     return "\n".join(lines)
 
 
-def _is_plain(column: Column) -> bool:
+def is_plain(column: Column) -> bool:
     """Whether a step can be said of states that are no numbers."""
     same = sum(to == state for state, to in enumerate(column))
     return same >= len(column) - 1 or len(set(column)) == 1 or _exception(column) is not None

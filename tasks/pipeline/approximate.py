@@ -23,8 +23,9 @@ from dsl.operators import Term
 from dsl.program import Program
 from dsl.sequences import SequenceBatch
 from tasks.pipeline.labels import LabelTable, Part, length_of
-from tasks.pipeline.search import Searched, searched
+from tasks.pipeline.search import TIDYING, Searched, searched
 from tasks.pipeline.state_merging import shorter_programs
+from tasks.pipeline.tidy import tidied_program
 
 SAMPLE = 400  # inputs
 MOST_CANDIDATES = 600_000
@@ -74,6 +75,7 @@ def approximated(table: LabelTable, best: Searched, *, seconds: float, seed: int
     if not candidates:
         return None
     program = min(candidates, key=lambda candidate: _weight(candidate, table))
+    program = tidied_program(table, program, seconds=TIDYING * seconds, seed=seed)
     exceptions = table.exceptions(program)
     if isinstance(best.outcome, Found) and not best.is_automaton:
         is_short = program.size <= best.outcome.program.size // 2

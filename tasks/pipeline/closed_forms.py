@@ -32,8 +32,10 @@ def closed_form(inputs: Labelled, dependence: Dependence) -> Program | None:
     names = tuple(name for name in table.names if isinstance(name, str))
     if chosen is None or len(names) < len(table.names) or dependence.groups > MOST_ENTRIES:
         return None
-    said = _said(inputs, chosen)
     terms = [feature.term for feature in chosen if feature.term is not None]
+    if table.domain.min_length == 0 and any(term.needs_token for term in terms):
+        return None
+    said = _said(inputs, chosen)
     made = [Program(term, table.grammar) for term in _written(inputs, terms, said, names)]
     made.sort(key=reading)
     return next((program for program in made if isinstance(table.check(program), Valid)), None)

@@ -302,12 +302,14 @@ def _labelled_lines(result: Distillation) -> list[str]:
     if result.labelled_iff is None:
         return []
     every = table.size + table.undecided
-    least = f" of at least {table.margin:g}" if table.margin else ""
+    bound = f"{table.enumeration.radius:.2g}"
+    none = f"a tie, or a margin no larger than its error bound (at most {bound})"
+    if table.margin:
+        none = f"a margin that is below {table.margin:g} after its error bound (at most {bound}), ties included"
     rung_of_labels = "enumerated" if table.enumeration.is_bounded else "tested"
     said = (
         f"An input has a label iff this function says so, on all {inputs_text(result.domain, every, table.what)} "
-        f"(rung {rung_of_labels}): {table.undecided:,} have none, which is a tie, or a margin between labels that is "
-        f"not guaranteed{least} after an error bound of {table.enumeration.radius:.2g}:"
+        f"(rung {rung_of_labels}); {table.undecided:,} have none, which is {none}:"
     )
     return ["", said, "", _labelled_text(result).rstrip()]
 

@@ -127,7 +127,7 @@ def searched(
     left = seconds - (time.perf_counter() - begun)
     if read_off is not None or (automaton is not None and reading(automaton) <= SHORT):
         left = min(left, BESIDE)
-    run = _Expressions(table, solver, seed, on_round)
+    run = Expressions(table, solver, seed, on_round)
     outcome = run.run(attempts(inputs, found, is_followed or solver is not None, seed), left, read_off)
     if read_off is not None and not (isinstance(outcome, Found) and reading(outcome.program) <= reading(read_off)):
         outcome = _as_found(table, read_off, outcome.statistics, "read off what the answer depends on")
@@ -229,7 +229,7 @@ def _number(operator: Operator) -> int:
     return 0
 
 
-class _Expressions:
+class Expressions:
     """A search of one grammar after the other."""
 
     def __init__(

@@ -34,18 +34,20 @@ def tidied(
 
 
 def tidied_program(table: LabelTable, program: Program, *, seconds: float, seed: int = 0) -> Program:
-    """A program that gives every label, as ``program`` does, with no more to read."""
+    """A program that is wrong on no more inputs than ``program``, with no more to read."""
     deadline = time.perf_counter() + seconds
     probes = Probes.of(table, seed)
     before = probes.wrong(program)
-    is_followed = _is_followed(program)
+    most, is_followed = table.count_exceptions(program), _is_followed(program)
 
     def fits(term: Term) -> bool:
         other = Program(term, program.grammar)
         if is_followed and not _is_followed(other):
             return False
         pairs = zip(probes.wrong(other), before, strict=True)
-        return not any((wrong & ~known).any() for wrong, known in pairs) and isinstance(table.check(other), Valid)
+        if any((wrong & ~known).any() for wrong, known in pairs):
+            return False
+        return isinstance(table.check(other), Valid) if most == 0 else table.count_exceptions(other) <= most
 
     term = tidying.tidied(program.term, program.grammar, fits, lambda: time.perf_counter() > deadline)
     return Program(term, program.grammar)

@@ -25,22 +25,22 @@ def body(*arguments, **named):
 
 def test_two_states_that_a_token_turns_are_odd_and_even():
     assert body(EVEN, (0, 1), ("even", "odd")) == [
-        "is_odd = False", "for token in tokens:", "if token == 'a':", "is_odd = not is_odd",
-        "return 'odd' if is_odd else 'even'",
+        "odd = False", "for token in tokens:", "if token == 'a':", "odd = not odd",
+        "return 'odd' if odd else 'even'",
     ]  # fmt: skip
 
 
-def test_what_a_bracket_or_a_quote_begins_is_inside():
-    assert "is_inside = True" in body(((1, 1), (0, 0)), (0, 1), ("out", "in"), alphabet="()")
-    assert "is_inside = not is_inside" in body(EVEN, (0, 1), ("out", "in"), alphabet="'x")
-    assert "is_seen = True" in body(((1, 1), (0, 1)), (0, 1), ("no", "yes"))
-    assert "is_on = True" in body(((1, 1), (0, 0)), (0, 1), ("no", "yes"))
+def test_between_brackets_or_quotes_is_inside():
+    assert "inside = True" in body(((1, 1), (0, 0)), (0, 1), ("out", "in"), alphabet="()")
+    assert "inside = not inside" in body(EVEN, (0, 1), ("out", "in"), alphabet="'x")
+    assert "seen = True" in body(((1, 1), (0, 1)), (0, 1), ("no", "yes"))
+    assert "flag = True" in body(((1, 1), (0, 0)), (0, 1), ("no", "yes"))
 
 
 def test_a_flag_is_the_label_where_the_labels_say_true_and_false():
-    assert body(EVEN, (0, 1), (False, True))[-1] == "return is_odd"
-    assert body(EVEN, (1, 0), (False, True))[-1] == "return not is_odd"
-    assert body(EVEN, (1, 0), ("False", "True"))[-1] == "return str(not is_odd)"
+    assert body(EVEN, (0, 1), (False, True))[-1] == "return odd"
+    assert body(EVEN, (1, 0), (False, True))[-1] == "return not odd"
+    assert body(EVEN, (1, 0), ("False", "True"))[-1] == "return str(not odd)"
 
 
 def test_states_with_a_label_each_and_no_arithmetic_are_called_by_their_labels():

@@ -52,10 +52,11 @@ def test_a_share_at_every_position_becomes_a_program_of_places():
     assert "pairs of a sequence and a place" in verdict(found)
 
 
-@pytest.mark.parametrize(("sizes", "kept", "tried"), [((30, 9), 9, 2), ((9, 3), 9, 1), ((30, 40), 30, 2)])
+@pytest.mark.parametrize(("sizes", "kept", "tried"), [((30, 2), 2, 2), ((2, 1), 2, 1), ((30, 40), 30, 2)])
 def test_beside_a_program_too_long_to_be_read_the_other_grammar_is_tried(sizes, kept, tried, monkeypatch):
     loaded = mean_of_tokens([[1.0, 0.0]], Rounded(0, denominator=5, position="every"))
     subject, seen = LabelTable.of(enumerate_domain(loaded, Domain(AB, 1, 2))), []
+    written = next(p.operator for p in subject.grammar.productions if p.operator.name == "share up to here")
 
     class Sized:
         def __init__(self, enumerator, verifier, budget, on_round):
@@ -66,11 +67,14 @@ def test_beside_a_program_too_long_to_be_read_the_other_grammar_is_tried(sizes, 
             term = constant(1)()
             while term.size < sizes[len(seen) - 1]:
                 term = times(2)(term)
-            return Found(Program(term, subject.grammar), (), (), Statistics(1, 1, 1, 0.0, 0.0, 0.0))
+            return Found(Program(written(term), subject.grammar), (), (), Statistics(1, 1, 1, 0.0, 0.0, 0.0))
 
     monkeypatch.setattr(search, "Loop", Sized)
-    found, _ = search.expression(subject, seconds=10.0)
-    assert (found.program.size, len(seen)) == (kept, tried)
+    attempts = tuple(search.Attempt(words, grammar, (subject.first(),)) for words, grammar in subject.grammars)
+    run = search.Expressions(subject, None, 0, lambda event: None)
+    found = run.run(attempts, 10.0, None)
+    assert (found.program.size, len(seen)) == (kept + 1, tried)
+    assert [one.words for one in run.tried] == [words for words, _ in subject.grammars[:tried]]
 
 
 def test_only_a_bounded_network_is_ever_proved():

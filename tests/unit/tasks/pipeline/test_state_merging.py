@@ -1,11 +1,14 @@
 """Automata learned from labels: small, exact where they claim to be, readable, and read back as they were printed."""
 
+from itertools import product
+
 import numpy as np
 import pytest
 from pysmt.environment import Environment
 
 from cegis import Constraint, Domain
 from dsl.program import Program
+from dsl.sequences import SequenceSignature
 from tasks.automata.moore import Machine, filled, readable
 from tasks.formats import Question, from_callable
 from tasks.networks.readout import UNDECIDED
@@ -112,3 +115,41 @@ def test_the_formula_is_the_machine():
                   for s, t in zip(row, "ab", strict=True)}  # fmt: skip
         formula = environment.substituter.substitute(program.encode(symbols), stands)
         assert signature.answer(environment.simplifier.simplify(formula).constant_value()) == program(word)
+
+
+MACHINES = {
+    "toggled by a quote": (Machine(((1, 0), (0, 1), (0, 1)), (0, 1)), "inside = not inside"),
+    "toggled by a letter": (Machine(((0, 1), (1, 0), (0, 1)), (1, 0)), "odd = not odd"),
+    "set once": (Machine(((0, 1), (1, 1), (0, 1)), (0, 1)), "seen = True"),
+    "set and reset": (Machine(((0, 0), (1, 1), (1, 0)), (0, 1)), "flag = False"),
+    "never moved": (Machine(((0, 1), (0, 1), (0, 1)), (0, 1)), "state"),
+    "one state apart": (Machine(((0, 2, 2), (1, 1, 1), (0, 0, 1)), (0, 1, 0)), "2 if state == 1 else state"),
+    "four states": (Machine(((2, 1, 0, 0), (1, 1, 1, 1), (3, 1, 0, 0)), (0, 0, 1, 0)), "if state == 2 else"),
+    "one to another": (Machine(((0, 0, 3, 0), (1, 2, 3, 3), (0, 1, 2, 3)), (0, 1, 1, 0)), "3 if state == 2 else 0"),
+}
+
+
+@pytest.mark.parametrize("name", MACHINES)
+@pytest.mark.parametrize("labels", [("x", "y"), (False, True), (True, False)])
+def test_text_formula_and_arrays_of_a_machine_agree(name, labels):
+    machine, said = MACHINES[name]
+    signature = SequenceSignature(('"', "a", "b"), labels)
+    program = machine.program(signature)
+    text, scope = program.source(), {}
+    assert said in text or name == "never moved"
+    exec(text, scope)
+    words = [word for n in range(5) for word in product(signature.alphabet, repeat=n)]
+    environment = Environment()
+    states = machine.run(signature.batch(words).tokens)
+    for word, state, label in zip(words, states, program.run(signature.batch(words)), strict=True):
+        assert scope["program"](list(word)) == labels[label] == labels[machine.outputs[state]]
+        if len(word) == 3:
+            symbols = signature.symbols(environment.formula_manager, 3)
+            stands = {
+                symbol: environment.formula_manager.Bool(token == here)
+                for row, here in zip(symbols.at, word, strict=True)
+                for symbol, token in zip(row, signature.alphabet, strict=True)
+            }
+            formula = environment.substituter.substitute(program.encode(symbols), stands)
+            assert environment.simplifier.simplify(formula).constant_value() == label
+    assert Program.parse(text, program.grammar) == program
