@@ -13,7 +13,7 @@ from benchmarks.harness.standing import Plan
 from benchmarks.reports.document import Block, Grid, Heading, Paragraph, save
 from benchmarks.reports.page import conditions, shown_seconds
 from benchmarks.reports.summary import summary
-from benchmarks.suites.learned import BOTH, GROUPS, PLAIN, SUITE, VARIANTS, motifs_file
+from benchmarks.suites.learned import BOTH, CANDIDATES, GROUPS, PLAIN, SUITE, VARIANTS, motifs_file
 
 TITLE = "Learned motifs: with and without, on problems held back"
 ABOUT = (
@@ -22,6 +22,7 @@ ABOUT = (
     "number of candidates; solved is an exact program with little enough to read. Candidates, CPU seconds of the "
     "search and words to read are over the problems that all four solved."
 )
+LIMITS = (1_000, 3_000, 10_000, 30_000, CANDIDATES)
 
 
 def write(rows_file: Path, folder: Path) -> str:
@@ -40,7 +41,8 @@ def report(rows: Sequence[Row], plan: Plan | None = None, motifs: Mapping[str, o
     stands = {SUITE: standing.of_rows(rows, plan, SUITE)}
     errors = [row for row in rows if row.status == "error"]
     blocks: list[Block] = [Heading(TITLE, 1), *summary(stands), Paragraph(f"Errors: {len(errors)}.", bool(errors))]
-    blocks += [Paragraph(ABOUT), *_sums(rows), Heading("Differences"), *_differences(rows)]
+    blocks += [Paragraph(ABOUT), *_sums(rows), Heading("Solved within so many candidates"), _within(rows)]
+    blocks += [Heading("Differences"), *_differences(rows)]
     if motifs:
         blocks += [Heading("Motifs"), Paragraph(f"From {motifs['about']}."), _motifs(motifs)]
     return [*blocks, *conditions(rows)]
@@ -53,6 +55,15 @@ def _sums(rows: Sequence[Row]) -> Iterable[Block]:
         ["problems", "grammar", "of", "solved", "all four", "candidates, median", "CPU s, sum", "to read, mean"],
         body,
     )
+
+
+def _within(rows: Sequence[Row]) -> Grid:
+    """How many problems a grammar has solved by a number of candidates, without more of them."""
+    body = []
+    for variant in VARIANTS:
+        used = [row.candidates for row in rows if row.backend == variant and row.status == "solved"]
+        body.append([variant, *(f"{sum(candidates <= limit for candidates in used)}" for limit in LIMITS)])
+    return Grid(["grammar", *(f"{limit:,}" for limit in LIMITS)], body)
 
 
 def _lines(group: str, rows: Sequence[Row]) -> Iterable[list[str]]:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 from statistics import median
@@ -13,16 +14,17 @@ from benchmarks.inputs.program_networks import CASES, FAMILIES, GPT2, ONE_TOKEN,
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
 from benchmarks.reports.page import conditions, shown_seconds
 from benchmarks.reports.summary import summary
-from benchmarks.suites import programs
+from benchmarks.suites import programs, texts
 
 TITLE = "Programs: what there is to read in the end"
 ABOUT = (
     "Each network in a fresh process, as its user starts it: distill run NETWORK --time-limit T --out CERTIFICATE. CPU "
     "seconds are those of the whole process, start-up and certificate included; the independent checker then looks at "
-    "the certificate, which is not charged. Exact: the program equals the network wherever that has a label, and the "
-    "certificate holds. To read are the words and signs of the program, its docstring left out."
+    "the certificate, which is not charged. Equal: the program is proved equal to the network wherever that has a "
+    "label; exact: and the certificate holds. To read are the words and signs of the program, its docstring left out."
 )
 MOST_READ = 5
+LONGER = 1.3  # times the known expression, which is then said
 SHORT = 2  # lines of a program for a trained algorithm
 WIDEST = 100  # characters of a program in a table
 
@@ -57,7 +59,8 @@ def findings(rows: Sequence[Row]) -> Iterable[str]:
         exact, used = _exact(own), [row.cputime for row in own]
         late = sum(row.cputime > row.options["limit"] for row in own)
         yield (
-            f"Compiled by others: exact for {len(exact)} of {len(own)}, each certified and checked; CPU seconds "
+            f"Compiled by others: exact for {len(exact)} of {len(own)}, each certified and checked "
+            f"({_uncertified(own)} more without a certificate); CPU seconds "
             f"{shown_seconds(median(used))} in the median, {shown_seconds(max(used))} at most, {late} above the limit."
         )
     own = _of(rows, ONE_TOKEN)
@@ -69,6 +72,9 @@ def findings(rows: Sequence[Row]) -> Iterable[str]:
             f"Functions of one token: exact for {len(_exact(own))} of {len(own)}; a table for {len(tables)}, of which "
             f"{len(needless)} have a shorter expression{names}."
         )
+        long = [row for row in _exact(own) if row not in needless and _is_long(row)]
+        named = f" ({', '.join(row.problem.partition('/')[2] for row in long)})" if long else ""
+        yield f"Of the others, {len(long)} read more than {LONGER:g} times what a person would write{named}."
     own = _of(rows, TRAINED)
     if own:
         short = [row for row in _exact(own) if row.sizes["lines"] <= SHORT]
@@ -87,8 +93,19 @@ def findings(rows: Sequence[Row]) -> Iterable[str]:
         yield f"Shipped circuits: the known program, proved, for {len(same)} of {len(own)}."
 
 
+def _is_long(row: Row) -> bool:
+    """Whether there is much more to read than in the known expression, written as programs are."""
+    known = re.sub(r"\btoken\b", "tokens[i]", row.options["known"])
+    written = f"def f(tokens: list[str], i: int) -> str:\n    return str({known})\n"
+    return bool(row.sizes["reading"] > LONGER * texts.reading(written))
+
+
 def _of(rows: Sequence[Row], family: str) -> list[Row]:
     return [row for row in rows if row.options["family"] == family]
+
+
+def _uncertified(rows: Sequence[Row]) -> int:
+    return sum(row.verdict in programs.EXACT and row.status == "unsolved" for row in rows)
 
 
 def _exact(rows: Sequence[Row]) -> list[Row]:
@@ -96,8 +113,8 @@ def _exact(rows: Sequence[Row]) -> list[Row]:
 
 
 def _families(rows: Sequence[Row]) -> Iterable[Block]:
-    head = ["family", "networks", "exact", "where labelled", "checked", "CPU s, median", "most", "above the limit",
-            "lines, median", "most", "to read, median", "most"]  # fmt: skip
+    head = ["family", "networks", "equal", "exact", "where labelled", "checked", "CPU s, median", "most",
+            "above the limit", "lines, median", "most", "to read, median", "most"]  # fmt: skip
     families = [family for family in FAMILIES if _of(rows, family)]
     body = [[family, *_figures(_of(rows, family))] for family in families]
     if len(families) > 1:
@@ -114,7 +131,8 @@ def _figures(rows: Sequence[Row]) -> list[str]:
     for name in ("lines", "reading") if exact else ():
         found = [row.sizes[name] for row in exact]
         sizes += [f"{median(found):g}", f"{max(found)}"]
-    counts = [str(n) for n in (len(rows), len(exact), labelled, checked)]
+    equal = sum(row.verdict in programs.EXACT for row in rows)
+    counts = [str(n) for n in (len(rows), equal, len(exact), labelled, checked)]
     return [*counts, shown_seconds(median(used)), shown_seconds(max(used)), str(late), *(sizes or ["–"] * 4)]
 
 

@@ -18,6 +18,7 @@ import random
 import time
 from collections.abc import Callable, Sequence
 from dataclasses import replace
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -44,6 +45,7 @@ LENGTH, LABELLING = 6, 20.0  # of a circuit's sequences; seconds of listing them
 GROUPS = ("plain functions", "random functions", "circuits")
 
 
+@cache
 def split(seed: int) -> tuple[tuple[Function, ...], tuple[Function, ...]]:
     """The functions of the corpus, and those that are held back."""
     known = [*functions.chosen(), *random_functions(RANDOM, seed)]

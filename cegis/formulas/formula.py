@@ -17,6 +17,7 @@ from typing import Any
 
 from cegis.domain import DomainError
 from dsl.operators import BOOL, Operator, Sort, Term
+from dsl.references import maker
 from dsl.scalars import ScalarSignature, variable
 
 
@@ -30,9 +31,14 @@ class Function:
     @cached_property
     def operator(self) -> Operator:
         """The operator that calls it."""
-        sorts = tuple(sort for _, sort in self.signature.parameters)
-        holes = ", ".join(f"_{place}" for place in range(len(sorts)))
-        return Operator(self.name, sorts, self.signature.result, _no_value, _no_value, python=f"f({holes})")
+        return _calling(self.name, self.signature)
+
+
+@maker
+def _calling(name: str, signature: ScalarSignature) -> Operator:
+    sorts = tuple(sort for _, sort in signature.parameters)
+    holes = ", ".join(f"_{place}" for place in range(len(sorts)))
+    return Operator(name, sorts, signature.result, _no_value, _no_value, python=f"f({holes})")
 
 
 def _no_value(*_: Any) -> Any:

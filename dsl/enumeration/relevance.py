@@ -1,28 +1,38 @@
 """The part of a grammar that says nothing beyond what an answer depends on.
 
 Inputs come in groups: those of a group are alike in all that the answer depends on. A term that has one value on each
-group says no more than that. All small terms are enumerated on a sample, of equal ones the cheapest alone, and a
-production stays where it is in one that says something, and no more. That is a test on a sample of inputs and of terms,
-so the part is a place to search first, never a limit of what there is.
-
-What is positional (tests on tokens, parts of a sequence) has a value for each position; it stays in what takes it.
+group says no more than that. What a production says of single values says no more than they do, so it stays; one that
+takes what is positional (tests on tokens, parts of a sequence) is tried on small terms, the cheapest first, and stays
+where it says something that nothing cheaper says, and no more than the groups do. That is a test on a sample of inputs
+and of terms, so the part is a place to search first, never a limit of what there is.
 """
 
 from __future__ import annotations
 
-from dataclasses import replace
+from collections.abc import Iterator
+from dataclasses import dataclass, replace
+from itertools import islice, product
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.enumeration.bank import Bank
 from dsl.enumeration.blocks import Batch
 from dsl.grammar import Grammar, Production
-from dsl.meaning import AtLeast, Combination, Constant, Divided, Multiple, TokenTest
-from dsl.operators import Operator, Term
+from dsl.operators import Operator
 
-MOST_CANDIDATES = 60_000
-SMALL = 2
+PASSES = 3  # a token is chosen, then counted, then looked for by that number
+HELD, HELD_POSITIONAL = 10, 48  # values of a nonterminal that are given to others
+TRIED = 200  # combinations of them for one production
+
+
+@dataclass(frozen=True)
+class _Made:
+    """A value on the sample, what it costs to make it, and of which positional operators it is made."""
+
+    value: NDArray[Any]
+    cost: int
+    operators: frozenset[Operator]
 
 
 def relevant(grammar: Grammar, batch: Batch, groups: NDArray[np.int64]) -> Grammar | None:
@@ -30,60 +40,73 @@ def relevant(grammar: Grammar, batch: Batch, groups: NDArray[np.int64]) -> Gramm
 
     None where its start is not among what is left.
     """
-    bank = Bank(_simplest(grammar), remember=False)
-    bank.observe(batch)
-    level = 1
-    while bank.grow(level) and bank.candidates + bank.pending(level + 1) <= MOST_CANDIDATES and bank.pending(level + 1):
-        level += 1
     order = np.argsort(groups, kind="stable")
     is_first = np.append(True, groups[order][1:] != groups[order][:-1])
     starts = order[is_first][np.cumsum(is_first) - 1]  # of each input in order, the first one of its group
+    explored = _Explored(grammar, batch)
     used = set[Operator]()
-    for name, store in bank.stores.items():
-        if store.words.ndim == 2 and len(store):
-            words = store.words
-            says = (words[:, order] == words[:, starts]).all(axis=1) & (words != words[:, :1]).any(axis=1)
-            for row in np.flatnonzero(says):
-                _collect(bank.term(name, int(row)), used)
-    tests = {p.operator for p in grammar.productions if isinstance(p.operator.meaning, TokenTest)}
-    kept = [
-        p
-        for p in grammar.productions
-        if p.operator in used
-        or (tests & used and p.operator in tests)
-        or (not p.arguments and _is_constant(bank, p))
-        or (p.arguments and not any(sort.positional for sort in (*p.operator.arguments, p.operator.result)))
-    ]
-    return _reached(grammar, kept)
+    for _ in range(PASSES):
+        for production, made in sorted(explored.candidates(), key=lambda pair: pair[1].cost):
+            value = made.value
+            is_new = explored.is_new(production.nonterminal, value)
+            if production.operator.result.positional:
+                explored.keep(production.nonterminal, made, is_new, HELD_POSITIONAL)
+            elif np.array_equal(value[order], value[starts]):
+                is_said = is_new and bool((value != value[0]).any())
+                if is_said or not production.arguments:
+                    used |= {production.operator, *made.operators}
+                    explored.keep(production.nonterminal, made, is_new, HELD)
+    return _reached(grammar, [p for p in grammar.productions if p.operator in used or _is_of_values(p)])
 
 
-def _simplest(grammar: Grammar) -> Grammar:
-    """What is enumerated: without connectives, tests for several tokens and large numbers; costs are nearly alike."""
-    rows = [p for p in grammar.productions if _is_simple(p)]
-    return replace(grammar, productions=tuple(replace(p, cost=(p.cost + 1) // 2) for p in rows))
+def _is_of_values(production: Production) -> bool:
+    """Whether a production makes a value of values."""
+    sorts = (*production.operator.arguments, production.operator.result)
+    return bool(production.arguments) and not any(sort.positional for sort in sorts)
 
 
-def _is_simple(production: Production) -> bool:
-    match production.operator.meaning:
-        case Constant(number) | Multiple(number) | AtLeast(number) | Divided(number):
-            return number <= SMALL
-        case TokenTest(tokens, is_complement):
-            return len(tokens) == 1 and not is_complement
-        case Combination.AND | Combination.OR | Combination.NOT:
-            return False
-    return True
+class _Explored:
+    """Values of small terms by nonterminal, and what can be made of them."""
 
+    def __init__(self, grammar: Grammar, batch: Batch) -> None:
+        self._grammar, self._batch = grammar, batch
+        self._held: dict[str, list[_Made]] = {}
+        self._seen: set[tuple[str, bytes]] = set()
+        self._tried: set[tuple[Production, tuple[int, ...]]] = set()
 
-def _is_constant(bank: Bank, production: Production) -> bool:
-    """Whether a production without arguments is the same everywhere: a number or a label."""
-    value = np.asarray(production.operator.numpy(bank.batch))
-    return value.ndim == 1 and bool((value == value[:1]).all())
+    def candidates(self) -> Iterator[tuple[Production, _Made]]:
+        """What productions make of what is held, but for what was made before, and what many values make together."""
+        for production in self._grammar.productions:
+            if _is_of_values(production) and len(production.arguments) > 1:
+                continue
+            held = [self._held.get(name, []) for name in production.arguments]
+            for chosen in islice(product(*held), TRIED):
+                key = production, tuple(map(id, chosen))
+                if key not in self._tried:
+                    self._tried.add(key)
+                    yield production, self._make(production, chosen)
 
+    def _make(self, production: Production, arguments: tuple[_Made, ...]) -> _Made:
+        value = np.asarray(production.operator.numpy(self._batch, *(argument.value for argument in arguments)))
+        is_positional = production.operator.result.positional
+        shape = (self._batch.examples, self._batch.width) if is_positional else (self._batch.examples,)
+        operators = frozenset({production.operator}).union(*(argument.operators for argument in arguments))
+        cost = production.cost + sum(argument.cost for argument in arguments)
+        return _Made(np.broadcast_to(value, shape), cost, operators)
 
-def _collect(term: Term, used: set[Operator]) -> None:
-    used.add(term.operator)
-    for argument in term.arguments:
-        _collect(argument, used)
+    def is_new(self, name: str, value: NDArray[Any]) -> bool:
+        """Whether no term of the nonterminal had this value so far."""
+        words = np.array([hash(one) for one in value]) if value.dtype == object else np.ascontiguousarray(value)
+        key = name, words.tobytes()
+        is_new = key not in self._seen
+        self._seen.add(key)
+        return is_new
+
+    def keep(self, name: str, made: _Made, is_new: bool, most: int) -> None:
+        """Give a new value to others, unless they have enough."""
+        held = self._held.setdefault(name, [])
+        if is_new and len(held) < most:
+            held.append(made)
 
 
 def _reached(grammar: Grammar, kept: list[Production]) -> Grammar | None:

@@ -4,15 +4,14 @@ Every row of the stream is a ball (``ball``, ``operations``): it holds the value
 execution with unit roundoff ``u``. Rows that must behave alike are one *class*, computed once:
 
     at first         a class is a token with the row of the position table that is added to it
-    after attention  a class is its own old class with the multiset of the old classes it sees
+    after attention  a class is its own old class with what it is given, by the multiset of the old classes it sees
     all other steps  leave classes as they are
 
-So a causal network computes a shared prefix once, one without positions sees counts alone, and merging is by
-structure: what is compared are tokens, weights of positions and classes, never computed numbers. Steps whose result a
-later step throws away (a mask that keeps no node, a map of weight zero) are left out where all they compute is finite
-(``magnitudes``, else ``Watched``): infinity times zero is NaN. For the same reason nothing is known of a prompt where
-one row may not be finite, whichever row that is: a product of matrices carries NaN from rows that are not seen to those
-that are read.
+So a causal network computes a shared prefix once, and one without positions sees counts alone. Classes that give equal
+balls to attention, or are given such, are told apart no further (``merging``). Steps whose result a later step throws
+away (a mask that keeps no node, a map of weight zero) are left out where all they compute is finite (``magnitudes``,
+else ``Watched``): infinity times zero is NaN. For the same reason nothing is known of a prompt where one row may not be
+finite, whichever row that is: a product of matrices carries NaN from rows that are not seen to those that are read.
 
 Labels are read in ``enumeration``. Nothing here runs the network itself; that is ``networks.interpreter``.
 """
@@ -29,6 +28,7 @@ from numpy.typing import NDArray
 
 from tasks.bounds import ball, magnitudes, operations
 from tasks.bounds.ball import Ball, Reals
+from tasks.bounds.merging import merged
 from tasks.networks.interpreter import check_ids
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import (
@@ -321,25 +321,30 @@ def _activation(step: Activation, x: Ball, u: float) -> Ball:
 
 
 def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: float) -> tuple[Stream, Ids]:
-    """Attention splits classes by the multiset of classes that are seen; each new class with the one it was."""
+    """Attention splits classes by what they are given; each new class with the one it was.
+
+    That is computed once for each query with each multiset of keys and values, which classes may share (``merging``).
+    """
     lost = np.sum([ball.remains(part.radius, u).max(axis=1) for part in (q, k, v)], axis=0)  # though seen by no row
+    (query, (q,)), (key, (k, v)) = merged(q), merged(k, v)
     q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
-    result = np.zeros(sum(place.size for place in stream.places), np.int64)
-    parts, owners, count = [], [], 0
+    own = np.concatenate([place.ravel() for place in stream.places])
+    answer, parts, count = np.zeros(len(own), np.int64), [], 0
     for keys, cells in _seen(step, stream).items():
-        seen = np.concatenate([group.paths for group in cells])
-        own, seen, index = _grouped(seen[:, 0], seen[:, 1:], len(stream.x))
+        paths = np.concatenate([group.paths for group in cells])
+        asking, seen, index = _grouped(query[paths[:, 0]], key[paths[:, 1:]], len(stream.x))
         ends = np.cumsum([len(group.paths) for group in cells])[:-1]
         for group, of_path in zip(cells, np.split(index + count, ends), strict=True):
-            result[group.cells] = of_path if group.path is None else of_path[group.path]
-        count += len(own)
-        owners.append(own)
-        for rows in chunks(len(own), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
-            y = _weighed(step, q[own[rows]], k[seen[rows]], v[seen[rows]], u)
-            parts.append(Ball(y.center, y.radius + lost[own[rows], None]))
-    came_from = np.concatenate(owners)
-    places = _shaped(result, [place.shape for place in stream.places])
-    return Stream(Ball.join(parts), stream.token[came_from], places), came_from
+            answer[group.cells] = of_path if group.path is None else of_path[group.path]
+        count += len(asking)
+        for rows in chunks(len(asking), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
+            parts.append(_weighed(step, q[asking[rows]], k[seen[rows]], v[seen[rows]], u))
+    number, (y,) = merged(Ball.join(parts))
+    known, members = _ranked(number[answer] * len(stream.x) + own, len(y) * len(stream.x))
+    came_from, given = known % len(stream.x), y[known // len(stream.x)]
+    places = _shaped(members, [place.shape for place in stream.places])
+    x = Ball(given.center, given.radius + lost[came_from, None])
+    return Stream(x, stream.token[came_from], places), came_from
 
 
 @dataclass(frozen=True)

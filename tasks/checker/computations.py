@@ -29,7 +29,7 @@ from tasks.checker.heads import Head, Set
 from tasks.checker.network import Branch, Network, Prompt, pooled, run, through
 
 T = TypeVar("T")
-GRAIN = 32  # of coarse balls: bits behind the point
+GRAIN = 40  # of coarse balls: bits behind the point
 HELD = 1_000_000  # numbers and entries of tables, of some 100 bytes each
 Made = tuple[int, ...]  # what a row is made from: a token and a place, or a row and the answer of each head
 Make = Callable[[list[Made]], tuple[list[Row], list[int]]]  # rows from what they are made from, and their tokens

@@ -6,7 +6,7 @@ score with each value; of keys that surely score so far below another one that t
 
 from __future__ import annotations
 
-from math import inf, log
+from math import floor, inf
 
 from flint import arb
 
@@ -14,7 +14,8 @@ from tasks.checker.arithmetic import Arithmetic, Faint, Row, is_known
 from tasks.checker.balls import Balls, above
 from tasks.checker.network import Heads
 
-FADED = 64.0  # how far below another one a score fades, where balls are not made coarse: a weight below 2**-92
+FADED, COARSE = 64, 16  # how far below another one a score fades; where balls are coarse
+MOST_BELOW = 200  # that it is said to lie below, in whole numbers
 
 
 class Set:
@@ -64,10 +65,10 @@ class Head:
         self._queries, self._keys, self._values = Balls(grain), Balls(grain), Balls(grain)
         self._value: list[int] = []  # per key
         self._reach: list[float] = []  # what its value is below; 0 where that may not be finite
-        self._fading = FADED if grain is None else grain * log(2)
+        self._fading = FADED if grain is None else COARSE
         self._scores: list[_Scores] = []  # per query
         self._sets: dict[tuple[int, ...], Set] = {(): self.nothing}
-        self._known: dict[tuple[int, int, float, float, tuple[int, ...]], int] = {}
+        self._known: dict[tuple[int, int, float, float, int, tuple[int, ...]], int] = {}
         self._spared: dict[tuple[float, int], float] = {}
         self.held = 0  # entries of tables, about
 
@@ -112,13 +113,16 @@ class Head:
 
     def _answer(self, query: int, keys: tuple[int, ...]) -> int:
         """Where softmax weighs: keys that surely score so far below the largest that they fade are only counted."""
-        scores, count, size, reach = self._scored(query, keys), len(keys), 0.0, 0.0
-        adds = [scores.of[key] for key in keys]
+        scores, size, reach, below = self._scored(query, keys), 0.0, 0.0, 0
+        adds, count = [scores.of[key] for key in keys], len(keys)
         if not self._heads.projects:
             size, reach = max([one[2] for one in adds]), max([self._reach[key] for key in keys])
-            least = max([one[0] for one in adds]) - self._fading - self._spare(size, count)
-            adds = [one for one in adds if one[1] > least]
-        about = query, count, size, reach, tuple(sorted([one[3] for one in adds]))
+            best = max([one[0] for one in adds]) - self._spare(size, count)
+            least = best - self._fading
+            faint = [one[1] for one in adds if one[1] <= least]
+            if faint:
+                below, adds = min(floor(best - max(faint)), MOST_BELOW), [one for one in adds if one[1] > least]
+        about = query, count, size, reach, below, tuple(sorted([one[3] for one in adds]))
         found = self._known.get(about)
         if found is None:
             row = self._made(scores, *about[1:])
@@ -126,12 +130,12 @@ class Head:
             self.held += len(row) + len(adds)
         return found
 
-    def _made(self, scores: _Scores, count: int, size: float, reach: float, adds: tuple[int, ...]) -> Row:
+    def _made(self, scores: _Scores, count: int, size: float, reach: float, below: int, adds: tuple[int, ...]) -> Row:
         pairs = [scores.pairs[n] for n in adds]
         z, values = [scores.balls.rows[n][0] for n, _ in pairs], [self._values.rows[n] for _, n in pairs]
         if self._heads.projects:
             return self._a.share(z, values)
-        faint = Faint(count - len(z), arb(self._fading), arb(reach))
+        faint = Faint(count - len(z), arb(below), arb(reach))
         return self._a.average(z, values, self._sink, arb(size), faint)
 
     def _scored(self, query: int, keys: tuple[int, ...]) -> _Scores:

@@ -30,7 +30,7 @@ Codes = NDArray[np.int64]
 MOST, LIGHT = 3, 3  # features together, and one more where none weighs more
 FOUND, HEAVIER = 3, 3  # sets of features that are kept, none heavier than the first by more
 FIRST_LOOK = 4_000  # inputs, before all are looked at
-GROUPS, MEMBERS = 60, 4  # of a sample: inputs that agree
+GROUPS, MEMBERS = 100, 5  # of a sample: inputs that agree
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
 
@@ -67,20 +67,24 @@ class Dependence:
         return mixed([feature.read(batch) for feature in self.features], batch.examples)
 
 
-def mixed(codes: Sequence[Codes], count: int) -> Codes:
-    """One number for several, by multiplicative hashing: different ones share it with probability 2**-64."""
+def mixed(codes: Sequence[Codes], count: int, *, skipped: int | None = None) -> Codes:
+    """One number for several, by multiplicative hashing: different ones share it with probability 2**-64.
+
+    A code ``skipped`` changes nothing.
+    """
     result = np.full(count, _MIX)
     for code in codes:
-        result = (result ^ code.astype(np.uint64)) * _MIX
-        result ^= result >> np.uint64(29)
-        result = result * _MIX + _MIX  # adding it: nothing once more is not the same as nothing
-        result ^= result >> np.uint64(32)
+        after = (result ^ code.astype(np.uint64)) * _MIX
+        after ^= after >> np.uint64(29)
+        after = after * _MIX + _MIX  # adding it: nothing once more is not the same as nothing
+        after ^= after >> np.uint64(32)
+        result = after if skipped is None else np.where(code == skipped, result, after)
     return result.view(np.int64)
 
 
 def _rows(tokens: NDArray[np.int8]) -> Codes:
-    """A number for each row."""
-    return mixed([column for column in tokens.T.astype(np.int64)], len(tokens))
+    """A number for each row, whatever its padding."""
+    return mixed([column for column in tokens.T.astype(np.int64)], len(tokens), skipped=PAD)
 
 
 def _sorted(tokens: NDArray[np.int8]) -> Codes:
@@ -90,7 +94,7 @@ def _sorted(tokens: NDArray[np.int8]) -> Codes:
 def _set(tokens: NDArray[np.int8]) -> Codes:
     ordered = np.sort(tokens, axis=1)
     ordered[:, 1:][ordered[:, 1:] == ordered[:, :-1]] = PAD
-    return _sorted(ordered)
+    return _rows(ordered)
 
 
 def features(is_placed: bool) -> tuple[Feature, ...]:
@@ -124,6 +128,7 @@ def features(is_placed: bool) -> tuple[Feature, ...]:
         Feature("which tokens are before", lambda b: _set(_cut(b, -1)), 5),
         Feature("how often each token occurs up to here", lambda b: _sorted(_cut(b)), 6),
         Feature("the tokens up to here, in their order", lambda b: _rows(_cut(b)), 8),
+        Feature("the tokens, in their order", lambda b: _rows(b.tokens), 9),
     )
 
 

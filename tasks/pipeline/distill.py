@@ -20,10 +20,11 @@ from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline import surrogate
 from tasks.pipeline.approximate import Rule, approximated, having_a_label
+from tasks.pipeline.dependence import Dependence
 from tasks.pipeline.extend import LONGER, Extending, Extension, extended
 from tasks.pipeline.labels import LabelTable, described, labelled, length_of, listed_part, usual_domain
 from tasks.pipeline.languages import Language
-from tasks.pipeline.search import Searched, compared, searched
+from tasks.pipeline.search import Searched, Tried, compared, searched
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import ROUNDOFF, Semantics
 from tasks.proofs.select import beyond_listing
@@ -44,6 +45,7 @@ class Distillation:
     ``rule``: given where no short program is exact. ``extension``: how far a program holds beyond what was listed,
     where that is less than what was asked, or ``ended`` says why nothing is known. ``not_applied`` says why a step was
     not taken, by name. ``labelled_iff``: where some of what was listed has no label, a program that says which.
+    ``dependence``: what decides every label that was listed, the least first; ``tried``: grammars that were searched.
     """
 
     model: Loaded
@@ -59,6 +61,8 @@ class Distillation:
     not_applied: dict[str, str]
     queries: int = 0
     labelled_iff: Program | None = None
+    dependence: tuple[Dependence, ...] = ()
+    tried: tuple[Tried, ...] = ()
 
     @property
     def domain(self) -> Domain:
@@ -197,6 +201,8 @@ def distill(
         reasons,
         queries,
         labelled_iff,
+        best.dependence,
+        best.tried,
     )
 
 

@@ -16,12 +16,14 @@ from tasks.networks.quoting import NAME, json_text
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.extend import Extension
 from tasks.pipeline.labels import SLACK
+from tasks.pipeline.search import Tried
 from tasks.pipeline.surrogate import described as described_surrogate
 from tasks.proofs.verifier import Cost
 
 SCHEMA = "distillation/1"  # of the JSON values
 SHOWN_EXCEPTIONS = 20
 SHOWN_LABELS = 8
+SHOWN_SETS = 2  # of what decides every label
 WRONG = 3  # a program that is wrong on more than one of so many inputs is none to show
 MOST_EXCEPTIONS = 100  # in the JSON values
 
@@ -31,11 +33,13 @@ def distillation_text(result: Distillation) -> str:
     text = program_text(result).rstrip()
     lines = ["", text] if text else []
     lines += ["", verdict(result), *_listed(result.exceptions if text else ()), *_claimed(result)]
+    lines += depends_lines(result)
     lines += [] if text else known_lines(result)
     lines += _rule_lines(result)
     lines += _labelled_lines(result)
     lines += ["", "The steps:"]
     lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
+    lines += [f"  searched    {_tried_text(tried)}" for tried in result.tried]
     lines += [f"  note        {note}" for note in notes(result)]
     lines += [f"  not applied {name}: {reason}" for name, reason in result.not_applied.items()]
     lines += [f"  assumption  {assumption}" for assumption in assumptions(result)]
@@ -92,6 +96,8 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
             "inside": None if rule.where is None else rule.where.inside,
         },
         "labelled_iff": _labelled_text(result) or None,
+        "depends_on": [[feature.words for feature in known.features] for known in result.dependence],
+        "tried": [vars(tried) | {"candidates_per_second": tried.per_second} for tried in result.tried],
         "surrogate": None
         if result.surrogate is None
         else {
@@ -140,6 +146,21 @@ def is_explanation(result: Distillation) -> bool:
     """Whether the program is worth reading: one that was found and is wrong on more than a third explains nothing."""
     is_given = result.outcome.statistics.candidates == 0
     return is_given or WRONG * len(result.exceptions) <= result.labels.size
+
+
+def depends_lines(result: Distillation) -> list[str]:
+    """What decides every label that was listed."""
+    words = [known.words for known in result.dependence[:SHOWN_SETS]]
+    if not words:
+        return []
+    others = "".join(f"; or by this: {known}" for known in words[1:])
+    return [f"Every label that was listed is decided by this alone: {words[0]}{others}."]
+
+
+def _tried_text(tried: Tried) -> str:
+    """A grammar that was searched, in one line."""
+    count = f"{tried.productions} rows, {tried.candidates:,} candidates ({tried.per_second:,.0f} a second)"
+    return f"{tried.words}: {count}; {tried.ended}"
 
 
 def known_lines(result: Distillation) -> list[str]:

@@ -93,7 +93,9 @@ class Searched:
     @property
     def is_short(self) -> bool:
         """Whether it is exact and nothing shorter need be looked for."""
-        return isinstance(self.outcome, Found) and self.outcome.program.size <= LONG
+        if not isinstance(self.outcome, Found):
+            return False
+        return self.outcome.program.size <= LONG or reading(self.outcome.program) <= SHORT
 
     @property
     def exact(self) -> tuple[Program, ...]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from mutant import Mutant
 
+MERGING, INTERPRETER = "tasks/bounds/merging.py", "tasks/bounds/interpreter.py"
+MERGED = "tests/property/test_merging.py"
 BALLS, HEADS, ARITHMETIC = "tasks/checker/balls.py", "tasks/checker/heads.py", "tasks/checker/arithmetic.py"
 TESTS = "tests/unit/tasks/checker/test_checker_balls.py"
 HOLDS = f"{TESTS}::test_a_coarse_ball_holds_the_ball_that_it_replaces"
@@ -99,8 +101,15 @@ COARSE: tuple[Mutant, ...] = (
     Mutant(
         "the checker's keys fade too early",
         HEADS,
-        "for one in adds]) - self._fading - self",
-        "for one in adds]) - 0.9 * self._fading - self",
+        "least = best - self._fading",
+        "least = best - 0.9 * self._fading",
+        FADING,
+    ),
+    Mutant(
+        "the checker says of some faint keys how far below the others are",
+        HEADS,
+        "floor(best - max(faint))",
+        "floor(best - min(faint))",
         FADING,
     ),
     Mutant(
@@ -144,5 +153,47 @@ COARSE: tuple[Mutant, ...] = (
         "self._pair.setdefault((number, value), len(self.pairs))",
         "self._pair.setdefault((number, 0), len(self.pairs))",
         SEEN,
+    ),
+    Mutant(
+        "rows are moved to a grid and stay as narrow",
+        MERGING,
+        "(x.radius + np.abs(x.center - center))",
+        "(x.radius)",
+        f"{MERGED}::test_what_a_center_is_moved_by_is_in_the_radius",
+    ),
+    Mutant(
+        "coarse radii are rounded down",
+        MERGING,
+        "np.ldexp(np.ceil(part * STEPS), power)",
+        "np.ldexp(np.floor(part * STEPS), power)",
+        f"{MERGED}::test_a_coarse_ball_holds_the_ball_that_it_replaces",
+    ),
+    Mutant(
+        "rows with one code are one row",
+        MERGING,
+        "if not np.array_equal(bits[first][index], bits):",
+        "if False:",
+        f"{MERGED}::test_rows_that_differ_are_told_apart_whatever_their_codes",
+    ),
+    Mutant(
+        "what was merged keeps the bounds of one of them",
+        MERGING,
+        "tuple(part[first] for part in wide)",
+        "tuple(part[first] for part in parts)",
+        f"{MERGED}::test_merged_rows_hold_every_row",
+    ),
+    Mutant(
+        "keys with other values are one",
+        INTERPRETER,
+        "merged(q), merged(k, v)",
+        "merged(q), (merged(k)[0], (merged(k)[1][0], merged(k, v)[1][1]))",
+        f"{MERGED}::test_a_network_with_few_distinct_rows_has_bounds_that_hold_it",
+    ),
+    Mutant(
+        "what is lost is forgotten where classes share an answer",
+        INTERPRETER,
+        "given.radius + lost[came_from, None]",
+        "given.radius + 0 * lost[came_from, None]",
+        "tests/unit/tasks/bounds/test_not_a_number.py",
     ),
 )

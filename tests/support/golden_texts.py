@@ -14,12 +14,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-PASSING = re.compile(r"seconds|memory|^cpu")  # names of JSON values that no two runs share
+PASSING = re.compile(r"second|memory|^cpu")  # names of JSON values that no two runs share
 REPLACED = (
     (re.compile(r"(?<![\w.])/(?:[\w.-]+/)+(?=[\w.-])"), ""),  # where a folder lies
     (re.compile(r"\b(z3|cvc5|bitwuzla|Bitwuzla|torch|python-flint|flint) \d+(\.\d+)+"), r"\1 VERSION"),
     (re.compile(r"(?<![\w.]) *\b\d+(\.\d+)? s\b"), " # s"),
     (re.compile(r"\bin # s at most|had # s,"), "# s"),
+    (re.compile(r"\([\d,]+ a second\)"), "(# a second)"),
     (re.compile(r"(?m)^( +\d+(?: +[\d,.e+-]+){2,4}) +\d+\.\d\d$"), r"\1 #"),  # the last column of costs by length
 )
 VERDICT = re.compile(r"(?m)^[A-Z]{3,}(?: [A-Z]+\b)*(?: \(rung [a-z ]+\))?|^The program [^;:.]*")

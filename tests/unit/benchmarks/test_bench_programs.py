@@ -116,6 +116,9 @@ ROWS = (
     made("cases", "tracr/two", cputime=70.0, status="unsolved", verdict="exceptions", wrong=3),
     made("one token", "set_0", detail={"has_table": True}, options={"known": "token in {'a'}"}),
     made("one token", "table_1", detail={"has_table": True}, options={"is_table": True}),
+    made(
+        "one token", "words_2", sizes={"operators": 1, "lines": 1, "reading": 40}, options={"known": "len(token) > 4"}
+    ),
     made("trained", "copy"),
     made("trained", "sort", sizes={"operators": 30, "lines": 9, "reading": 200}),
     made("shipped", "quote_closing", detail={"is_known": True}),
@@ -124,8 +127,10 @@ ROWS = (
 
 def test_the_page_says_what_is_asked_of_each_family() -> None:
     text = markdown(report(ROWS))
-    assert "exact for 1 of 2, each certified and checked; CPU seconds 36 in the median, 70 at most, 1 above" in text
-    assert "exact for 2 of 2; a table for 2, of which 1 have a shorter expression (set_0)." in text
+    assert "exact for 1 of 2, each certified and checked (0 more without a certificate)" in text
+    assert "CPU seconds 36 in the median, 70 at most, 1 above" in text
+    assert "exact for 3 of 3; a table for 2, of which 1 have a shorter expression (set_0)." in text
+    assert "Of the others, 1 read more than 1.3 times what a person would write (words_2)." in text
     assert "a program of one or two lines, exact, for 1 of 2." in text
     assert "the known program, proved, for 1 of 1." in text
     assert "| cases/tracr/two | exceptions | 3 of 12 | 70 " in text
@@ -133,7 +138,7 @@ def test_the_page_says_what_is_asked_of_each_family() -> None:
 
 def test_the_programs_with_most_to_read_come_first() -> None:
     text = markdown(report(ROWS))
-    assert text.index("trained/sort: 200 to read, 9 lines") < text.index("one token/set_0: 22 to read, 1 lines")
+    assert text.index("trained/sort: 200 to read, 9 lines") < text.index("one token/words_2: 40 to read, 1 lines")
     assert text.index("cases/tracr/one: 22 to read") < text.index("of the other networks") < text.index("200 to read")
 
 

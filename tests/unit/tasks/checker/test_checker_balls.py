@@ -121,8 +121,9 @@ def test_keys_fade_where_that_is_certain_however_scores_are_rounded():
         assert a.largest >= large
     asked(executed, [0.0, -64.01], [1, 2], sink=arb(large))
     assert executed.faint.count == 0  # what a score is shifted by may be the sink
-    asked(real, [0.0, -100], [1, 700])
+    asked(real, [0, -100, -90.5], [1, 700, 2])
     assert real.faint.reach >= 700
+    assert (real.faint.count, float(real.faint.below)) == (2, 90)
     asked(real, [0, -100], [1, "nan"])
     assert real.faint.count == 0
 

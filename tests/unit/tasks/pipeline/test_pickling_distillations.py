@@ -3,15 +3,18 @@
 import pickle
 from concurrent.futures import ProcessPoolExecutor
 from multiprocessing import get_context
+from pathlib import Path
 
 import pytest
 
 from backends import get
-from cegis import Domain, Found, Spec, motifs, synthesize
+from cegis import Domain, Found, Spec, motifs, read_sygus, synthesize
 from tasks.formats import Question, load
 from tasks.formats.circuit_folder import circuit_folder
 from tasks.pipeline.distill import distill
 from tasks.pipeline.report import distillation_json
+
+EXAMPLES = Path(__file__).resolve().parents[3] / "examples"
 
 
 def of_circuit(name, length, backend=None):
@@ -47,3 +50,14 @@ def test_an_outcome_comes_back():
     outcome = synthesize(spec, motifs(("a", "b"), ("a", "b")))
     assert isinstance(outcome, Found)
     assert pickle.loads(pickle.dumps(outcome)) == outcome
+
+
+@pytest.mark.needs("z3")
+def test_a_formula_and_its_solution_come_back():
+    problem = read_sygus(EXAMPLES / "distance.sl")
+    outcome = synthesize(problem.spec, verifier="z3")
+    assert isinstance(outcome, Found)
+    there = pickle.loads(pickle.dumps(outcome))
+    assert there == outcome
+    assert there.program.source() == outcome.program.source()
+    assert pickle.loads(pickle.dumps(problem.spec)) == problem.spec
