@@ -44,6 +44,8 @@ def _broken(line: str) -> list[str]:
         if filled[-1] and len(inner) + len(filled[-1]) + len(entry) + 2 > LONGEST:
             filled.append("")
         filled[-1] += f"{' ' * bool(filled[-1])}{entry},"
+    if line[start] == "(":
+        filled[-1] = filled[-1].removesuffix(",")
     parts = [line[: start + 1], *[inner + part for part in filled], margin + line[end:]]
     return [piece for part in parts for piece in (_broken(part) if _can_shrink(part, line) else [part])]
 

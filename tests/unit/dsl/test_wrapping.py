@@ -38,6 +38,11 @@ def test_a_table_fills_its_lines():
     assert len(text) < 14
 
 
+def test_only_a_table_ends_in_a_comma():
+    assert ",\n    }" in wrapped(LONG["a table"])
+    assert ",\n    )" not in wrapped(LONG["nested"])
+
+
 def test_short_lines_and_long_texts_stay_as_they_are():
     for text in ("    return 'a'", f"    return {'a' * 120!r}", f"    x = {'a, (b' * 30!r}"):
         assert wrapped(text) == text
