@@ -12,9 +12,10 @@ Costs follow how often a nonterminal became each family in the corpus. A product
 probability p0 = 2**-c / Z before anything is seen, and of n uses of its nonterminal u are its own (a family shares its
 uses among its members); afterwards it costs
 
-    -log2 ((u + PRIOR * p0) / (n + PRIOR)) - log2 Z        rounded, from 1 to DEAREST
+    -log2 ((u + w * p0) / (n + w)) - log2 Z        rounded, from 1 to DEAREST, where w = max(PRIOR, n)
 
-so with few programs costs stay near those of the grammar. They order a search, and say nothing of a program's worth.
+so with few programs costs stay near those of the grammar, and what never was used costs 1 more at most. They order a
+search, and say nothing of a program's worth.
 """
 
 from __future__ import annotations
@@ -31,7 +32,7 @@ from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Operator, Term
 
 Body = str | tuple["Body", ...]
-PRIOR = 10.0  # uses of its nonterminal that the costs of a grammar count for
+PRIOR = 10.0  # uses of its nonterminal that the costs of a grammar count for, or as many as there are
 DEAREST = 8  # a production costs at most so much
 MOST_MEMBERS = 60  # operators of one motif, by its choices of tokens
 
@@ -94,7 +95,9 @@ class Learned:
         def cost(row: Production, family: str) -> int:
             uses = self.uses.get(row.nonterminal, {})
             own = uses.get(family, 0) / members[row.nonterminal, family]
-            share = (own + PRIOR * 2.0**-row.cost / whole[row.nonterminal]) / (sum(uses.values()) + PRIOR)
+            seen = sum(uses.values())
+            weight = max(PRIOR, seen)
+            share = (own + weight * 2.0**-row.cost / whole[row.nonterminal]) / (seen + weight)
             return min(DEAREST, max(1, round(-math.log2(share * whole[row.nonterminal]))))
 
         rows = (replace(row, cost=cost(row, family)) for row, family in named)

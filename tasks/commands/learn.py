@@ -26,7 +26,12 @@ SHOWN = 20  # motifs, and things left out
 @click.option(
     "--rounds", type=click.IntRange(1, 100), default=12, show_default=True, help="Motifs looked for, at most."
 )
-@click.option("--costs/--no-costs", default=True, help="Whether the file prices productions by their use.")
+@click.option(
+    "--costs/--no-costs",
+    default=False,
+    show_default=True,
+    help="Whether the file prices productions by their use; measured, that loses more than it finds.",
+)
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the searches.")
 def learn(corpus: tuple[str, ...], out: Path, rounds: int, costs: bool, seed: int) -> int:
     """Learn motifs from solved programs: what they share becomes an operator for later searches.

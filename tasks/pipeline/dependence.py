@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from itertools import combinations
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -45,6 +46,10 @@ class Feature:
     read: Callable[[SequenceBatch], Codes]
     weight: int
     term: Term | None = None
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """By its words, as its reading has no name."""
+        return _feature, (self.words,)
 
 
 @dataclass(frozen=True)
@@ -130,6 +135,11 @@ def features(is_placed: bool) -> tuple[Feature, ...]:
         Feature("the tokens up to here, in their order", lambda b: _rows(_cut(b)), 8),
         Feature("the tokens, in their order", lambda b: _rows(b.tokens), 9),
     )
+
+
+def _feature(words: str) -> Feature:
+    """The feature that these words are for."""
+    return next(one for one in (*features(is_placed=False), *features(is_placed=True)) if one.words == words)
 
 
 def _place(batch: SequenceBatch) -> Codes:

@@ -171,6 +171,8 @@ def distill(
         share = (SEARCHING if asked != table.domain else 1.0) * clock.left
         try:
             rule = approximated(table, best, seconds=share, seed=seed)
+            if rule is not None and table.own_grammar is not None:
+                table.check_text(rule.program)
             clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
         except KeyboardInterrupt:
             clock.stop()
@@ -233,8 +235,8 @@ def _programs(
         queries = solver.queries if solver else 0
     if best.is_interrupted:
         clock.stop()
-    for own in best.exact if table.own_grammar is not None else ():
-        table.check_text(own)
+    if table.own_grammar is not None and isinstance(best.outcome, Differs):
+        table.check_text(best.outcome.program)  # of one that is exact, that was asked when it was found
     used, asked_of = best.outcome.statistics, f", {queries} solver queries" if queries else ""
     note = f"; {best.note}" if best.note else ""
     clock.done("search", f"{used.rounds} rounds, {used.candidates:,} candidates{asked_of}{note}")

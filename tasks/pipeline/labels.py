@@ -210,10 +210,15 @@ class LabelTable:
     # --- as a verifier ------------------------------------------------------------------------------------------
 
     def check(self, program: Program) -> Valid | Counterexample:
-        """Valid where every label is that of the program; else the first, shortest input where it is not."""
+        """Valid where every label is that of the program; else the first, shortest input where it is not.
+
+        Raises GrammarError where the text of a program in a language of the user's own is not what runs.
+        """
         start = time.perf_counter()
         for exception in self._exceptions(program):
             return exception
+        if self.own_grammar is not None:
+            self.check_text(program)
         return Valid((self._claim(time.perf_counter() - start),))
 
     def exceptions(self, program: Program) -> tuple[Counterexample, ...]:

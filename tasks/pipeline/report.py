@@ -82,7 +82,7 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
         "claims": [claim.as_json() for claim in result.claims],
         "exceptions": _as_json(result.exceptions if is_explanation(result) else ()),
         "exception_count": len(result.exceptions),
-        "horizon": result.horizon,
+        "horizon": result.horizon if is_explanation(result) else None,
         "broken": None if result.broken is None or not is_explanation(result) else _as_json((result.broken,))[0],
         "rule": None
         if rule is None

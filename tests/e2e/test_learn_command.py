@@ -75,9 +75,11 @@ def test_the_same_program_twice_counts_once(distill, corpus):
     assert "Learned from 4 programs over 3 alphabets" in out
 
 
-def test_costs_may_be_left_as_they_are(distill, corpus):
-    assert distill("learn", str(corpus), "--out", "m.json", "--no-costs")[0] == 0
+def test_costs_follow_use_where_that_is_asked_for(distill, corpus):
+    assert distill("learn", str(corpus), "--out", "m.json")[0] == 0
     assert not read_motifs(Path("m.json")).uses
+    assert distill("learn", str(corpus), "--out", "m.json", "--costs")[0] == 0
+    assert read_motifs(Path("m.json")).uses["Number"]
 
 
 @pytest.mark.parametrize(("arguments", "sentence"), [

@@ -119,6 +119,7 @@ def test_a_program_that_is_mostly_wrong_is_not_shown_as_an_explanation(tmp_path)
     assert text.strip().startswith("NOT EXPLAINED")
     assert "Its labels, the most frequent first" in text
     assert (value["program"], value["size"], value["exceptions"], value["broken"]) == (None, None, [], None)
+    assert value["horizon"] is None
     assert value["exception_count"] == len(result.exceptions)
     assert [error.message for error in VALIDATOR.iter_errors(value | WRITTEN)] == []
     used = replace(result.outcome.statistics, candidates=0)
