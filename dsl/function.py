@@ -16,6 +16,7 @@ from typing import Protocol
 from dsl.operators import BOOL, GrammarError, Operator, Sort, Term
 from dsl.scalars import HELPERS, ScalarSignature, identifier
 from dsl.text import Printer, Reader, is_loop, spaced
+from dsl.wrapping import wrapped
 
 INDENT = "    "
 LONGEST_RETURN = 84  # columns; a longer conditional prints as two returns
@@ -42,7 +43,7 @@ def function_text(term: Term, signature: Readable, name: str, docstring: str = "
         quoted = f'"""{_quoted(docstring)}"""'
         lines += textwrap.wrap(quoted, 100, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
     text = "\n".join(_text(statement) for statement in body)
-    return "\n".join(lines) + "\n" + textwrap.indent(text, INDENT) + "\n"
+    return "\n".join(lines) + "\n" + wrapped(textwrap.indent(text, INDENT)) + "\n"
 
 
 def called(term: Term) -> Mapping[str, str]:

@@ -1,7 +1,7 @@
 """Moore machines as programs: their text, their formula, and the grammar of one machine.
 
 Among the numberings of few states one is chosen that makes most steps arithmetic: ``state + 1``, ``max(state - 1, 0)``.
-Two states are a flag, with a name that says what it holds where its steps are those of a toggle or of a latch.
+Two states are a flag.
 A machine is one operator of its own grammar, so its text is read back by ``Program.parse`` like that of any program.
 """
 
@@ -20,11 +20,11 @@ from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, LABEL, Operator
 from dsl.references import maker
 from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
+from tasks.automata.moore_text import Wording, is_plain, simple, worded
 
 MOST_RENUMBERED = 6  # states: 5! orders of those behind the first
 
 Columns = tuple[tuple[int, ...], ...]
-FLAG_STEPS: dict[tuple[int, ...], str] = {(0, 1): "state", (1, 0): "not state", (0, 0): "False", (1, 1): "True"}
 FREE = -1  # an entry nothing depends on
 
 
@@ -44,18 +44,6 @@ class Machine:
     def is_flag(self) -> bool:
         """Whether its states are those of a flag."""
         return self.states == 2
-
-    def noun(self, alphabet: Sequence[str]) -> str:
-        """What the state is called: a toggle by quotes says whether one is inside, by letters whether they are odd."""
-        moving = {column: None for column in self.columns if column != (0, 1)}
-        if not self.is_flag:
-            return "state"
-        if moving == {(1, 1): None}:
-            return "seen"
-        if moving == {(1, 0): None}:
-            toggles = [token for token, column in zip(alphabet, self.columns, strict=True) if column == (1, 0)]
-            return "odd" if any(token.isalnum() for token in toggles) else "inside"
-        return "flag"
 
     def run(self, tokens: NDArray[np.int8]) -> NDArray[np.int64]:
         """The state after each padded sequence: (sequences, width) to (sequences,)."""
@@ -79,19 +67,9 @@ class Machine:
             state = following
         return state
 
-    def text(self, alphabet: Sequence[str]) -> str:
-        """The loop that builds ``state``, in Python."""
-        text_of = FLAG_STEPS.__getitem__ if self.is_flag else step_text
-        steps = {token: text_of(column) for token, column in zip(alphabet, self.columns, strict=True)}
-        moves = [(token, step) for token, step in steps.items() if step != "state"]
-        lines = [f"state = {False if self.is_flag else 0}", "for token in tokens:"]
-        if not moves:
-            return "\n".join([*lines, "    state = state"])
-        if len(moves) == len(alphabet) and len(set(steps.values())) == 1:
-            return "\n".join([*lines, f"    state = {moves[0][1]}"])
-        for n, (token, step) in enumerate(moves):
-            lines += [f"    {'elif' if n else 'if'} token == {token!r}:", f"        state = {step}"]
-        return "\n".join(lines)
+    def worded(self, signature: SequenceSignature) -> Wording:
+        """The machine in Python."""
+        return worded(self.columns, [signature.labels[label] for label in self.outputs], signature.alphabet)
 
     def grammar(self, signature: SequenceSignature) -> Grammar:
         """The grammar with this machine and the labels of its states, and nothing else."""
@@ -111,15 +89,15 @@ class Machine:
 def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator, Operator]:
     """The state after the sequence, and the label of a state."""
     outputs = np.array(machine.outputs, np.int64)
-    named = tuple(signature.labels[label] for label in machine.outputs)
+    words = machine.worded(signature)
     walk = Operator(
         f"automaton of {machine.states} states",
         (),
         BOOL if machine.is_flag else INT,
         numpy=(lambda s: machine.read(s) == 1) if machine.is_flag else machine.read,
         smt=(lambda s: s.manager.Equals(machine.encode(s), s.manager.Int(1))) if machine.is_flag else machine.encode,
-        python=machine.text(signature.alphabet),
-        noun=machine.noun(signature.alphabet),
+        python=words.walk,
+        noun=words.noun,
         meaning=machine,
     )
     label = Operator(
@@ -128,7 +106,7 @@ def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator
         LABEL,
         numpy=lambda s, state: outputs[np.clip(np.asarray(state, np.int64), 0, len(outputs) - 1)],
         smt=lambda s, state: _label_formula(s.manager, state, machine),
-        python=_flag_text(named) if machine.is_flag else _picked(named, "_0"),
+        python=words.label,
         meaning=machine,
     )
     return walk, label
@@ -138,22 +116,6 @@ def _label_formula(m: Any, state: Any, machine: Machine) -> Any:
     if machine.is_flag:
         return m.Ite(state, m.Int(machine.outputs[1]), m.Int(machine.outputs[0]))
     return _chosen(m, state, machine.outputs)
-
-
-def _flag_text(named: Sequence[Any]) -> str:
-    """The label of a flag that is false, and of one that is true."""
-    known = {(False, True): "_0", (True, False): "not _0"}
-    is_truth = all(isinstance(name, bool) for name in named)
-    return known[named[0], named[1]] if is_truth and len({*named}) == 2 else f"{named[1]!r} if _0 else {named[0]!r}"
-
-
-def _picked(values: Sequence[Any], state: str) -> str:
-    """The value of a state: said of the one that differs from all others, where there are three or more."""
-    for number, value in enumerate(values):
-        others = {*values[:number], *values[number + 1 :]}
-        if len(values) > 2 and len(others) == 1 and value not in others:
-            return f"{value!r} if {state} == {number} else {others.pop()!r}"
-    return f"{tuple(values)!r}[{state}]"
 
 
 def machine_of(program: Program) -> Machine | None:
@@ -182,44 +144,18 @@ def readable(rows: list[list[int]], labels: list[int]) -> Machine:
 
 def filled(column: tuple[int, ...]) -> tuple[int, ...]:
     """A next state for every state; free entries are chosen so that the step is short to write."""
-    for whole in _simple(len(column)):
+    for whole in simple(len(column)):
         if all(entry in (FREE, value) for entry, value in zip(column, whole, strict=True)):
             return whole
     return tuple(max(entry, 0) for entry in column)
 
 
-def step_text(column: tuple[int, ...]) -> str:
-    """One step as an expression of ``state``."""
-    moved = [state for state, following in enumerate(column) if state != following]
-    if len(moved) == 1 and len(column) > 2:
-        other = f"{column[moved[0]]} if state == {moved[0]} else state"
-    else:
-        other = _picked(column, "state")
-    return _simple(len(column)).get(column, other)
-
-
 def _burden(column: tuple[int, ...]) -> int:
     """How much there is to read in a step."""
-    steps = list(_simple(len(column)))
-    return steps.index(column) if column in steps else len(steps) + len(column)
-
-
-def _simple(states: int) -> dict[tuple[int, ...], str]:
-    """Steps that are arithmetic, the simplest first."""
-    every, last = range(states), states - 1
-    known = [
-        (tuple(every), "state"),
-        *[((n,) * states, str(n)) for n in every],
-        *([((1, 0), "1 - state")] if states == 2 else []),
-        (tuple(min(n + 1, last) for n in every), f"min(state + 1, {last})"),
-        (tuple(max(n - 1, 0) for n in every), "max(state - 1, 0)"),
-        (tuple((n + 1) % states for n in every), f"(state + 1) % {states}"),
-        (tuple((n - 1) % states for n in every), f"(state - 1) % {states}"),
-    ]
-    steps: dict[tuple[int, ...], str] = {}
-    for column, text in known:
-        steps.setdefault(column, text)
-    return steps
+    steps = list(simple(len(column)))
+    if column in steps:
+        return steps.index(column)
+    return len(steps) + (1 if is_plain(column) else len(column))
 
 
 def _chosen(m: Any, state: Any, values: Sequence[int]) -> Any:

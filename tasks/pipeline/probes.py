@@ -9,6 +9,7 @@ from numpy.typing import NDArray
 
 from cegis import Program
 from tasks.networks.readout import UNDECIDED
+from tasks.networks.transformer import Transformer
 from tasks.pipeline.labels import LabelTable, Part, batch_of
 from tasks.proofs.enumeration import answers_of
 from tasks.proofs.select import room, up_to
@@ -20,7 +21,10 @@ LENGTHS, DRAWN = 4, 32  # lengths past the longest that was listed, and sequence
 
 @dataclass(frozen=True)
 class Probes:
-    """A part for each length, with the labels of the network (``NONE`` for none); nothing of them is proved."""
+    """A part for each length, with the labels of the network (``NONE`` for none); nothing of them is proved.
+
+    Of a network without steps, which only stands for labels that were made otherwise, there are none.
+    """
 
     parts: tuple[Part, ...]
 
@@ -29,6 +33,8 @@ class Probes:
         """Random sequences, and one token again and again, which hardly ever is drawn."""
         enumeration = table.enumeration
         model, longest = enumeration.loaded, enumeration.domain.lengths[-1]
+        if isinstance(model.network, Transformer) and not model.network.steps:
+            return cls(())
         parts, random = [], np.random.default_rng(seed)
         for length in range(longest + 1, min(longest + LENGTHS, room(model, longest + LENGTHS)) + 1):
             domain = replace(up_to(model, length), constraint=enumeration.domain.constraint)
