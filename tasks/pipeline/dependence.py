@@ -231,8 +231,9 @@ def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
     """
     deadline, found, told = time.perf_counter() + seconds, list[Dependence](), list[Codes]()
     heaviest = 0
-    few = np.random.default_rng(0).permutation(len(inputs.labels))[:FIRST_LOOK]
-    few.sort()
+    few = np.sort(np.random.default_rng(0).permutation(len(inputs.labels))[:FIRST_LOOK])
+    batch = inputs.batch(few)
+    looked = {feature: np.asarray(feature.read(batch), np.int64) for feature in inputs.features}
     for chosen in _sets(inputs.features):
         if time.perf_counter() > deadline or len(found) == FOUND:
             break
@@ -240,7 +241,7 @@ def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
             continue
         if found and sum(feature.weight for feature in chosen) > heaviest:
             break
-        groups = mixed([inputs.codes(feature)[few] for feature in chosen], len(few))
+        groups = mixed([looked[feature] for feature in chosen], len(few))
         if not decides(groups, inputs.labels[few]):
             continue
         groups = inputs.groups(chosen)

@@ -52,7 +52,6 @@ SHORT, BESIDE = 80, 10.0  # words of an exact automaton beside which an expressi
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
 DEPENDING = 0.1  # of the time, for what the answer depends on
 BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answer depends on, or some of them
-MOST_KEPT = 0.8  # of a grammar: a part that is larger is not searched by itself
 CONNECTIVES = frozenset({AND, OR, NOT})
 FEW_CANDIDATES = 500_000  # of a part, which is small
 SMALL = 2  # a number that is tried before larger ones
@@ -180,7 +179,7 @@ def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool,
     for known in found:
         rows, groups = sample(inputs, known.features, rng)
         part = relevant(table.grammar, inputs.batch(rows), groups)
-        if part is not None and len(part.productions) <= MOST_KEPT * len(table.grammar.productions):
+        if part is not None and len(part.productions) < len(table.grammar.productions):
             begun = representatives(inputs, known.features, BEGUN if known.groups <= BEGUN else SAMPLED, rng)
             examples = tuple(inputs.example(int(row)) for row in begun)
             words = f"what depends on {known.words}"
