@@ -195,7 +195,7 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
                 directions = _directions(loaded, proved.domain, stored) if kind == "paths" else None
                 question = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
                 question |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
-                found = establish(question, files, watch.left, watch.tell)
+                found = establish(question, files, watch.left, watch.tell, proved.undecided)
             except Rejected as error:
                 reasons[kind] = str(error)
             except UnreadableError as error:

@@ -71,11 +71,16 @@ def check(folder: Path) -> Statement:
 
 
 def establish(
-    q: Statement, files: dict[str, bytes], seconds: float = inf, tell: Callable[[int], None] = lambda done: None
+    q: Statement,
+    files: dict[str, bytes],
+    seconds: float = inf,
+    tell: Callable[[int], None] = lambda done: None,
+    most_undecided: float = inf,
 ) -> Statement:
     """The statement that ``files`` support for the question ``q`` (its entries GIVEN); Rejected where they do not.
 
-    After ``seconds`` they do not either; ``tell`` hears how many inputs were visited.
+    After ``seconds`` they do not either, nor where more than ``most_undecided`` of visited inputs have no label that is
+    decided; ``tell`` hears how many inputs were visited.
     """
     deadline = monotonic() + seconds
     stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
@@ -89,7 +94,7 @@ def establish(
         network = read(q["format"], stored, q["semantics"], q["prefix"])
         claim = Claim(q, network, files[PROGRAM].decode(), Arithmetic(ROUNDOFF[q["semantics"]]))
         if q["kind"] == "network":
-            found, margin = claim.visited(deadline, tell)
+            found, margin = claim.visited(deadline, tell, most_undecided)
         else:
             found, margin = (claim.endless if q["kind"] == "all_lengths" else claim.gathered)(deadline)
     confirm(found["labels"] and margin > 0, "the network's label is not decided on any input")
@@ -134,7 +139,9 @@ class Claim:
         expect(not (self.every and (self.suffix or q["kind"] != "network")), "a label at every place cannot be meant")
         self.program = function_of(text, ["tokens", "i"] if self.every else ["tokens"])
 
-    def visited(self, deadline: float, tell: Callable[[int], None]) -> tuple[Statement, arb]:
+    def visited(
+        self, deadline: float, tell: Callable[[int], None], most_undecided: float = inf
+    ) -> tuple[Statement, arb]:
         """Program and network compared on every input, one by one: what was found, and the least margin."""
         labels, margin, sequences = Counter[str](), arb("inf"), 0
         exceptions: list[list[Any]] = []
@@ -145,6 +152,7 @@ class Claim:
             done = labels.total() + len(undecided)
             tell(done)
             confirm(monotonic() < deadline, f"{done:,} inputs were visited in time")
+            confirm(len(undecided) <= most_undecided, f"the label of {undecided[:1]} is not decided")
             sequences += len(block)
             for word, found in zip(block, computed.at([*map(self._prompt, block)]), strict=True):
                 words = [self.letters[n] for n in word]
