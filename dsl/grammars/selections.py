@@ -29,7 +29,7 @@ NONE = ""  # the text of no token
 NOTHING = 0  # behind the last token of a part
 MOST_VALUE = 10**6  # of a number that a token writes
 OFFSETS = (-1, 1, -2, 2)
-MOST_KTH = 8
+MOST_KTH, MOST_DEFAULTS = 8, 3
 
 
 def productions(
@@ -98,6 +98,13 @@ def productions(
     if set(alphabet) & set(labels):
         names = ("Token", "Found") if is_whole else ("Token",)
         rows += [Production("Label", as_label(alphabet, labels), (name,)) for name in names]
+        others = [label for label in labels if label not in alphabet][:MOST_DEFAULTS] if is_whole else []
+        rows += [
+            Production("Label", match_label(n, alphabet, labels, default), ("Some", name), cost=4)
+            for n in range(len(MATCHES))
+            for default in others
+            for name in ("Token", "Given")
+        ]
     return rows + _placed_rows(is_whole) if is_placed else rows
 
 
@@ -529,6 +536,29 @@ def _match(is_last: bool, is_after: bool) -> Operator:
 MATCHES = tuple(_match(is_last, is_after) for is_after in (True, False) for is_last in (True, False))
 
 
+@maker
+def match_label(number: int, alphabet: Sequence[str], labels: Sequence[str], default: str) -> Operator:
+    """That one of ``MATCHES`` as the label, which is ``default`` where there is no such token."""
+    base, index, other = MATCHES[number], _labels_of(alphabet, labels), labels.index(default)
+
+    def encode(s: Any, part: Sequence[Row], token: Row) -> Any:
+        found = base.smt(s, part, token)
+        return s.manager.Ite(_some(s.manager, found), _as_label(s, found, index), s.manager.Int(other))
+
+    def run(s: Any, part: Any, token: Any) -> Any:
+        found = base.numpy(s, part, token)
+        return np.where(found < 0, other, index[found])
+
+    return Operator(
+        f"{base.name}, or {default!r}",
+        (PART, TOKEN),
+        LABEL,
+        numpy=run,
+        smt=encode,
+        python=base.python.replace("''", repr(default)),
+    )
+
+
 # --- what is asked of tokens and parts --------------------------------------------------------------------------
 
 SAME = Operator(
@@ -717,12 +747,24 @@ def _number(s: Any, row: Row, values: NDArray[np.int64]) -> Any:
 @maker
 def as_label(alphabet: Sequence[str], labels: Sequence[str]) -> Operator:
     """The token as the label; one that is no label gives none."""
-    index = np.array([labels.index(t) if t in labels else NO_LABEL for t in alphabet] + [NO_LABEL], np.int64)
+    index = _labels_of(alphabet, labels)
+    return Operator(
+        "the token as label",
+        (TOKEN,),
+        LABEL,
+        numpy=lambda s, a: index[a],
+        smt=lambda s, a: _as_label(s, a, index),
+        python="_0",
+    )
 
-    def encode(s: Any, a: Row) -> Any:
-        m, result = s.manager, s.manager.Int(NO_LABEL)
-        for here, label in zip(a, index[:-1], strict=True):
-            result = m.Ite(here, m.Int(int(label)), result)
-        return result
 
-    return Operator("the token as label", (TOKEN,), LABEL, numpy=lambda s, a: index[a], smt=encode, python="_0")
+def _labels_of(alphabet: Sequence[str], labels: Sequence[str]) -> NDArray[np.int64]:
+    """The label that each token is, and that of no token: none."""
+    return np.array([labels.index(t) if t in labels else NO_LABEL for t in alphabet] + [NO_LABEL], np.int64)
+
+
+def _as_label(s: Any, token: Row, index: NDArray[np.int64]) -> Any:
+    m, result = s.manager, s.manager.Int(NO_LABEL)
+    for here, label in zip(token, index[:-1], strict=True):
+        result = m.Ite(here, m.Int(int(label)), result)
+    return result

@@ -191,6 +191,13 @@ def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool,
                 Attempt(f"{words}, without connectives", plain(part), examples, most=FEW_CANDIDATES),
                 Attempt(words, part, examples, most=FEW_CANDIDATES),
             ]
+    if not found and table.own_grammar is None:
+        begun = np.sort(rng.permutation(table.size)[:SAMPLED])
+        examples = tuple(inputs.example(int(row)) for row in begun)
+        words, grammar = table.grammars[-1]
+        few = small(plain(grammar))
+        words = f"{words}, by small numbers"
+        parts.append(Attempt(words, few, examples, is_all=True, most=FEW_CANDIDATES, with_thresholds=False))
     others = [Attempt(words, grammar, first, is_all=True) for words, grammar in table.grammars]
     return (others[0], *parts, *others[1:]) if is_followed else (*parts, *others)
 
@@ -271,7 +278,7 @@ class Expressions:
             if found is not None and reading(found.program) <= READABLE:
                 break
             is_known = found is not None or beside is not None
-            if is_known and left > 1 and attempts[-left + 1].is_all:
+            if is_known and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
                 break  # a program that says more than what the answer depends on is not a better one
             if is_known:
                 seconds = min(seconds, BESIDE / 2)
