@@ -104,7 +104,7 @@ def test_mutants_are_programs_of_the_same_kind(files: dict[str, str]) -> None:
     chance = Random(0)
     mutants = [corpus.mutant(program.term, program, chance) for _ in range(50)]
     assert all(term.sort == program.term.sort for term in mutants)
-    assert len({str(term) for term in mutants}) > 25
+    assert len({str(term) for term in mutants}) > 20
     batch = SequenceBatch(asked.domain.sequences(4))
     assert all(replace(program, term=term).run(batch).shape == (len(batch.tokens),) for term in mutants)
 
