@@ -4,16 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable
-from functools import cache
 from pathlib import Path
 
 os.environ.setdefault("OMP_NUM_THREADS", "1")  # before torch: on tiny networks its threads cost ten times the work
 
 import pytest
+from deriving import derived
 from hypothesis import HealthCheck, settings
 
 from backends import get
-from dsl.grammar import Grammar, Production
 from dsl.operators import Term
 
 GOLDEN = Path(__file__).parent / "golden"
@@ -53,18 +52,6 @@ def golden(request: pytest.FixtureRequest) -> Callable[[str, str], None]:
     return compare
 
 
-@cache
-def _depths(grammar: Grammar) -> dict[str, int]:
-    """How deep the shallowest term of each nonterminal is."""
-    depths: dict[str, int] = {}
-    for depth in range(1, len(grammar.sorts) + 1):
-        known = dict(depths)
-        for p in grammar.productions:
-            if all(name in known for name in p.arguments):
-                depths.setdefault(p.nonterminal, depth)
-    return depths
-
-
 @pytest.fixture(scope="session")
 def derive() -> Callable[..., Term]:
     """``derive(grammar, nonterminal, size, choose)``: a term by walking productions, of about ``size`` operators.
@@ -72,14 +59,4 @@ def derive() -> Callable[..., Term]:
     ``choose(options)`` picks one: ``random.Random(0).choice``, or hypothesis's ``draw`` over ``sampled_from``.
     """
 
-    def walk(grammar: Grammar, nonterminal: str, size: int, choose: Callable[[list[Production]], Production]) -> Term:
-        own = [p for p in grammar.productions if p.nonterminal == nonterminal]
-        options = [p for p in own if len(p.arguments) < max(size, 1)]
-        depths = _depths(grammar)
-        if size <= depths[nonterminal]:
-            options = [p for p in own if all(depths[name] < depths[nonterminal] for name in p.arguments)]
-        production = choose(options)
-        share = (size - 1) // max(len(production.arguments), 1)
-        return production.operator(*(walk(grammar, name, share, choose) for name in production.arguments))
-
-    return walk
+    return derived

@@ -103,6 +103,7 @@ def _same_everywhere(functions: list[ast.FunctionDef]) -> None:
     calls = [(ast.unparse(node.func), node) for node in nodes if isinstance(node, ast.Call)]
     known = {id(call.func) for _, call in calls}
     known |= {id(key.value) for _, call in calls for key in call.keywords if ast.unparse(key) in KEYS}
+    known |= {id(key.value) for _, call in calls for key in call.keywords if _is_of_a_list(key)}
     known |= {id(call.func.value) for name, call in calls if name == "dict.fromkeys"}  # type: ignore[attr-defined]
     for node in nodes:
         is_function = isinstance(node, ast.Attribute) or (isinstance(node, ast.Name) and node.id in names)
@@ -122,6 +123,11 @@ def _same_everywhere(functions: list[ast.FunctionDef]) -> None:
     for node in nodes:
         among = not isinstance(node, ast.Set) or (id(node) in asked and all(map(_is_constant, node.elts)))
         expect(among, "program.py: a set is one of constants, and only what is in it is known")
+
+
+def _is_of_a_list(key: ast.keyword) -> bool:
+    """Whether things are ordered by how often, or where, they stand in a list."""
+    return key.arg == "key" and isinstance(key.value, ast.Attribute) and key.value.attr in ("count", "index")
 
 
 def _looked_into(node: ast.Compare) -> list[ast.expr]:

@@ -47,7 +47,7 @@ def export(network: str, length: int | None, samples: int, seed: int, out: Path 
         )
     table = LabelTable.of(enumerate_domain(model, listed_domain(model, length)))
     examples = labelled(table, samples, seed)
-    found = sampled(table.grammar, examples)
+    found = sampled(table.followed, examples)
     target = out or Path(f"{identifier(model.name[:NAME])}.sl")
     try:
         target.write_text(text(table, found, examples), encoding="utf-8")

@@ -27,7 +27,7 @@ from tasks.pipeline.languages import Language
 from tasks.pipeline.search import Searched, Tried, compared, searched
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import ROUNDOFF, Semantics
-from tasks.proofs.select import beyond_listing
+from tasks.proofs.select import Way, beyond_listing
 
 if TYPE_CHECKING:
     from tasks.surrogates.fitting import Fitted
@@ -158,7 +158,7 @@ def distill(
     )
     asked = table.domain if domain is None else asked
     clock.done("labels", described(table))
-    best, found, queries = _programs(table, asked, backend, program, clock, seed, observer)
+    best, found, queries = _programs(table, asked, backend, program, clock, seed, observer, isinstance(way, Way))
     not_applied = {"solver": surrogate.why_not_applicable(table, asked, backend)}
     if found is not None and found.wrong:
         not_applied["solver"] = "no surrogate was found that is exact"
@@ -216,6 +216,7 @@ def _programs(
     clock: Clock,
     seed: int,
     observer: Observer,
+    is_followable: bool,
 ) -> tuple[Searched, Fitted | None, int]:
     """What is known of ``program``, or the best one found; a surrogate, and how often a solver was asked."""
     if program is not None:
@@ -228,7 +229,7 @@ def _programs(
         clock.done("surrogate", surrogate.described(found))
     with surrogate.solver(table, found, backend, clock.left, seed, observer) as solver:
         share = clock.left if solver else SEARCHING * clock.left
-        is_followed = asked != table.domain
+        is_followed = asked != table.domain if is_followable else None
         best = searched(
             table, seconds=share, seed=seed, solver=solver, is_followed=is_followed, on_round=observer.on_round
         )

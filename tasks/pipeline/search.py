@@ -110,13 +110,13 @@ def searched(
     seconds: float,
     seed: int = 0,
     solver: Symbolic | None = None,
-    is_followed: bool = False,
+    is_followed: bool | None = None,
     on_round: Callable[[Round[Program]], None] = lambda event: None,
 ) -> Searched:
     """The better of the automaton and the shortest expression that give every label of ``table``, or neither.
 
-    ``solver`` is asked of expressions beside the table. ``is_followed``: the program is to be followed to longer
-    sequences, which not every row of the grammar can be. About ``seconds`` (wall clock).
+    ``solver`` is asked of expressions beside the table. ``is_followed``: whether the program is to be followed to
+    longer sequences, which not every row of the grammar can be; None where none can. About ``seconds`` (wall clock).
     """
     begun = time.perf_counter()
     inputs = Labelled(table)
@@ -129,7 +129,8 @@ def searched(
     if read_off is not None or (automaton is not None and reading(automaton) <= SHORT):
         left = min(left, BESIDE)
     run = Expressions(table, solver, seed, on_round)
-    outcome = run.run(attempts(inputs, found, is_followed or solver is not None, seed), left, read_off)
+    is_followed = is_followed if solver is None else True
+    outcome = run.run(attempts(inputs, found, is_followed, seed), left, read_off)
     if read_off is not None and not (isinstance(outcome, Found) and reading(outcome.program) <= reading(read_off)):
         outcome = _as_found(table, read_off, outcome.statistics, "read off what the answer depends on")
     outcome = tidied(table, run.verifier, outcome, seconds=TIDYING * seconds, seed=seed)
@@ -166,12 +167,16 @@ class Attempt:
     is_all: bool = False  # what the answer depends on is not looked at
     most: int = 2_000_000  # candidates
     with_thresholds: bool = True
+    enough: int = READABLE  # words of a program beside which no other attempt is made
 
 
-def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool, seed: int) -> tuple[Attempt, ...]:
+def attempts(
+    inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool | None, seed: int
+) -> tuple[Attempt, ...]:
     """What is searched, one after the other: parts of the grammar that say what the answer depends on, then all.
 
-    ``is_followed``: the grammar whose every program can be followed to longer sequences comes first.
+    Where programs can be followed to longer sequences (``is_followed`` is not None), the grammar of those that can be
+    comes first, and where they are to be, a longer one of it is enough.
     """
     table, rng = inputs.table, np.random.default_rng(seed)
     first = (table.first(),)
@@ -199,7 +204,9 @@ def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool,
         words = f"{words}, by small numbers"
         parts.append(Attempt(words, few, examples, is_all=True, most=FEW_CANDIDATES, with_thresholds=False))
     others = [Attempt(words, grammar, first, is_all=True) for words, grammar in table.grammars]
-    return (others[0], *parts, *others[1:]) if is_followed else (*parts, *others)
+    if is_followed is None or table.is_placed:
+        return (*parts, *others)
+    return (replace(others[0], enough=SHORT if is_followed else READABLE), *parts, *others[1:])
 
 
 def compared(table: LabelTable, program: Program) -> Searched:
@@ -275,7 +282,7 @@ class Expressions:
             seconds -= self._told(attempt, outcome)
             if isinstance(outcome, Found) and (found is None or reading(outcome.program) < reading(found.program)):
                 found = outcome
-            if found is not None and reading(found.program) <= READABLE:
+            if found is not None and reading(found.program) <= attempt.enough:
                 break
             is_known = found is not None or beside is not None
             if is_known and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
@@ -326,9 +333,11 @@ class Expressions:
 def interrupted(table: LabelTable, best: Program | None) -> Outcome[Program]:
     """What is left of a search that the user ended: the best program so far."""
     nothing = Statistics(0, 0, 0, 0.0, 0.0, 0.0)
-    exceptions = () if best is None else table.exceptions(best)
-    if best is None or not exceptions:
+    if best is None:
         return Stopped("interrupted", None, (), nothing)
+    exceptions = table.exceptions(best)
+    if not exceptions:
+        return _as_found(table, best, nothing, "interrupted")
     return Differs(best, exceptions, "interrupted", nothing, table.undecided, is_late=True)
 
 

@@ -5,6 +5,8 @@ from __future__ import annotations
 import sys
 from pathlib import Path
 
+sys.path.append(str(Path(__file__).parents[1] / "support"))
+
 import click
 import torch
 from campaign import PARTS, Campaign, run_case, table

@@ -16,6 +16,7 @@ from random import Random
 from typing import Any
 
 import numpy as np
+from deriving import derived
 from pysmt.environment import Environment
 from strangers import Readings, of_a_stranger
 from trial import Outcome, random_of
@@ -59,14 +60,6 @@ def attack(seed: int, index: int) -> Outcome:
     return _of_scalars(rng, choose)
 
 
-def derived(grammar: Grammar, nonterminal: str, size: int, choose: Random) -> Term:
-    """A random term of about ``size`` operators."""
-    options = [p for p in grammar.productions if p.nonterminal == nonterminal and len(p.arguments) < max(size, 1)]
-    made = choose.choice(options)
-    share = (size - 1) // max(len(made.arguments), 1)
-    return made.operator(*(derived(grammar, name, share, choose) for name in made.arguments))
-
-
 @cache
 def _sequence_grammar(letters: Word, labels: Word, shortest: int) -> Grammar:
     return motifs(letters, labels, min_length=shortest)
@@ -75,7 +68,7 @@ def _sequence_grammar(letters: Word, labels: Word, shortest: int) -> Grammar:
 def _of_sequences(rng: np.random.Generator, choose: Random, index: int) -> Outcome:
     letters, labels = choose.choice(LETTERS), choose.choice(LABELS)
     grammar = _sequence_grammar(letters, labels, choose.randint(0, 1))
-    program = Program(derived(grammar, grammar.start, choose.randint(1, 20), choose), grammar)
+    program = Program(derived(grammar, grammar.start, choose.randint(1, 20), choose.choice), grammar)
     words = [w for n in range(LONGEST + 1) for w in product(letters, repeat=n) if n or not program.term.needs_token]
     if len(words) > 60:
         words = words[:8] + choose.sample(words[8:], 52)
@@ -181,7 +174,7 @@ def _of_places(rng: np.random.Generator, choose: Random) -> Outcome:
     )
     grammar = _place_grammar(letters, labels)
     assert isinstance(grammar.signature, PlacedSignature)
-    program = Program(derived(grammar, grammar.start, choose.randint(1, 14), choose), grammar)
+    program = Program(derived(grammar, grammar.start, choose.randint(1, 14), choose.choice), grammar)
     cases = [(w, n) for length in (1, 2, 3) for w in product(letters, repeat=length) for n in range(length)]
     text = program.source("program")
     function, found = _function(text, "program"), Readings(text)
@@ -204,7 +197,7 @@ def _of_scalars(rng: np.random.Generator, choose: Random) -> Outcome:
     grammar = default_grammar(
         ScalarSignature(tuple((f"x{n}", sort) for n, sort in enumerate(sorts)), choose.choice(SORTS)), "ALL"
     )
-    program = Program(derived(grammar, grammar.start, choose.randint(1, 12), choose), grammar)
+    program = Program(derived(grammar, grammar.start, choose.randint(1, 12), choose.choice), grammar)
     text = program.source("program")
     function, found = _function(text, "program"), Readings(text)
     rows = [tuple(_value(choose, sort) for sort in sorts) for _ in range(12)]

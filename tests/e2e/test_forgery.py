@@ -205,14 +205,15 @@ def test_a_solver_claim_for_the_shorter_lengths_alone_holds(failing_step, circui
 
 def test_a_program_with_exceptions_is_certified_with_all_of_them(circuit, tmp_path):
     result = distilled(circuit, get("z3"), length=3)
-    program = Program.parse('def f(tokens):\n    return "\'"', result.program.grammar)
+    text = 'def f(tokens):\n    return "\'" if "\'" in tokens and len(tokens) > 2 else \'"\''
+    program = Program.parse(text, result.program.grammar)
     exceptions = Exhaustive(as_table(circuit, label_domain(circuit, result.domain))).exceptions(program)
     differs = replace(result, outcome=Differs(program, exceptions, "time limit", result.outcome.statistics))
     certificate = certify(differs, FOLDER)
     steps = check(certificate.save(tmp_path / "c"), get("cvc5"), seconds=60)
     assert [step.name for step in steps if step.holds] == ["files", "statement", "program", "network", "rounding"]
     listed = json.loads(certificate.files["exceptions.json"])[1:]
-    text = certificate.files["program.py"].replace(b"exactly 17", b"exactly 16")
+    text = certificate.files["program.py"].replace(b"exactly 5 ", b"exactly 4 ")
     files = {**certificate.files, "exceptions.json": json.dumps(listed).encode(), "program.py": text}
-    Certificate({**certificate.statement, "exceptions": 16}, files).save(tmp_path / "c")
+    Certificate({**certificate.statement, "exceptions": 4}, files).save(tmp_path / "c")
     assert [step.name for step in check(tmp_path / "c", get("cvc5")) if not step.holds] == ["network"]

@@ -158,8 +158,10 @@ def test_an_interrupt_of_the_first_search_keeps_the_best_program() -> None:
 
     model = from_circuit(shipped("quote_closing"))
     result = distill(model, model.domain.up_to(5), observer=Observer(on_round=interrupt))
-    assert not result.is_proved
-    assert verdict(result).startswith("NOT DECIDED IN TIME: ")
+    assert result.program is not None
+    wrong = result.labels.count_exceptions(result.program)
+    assert result.is_proved == (wrong == 0)
+    assert verdict(result).startswith("NOT DECIDED IN TIME: " if wrong else "PROVED (rung enumerated): ")
 
 
 def test_spent_time_is_no_proof() -> None:
