@@ -102,7 +102,9 @@ def _mod(a: Any, b: Any) -> Any:
 
 
 def _str(value: Any) -> str:
-    confirm(isinstance(value, int | float | str), "the program writes something else than a number as text")
+    parts = value if isinstance(value, tuple) else (value,)
+    is_plain = all(isinstance(part, int | float | str) for part in parts)
+    confirm(is_plain, "the program writes something else than numbers and texts as text")
     return str(value)
 
 
