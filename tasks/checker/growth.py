@@ -104,7 +104,8 @@ def _mod(a: Any, b: Any) -> Any:
 def _str(value: Any) -> str:
     parts = value if isinstance(value, tuple) else (value,)
     is_plain = all(isinstance(part, int | float | str) for part in parts)
-    confirm(is_plain, "the program writes something else than numbers and texts as text")
+    confirm(is_plain, "the program writes something else than a number, a text or a tuple of these as text")
+    _few_items(sum(len(part) for part in parts if isinstance(part, str)))
     return str(value)
 
 
