@@ -83,7 +83,7 @@ def test_other_words_mean_the_same(name, derive):
     batch = grammar.sequences.batch(inputs(name, grammar))
     other = OtherWords(with_comparisons(grammar))
     seen = 0
-    for size in range(600):
+    for size in range(900):
         term = derive(other.grammar, rng.choice(["Flag", "Number", "Label"]), 2 + size % 6, rng.choice)
         for again in other(term):
             seen += 1
