@@ -59,7 +59,10 @@ def falsehoods(made: Made, model: Loaded, result: Distillation) -> Iterator[str]
     """What is false of what is said."""
     semantics = result.labels.enumeration.semantics
     true = dict(_labels(made, model, result, semantics))
-    function = function_of(distillation_json(result)["program"] or "def f(*inputs):\n    return None\n")
+    text = distillation_json(result)["program"]
+    if text is None and result.program is not None:  # not shown, since it is mostly wrong
+        text = result.program.source("f")
+    function = function_of(text or "def f(*inputs):\n    return None\n")
     answers = {(word, place): function([*word]) if place is None else function([*word], place) for word, place in true}
     listed = {key: name for key, name in _listed(result) if name is not None and key in true}
     for key, name in listed.items():
