@@ -25,7 +25,7 @@ from dsl.enumeration.streaming import match
 from dsl.grammar import Grammar, Production
 from dsl.meaning import Constant, TupleOf
 from dsl.operators import INT, Term
-from dsl.program import Program
+from dsl.program import WORD, Program
 
 DEEPER, FEWEST = 2, 6  # levels beyond a full bank, of terms that are not kept; examples that make it worth it
 
@@ -137,7 +137,8 @@ class Enumerator:
         if tree is not None:
             found.append(tree)
         limit = math.inf if self._max_cost is None else self._max_cost
-        priced = [(cost, term) for term in found if (cost := self.grammar.cost(term)) is not None and cost <= limit]
+        held = [term for term in found if term.magnitude < WORD]  # else what runs would not be what is printed
+        priced = [(cost, term) for term in held if (cost := self.grammar.cost(term)) is not None and cost <= limit]
         return min(priced, key=lambda pair: pair[0], default=None)
 
     def _deeper(self, stop: Callable[[], bool]) -> Term | None:
@@ -161,7 +162,7 @@ class Enumerator:
                     return np.broadcast_to(said == self._target[start:end], values.shape)
 
                 found = match(self.bank, production.arguments[0], level - production.cost, right, stop=is_late)
-                if found is not None:
+                if found is not None and found.magnitude < WORD:
                     return production.operator(found)
         return None
 

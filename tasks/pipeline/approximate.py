@@ -20,7 +20,7 @@ from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar
 from dsl.grammars.motifs import AND, CHOOSE, label
 from dsl.operators import Term
-from dsl.program import Program
+from dsl.program import WORD, Program
 from dsl.sequences import SequenceBatch
 from tasks.pipeline.labels import LabelTable, Part, length_of
 from tasks.pipeline.search import TIDYING, Searched, searched
@@ -104,6 +104,7 @@ def rule(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:
     start = table.grammar.start
     errors = (bank.stores[start].values != expected).sum(axis=1)
     terms = [bank.term(start, int(row)) for row in np.argsort(errors, kind="stable")[:TRIED]]
+    terms = [term for term in terms if term.magnitude < WORD]
     programs = [Program(term, table.grammar) for term in (*terms, *_halves(bank, expected, len(table.names)))]
     best = min(programs, key=lambda program: _weight(program, table), default=None)
     return best if best is not None and table.count_exceptions(best) <= USEFUL * table.size else None
@@ -164,7 +165,7 @@ def _narrowing(
             if covered[n] > WORTH * inside.sum():
                 return chosen
             flag = bank.term("Flag", int(rows[n]))
-            if holds(flag):
+            if flag.magnitude < WORD and holds(flag):
                 chosen.append(flag)
                 inside &= covers[n]
                 break

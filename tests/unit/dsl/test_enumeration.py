@@ -13,6 +13,7 @@ from dsl.enumeration import bank
 from dsl.enumerator import Enumerator, Exhausted, Stopped
 from dsl.grammar import Grammar, Production
 from dsl.grammars.motifs import CHOOSE, COUNT, ENDS_WITH, TOGGLE, constant, digits, is_token, label, modular, motifs
+from dsl.grammars.positions import places
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.sequences import SequenceSignature
@@ -265,3 +266,13 @@ def test_a_spent_memory_is_named_and_what_is_known_is_still_proposed():
         search.observe(word, text)
     assert search.propose() == Stopped("memory limit of 0.3 MiB")
     assert search.bank.memory_mb <= 0.3
+
+
+def test_a_program_whose_numbers_may_leave_64_bits_is_not_proposed():
+    wrapped = str((10**24 + 2**63) % 2**64 - 2**63)
+    grammar = places(["1000000", "2"], [wrapped, "16"])
+    search = Enumerator(grammar, max_candidates=50_000)
+    for token, label in (("1000000", wrapped), ("2", "16")):
+        search.observe(((token,), 0), label)
+    found = search.propose()
+    assert not isinstance(found, Program) or found.term.magnitude < 2**63
