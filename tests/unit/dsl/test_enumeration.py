@@ -272,7 +272,7 @@ def test_a_program_whose_numbers_may_leave_64_bits_is_not_proposed():
     wrapped = str((10**24 + 2**63) % 2**64 - 2**63)
     grammar = places(["1000000", "2"], [wrapped, "16"])
     search = Enumerator(grammar, max_candidates=50_000)
-    for token, label in (("1000000", wrapped), ("2", "16")):
-        search.observe(((token,), 0), label)
+    for token, said in (("1000000", wrapped), ("2", "16")):
+        search.observe(((token,), 0), said)
     found = search.propose()
     assert not isinstance(found, Program) or found.term.magnitude < 2**63
