@@ -301,7 +301,7 @@ def _read(folder: str, value: object, content: bytes, question: Question) -> Loa
 def _tensors(what: str, dtype: str, content: bytes) -> Iterator[tuple[str, Reals]]:
     for name, tensor in parse_safetensors(what, content).items():
         if tensor.dtype != NUMPY[dtype]:
-            raise NetworkError(f"{what}: expected every tensor in {dtype}, as {FILE} says, got {name!r} in {tensor.dtype}")
+            raise NetworkError(f"{what}: {name!r} should be {dtype}, as {FILE} says, got {tensor.dtype}")
         yield name, tensor.astype(np.float64)
 
 
@@ -315,7 +315,7 @@ def _readout(value: object, outputs: tuple[str, ...]) -> Readout:
     threshold, finest = said["threshold"], whole_of("readout: denominator", said["denominator"])
     if not isinstance(threshold, float) or not np.isfinite(threshold) or (kind != "set" and threshold):
         raise NetworkError(f"readout: threshold should be a number, and 0.0 where there is no set, got {threshold!r}")
-    if kind == "round" and len(columns) != 1 or kind != "round" and finest != 1:
+    if len(columns) != 1 if kind == "round" else finest != 1:
         raise NetworkError(f"readout: {len(columns)} columns and the denominator {finest} do not fit {kind}")
     names = tuple(outputs[n] for n in columns)
     match kind:

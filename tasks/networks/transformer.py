@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from tasks.networks.sparse_transformer import NetworkError
 
 Reals = NDArray[np.float64]
+LARGEST_SCALE = 2**20  # of attention scores; bounds multiply radii by it
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,11 @@ class Attention:
     def __post_init__(self) -> None:
         if self.weighting not in ("softmax", "sparsemax", "hard"):
             raise NetworkError(f"expected attention by softmax, sparsemax or hard, got {self.weighting!r}")
-        if self.heads < 1 or not np.isfinite(self.scale):
-            raise NetworkError(f"expected at least one head and a finite scale, got {self.heads} and {self.scale}")
+        if self.heads < 1 or not 0 < self.scale <= LARGEST_SCALE:
+            raise NetworkError(
+                f"expected at least one head and a scale above 0 and at most {LARGEST_SCALE:,}, got {self.heads} and "
+                f"{self.scale}"
+            )
         if self.sink is not None:
             _check("attention sinks", self.sink, (self.heads,))
             if self.weighting != "softmax":
