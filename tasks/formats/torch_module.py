@@ -346,7 +346,7 @@ class _Follower:
         def looked_up(tokens: NDArray[Any]) -> NDArray[Any]:
             if tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= len(table):
                 raise NetworkError(f"the vocabulary has tokens that an embedding of {len(table)} rows lacks")
-            return table[tokens]
+            return np.asarray(table[tokens])
 
         return self.graph.by_token(ids, looked_up)
 
