@@ -23,7 +23,7 @@ from cegis.domain import Constraint
 from tasks.formats.lowering import lower
 from tasks.formats.tensor_graph import HIDDEN, Moment, Rows, Scores, Squares, TensorGraph
 from tasks.networks.interpreter import logits
-from tasks.networks.model import Loaded, Question, assemble
+from tasks.networks.model import Loaded, Question, authored
 from tasks.networks.quoting import shown
 from tasks.networks.readout import Readout
 from tasks.networks.sparse_transformer import NetworkError
@@ -108,16 +108,9 @@ def from_torch(
         least = max(exact.shortest, around + lengths[0] if lengths else 1)
         beside, close = (double, CLOSE) if _runs_in_float64(torch, double, shape.longest) else (own, CLOSE_IN_FLOAT32)
         _compare(torch, name, beside, exact, max(1, least), close)
-    own_question = Question(alphabet, prefix, suffix, lengths, readout, answers)
-    names = outputs or (
-        vocabulary if network.outputs == len(vocabulary) else tuple(f"#{n}" for n in range(network.outputs))
-    )
-    if len(names) != network.outputs:
-        raise NetworkError(f"{name}: the module has {network.outputs} outputs, and {len(names)} names are given")
-    return assemble(
-        name, "torch", network, vocabulary, Question(),
-        own=own_question, outputs=names, constraint=constraint, notes=(*notes, *graph.notes),
-    )  # fmt: skip
+    question = Question(alphabet, prefix, suffix, lengths, readout, answers)
+    said = (*notes, *graph.notes)
+    return authored(name, "torch", network, vocabulary, question, outputs=outputs, constraint=constraint, notes=said)
 
 
 class _Shape:

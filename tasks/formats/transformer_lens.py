@@ -44,7 +44,7 @@ from tasks.formats.case import FILE as CASE
 from tasks.formats.case import read_case
 from tasks.formats.reading import count, flags, one_of, pick, read_object, read_tensors, require, survives, widen
 from tasks.formats.untrusted import object_of
-from tasks.networks.model import READOUTS, Loaded, Question, assemble
+from tasks.networks.model import READOUTS, Loaded, Question, assemble, authored
 from tasks.networks.readout import Argmax, Readout
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
@@ -180,12 +180,8 @@ def from_transformer_lens(
     tensors = {tensor_name: _as_numpy(tensor) for tensor_name, tensor in state_dict.items()}
     network, shape, notes = _network(name, f"{name}: state_dict", _of_lens(f"{name}: config", entries), tensors)
     vocabulary = vocabulary or tuple(f"#{n}" for n in range(shape.vocabulary))
-    outputs = vocabulary if shape.outputs == len(vocabulary) else tuple(f"#{n}" for n in range(shape.outputs))
-    own = Question(alphabet, prefix, suffix, lengths, readout, answers)
-    return assemble(
-        name, "transformer_lens", network, vocabulary, Question(),
-        own=own, outputs=outputs, constraint=constraint, notes=notes,
-    )  # fmt: skip
+    question = Question(alphabet, prefix, suffix, lengths, readout, answers)
+    return authored(name, "state dict", network, vocabulary, question, constraint=constraint, notes=notes)
 
 
 def _as_numpy(tensor: Any) -> NDArray[Any]:
