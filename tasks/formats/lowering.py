@@ -18,7 +18,7 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.formats.tensor_graph import Attended, Node, Pooled, Root, Rows, Stepped, Summed, TensorGraph
+from tasks.formats.tensor_graph import Attended, Node, Pooled, Root, Rows, Stepped, Summed, TensorGraph, is_choice
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Affine, Attention, Norm, Pool, Reals, Residual, Step, Transformer
 
@@ -34,7 +34,7 @@ def lower(graph: TensorGraph, result: Rows, dtype: Dtype) -> Transformer:
     start = root.start
     assert isinstance(start, Root)
     positions = None if start.positions is None else _rounded(start.positions, dtype)
-    steps = tuple(_rounded_step(step, dtype) for step in steps)
+    steps = _tidied(tuple(_rounded_step(step, dtype) for step in steps))
     return Transformer(_rounded(start.tokens, dtype), positions, steps, graph.rows, dtype)
 
 
@@ -205,6 +205,25 @@ def _joined(steps: tuple[Step, ...]) -> tuple[Step, ...]:
         take, first = found[:2]
         if isinstance(take, Affine) and isinstance(first, Affine):
             found[:2] = [Affine(first.weight @ take.weight, first.bias)]
+    return tuple(found)
+
+
+def _tidied(steps: tuple[Step, ...]) -> tuple[Step, ...]:
+    """``steps`` in which an affine map that only chooses is one with the map before or behind it."""
+    found: list[Step] = []
+    for step in steps:
+        if isinstance(step, Residual):
+            step = Residual(_tidied(step.steps))
+        last = found[-1] if found else None
+        if isinstance(step, Affine) and isinstance(last, Affine):
+            if last.bias is None and is_choice(last.weight) and (np.count_nonzero(last.weight, axis=0) <= 1).all():
+                found[-1] = Affine(step.weight @ last.weight, step.bias)
+                continue
+            if is_choice(step.weight) and (step.bias is None or last.bias is None):
+                shift = step.bias if last.bias is None else step.weight @ last.bias
+                found[-1] = Affine(step.weight @ last.weight, shift)
+                continue
+        found.append(step)
     return tuple(found)
 
 

@@ -235,11 +235,9 @@ class TensorGraph:
         pairs, which = _pairs(columns, values)
         self._check_rows(rows, which, "a factor that depends on the position")
         self._check_size(pairs.shape[1])
-        table = np.zeros((pairs.shape[1], x.node.width))
-        table[np.arange(len(table)), pairs[0].astype(int)] = pairs[1]
-        if (table == np.eye(*table.shape)).all() and table.shape[0] == table.shape[1]:
-            return Rows(x.node, index)
-        node = self.affine(x.node, table, None)
+        node = self.select(x.node, pairs[0].astype(int))
+        if (pairs[1] != 1.0).any():
+            node = self.affine(node, np.diag(pairs[1]), None)
         return Rows(node, rows * node.width + which)
 
     def reduced(self, x: Rows, axes: tuple[int, ...], kind: Literal["sum", "mean"], *, keeps: bool) -> Rows:
@@ -405,9 +403,9 @@ class TensorGraph:
         weight, bias = _real(weight), None if bias is None else _real(bias)
         if isinstance(node, Stepped) and isinstance(node.step, Affine):
             first, shift = node.step.weight, node.step.bias
-            if shift is None and _is_choice(first) and (np.count_nonzero(first, axis=0) <= 1).all():
+            if shift is None and is_choice(first) and (np.count_nonzero(first, axis=0) <= 1).all():
                 return self.affine(node.parents[0], weight @ first, bias)
-            if _is_choice(weight) and (shift is None or bias is None):
+            if is_choice(weight) and (shift is None or bias is None):
                 chosen = None if shift is None else weight @ shift
                 return self.affine(node.parents[0], weight @ first, bias if chosen is None else chosen)
         if (
@@ -420,7 +418,7 @@ class TensorGraph:
             if (gain == 1).all() or (factor == 1).all():
                 made = replace(node.step, gain=np.ascontiguousarray(gain * factor), bias=bias)
                 return self._stepped(node.parents[0], made, node.width)
-        if isinstance(node, Root) and node.positions is None and bias is None and _is_choice(weight):
+        if isinstance(node, Root) and node.positions is None and bias is None and is_choice(weight):
             table = (node.tokens @ weight.T).astype(node.tokens.dtype)
             return self._node(Root(len(weight), node.rows, (), table))
         return self._stepped(node, Affine(weight, bias), len(weight))
@@ -503,7 +501,7 @@ def _pairs(columns: Index, values: Reals) -> tuple[Reals, Index]:
     return pairs, which.reshape(columns.shape)
 
 
-def _is_choice(weight: Reals) -> bool:
+def is_choice(weight: Reals) -> bool:
     """Whether every row of a map is one entry of what it is given, or its negative, or zero."""
     return bool((np.count_nonzero(weight, axis=1) <= 1).all() and np.isin(weight, (-1.0, 0.0, 1.0)).all())
 

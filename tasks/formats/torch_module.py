@@ -12,6 +12,7 @@ from __future__ import annotations
 
 import copy
 import math
+import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, Literal
@@ -142,11 +143,12 @@ def _example(example: Any, longest: int | None, tokens: int) -> _Shape:
 
 @contextmanager
 def _settings(torch: Any) -> Iterator[None]:
-    """Fused operations off while the module is traced and run, as they were afterwards."""
+    """Fused operations and warnings off while the module is traced and run, as they were afterwards."""
     before = torch.backends.mha.get_fastpath_enabled()
     torch.backends.mha.set_fastpath_enabled(False)
     try:
-        with torch.random.fork_rng(devices=[]):
+        with torch.random.fork_rng(devices=[]), warnings.catch_warnings():
+            warnings.simplefilter("ignore")
             yield
     finally:
         torch.backends.mha.set_fastpath_enabled(before)
@@ -509,16 +511,51 @@ class _Follower:
             raise NetworkError("the root of something that is no mean of squares")
         return Moment(x.of, x.eps, stage)
 
-    def _do_var(self, x: Any, axes: Any = None, *, correction: Any = None, keepdim: bool = False) -> Any:
-        return self._variance(x, axes, 1 if correction is None else correction, keepdim)
-
-    def _variance(self, x: Any, axes: Any, correction: Any, keepdim: bool) -> Any:
-        last = axes is not None and [axis % x.index.ndim for axis in axes] == [x.index.ndim - 1]
+    def _do_var(self, x: Any, axes: Any = None, *flags: Any, correction: Any = None, keepdim: bool = False) -> Any:
+        if flags:  # unbiased, and whether the axis is kept
+            correction, keepdim = int(flags[0]), bool(flags[1:] and flags[1])
+        last = isinstance(axes, list | tuple) and [axis % x.index.ndim for axis in axes] == [x.index.ndim - 1]
         if correction != 0 or not last or not keepdim:
-            raise NetworkError(
-                "a variance other than the mean square around the mean, along the last axis, kept as one"
-            )
+            raise NetworkError("a variance other than the mean square around the mean along the last axis, kept as one")
         return self.graph.variance(x)
+
+    def _do_einsum(self, equation: str, operands: Any, **_: Any) -> Any:
+        """Two operands as one matrix product: axes of both that stay, of the first, contracted, of the second."""
+        given, _arrow, wanted = equation.replace(" ", "").partition("->")
+        names = given.split(",")
+        if len(operands) != 2 or "." in equation or any(len({*name}) != len(name) for name in (*names, wanted)):
+            raise NetworkError(f"the sum of products {equation!r}")
+        one, other = names
+        both = [axis for axis in wanted if axis in one and axis in other]
+        left = [axis for axis in wanted if axis in one and axis not in other]
+        right = [axis for axis in wanted if axis in other and axis not in one]
+        summed = [axis for axis in one if axis in other and axis not in wanted]
+        if {*one, *other} != {*both, *left, *right, *summed}:
+            raise NetworkError(f"the sum of products {equation!r}")
+        sizes: dict[str, int] = {}
+        for name, operand in zip(names, operands, strict=True):
+            sizes |= dict(zip(name, self._shape(operand), strict=True))
+
+        def arranged(operand: Any, name: str, rows: list[str], columns: list[str]) -> Any:
+            order = [name.index(axis) for axis in (*both, *rows, *columns)]
+            shape = [*(sizes[axis] for axis in both)] + [
+                math.prod(sizes[axis] for axis in axes) for axes in (rows, columns)
+            ]
+            return self._reshaped(operand, order, shape)
+
+        found = self._do_matmul(arranged(operands[0], one, left, summed), arranged(operands[1], other, summed, right))
+        made = [*both, *left, *right]
+        found = self._reshaped(found, list(range(found.index.ndim)), [sizes[axis] for axis in made])
+        return self._reshaped(found, [made.index(axis) for axis in wanted], [sizes[axis] for axis in wanted])
+
+    def _shape(self, value: Any) -> tuple[int, ...]:
+        return tuple(self._index(value).shape if _depends(value) else value.shape)
+
+    def _reshaped(self, value: Any, order: list[int], shape: list[int]) -> Any:
+        """Axes in another ``order``, then in another ``shape``."""
+        if not _depends(value):
+            return value.permute(order).reshape(shape)
+        return self.graph.moved(value, lambda index: index.transpose(order).reshape(shape))
 
     def _do_mean(self, x: Any, axes: Any = None, keepdim: bool = False, **_: Any) -> Any:
         if isinstance(x, Squares):
