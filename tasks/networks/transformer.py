@@ -217,6 +217,11 @@ class Transformer:
         """The least number of tokens per prompt: 1, or ``longest`` where rows are put side by side."""
         return max((step.rows for step in self.steps if isinstance(step, Pool)), default=0) or 1
 
+    @property
+    def has_end(self) -> bool:
+        """Whether no prompt can be longer than ``longest``: there are positions for so many, or one number of rows."""
+        return self.positions is not None or any(isinstance(s, Pool) and s.kind == "concat" for s in self.steps)
+
     def arrays(self) -> Iterator[Reals]:
         """Every array of weights (masks' booleans left out)."""
         yield self.tokens
