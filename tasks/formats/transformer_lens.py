@@ -47,7 +47,7 @@ from tasks.formats.untrusted import object_of
 from tasks.networks.model import READOUTS, Loaded, Question, assemble, authored
 from tasks.networks.readout import Argmax, Readout
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
+from tasks.networks.transformer import Activation, Affine, Attention, Norm, Pool, Reals, Residual, Step, Transformer
 
 WEIGHTS, CONFIG, POSITIONS = "model.safetensors", "config.json", "pos_embed.W_pos"
 MARK = '.attn.W_Q"'  # in the header of the weights: attention by heads under these names
@@ -63,6 +63,7 @@ NORMS: dict[str, tuple[Literal["layer", "rms"], bool]] = {  # the kind, and whet
     "RMS": ("rms", True),
     "RMSPre": ("rms", False),
 }
+VERDICTS = ("rejected", "accepted")
 KNOWN = {
     "n_layers": ...,
     "d_model": ...,
@@ -237,19 +238,37 @@ def _asked(folder: Path, network: Transformer, shape: Shape, question: Question,
     """The network with the tokens and the read-out that ``case.json`` gives, where there is one."""
     case, what = read_case(folder), str(folder / CASE)
     vocabulary = case.vocabulary or tuple(f"#{n}" for n in range(shape.vocabulary))
-    outputs = vocabulary if shape.outputs == len(vocabulary) else tuple(f"#{n}" for n in range(shape.outputs))
+    numbers = tuple(map(str, range(shape.outputs)))
+    is_named = shape.outputs == len(vocabulary) or vocabulary[: shape.outputs] == numbers
+    outputs = vocabulary[: shape.outputs] if is_named else tuple(f"#{n}" for n in range(shape.outputs))
     own = case.question
     if own.readout == "categorical":
         said = object_of(f"{what}: read_out", read_object(folder / CASE)["read_out"], None)
         every = str(said.get("position", "")).startswith("every position")
         own = replace(own, readout=Argmax(outputs, tuple(range(len(outputs))), "every" if every else "last"))
         own = replace(own, lengths=(1, None))
+    elif shape.outputs == 2 and _at_first(folder):
+        at = next(n for n, step in reversed([*enumerate(network.steps)]) if isinstance(step, Residual)) + 1
+        network = replace(network, steps=(*network.steps[:at], Pool("first"), *network.steps[at:]))
+        own, outputs = replace(own, readout=Argmax(VERDICTS, (0, 1))), VERDICTS
+        notes = (
+            *notes,
+            "the first position of the prompt alone is read: it is the only one, and so the last, in the end",
+        )
     elif isinstance(own.readout, str) and own.readout not in READOUTS:
         own = replace(own, lengths=None)  # of a kind that must be replaced by the caller's
     return assemble(
         case.name or folder.name, "transformer_lens", network, vocabulary, question,
         own=own, outputs=outputs, constraint=case.constraint, notes=notes,
     )  # fmt: skip
+
+
+def _at_first(folder: Path) -> bool:
+    """Whether ``case.json`` says that the first position alone decides: accepted where logit 1 is the larger one."""
+    if not (folder / CASE).is_file():
+        return False
+    said = object_of(f"{folder / CASE}: read_out", read_object(folder / CASE).get("read_out", {}), None)
+    return said.get("kind") == "accept_reject" and "at position 0" in str(said.get("rule", ""))
 
 
 def _shape(folder: Path) -> Shape:
