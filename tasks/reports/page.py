@@ -13,6 +13,7 @@ import platform
 from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 from importlib import metadata
 from pathlib import Path
 from typing import Any
@@ -24,6 +25,7 @@ from cegis.claim import counted
 from tasks.networks.conditions import readout_text
 from tasks.networks.model import Loaded
 from tasks.networks.quoting import shown, shown_lines
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
 from tasks.pipeline.dependence import listed
 from tasks.pipeline.report import depends_text
@@ -61,7 +63,37 @@ class RungRow:
 
 
 def page(subject: Subject) -> str:
-    """The page as text."""
+    """The page as text; raises NetworkError where a result that was read holds other values than are printed."""
+    from jinja2 import TemplateError
+
+    try:
+        return _page(subject)
+    except (LookupError, TypeError, ValueError, AttributeError, ArithmeticError, TemplateError) as error:
+        if not subject.origin:
+            raise
+        raise NetworkError(
+            f"{shown(subject.name, 60)}: expected the values that distill run --json prints, some are others "
+            f"({type(error).__name__}: {shown(error, 200)}); write it again"
+        ) from error
+
+
+def _page(subject: Subject) -> str:
+    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
+    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
+    text: str = _template().render(
+        script=Markup(script),
+        digest=digest,
+        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8") + _highlighting()),
+        subject=subject,
+        values=subject.values,
+        **_parts(subject),
+    )
+    return text
+
+
+@cache
+def _template() -> Any:
+    """The template, read once."""
     from jinja2 import Environment, FileSystemLoader
 
     environment = Environment(
@@ -72,16 +104,7 @@ def page(subject: Subject) -> str:
         finalize=_plain,
         keep_trailing_newline=True,
     )
-    script = (TEMPLATES / "page.js").read_text(encoding="utf-8")
-    digest = base64.b64encode(hashlib.sha256(script.encode()).digest()).decode()
-    return environment.get_template("page.html").render(
-        script=Markup(script),
-        digest=digest,
-        style=Markup((TEMPLATES / "page.css").read_text(encoding="utf-8") + _highlighting()),
-        subject=subject,
-        values=subject.values,
-        **_parts(subject),
-    )
+    return environment.get_template("page.html")
 
 
 def _plain(value: Any) -> Any:

@@ -123,9 +123,14 @@ def of_json(file: Path, network: Path | None = None) -> Subject:
     where the file is no such result.
     """
     values = _values(file)
-    folder = network or _folder_of(values)
-    model = None if folder is None else _model(folder, values)
-    rows = () if model is None else _rows_again(model, values)
+    try:
+        folder = network or _folder_of(values)
+        model = None if folder is None else _model(folder, values)
+        rows = () if model is None else _rows_again(model, values)
+    except (NetworkError, DomainError):
+        raise
+    except (LookupError, TypeError, ValueError, AttributeError) as error:
+        raise NetworkError(f"{file}: its values are not those of a result ({type(error).__name__})") from error
     return Subject(values, model, rows, stated(file.name), False, (), _hashes(model, folder))
 
 
@@ -172,7 +177,7 @@ def _values(file: Path) -> dict[str, Any]:
         got = values.get("schema") if isinstance(values, dict) else type(values).__name__
         raise NetworkError(f"{file}: expected what distill run --json prints, of the schema {SCHEMA}, got {got!r:.80}")
     wrong = [name for name, kinds in EXPECTED.items() if not isinstance(values.get(name), kinds)]
-    wrong += [] if _has_parts(values) else ["claims, exceptions or lengths"]
+    wrong += [] if wrong or _has_parts(values) else ["claims, exceptions or lengths"]
     if wrong:
         raise NetworkError(f"{file}: its entry {wrong[0]} is not what distill run --json prints; write it again")
     return values

@@ -225,6 +225,7 @@
       const ids = [...network.prefix, ...words.map((word) => network.alphabet[letters.indexOf(word)]), ...network.suffix];
       const { logits, patterns } = forward(network, ids);
       const found = answer(network.readout, logits[logits.length - 1]);
+      if (network.readout.position === "every") found.label = logits.slice(network.prefix.length).map((row) => answer(network.readout, row).label).join(" ");
       const known = exceptions[words.join(" ")];
       const notes = known === undefined ? [] : [`This sequence is an exception: the program answers ${known}.`];
       if (!isOfDomain(network, words.map((word) => letters.indexOf(word)))) notes.push("It is none of the sequences that are asked about, so nothing is claimed of it.");
@@ -307,10 +308,10 @@
     document.querySelectorAll("table.sortable").forEach(sortable);
     const svg = document.querySelector("svg.graph");
     if (svg) lookable(svg, byId("looked"));
+    window.circuit = { unpacked, forward, answer };
     const stored = data("network"), examples = data("examples");
     if (stored) {
       const network = unpacked(stored);
-      window.circuit = { network, forward: (ids) => forward(network, ids), answer: (logits) => answer(network.readout, logits) };
       typed(network, data("exceptions-known") || {});
     } else if (examples && examples.sequences.length) chosen(examples);
     for (const button of document.querySelectorAll("[data-copies]")) {
