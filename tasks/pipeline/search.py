@@ -48,13 +48,14 @@ from tasks.pipeline.tidy import tidied
 
 READABLE = 36  # words of a program beside which another grammar is tried
 LONG = 12  # operators of a program beside which a shorter rule is looked for
-SHORT, BESIDE = 80, 10.0  # words of an exact automaton beside which an expression is searched so many seconds at most
+SHORT, BESIDE = 80, 15.0  # words of an exact automaton beside which an expression is searched so many seconds at most
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
 DEPENDING = 0.1  # of the time, for what the answer depends on
 BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answer depends on, or some of them
 CONNECTIVES = frozenset({AND, OR, NOT})
 FEW_CANDIDATES = 500_000  # of a part, which is small
 SMALL = 2  # a number that is tried before larger ones
+PER_COST = 3  # words of a program for each unit of its cost, about
 
 
 @dataclass(frozen=True)
@@ -259,7 +260,7 @@ class Expressions:
         """The exact program with the least to read; of the first grammar where that is little, else of all.
 
         Where none is exact, the program of the first with the fewest exceptions. ``beside``: another exact program, so
-        that there is no need to look for long.
+        that there is no need to look for long, and none for what costs as much.
         """
         outcomes: list[Outcome[Program]] = []
         found: Found[Program] | None = None
@@ -268,6 +269,7 @@ class Expressions:
                 attempt.grammar,
                 seed=self.seed,
                 max_candidates=attempt.most,
+                max_cost=None if beside is None else reading(beside) // PER_COST,
                 with_thresholds=attempt.with_thresholds,
             )
             budget = Budget(seconds=max(seconds / left, 0.1))

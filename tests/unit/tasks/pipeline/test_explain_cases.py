@@ -14,6 +14,7 @@ from tasks.formats import Question, load
 from tasks.pipeline.approximate import Rule
 from tasks.pipeline.distill import distill
 from tasks.pipeline.labels import LabelTable, usual_domain
+from tasks.pipeline.reading import reading
 from tasks.pipeline.report import distillation_text
 from tasks.proofs.enumeration import enumerate_domain
 
@@ -65,7 +66,7 @@ def test_compiled_programs_are_recovered_in_float32_as_executed(name):
     found = distill(case(f"tracr/{name}"), seconds=30)
     assert found.is_proved
     assert found.labels.enumeration.semantics == "float32"
-    assert found.program.size <= 6
+    assert reading(found.program) <= 60  # one line that a person would have written
 
 
 @pytest.mark.parametrize("name", ["bce_aastar", "bce_tomita1", "bce_tomita2", "bce_ababstar"])
