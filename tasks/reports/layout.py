@@ -80,7 +80,8 @@ def _ordered(nodes: tuple[Node, ...], x: dict[str, float], near: dict[str, list[
 
 def _spread(row: list[Node], x: dict[str, float], near: dict[str, list[str]], wide: dict[str, float]) -> None:
     """Put a row near what it is joined with, heads together, nothing on top of another."""
-    wanted = {node.name: _mean((x[other] for other in near[node.name]), x[node.name]) for node in row}
+    middle = _mean(x.values(), 0.0)  # for what is joined with nothing
+    wanted = {node.name: _mean((x[other] for other in near[node.name]), middle) for node in row}
     boxes: dict[tuple[int, int] | None, list[float]] = defaultdict(list)
     for node in row:
         boxes[node.box].append(wanted[node.name])

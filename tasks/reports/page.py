@@ -60,6 +60,7 @@ class RungRow:
     is_proof: bool
     claims: tuple[Mapping[str, Any], ...]
     reason: str
+    is_passed: bool  # a stronger statement is established
 
 
 def page(subject: Subject) -> str:
@@ -182,16 +183,18 @@ def _rungs(values: Mapping[str, Any]) -> list[RungRow]:
     all_lengths = extension.get("all_lengths") or ""
     why = {Rung.ALL_LENGTHS: str(all_lengths), Rung.SURROGATE: str(reasons.get("solver", ""))}
     why[Rung.BOUNDED] = str(reasons.get("longer lengths", "") or extension.get("stopped") or "")
-    rows = []
+    rows: list[RungRow] = []
     for rung, meaning in RUNGS.items():
         claims = tuple(claim for claim in values["claims"] if claim["rung"] == str(rung))
-        rows.append(RungRow(str(rung), meaning, rung.is_proof, claims, "" if claims else why.get(rung, "")))
+        is_passed = any(row.claims for row in rows)
+        reason = "" if claims or is_passed else why.get(rung, "")
+        rows.append(RungRow(str(rung), meaning, rung.is_proof, claims, reason, is_passed))
     return rows
 
 
 def _facts(values: Mapping[str, Any], model: Loaded | None) -> list[tuple[str, str]]:
     """The network in a few words."""
-    shortest, longest = values["lengths"]
+    shortest, longest = values["asked"]
     lengths = f"{shortest} or more" if longest is None else f"{shortest} to {longest}"
     facts = [
         ("format", values["format"]),

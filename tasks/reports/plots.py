@@ -82,7 +82,7 @@ def _colors(rows: list[LengthRow]) -> dict[str, Any]:
         "type": "nominal",
         "title": None,
         "scale": {"domain": [words for words, _ in used], "range": [color for _, color in used]},
-        "legend": {"orient": "top", "columns": 2, "labelLimit": 200},
+        "legend": {"orient": "top", "columns": 1, "labelLimit": 260},
     }
 
 

@@ -30,9 +30,10 @@ def number(value: float) -> str:
 
 
 def text(x: float, y: float, words: str, *, size: float = 12, anchor: str = "middle", fill: str = INK) -> Markup:
-    """Words at a place; ``y`` is their middle."""
+    """Words at a place, on a light edge; ``y`` is their middle."""
     return element(
-        "text", words, x=x, y=y, font_size=size, text_anchor=anchor, fill=fill, dominant_baseline="central"
+        "text", words, x=x, y=y, font_size=size, text_anchor=anchor, fill=fill, dominant_baseline="central",
+        stroke="#ffffff", stroke_width="3", stroke_opacity="0.75", paint_order="stroke",
     )  # fmt: skip
 
 

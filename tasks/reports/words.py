@@ -128,6 +128,12 @@ def _said(node: ast.expr) -> str:
             names = WAYS.get(f"{ast.unparse(to)} in {ast.unparse(way)}")
             if names is not None:
                 return f"{names[how]} {_said(_Renamed(names).visit(deepcopy(part)))}"
+        case ast.Call(ast.Name("max" | "next" as how), [ast.GeneratorExp(ast.Name("place"), [one]), *_]) if (
+            len(one.ifs) == 1
+        ):
+            which = {"max": "last", "next": "first"}[how]
+            none = "-1" if how == "max" else "the length"
+            return f"the {which} place (counted from 0; {none} for none) where {_said(one.ifs[0])}"
         case ast.IfExp(test, then, other):
             return f"{_said(then)} if {_said(test)}, and {_said(other)} if not"
     return ast.unparse(node)

@@ -124,6 +124,15 @@
     return { logits: run(network.steps, x, ids, seen).map((row) => Array.from(row)), patterns: seen };
   }
 
+  function fraction(x, most) { // the nearest one with a denominator of at most this
+    let best = [Math.round(x), 1];
+    for (let part = 2; part <= most; part++) {
+      const count = Math.round(x * part);
+      if (Math.abs(x - count / part) < Math.abs(x - best[0] / best[1])) best = [count, part];
+    }
+    return best[1] === 1 ? String(best[0] + 0) : best.join("/");
+  }
+
   function answer(readout, logits) {
     const chosen = readout.columns.map((column) => logits[column]);
     if (readout.kind === "argmax") {
@@ -135,7 +144,7 @@
       const margin = Math.min(...chosen.map((value) => Math.abs(value - readout.threshold)));
       return { label: `{${inside.join(", ")}}`, margin, chosen };
     }
-    return { label: readout.denominator === 1 ? String(Math.round(chosen[0])) : chosen[0].toPrecision(6), margin: null, chosen };
+    return { label: fraction(chosen[0], readout.denominator), margin: null, chosen };
   }
 
   // --- the page -------------------------------------------------------------------------------------------------
@@ -192,7 +201,7 @@
 
   function drawAnswer(label, margin, names, chosen, known) {
     const place = byId("answer");
-    place.replaceChildren(element("p", {}, "Its label: ", element("strong", {}, label), margin === null ? "" : `, by a margin of ${margin.toPrecision(4)}.`, known ? ` ${known}` : ""));
+    place.replaceChildren(element("p", {}, "Its answer: ", element("strong", {}, String(label)), margin === null ? "" : `, by a margin of ${margin.toPrecision(4)}.`, known ? ` ${known}` : ""));
     const body = names.map((name, n) => element("tr", {}, element("th", { scope: "row" }, name), element("td", {}, chosen[n].toFixed(4))));
     place.append(element("details", {}, element("summary", {}, "Logits that are read"), element("div", { class: "wide", tabindex: "0", role: "group", "aria-label": "logits" }, element("table", {}, element("caption", {}, "Logits that are read"), element("tbody", {}, ...body)))));
   }
@@ -225,7 +234,7 @@
       const ids = [...network.prefix, ...words.map((word) => network.alphabet[letters.indexOf(word)]), ...network.suffix];
       const { logits, patterns } = forward(network, ids);
       const found = answer(network.readout, logits[logits.length - 1]);
-      if (network.readout.position === "every") found.label = logits.slice(network.prefix.length).map((row) => answer(network.readout, row).label).join(" ");
+      if (network.readout.position === "every") found.label = logits.slice(network.prefix.length).map((row) => answer(network.readout, row).label).join(" · ");
       const known = exceptions[words.join(" ")];
       const notes = known === undefined ? [] : [`This sequence is an exception: the program answers ${known}.`];
       if (!isOfDomain(network, words.map((word) => letters.indexOf(word)))) notes.push("It is none of the sequences that are asked about, so nothing is claimed of it.");
