@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from typing import NoReturn
 
 Value = bool | int | Fraction | str  # Bool | Int, bit-vector (unsigned) | Real | String
@@ -27,6 +28,8 @@ class Limits:
     memory_mb: int | None = None
 
     def __post_init__(self) -> None:
+        if not all(isinstance(value, Real | None) for value in (self.seconds, self.memory_mb)):
+            raise BackendError(f"expected limits that are numbers or None, such as Limits(seconds=5), got {self}")
         if self.seconds is not None and not 0 < self.seconds < 1e8:
             raise BackendError(f"expected a time limit of more than 0 seconds or None, got {self.seconds!r}")
         if self.memory_mb is not None and not 0 < self.memory_mb < 1 << 30:

@@ -140,7 +140,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A name of ``LATER``, imported now."""
+    """A name of ``LATER``, imported now; or the version of the package that is installed."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("symbolic-circuit-distillation")
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -26,6 +26,7 @@ from cegis.verdict import Counterexample, Valid, Verdict
 from dsl.operators import GrammarError
 from dsl.program import Program
 from dsl.sequences import Label, SequenceSignature
+from dsl.showing import cut
 
 REPEATS = 2  # more times each sequence is asked for, unless the caller says otherwise
 SHARE = 0.25  # of a budget's seconds for asking again before a claim
@@ -82,6 +83,11 @@ def tabulate(function: Function, domain: Domain, signature: SequenceSignature) -
 
     Raises BlackBoxError where it raises, and GrammarError for a foreign label; both name the sequence.
     """
+    if not isinstance(signature, SequenceSignature):
+        raise DomainError(
+            f"expected the signature of programs, such as motifs(alphabet, labels).sequences, got "
+            f"{cut(repr(signature), 80)}"
+        )
     labels = {
         length: np.array(
             [label_at(function, domain.words(row), signature) for row in domain.sequences(length)], np.int8

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from cegis.domain import Domain
+from dsl.showing import cut, panel_html, words_html
 
 MOST_DIGITS = 15  # of a number that is written out
 MOST_WORDS = 120  # characters of a constraint's text in a sentence
@@ -168,6 +169,19 @@ class Claim:
             what=self.what,
         )
         return f"equals {text}"
+
+    def __repr__(self) -> str:
+        return cut(f"Claim({self.rung}: {self.sentence})")
+
+    def _repr_html_(self) -> str:
+        """Rung and sentence, for notebooks."""
+        return panel_html(words_html(self.words), words_html(self.detail) if self.detail else "")
+
+    @property
+    def words(self) -> str:
+        """The claim as results print it."""
+        word = f"PROVED (rung {self.rung})" if self.rung.is_proof else f"AGREES (rung {self.rung}, not proved)"
+        return f"{word}: it {self.sentence}."
 
     @property
     def docstring(self) -> str:

@@ -20,6 +20,7 @@ from cegis.domain import Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
 from dsl.sequences import Label, SequenceBatch
+from dsl.showing import brief
 
 UNDECIDED = -1
 NONE = np.zeros(0, np.int8)
@@ -41,6 +42,8 @@ class Table:
     detail: str = ""
     names: tuple[Label, ...] | None = None
     conditions: str = ""
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if not self.labels.keys() <= set(self.domain.lengths):
@@ -79,6 +82,8 @@ class Exhaustive:
 
     table: Table
     _batches: dict[int, SequenceBatch] = field(default_factory=dict, repr=False, compare=False)
+
+    __repr__ = brief
 
     def check(self, program: Program) -> Verdict:
         """Valid for the whole domain, the first counterexample, or Unknown where some sequence has no label."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
 from cegis import outcome
@@ -42,6 +43,9 @@ class Budget:
     memory_mb: int = 2_048
 
     def __post_init__(self) -> None:
+        wholes = (self.candidates, self.cost, self.memory_mb)
+        if not isinstance(self.seconds, Real | None) or not all(isinstance(value, Integral) for value in wholes):
+            raise TypeError(f"expected a budget of numbers, such as Budget(seconds=5, candidates=10_000), got {self}")
         if (self.seconds is not None and self.seconds <= 0) or min(self.candidates, self.cost, self.memory_mb) < 1:
             raise ValueError(f"a budget needs positive limits, got {self}")
 

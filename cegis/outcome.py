@@ -12,7 +12,9 @@ from typing import Any, Generic, TypeVar
 from cegis.claim import Statement
 from cegis.verdict import Counterexample, Verdict
 from dsl.program import Program
+from dsl.showing import brief, code_html, cut, panel_html, table_html, words_html
 
+SHOWN = 10  # exceptions and examples in a notebook
 P = TypeVar("P", covariant=True)  # what was looked for: a Program, for a formula a Solution
 
 
@@ -26,6 +28,8 @@ class Round(Generic[P]):
     examples: int
     search_seconds: float
     check_seconds: float
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)
@@ -85,6 +89,12 @@ class Found(Generic[P]):
     statistics: Statistics
     searchers: tuple[Searched, ...] = ()
 
+    __repr__ = brief
+
+    def _repr_html_(self) -> str:
+        """Program and claims, for notebooks."""
+        return panel_html(_program_html(self.program), *_claims_html(self.claims))
+
 
 @dataclass(frozen=True)
 class Differs:
@@ -106,6 +116,20 @@ class Differs:
         """The largest length below that of every exception: the two are equal up to there, where decided."""
         return min(len(exception.inputs) for exception in self.exceptions) - 1
 
+    def __repr__(self) -> str:
+        return cut(f"Differs({self.program!r}, {len(self.exceptions):,} exceptions, the first: {self.exceptions[:1]})")
+
+    def _repr_html_(self) -> str:
+        """Program and its first exceptions, for notebooks."""
+        rows = [
+            (" ".join(map(str, one.inputs)), one.expected, "no label" if one.got is None else one.got)
+            for one in self.exceptions[:SHOWN]
+        ]
+        said = f"No program found equals the reference everywhere ({self.reason}); this one differs on exactly "
+        said += f"{len(self.exceptions):,} inputs, the first of them:"
+        table = table_html(("input", "reference", "program"), rows)
+        return panel_html(_program_html(self.program), words_html(said), table)
+
 
 @dataclass(frozen=True)
 class Exhausted:
@@ -119,6 +143,17 @@ class Exhausted:
     evidence: Statement | None = None
     searchers: tuple[Searched, ...] = ()
 
+    def __repr__(self) -> str:
+        more = "" if self.evidence is None else f", evidence={self.evidence.sentence!r}"
+        return cut(f"Exhausted({len(self.examples):,} examples{more})")
+
+    def _repr_html_(self) -> str:
+        """What no program agrees with, for notebooks."""
+        said = f"No program of the grammar agrees with all of {len(self.examples):,} examples."
+        said += "" if self.evidence is None else f" {self.evidence.sentence}"
+        rows = [(" ".join(map(str, inputs)), expected) for inputs, expected in self.examples[:SHOWN]]
+        return panel_html(words_html(said), table_html(("input", "expected"), rows))
+
 
 @dataclass(frozen=True)
 class Stopped(Generic[P]):
@@ -129,6 +164,23 @@ class Stopped(Generic[P]):
     claims: tuple[Statement, ...]
     statistics: Statistics
     searchers: tuple[Searched, ...] = ()
+
+    __repr__ = brief
+
+    def _repr_html_(self) -> str:
+        """Why it stopped, the last candidate and what holds of it, for notebooks."""
+        said = words_html(f"Stopped: {self.reason}.")
+        last = "" if self.program is None else _program_html(self.program)
+        return panel_html(said, last, *_claims_html(self.claims))
+
+
+def _program_html(program: Any) -> str:
+    """The printed function, or the functions of a formula's solution."""
+    return code_html(program.source()) if hasattr(program, "source") else words_html(cut(repr(program)))
+
+
+def _claims_html(claims: tuple[Statement, ...]) -> list[str]:
+    return [words_html(str(getattr(claim, "words", claim.sentence))) for claim in claims]
 
 
 Outcome = Found[P] | Differs | Exhausted | Stopped[P]

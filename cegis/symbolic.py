@@ -29,6 +29,7 @@ from cegis.domain import DEAD, Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
 from dsl.sequences import SequenceSignature, SymbolicSequence
+from dsl.showing import brief
 
 
 class SymbolicReference(Protocol):
@@ -60,6 +61,8 @@ class ProgramReference:
     program: Program
     name: str = "the reference program"
     semantics: str = "integer arithmetic"
+
+    __repr__ = brief
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
         """The formula "``answer`` is not the program's label"; no label is never right."""
@@ -105,6 +108,8 @@ class Symbolic:
     _answering: dict[tuple[str, str], None] = field(
         default_factory=dict, init=False, repr=False
     )  # in the current check
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if self.domain.alphabet != self.signature.alphabet:

@@ -13,6 +13,7 @@ from typing import Any, Generic, Protocol, TypeVar
 from backends import BackendError
 from cegis.claim import Statement
 from dsl.sequences import Label
+from dsl.showing import brief
 
 MOST_TROUBLES = 2  # after which a verifier whose solver breaks is not asked any more
 Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Program, for a formula a Solution
@@ -24,6 +25,8 @@ class Valid:
 
     claims: tuple[Statement, ...]
     notes: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)
@@ -38,6 +41,8 @@ class Counterexample:
     expected: Label
     got: Label | None
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Unknown:
@@ -45,6 +50,8 @@ class Unknown:
 
     reason: str
     claims: tuple[Statement, ...] = ()
+
+    __repr__ = brief
 
 
 Verdict = Valid | Counterexample | Unknown

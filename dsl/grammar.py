@@ -16,6 +16,7 @@ from typing import Any, Protocol
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature
 from dsl.sequences import SequenceSignature
+from dsl.showing import cut
 
 
 @dataclass(frozen=True)
@@ -27,7 +28,16 @@ class Production:
     arguments: tuple[str, ...] = ()
     cost: int = 1
 
+    def __repr__(self) -> str:
+        inner = f"({', '.join(self.arguments)})" if self.arguments else ""
+        return cut(f"Production({self.nonterminal} -> {self.operator.name}{inner}, cost {self.cost})")
+
     def __post_init__(self) -> None:
+        if not isinstance(self.operator, Operator) or not isinstance(self.arguments, tuple):
+            raise GrammarError(
+                f"production for {self.nonterminal}: expected an operator and a tuple of nonterminals, got "
+                f"{cut(repr(self.operator), 60)} and {cut(repr(self.arguments), 60)}"
+            )
         if self.cost < 1:
             raise GrammarError(f"production for {self.nonterminal}: cost must be at least 1, got {self.cost}")
         if len(self.arguments) != len(self.operator.arguments):
@@ -92,6 +102,10 @@ class Grammar:
     productions: tuple[Production, ...]
     constants: frozenset[str] = frozenset()
     written: tuple[Written, ...] = ()
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(self.signature.names)
+        return cut(f"Grammar(start {self.start!r}, {len(self.productions)} productions, of {inputs})")
 
     def __post_init__(self) -> None:
         sorts: dict[str, Sort] = {}

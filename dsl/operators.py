@@ -26,8 +26,10 @@ from typing import Any
 
 from dsl.meaning import Combination, Constant, Multiple, Within
 from dsl.references import Call, Named, reference
+from dsl.showing import cut
 
 LONGEST = 2**15  # tokens of a sequence, as far as numbers of programs are bounded
+MOST_SHOWN = 100  # operators of a term that is written out at the prompt
 RESERVED = ("token", "tokens")  # names that every program's text uses
 
 
@@ -43,6 +45,9 @@ class Sort:
     dtype: str
     positional: bool = False
     width: int = 0  # bits, for a bit-vector
+
+    def __repr__(self) -> str:
+        return f"Sort({self.name!r})"
 
 
 def bitvector(width: int) -> Sort:
@@ -98,6 +103,10 @@ class Operator:
         if not noun.isidentifier() or keyword.iskeyword(noun) or hasattr(builtins, noun) or noun in RESERVED:
             raise GrammarError(f"operator {self.name}: expected a noun that can be a variable's name, got {noun!r}")
 
+    def __repr__(self) -> str:
+        takes = ", ".join(sort.name for sort in self.arguments)
+        return cut(f"Operator({self.name!r}, ({takes}) -> {self.result.name})")
+
     def __hash__(self) -> int:
         return self._hash
 
@@ -143,6 +152,9 @@ class Term:
             expected = tuple(sort.name for sort in self.operator.arguments)
             raise GrammarError(f"{self.operator.name} takes {expected}, got {tuple(sort.name for sort in got)}")
         _ = self._hash  # now, while those of the arguments are known: later it would be as deep a walk as the term
+
+    def __repr__(self) -> str:
+        return f"Term({cut(str(self)) if self.size <= MOST_SHOWN else f'{self.size} operators'})"
 
     def __eq__(self, other: object) -> bool:
         if self is other:

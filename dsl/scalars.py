@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dsl.operators import BOOL, INT, RESERVED, STRING, GrammarError, Operator, Sort, Term
 from dsl.references import maker
+from dsl.showing import cut
 
 Value = bool | int | str
 LAST_CODE = 0x2FFFF  # of SMT-LIB's characters
@@ -96,6 +97,14 @@ class ScalarSignature:
     result: Sort
 
     def __post_init__(self) -> None:
+        pairs = isinstance(self.parameters, tuple) and all(
+            isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Sort) for pair in self.parameters
+        )
+        if not pairs or not isinstance(self.result, Sort):
+            raise GrammarError(
+                "expected parameters as a tuple of names and sorts and then the sort of the result, such as "
+                f"ScalarSignature((('x', INT),), INT), got {cut(repr(self), 80)}"
+            )
         names = [name for name, _ in self.parameters]
         if len(set(names)) != len(names):
             raise GrammarError(f"expected parameters with different names, got {', '.join(names)}")
@@ -173,7 +182,14 @@ def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArr
 
 @maker
 def variable(name: str, sort: Sort) -> Operator:
-    """The operator that reads the parameter ``name``."""
+    """The operator that reads the parameter ``name``.
+
+    >>> from dsl.operators import INT
+    >>> variable("x", INT)
+    Operator('x', () -> Int)
+    """
+    if not isinstance(name, str) or not isinstance(sort, Sort):
+        raise GrammarError(f"expected a name and a sort, such as variable('x', INT), got {name!r} and {sort!r}")
     text = identifier(name)
     return Operator(name, (), sort, lambda inputs: inputs[name], lambda symbols: symbols[name], text, is_variable=True)
 

@@ -19,6 +19,7 @@ from cegis.domain import DomainError
 from dsl.operators import BOOL, Operator, Sort, Term
 from dsl.references import maker
 from dsl.scalars import ScalarSignature, variable
+from dsl.showing import brief
 
 
 @dataclass(frozen=True)
@@ -75,6 +76,8 @@ class FormulaSpec:
     variables: tuple[tuple[str, Sort], ...]
     constraints: tuple[Term, ...]
     assumptions: tuple[Term, ...] = ()
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if not self.functions:

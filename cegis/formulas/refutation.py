@@ -27,6 +27,7 @@ from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.operators import BOOL, INT, STRING, GrammarError, Term
 from dsl.scalars import Value
+from dsl.showing import brief
 
 NONLINEAR = ("*", "div", "mod")
 
@@ -56,6 +57,8 @@ class Proof:
     name: str = ""
     witnesses: tuple[str, ...] = ()
     doubt: str = ""
+
+    __repr__ = brief
 
     @property
     def is_confirmed(self) -> bool:
@@ -113,6 +116,8 @@ class Refutation:
     environment: Environment = field(default_factory=Environment)
     queries: int = field(default=0, init=False)
     _session: Session | None = field(default=None, init=False, repr=False)
+
+    __repr__ = brief
 
     def check(self, solution: Solution) -> Verdict:
         """Valid, a counterexample that the exact evaluation confirms, or Unknown with the reason."""

@@ -10,6 +10,7 @@ from cegis.formulas.formula import FormulaSpec, Function
 from dsl.operators import Operator, Term
 from dsl.program import Program
 from dsl.scalars import ScalarSignature
+from dsl.showing import brief
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,8 @@ class Solution:
 
     programs: Mapping[Function, Program]
     searcher: str = ""
+
+    __repr__ = brief
 
     @cached_property
     def bodies(self) -> Mapping[Operator, tuple[ScalarSignature, Term]]:

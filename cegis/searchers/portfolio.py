@@ -37,6 +37,7 @@ from dsl.grammar import Grammar, Production
 from dsl.grammars.defaults import FACTOR, nonterminal
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
+from dsl.showing import brief
 from dsl.theories.theory import find, literal
 
 Stop = Callable[[], bool]
@@ -62,6 +63,8 @@ class Problem:
     spec: FormulaSpec
     grammars: Mapping[Function, Grammar | None]
     homes: Mapping[Function, Grammar]
+
+    __repr__ = brief
 
     def program(self, function: Function, term: Term) -> Program | None:
         """``term`` as a program of the function's grammar; None where that does not derive it."""

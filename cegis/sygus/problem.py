@@ -11,6 +11,7 @@ from cegis.sygus.productions import WrittenGrammar
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, Operator, Term
 from dsl.scalars import Value
+from dsl.showing import brief
 
 Examples = tuple[tuple[tuple[Value, ...], Value], ...]
 
@@ -29,6 +30,8 @@ class SygusProblem:
     written: Mapping[str, WrittenGrammar | None]
     definitions: tuple[Operator, ...] = ()
     file: str = ""
+
+    __repr__ = brief
 
     def function(self, name: str) -> Function:
         """The function to be found that is called ``name``."""

@@ -28,6 +28,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.showing import brief, cut
 from tasks.networks.sparse_transformer import NetworkError
 
 Reals = NDArray[np.float64]
@@ -39,6 +40,8 @@ class Affine:
 
     weight: Reals
     bias: Reals | None = None
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         _check("an affine weight", self.weight, (None, None))
@@ -54,6 +57,8 @@ class Norm:
     gain: Reals
     bias: Reals | None
     eps: float
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if self.kind not in ("rms", "layer"):
@@ -102,6 +107,8 @@ class Mask:
     kept: NDArray[np.bool_]
     means: Reals
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         _check(f"{self.site}: means", self.means, (None,))
         if self.kept.dtype != np.bool_ or self.kept.shape != self.means.shape:
@@ -129,6 +136,8 @@ class Attention:
     sink: Reals | None = None
     hidden: tuple[int, ...] = ()
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         if self.weighting not in ("softmax", "sparsemax", "hard"):
             raise NetworkError(f"expected attention by softmax, sparsemax or hard, got {self.weighting!r}")
@@ -146,12 +155,16 @@ class Residual:
 
     steps: tuple[Step, ...]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
     """``x + table[ids]``: the row of each position's own token, for example a bigram table; (tokens, width)."""
 
     table: Reals
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         _check("a lookup table", self.table, (None, None))
@@ -183,6 +196,11 @@ class Transformer:
     steps: tuple[Step, ...]
     longest: int
     dtype: Literal["float32", "float64"] = "float32"
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(type(step).__name__ for step in self.steps)
+        sizes = f"{len(self.tokens)} tokens, {self.tokens.shape[1]} wide, {self.outputs} outputs"
+        return cut(f"Transformer({sizes}, {self.dtype}: {kinds})")
 
     def __post_init__(self) -> None:
         _check("the token embedding", self.tokens, (None, None))

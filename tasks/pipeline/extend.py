@@ -23,6 +23,7 @@ from cegis import Budget, Claim, Counterexample, Domain, Program, Unknown, Valid
 from cegis.loop import Loop
 from dsl.enumerator import Enumerator
 from dsl.grammars.motifs import multiplied
+from dsl.showing import brief
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.approximate import NAMES, Rule
@@ -65,6 +66,8 @@ class Extension:
     method: Method
     note: str = ""
     tail: Claim | str = ""
+
+    __repr__ = brief
 
     @property
     def is_proved(self) -> bool:

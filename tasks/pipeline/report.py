@@ -299,12 +299,7 @@ def _claimed(result: Distillation) -> list[str]:
         claims = tuple(claim for claim in claims if str(claim.rung) != rung(result))
     elif extension.is_proved:
         claims = claims[1:]
-    return _claim_lines(claims)
-
-
-def _claim_lines(claims: tuple[Claim, ...]) -> list[str]:
-    word = {True: "PROVED (rung {})", False: "AGREES (rung {}, not proved)"}
-    return [f"{word[claim.rung.is_proof].format(claim.rung)}: it {claim.sentence}." for claim in claims]
+    return [claim.words for claim in claims]
 
 
 def _rule_lines(result: Distillation) -> list[str]:
@@ -385,7 +380,7 @@ def _limited(result: Distillation, extension: Extension) -> list[str]:
     if sum(claim.sequences for claim in found.claims) <= listed and found.counterexample is None:
         ended = f" ({found.stopped})" if found.stopped else ""
         return [f"{beyond} the region has no sequence of which it is proved that the rule is right{ended}."]
-    return [f"{beyond} the rule {extension.sentence}.", *_claim_lines(found.claims)]
+    return [f"{beyond} the rule {extension.sentence}.", *(claim.words for claim in found.claims)]
 
 
 def _equality(result: Distillation, exceptions: int = 0) -> str:
