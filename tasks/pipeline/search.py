@@ -48,6 +48,7 @@ from tasks.pipeline.state_merging import merged_program
 from tasks.pipeline.tidy import tidied
 
 READABLE = 36  # words of a program beside which another grammar is tried
+GOOD = 60  # words of a program beside which nothing is tried that says more than what the answer depends on
 LONG = 12  # operators of a program beside which a shorter rule is looked for
 SHORT, BESIDE = 80, 15.0  # words of an exact automaton beside which an expression is searched so many seconds at most
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
@@ -213,6 +214,17 @@ def attempts(
     return (replace(others[0], enough=SHORT if is_followed else READABLE), *parts, *others[1:])
 
 
+def exchanged(table: LabelTable, best: Searched, program: Program) -> Searched:
+    """``best`` with ``program`` in front, where that gives every label as well, has less to read, and lasts as long."""
+    shown = best.exact[0] if best.exact else None
+    if not isinstance(table.check(program), Valid):
+        return best
+    if shown is not None and (reading(shown) <= reading(program) or probed(table, shown) < probed(table, program)):
+        return best
+    outcome = _as_found(table, program, best.outcome.statistics, "a short rule that has no exceptions")
+    return replace(best, outcome=outcome, beside=shown, is_automaton=False, note="")
+
+
 def compared(table: LabelTable, program: Program) -> Searched:
     """What is known of ``program`` on ``table``, without any search."""
     nothing = Statistics(1, 0, 0, 0.0, 0.0, 0.0)
@@ -290,8 +302,9 @@ class Expressions:
             if found is not None and reading(found.program) <= attempt.enough:
                 break
             is_known = found is not None or beside is not None
-            if is_known and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
-                break  # a program that says more than what the answer depends on is not a better one
+            is_good = beside is not None or (found is not None and reading(found.program) <= GOOD)
+            if is_good and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
+                break  # a program that says more than what the answer depends on is seldom a better one
             if is_known:
                 seconds = min(seconds, BESIDE / 2)
         if found is None:
