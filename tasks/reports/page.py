@@ -28,13 +28,15 @@ from tasks.networks.quoting import shown, shown_lines
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
 from tasks.pipeline.dependence import listed
+from tasks.pipeline.distill import Distillation
 from tasks.pipeline.report import depends_text
 from tasks.reports.automaton import automaton_of, automaton_svg
 from tasks.reports.browser import examples, executable, word
 from tasks.reports.drawing import graph_svg
 from tasks.reports.graph import Graph, graph
+from tasks.reports.needs import check_installed
 from tasks.reports.plots import STATES, margins_svg, sequences_svg
-from tasks.reports.subject import Subject, sequence_of
+from tasks.reports.subject import Subject, of_distillation, sequence_of
 from tasks.reports.words import in_words
 
 TEMPLATES = Path(__file__).parent / "templates"
@@ -61,6 +63,13 @@ class RungRow:
     claims: tuple[Mapping[str, Any], ...]
     reason: str
     is_passed: bool  # a stronger statement is established
+
+
+def write_page(result: Distillation, target: Path, folder: Path | None = None) -> Path:
+    """The page of a result as the file ``target``; ``folder``: where the network's files lie, for their hashes."""
+    check_installed()
+    target.write_text(page(of_distillation(result, folder)), encoding="utf-8")
+    return target
 
 
 def page(subject: Subject) -> str:
