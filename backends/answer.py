@@ -17,12 +17,23 @@ Value = bool | int | Fraction | str  # Bool | Int, bit-vector (unsigned) | Real 
 
 
 class BackendError(RuntimeError):
-    """A contract was broken: by the caller, by an installation, or by a solver that contradicts itself."""
+    """A contract was broken: by the caller, by an installation, or by a solver that contradicts itself.
+
+    >>> from backends import get
+    >>> get("z4")
+    Traceback (most recent call last):
+        ...
+    backends.answer.BackendError: unknown backend 'z4'; known: z3, cvc5, bitwuzla; z3+cvc5 asks both
+    """
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one query may use; None means no limit. ``memory_mb`` is the address space of a worker process (MiB)."""
+    """What one query may use; None means no limit. ``memory_mb`` is the address space of a worker process (MiB).
+
+    >>> Limits(seconds=5, memory_mb=512)
+    Limits(seconds=5, memory_mb=512)
+    """
 
     seconds: float | None = None
     memory_mb: int | None = None

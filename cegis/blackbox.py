@@ -38,7 +38,13 @@ Function = Callable[[tuple[str, ...]], Any]
 
 
 class BlackBoxError(DomainError):
-    """A function that raises, or that gives two answers to one input: nothing can be claimed of it."""
+    """A function that raises, or that gives two answers to one input: nothing can be claimed of it.
+
+    >>> synthesize(Spec(domain, lambda tokens: 1 / 0), grammar)
+    Traceback (most recent call last):
+        ...
+    cegis.blackbox.BlackBoxError: a lambda raises ZeroDivisionError at 'a': division by zero; ...
+    """
 
 
 def name_of(function: object) -> str:
@@ -82,6 +88,9 @@ def tabulate(function: Function, domain: Domain, signature: SequenceSignature) -
     """The table of a black-box function, asked once for every sequence of ``domain``.
 
     Raises BlackBoxError where it raises, and GrammarError for a foreign label; both name the sequence.
+
+    >>> tabulate(lambda tokens: "yes" if "a" in tokens else "no", domain, grammar.sequences).undecided
+    0
     """
     if not isinstance(signature, SequenceSignature):
         raise DomainError(

@@ -107,7 +107,11 @@ def worded(text: str) -> str:
 
 
 class Rung(IntEnum):
-    """How strong a claim is; a higher rung needs less trust or reaches further."""
+    """How strong a claim is; a higher rung needs less trust or reaches further.
+
+    >>> Rung.ENUMERATED.is_proof, Rung.TESTED.is_proof, str(Rung.ALL_LENGTHS)
+    (True, False, 'all lengths')
+    """
 
     TESTED = 1
     ENUMERATED = 2
@@ -142,6 +146,10 @@ class Claim:
     ``detail`` what a reader should also know (assumptions), one sentence or empty; ``conditions`` say how a sequence
     becomes a prompt and how its label is read, where the reference is a network; ``what`` is compared: ``sequences``
     of these.
+
+    >>> claim = outcome.claims[0]
+    >>> str(claim.rung), claim.sequences, claim.method
+    ('enumerated', 30, 'compared one by one, every sequence asked 3 times, with one answer')
     """
 
     rung: Rung

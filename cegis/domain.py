@@ -24,7 +24,13 @@ MAX_ALPHABET = 127
 
 
 class DomainError(ValueError):
-    """A domain that cannot be meant: empty, contradictory, or too large to list."""
+    """A domain that cannot be meant: empty, contradictory, or too large to list.
+
+    >>> Domain(("a", "b"), 5, 4)
+    Traceback (most recent call last):
+        ...
+    cegis.domain.DomainError: the domain is empty: the longest length 4 is below the shortest length 5
+    """
 
 
 @dataclass(frozen=True)
@@ -32,6 +38,10 @@ class Constraint:
     """A regular constraint on sequences: a deterministic automaton that starts in state 0.
 
     ``transitions[state][symbol]`` is the next state, or ``DEAD`` (-1) where no continuation is allowed.
+
+    >>> ends_in_a = Constraint("ends in a", ((1, 0), (1, 0)), (False, True))
+    >>> Domain(("a", "b"), 1, 4, ends_in_a).size()
+    15
     """
 
     text: str
@@ -100,7 +110,12 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Domain:
-    """Every sequence over ``alphabet`` with ``min_length <= length <= max_length`` that meets ``constraint``."""
+    """Every sequence over ``alphabet`` with ``min_length <= length <= max_length`` that meets ``constraint``.
+
+    >>> domain = Domain(("a", "b"), 1, 4)
+    >>> domain.size(), domain.count(3), domain.contains(("a", "b"))
+    (30, 8, True)
+    """
 
     alphabet: tuple[str, ...]
     min_length: int = 1

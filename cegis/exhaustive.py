@@ -32,6 +32,10 @@ class Table:
 
     ``names`` are the labels behind the indices; without them only the alphabet of a program is compared.
     ``conditions``: see ``Claim``.
+
+    >>> table = tabulate(spec.reference, domain, grammar.sequences)
+    >>> table.labels[1].tolist(), table.names
+    ([0, 1], ('yes', 'no'))
     """
 
     domain: Domain
@@ -78,7 +82,11 @@ class Table:
 
 @dataclass(frozen=True)
 class Exhaustive:
-    """Compares a program with a table; the shortest counterexample comes first."""
+    """Compares a program with a table; the shortest counterexample comes first.
+
+    >>> Exhaustive(table).check(outcome.program)
+    Valid(claims=(Claim(enumerated: equals a lambda on all 30 sequences of l…)
+    """
 
     table: Table
     _batches: dict[int, SequenceBatch] = field(default_factory=dict, repr=False, compare=False)

@@ -35,6 +35,9 @@ class Budget:
     """Limits of one synthesis; spending one is an outcome.
 
     Wall-clock seconds, candidates built, cost of a program, and MiB for what the search remembers.
+
+    >>> Budget(seconds=5, cost=12)
+    Budget(seconds=5, candidates=2000000, cost=12, memory_mb=2048)
     """
 
     seconds: float | None = 120.0
@@ -79,7 +82,11 @@ class Search(Protocol):
 
 @dataclass(frozen=True)
 class FormulaBudget(Budget):
-    """Limits that suit a formula: time and memory end the search, not a count."""
+    """Limits that suit a formula: time and memory end the search, not a count.
+
+    >>> FormulaBudget().seconds, FormulaBudget().candidates
+    (60.0, 100000000)
+    """
 
     seconds: float | None = 60.0
     candidates: int = 100_000_000

@@ -20,7 +20,12 @@ P = TypeVar("P", covariant=True)  # what was looked for: a Program, for a formul
 
 @dataclass(frozen=True)
 class Round(Generic[P]):
-    """One turn of the loop: a candidate and what the verifier said of it."""
+    """One turn of the loop: a candidate and what the verifier said of it.
+
+    >>> _ = synthesize(spec, grammar, on_event=lambda event: print(event.number, type(event.verdict).__name__))
+    1 Counterexample
+    2 Valid
+    """
 
     number: int
     program: P
@@ -37,6 +42,9 @@ class Statistics:
     """What the search used. ``seconds`` is wall clock, split into search and check; ``memory_mb`` is the peak.
 
     ``level``: up to which cost everything was built.
+
+    >>> outcome.statistics.rounds, outcome.statistics.examples
+    (2, 2)
     """
 
     rounds: int
@@ -81,7 +89,13 @@ class Searched:
 
 @dataclass(frozen=True)
 class Found(Generic[P]):
-    """A program the verifier accepted, and what exactly it established."""
+    """A program the verifier accepted, and what exactly it established.
+
+    >>> outcome.program, outcome.statistics.rounds
+    (Program(return 'yes' if 'a' in tokens else 'no'), 2)
+    >>> outcome.program(["b", "a"])
+    'yes'
+    """
 
     program: P
     claims: tuple[Statement, ...]
@@ -102,6 +116,11 @@ class Differs:
 
     ``undecided`` sequences, for which the reference has no label, are neither among them nor right. ``is_late``: the
     time ended the search.
+
+    >>> odd = Spec(domain, lambda tokens: "yes" if tokens == ("a", "b", "b") else "no")
+    >>> few = synthesize(odd, grammar, budget=Budget(candidates=50))
+    >>> type(few).__name__, len(few.exceptions), few.horizon
+    ('Differs', 1, 2)
     """
 
     program: Program
@@ -136,6 +155,10 @@ class Exhausted:
     """No program of the grammar agrees with these examples: the grammar cannot express the reference.
 
     ``evidence`` says where it is more than that: nothing at all satisfies the specification, whatever the grammar.
+
+    >>> only_x = Grammar(f.signature, "I", (Production("I", x.operator),))
+    >>> type(synthesize(above, only_x)).__name__
+    'Exhausted'
     """
 
     examples: tuple[tuple[tuple[Any, ...], Any], ...]
@@ -157,7 +180,12 @@ class Exhausted:
 
 @dataclass(frozen=True)
 class Stopped(Generic[P]):
-    """A limit ended the run. ``program`` is the last candidate, unproved beyond ``claims``; None if there was none."""
+    """A limit ended the run. ``program`` is the last candidate, unproved beyond ``claims``; None if there was none.
+
+    >>> late = synthesize(spec, grammar, budget=Budget(candidates=1))
+    >>> type(late).__name__
+    'Stopped'
+    """
 
     reason: str
     program: P | None

@@ -33,7 +33,11 @@ from dsl.showing import brief
 
 
 class SymbolicReference(Protocol):
-    """A reference a solver can see into."""
+    """A reference a solver can see into.
+
+    >>> ProgramReference(outcome.program, "mine").label(("b", "a"))
+    'yes'
+    """
 
     @property
     def name(self) -> str:
@@ -56,7 +60,13 @@ class SymbolicReference(Protocol):
 
 @dataclass(frozen=True)
 class ProgramReference:
-    """A program as the reference, for comparing two programs."""
+    """A program as the reference, for comparing two programs.
+
+    >>> reference = ProgramReference(outcome.program)
+    >>> with Symbolic(domain, grammar.sequences, reference, get("z3")) as verifier:
+    ...     print(type(verifier.check(outcome.program)).__name__)
+    Valid
+    """
 
     program: Program
     name: str = "the reference program"
@@ -86,6 +96,11 @@ class Symbolic:
     ``seconds`` bounds one ``check``, and all that came to nothing together; ``hard`` hosts the solver in a worker that
     is killed when it overruns. With a recorder every query is written as SMT-LIB. ``logic`` is QF_LIA, QF_LRA or QF_BV;
     None takes the first of them that the backend decides. ``on_length(length, seconds)`` reports each length proved.
+
+    >>> reference = ProgramReference(outcome.program)
+    >>> with Symbolic(domain, grammar.sequences, reference, get("z3")) as verifier:
+    ...     print(verifier.check(outcome.program).claims[0].rung)
+    surrogate
     """
 
     domain: Domain

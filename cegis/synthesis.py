@@ -42,6 +42,9 @@ class Spec:
     (``SymbolicReference``). A black box is asked ``repeats`` more times for every counterexample and, before a claim,
     for every sequence, as far as a quarter of the budget's seconds allows; the claim says how often it was. A second
     answer to one input, and an exception, are a ``BlackBoxError``.
+
+    >>> Spec(Domain(("a", "b"), 1, 4), lambda tokens: "yes" if "a" in tokens else "no").label(("b", "a"))
+    'yes'
     """
 
     domain: Domain
@@ -115,6 +118,10 @@ def synthesize(
     A formula asks for a ``Solution``: a program for each of its functions. ``grammar`` is then one for all of them, one
     by name, or None for any term of the logic; ``searchers`` run beside our own: "cvc5", "horn", "induction", or your
     own (``cegis.searchers.portfolio.Searcher``). Without a ``budget`` it has that of ``FormulaBudget``.
+
+    >>> spec = Spec(Domain(("a", "b"), 1, 4), lambda tokens: "yes" if "a" in tokens else "no")
+    >>> synthesize(spec, motifs(("a", "b"), ("yes", "no"))).program
+    Program(return 'yes' if 'a' in tokens else 'no')
     """
     if budget is not None and not isinstance(budget, Budget):
         raise DomainError(f"expected a budget such as Budget(seconds=5), got {cut(repr(budget), 80)}")

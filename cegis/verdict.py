@@ -21,7 +21,11 @@ Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Prog
 
 @dataclass(frozen=True)
 class Valid:
-    """The program equals the reference on the whole domain; ``notes`` say what was tried beside and not finished."""
+    """The program equals the reference on the whole domain; ``notes`` say what was tried beside and not finished.
+
+    >>> Valid(outcome.claims).claims == outcome.claims
+    True
+    """
 
     claims: tuple[Statement, ...]
     notes: tuple[str, ...] = ()
@@ -35,6 +39,10 @@ class Counterexample:
 
     A sequence of tokens and two labels; for a formula values of its variables, and in ``expected`` the constraint that
     fails.
+
+    >>> other = Program.parse("def f(tokens):\\n    return 'yes' if 'b' in tokens else 'no'", grammar)
+    >>> Exhaustive(table).check(other)
+    Counterexample(inputs=('a',), expected='yes', got='no')
     """
 
     inputs: tuple[Any, ...]
@@ -46,7 +54,11 @@ class Counterexample:
 
 @dataclass(frozen=True)
 class Unknown:
-    """Neither proved nor refuted, and why; ``claims`` hold for the part that was finished."""
+    """Neither proved nor refuted, and why; ``claims`` hold for the part that was finished.
+
+    >>> Unknown("the time was up")
+    Unknown(reason='the time was up')
+    """
 
     reason: str
     claims: tuple[Statement, ...] = ()
@@ -58,7 +70,11 @@ Verdict = Valid | Counterexample | Unknown
 
 
 class Verifier(Protocol[Candidate]):
-    """Decides whether a program equals the reference on the domain."""
+    """Decides whether a program equals the reference on the domain.
+
+    >>> synthesize(spec, grammar, verifier=lambda program: Valid(())).program
+    Program(return 'yes')
+    """
 
     def check(self, program: Candidate, /) -> Verdict:
         """Valid, a counterexample that was replayed, or Unknown with what holds all the same."""
@@ -85,6 +101,10 @@ class Combined(Generic[Candidate]):
 
     A verifier whose solver breaks costs nothing but its own claim: it is named, asked last from then on, and after
     ``MOST_TROUBLES`` not at all. One that proved what another refutes is named and not believed any more.
+
+    >>> same = Exhaustive(table)
+    >>> Combined((same, same)).check(outcome.program)
+    Valid(claims=(Claim(enumerated: equals a lambda on all 30 sequences of l…)
     """
 
     verifiers: tuple[Verifier[Candidate], ...]

@@ -21,7 +21,11 @@ from dsl.showing import cut
 
 @dataclass(frozen=True)
 class Production:
-    """``nonterminal -> operator(arguments)`` at ``cost`` (a whole number of at least 1)."""
+    """``nonterminal -> operator(arguments)`` at ``cost`` (a whole number of at least 1).
+
+    >>> Production("I", literal(0, INT), cost=2)
+    Production(I -> 0, cost 2)
+    """
 
     nonterminal: str
     operator: Operator
@@ -95,6 +99,10 @@ class Grammar:
     A nonterminal of ``constants`` derives every literal of its sort, at cost 1, beside those of its productions.
     ``written`` are productions that a program may use and a search does not try, such as large factors, which are
     products of small ones as well, and tables.
+
+    >>> only_x = Grammar(f.signature, "I", (Production("I", x.operator),))
+    >>> only_x.cost(x)
+    1
     """
 
     signature: SequenceSignature | ScalarSignature

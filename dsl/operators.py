@@ -34,12 +34,22 @@ RESERVED = ("token", "tokens")  # names that every program's text uses
 
 
 class GrammarError(ValueError):
-    """A grammar, operator or program text that does not fit together."""
+    """A grammar, operator or program text that does not fit together.
+
+    >>> Program.parse('def f(tokens):\\n    return 1', grammar)
+    Traceback (most recent call last):
+        ...
+    dsl.operators.GrammarError: not in this grammar, as Label: 1
+    """
 
 
 @dataclass(frozen=True)
 class Sort:
-    """The type of a term. ``dtype`` is that of its numpy value; a ``positional`` value has one entry per position."""
+    """The type of a term. ``dtype`` is that of its numpy value; a ``positional`` value has one entry per position.
+
+    >>> INT, bitvector(8)
+    (Sort('Int'), Sort('(_ BitVec 8)'))
+    """
 
     name: str
     dtype: str
@@ -76,6 +86,10 @@ class Operator:
     """One row: a function with its three readings. Rows are equal when their names and sorts are.
 
     Names do not tell everything apart: the variable ``|5|`` is no literal, and a parameter no function without any.
+
+    >>> increment = Operator("inc", (INT,), INT, lambda inputs, n: n + 1, lambda inputs, n: n, "_0 + 1")
+    >>> increment
+    Operator('inc', (Int) -> Int)
     """
 
     name: str
@@ -141,7 +155,13 @@ class Operator:
 
 @dataclass(frozen=True)
 class Term:
-    """An operator applied to terms."""
+    """An operator applied to terms.
+
+    >>> x = variable("x", INT)()
+    >>> term = find("+", (INT, INT))(x, literal(1, INT)())
+    >>> term, term.size
+    (Term(+(x, 1)), 3)
+    """
 
     operator: Operator
     arguments: tuple[Term, ...] = ()

@@ -38,6 +38,11 @@ class Program:
     """A term and the grammar it comes from; what is composed of other operators is written out (``dsl.composition``).
 
     Raises GrammarError when a function that the text calls has the name of a parameter.
+
+    >>> text = "def f(tokens):\\n    return 'yes' if tokens.count('a') >= 2 else 'no'"
+    >>> program = Program.parse(text, grammar)
+    >>> program(["a", "b", "a"]), program.size
+    ('yes', 5)
     """
 
     term: Term

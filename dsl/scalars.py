@@ -91,7 +91,11 @@ class Symbols(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class ScalarSignature:
-    """What a scalar program reads and returns: ``parameters`` in, a value of sort ``result`` out."""
+    """What a scalar program reads and returns: ``parameters`` in, a value of sort ``result`` out.
+
+    >>> ScalarSignature((("x", INT), ("y", INT)), BOOL).header("f")
+    'def f(x: int, y: int) -> bool:'
+    """
 
     parameters: tuple[tuple[str, Sort], ...]
     result: Sort

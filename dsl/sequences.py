@@ -106,7 +106,12 @@ class SymbolicSequence:
 
 @dataclass(frozen=True)
 class SequenceSignature:
-    """What a sequence program reads and returns: tokens of ``alphabet`` in, one of ``labels`` out."""
+    """What a sequence program reads and returns: tokens of ``alphabet`` in, one of ``labels`` out.
+
+    >>> signature = SequenceSignature(("a", "b"), ("yes", "no"))
+    >>> signature.batch([("a", "b"), ("b",)]).tokens.tolist()
+    [[0, 1], [1, -1]]
+    """
 
     alphabet: tuple[str, ...]
     labels: tuple[Label, ...]

@@ -24,7 +24,12 @@ from dsl.showing import brief
 
 @dataclass(frozen=True)
 class Function:
-    """A function to be found."""
+    """A function to be found.
+
+    >>> f = Function("f", ScalarSignature((("x", INT),), INT))
+    >>> f.operator
+    Operator('f', (Int) -> Int)
+    """
 
     name: str
     signature: ScalarSignature
@@ -70,7 +75,13 @@ class Flat:
 
 @dataclass(frozen=True)
 class FormulaSpec:
-    """``functions`` to be found so that all ``constraints`` hold wherever all ``assumptions`` do."""
+    """``functions`` to be found so that all ``constraints`` hold wherever all ``assumptions`` do.
+
+    >>> x, f = variable("x", INT)(), Function("f", ScalarSignature((("x", INT),), INT))
+    >>> greater = find(">", (INT, INT))
+    >>> print(synthesize(FormulaSpec((f,), (("x", INT),), (greater(f.operator(x), x),))).program)
+    (define-fun f ((x Int)) Int (+ x 1))
+    """
 
     functions: tuple[Function, ...]
     variables: tuple[tuple[str, Sort], ...]

@@ -48,6 +48,10 @@ class Proof:
 
     ``solver`` (its ``name`` with a version) found no exception, nor did ``witnesses``; without any, ``doubt`` says why
     nobody else confirms it. No solver at all: there is no variable, and exact evaluation is the proof.
+
+    >>> proof = synthesize(above).claims[0]
+    >>> type(proof).__name__, proof.is_confirmed
+    ('Proof', True)
     """
 
     spec: FormulaSpec
@@ -105,6 +109,11 @@ class Refutation:
     """Checks solutions of ``spec`` with ``backend``; close it (or use ``with``) to release the solver session.
 
     ``seconds`` bounds one ``check``; ``hard`` hosts the solver in a worker that is killed when it overruns.
+
+    >>> same = Solution({f: Program(x, default_grammar(f.signature))})
+    >>> with Refutation(above, get("z3")) as verifier:
+    ...     print(type(verifier.check(same)).__name__)
+    Counterexample
     """
 
     spec: FormulaSpec

@@ -15,7 +15,11 @@ from dsl.showing import brief
 
 @dataclass(frozen=True)
 class Solution:
-    """``programs[function]``, in the order of the specification; ``searcher`` says who proposed it."""
+    """``programs[function]``, in the order of the specification; ``searcher`` says who proposed it.
+
+    >>> print(Solution({f: Program(x, default_grammar(f.signature))}))
+    (define-fun f ((x Int)) Int x)
+    """
 
     programs: Mapping[Function, Program]
     searcher: str = ""

@@ -60,6 +60,9 @@ def enumerate_solutions(
 
     Seconds of the budget count from when the first is asked for, the caller's own between two included.
     Raises DomainError for several functions and for calls inside calls, GrammarError for a grammar that does not fit.
+
+    >>> print(next(iter(enumerate_solutions(above))))
+    (define-fun f ((x Int)) Int (+ x 1))
     """
     if len(spec.functions) != 1:
         names = ", ".join(function.name for function in spec.functions)

@@ -68,6 +68,9 @@ def solve(
     own search; the outcome says what became of each. Deterministic by ``seed`` as long as no limit of time is met and
     no other searcher is first.
     Raises GrammarError for a grammar that does not fit its function.
+
+    >>> print(solve(above).program)
+    (define-fun f ((x Int)) Int (+ x 1))
     """
     if not isinstance(spec, FormulaSpec):
         raise DomainError(f"expected a FormulaSpec, got {cut(repr(spec), 80)}; synthesize takes references as well")

@@ -22,6 +22,10 @@ class SygusProblem:
 
     ``grammars``: for the search, None where the file leaves it open; ``written``: the same as in the file;
     ``definitions``: the defined functions, each after those it uses; ``file``: where it was read from.
+
+    >>> problem = read_sygus_text("(set-logic LIA) (synth-fun f ((x Int)) Int) (check-synth)")
+    >>> problem.logic, [function.name for function in problem.spec.functions]
+    ('LIA', ['f'])
     """
 
     logic: str
