@@ -131,8 +131,8 @@ class Asked:
         """What the table says; a counterexample and a claim only after the function was asked again."""
         verdict = self._verifier.check(program)
         match verdict:
-            case Counterexample(inputs, expected):
-                self._told.append((inputs, self.signature.label_index(expected)))
+            case Counterexample(expected=expected):
+                self._told.append((verdict.sequence, self.signature.label_index(expected)))
                 self._again(self._told[-1:])
             case Valid(claims, notes):
                 method = self.ask_again()

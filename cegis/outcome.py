@@ -10,8 +10,9 @@ from enum import StrEnum
 from typing import Any, Generic, TypeVar
 
 from cegis.claim import Statement
-from cegis.verdict import Counterexample, Verdict
+from cegis.verdict import Counterexample, Inputs, Verdict
 from dsl.program import Program
+from dsl.sequences import Label
 from dsl.showing import brief, code_html, cut, panel_html, table_html, words_html
 
 SHOWN = 10  # exceptions and examples in a notebook
@@ -161,10 +162,15 @@ class Exhausted:
     'Exhausted'
     """
 
-    examples: tuple[tuple[tuple[Any, ...], Any], ...]
+    examples: tuple[tuple[Inputs, Label], ...]
     statistics: Statistics
     evidence: Statement | None = None
     searchers: tuple[Searched, ...] = ()
+
+    @property
+    def program(self) -> None:
+        """There is none."""
+        return None
 
     def __repr__(self) -> str:
         more = "" if self.evidence is None else f", evidence={self.evidence.sentence!r}"

@@ -28,7 +28,7 @@ from cegis.claim import Claim, Rung
 from cegis.domain import DEAD, Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
-from dsl.sequences import SequenceSignature, SymbolicSequence
+from dsl.sequences import Label, SequenceSignature, SymbolicSequence
 from dsl.showing import brief
 
 
@@ -53,7 +53,7 @@ class SymbolicReference(Protocol):
         """The formula "``answer`` (a label index) is not the reference's label"; ties count as different."""
         ...
 
-    def label(self, sequence: tuple[str, ...]) -> str:
+    def label(self, sequence: tuple[str, ...]) -> Label:
         """The label of one sequence, by running the reference."""
         ...
 
@@ -79,9 +79,9 @@ class ProgramReference:
         m, expected = symbols.manager, self.program.encode(symbols)
         return m.Or(m.Not(m.Equals(answer, expected)), m.LT(expected, m.Int(0)))  # no label is never right
 
-    def label(self, sequence: tuple[str, ...]) -> str:
+    def label(self, sequence: tuple[str, ...]) -> Label:
         """The label of one sequence; raises DomainError where the program gives none."""
-        label: str | None = self.program(sequence)
+        label = self.program(sequence)
         if label is None:
             raise DomainError(
                 f"{self.name} names no label on {' '.join(sequence)!r}; leave such sequences out of the domain"

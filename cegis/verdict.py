@@ -12,10 +12,12 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from backends import BackendError
 from cegis.claim import Statement
+from dsl.scalars import Value
 from dsl.sequences import Label
 from dsl.showing import brief
 
 MOST_TROUBLES = 2  # after which a verifier whose solver breaks is not asked any more
+Inputs = tuple[Value | tuple[str, ...], ...]  # tokens; a sequence and a place; values of variables
 Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Program, for a formula a Solution
 
 
@@ -45,11 +47,22 @@ class Counterexample:
     Counterexample(inputs=('a',), expected='yes', got='no')
     """
 
-    inputs: tuple[Any, ...]
+    inputs: Inputs
     expected: Label
     got: Label | None
 
     __repr__ = brief
+
+    @property
+    def sequence(self) -> tuple[str, ...]:
+        """The tokens; where the inputs are a sequence and a place in it, those of the sequence."""
+        first = self.inputs[0] if len(self.inputs) == 2 else None
+        return first if isinstance(first, tuple) else tuple(map(str, self.inputs))
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The values of a formula's variables."""
+        return tuple(value for value in self.inputs if not isinstance(value, tuple))
 
 
 @dataclass(frozen=True)

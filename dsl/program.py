@@ -13,7 +13,7 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,7 +24,7 @@ from dsl.composition import Composition, written_out
 from dsl.function import called, function_text, operators, read_body
 from dsl.grammar import Grammar
 from dsl.operators import MOST_SHOWN, GrammarError, Operator, Term
-from dsl.scalars import Columns, ScalarSignature, Symbols
+from dsl.scalars import Columns, ScalarSignature, Symbols, Value
 from dsl.sequences import SequenceBatch, SymbolicSequence
 from dsl.showing import code_html, cut, panel_html
 from dsl.text import Reader, paired
@@ -88,7 +88,7 @@ class Program:
             values = values.astype(self.term.sort.dtype, copy=False)
         return np.broadcast_to(values, (batch.examples,))
 
-    def __call__(self, *values: Any) -> Any:
+    def __call__(self, *values: Sequence[str] | Value) -> Value | None:
         """The exact value on one input: a label (None where the program names none), or a bool, int or str.
 
         A sequence program takes one sequence of tokens, a scalar program a value per parameter. Raises GrammarError

@@ -134,7 +134,7 @@ class ScalarSignature:
         ]
         return f"def {name}({', '.join(typed)}) -> {_python_type(self.result)}:"
 
-    def example(self, *values: Value) -> Columns:
+    def example(self, *values: Any) -> Columns:
         """One input as exact columns; raises GrammarError for values that are not of the parameters' sorts."""
         sorts = [sort for _, sort in self.parameters]
         if len(values) != len(sorts) or not all(map(belongs, values, sorts)):

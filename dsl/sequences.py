@@ -151,7 +151,7 @@ class SequenceSignature:
         """The first line of a program's text."""
         return f"def {name}(tokens: list[str]) -> {type(self.labels[0]).__name__}:"
 
-    def example(self, *values: Sequence[str]) -> SequenceBatch:
+    def example(self, *values: Any) -> SequenceBatch:
         """One sequence of token names as a batch; raises GrammarError for anything but one sequence of tokens."""
         if len(values) != 1:
             raise GrammarError(f"expected one sequence of tokens, got {len(values)} values")

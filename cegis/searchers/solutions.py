@@ -136,8 +136,8 @@ class Solutions:
                         self.claims, self.notes = _weaker(self.claims, claims), notes
                         is_settled = self._is_settled(solution)
                         yield solution
-                    case Counterexample(inputs):
-                        is_settled = not self._learn(tuple(inputs))
+                    case Counterexample():
+                        is_settled = not self._learn(verdict.values)
                     case Unknown():
                         self.undecided += 1
                 if not is_settled:

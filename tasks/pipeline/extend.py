@@ -89,7 +89,7 @@ class Extension:
         held = f"holds up to length {found.equal_up_to}{limits}" if is_known else "is proved at no length"
         if found.counterexample is not None:
             broken = found.counterexample
-            length, sequence = len(broken.inputs), " ".join(broken.inputs)
+            length, sequence = len(broken.sequence), " ".join(broken.sequence)
             between = "; lengths between are open" if found.claims and length > found.equal_up_to + 1 else ""
             between += f" ({found.stopped})" if between and found.stopped else ""
             said = f"{sequence!r} is {broken.got!r} to it and {broken.expected!r} to the network"

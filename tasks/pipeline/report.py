@@ -419,9 +419,9 @@ def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:
 
 def _input(exception: Counterexample) -> str:
     match exception.inputs:
-        case (tuple() as tokens, int() as place):
-            return f"{' '.join(tokens)!r} at {place}"
-    return repr(" ".join(exception.inputs))
+        case (tuple(), int() as place):
+            return f"{' '.join(exception.sequence)!r} at {place}"
+    return repr(" ".join(exception.sequence))
 
 
 def _as_json(exceptions: tuple[Counterexample, ...]) -> list[dict[str, Any]]:
