@@ -139,7 +139,7 @@ def _parts(subject: Subject) -> dict[str, Any]:
         "edges": [] if drawn is None else drawn.edges[:MOST_ROWS],
         "facts": _facts(values, model),
         **_execution(subject),
-        "margins": margins_svg(subject.rows, subject.error_bound),
+        "margins": margins_svg(subject.rows),
         "sequences": sequences_svg(subject.rows),
         "rows": [(row, counted(row.sequences), STATES[row.state][0]) for row in subject.rows],
         "exceptions": [_exception(one) for one in values["exceptions"]],
@@ -197,6 +197,8 @@ def _rungs(values: Mapping[str, Any]) -> list[RungRow]:
         claims = tuple(claim for claim in values["claims"] if claim["rung"] == str(rung))
         is_passed = any(row.claims for row in rows)
         reason = "" if claims or is_passed else why.get(rung, "")
+        if not values["claims"] and values["outcome"] == "differs" and values.get("rung") == str(rung):
+            reason = str(values["sentence"])
         rows.append(RungRow(str(rung), meaning, rung.is_proof, claims, reason, is_passed))
     return rows
 
@@ -236,8 +238,9 @@ def _execution(subject: Subject) -> dict[str, Any]:
     if isinstance(found, str):
         few = examples(model) if isinstance(model.network, Transformer) else []
         names = getattr(model.readout, "names", ("the number",))
-        return {"network": None, "why_not": found, "examples": {"sequences": few, "names": list(map(shown, names))},
-                "tokens": tokens, "first": "", "known": {}}  # fmt: skip
+        shown_names = list(map(shown, names))
+        return {"network": None, "why_not": found, "tokens": tokens, "first": "", "known": {},
+                "examples": {"sequences": few, "names": shown_names} if few else None}  # fmt: skip
     lengths = [claim["lengths"] for claim in subject.values["claims"]]
     longest = max((most for _, most in lengths if most is not None), default=None)
     found["claimed"] = (

@@ -20,11 +20,12 @@ STATES: dict[State, tuple[str, str]] = {
     "differs": ("has exceptions", "#b04a00"),
     "open": ("not known", "#afb8c1"),
 }
+FEW = 1000  # sequences of a length, up to which a plot is not logarithmic
 LOGARITHMIC = 30.0  # how much larger the largest is than the smallest, from where on
 
 
-def margins_svg(rows: tuple[LengthRow, ...], error_bound: float | None) -> Markup | None:
-    """The least margin of each length that was listed, above the error bound; None where there is none."""
+def margins_svg(rows: tuple[LengthRow, ...]) -> Markup | None:
+    """The least margin of each length that was listed; None where there is none."""
     known = [row for row in rows if row.margin is not None]
     if not known:
         return None
@@ -32,31 +33,31 @@ def margins_svg(rows: tuple[LengthRow, ...], error_bound: float | None) -> Marku
     margins = [row.margin for row in known if row.margin is not None]
     is_log = min(margins) > 0 and max(margins) > LOGARITHMIC * min(margins)
     scale: dict[str, Any] = {"type": "log"} if is_log else {"zero": True}
-    layers: list[dict[str, Any]] = [
-        {
-            "mark": {"type": "line", "color": "#57606a", "strokeWidth": 1},
-            "encoding": _axes("margin", "least margin, net of rounding", scale),
-        },
-        {
-            "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
-            "encoding": _axes("margin", "least margin, net of rounding", scale) | {"color": _colors(known)},
-        },
-    ]
-    if error_bound and not is_log and error_bound > 0.02 * max(margins):
-        rule = {"mark": {"type": "rule", "strokeDash": [4, 3], "color": "#cf222e"}}
-        layers.append(rule | {"data": {"values": [{"bound": error_bound}]}, "encoding": {"y": {"field": "bound"}}})
-    return _svg({"data": {"values": values}, "layer": layers}, "least margin of each length")
+    axes = _axes("margin", "least margin, net of rounding", scale)
+    line = {"mark": {"type": "line", "color": "#57606a", "strokeWidth": 1}, "encoding": axes}
+    points = {
+        "mark": {"type": "point", "filled": True, "size": 45, "opacity": 1},
+        "encoding": axes | {"color": _colors(known)},
+    }
+    return _svg({"data": {"values": values}, "layer": [line, points]}, "least margin of each length")
 
 
 def sequences_svg(rows: tuple[LengthRow, ...]) -> Markup | None:
     """How many sequences each length has, and what is known of them; None where there are none."""
     if not rows:
         return None
+    is_log = max(row.sequences for row in rows) > FEW
+    scale: dict[str, Any] = {"type": "log", "domainMin": 0.7, "nice": False} if is_log else {"zero": True}
     values = [
-        {"length": row.length, "sequences": float(row.sequences), "base": 0.7, "state": STATES[row.state][0]}
+        {
+            "length": row.length,
+            "sequences": float(row.sequences),
+            "base": 0.7 if is_log else 0.0,
+            "state": STATES[row.state][0],
+        }
         for row in rows
     ]
-    axes = _axes("sequences", "sequences", {"type": "log", "domainMin": 0.7, "nice": False})
+    axes = _axes("sequences", "sequences", scale)
     return _svg(
         {
             "data": {"values": values},

@@ -268,7 +268,7 @@ def _independent(statement: Mapping[str, Any], program: str) -> dict[str, Any]:
         label_counts=dict(statement["labels"]),
         semantics=str(statement["semantics"]),
         constraint=None,
-        sentence=claim,
+        sentence=f"{claim[:1].upper()}{claim[1:]}",
         program=program,
         exceptions=exceptions,
         without_label=len(statement["undecided"]),
