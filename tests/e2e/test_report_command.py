@@ -64,7 +64,7 @@ def test_a_network_is_run_and_everything_is_written_beside_the_page(distill, tmp
 
 
 def test_a_result_in_json_is_repeated_as_such(distill, tmp_path):
-    _, out, _ = distill("run", "bracket_dilution", "--length", "6", "--backend", "none", "--json", "--out", "b.cert")
+    _, out, _ = distill("run", "bracket_dilution", "--length", "4", "--backend", "none", "--json", "--out", "b.cert")
     (tmp_path / "b.json").write_text(out)
     code, _, _ = distill("report", "b.json", "--out", "b.html")
     text = words("b.html")
@@ -77,7 +77,7 @@ def test_a_result_in_json_is_repeated_as_such(distill, tmp_path):
 
 
 def test_a_certificate_is_checked_first(distill, tmp_path):
-    distill("run", "bracket_depth", "--length", "4", "--backend", "none", "--out", "d.cert", "--json")
+    distill("run", "bracket_depth", "--length", "3", "--backend", "none", "--out", "d.cert", "--json")
     assert distill("report", "d.cert", "--out", "d.html")[0] == 0
     assert "The certificate d.cert was checked when this was written: it holds." in words("d.html")
     assert distill("report", "d.cert", "--no-check", "--out", "n.html")[0] == 0
