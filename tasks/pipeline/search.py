@@ -38,7 +38,6 @@ from dsl.grammars import selections
 from dsl.grammars.motifs import AND, NOT, OR
 from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
 from dsl.operators import TEXT, Operator
-from dsl.showing import brief
 from tasks.pipeline.closed_forms import closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
 from tasks.pipeline.labels import Inputs, LabelTable
@@ -91,8 +90,6 @@ class Searched:
     is_interrupted: bool = False
     dependence: tuple[Dependence, ...] = ()
     tried: tuple[Tried, ...] = ()
-
-    __repr__ = brief
 
     @property
     def is_short(self) -> bool:

@@ -19,7 +19,6 @@ from numpy.typing import NDArray
 from torch import Tensor
 from torch.nn import functional
 
-from dsl.showing import brief
 from tasks.networks.sparse_transformer import Array, Network, NetworkError
 from tasks.training.recipes import Task, batch, prompts
 from tasks.training.torch_model import Node, Weights, circuit_nodes, forward, from_network, keep_all
@@ -40,8 +39,6 @@ class Pruned:
 
     kept: Mapping[str, NDArray[np.bool_]]
     means: Mapping[str, Array]
-
-    __repr__ = brief
 
 
 @dataclass(frozen=True)
