@@ -32,6 +32,7 @@ from tasks.networks.transformer import (
     Residual,
     Step,
     Transformer,
+    width_after,
 )
 
 MOST_BYTES = 1_500_000  # of all arrays, in base64
@@ -50,12 +51,12 @@ def executable(model: Loaded) -> dict[str, Any] | str:
     if not isinstance(network, Transformer):
         return "it is a black box: nothing but its outputs is known"
     model, network = narrowed(model, network)
-    size = sum(_bytes(array, network.dtype) for array in network.arrays())
+    size = sum(map(_bytes, network.arrays()))
     if size > MOST_BYTES:
         return f"its weights would take {size / 1e6:.1f} MB"
     names = [word(token) for token in model.vocabulary]
     try:
-        steps = [_step(step, network.dtype) for step in network.steps]
+        steps = [_step(step) for step in network.steps]
     except TooLargeError as error:
         return str(error)
     index = {token: n for n, token in enumerate(model.vocabulary)}
@@ -71,8 +72,8 @@ def executable(model: Loaded) -> dict[str, Any] | str:
             "transitions": model.domain.constraint.transitions,
             "accepting": model.domain.constraint.accepting,
         },
-        "tokens": _array(network.tokens, network.dtype),
-        "positions": None if network.positions is None else _array(network.positions, network.dtype),
+        "tokens": _array(network.tokens),
+        "positions": None if network.positions is None else _array(network.positions),
         "steps": steps,
         "readout": _readout(model.readout),
     }
@@ -96,13 +97,14 @@ def narrowed(model: Loaded, network: Transformer) -> tuple[Loaded, Transformer]:
         table = Lookup(last.table[:, columns].copy())
         steps, readout = (*rest[:-1], _read(rest[-1], columns), table), _from_zero(readout)
     hidden = {old: new for new, old in enumerate(ids)}
-    longest = min(network.longest, LONGEST)
+    is_fixed = any(width_after((step,), 2, 2) != 2 for step in steps if isinstance(step, Pool))  # rows side by side
+    longest = network.longest if is_fixed else min(network.longest, LONGEST)
     small = Transformer(
         network.tokens[ids],
         None if network.positions is None else network.positions[:longest].copy(),
         tuple(_renamed(step, ids, hidden) for step in steps),
         longest,
-        network.dtype,
+        "float64",
     )
     around = len(model.prefix) + len(model.suffix)
     most = longest - around if model.domain.max_length is None else min(longest - around, model.domain.max_length)
@@ -193,25 +195,25 @@ def _renamed(step: Step, ids: list[int], names: Mapping[int, int]) -> Step:
     return step
 
 
-def _step(step: Step, dtype: str) -> dict[str, Any]:
+def _step(step: Step) -> dict[str, Any]:
     """A step as JSON values."""
     match step:
         case Affine(weight, bias):
-            return {"kind": "affine", "weight": _array(weight, dtype), "bias": _vector(bias, dtype)}
+            return {"kind": "affine", "weight": _array(weight), "bias": _vector(bias)}
         case Norm(kind, gain, bias, eps):
-            found = {"kind": "norm", "of": kind, "gain": _vector(gain, dtype), "bias": _vector(bias, dtype)}
-            return found | {"eps": eps}
+            found = {"kind": "norm", "of": kind, "gain": _vector(gain), "bias": _vector(bias)}
+            return found | {"eps": eps, "groups": getattr(step, "groups", 1)}
         case Activation(kind, slope):
             return {"kind": "activation", "of": kind, "slope": slope}
         case AbsTopK(count):
             return {"kind": "abs_top_k", "count": count}
         case Mask(site, kept, means):
-            return {"kind": "mask", "site": site, "kept": kept.astype(int).tolist(), "means": _vector(means, dtype)}
+            return {"kind": "mask", "site": site, "kept": kept.astype(int).tolist(), "means": _vector(means)}
         case Attention():
             return {
                 "kind": "attention",
                 **{
-                    role: [_step(part, dtype) for part in getattr(step, role)] for role in ("query", "key", "value")
+                    role: [_step(part) for part in getattr(step, role)] for role in ("query", "key", "value")
                 },
                 "heads": step.heads,
                 "scale": step.scale,
@@ -222,9 +224,9 @@ def _step(step: Step, dtype: str) -> dict[str, Any]:
                 "idle": _idle(step),
             }  # fmt: skip
         case Residual(inner):
-            return {"kind": "residual", "steps": [_step(part, dtype) for part in inner]}
+            return {"kind": "residual", "steps": [_step(part) for part in inner]}
         case Lookup(table):
-            return {"kind": "lookup", "table": _array(table, dtype)}
+            return {"kind": "lookup", "table": _array(table)}
         case Pool(kind):
             return {"kind": "pool", "of": kind}
         case _:  # a kind of step that is newer than the page's script
@@ -251,13 +253,13 @@ def _readout(readout: Readout) -> dict[str, Any]:
             return found | {"kind": "round", "names": ["the number"], "denominator": denominator}
 
 
-def _vector(array: Reals | None, dtype: str) -> dict[str, Any] | None:
-    return None if array is None else _array(array[None, :], dtype)
+def _vector(array: Reals | None) -> dict[str, Any] | None:
+    return None if array is None else _array(array[None, :])
 
 
-def _array(array: Reals, dtype: str) -> dict[str, Any]:
-    """A matrix as its shape and bytes."""
-    kind = "<f4" if dtype == "float32" else "<f8"
+def _array(array: Reals) -> dict[str, Any]:
+    """A matrix as its shape and bytes, which lose nothing."""
+    kind = "<f4" if _is_single(array) else "<f8"
     found: dict[str, Any] = {"shape": list(array.shape), "type": kind[1:]}
     flat = array.reshape(-1)
     places = np.flatnonzero(flat)
@@ -270,8 +272,14 @@ def _base64(array: NDArray[Any]) -> str:
     return base64.b64encode(array.tobytes()).decode("ascii")
 
 
-def _bytes(array: Reals, dtype: str) -> int:
+def _is_single(array: Reals) -> bool:
+    """Whether every number is one of float32."""
+    with np.errstate(over="ignore"):
+        return bool((array.astype(np.float32) == array).all())
+
+
+def _bytes(array: Reals) -> int:
     """How many an array takes in base64."""
-    width, nonzero = (4 if dtype == "float32" else 8), int(np.count_nonzero(array))
+    width, nonzero = (4 if _is_single(array) else 8), int(np.count_nonzero(array))
     dense = array.size * width
     return round(4 / 3 * (nonzero * (width + 4) if nonzero < SPARSE * array.size else dense))

@@ -245,7 +245,11 @@ class _Walk:
                     self.ranks.append("table")
                     name = self.node("table of tokens", "table", "table", "table", "what each token adds by itself")
                     stream = stream.plus({name: table[self._ids].T})
-                case AbsTopK() | Activation() | Pool():
+                case Pool():
+                    width = width_after((step,), stream.width, len(self.network.tokens))
+                    times = (width // stream.width, 1)  # rows that are put side by side
+                    stream = Stream(width, {name: np.tile(m, times) for name, m in stream.reach.items()})
+                case AbsTopK() | Activation():
                     pass
                 case _:  # a kind of step that is newer than this drawing
                     width = width_after((step,), stream.width, len(self.network.tokens))

@@ -42,17 +42,26 @@
   const ACTIVATIONS = {
     relu: (x) => (x >= 0 ? x : 0),
     leaky_relu: (x, slope) => (x >= 0 ? x : slope * x),
+    silu: (x) => x / (1 + Math.exp(-x)),
+    tanh: (x) => Math.tanh(x),
+    sigmoid: (x) => 1 / (1 + Math.exp(-x)),
     gelu: (x) => 0.5 * x * (1 + erf(x / Math.SQRT2)),
     gelu_tanh: (x) => 0.5 * x * (1 + Math.tanh(Math.sqrt(2 / Math.PI) * (x + 0.044715 * x * x * x))),
   };
 
+  function normed(step, row, start) { // one group of columns, which begins at start
+    const middle = step.of === "layer" ? mean(row) : 0;
+    const moved = row.map((value) => value - middle);
+    const size = Math.sqrt(mean(moved.map((value) => value * value)) + step.eps);
+    return moved.map((value, n) => (value / size) * step.gain[start + n] + (step.bias ? step.bias[start + n] : 0));
+  }
+
   const STEPS = {
     affine: (step, x) => x.map((row) => Float64Array.from(step.weight, (w, n) => dot(w, row) + (step.bias ? step.bias[n] : 0))),
-    norm: (step, x) => x.map((row) => {
-      const middle = step.of === "layer" ? mean(row) : 0;
-      const moved = row.map((value) => value - middle);
-      const size = Math.sqrt(mean(moved.map((value) => value * value)) + step.eps);
-      return moved.map((value, n) => (value / size) * step.gain[n] + (step.bias ? step.bias[n] : 0));
+    norm: (step, x) => x.map((whole) => {
+      const size = whole.length / (step.groups || 1), found = new Float64Array(whole.length);
+      for (let start = 0; start < whole.length; start += size) found.set(normed(step, whole.subarray(start, start + size), start), start);
+      return found;
     }),
     activation: (step, x) => x.map((row) => row.map((value) => ACTIVATIONS[step.of](value, step.slope))),
     abs_top_k: (step, x) => x.map((row) => {
@@ -63,9 +72,15 @@
     }),
     mask: (step, x) => x.map((row) => row.map((value, n) => (step.kept[n] ? value : step.means[n]))),
     residual: (step, x, ids, seen) => run(step.steps, x, ids, seen).map((row, n) => zip(x[n], row, (a, b) => a + b)),
+    product: (step, x, ids, seen) => {
+      const right = run(step.right, x, ids, seen);
+      return run(step.left, x, ids, seen).map((row, n) => zip(row, right[n], (a, b) => a * b));
+    },
     lookup: (step, x, ids) => x.map((row, n) => zip(row, step.table[ids[n]], (a, b) => a + b)),
     pool: (step, x) => {
       if (step.of === "last") return [x[x.length - 1]];
+      if (step.of === "first") return [x[0]];
+      if (step.of === "concat") return [Float64Array.from(x.flatMap((row) => Array.from(row)))];
       const sum = x.reduce((a, b) => zip(a, b, (p, q) => p + q));
       return [step.of === "mean" ? sum.map((value) => value / x.length) : sum];
     },
