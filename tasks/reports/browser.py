@@ -19,6 +19,7 @@ from tasks.networks.interpreter import run, visible, weights
 from tasks.networks.model import Loaded
 from tasks.networks.quoting import shown
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet, label_name
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import (
     AbsTopK,
     Activation,
@@ -50,7 +51,10 @@ def executable(model: Loaded) -> dict[str, Any] | str:
     network = model.network
     if not isinstance(network, Transformer):
         return "it is a black box: nothing but its outputs is known"
-    model, network = narrowed(model, network)
+    try:
+        model, network = narrowed(model, network)
+    except NetworkError as error:
+        return str(error)
     size = sum(map(_bytes, network.arrays()))
     if size > MOST_BYTES:
         return f"its weights would take {size / 1e6:.1f} MB"
@@ -229,7 +233,10 @@ def _step(step: Step) -> dict[str, Any]:
             return {"kind": "lookup", "table": _array(table)}
         case Pool(kind):
             return {"kind": "pool", "of": kind}
-        case _:  # a kind of step that is newer than the page's script
+        case _:
+            left, right = getattr(step, "left", None), getattr(step, "right", None)
+            if isinstance(left, tuple) and isinstance(right, tuple):  # entry by entry
+                return {"kind": "product", "left": [*map(_step, left)], "right": [*map(_step, right)]}
             raise TooLargeError(f"the page does not execute steps of the kind {type(step).__name__}")
 
 
