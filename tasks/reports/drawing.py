@@ -7,7 +7,7 @@ from markupsafe import Markup
 from tasks.networks.quoting import shown
 from tasks.reports.graph import Edge, Graph, Node
 from tasks.reports.layout import ASIDE, HEIGHT, MARGIN, ROW, Place, places
-from tasks.reports.svg import FAINT, INK, drawing, element, number, text
+from tasks.reports.svg import FAINT, INK, drawing, element, number, text, width_of
 
 POSITIVE, NEGATIVE, NORM = "#0b5cad", "#b04a00", "#6a737d"
 LABELS = 128.0  # room on the left, for what each row holds
@@ -32,10 +32,12 @@ def graph_svg(graph: Graph, name: str) -> Markup:
         for is_norm in (True, False)
     }
     lines = sorted(graph.edges, key=lambda edge: abs(edge.weight or 0.0))
+    shapes, names = _boxes(graph, at)
     parts = [
         *_rows(graph, at),
-        *_boxes(graph, at),
+        *shapes,
         *(_line(edge, graph, at, order, largest[edge.is_norm]) for edge in lines),
+        *names,
         *(_shape(node, at[node.name], order[node.name], graph) for node in graph.nodes),
     ]
     what = "nodes that are kept" if graph.is_fine else "heads and layers"
@@ -55,23 +57,29 @@ def _rows(graph: Graph, at: dict[str, Place]) -> list[Markup]:
     return [text(8, y[rank], words, size=11, anchor="start", fill=FAINT) for rank, words in enumerate(graph.ranks)]
 
 
-def _boxes(graph: Graph, at: dict[str, Place]) -> list[Markup]:
-    """Around the nodes of each head."""
+def _boxes(graph: Graph, at: dict[str, Place]) -> tuple[list[Markup], list[Markup]]:
+    """What stands around the nodes of each head, and its name, which stands above the lines."""
     boxes: dict[tuple[int, int], list[Place]] = {}
     for node in graph.nodes if graph.is_fine else ():
         if node.box is not None:
             boxes.setdefault(node.box, []).append(at[node.name])
-    drawn = []
+    shapes, names = [], []
     for (_, head), inner in boxes.items():
         left = min(place.x - place.width / 2 for place in inner) - 7
         right = max(place.x + place.width / 2 for place in inner) + 7
-        y = inner[0].y
-        shape = element(
-            "rect", x=left, y=y - HEIGHT / 2 - 7, width=right - left, height=HEIGHT + 14, rx=9.0,
-            fill="#f6f0fb", stroke="#a475c9", stroke_dasharray="3 3",
+        y, name = inner[0].y, f"head {head}"
+        shapes.append(
+            element(
+                "rect", x=left, y=y - HEIGHT / 2 - 7, width=right - left, height=HEIGHT + 14, rx=9.0,
+                fill="#f6f0fb", stroke="#a475c9", stroke_dasharray="3 3",
+            )
         )  # fmt: skip
-        drawn += [shape, text(left + 3, y - HEIGHT / 2 - 14, f"head {head}", size=10, anchor="start", fill="#6639ba")]
-    return drawn
+        ground = element(
+            "rect", x=left, y=y - HEIGHT / 2 - 20, width=width_of(name, 10) + 6, height=12.0, fill="#ffffff",
+            fill_opacity="0.85",
+        )  # fmt: skip
+        names += [ground, text(left + 3, y - HEIGHT / 2 - 14, name, size=10, anchor="start", fill="#6639ba")]
+    return shapes, names
 
 
 def _line(edge: Edge, graph: Graph, at: dict[str, Place], order: dict[str, int], largest: float) -> Markup:

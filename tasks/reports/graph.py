@@ -142,6 +142,7 @@ class _Walk:
     ranks: list[str] = field(default_factory=list)
     attentions: int = 0
     layers: int = 0
+    is_inside: bool = False  # whether the walk is in the queries, keys or values of attention
 
     def graph(self) -> Graph:
         self.ranks.append("tokens")
@@ -251,10 +252,23 @@ class _Walk:
                     stream = Stream(width, {name: np.tile(m, times) for name, m in stream.reach.items()})
                 case AbsTopK() | Activation():
                     pass
+                case _ if (both := self._product(step, stream)) is not None:
+                    stream = both
                 case _:  # a kind of step that is newer than this drawing
                     width = width_after((step,), stream.width, len(self.network.tokens))
                     stream = self._block("mlp", type(step).__name__.lower(), f"{width} wide", stream, width)
         return stream
+
+    def _product(self, step: Step, stream: Stream) -> Stream | None:
+        """What reaches either side of a product, as a gated MLP makes it; inside attention, both together."""
+        left, right = getattr(step, "left", None), getattr(step, "right", None)
+        if not isinstance(left, tuple) or not isinstance(right, tuple):
+            return None
+        both = _linear(left, stream).plus(_linear(right, stream).reach)
+        if self.is_inside:
+            return both
+        self.layers += 1
+        return self._block("mlp", f"MLP {self.layers - 1}", f"{both.width} hidden, gated", both)
 
     def _is_masked(self, rest: tuple[Step, ...]) -> bool:
         """Whether the values of a step become nodes by a mask that follows it."""
@@ -295,9 +309,11 @@ class _Walk:
         self.attentions += 1
         self.ranks.append(f"attention {number}")
         rows: dict[str, Stream] = {}
+        self.is_inside = True
         for role, part in zip(ROLES, (step.query, step.key, step.value), strict=True):
             size = width_after(part, stream.width, vocabulary) // step.heads
             rows[role] = self.follow(part, stream, role if self.is_fine else "", size)
+        self.is_inside = False
         if self.is_fine:
             return rows["value"]
         found: dict[str, Reals] = {}
@@ -311,6 +327,17 @@ class _Walk:
                 self.connect(node, {source: matrix[block] for source, matrix in reached.reach.items()}, role)
             found[node] = np.eye(rows["value"].width)[:, block]
         return Stream(rows["value"].width, found)
+
+
+def _linear(steps: tuple[Step, ...], stream: Stream) -> Stream:
+    """What reaches the end of ``steps`` that act on each row, where activations are left out."""
+    for step in steps:
+        match step:
+            case Affine(weight):
+                stream = Stream(len(weight), {name: weight @ m for name, m in stream.reach.items()})
+            case Norm(gain=gain):
+                stream = stream.scaled(gain)
+    return stream
 
 
 DOES = {

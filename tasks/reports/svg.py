@@ -30,10 +30,9 @@ def number(value: float) -> str:
 
 
 def text(x: float, y: float, words: str, *, size: float = 12, anchor: str = "middle", fill: str = INK) -> Markup:
-    """Words at a place, on a light edge; ``y`` is their middle."""
+    """Words at a place; ``y`` is their middle."""
     return element(
-        "text", words, x=x, y=y, font_size=size, text_anchor=anchor, fill=fill, dominant_baseline="central",
-        stroke="#ffffff", stroke_width="3", stroke_opacity="0.75", paint_order="stroke",
+        "text", words, x=x, y=y, font_size=size, text_anchor=anchor, fill=fill, dominant_baseline="central"
     )  # fmt: skip
 
 
@@ -44,7 +43,8 @@ def width_of(words: str, size: float = 12) -> float:
 
 def drawing(width: float, height: float, title: str, description: str, *children: Markup, class_: str) -> Markup:
     """A whole SVG with a name and a description for those who do not see it."""
-    inner = (element("title", title), element("desc", description), *children)
+    ground = element("rect", x=0.0, y=0.0, width=width, height=height, fill="#ffffff")
+    inner = (element("title", title), element("desc", description), ground, *children)
     return element(
         "svg",
         *inner,
