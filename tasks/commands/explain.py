@@ -105,11 +105,12 @@ def _print(result: Explanation) -> None:
     if not console.is_terminal:
         console = Console(highlight=False, width=WIDTH)
     for found in tables(result):
-        table = Table(
-            *found.heads, title=found.title, title_justify="left", box=SIMPLE_HEAD, caption=found.more or None
-        )
+        table = Table(*found.heads, box=SIMPLE_HEAD)
         for row in found.rows:
             table.add_row(*map(Text, row))
+        console.print(Text(f"{found.title}:"))
         console.print(table)
+        if found.more:
+            console.print(Text(f"  {found.more}\n"))
     for sentence in sentences(result):
         console.print(Text(shown(sentence, 100_000)))

@@ -32,12 +32,14 @@ class Table:
 
 def tables(result: Explanation) -> tuple[Table, ...]:
     """Parts, invariance, robustness: what changes most first."""
-    found = []
-    heads = ("part", "labels that change", "the shortest")
+    found: list[Table] = []
+    heads: tuple[str, ...] = ("part", "labels that change", "the shortest")
     for title, ablated in (("Nodes", result.nodes), ("Edges", result.edges)):
         if ablated:
             ordered = sorted(ablated, key=_weight)
-            rows = tuple((shown(one.part.name), *_cells(one.effect)) for one in ordered[:SHOWN])
+            rows: tuple[tuple[str, ...], ...] = tuple(
+                (shown(one.part.name), *_cells(one.effect)) for one in ordered[:SHOWN]
+            )
             many = len(ablated) - SHOWN
             more = f"{many:,} more (all of them with --json)" if many > 0 else ""
             what = "a weight becomes zero" if title == "Edges" else f"a part becomes {result.ablation}"
