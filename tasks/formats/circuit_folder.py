@@ -50,8 +50,7 @@ def load_circuit(path: Path) -> Circuit:
 
 def save_circuit(circuit: Circuit, path: Path) -> None:
     """Write ``circuit`` as the folder ``path``, whole or not at all; an earlier circuit there is replaced."""
-    if path.exists() and not (path / JSON_FILE).is_file() and (path.is_file() or any(path.iterdir())):
-        raise NetworkError(f"{path}: exists and is not a circuit; choose another folder or empty it first")
+    check_circuit_target(path)
     tensors = {**circuit.network.tensors, **{MEAN + site: mean for site, mean in circuit.means.items()}}
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     try:
@@ -75,6 +74,12 @@ def save_circuit(circuit: Circuit, path: Path) -> None:
                 raise
     except OSError as error:
         raise NetworkError(f"{path}: cannot write the circuit: {error}") from error
+
+
+def check_circuit_target(path: Path) -> None:
+    """Raise NetworkError where something other than a circuit stands at ``path``."""
+    if path.exists() and not (path / JSON_FILE).is_file() and (path.is_file() or any(path.iterdir())):
+        raise NetworkError(f"{path}: exists and is not a circuit; choose another folder or empty it first")
 
 
 def weights_sha256(path: Path) -> str:
