@@ -86,7 +86,7 @@ def check(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
     """Raise NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered."""
     ball.check_roundoff(u)
     for ids in batches:
-        check_ids(ids, len(network.tokens), network.longest)
+        check_ids(ids, len(network.tokens), network.longest, network.shortest)
 
 
 def run(steps: tuple[Step, ...], stream: Stream, u: float) -> Stream:
@@ -167,8 +167,7 @@ def _needed(steps: tuple[Step, ...], width: int, vocabulary: int) -> tuple[Step,
                 kept.append(Residual(_needed(inner, width, vocabulary)))
             case Pool():
                 kept.append(step)
-                start = width
-                return (*kept, *_needed(steps[steps.index(step) + 1 :], width, vocabulary))
+                return (*kept, *_needed(steps[steps.index(step) + 1 :], after, vocabulary))
             case _:
                 kept.append(step)
         width = after
@@ -415,10 +414,13 @@ def _visible(step: Attention, token: Ids, paths: Ids) -> Iterator[tuple[int, Ids
         yield int(count) - 1, rows, paths[rows][is_seen[rows]].reshape(len(rows), count)
 
 
-def _grouped(own: Ids, seen: Ids, classes: int) -> tuple[Ids, Ids, Ids]:
-    """Paths merged by their own class and the multiset of those seen: one of each group, and the group of each path."""
+def _grouped(own: Ids, seen: Ids, classes: int, *, ordered: bool = False) -> tuple[Ids, Ids, Ids]:
+    """Paths merged by their own class and the multiset of those seen, or, ``ordered``, by the sequence of these.
+
+    One of each group, and the group of each path.
+    """
     key, bound = own.astype(np.int64), classes
-    for column in np.sort(seen, axis=1).T:
+    for column in (seen if ordered else np.sort(seen, axis=1)).T:
         if bound * classes >= 2**62:  # rename the keys seen so far to small numbers
             key = np.unique(key, return_inverse=True)[1]
             bound = len(key)
@@ -441,11 +443,11 @@ def _weighed(step: Attention, q: Ball, k: Ball, v: Ball, u: float) -> Ball:
 
 
 def _pooled(kind: str, stream: Stream, u: float) -> Stream:
-    """One row per prompt; prompts with the same multiset of classes are one class."""
+    """One row per prompt; prompts with the same multiset of classes are one class, or the same classes in order."""
     parts, places, tokens, count = [], [], [], 0
     for place in stream.places:
         rest = place[:, :0] if kind == "last" else place[:, :-1]
-        own, seen, index = _grouped(place[:, -1], rest, len(stream.x))
+        own, seen, index = _grouped(place[:, -1], rest, len(stream.x), ordered=kind == "concat")
         rows = np.concatenate([seen, own[:, None]], axis=1)
         parts += [
             operations.pool(stream.x[rows[part]], kind, u)

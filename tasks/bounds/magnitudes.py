@@ -85,6 +85,8 @@ class _Sizes:
                     x = self._bounded(x + self.after(inner, x), 1)
                 case Lookup(table):
                     x = self._bounded(x + np.abs(table).max(axis=0), 1)
+                case Pool("concat", rows):
+                    x = np.tile(x, rows)
                 case Pool(kind):
                     summed = self._bounded(self._longest * x, self._longest)
                     x = summed if kind == "sum" else x * WIDER

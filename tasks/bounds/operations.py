@@ -51,7 +51,9 @@ def gelu_tanh(x: Ball, u: float) -> Ball:
 
 @np.errstate(all="ignore")
 def pool(x: Ball, kind: str, u: float) -> Ball:
-    """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, or the last."""
+    """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, or the last; or side by side."""
+    if kind == "concat":
+        return Ball(x.center.reshape(len(x), -1), x.radius.reshape(len(x), -1))
     if kind == "last":
         return Ball(x.center[:, -1], x.radius[:, -1] + ball.remains(x.radius, u).max(axis=1))
     rows = x.center.shape[1]

@@ -10,6 +10,7 @@
     sparsemax alphabet: all tokens, the one length max_seq_len - 2, prefix  nothing
               BOS and the token of a task, no suffix, read-out: argmax
               over the task's candidates, openers from case.json
+    steps     alphabet, lengths, constraint, prefix, suffix, read-out     nothing
     others    what case.json says: the alphabet and the language whose    the rest, lengths always; in a plain GPT-2
               prefixes are meant, what stands before and after the        folder everything (GPT2BCELMHeadModel
               symbols, next_token_set or argmax_last over all outputs,    declares a set over all outputs)
@@ -130,6 +131,8 @@ def declared(
     """
     if kind == "circuit":
         return _circuit(said["circuit.json"], tokens)
+    if kind == "steps":
+        return _steps(said["network.json"], outputs)
     if kind == "dyck":
         n = said["config.json"]["n"]
         return Declared(["(", ")"], [n, n], None, [], [], readout_of("argmax", [0, 1], [*outputs]))
@@ -151,6 +154,24 @@ def _circuit(c: dict[str, Any], tokens: Sequence[str]) -> Declared:
     return Declared(
         texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), [], readout_of("argmax", columns, labels),
         str(limited["text"]) if limited else "", not c["config"]["positions"],
+    )  # fmt: skip
+
+
+def _steps(c: dict[str, Any], outputs: Sequence[str]) -> Declared:
+    domain, reading = c["domain"], c["readout"]
+    limited = domain["constraint"]
+    whole = domain.keys() == {"alphabet", "min_length", "max_length", "constraint"}
+    whole = whole and reading.keys() == {"kind", "position", "columns", "threshold", "denominator"}
+    whole = whole and (limited is None or limited.keys() == {"text", "transitions", "accepting"})
+    lengths, columns = [domain["min_length"], domain["max_length"]], reading["columns"]
+    whole = whole and all(type(n) is int and n >= 0 for n in (*lengths, *columns))
+    expect(whole and reading["threshold"] == 0, "network.json: domain or read-out not understood")
+    names = [] if reading["kind"] == "round" else [outputs[n] for n in columns]
+    automaton = limited and {key: limited[key] for key in ("transitions", "accepting")}
+    readout = readout_of(reading["kind"], columns, names, reading["position"], reading["denominator"])
+    return Declared(
+        texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), texts(c["suffix"]), readout,
+        str(limited["text"]) if limited else "", c["positions"] is None,
     )  # fmt: skip
 
 

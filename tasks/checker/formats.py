@@ -14,10 +14,12 @@ from typing import Any
 from flint import arb
 
 from tasks.checker.arithmetic import LEAST_EPS, ROUNDOFF, ZERO, Affine, Arithmetic, Row
-from tasks.checker.declared import Declared, declared
+from tasks.checker.declared import Declared, declared, texts
 from tasks.checker.files import Tensors, expect, parse
 from tasks.checker.network import Branch, Constant, Heads, Network, Step, lean
 from tasks.checker.sparsemax import CIRCUIT_OF, gathered, sparsemax
+from tasks.checker.steps import FILE as STEPS
+from tasks.checker.steps import steps_network
 from tasks.checker.torch_files import TorchTensors, archive
 
 MEANS = "mean_baseline_pretrain.pt"
@@ -28,6 +30,7 @@ FILES = {
     "tracr": (("case.json", "model.safetensors"), ()),
     "transformer_lens": (("model.safetensors",), ("config.json", "case.json")),
     "circuit_sparsity": (("beeg_config.json", "final_model.pt"), ("viz_data.pt", MEANS, "encoder.json")),
+    "steps": ((STEPS, "model.safetensors"), ()),
     "sparsemax": (("config.json", "smt_weights.json", "vocab.json"), ("case.json",)),  # and circuit_<task>.json
 }  # those that must be there, and those that may
 ALLOWED: dict[str, tuple[Any, ...]] = {
@@ -196,7 +199,14 @@ def read(kind: str, files: dict[str, bytes], semantics: str, prefix: Sequence[st
         numbers = gathered(said["smt_weights.json"])
         return _finished(kind, said, numbers, _sparsemax(said, numbers, semantics), semantics, prefix)
     tensors = Tensors(must[-1], files[must[-1]])
-    readers = {"circuit": _circuit, "gpt2": _gpt2, "dyck": _dyck, "tracr": _tracr, "transformer_lens": _lens}
+    readers = {
+        "steps": _steps,
+        "circuit": _circuit,
+        "gpt2": _gpt2,
+        "dyck": _dyck,
+        "tracr": _tracr,
+        "transformer_lens": _lens,
+    }
     return _finished(kind, said, tensors, readers[kind](said, tensors), semantics)
 
 
@@ -466,6 +476,14 @@ def _gpt2(said: dict[str, Any], t: Tensors) -> Read:
     names = {n: name for name, n in (case["tokens"] if isinstance(case.get("tokens"), dict) else ids).items()}
     tokens = tuple(names.get(n, f"#{n}") for n in range(vocab))
     return Read(network, case.get("name", ""), tokens, tokens)
+
+
+def _steps(said: dict[str, Any], t: Tensors) -> Read:
+    c = said[STEPS]
+    network = steps_network(c, t)
+    names = [*texts(c["vocabulary"]), *texts(c["outputs"])]
+    expect(len({*c["outputs"]}) == len(c["outputs"]) and type(c["name"]) is str, f"{STEPS}: names")
+    return Read(network, c["name"], tuple(names[: len(network.tokens)]), tuple(c["outputs"]))
 
 
 def _dyck(said: dict[str, Any], t: Tensors) -> Read:

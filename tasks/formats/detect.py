@@ -10,7 +10,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
+from tasks.formats import dyck, gpt2, network_folder, openai, sparse, sparsemax, tracr, transformer_lens
 from tasks.formats.reading import read_bytes, read_object
 from tasks.formats.untrusted import read_safetensors
 from tasks.networks.model import Loaded, Question
@@ -62,6 +62,7 @@ WEIGHTS = ("weights.safetensors", "model.safetensors")
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
     Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
+    Format("steps", (network_folder.FILE, network_folder.WEIGHTS), network_folder.load, ("steps",)),
     Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
     Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
     Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, ("d_vocab",)),

@@ -44,7 +44,7 @@ def logits(network: Transformer, ids: NDArray[np.integer], observe: Observe | No
     ``observe`` sees the values at every node site, for all prompts together. Raises NetworkError for ids that the
     network cannot take.
     """
-    check_ids(ids, len(network.tokens), network.longest)
+    check_ids(ids, len(network.tokens), network.longest, network.shortest)
     wide = [network.tokens.shape[1]] + [len(s.weight) for s in walk(network.steps) if isinstance(s, Affine)]
     heads = [step.heads for step in walk(network.steps) if isinstance(step, Attention)]
     per_prompt = ids.shape[1] * (max(wide) + max(heads, default=0) * ids.shape[1])
@@ -55,12 +55,12 @@ def logits(network: Transformer, ids: NDArray[np.integer], observe: Observe | No
     return np.concatenate(parts)
 
 
-def check_ids(ids: NDArray[np.integer], vocabulary: int, longest: int) -> None:
-    """Raise NetworkError unless ``ids`` holds prompts of 1 to ``longest`` token ids below ``vocabulary``."""
+def check_ids(ids: NDArray[np.integer], vocabulary: int, longest: int, shortest: int = 1) -> None:
+    """Raise NetworkError unless ``ids`` holds prompts of ``shortest`` to ``longest`` token ids below ``vocabulary``."""
     if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
         raise NetworkError(f"expected token ids as a (prompts, length) array, got shape {ids.shape} of {ids.dtype}")
-    if not 1 <= ids.shape[1] <= longest:
-        raise NetworkError(f"expected prompts of 1 to {longest} tokens, got {ids.shape[1]}")
+    if not shortest <= ids.shape[1] <= longest:
+        raise NetworkError(f"expected prompts of {shortest} to {longest} tokens, got {ids.shape[1]}")
     if ids.size and not (ids.min() >= 0 and ids.max() < vocabulary):
         raise NetworkError(f"expected token ids from 0 to {vocabulary - 1}, got {ids.min()} to {ids.max()}")
 
@@ -97,6 +97,8 @@ def run(steps: tuple[Step, ...], x: Reals, ids: Ids, observe: Observe | None = N
                 x = x + table[ids]
             case Pool("last"):
                 x = x[:, -1:]
+            case Pool("concat"):
+                x = x.reshape(len(x), 1, -1)
             case Pool(kind):
                 x = x.sum(axis=1, keepdims=True) if kind == "sum" else x.mean(axis=1, keepdims=True)
     return x

@@ -122,10 +122,11 @@ class Loaded:
         around = len(self.prefix) + len(self.suffix)
         longest = self.domain.max_length
         check_prompt(self.name, self.domain.min_length, around)
-        if longest is None or longest + around > self.network.longest:
+        least = self.network.shortest if isinstance(self.network, Transformer) else 1
+        if longest is None or longest + around > self.network.longest or self.domain.min_length + around < least:
             raise NetworkError(
                 f"{self.name}: sequences of {self.domain.min_length} to {longest} tokens with {around} around them "
-                f"are no prompts of 1 to {self.network.longest} tokens"
+                f"are no prompts of {least} to {self.network.longest} tokens"
             )
         if max(self.readout.columns) >= self.network.outputs:
             raise NetworkError(f"{self.name}: the read-out needs more than the {self.network.outputs} outputs")
@@ -208,7 +209,8 @@ def assemble(
             "say which ones a sequence may hold (alphabet)"
         )
     around = len(prefix) + len(suffix)
-    shortest, longest = question.lengths or (0 if around else 1, None)
+    least = network.shortest if isinstance(network, Transformer) else 1
+    shortest, longest = question.lengths or (max(0, least - around), None)
     if longest is None or (is_free and longest + around > network.longest):
         longest = network.longest - around
     return Loaded(

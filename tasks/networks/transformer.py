@@ -31,6 +31,7 @@ from numpy.typing import NDArray
 from tasks.networks.sparse_transformer import NetworkError
 
 Reals = NDArray[np.float64]
+LARGEST_SCALE = 2**20  # of attention scores; bounds multiply radii by it
 
 
 @dataclass(frozen=True, eq=False)
@@ -132,8 +133,11 @@ class Attention:
     def __post_init__(self) -> None:
         if self.weighting not in ("softmax", "sparsemax", "hard"):
             raise NetworkError(f"expected attention by softmax, sparsemax or hard, got {self.weighting!r}")
-        if self.heads < 1 or not np.isfinite(self.scale):
-            raise NetworkError(f"expected at least one head and a finite scale, got {self.heads} and {self.scale}")
+        if self.heads < 1 or not 0 < self.scale <= LARGEST_SCALE:
+            raise NetworkError(
+                f"expected at least one head and a scale above 0 and at most {LARGEST_SCALE:,}, got {self.heads} and "
+                f"{self.scale}"
+            )
         if self.sink is not None:
             _check("attention sinks", self.sink, (self.heads,))
             if self.weighting != "softmax":
@@ -159,13 +163,19 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Pool:
-    """All rows become one: their sum, their mean, or the last."""
+    """All rows become one: their sum, their mean, the last, or (``concat``) all of them side by side, the first first.
 
-    kind: Literal["sum", "mean", "last"]
+    ``rows``: for ``concat`` how many rows there are, which must be all that a prompt may have; else 0.
+    """
+
+    kind: Literal["sum", "mean", "last", "concat"]
+    rows: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("sum", "mean", "last"):
-            raise NetworkError(f"expected a pool of kind sum, mean or last, got {self.kind!r}")
+        if self.kind not in ("sum", "mean", "last", "concat"):
+            raise NetworkError(f"expected a pool of kind sum, mean, last or concat, got {self.kind!r}")
+        if (self.rows >= 1) != (self.kind == "concat") or self.rows < 0:
+            raise NetworkError(f"expected the number of rows that concat puts side by side, got {self.rows}")
 
 
 Step = Affine | Norm | Activation | AbsTopK | Mask | Attention | Residual | Lookup | Pool
@@ -194,13 +204,18 @@ class Transformer:
             raise NetworkError(f"expected execution in float32 or float64, got {self.dtype!r}")
         if self.dtype == "float32" and any((array != array.astype(np.float32)).any() for array in self.arrays()):
             raise NetworkError("a network executed in float32 has a weight that no float32 can hold")
-        _check_pools(self.steps)
+        _check_pools(self.steps, self.longest)
         _ = self.outputs
 
     @property
     def outputs(self) -> int:
         """How many logits every row of the result has."""
         return width_after(self.steps, self.tokens.shape[1], len(self.tokens))
+
+    @property
+    def shortest(self) -> int:
+        """The least number of tokens per prompt: 1, or ``longest`` where rows are put side by side."""
+        return max((step.rows for step in self.steps if isinstance(step, Pool)), default=0) or 1
 
     def arrays(self) -> Iterator[Reals]:
         """Every array of weights (masks' booleans left out)."""
@@ -241,6 +256,8 @@ def width_after(steps: tuple[Step, ...], width: int, vocabulary: int) -> int:
                 width = _attention_width(step, width, vocabulary)
             case AbsTopK(count):
                 _fits(f"AbsTopK of {count} entries", min(count, width), count)
+            case Pool("concat", rows):
+                width *= rows
     return width
 
 
@@ -258,8 +275,11 @@ def _attention_width(step: Attention, width: int, vocabulary: int) -> int:
     return value
 
 
-def _check_pools(steps: tuple[Step, ...]) -> None:
+def _check_pools(steps: tuple[Step, ...], longest: int) -> None:
     """At most one pool, outside any branch; after it there is one row, and no token of its own."""
+    for step in walk(steps):
+        if isinstance(step, Pool) and step.kind == "concat" and step.rows != longest:
+            raise NetworkError(f"{step.rows} rows side by side are those of prompts of {longest} tokens only")
     at = next((n for n, step in enumerate(steps) if isinstance(step, Pool)), len(steps))
     rest = steps[:at] + steps[at + 1 :]
     if any(isinstance(step, Pool) for step in walk(rest)):

@@ -198,7 +198,7 @@ def _label(what: str, readout: Readout, words: Words, value: Any) -> int:
                 return sum(1 << names.index(name) for name in set(value))
             expected = f"a list of some of {', '.join(map(repr, names[:20]))}"
         case Rounded():
-            if isinstance(value, int | float | Fraction) and abs(value) < LARGEST // readout.unit:
+            if isinstance(value, (int, float, Fraction)) and -LARGEST < value * readout.unit < LARGEST:
                 nearest = Fraction(value).limit_denominator(readout.denominator)
                 if abs(nearest - Fraction(value)) < SLACK:
                     return int(nearest * readout.unit)

@@ -20,9 +20,9 @@ import numpy as np
 
 from cegis import Domain
 from cegis.claim import equality, inputs_text, least_margin
-from tasks.formats import Loaded, model_of
-from tasks.formats.circuit_folder import check_circuit_target, save_circuit
+from tasks.formats import Loaded, circuit_folder, model_of, network_folder, save_folder
 from tasks.formats.sparse import as_circuit
+from tasks.formats.writing import check_free
 from tasks.networks import sites
 from tasks.networks.circuit import Circuit
 from tasks.networks.conditions import conditions
@@ -239,19 +239,24 @@ def prune(
 
 def check_saved(model: Loaded, source: Circuit | None, folder: Path) -> None:
     """Raise NetworkError where a circuit of ``model`` could not be written as ``folder``."""
-    check_circuit_target(folder)
     if source is None:
-        raise NetworkError(
-            f"{model.name}: a circuit of a network in the format {model.format} cannot be written as a folder yet; "
-            "leave --out away to see it, or use tasks.pipeline.prune from Python, which gives it as an object"
-        )
-    as_circuit(model, source, name="check", summary="", card={})
+        check_free(folder, network_folder.FILE, "network folder")
+    else:
+        check_free(folder, circuit_folder.JSON_FILE, "circuit")
+        as_circuit(model, source, name="check", summary="", card={})
 
 
-def save(found: Pruned, folder: Path) -> None:
-    """Write the circuit as a folder that ``tasks.formats.load`` reads, whole or not at all."""
+def save(found: Pruned, folder: Path) -> Path:
+    """Write the circuit as a folder that ``tasks.formats.load`` reads, whole or not at all, and return that.
+
+    A circuit of one of ours is one of ours again; that of any other network is a folder of its steps.
+    """
     check_saved(found.model, found.source, folder)
-    assert found.source is not None
+    name, summary = folder.resolve().name, f"cut from {found.model.name}; keeps {found.behaviour.name}"
+    if found.source is None:
+        alike = f"{found.faithful.text}, on length {found.domain.min_length} to {found.domain.max_length}"
+        notes = (*found.model.notes, f"{summary}; circuit and network: {alike}")
+        return save_folder(replace(found.circuit, name=name, notes=notes), folder)
     card = {
         "cut_from": found.model.name,
         "keeps": found.behaviour.name,
@@ -264,8 +269,8 @@ def save(found: Pruned, folder: Path) -> None:
         "undecided": found.faithful.undecided,
         "complete": found.is_complete,
     }
-    name, summary = folder.resolve().name, f"cut from {found.model.name}; keeps {found.behaviour.name}"
-    save_circuit(as_circuit(found.circuit, found.source, name=name, summary=summary, card=card), folder)
+    circuit_folder.save_circuit(as_circuit(found.circuit, found.source, name=name, summary=summary, card=card), folder)
+    return folder
 
 
 def forget(state: Path) -> None:

@@ -99,6 +99,8 @@ class _Run:
                     x = x + tensor(table)[self.ids]
                 case Pool("last"):
                     x = x[:, -1:]
+                case Pool("concat"):
+                    x = x.flatten(1)[:, None]
                 case Pool(kind):
                     x = x.sum(dim=1, keepdim=True) if kind == "sum" else x.mean(dim=1, keepdim=True)
                 case _:
@@ -169,6 +171,3 @@ def _heads(x: Tensor, heads: int) -> Tensor:
 def float_of(network: Transformer) -> torch.dtype:
     """The floating point numbers that it is executed in."""
     return torch.float32 if network.dtype == "float32" else torch.float64
-
-
-__all__ = ["Map", "TorchTransformer", "float_of"]

@@ -186,6 +186,18 @@ def test_a_saved_circuit_computes_what_was_found(tmp_path):
     assert load_circuit(tmp_path / "small").card["as_the_network"] == domain.size()
 
 
+def test_a_circuit_of_any_network_is_a_folder_of_its_steps(tmp_path):
+    model = lead_model(5)
+    found = prune(model, domain=odd(model), options=SHORT)
+    again = load(save(found, tmp_path / "small"))
+    assert again.format == "steps"
+    assert {site: tuple(mask.kept.nonzero()[0]) for site, mask in sites.masks(again.network).items()} == found.kept
+    for length in range(1, 6):
+        sequences = model.domain.sequences(length)
+        np.testing.assert_array_equal(again.logits(sequences), found.circuit.logits(sequences))
+    assert any("8 of 8 agree" in note for note in again.notes)
+
+
 # --- interrupts -------------------------------------------------------------------------------------------------
 
 

@@ -49,6 +49,7 @@ KINDS = {
     "sum": (Pool("sum"), Affine(some(4, 6))),
     "mean": (Pool("mean"),),
     "last": (Pool("last"),),
+    "concat": (Pool("concat", 6),),
 }  # fmt: skip
 
 
