@@ -97,7 +97,8 @@ def prune(
             )
     except KeyboardInterrupt:
         more = f"; the same command goes on from what is in {state}" if state is not None else ""
-        raise click.ClickException(f"interrupted{more}") from None
+        click.echo(shown(f"distill: interrupted{more}"), err=True)
+        return NOT_PROVED
     found = replace(found, source=source)
     if out is not None:
         pruning.save(found, out)

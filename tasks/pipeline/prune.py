@@ -297,8 +297,10 @@ def _cut(
     how = How(Learning(options.steps, options.node_cost), options.margin, options.share, options.edges)
     parts = tuple((model.prompts(part.sequences), part.labels) for part in goal)
     with Journal(None if state is None else state / f"{key}-{seed}") as journal:
-        if journal.replayed:
-            clock.done("resumed", f"{journal.replayed:,} decisions of an earlier run with seed {seed} are taken over")
+        before = journal.state()
+        if before is not None or journal.replayed:
+            steps = 0 if before is None else before.step
+            clock.done("resumed", f"{steps:,} steps and {journal.replayed:,} decisions are there already (seed {seed})")
         return circuit_of(
             model.network,
             Goal(model.readout, len(model.prefix), parts),
@@ -408,7 +410,8 @@ def pruned_text(found: Pruned) -> str:
     ]
     if found.accurate is not None and found.before is not None:
         lines += [f"circuit and behaviour: {found.accurate.text}", f"network and behaviour: {found.before.text}"]
-    smallest = "every node and edge that is left was tried: what remains without it does not pass"
+    what = "node and edge" if found.options.edges else "node"
+    smallest = f"every {what} that is left was tried: without it alone an answer is lost, or most of its lead"
     lines += [
         f"Small: {smallest if found.is_complete else 'the time ended before all were tried'} (seed {found.seed})."
     ]

@@ -11,6 +11,7 @@ Answers are only measured against, never written into a circuit. Margins are flo
 
 from __future__ import annotations
 
+import math
 import time
 import zlib
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -126,7 +127,7 @@ def prune(asked: Task, network: Network, seed: int) -> Pruned:
             f"with a margin of {asked.recipe.margin}; train longer, denser, or with another seed"
         )
     scores = learn_scores(exam, rng, seed, Learning(asked.recipe.prune_steps, asked.recipe.node_cost))
-    kept = clean_up(exam, *cut(exam, scores, everything))
+    kept, _ = clean_up(exam, *cut(exam, scores, everything))
     return Pruned(
         {site: mask.numpy() > 0.5 for site, mask in kept.items()},
         {site: mean.numpy() for site, mean in exam.means.items()},
@@ -227,21 +228,21 @@ def cut(exam: Exam, scores: Gates, gates: dict[str, Tensor]) -> tuple[dict[str, 
     """
     order = sorted(
         (
-            (float(s), key, i)
+            (s, key, i)
             for key, score in scores.items()
-            for i, (s, is_open) in enumerate(zip(score.flatten(), gates[key].flatten(), strict=True))
-            if is_open and not s.isnan()
+            for i, (s, gate) in enumerate(zip(score.flatten().tolist(), gates[key].flatten().tolist(), strict=True))
+            if gate and not math.isnan(s)
         ),
         reverse=True,
     )
-    ranks = {key: torch.full((score.numel(),), -1) for key, score in scores.items()}
+    ranks = {key: np.full(score.numel(), -1) for key, score in scores.items()}
     for rank, (_, key, i) in enumerate(order):
         ranks[key][i] = rank
 
     def top(count: int) -> dict[str, Tensor]:
         kept = dict(gates)
         for key, rank in ranks.items():
-            kept[key] = torch.where(rank.view(gates[key].shape) < count, gates[key], 0.0)
+            kept[key] = torch.where(torch.from_numpy(rank < count).view(gates[key].shape), gates[key], 0.0)
         return kept
 
     def enough(count: int) -> bool:
@@ -265,11 +266,14 @@ def cut(exam: Exam, scores: Gates, gates: dict[str, Tensor]) -> tuple[dict[str, 
     return top(passes), [(key, i) for _, key, i in reversed(order[:passes])]
 
 
-def clean_up(exam: Exam, kept: dict[str, Tensor], items: list[Item]) -> dict[str, Tensor]:
-    """Drop each of ``items`` that the rest passes without, again and again until none can go.
+def clean_up(
+    exam: Exam, kept: dict[str, Tensor], items: list[Item], at_once: int = 1
+) -> tuple[dict[str, Tensor], bool]:
+    """Drop each of ``items`` that the rest passes without, again and again until none can go; whether it came to that.
 
     A sweep asks only the hardest questions so far; what then fails the whole exam adds its own hardest and is redone.
-    Where time ends, what passes the whole exam by then is the result.
+    Up to ``at_once`` are dropped together, twice as many after each time that this passes. Where time ends, what
+    passes the whole exam by then is the result.
     """
     started = time.perf_counter()
     try:
@@ -277,27 +281,38 @@ def clean_up(exam: Exam, kept: dict[str, Tensor], items: list[Item]) -> dict[str
         confirming = CONFIRMING * (time.perf_counter() - started)
         while True:
             trial, stay = {key: gate.clone() for key, gate in kept.items()}, list[Item]()
-            for n, (key, i) in enumerate(items):
+            n, size = 0, 1
+            while n < len(items):
                 if time.perf_counter() > exam.deadline - confirming:
-                    return trial if exam.is_right(trial, exam.questions) else kept
+                    return trial if exam.is_right(trial, exam.questions) else kept, False
                 exam.on_progress("dropping what is not needed,", n, len(items))
-                trial[key].view(-1)[i] = 0.0
-                if not exam.passes(trial, hard):
-                    trial[key].view(-1)[i] = 1.0
-                    stay.append((key, i))
+                some = items[n : n + size]
+                _set(trial, some, 0.0)
+                if exam.passes(trial, hard):
+                    n, size = n + len(some), min(2 * size, at_once)
+                    continue
+                _set(trial, some, 1.0)
+                if len(some) == 1:
+                    n, stay = n + 1, [*stay, *some]
+                size = max(1, len(some) // 2)
             if exam.passes(trial, exam.questions):
                 if len(stay) == len(items):
-                    return trial
+                    return trial, True
                 kept, items = trial, stay
             elif len(stay) == len(items) or hard is exam.questions:
-                return kept
+                return kept, False
             elif failed == _key(trial, ()):  # other batches, other rounding: ask everything, in the batches of the exam
                 hard = exam.questions
                 continue
             failed = _key(trial, ())
             hard = exam.questions if hard is exam.questions else _merged(hard + _hardest(exam, trial))
     except OutOfTimeError:
-        return kept
+        return kept, False
+
+
+def _set(gates: Gates, items: Iterable[Item], value: float) -> None:
+    for key, i in items:
+        gates[key].view(-1)[i] = value
 
 
 def node_means(

@@ -27,6 +27,7 @@ from tasks.training.pruning import Exam, Gates, Learning, clean_up, cut, in_chun
 from tasks.training.torch_steps import TorchTransformer, float_of
 
 BATCH = 128
+AT_ONCE = 256  # nodes or edges that are dropped together, at most
 LEARNING = 0.4  # of the time, for scores: at most so much of it
 Prompts = NDArray[np.int64]
 
@@ -55,7 +56,7 @@ class How:
 
 @dataclass(frozen=True)
 class Cut:
-    """The circuit as a network with masks; ``is_complete``: whether every node and edge was tried, none can go."""
+    """The circuit as a network with masks; ``is_complete``: whether every node and edge was tried, and none can go."""
 
     network: Transformer
     is_complete: bool
@@ -104,23 +105,26 @@ class _Pruning:
         scores = learn_scores(learning, rng, self.seed, self.how.learning)
         gates, items = cut(exam, scores, exam.all_open())
         on_step("scores", f"{_count(gates):,} of {_count(exam.all_open()):,} nodes")
-        gates = clean_up(exam, gates, items)
+        gates, is_complete = clean_up(exam, gates, items, AT_ONCE)
         on_step("nodes", f"{_count(gates):,} nodes")
         if self.how.has_edges:
-            gates = self._edges(exam, gated, gates, rng)
-            on_step("edges", f"{_count({site: gates[site] for site in gated.means}):,} nodes")
-        is_complete = time.perf_counter() < exam.deadline
-        return Cut(self._network(gated, gates), is_complete, wrong)
+            gates, is_complete = self._edges(exam, gated, gates, rng)
+        network = self._network(gated, gates)
+        if self.how.has_edges:
+            on_step("edges", f"{sites.nodes(network):,} nodes, {sites.edges(network):,} edges")
+        return Cut(network, is_complete, wrong)
 
-    def _edges(self, exam: Exam, gated: Gated, gates: dict[str, Tensor], rng: np.random.Generator) -> dict[str, Tensor]:
-        """The same nodes with fewer edges between them, or fewer nodes."""
+    def _edges(
+        self, exam: Exam, gated: Gated, gates: dict[str, Tensor], rng: np.random.Generator
+    ) -> tuple[dict[str, Tensor], bool]:
+        """The same nodes with fewer edges between them, or fewer nodes; whether none can go."""
         try:
             scores = attributed(exam, gated, gates, rng)
         except OutOfTimeError:
-            return gates
+            return gates, False
         every, items = cut(exam, scores, {**gates, **gated.edge_gates()})
         on_nodes = [(site, i) for site in gates for i in torch.nonzero(gates[site]).flatten().tolist()]
-        return clean_up(exam, every, [*items, *on_nodes])
+        return clean_up(exam, every, [*items, *on_nodes], AT_ONCE)
 
     def _exam(self, rng: np.random.Generator) -> tuple[Exam, Gated, int]:
         """The questions, asked with the network's own means; how many of them it does not answer as asked."""

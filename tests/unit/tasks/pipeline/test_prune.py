@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -374,3 +375,12 @@ def test_the_result_is_plain_json():
     model = lead_model(3)
     value = json.loads(json.dumps(pruned_json(prune(model, domain=odd(model), options=SHORT))))
     assert [error.message for error in SCHEMA.iter_errors(value)] == []
+
+
+def test_the_example_of_the_page_runs(tmp_path, capsys):
+    page = (ROOT / "docs" / "from-a-network-to-a-circuit.md").read_text(encoding="utf-8")
+    (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)
+    told = {"folder": tmp_path}
+    exec(compile(code, "page", "exec"), told)
+    assert told["again"].format == "circuit"
+    assert "FAITHFUL" in capsys.readouterr().out
