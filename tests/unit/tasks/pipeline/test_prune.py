@@ -29,7 +29,7 @@ from tasks.pipeline.steps import Observer
 
 ROOT = Path(__file__).resolve().parents[4]
 SCHEMA = Draft202012Validator(json.loads((ROOT / "docs" / "pruning.schema.json").read_text(encoding="utf-8")))
-SHORT = Options(steps=40)
+SHORT = Options(steps=30)
 
 
 def kept(found: Pruned) -> dict[str, tuple[int, ...]]:
@@ -41,7 +41,7 @@ def same(first: Pruned, second: Pruned) -> bool:
     return first.kept == second.kept and all(np.array_equal(a, b) for a, b in arrays)
 
 
-def quotes(longest: int = 4):
+def quotes(longest: int = 3):
     circuit = whole(load_circuit(shipped_path("quote_closing")))
     return circuit, circuit.domain.up_to(longest)
 
@@ -149,7 +149,7 @@ def test_where_nothing_is_asked_nothing_is_compared():
 
 def test_a_forged_mask_is_noticed(tmp_path):
     """A circuit whose file keeps one node less than pruning left differs from the network, and that is counted."""
-    circuit, domain = quotes(4)
+    circuit, domain = quotes(3)
     found = prune(circuit, domain=domain, options=SHORT)
     save(found, tmp_path / "small")
     good = load_circuit(tmp_path / "small")
@@ -159,7 +159,7 @@ def test_a_forged_mask_is_noticed(tmp_path):
     save_circuit(circuit, tmp_path / "whole")
     run = CliRunner().invoke(
         distill,
-        ["run", str(tmp_path / "forged"), "--length", "4", "--backend", "none", "--against", str(tmp_path / "whole"),
+        ["run", str(tmp_path / "forged"), "--length", "3", "--backend", "none", "--against", str(tmp_path / "whole"),
          "--json", "--out", str(tmp_path / "cert")],
         standalone_mode=False,
     )  # fmt: skip
@@ -167,7 +167,7 @@ def test_a_forged_mask_is_noticed(tmp_path):
     assert pairs["circuit", "model"]["differ"] + pairs["circuit", "model"]["undecided"] > 0
     run = CliRunner().invoke(
         distill,
-        ["run", str(tmp_path / "small"), "--length", "4", "--backend", "none", "--against", str(tmp_path / "whole"),
+        ["run", str(tmp_path / "small"), "--length", "3", "--backend", "none", "--against", str(tmp_path / "whole"),
          "--json", "--out", str(tmp_path / "cert")],
         standalone_mode=False,
     )  # fmt: skip
@@ -176,7 +176,7 @@ def test_a_forged_mask_is_noticed(tmp_path):
 
 
 def test_a_saved_circuit_computes_what_was_found(tmp_path):
-    circuit, domain = quotes(4)
+    circuit, domain = quotes(3)
     found = prune(circuit, domain=domain, options=SHORT)
     save(found, tmp_path / "small")
     again = load(tmp_path / "small")
@@ -218,24 +218,25 @@ class Stop:
 @pytest.mark.parametrize(("kind", "n"), [("learning", 20), ("cutting", 2), ("dropping", 1), ("dropping", 9)])
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tmp_path, monkeypatch, kind, n):
     monkeypatch.setattr("tasks.training.journal.EVERY", 0.0)
-    circuit, domain = quotes()
-    uninterrupted = prune(circuit, domain=domain, options=SHORT, state=tmp_path / "other")
+    model = lead_model(5, noise=0.3)
+    told = {"domain": odd(model), "options": SHORT}
+    uninterrupted = prune(model, **told, state=tmp_path / "other")
     with pytest.raises(KeyboardInterrupt):
-        prune(circuit, domain=domain, options=SHORT, state=tmp_path / "state", observer=Observer(on_work=Stop(kind, n)))
+        prune(model, **told, state=tmp_path / "state", observer=Observer(on_work=Stop(kind, n)))
     computed = []
     counting = Observer(on_work=lambda what, done, total: computed.append(what))
-    found = prune(circuit, domain=domain, options=SHORT, state=tmp_path / "state", observer=counting)
+    found = prune(model, **told, state=tmp_path / "state", observer=counting)
     assert same(found, uninterrupted)
-    assert sum(what.startswith("learning") for what in computed) == (20 + 1 if kind == "learning" else 0)
+    assert sum(what.startswith("learning") for what in computed) == (10 + 1 if kind == "learning" else 0)
     logs = [next(path.glob("*/decisions")).read_text() for path in (tmp_path / "state", tmp_path / "other")]
     assert logs[0] == logs[1]
 
 
 def test_another_question_does_not_take_over_what_was_decided(tmp_path):
-    circuit, domain = quotes()
-    prune(circuit, domain=domain.up_to(3), options=SHORT, state=tmp_path / "state")
-    found = prune(circuit, domain=domain, options=SHORT, state=tmp_path / "state")
-    assert same(found, prune(circuit, domain=domain, options=SHORT))
+    model = lead_model(5, noise=0.3)
+    prune(model, domain=replace(odd(model), min_length=1), options=SHORT, state=tmp_path / "state")
+    found = prune(model, domain=odd(model), options=SHORT, state=tmp_path / "state")
+    assert same(found, prune(model, domain=odd(model), options=SHORT))
     assert len(list((tmp_path / "state").iterdir())) == 2
 
 
@@ -326,7 +327,7 @@ def invoke(*arguments: str):
 
 def test_the_command_writes_a_circuit_and_says_what_it_is(tmp_path):
     out = tmp_path / "small"
-    run = invoke("quote_closing", "--whole", "--length", "4", "--steps", "40", "--json", "--out", str(out))
+    run = invoke("quote_closing", "--whole", "--length", "3", "--steps", "20", "--json", "--out", str(out))
     value = json.loads(run.stdout)
     assert [error.message for error in SCHEMA.iter_errors(value)] == []
     assert run.return_value == 0
@@ -341,13 +342,13 @@ def test_pairs_and_functions_are_kept_by_the_command(tmp_path, monkeypatch):
     rows = [domain.words(row) for length in domain.lengths for row in domain.sequences(length)]
     lines = [json.dumps({"tokens": list(words), "label": "'" if "'" in words else '"'}) for words in rows]
     (tmp_path / "pairs.jsonl").write_text("\n".join(lines))
-    run = invoke("quote_closing", "--whole", "--data", str(tmp_path / "pairs.jsonl"), "--steps", "40", "--json")
+    run = invoke("quote_closing", "--whole", "--data", str(tmp_path / "pairs.jsonl"), "--steps", "20", "--json")
     value = json.loads(run.stdout)
     assert [error.message for error in SCHEMA.iter_errors(value)] == []
     assert value["accuracy"]["agree"] == value["sequences"] == domain.size()
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "closing_task.py").write_text('def label(tokens):\n    return "\'" if "\'" in tokens else \'"\'\n')
-    run = invoke("quote_closing", "--whole", "--task", "closing_task:label", "--length", "3", "--steps", "40", "--json")
+    run = invoke("quote_closing", "--whole", "--task", "closing_task:label", "--length", "3", "--steps", "20", "--json")
     assert json.loads(run.stdout)["accuracy"]["agree"] == domain.size()
 
 
