@@ -12,6 +12,7 @@ from __future__ import annotations
 import hashlib
 import shutil
 import time
+from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -30,7 +31,7 @@ from tasks.networks.readout import UNDECIDED
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Attention, Mask, Transformer, walk
 from tasks.pipeline.agreement import CIRCUIT, MODEL, Names, Pair, Voice, network_voice, paired
-from tasks.pipeline.behaviour import OWN, Behaviour, asked, over
+from tasks.pipeline.behaviour import OWN, Behaviour, asked, from_task, over
 from tasks.pipeline.labels import MOST_SEQUENCES, SLACK, labelled, usual_domain
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import MEANING, Answers, Enumeration, Semantics, answers_of
@@ -105,6 +106,8 @@ class Size:
 class Pruned:
     """A ``circuit`` of ``model``, and how the two and the ``behaviour`` compare on all of ``domain``.
 
+    That is what was ``asked``, or the shorter part of it for which there was time.
+
     ``faithful``: circuit and network. ``accurate``: circuit and behaviour, ``before``: network and behaviour; both None
     where the behaviour is what the network says itself. ``is_complete``: every node and edge that is left was tried,
     and the rest does not pass without it; else the time was up. ``source``: the circuit that ``model`` was, if it was
@@ -114,6 +117,7 @@ class Pruned:
     model: Loaded
     circuit: Loaded
     behaviour: Behaviour
+    asked: Domain
     domain: Domain
     semantics: Semantics
     margin: float
@@ -131,14 +135,15 @@ class Pruned:
 
     @property
     def is_faithful(self) -> bool:
-        """Whether the circuit is proved to give the network's label on every sequence."""
+        """Whether the circuit is proved to give the network's label on every sequence of ``domain``."""
         return self.faithful.is_equal
 
     @property
     def is_kept(self) -> bool:
-        """Whether what was asked is proved: the network's labels, or the behaviour's where the network has it."""
+        """Whether all that was asked is proved: the network's labels, or the behaviour's where the network has it."""
         pair = self.accurate
-        return self.is_faithful if pair is None or self.before is None else pair.agree >= self.before.agree
+        is_kept = self.is_faithful if pair is None or self.before is None else pair.agree >= self.before.agree
+        return is_kept and self.domain == self.asked
 
     @property
     def kept(self) -> dict[str, tuple[int, ...]]:
@@ -173,7 +178,7 @@ class Pruned:
 
 def prune(
     network: Circuit | Loaded,
-    behaviour: Behaviour = OWN,
+    task: Behaviour | Callable[[tuple[str, ...]], object] = OWN,
     domain: Domain | None = None,
     *,
     options: Options = Options(),
@@ -181,14 +186,15 @@ def prune(
     state: Path | None = None,
     observer: Observer = SILENT,
 ) -> Pruned:
-    """The smallest circuit found of ``network`` that keeps ``behaviour`` on ``domain``, in about ``seconds``.
+    """The smallest circuit found of ``network`` that keeps ``task`` on ``domain``, in about ``seconds``.
 
-    Default: the network's own labels, on its own domain as far as it can be listed. Of a ``Circuit``, the nodes that
-    it keeps are pruned further; ``tasks.networks.circuit.whole`` gives the network it was cut from. ``state``: a folder
-    in which the run notes what it has decided; the same call goes on from there after an interrupt. Raises
-    NetworkError and DomainError.
+    A task is a behaviour, or a function from a sequence of tokens to its label (``behaviour``). Default: the network's
+    own labels, on its own domain as far as it can be listed. Of a ``Circuit``, the nodes that it keeps are pruned
+    further; ``tasks.networks.circuit.whole`` gives the network it was cut from. ``state``: a folder in which the run
+    notes what it has decided; the same call goes on from there after an interrupt. Raises NetworkError and DomainError.
     """
     source = network if isinstance(network, Circuit) else None
+    behaviour = task if isinstance(task, Behaviour) else from_task(task, getattr(task, "__name__", "the task"))
     model, clock = over(model_of(network), behaviour), Clock(seconds, observer.on_step)
     if not isinstance(model.network, Transformer):
         raise NetworkError(
@@ -202,8 +208,6 @@ def prune(
         )
     table, notes = labelled(model, listed, None, 0.0, LISTING * clock.left, on_progress=observer.on_progress)
     found, own = table.enumeration, table.enumeration.seconds
-    if domain is not None and found.domain != domain:
-        notes += (f"longer sequences than {found.domain.max_length} were not listed in time",)
     clock.done("labels", f"{table.size:,} of {table.size + table.undecided:,} inputs of the network have one")
     goal = asked(behaviour, found)
     key = _key(model, goal, options)
@@ -221,9 +225,9 @@ def prune(
     circuit = replace(model, name=f"{model.name}-circuit", network=cut.network, notes=(), files=())
     after, _ = labelled(circuit, found.domain, None, 0.0, clock.left, on_progress=observer.on_progress)
     clock.done("check", f"{after.size:,} of {after.size + after.undecided:,} inputs of the circuit have a label")
-    result = _compared(model, circuit, behaviour, goal, found, after.enumeration)
-    if result.domain != found.domain:
-        notes += (f"the circuit's labels were made up to length {result.domain.max_length} in time",)
+    result = _compared(model, circuit, behaviour, goal, listed, found, after.enumeration)
+    if result.domain != listed:
+        notes += (f"there was time for sequences of length {result.domain.max_length} at most",)
     if cut.wrong:
         notes += (f"{cut.wrong:,} inputs that the network itself answers otherwise were not asked of the circuit",)
     return replace(
@@ -336,16 +340,17 @@ def _compared(
     circuit: Loaded,
     behaviour: Behaviour,
     goal: tuple[Answers, ...],
+    listed: Domain,
     before: Enumeration,
     after: Enumeration,
 ) -> Pruned:
     """Network, circuit and behaviour on every sequence; the parts of the result that say how it came about are open."""
     names, lengths = Names(), min(len(before.lengths), len(after.lengths))
     domain = before.domain.up_to(before.domain.lengths[lengths - 1])
-    listed = tuple(part.sequences for part in before.lengths[:lengths])
+    sequences = tuple(part.sequences for part in before.lengths[:lengths])
     assert all(np.array_equal(a.sequences, b.sequences) for a, b in zip(before.lengths, after.lengths, strict=False))
     whole, cut = network_voice(MODEL, before, names), network_voice(CIRCUIT, after, names)
-    faithful = paired(cut, Voice(MODEL, whole.labels[:lengths]), listed, domain, names)
+    faithful = paired(cut, Voice(MODEL, whole.labels[:lengths]), sequences, domain, names)
     semantics: Semantics = "float32" if before.semantics == after.semantics == "float32" else "float64"
     accurate = had = None
     if not behaviour.is_own:
@@ -356,6 +361,7 @@ def _compared(
         model,
         circuit,
         behaviour,
+        listed,
         domain,
         semantics,
         min(before.margin, after.margin),
@@ -430,6 +436,7 @@ def pruned_json(found: Pruned, folder: str | None = None) -> dict[str, Any]:
         "network": found.model.name,
         "format": found.model.format,
         "behaviour": found.behaviour.name,
+        "asked": [found.asked.min_length, found.asked.max_length],
         "lengths": [found.domain.min_length, found.domain.max_length],
         "sequences": found.domain.size(),
         "semantics": MEANING[found.semantics],

@@ -23,7 +23,9 @@ from tasks.networks.circuit import whole
 from tasks.networks.interpreter import logits
 from tasks.networks.readout import Argmax, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.pipeline import prune as pruning
 from tasks.pipeline.behaviour import Behaviour, from_pairs, from_task, labels_of
+from tasks.pipeline.labels import labelled
 from tasks.pipeline.prune import Options, Pruned, prune, pruned_json, pruned_text, save
 from tasks.pipeline.steps import Observer
 
@@ -134,7 +136,7 @@ def test_ties_are_counted_apart():
 
 def test_a_network_is_not_asked_for_answers_that_it_does_not_give():
     model = lead_model(5)
-    found = prune(model, from_task(lambda tokens: "yes", "always yes"), odd(model), options=SHORT)
+    found = prune(model, lambda tokens: "yes", odd(model), options=SHORT)
     assert found.before.agree == 4
     assert found.accurate.agree >= 4
     assert found.is_kept
@@ -197,6 +199,28 @@ def test_a_circuit_of_any_network_is_a_folder_of_its_steps(tmp_path):
         sequences = model.domain.sequences(length)
         np.testing.assert_array_equal(again.logits(sequences), found.circuit.logits(sequences))
     assert any("8 of 8 agree" in note for note in again.notes)
+
+
+def test_a_circuit_is_pruned_further_and_compared_with_itself():
+    circuit = load_circuit(shipped_path("quote_closing"))
+    found = prune(circuit, domain=circuit.domain.up_to(3), options=SHORT)
+    assert found.whole.nodes == circuit.nodes
+    assert found.is_faithful
+    assert all(circuit.kept[site][list(nodes)].all() for site, nodes in found.kept.items())
+
+
+def test_what_there_was_no_time_for_is_not_called_kept(monkeypatch):
+    """The network's labels are cut short: the verdict is about what was listed, and not all that was asked is kept."""
+    model = lead_model(5)
+    asked = replace(odd(model), max_length=4)
+    monkeypatch.setattr(
+        pruning, "labelled", lambda model, domain, *rest, **told: labelled(model, odd(model), *rest, **told)
+    )
+    found = prune(model, domain=asked, options=SHORT)
+    assert found.is_faithful
+    assert (found.asked, found.domain) == (asked, odd(model))
+    assert not found.is_kept
+    assert any("there was time for" in note for note in found.notes)
 
 
 # --- interrupts -------------------------------------------------------------------------------------------------
