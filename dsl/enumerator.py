@@ -27,7 +27,7 @@ from dsl.meaning import Constant, TupleOf
 from dsl.operators import INT, Term
 from dsl.program import WORD, Program
 
-DEEPER, FEWEST = 2, 6  # levels beyond a full bank, of terms that are not kept; examples that make it worth it
+DEEPER, FEWEST = 4, 6  # levels beyond a full bank, of terms that are not kept; examples that make it worth it
 
 
 @dataclass(frozen=True)
@@ -142,28 +142,40 @@ class Enumerator:
         return min(priced, key=lambda pair: pair[0], default=None)
 
     def _deeper(self, stop: Callable[[], bool]) -> Term | None:
-        """A term of the start over one that is right and a few levels deeper than the bank, which does not grow.
+        """A right term of the start over one value, a few levels deeper than the bank, which does not grow.
 
-        It is looked for when the examples have become half as many more, and no longer than the bank grew.
+        It is looked for when the examples have become half as many more, and no longer than the bank grew. Each
+        production of the start has its share of that: what texts can say is soon said, what numbers can is not.
         """
         if self.bank.batch.examples < max(FEWEST, 1.5 * self._deepened):
             return None
         self._deepened = self.bank.batch.examples
-        deadline = time.perf_counter() + self.bank.seconds
+        share = self.bank.seconds / max(1, len(self._last))
+        found = [term for production in self._last if (term := self._deeper_by(production, share, stop)) is not None]
+        return min(found, key=lambda term: self.grammar.cost(term) or math.inf, default=None)
+
+    def _deeper_by(self, production: Production, seconds: float, stop: Callable[[], bool]) -> Term | None:
+        """The same by one production: over what the bank holds, and over what can be made of it in one more step."""
+        deadline = time.perf_counter() + seconds
+        makers = frozenset(p for p in self.grammar.productions if p.nonterminal == production.arguments[0])
 
         def is_late() -> bool:
             return stop() or time.perf_counter() > deadline
 
+        def wanted(values: Any, start: int, end: int) -> Any:
+            return np.equal(values, self._target[start:end])
+
+        def right(values: Any, start: int, end: int) -> Any:
+            said = production.operator.numpy(self.bank.batch.part(start, end), values)
+            return np.broadcast_to(said == self._target[start:end], values.shape)
+
         for level in range(self.level + 1, self.level + 1 + DEEPER):
-            for production in self._last:
-
-                def right(values: Any, start: int, end: int, made: Production = production) -> Any:
-                    said = made.operator.numpy(self.bank.batch.part(start, end), values)
-                    return np.broadcast_to(said == self._target[start:end], values.shape)
-
-                found = match(self.bank, production.arguments[0], level - production.cost, right, stop=is_late)
-                if found is not None and found.magnitude < WORD:
-                    return production.operator(found)
+            found = match(self.bank, (production,), level, wanted, stop=is_late)
+            if found is None:
+                below = match(self.bank, makers, level - production.cost, right, stop=is_late)
+                found = None if below is None else production.operator(below)
+            if found is not None and found.magnitude < WORD:
+                return found
         return None
 
     def _tuples(self) -> Iterator[Term]:

@@ -20,7 +20,7 @@ import numpy as np
 from dsl.deduction.shrinking import shrink
 from dsl.function import function_text
 from dsl.grammar import Grammar
-from dsl.grammars import comparisons, motifs, positions, selections, tables
+from dsl.grammars import comparisons, motifs, positions, selections, tables, texts
 from dsl.meaning import Absent, AtLeast, Combination, Constant, Count, Divided, Length, Present, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, TOKEN, GrammarError, Operator, Term
 from dsl.program import Program
@@ -145,6 +145,8 @@ class OtherWords:
                 yield from self._counts(arguments[0])
             case Combination.SUM if arguments[0] == arguments[1]:
                 yield motifs.times(2)(arguments[0])
+        if term.operator in (motifs.PLUS, texts.JOINED):
+            yield from _regrouped(term)
         if term.operator in COUNTED_HERE:
             yield from self._counts_here(COUNTED_HERE[term.operator](), arguments[0])
 
@@ -354,7 +356,7 @@ def _turned(term: Term) -> Iterator[Term]:
 
 
 def _regrouped(term: Term) -> Iterator[Term]:
-    """A conjunction that begins with the one at its end: ``a and (b and c)`` as ``a and b and c``."""
+    """A conjunction (sum, joined text) begun with the one at its end: ``a and (b and c)`` as ``a and b and c``."""
     first, second = term.arguments
     if second.operator == term.operator:
         yield term.operator(term.operator(first, second.arguments[0]), second.arguments[1])

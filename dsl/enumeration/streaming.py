@@ -7,7 +7,7 @@ what was looked at is not known to the bank afterwards.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from typing import Any
 
 import numpy as np
@@ -17,6 +17,7 @@ from dsl.enumeration import index_ranges
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.blocks import Block, spread
 from dsl.enumeration.store import Rows
+from dsl.grammar import Production
 from dsl.operators import Term
 
 CHUNK = 2**17  # candidates at once
@@ -24,16 +25,22 @@ Right = Callable[[NDArray[Any], int, int], NDArray[np.bool_]]
 
 
 def match(
-    bank: Bank, nonterminal: str, level: int, right: Right, *, stop: Callable[[], bool] = lambda: False
+    bank: Bank,
+    productions: Container[Production],
+    level: int,
+    right: Right,
+    *,
+    stop: Callable[[], bool] = lambda: False,
 ) -> Term | None:
-    """A term of cost ``level`` that is right on all examples, among those the bank has not built; None if none is.
+    """A term of cost ``level`` that is right on all examples, among those of ``productions`` that the bank has not
+    built; None if none is.
 
     ``right(values, start, stop)`` says of values (candidates, stop - start), those on the examples from ``start`` to
     before ``stop``, which are right: the same shape. None is returned too when ``stop()`` became true.
     """
     for index, costs, todo in bank.work(level):
         production = bank.grammar.productions[index]
-        if production.nonterminal != nonterminal:
+        if production not in productions:
             continue
         for box in todo:
             for piece in index_ranges.chunks(box, CHUNK, mirrored=Block(production, level, costs, box).is_mirrored):

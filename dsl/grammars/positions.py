@@ -17,7 +17,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.grammar import Grammar, Production, Written
-from dsl.grammars import folds, selections, texts
+from dsl.grammars import codes, folds, selections, texts
 from dsl.grammars.motifs import BALANCE, LATCH, MODULI, TOGGLE, clipped, modular, motifs
 from dsl.grammars.selections import order_of, whole
 from dsl.grammars.tables import Tables
@@ -129,7 +129,7 @@ def places(
         rows += [Production("Mask", compared(sign, values, are_numbers), cost=2) for sign in ("<", ">")]
     names = tuple(map(str, signature.labels))
     rows += selections.productions(alphabet, names, is_placed=True, is_whole=with_loops)
-    rows += texts.productions(alphabet, names) if with_letters else []
+    rows += [*texts.productions(alphabet, names), *codes.productions(alphabet, names)] if with_letters else []
     rows += texts.label_rows(alphabet, names)
     rows += _label_rows(signature)
     tables = Tables(signature.alphabet, names)
@@ -208,7 +208,7 @@ def fixed_places(
                 *texts.label_rows(alphabet, texts_of),
             ]
     if with_letters and texts_of and min_length:
-        rows += texts.productions(alphabet, texts_of)
+        rows += [*texts.productions(alphabet, texts_of), *codes.productions(alphabet, texts_of)]
     if texts_of:
         more = (Tables(grammar.sequences.alphabet, texts_of),)
     return Grammar(grammar.signature, "Label", tuple(dict.fromkeys(rows)), written=(*grammar.written, *more))

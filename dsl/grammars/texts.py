@@ -276,7 +276,7 @@ def productions(alphabet: Sequence[str], labels: Sequence[str]) -> list[Producti
         Production("Text", letters_of(alphabet), ("Token",)),
         *[Production("Text", sliced(part), ("Text",), cost=2 + (part[-1] in "23")) for part in SLICES],
         *[Production("Text", cased(method), ("Text",), cost=2) for method in CASES],
-        *[Production("Text", repeated(times), ("Text",), cost=2) for times in (2, 3)],
+        *[Production("Text", repeated(times), ("Text",), cost=3) for times in (2, 3)],
         Production("Text", JOINED, ("Text", "Text")),
         *[Production("Text", written_text(text), cost=2) for text in affixes(alphabet, labels)],
         Production("Number", LETTERS, ("Text",)),
@@ -316,14 +316,12 @@ def label_rows(alphabet: Sequence[str], labels: Sequence[str]) -> list[Productio
 
 
 def affixes(alphabet: Sequence[str], labels: Sequence[str]) -> list[str]:
-    """What labels have before or behind a token, or instead of one: texts that programs may write out."""
+    """What labels have around a token, or between two: texts that programs may write out."""
     found: dict[str, int] = {}
     for label in labels:
         for token in alphabet:
             if token and token in label and token != label:
-                start = label.index(token)
-                for part in (label[:start], label[start + len(token) :]):
-                    if part:
-                        found[part] = found.get(part, 0) + 1
+                for part in filter(None, label.split(token)):
+                    found[part] = found.get(part, 0) + 1
     often = [part for part, times in found.items() if times > 1]
     return sorted(often, key=lambda part: (-found[part], part))[:8]

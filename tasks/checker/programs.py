@@ -24,8 +24,8 @@ from tasks.checker.growth import MOST_TEXT, SCOPE, Bounded, expect_small
 from tasks.checker.text import shown
 
 BUILTINS = (
-    "abs", "all", "any", "dict", "enumerate", "int", "len", "list", "max", "min", "next", "range", "reversed", "round",
-    "set", "sorted", "str", "sum", "zip",
+    "abs", "all", "any", "chr", "dict", "enumerate", "int", "len", "list", "max", "min", "next", "ord", "range",
+    "reversed", "round", "set", "sorted", "str", "sum", "zip",
 )  # fmt: skip
 METHODS = (
     "count", "index", "get", "fromkeys", "upper", "lower", "capitalize", "title", "swapcase", "startswith", "endswith",

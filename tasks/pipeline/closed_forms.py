@@ -14,13 +14,14 @@ import numpy as np
 
 from cegis import Program, Valid
 from dsl.grammars import selections, tables, texts
-from dsl.grammars.motifs import CHOOSE, constant, label
-from dsl.grammars.positions import GREATEST, LEAST, NEGATIVE
+from dsl.grammars.motifs import CHOOSE, MINUS, PLUS, constant, label, times
+from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, NEGATIVE
 from dsl.operators import INT, TOKEN, Term
 from tasks.pipeline.dependence import Dependence, Feature, Labelled
 from tasks.pipeline.reading import reading
 
 MOST_ENTRIES = 127  # of a table
+MOST_SLOPE = 99  # of a line
 MOST_RUNS = 4  # intervals or sets of tokens, one after the other
 Said = dict[tables.Key, str]
 
@@ -84,7 +85,7 @@ def _written(inputs: Labelled, terms: list[Term], said: Said, names: tuple[str, 
         if len(numbers) < len(said):
             return
         term = selections.value(selections.order_of(alphabet))(term)
-    yield from _clipped(inputs, term, numbers)
+    yield from _as_numbers(inputs, term, numbers)
     yield from _in_intervals(term, dict(sorted(numbers.items())), answers)
 
 
@@ -109,15 +110,30 @@ def _in_sets(alphabet: Sequence[str], term: Term, said: Said, answers: dict[str,
         yield texts.flag_label(list(answers))(tables.one_of(alphabet, classes["False"], is_none=True)(term))
 
 
-def _clipped(inputs: Labelled, term: Term, numbers: dict[int, str]) -> Iterator[Term]:
-    """The number itself, kept between the least and the largest that a label writes."""
+def _as_numbers(inputs: Labelled, term: Term, numbers: dict[int, str]) -> Iterator[Term]:
+    """A number made of the number itself: kept between two others, its distance from one, or on a line."""
     grammar = inputs.table.grammar
     rows = [p for p in grammar.productions if p.nonterminal == "Label" and p.operator.python == "str(_0)"]
     writes = next((p.operator for p in rows if p.operator.arguments == (INT,)), None)
-    said = [selections.whole(text) for text in numbers.values()]
-    if writes is not None and None not in said:
-        least, most = min(n for n in said if n is not None), max(n for n in said if n is not None)
-        yield writes(GREATEST(_constant(least), LEAST(_constant(most), term)))
+    said = {number: whole for number, text in numbers.items() if (whole := selections.whole(text)) is not None}
+    if writes is None or len(said) < max(2, len(numbers)):
+        return
+    yield writes(GREATEST(_constant(min(said.values())), LEAST(_constant(max(said.values())), term)))
+    (first, value), (second, other), *_ = said.items()
+    for middle in {first - value, first + value}:
+        if all(abs(number - middle) == wanted for number, wanted in said.items()):
+            yield writes(ABSOLUTE(_plus(term, -middle)))
+    slope, rest = divmod(other - value, second - first)
+    offset = value - slope * first
+    if not rest and 0 < abs(slope) <= MOST_SLOPE and all(slope * n + offset == wanted for n, wanted in said.items()):
+        line = term if abs(slope) == 1 else times(abs(slope))(term)
+        yield writes(_plus(line, offset) if slope > 0 else MINUS(_constant(offset), line))
+
+
+def _plus(term: Term, number: int) -> Term:
+    if number == 0:
+        return term
+    return PLUS(term, constant(number)()) if number > 0 else MINUS(term, constant(-number)())
 
 
 def _constant(number: int) -> Term:

@@ -24,7 +24,7 @@ from tasks.pipeline.dependence import Dependence
 from tasks.pipeline.extend import LONGER, Extending, Extension, extended
 from tasks.pipeline.labels import LabelTable, described, labelled, length_of, listed_part, usual_domain
 from tasks.pipeline.languages import Language
-from tasks.pipeline.search import Searched, Tried, compared, searched
+from tasks.pipeline.search import Searched, Tried, compared, exchanged, searched
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import ROUNDOFF, Semantics
 from tasks.proofs.select import Way, beyond_listing
@@ -174,6 +174,10 @@ def distill(
             if rule is not None and table.own_grammar is not None:
                 table.check_text(rule.program)
             clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
+            if rule is not None and not rule.exceptions and backend is None:
+                shown = best
+                best = exchanged(table, shown, rule.program)
+                rule = rule if best is shown else None
         except KeyboardInterrupt:
             clock.stop()
             clock.done("short rule", INTERRUPTED)

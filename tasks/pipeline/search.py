@@ -47,14 +47,16 @@ from tasks.pipeline.state_merging import merged_program
 from tasks.pipeline.tidy import tidied
 
 READABLE = 36  # words of a program beside which another grammar is tried
+GOOD = 60  # words of a program beside which nothing is tried that says more than what the answer depends on
 LONG = 12  # operators of a program beside which a shorter rule is looked for
-SHORT, BESIDE = 80, 10.0  # words of an exact automaton beside which an expression is searched so many seconds at most
+SHORT, BESIDE = 80, 15.0  # words of an exact automaton beside which an expression is searched so many seconds at most
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
 DEPENDING = 0.1  # of the time, for what the answer depends on
 BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answer depends on, or some of them
 CONNECTIVES = frozenset({AND, OR, NOT})
 FEW_CANDIDATES = 500_000  # of a part, which is small
 SMALL = 2  # a number that is tried before larger ones
+PER_COST = 3  # words of a program for each unit of its cost, about
 
 
 @dataclass(frozen=True)
@@ -209,6 +211,17 @@ def attempts(
     return (replace(others[0], enough=SHORT if is_followed else READABLE), *parts, *others[1:])
 
 
+def exchanged(table: LabelTable, best: Searched, program: Program) -> Searched:
+    """``best`` with ``program`` in front, where that gives every label as well, has less to read, and lasts as long."""
+    shown = best.exact[0] if best.exact else None
+    if not isinstance(table.check(program), Valid):
+        return best
+    if shown is not None and (reading(shown) <= reading(program) or probed(table, shown) < probed(table, program)):
+        return best
+    outcome = _as_found(table, program, best.outcome.statistics, "a short rule that has no exceptions")
+    return replace(best, outcome=outcome, beside=shown, is_automaton=False, note="")
+
+
 def compared(table: LabelTable, program: Program) -> Searched:
     """What is known of ``program`` on ``table``, without any search."""
     nothing = Statistics(1, 0, 0, 0.0, 0.0, 0.0)
@@ -259,7 +272,7 @@ class Expressions:
         """The exact program with the least to read; of the first grammar where that is little, else of all.
 
         Where none is exact, the program of the first with the fewest exceptions. ``beside``: another exact program, so
-        that there is no need to look for long.
+        that there is no need to look for long, and none for what costs as much.
         """
         outcomes: list[Outcome[Program]] = []
         found: Found[Program] | None = None
@@ -268,6 +281,7 @@ class Expressions:
                 attempt.grammar,
                 seed=self.seed,
                 max_candidates=attempt.most,
+                max_cost=None if beside is None else reading(beside) // PER_COST,
                 with_thresholds=attempt.with_thresholds,
             )
             budget = Budget(seconds=max(seconds / left, 0.1))
@@ -285,8 +299,9 @@ class Expressions:
             if found is not None and reading(found.program) <= attempt.enough:
                 break
             is_known = found is not None or beside is not None
-            if is_known and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
-                break  # a program that says more than what the answer depends on is not a better one
+            is_good = beside is not None or (found is not None and reading(found.program) <= GOOD)
+            if is_good and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
+                break  # a program that says more than what the answer depends on is seldom a better one
             if is_known:
                 seconds = min(seconds, BESIDE / 2)
         if found is None:

@@ -8,6 +8,7 @@ import pytest
 from pysmt.environment import Environment
 
 from dsl.grammars import selections, texts
+from dsl.grammars.codes import letter_label
 from dsl.grammars.positions import PlacedSignature, PlacedSymbols, fixed_places, places
 from dsl.operators import GrammarError
 from dsl.program import Program
@@ -20,6 +21,7 @@ GRAMMARS = {
     "fixed": fixed_places(["a", "b"], ["p", "q"], 3, 3),
     "words": places(["ab", "B", "abc1"], ["ab", "AB", "B", "BB", "True", "False", "a", "c1"]),
     "tuples": places(["a", "b"], ["('a', 1)", "('b', 1)", "('b', 2)", "('a', 0)"]),
+    "ciphers": places(["a", "b", "e"], ["a", "b", "c", "d", "f"]),
     "prefixed": places(["1", "0"], ["n0", "n1", "n2", "n-1"]),
     "fixed tokens": fixed_places(["b", "a", "c"], ["a", "b", "True", "False"], 2, 2, with_tokens=True),
     "fixed numbers": fixed_places(["3", "-1", "2"], ["3", "2", "5"], 2, 2, with_tokens=True, with_letters=True),
@@ -65,6 +67,8 @@ def programs(grammar, derive, count=60):
                 yield Program(choose(term, first, second), grammar)
             case "Number":
                 yield Program(choose(at_least(term), first, second), grammar)
+            case "Code":
+                yield Program(letter_label(grammar.sequences.labels)(term), grammar)
             case "Token" | "Found":
                 yield from (Program(choose(flag(term), first, second), grammar) for flag in flags)
             case "Whole":

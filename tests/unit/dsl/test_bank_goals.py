@@ -139,6 +139,11 @@ def test_flags_are_asked_for_by_exclusive_or():
     assert (found.evaluate(bank.batch) == target).all()
 
 
+def made(nonterminal, grammar):
+    """The productions of a nonterminal."""
+    return [p for p in grammar.productions if p.nonterminal == nonterminal]
+
+
 def is_target(target):
     """Right is what equals ``target`` (examples,)."""
     return lambda values, start, stop: values == target[start:stop]
@@ -150,20 +155,22 @@ def test_a_stream_finds_all_that_growing_would_and_stores_nothing(remember):
     before = (small.rows, small.candidates)
     for row in large.level_rows("E", 4)[::5]:
         target = large.stores["E"].values[row]
-        found = match(small, "E", 4, is_target(target))
+        found = match(small, made("E", MIXED), 4, is_target(target))
         assert found is not None
         assert MIXED.cost(found) == 4
         assert (found.evaluate(small.batch) == target).all()
-    assert match(small, "E", 4, is_target(np.array([4, 4, 4, 9, 2], np.uint64))) is None
+    assert match(small, made("E", MIXED), 4, is_target(np.array([4, 4, 4, 9, 2], np.uint64))) is None
     assert (small.rows, small.candidates) == before
 
 
 def test_a_stream_takes_any_condition_and_can_be_stopped():
     bank = grown(LINEAR, PAIRS, 4)
-    at_least = match(bank, "E", 5, lambda values, start, stop: values > np.array(PAIRS).max(axis=1)[start:stop])
+    at_least = match(
+        bank, made("E", LINEAR), 5, lambda values, start, stop: values > np.array(PAIRS).max(axis=1)[start:stop]
+    )
     assert at_least is not None
     assert (at_least.evaluate(bank.batch) > np.array(PAIRS).max(axis=1)).all()
-    assert match(bank, "E", 5, lambda values, start, stop: values == values, stop=lambda: True) is None
+    assert match(bank, made("E", LINEAR), 5, lambda values, start, stop: values == values, stop=lambda: True) is None
 
 
 def test_strings_are_streamed_without_being_kept():
@@ -177,6 +184,6 @@ def test_strings_are_streamed_without_being_kept():
     bank.observe(grammar.signature.batch([("a",), ("bc",), ("",)]))
     bank.grow(4)
     memory = bank.memory_mb
-    found = match(bank, "S", 5, is_target(np.array(["a a", "bc bc", " "], object)))
+    found = match(bank, made("S", bank.grammar), 5, is_target(np.array(["a a", "bc bc", " "], object)))
     assert str(found) in ('str.++(str.++(s, " "), s)', 'str.++(s, str.++(" ", s))')
     assert bank.memory_mb == memory
