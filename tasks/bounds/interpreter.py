@@ -40,6 +40,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Residual,
     Step,
     Transformer,
@@ -100,6 +101,8 @@ def assumption(network: Transformer) -> str:
     said = [ball.KERNEL_ASSUMPTION]
     if any(isinstance(step, Attention) and step.weighting == "sparsemax" for step in steps):
         said.append(operations.SPARSEMAX)
+    if network.token_error is not None or network.position_error is not None:
+        said.append(operations.TABLES)
     return " ".join(said)
 
 
@@ -182,16 +185,24 @@ def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
     """Classes of equal token and equal position weights."""
     vocabulary, position = len(network.tokens), np.zeros(network.longest, np.int64)
     if network.positions is not None:
-        _, first, index = np.unique(network.positions, axis=0, return_index=True, return_inverse=True)
+        alike = network.positions
+        if network.position_error is not None:
+            alike = np.concatenate([alike, network.position_error], axis=1)
+        _, first, index = np.unique(alike, axis=0, return_index=True, return_inverse=True)
         position = first[index.ravel()]
     codes = [ids.astype(np.int64) + vocabulary * position[: ids.shape[1]] for ids in batches]
     flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
     unique, members = _ranked(flat, vocabulary * network.longest)
     token = unique % vocabulary
-    x = Ball.exact(network.tokens[token])
+    x = _of_table(network.tokens, network.token_error, token)
     if network.positions is not None:
-        x = ball.add(x, Ball.exact(network.positions[unique // vocabulary]), u)
+        x = ball.add(x, _of_table(network.positions, network.position_error, unique // vocabulary), u)
     return Stream(x, token, _shaped(members, [ids.shape for ids in batches]))
+
+
+def _of_table(table: Reals, error: Reals | None, rows: Ids) -> Ball:
+    known = Ball.exact(table[rows])
+    return known if error is None else Ball(known.center, (known.radius + error[rows]) * ball.INFLATION)
 
 
 def _ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
@@ -267,6 +278,8 @@ def row_step(step: Step, u: float) -> RowStep:
         case Mask(_, kept, means):
             constant = Ball.exact(means)
             return lambda x, token: ball.select(kept, x, constant, u)
+        case Product(left, right):
+            return partial(_product, *([row_step(part, u) for part in side] for side in (left, right)), u)
         case Lookup(table):
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
@@ -290,6 +303,16 @@ def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
     return ball.add(x, inner, u)
 
 
+def _product(left: Sequence[RowStep], right: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
+    sides = []
+    for steps in (left, right):
+        inner = x
+        for step in steps:
+            inner = step(inner, token)
+        sides.append(inner)
+    return ball.multiply(*sides, u)
+
+
 def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball, token: Ids) -> Ball:
     lost = np.zeros((len(x), 1))
     for way in ways:
@@ -301,6 +324,9 @@ def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball,
 
 
 def _norm(step: Norm, x: Ball, u: float) -> Ball:
+    if step.groups > 1:
+        parts = [_norm(norm, Ball(x.center[:, place], x.radius[:, place]), u) for place, norm in step.parts]
+        return Ball(np.concatenate([p.center for p in parts], 1), np.concatenate([p.radius for p in parts], 1))
     bias = np.zeros_like(step.gain) if step.bias is None else step.bias
     if step.kind == "layer":
         return ball.layer_norm(x, step.gain, bias, step.eps, u)
@@ -316,6 +342,12 @@ def _activation(step: Activation, x: Ball, u: float) -> Ball:
             return operations.leaky_relu(x, step.slope, u)
         case "gelu":
             return ball.gelu(x, u)
+        case "silu":
+            return operations.silu(x, u)
+        case "tanh":
+            return operations.tanh(x, u)
+        case "sigmoid":
+            return operations.sigmoid(x, u)
     return operations.gelu_tanh(x, u)
 
 

@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
+from scipy.special import erf, expit
 
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import (
@@ -25,6 +25,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
@@ -93,6 +94,8 @@ def run(steps: tuple[Step, ...], x: Reals, ids: Ids, observe: Observe | None = N
                 x = _attention(step, x, ids, observe)
             case Residual(inner):
                 x = x + run(inner, x, ids, observe)
+            case Product(left, right):
+                x = run(left, x, ids, observe) * run(right, x, ids, observe)
             case Lookup(table):
                 x = x + table[ids]
             case Pool("last"):
@@ -105,6 +108,8 @@ def run(steps: tuple[Step, ...], x: Reals, ids: Ids, observe: Observe | None = N
 
 
 def _norm(step: Norm, x: Reals) -> Reals:
+    if step.groups > 1:
+        return np.concatenate([_norm(norm, x[..., place]) for place, norm in step.parts], axis=-1)
     if step.kind == "layer":
         x = x - x.mean(axis=-1, keepdims=True)
     x = x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + step.eps) * step.gain
@@ -118,6 +123,12 @@ def _activation(kind: str, slope: float, x: Reals) -> Reals:
             y = 0.5 * x * (1 + erf(x / math.sqrt(2)))
         case "gelu_tanh":
             y = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+        case "silu":
+            y = x * expit(x)
+        case "tanh":
+            y = np.tanh(x)
+        case "sigmoid":
+            y = expit(x)
         case _:
             y = np.where(x >= 0, x, slope * x if kind == "leaky_relu" else 0.0)
     return y

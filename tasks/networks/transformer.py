@@ -2,17 +2,20 @@
 
 A prompt of T token ids becomes a stream of T rows, and every step maps a stream to a stream:
 
-    x = tokens[ids] (+ positions[0:T])
+    x = tokens[ids] (+ positions[0:T])          known up to what token_error and position_error say
     for step in steps: x = step(x)
     logits = x
 
-Blocks, norms before or after them, heads and read-out layers are all spelt with the same nine steps, so a proof
+Blocks, norms before or after them, heads and read-out layers are all spelt with the same ten steps, so a proof
 method is one ``match`` over them:
 
     pre-norm block    Residual((Norm, Attention, Affine)), Residual((Norm, Affine, Activation, Affine))
     post-norm block   Residual((Attention, Affine)), Norm, ...
     pooled head       Pool("sum"), Affine, Activation("relu"), Affine
     circuit           a Mask at every site: the mean replaces the nodes that are not kept
+    gated MLP         Residual((Norm, Product((Affine, Activation("silu")), (Affine,)), Affine))
+    rotated heads     columns of the stream hold the cosines and sines of a position, and a Product takes them in
+    parallel block    columns hold what each branch gives, and one Affine adds all up, in whatever order
 
 All steps but ``Attention`` and ``Pool`` act on each row by itself. Arrays are float64 and hold the stored weights
 exactly; ``dtype`` says in which arithmetic the network is meant to be executed. This file holds values and checks
@@ -49,12 +52,16 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class Norm:
-    """``x / sqrt(mean(x^2) + eps) * gain (+ bias)``; kind ``layer`` first subtracts the mean of ``x``."""
+    """``x / sqrt(mean(x^2) + eps) * gain (+ bias)``; kind ``layer`` first subtracts the mean of ``x``.
+
+    ``groups``: the columns are so many equal blocks, for example heads, each with a norm of its own.
+    """
 
     kind: Literal["rms", "layer"]
     gain: Reals
     bias: Reals | None
     eps: float
+    groups: int = 1
 
     def __post_init__(self) -> None:
         if self.kind not in ("rms", "layer"):
@@ -64,20 +71,35 @@ class Norm:
             _check("a norm's bias", self.bias, self.gain.shape)
         if not 0 < self.eps < 1:
             raise NetworkError(f"expected a norm's eps between 0 and 1, got {self.eps!r}")
+        if self.groups < 1 or len(self.gain) % self.groups:
+            raise NetworkError(f"{len(self.gain)} entries of a norm cannot be split into {self.groups} equal groups")
+
+    @property
+    def parts(self) -> tuple[tuple[slice, Norm], ...]:
+        """The columns of each group, and its norm."""
+        size = len(self.gain) // self.groups
+        places = [slice(start, start + size) for start in range(0, len(self.gain), size)]
+        biases = [None if self.bias is None else self.bias[place] for place in places]
+        return tuple(
+            (place, Norm(self.kind, self.gain[place], bias, self.eps))
+            for place, bias in zip(places, biases, strict=True)
+        )
 
 
 @dataclass(frozen=True)
 class Activation:
     """``gelu`` is ``x/2 (1 + erf(x/sqrt 2))``, ``gelu_tanh`` its tanh approximation; ``slope`` is for leaky_relu.
 
+    ``sigmoid`` is ``1 / (1 + exp(-x))``, and ``silu`` is ``x sigmoid(x)``.
+
     The slope is a real number; an execution in float32 may round it first.
     """
 
-    kind: Literal["relu", "leaky_relu", "gelu", "gelu_tanh"]
+    kind: Literal["relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"]
     slope: float = 0.0
 
     def __post_init__(self) -> None:
-        known = ("relu", "leaky_relu", "gelu", "gelu_tanh")
+        known = ("relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid")
         if self.kind not in known:
             raise NetworkError(f"unknown activation {self.kind!r}; known: {', '.join(known)}")
         if not isinstance(self.slope, int | float) or not 0 <= self.slope < 1:
@@ -151,6 +173,14 @@ class Residual:
     steps: tuple[Step, ...]
 
 
+@dataclass(frozen=True)
+class Product:
+    """``left(x) * right(x)``, entry by entry: two ways from each row by itself, to rows of equal width."""
+
+    left: tuple[Step, ...]
+    right: tuple[Step, ...]
+
+
 @dataclass(frozen=True, eq=False)
 class Lookup:
     """``x + table[ids]``: the row of each position's own token, for example a bigram table; (tokens, width)."""
@@ -178,14 +208,17 @@ class Pool:
             raise NetworkError(f"expected the number of rows that concat puts side by side, got {self.rows}")
 
 
-Step = Affine | Norm | Activation | AbsTopK | Mask | Attention | Residual | Lookup | Pool
+Step = Affine | Norm | Activation | AbsTopK | Mask | Attention | Residual | Product | Lookup | Pool
 
 
 @dataclass(frozen=True, eq=False)
 class Transformer:
     """``tokens``: (vocabulary, width); ``positions``: (longest, width) or None; at most ``longest`` tokens per prompt.
 
-    Raises NetworkError where shapes do not fit; arrays given to it are locked against writing.
+    A table that a program computes by a formula, such as cosines of angles, is known here up to an error:
+    ``token_error`` and ``position_error`` (None: exact) bound, entry by entry, how far the real value of the formula
+    and what any execution holds may lie from what stands here. Raises NetworkError where shapes do not fit; arrays
+    given to it are locked against writing.
     """
 
     tokens: Reals
@@ -193,9 +226,19 @@ class Transformer:
     steps: tuple[Step, ...]
     longest: int
     dtype: Literal["float32", "float64"] = "float32"
+    token_error: Reals | None = None
+    position_error: Reals | None = None
 
     def __post_init__(self) -> None:
         _check("the token embedding", self.tokens, (None, None))
+        for what, error, table in (
+            ("tokens", self.token_error, self.tokens),
+            ("positions", self.position_error, self.positions),
+        ):
+            if error is not None:
+                _check(f"the error of {what}", error, np.shape(table))
+                if (error < 0).any():
+                    raise NetworkError(f"the error of {what} should not be negative")
         if self.longest < 1:
             raise NetworkError(f"expected prompts of at least one token, got a longest length of {self.longest}")
         if self.positions is not None:
@@ -233,6 +276,8 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
         match step:
             case Residual(inner):
                 yield from walk(inner)
+            case Product(left, right):
+                yield from walk(left + right)
             case Attention(query, key, value):
                 yield from walk(query + key + value)
 
@@ -252,6 +297,12 @@ def width_after(steps: tuple[Step, ...], width: int, vocabulary: int) -> int:
                 _fits(f"a lookup table of {table.shape} entries", table.shape, (vocabulary, width))
             case Residual(inner):
                 _fits("a residual branch", width_after(inner, width, vocabulary), width)
+            case Product(left, right):
+                if any(isinstance(inner, Attention | Pool) for inner in walk(left + right)):
+                    raise NetworkError("a product should be made from each row by itself")
+                sizes = [width_after(part, width, vocabulary) for part in (left, right)]
+                _fits("the right side of a product", sizes[1], sizes[0])
+                width = sizes[0]
             case Attention():
                 width = _attention_width(step, width, vocabulary)
             case AbsTopK(count):
