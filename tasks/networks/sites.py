@@ -27,6 +27,7 @@ from tasks.networks.transformer import (
     Affine,
     Attention,
     Mask,
+    Product,
     Reals,
     Residual,
     Step,
@@ -43,14 +44,10 @@ HEAD = "head"
 class Link:
     """An affine map whose columns are the nodes of ``source`` and whose rows are those of ``target``."""
 
+    name: str  # its sites, and a number where several maps join the same two
     affine: Affine
     source: Mask
     target: Mask
-
-    @property
-    def name(self) -> str:
-        """``source>target``; one link a pair of sites."""
-        return f"{self.source.site}>{self.target.site}"
 
     @property
     def edges(self) -> Flags:
@@ -105,6 +102,8 @@ def _inside(step: Step, inner: Callable[[tuple[Step, ...]], tuple[Step, ...]], c
             return change(step)
         case Residual(steps):
             return Residual(inner(steps))
+        case Product(left, right):
+            return Product(inner(left), inner(right))
         case Attention():
             return replace(step, query=inner(step.query), key=inner(step.key), value=inner(step.value))
     return step
@@ -143,7 +142,7 @@ class _Sites:
         if attends or self._layer < 0:
             self._layer += 1
         at = self._free(f"{self._layer}.{'attn' if attends else 'mlp'}")
-        reader = next((n for n, step in enumerate(steps) if isinstance(step, Attention | Affine)), 0)
+        reader = next((n for n, step in enumerate(steps) if isinstance(step, Attention | Affine | Product)), 0)
         result: list[Step] = []
         for n, step in enumerate(steps):
             if n == reader and not (n and isinstance(steps[n - 1], Mask)):
@@ -184,10 +183,11 @@ class _Sites:
 
 
 def _ends_neurons(steps: tuple[Step, ...], n: int) -> bool:
-    """Whether neurons are complete behind step ``n``: the activation, or the AbsTopK that follows it."""
+    """Whether neurons are complete behind step ``n``: the activation or the gated ones, or the AbsTopK behind them."""
     if isinstance(steps[n], AbsTopK):
-        return n > 0 and isinstance(steps[n - 1], Activation)
-    return isinstance(steps[n], Activation) and not isinstance(next(iter(steps[n + 1 :]), None), AbsTopK)
+        return n > 0 and isinstance(steps[n - 1], Activation | Product)
+    is_next_top_k = isinstance(next(iter(steps[n + 1 :]), None), AbsTopK)
+    return isinstance(steps[n], Activation | Product) and not is_next_top_k
 
 
 # --- edges ------------------------------------------------------------------------------------------------------
@@ -212,7 +212,7 @@ def edges(network: Transformer) -> int:
 
 def with_links(network: Transformer, change: Callable[[Link], Affine]) -> Transformer:
     """``network`` with another affine map for each link."""
-    return replace(network, steps=_linked(network.steps, None, change))
+    return replace(network, steps=_Links(change).steps(network.steps, None, None))
 
 
 def without(link: Link, cut: Flags, means: NDArray[np.floating], dtype: str) -> Affine:
@@ -226,33 +226,47 @@ def without(link: Link, cut: Flags, means: NDArray[np.floating], dtype: str) -> 
     return Affine(np.where(cut, 0.0, weight), total.astype(dtype).astype(np.float64))
 
 
-def _linked(steps: tuple[Step, ...], source: Mask | None, change: Callable[[Link], Affine]) -> tuple[Step, ...]:
-    """``steps`` on a stream whose columns are the nodes of ``source``."""
-    result: list[Step] = []
-    for n, step in enumerate(steps):
-        match step:
-            case Affine():
-                target = _next_site(steps[n + 1 :])
-                is_link = source is not None and target is not None
-                result.append(change(Link(step, source, target)) if is_link else step)  # type: ignore[arg-type]
-                source = None
-            case Attention(query, key, value):
-                q, k, v = (_linked(part, source, change) for part in (query, key, value))
-                result.append(replace(step, query=q, key=k, value=v))
-                source = value[-1] if value and isinstance(value[-1], Mask) else None
-            case Residual(inner):
-                result.append(Residual(_linked(inner, None, change)))
-                source = None
-            case Mask():
-                result.append(step)
-                source = step
-            case _:
-                result.append(step)
-                source = None
-    return tuple(result)
+class _Links:
+    """Changes every link; counts those of one name."""
+
+    def __init__(self, change: Callable[[Link], Affine]) -> None:
+        self._change, self._names = change, list[str]()
+
+    def steps(self, steps: tuple[Step, ...], source: Mask | None, end: Mask | None) -> tuple[Step, ...]:
+        """``steps`` on a stream whose columns are the nodes of ``source``; those of the result are of ``end``."""
+        result: list[Step] = []
+        for n, step in enumerate(steps):
+            target = _next_site(steps[n + 1 :], end)
+            match step:
+                case Affine():
+                    result.append(step if source is None or target is None else self._linked(step, source, target))
+                    source = None
+                case Attention(query, key, value):
+                    q, k, v = (self.steps(part, source, None) for part in (query, key, value))
+                    result.append(replace(step, query=q, key=k, value=v))
+                    source = value[-1] if value and isinstance(value[-1], Mask) else None
+                case Product(left, right):
+                    result.append(Product(self.steps(left, source, target), self.steps(right, source, target)))
+                    source = None
+                case Residual(inner):
+                    result.append(Residual(self.steps(inner, None, None)))
+                    source = None
+                case Mask():
+                    result.append(step)
+                    source = step
+                case _:
+                    result.append(step)
+                    source = None
+        return tuple(result)
+
+    def _linked(self, step: Affine, source: Mask, target: Mask) -> Affine:
+        name = f"{source.site}>{target.site}"
+        self._names.append(name)
+        count = self._names.count(name)
+        return self._change(Link(name if count == 1 else f"{name}:{count}", step, source, target))
 
 
-def _next_site(following: tuple[Step, ...]) -> Mask | None:
+def _next_site(following: tuple[Step, ...], end: Mask | None) -> Mask | None:
     """The site whose nodes are the rows of a map that these steps follow."""
-    step = next((step for step in following if not isinstance(step, Activation | AbsTopK)), None)
+    step = next((step for step in following if not isinstance(step, Activation | AbsTopK)), end)
     return step if isinstance(step, Mask) else None

@@ -25,6 +25,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
@@ -95,6 +96,8 @@ class _Run:
                     x = self._attention(step, x)
                 case Residual(inner):
                     x = x + self.steps(inner, x)
+                case Product(left, right):
+                    x = self.steps(left, x) * self.steps(right, x)
                 case Lookup(table):
                     x = x + tensor(table)[self.ids]
                 case Pool("last"):
@@ -108,9 +111,11 @@ class _Run:
         return x
 
     def _norm(self, step: Norm, x: Tensor) -> Tensor:
+        shape = x.shape
+        x = x.reshape(*shape[:-1], step.groups, shape[-1] // step.groups)
         if step.kind == "layer":
             x = x - x.mean(-1, keepdim=True)
-        x = x / torch.sqrt(x.square().mean(-1, keepdim=True) + step.eps) * self.model.tensor(step.gain)
+        x = (x / torch.sqrt(x.square().mean(-1, keepdim=True) + step.eps)).reshape(shape) * self.model.tensor(step.gain)
         return x if step.bias is None else x + self.model.tensor(step.bias)
 
     def _attention(self, step: Attention, x: Tensor) -> Tensor:
@@ -149,6 +154,12 @@ def _activation(kind: str, slope: float, x: Tensor) -> Tensor:
             return functional.relu(x)
         case "leaky_relu":
             return functional.leaky_relu(x, slope)
+        case "silu":
+            return functional.silu(x)
+        case "tanh":
+            return torch.tanh(x)
+        case "sigmoid":
+            return torch.sigmoid(x)
     raise NetworkError(f"pruning does not know the activation {kind}")
 
 

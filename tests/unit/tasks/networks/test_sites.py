@@ -13,7 +13,7 @@ from tasks.formats.sparse import sparse_transformer
 from tasks.networks import sites
 from tasks.networks.interpreter import logits
 from tasks.networks.sparse_transformer import LAYER_SITES, NetworkError
-from tasks.networks.transformer import Affine, Mask, Residual, Transformer, walk
+from tasks.networks.transformer import Activation, Affine, Mask, Norm, Product, Residual, Transformer, walk
 
 IDS = np.array([[0, 1, 2], [2, 2, 1]])
 
@@ -111,3 +111,21 @@ def test_two_sites_of_one_name_are_refused():
     with pytest.raises(NetworkError, match="two sites are called 'same'"):
         sites.masks(network)
     assert sum(isinstance(step, Mask) for step in walk(network.steps)) == 2
+
+
+def test_gated_neurons_are_one_site_with_two_maps_into_it():
+    rng = np.random.default_rng(0)
+
+    def some(*shape):
+        return rng.normal(size=shape)
+
+    gated = Product((Affine(some(5, 3)), Activation("silu")), (Affine(some(5, 3)),))
+    mlp = Residual((Norm("rms", some(3), None, 1e-5), gated, Affine(some(3, 5))))
+    network = sites.with_sites(Transformer(some(4, 3), None, (mlp, Affine(some(2, 3))), 6, "float64"))
+    assert {site: len(mask.kept) for site, mask in sites.masks(network).items()} == {
+        "0.mlp.act_in": 3, "0.mlp.post_act": 5, "0.mlp.resid_delta": 3, "final_resid": 3,
+    }  # fmt: skip
+    assert [link.name for link in sites.links(network)] == [
+        "0.mlp.act_in>0.mlp.post_act", "0.mlp.act_in>0.mlp.post_act:2", "0.mlp.post_act>0.mlp.resid_delta",
+    ]  # fmt: skip
+    assert sites.edges(network) == 2 * 15 + 15

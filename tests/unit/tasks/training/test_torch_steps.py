@@ -18,6 +18,7 @@ from tasks.networks.transformer import (
     Lookup,
     Norm,
     Pool,
+    Product,
     Residual,
     Transformer,
 )
@@ -45,6 +46,9 @@ KINDS = {
     "hard": (Residual((attending(weighting="hard"),)),),
     "norms": (Norm("layer", some(6), some(6), 1e-5), Norm("rms", some(6), None, 1e-5)),
     "activations": (Activation("gelu"), Activation("gelu_tanh"), Activation("leaky_relu", 0.1), Activation("relu")),
+    "gates": (Product((Affine(some(6, 6)), Activation("silu")), (Affine(some(6, 6), some(6)),)),),
+    "other activations": (Activation("silu"), Activation("tanh"), Activation("sigmoid")),
+    "norms by head": (Norm("rms", some(6), None, 1e-5, 2), Norm("layer", some(6), some(6), 1e-5, 3)),
     "lookup": (Lookup(some(5, 6)),),
     "sum": (Pool("sum"), Affine(some(4, 6))),
     "mean": (Pool("mean"),),
