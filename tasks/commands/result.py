@@ -62,7 +62,7 @@ def finish(
         if as_json:
             value: dict[str, Any] = distillation_json(result, str(saved[0][0]) if saved else None)
             value |= {"certificates": [str(path) for path, _ in saved], "not_certified": reasons}
-            value |= {"against": None if against is None else against_json(against)}
+            value |= {} if against is None else {"against": against_json(against)}
             value |= {"exceptions_file": None if exceptions is None else str(exceptions)}
             click.echo(json_text(value))
         else:

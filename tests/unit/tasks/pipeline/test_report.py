@@ -33,7 +33,7 @@ ROOT = Path(__file__).resolve().parents[4]
 PUBLISHED = json.loads((ROOT / "docs" / "distillation.schema.json").read_text(encoding="utf-8"))
 CIRCUIT = "quote_closing"
 VALIDATOR = Draft202012Validator(PUBLISHED)
-WRITTEN = {"certificates": [], "not_certified": [], "exceptions_file": None, "against": None}  # what a command adds
+WRITTEN = {"certificates": [], "not_certified": [], "exceptions_file": None}  # what a command adds
 
 
 def proved(tmp_path: Path) -> Distillation:
