@@ -194,15 +194,19 @@ def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
     flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
     unique, members = _ranked(flat, vocabulary * network.longest)
     token = unique % vocabulary
-    x = _of_table(network.tokens, network.token_error, token)
+    x = _of_table(network.tokens, network.token_error, token, u)
     if network.positions is not None:
-        x = ball.add(x, _of_table(network.positions, network.position_error, unique // vocabulary), u)
+        x = ball.add(x, _of_table(network.positions, network.position_error, unique // vocabulary, u), u)
     return Stream(x, token, _shaped(members, [ids.shape for ids in batches]))
 
 
-def _of_table(table: Reals, error: Reals | None, rows: Ids) -> Ball:
+def _of_table(table: Reals, error: Reals | None, rows: Ids, u: float) -> Ball:
+    """Rows of a table; the real value of a formula, computed in float64, is known better than what executions hold."""
     known = Ball.exact(table[rows])
-    return known if error is None else Ball(known.center, (known.radius + error[rows]) * ball.INFLATION)
+    if error is None:
+        return known
+    share = 1.0 if ball.is_executed(u) else ball.FLOAT32
+    return Ball(known.center, (known.radius + share * error[rows]) * ball.INFLATION)
 
 
 def _ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
@@ -279,7 +283,7 @@ def row_step(step: Step, u: float) -> RowStep:
             constant = Ball.exact(means)
             return lambda x, token: ball.select(kept, x, constant, u)
         case Product(left, right):
-            return partial(_product, *([row_step(part, u) for part in side] for side in (left, right)), u)
+            return partial(_product, [row_step(part, u) for part in left], [row_step(part, u) for part in right], u)
         case Lookup(table):
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
@@ -304,13 +308,12 @@ def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
 
 
 def _product(left: Sequence[RowStep], right: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
-    sides = []
-    for steps in (left, right):
-        inner = x
-        for step in steps:
-            inner = step(inner, token)
-        sides.append(inner)
-    return ball.multiply(*sides, u)
+    one, other = x, x
+    for step in left:
+        one = step(one, token)
+    for step in right:
+        other = step(other, token)
+    return ball.multiply(one, other, u)
 
 
 def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball, token: Ids) -> Ball:
@@ -478,8 +481,10 @@ def _pooled(kind: str, stream: Stream, u: float) -> Stream:
     """One row per prompt; prompts with the same multiset of classes are one class, or the same classes in order."""
     parts, places, tokens, count = [], [], [], 0
     for place in stream.places:
-        rest = place[:, :0] if kind == "last" else place[:, :-1]
-        own, seen, index = _grouped(place[:, -1], rest, len(stream.x), ordered=kind == "concat")
+        rest = place[:, :0] if kind in ("first", "last") else place[:, :-1]
+        own, seen, index = _grouped(
+            place[:, 0 if kind == "first" else -1], rest, len(stream.x), ordered=kind == "concat"
+        )
         rows = np.concatenate([seen, own[:, None]], axis=1)
         parts += [
             operations.pool(stream.x[rows[part]], kind, u)

@@ -87,11 +87,12 @@ def sigmoid(x: Ball, u: float) -> Ball:
 
 @np.errstate(all="ignore")
 def pool(x: Ball, kind: str, u: float) -> Ball:
-    """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, or the last; or side by side."""
+    """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, one of them, or side by side."""
     if kind == "concat":
         return Ball(x.center.reshape(len(x), -1), x.radius.reshape(len(x), -1))
-    if kind == "last":
-        return Ball(x.center[:, -1], x.radius[:, -1] + ball.remains(x.radius, u).max(axis=1))
+    if kind in ("first", "last"):
+        at = 0 if kind == "first" else -1
+        return Ball(x.center[:, at], x.radius[:, at] + ball.remains(x.radius, u).max(axis=1))
     rows = x.center.shape[1]
     share = 1.0 / rows if kind == "mean" else 1.0
     rounded = gamma(rows + 2, u) * x.magnitude.sum(axis=1)

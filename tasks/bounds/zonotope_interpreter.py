@@ -148,7 +148,7 @@ def form_step(step: Step, u: float) -> FormStep:
                 np.where(kept, x.rest, constant.radius + ball.remains(x.rest, u)),
             )
         case Product(left, right):
-            return _product(*([form_step(part, u) for part in side] for side in (left, right)), u)
+            return _product([form_step(part, u) for part in left], [form_step(part, u) for part in right], u)
         case Lookup(table):
             return lambda x, token: zonotope.add(x, _constant(table[token], x), u)
         case Residual(inner):

@@ -185,7 +185,7 @@ class Computations(Generic[T]):
 
     def _pool(self, rows: list[int]) -> list[int]:
         """The number of the one row that ``rows`` become."""
-        is_ordered = self._network.pool == "concat"
+        is_ordered = self._network.pool in ("concat", "first")
         key = tuple(rows if is_ordered else sorted(rows)), rows[-1]
         if key not in self._pools and is_ordered:
             self._pools[key] = len(self._pooled)

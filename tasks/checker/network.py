@@ -34,6 +34,29 @@ class Constant:
 
 
 @dataclass(frozen=True)
+class Product:
+    """Two ways from each row, multiplied entry by entry."""
+
+    left: tuple[Step, ...]
+    right: tuple[Step, ...]
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The products of the ends of both ways."""
+        return a.multiply(run(self.left, a, rows), run(self.right, a, rows))
+
+
+def by_groups(gain: Row, bias: Row, eps: float, groups: int, *, centered: bool) -> Step:
+    """A norm of each of so many equal groups of columns."""
+    size = len(gain) // groups
+    places = [slice(start, start + size) for start in range(0, len(gain), size)]
+
+    def step(a: Arithmetic, rows: list[Row]) -> list[Row]:
+        return [[y for at in places for y in a.norm(x[at], gain[at], bias[at], eps, centered=centered)] for x in rows]
+
+    return step
+
+
+@dataclass(frozen=True)
 class Heads:
     """Attention: steps to query, key and value of each row, cut into ``count`` heads; ``sinks`` one per head.
 
@@ -105,6 +128,7 @@ class Network:
     causal: bool = True
     pool: str = "none"
     bigram: list[Row] | None = None
+    is_computed: bool = False  # whether tables have a formula
 
     @property
     def tells_places(self) -> bool:
@@ -195,8 +219,9 @@ def pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:
     """The one row that the ``rows`` of a prompt become."""
     if kind == "concat":
         return [v for row in rows for v in row]
-    if kind == "last":
-        return rows[-1] if a.is_real or all(map(is_known, rows)) else [arb.nan()] * len(rows[-1])
+    if kind in ("first", "last"):
+        one = rows[0 if kind == "first" else -1]
+        return one if a.is_real or all(map(is_known, rows)) else [arb.nan()] * len(one)
     n = len(rows)
     share, off = (1 if kind == "sum" else n), a.gamma(n + 2)
     sums = [(sum(column, ZERO), sum(map(abs, column), ZERO)) for column in zip(*rows, strict=True)]

@@ -15,17 +15,18 @@ from flint import arb
 
 from tasks.checker.arithmetic import LEAST_EPS, LIMIT, ZERO, Affine, Arithmetic, Row
 from tasks.checker.files import Tensors, expect
-from tasks.checker.network import Branch, Constant, Heads, Network, Step
+from tasks.checker.network import Branch, Constant, Heads, Network, Product, Step, by_groups
 
 FILE = "network.json"
 ENTRIES: dict[str, set[str]] = {
     "affine": {"weight", "bias"},
-    "norm": {"kind", "gain", "bias", "eps"},
+    "norm": {"kind", "gain", "bias", "eps", "groups"},
     "activation": {"kind", "slope"},
     "abs_top_k": {"count"},
     "mask": {"site", "kept", "means"},
     "attention": {"query", "key", "value", "heads", "scale", "weighting", "causal", "sink", "hidden"},
     "residual": {"steps"},
+    "product": {"left", "right"},
     "lookup": {"table"},
     "pool": {"kind", "rows"},
 }
@@ -115,7 +116,9 @@ class _Reader:
         if e["sink"] is not None:
             expect(e["weighting"] == "softmax", f"{FILE}: a sink is for softmax")
             sinks = [*self._row(e["sink"], count)]
-        return Heads(tuple(parts), count, _number(scale), sinks, e["weighting"] == "sparsemax")
+        factor = _number(scale)
+        expect(factor > 0, f"{FILE}: expected a scale above 0, got {scale!r:.80}")
+        return Heads(tuple(parts), count, factor, sinks, e["weighting"] == "sparsemax")
 
     def _rows(self, steps: list[Any]) -> tuple[Step, ...]:
         """Steps on each row by itself."""
@@ -141,15 +144,24 @@ class _Reader:
                 width, inner = self._width, self._rows(_list(e["steps"]))
                 expect(self._width == width, f"{FILE}: a residual branch of another width than the stream")
                 return _added(inner)
+            case "product":
+                given, sides, widths = self._width, [], []
+                for side in ("left", "right"):
+                    self._width = given
+                    sides.append(self._rows(_list(e[side])))
+                    widths.append(self._width)
+                expect(widths[0] == widths[1], f"{FILE}: a product of rows of {widths[0]} and {widths[1]} columns")
+                return Product(sides[0], sides[1])
         expect(False, f"{FILE}: {kind} stands where a step on each row by itself belongs")
         raise AssertionError
 
     def _norm(self, e: dict[str, Any]) -> Step:
-        kind, eps, d = e["kind"], e["eps"], self._width
+        kind, eps, d, groups = e["kind"], e["eps"], self._width, e["groups"]
+        expect(type(groups) is int and groups > 0 and d % groups == 0, f"{FILE}: a norm's groups do not fit")
         expect(kind in ("layer", "rms"), f"{FILE}: a norm of an unknown kind")
         expect(type(eps) is float and LEAST_EPS <= eps < 1, f"{FILE}: expected a norm's eps from 2**-40 to 1")
         gain, bias = self._row(e["gain"], d), [ZERO] * d if e["bias"] is None else self._row(e["bias"], d)
-        return lambda a, rows: [a.norm(x, gain, bias, eps, centered=kind == "layer") for x in rows]
+        return by_groups(gain, bias, eps, groups, centered=kind == "layer")
 
     def _mask(self, e: dict[str, Any]) -> Step:
         means, kept = self._row(e["means"], self._width), _list(e["kept"])
@@ -163,7 +175,7 @@ class _Reader:
 
     def _pool(self, step: Any) -> str:
         e = _entries(step)
-        expect(e["kind"] in ("sum", "mean", "last", "concat"), f"{FILE}: a pool of an unknown kind")
+        expect(e["kind"] in ("sum", "mean", "last", "first", "concat"), f"{FILE}: a pool of an unknown kind")
         expect(e["rows"] == (self._longest if e["kind"] == "concat" else 0), f"{FILE}: the rows of a pool")
         self._width *= e["rows"] or 1
         return str(e["kind"])
@@ -203,7 +215,8 @@ def _activation(kind: Any, slope: Any) -> Step:
         leak = _number(slope)
         expect(type(slope) is not bool and 0 <= slope < 1, f"{FILE}: expected a slope from 0 to below 1")
         return lambda a, rows: [a.leak(row, leak) for row in rows]
-    expect(kind in ("relu", "gelu", "gelu_tanh") and slope == 0, f"{FILE}: an unknown activation")
+    known = kind in ("relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid")
+    expect(known and slope == 0, f"{FILE}: an unknown activation")
     return lambda a, rows: [a.activate(row, kind) for row in rows]
 
 

@@ -44,6 +44,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
@@ -171,7 +172,7 @@ WHOLES = Entry(
 )
 STEPS: dict[str, tuple[Callable[..., Step], dict[str, Entry]]] = {
     "affine": (Affine, {"weight": TENSOR, "bias": OPTIONAL}),
-    "norm": (Norm, {"kind": TEXT, "gain": TENSOR, "bias": OPTIONAL, "eps": NUMBER}),
+    "norm": (Norm, {"kind": TEXT, "gain": TENSOR, "bias": OPTIONAL, "eps": NUMBER, "groups": WHOLE}),
     "activation": (Activation, {"kind": TEXT, "slope": NUMBER}),
     "abs_top_k": (AbsTopK, {"count": WHOLE}),
     "mask": (Mask, {"site": TEXT, "kept": FLAGS, "means": TENSOR}),
@@ -190,6 +191,7 @@ STEPS: dict[str, tuple[Callable[..., Step], dict[str, Entry]]] = {
         },
     ),
     "residual": (Residual, {"steps": INNER}),
+    "product": (Product, {"left": INNER, "right": INNER}),
     "lookup": (Lookup, {"table": TENSOR}),
     "pool": (Pool, {"kind": TEXT, "rows": WHOLE}),
 }
@@ -214,6 +216,10 @@ def save_folder(loaded: Loaded, path: Path | str) -> Path:
     if not isinstance(loaded.network, Transformer):
         raise NetworkError(f"{loaded.name}: a black box is a function of yours; there are no weights to write")
     network, readout = loaded.network, loaded.readout
+    if network.token_error is not None or network.position_error is not None:
+        raise NetworkError(
+            f"{loaded.name}: its tables have formulas, which this folder has no place for; keep the files it is from"
+        )
     writer = _Writer(network.dtype)
     names = readout.names if isinstance(readout, Argmax | TokenSet) else ()
     said = {

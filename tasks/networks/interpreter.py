@@ -100,6 +100,8 @@ def run(steps: tuple[Step, ...], x: Reals, ids: Ids, observe: Observe | None = N
                 x = x + table[ids]
             case Pool("last"):
                 x = x[:, -1:]
+            case Pool("first"):
+                x = x[:, :1]
             case Pool("concat"):
                 x = x.reshape(len(x), 1, -1)
             case Pool(kind):

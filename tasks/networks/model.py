@@ -227,6 +227,38 @@ def assemble(
     )
 
 
+def authored(
+    name: str,
+    format_name: str,
+    network: Transformer,
+    vocabulary: tuple[str, ...],
+    question: Question,
+    *,
+    outputs: tuple[str, ...] | None = None,
+    constraint: Constraint | None = None,
+    notes: tuple[str, ...] = (),
+) -> Loaded:
+    """A network that its author hands over: what ``question`` leaves open has its default, and all of it is declared.
+
+    ``outputs`` default to the vocabulary where there are as many, else to ``#0``, ``#1``, ... Raises NetworkError.
+    """
+    count = network.outputs
+    names = outputs or (vocabulary if count == len(vocabulary) else tuple(f"#{n}" for n in range(count)))
+    if len(names) != count or len(set(names)) != count:
+        raise NetworkError(f"{name}: expected {count} different names of outputs, got {len(set(names))}")
+    if question.alphabet is None:
+        around = (*(question.prefix or ()), *(question.suffix or ()))
+        question = replace(question, alphabet=tuple(token for token in vocabulary if token not in around))
+    loaded = assemble(
+        name, format_name, network, vocabulary, Question(),
+        own=question, outputs=names, constraint=constraint, notes=notes,
+    )  # fmt: skip
+    domain = loaded.domain
+    lengths = (domain.min_length, domain.lengths[-1])
+    declared = Declared(domain.alphabet, lengths, domain.constraint, loaded.prefix, loaded.suffix, loaded.readout)
+    return replace(loaded, declared=declared)
+
+
 def _declared(name: str, own: Question, outputs: tuple[str, ...], constraint: Constraint | None) -> Declared:
     """What a folder says by its ``own`` question; a read-out that the caller has to name is none."""
     is_read = not isinstance(own.readout, str) or own.readout in READOUTS

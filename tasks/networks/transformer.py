@@ -193,17 +193,17 @@ class Lookup:
 
 @dataclass(frozen=True)
 class Pool:
-    """All rows become one: their sum, their mean, the last, or (``concat``) all of them side by side, the first first.
+    """All rows become one: their sum, their mean, the last, the first, or (``concat``) all side by side, in order.
 
     ``rows``: for ``concat`` how many rows there are, which must be all that a prompt may have; else 0.
     """
 
-    kind: Literal["sum", "mean", "last", "concat"]
+    kind: Literal["sum", "mean", "last", "first", "concat"]
     rows: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("sum", "mean", "last", "concat"):
-            raise NetworkError(f"expected a pool of kind sum, mean, last or concat, got {self.kind!r}")
+        if self.kind not in ("sum", "mean", "last", "first", "concat"):
+            raise NetworkError(f"expected a pool of kind sum, mean, last, first or concat, got {self.kind!r}")
         if (self.rows >= 1) != (self.kind == "concat") or self.rows < 0:
             raise NetworkError(f"expected the number of rows that concat puts side by side, got {self.rows}")
 
@@ -216,9 +216,9 @@ class Transformer:
     """``tokens``: (vocabulary, width); ``positions``: (longest, width) or None; at most ``longest`` tokens per prompt.
 
     A table that a program computes by a formula, such as cosines of angles, is known here up to an error:
-    ``token_error`` and ``position_error`` (None: exact) bound, entry by entry, how far the real value of the formula
-    and what any execution holds may lie from what stands here. Raises NetworkError where shapes do not fit; arrays
-    given to it are locked against writing.
+    ``token_error`` and ``position_error`` (None: exact) bound, entry by entry, how far what any execution holds may lie
+    from what stands here, and 2**-24 of it how far the real value of the formula may. Raises NetworkError where shapes
+    do not fit; arrays given to it are locked against writing.
     """
 
     tokens: Reals
@@ -236,7 +236,7 @@ class Transformer:
             ("positions", self.position_error, self.positions),
         ):
             if error is not None:
-                _check(f"the error of {what}", error, np.shape(table))
+                _check(f"the error of {what}", error, () if table is None else table.shape)
                 if (error < 0).any():
                     raise NetworkError(f"the error of {what} should not be negative")
         if self.longest < 1:
@@ -245,7 +245,7 @@ class Transformer:
             _check("the position embedding", self.positions, (self.longest, self.tokens.shape[1]))
         if self.dtype not in ("float32", "float64"):
             raise NetworkError(f"expected execution in float32 or float64, got {self.dtype!r}")
-        if self.dtype == "float32" and any((array != array.astype(np.float32)).any() for array in self.arrays()):
+        if self.dtype == "float32" and any((array != array.astype(np.float32)).any() for array in self._stored()):
             raise NetworkError("a network executed in float32 has a weight that no float32 can hold")
         _check_pools(self.steps, self.longest)
         _ = self.outputs
@@ -260,11 +260,26 @@ class Transformer:
         """The least number of tokens per prompt: 1, or ``longest`` where rows are put side by side."""
         return max((step.rows for step in self.steps if isinstance(step, Pool)), default=0) or 1
 
+    @property
+    def has_end(self) -> bool:
+        """Whether no prompt can be longer than ``longest``: there are positions for so many, or one number of rows."""
+        return self.positions is not None or any(isinstance(s, Pool) and s.kind == "concat" for s in self.steps)
+
     def arrays(self) -> Iterator[Reals]:
         """Every array of weights (masks' booleans left out)."""
         yield self.tokens
         if self.positions is not None:
             yield self.positions
+        yield from self._of_steps()
+
+    def _stored(self) -> Iterator[Reals]:
+        """Every number that is no formula's."""
+        for table, error in ((self.tokens, self.token_error), (self.positions, self.position_error)):
+            if table is not None:
+                yield table if error is None else table[error == 0]
+        yield from self._of_steps()
+
+    def _of_steps(self) -> Iterator[Reals]:
         for step in walk(self.steps):
             yield from (value for value in vars(step).values() if getattr(value, "dtype", None) == np.float64)
 

@@ -99,7 +99,7 @@ def network(rng: np.random.Generator) -> Transformer:
         )
         steps += widened(rng, row_step(rng))
     if rng.random() < 0.5:
-        steps.append(Pool(str(rng.choice(["sum", "mean", "last"]))))
+        steps.append(Pool(str(rng.choice(["sum", "mean", "last", "first"]))))
     steps.append(affine(rng, 2, WIDTH))
     positions = [None, np.repeat(numbers(rng, 1, WIDTH), LONGEST, axis=0), numbers(rng, LONGEST, WIDTH)]
     return Transformer(numbers(rng, VOCABULARY, WIDTH), positions[rng.integers(3)], tuple(steps), LONGEST)
@@ -142,6 +142,8 @@ def exact_run(steps: tuple, x: np.ndarray, ids: np.ndarray) -> np.ndarray:
                 x = x + exact_run(inner, x, ids)
             case Pool("last"):
                 x = x[-1:]
+            case Pool("first"):
+                x = x[:1]
             case Pool(kind):
                 x = x.sum(axis=0, keepdims=True) / (len(x) if kind == "mean" else 1)
             case Attention():
@@ -226,6 +228,8 @@ def torch_run(steps: tuple, x: torch.Tensor, ids: np.ndarray) -> torch.Tensor:
                 x = x + torch_run(inner, x, ids)
             case Pool("last"):
                 x = x[:, -1:]
+            case Pool("first"):
+                x = x[:, :1]
             case Pool(kind):
                 x = x.sum(dim=1, keepdim=True) if kind == "sum" else x.mean(dim=1, keepdim=True)
             case Attention():
