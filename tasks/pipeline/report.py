@@ -12,7 +12,9 @@ from typing import Any
 
 from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
 from cegis.claim import equality, inputs_text, least_margin, under
+from tasks.formats import Loaded
 from tasks.networks.quoting import NAME, json_text
+from tasks.pipeline.agreement import Against, against
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.extend import Extension
 from tasks.pipeline.functions import TRUST, how_run, is_run
@@ -48,6 +50,14 @@ def distillation_text(result: Distillation) -> str:
         method = result.extension.method
         lines += [f"Method: {method.sentence}.", *growth_lines(result.extension.found.costs)]
     return "\n".join(lines)
+
+
+def compared(result: Distillation, model: Loaded, seconds: float) -> Against:
+    """The program that is shown, and the network it was found for, beside another network; see ``against``."""
+    program = result.program if is_explanation(result) else None
+    is_beyond = result.extension is not None and program is not None and result.broken is not None
+    broken = result.broken.inputs if is_beyond and result.broken is not None else None
+    return against(result.labels, program, broken, model, seconds)
 
 
 def distillation_json(result: Distillation, certificate: str | None = None) -> dict[str, Any]:
