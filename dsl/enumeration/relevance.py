@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from dsl.enumeration.blocks import Batch
 from dsl.grammar import Grammar, Production
-from dsl.operators import Operator
+from dsl.operators import INT, TOKEN, Operator
 
 PASSES = 3  # a token is chosen, then counted, then looked for by that number
 HELD, HELD_POSITIONAL = 10, 48  # values of a nonterminal that are given to others
@@ -51,12 +51,22 @@ def relevant(grammar: Grammar, batch: Batch, groups: NDArray[np.int64]) -> Gramm
             is_new = explored.is_new(production.nonterminal, value)
             if production.operator.result.positional:
                 explored.keep(production.nonterminal, made, is_new, HELD_POSITIONAL)
-            elif np.array_equal(value[order], value[starts]):
+            elif _is_said(value[order] == value[starts], groups[order], production.operator):
                 is_said = is_new and bool((value != value[0]).any())
                 if is_said or not production.arguments:
                     used |= {production.operator, *made.operators}
                     explored.keep(production.nonterminal, made, is_new, HELD)
+            elif not production.arguments and production.operator.result == INT:
+                bounds = (value > value.min(), value == value.max())  # alone at the first place, in the shortest
+                if any(np.array_equal(flag[order], flag[starts]) for flag in bounds):
+                    used.add(production.operator)
     return _reached(grammar, [p for p in grammar.productions if p.operator in used or _is_of_values(p)])
+
+
+def _is_said(is_alike: NDArray[np.bool_], groups: NDArray[np.int64], operator: Operator) -> bool:
+    """Whether a value says no more than the groups do: a token may in one of them, where there is none to choose."""
+    strays = np.unique(groups[~is_alike])
+    return len(strays) <= (operator.result == TOKEN and groups[0] != groups[-1])
 
 
 def _is_of_values(production: Production) -> bool:

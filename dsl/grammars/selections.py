@@ -30,6 +30,7 @@ NOTHING = 0  # behind the last token of a part
 MOST_VALUE = 10**6  # of a number that a token writes
 OFFSETS = (-1, 1, -2, 2)
 MOST_KTH, MOST_DEFAULTS = 8, 3
+KTH_OR_END = (1, 2, -2, -3)
 
 
 def productions(
@@ -62,6 +63,11 @@ def productions(
         Production("Token", LAST_OF, ("Whole",)),
         Production("Token", INDEXED, ("Whole", "Number"), cost=4),
         *[Production("Token", kth(n), ("Whole",), cost=2) for n in _kth_places(min_length)],
+        *[
+            Production("Token", kth_or_end(n), ("Whole",), cost=3)
+            for n in KTH_OR_END
+            if not -min_length <= n < min_length
+        ],
         *[Production("Token", frequent(is_most), ("Some",), cost=4) for is_most in (True, False)],
         *[Production("Given", given(n, text), cost=1) for n, text in enumerate(alphabet)],
         *[Production("Found", row, ("Some", name), cost=3) for row in MATCHES for name in ("Token", "Given")],
@@ -429,6 +435,22 @@ def kth(place: int) -> Operator:
         numpy=lambda s, part: _at(part, np.int64(place) if place >= 0 else _sizes(part) + place),
         smt=lambda s, part: _row_at(s, part, place if place >= 0 else len(part) + place),
         python=f"_0[{place}]",
+        needs_token=True,
+    )
+
+
+@maker
+def kth_or_end(place: int) -> Operator:
+    """The token at a fixed ``place``, from the end where that is negative; of a shorter part its end on that side."""
+    return Operator(
+        f"number {place} of, or the end",
+        (PART,),
+        TOKEN,
+        numpy=lambda s, part: _at(
+            part, np.minimum(place, _sizes(part) - 1) if place >= 0 else np.maximum(_sizes(part) + place, 0)
+        ),
+        smt=lambda s, part: _row_at(s, part, min(place, len(part) - 1) if place >= 0 else max(len(part) + place, 0)),
+        python=f"_0[:{place + 1}][-1]" if place >= 0 else f"_0[{place}:][0]",
         needs_token=True,
     )
 

@@ -168,12 +168,13 @@ def _steps(c: dict[str, Any], outputs: Sequence[str]) -> Declared:
     lengths, columns = [domain["min_length"], domain["max_length"]], reading["columns"]
     whole = whole and all(type(n) is int and n >= 0 for n in (*lengths, *columns))
     expect(whole and reading["threshold"] == 0, "network.json: domain or read-out not understood")
+    is_whole = any(step["step"] == "pool" and step["kind"] == "concat" for step in c["steps"])
     names = [] if reading["kind"] == "round" else [outputs[n] for n in columns]
     automaton = limited and {key: limited[key] for key in ("transitions", "accepting")}
     readout = readout_of(reading["kind"], columns, names, reading["position"], reading["denominator"])
     return Declared(
         texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), texts(c["suffix"]), readout,
-        str(limited["text"]) if limited else "", c["positions"] is None,
+        str(limited["text"]) if limited else "", c["positions"] is None and not is_whole,
     )  # fmt: skip
 
 

@@ -116,7 +116,9 @@ class _Reader:
         if e["sink"] is not None:
             expect(e["weighting"] == "softmax", f"{FILE}: a sink is for softmax")
             sinks = [*self._row(e["sink"], count)]
-        return Heads(tuple(parts), count, _number(scale), sinks, e["weighting"] == "sparsemax")
+        factor = _number(scale)
+        expect(factor > 0, f"{FILE}: expected a scale above 0, got {scale!r:.80}")
+        return Heads(tuple(parts), count, factor, sinks, e["weighting"] == "sparsemax")
 
     def _rows(self, steps: list[Any]) -> tuple[Step, ...]:
         """Steps on each row by itself."""

@@ -31,6 +31,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.showing import brief, cut
 from tasks.networks.sparse_transformer import NetworkError
 
 Reals = NDArray[np.float64]
@@ -43,6 +44,8 @@ class Affine:
 
     weight: Reals
     bias: Reals | None = None
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         _check("an affine weight", self.weight, (None, None))
@@ -62,6 +65,8 @@ class Norm:
     bias: Reals | None
     eps: float
     groups: int = 1
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if self.kind not in ("rms", "layer"):
@@ -125,6 +130,8 @@ class Mask:
     kept: NDArray[np.bool_]
     means: Reals
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         _check(f"{self.site}: means", self.means, (None,))
         if self.kept.dtype != np.bool_ or self.kept.shape != self.means.shape:
@@ -152,6 +159,8 @@ class Attention:
     sink: Reals | None = None
     hidden: tuple[int, ...] = ()
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         if self.weighting not in ("softmax", "sparsemax", "hard"):
             raise NetworkError(f"expected attention by softmax, sparsemax or hard, got {self.weighting!r}")
@@ -172,6 +181,8 @@ class Residual:
 
     steps: tuple[Step, ...]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Product:
@@ -186,6 +197,8 @@ class Lookup:
     """``x + table[ids]``: the row of each position's own token, for example a bigram table; (tokens, width)."""
 
     table: Reals
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         _check("a lookup table", self.table, (None, None))
@@ -229,6 +242,11 @@ class Transformer:
     token_error: Reals | None = None
     position_error: Reals | None = None
 
+    def __repr__(self) -> str:
+        kinds = ", ".join(type(step).__name__ for step in self.steps)
+        sizes = f"{len(self.tokens)} tokens, {self.tokens.shape[1]} wide, {self.outputs} outputs"
+        return cut(f"Transformer({sizes}, {self.dtype}: {kinds})")
+
     def __post_init__(self) -> None:
         _check("the token embedding", self.tokens, (None, None))
         for what, error, table in (
@@ -259,6 +277,11 @@ class Transformer:
     def shortest(self) -> int:
         """The least number of tokens per prompt: 1, or ``longest`` where rows are put side by side."""
         return max((step.rows for step in self.steps if isinstance(step, Pool)), default=0) or 1
+
+    @property
+    def has_end(self) -> bool:
+        """Whether no prompt can be longer than ``longest``: there are positions for so many, or one number of rows."""
+        return self.positions is not None or any(isinstance(s, Pool) and s.kind == "concat" for s in self.steps)
 
     def arrays(self) -> Iterator[Reals]:
         """Every array of weights (masks' booleans left out)."""

@@ -19,7 +19,9 @@ import numpy as np
 from cegis import (
     Budget,
     Combined,
+    Counterexample,
     Differs,
+    DomainError,
     Found,
     Outcome,
     Program,
@@ -27,6 +29,7 @@ from cegis import (
     Statistics,
     Stopped,
     Symbolic,
+    Unknown,
     Valid,
     Verifier,
 )
@@ -40,13 +43,16 @@ from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
 from dsl.operators import TEXT, Operator
 from tasks.pipeline.closed_forms import closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
+from tasks.pipeline.functions import RunProgram
 from tasks.pipeline.labels import Inputs, LabelTable
 from tasks.pipeline.probes import Probes
 from tasks.pipeline.reading import reading
 from tasks.pipeline.state_merging import merged_program
 from tasks.pipeline.tidy import tidied
+from tasks.proofs.enumeration import LateError
 
 READABLE = 36  # words of a program beside which another grammar is tried
+GOOD = 60  # words of a program beside which nothing is tried that says more than what the answer depends on
 LONG = 12  # operators of a program beside which a shorter rule is looked for
 SHORT, BESIDE = 80, 15.0  # words of an exact automaton beside which an expression is searched so many seconds at most
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
@@ -55,6 +61,7 @@ BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answ
 CONNECTIVES = frozenset({AND, OR, NOT})
 FEW_CANDIDATES = 500_000  # of a part, which is small
 SMALL = 2  # a number that is tried before larger ones
+GIVEN = "it was given"  # why no other program was looked for
 PER_COST = 3  # words of a program for each unit of its cost, about
 
 
@@ -210,13 +217,53 @@ def attempts(
     return (replace(others[0], enough=SHORT if is_followed else READABLE), *parts, *others[1:])
 
 
-def compared(table: LabelTable, program: Program) -> Searched:
-    """What is known of ``program`` on ``table``, without any search."""
+def exchanged(table: LabelTable, best: Searched, program: Program) -> Searched:
+    """``best`` with ``program`` in front, where that gives every label as well, has less to read, and lasts as long."""
+    shown = best.exact[0] if best.exact else None
+    if not isinstance(table.check(program), Valid):
+        return best
+    if shown is not None and (reading(shown) <= reading(program) or probed(table, shown) < probed(table, program)):
+        return best
+    outcome = _as_found(table, program, best.outcome.statistics, "a short rule that has no exceptions")
+    return replace(best, outcome=outcome, beside=shown, is_automaton=False, note="")
+
+
+def compared(table: LabelTable, program: Program, solver: Symbolic | None = None) -> Searched:
+    """What is known of ``program`` on ``table``, without any search; ``solver`` is asked as well."""
     nothing = Statistics(1, 0, 0, 0.0, 0.0, 0.0)
-    verdict = table.check(program)
-    if isinstance(verdict, Valid):
-        return Searched(Found(program, verdict.claims, verdict.notes, nothing))
-    return Searched(Differs(program, table.exceptions(program), "it was given", nothing, table.undecided))
+    verifier: Verifier[Program] = table if solver is None else Combined((solver, table))
+    verdict = verifier.check(program)
+    match verdict:
+        case Valid(claims, notes):
+            return Searched(Found(program, claims, notes, nothing))
+        case Counterexample():
+            exceptions = table.exceptions(program) or (verdict,)
+            return Searched(Differs(program, exceptions, GIVEN, nothing, table.undecided))
+        case Unknown(reason, claims):
+            return Searched(Stopped(reason, program, claims, nothing))
+
+
+def answered(table: LabelTable, program: RunProgram) -> tuple[LabelTable, str]:
+    """The part of ``table``, up to a length, that the function could be run on, and what ended it, if anything did.
+
+    Raises DomainError where that is nothing.
+    """
+    ended, done = "", table.domain.min_length - 1
+    try:
+        for length, part in zip(table.domain.lengths, table.parts, strict=True):
+            program.run(part.batch)
+            done = length
+    except LateError as error:
+        ended = f"the time ended at length {done + 1}{f', where {error}' if str(error) else ''}"
+    except KeyboardInterrupt:
+        ended = f"interrupted at length {done + 1}"
+    if not ended:
+        return table, ""
+    if done < table.domain.min_length:
+        raise DomainError(
+            f"{program.asked.name} was not run on all of the shortest sequences: {ended}; give it more time"
+        )
+    return table.up_to(done), f"of the function, {ended}"
 
 
 def plain(grammar: Grammar) -> Grammar:
@@ -287,8 +334,9 @@ class Expressions:
             if found is not None and reading(found.program) <= attempt.enough:
                 break
             is_known = found is not None or beside is not None
-            if is_known and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
-                break  # a program that says more than what the answer depends on is not a better one
+            is_good = beside is not None or (found is not None and reading(found.program) <= GOOD)
+            if is_good and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
+                break  # a program that says more than what the answer depends on is seldom a better one
             if is_known:
                 seconds = min(seconds, BESIDE / 2)
         if found is None:
