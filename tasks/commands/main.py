@@ -14,6 +14,7 @@ from typing import Any
 
 import click
 
+from tasks.commands.accept import accept
 from tasks.commands.check import check
 from tasks.commands.exits import BAD_INPUT, NOT_PROVED, PROVED, is_ours
 from tasks.commands.run import run
@@ -51,6 +52,7 @@ def distill() -> None:
     """Small neural circuits in, short readable Python functions out, with a proof of where the two are equal."""
 
 
+distill.add_command(accept)
 distill.add_command(check)
 distill.add_command(list_circuits)
 distill.add_command(run)
