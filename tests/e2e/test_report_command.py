@@ -98,6 +98,20 @@ def test_a_certificate_that_does_not_hold_says_so_on_the_page(distill, tmp_path)
     shutil.rmtree("bad.cert")
 
 
+def test_a_result_whose_network_is_not_at_hand_says_so_until_it_is_named(distill, tmp_path):
+    from tasks.formats.circuit_folder import shipped_path
+
+    _, out, _ = distill("run", "quote_closing", "--length", "4", "--backend", "none", "--json", "--out", "q.cert")
+    shutil.rmtree("q.cert")
+    (tmp_path / "q.json").write_text(json.dumps(json.loads(out) | {"network": "mine"}))
+    distill("report", "q.json", "--out", "q.html")
+    assert "The network itself was not at hand" in words("q.html")
+    assert "What it attends to" not in words("q.html")
+    distill("report", "q.json", "--out", "q.html", "--network", str(shipped_path("quote_closing")))
+    assert "The network itself was not at hand" not in words("q.html")
+    assert "What it attends to" in words("q.html")
+
+
 @pytest.mark.parametrize(
     ("content", "message"),
     [
