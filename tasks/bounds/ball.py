@@ -155,6 +155,15 @@ def add(x: Ball, y: Ball, u: float) -> Ball:
 
 
 @np.errstate(all="ignore")
+def multiply(x: Ball, y: Ball, u: float) -> Ball:
+    """``x * y`` with one rounding, of operands that may be flushed."""
+    center = x.center * y.center
+    moved = np.abs(x.center) * y.radius + x.radius * y.magnitude
+    flushed = TINY * (2.0 + x.magnitude + y.magnitude)
+    return _ball(center, moved + gamma(1, u) * (np.abs(center) + moved) + flushed)
+
+
+@np.errstate(all="ignore")
 def rms_norm(x: Ball, gain: Reals, eps: float, u: float) -> Ball:
     """``gain * x / sqrt(mean(x^2) + eps)`` over the last axis."""
     zeros = np.zeros_like(gain)

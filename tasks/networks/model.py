@@ -141,10 +141,11 @@ class Loaded:
         around = len(self.prefix) + len(self.suffix)
         longest = self.domain.max_length
         check_prompt(self.name, self.domain.min_length, around)
-        if longest is None or longest + around > self.network.longest:
+        least = self.network.shortest if isinstance(self.network, Transformer) else 1
+        if longest is None or longest + around > self.network.longest or self.domain.min_length + around < least:
             raise NetworkError(
                 f"{self.name}: sequences of {self.domain.min_length} to {longest} tokens with {around} around them "
-                f"are no prompts of 1 to {self.network.longest} tokens"
+                f"are no prompts of {least} to {self.network.longest} tokens"
             )
         if max(self.readout.columns) >= self.network.outputs:
             raise NetworkError(f"{self.name}: the read-out needs more than the {self.network.outputs} outputs")
@@ -227,7 +228,8 @@ def assemble(
             "say which ones a sequence may hold (alphabet)"
         )
     around = len(prefix) + len(suffix)
-    shortest, longest = question.lengths or (0 if around else 1, None)
+    least = network.shortest if isinstance(network, Transformer) else 1
+    shortest, longest = question.lengths or (max(0, least - around), None)
     if longest is None or (is_free and longest + around > network.longest):
         longest = network.longest - around
     return Loaded(
@@ -242,6 +244,38 @@ def assemble(
         notes=notes,
         declared=declared,
     )
+
+
+def authored(
+    name: str,
+    format_name: str,
+    network: Transformer,
+    vocabulary: tuple[str, ...],
+    question: Question,
+    *,
+    outputs: tuple[str, ...] | None = None,
+    constraint: Constraint | None = None,
+    notes: tuple[str, ...] = (),
+) -> Loaded:
+    """A network that its author hands over: what ``question`` leaves open has its default, and all of it is declared.
+
+    ``outputs`` default to the vocabulary where there are as many, else to ``#0``, ``#1``, ... Raises NetworkError.
+    """
+    count = network.outputs
+    names = outputs or (vocabulary if count == len(vocabulary) else tuple(f"#{n}" for n in range(count)))
+    if len(names) != count or len(set(names)) != count:
+        raise NetworkError(f"{name}: expected {count} different names of outputs, got {len(set(names))}")
+    if question.alphabet is None:
+        around = (*(question.prefix or ()), *(question.suffix or ()))
+        question = replace(question, alphabet=tuple(token for token in vocabulary if token not in around))
+    loaded = assemble(
+        name, format_name, network, vocabulary, Question(),
+        own=question, outputs=names, constraint=constraint, notes=notes,
+    )  # fmt: skip
+    domain = loaded.domain
+    lengths = (domain.min_length, domain.lengths[-1])
+    declared = Declared(domain.alphabet, lengths, domain.constraint, loaded.prefix, loaded.suffix, loaded.readout)
+    return replace(loaded, declared=declared)
 
 
 def _declared(name: str, own: Question, outputs: tuple[str, ...], constraint: Constraint | None) -> Declared:

@@ -303,7 +303,7 @@ def lengthened(model: Loaded, domain: Domain) -> Loaded:
     Raises NetworkError where a network with positions has too few.
     """
     network, around = model.network, len(model.prefix) + len(model.suffix)
-    if isinstance(network, Transformer) and network.positions is None:
+    if isinstance(network, Transformer) and not network.has_end:
         network = replace(network, longest=max(network.longest, domain.lengths[-1] + around))
     return replace(model, network=network, domain=domain)
 
