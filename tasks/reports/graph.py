@@ -32,6 +32,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
@@ -252,19 +253,15 @@ class _Walk:
                     stream = Stream(width, {name: np.tile(m, times) for name, m in stream.reach.items()})
                 case AbsTopK() | Activation():
                     pass
-                case _ if (both := self._product(step, stream)) is not None:
-                    stream = both
+                case Product(left, right):
+                    stream = self._product(_linear(left, stream).plus(_linear(right, stream).reach))
                 case _:  # a kind of step that is newer than this drawing
                     width = width_after((step,), stream.width, len(self.network.tokens))
                     stream = self._block("mlp", type(step).__name__.lower(), f"{width} wide", stream, width)
         return stream
 
-    def _product(self, step: Step, stream: Stream) -> Stream | None:
-        """What reaches either side of a product, as a gated MLP makes it; inside attention, both together."""
-        left, right = getattr(step, "left", None), getattr(step, "right", None)
-        if not isinstance(left, tuple) or not isinstance(right, tuple):
-            return None
-        both = _linear(left, stream).plus(_linear(right, stream).reach)
+    def _product(self, both: Stream) -> Stream:
+        """A product as a gated MLP makes it, of what reaches either side; inside attention, that alone."""
         if self.is_inside:
             return both
         self.layers += 1
