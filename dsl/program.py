@@ -243,12 +243,27 @@ def _names(function: ast.FunctionDef) -> tuple[str, ...]:
 
 
 def _is_printed(function: ast.FunctionDef, body: list[ast.stmt], printed: ast.FunctionDef) -> bool:
-    """Whether a function is ``printed`` to the letter; a docstring may be added, annotations left out."""
+    """Whether a function is ``printed`` to the letter; a docstring may be added, annotations left out.
+
+    Its own variables may have other names, each its own and none of them a built-in function's.
+    """
     arguments = [ast.arg(name) for name in _names(printed)]
     bare = ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[])
     return (
         not function.decorator_list
         and ast.dump(function.args) in (ast.dump(bare), ast.dump(printed.args))
         and (function.returns is None or ast.dump(function.returns) == ast.dump(printed.returns or ast.Constant(0)))
-        and [ast.dump(statement) for statement in body] == [ast.dump(statement) for statement in printed.body]
+        and _numbered(body) == _numbered(printed.body)
     )
+
+
+def _numbered(body: list[ast.stmt]) -> list[str]:
+    """The syntax of a function's body with its own variables numbered as they come, in all places at once."""
+    whole = ast.parse(ast.unparse(ast.Module(body, [])))
+    names = [node for node in ast.walk(whole) if isinstance(node, ast.Name)]
+    own = {node.id for node in names if not isinstance(node.ctx, ast.Load) and not hasattr(builtins, node.id)}
+    numbers: dict[str, int] = {}
+    for node in names:
+        if node.id in own:
+            node.id = f"own {numbers.setdefault(node.id, len(numbers))}"  # no name that a text can have
+    return [ast.dump(statement) for statement in paired(whole).body]

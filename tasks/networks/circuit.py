@@ -8,7 +8,7 @@ exceed the error bound, is its own outcome (``UNDECIDED``), never silently a lab
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -93,3 +93,9 @@ class Circuit:
     def nodes(self) -> int:
         """How many nodes are kept."""
         return int(sum(mask.sum() for mask in self.kept.values()))
+
+
+def whole(circuit: Circuit) -> Circuit:
+    """The network that ``circuit`` was cut from: the same with every node kept."""
+    kept = {site: np.ones_like(mask) for site, mask in circuit.kept.items()}
+    return replace(circuit, name=f"{circuit.name}-whole", kept=kept)

@@ -96,4 +96,5 @@ def observer(say: Tell, show: Tell = lambda line: None) -> Observer:
         lambda done, total: show(f"running the network: {done:,} of {total:,} sequences"),
         lambda length, longest: show(f"compared up to length {length} of {longest}"),
         lambda length, seconds: show(f"length {length} proved in {seconds:.1f} s"),
+        lambda what, done, total: show(f"{what} {done:,} of {total:,}"),
     )

@@ -12,11 +12,14 @@ from typing import Any
 
 from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
 from cegis.claim import equality, inputs_text, least_margin, under
+from tasks.formats import Loaded
 from tasks.networks.quoting import NAME, json_text
+from tasks.pipeline.agreement import Against, against
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.extend import Extension
+from tasks.pipeline.functions import TRUST, how_run, is_run
 from tasks.pipeline.labels import SLACK
-from tasks.pipeline.search import Tried
+from tasks.pipeline.search import GIVEN, Tried
 from tasks.pipeline.surrogate import described as described_surrogate
 from tasks.proofs.verifier import Cost
 
@@ -49,6 +52,14 @@ def distillation_text(result: Distillation) -> str:
     return "\n".join(lines)
 
 
+def compared(result: Distillation, model: Loaded, seconds: float) -> Against:
+    """The program that is shown, and the network it was found for, beside another network; see ``against``."""
+    program = result.program if is_explanation(result) else None
+    is_beyond = result.extension is not None and program is not None and result.broken is not None
+    broken = result.broken.inputs if is_beyond and result.broken is not None else None
+    return against(result.labels, program, broken, model, seconds)
+
+
 def distillation_json(result: Distillation, certificate: str | None = None) -> dict[str, Any]:
     """The same as JSON values; ``certificate``: the folder of the one that was written.
 
@@ -78,7 +89,9 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
         "rung": rung(result),
         "sentence": verdict(result),
         "program": program_text(result) or None,
-        "size": result.program.size if result.program and is_explanation(result) else None,
+        "size": result.program.size
+        if result.program and is_explanation(result) and not is_run(result.program)
+        else None,
         "claims": [claim.as_json() for claim in result.claims],
         "exceptions": _as_json(result.exceptions if is_explanation(result) else ()),
         "exception_count": len(result.exceptions),
@@ -210,6 +223,8 @@ def verdict(result: Distillation) -> str:
             return f"AGREES (rung {rung(result)}, not proved): this function equals {_equality(result)}{none}."
         case Differs(exceptions=exceptions, reason=reason, is_late=is_late, horizon=horizon):
             found = f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one"
+            if reason == GIVEN:
+                found = f"DIFFERS: this function is not {network}; it"
             if is_late:
                 found = f"NOT DECIDED IN TIME: no program found yet that equals {network} everywhere; the best so far"
             equal = _equal_up_to(result, horizon)
@@ -288,6 +303,8 @@ def notes(result: Distillation) -> list[str]:
 def assumptions(result: Distillation) -> list[str]:
     """What everything that is said takes as given, each text once."""
     of_claims = [claim.detail for claim in result.claims if claim.detail]
+    if is_run(result.program):
+        of_claims = [TRUST, *(detail.removesuffix(TRUST).strip() for detail in of_claims)]
     return [*dict.fromkeys(filter(None, (result.labels.enumeration.assumption, *of_claims)))]
 
 
@@ -400,10 +417,11 @@ def _which(result: Distillation) -> str:
 def _dependence(result: Distillation) -> dict[str, str]:
     """What everything that is said of labels depends on."""
     table, enumeration = result.labels, result.labels.enumeration
+    margin, how = least_margin(table.least_margin * (1 - SLACK), enumeration.is_bounded), how_run(result.program)
     return {
         "semantics": enumeration.meaning,
         "conditions": table.conditions,
-        "method": least_margin(table.least_margin * (1 - SLACK), enumeration.is_bounded),
+        "method": f"{margin}; {how}" if how else margin,
     }
 
 

@@ -365,6 +365,11 @@ def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], i
     return [(labels[part], margins[part]) for part in parts], len(rows), widest
 
 
+def read_stream(loaded: Loaded, stream: Stream) -> list[tuple[Labels, Reals]]:
+    """Labels and guaranteed margins of every batch of prompts that ``stream`` bounds."""
+    return _read(loaded, stream)[0]
+
+
 def blocks(listed: list[Tokens], most: Callable[[], int]) -> Iterator[list[tuple[int, slice]]]:
     """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most()`` at a time.
 

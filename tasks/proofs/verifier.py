@@ -30,7 +30,7 @@ from tasks.proofs.enumeration import MEANING, LateError, Semantics, answers_of, 
 
 Words = tuple[str, ...]
 
-OTHER = -2  # a label of the network that the program never gives
+OTHER = -3  # a label of the network that the program has none like (-2 is a program that gives none)
 NOTHING = -1  # no label
 
 
@@ -277,6 +277,9 @@ class Comparison:
         known, got = self._verifier.label(sequence), self.program(sequence)
         if known is None:
             self.leave_undecided(sequence)
+        elif got is None and known[0] not in self.program.grammar.sequences.labels:
+            text = f"on {' '.join(sequence)!r} the network says {known[0]!r}, a label that the program is not read with"
+            self.stopped = StopReason(Cause.NO_LABEL, text)
         elif known[0] != got:
             self.counterexample = Counterexample(sequence, known[0], got)
         else:
