@@ -254,16 +254,16 @@ class _Walk:
                 case AbsTopK() | Activation():
                     pass
                 case Product(left, right):
-                    stream = self._product(_linear(left, stream).plus(_linear(right, stream).reach))
+                    both = _linear(left, stream).plus(_linear(right, stream).reach)
+                    is_passed = self.is_inside or self._is_masked(steps[at + 1 :])
+                    stream = both if is_passed else self._gated(both)
                 case _:  # a kind of step that is newer than this drawing
                     width = width_after((step,), stream.width, len(self.network.tokens))
                     stream = self._block("mlp", type(step).__name__.lower(), f"{width} wide", stream, width)
         return stream
 
-    def _product(self, both: Stream) -> Stream:
-        """A product as a gated MLP makes it, of what reaches either side; inside attention, that alone."""
-        if self.is_inside:
-            return both
+    def _gated(self, both: Stream) -> Stream:
+        """The hidden layer of a gated MLP, of what reaches either side of its product."""
         self.layers += 1
         return self._block("mlp", f"MLP {self.layers - 1}", f"{both.width} hidden, gated", both)
 
