@@ -26,6 +26,9 @@ if TYPE_CHECKING:
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
     from tasks.pipeline.distill import Distillation, distill
+    from tasks.pipeline.observers import live, notebook, plain
+    from tasks.pipeline.steps import Observer
+    from tasks.reports.page import write_page
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
@@ -33,6 +36,7 @@ LATER = {
     "Distillation": "tasks.pipeline.distill:Distillation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
+    "Observer": "tasks.pipeline.steps:Observer",
     "Question": "tasks.networks.model:Question",
     "Rounded": "tasks.networks.readout:Rounded",
     "TokenSet": "tasks.networks.readout:TokenSet",
@@ -45,8 +49,12 @@ LATER = {
     "from_circuit": "tasks.formats.sparse:from_circuit",
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
+    "live": "tasks.pipeline.observers:live",
     "load": "tasks.formats.detect:load",
+    "notebook": "tasks.pipeline.observers:notebook",
+    "plain": "tasks.pipeline.observers:plain",
     "save_folder": "tasks.formats.network_folder:save_folder",
+    "write_page": "tasks.reports.page:write_page",
 }
 
 __all__ = [
@@ -55,6 +63,7 @@ __all__ = [
     "Distillation",
     "Loaded",
     "NetworkError",
+    "Observer",
     "Question",
     "Rounded",
     "TokenSet",
@@ -67,8 +76,12 @@ __all__ = [
     "from_circuit",
     "from_torch",
     "from_transformer_lens",
+    "live",
     "load",
+    "notebook",
+    "plain",
     "save_folder",
+    "write_page",
 ]
 
 
