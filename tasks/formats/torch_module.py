@@ -407,6 +407,15 @@ class _Follower:
     def _do_gelu(self, x: Any, *, approximate: str = "none") -> Any:
         return self.graph.activate(x, Activation("gelu_tanh" if approximate == "tanh" else "gelu"))
 
+    def _do_silu(self, x: Any) -> Any:
+        return self.graph.activate(x, Activation("silu"))
+
+    def _do_sigmoid(self, x: Any) -> Any:
+        return self.graph.activate(x, Activation("sigmoid"))
+
+    def _do_tanh(self, x: Any) -> Any:
+        return self.graph.activate(x, Activation("tanh"))
+
     def _do_clamp_min(self, x: Any, least: Any) -> Any:
         return self._clamped(x, least, None)
 
@@ -476,7 +485,9 @@ class _Follower:
             isinstance(x, Rows) and isinstance(y, Rows) and x.node is y.node and np.array_equal(x.index, y.index)
         ):
             return self.graph.square(x)
-        raise NetworkError("a product of two things that depend on the prompt (a gate)")
+        if isinstance(x, Rows) and isinstance(y, Rows):
+            return self.graph.times(x, y)
+        raise NetworkError("a product of scores or squares with something that depends on the prompt")
 
     def _do_div(self, x: Any, y: Any) -> Any:
         if isinstance(x, Rows) and isinstance(y, Moment) and y.stage == "root":
