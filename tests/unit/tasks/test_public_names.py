@@ -22,8 +22,10 @@ def test_an_unknown_name_is_an_attribute_error():
         _ = tasks.nothing
 
 
-@pytest.mark.parametrize(("statement", "absent"), [("import tasks", {"numpy", "torch", "flint"}),
-                                                   ("from tasks import distill, from_torch, load", {"torch"})])  # fmt: skip
+@pytest.mark.parametrize(
+    ("statement", "absent"),
+    [("import tasks", {"numpy", "torch", "flint"}), ("from tasks import distill, from_torch, load", {"torch"})],
+)
 def test_importing_stays_light(statement, absent):
     code = f"{statement}\nimport sys\nprint(*sys.modules)"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
