@@ -126,7 +126,15 @@ class Moment:
     stage: Literal["mean", "root", "inverse root"] = "mean"
 
 
-Value = Rows | Scores | Squares | Moment
+@dataclass(frozen=True, eq=False)
+class ErrorFunction:
+    """erf of a tensor ``of`` over the root of 2, plus ``shift``: a part of GELU as it is written out."""
+
+    of: Rows
+    shift: float = 0.0
+
+
+Value = Rows | Scores | Squares | Moment | ErrorFunction
 Moved = Callable[[Index], Index]
 
 
@@ -249,6 +257,9 @@ class TensorGraph:
         pairs, which = _pairs(columns, values)
         self._check_rows(rows, which, "a factor that depends on the position")
         self._check_size(pairs.shape[1])
+        inner, before = self._peeled(x.node)
+        if before == 2.0 and (values == 0.5).all():  # what doubles and halves changes nothing
+            return Rows(inner, index)
         node = self.select(x.node, pairs[0].astype(int))
         if (pairs[1] != 1.0).any():
             node = self.affine(node, np.diag(pairs[1]), None)
@@ -385,6 +396,22 @@ class TensorGraph:
                 inner, more = self._peeled(node.parents[0])
                 return inner, factor * more
         return node, 1.0
+
+    def error_function(self, x: Rows) -> ErrorFunction:
+        """erf, where what it is given is over the root of 2, as stored in float32 or better."""
+        node, factor = self._peeled(x.node)
+        if abs(factor * np.sqrt(2.0) - 1.0) > 1e-6:
+            raise NetworkError("an error function outside a GELU")
+        return ErrorFunction(Rows(node, x.index))
+
+    def gelu(self, x: Rows, error: ErrorFunction) -> Rows:
+        """``x (1 + erf(x / root 2))``, or a half of ``x``, as a GELU and a factor."""
+        node, factor = self._peeled(x.node)
+        own = error.of
+        if error.shift != 1.0 or own.node is not node or not np.array_equal(own.index, x.index):
+            raise NetworkError("an error function outside a GELU")
+        found = self.activate(own, Activation("gelu"))
+        return found if factor == 0.5 else self.scaled(found, np.array(2.0 * factor))
 
     def square(self, x: Rows) -> Squares:
         """The square of every entry."""

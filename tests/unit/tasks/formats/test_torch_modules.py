@@ -198,9 +198,9 @@ def test_a_module_of_one_length_says_so():
 
 
 def test_a_wrong_mapping_is_refused(monkeypatch):
-    right = torch_module._Follower._do_gelu
+    right = torch_module.Follower._do_gelu
     monkeypatch.setattr(
-        torch_module._Follower, "_do_gelu", lambda self, x, **options: right(self, x, approximate="tanh")
+        torch_module.Follower, "_do_gelu", lambda self, x, **options: right(self, x, approximate="tanh")
     )
     with pytest.raises(NetworkError, match="the mapping is not equal to the module"):
         network_of(ByHand())
