@@ -9,14 +9,19 @@ from pathlib import Path
 from tasks.networks.sparse_transformer import NetworkError
 
 
+def check_free(path: Path, mark: str, what: str) -> None:
+    """Raise NetworkError where ``path`` is something else than a folder to be written or replaced."""
+    if path.exists() and not (path / mark).is_file() and (path.is_file() or any(path.iterdir())):
+        raise NetworkError(f"{path}: exists and is not a {what}; choose another folder or empty it first")
+
+
 def write_folder(path: Path, files: Mapping[str, bytes], mark: str, what: str) -> None:
     """Make ``path`` a folder of exactly these files; one that holds the file ``mark`` is replaced.
 
     Raises NetworkError where something else is in the way, or the disk refuses; then nothing has changed. ``what``:
     the thing in the folder, in words.
     """
-    if path.exists() and not (path / mark).is_file() and (path.is_file() or any(path.iterdir())):
-        raise NetworkError(f"{path}: exists and is not a {what}; choose another folder or empty it first")
+    check_free(path, mark, what)
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
