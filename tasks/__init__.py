@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.formats.blackbox import from_callable
     from tasks.formats.detect import load
     from tasks.formats.network_folder import save_folder
+    from tasks.formats.onnx_file import from_onnx
     from tasks.formats.sparse import from_circuit
     from tasks.formats.torch_module import from_torch
     from tasks.formats.transformer_lens import from_transformer_lens
@@ -47,6 +48,7 @@ LATER = {
     "distill": "tasks.pipeline.distill:distill",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
+    "from_onnx": "tasks.formats.onnx_file:from_onnx",
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
     "live": "tasks.pipeline.observers:live",
@@ -74,6 +76,7 @@ __all__ = [
     "distill",
     "from_callable",
     "from_circuit",
+    "from_onnx",
     "from_torch",
     "from_transformer_lens",
     "live",
