@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.formats.blackbox import from_callable
     from tasks.formats.detect import load
     from tasks.formats.network_folder import save_folder
+    from tasks.formats.onnx_file import from_onnx
     from tasks.formats.sparse import from_circuit
     from tasks.formats.torch_module import from_torch
     from tasks.formats.transformer_lens import from_transformer_lens
@@ -26,6 +27,9 @@ if TYPE_CHECKING:
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
     from tasks.pipeline.distill import Distillation, distill
+    from tasks.pipeline.observers import live, notebook, plain
+    from tasks.pipeline.steps import Observer
+    from tasks.reports.page import write_page
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
@@ -33,6 +37,7 @@ LATER = {
     "Distillation": "tasks.pipeline.distill:Distillation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
+    "Observer": "tasks.pipeline.steps:Observer",
     "Question": "tasks.networks.model:Question",
     "Rounded": "tasks.networks.readout:Rounded",
     "TokenSet": "tasks.networks.readout:TokenSet",
@@ -43,10 +48,15 @@ LATER = {
     "distill": "tasks.pipeline.distill:distill",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
+    "from_onnx": "tasks.formats.onnx_file:from_onnx",
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
+    "live": "tasks.pipeline.observers:live",
     "load": "tasks.formats.detect:load",
+    "notebook": "tasks.pipeline.observers:notebook",
+    "plain": "tasks.pipeline.observers:plain",
     "save_folder": "tasks.formats.network_folder:save_folder",
+    "write_page": "tasks.reports.page:write_page",
 }
 
 __all__ = [
@@ -55,6 +65,7 @@ __all__ = [
     "Distillation",
     "Loaded",
     "NetworkError",
+    "Observer",
     "Question",
     "Rounded",
     "TokenSet",
@@ -65,10 +76,15 @@ __all__ = [
     "distill",
     "from_callable",
     "from_circuit",
+    "from_onnx",
     "from_torch",
     "from_transformer_lens",
+    "live",
     "load",
+    "notebook",
+    "plain",
     "save_folder",
+    "write_page",
 ]
 
 
