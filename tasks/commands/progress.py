@@ -47,6 +47,7 @@ def _observer(say: Callable[[str], None], show: Callable[[str], None]) -> Observ
         lambda done, total: show(f"running the network: {done:,} of {total:,} sequences"),
         lambda length, longest: show(f"compared up to length {length} of {longest}"),
         lambda length, seconds: show(f"length {length} proved in {seconds:.1f} s"),
+        lambda done, total: show(f"left out, one at a time: {done:,} of {total:,} parts"),
     )
 
 

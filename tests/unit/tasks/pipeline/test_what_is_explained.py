@@ -86,6 +86,11 @@ def test_labels_below_the_least_margin_are_not_compared():
     assert few.nodes[0].effect.compared == few.labels.size < loaded.domain.size()
 
 
+def test_where_one_label_alone_occurs_that_is_said():
+    assert "but every input has the same label, 'yes'" in verdict(explain(average((1.0, 1.0, 3.0), 3), seconds=30))
+    assert "same label" not in verdict(explain(lead(3), seconds=30))
+
+
 def test_the_mean_and_zero_take_the_place_of_a_part_as_asked():
     loaded = average((1.0, -1.0, 3.0), 3)  # mostly yes, as the start says
     mean, zero = (explain(loaded, seconds=30, ablation=how) for how in ("mean", "zero"))
