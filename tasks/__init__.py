@@ -1,0 +1,87 @@
+"""Networks in, programs with proofs out: the public names beside those of ``cegis``.
+
+    from tasks import distill, from_torch, save_folder
+
+    network = from_torch(module, vocabulary=("(", ")"), longest=8, outputs=("no", "yes"))
+    print(distill(network).program.source())          # and its claims
+    save_folder(network, "mine")                      # then: distill run mine --out mine.cert
+
+Every name is imported when it is first asked for, so that ``import tasks`` loads nothing; torch is loaded by those
+who hand over a module, and by nobody else. ``docs/your-own-network.md`` walks through it.
+"""
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from tasks.certificates.write import Written, certificates
+    from tasks.checker.evidence import check
+    from tasks.formats.blackbox import from_callable
+    from tasks.formats.detect import load
+    from tasks.formats.network_folder import save_folder
+    from tasks.formats.sparse import from_circuit
+    from tasks.formats.torch_module import from_torch
+    from tasks.formats.transformer_lens import from_transformer_lens
+    from tasks.networks.model import BlackBox, Loaded, Question
+    from tasks.networks.readout import Argmax, Rounded, TokenSet
+    from tasks.networks.sparse_transformer import NetworkError
+    from tasks.networks.transformer import Transformer
+    from tasks.pipeline.distill import Distillation, distill
+
+LATER = {
+    "Argmax": "tasks.networks.readout:Argmax",
+    "BlackBox": "tasks.networks.model:BlackBox",
+    "Distillation": "tasks.pipeline.distill:Distillation",
+    "Loaded": "tasks.networks.model:Loaded",
+    "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
+    "Question": "tasks.networks.model:Question",
+    "Rounded": "tasks.networks.readout:Rounded",
+    "TokenSet": "tasks.networks.readout:TokenSet",
+    "Transformer": "tasks.networks.transformer:Transformer",
+    "Written": "tasks.certificates.write:Written",
+    "certificates": "tasks.certificates.write:certificates",
+    "check": "tasks.checker.evidence:check",
+    "distill": "tasks.pipeline.distill:distill",
+    "from_callable": "tasks.formats.blackbox:from_callable",
+    "from_circuit": "tasks.formats.sparse:from_circuit",
+    "from_torch": "tasks.formats.torch_module:from_torch",
+    "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
+    "load": "tasks.formats.detect:load",
+    "save_folder": "tasks.formats.network_folder:save_folder",
+}
+
+__all__ = [
+    "Argmax",
+    "BlackBox",
+    "Distillation",
+    "Loaded",
+    "NetworkError",
+    "Question",
+    "Rounded",
+    "TokenSet",
+    "Transformer",
+    "Written",
+    "certificates",
+    "check",
+    "distill",
+    "from_callable",
+    "from_circuit",
+    "from_torch",
+    "from_transformer_lens",
+    "load",
+    "save_folder",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """A name of ``LATER``, imported now."""
+    if name not in LATER:
+        raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+    from importlib import import_module
+
+    module, _, attribute = LATER[name].partition(":")
+    value = globals()[name] = getattr(import_module(module), attribute)
+    return value
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

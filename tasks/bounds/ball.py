@@ -28,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from dsl.showing import brief
+
 Reals = NDArray[np.float64]
 Rows = int | slice | NDArray[np.int64]
 Index = Rows | tuple[Rows, Rows]
@@ -74,6 +76,8 @@ class Ball:
 
     center: Reals
     radius: Reals
+
+    __repr__ = brief
 
     @classmethod
     def exact(cls, values: NDArray[np.floating]) -> Ball:
@@ -148,6 +152,15 @@ def add(x: Ball, y: Ball, u: float) -> Ball:
     center = x.center + y.center
     moved = x.radius + y.radius
     return _ball(center, moved + gamma(1, u) * (np.abs(center) + moved))
+
+
+@np.errstate(all="ignore")
+def multiply(x: Ball, y: Ball, u: float) -> Ball:
+    """``x * y`` with one rounding, of operands that may be flushed."""
+    center = x.center * y.center
+    moved = np.abs(x.center) * y.radius + x.radius * y.magnitude
+    flushed = TINY * (2.0 + x.magnitude + y.magnitude)
+    return _ball(center, moved + gamma(1, u) * (np.abs(center) + moved) + flushed)
 
 
 @np.errstate(all="ignore")

@@ -40,6 +40,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Residual,
     Step,
     Transformer,
@@ -94,7 +95,7 @@ def check(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
     """Raise NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered."""
     ball.check_roundoff(u)
     for ids in batches:
-        check_ids(ids, len(network.tokens), network.longest)
+        check_ids(ids, len(network.tokens), network.longest, network.shortest)
 
 
 def run(steps: tuple[Step, ...], stream: Stream, u: float) -> Stream:
@@ -108,6 +109,8 @@ def assumption(network: Transformer) -> str:
     said = [ball.KERNEL_ASSUMPTION]
     if any(isinstance(step, Attention) and step.weighting == "sparsemax" for step in steps):
         said.append(operations.SPARSEMAX)
+    if network.token_error is not None or network.position_error is not None:
+        said.append(operations.TABLES)
     return " ".join(said)
 
 
@@ -175,8 +178,7 @@ def _needed(steps: tuple[Step, ...], width: int, vocabulary: int) -> tuple[Step,
                 kept.append(Residual(_needed(inner, width, vocabulary)))
             case Pool():
                 kept.append(step)
-                start = width
-                return (*kept, *_needed(steps[steps.index(step) + 1 :], width, vocabulary))
+                return (*kept, *_needed(steps[steps.index(step) + 1 :], after, vocabulary))
             case _:
                 kept.append(step)
         width = after
@@ -191,16 +193,28 @@ def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
     """Classes of equal token and equal position weights."""
     vocabulary, position = len(network.tokens), np.zeros(network.longest, np.int64)
     if network.positions is not None:
-        _, first, index = np.unique(network.positions, axis=0, return_index=True, return_inverse=True)
+        alike = network.positions
+        if network.position_error is not None:
+            alike = np.concatenate([alike, network.position_error], axis=1)
+        _, first, index = np.unique(alike, axis=0, return_index=True, return_inverse=True)
         position = first[index.ravel()]
     codes = [ids.astype(np.int64) + vocabulary * position[: ids.shape[1]] for ids in batches]
     flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
     unique, members = _ranked(flat, vocabulary * network.longest)
     token = unique % vocabulary
-    x = Ball.exact(network.tokens[token])
+    x = _of_table(network.tokens, network.token_error, token, u)
     if network.positions is not None:
-        x = ball.add(x, Ball.exact(network.positions[unique // vocabulary]), u)
+        x = ball.add(x, _of_table(network.positions, network.position_error, unique // vocabulary, u), u)
     return Stream(x, token, _shaped(members, [ids.shape for ids in batches]))
+
+
+def _of_table(table: Reals, error: Reals | None, rows: Ids, u: float) -> Ball:
+    """Rows of a table; the real value of a formula, computed in float64, is known better than what executions hold."""
+    known = Ball.exact(table[rows])
+    if error is None:
+        return known
+    share = 1.0 if ball.is_executed(u) else ball.FLOAT32
+    return Ball(known.center, (known.radius + share * error[rows]) * ball.INFLATION)
 
 
 def _ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
@@ -276,6 +290,8 @@ def row_step(step: Step, u: float) -> RowStep:
         case Mask(_, kept, means):
             constant = Ball.exact(means)
             return lambda x, token: ball.select(kept, x, constant, u)
+        case Product(left, right):
+            return partial(_product, [row_step(part, u) for part in left], [row_step(part, u) for part in right], u)
         case Lookup(table):
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
@@ -299,6 +315,15 @@ def _branch(steps: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
     for step in steps:
         inner = step(inner, token)
     return ball.add(x, inner, u)
+
+
+def _product(left: Sequence[RowStep], right: Sequence[RowStep], u: float, x: Ball, token: Ids) -> Ball:
+    one, other = x, x
+    for step in left:
+        one = step(one, token)
+    for step in right:
+        other = step(other, token)
+    return ball.multiply(one, other, u)
 
 
 def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball, token: Ids) -> Ball:
@@ -338,6 +363,9 @@ def _loosened(plain: RowStep, step: Step, spread: float, x: Ball, token: Ids) ->
 
 
 def _norm(step: Norm, x: Ball, u: float) -> Ball:
+    if step.groups > 1:
+        parts = [_norm(norm, Ball(x.center[:, place], x.radius[:, place]), u) for place, norm in step.parts]
+        return Ball(np.concatenate([p.center for p in parts], 1), np.concatenate([p.radius for p in parts], 1))
     bias = np.zeros_like(step.gain) if step.bias is None else step.bias
     if step.kind == "layer":
         return ball.layer_norm(x, step.gain, bias, step.eps, u)
@@ -353,6 +381,12 @@ def _activation(step: Activation, x: Ball, u: float) -> Ball:
             return operations.leaky_relu(x, step.slope, u)
         case "gelu":
             return ball.gelu(x, u)
+        case "silu":
+            return operations.silu(x, u)
+        case "tanh":
+            return operations.tanh(x, u)
+        case "sigmoid":
+            return operations.sigmoid(x, u)
     return operations.gelu_tanh(x, u)
 
 
@@ -451,10 +485,13 @@ def _visible(step: Attention, token: Ids, paths: Ids) -> Iterator[tuple[int, Ids
         yield int(count) - 1, rows, paths[rows][is_seen[rows]].reshape(len(rows), count)
 
 
-def _grouped(own: Ids, seen: Ids, classes: int) -> tuple[Ids, Ids, Ids]:
-    """Paths merged by their own class and the multiset of those seen: one of each group, and the group of each path."""
+def _grouped(own: Ids, seen: Ids, classes: int, *, ordered: bool = False) -> tuple[Ids, Ids, Ids]:
+    """Paths merged by their own class and the multiset of those seen, or, ``ordered``, by the sequence of these.
+
+    One of each group, and the group of each path.
+    """
     key, bound = own.astype(np.int64), classes
-    for column in np.sort(seen, axis=1).T:
+    for column in (seen if ordered else np.sort(seen, axis=1)).T:
         if bound * classes >= 2**62:  # rename the keys seen so far to small numbers
             key = np.unique(key, return_inverse=True)[1]
             bound = len(key)
@@ -477,11 +514,13 @@ def _weighed(step: Attention, q: Ball, k: Ball, v: Ball, u: float) -> Ball:
 
 
 def _pooled(kind: str, stream: Stream, u: float) -> Stream:
-    """One row per prompt; prompts with the same multiset of classes are one class."""
+    """One row per prompt; prompts with the same multiset of classes are one class, or the same classes in order."""
     parts, places, tokens, count = [], [], [], 0
     for place in stream.places:
-        rest = place[:, :0] if kind == "last" else place[:, :-1]
-        own, seen, index = _grouped(place[:, -1], rest, len(stream.x))
+        rest = place[:, :0] if kind in ("first", "last") else place[:, :-1]
+        own, seen, index = _grouped(
+            place[:, 0 if kind == "first" else -1], rest, len(stream.x), ordered=kind == "concat"
+        )
         rows = np.concatenate([seen, own[:, None]], axis=1)
         parts += [
             operations.pool(stream.x[rows[part]], kind, u)

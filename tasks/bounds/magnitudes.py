@@ -1,7 +1,8 @@
 """Whether every number that an execution computes is finite, whatever the prompt, by the sizes of the weights alone.
 
     sizes of x   ->   W x + b: |W| s + |b|    norm: |gain| min(sqrt(width), s / sqrt(eps)) + |bias|
-                      attention: sizes of v (an average), if scores are finite    ReLU, GELU, AbsTopK: at most s
+                      attention: sizes of v (an average), if scores are finite    product: that of the two sizes
+                      ReLU, GELU, SiLU, tanh, AbsTopK: at most s                  sigmoid: at most 1
 
 A row of sizes bounds the entries of all rows of all prompts, rounding included, so that what holds of it holds of rows
 that nobody reads and of steps whose result is thrown away: only where it is finite may such steps be left out, since
@@ -28,6 +29,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
@@ -45,10 +47,16 @@ class _UnboundedError(Exception):
 @lru_cache(maxsize=16)
 def is_finite(network: Transformer, u: float) -> bool:
     """Whether no execution of ``network`` with unit roundoff ``u`` has infinity or NaN anywhere, on any prompt."""
-    sizes = np.abs(network.tokens).max(axis=0)
+    sizes = _largest(network.tokens, network.token_error)
     if network.positions is not None:
-        sizes = sizes + np.abs(network.positions).max(axis=0)
+        sizes = sizes + _largest(network.positions, network.position_error)
     return are_finite(network.steps, sizes, network.longest, u)
+
+
+def _largest(table: Reals, error: Reals | None) -> Reals:
+    """Per column the largest size of an entry."""
+    sizes: Reals = (np.abs(table) if error is None else np.abs(table) + error).max(axis=0)
+    return sizes
 
 
 @np.errstate(all="ignore")
@@ -85,9 +93,15 @@ class _Sizes:
                     x = self._bounded(x + self.after(inner, x), 1)
                 case Lookup(table):
                     x = self._bounded(x + np.abs(table).max(axis=0), 1)
+                case Pool("concat", rows):
+                    x = np.tile(x, rows)
                 case Pool(kind):
                     summed = self._bounded(self._longest * x, self._longest)
                     x = summed if kind == "sum" else x * WIDER
+                case Product(left, right):
+                    x = self._bounded(self.after(left, x) * self.after(right, x), 1)
+                case Activation("sigmoid"):
+                    x = self._bounded(np.ones_like(x), 1)
                 case Activation():
                     self._bounded(x * x, 1)  # inside a GELU; a cube may overflow, where tanh is 1 or -1
         return x
@@ -100,6 +114,8 @@ class _Sizes:
 
     def _norm(self, step: Norm, x: Reals) -> Reals:
         """A variance may be a difference of squares: it should not come out negative, whatever it is."""
+        if step.groups > 1:
+            return np.concatenate([self._norm(norm, x[place]) for place, norm in step.parts])
         square = self._bounded(np.square(x).sum(keepdims=True), len(x))[0] / len(x)
         share = 4.0 * gamma(len(x) + 8, self._u) * (square + step.eps) if step.kind == "layer" else 0.0
         if not share + 4.0 * TINY < step.eps / 4.0:

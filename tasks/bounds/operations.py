@@ -1,4 +1,4 @@
-"""Ball arithmetic for what ``ball`` lacks: sparsemax and hard attention, leaky ReLU, GELU by tanh, and pools.
+"""Ball arithmetic for what ``ball`` lacks: sparsemax and hard attention, other activations, and pools.
 
 Each is enclosed like those of ``ball``: the ideal value and every execution with unit roundoff ``u``. Two facts about
 ``p = sparsemax(z)``, the projection of z on the simplex, ``p_j = max(z_j - tau, 0)``, spare any talk of supports:
@@ -8,21 +8,29 @@ Each is enclosed like those of ``ball``: the ideal value and every execution wit
 
 An execution that errs on the support picks another k where the maximum is as good as attained, so the same bound on
 rounding holds; where scores are so large that they swallow the 1, it may find no support at all, and nothing is known.
-What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX``.
+What is assumed beyond ``ball.KERNEL_ASSUMPTION`` is said in ``SPARSEMAX`` and ``TABLES``.
 """
 
 from __future__ import annotations
 
 import numpy as np
+from scipy.special import expit
 
 from tasks.bounds import ball
 from tasks.bounds.ball import TINY, Ball, gamma
 
 SPARSEMAX = "Sparsemax is computed by sorting the scores and testing each number of them."
+TABLES = (
+    "Tables that have a formula (cosines and sines of angles, or products of stored factors) are computed by it in "
+    "float32 or float64, with sin, cos, log and powers within 4 ulp, or stored rounded to one of these."
+)
 
 SWALLOWED = 0.125  # of a score times the unit roundoff: below, 1 + z > z holds as executed
 TANH_GELU_SLOPE = 1.13  # sup |gelu_tanh'| = 1.12899...
 TANH_GELU_BEND = 1.0  # above sup |gelu_tanh''| = 0.7978...
+SILU_SLOPE, SILU_BEND = 1.1, 0.5  # above sup |silu'| = 1.0998..., sup |silu''|, at 0
+TANH_BEND, SIGMOID_BEND = 0.77, 0.0963  # above sup |tanh''| = 0.7698..., sup |sigmoid''| = 0.09622...
+OVERFLOWN = 2.0**-115  # above 128 / (largest float32): what is lost of silu where exp(-x) is infinite, or subnormal
 CUBIC, ROOT = 0.044715, float(np.sqrt(2.0 / np.pi))
 
 
@@ -50,10 +58,41 @@ def gelu_tanh(x: Ball, u: float) -> Ball:
 
 
 @np.errstate(all="ignore")
+def silu(x: Ball, u: float) -> Ball:
+    """``x sigmoid(x)``. An execution errs by less than 12u |x|, whether by exp or as ``x/2 (1 + tanh(x/2))``."""
+    c = x.center
+    share = expit(c)
+    slope = np.abs(share + c * share * (1.0 - share)) + SILU_BEND * x.radius + 2.0**-40
+    moved = np.minimum(slope, SILU_SLOPE) * x.radius
+    return ball._ball(c * share, moved + gamma(16, u) * x.magnitude + OVERFLOWN)
+
+
+@np.errstate(all="ignore")
+def tanh(x: Ball, u: float) -> Ball:
+    """``tanh(x)``, with a result within 4 ulp."""
+    y = np.tanh(x.center)
+    slope = np.minimum(1.0 - y * y + TANH_BEND * x.radius + 2.0**-40, 1.0)
+    moved = np.where(np.isfinite(x.radius), np.minimum(slope * x.radius, 2.0), np.inf)
+    return ball._ball(y, moved + gamma(10, u) * np.minimum(np.abs(y) + moved, 1.0) + 4.0 * TINY)
+
+
+@np.errstate(all="ignore")
+def sigmoid(x: Ball, u: float) -> Ball:
+    """``1 / (1 + exp(-x))``, computed so or as ``(1 + tanh(x/2)) / 2``: up to 10u in size."""
+    y = expit(x.center)
+    slope = np.minimum(y * (1.0 - y) + SIGMOID_BEND * x.radius + 2.0**-40, 0.25)
+    moved = np.where(np.isfinite(x.radius), np.minimum(slope * x.radius, 1.0), np.inf)
+    return ball._ball(y, moved + gamma(14, u) + OVERFLOWN)
+
+
+@np.errstate(all="ignore")
 def pool(x: Ball, kind: str, u: float) -> Ball:
-    """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, or the last."""
-    if kind == "last":
-        return Ball(x.center[:, -1], x.radius[:, -1] + ball.remains(x.radius, u).max(axis=1))
+    """(prompts, rows, width) to (prompts, width): the sum of the rows, their mean, one of them, or side by side."""
+    if kind == "concat":
+        return Ball(x.center.reshape(len(x), -1), x.radius.reshape(len(x), -1))
+    if kind in ("first", "last"):
+        at = 0 if kind == "first" else -1
+        return Ball(x.center[:, at], x.radius[:, at] + ball.remains(x.radius, u).max(axis=1))
     rows = x.center.shape[1]
     share = 1.0 / rows if kind == "mean" else 1.0
     rounded = gamma(rows + 2, u) * x.magnitude.sum(axis=1)

@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
-from scipy.special import erf
+from scipy.special import erf, expit
 
 from tasks.bounds import ball, operations
 from tasks.bounds.ball import INFLATION, LIMIT, TINY, Ball, Reals, gamma
@@ -79,12 +79,30 @@ def add(x: Form, y: Form, u: float) -> Form:
 
 
 @np.errstate(all="ignore")
+def multiply(x: Form, y: Form, u: float) -> Form:
+    """``x * y`` over the same symbols: linear about the centers, and the product of the errors put into ``rest``."""
+    a, b = x.ball, y.ball
+    total = ball.multiply(a, b, u)
+    moved = np.abs(x.center) * b.radius + a.radius * b.magnitude
+    shape = x.center[..., None] * y.shape + y.center[..., None] * x.shape
+    straight = np.abs(x.center) * y.rest + np.abs(y.center) * x.rest
+    rest = straight + a.radius * b.radius + SLACK * moved
+    return _better(total, moved, total.radius - (1.0 - SLACK) * moved, shape, rest)
+
+
+@np.errstate(all="ignore")
 def norm(step: Norm, x: Form, u: float) -> Form:
     """Linear in the error, with the second derivative of ``x / S``, S = sqrt(mean(x^2) + eps), put into ``rest``.
 
     For a direction d of mean square rho^2 it is at most 2 |d_i| rho / S^2 + 4 |x_i| rho^2 / S^3, since
     |mean(x d)| <= S rho.
     """
+    if step.groups > 1:
+        parts = [norm(one, Form(x.center[:, at], x.shape[:, at], x.rest[:, at]), u) for at, one in step.parts]
+        center, shape, rest = (
+            np.concatenate([getattr(part, name) for part in parts], axis=1) for name in ("center", "shape", "rest")
+        )
+        return Form(center, shape, rest)
     gain, width = step.gain, x.center.shape[1]
     bias = np.zeros(width) if step.bias is None else step.bias
     spread = gamma(width + 6, u) * np.ones((len(x.center), 1))
@@ -123,7 +141,7 @@ def _centered(x: Form, eps: float, u: float) -> tuple[Form, Reals]:
 
 @np.errstate(all="ignore")
 def activation(step: Activation, x: Form, u: float) -> Form:
-    """ReLUs are linear where their sign is known; GELUs bend."""
+    """ReLUs are linear where their sign is known; all others bend."""
     whole, c = x.ball, x.center
     match step.kind:
         case "relu" | "leaky_relu":
@@ -135,16 +153,25 @@ def activation(step: Activation, x: Form, u: float) -> Form:
             rest = np.where(up | down, slope * x.rest + SLACK * whole.radius * slope, np.inf)
             return _better(total, whole.radius, rounded, slope[..., None] * x.shape, rest)
         case "gelu":
-            total, roundings = ball.gelu(whole, u), 12
+            total, rounded, bend = ball.gelu(whole, u), gamma(12, u) * whole.magnitude + 4.0 * TINY, BEND
             below = 0.5 * (1.0 + erf(c * np.sqrt(0.5)))
             slope = below + c * np.exp(-0.5 * c**2) / np.sqrt(2.0 * np.pi)
+        case "silu":
+            total, rounded = operations.silu(whole, u), gamma(16, u) * whole.magnitude + operations.OVERFLOWN
+            share = expit(c)
+            slope, bend = share + c * share * (1.0 - share), operations.SILU_BEND
+        case "tanh":
+            total, rounded = operations.tanh(whole, u), gamma(10, u) + 4.0 * TINY
+            slope, bend = 1.0 - np.tanh(c) ** 2, operations.TANH_BEND
+        case "sigmoid":
+            total, rounded = operations.sigmoid(whole, u), gamma(14, u) + operations.OVERFLOWN
+            slope, bend = expit(c) * (1.0 - expit(c)), operations.SIGMOID_BEND
         case _:
-            total, roundings = operations.gelu_tanh(whole, u), 16
+            total, rounded, bend = operations.gelu_tanh(whole, u), gamma(16, u) * whole.magnitude + 4.0 * TINY, BEND
             tanh = np.tanh(operations.ROOT * (c + operations.CUBIC * c * c * c))
             bent = operations.ROOT * (1.0 + 3.0 * operations.CUBIC * c**2)
             slope = 0.5 * (1.0 + tanh) + 0.5 * c * (1.0 - tanh**2) * bent
-    rounded = gamma(roundings, u) * whole.magnitude + 4.0 * TINY
-    rest = np.abs(slope) * x.rest + SLACK * whole.radius + 0.5 * BEND * whole.radius**2
+    rest = np.abs(slope) * x.rest + SLACK * whole.radius + 0.5 * bend * whole.radius**2
     return _better(total, total.radius - rounded, rounded, slope[..., None] * x.shape, rest)
 
 

@@ -28,6 +28,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Residual,
     Step,
     Transformer,
@@ -146,6 +147,8 @@ def form_step(step: Step, u: float) -> FormStep:
                 np.where(kept[:, None], x.shape, 0.0),
                 np.where(kept, x.rest, constant.radius + ball.remains(x.rest, u)),
             )
+        case Product(left, right):
+            return _product([form_step(part, u) for part in left], [form_step(part, u) for part in right], u)
         case Lookup(table):
             return lambda x, token: zonotope.add(x, _constant(table[token], x), u)
         case Residual(inner):
@@ -160,6 +163,18 @@ def _residual(steps: list[FormStep], u: float) -> FormStep:
         for step in steps:
             inner = step(inner, token)
         return zonotope.add(x, inner, u)
+
+    return run
+
+
+def _product(left: list[FormStep], right: list[FormStep], u: float) -> FormStep:
+    def run(x: Form, token: Ids) -> Form:
+        one, other = x, x
+        for step in left:
+            one = step(one, token)
+        for step in right:
+            other = step(other, token)
+        return zonotope.multiply(one, other, u)
 
     return run
 

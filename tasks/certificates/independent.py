@@ -184,7 +184,10 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
     """
     loaded = proved.loaded
     if loaded.format not in FILES:
-        return f"no certificate is known for the format {loaded.format}"
+        return (
+            f"no certificate is known for the format {loaded.format}; write the network as a folder of its own "
+            "(tasks.save_folder) and distill that"
+        )
     watch = _Watch(proved.seconds, proved.inputs if "network" in ways else 0, proved.on_progress)
     reasons: dict[str, str] = {}
     stored = stored_files(loaded, proved.folder)

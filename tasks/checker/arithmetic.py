@@ -68,6 +68,13 @@ class Arithmetic:
             for row, other in zip(rows, others, strict=True)
         ]
 
+    def multiply(self, rows: list[Row], others: list[Row]) -> list[Row]:
+        """The products of two lists of rows of equal shape, entry by entry, each rounded once."""
+        return [
+            [self.blur(x * y, self.gamma(1) * (x * y)) for x, y in zip(row, other, strict=True)]
+            for row, other in zip(rows, others, strict=True)
+        ]
+
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``.
 
@@ -87,9 +94,15 @@ class Arithmetic:
         ]
 
     def activate(self, row: Row, kind: str) -> Row:
-        """An execution of either GELU errs by less than 13u |x|: see the bounds on erf and tanh beside them."""
+        """An execution of either GELU errs by less than 13u |x|: see the bounds on erf and tanh beside them.
+
+        Sigmoids are computed by exp, off by less than 10u of their size, or as (1 + tanh(x/2)) / 2, off by 6u; where
+        exp(-x) is infinite less than TINY is lost. A tanh is off by 8u.
+        """
         if kind == "relu":
             return [x if x >= 0 else ZERO if x <= 0 else ZERO.union(x.upper()) for x in row]
+        if kind in ("silu", "tanh", "sigmoid"):
+            return [self._saturating(x, kind) for x in row]
         if kind == "gelu":  # |a erf'(a)| < 0.49, so the argument's 3u and erf's own 8u are 10u; then 1 +, and products
             root = arb(2).sqrt()
             inner = [(x / root).erf() for x in row]
@@ -97,6 +110,21 @@ class Arithmetic:
             root, cubic = (2 / arb.pi()).sqrt(), arb(44715) / 10**6
             inner = [(root * (x + cubic * x * x * x)).tanh() for x in row]
         return [self.blur(x / 2 * (1 + y), self.gamma(16) * x) for x, y in zip(row, inner, strict=True)]
+
+    def _saturating(self, x: arb, kind: str) -> arb:
+        """Through sigma(x) = (1 + tanh(x/2)) / 2, or tanh itself; neither is above 1."""
+        if kind == "tanh":
+            return self.blur(y := x.tanh(), self.gamma(10) * y)
+        share = (1 + (x / 2).tanh()) / 2
+        if kind == "sigmoid":
+            return self.blur(share, self.gamma(14))
+        return self.blur(self._silu(x, share), self.gamma(16) * x)
+
+    def _silu(self, x: arb, share: arb) -> arb:
+        """``x share``, the better of the product of balls and of that at the middle, with a slope below 1.1."""
+        whole, middle = x * share, arb(x.mid())
+        about = arb(middle * (1 + (middle / 2).tanh()) / 2, arb(11) / 10 * x.rad())
+        return about if about.rad() < whole.rad() else whole
 
     def leak(self, row: Row, slope: arb) -> Row:
         """``x`` where positive, else ``slope * x``; an execution may round the slope, and the product."""
@@ -218,8 +246,8 @@ class Sizes(Arithmetic):
         return [self.blur(g * reach + b, ZERO) for g, b in zip(gain, bias, strict=True)]
 
     def activate(self, row: Row, kind: str) -> Row:
-        """The row as it is: no activation is larger than what it is given."""
-        return row
+        """The row as it is: no activation is larger than what it is given, but for sigmoids, which are up to 1."""
+        return [self.blur(arb(0, 1), ZERO) for _ in row] if kind == "sigmoid" else row
 
     def leak(self, row: Row, slope: arb) -> Row:
         """The row as it is: a slope is below 1."""

@@ -99,7 +99,9 @@ class _Stage:
             [y for head, n in zip(self.heads, answers, strict=True) for y in head.answers.rows[n]]
             for _, *answers in made
         ]
-        x = a.add([self.balls.rows[own] for own, *_ in made], run(self.attending.after, a, given))
+        x = run(self.attending.after, a, given)
+        if self.attending.is_added:
+            x = a.add([self.balls.rows[own] for own, *_ in made], x)
         return x, [self.tokens[own] for own, *_ in made]
 
 
@@ -124,7 +126,8 @@ class Computations(Generic[T]):
         if sum(stage.held for stage in self._stages) + len(self._said) + len(self._pools) > HELD:
             self._forget()
         for prompt in prompts:
-            fits = 1 <= len(prompt) <= len(self._place)
+            least = len(self._place) if self._network.pool == "concat" else 1
+            fits = least <= len(prompt) <= len(self._place)
             expect(fits, f"prompts of {len(prompt)} tokens do not fit the network")
         first = self._stages[0]
         made: list[list[Made]] = [[(self._token[t], self._place[n]) for n, t in enumerate(one)] for one in prompts]
@@ -182,7 +185,11 @@ class Computations(Generic[T]):
 
     def _pool(self, rows: list[int]) -> list[int]:
         """The number of the one row that ``rows`` become."""
-        key = tuple(sorted(rows)), rows[-1]
+        is_ordered = self._network.pool in ("concat", "first")
+        key = tuple(rows if is_ordered else sorted(rows)), rows[-1]
+        if key not in self._pools and is_ordered:
+            self._pools[key] = len(self._pooled)
+            self._pooled.append(key[0])
         if key not in self._pools:
             self._pools[key] = len(self._pooled)
             others = [*key[0]]

@@ -10,10 +10,12 @@
     sparsemax alphabet: all tokens, the one length max_seq_len - 2, prefix  nothing
               BOS and the token of a task, no suffix, read-out: argmax
               over the task's candidates, openers from case.json
-    others    what case.json says: the alphabet and the language whose    the rest, lengths always; in a plain GPT-2
-              prefixes are meant, what stands before and after the        folder everything (GPT2BCELMHeadModel
-              symbols, next_token_set or argmax_last over all outputs,    declares a set over all outputs)
-              in transformer_lens categorical, at every place if so
+    steps     alphabet, lengths, constraint, prefix, suffix, read-out     nothing
+    others    what case.json says: the alphabet and the language whose    the rest, lengths but for a list of single
+              prefixes are meant, what stands before and after the        words; in a plain folder everything
+              symbols, a read-out over all outputs: next_token_set,       (GPT2BCELMHeadModel declares a set over all
+              argmax_last, greedy (the next token), accept_reject, in     outputs)
+              transformer_lens categorical, at every place if so
 
 Prefix, suffix and read-out equal what is declared, or the statement is refused. The sequences are those declared, or
 fewer, which is said: part of the alphabet, of the lengths, or of the language (compared as automata). More are
@@ -23,6 +25,7 @@ the sentence as chosen by the user. The arithmetic, and the margin up to which a
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -130,6 +133,8 @@ def declared(
     """
     if kind == "circuit":
         return _circuit(said["circuit.json"], tokens)
+    if kind == "steps":
+        return _steps(said["network.json"], outputs)
     if kind == "dyck":
         n = said["config.json"]["n"]
         return Declared(["(", ")"], [n, n], None, [], [], readout_of("argmax", [0, 1], [*outputs]))
@@ -151,6 +156,25 @@ def _circuit(c: dict[str, Any], tokens: Sequence[str]) -> Declared:
     return Declared(
         texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), [], readout_of("argmax", columns, labels),
         str(limited["text"]) if limited else "", not c["config"]["positions"],
+    )  # fmt: skip
+
+
+def _steps(c: dict[str, Any], outputs: Sequence[str]) -> Declared:
+    domain, reading = c["domain"], c["readout"]
+    limited = domain["constraint"]
+    whole = domain.keys() == {"alphabet", "min_length", "max_length", "constraint"}
+    whole = whole and reading.keys() == {"kind", "position", "columns", "threshold", "denominator"}
+    whole = whole and (limited is None or limited.keys() == {"text", "transitions", "accepting"})
+    lengths, columns = [domain["min_length"], domain["max_length"]], reading["columns"]
+    whole = whole and all(type(n) is int and n >= 0 for n in (*lengths, *columns))
+    expect(whole and reading["threshold"] == 0, "network.json: domain or read-out not understood")
+    is_whole = any(step["step"] == "pool" and step["kind"] == "concat" for step in c["steps"])
+    names = [] if reading["kind"] == "round" else [outputs[n] for n in columns]
+    automaton = limited and {key: limited[key] for key in ("transitions", "accepting")}
+    readout = readout_of(reading["kind"], columns, names, reading["position"], reading["denominator"])
+    return Declared(
+        texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), texts(c["suffix"]), readout,
+        str(limited["text"]) if limited else "", c["positions"] is None and not is_whole,
     )  # fmt: skip
 
 
@@ -201,22 +225,42 @@ def _case(
 ) -> Declared:
     """What ``case.json`` says in the words that are understood; everything else in it is for people."""
     language = case.get("language", {})
-    alphabet = texts(language["alphabet"]) if "alphabet" in language else None
+    letters = language.get("alphabet", {} if language else case.get("ground_truth", {}).get("alphabet", {}))
+    alphabet = texts(letters) if letters != {} else None
     automaton, words = None, ""
     if alphabet and "transitions" in language:
         automaton, words = _prefixes(language, alphabet), f"prefixes of: {language.get('words', 'the language')}"
     reading = case.get("read_out", {})
-    kind = {"next_token_set": "set", "argmax_last": "argmax", **more}.get(reading.get("kind"))
+    known = dict.fromkeys(("argmax_last", "greedy_digits", "greedy_tokens", "accept_reject"), "argmax")
+    kind = {"next_token_set": "set", **known, **more}.get(reading.get("kind"))
     if kind is None and "kind" not in reading and config.get("architectures") == [BCE]:
         kind = "set"
     is_placed = reading.get("kind") in more and str(reading.get("position", "")).startswith("every position")
     readout = kind and readout_of(kind, [*range(len(outputs))], [*outputs], "every" if is_placed else "last")
-    prefix, suffix, sequence = None, None, str(case.get("input", {}).get("sequence", "")).split()
+    prefix, suffix, lengths, sequence = None, None, None, str(case.get("input", {}).get("sequence", ""))
     if sequence:
-        inside = [n for n, word in enumerate(sequence) if word not in tokens or word.isdecimal()]
-        inside = inside or [0, len(sequence) - 1]
-        prefix, suffix = sequence[: inside[0]], sequence[inside[-1] + 1 :]
-    return Declared(alphabet, None, automaton, prefix, suffix, readout or None, words)
+        prefix, suffix, count = _around(sequence, tokens)
+        lengths = [count, count] if count and "kind" in reading else None
+    return Declared(alphabet, lengths, automaton, prefix, suffix, readout or None, words)
+
+
+def _around(sequence: str, tokens: Sequence[str]) -> tuple[list[str], list[str], int]:
+    """Tokens before and behind the symbols, and how many of these there are; 0 where their number is open.
+
+    Remarks in round brackets, and all behind a semicolon, are for people. ``a, b, 113`` is a list: every other word is
+    a comma, and the number at its end is that of a token that is none.
+    """
+    said = re.sub(r"\([^()]*\)", "", sequence.partition(";")[0]).replace(",", " , ").split()
+    listed = "," in said and all((word == ",") is (n % 2 == 1) for n, word in enumerate(said))
+    words = [word for word in said if word != "," or "," in tokens]
+    number = int(words[-1]) if listed and words[-1].isdecimal() else len(tokens)
+    if number < len(tokens) and not tokens[number].isdecimal():
+        words[-1] = tokens[number]
+    inside = [n for n, word in enumerate(words) if word not in tokens or word.isdecimal()]
+    if not inside:
+        return [], [], 0
+    is_counted = listed and number < len(tokens)
+    return words[: inside[0]], words[inside[-1] + 1 :], len(inside) if is_counted else 0
 
 
 def _prefixes(language: dict[str, Any], alphabet: list[str]) -> dict[str, Any]:

@@ -30,6 +30,7 @@ from flint import arb, ctx
 from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, SPARSEMAX, Arithmetic, Row
 from tasks.checker.computations import Readings, logits
 from tasks.checker.declared import as_json, complete, conditions
+from tasks.checker.decoders import TABLES
 from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
@@ -264,7 +265,8 @@ def _assumption(semantics: str, network: Read) -> str:
     """What is assumed of executions."""
     if semantics == "real":
         return ""
-    return f"{ASSUMPTION} {SPARSEMAX}" if network.network.projects else ASSUMPTION
+    parts = [ASSUMPTION, SPARSEMAX * network.network.projects, TABLES * network.network.is_computed]
+    return " ".join(filter(None, parts))
 
 
 def _sentence(found: Statement, conditions: str) -> str:

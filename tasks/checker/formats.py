@@ -14,20 +14,26 @@ from typing import Any
 from flint import arb
 
 from tasks.checker.arithmetic import LEAST_EPS, ROUNDOFF, ZERO, Affine, Arithmetic, Row
-from tasks.checker.declared import Declared, declared
+from tasks.checker.declared import Declared, declared, texts
+from tasks.checker.decoders import adder, decoder, tokens_of
 from tasks.checker.files import Tensors, expect, parse
 from tasks.checker.network import Branch, Constant, Heads, Network, Step, lean
 from tasks.checker.sparsemax import CIRCUIT_OF, gathered, sparsemax
+from tasks.checker.steps import FILE as STEPS
+from tasks.checker.steps import steps_network
 from tasks.checker.torch_files import TorchTensors, archive
 
 MEANS = "mean_baseline_pretrain.pt"
 FILES = {
     "circuit": (("circuit.json", "weights.safetensors"), ()),
-    "gpt2": (("config.json", "model.safetensors"), ("case.json", "vocab.json")),
+    "gpt2": (("config.json", "model.safetensors"), ("case.json", "vocab.json", "tokenizer.json")),
+    "decoder": (("model.safetensors",), ("config.json", "case.json", "vocab.json", "tokenizer.json")),
+    "adder": (("case.json", "model.safetensors"), ()),
     "dyck": (("config.json", "model.safetensors"), ()),
     "tracr": (("case.json", "model.safetensors"), ()),
     "transformer_lens": (("model.safetensors",), ("config.json", "case.json")),
     "circuit_sparsity": (("beeg_config.json", "final_model.pt"), ("viz_data.pt", MEANS, "encoder.json")),
+    "steps": ((STEPS, "model.safetensors"), ()),
     "sparsemax": (("config.json", "smt_weights.json", "vocab.json"), ("case.json",)),  # and circuit_<task>.json
 }  # those that must be there, and those that may
 ALLOWED: dict[str, tuple[Any, ...]] = {
@@ -196,7 +202,16 @@ def read(kind: str, files: dict[str, bytes], semantics: str, prefix: Sequence[st
         numbers = gathered(said["smt_weights.json"])
         return _finished(kind, said, numbers, _sparsemax(said, numbers, semantics), semantics, prefix)
     tensors = Tensors(must[-1], files[must[-1]])
-    readers = {"circuit": _circuit, "gpt2": _gpt2, "dyck": _dyck, "tracr": _tracr, "transformer_lens": _lens}
+    if kind in ("decoder", "adder"):
+        return _finished(kind, said, tensors, _with_tables(kind, said, tensors, semantics), semantics)
+    readers = {
+        "steps": _steps,
+        "circuit": _circuit,
+        "gpt2": _gpt2,
+        "dyck": _dyck,
+        "tracr": _tracr,
+        "transformer_lens": _lens,
+    }
     return _finished(kind, said, tensors, readers[kind](said, tensors), semantics)
 
 
@@ -443,7 +458,7 @@ def _own_name(name: str) -> str:
 
 
 def _gpt2(said: dict[str, Any], t: Tensors) -> Read:
-    c, case, ids = {"n_inner": None, **said["config.json"]}, said.get("case.json", {}), said.get("vocab.json", {})
+    c, case = {"n_inner": None, **said["config.json"]}, said.get("case.json", {})
     vocab, longest, d, layers, heads = _whole(c, "vocab_size n_positions n_embd n_layer n_head")
     (inner,) = [4 * d] if c["n_inner"] is None else _whole(c, "n_inner")
     kind = ACTIVATIONS.get(c.get("activation_function", "gelu_new"), "")
@@ -463,9 +478,29 @@ def _gpt2(said: dict[str, Any], t: Tensors) -> Read:
     head = Affine(table if is_tied else turned or t.matrix("lm_head.weight", vocab, d), [ZERO] * vocab)
     positions = None if c.get("position_embedding_type") == "none" else t.matrix("wpe.weight", longest, d)
     network = Network(table, positions, found, (*norm("ln_f"), head), longest)
-    names = {n: name for name, n in (case["tokens"] if isinstance(case.get("tokens"), dict) else ids).items()}
-    tokens = tuple(names.get(n, f"#{n}") for n in range(vocab))
+    if isinstance(case.get("tokens"), dict):
+        names = {n: name for name, n in case["tokens"].items()}
+        tokens = tuple(names.get(n, f"#{n}") for n in range(vocab))
+    else:
+        tokens = tokens_of(said, vocab)
     return Read(network, case.get("name", ""), tokens, tokens)
+
+
+def _with_tables(kind: str, said: dict[str, Any], t: Tensors, semantics: str) -> Read:
+    """A network of which tables have a formula."""
+    make, case = (decoder if kind == "decoder" else adder), said.get("case.json", {})
+    network, count = make(said, t, is_real=semantics == "real")
+    named = isinstance(case.get("tokens"), dict)
+    tokens = _lens_tokens(case["tokens"]) if named else tokens_of(said, count)
+    return Read(replace(network, is_computed=True), case.get("name", ""), tokens, tokens)
+
+
+def _steps(said: dict[str, Any], t: Tensors) -> Read:
+    c = said[STEPS]
+    network = steps_network(c, t)
+    names = [*texts(c["vocabulary"]), *texts(c["outputs"])]
+    expect(len({*c["outputs"]}) == len(c["outputs"]) and type(c["name"]) is str, f"{STEPS}: names")
+    return Read(network, c["name"], tuple(names[: len(network.tokens)]), tuple(c["outputs"]))
 
 
 def _dyck(said: dict[str, Any], t: Tensors) -> Read:
@@ -543,11 +578,16 @@ def _lens(said: dict[str, Any], t: Tensors) -> Read:
     weight = _turned(t.matrix("unembed.W_U", d, outputs)) if is_stored else table
     bias = t.take("unembed.b_U", outputs) if "unembed.b_U" in t.left else [ZERO] * outputs
     positions = t.matrix("pos_embed.W_pos", c.longest, d) if c.is_positioned else None
-    network = Network(table, positions, found, (*norm("ln_final"), Affine(weight, bias)), c.longest, c.causal)
+    reading = case.get("read_out", {})
+    at_first = reading.get("kind") == "accept_reject" and "at position 0" in str(reading.get("rule", ""))
+    is_verdict = outputs == 2 and at_first
+    final: Steps = (*norm("ln_final"), Affine(weight, bias))
+    network = Network(table, positions, found, final, c.longest, c.causal, "first" if is_verdict else "none")
     tokens = _lens_tokens(case["tokens"]) if isinstance(case.get("tokens"), dict) else ()
     tokens = tokens or tuple(f"#{n}" for n in range(c.vocabulary))
-    names = tokens if outputs == len(tokens) else tuple(f"#{n}" for n in range(outputs))
-    return Read(network, case.get("name", ""), tokens, names)
+    named = outputs == len(tokens) or tokens[:outputs] == tuple(str(n) for n in range(outputs))
+    names = tokens[:outputs] if named else tuple(f"#{n}" for n in range(outputs))
+    return Read(network, case.get("name", ""), tokens, ("rejected", "accepted") if is_verdict else names)
 
 
 def _described(c: dict[str, Any]) -> Described:

@@ -1,6 +1,7 @@
 """A transformer as checked here: what it does to rows of the stream. ``computations`` makes those of many prompts.
 
     x = token[t] (+ position[n]);  per branch: x += after(attend(before(x)))  or  x += after(x);  logits = final(x)
+    A branch that is not added takes the place of x.
 
 Infinity times zero is NaN in an execution. So what may not be finite passes steps that throw it away, attention without
 a use is left out where all that it computes is finite (``lean``), and of a prompt with one row that may not be finite
@@ -30,6 +31,29 @@ class Constant:
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
         """The row, once for each that is given; not numbers where an execution may meet NaN."""
         return [self.row if a.is_real or is_known(row) else [arb.nan()] * len(self.row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Product:
+    """Two ways from each row, multiplied entry by entry."""
+
+    left: tuple[Step, ...]
+    right: tuple[Step, ...]
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The products of the ends of both ways."""
+        return a.multiply(run(self.left, a, rows), run(self.right, a, rows))
+
+
+def by_groups(gain: Row, bias: Row, eps: float, groups: int, *, centered: bool) -> Step:
+    """A norm of each of so many equal groups of columns."""
+    size = len(gain) // groups
+    places = [slice(start, start + size) for start in range(0, len(gain), size)]
+
+    def step(a: Arithmetic, rows: list[Row]) -> list[Row]:
+        return [[y for at in places for y in a.norm(x[at], gain[at], bias[at], eps, centered=centered)] for x in rows]
+
+    return step
 
 
 @dataclass(frozen=True)
@@ -71,12 +95,13 @@ class Heads:
 
 @dataclass(frozen=True)
 class Branch:
-    """A residual branch, with or without attention between its row steps."""
+    """A residual branch, with or without attention between its row steps; ``is_added`` or in place of the stream."""
 
     before: tuple[Step, ...]
     heads: Heads | None
     after: tuple[Step, ...]
     unused: tuple[Step, ...] = ()  # in place of ``after``, where attention has no part in the result
+    is_added: bool = True
 
 
 @dataclass(frozen=True)
@@ -103,6 +128,7 @@ class Network:
     causal: bool = True
     pool: str = "none"
     bigram: list[Row] | None = None
+    is_computed: bool = False  # whether tables have a formula
 
     @property
     def tells_places(self) -> bool:
@@ -137,12 +163,12 @@ def _leaner(branch: Branch, a: Arithmetic, tame: bool) -> Branch:
     if not branch.unused or branch.heads is None:
         return branch
     if tame:
-        return Branch((), None, branch.unused)
+        return replace(branch, before=(), heads=None, after=branch.unused, unused=())
     out, sizes = branch.after[0], Sizes(float(a.u), 1)
     assert isinstance(out, Affine)
     (end,) = run(branch.after, sizes, [[arb(0, LIMIT)] * len(out.weight[0])])
     safe = branch.unused if is_known(end) else (Constant([arb.nan()] * len(end)),)
-    return Branch((*branch.before, Watched(branch.heads)), None, safe)
+    return replace(branch, before=(*branch.before, Watched(branch.heads)), heads=None, after=safe, unused=())
 
 
 def is_tame(network: Network, a: Arithmetic) -> bool:
@@ -153,7 +179,9 @@ def is_tame(network: Network, a: Arithmetic) -> bool:
     )
     x = [[sum(column, ZERO) for column in zip(*map(_sizes, tables), strict=True)]]
     x = [[sizes.blur(v, ZERO) for v in row] for row in through(network.branches, sizes, x, [[0]])]
-    if network.pool != "none":
+    if network.pool == "concat":
+        x = [row * network.longest for row in x]
+    elif network.pool != "none":
         x = [[sizes.blur(network.longest * v, v) for v in row] for row in x]
     x = run(network.final, sizes, x)
     return is_known(x[0]) and (network.bigram is None or is_known(sizes.add(x, [_sizes(network.bigram)])[0]))
@@ -168,14 +196,10 @@ def through(branches: tuple[Branch, ...], a: Arithmetic, x: list[Row], seen: lis
     """The stream after these ``branches``."""
     for branch in branches:
         y = run(branch.before, a, x)
-        x = a.add(
-            x,
-            run(
-                branch.after,
-                a,
-                y if branch.heads is None else branch.heads.mixed(a, branch.heads.parts(a, y), enumerate(seen)),
-            ),
-        )
+        if branch.heads is not None:
+            y = branch.heads.mixed(a, branch.heads.parts(a, y), enumerate(seen))
+        y = run(branch.after, a, y)
+        x = a.add(x, y) if branch.is_added else y
     return x
 
 
@@ -193,8 +217,11 @@ def _cut(row: Row, count: int) -> list[Row]:
 
 def pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:
     """The one row that the ``rows`` of a prompt become."""
-    if kind == "last":
-        return rows[-1] if a.is_real or all(map(is_known, rows)) else [arb.nan()] * len(rows[-1])
+    if kind == "concat":
+        return [v for row in rows for v in row]
+    if kind in ("first", "last"):
+        one = rows[0 if kind == "first" else -1]
+        return one if a.is_real or all(map(is_known, rows)) else [arb.nan()] * len(one)
     n = len(rows)
     share, off = (1 if kind == "sum" else n), a.gamma(n + 2)
     sums = [(sum(column, ZERO), sum(map(abs, column), ZERO)) for column in zip(*rows, strict=True)]

@@ -33,7 +33,7 @@ from flint import arb, arb_mat
 
 from tasks.checker.arithmetic import TINY, ZERO, Affine, Arithmetic, Row
 from tasks.checker.computations import logits
-from tasks.checker.files import Rejected, confirm, expect
+from tasks.checker.files import Rejected, UnreadableError, confirm, expect
 from tasks.checker.network import Cell, Network, Watched, run, through
 from tasks.checker.programs import Machine, State
 
@@ -171,9 +171,10 @@ class Attended:
         self.branch, self.after = network.branches[live[0]], network.branches[live[0] + 1 :]
         watched = [step for branch in self.after for step in branch.before if isinstance(step, Watched)]
         expect(not watched, "attention without a use, behind that of the result, is not finite in all rows")
-        heads, out = self.branch.heads, self.branch.after[0]
+        heads, out = self.branch.heads, next(iter(self.branch.after), None)
         assert heads is not None
-        assert isinstance(out, Affine)
+        if not isinstance(out, Affine):
+            raise UnreadableError("sets of sequences are bounded where an affine map mixes the heads")
         expect(not heads.projects, "sets of sequences are bounded where attention is a softmax")
         self.heads, self.out = heads, out
         self.x = through(network.branches[: live[0]], a, network.start(a, cells), [])
@@ -185,7 +186,8 @@ class Attended:
         given = [
             [a.blur(arb(x + b, e), ZERO) for x, b, e in zip(row, self.out.bias, off, strict=True)] for row in given
         ]
-        x = a.add([self.x[last]] * len(given), run(self.branch.after[1:], a, given))
+        x = run(self.branch.after[1:], a, given)
+        x = a.add([self.x[last]] * len(given), x) if self.branch.is_added else x
         return self.network.end(a, through(self.after, a, x, []), [self.cells[last][0]] * len(given))
 
     def weights(self, last: int, keys: list[int], count: int) -> tuple[list[list[int]], Row]:

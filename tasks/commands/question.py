@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cegis import Domain
     from tasks.formats import Loaded
 
+WHOLE = "whole"  # the network that a circuit was cut from
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -29,6 +30,11 @@ exceptions_option = click.option(
     "--exceptions",
     type=click.Path(dir_okay=False, path_type=Path),
     help="A file for every exception, each a line of JSON; the output has the first ones.",
+)
+against_option = click.option(
+    "--against",
+    help="A network to compare program and network with, three ways, on all that is listed: a folder, a shipped name, "
+    "or whole, for the one that a circuit was cut from, which its folder holds.",
 )
 grammar_option = click.option(
     "--grammar",
@@ -79,7 +85,7 @@ class Asked:
 def ask(
     network: str,
     *,
-    alphabet: str | None = None,
+    alphabet: str | tuple[str, ...] | None = None,
     prefix: str | None = None,
     suffix: str | None = None,
     constraint: str | None = None,
@@ -110,6 +116,25 @@ def ask(
     return Asked(model, folder)
 
 
+def other(asked: Asked, name: str, **question: Any) -> Loaded:
+    """The network called ``name``, which ``asked`` is to be compared with, asked about the same sequences.
+
+    ``whole``: the one that the circuit ``asked`` was cut from. What its folder does not say is taken from ``asked``.
+    """
+    from tasks.formats.circuit_folder import load_circuit
+    from tasks.formats.sparse import from_circuit
+    from tasks.networks.circuit import whole
+
+    own = asked.model
+    if name == WHOLE:
+        if own.format != "circuit":
+            raise click.ClickException(f"{own.name}: --against {WHOLE} is for circuits' folders; name a folder")
+        return replace(own, name=f"{own.name}-whole", network=from_circuit(whole(load_circuit(asked.folder))).network)
+    found = ask(name, **{**question, "alphabet": own.domain.alphabet, "constraint": None}).model
+    is_open = found.declared.prefix is None and question.get("prefix") is None
+    return replace(found, prefix=own.prefix, suffix=own.suffix) if is_open else found
+
+
 def lengths(text: str) -> tuple[int | None, int]:
     """``8`` as (None, 8), ``1-8`` as (1, 8)."""
     first, dash, second = text.partition("-")
@@ -136,6 +161,6 @@ def check_margin(margin: float | None) -> None:
         raise click.ClickException(f"expected a margin of 0 or more, got {margin:g}")
 
 
-def _split(text: str | None) -> tuple[str, ...] | None:
-    """The tokens of an option, which spaces part."""
-    return None if text is None else tuple(text.split())
+def _split(text: str | tuple[str, ...] | None) -> tuple[str, ...] | None:
+    """The tokens of an option, which spaces part; or those that are parted already."""
+    return tuple(text.split()) if isinstance(text, str) else text

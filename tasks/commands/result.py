@@ -16,21 +16,32 @@ from tasks.commands.exits import NOT_PROVED, PROVED
 if TYPE_CHECKING:
     from cegis.certificate import Certificate
     from tasks.certificates.write import Written
+    from tasks.pipeline.agreement import Against
     from tasks.pipeline.distill import Distillation
 
 
 def finish(
-    result: Distillation, folder: Path, out: Path | None, deadline: float, as_json: bool, exceptions: Path | None = None
+    result: Distillation,
+    folder: Path,
+    out: Path | None,
+    deadline: float,
+    as_json: bool,
+    exceptions: Path | None = None,
+    against: Against | None = None,
 ) -> int:
     """Print ``result``, write its certificates to ``out`` until ``deadline`` (by ``perf_counter``); the exit code.
 
-    A certificate that cannot be written does not cost the result. Every exception is written to ``exceptions``.
+    A certificate that cannot be written does not cost the result. Every exception is written to ``exceptions``;
+    ``against``: program and circuit beside another network.
     """
     from tasks.networks.quoting import json_text, shown, shown_lines
+    from tasks.pipeline.agreement import against_json, against_lines
     from tasks.pipeline.report import distillation_json, distillation_text, exception_lines
 
     if not as_json:
         click.echo(shown_lines(distillation_text(result)))
+        if against is not None:
+            click.echo(shown_lines("\n".join(against_lines(against))))
     if exceptions is not None:
         count = _write_lines(exceptions, exception_lines(result))
         if not as_json:
@@ -51,6 +62,7 @@ def finish(
         if as_json:
             value: dict[str, Any] = distillation_json(result, str(saved[0][0]) if saved else None)
             value |= {"certificates": [str(path) for path, _ in saved], "not_certified": reasons}
+            value |= {} if against is None else {"against": against_json(against)}
             value |= {"exceptions_file": None if exceptions is None else str(exceptions)}
             click.echo(json_text(value))
         else:

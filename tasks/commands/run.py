@@ -11,9 +11,10 @@ from typing import Any
 
 import click
 
-from tasks.commands.question import asks, exceptions_option, grammar_option
+from tasks.commands.question import against_option, asks, exceptions_option, grammar_option
 
 USUAL_LENGTH = 10  # of a circuit's sequences
+COMPARING = 0.2  # of the time, for the network that program and circuit are compared with: at most so much of it
 
 
 @click.command()
@@ -40,6 +41,7 @@ USUAL_LENGTH = 10  # of a circuit's sequences
     help="Least margin of a label, beyond the error bound.  [default: 0 for circuits, 0.0001 for other networks]",
 )
 @exceptions_option
+@against_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 @click.option(
     "--out",
@@ -56,6 +58,7 @@ def run(
     semantics: Any,
     margin: float | None,
     exceptions: Path | None,
+    against: str | None,
     as_json: bool,
     out: Path | None,
     **question: Any,
@@ -70,12 +73,12 @@ def run(
     from cegis.certificate import check_writable
     from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
-    from tasks.commands.question import ask, check_margin, check_seconds
+    from tasks.commands.question import ask, check_margin, check_seconds, other
     from tasks.commands.result import check_file, finish
     from tasks.commands.user_objects import language
     from tasks.networks.quoting import NAME
     from tasks.pipeline.distill import distill
-    from tasks.pipeline.report import identifier
+    from tasks.pipeline.report import compared, identifier
 
     check_seconds(seconds)
     check_margin(margin)
@@ -96,6 +99,8 @@ def run(
     own = None if grammar is None else language(grammar)
     model, domain = asked.up_to(length)
     share = 0.0 if out is None else share_of_checking(model)
+    beside = None if against is None else other(asked, against, **question)
+    comparing = 0.0 if beside is None else COMPARING * seconds
     with observed(quiet=as_json) as observer:
         result = distill(
             model,
@@ -103,9 +108,10 @@ def run(
             backend=solver,
             semantics=semantics,
             margin=margin,
-            seconds=seconds * (1 - share),
+            seconds=(seconds - comparing) * (1 - share),
             seed=seed,
             grammar=own,
             observer=observer,
         )
-    return finish(result, asked.folder, out, started + seconds, as_json, exceptions)
+    found = None if beside is None else compared(result, beside, comparing)
+    return finish(result, asked.folder, out, started + seconds, as_json, exceptions, found)

@@ -1,8 +1,10 @@
 """``case.json``, an optional file beside a network that says which sequences it was trained for and how it is read.
 
 Understood are ``tokens`` (name to id), ``language`` (alphabet, and an automaton of which every prefix is in the
-domain), ``input.sequence`` (token names before and after the symbols) and ``read_out.kind`` (``next_token_set`` or
-``argmax_last``). Everything else in it is commentary for people.
+domain), ``ground_truth.alphabet`` where there is no language, ``input.sequence`` (token names before and after the
+symbols) and ``read_out.kind``: ``next_token_set``,
+``argmax_last``, ``greedy_digits`` and ``greedy_tokens``, where a label is the next token, or ``accept_reject``. All
+else in it is commentary for people.
 """
 
 from __future__ import annotations
@@ -20,7 +22,13 @@ from tasks.networks.sparse_transformer import NetworkError
 
 FILE = "case.json"
 RANGE, MOST_NAMES = re.compile(r"(\d{1,6})\.\.(\d{1,6})"), 2**16
-READOUTS = {"next_token_set": ("set", 0), "argmax_last": ("argmax", 1)}  # the read-out, the shortest sequence
+READOUTS = {
+    "next_token_set": ("set", 0),
+    "argmax_last": ("argmax", 1),
+    "greedy_digits": ("argmax", 1),
+    "greedy_tokens": ("argmax", 1),
+    "accept_reject": ("argmax", 0),
+}  # the read-out, the shortest sequence
 
 
 @dataclass(frozen=True)
@@ -40,13 +48,17 @@ def read_case(folder: Path) -> Case:
     said, what = read_object(folder / FILE), str(folder / FILE)
     vocabulary = vocabulary_of(what, said["tokens"]) if isinstance(said.get("tokens"), dict) else ()
     language = object_of(f"{what}: language", said.get("language", {}), None)
-    alphabet = texts_of(f"{what}: alphabet", language["alphabet"]) if "alphabet" in language else None
+    truth = object_of(f"{what}: ground_truth", said.get("ground_truth", {}), None) if not language else {}
+    letters = language.get("alphabet", truth.get("alphabet"))
+    alphabet = None if letters is None else texts_of(f"{what}: alphabet", letters)
     kind = object_of(f"{what}: read_out", said.get("read_out", {}), None).get("kind")
     if kind is not None and not isinstance(kind, str):
         raise NetworkError(f"{what}: read_out.kind should be a text, got {kind!r}")
     readout, shortest = READOUTS.get(kind or "", (kind, 0))  # an unknown kind is refused unless the caller names one
     sequence = object_of(f"{what}: input", said.get("input", {}), None).get("sequence", "")
-    prefix, suffix = _around(str(sequence), vocabulary) if sequence else (None, None)
+    prefix, suffix, fixed = _around(str(sequence), vocabulary) if sequence else (None, None, None)
+    shortest = shortest if prefix or suffix else max(shortest, 1)
+    lengths = None if kind is None else (shortest, None) if fixed is None else (fixed, fixed)
     return Case(
         name=line_of(f"{what}: name", said.get("name", "")),
         vocabulary=vocabulary,
@@ -55,7 +67,7 @@ def read_case(folder: Path) -> Case:
             prefix=prefix,
             suffix=suffix,
             readout=readout,
-            lengths=None if kind is None else (shortest, None),
+            lengths=lengths,
         ),
         constraint=_prefixes(what, language, alphabet) if alphabet and "transitions" in language else None,
     )
@@ -80,11 +92,23 @@ def vocabulary_of(what: str, tokens: dict[str, Any]) -> tuple[str, ...]:
     return tuple(ids[n] for n in range(len(ids)))
 
 
-def _around(sequence: str, vocabulary: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...]]:
-    """Token names that begin and end the description, as in ``<bos> b1 ... bn <sep>``; a number there is none."""
-    words = sequence.split()
+def _around(sequence: str, vocabulary: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[str, ...], int | None]:
+    """Token names that begin and end the description, as in ``<bos> b1 ... bn <sep>``; a number there is none.
+
+    What stands in round brackets, or behind a semicolon, is for people. In a list of single words, such as
+    ``a, b, 113 (equals sign)``, a number at the end is the id of a token that is no number, and the other words are all
+    that there are: their number is given too.
+    """
+    words = re.sub(r"\([^()]*\)", "", sequence.split(";")[0]).replace(",", " , ").split()
+    is_list = "," in words and all((word == ",") == bool(n % 2) for n, word in enumerate(words))
+    words = [word for word in words if word != "," or "," in vocabulary]
+    ends = is_list and words[-1].isdecimal() and int(words[-1]) < len(vocabulary)
+    if ends and not vocabulary[int(words[-1])].isdecimal():
+        words[-1] = vocabulary[int(words[-1])]
     inside = [n for n, word in enumerate(words) if word not in vocabulary or word.isdecimal()]
-    return (tuple(words[: inside[0]]), tuple(words[inside[-1] + 1 :])) if inside else ((), ())
+    if not inside:
+        return (), (), None
+    return tuple(words[: inside[0]]), tuple(words[inside[-1] + 1 :]), len(inside) if is_list and ends else None
 
 
 def _prefixes(what: str, language: dict[str, Any], alphabet: tuple[str, ...]) -> Constraint:

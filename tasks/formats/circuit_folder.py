@@ -10,7 +10,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -22,6 +21,7 @@ from safetensors.numpy import save as save_safetensors
 
 from cegis.domain import Constraint, Domain, DomainError
 from tasks.formats.untrusted import line_of, list_of, object_of, parse_json, parse_safetensors, texts_of, whole_of
+from tasks.formats.writing import write_folder
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import Array, Config, Network, NetworkError
 
@@ -50,31 +50,14 @@ def load_circuit(path: Path) -> Circuit:
 
 def save_circuit(circuit: Circuit, path: Path) -> None:
     """Write ``circuit`` as the folder ``path``, whole or not at all; an earlier circuit there is replaced."""
-    if path.exists() and not (path / JSON_FILE).is_file() and (path.is_file() or any(path.iterdir())):
-        raise NetworkError(f"{path}: exists and is not a circuit; choose another folder or empty it first")
     tensors = {**circuit.network.tensors, **{MEAN + site: mean for site, mean in circuit.means.items()}}
     tensors = {name: np.ascontiguousarray(tensor) for name, tensor in tensors.items()}
     try:
         text = json.dumps(_description(circuit), ensure_ascii=False, allow_nan=False, indent=1)
     except (TypeError, ValueError) as error:
         raise NetworkError(f"{circuit.name}: the card must hold plain JSON values: {error}") from error
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        with tempfile.TemporaryDirectory(prefix=f".{path.name}-", dir=path.parent) as scratch:
-            new, old = Path(scratch) / "new", Path(scratch) / "old"
-            new.mkdir()
-            (new / JSON_FILE).write_text(text + "\n", encoding="utf-8")
-            (new / WEIGHTS_FILE).write_bytes(save_safetensors(tensors))
-            if path.exists():
-                path.rename(old)
-            try:
-                new.rename(path)
-            except OSError:
-                if old.exists():
-                    old.rename(path)
-                raise
-    except OSError as error:
-        raise NetworkError(f"{path}: cannot write the circuit: {error}") from error
+    files = {JSON_FILE: f"{text}\n".encode(), WEIGHTS_FILE: save_safetensors(tensors)}
+    write_folder(path, files, JSON_FILE, "circuit")
 
 
 def weights_sha256(path: Path) -> str:
@@ -138,7 +121,7 @@ def _circuit(described: object, tensors: Mapping[str, Array]) -> Circuit:
         vocabulary=texts_of("vocabulary", parts["vocabulary"]),
         prefix=texts_of("prefix", parts["prefix"]),
         labels=texts_of("labels", parts["labels"]),
-        domain=_domain(parts["domain"]),
+        domain=domain_of(parts["domain"]),
         kept=_kept(parts["kept"], config.site_widths()),
         means={name[len(MEAN) :]: t for name, t in tensors.items() if name.startswith(MEAN)},
         card=card,
@@ -150,7 +133,8 @@ def _config(value: object) -> Config:
     return Config(**{**options, "top_k_sites": texts_of("top_k_sites", options["top_k_sites"])})
 
 
-def _domain(value: object) -> Domain:
+def domain_of(value: object) -> Domain:
+    """The sequences that a JSON object of alphabet, lengths and constraint describes; NetworkError, DomainError."""
     parts = object_of("domain", value, ("alphabet", "min_length", "max_length", "constraint"))
     lengths = whole_of("min_length", parts["min_length"]), whole_of("max_length", parts["max_length"])
     return Domain(texts_of("alphabet", parts["alphabet"]), *lengths, _constraint(parts["constraint"]))

@@ -10,7 +10,18 @@ from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from tasks.formats import dyck, gpt2, openai, sparse, sparsemax, tracr, transformer_lens
+from tasks.formats import (
+    adders,
+    decoder,
+    dyck,
+    gpt2,
+    network_folder,
+    openai,
+    sparse,
+    sparsemax,
+    tracr,
+    transformer_lens,
+)
 from tasks.formats.reading import read_bytes, read_object
 from tasks.formats.untrusted import read_safetensors
 from tasks.networks.model import Loaded, Question
@@ -62,6 +73,7 @@ WEIGHTS = ("weights.safetensors", "model.safetensors")
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
     Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
+    Format("steps", (network_folder.FILE, network_folder.WEIGHTS), network_folder.load, ("steps",)),
     Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
     Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
     Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, ("d_vocab",)),
@@ -70,6 +82,13 @@ FORMATS = (
     Format("transformer_lens", ("case.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
     Format("gpt2", ("config.json", "model.safetensors"), gpt2.load, ("model_type",), "gpt2"),
     Format("gpt2 in parts", ("config.json", "model.safetensors.index.json"), gpt2.load, ("model_type",), "gpt2"),
+    *(
+        Format("decoder", ("config.json", weights), decoder.load, ("model_type",), kind)
+        for weights in ("model.safetensors", "model.safetensors.index.json")
+        for kind in decoder.KINDS
+    ),
+    Format("decoder", ("case.json", "model.safetensors"), decoder.load, mark=decoder.MARK),
+    *(Format("adder", ("case.json", "model.safetensors"), adders.load, mark=mark) for mark in adders.MARKS),
     Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
     Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
     Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),

@@ -7,10 +7,10 @@ Positions start at 0 and no padding is ever given. A network that was trained wi
 configuration (``"position_embedding_type": "none"``): then wpe is absent and nothing is added. A file that merely lacks
 wpe is refused, as is one that has it where there should be none: either would be another network.
 
-Token names come from ``case.json`` or ``vocab.json`` where the folder has one, else they are ``#0``, ``#1``, ...; the
-class GPT2BCELMHeadModel (independent sigmoids) is read as the set of next tokens with positive logits, all others by
-argmax. Tensors may have TransformerLens's names where those have the same shape (embed.W_E, blocks.N, ln1.w, mlp.W_in,
-...); attention by heads is in ``transformer_lens``.
+Token names come from ``case.json``, ``tokenizer.json`` or ``vocab.json`` where the folder has one, else they are
+``#0``, ``#1``, ...; the class GPT2BCELMHeadModel (independent sigmoids) is read as the set of next tokens with positive
+logits, all others by argmax. Tensors may have TransformerLens's names where those have the same shape (embed.W_E,
+blocks.N, ln1.w, mlp.W_in, ...); attention by heads is in ``transformer_lens``.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ from tasks.formats.reading import (
     survives,
     widen,
 )
-from tasks.formats.untrusted import whole_of
+from tasks.formats.tokenizer import token_names
 from tasks.networks.model import Loaded, Question, assemble
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
@@ -113,7 +113,7 @@ def load(folder: Path, question: Question) -> Loaded:
     notes = _notes(what, config, weights, dtype) + (() if is_positioned(what, config) else (UNPOSITIONED,))
     network = _network(what, config, weights, dtype)
     case = read_case(folder)
-    vocabulary = case.vocabulary or _names(folder, len(network.tokens))
+    vocabulary = case.vocabulary or token_names(folder, len(network.tokens))
     own = case.question
     if own.readout is None and config["architectures"] == ["GPT2BCELMHeadModel"]:
         own = Question(readout="set").over(own)
@@ -226,14 +226,3 @@ def _attention(what: str, config: dict[str, Any], weights: dict[str, Reals], lay
 
 def _inner(what: str, config: dict[str, Any]) -> int:
     return 4 * config["n_embd"] if config["n_inner"] is None else count(what, config, "n_inner")
-
-
-def _names(folder: Path, size: int) -> tuple[str, ...]:
-    """Token names from Hugging Face's ``vocab.json`` (name to id), else numbers."""
-    if not (folder / "vocab.json").is_file():
-        return tuple(f"#{n}" for n in range(size))
-    ids = {name: whole_of(f"vocab.json: {name!r}", n) for name, n in read_object(folder / "vocab.json").items()}
-    named = {n: name for name, n in ids.items()}
-    if len(named) != len(ids) or not set(named) <= set(range(size)):
-        raise NetworkError(f"{folder / 'vocab.json'}: expected different ids from 0 to {size - 1}")
-    return tuple(named.get(n, f"#{n}") for n in range(size))

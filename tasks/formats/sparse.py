@@ -1,7 +1,7 @@
 """Weight-sparse transformers and circuits of them as steps of ``tasks.networks.transformer``.
 
 The same formula line by line: AbsTopK first, then the mask. This is also the loader for circuit folders of this
-project (``circuit.json``, ``weights.safetensors``).
+project (``circuit.json``, ``weights.safetensors``), and the way back from steps to a circuit.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from tasks.formats.circuit_folder import load_circuit
 from tasks.networks.circuit import Circuit
 from tasks.networks.model import Loaded, Question, assemble
 from tasks.networks.quoting import named
+from tasks.networks.readout import Argmax
 from tasks.networks.sparse_transformer import FINAL_SITE, Array, Config, Network, NetworkError
 from tasks.networks.transformer import (
     AbsTopK,
@@ -29,6 +30,7 @@ from tasks.networks.transformer import (
     Residual,
     Step,
     Transformer,
+    walk,
 )
 
 Kept = Mapping[str, NDArray[np.bool_]]
@@ -81,6 +83,47 @@ def sparse_transformer(
         steps.append(Lookup(weights["bigram_table"]))
     positions = weights["transformer.wpe.weight"] if config.positions else None
     return Transformer(weights["transformer.wte.weight"], positions, tuple(steps), config.block_size)
+
+
+def as_circuit(cut: Loaded, source: Circuit, *, name: str, summary: str, card: Mapping[str, object]) -> Circuit:
+    """``cut``, the circuit ``source`` with fewer nodes and edges, as a circuit: the inverse of ``from_circuit``.
+
+    Raises NetworkError where it is read in another way than circuits are.
+    """
+    network, readout = cut.network, cut.readout
+    names = tuple(cut.vocabulary[column] for column in readout.columns) if isinstance(readout, Argmax) else ()
+    if cut.suffix or readout.position != "last" or not names or names != getattr(readout, "names", ()):
+        raise NetworkError(
+            f"{cut.name}: a circuit's folder holds an argmax over tokens at the last position, with nothing behind the "
+            "sequence"
+        )
+    assert isinstance(network, Transformer)
+    config, masks = source.network.config, {step.site: step for step in walk(network.steps) if isinstance(step, Mask)}
+    maps = iter([step for step in walk(network.steps) if isinstance(step, Affine)])
+    tensors = dict(source.network.tensors)
+    for layer in range(config.n_layer):
+        at = f"transformer.h.{layer}."
+        q, k, v = next(maps), next(maps), next(maps)
+        tensors[f"{at}attn.c_attn.weight"] = np.concatenate([q.weight, k.weight, v.weight]).astype(np.float32)
+        biases = [np.zeros(len(part.weight)) if part.bias is None else part.bias for part in (q, k, v)]
+        tensors[f"{at}attn.c_attn.bias"] = np.concatenate(biases).astype(np.float32)
+        for part in ("attn.c_proj", "mlp.c_fc", "mlp.c_proj"):
+            step = next(maps)
+            assert step.bias is not None
+            tensors[f"{at}{part}.weight"] = step.weight.astype(np.float32)
+            tensors[f"{at}{part}.bias"] = step.bias.astype(np.float32)
+    return Circuit(
+        name=name,
+        summary=summary,
+        network=Network(config, tensors),
+        vocabulary=cut.vocabulary,
+        prefix=cut.prefix,
+        labels=names,
+        domain=cut.domain,
+        kept={site: mask.kept for site, mask in masks.items()},
+        means={site: mask.means.astype(np.float32) for site, mask in masks.items()},
+        card=card,
+    )
 
 
 class _Builder:

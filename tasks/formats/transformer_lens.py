@@ -38,15 +38,16 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.domain import Constraint
 from tasks.formats import gpt2
 from tasks.formats.case import FILE as CASE
 from tasks.formats.case import read_case
 from tasks.formats.reading import count, flags, one_of, pick, read_object, read_tensors, require, survives, widen
 from tasks.formats.untrusted import object_of
-from tasks.networks.model import READOUTS, Loaded, Question, assemble
-from tasks.networks.readout import Argmax
+from tasks.networks.model import READOUTS, Loaded, Question, assemble, authored
+from tasks.networks.readout import Argmax, Readout
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.transformer import Activation, Affine, Attention, Norm, Reals, Residual, Step, Transformer
+from tasks.networks.transformer import Activation, Affine, Attention, Norm, Pool, Reals, Residual, Step, Transformer
 
 WEIGHTS, CONFIG, POSITIONS = "model.safetensors", "config.json", "pos_embed.W_pos"
 MARK = '.attn.W_Q"'  # in the header of the weights: attention by heads under these names
@@ -62,6 +63,7 @@ NORMS: dict[str, tuple[Literal["layer", "rms"], bool]] = {  # the kind, and whet
     "RMS": ("rms", True),
     "RMSPre": ("rms", False),
 }
+VERDICTS = ("rejected", "accepted")
 KNOWN = {
     "n_layers": ...,
     "d_model": ...,
@@ -150,13 +152,57 @@ def load(folder: Path, question: Question) -> Loaded:
     """The network in ``folder``; raises NetworkError for anything that is not understood."""
     if question.circuit or question.task is not None:
         raise NetworkError(f"{folder}: under TransformerLens's names there is one whole network, no circuits or tasks")
-    what, tensors = str(folder / WEIGHTS), read_tensors(folder / WEIGHTS)
-    shape = _shape(folder)
+    tensors = read_tensors(folder / WEIGHTS)
+    network, shape, notes = _network(str(folder), str(folder / WEIGHTS), _shape(folder), tensors)
+    return _asked(folder, network, shape, question, notes)
+
+
+def from_transformer_lens(
+    config: object,
+    state_dict: Mapping[str, Any],
+    *,
+    vocabulary: tuple[str, ...] | None = None,
+    alphabet: tuple[str, ...] | None = None,
+    prefix: tuple[str, ...] | None = None,
+    suffix: tuple[str, ...] | None = None,
+    lengths: tuple[int, int | None] | None = None,
+    readout: str | Readout | None = None,
+    answers: tuple[str, ...] | None = None,
+    constraint: Constraint | None = None,
+    name: str = "hooked_transformer",
+) -> Loaded:
+    """The network of a HookedTransformer, from its ``cfg`` (or its entries as a mapping) and its ``state_dict()``.
+
+    Tensors may be torch's or numpy's. ``vocabulary`` names the token ids (default: ``#0``, ``#1``, ...), and the logits
+    where there are as many. The rest says what is asked, as in ``from_torch``. Raises NetworkError for anything that a
+    folder with these entries and tensors is refused for.
+    """
+    entries = dict(config) if isinstance(config, Mapping) else dict(vars(config))
+    tensors = {tensor_name: _as_numpy(tensor) for tensor_name, tensor in state_dict.items()}
+    network, shape, notes = _network(name, f"{name}: state_dict", _of_lens(f"{name}: config", entries), tensors)
+    vocabulary = vocabulary or tuple(f"#{n}" for n in range(shape.vocabulary))
+    question = Question(alphabet, prefix, suffix, lengths, readout, answers)
+    return authored(name, "state dict", network, vocabulary, question, constraint=constraint, notes=notes)
+
+
+def _as_numpy(tensor: Any) -> NDArray[Any]:
+    """A tensor of either library; half precision as the float32 numbers that it holds."""
+    if hasattr(tensor, "detach"):
+        tensor = tensor.detach().cpu()
+        tensor = (tensor.float() if str(tensor.dtype) in ("torch.float16", "torch.bfloat16") else tensor).numpy()
+    array = np.asarray(tensor)
+    return array.astype(np.float32) if array.dtype == np.float16 else array
+
+
+def _network(
+    folder: str, what: str, shape: Shape, tensors: Mapping[str, NDArray[Any]]
+) -> tuple[Transformer, Shape, tuple[str, ...]]:
+    """The network of these tensors, its shape with the number of outputs, and what is to be said of it."""
     if shape.layers > len(tensors):
         raise NetworkError(f"{folder}: {shape.layers} layers, and the weights file has {len(tensors)} tensors")
     notes = [*_of_buffers(what, shape, tensors), *([] if shape.positioned else [gpt2.UNPOSITIONED])]
     tensors = {name: tensor for name, tensor in tensors.items() if not BUFFERS.fullmatch(name)}
-    gpt2.check_positions(str(folder), shape.positioned, tensors, POSITIONS)
+    gpt2.check_positions(folder, shape.positioned, tensors, POSITIONS)
     copies = _copies(tensors)
     tensors = {name: tensor for name, tensor in tensors.items() if name not in copies}
     if not shape.outputs:
@@ -177,33 +223,52 @@ def load(folder: Path, question: Question) -> Loaded:
         if not survives(named, weights.values()):
             raise NetworkError(f"{folder}: expected a network executed in {dtype}, as stored, got {named!r}")
         notes.append(f"the weights are {named} numbers; nothing is said of executions in {named}")
+    table = weights["embed.W_E"]
     network = Transformer(
-        _turned(weights["embed.W_E"]) if is_turned else weights["embed.W_E"],
+        _turned(table) if is_turned else table,
         weights.get(POSITIONS),
         _steps(shape, weights, is_turned),
         shape.longest,
         dtype,
     )
-    return _asked(folder, network, shape, question, tuple(notes))
+    return network, shape, tuple(notes)
 
 
 def _asked(folder: Path, network: Transformer, shape: Shape, question: Question, notes: tuple[str, ...]) -> Loaded:
     """The network with the tokens and the read-out that ``case.json`` gives, where there is one."""
     case, what = read_case(folder), str(folder / CASE)
     vocabulary = case.vocabulary or tuple(f"#{n}" for n in range(shape.vocabulary))
-    outputs = vocabulary if shape.outputs == len(vocabulary) else tuple(f"#{n}" for n in range(shape.outputs))
+    numbers = tuple(map(str, range(shape.outputs)))
+    is_named = shape.outputs == len(vocabulary) or vocabulary[: shape.outputs] == numbers
+    outputs = vocabulary[: shape.outputs] if is_named else tuple(f"#{n}" for n in range(shape.outputs))
     own = case.question
     if own.readout == "categorical":
         said = object_of(f"{what}: read_out", read_object(folder / CASE)["read_out"], None)
         every = str(said.get("position", "")).startswith("every position")
         own = replace(own, readout=Argmax(outputs, tuple(range(len(outputs))), "every" if every else "last"))
         own = replace(own, lengths=(1, None))
+    elif shape.outputs == 2 and _at_first(folder):
+        at = next(n for n, step in reversed([*enumerate(network.steps)]) if isinstance(step, Residual)) + 1
+        network = replace(network, steps=(*network.steps[:at], Pool("first"), *network.steps[at:]))
+        own, outputs = replace(own, readout=Argmax(VERDICTS, (0, 1))), VERDICTS
+        notes = (
+            *notes,
+            "the first position of the prompt alone is read: it is the only one, and so the last, in the end",
+        )
     elif isinstance(own.readout, str) and own.readout not in READOUTS:
         own = replace(own, lengths=None)  # of a kind that must be replaced by the caller's
     return assemble(
         case.name or folder.name, "transformer_lens", network, vocabulary, question,
         own=own, outputs=outputs, constraint=case.constraint, notes=notes,
     )  # fmt: skip
+
+
+def _at_first(folder: Path) -> bool:
+    """Whether ``case.json`` says that the first position alone decides: accepted where logit 1 is the larger one."""
+    if not (folder / CASE).is_file():
+        return False
+    said = object_of(f"{folder / CASE}: read_out", read_object(folder / CASE).get("read_out", {}), None)
+    return said.get("kind") == "accept_reject" and "at position 0" in str(said.get("rule", ""))
 
 
 def _shape(folder: Path) -> Shape:

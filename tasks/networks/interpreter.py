@@ -13,7 +13,7 @@ from collections.abc import Callable
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import erf
+from scipy.special import erf, expit
 
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import (
@@ -25,6 +25,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
@@ -44,7 +45,7 @@ def logits(network: Transformer, ids: NDArray[np.integer], observe: Observe | No
     ``observe`` sees the values at every node site, for all prompts together. Raises NetworkError for ids that the
     network cannot take.
     """
-    check_ids(ids, len(network.tokens), network.longest)
+    check_ids(ids, len(network.tokens), network.longest, network.shortest)
     wide = [network.tokens.shape[1]] + [len(s.weight) for s in walk(network.steps) if isinstance(s, Affine)]
     heads = [step.heads for step in walk(network.steps) if isinstance(step, Attention)]
     per_prompt = ids.shape[1] * (max(wide) + max(heads, default=0) * ids.shape[1])
@@ -55,12 +56,12 @@ def logits(network: Transformer, ids: NDArray[np.integer], observe: Observe | No
     return np.concatenate(parts)
 
 
-def check_ids(ids: NDArray[np.integer], vocabulary: int, longest: int) -> None:
-    """Raise NetworkError unless ``ids`` holds prompts of 1 to ``longest`` token ids below ``vocabulary``."""
+def check_ids(ids: NDArray[np.integer], vocabulary: int, longest: int, shortest: int = 1) -> None:
+    """Raise NetworkError unless ``ids`` holds prompts of ``shortest`` to ``longest`` token ids below ``vocabulary``."""
     if ids.ndim != 2 or not np.issubdtype(ids.dtype, np.integer):
         raise NetworkError(f"expected token ids as a (prompts, length) array, got shape {ids.shape} of {ids.dtype}")
-    if not 1 <= ids.shape[1] <= longest:
-        raise NetworkError(f"expected prompts of 1 to {longest} tokens, got {ids.shape[1]}")
+    if not shortest <= ids.shape[1] <= longest:
+        raise NetworkError(f"expected prompts of {shortest} to {longest} tokens, got {ids.shape[1]}")
     if ids.size and not (ids.min() >= 0 and ids.max() < vocabulary):
         raise NetworkError(f"expected token ids from 0 to {vocabulary - 1}, got {ids.min()} to {ids.max()}")
 
@@ -93,16 +94,24 @@ def run(steps: tuple[Step, ...], x: Reals, ids: Ids, observe: Observe | None = N
                 x = _attention(step, x, ids, observe)
             case Residual(inner):
                 x = x + run(inner, x, ids, observe)
+            case Product(left, right):
+                x = run(left, x, ids, observe) * run(right, x, ids, observe)
             case Lookup(table):
                 x = x + table[ids]
             case Pool("last"):
                 x = x[:, -1:]
+            case Pool("first"):
+                x = x[:, :1]
+            case Pool("concat"):
+                x = x.reshape(len(x), 1, -1)
             case Pool(kind):
                 x = x.sum(axis=1, keepdims=True) if kind == "sum" else x.mean(axis=1, keepdims=True)
     return x
 
 
 def _norm(step: Norm, x: Reals) -> Reals:
+    if step.groups > 1:
+        return np.concatenate([_norm(norm, x[..., place]) for place, norm in step.parts], axis=-1)
     if step.kind == "layer":
         x = x - x.mean(axis=-1, keepdims=True)
     x = x / np.sqrt(np.square(x).mean(axis=-1, keepdims=True) + step.eps) * step.gain
@@ -116,6 +125,12 @@ def _activation(kind: str, slope: float, x: Reals) -> Reals:
             y = 0.5 * x * (1 + erf(x / math.sqrt(2)))
         case "gelu_tanh":
             y = 0.5 * x * (1 + np.tanh(math.sqrt(2 / math.pi) * (x + 0.044715 * x * x * x)))
+        case "silu":
+            y = x * expit(x)
+        case "tanh":
+            y = np.tanh(x)
+        case "sigmoid":
+            y = expit(x)
         case _:
             y = np.where(x >= 0, x, slope * x if kind == "leaky_relu" else 0.0)
     return y

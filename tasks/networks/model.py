@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.claim import limits
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
+from dsl.showing import cut, panel_html, table_html, words_html
 from tasks.networks.interpreter import check_ids, logits
 from tasks.networks.readout import Argmax, Labels, Readout, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
@@ -111,6 +113,23 @@ class Loaded:
     declared: Declared = field(default=Declared())
     files: tuple[tuple[str, Path], ...] = field(default=())
 
+    def __repr__(self) -> str:
+        asked = f"alphabet={' '.join(self.domain.alphabet)!r}, {limits(self.domain)}"
+        return cut(f"Loaded({self.name!r}, format={self.format!r}, {asked}, {type(self.readout).__name__})")
+
+    def _repr_html_(self) -> str:
+        """What it is and what is asked of it, for notebooks."""
+        readout = getattr(self.readout, "names", ("a number",))
+        rows = [
+            ("format", self.format),
+            ("prompt", " ".join([*self.prefix, "SEQUENCE", *self.suffix])),
+            ("tokens", " ".join(self.domain.alphabet)),
+            ("sequences", limits(self.domain)),
+            ("read-out", f"{type(self.readout).__name__.lower()} of {' '.join(readout)}, {self.readout.position}"),
+            ("network", repr(self.network)),
+        ]
+        return panel_html(words_html(self.name), table_html(("", ""), rows))
+
     def __post_init__(self) -> None:
         size = self.network.vocabulary_size if isinstance(self.network, BlackBox) else len(self.network.tokens)
         if len(set(self.vocabulary)) != size or len(self.vocabulary) != size:
@@ -122,10 +141,11 @@ class Loaded:
         around = len(self.prefix) + len(self.suffix)
         longest = self.domain.max_length
         check_prompt(self.name, self.domain.min_length, around)
-        if longest is None or longest + around > self.network.longest:
+        least = self.network.shortest if isinstance(self.network, Transformer) else 1
+        if longest is None or longest + around > self.network.longest or self.domain.min_length + around < least:
             raise NetworkError(
                 f"{self.name}: sequences of {self.domain.min_length} to {longest} tokens with {around} around them "
-                f"are no prompts of 1 to {self.network.longest} tokens"
+                f"are no prompts of {least} to {self.network.longest} tokens"
             )
         if max(self.readout.columns) >= self.network.outputs:
             raise NetworkError(f"{self.name}: the read-out needs more than the {self.network.outputs} outputs")
@@ -208,7 +228,8 @@ def assemble(
             "say which ones a sequence may hold (alphabet)"
         )
     around = len(prefix) + len(suffix)
-    shortest, longest = question.lengths or (0 if around else 1, None)
+    least = network.shortest if isinstance(network, Transformer) else 1
+    shortest, longest = question.lengths or (max(0, least - around), None)
     if longest is None or (is_free and longest + around > network.longest):
         longest = network.longest - around
     return Loaded(
@@ -223,6 +244,38 @@ def assemble(
         notes=notes,
         declared=declared,
     )
+
+
+def authored(
+    name: str,
+    format_name: str,
+    network: Transformer,
+    vocabulary: tuple[str, ...],
+    question: Question,
+    *,
+    outputs: tuple[str, ...] | None = None,
+    constraint: Constraint | None = None,
+    notes: tuple[str, ...] = (),
+) -> Loaded:
+    """A network that its author hands over: what ``question`` leaves open has its default, and all of it is declared.
+
+    ``outputs`` default to the vocabulary where there are as many, else to ``#0``, ``#1``, ... Raises NetworkError.
+    """
+    count = network.outputs
+    names = outputs or (vocabulary if count == len(vocabulary) else tuple(f"#{n}" for n in range(count)))
+    if len(names) != count or len(set(names)) != count:
+        raise NetworkError(f"{name}: expected {count} different names of outputs, got {len(set(names))}")
+    if question.alphabet is None:
+        around = (*(question.prefix or ()), *(question.suffix or ()))
+        question = replace(question, alphabet=tuple(token for token in vocabulary if token not in around))
+    loaded = assemble(
+        name, format_name, network, vocabulary, Question(),
+        own=question, outputs=names, constraint=constraint, notes=notes,
+    )  # fmt: skip
+    domain = loaded.domain
+    lengths = (domain.min_length, domain.lengths[-1])
+    declared = Declared(domain.alphabet, lengths, domain.constraint, loaded.prefix, loaded.suffix, loaded.readout)
+    return replace(loaded, declared=declared)
 
 
 def _declared(name: str, own: Question, outputs: tuple[str, ...], constraint: Constraint | None) -> Declared:

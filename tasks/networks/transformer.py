@@ -2,17 +2,20 @@
 
 A prompt of T token ids becomes a stream of T rows, and every step maps a stream to a stream:
 
-    x = tokens[ids] (+ positions[0:T])
+    x = tokens[ids] (+ positions[0:T])          known up to what token_error and position_error say
     for step in steps: x = step(x)
     logits = x
 
-Blocks, norms before or after them, heads and read-out layers are all spelt with the same nine steps, so a proof
+Blocks, norms before or after them, heads and read-out layers are all spelt with the same ten steps, so a proof
 method is one ``match`` over them:
 
     pre-norm block    Residual((Norm, Attention, Affine)), Residual((Norm, Affine, Activation, Affine))
     post-norm block   Residual((Attention, Affine)), Norm, ...
     pooled head       Pool("sum"), Affine, Activation("relu"), Affine
     circuit           a Mask at every site: the mean replaces the nodes that are not kept
+    gated MLP         Residual((Norm, Product((Affine, Activation("silu")), (Affine,)), Affine))
+    rotated heads     columns of the stream hold the cosines and sines of a position, and a Product takes them in
+    parallel block    columns hold what each branch gives, and one Affine adds all up, in whatever order
 
 All steps but ``Attention`` and ``Pool`` act on each row by itself. Arrays are float64 and hold the stored weights
 exactly; ``dtype`` says in which arithmetic the network is meant to be executed. This file holds values and checks
@@ -28,9 +31,11 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.showing import brief, cut
 from tasks.networks.sparse_transformer import NetworkError
 
 Reals = NDArray[np.float64]
+LARGEST_SCALE = 2**20  # of attention scores; bounds multiply radii by it
 
 
 @dataclass(frozen=True, eq=False)
@@ -40,6 +45,8 @@ class Affine:
     weight: Reals
     bias: Reals | None = None
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         _check("an affine weight", self.weight, (None, None))
         if self.bias is not None:
@@ -48,12 +55,18 @@ class Affine:
 
 @dataclass(frozen=True, eq=False)
 class Norm:
-    """``x / sqrt(mean(x^2) + eps) * gain (+ bias)``; kind ``layer`` first subtracts the mean of ``x``."""
+    """``x / sqrt(mean(x^2) + eps) * gain (+ bias)``; kind ``layer`` first subtracts the mean of ``x``.
+
+    ``groups``: the columns are so many equal blocks, for example heads, each with a norm of its own.
+    """
 
     kind: Literal["rms", "layer"]
     gain: Reals
     bias: Reals | None
     eps: float
+    groups: int = 1
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if self.kind not in ("rms", "layer"):
@@ -63,20 +76,35 @@ class Norm:
             _check("a norm's bias", self.bias, self.gain.shape)
         if not 0 < self.eps < 1:
             raise NetworkError(f"expected a norm's eps between 0 and 1, got {self.eps!r}")
+        if self.groups < 1 or len(self.gain) % self.groups:
+            raise NetworkError(f"{len(self.gain)} entries of a norm cannot be split into {self.groups} equal groups")
+
+    @property
+    def parts(self) -> tuple[tuple[slice, Norm], ...]:
+        """The columns of each group, and its norm."""
+        size = len(self.gain) // self.groups
+        places = [slice(start, start + size) for start in range(0, len(self.gain), size)]
+        biases = [None if self.bias is None else self.bias[place] for place in places]
+        return tuple(
+            (place, Norm(self.kind, self.gain[place], bias, self.eps))
+            for place, bias in zip(places, biases, strict=True)
+        )
 
 
 @dataclass(frozen=True)
 class Activation:
     """``gelu`` is ``x/2 (1 + erf(x/sqrt 2))``, ``gelu_tanh`` its tanh approximation; ``slope`` is for leaky_relu.
 
+    ``sigmoid`` is ``1 / (1 + exp(-x))``, and ``silu`` is ``x sigmoid(x)``.
+
     The slope is a real number; an execution in float32 may round it first.
     """
 
-    kind: Literal["relu", "leaky_relu", "gelu", "gelu_tanh"]
+    kind: Literal["relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"]
     slope: float = 0.0
 
     def __post_init__(self) -> None:
-        known = ("relu", "leaky_relu", "gelu", "gelu_tanh")
+        known = ("relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid")
         if self.kind not in known:
             raise NetworkError(f"unknown activation {self.kind!r}; known: {', '.join(known)}")
         if not isinstance(self.slope, int | float) or not 0 <= self.slope < 1:
@@ -101,6 +129,8 @@ class Mask:
     site: str
     kept: NDArray[np.bool_]
     means: Reals
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         _check(f"{self.site}: means", self.means, (None,))
@@ -129,11 +159,16 @@ class Attention:
     sink: Reals | None = None
     hidden: tuple[int, ...] = ()
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         if self.weighting not in ("softmax", "sparsemax", "hard"):
             raise NetworkError(f"expected attention by softmax, sparsemax or hard, got {self.weighting!r}")
-        if self.heads < 1 or not np.isfinite(self.scale):
-            raise NetworkError(f"expected at least one head and a finite scale, got {self.heads} and {self.scale}")
+        if self.heads < 1 or not 0 < self.scale <= LARGEST_SCALE:
+            raise NetworkError(
+                f"expected at least one head and a scale above 0 and at most {LARGEST_SCALE:,}, got {self.heads} and "
+                f"{self.scale}"
+            )
         if self.sink is not None:
             _check("attention sinks", self.sink, (self.heads,))
             if self.weighting != "softmax":
@@ -146,6 +181,16 @@ class Residual:
 
     steps: tuple[Step, ...]
 
+    __repr__ = brief
+
+
+@dataclass(frozen=True)
+class Product:
+    """``left(x) * right(x)``, entry by entry: two ways from each row by itself, to rows of equal width."""
+
+    left: tuple[Step, ...]
+    right: tuple[Step, ...]
+
 
 @dataclass(frozen=True, eq=False)
 class Lookup:
@@ -153,29 +198,40 @@ class Lookup:
 
     table: Reals
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         _check("a lookup table", self.table, (None, None))
 
 
 @dataclass(frozen=True)
 class Pool:
-    """All rows become one: their sum, their mean, or the last."""
+    """All rows become one: their sum, their mean, the last, the first, or (``concat``) all side by side, in order.
 
-    kind: Literal["sum", "mean", "last"]
+    ``rows``: for ``concat`` how many rows there are, which must be all that a prompt may have; else 0.
+    """
+
+    kind: Literal["sum", "mean", "last", "first", "concat"]
+    rows: int = 0
 
     def __post_init__(self) -> None:
-        if self.kind not in ("sum", "mean", "last"):
-            raise NetworkError(f"expected a pool of kind sum, mean or last, got {self.kind!r}")
+        if self.kind not in ("sum", "mean", "last", "first", "concat"):
+            raise NetworkError(f"expected a pool of kind sum, mean, last, first or concat, got {self.kind!r}")
+        if (self.rows >= 1) != (self.kind == "concat") or self.rows < 0:
+            raise NetworkError(f"expected the number of rows that concat puts side by side, got {self.rows}")
 
 
-Step = Affine | Norm | Activation | AbsTopK | Mask | Attention | Residual | Lookup | Pool
+Step = Affine | Norm | Activation | AbsTopK | Mask | Attention | Residual | Product | Lookup | Pool
 
 
 @dataclass(frozen=True, eq=False)
 class Transformer:
     """``tokens``: (vocabulary, width); ``positions``: (longest, width) or None; at most ``longest`` tokens per prompt.
 
-    Raises NetworkError where shapes do not fit; arrays given to it are locked against writing.
+    A table that a program computes by a formula, such as cosines of angles, is known here up to an error:
+    ``token_error`` and ``position_error`` (None: exact) bound, entry by entry, how far what any execution holds may lie
+    from what stands here, and 2**-24 of it how far the real value of the formula may. Raises NetworkError where shapes
+    do not fit; arrays given to it are locked against writing.
     """
 
     tokens: Reals
@@ -183,18 +239,33 @@ class Transformer:
     steps: tuple[Step, ...]
     longest: int
     dtype: Literal["float32", "float64"] = "float32"
+    token_error: Reals | None = None
+    position_error: Reals | None = None
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(type(step).__name__ for step in self.steps)
+        sizes = f"{len(self.tokens)} tokens, {self.tokens.shape[1]} wide, {self.outputs} outputs"
+        return cut(f"Transformer({sizes}, {self.dtype}: {kinds})")
 
     def __post_init__(self) -> None:
         _check("the token embedding", self.tokens, (None, None))
+        for what, error, table in (
+            ("tokens", self.token_error, self.tokens),
+            ("positions", self.position_error, self.positions),
+        ):
+            if error is not None:
+                _check(f"the error of {what}", error, () if table is None else table.shape)
+                if (error < 0).any():
+                    raise NetworkError(f"the error of {what} should not be negative")
         if self.longest < 1:
             raise NetworkError(f"expected prompts of at least one token, got a longest length of {self.longest}")
         if self.positions is not None:
             _check("the position embedding", self.positions, (self.longest, self.tokens.shape[1]))
         if self.dtype not in ("float32", "float64"):
             raise NetworkError(f"expected execution in float32 or float64, got {self.dtype!r}")
-        if self.dtype == "float32" and any((array != array.astype(np.float32)).any() for array in self.arrays()):
+        if self.dtype == "float32" and any((array != array.astype(np.float32)).any() for array in self._stored()):
             raise NetworkError("a network executed in float32 has a weight that no float32 can hold")
-        _check_pools(self.steps)
+        _check_pools(self.steps, self.longest)
         _ = self.outputs
 
     @property
@@ -202,11 +273,31 @@ class Transformer:
         """How many logits every row of the result has."""
         return width_after(self.steps, self.tokens.shape[1], len(self.tokens))
 
+    @property
+    def shortest(self) -> int:
+        """The least number of tokens per prompt: 1, or ``longest`` where rows are put side by side."""
+        return max((step.rows for step in self.steps if isinstance(step, Pool)), default=0) or 1
+
+    @property
+    def has_end(self) -> bool:
+        """Whether no prompt can be longer than ``longest``: there are positions for so many, or one number of rows."""
+        return self.positions is not None or any(isinstance(s, Pool) and s.kind == "concat" for s in self.steps)
+
     def arrays(self) -> Iterator[Reals]:
         """Every array of weights (masks' booleans left out)."""
         yield self.tokens
         if self.positions is not None:
             yield self.positions
+        yield from self._of_steps()
+
+    def _stored(self) -> Iterator[Reals]:
+        """Every number that is no formula's."""
+        for table, error in ((self.tokens, self.token_error), (self.positions, self.position_error)):
+            if table is not None:
+                yield table if error is None else table[error == 0]
+        yield from self._of_steps()
+
+    def _of_steps(self) -> Iterator[Reals]:
         for step in walk(self.steps):
             yield from (value for value in vars(step).values() if getattr(value, "dtype", None) == np.float64)
 
@@ -218,6 +309,8 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
         match step:
             case Residual(inner):
                 yield from walk(inner)
+            case Product(left, right):
+                yield from walk(left + right)
             case Attention(query, key, value):
                 yield from walk(query + key + value)
 
@@ -237,10 +330,18 @@ def width_after(steps: tuple[Step, ...], width: int, vocabulary: int) -> int:
                 _fits(f"a lookup table of {table.shape} entries", table.shape, (vocabulary, width))
             case Residual(inner):
                 _fits("a residual branch", width_after(inner, width, vocabulary), width)
+            case Product(left, right):
+                if any(isinstance(inner, Attention | Pool) for inner in walk(left + right)):
+                    raise NetworkError("a product should be made from each row by itself")
+                sizes = [width_after(part, width, vocabulary) for part in (left, right)]
+                _fits("the right side of a product", sizes[1], sizes[0])
+                width = sizes[0]
             case Attention():
                 width = _attention_width(step, width, vocabulary)
             case AbsTopK(count):
                 _fits(f"AbsTopK of {count} entries", min(count, width), count)
+            case Pool("concat", rows):
+                width *= rows
     return width
 
 
@@ -258,8 +359,11 @@ def _attention_width(step: Attention, width: int, vocabulary: int) -> int:
     return value
 
 
-def _check_pools(steps: tuple[Step, ...]) -> None:
+def _check_pools(steps: tuple[Step, ...], longest: int) -> None:
     """At most one pool, outside any branch; after it there is one row, and no token of its own."""
+    for step in walk(steps):
+        if isinstance(step, Pool) and step.kind == "concat" and step.rows != longest:
+            raise NetworkError(f"{step.rows} rows side by side are those of prompts of {longest} tokens only")
     at = next((n for n, step in enumerate(steps) if isinstance(step, Pool)), len(steps))
     rest = steps[:at] + steps[at + 1 :]
     if any(isinstance(step, Pool) for step in walk(rest)):

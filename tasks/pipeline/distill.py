@@ -18,6 +18,8 @@ from typing import TYPE_CHECKING, Any
 
 from backends import Backend
 from cegis import Claim, Counterexample, Differs, Domain, Found, Outcome, Program, Stopped
+from cegis.claim import limits
+from dsl.showing import code_html, cut, panel_html, words_html
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline import surrogate
@@ -67,6 +69,19 @@ class Distillation:
     labelled_iff: Program | None = None
     dependence: tuple[Dependence, ...] = ()
     tried: tuple[Tried, ...] = ()
+
+    def __repr__(self) -> str:
+        ended, proved = type(self.outcome).__name__, "proved" if self.is_proved else "not proved"
+        return cut(f"Distillation({self.model.name!r}, {limits(self.asked)}: {ended}, {proved}; {self.program!r})")
+
+    def _repr_html_(self) -> str:
+        """Network, program and claims, or exceptions, for notebooks."""
+        name = f"{self.model.name}, {limits(self.asked)}"
+        if self.program is None or not self.claims:
+            return panel_html(words_html(name), self.outcome._repr_html_())
+        claims = [words_html(claim.words) for claim in self.claims]
+        broken = "" if self.broken is None else words_html(f"The first sequence on which they differ: {self.broken!r}")
+        return panel_html(words_html(name), code_html(self.program.source()), *claims, broken)
 
     @property
     def domain(self) -> Domain:

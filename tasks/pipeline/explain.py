@@ -224,7 +224,7 @@ class _Explaining:
     def _ablated(self, parts: tuple[Part, ...], what: str) -> tuple[Ablated, ...]:
         found = []
         for number, part in enumerate(parts):
-            self.observer.on_part(number, len(parts))
+            self.observer.on_work(f"without each of the {what}", number, len(parts))
             found.append(Ablated(part, self._effect(partial(self._without, part))))
         looked = [one.effect for one in found if one.effect is not None]
         if parts:

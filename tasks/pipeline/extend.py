@@ -23,6 +23,7 @@ from cegis import Budget, Claim, Counterexample, Domain, Program, Unknown, Valid
 from cegis.loop import Loop
 from dsl.enumerator import Enumerator
 from dsl.grammars.motifs import multiplied
+from dsl.showing import brief
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.approximate import NAMES, Rule
@@ -68,6 +69,8 @@ class Extension:
     note: str = ""
     tail: Claim | str = ""
 
+    __repr__ = brief
+
     @property
     def is_proved(self) -> bool:
         """Whether program and network are equal on all of the domain."""
@@ -88,7 +91,7 @@ class Extension:
         held = f"holds up to length {found.equal_up_to}{limits}" if is_known else "is proved at no length"
         if found.counterexample is not None:
             broken = found.counterexample
-            length, sequence = len(broken.inputs), " ".join(broken.inputs)
+            length, sequence = len(broken.sequence), " ".join(broken.sequence)
             between = "; lengths between are open" if found.claims and length > found.equal_up_to + 1 else ""
             between += f" ({found.stopped})" if between and found.stopped else ""
             said = f"{sequence!r} is {broken.got!r} to it and {broken.expected!r} to the network"

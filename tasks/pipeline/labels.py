@@ -23,6 +23,7 @@ from dsl.abstraction.learned import Learned
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
 from dsl.sequences import Label, SequenceBatch
+from dsl.showing import brief
 from tasks.formats import Loaded
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, label_name
@@ -53,6 +54,8 @@ class Part:
     batch: SequenceBatch
     expected: NDArray[np.int64]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class LabelTable:
@@ -64,6 +67,8 @@ class LabelTable:
     margin: float
     own_grammar: Grammar | None = None
     motifs: Learned | None = None  # added to the grammars that ship
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, enumeration: Enumeration, margin: float = 0.0, grammar: Language | None = None) -> LabelTable:

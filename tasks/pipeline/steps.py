@@ -29,7 +29,7 @@ class Observer:
     """Who is told what: a step that ended, a round of the search, and how far something has come.
 
     ``on_progress(done, total)`` counts labelled inputs, ``on_length(length, longest)`` lengths that were compared,
-    ``on_query(length, seconds)`` lengths that a solver proved, ``on_part(done, total)`` parts that were left out.
+    ``on_query(length, seconds)`` lengths that a solver proved, ``on_work(what, done, total)`` anything else, in words.
     """
 
     on_step: Callable[[Step], None] = _nothing
@@ -37,7 +37,7 @@ class Observer:
     on_progress: Callable[[int, int], None] = _nothing
     on_length: Callable[[int, int], None] = _nothing
     on_query: Callable[[int, float], None] = _nothing
-    on_part: Callable[[int, int], None] = _nothing
+    on_work: Callable[[str, int, int], None] = _nothing
 
 
 SILENT = Observer()

@@ -18,6 +18,7 @@ import numpy as np
 from backends import Backend
 from cegis import Domain, Program, Symbolic, Table
 from dsl.sequences import SymbolicSequence
+from dsl.showing import brief
 from tasks.formats import Loaded
 from tasks.networks.quoting import named
 from tasks.networks.readout import UNDECIDED, label_name
@@ -43,6 +44,8 @@ class SurrogateReference:
     names: tuple[str, ...]
     arithmetic: Semantics
     semantics: str = SEMANTICS
+
+    __repr__ = brief
 
     @property
     def name(self) -> str:

@@ -84,7 +84,7 @@ def all_lengths(
     """
     start = time.perf_counter()
     model = model_of(network)
-    if not isinstance(model.network, Transformer) or model.network.positions is not None:
+    if not isinstance(model.network, Transformer) or model.network.has_end:
         return f"the network takes prompts of up to {model.network.longest} tokens alone"
     shortest, constraint = model.domain.min_length, model.domain.constraint
     domain = Domain(model.domain.alphabet, shortest, longest, constraint)

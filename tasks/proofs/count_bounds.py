@@ -46,6 +46,8 @@ def obstacle(network: Circuit | Loaded, u: float = ball.FLOAT32) -> str | None:
     positions = loaded.network.positions
     if positions is not None and (positions != positions[0]).any():
         return "the network embeds positions, so the order of tokens matters"
+    if loaded.network.position_error is not None:
+        return "the network's positions are known up to an error, in which they may differ"
     if loaded.suffix:
         return "tokens stand behind every sequence, so that its last token is none of the prompt's end"
     steps = interpreter.needed(loaded.network, u, every_row=False)

@@ -21,6 +21,7 @@ import numpy as np
 
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
+from dsl.showing import brief
 from tasks.bounds import ball, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
@@ -61,6 +62,8 @@ class Answers:
     labels: Labels
     margins: Reals
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Enumeration:
@@ -77,6 +80,8 @@ class Enumeration:
     classes: int
     radius: float
     seconds: float
+
+    __repr__ = brief
 
     @property
     def is_bounded(self) -> bool:

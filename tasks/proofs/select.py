@@ -168,7 +168,7 @@ def listable(network: Circuit | Loaded, length: int, most: int) -> int:
 def room(model: Loaded, length: int) -> int:
     """How many tokens a sequence may have: as many as there are positions for, and any number without positions."""
     network = model.network
-    has_end = not isinstance(network, Transformer) or network.positions is not None
+    has_end = not isinstance(network, Transformer) or network.has_end
     return network.longest - len(model.prefix) - len(model.suffix) if has_end else length
 
 

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Unknown, Valid, Verdict
 from dsl.sequences import Label
+from dsl.showing import brief
 from tasks.bounds.interpreter import assumption
 from tasks.formats import Loaded, model_of
 from tasks.networks.conditions import conditions
@@ -87,6 +88,8 @@ class Extent:
     undecided_classes: int = 0
     classes: int = 0
     seconds: float = 0.0
+
+    __repr__ = brief
 
     @property
     def is_late(self) -> bool:
@@ -303,7 +306,7 @@ def lengthened(model: Loaded, domain: Domain) -> Loaded:
     Raises NetworkError where a network with positions has too few.
     """
     network, around = model.network, len(model.prefix) + len(model.suffix)
-    if isinstance(network, Transformer) and network.positions is None:
+    if isinstance(network, Transformer) and not network.has_end:
         network = replace(network, longest=max(network.longest, domain.lengths[-1] + around))
     return replace(model, network=network, domain=domain)
 

@@ -22,6 +22,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Residual,
     Transformer,
 )
@@ -63,6 +64,12 @@ def row_step(rng: np.random.Generator) -> object:
     return [
         Norm("layer", numbers(rng, WIDTH), numbers(rng, WIDTH), 1e-5),
         Norm("rms", numbers(rng, WIDTH), None, 1e-5),
+        Norm("rms", numbers(rng, WIDTH), None, 1e-5, 2),
+        Norm("layer", numbers(rng, WIDTH), numbers(rng, WIDTH), 1e-5, 2),
+        Product((affine(rng, 3, WIDTH), Activation("silu")), (affine(rng, 3, WIDTH),)),
+        Activation("silu"),
+        Activation("tanh"),
+        Activation("sigmoid"),
         Activation("relu"),
         Activation("leaky_relu", 0.25),
         Activation("gelu"),
@@ -71,7 +78,12 @@ def row_step(rng: np.random.Generator) -> object:
         Mask("site", kept, numbers(rng, WIDTH)),
         Lookup(numbers(rng, VOCABULARY, WIDTH)),
         affine(rng, WIDTH, WIDTH),
-    ][rng.integers(10)]
+    ][rng.integers(16)]
+
+
+def widened(rng: np.random.Generator, step: object) -> tuple:
+    """The step, and a map back where it gives rows of another width."""
+    return (step, affine(rng, WIDTH, 3)) if isinstance(step, Product) else (step,)
 
 
 def network(rng: np.random.Generator) -> Transformer:
@@ -79,11 +91,15 @@ def network(rng: np.random.Generator) -> Transformer:
     weighting, causal = rng.choice(["softmax", "softmax", "sparsemax", "hard"]), bool(rng.random() < 0.6)
     steps: list = []
     for _ in range(rng.integers(1, 3)):
-        steps.append(Residual((row_step(rng), attention(rng, weighting, causal), affine(rng, WIDTH, WIDTH))))
-        steps.append(Residual((row_step(rng), affine(rng, 6, WIDTH), Activation("gelu"), affine(rng, WIDTH, 6))))
-        steps.append(row_step(rng))
+        steps.append(
+            Residual((*widened(rng, row_step(rng)), attention(rng, weighting, causal), affine(rng, WIDTH, WIDTH)))
+        )
+        steps.append(
+            Residual((*widened(rng, row_step(rng)), affine(rng, 6, WIDTH), Activation("gelu"), affine(rng, WIDTH, 6)))
+        )
+        steps += widened(rng, row_step(rng))
     if rng.random() < 0.5:
-        steps.append(Pool(str(rng.choice(["sum", "mean", "last"]))))
+        steps.append(Pool(str(rng.choice(["sum", "mean", "last", "first"]))))
     steps.append(affine(rng, 2, WIDTH))
     positions = [None, np.repeat(numbers(rng, 1, WIDTH), LONGEST, axis=0), numbers(rng, LONGEST, WIDTH)]
     return Transformer(numbers(rng, VOCABULARY, WIDTH), positions[rng.integers(3)], tuple(steps), LONGEST)
@@ -102,6 +118,9 @@ def exact_run(steps: tuple, x: np.ndarray, ids: np.ndarray) -> np.ndarray:
         match step:
             case Affine(weight, bias):
                 x = x @ lift(weight).T + (0 if bias is None else lift(bias))
+            case Norm(groups=groups) if groups > 1:
+                parts = [exact_run((norm,), x[:, place], ids) for place, norm in step.parts]
+                x = np.concatenate(parts, axis=1)
             case Norm(kind, gain, bias, eps):
                 x = x - x.sum(axis=1, keepdims=True) / x.shape[1] if kind == "layer" else x
                 root = apply["sqrt"]((x * x).sum(axis=1, keepdims=True) / x.shape[1] + flint.arb(eps))
@@ -115,12 +134,16 @@ def exact_run(steps: tuple, x: np.ndarray, ids: np.ndarray) -> np.ndarray:
                 x = np.where(kept, x, flint.arb(0))
             case Mask(_, kept, means):
                 x = np.where(kept, x, lift(means))
+            case Product(left, right):
+                x = exact_run(left, x, ids) * exact_run(right, x, ids)
             case Lookup(table):
                 x = x + lift(table)[ids]
             case Residual(inner):
                 x = x + exact_run(inner, x, ids)
             case Pool("last"):
                 x = x[-1:]
+            case Pool("first"):
+                x = x[:1]
             case Pool(kind):
                 x = x.sum(axis=0, keepdims=True) / (len(x) if kind == "mean" else 1)
             case Attention():
@@ -133,6 +156,10 @@ def exact_activation(kind: str, slope: float, x: np.ndarray) -> np.ndarray:
         return x / 2 * (1 + apply["erf"](x / flint.arb(2).sqrt()))
     if kind == "gelu_tanh":
         return x / 2 * (1 + apply["tanh"]((2 / flint.arb.pi()).sqrt() * (x + flint.arb("0.044715") * x**3)))
+    if kind == "tanh":
+        return apply["tanh"](x)
+    if kind in ("sigmoid", "silu"):
+        return (x if kind == "silu" else 1) / (1 + apply["exp"](-x))
     return np.where(x.astype(float) >= 0, x, x * flint.arb(slope))
 
 
@@ -174,6 +201,8 @@ def torch_run(steps: tuple, x: torch.Tensor, ids: np.ndarray) -> torch.Tensor:
         match step:
             case Affine(weight, bias):
                 x = functional.linear(x, to(weight), to(bias))
+            case Norm(groups=groups) if groups > 1:
+                x = torch.cat([torch_run((norm,), x[..., place], ids) for place, norm in step.parts], dim=-1)
             case Norm("layer", gain, bias, eps):
                 x = functional.layer_norm(x, (len(gain),), to(gain), to(bias), eps)
             case Norm(_, gain, _, eps):
@@ -182,6 +211,8 @@ def torch_run(steps: tuple, x: torch.Tensor, ids: np.ndarray) -> torch.Tensor:
                 x = functional.gelu(x)
             case Activation("gelu_tanh"):
                 x = functional.gelu(x, approximate="tanh")
+            case Activation("silu" | "tanh" | "sigmoid" as kind):
+                x = functional.silu(x) if kind == "silu" else getattr(torch, kind)(x)
             case Activation(_, slope):
                 x = functional.leaky_relu(x, slope)
             case AbsTopK(count):
@@ -189,12 +220,16 @@ def torch_run(steps: tuple, x: torch.Tensor, ids: np.ndarray) -> torch.Tensor:
                 x = x * kept
             case Mask(_, kept, means):
                 x = torch.where(torch.tensor(np.array(kept)), x, to(means))
+            case Product(left, right):
+                x = torch_run(left, x, ids) * torch_run(right, x, ids)
             case Lookup(table):
                 x = x + to(table)[torch.tensor(ids)]
             case Residual(inner):
                 x = x + torch_run(inner, x, ids)
             case Pool("last"):
                 x = x[:, -1:]
+            case Pool("first"):
+                x = x[:, :1]
             case Pool(kind):
                 x = x.sum(dim=1, keepdim=True) if kind == "sum" else x.mean(dim=1, keepdim=True)
             case Attention():
@@ -279,13 +314,84 @@ def test_forms_are_hardly_ever_looser_than_balls(rng):
 
 
 @laws
-@given(seeds, st.sampled_from([1e-9, 1e-3, 0.3]), st.sampled_from(["leaky_relu", "gelu_tanh"]))
+@given(
+    seeds,
+    st.sampled_from([1e-9, 1e-3, 0.3]),
+    st.sampled_from(["leaky_relu", "gelu_tanh", "silu", "tanh", "sigmoid"]),
+)
 def test_activations_hold_every_point_of_a_ball(rng, blur, kind):
     x = Ball(numbers(rng, 3, 5), np.full((3, 5), blur))
-    y = operations.leaky_relu(x, 0.01, FLOAT64) if kind == "leaky_relu" else operations.gelu_tanh(x, FLOAT64)
+    operation = getattr(operations, kind)
+    y = operations.leaky_relu(x, 0.01, FLOAT64) if kind == "leaky_relu" else operation(x, FLOAT64)
     for shift in (-1.0, 1.0, rng.uniform(-1, 1)):
         point = lift(x.center) + lift(np.full((3, 5), shift)) * flint.arb(blur)
         assert_inside(y, exact_activation(kind, 0.01, point))
+
+
+@pytest.mark.parametrize("kind", ["silu", "tanh", "sigmoid"])
+def test_activations_hold_executions_far_out_by_exp_and_by_tanh(kind):
+    points = np.array([[*np.linspace(-110, 110, 881), -1e4, 1e4, -90.5, 88.73]]).astype(F)
+    y = getattr(operations, kind)(Ball.exact(points), FLOAT32)
+    with np.errstate(over="ignore"):
+        shares = [F(1) / (F(1) + np.exp(-points)), F(0.5) * (F(1) + np.tanh(F(0.5) * points))]
+        late = points / (F(1) + np.exp(-points))
+    runs = {"tanh": [np.tanh(points)], "sigmoid": shares, "silu": [late, *(points * share for share in shares)]}
+    for run in runs[kind]:
+        assert_inside(y, run.astype(float))
+    assert_inside(y, exact_activation(kind, 0.0, lift(points)))
+    assert (y.radius <= 1e-5 * (1 + np.abs(points))).all()
+
+
+@laws
+@given(seeds, st.sampled_from([0.0, 1e-9, 1e-3, 0.3]), st.sampled_from([FLOAT32, FLOAT64]))
+def test_products_hold_every_point_of_their_balls(rng, blur, u):
+    x, y = (Ball(numbers(rng, 3, 5), blur * rng.random((3, 5))) for _ in range(2))
+    product = ball.multiply(x, y, u)
+    for _ in range(4):
+        points = [b.center + b.radius * rng.choice([-0.99, 0.0, 0.99], size=(3, 5)) for b in (x, y)]
+        assert_inside(product, lift(points[0]) * lift(points[1]))
+        if u == FLOAT32:
+            single = [np.where(np.abs(p.astype(F) - b.center) <= b.radius, p.astype(F), b.center.astype(F))
+                      for p, b in zip(points, (x, y), strict=True)]  # fmt: skip
+            assert_inside(product, (single[0] * single[1]).astype(float))
+    assert (product.radius <= 2 * blur * (1 + x.magnitude + y.magnitude) + 2.0**-22 * (1 + product.magnitude)).all()
+
+
+@pytest.mark.parametrize("bad", [np.inf, np.nan, 2.0**50])
+def test_nothing_is_known_of_a_product_with_what_may_not_be_finite(bad):
+    x = ball._ball(np.array([[bad, 2.0]]), np.zeros((1, 2)))
+    product = ball.multiply(x, Ball.exact(np.zeros((1, 2))), FLOAT32)
+    assert product.radius[0, 0] == np.inf
+    assert product.radius[0, 1] < 1
+
+
+@pytest.mark.parametrize("enclose", [interpreter.enclose, zonotope_interpreter.enclose], ids=["balls", "forms"])
+@laws
+@given(seeds)
+def test_bounds_hold_whatever_table_lies_within_its_error(enclose, rng):
+    positions, width = numbers(rng, LONGEST, WIDTH), int(rng.integers(1, 3))
+    tokens = numbers(rng, VOCABULARY, WIDTH)
+    errors = [10.0 ** -rng.integers(2, 6) * rng.random(table.shape) for table in (tokens, positions)]
+    gated = Product((affine(rng, 3, WIDTH), Activation("silu")), (affine(rng, 3, WIDTH),))
+    steps = (
+        Residual((attention(rng, "softmax", causal=True), affine(rng, WIDTH, WIDTH))),
+        Residual((Norm("rms", numbers(rng, WIDTH), None, 1e-5, width), gated, affine(rng, WIDTH, 3))),
+    )
+    net = Transformer(tokens, positions, steps, LONGEST, "float64", *errors)
+    ids = rng.integers(0, VOCABULARY, (4, LONGEST))
+    stream = enclose(net, [ids], FLOAT64)
+    for _ in range(3):
+        moved = [t + e * rng.choice([-0.999, 0.0, 0.999], size=t.shape) for t, e in zip((tokens, positions), errors,
+                                                                                       strict=True)]  # fmt: skip
+        near = Transformer(*moved, steps, LONGEST, "float64")
+        assert_inside(stream.x[stream.places[0].ravel()], logits(near, ids).reshape(-1, WIDTH))
+
+
+def test_places_of_equal_numbers_and_other_errors_are_told_apart():
+    error = np.array([[0.0], [0.5]])
+    net = Transformer(np.zeros((1, 1)), np.zeros((2, 1)), (), 2, "float32", position_error=error)
+    stream = interpreter.enclose(net, [np.zeros((1, 2), int)], FLOAT32)
+    assert [float(r) > 0.4 for r in stream.x.radius[stream.places[0].ravel(), 0]] == [False, True]
 
 
 @laws
@@ -325,7 +431,7 @@ def curved_point(rng, form):
     return point, symbols
 
 
-@pytest.mark.parametrize("kind", range(6))
+@pytest.mark.parametrize("kind", range(11))
 @settings(max_examples=25, deadline=None, derandomize=True)
 @given(seeds, st.sampled_from([1e-6, 1e-2, 0.3]), st.sampled_from([0.0, 1.0]))
 def test_forms_hold_every_point_and_know_what_it_came_from(kind, rng, blur, aside):
@@ -337,13 +443,17 @@ def test_forms_hold_every_point_and_know_what_it_came_from(kind, rng, blur, asid
         Activation("gelu_tanh"),
         Norm("layer", numbers(rng, 4), numbers(rng, 4), 1e-5),
         Norm("rms", numbers(rng, 4), None, 1e-5),
+        Norm("rms", numbers(rng, 4), None, 1e-5, 2),
+        Activation("silu"),
+        Activation("tanh"),
+        Activation("sigmoid"),
+        Product((affine(rng, 4, 4), Activation("silu")), (affine(rng, 4, 4),)),
     ][kind]
     start = zonotope.Form.of(Ball(numbers(rng, 3, 4), blur * rng.random((3, 4))))
     start = zonotope.Form(start.center, start.shape, aside * blur * rng.random((3, 4)))
     layer = affine(rng, 4, 4)
     mixed = zonotope.affine(start, ball.Affine.of(layer.weight, np.zeros(4)), FLOAT64)
-    turn = zonotope.norm if isinstance(step, Norm) else zonotope.activation
-    after = turn(step, mixed, FLOAT64)
+    after = zonotope_interpreter.form_step(step, FLOAT64)(mixed, np.zeros(3, int))
     total = zonotope.add(after, mixed, FLOAT64)
     for _ in range(4):
         point, symbols = curved_point(rng, start)

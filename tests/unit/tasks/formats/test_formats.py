@@ -73,7 +73,7 @@ def test_a_folder_with_broken_json_is_refused_in_a_sentence(tmp_path, text):
 
 
 def test_a_config_of_another_architecture_is_no_known_format(tmp_path):
-    (tmp_path / "config.json").write_text(json.dumps({"model_type": "llama"}))
+    (tmp_path / "config.json").write_text(json.dumps({"model_type": "bert"}))
     (tmp_path / "model.safetensors").write_bytes(b"")
     with pytest.raises(NetworkError, match="no known network format"):
         load(tmp_path)

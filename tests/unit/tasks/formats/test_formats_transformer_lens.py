@@ -284,8 +284,8 @@ def test_a_read_out_at_every_position_is_read_so(tmp_path):
     loaded = load(folder(tmp_path / "net", config=None, case=case))
     assert loaded.readout == Argmax(("a", "b", "="), (0, 1, 2), "every")
     assert (loaded.prefix, loaded.domain.min_length, loaded.domain.max_length) == (("=",), 1, 4)
-    case = {**CASE, "read_out": {"kind": "accept_reject"}}
-    with pytest.raises(NetworkError, match="unknown read-out 'accept_reject'"):
+    case = {**CASE, "read_out": {"kind": "beam_search"}}
+    with pytest.raises(NetworkError, match="unknown read-out 'beam_search'"):
         load(folder(tmp_path / "net", config=None, case=case))
     assert load(tmp_path / "net", Question(readout="argmax")).readout.position == "last"
 
