@@ -25,12 +25,14 @@ if TYPE_CHECKING:
     from tasks.networks.readout import Argmax, Rounded, TokenSet
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
-    from tasks.pipeline.distill import Distillation, distill
+    from tasks.pipeline.distill import Distillation, distill, verify
+    from tasks.pipeline.explain import Explanation, explain
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
     "BlackBox": "tasks.networks.model:BlackBox",
     "Distillation": "tasks.pipeline.distill:Distillation",
+    "Explanation": "tasks.pipeline.explain:Explanation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
     "Question": "tasks.networks.model:Question",
@@ -41,18 +43,21 @@ LATER = {
     "certificates": "tasks.certificates.write:certificates",
     "check": "tasks.checker.evidence:check",
     "distill": "tasks.pipeline.distill:distill",
+    "explain": "tasks.pipeline.explain:explain",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
     "load": "tasks.formats.detect:load",
     "save_folder": "tasks.formats.network_folder:save_folder",
+    "verify": "tasks.pipeline.distill:verify",
 }
 
 __all__ = [
     "Argmax",
     "BlackBox",
     "Distillation",
+    "Explanation",
     "Loaded",
     "NetworkError",
     "Question",
@@ -63,12 +68,14 @@ __all__ = [
     "certificates",
     "check",
     "distill",
+    "explain",
     "from_callable",
     "from_circuit",
     "from_torch",
     "from_transformer_lens",
     "load",
     "save_folder",
+    "verify",
 ]
 
 

@@ -119,7 +119,7 @@ class Asked:
         return said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunProgram(Program):
     """A function that is run, with the ``text`` it was given as, if that is known."""
 

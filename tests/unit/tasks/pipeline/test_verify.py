@@ -347,6 +347,7 @@ def test_text_and_json_hold_a_function_without_a_size():
     value = distillation_json(found)
     assert (value["size"], value["proved"], value["exception_count"]) == (None, True, 0)
     assert "def more_a(tokens):" in value["program"]
+    assert len(repr(found)) < 500
     assert value["program"] in distillation_text(found)
     assert sum("run, not read" in text for text in value["assumptions"]) == 1
     with pytest.raises((GrammarError, pickle.PicklingError, AttributeError, TypeError)):

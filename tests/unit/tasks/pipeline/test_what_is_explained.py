@@ -69,6 +69,15 @@ def test_text_and_json_say_the_same_and_follow_the_schema():
     assert tables(found)[0].rows[0][1] == f"{found.labels.size // 2:,}"
 
 
+def test_a_notebook_shows_a_table_and_a_line_is_short():
+    found = quotes(3)
+    said = f"length 1 to 3 (exactly one quote): 25 parts, {len(found.redundant)} redundant"
+    assert repr(found) == f"Explanation('quote_closing', {said})"
+    assert (
+        "<td style=text-align:left>0.attn.resid_delta:11</td><td style=text-align:left>17</td>" in found._repr_html_()
+    )
+
+
 def test_a_tie_is_open_and_never_without_effect():
     found = explain(lead(3, -0.5), seconds=30, ablation="zero")
     head = effects(found.nodes)["attention 0:0"]  # both logits become zero
