@@ -174,16 +174,22 @@ def _usual(model: Loaded) -> Domain:
 
 
 def _affordable(table: LabelTable, parts: int, clock: Clock) -> LabelTable:
-    """``table`` up to the length at which all parts take at most a share of the time, as the labels themselves did."""
-    size, seconds = table.domain.size(), max(table.enumeration.seconds, 1e-3)
+    """``table`` up to the length at which all parts take at most a share of the time, as the labels themselves did.
+
+    No shorter than that two labels occur, if they do at all; all of it where no time is left anyway.
+    """
+    size, seconds, best = table.domain.size(), max(table.enumeration.seconds, 1e-3), table
     for length in reversed(table.domain.lengths):
-        part = table.domain.up_to(length)
-        if parts * seconds * part.size() / size <= ENOUGH * clock.left or length == table.domain.min_length:
-            try:
-                return table if length == table.domain.lengths[-1] else table.up_to(length)
-            except NetworkError:
-                return table
-    raise AssertionError("a domain has a shortest length")
+        if not clock.has_time or parts * seconds * best.domain.size() / size <= ENOUGH * clock.left:
+            return best
+        try:
+            shorter = table.up_to(length)
+        except NetworkError:  # none of these has a label
+            return best
+        if len(shorter.counts()) < min(2, len(table.counts())):
+            return best
+        best = shorter
+    return best
 
 
 class _Explaining:
