@@ -26,7 +26,8 @@ if TYPE_CHECKING:
     from tasks.networks.readout import Argmax, Rounded, TokenSet
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
-    from tasks.pipeline.distill import Distillation, distill
+    from tasks.pipeline.distill import Distillation, distill, verify
+    from tasks.pipeline.explain import Explanation, explain
     from tasks.pipeline.observers import live, notebook, plain
     from tasks.pipeline.steps import Observer
     from tasks.reports.page import write_page
@@ -35,6 +36,7 @@ LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
     "BlackBox": "tasks.networks.model:BlackBox",
     "Distillation": "tasks.pipeline.distill:Distillation",
+    "Explanation": "tasks.pipeline.explain:Explanation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
     "Observer": "tasks.pipeline.steps:Observer",
@@ -46,6 +48,7 @@ LATER = {
     "certificates": "tasks.certificates.write:certificates",
     "check": "tasks.checker.evidence:check",
     "distill": "tasks.pipeline.distill:distill",
+    "explain": "tasks.pipeline.explain:explain",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
     "from_onnx": "tasks.formats.onnx_file:from_onnx",
@@ -56,6 +59,7 @@ LATER = {
     "notebook": "tasks.pipeline.observers:notebook",
     "plain": "tasks.pipeline.observers:plain",
     "save_folder": "tasks.formats.network_folder:save_folder",
+    "verify": "tasks.pipeline.distill:verify",
     "write_page": "tasks.reports.page:write_page",
 }
 
@@ -63,6 +67,7 @@ __all__ = [
     "Argmax",
     "BlackBox",
     "Distillation",
+    "Explanation",
     "Loaded",
     "NetworkError",
     "Observer",
@@ -74,6 +79,7 @@ __all__ = [
     "certificates",
     "check",
     "distill",
+    "explain",
     "from_callable",
     "from_circuit",
     "from_onnx",
@@ -84,6 +90,7 @@ __all__ = [
     "notebook",
     "plain",
     "save_folder",
+    "verify",
     "write_page",
 ]
 
