@@ -71,12 +71,22 @@ class Journal:
 
     def decided(self, key: int, decide: Callable[[], bool]) -> bool:
         """The decision about ``key``: the one made before, at this place of the run, or what ``decide`` says now."""
+        return self._noted(key, lambda: str(int(decide()))) == "1"
+
+    def weighed(self, key: int, weigh: Callable[[], float]) -> float:
+        """The same of a number."""
+        try:
+            return float.fromhex(self._noted(key, lambda: weigh().hex()))
+        except ValueError as error:
+            raise NetworkError(f"{self.folder}: not the notes of a run ({error}); remove it to begin anew") from error
+
+    def _noted(self, key: int, make: Callable[[], str]) -> str:
         line = self._known[self._used] if self._used < len(self._known) else ""
-        if line not in (f"{key:08x} 0", f"{key:08x} 1"):  # not made yet; or the run took another way, at a time limit
-            line = f"{key:08x} {int(decide())}"
+        if not line.startswith(f"{key:08x} "):  # not made yet; or the run took another way, at a time limit
+            line = f"{key:08x} {make()}"
             self._write(line)
         self._used += 1
-        return line.endswith("1")
+        return line.partition(" ")[2]
 
     def _write(self, line: str) -> None:
         """Put ``line`` at the place that the run is at; what was known of later ones is void."""

@@ -35,6 +35,7 @@ SAMPLED = 1024  # questions per longer length
 HARDEST = 32  # questions taken from every batch for the set that a sweep asks
 CHUNK = 4096
 MEAN_BATCHES = 64
+ROUND = 0.3  # of the nodes that are left, dropped at most before all are weighed again
 CONFIRMING = 1.5  # times what all questions take, kept back to confirm a sweep that ends for lack of time
 
 Gates = Mapping[str, Tensor]  # site to a gate per node, link to one per weight; 1.0 is open, 0.0 is at the mean
@@ -88,6 +89,15 @@ class Exam:
     def passes(self, gates: Gates, questions: Questions) -> bool:
         """Whether every answer is right with its margin; stops at the first batch that is not. Kept in the journal."""
         return self.journal.decided(_key(gates, questions), lambda: self.is_right(gates, questions))
+
+    def slack(self, gates: Gates, questions: Questions) -> float:
+        """How far the closest answer is from failing, in units of the lead that it needs. Kept in the journal."""
+
+        def weigh() -> float:
+            margins = self.margins(gates, questions)
+            return min(float((margin / least).min()) for margin, (_, _, least) in zip(margins, questions, strict=True))
+
+        return self.journal.weighed(_key(gates, questions), weigh)
 
     def is_right(self, gates: Gates, questions: Questions) -> bool:
         """The same, asked beside the journal."""
@@ -264,6 +274,39 @@ def cut(exam: Exam, scores: Gates, gates: dict[str, Tensor]) -> tuple[dict[str, 
     except OutOfTimeError:
         pass  # what passes is the result
     return top(passes), [(key, i) for _, key, i in reversed(order[:passes])]
+
+
+def thin_out(exam: Exam, kept: dict[str, Tensor], items: list[Item]) -> dict[str, Tensor]:
+    """Drop of ``items`` those that matter least, by what dropping each alone leaves; then weigh the others again.
+
+    A round drops up to ``ROUND`` of what is left, as long as the rest passes; it ends when nothing can go, or in time.
+    """
+    try:
+        hard, failed = _merged(_hardest(exam, kept)), -1
+        while True:
+            trial, weights = {key: gate.clone() for key, gate in kept.items()}, list[float]()
+            for n, item in enumerate(items):
+                exam.on_progress("weighing nodes,", n, len(items))
+                _set(trial, [item], 0.0)
+                weights.append(exam.slack(trial, hard))
+                _set(trial, [item], 1.0)
+            ranked = sorted(range(len(items)), key=lambda n: -weights[n])
+            dropped = set[Item]()
+            for n in ranked[: max(1, int(ROUND * len(items)))]:
+                _set(trial, [items[n]], 0.0)
+                if weights[n] >= 0 and exam.passes(trial, hard):
+                    dropped.add(items[n])
+                else:
+                    _set(trial, [items[n]], 1.0)
+            if not dropped or failed == _key(trial, ()):
+                return kept
+            if exam.passes(trial, exam.questions):
+                kept, items = trial, [item for item in items if item not in dropped]
+            else:
+                failed = _key(trial, ())
+                hard = _merged(hard + _hardest(exam, trial))
+    except OutOfTimeError:
+        return kept
 
 
 def clean_up(

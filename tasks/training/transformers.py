@@ -23,11 +23,12 @@ from tasks.networks.transformer import Affine, Transformer
 from tasks.training.edges import Gated, attributed
 from tasks.training.grading import answers_of, grading
 from tasks.training.journal import Journal, OutOfTimeError
-from tasks.training.pruning import Exam, Gates, Learning, clean_up, cut, in_chunks, learn_scores, node_means
+from tasks.training.pruning import Exam, Gates, Learning, clean_up, cut, in_chunks, learn_scores, node_means, thin_out
 from tasks.training.torch_steps import TorchTransformer, float_of
 
 BATCH = 128
 AT_ONCE = 256  # nodes or edges that are dropped together, at most
+WEIGHING = 0.5  # of the time that is left then, for rounds in which nodes are weighed
 LEARNING = 0.4  # of the time, for scores: at most so much of it
 Prompts = NDArray[np.int64]
 
@@ -105,6 +106,11 @@ class _Pruning:
         scores = learn_scores(learning, rng, self.seed, self.how.learning)
         gates, items = cut(exam, scores, exam.all_open())
         on_step("scores", f"{_count(gates):,} of {_count(exam.all_open()):,} nodes")
+        now = time.perf_counter()
+        weighing = replace(exam, deadline=now + WEIGHING * (exam.deadline - now))
+        gates = thin_out(weighing, gates, items)
+        items = [(site, i) for site, i in items if gates[site][i] > 0]
+        on_step("weighed", f"{_count(gates):,} nodes")
         gates, is_complete = clean_up(exam, gates, items, AT_ONCE)
         on_step("nodes", f"{_count(gates):,} nodes")
         if self.how.has_edges:
