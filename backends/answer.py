@@ -10,23 +10,37 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from fractions import Fraction
+from numbers import Real
 from typing import NoReturn
 
 Value = bool | int | Fraction | str  # Bool | Int, bit-vector (unsigned) | Real | String
 
 
 class BackendError(RuntimeError):
-    """A contract was broken: by the caller, by an installation, or by a solver that contradicts itself."""
+    """A contract was broken: by the caller, by an installation, or by a solver that contradicts itself.
+
+    >>> from backends import get
+    >>> get("z4")
+    Traceback (most recent call last):
+        ...
+    backends.answer.BackendError: unknown backend 'z4'; known: z3, cvc5, bitwuzla; z3+cvc5 asks both
+    """
 
 
 @dataclass(frozen=True)
 class Limits:
-    """What one query may use; None means no limit. ``memory_mb`` is the address space of a worker process (MiB)."""
+    """What one query may use; None means no limit. ``memory_mb`` is the address space of a worker process (MiB).
+
+    >>> Limits(seconds=5, memory_mb=512)
+    Limits(seconds=5, memory_mb=512)
+    """
 
     seconds: float | None = None
     memory_mb: int | None = None
 
     def __post_init__(self) -> None:
+        if not all(isinstance(value, Real | None) for value in (self.seconds, self.memory_mb)):
+            raise BackendError(f"expected limits that are numbers or None, such as Limits(seconds=5), got {self}")
         if self.seconds is not None and not 0 < self.seconds < 1e8:
             raise BackendError(f"expected a time limit of more than 0 seconds or None, got {self.seconds!r}")
         if self.memory_mb is not None and not 0 < self.memory_mb < 1 << 30:

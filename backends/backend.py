@@ -23,7 +23,12 @@ STRINGS_HINT = "; strings go to cvc5, to z3, or to a solver program that is set 
 
 @dataclass(frozen=True, kw_only=True)
 class Backend(ABC):
-    """What everyone may know about a solver, and ``open``, which starts one."""
+    """What everyone may know about a solver, and ``open``, which starts one.
+
+    >>> from backends import get
+    >>> get("z3").is_installed(), get("z3").name
+    (True, 'z3')
+    """
 
     name: str
     logics: tuple[str, ...] = LOGICS

@@ -2,6 +2,23 @@
 
 Programs equal to a reference on sequences (``Spec``), and functions that satisfy a formula (``FormulaSpec``). What only
 formulas need is imported when it is first asked for.
+
+    >>> domain = Domain(("a", "b"), 1, 4)
+    >>> spec = Spec(domain, lambda tokens: "yes" if "a" in tokens else "no")
+    >>> grammar = motifs(("a", "b"), ("yes", "no"))
+    >>> outcome = synthesize(spec, grammar)
+    >>> print(outcome.program.source())
+    def program(tokens: list[str]) -> str:
+        return 'yes' if 'a' in tokens else 'no'
+    <BLANKLINE>
+
+The examples of all other names go on from here, and from a table and a formula:
+
+    >>> table = tabulate(spec.reference, domain, grammar.sequences)
+    >>> x, f = variable("x", INT)(), Function("f", ScalarSignature((("x", INT),), INT))
+    >>> above = FormulaSpec((f,), (("x", INT),), (find(">", (INT, INT))(f.operator(x), x),))
+    >>> print(synthesize(above).program)
+    (define-fun f ((x Int)) Int (+ x 1))
 """
 
 from typing import TYPE_CHECKING, Any
@@ -140,7 +157,11 @@ __all__ = [
 
 
 def __getattr__(name: str) -> Any:
-    """A name of ``LATER``, imported now."""
+    """A name of ``LATER``, imported now; or the version of the package that is installed."""
+    if name == "__version__":
+        from importlib.metadata import version
+
+        return version("symbolic-circuit-distillation")
     if name not in LATER:
         raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
     from importlib import import_module

@@ -26,6 +26,7 @@ from cegis.verdict import Counterexample, Valid, Verdict
 from dsl.operators import GrammarError
 from dsl.program import Program
 from dsl.sequences import Label, SequenceSignature
+from dsl.showing import cut
 
 REPEATS = 2  # more times each sequence is asked for, unless the caller says otherwise
 SHARE = 0.25  # of a budget's seconds for asking again before a claim
@@ -37,7 +38,13 @@ Function = Callable[[tuple[str, ...]], Any]
 
 
 class BlackBoxError(DomainError):
-    """A function that raises, or that gives two answers to one input: nothing can be claimed of it."""
+    """A function that raises, or that gives two answers to one input: nothing can be claimed of it.
+
+    >>> synthesize(Spec(domain, lambda tokens: 1 / 0), grammar)
+    Traceback (most recent call last):
+        ...
+    cegis.blackbox.BlackBoxError: a lambda raises ZeroDivisionError at 'a': division by zero; ...
+    """
 
 
 def name_of(function: object) -> str:
@@ -81,7 +88,15 @@ def tabulate(function: Function, domain: Domain, signature: SequenceSignature) -
     """The table of a black-box function, asked once for every sequence of ``domain``.
 
     Raises BlackBoxError where it raises, and GrammarError for a foreign label; both name the sequence.
+
+    >>> tabulate(lambda tokens: "yes" if "a" in tokens else "no", domain, grammar.sequences).undecided
+    0
     """
+    if not isinstance(signature, SequenceSignature):
+        raise DomainError(
+            f"expected the signature of programs, such as motifs(alphabet, labels).sequences, got "
+            f"{cut(repr(signature), 80)}"
+        )
     labels = {
         length: np.array(
             [label_at(function, domain.words(row), signature) for row in domain.sequences(length)], np.int8
@@ -116,8 +131,8 @@ class Asked:
         """What the table says; a counterexample and a claim only after the function was asked again."""
         verdict = self._verifier.check(program)
         match verdict:
-            case Counterexample(inputs, expected):
-                self._told.append((inputs, self.signature.label_index(expected)))
+            case Counterexample(expected=expected):
+                self._told.append((verdict.sequence, self.signature.label_index(expected)))
                 self._again(self._told[-1:])
             case Valid(claims, notes):
                 method = self.ask_again()

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from cegis.domain import Domain
+from dsl.showing import cut, panel_html, words_html
 
 MOST_DIGITS = 15  # of a number that is written out
 MOST_WORDS = 120  # characters of a constraint's text in a sentence
@@ -106,7 +107,11 @@ def worded(text: str) -> str:
 
 
 class Rung(IntEnum):
-    """How strong a claim is; a higher rung needs less trust or reaches further."""
+    """How strong a claim is; a higher rung needs less trust or reaches further.
+
+    >>> Rung.ENUMERATED.is_proof, Rung.TESTED.is_proof, str(Rung.ALL_LENGTHS)
+    (True, False, 'all lengths')
+    """
 
     TESTED = 1
     ENUMERATED = 2
@@ -141,6 +146,10 @@ class Claim:
     ``detail`` what a reader should also know (assumptions), one sentence or empty; ``conditions`` say how a sequence
     becomes a prompt and how its label is read, where the reference is a network; ``what`` is compared: ``sequences``
     of these.
+
+    >>> claim = outcome.claims[0]
+    >>> str(claim.rung), claim.sequences, claim.method
+    ('enumerated', 30, 'compared one by one, every sequence asked 3 times, with one answer')
     """
 
     rung: Rung
@@ -168,6 +177,19 @@ class Claim:
             what=self.what,
         )
         return f"equals {text}"
+
+    def __repr__(self) -> str:
+        return cut(f"Claim({self.rung}: {self.sentence})")
+
+    def _repr_html_(self) -> str:
+        """Rung and sentence, for notebooks."""
+        return panel_html(words_html(self.words), words_html(self.detail) if self.detail else "")
+
+    @property
+    def words(self) -> str:
+        """The claim as results print it."""
+        word = f"PROVED (rung {self.rung})" if self.rung.is_proof else f"AGREES (rung {self.rung}, not proved)"
+        return f"{word}: it {self.sentence}."
 
     @property
     def docstring(self) -> str:

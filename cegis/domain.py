@@ -10,9 +10,12 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dsl.showing import brief, cut
 
 Tokens = NDArray[np.int8]  # (sequences, length), indices into the alphabet
 
@@ -21,7 +24,13 @@ MAX_ALPHABET = 127
 
 
 class DomainError(ValueError):
-    """A domain that cannot be meant: empty, contradictory, or too large to list."""
+    """A domain that cannot be meant: empty, contradictory, or too large to list.
+
+    >>> Domain(("a", "b"), 5, 4)
+    Traceback (most recent call last):
+        ...
+    cegis.domain.DomainError: the domain is empty: the longest length 4 is below the shortest length 5
+    """
 
 
 @dataclass(frozen=True)
@@ -29,13 +38,26 @@ class Constraint:
     """A regular constraint on sequences: a deterministic automaton that starts in state 0.
 
     ``transitions[state][symbol]`` is the next state, or ``DEAD`` (-1) where no continuation is allowed.
+
+    >>> ends_in_a = Constraint("ends in a", ((1, 0), (1, 0)), (False, True))
+    >>> Domain(("a", "b"), 1, 4, ends_in_a).size()
+    15
     """
 
     text: str
     transitions: tuple[tuple[int, ...], ...]
     accepting: tuple[bool, ...]
 
+    def __repr__(self) -> str:
+        return f"Constraint({cut(self.text)!r}, {len(self.accepting)} states)"
+
     def __post_init__(self) -> None:
+        are_tuples = isinstance(self.transitions, tuple) and all(isinstance(row, tuple) for row in self.transitions)
+        if not are_tuples or not isinstance(self.accepting, tuple):
+            raise DomainError(
+                f"constraint {self.text!r}: expected transitions as a tuple of tuples and accepting as a tuple, "
+                "such as Constraint('even a', ((1, 0), (0, 1)), (True, False))"
+            )
         states = len(self.transitions)
         if states == 0 or len(self.accepting) != states:
             raise DomainError(
@@ -88,14 +110,29 @@ class Constraint:
 
 @dataclass(frozen=True)
 class Domain:
-    """Every sequence over ``alphabet`` with ``min_length <= length <= max_length`` that meets ``constraint``."""
+    """Every sequence over ``alphabet`` with ``min_length <= length <= max_length`` that meets ``constraint``.
+
+    >>> domain = Domain(("a", "b"), 1, 4)
+    >>> domain.size(), domain.count(3), domain.contains(("a", "b"))
+    (30, 8, True)
+    """
 
     alphabet: tuple[str, ...]
     min_length: int = 1
     max_length: int | None = 10
     constraint: Constraint | None = None
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
+        if not isinstance(self.alphabet, tuple) or not all(isinstance(token, str) for token in self.alphabet):
+            raise DomainError(
+                f"expected the alphabet as a tuple of tokens, such as ('a', 'b'), got {cut(repr(self.alphabet), 80)}"
+            )
+        for name in ("min_length", "max_length"):
+            value = getattr(self, name)
+            if not isinstance(value, Integral) and not (value is None and name == "max_length"):
+                raise DomainError(f"expected {name} as a whole number, got {cut(repr(value), 80)}")
         if not 1 <= len(self.alphabet) <= MAX_ALPHABET or len(set(self.alphabet)) != len(self.alphabet):
             raise DomainError(f"expected 1 to {MAX_ALPHABET} different tokens in the alphabet, got {self.alphabet!r}")
         if self.min_length < 0:

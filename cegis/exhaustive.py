@@ -20,6 +20,7 @@ from cegis.domain import Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
 from dsl.sequences import Label, SequenceBatch
+from dsl.showing import brief
 
 UNDECIDED = -1
 NONE = np.zeros(0, np.int8)
@@ -31,6 +32,10 @@ class Table:
 
     ``names`` are the labels behind the indices; without them only the alphabet of a program is compared.
     ``conditions``: see ``Claim``.
+
+    >>> table = tabulate(spec.reference, domain, grammar.sequences)
+    >>> table.labels[1].tolist(), table.names
+    ([0, 1], ('yes', 'no'))
     """
 
     domain: Domain
@@ -41,6 +46,8 @@ class Table:
     detail: str = ""
     names: tuple[Label, ...] | None = None
     conditions: str = ""
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if not self.labels.keys() <= set(self.domain.lengths):
@@ -75,10 +82,16 @@ class Table:
 
 @dataclass(frozen=True)
 class Exhaustive:
-    """Compares a program with a table; the shortest counterexample comes first."""
+    """Compares a program with a table; the shortest counterexample comes first.
+
+    >>> Exhaustive(table).check(outcome.program)
+    Valid(claims=(Claim(enumerated: equals a lambda on all 30 sequences of l…)
+    """
 
     table: Table
     _batches: dict[int, SequenceBatch] = field(default_factory=dict, repr=False, compare=False)
+
+    __repr__ = brief
 
     def check(self, program: Program) -> Verdict:
         """Valid for the whole domain, the first counterexample, or Unknown where some sequence has no label."""

@@ -17,6 +17,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, field
+from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
 from cegis import outcome
@@ -34,6 +35,9 @@ class Budget:
     """Limits of one synthesis; spending one is an outcome.
 
     Wall-clock seconds, candidates built, cost of a program, and MiB for what the search remembers.
+
+    >>> Budget(seconds=5, cost=12)
+    Budget(seconds=5, candidates=2000000, cost=12, memory_mb=2048)
     """
 
     seconds: float | None = 120.0
@@ -42,6 +46,9 @@ class Budget:
     memory_mb: int = 2_048
 
     def __post_init__(self) -> None:
+        wholes = (self.candidates, self.cost, self.memory_mb)
+        if not isinstance(self.seconds, Real | None) or not all(isinstance(value, Integral) for value in wholes):
+            raise TypeError(f"expected a budget of numbers, such as Budget(seconds=5, candidates=10_000), got {self}")
         if (self.seconds is not None and self.seconds <= 0) or min(self.candidates, self.cost, self.memory_mb) < 1:
             raise ValueError(f"a budget needs positive limits, got {self}")
 
@@ -75,7 +82,11 @@ class Search(Protocol):
 
 @dataclass(frozen=True)
 class FormulaBudget(Budget):
-    """Limits that suit a formula: time and memory end the search, not a count."""
+    """Limits that suit a formula: time and memory end the search, not a count.
+
+    >>> FormulaBudget().seconds, FormulaBudget().candidates
+    (60.0, 100000000)
+    """
 
     seconds: float | None = 60.0
     candidates: int = 100_000_000

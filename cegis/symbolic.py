@@ -28,11 +28,16 @@ from cegis.claim import Claim, Rung
 from cegis.domain import DEAD, Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
-from dsl.sequences import SequenceSignature, SymbolicSequence
+from dsl.sequences import Label, SequenceSignature, SymbolicSequence
+from dsl.showing import brief
 
 
 class SymbolicReference(Protocol):
-    """A reference a solver can see into."""
+    """A reference a solver can see into.
+
+    >>> ProgramReference(outcome.program, "mine").label(("b", "a"))
+    'yes'
+    """
 
     @property
     def name(self) -> str:
@@ -48,27 +53,35 @@ class SymbolicReference(Protocol):
         """The formula "``answer`` (a label index) is not the reference's label"; ties count as different."""
         ...
 
-    def label(self, sequence: tuple[str, ...]) -> str:
+    def label(self, sequence: tuple[str, ...]) -> Label:
         """The label of one sequence, by running the reference."""
         ...
 
 
 @dataclass(frozen=True)
 class ProgramReference:
-    """A program as the reference, for comparing two programs."""
+    """A program as the reference, for comparing two programs.
+
+    >>> reference = ProgramReference(outcome.program)
+    >>> with Symbolic(domain, grammar.sequences, reference, get("z3")) as verifier:
+    ...     print(type(verifier.check(outcome.program)).__name__)
+    Valid
+    """
 
     program: Program
     name: str = "the reference program"
     semantics: str = "integer arithmetic"
+
+    __repr__ = brief
 
     def differs(self, symbols: SymbolicSequence, answer: Any) -> Any:
         """The formula "``answer`` is not the program's label"; no label is never right."""
         m, expected = symbols.manager, self.program.encode(symbols)
         return m.Or(m.Not(m.Equals(answer, expected)), m.LT(expected, m.Int(0)))  # no label is never right
 
-    def label(self, sequence: tuple[str, ...]) -> str:
+    def label(self, sequence: tuple[str, ...]) -> Label:
         """The label of one sequence; raises DomainError where the program gives none."""
-        label: str | None = self.program(sequence)
+        label = self.program(sequence)
         if label is None:
             raise DomainError(
                 f"{self.name} names no label on {' '.join(sequence)!r}; leave such sequences out of the domain"
@@ -83,6 +96,11 @@ class Symbolic:
     ``seconds`` bounds one ``check``, and all that came to nothing together; ``hard`` hosts the solver in a worker that
     is killed when it overruns. With a recorder every query is written as SMT-LIB. ``logic`` is QF_LIA, QF_LRA or QF_BV;
     None takes the first of them that the backend decides. ``on_length(length, seconds)`` reports each length proved.
+
+    >>> reference = ProgramReference(outcome.program)
+    >>> with Symbolic(domain, grammar.sequences, reference, get("z3")) as verifier:
+    ...     print(verifier.check(outcome.program).claims[0].rung)
+    surrogate
     """
 
     domain: Domain
@@ -105,6 +123,8 @@ class Symbolic:
     _answering: dict[tuple[str, str], None] = field(
         default_factory=dict, init=False, repr=False
     )  # in the current check
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if self.domain.alphabet != self.signature.alphabet:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from numbers import Integral
 from typing import TYPE_CHECKING, Any, overload
 
 from backends import Backend, get
@@ -24,6 +25,7 @@ from dsl.enumerator import Enumerator
 from dsl.grammar import Grammar
 from dsl.program import Program
 from dsl.sequences import Label
+from dsl.showing import brief, cut
 
 if TYPE_CHECKING:
     from cegis.searchers.portfolio import Searcher
@@ -40,11 +42,28 @@ class Spec:
     (``SymbolicReference``). A black box is asked ``repeats`` more times for every counterexample and, before a claim,
     for every sequence, as far as a quarter of the budget's seconds allows; the claim says how often it was. A second
     answer to one input, and an exception, are a ``BlackBoxError``.
+
+    >>> Spec(Domain(("a", "b"), 1, 4), lambda tokens: "yes" if "a" in tokens else "no").label(("b", "a"))
+    'yes'
     """
 
     domain: Domain
     reference: Callable[[tuple[str, ...]], Label] | SymbolicReference
     repeats: int = REPEATS
+
+    __repr__ = brief
+
+    def __post_init__(self) -> None:
+        if not isinstance(self.domain, Domain):
+            raise DomainError(
+                f"expected a Domain first and then the reference: Spec(Domain(('a', 'b'), 1, 5), function), got "
+                f"{cut(repr(self.domain), 80)}"
+            )
+        if not callable(self.reference) and not hasattr(self.reference, "label"):
+            raise DomainError(
+                "expected as the reference a function from a sequence of tokens to a label, or a symbolic one, got "
+                f"{cut(repr(self.reference), 80)}"
+            )
 
     def label(self, sequence: tuple[str, ...]) -> Label:
         """The reference's label of one sequence; raises BlackBoxError where a black box raises."""
@@ -99,7 +118,21 @@ def synthesize(
     A formula asks for a ``Solution``: a program for each of its functions. ``grammar`` is then one for all of them, one
     by name, or None for any term of the logic; ``searchers`` run beside our own: "cvc5", "horn", "induction", or your
     own (``cegis.searchers.portfolio.Searcher``). Without a ``budget`` it has that of ``FormulaBudget``.
+
+    >>> spec = Spec(Domain(("a", "b"), 1, 4), lambda tokens: "yes" if "a" in tokens else "no")
+    >>> synthesize(spec, motifs(("a", "b"), ("yes", "no"))).program
+    Program(return 'yes' if 'a' in tokens else 'no')
     """
+    if budget is not None and not isinstance(budget, Budget):
+        raise DomainError(f"expected a budget such as Budget(seconds=5), got {cut(repr(budget), 80)}")
+    if not isinstance(seed, Integral):
+        raise DomainError(f"expected the seed as a whole number, got {cut(repr(seed), 80)}")
+    if not callable(on_event):
+        raise DomainError(f"expected on_event as a function that takes a Round, got {cut(repr(on_event), 80)}")
+    if not isinstance(spec, Spec | FormulaSpec):
+        raise DomainError(
+            f"expected a Spec(domain, reference) or a FormulaSpec as what to synthesize, got {cut(repr(spec), 80)}"
+        )
     if isinstance(spec, FormulaSpec):
         if tuple(examples):
             raise DomainError("examples go into a formula as constraints, f(input) = output; add them to the others")
@@ -112,9 +145,10 @@ def synthesize(
         raise DomainError(f"the domain reads {spec.domain.alphabet}, the grammar {grammar.sequences.alphabet}")
     budget = budget or Budget()
     checker = as_verifier(verifier, spec, grammar, budget, seed)
+    pairs = _pairs(examples)
     try:
         search = Enumerator(grammar, max_candidates=budget.candidates, max_cost=budget.cost, seed=seed)
-        return Loop(search, checker, budget, on_event).run(_examples(spec, checker, tuple(examples)))
+        return Loop(search, checker, budget, on_event).run(_examples(spec, checker, pairs))
     finally:
         if isinstance(checker, Symbolic) and checker is not verifier:
             checker.close()
@@ -186,6 +220,17 @@ def _checking(verifier: Any) -> Verifier[Any]:
     if not callable(verifier):
         raise DomainError(f"expected a solver, a verifier or a function of a program as the verifier, got {verifier!r}")
     return FunctionVerifier(verifier)
+
+
+def _pairs(examples: Iterable[Example]) -> tuple[Example, ...]:
+    """The caller's examples; raises DomainError where they are no pairs of a sequence and a label."""
+    try:
+        return tuple((tuple(sequence), label) for sequence, label in examples)
+    except (TypeError, ValueError):
+        raise DomainError(
+            f"expected examples as pairs of a sequence and a label, such as [(('a', 'b'), 'yes')], got "
+            f"{cut(repr(examples), 80)}"
+        ) from None
 
 
 def _examples(spec: Spec, checker: Verifier[Program], examples: tuple[Example, ...]) -> tuple[Example, ...]:

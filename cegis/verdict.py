@@ -12,18 +12,27 @@ from typing import Any, Generic, Protocol, TypeVar
 
 from backends import BackendError
 from cegis.claim import Statement
+from dsl.scalars import Value
 from dsl.sequences import Label
+from dsl.showing import brief
 
 MOST_TROUBLES = 2  # after which a verifier whose solver breaks is not asked any more
+Inputs = tuple[Value | tuple[str, ...], ...]  # tokens; a sequence and a place; values of variables
 Candidate = TypeVar("Candidate", contravariant=True)  # what is verified: a Program, for a formula a Solution
 
 
 @dataclass(frozen=True)
 class Valid:
-    """The program equals the reference on the whole domain; ``notes`` say what was tried beside and not finished."""
+    """The program equals the reference on the whole domain; ``notes`` say what was tried beside and not finished.
+
+    >>> Valid(outcome.claims).claims == outcome.claims
+    True
+    """
 
     claims: tuple[Statement, ...]
     notes: tuple[str, ...] = ()
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)
@@ -32,26 +41,53 @@ class Counterexample:
 
     A sequence of tokens and two labels; for a formula values of its variables, and in ``expected`` the constraint that
     fails.
+
+    >>> other = Program.parse("def f(tokens):\\n    return 'yes' if 'b' in tokens else 'no'", grammar)
+    >>> Exhaustive(table).check(other)
+    Counterexample(inputs=('a',), expected='yes', got='no')
     """
 
-    inputs: tuple[Any, ...]
+    inputs: Inputs
     expected: Label
     got: Label | None
+
+    __repr__ = brief
+
+    @property
+    def sequence(self) -> tuple[str, ...]:
+        """The tokens; where the inputs are a sequence and a place in it, those of the sequence."""
+        first = self.inputs[0] if len(self.inputs) == 2 else None
+        return first if isinstance(first, tuple) else tuple(map(str, self.inputs))
+
+    @property
+    def values(self) -> tuple[Value, ...]:
+        """The values of a formula's variables."""
+        return tuple(value for value in self.inputs if not isinstance(value, tuple))
 
 
 @dataclass(frozen=True)
 class Unknown:
-    """Neither proved nor refuted, and why; ``claims`` hold for the part that was finished."""
+    """Neither proved nor refuted, and why; ``claims`` hold for the part that was finished.
+
+    >>> Unknown("the time was up")
+    Unknown(reason='the time was up')
+    """
 
     reason: str
     claims: tuple[Statement, ...] = ()
+
+    __repr__ = brief
 
 
 Verdict = Valid | Counterexample | Unknown
 
 
 class Verifier(Protocol[Candidate]):
-    """Decides whether a program equals the reference on the domain."""
+    """Decides whether a program equals the reference on the domain.
+
+    >>> synthesize(spec, grammar, verifier=lambda program: Valid(())).program
+    Program(return 'yes')
+    """
 
     def check(self, program: Candidate, /) -> Verdict:
         """Valid, a counterexample that was replayed, or Unknown with what holds all the same."""
@@ -78,6 +114,10 @@ class Combined(Generic[Candidate]):
 
     A verifier whose solver breaks costs nothing but its own claim: it is named, asked last from then on, and after
     ``MOST_TROUBLES`` not at all. One that proved what another refutes is named and not believed any more.
+
+    >>> same = Exhaustive(table)
+    >>> Combined((same, same)).check(outcome.program)
+    Valid(claims=(Claim(enumerated: equals a lambda on all 30 sequences of l…)
     """
 
     verifiers: tuple[Verifier[Candidate], ...]

@@ -16,18 +16,32 @@ from typing import Any, Protocol
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature
 from dsl.sequences import SequenceSignature
+from dsl.showing import cut
 
 
 @dataclass(frozen=True)
 class Production:
-    """``nonterminal -> operator(arguments)`` at ``cost`` (a whole number of at least 1)."""
+    """``nonterminal -> operator(arguments)`` at ``cost`` (a whole number of at least 1).
+
+    >>> Production("I", literal(0, INT), cost=2)
+    Production(I -> 0, cost 2)
+    """
 
     nonterminal: str
     operator: Operator
     arguments: tuple[str, ...] = ()
     cost: int = 1
 
+    def __repr__(self) -> str:
+        inner = f"({', '.join(self.arguments)})" if self.arguments else ""
+        return cut(f"Production({self.nonterminal} -> {self.operator.name}{inner}, cost {self.cost})")
+
     def __post_init__(self) -> None:
+        if not isinstance(self.operator, Operator) or not isinstance(self.arguments, tuple):
+            raise GrammarError(
+                f"production for {self.nonterminal}: expected an operator and a tuple of nonterminals, got "
+                f"{cut(repr(self.operator), 60)} and {cut(repr(self.arguments), 60)}"
+            )
         if self.cost < 1:
             raise GrammarError(f"production for {self.nonterminal}: cost must be at least 1, got {self.cost}")
         if len(self.arguments) != len(self.operator.arguments):
@@ -85,6 +99,10 @@ class Grammar:
     A nonterminal of ``constants`` derives every literal of its sort, at cost 1, beside those of its productions.
     ``written`` are productions that a program may use and a search does not try, such as large factors, which are
     products of small ones as well, and tables.
+
+    >>> only_x = Grammar(f.signature, "I", (Production("I", x.operator),))
+    >>> only_x.cost(x)
+    1
     """
 
     signature: SequenceSignature | ScalarSignature
@@ -92,6 +110,10 @@ class Grammar:
     productions: tuple[Production, ...]
     constants: frozenset[str] = frozenset()
     written: tuple[Written, ...] = ()
+
+    def __repr__(self) -> str:
+        inputs = ", ".join(self.signature.names)
+        return cut(f"Grammar(start {self.start!r}, {len(self.productions)} productions, of {inputs})")
 
     def __post_init__(self) -> None:
         sorts: dict[str, Sort] = {}

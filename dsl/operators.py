@@ -26,23 +26,38 @@ from typing import Any
 
 from dsl.meaning import Combination, Constant, Multiple, Within
 from dsl.references import Call, Named, reference
+from dsl.showing import cut
 
 LONGEST = 2**15  # tokens of a sequence, as far as numbers of programs are bounded
+MOST_SHOWN = 100  # operators of a term that is written out at the prompt
 RESERVED = ("token", "tokens")  # names that every program's text uses
 
 
 class GrammarError(ValueError):
-    """A grammar, operator or program text that does not fit together."""
+    """A grammar, operator or program text that does not fit together.
+
+    >>> Program.parse('def f(tokens):\\n    return 1', grammar)
+    Traceback (most recent call last):
+        ...
+    dsl.operators.GrammarError: not in this grammar, as Label: 1
+    """
 
 
 @dataclass(frozen=True)
 class Sort:
-    """The type of a term. ``dtype`` is that of its numpy value; a ``positional`` value has one entry per position."""
+    """The type of a term. ``dtype`` is that of its numpy value; a ``positional`` value has one entry per position.
+
+    >>> INT, bitvector(8)
+    (Sort('Int'), Sort('(_ BitVec 8)'))
+    """
 
     name: str
     dtype: str
     positional: bool = False
     width: int = 0  # bits, for a bit-vector
+
+    def __repr__(self) -> str:
+        return f"Sort({self.name!r})"
 
 
 def bitvector(width: int) -> Sort:
@@ -71,6 +86,10 @@ class Operator:
     """One row: a function with its three readings. Rows are equal when their names and sorts are.
 
     Names do not tell everything apart: the variable ``|5|`` is no literal, and a parameter no function without any.
+
+    >>> increment = Operator("inc", (INT,), INT, lambda inputs, n: n + 1, lambda inputs, n: n, "_0 + 1")
+    >>> increment
+    Operator('inc', (Int) -> Int)
     """
 
     name: str
@@ -97,6 +116,10 @@ class Operator:
         noun = self.noun
         if not noun.isidentifier() or keyword.iskeyword(noun) or hasattr(builtins, noun) or noun in RESERVED:
             raise GrammarError(f"operator {self.name}: expected a noun that can be a variable's name, got {noun!r}")
+
+    def __repr__(self) -> str:
+        takes = ", ".join(sort.name for sort in self.arguments)
+        return cut(f"Operator({self.name!r}, ({takes}) -> {self.result.name})")
 
     def __hash__(self) -> int:
         return self._hash
@@ -132,7 +155,13 @@ class Operator:
 
 @dataclass(frozen=True)
 class Term:
-    """An operator applied to terms."""
+    """An operator applied to terms.
+
+    >>> x = variable("x", INT)()
+    >>> term = find("+", (INT, INT))(x, literal(1, INT)())
+    >>> term, term.size
+    (Term(+(x, 1)), 3)
+    """
 
     operator: Operator
     arguments: tuple[Term, ...] = ()
@@ -143,6 +172,9 @@ class Term:
             expected = tuple(sort.name for sort in self.operator.arguments)
             raise GrammarError(f"{self.operator.name} takes {expected}, got {tuple(sort.name for sort in got)}")
         _ = self._hash  # now, while those of the arguments are known: later it would be as deep a walk as the term
+
+    def __repr__(self) -> str:
+        return f"Term({cut(str(self)) if self.size <= MOST_SHOWN else f'{self.size} operators'})"
 
     def __eq__(self, other: object) -> bool:
         if self is other:

@@ -13,7 +13,7 @@ import ast
 import builtins
 import keyword
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,9 +23,10 @@ from numpy.typing import NDArray
 from dsl.composition import Composition, written_out
 from dsl.function import called, function_text, operators, read_body
 from dsl.grammar import Grammar
-from dsl.operators import GrammarError, Operator, Term
-from dsl.scalars import Columns, ScalarSignature, Symbols
+from dsl.operators import MOST_SHOWN, GrammarError, Operator, Term
+from dsl.scalars import Columns, ScalarSignature, Symbols, Value
 from dsl.sequences import SequenceBatch, SymbolicSequence
+from dsl.showing import code_html, cut, panel_html
 from dsl.text import Reader, paired
 
 WORD = 2**63  # numbers of sequence programs are held in 64 bits
@@ -37,16 +38,43 @@ class Program:
     """A term and the grammar it comes from; what is composed of other operators is written out (``dsl.composition``).
 
     Raises GrammarError when a function that the text calls has the name of a parameter.
+
+    >>> text = "def f(tokens):\\n    return 'yes' if tokens.count('a') >= 2 else 'no'"
+    >>> program = Program.parse(text, grammar)
+    >>> program(["a", "b", "a"]), program.size
+    ('yes', 5)
     """
 
     term: Term
     grammar: Grammar
 
     def __post_init__(self) -> None:
+        if not isinstance(self.term, Term) or not isinstance(self.grammar, Grammar):
+            raise GrammarError(
+                f"expected a term and its grammar, got {cut(repr(self.term), 60)} and {cut(repr(self.grammar), 60)}; "
+                "Program.parse(text, grammar) reads a printed function"
+            )
         object.__setattr__(self, "term", written_out(self.term))
         for name in self.grammar.signature.names:
             if name in called(self.term):
                 raise GrammarError(f"the text calls a function {name!r}, so no parameter can have that name; rename it")
+
+    def __repr__(self) -> str:
+        """What it does, on one line.
+
+        >>> from dsl.grammars.motifs import motifs
+        >>> text = "def f(tokens):\\n    return 'x' if 'a' in tokens else 'y'"
+        >>> Program.parse(text, motifs(("a", "b"), ("x", "y")))
+        Program(return 'x' if 'a' in tokens else 'y')
+        """
+        if self.size > MOST_SHOWN:
+            return f"Program({self.size} operators)"
+        text = function_text(self.term, self.grammar.signature, "program")
+        return f"Program({cut(text.split(chr(10), 1)[1])})"
+
+    def _repr_html_(self) -> str:
+        """The printed function, for notebooks."""
+        return panel_html(code_html(self.source()))
 
     def run(self, batch: SequenceBatch | Columns) -> NDArray[Any]:
         """The values on a batch: (examples,); label indices of a sequence program, -2 where it names no label.
@@ -60,7 +88,7 @@ class Program:
             values = values.astype(self.term.sort.dtype, copy=False)
         return np.broadcast_to(values, (batch.examples,))
 
-    def __call__(self, *values: Any) -> Any:
+    def __call__(self, *values: Sequence[str] | Value) -> Value | None:
         """The exact value on one input: a label (None where the program names none), or a bool, int or str.
 
         A sequence program takes one sequence of tokens, a scalar program a value per parameter. Raises GrammarError
@@ -135,6 +163,8 @@ class Program:
 
         So it does for a sequence program whose numbers may leave 64 bits: what runs would not be what is printed.
         """
+        if not isinstance(source, str):
+            raise GrammarError(f"expected the text of a function, got {cut(repr(source), 80)}")
         try:
             functions = _read_functions(source, grammar.signature.names)
             own = (p.operator for p in grammar.productions if not isinstance(p.operator.meaning, Composition))
@@ -213,12 +243,27 @@ def _names(function: ast.FunctionDef) -> tuple[str, ...]:
 
 
 def _is_printed(function: ast.FunctionDef, body: list[ast.stmt], printed: ast.FunctionDef) -> bool:
-    """Whether a function is ``printed`` to the letter; a docstring may be added, annotations left out."""
+    """Whether a function is ``printed`` to the letter; a docstring may be added, annotations left out.
+
+    Its own variables may have other names, each its own and none of them a built-in function's.
+    """
     arguments = [ast.arg(name) for name in _names(printed)]
     bare = ast.arguments(posonlyargs=[], args=arguments, kwonlyargs=[], kw_defaults=[], defaults=[])
     return (
         not function.decorator_list
         and ast.dump(function.args) in (ast.dump(bare), ast.dump(printed.args))
         and (function.returns is None or ast.dump(function.returns) == ast.dump(printed.returns or ast.Constant(0)))
-        and [ast.dump(statement) for statement in body] == [ast.dump(statement) for statement in printed.body]
+        and _numbered(body) == _numbered(printed.body)
     )
+
+
+def _numbered(body: list[ast.stmt]) -> list[str]:
+    """The syntax of a function's body with its own variables numbered as they come, in all places at once."""
+    whole = ast.parse(ast.unparse(ast.Module(body, [])))
+    names = [node for node in ast.walk(whole) if isinstance(node, ast.Name)]
+    own = {node.id for node in names if not isinstance(node.ctx, ast.Load) and not hasattr(builtins, node.id)}
+    numbers: dict[str, int] = {}
+    for node in names:
+        if node.id in own:
+            node.id = f"own {numbers.setdefault(node.id, len(numbers))}"  # no name that a text can have
+    return [ast.dump(statement) for statement in paired(whole).body]

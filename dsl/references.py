@@ -57,6 +57,12 @@ def maker(function: Callable[Given, Rows]) -> Callable[Given, Rows]:
     """``function``, whose operators remember the call that made them; it stands at the top level of its module.
 
     It returns an operator, or operators as a tuple or list. Its arguments are of kinds that can be pickled.
+
+    >>> @maker
+    ... def constant(value):
+    ...     return literal(value, INT)
+    >>> constant(3).made_by.arguments
+    (3,)
     """
 
     @wraps(function)

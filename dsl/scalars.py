@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from dsl.operators import BOOL, INT, RESERVED, STRING, GrammarError, Operator, Sort, Term
 from dsl.references import maker
+from dsl.showing import cut
 
 Value = bool | int | str
 LAST_CODE = 0x2FFFF  # of SMT-LIB's characters
@@ -90,12 +91,24 @@ class Symbols(Mapping[str, Any]):
 
 @dataclass(frozen=True)
 class ScalarSignature:
-    """What a scalar program reads and returns: ``parameters`` in, a value of sort ``result`` out."""
+    """What a scalar program reads and returns: ``parameters`` in, a value of sort ``result`` out.
+
+    >>> ScalarSignature((("x", INT), ("y", INT)), BOOL).header("f")
+    'def f(x: int, y: int) -> bool:'
+    """
 
     parameters: tuple[tuple[str, Sort], ...]
     result: Sort
 
     def __post_init__(self) -> None:
+        pairs = isinstance(self.parameters, tuple) and all(
+            isinstance(pair, tuple) and len(pair) == 2 and isinstance(pair[1], Sort) for pair in self.parameters
+        )
+        if not pairs or not isinstance(self.result, Sort):
+            raise GrammarError(
+                "expected parameters as a tuple of names and sorts and then the sort of the result, such as "
+                f"ScalarSignature((('x', INT),), INT), got {cut(repr(self), 80)}"
+            )
         names = [name for name, _ in self.parameters]
         if len(set(names)) != len(names):
             raise GrammarError(f"expected parameters with different names, got {', '.join(names)}")
@@ -121,7 +134,7 @@ class ScalarSignature:
         ]
         return f"def {name}({', '.join(typed)}) -> {_python_type(self.result)}:"
 
-    def example(self, *values: Value) -> Columns:
+    def example(self, *values: Any) -> Columns:
         """One input as exact columns; raises GrammarError for values that are not of the parameters' sorts."""
         sorts = [sort for _, sort in self.parameters]
         if len(values) != len(sorts) or not all(map(belongs, values, sorts)):
@@ -173,7 +186,14 @@ def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArr
 
 @maker
 def variable(name: str, sort: Sort) -> Operator:
-    """The operator that reads the parameter ``name``."""
+    """The operator that reads the parameter ``name``.
+
+    >>> from dsl.operators import INT
+    >>> variable("x", INT)
+    Operator('x', () -> Int)
+    """
+    if not isinstance(name, str) or not isinstance(sort, Sort):
+        raise GrammarError(f"expected a name and a sort, such as variable('x', INT), got {name!r} and {sort!r}")
     text = identifier(name)
     return Operator(name, (), sort, lambda inputs: inputs[name], lambda symbols: symbols[name], text, is_variable=True)
 

@@ -15,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.operators import LABEL, GrammarError, Sort
+from dsl.showing import brief, cut
 
 PAD = -1
 NO_LABEL = -2
@@ -28,6 +29,8 @@ class SequenceBatch:
     """``tokens``: (sequences, width) indices into the alphabet, padded on the right with -1."""
 
     tokens: NDArray[np.int8]
+
+    __repr__ = brief
 
     @cached_property
     def valid(self) -> NDArray[np.bool_]:
@@ -103,14 +106,25 @@ class SymbolicSequence:
 
 @dataclass(frozen=True)
 class SequenceSignature:
-    """What a sequence program reads and returns: tokens of ``alphabet`` in, one of ``labels`` out."""
+    """What a sequence program reads and returns: tokens of ``alphabet`` in, one of ``labels`` out.
+
+    >>> signature = SequenceSignature(("a", "b"), ("yes", "no"))
+    >>> signature.batch([("a", "b"), ("b",)]).tokens.tolist()
+    [[0, 1], [1, -1]]
+    """
 
     alphabet: tuple[str, ...]
     labels: tuple[Label, ...]
 
     def __post_init__(self) -> None:
-        if not all(isinstance(token, str) for token in self.alphabet):
-            raise GrammarError(f"expected tokens to be strings, got {self.alphabet!r}")
+        if not isinstance(self.alphabet, tuple) or not all(isinstance(token, str) for token in self.alphabet):
+            raise GrammarError(
+                f"expected the alphabet as a tuple of tokens, such as ('a', 'b'), got {cut(repr(self.alphabet), 80)}"
+            )
+        if not isinstance(self.labels, tuple | list):
+            raise GrammarError(
+                f"expected the labels as a tuple, such as ('yes', 'no'), got {cut(repr(self.labels), 80)}"
+            )
         labels = tuple(plain_label(label) for label in self.labels)
         if len({type(label) for label in labels}) > 1:
             raise GrammarError(f"expected labels to be all texts, all whole numbers or all Booleans, got {labels!r}")
@@ -137,10 +151,12 @@ class SequenceSignature:
         """The first line of a program's text."""
         return f"def {name}(tokens: list[str]) -> {type(self.labels[0]).__name__}:"
 
-    def example(self, *values: Sequence[str]) -> SequenceBatch:
+    def example(self, *values: Any) -> SequenceBatch:
         """One sequence of token names as a batch; raises GrammarError for anything but one sequence of tokens."""
         if len(values) != 1:
             raise GrammarError(f"expected one sequence of tokens, got {len(values)} values")
+        if not isinstance(values[0], Sequence):
+            raise GrammarError(f"expected a sequence of tokens, such as ['a', 'b'], got {cut(repr(values[0]), 80)}")
         return self.batch(values)
 
     def answer(self, value: Any) -> Label | None:

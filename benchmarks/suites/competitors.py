@@ -58,7 +58,7 @@ def ours(circuit: Circuit, task: Task, report: Report) -> None:
 
     def collect(event: Round[Program]) -> None:
         if isinstance(event.verdict, Counterexample):
-            found.append((event.verdict.inputs, str(event.verdict.expected)))
+            found.append((event.verdict.sequence, str(event.verdict.expected)))
 
     case, phases = None, _phases()
     if task.options["configuration"] == "no solver":
@@ -145,7 +145,8 @@ def sygus_loop(circuit: Circuit, task: Task, report: Report) -> None:
             case Valid():
                 report(status="solved", reason="", seconds=phases.total("encoding", "scoring"))
                 return
-            case Counterexample(inputs, expected, _):
+            case Counterexample(expected=expected):
+                inputs = verdict.sequence
                 if (inputs, expected) in asked:
                     raise BenchmarkError(f"cvc5's answer is wrong on the example {' '.join(inputs)!r} it was given")
                 asked.append((inputs, str(expected)))

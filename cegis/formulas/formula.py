@@ -19,11 +19,17 @@ from cegis.domain import DomainError
 from dsl.operators import BOOL, Operator, Sort, Term
 from dsl.references import maker
 from dsl.scalars import ScalarSignature, variable
+from dsl.showing import brief
 
 
 @dataclass(frozen=True)
 class Function:
-    """A function to be found."""
+    """A function to be found.
+
+    >>> f = Function("f", ScalarSignature((("x", INT),), INT))
+    >>> f.operator
+    Operator('f', (Int) -> Int)
+    """
 
     name: str
     signature: ScalarSignature
@@ -69,12 +75,20 @@ class Flat:
 
 @dataclass(frozen=True)
 class FormulaSpec:
-    """``functions`` to be found so that all ``constraints`` hold wherever all ``assumptions`` do."""
+    """``functions`` to be found so that all ``constraints`` hold wherever all ``assumptions`` do.
+
+    >>> x, f = variable("x", INT)(), Function("f", ScalarSignature((("x", INT),), INT))
+    >>> greater = find(">", (INT, INT))
+    >>> print(synthesize(FormulaSpec((f,), (("x", INT),), (greater(f.operator(x), x),))).program)
+    (define-fun f ((x Int)) Int (+ x 1))
+    """
 
     functions: tuple[Function, ...]
     variables: tuple[tuple[str, Sort], ...]
     constraints: tuple[Term, ...]
     assumptions: tuple[Term, ...] = ()
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if not self.functions:

@@ -27,6 +27,7 @@ from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.operators import BOOL, INT, STRING, GrammarError, Term
 from dsl.scalars import Value
+from dsl.showing import brief
 
 NONLINEAR = ("*", "div", "mod")
 
@@ -47,6 +48,10 @@ class Proof:
 
     ``solver`` (its ``name`` with a version) found no exception, nor did ``witnesses``; without any, ``doubt`` says why
     nobody else confirms it. No solver at all: there is no variable, and exact evaluation is the proof.
+
+    >>> proof = synthesize(above).claims[0]
+    >>> type(proof).__name__, proof.is_confirmed
+    ('Proof', True)
     """
 
     spec: FormulaSpec
@@ -56,6 +61,8 @@ class Proof:
     name: str = ""
     witnesses: tuple[str, ...] = ()
     doubt: str = ""
+
+    __repr__ = brief
 
     @property
     def is_confirmed(self) -> bool:
@@ -102,6 +109,11 @@ class Refutation:
     """Checks solutions of ``spec`` with ``backend``; close it (or use ``with``) to release the solver session.
 
     ``seconds`` bounds one ``check``; ``hard`` hosts the solver in a worker that is killed when it overruns.
+
+    >>> same = Solution({f: Program(x, default_grammar(f.signature))})
+    >>> with Refutation(above, get("z3")) as verifier:
+    ...     print(type(verifier.check(same)).__name__)
+    Counterexample
     """
 
     spec: FormulaSpec
@@ -113,6 +125,8 @@ class Refutation:
     environment: Environment = field(default_factory=Environment)
     queries: int = field(default=0, init=False)
     _session: Session | None = field(default=None, init=False, repr=False)
+
+    __repr__ = brief
 
     def check(self, solution: Solution) -> Verdict:
         """Valid, a counterexample that the exact evaluation confirms, or Unknown with the reason."""

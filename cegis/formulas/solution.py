@@ -10,14 +10,21 @@ from cegis.formulas.formula import FormulaSpec, Function
 from dsl.operators import Operator, Term
 from dsl.program import Program
 from dsl.scalars import ScalarSignature
+from dsl.showing import brief
 
 
 @dataclass(frozen=True)
 class Solution:
-    """``programs[function]``, in the order of the specification; ``searcher`` says who proposed it."""
+    """``programs[function]``, in the order of the specification; ``searcher`` says who proposed it.
+
+    >>> print(Solution({f: Program(x, default_grammar(f.signature))}))
+    (define-fun f ((x Int)) Int x)
+    """
 
     programs: Mapping[Function, Program]
     searcher: str = ""
+
+    __repr__ = brief
 
     @cached_property
     def bodies(self) -> Mapping[Operator, tuple[ScalarSignature, Term]]:

@@ -87,6 +87,9 @@ def check_operators(grammar: Grammar, backends: Sequence[str | Backend] = ("z3",
     """One disagreement for each operator whose readings differ.
 
     Raises GrammarError where a reading could not be had, for example from a solver that lacks a sort.
+
+    >>> check_operators(Grammar(f.signature, "I", (Production("I", x.operator),)), ["z3"])
+    ()
     """
     found = []
     for checked in examine(grammar, backends):

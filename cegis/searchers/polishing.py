@@ -52,9 +52,9 @@ def polish(
         match verifier.check(smaller):
             case Valid(claims, notes):
                 found = replace(found, program=smaller, claims=claims, notes=notes)
-            case Counterexample(inputs):
+            case Counterexample() as counterexample:
                 before = points.tests
-                points.add([inputs])
+                points.add([counterexample.values])
                 if points.tests == before:
                     return found
             case _:

@@ -37,6 +37,7 @@ from dsl.grammar import Grammar, Production
 from dsl.grammars.defaults import FACTOR, nonterminal
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
+from dsl.showing import brief
 from dsl.theories.theory import find, literal
 
 Stop = Callable[[], bool]
@@ -57,11 +58,17 @@ class Problem:
     """What a searcher is asked: ``grammars[function]`` is None where any term of the logic will do.
 
     ``homes[function]`` is a grammar that derives every admissible term: what its programs are said to come from.
+
+    >>> free = FormulaSpec((f,), (("x", INT),), ())
+    >>> Problem(free, {f: None}, {f: default_grammar(f.signature)}).program(f, x)
+    Program(return x)
     """
 
     spec: FormulaSpec
     grammars: Mapping[Function, Grammar | None]
     homes: Mapping[Function, Grammar]
+
+    __repr__ = brief
 
     def program(self, function: Function, term: Term) -> Program | None:
         """``term`` as a program of the function's grammar; None where that does not derive it."""
@@ -111,7 +118,14 @@ def _own_rows(home: Grammar, term: Term) -> Term:
 
 
 class Searcher(Protocol):
-    """Yields solutions, best first or only one; asked in a thread, ends when ``stop()`` is true."""
+    """Yields solutions, best first or only one; asked in a thread, ends when ``stop()`` is true.
+
+    >>> for name, searcher in SEARCHERS.items():
+    ...     print(name, searcher.delay)
+    cvc5 2.0
+    horn 0.3
+    induction 0.1
+    """
 
     @property
     def name(self) -> str:

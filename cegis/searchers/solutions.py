@@ -60,6 +60,9 @@ def enumerate_solutions(
 
     Seconds of the budget count from when the first is asked for, the caller's own between two included.
     Raises DomainError for several functions and for calls inside calls, GrammarError for a grammar that does not fit.
+
+    >>> print(next(iter(enumerate_solutions(above))))
+    (define-fun f ((x Int)) Int (+ x 1))
     """
     if len(spec.functions) != 1:
         names = ", ".join(function.name for function in spec.functions)
@@ -133,8 +136,8 @@ class Solutions:
                         self.claims, self.notes = _weaker(self.claims, claims), notes
                         is_settled = self._is_settled(solution)
                         yield solution
-                    case Counterexample(inputs):
-                        is_settled = not self._learn(tuple(inputs))
+                    case Counterexample():
+                        is_settled = not self._learn(verdict.values)
                     case Unknown():
                         self.undecided += 1
                 if not is_settled:

@@ -16,6 +16,7 @@ from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass, replace
 
 from backends import Backend, BackendError
+from cegis.domain import DomainError
 from cegis.formulas.distinguishing import telling
 from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms
 from cegis.formulas.points import Points
@@ -38,6 +39,7 @@ from dsl.grammars.defaults import default_grammar
 from dsl.operators import GrammarError, Operator, Term
 from dsl.scalars import ScalarSignature, Value
 from dsl.sequences import SequenceSignature
+from dsl.showing import cut
 
 Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
@@ -66,7 +68,12 @@ def solve(
     own search; the outcome says what became of each. Deterministic by ``seed`` as long as no limit of time is met and
     no other searcher is first.
     Raises GrammarError for a grammar that does not fit its function.
+
+    >>> print(solve(above).program)
+    (define-fun f ((x Int)) Int (+ x 1))
     """
+    if not isinstance(spec, FormulaSpec):
+        raise DomainError(f"expected a FormulaSpec, got {cut(repr(spec), 80)}; synthesize takes references as well")
     named = by_name(spec, grammars)
     budget, started = budget or FormulaBudget(), time.perf_counter()
     end = None if budget.seconds is None else started + budget.seconds

@@ -11,6 +11,7 @@ from cegis.sygus.productions import WrittenGrammar
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, Operator, Term
 from dsl.scalars import Value
+from dsl.showing import brief
 
 Examples = tuple[tuple[tuple[Value, ...], Value], ...]
 
@@ -21,6 +22,10 @@ class SygusProblem:
 
     ``grammars``: for the search, None where the file leaves it open; ``written``: the same as in the file;
     ``definitions``: the defined functions, each after those it uses; ``file``: where it was read from.
+
+    >>> problem = read_sygus_text("(set-logic LIA) (synth-fun f ((x Int)) Int) (check-synth)")
+    >>> problem.logic, [function.name for function in problem.spec.functions]
+    ('LIA', ['f'])
     """
 
     logic: str
@@ -29,6 +34,8 @@ class SygusProblem:
     written: Mapping[str, WrittenGrammar | None]
     definitions: tuple[Operator, ...] = ()
     file: str = ""
+
+    __repr__ = brief
 
     def function(self, name: str) -> Function:
         """The function to be found that is called ``name``."""

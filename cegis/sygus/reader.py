@@ -49,7 +49,13 @@ REFUSED_FEATURES = (":oracles", ":recursion", ":weights")
 
 
 def read(path: str | Path) -> SygusProblem:
-    """The problem of a file; raises SygusError, ``file:line:column: ...``, where it is none we can read."""
+    """The problem of a file; raises SygusError, ``file:line:column: ...``, where it is none we can read.
+
+    >>> read_sygus("no/such/file.sl")
+    Traceback (most recent call last):
+        ...
+    cegis.sygus.syntax.SygusError: no/such/file.sl:1:1: cannot be read: No such file or directory
+    """
     try:
         text = Path(path).read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -62,7 +68,11 @@ def read(path: str | Path) -> SygusProblem:
 
 
 def read_text(text: str, file: str = "input") -> SygusProblem:
-    """The problem of a text; ``file`` is what messages call it."""
+    """The problem of a text; ``file`` is what messages call it.
+
+    >>> read_sygus_text("(set-logic LIA) (synth-fun f () Int) (check-synth)").spec.functions[0].name
+    'f'
+    """
     reading = Reading()
     try:
         for expression in expressions(text):

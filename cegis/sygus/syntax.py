@@ -21,7 +21,13 @@ LONGEST_SHOWN = 60  # characters of an expression in a message
 
 
 class SygusError(GrammarError):
-    """A text that is no SyGuS problem we can read; the message says where (lines and columns count from 1)."""
+    """A text that is no SyGuS problem we can read; the message says where (lines and columns count from 1).
+
+    >>> read_sygus_text("(set-logic LIA")
+    Traceback (most recent call last):
+        ...
+    cegis.sygus.syntax.SygusError: input:1:1: an opening bracket without a closing one
+    """
 
     def __init__(self, message: str, line: int, column: int, file: str = "") -> None:
         super().__init__(f"{file}:{line}:{column}: {message}" if file else f"{line}:{column}: {message}")

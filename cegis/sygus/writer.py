@@ -26,7 +26,14 @@ def write_solution(programs: Mapping[str, Program]) -> str:
 
 
 def write_problem(problem: SygusProblem) -> str:
-    """The problem as a file."""
+    """The problem as a file.
+
+    >>> problem = read_sygus_text("(set-logic LIA) (synth-fun f () Int) (check-synth)")
+    >>> print(write_sygus(problem))
+    (set-logic LIA)
+    (synth-fun f () Int)
+    (check-synth)
+    """
     return "\n".join([*_commands(problem), "(check-synth)"]) + "\n"
 
 

@@ -25,6 +25,9 @@ def default_grammar(signature: ScalarSignature, logic: str = "", constants: Iter
     """The terms of ``signature``'s sorts; ``constants``: literals worth proposing, whose sorts it may not all have.
 
     ``logic`` decides what may be multiplied: anything where it says so (NIA, ALL), else by a literal alone.
+
+    >>> default_grammar(ScalarSignature((("x", INT),), INT))
+    Grammar(start 'Int', 23 productions, of x)
     """
     sorts = _sorts(signature)
     literals = tuple(dict.fromkeys(operator for operator in constants if operator.result in sorts))

@@ -47,6 +47,9 @@ def motifs(alphabet: Sequence[str], labels: Sequence[Label], *, min_length: int 
 
     ``min_length`` is the shortest sequence of the domain; with 0 the rows that read the query token are left out.
     Raises GrammarError for tokens or labels that are missing or repeated, or labels of several kinds.
+
+    >>> motifs(("a", "b"), ("yes", "no")).sequences.labels
+    ('yes', 'no')
     """
     signature = SequenceSignature(tuple(alphabet), tuple(labels))
     several = len(alphabet) > 2

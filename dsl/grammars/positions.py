@@ -69,7 +69,11 @@ class PlacedSymbols(SymbolicSequence):
 
 @dataclass(frozen=True)
 class PlacedSignature(SequenceSignature):
-    """What a program of places reads and returns: tokens of ``alphabet`` and a place in, one of ``labels`` out."""
+    """What a program of places reads and returns: tokens of ``alphabet`` and a place in, one of ``labels`` out.
+
+    >>> PlacedSignature(("a", "b"), ("yes", "no")).names
+    ('tokens', 'i')
+    """
 
     def __post_init__(self) -> None:
         super().__post_init__()
@@ -107,6 +111,9 @@ def places(
 
     Without loops it has what is said of places alone, and is searched deeper; without letters, tokens are whole. Raises
     GrammarError for tokens or labels that are missing or repeated.
+
+    >>> places(("a", "b"), ("yes", "no")).signature.names
+    ('tokens', 'i')
     """
     signature = PlacedSignature(tuple(alphabet), tuple(labels))
     base = motifs(alphabet, labels)

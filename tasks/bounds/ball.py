@@ -28,6 +28,8 @@ import numpy as np
 from numpy.typing import NDArray
 from scipy.special import erf
 
+from dsl.showing import brief
+
 Reals = NDArray[np.float64]
 Rows = int | slice | NDArray[np.int64]
 Index = Rows | tuple[Rows, Rows]
@@ -74,6 +76,8 @@ class Ball:
 
     center: Reals
     radius: Reals
+
+    __repr__ = brief
 
     @classmethod
     def exact(cls, values: NDArray[np.floating]) -> Ball:

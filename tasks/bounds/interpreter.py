@@ -63,6 +63,14 @@ class Watched:
 
 
 @dataclass(frozen=True)
+class Loose:
+    """A step each of whose weights may be off by a factor of its own from 1 - ``spread`` to 1 + ``spread``."""
+
+    step: Step
+    spread: float
+
+
+@dataclass(frozen=True)
 class Stream:
     """``x`` (classes, width), the ``token`` of each class, and per batch of prompts the class of every row.
 
@@ -288,6 +296,8 @@ def row_step(step: Step, u: float) -> RowStep:
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
             return partial(_branch, [row_step(part, u) for part in inner], u)
+        case Loose(inner, spread):
+            return partial(_loosened, row_step(inner, u), inner, spread)
         case Watched(ways, constant):
             return partial(_watch, [[row_step(part, u) for part in way] for way in ways], Ball.exact(constant), u)
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
@@ -324,6 +334,32 @@ def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball,
             inner = step(inner, token)
         lost = lost + ball.remains(inner.radius, u).max(axis=1, keepdims=True)
     return Ball(np.broadcast_to(constant.center, (len(x), len(constant))), constant.radius + lost)
+
+
+@np.errstate(all="ignore")
+def _loosened(plain: RowStep, step: Step, spread: float, x: Ball, token: Ids) -> Ball:
+    """What ``plain`` gives, and as much more as the weights of ``step`` may move it.
+
+    Each summand is a weight times what is given, so it moves by at most ``spread`` times its size. A norm gives gain
+    times z, which is what it gives less its bias.
+    """
+    y = plain(x, token)
+    match step:
+        case Affine(weight, bias):
+            moved = x.magnitude @ np.abs(weight).T + (0.0 if bias is None else np.abs(bias))
+        case Norm(bias=bias):
+            moved = y.magnitude + (0.0 if bias is None else 2.0 * np.abs(bias))
+        case Mask(_, kept, means):
+            moved = np.broadcast_to(np.where(kept, 0.0, np.abs(means)), y.center.shape)
+        case Lookup(table):
+            moved = np.abs(table)[token]
+        case Activation("leaky_relu", slope):
+            moved = slope * x.magnitude
+        case Activation() | AbsTopK():
+            return y
+        case _:
+            raise NetworkError(f"no bound is known for other weights of the step {type(step).__name__}")
+    return Ball(y.center, (y.radius + spread * moved) * ball.INFLATION)
 
 
 def _norm(step: Norm, x: Ball, u: float) -> Ball:

@@ -14,9 +14,7 @@ import click
 from tasks.commands.question import asks, exceptions_option, grammar_option
 
 if TYPE_CHECKING:
-    from cegis import Domain, Program
     from tasks.formats import Loaded
-    from tasks.pipeline.languages import Language
 
 USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 
@@ -26,8 +24,8 @@ USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 @click.option(
     "--program",
     "source",
-    type=click.Path(exists=True, dir_okay=False, path_type=Path),
-    help="A printed program to follow.  [default: the simplest that equals the network up to --length]",
+    help="A program to follow, as distill verify takes it, of the kind that is printed: it is read, not run.  "
+    "[default: the simplest that equals the network up to --length]",
 )
 @click.option(
     "--length",
@@ -49,7 +47,7 @@ USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 @click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: none is written]")
 def horizon(
     network: str,
-    source: Path | None,
+    source: str | None,
     length: int | None,
     longest: int,
     seconds: float,
@@ -71,7 +69,7 @@ def horizon(
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
     from tasks.commands.result import check_file, finish
-    from tasks.commands.user_objects import language
+    from tasks.commands.user_objects import language, program_named
     from tasks.pipeline.distill import follow
 
     check_seconds(seconds)
@@ -87,7 +85,7 @@ def horizon(
     asked = ask(network, **question)
     model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
     own = None if grammar is None else language(grammar)
-    program = None if source is None else _read(model, domain, source, own)
+    program = None if source is None else program_named(source, is_run=False)
     share = 0.0 if out is None else share_of_checking(model)
     with observed(quiet=as_json) as observer:
         result = follow(
@@ -115,14 +113,3 @@ def _reach(model: Loaded, longest: int) -> int:
             f"got {longest}"
         )
     return min(longest, room(model, longest))
-
-
-def _read(model: Loaded, domain: Domain, source: Path, own: Language | None) -> Program:
-    """The program that a file holds, in a grammar of the network's labels."""
-    from tasks.pipeline.labels import read_program
-
-    try:
-        text = source.read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise click.ClickException(f"{source}: expected a Python function in UTF-8, cannot read it: {error}") from None
-    return read_program(model, domain, text, own)

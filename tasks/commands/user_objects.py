@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import sys
+from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -12,6 +13,7 @@ from dsl.abstraction.files import MOTIFS, read_motifs
 from dsl.grammar import Grammar
 from dsl.operators import GrammarError
 from tasks.pipeline.languages import Language
+from tasks.pipeline.own_programs import OwnProgram, from_file, own_program
 
 
 def language(name: str) -> Language:
@@ -22,6 +24,21 @@ def language(name: str) -> Language:
     if isinstance(found, Grammar) or (callable(found) and not isinstance(found, type)):
         return found
     raise GrammarError(f"expected a Grammar, or a function that makes one, at {name}, got {type(found).__name__}")
+
+
+def program_named(name: str, *, is_run: bool) -> OwnProgram:
+    """The program at ``FILE.py``, ``FILE.py:FUNCTION`` or ``package.module:NAME``; GrammarError where there is none.
+
+    A module is imported, which runs its code: with ``is_run`` False that is refused.
+    """
+    path, colon, entry = name.rpartition(":")
+    if not colon or "/" in entry or entry.endswith(".py"):
+        return from_file(Path(name), is_run=is_run)
+    if path.endswith(".py") or Path(path).is_file():
+        return from_file(Path(path), entry, is_run=is_run)
+    if not is_run:
+        raise GrammarError(f"{name}: importing a module runs its code; name a file, FILE.py:FUNCTION, to have it read")
+    return replace(own_program(load(name)), name=name)
 
 
 def load(name: str) -> Any:

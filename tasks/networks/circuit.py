@@ -13,7 +13,9 @@ from dataclasses import dataclass, field, replace
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.claim import limits
 from cegis.domain import Domain
+from dsl.showing import cut, panel_html, table_html, words_html
 from tasks.networks.sparse_transformer import Array, Network, NetworkError, check_prompt, check_tensors
 
 UNDECIDED = -1
@@ -34,6 +36,16 @@ class Circuit:
     kept: Mapping[str, NDArray[np.bool_]]
     means: Mapping[str, Array]
     card: Mapping[str, object] = field(default_factory=dict)
+
+    def __repr__(self) -> str:
+        nodes = f"{self.nodes} nodes kept of {sum(map(len, self.kept.values()))}"
+        return cut(f"Circuit({self.name!r}, {self.summary!r}, {nodes})")
+
+    def _repr_html_(self) -> str:
+        """What it does and the nodes it keeps, for notebooks."""
+        kept = [(site, " ".join(map(str, np.flatnonzero(mask)))) for site, mask in self.kept.items() if mask.any()]
+        words = f"{self.name}: {self.summary}; {' '.join(self.domain.alphabet)}, {limits(self.domain)}"
+        return panel_html(words_html(words), table_html(("site", "kept nodes"), kept))
 
     def __post_init__(self) -> None:
         config = self.network.config

@@ -17,7 +17,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.claim import limits
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
+from dsl.showing import cut, panel_html, table_html, words_html
 from tasks.networks.interpreter import check_ids, logits
 from tasks.networks.readout import Argmax, Labels, Readout, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
@@ -110,6 +112,23 @@ class Loaded:
     notes: tuple[str, ...] = field(default=())
     declared: Declared = field(default=Declared())
     files: tuple[tuple[str, Path], ...] = field(default=())
+
+    def __repr__(self) -> str:
+        asked = f"alphabet={' '.join(self.domain.alphabet)!r}, {limits(self.domain)}"
+        return cut(f"Loaded({self.name!r}, format={self.format!r}, {asked}, {type(self.readout).__name__})")
+
+    def _repr_html_(self) -> str:
+        """What it is and what is asked of it, for notebooks."""
+        readout = getattr(self.readout, "names", ("a number",))
+        rows = [
+            ("format", self.format),
+            ("prompt", " ".join([*self.prefix, "SEQUENCE", *self.suffix])),
+            ("tokens", " ".join(self.domain.alphabet)),
+            ("sequences", limits(self.domain)),
+            ("read-out", f"{type(self.readout).__name__.lower()} of {' '.join(readout)}, {self.readout.position}"),
+            ("network", repr(self.network)),
+        ]
+        return panel_html(words_html(self.name), table_html(("", ""), rows))
 
     def __post_init__(self) -> None:
         size = self.network.vocabulary_size if isinstance(self.network, BlackBox) else len(self.network.tokens)

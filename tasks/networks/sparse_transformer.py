@@ -31,6 +31,8 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.showing import brief
+
 Array = NDArray[np.float32]
 
 LAYER_SITES = (
@@ -151,6 +153,8 @@ class Network:
 
     config: Config
     tensors: Mapping[str, Array]
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         check_tensors("network", self.config.tensor_shapes(), self.tensors)

@@ -31,6 +31,7 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from dsl.showing import brief, cut
 from tasks.networks.sparse_transformer import NetworkError
 
 Reals = NDArray[np.float64]
@@ -43,6 +44,8 @@ class Affine:
 
     weight: Reals
     bias: Reals | None = None
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         _check("an affine weight", self.weight, (None, None))
@@ -62,6 +65,8 @@ class Norm:
     bias: Reals | None
     eps: float
     groups: int = 1
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         if self.kind not in ("rms", "layer"):
@@ -125,6 +130,8 @@ class Mask:
     kept: NDArray[np.bool_]
     means: Reals
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         _check(f"{self.site}: means", self.means, (None,))
         if self.kept.dtype != np.bool_ or self.kept.shape != self.means.shape:
@@ -152,6 +159,8 @@ class Attention:
     sink: Reals | None = None
     hidden: tuple[int, ...] = ()
 
+    __repr__ = brief
+
     def __post_init__(self) -> None:
         if self.weighting not in ("softmax", "sparsemax", "hard"):
             raise NetworkError(f"expected attention by softmax, sparsemax or hard, got {self.weighting!r}")
@@ -172,6 +181,8 @@ class Residual:
 
     steps: tuple[Step, ...]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Product:
@@ -186,6 +197,8 @@ class Lookup:
     """``x + table[ids]``: the row of each position's own token, for example a bigram table; (tokens, width)."""
 
     table: Reals
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         _check("a lookup table", self.table, (None, None))
@@ -228,6 +241,11 @@ class Transformer:
     dtype: Literal["float32", "float64"] = "float32"
     token_error: Reals | None = None
     position_error: Reals | None = None
+
+    def __repr__(self) -> str:
+        kinds = ", ".join(type(step).__name__ for step in self.steps)
+        sizes = f"{len(self.tokens)} tokens, {self.tokens.shape[1]} wide, {self.outputs} outputs"
+        return cut(f"Transformer({sizes}, {self.dtype}: {kinds})")
 
     def __post_init__(self) -> None:
         _check("the token embedding", self.tokens, (None, None))

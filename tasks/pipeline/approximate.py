@@ -22,6 +22,7 @@ from dsl.grammars.motifs import AND, CHOOSE, label
 from dsl.operators import Term
 from dsl.program import WORD, Program
 from dsl.sequences import SequenceBatch
+from dsl.showing import brief
 from tasks.pipeline.labels import LabelTable, Part, length_of
 from tasks.pipeline.search import TIDYING, Searched, searched
 from tasks.pipeline.state_merging import shorter_programs
@@ -46,6 +47,8 @@ class Region:
     program: Program
     inside: int
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Rule:
@@ -54,6 +57,8 @@ class Rule:
     program: Program
     exceptions: tuple[Counterexample, ...]
     where: Region | None
+
+    __repr__ = brief
 
     @property
     def horizon(self) -> int | None:

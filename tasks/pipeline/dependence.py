@@ -62,14 +62,23 @@ class Dependence:
     @property
     def words(self) -> str:
         """The features in words."""
-        if not self.features:
-            return "nothing"
-        *others, last = [feature.words for feature in self.features]
-        return f"{', '.join(others)} and {last}" if others else last
+        return listed([feature.words for feature in self.features])
 
     def codes(self, batch: SequenceBatch) -> Codes:
         """A number for each input, equal where all features are."""
         return mixed([feature.read(batch) for feature in self.features], batch.examples)
+
+
+def listed(features: list[str]) -> str:
+    """Features in a sentence.
+
+    >>> listed(["the length", "the last token"]), listed([])
+    ('the length and the last token', 'nothing')
+    """
+    if not features:
+        return "nothing"
+    *others, last = features
+    return f"{', '.join(others)} and {last}" if others else last
 
 
 def mixed(codes: Sequence[Codes], count: int, *, skipped: int | None = None) -> Codes:

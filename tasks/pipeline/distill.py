@@ -11,20 +11,26 @@ The same for every network: what a step needs of its structure, the step asks it
 from __future__ import annotations
 
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from backends import Backend
 from cegis import Claim, Counterexample, Differs, Domain, Found, Outcome, Program, Stopped
+from cegis.claim import limits
+from dsl.showing import code_html, cut, panel_html, words_html
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline import surrogate
 from tasks.pipeline.approximate import Rule, approximated, having_a_label
 from tasks.pipeline.dependence import Dependence
-from tasks.pipeline.extend import LONGER, Extending, Extension, extended
+from tasks.pipeline.extend import LONGER, RUN, Extending, Extension, extended
+from tasks.pipeline.functions import RunProgram, how_run
 from tasks.pipeline.labels import LabelTable, described, labelled, length_of, listed_part, usual_domain
 from tasks.pipeline.languages import Language
-from tasks.pipeline.search import Searched, Tried, compared, exchanged, searched
+from tasks.pipeline.own_programs import OwnProgram, own_program
+from tasks.pipeline.search import Searched, Tried, answered, compared, exchanged, searched
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import ROUNDOFF, Semantics
 from tasks.proofs.select import Way, beyond_listing
@@ -63,6 +69,19 @@ class Distillation:
     labelled_iff: Program | None = None
     dependence: tuple[Dependence, ...] = ()
     tried: tuple[Tried, ...] = ()
+
+    def __repr__(self) -> str:
+        ended, proved = type(self.outcome).__name__, "proved" if self.is_proved else "not proved"
+        return cut(f"Distillation({self.model.name!r}, {limits(self.asked)}: {ended}, {proved}; {self.program!r})")
+
+    def _repr_html_(self) -> str:
+        """Network, program and claims, or exceptions, for notebooks."""
+        name = f"{self.model.name}, {limits(self.asked)}"
+        if self.program is None or not self.claims:
+            return panel_html(words_html(name), self.outcome._repr_html_())
+        claims = [words_html(claim.words) for claim in self.claims]
+        broken = "" if self.broken is None else words_html(f"The first sequence on which they differ: {self.broken!r}")
+        return panel_html(words_html(name), code_html(self.program.source()), *claims, broken)
 
     @property
     def domain(self) -> Domain:
@@ -139,7 +158,7 @@ def distill(
     seconds: float = USUAL_SECONDS,
     seed: int = 0,
     grammar: Language | None = None,
-    program: Program | None = None,
+    program: Program | OwnProgram | None = None,
     observer: Observer = SILENT,
 ) -> Distillation:
     """Distill ``network`` on ``domain`` in about ``seconds`` (wall clock).
@@ -158,10 +177,18 @@ def distill(
     )
     asked = table.domain if domain is None else asked
     clock.done("labels", described(table))
+    ended = ""
+    if isinstance(program, OwnProgram):
+        program = program.on(table, clock.end)
+    if isinstance(program, RunProgram):
+        table, ended = answered(table, program)
+        clock.done("function", how_run(program))
     best, found, queries = _programs(table, asked, backend, program, clock, seed, observer, isinstance(way, Way))
-    not_applied = {"solver": surrogate.why_not_applicable(table, asked, backend)}
+    not_applied = {"solver": surrogate.why_not_applicable(table, asked, backend, program)}
     if found is not None and found.wrong:
         not_applied["solver"] = "no surrogate was found that is exact"
+    if backend is not None and isinstance(program, RunProgram):
+        not_applied["solver"] = RUN
     labelled_iff = None
     if program is None and table.undecided and not best.is_interrupted:
         labelled_iff = having_a_label(table, seconds=HAVING * clock.left, seed=seed)
@@ -182,9 +209,14 @@ def distill(
             clock.stop()
             clock.done("short rule", INTERRUPTED)
     extension = None
-    if asked != table.domain:
+    if asked != table.domain and isinstance(program, RunProgram) and not best.exact:
+        ended = ended or "the function is wrong on what was listed"
+    if ended:
+        not_applied[LONGER] = ended
+    elif asked != table.domain:
         candidates = best.exact if program is None else (program,)
-        run = Extending(table, asked, candidates, rule, clock, seed, observer, keeps=program is not None)
+        is_right = isinstance(program, RunProgram)
+        run = Extending(table, asked, candidates, rule, clock, seed, observer, program is not None, is_right)
         try:
             extension = extended(run, is_free=semantics is None)
             why_nothing = run.why_nothing
@@ -223,15 +255,16 @@ def _programs(
     is_followable: bool,
 ) -> tuple[Searched, Fitted | None, int]:
     """What is known of ``program``, or the best one found; a surrogate, and how often a solver was asked."""
-    if program is not None:
-        best = compared(table, program)
-        clock.done("comparison", f"{table.count_exceptions(program):,} exceptions")
-        return best, None, 0
-    found = None
-    if surrogate.why_not_applicable(table, asked, backend) is None:
+    found, is_run = None, isinstance(program, RunProgram)
+    if not is_run and surrogate.why_not_applicable(table, asked, backend, program) is None:
         found = surrogate.fitted(table, clock.left / 4)
         clock.done("surrogate", surrogate.described(found))
     with surrogate.solver(table, found, backend, clock.left, seed, observer) as solver:
+        if program is not None:
+            best, queries = compared(table, program, solver), solver.queries if solver else 0
+            count = len(best.outcome.exceptions) if isinstance(best.outcome, Differs) else 0
+            clock.done("comparison", f"{count:,} exceptions{f', {queries} solver queries' if queries else ''}")
+            return best, found, queries
         share = clock.left if solver else SEARCHING * clock.left
         is_followed = asked != table.domain if is_followable else None
         best = searched(
@@ -248,10 +281,36 @@ def _programs(
     return best, found, queries
 
 
+def verify(
+    network: Circuit | Loaded,
+    program: Program | OwnProgram | Path | str | Callable[..., Any],
+    domain: Domain | None = None,
+    *,
+    is_run: bool = True,
+    backend: Backend | None = None,
+    semantics: Semantics | None = None,
+    margin: float | None = None,
+    seconds: float = USUAL_SECONDS,
+    seed: int = 0,
+    grammar: Language | None = None,
+    observer: Observer = SILENT,
+) -> Distillation:
+    """Is ``program`` equal to ``network`` on ``domain``, and where not? What ``distill`` says of a program it found.
+
+    ``program``: one that was found or parsed; the text, or the file, of a Python function, which is read where a
+    grammar takes it; or a function of the tokens (and of a place, for a label at every place). What is not read is run,
+    unless ``is_run`` is False: on every sequence that is listed, twice. See ``distill`` for the rest. Raises
+    GrammarError for what is no such program, and BlackBoxError for a function that raises or changes its mind.
+    """
+    given = program if isinstance(program, Program) else own_program(program, is_run=is_run)
+    told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "grammar": grammar}
+    return distill(network, domain, program=given, backend=backend, seconds=seconds, observer=observer, **told)
+
+
 def follow(
     network: Circuit | Loaded,
     domain: Domain,
-    program: Program | None = None,
+    program: Program | OwnProgram | None = None,
     *,
     length: int,
     semantics: Semantics | None = None,

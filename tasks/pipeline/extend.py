@@ -23,9 +23,11 @@ from cegis import Budget, Claim, Counterexample, Domain, Program, Unknown, Valid
 from cegis.loop import Loop
 from dsl.enumerator import Enumerator
 from dsl.grammars.motifs import multiplied
+from dsl.showing import brief
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.approximate import NAMES, Rule
+from tasks.pipeline.functions import is_run, qualified
 from tasks.pipeline.labels import LabelTable
 from tasks.pipeline.linear_thresholds import threshold_program
 from tasks.pipeline.reading import reading
@@ -46,6 +48,7 @@ PROVING = 0.8  # of the time there is; where it does not suffice, the rest is fo
 FEW = 200_000  # sequences that are sooner listed than thought about
 SMALL = 24  # operators of a program that is always short enough
 LENGTHIER = 2  # times as much to read: no program beyond is looked for, none is kept that breaks as well, only later
+RUN = "a function that is run is compared sequence by sequence"
 LONGER = "longer lengths"  # what is not applied where nothing is known beyond the listed part
 
 
@@ -65,6 +68,8 @@ class Extension:
     method: Method
     note: str = ""
     tail: Claim | str = ""
+
+    __repr__ = brief
 
     @property
     def is_proved(self) -> bool:
@@ -86,7 +91,7 @@ class Extension:
         held = f"holds up to length {found.equal_up_to}{limits}" if is_known else "is proved at no length"
         if found.counterexample is not None:
             broken = found.counterexample
-            length, sequence = len(broken.inputs), " ".join(broken.inputs)
+            length, sequence = len(broken.sequence), " ".join(broken.sequence)
             between = "; lengths between are open" if found.claims and length > found.equal_up_to + 1 else ""
             between += f" ({found.stopped})" if between and found.stopped else ""
             said = f"{sequence!r} is {broken.got!r} to it and {broken.expected!r} to the network"
@@ -157,6 +162,7 @@ class Extending:
     seed: int = 0
     observer: Observer = SILENT
     keeps: bool = False
+    is_right: bool = False  # the kept candidate, on the table
 
     @property
     def model(self) -> Loaded:
@@ -166,7 +172,8 @@ class Extending:
     @property
     def known(self) -> int | None:
         """Up to which length every sequence has its label in the table."""
-        return None if self.table.undecided or self.keeps else self.table.domain.max_length
+        is_open = bool(self.table.undecided) or (self.keeps and not self.is_right)
+        return None if is_open else self.table.domain.max_length
 
     @property
     def why_nothing(self) -> str:
@@ -205,7 +212,7 @@ class Extending:
             return None
         if not candidates and (self.rule is None or self.rule.where is None):
             return None
-        way = self.way(not candidates)
+        way = RUN if any(map(is_run, candidates)) else self.way(not candidates)
         kind, method = self._kind(way)
         by = self.verifier(kind, (1.0 if kind is Falsifier else PROVING) * self.clock.left)
         if not candidates:
@@ -222,6 +229,7 @@ class Extending:
             if (found.counterexample is None and found.stopped is None) or not self.clock.has_time:
                 break
         assert best is not None
+        best = best[0], replace(best[1], claims=tuple(qualified(claim, best[0]) for claim in best[1].claims))
         is_ended = best[1].stopped is not None  # by the network, which leaves a sequence without a label, or the time
         if best[1].counterexample is not None and not is_ended and self.clock.has_time and not self.keeps:
             self._done(Extension(self.domain, best[0], None, best[1], method))

@@ -23,11 +23,13 @@ from dsl.abstraction.learned import Learned
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
 from dsl.sequences import Label, SequenceBatch
+from dsl.showing import brief
 from tasks.formats import Loaded
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, label_name
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
+from tasks.pipeline.functions import is_run, qualified
 from tasks.pipeline.languages import Language, check_text, grammar_in
 from tasks.proofs.enumeration import FIRST, Enumeration, Semantics, enumerate_within, in_float64, shortened
 from tasks.proofs.select import Way
@@ -52,6 +54,8 @@ class Part:
     batch: SequenceBatch
     expected: NDArray[np.int64]
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class LabelTable:
@@ -63,6 +67,8 @@ class LabelTable:
     margin: float
     own_grammar: Grammar | None = None
     motifs: Learned | None = None  # added to the grammars that ship
+
+    __repr__ = brief
 
     @classmethod
     def of(cls, enumeration: Enumeration, margin: float = 0.0, grammar: Language | None = None) -> LabelTable:
@@ -207,6 +213,15 @@ class LabelTable:
                 return self.inputs(part, int(row)), self.names[part.expected[row]]
         raise AssertionError("a label table has at least one label")
 
+    def up_to(self, length: int) -> LabelTable:
+        """The part of it up to a length; raises NetworkError where that has no label."""
+        kept = [n for n, longest in enumerate(self.domain.lengths) if longest <= length]
+        answers, parts = tuple(self.enumeration.lengths[n] for n in kept), tuple(self.parts[n] for n in kept)
+        if not any((part.expected >= 0).any() for part in parts):
+            raise NetworkError(f"{self.enumeration.loaded.name}: no sequence up to length {length} has a label")
+        part = replace(self.enumeration, domain=self.domain.up_to(length), lengths=answers)
+        return replace(self, enumeration=part, parts=parts)
+
     # --- as a verifier ------------------------------------------------------------------------------------------
 
     def check(self, program: Program) -> Valid | Counterexample:
@@ -217,9 +232,9 @@ class LabelTable:
         start = time.perf_counter()
         for exception in self._exceptions(program):
             return exception
-        if self.own_grammar is not None:
+        if self.own_grammar is not None and not is_run(program):
             self.check_text(program)
-        return Valid((self._claim(time.perf_counter() - start),))
+        return Valid((qualified(self._claim(time.perf_counter() - start), program),))
 
     def exceptions(self, program: Program) -> tuple[Counterexample, ...]:
         """Every input with a label that is not the program's, shortest first."""
@@ -235,8 +250,11 @@ class LabelTable:
             wrong = self._wrong(program, part)
             got = program.run(part.batch) if len(wrong) else wrong
             for row in wrong:
+                inputs = self.inputs(part, int(row))
                 answer = given[int(got[row])] if got[row] >= 0 else None
-                yield Counterexample(self.inputs(part, int(row)), self.names[part.expected[row]], answer)
+                if is_run(program) and answer is None:  # it may say what is no label
+                    answer = program(*inputs) if self.is_placed else program(inputs)
+                yield Counterexample(inputs, self.names[part.expected[row]], answer)
 
     def _wrong(self, program: Program, part: Part) -> NDArray[np.int64]:
         """Rows with a label that is not the program's, by name: the program may have names of its own."""
@@ -278,22 +296,6 @@ def grammar_of(domain: Domain, names: tuple[str, ...], is_placed: bool = False) 
 def _grammar_of_sequences(domain: Domain, names: tuple[Label, ...], **more: bool) -> Grammar:
     least = domain.min_length
     return fixed_places(domain.alphabet, names, least, min(least, FIXED_PLACES), **more)
-
-
-def read_program(model: Loaded, domain: Domain, text: str, language: Language | None = None) -> Program:
-    """A printed program about ``model`` read back; raises GrammarError for what is none of ``language``.
-
-    That is the grammar that ships where none is given.
-    """
-    readout = model.readout
-    if not isinstance(readout, Argmax):
-        raise DomainError(
-            f"{model.name}: a printed program is read back where its labels are names of outputs, by argmax"
-        )
-    is_placed = readout.position == "every"
-    if language is None or isinstance(language, Learned):
-        return Program.parse(text, grammar_of(domain, readout.names, is_placed))
-    return Program.parse(text, grammar_in(language, domain, readout.names, is_placed, model.name))
 
 
 def network_method(margin: float, is_bounded: bool = True) -> str:

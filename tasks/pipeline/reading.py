@@ -11,6 +11,6 @@ def reading(program: Program) -> int:
 
     >>> from dsl.grammars.motifs import label, motifs
     >>> reading(Program(label(0, "yes")(), motifs(["a"], ["yes"])))
-    15
+    16
     """
     return words(program.source("f"))

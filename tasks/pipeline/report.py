@@ -17,8 +17,9 @@ from tasks.networks.quoting import NAME, json_text
 from tasks.pipeline.agreement import Against, against
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.extend import Extension
+from tasks.pipeline.functions import TRUST, how_run, is_run
 from tasks.pipeline.labels import SLACK
-from tasks.pipeline.search import Tried
+from tasks.pipeline.search import GIVEN, Tried
 from tasks.pipeline.surrogate import described as described_surrogate
 from tasks.proofs.verifier import Cost
 
@@ -88,7 +89,9 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
         "rung": rung(result),
         "sentence": verdict(result),
         "program": program_text(result) or None,
-        "size": result.program.size if result.program and is_explanation(result) else None,
+        "size": result.program.size
+        if result.program and is_explanation(result) and not is_run(result.program)
+        else None,
         "claims": [claim.as_json() for claim in result.claims],
         "exceptions": _as_json(result.exceptions if is_explanation(result) else ()),
         "exception_count": len(result.exceptions),
@@ -160,11 +163,14 @@ def is_explanation(result: Distillation) -> bool:
 
 def depends_lines(result: Distillation) -> list[str]:
     """What decides every label that was listed."""
-    words = [known.words for known in result.dependence[:SHOWN_SETS]]
-    if not words:
-        return []
-    others = "".join(f"; or by this: {known}" for known in words[1:])
-    return [f"Every label that was listed is decided by this alone: {words[0]}{others}."]
+    words = [known.words for known in result.dependence]
+    return [depends_text(words)] if words else []
+
+
+def depends_text(words: list[str]) -> str:
+    """That the labels are decided by any of these, the least first."""
+    others = "".join(f"; or by this: {known}" for known in words[1:SHOWN_SETS])
+    return f"Every label that was listed is decided by this alone: {words[0]}{others}."
 
 
 def _tried_text(tried: Tried) -> str:
@@ -217,6 +223,8 @@ def verdict(result: Distillation) -> str:
             return f"AGREES (rung {rung(result)}, not proved): this function equals {_equality(result)}{none}."
         case Differs(exceptions=exceptions, reason=reason, is_late=is_late, horizon=horizon):
             found = f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one"
+            if reason == GIVEN:
+                found = f"DIFFERS: this function is not {network}; it"
             if is_late:
                 found = f"NOT DECIDED IN TIME: no program found yet that equals {network} everywhere; the best so far"
             equal = _equal_up_to(result, horizon)
@@ -233,6 +241,17 @@ def verdict(result: Distillation) -> str:
             return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of {network}."
         case Stopped(reason=reason):
             return f"NOT PROVED: {reason}."
+
+
+def stated(source: str, holds: bool | None = None) -> str:
+    """Of what was read from ``source``: that it is repeated, or what its check said; ``holds`` None for no check."""
+    words = {
+        None: f"This repeats what {source} states; nothing of it was proved or checked again here.",
+        True: f"The certificate {source} was checked when this was written: it holds.",
+        False: f"The certificate {source} was checked when this was written: it does NOT hold, so nothing that it "
+        "states is to be believed.",
+    }
+    return words[holds]
 
 
 def _equal_up_to(result: Distillation, horizon: int | None) -> str:
@@ -284,6 +303,8 @@ def notes(result: Distillation) -> list[str]:
 def assumptions(result: Distillation) -> list[str]:
     """What everything that is said takes as given, each text once."""
     of_claims = [claim.detail for claim in result.claims if claim.detail]
+    if is_run(result.program):
+        of_claims = [TRUST, *(detail.removesuffix(TRUST).strip() for detail in of_claims)]
     return [*dict.fromkeys(filter(None, (result.labels.enumeration.assumption, *of_claims)))]
 
 
@@ -295,12 +316,7 @@ def _claimed(result: Distillation) -> list[str]:
         claims = tuple(claim for claim in claims if str(claim.rung) != rung(result))
     elif extension.is_proved:
         claims = claims[1:]
-    return _claim_lines(claims)
-
-
-def _claim_lines(claims: tuple[Claim, ...]) -> list[str]:
-    word = {True: "PROVED (rung {})", False: "AGREES (rung {}, not proved)"}
-    return [f"{word[claim.rung.is_proof].format(claim.rung)}: it {claim.sentence}." for claim in claims]
+    return [claim.words for claim in claims]
 
 
 def _rule_lines(result: Distillation) -> list[str]:
@@ -311,11 +327,15 @@ def _rule_lines(result: Distillation) -> list[str]:
     if result.program == rule.program:
         lines = ["", "This function is also the shortest rule found."]
     else:
-        lines = ["", _rule_sentence(result), "", rule.program.source(f"{function_name(result)}_rule").rstrip()]
+        lines = ["", rule_sentence(result), "", rule.program.source(f"{function_name(result)}_rule").rstrip()]
         lines += ["", *_listed(rule.exceptions)] if rule.exceptions else []
     if rule.where is not None:
-        region = f"The rule is right wherever this function says so: all but {rule.where.inside:,} of {_where(result)}:"
-        lines += ["", region, "", rule.where.program.source(f"{function_name(result)}_rule_is").rstrip()]
+        lines += [
+            "",
+            region_sentence(result),
+            "",
+            rule.where.program.source(f"{function_name(result)}_rule_is").rstrip(),
+        ]
     if extension is not None and extension.where is not None:
         lines += ["", *_limited(result, extension)]
     return lines
@@ -328,24 +348,36 @@ def _labelled_text(result: Distillation) -> str:
 
 
 def _labelled_lines(result: Distillation) -> list[str]:
-    """Which inputs have a label, and what it is to have none."""
-    table = result.labels
+    """The function that says which inputs have a label, below what is known of it."""
     if result.labelled_iff is None:
         return []
+    return ["", labelled_sentence(result), "", _labelled_text(result).rstrip()]
+
+
+def region_sentence(result: Distillation) -> str:
+    """Where the short rule is right."""
+    assert result.rule is not None
+    assert result.rule.where is not None
+    inside = f"all but {result.rule.where.inside:,} of {_where(result)}"
+    return f"The rule is right wherever this function says so: {inside}:"
+
+
+def labelled_sentence(result: Distillation) -> str:
+    """Which inputs have a label, and what it is to have none."""
+    table = result.labels
     every = table.size + table.undecided
     bound = f"{table.enumeration.radius:.2g}"
     none = f"a tie, or a margin no larger than its error bound (at most {bound})"
     if table.margin:
         none = f"a margin that is below {table.margin:g} after its error bound (at most {bound}), ties included"
     rung_of_labels = "enumerated" if table.enumeration.is_bounded else "tested"
-    said = (
+    return (
         f"An input has a label iff this function says so, on all {inputs_text(result.domain, every, table.what)} "
         f"(rung {rung_of_labels}); {table.undecided:,} have none, which is {none}:"
     )
-    return ["", said, "", _labelled_text(result).rstrip()]
 
 
-def _rule_sentence(result: Distillation) -> str:
+def rule_sentence(result: Distillation) -> str:
     """What is known of the short rule."""
     assert result.rule is not None
     count, horizon = len(result.rule.exceptions), result.rule.horizon
@@ -365,7 +397,7 @@ def _limited(result: Distillation, extension: Extension) -> list[str]:
     if sum(claim.sequences for claim in found.claims) <= listed and found.counterexample is None:
         ended = f" ({found.stopped})" if found.stopped else ""
         return [f"{beyond} the region has no sequence of which it is proved that the rule is right{ended}."]
-    return [f"{beyond} the rule {extension.sentence}.", *_claim_lines(found.claims)]
+    return [f"{beyond} the rule {extension.sentence}.", *(claim.words for claim in found.claims)]
 
 
 def _equality(result: Distillation, exceptions: int = 0) -> str:
@@ -385,10 +417,11 @@ def _which(result: Distillation) -> str:
 def _dependence(result: Distillation) -> dict[str, str]:
     """What everything that is said of labels depends on."""
     table, enumeration = result.labels, result.labels.enumeration
+    margin, how = least_margin(table.least_margin * (1 - SLACK), enumeration.is_bounded), how_run(result.program)
     return {
         "semantics": enumeration.meaning,
         "conditions": table.conditions,
-        "method": least_margin(table.least_margin * (1 - SLACK), enumeration.is_bounded),
+        "method": f"{margin}; {how}" if how else margin,
     }
 
 
@@ -404,9 +437,9 @@ def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:
 
 def _input(exception: Counterexample) -> str:
     match exception.inputs:
-        case (tuple() as tokens, int() as place):
-            return f"{' '.join(tokens)!r} at {place}"
-    return repr(" ".join(exception.inputs))
+        case (tuple(), int() as place):
+            return f"{' '.join(exception.sequence)!r} at {place}"
+    return repr(" ".join(exception.sequence))
 
 
 def _as_json(exceptions: tuple[Counterexample, ...]) -> list[dict[str, Any]]:

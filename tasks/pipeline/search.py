@@ -19,7 +19,9 @@ import numpy as np
 from cegis import (
     Budget,
     Combined,
+    Counterexample,
     Differs,
+    DomainError,
     Found,
     Outcome,
     Program,
@@ -27,6 +29,7 @@ from cegis import (
     Statistics,
     Stopped,
     Symbolic,
+    Unknown,
     Valid,
     Verifier,
 )
@@ -40,11 +43,13 @@ from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
 from dsl.operators import TEXT, Operator
 from tasks.pipeline.closed_forms import closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
+from tasks.pipeline.functions import RunProgram
 from tasks.pipeline.labels import Inputs, LabelTable
 from tasks.pipeline.probes import Probes
 from tasks.pipeline.reading import reading
 from tasks.pipeline.state_merging import merged_program
 from tasks.pipeline.tidy import tidied
+from tasks.proofs.enumeration import LateError
 
 READABLE = 36  # words of a program beside which another grammar is tried
 GOOD = 60  # words of a program beside which nothing is tried that says more than what the answer depends on
@@ -56,6 +61,7 @@ BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answ
 CONNECTIVES = frozenset({AND, OR, NOT})
 FEW_CANDIDATES = 500_000  # of a part, which is small
 SMALL = 2  # a number that is tried before larger ones
+GIVEN = "it was given"  # why no other program was looked for
 PER_COST = 3  # words of a program for each unit of its cost, about
 
 
@@ -222,13 +228,42 @@ def exchanged(table: LabelTable, best: Searched, program: Program) -> Searched:
     return replace(best, outcome=outcome, beside=shown, is_automaton=False, note="")
 
 
-def compared(table: LabelTable, program: Program) -> Searched:
-    """What is known of ``program`` on ``table``, without any search."""
+def compared(table: LabelTable, program: Program, solver: Symbolic | None = None) -> Searched:
+    """What is known of ``program`` on ``table``, without any search; ``solver`` is asked as well."""
     nothing = Statistics(1, 0, 0, 0.0, 0.0, 0.0)
-    verdict = table.check(program)
-    if isinstance(verdict, Valid):
-        return Searched(Found(program, verdict.claims, verdict.notes, nothing))
-    return Searched(Differs(program, table.exceptions(program), "it was given", nothing, table.undecided))
+    verifier: Verifier[Program] = table if solver is None else Combined((solver, table))
+    verdict = verifier.check(program)
+    match verdict:
+        case Valid(claims, notes):
+            return Searched(Found(program, claims, notes, nothing))
+        case Counterexample():
+            exceptions = table.exceptions(program) or (verdict,)
+            return Searched(Differs(program, exceptions, GIVEN, nothing, table.undecided))
+        case Unknown(reason, claims):
+            return Searched(Stopped(reason, program, claims, nothing))
+
+
+def answered(table: LabelTable, program: RunProgram) -> tuple[LabelTable, str]:
+    """The part of ``table``, up to a length, that the function could be run on, and what ended it, if anything did.
+
+    Raises DomainError where that is nothing.
+    """
+    ended, done = "", table.domain.min_length - 1
+    try:
+        for length, part in zip(table.domain.lengths, table.parts, strict=True):
+            program.run(part.batch)
+            done = length
+    except LateError as error:
+        ended = f"the time ended at length {done + 1}{f', where {error}' if str(error) else ''}"
+    except KeyboardInterrupt:
+        ended = f"interrupted at length {done + 1}"
+    if not ended:
+        return table, ""
+    if done < table.domain.min_length:
+        raise DomainError(
+            f"{program.asked.name} was not run on all of the shortest sequences: {ended}; give it more time"
+        )
+    return table.up_to(done), f"of the function, {ended}"
 
 
 def plain(grammar: Grammar) -> Grammar:

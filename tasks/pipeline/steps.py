@@ -56,6 +56,11 @@ class Clock:
         self._cpu = time.process_time()
 
     @property
+    def end(self) -> float:
+        """When the time is up, by ``time.perf_counter``."""
+        return self.start + self.seconds
+
+    @property
     def left(self) -> float:
         """Seconds until the end, but some."""
         return max(0.1, self.start + self.seconds - time.perf_counter())

@@ -16,8 +16,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from backends import Backend
-from cegis import Domain, Symbolic, Table
+from cegis import Domain, Program, Symbolic, Table
 from dsl.sequences import SymbolicSequence
+from dsl.showing import brief
 from tasks.formats import Loaded
 from tasks.networks.quoting import named
 from tasks.networks.readout import UNDECIDED, label_name
@@ -43,6 +44,8 @@ class SurrogateReference:
     names: tuple[str, ...]
     arithmetic: Semantics
     semantics: str = SEMANTICS
+
+    __repr__ = brief
 
     @property
     def name(self) -> str:
@@ -71,8 +74,10 @@ def surrogate_name(network: str) -> str:
     return named(f"{network}-surrogate")
 
 
-def why_not_applicable(table: LabelTable, asked: Domain, backend: Backend | None) -> str | None:
-    """Why no solver is asked about ``table``; None where one can be."""
+def why_not_applicable(
+    table: LabelTable, asked: Domain, backend: Backend | None, program: Program | None = None
+) -> str | None:
+    """Why no solver is asked about ``table``, or about ``program`` on it; None where one can be."""
     if backend is None:
         return "no solver was asked for"
     if table.is_placed:
@@ -85,6 +90,8 @@ def why_not_applicable(table: LabelTable, asked: Domain, backend: Backend | None
         return f"{table.undecided:,} sequences have no label"
     if len(table.names) == 1:
         return "only one label occurs"
+    if program is not None and program.grammar.sequences.labels[: len(table.names)] != table.names:
+        return "the program has its labels in another order"
     return None
 
 

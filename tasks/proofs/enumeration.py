@@ -21,6 +21,7 @@ import numpy as np
 
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
+from dsl.showing import brief
 from tasks.bounds import ball, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
@@ -61,6 +62,8 @@ class Answers:
     labels: Labels
     margins: Reals
 
+    __repr__ = brief
+
 
 @dataclass(frozen=True)
 class Enumeration:
@@ -77,6 +80,8 @@ class Enumeration:
     classes: int
     radius: float
     seconds: float
+
+    __repr__ = brief
 
     @property
     def is_bounded(self) -> bool:
@@ -358,6 +363,11 @@ def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], i
     parts = [part.reshape(place.shape) for part, place in zip(np.split(index, ends), wanted, strict=True)]
     widest = float(read.radius[:, list(loaded.readout.columns)].max(initial=0.0))
     return [(labels[part], margins[part]) for part in parts], len(rows), widest
+
+
+def read_stream(loaded: Loaded, stream: Stream) -> list[tuple[Labels, Reals]]:
+    """Labels and guaranteed margins of every batch of prompts that ``stream`` bounds."""
+    return _read(loaded, stream)[0]
 
 
 def blocks(listed: list[Tokens], most: Callable[[], int]) -> Iterator[list[tuple[int, slice]]]:

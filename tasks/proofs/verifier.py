@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cegis import Claim, Counterexample, Domain, DomainError, Program, Unknown, Valid, Verdict
 from dsl.sequences import Label
+from dsl.showing import brief
 from tasks.bounds.interpreter import assumption
 from tasks.formats import Loaded, model_of
 from tasks.networks.conditions import conditions
@@ -29,7 +30,7 @@ from tasks.proofs.enumeration import MEANING, LateError, Semantics, answers_of, 
 
 Words = tuple[str, ...]
 
-OTHER = -2  # a label of the network that the program never gives
+OTHER = -3  # a label of the network that the program has none like (-2 is a program that gives none)
 NOTHING = -1  # no label
 
 
@@ -87,6 +88,8 @@ class Extent:
     undecided_classes: int = 0
     classes: int = 0
     seconds: float = 0.0
+
+    __repr__ = brief
 
     @property
     def is_late(self) -> bool:
@@ -274,6 +277,9 @@ class Comparison:
         known, got = self._verifier.label(sequence), self.program(sequence)
         if known is None:
             self.leave_undecided(sequence)
+        elif got is None and known[0] not in self.program.grammar.sequences.labels:
+            text = f"on {' '.join(sequence)!r} the network says {known[0]!r}, a label that the program is not read with"
+            self.stopped = StopReason(Cause.NO_LABEL, text)
         elif known[0] != got:
             self.counterexample = Counterexample(sequence, known[0], got)
         else:

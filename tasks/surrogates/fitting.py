@@ -26,6 +26,7 @@ from scipy.optimize import linprog
 
 from cegis.domain import Domain
 from cegis.exhaustive import Table
+from dsl.showing import brief
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.surrogates.relu import Integers, Surrogate, pooled_features
 
@@ -45,6 +46,8 @@ class Fitted:
     wrong: tuple[tuple[str, ...], ...]
     family: str
     seconds: float
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,8 @@ class Labelled:
 
     sequences: NDArray[np.int8]
     labels: NDArray[np.int64]
+
+    __repr__ = brief
 
 
 @dataclass(frozen=True)

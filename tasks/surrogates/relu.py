@@ -25,6 +25,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.sequences import SymbolicSequence
+from dsl.showing import brief
 from tasks.networks.sparse_transformer import NetworkError
 
 Integers = NDArray[np.int64]
@@ -48,6 +49,8 @@ class Surrogate:
     readout: Integers
     readout_bias: Integers
     max_length: int
+
+    __repr__ = brief
 
     def __post_init__(self) -> None:
         units, alphabet = self.here.shape

@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from cegis.domain import Constraint, Domain, Tokens
+from dsl.showing import brief
 from tasks.networks.sparse_transformer import Config, NetworkError
 
 BOS = "BOS"
@@ -57,6 +58,8 @@ class Task:
     taught: Domain
     label: Callable[[Words], str]
     recipe: Recipe
+
+    __repr__ = brief
 
     def answers(self, domain: Domain, sequences: Tokens) -> NDArray[np.int64]:
         """The true label of every sequence, as an index into ``labels``."""

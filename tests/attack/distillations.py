@@ -2,7 +2,7 @@
 
 A domain of few sequences is asked about, of which often only a part is listed, so that the rest is proved by whatever
 method the network has the structure for. Labels are those of the formula, in real arithmetic and in torch; the program
-is run as the Python that is printed.
+is run as the Python that is printed. Then a function that answers like it, but for one input, is verified.
 """
 
 from __future__ import annotations
@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 from unittest.mock import patch
 
+import numpy as np
 from folders import Made, make
 from formulas import read
 from trial import Outcome, random_of
@@ -23,7 +24,7 @@ from tasks.certificates.independent import _question
 from tasks.formats import Loaded, Question, load
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline import labels
-from tasks.pipeline.distill import Distillation, distill
+from tasks.pipeline.distill import Distillation, distill, verify
 from tasks.pipeline.report import distillation_json
 from tasks.proofs.enumeration import shortened
 
@@ -48,11 +49,28 @@ def attack(seed: int, index: int) -> Outcome:
             asked |= {"semantics": [None, None, "real", "float64"][rng.integers(4)], "seed": index}
             with patch.multiple(labels, MOST_SEQUENCES=few, FEW_SEQUENCES=few):
                 result = distill(model, domain, **asked)
+                own = planted(result, rng)
+                verified = verify(model, own, domain, **asked)
         except (NetworkError, DomainError):
             return Outcome(0, 0)
-    wrong = [*falsehoods(made, model, result)]
+    wrong = [*falsehoods(made, model, result), *(f"verified: {text}" for text in falsehoods(made, model, verified))]
     decided = sum(domain.size() for domain in {claim.domain.up_to(domain.lengths[-1]) for claim in result.claims})
     return Outcome(domain.size(), decided, (*wrong[:TOLD],), files=made.files if wrong else {})
+
+
+def planted(result: Distillation, rng: np.random.Generator) -> str:
+    """The text of a function that answers like the program of ``result`` (or always the same), but for one input."""
+    table = result.labels
+    names, values = (("tokens", "i"), "tokens, i") if table.is_placed else (("tokens",), "tokens")
+    text = f"def right({values}):\n    return {table.names[0]!r}\n"
+    if result.program is not None:
+        text = result.program.source("right")
+    part = table.parts[rng.choice([n for n, part in enumerate(table.parts) if part.batch.examples])]
+    inputs = table.inputs(part, int(rng.integers(part.batch.examples)))
+    where = [list(inputs[0]), inputs[1]] if table.is_placed else [list(inputs)]
+    test = " and ".join(f"{name} == {value!r}" for name, value in zip(names, where, strict=True))
+    label = str(rng.choice([*table.names, "no label of it"]))
+    return f"{text}\n\ndef wrong({values}):\n    if {test}:\n        return {label!r}\n    return right({values})\n"
 
 
 def falsehoods(made: Made, model: Loaded, result: Distillation) -> Iterator[str]:

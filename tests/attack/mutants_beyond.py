@@ -13,7 +13,73 @@ LONG_SCORE = f"{EXECUTIONS}::test_the_rounding_of_a_score_of_many_terms_is_in_th
 BOX = f"{PATHS}::test_a_claim_that_breaks_in_one_half_of_each_box_alone_is_refused"
 SET = f"{PATHS}::test_a_set_that_breaks_in_one_of_its_parts_alone_is_refused"
 
+MATTERS, EXPLAINED = "tests/property/test_what_matters.py", "tests/unit/tasks/pipeline/test_what_is_explained.py"
+VERIFY = "tests/unit/tasks/pipeline/test_verify.py"
+
 BEYOND: tuple[Mutant, ...] = (
+    Mutant(
+        "a part without which labels are open is redundant",
+        "tasks/proofs/effects.py",
+        "return self.compared > 0 and not self.changed and not self.undecided",
+        "return self.compared > 0 and not self.changed",
+        f"{EXPLAINED}::test_a_tie_is_open_and_never_without_effect",
+    ),
+    Mutant(
+        "other weights of a map move it half as far",
+        "tasks/bounds/interpreter.py",
+        "return Ball(y.center, (y.radius + spread * moved) * ball.INFLATION)",
+        "return Ball(y.center, (y.radius + 0.5 * spread * moved) * ball.INFLATION)",
+        f"{MATTERS}::test_bounds_on_other_weights_are_no_wider_than_need_be",
+    ),
+    Mutant(
+        "other embeddings are the same",
+        "tasks/bounds/perturbation.py",
+        "x = Ball(start.x.center, (start.x.radius + spread * moved) * ball.INFLATION)",
+        "x = start.x",
+        f"{MATTERS}::test_bounds_on_other_weights_are_no_wider_than_need_be",
+    ),
+    Mutant(
+        "a changed sequence outside of the domain is the first one in it",
+        "tasks/proofs/invariance.py",
+        "return np.where(known[order[at]] == keys, order[at], -1)",
+        "return order[at]",
+        f"{MATTERS}::test_a_changed_sequence_outside_the_domain_is_not_compared",
+    ),
+    Mutant(
+        "labels below the least margin are compared",
+        "tasks/proofs/effects.py",
+        "return np.where(part.margins >= least, part.labels, UNDECIDED)",
+        "return part.labels",
+        f"{EXPLAINED}::test_labels_below_the_least_margin_are_not_compared",
+    ),
+    Mutant(
+        "an answer of one's own function that is no label is right",
+        "tasks/pipeline/functions.py",
+        "said[row] = NO_LABEL if answer is None else index.get(answer, NO_LABEL)",
+        "said[row] = NO_LABEL if answer is None else index.get(answer, 0)",
+        f"{VERIFY}::test_one_wrong_answer_late_among_many_is_the_one_exception",
+    ),
+    Mutant(
+        "a function is asked once",
+        "tasks/pipeline/functions.py",
+        "self._pass(batch, index, range(batch.examples - 1, -1, -1), first)",
+        "pass",
+        f"{VERIFY}::test_a_function_that_changes_its_mind_gets_no_claim",
+    ),
+    Mutant(
+        "a text is read whatever its names mean in its file",
+        "tasks/pipeline/own_programs.py",
+        "hidden = hidden_names(self.text, text)",
+        "hidden: list[str] = []",
+        f"{VERIFY}::test_a_file_that_changes_what_len_means_is_run_as_it_is",
+    ),
+    Mutant(
+        "a label that the program has none like is one that it does not give",
+        "tasks/proofs/verifier.py",
+        "OTHER = -3",
+        "OTHER = -2",
+        f"{VERIFY}::test_a_label_that_a_program_has_none_like_is_not_that_of_one_that_gives_none",
+    ),
     Mutant(
         "the checker drops the upper half of a box",
         SETS,

@@ -1,0 +1,1 @@
+"""A result as something to show: a page, a drawing, a snippet."""
