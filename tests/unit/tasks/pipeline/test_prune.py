@@ -239,7 +239,9 @@ class Stop:
                 raise KeyboardInterrupt
 
 
-@pytest.mark.parametrize(("kind", "n"), [("learning", 20), ("cutting", 2), ("weighing", 2), ("dropping", 1), ("dropping", 9)])
+@pytest.mark.parametrize(
+    ("kind", "n"), [("learning", 20), ("cutting", 2), ("weighing", 2), ("dropping", 1), ("dropping", 9)]
+)
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tmp_path, monkeypatch, kind, n):
     monkeypatch.setattr("tasks.training.journal.EVERY", 0.0)
     model = lead_model(5, noise=0.3)
