@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
     from tasks.pipeline.distill import Distillation, distill
+    from tasks.pipeline.prune import Pruned, prune
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
@@ -33,6 +34,7 @@ LATER = {
     "Distillation": "tasks.pipeline.distill:Distillation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
+    "Pruned": "tasks.pipeline.prune:Pruned",
     "Question": "tasks.networks.model:Question",
     "Rounded": "tasks.networks.readout:Rounded",
     "TokenSet": "tasks.networks.readout:TokenSet",
@@ -46,6 +48,7 @@ LATER = {
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
     "load": "tasks.formats.detect:load",
+    "prune": "tasks.pipeline.prune:prune",
     "save_folder": "tasks.formats.network_folder:save_folder",
 }
 
@@ -55,6 +58,7 @@ __all__ = [
     "Distillation",
     "Loaded",
     "NetworkError",
+    "Pruned",
     "Question",
     "Rounded",
     "TokenSet",
@@ -68,6 +72,7 @@ __all__ = [
     "from_torch",
     "from_transformer_lens",
     "load",
+    "prune",
     "save_folder",
 ]
 
