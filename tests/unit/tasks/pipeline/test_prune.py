@@ -272,7 +272,7 @@ def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
     assert not found.is_complete
     assert "the time ended" in pruned_text(found)
     assert found.faithful.inputs == found.faithful.agree == domain.size()
-    assert sum(step.seconds for step in found.steps) < 1.5 * 1.1 + 2
+    assert sum(step.cpu_seconds for step in found.steps) < 1.5 * 1.1 + 2  # not of the wall: others may use the machine
 
 
 # --- behaviours -------------------------------------------------------------------------------------------------
