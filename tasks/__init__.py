@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.formats.blackbox import from_callable
     from tasks.formats.detect import load
     from tasks.formats.network_folder import save_folder
+    from tasks.formats.onnx_file import from_onnx
     from tasks.formats.sparse import from_circuit
     from tasks.formats.torch_module import from_torch
     from tasks.formats.transformer_lens import from_transformer_lens
@@ -26,7 +27,10 @@ if TYPE_CHECKING:
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
     from tasks.pipeline.distill import Distillation, distill
+    from tasks.pipeline.observers import live, notebook, plain
     from tasks.pipeline.prune import Pruned, prune
+    from tasks.pipeline.steps import Observer
+    from tasks.reports.page import write_page
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
@@ -34,6 +38,7 @@ LATER = {
     "Distillation": "tasks.pipeline.distill:Distillation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
+    "Observer": "tasks.pipeline.steps:Observer",
     "Pruned": "tasks.pipeline.prune:Pruned",
     "Question": "tasks.networks.model:Question",
     "Rounded": "tasks.networks.readout:Rounded",
@@ -45,11 +50,16 @@ LATER = {
     "distill": "tasks.pipeline.distill:distill",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
+    "from_onnx": "tasks.formats.onnx_file:from_onnx",
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
+    "live": "tasks.pipeline.observers:live",
     "load": "tasks.formats.detect:load",
+    "notebook": "tasks.pipeline.observers:notebook",
+    "plain": "tasks.pipeline.observers:plain",
     "prune": "tasks.pipeline.prune:prune",
     "save_folder": "tasks.formats.network_folder:save_folder",
+    "write_page": "tasks.reports.page:write_page",
 }
 
 __all__ = [
@@ -58,6 +68,7 @@ __all__ = [
     "Distillation",
     "Loaded",
     "NetworkError",
+    "Observer",
     "Pruned",
     "Question",
     "Rounded",
@@ -69,11 +80,16 @@ __all__ = [
     "distill",
     "from_callable",
     "from_circuit",
+    "from_onnx",
     "from_torch",
     "from_transformer_lens",
+    "live",
     "load",
+    "notebook",
+    "plain",
     "prune",
     "save_folder",
+    "write_page",
 ]
 
 
