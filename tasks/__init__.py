@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tasks.pipeline.distill import Distillation, distill, verify
     from tasks.pipeline.explain import Explanation, explain
     from tasks.pipeline.observers import live, notebook, plain
+    from tasks.pipeline.prune import Pruned, prune
     from tasks.pipeline.steps import Observer
     from tasks.reports.page import write_page
 
@@ -40,6 +41,7 @@ LATER = {
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
     "Observer": "tasks.pipeline.steps:Observer",
+    "Pruned": "tasks.pipeline.prune:Pruned",
     "Question": "tasks.networks.model:Question",
     "Rounded": "tasks.networks.readout:Rounded",
     "TokenSet": "tasks.networks.readout:TokenSet",
@@ -58,6 +60,7 @@ LATER = {
     "load": "tasks.formats.detect:load",
     "notebook": "tasks.pipeline.observers:notebook",
     "plain": "tasks.pipeline.observers:plain",
+    "prune": "tasks.pipeline.prune:prune",
     "save_folder": "tasks.formats.network_folder:save_folder",
     "verify": "tasks.pipeline.distill:verify",
     "write_page": "tasks.reports.page:write_page",
@@ -71,6 +74,7 @@ __all__ = [
     "Loaded",
     "NetworkError",
     "Observer",
+    "Pruned",
     "Question",
     "Rounded",
     "TokenSet",
@@ -89,6 +93,7 @@ __all__ = [
     "load",
     "notebook",
     "plain",
+    "prune",
     "save_folder",
     "verify",
     "write_page",
