@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from tasks.formats.blackbox import from_callable
     from tasks.formats.detect import load
     from tasks.formats.network_folder import save_folder
+    from tasks.formats.onnx_file import from_onnx
     from tasks.formats.sparse import from_circuit
     from tasks.formats.torch_module import from_torch
     from tasks.formats.transformer_lens import from_transformer_lens
@@ -27,6 +28,9 @@ if TYPE_CHECKING:
     from tasks.networks.transformer import Transformer
     from tasks.pipeline.distill import Distillation, distill, verify
     from tasks.pipeline.explain import Explanation, explain
+    from tasks.pipeline.observers import live, notebook, plain
+    from tasks.pipeline.steps import Observer
+    from tasks.reports.page import write_page
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
@@ -35,6 +39,7 @@ LATER = {
     "Explanation": "tasks.pipeline.explain:Explanation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
+    "Observer": "tasks.pipeline.steps:Observer",
     "Question": "tasks.networks.model:Question",
     "Rounded": "tasks.networks.readout:Rounded",
     "TokenSet": "tasks.networks.readout:TokenSet",
@@ -46,11 +51,16 @@ LATER = {
     "explain": "tasks.pipeline.explain:explain",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
+    "from_onnx": "tasks.formats.onnx_file:from_onnx",
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
+    "live": "tasks.pipeline.observers:live",
     "load": "tasks.formats.detect:load",
+    "notebook": "tasks.pipeline.observers:notebook",
+    "plain": "tasks.pipeline.observers:plain",
     "save_folder": "tasks.formats.network_folder:save_folder",
     "verify": "tasks.pipeline.distill:verify",
+    "write_page": "tasks.reports.page:write_page",
 }
 
 __all__ = [
@@ -60,6 +70,7 @@ __all__ = [
     "Explanation",
     "Loaded",
     "NetworkError",
+    "Observer",
     "Question",
     "Rounded",
     "TokenSet",
@@ -71,11 +82,16 @@ __all__ = [
     "explain",
     "from_callable",
     "from_circuit",
+    "from_onnx",
     "from_torch",
     "from_transformer_lens",
+    "live",
     "load",
+    "notebook",
+    "plain",
     "save_folder",
     "verify",
+    "write_page",
 ]
 
 

@@ -16,6 +16,7 @@ from tasks.formats import (
     dyck,
     gpt2,
     network_folder,
+    onnx_file,
     openai,
     sparse,
     sparsemax,
@@ -111,8 +112,10 @@ def _is_no_file(path: Path) -> bool:
 
 
 def load(path: Path | str, question: Question | None = None) -> Loaded:
-    """The network in the folder ``path``, asked as ``question`` says; raises NetworkError when no format fits."""
+    """The network in the folder or ONNX file ``path``, asked as ``question`` says; NetworkError when no format fits."""
     folder = Path(path)
+    if folder.suffix == onnx_file.SUFFIX and folder.is_file():
+        return onnx_file.load(folder, question or Question())
     if not folder.is_dir():
         raise NetworkError(
             f"{folder}: expected a folder with a network, {'got a file' if folder.exists() else 'no such folder'}"

@@ -18,9 +18,20 @@ from typing import Literal
 
 import numpy as np
 
-from tasks.formats.tensor_graph import Attended, Node, Pooled, Root, Rows, Stepped, Summed, TensorGraph, is_choice
+from tasks.formats.tensor_graph import (
+    Attended,
+    Multiplied,
+    Node,
+    Pooled,
+    Root,
+    Rows,
+    Stepped,
+    Summed,
+    TensorGraph,
+    is_choice,
+)
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.transformer import Affine, Attention, Norm, Pool, Reals, Residual, Step, Transformer
+from tasks.networks.transformer import Affine, Attention, Norm, Pool, Product, Reals, Residual, Step, Transformer
 
 Dtype = Literal["float32", "float64"]
 
@@ -51,12 +62,14 @@ def _read(graph: TensorGraph, result: Rows) -> tuple[Node, np.ndarray]:
     if (columns != columns[0]).any():
         raise NetworkError("the result has other logits at other positions")
     found = rows[:, 0]
+    if node.rows > 1 and len(found) == 1 and found[0] == 0:
+        return graph._node(Pooled(node.width, 1, (node,), "first")), columns[0]
     if node.rows > 1 and not (
         (len(found) == node.rows and (found == np.arange(node.rows)).all())
         or (len(found) == 1 and found[0] == node.rows - 1)
     ):
         raise NetworkError(
-            f"the result is read at position {int(found[0])} of {node.rows}; expected all of them, the last, or a pool"
+            f"the result is read at position {int(found[0])} of {node.rows}; expected all, one end, or a pool"
         )
     return node, columns[0]
 
@@ -136,7 +149,13 @@ class _Lowering:
                 terms = self._terms(end) if isinstance(end, Summed) else ()
                 if terms:
                     above = self._common(terms)
-                parts.append(self._attention(end, above) if isinstance(end, Attended) else self._sum(terms, above))
+                if isinstance(end, Attended):
+                    parts.append(self._attention(end, above))
+                elif isinstance(end, Multiplied):
+                    one, other = (self.path(parent, above) for parent in end.parents)
+                    parts.append((Product(one, other),))
+                else:
+                    parts.append(self._sum(terms, above))
             end = above
         return tuple(step for part in reversed(parts) for step in part)
 
@@ -236,10 +255,14 @@ def _rounded_step(step: Step, dtype: Dtype) -> Step:
     match step:
         case Affine(weight, bias):
             return Affine(_rounded(weight, dtype), None if bias is None else _rounded(bias, dtype))
-        case Norm(kind, gain, bias, eps):
-            return Norm(kind, _rounded(gain, dtype), None if bias is None else _rounded(bias, dtype), eps)
+        case Norm(gain=gain, bias=bias):
+            shift = None if bias is None else _rounded(bias, dtype)
+            return replace(step, gain=_rounded(gain, dtype), bias=shift)
         case Residual(inner):
             return Residual(tuple(_rounded_step(part, dtype) for part in inner))
+        case Product(left, right):
+            one, other = (tuple(_rounded_step(part, dtype) for part in way) for way in (left, right))
+            return Product(one, other)
         case Attention():
             query, key, value = (
                 tuple(_rounded_step(part, dtype) for part in way) for way in (step.query, step.key, step.value)

@@ -62,6 +62,11 @@ class Summed(Node):
 
 
 @dataclass(frozen=True, eq=False)
+class Multiplied(Node):
+    """The product of its two parents, entry by entry."""
+
+
+@dataclass(frozen=True, eq=False)
 class Attended(Node):
     """Attention of ``heads`` equal blocks; its parents are queries, keys and values."""
 
@@ -74,7 +79,7 @@ class Attended(Node):
 class Pooled(Node):
     """All rows of its parent as one."""
 
-    kind: Literal["sum", "mean", "concat"]
+    kind: Literal["sum", "mean", "concat", "first"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -121,7 +126,15 @@ class Moment:
     stage: Literal["mean", "root", "inverse root"] = "mean"
 
 
-Value = Rows | Scores | Squares | Moment
+@dataclass(frozen=True, eq=False)
+class ErrorFunction:
+    """erf of a tensor ``of`` over the root of 2, plus ``shift``: a part of GELU as it is written out."""
+
+    of: Rows
+    shift: float = 0.0
+
+
+Value = Rows | Scores | Squares | Moment | ErrorFunction
 Moved = Callable[[Index], Index]
 
 
@@ -189,16 +202,25 @@ class TensorGraph:
     def norm(self, x: Rows, kind: Literal["rms", "layer"], gain: Reals | None, bias: Reals | None, eps: float) -> Rows:
         """A norm along the last axis."""
         x = self._in_one_row(x)
-        patterns, _ = self._patterns(x)
-        if len(patterns) > 1:
-            raise NetworkError("a norm of parts of a row, such as one per head")
-        node = self.select(x.node, patterns[0])
-        gain = np.ones(node.width) if gain is None else gain
-        made = self._stepped(node, Norm(kind, _real(gain), None if bias is None else _real(bias), eps), node.width)
-        return Rows(made, (x.index[..., :1] // x.node.width) * node.width + np.arange(node.width))
+        patterns, which = self._patterns(x)
+        count, size = patterns.shape
+        node = self.select(x.node, patterns.ravel())
+        gain = np.tile(np.ones(size) if gain is None else gain, count)
+        shift = None if bias is None else _real(np.tile(bias, count))
+        made = self._stepped(node, Norm(kind, _real(gain), shift, eps, count), node.width)
+        start = (x.index[..., 0] // x.node.width) * node.width + which * size
+        return Rows(made, start[..., None] + np.arange(size))
 
     def add(self, x: Rows, y: Rows, sign: float = 1.0) -> Rows:
         """``x + y``, or ``x - y`` for a ``sign`` of -1, with the shapes of numpy."""
+        return self._paired(x, y, lambda one, other: self._summed(one, other), sign)
+
+    def times(self, x: Rows, y: Rows) -> Rows:
+        """``x * y``, entry by entry, as in a gated MLP."""
+        return self._paired(x, y, lambda one, other: self._node(Multiplied(one.width, one.rows, (one, other))))
+
+    def _paired(self, x: Rows, y: Rows, made: Callable[[Node, Node], Node], sign: float = 1.0) -> Rows:
+        """The node that is ``made`` from the same entries of both."""
         if x.node.rows != y.node.rows:
             x, y = (self._concatenated(value) for value in (x, y))
         one, other = np.broadcast_arrays(x.index, y.index)
@@ -209,8 +231,8 @@ class TensorGraph:
             rows, left, right = np.zeros_like(one), one, other
         pairs, which = np.unique(np.stack([left.ravel(), right.ravel()]), axis=1, return_inverse=True)
         self._check_size(pairs.shape[1])
-        self._check_rows(rows, which.reshape(rows.shape), "a sum in which positions are not treated alike")
-        node = self._summed(self.select(x.node, pairs[0]), self.select(y.node, pairs[1], sign))
+        self._check_rows(rows, which.reshape(rows.shape), "positions that are not treated alike")
+        node = made(self.select(x.node, pairs[0]), self.select(y.node, pairs[1], sign))
         return Rows(node, rows * node.width + which.reshape(rows.shape))
 
     def add_constant(self, x: Rows, constant: NDArray[Any]) -> Rows:
@@ -235,6 +257,9 @@ class TensorGraph:
         pairs, which = _pairs(columns, values)
         self._check_rows(rows, which, "a factor that depends on the position")
         self._check_size(pairs.shape[1])
+        inner, before = self._peeled(x.node)
+        if before == 2.0 and (values == 0.5).all():  # what doubles and halves changes nothing
+            return Rows(inner, index)
         node = self.select(x.node, pairs[0].astype(int))
         if (pairs[1] != 1.0).any():
             node = self.affine(node, np.diag(pairs[1]), None)
@@ -371,6 +396,22 @@ class TensorGraph:
                 inner, more = self._peeled(node.parents[0])
                 return inner, factor * more
         return node, 1.0
+
+    def error_function(self, x: Rows) -> ErrorFunction:
+        """erf, where what it is given is over the root of 2, as stored in float32 or better."""
+        node, factor = self._peeled(x.node)
+        if abs(factor * np.sqrt(2.0) - 1.0) > 1e-6:
+            raise NetworkError("an error function outside a GELU")
+        return ErrorFunction(Rows(node, x.index))
+
+    def gelu(self, x: Rows, error: ErrorFunction) -> Rows:
+        """``x (1 + erf(x / root 2))``, or a half of ``x``, as a GELU and a factor."""
+        node, factor = self._peeled(x.node)
+        own = error.of
+        if error.shift != 1.0 or own.node is not node or not np.array_equal(own.index, x.index):
+            raise NetworkError("an error function outside a GELU")
+        found = self.activate(own, Activation("gelu"))
+        return found if factor == 0.5 else self.scaled(found, np.array(2.0 * factor))
 
     def square(self, x: Rows) -> Squares:
         """The square of every entry."""

@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from cegis.domain import Constraint
 from tasks.formats.lowering import lower
-from tasks.formats.tensor_graph import HIDDEN, Moment, Rows, Scores, Squares, TensorGraph
+from tasks.formats.tensor_graph import HIDDEN, ErrorFunction, Moment, Rows, Scores, Squares, TensorGraph
 from tasks.networks.interpreter import logits
 from tasks.networks.model import Loaded, Question, authored
 from tasks.networks.quoting import shown
@@ -217,11 +217,11 @@ def _followed(
     torch: Any, program: Any, tokens: int, longest: int, dtype: Literal["float32", "float64"]
 ) -> tuple[Transformer, TensorGraph]:
     """The steps of a ``program`` whose known numbers are computed in ``dtype``, and the graph they are from."""
-    follower = _Follower(torch, program, TensorGraph(tokens, longest), dtype)
+    follower = Follower(torch, program, TensorGraph(tokens, longest), dtype)
     return lower(follower.graph, follower.result(), dtype), follower.graph
 
 
-class _Follower:
+class Follower:
     """A traced program, operation by operation: values that depend on the prompt, and known tensors."""
 
     def __init__(self, torch: Any, program: Any, graph: TensorGraph, dtype: str) -> None:
@@ -298,6 +298,15 @@ class _Follower:
         if self._dtype == "float64" and isinstance(value, torch.Tensor) and value.dtype == torch.float32:
             return value.detach().double()
         return value.detach() if isinstance(value, torch.Tensor) else value
+
+    def rule(self, name: str) -> Callable[..., Any]:
+        """The rule of an operation of torch, to be given values and known tensors."""
+        found: Callable[..., Any] = getattr(self, f"_do_{name}")
+        return found
+
+    def cast(self, value: Any, dtype: Any) -> Any:
+        """``value`` in another type, where that changes no number."""
+        return self._cast("to", (value, dtype), {})
 
     def _cast(self, name: str, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
         torch, value = self._torch, args[0]
@@ -407,6 +416,18 @@ class _Follower:
     def _do_gelu(self, x: Any, *, approximate: str = "none") -> Any:
         return self.graph.activate(x, Activation("gelu_tanh" if approximate == "tanh" else "gelu"))
 
+    def _do_silu(self, x: Any) -> Any:
+        return self.graph.activate(x, Activation("silu"))
+
+    def _do_sigmoid(self, x: Any) -> Any:
+        return self.graph.activate(x, Activation("sigmoid"))
+
+    def _do_tanh(self, x: Any) -> Any:
+        return self.graph.activate(x, Activation("tanh"))
+
+    def _do_erf(self, x: Any) -> Any:
+        return self.graph.error_function(x)
+
     def _do_clamp_min(self, x: Any, least: Any) -> Any:
         return self._clamped(x, least, None)
 
@@ -431,6 +452,8 @@ class _Follower:
                 return self.graph.masked(x, added)
             case Moment() if x.stage == "mean" and added.size == 1:
                 return Moment(x.of, x.eps + float(added.ravel()[0]))
+            case ErrorFunction() if added.size == 1:
+                return ErrorFunction(x.of, x.shift + float(added.ravel()[0]))
             case Rows():
                 return self._elementwise("add", x, y, lambda: self.graph.add_constant(x, added))
         raise NetworkError("a sum with the squares of numbers")
@@ -468,19 +491,25 @@ class _Follower:
                 case Rows():
                     return self._elementwise("mul", x, y, lambda: self.graph.scaled(x, factor))
             raise NetworkError("a factor of scores that is no positive number, or of squares")
-        if isinstance(y, Rows) and isinstance(x, Moment):
+        if isinstance(y, Rows) and isinstance(x, Moment | ErrorFunction):
             x, y = y, x
         if isinstance(x, Rows) and isinstance(y, Moment) and y.stage == "inverse root":
             return self.graph.normalised(x, y)
+        if isinstance(x, Rows) and isinstance(y, ErrorFunction):
+            return self.graph.gelu(x, y)
         if x is y or (
             isinstance(x, Rows) and isinstance(y, Rows) and x.node is y.node and np.array_equal(x.index, y.index)
         ):
             return self.graph.square(x)
-        raise NetworkError("a product of two things that depend on the prompt (a gate)")
+        if isinstance(x, Rows) and isinstance(y, Rows):
+            return self.graph.times(x, y)
+        raise NetworkError("a product of scores or squares with something that depends on the prompt")
 
     def _do_div(self, x: Any, y: Any) -> Any:
         if isinstance(x, Rows) and isinstance(y, Moment) and y.stage == "root":
             return self.graph.normalised(x, y)
+        if not _depends(x) and isinstance(y, Moment) and self._known(x).size == 1 and float(x) == 1.0:
+            return self._do_reciprocal(y)
         if _depends(y):
             raise NetworkError("a division by something that depends on the prompt")
         return self._do_mul(x, 1.0 / y)
@@ -681,7 +710,7 @@ def _depends(value: Any) -> bool:
         return any(map(_depends, value.values()))
     if isinstance(value, list | tuple):
         return any(map(_depends, value))
-    return isinstance(value, Rows | Scores | Squares | Moment)
+    return isinstance(value, Rows | Scores | Squares | Moment | ErrorFunction)
 
 
 def _array(tensor: Any) -> NDArray[Any]:

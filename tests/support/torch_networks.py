@@ -122,6 +122,29 @@ class Pooled(nn.Module):
         return self.head(x.mean(1) if self.kind == "mean" else x.sum(1))
 
 
+class Gated(nn.Module):
+    """Queries and keys with norms per head, one key for two queries, a gated MLP, read at the first row."""
+
+    def __init__(self):
+        super().__init__()
+        self.tokens, self.norm = nn.Embedding(3, WIDTH), nn.RMSNorm(WIDTH, eps=1e-6)
+        self.q, self.kv = nn.Linear(WIDTH, WIDTH), nn.Linear(WIDTH, WIDTH)
+        self.q_norm, self.k_norm = nn.RMSNorm(4, eps=1e-6), nn.LayerNorm(4)
+        self.gate, self.up, self.down = nn.Linear(WIDTH, 6), nn.Linear(WIDTH, 6), nn.Linear(6, WIDTH)
+        self.head = nn.Linear(WIDTH, 2)
+
+    def forward(self, ids):
+        batch, length = ids.shape
+        x = self.tokens(ids)
+        y = self.norm(x)
+        q = self.q_norm(self.q(y).view(batch, length, HEADS, 4)).transpose(1, 2)
+        k, v = self.kv(y).view(batch, length, 1, 8).transpose(1, 2).chunk(2, -1)
+        y = functional.scaled_dot_product_attention(q, self.k_norm(k), v, enable_gqa=True)
+        x = x + y.transpose(1, 2).reshape(batch, length, WIDTH)
+        x = x + self.down(functional.silu(self.gate(x)) * self.up(x))
+        return self.head(x[:, 0])
+
+
 class OneHot(nn.Module):
     """An MLP over one-hot tokens, which it makes itself."""
 
@@ -161,6 +184,7 @@ KINDS = {
     "torch's attention, norm by hand": lambda: ByHand("torch", norm="layer by hand"),
     "sinusoidal, filled with -1e9": lambda: ByHand(sinusoidal=True, fill=-1e9),
     "parallel": Parallel,
+    "gated, first row": Gated,
     "mean": Pooled,
     "sum": lambda: Pooled("sum"),
     "one-hot": OneHot,

@@ -2,13 +2,16 @@
 
 import json
 import math
+from dataclasses import dataclass
 
 import numpy as np
 import pytest
+import torch
 from flint import ctx
 from json_junk import read_junk
 from safetensors.numpy import save, save_file
 
+from tasks import from_transformer_lens, save_folder
 from tasks.checker import computations as checked
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.files import UnreadableError
@@ -420,3 +423,46 @@ def test_positions_that_are_said_to_be_none_add_nothing_and_lost_ones_are_refuse
     for config, stored in ((CONFIG, weights), (none, zeros)):
         with pytest.raises(NetworkError, match="positions"):
             load(folder(tmp_path / "n", config=config, weights=stored))
+
+
+@dataclass
+class HookedConfig:
+    """What a HookedTransformer has as ``cfg``, some of it."""
+
+    n_layers: int = 2
+    d_model: int = 6
+    n_ctx: int = 5
+    d_head: int = 4
+    n_heads: int = 2
+    d_mlp: int = 7
+    d_vocab: int = 3
+    act_fn: str = "relu"
+    normalization_type: str = "LN"
+    dtype: object = torch.float32
+
+
+@pytest.mark.parametrize("config", [CONFIG, HookedConfig()])
+def test_a_state_dict_is_the_network_of_its_folder(config, tmp_path):
+    stored = tensors(CONFIG)
+    (tmp_path / "config.json").write_text(json.dumps(CONFIG))
+    save_file(stored, tmp_path / "model.safetensors")
+    loaded = from_transformer_lens(
+        config, {name: torch.from_numpy(tensor) for name, tensor in stored.items()},
+        vocabulary=("a", "b", "="), suffix=("=",), answers=("a", "b"),
+    )  # fmt: skip
+    assert np.array_equal(logits(loaded.network, IDS), logits(load(tmp_path).network, IDS))
+    assert loaded.domain.alphabet == ("a", "b")
+    assert loaded.declared.readout == Argmax(("a", "b"), (0, 1))
+    again = load(save_folder(loaded, tmp_path / "steps"))
+    assert np.array_equal(logits(again.network, IDS), logits(loaded.network, IDS))
+
+
+def test_a_state_dict_in_half_precision_is_widened_and_a_strange_one_refused():
+    stored = {name: torch.from_numpy(tensor).bfloat16() for name, tensor in tensors(CONFIG).items()}
+    loaded = from_transformer_lens(CONFIG | {"dtype": torch.bfloat16}, stored)
+    assert np.array_equal(loaded.network.tokens, stored["embed.W_E"].double().numpy())
+    assert "nothing is said of executions in bfloat16" in " ".join(loaded.notes)
+    with pytest.raises(NetworkError, match="unknown entry 'jump'"):
+        from_transformer_lens(CONFIG | {"jump": 1}, stored)
+    with pytest.raises(NetworkError, match=r"blocks\.0\.attn\.W_Q"):
+        from_transformer_lens(CONFIG, {name: t for name, t in stored.items() if name != "blocks.0.attn.W_Q"})

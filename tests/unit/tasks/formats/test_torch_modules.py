@@ -120,7 +120,7 @@ class Refused(nn.Module):
     def __init__(self, what):
         super().__init__()
         self.tokens, self.what = nn.Embedding(3, WIDTH), what
-        self.inner = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Sigmoid())
+        self.inner = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Softplus())
         self.attention = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
         self.start = nn.Parameter(torch.randn(1, 1, WIDTH))
         self.recurrent = nn.GRU(WIDTH, WIDTH, batch_first=True)
@@ -128,10 +128,8 @@ class Refused(nn.Module):
     def forward(self, ids):
         x = self.tokens(ids)
         match self.what:
-            case "sigmoid":
+            case "softplus":
                 return self.inner(x)
-            case "gate":
-                return x * self.inner[0](x)
             case "start":
                 return torch.cat([self.start.expand(len(x), 1, WIDTH), x], 1)
             case "softmax":
@@ -144,8 +142,8 @@ class Refused(nn.Module):
             case "alibi":
                 away = -torch.arange(ids.shape[1])[None].float().repeat(ids.shape[1], 1)
                 return self.attention(x, x, x, attn_mask=away)[0]
-            case "first row":
-                return x[:, 0]
+            case "second row":
+                return x[:, 1]
             case "values":
                 return x if ids[0, 0] == 1 else 2 * x
             case "longest":
@@ -161,14 +159,13 @@ class Refused(nn.Module):
 @pytest.mark.parametrize(
     ("what", "words"),
     [
-        ("sigmoid", "in inner.1 (Sigmoid): an operation that is not understood (torch operation sigmoid)"),
-        ("gate", "a product of two things that depend on the prompt (a gate)"),
+        ("softplus", "in inner.1 (Softplus): an operation that is not understood (torch operation softplus)"),
         ("start", "name it as prefix or suffix instead"),
         ("softmax", "let the module answer with logits"),
         ("padding", "attention (MultiheadAttention)"),
         ("window", "neither causal nor empty"),
         ("alibi", "no mask (such as ALiBi)"),
-        ("first row", "the result is read at position 0 of 5"),
+        ("second row", "the result is read at position 1 of 5"),
         ("values", "cannot be traced"),
         ("longest", "torch operation max"),
         ("recurrent", "recurrent (GRU)"),
@@ -180,7 +177,7 @@ def test_what_cannot_be_mapped_is_named_with_the_way_round(what, words):
     with pytest.raises(NetworkError) as refused:
         network_of(Refused(what))
     assert words in str(refused.value)
-    if "position 0" not in words:
+    if "position 1" not in words:
         assert "from_callable" in str(refused.value)
     assert "\n" not in str(refused.value)
 
@@ -201,9 +198,9 @@ def test_a_module_of_one_length_says_so():
 
 
 def test_a_wrong_mapping_is_refused(monkeypatch):
-    right = torch_module._Follower._do_gelu
+    right = torch_module.Follower._do_gelu
     monkeypatch.setattr(
-        torch_module._Follower, "_do_gelu", lambda self, x, **options: right(self, x, approximate="tanh")
+        torch_module.Follower, "_do_gelu", lambda self, x, **options: right(self, x, approximate="tanh")
     )
     with pytest.raises(NetworkError, match="the mapping is not equal to the module"):
         network_of(ByHand())
