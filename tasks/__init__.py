@@ -26,14 +26,22 @@ if TYPE_CHECKING:
     from tasks.networks.readout import Argmax, Rounded, TokenSet
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
-    from tasks.pipeline.distill import Distillation, distill
+    from tasks.pipeline.distill import Distillation, distill, verify
+    from tasks.pipeline.explain import Explanation, explain
+    from tasks.pipeline.observers import live, notebook, plain
+    from tasks.pipeline.prune import Pruned, prune
+    from tasks.pipeline.steps import Observer
+    from tasks.reports.page import write_page
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
     "BlackBox": "tasks.networks.model:BlackBox",
     "Distillation": "tasks.pipeline.distill:Distillation",
+    "Explanation": "tasks.pipeline.explain:Explanation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
+    "Observer": "tasks.pipeline.steps:Observer",
+    "Pruned": "tasks.pipeline.prune:Pruned",
     "Question": "tasks.networks.model:Question",
     "Rounded": "tasks.networks.readout:Rounded",
     "TokenSet": "tasks.networks.readout:TokenSet",
@@ -42,21 +50,31 @@ LATER = {
     "certificates": "tasks.certificates.write:certificates",
     "check": "tasks.checker.evidence:check",
     "distill": "tasks.pipeline.distill:distill",
+    "explain": "tasks.pipeline.explain:explain",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
     "from_onnx": "tasks.formats.onnx_file:from_onnx",
     "from_torch": "tasks.formats.torch_module:from_torch",
     "from_transformer_lens": "tasks.formats.transformer_lens:from_transformer_lens",
+    "live": "tasks.pipeline.observers:live",
     "load": "tasks.formats.detect:load",
+    "notebook": "tasks.pipeline.observers:notebook",
+    "plain": "tasks.pipeline.observers:plain",
+    "prune": "tasks.pipeline.prune:prune",
     "save_folder": "tasks.formats.network_folder:save_folder",
+    "verify": "tasks.pipeline.distill:verify",
+    "write_page": "tasks.reports.page:write_page",
 }
 
 __all__ = [
     "Argmax",
     "BlackBox",
     "Distillation",
+    "Explanation",
     "Loaded",
     "NetworkError",
+    "Observer",
+    "Pruned",
     "Question",
     "Rounded",
     "TokenSet",
@@ -65,13 +83,20 @@ __all__ = [
     "certificates",
     "check",
     "distill",
+    "explain",
     "from_callable",
     "from_circuit",
     "from_onnx",
     "from_torch",
     "from_transformer_lens",
+    "live",
     "load",
+    "notebook",
+    "plain",
+    "prune",
     "save_folder",
+    "verify",
+    "write_page",
 ]
 
 

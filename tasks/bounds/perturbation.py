@@ -25,13 +25,15 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
+    Reals,
     Residual,
     Step,
     Transformer,
     walk,
 )
 
-KNOWN = (Affine, Norm, Mask, Lookup, Activation, AbsTopK, Attention, Pool, Residual)
+KNOWN = (Affine, Norm, Mask, Lookup, Activation, AbsTopK, Attention, Pool, Product, Residual)
 
 
 def why_not_loose(network: Transformer) -> str | None:
@@ -47,11 +49,15 @@ def enclose_loosely(network: Transformer, batches: Sequence[NDArray[np.integer]]
     """
     check(network, batches, ball.REAL)
     start = embed(network, batches, ball.REAL)
-    moved = np.abs(network.tokens)[start.token]
+    moved = _sizes(network.tokens, network.token_error)[start.token]
     if network.positions is not None:
-        moved = moved + np.abs(network.positions).max(axis=0)
+        moved = moved + _sizes(network.positions, network.position_error).max(axis=0)
     x = Ball(start.x.center, (start.x.radius + spread * moved) * ball.INFLATION)
     return run(_loose(needed(network, ball.REAL), spread), Stream(x, start.token, start.places), ball.REAL)
+
+
+def _sizes(table: Reals, error: Reals | None) -> Reals:
+    return np.abs(table) if error is None else np.abs(table) + error
 
 
 def _loose(steps: Sequence[Step], spread: float) -> tuple[Step, ...]:
@@ -66,6 +72,8 @@ def _loosened(step: Step, spread: float) -> Step:
             parts = {"query": query, "key": key, "value": value}
             loose = {name: _loose(part, spread) for name, part in parts.items()}
             return _attention(step, loose)
+        case Product(left, right):
+            return Product(_loose(left, spread), _loose(right, spread))
         case Pool():
             return step
     return Loose(step, spread)  # type: ignore[return-value]  # a step of bounds alone, as Watched is

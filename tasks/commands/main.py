@@ -14,12 +14,14 @@ from typing import Any
 
 import click
 
+from tasks.commands.accept import accept
 from tasks.commands.check import check
 from tasks.commands.exits import BAD_INPUT, NOT_PROVED, PROVED, is_ours
 from tasks.commands.run import run
 from tasks.commands.show import list_circuits, show
 
 GROUP = "distill.commands"
+PACKAGE = "symbolic-circuit-distillation"
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)  # when writing to standard output fails
 
 
@@ -46,11 +48,17 @@ def _contributed() -> dict[str, EntryPoint]:
 
 
 @click.group(cls=Contributed, context_settings={"help_option_names": ["-h", "--help"]})
-@click.version_option(package_name="symbolic-circuit-distillation")
+@click.version_option(package_name=PACKAGE)
 def distill() -> None:
-    """Small neural circuits in, short readable Python functions out, with a proof of where the two are equal."""
+    """Small neural circuits in, short readable Python functions out, with a proof of where the two are equal.
+
+    Exit codes: 0 proved (or done), 1 finished but not proved, 2 bad input. Results go to standard output, progress
+    and errors to standard error; files are written where --out says (bench: in out/bench).
+    Completion: eval "$(_DISTILL_COMPLETE=bash_source distill)" (or zsh_source, fish_source).
+    """
 
 
+distill.add_command(accept)
 distill.add_command(check)
 distill.add_command(list_circuits)
 distill.add_command(run)
@@ -66,6 +74,11 @@ def main(arguments: list[str] | None = None) -> Any:
         code = NOT_PROVED
     except click.ClickException as error:
         click.echo(_line(error.format_message()), err=True)
+        code = BAD_INPUT
+    except ModuleNotFoundError as error:
+        if error.name != "torch":
+            raise
+        click.echo(_line(f'this needs torch: pip install "{PACKAGE}[torch]"'), err=True)
         code = BAD_INPUT
     except (ValueError, RuntimeError, OSError) as error:
         if isinstance(error, OSError) and error.errno in UNWRITTEN and error.filename is None:

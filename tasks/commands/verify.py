@@ -11,7 +11,7 @@ from typing import Any
 
 import click
 
-from tasks.commands.question import asks, exceptions_option, grammar_option
+from tasks.commands.question import against_option, asks, exceptions_option, grammar_option
 
 
 @click.command()
@@ -43,6 +43,7 @@ from tasks.commands.question import asks, exceptions_option, grammar_option
     help="Least margin of a label, beyond the error bound.  [default: 0 for circuits, 0.0001 for other networks]",
 )
 @exceptions_option
+@against_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output, as that of distill run.")
 @click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: none is written]")
 def verify(
@@ -57,6 +58,7 @@ def verify(
     semantics: Any,
     margin: float | None,
     exceptions: Path | None,
+    against: str | None,
     as_json: bool,
     out: Path | None,
     **question: Any,
@@ -76,11 +78,12 @@ def verify(
     from cegis.certificate import check_writable
     from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
-    from tasks.commands.question import ask, check_margin, check_seconds
+    from tasks.commands.question import ask, check_margin, check_seconds, other
     from tasks.commands.result import check_file, finish
-    from tasks.commands.run import USUAL_LENGTH
+    from tasks.commands.run import COMPARING, USUAL_LENGTH
     from tasks.commands.user_objects import language, program_named
     from tasks.pipeline import distill
+    from tasks.pipeline.report import compared
 
     check_seconds(seconds)
     check_margin(margin)
@@ -98,6 +101,8 @@ def verify(
     own = None if grammar is None else language(grammar)
     model, domain = asked.up_to(length)
     share = 0.0 if out is None else share_of_checking(model)
+    beside = None if against is None else other(asked, against, **question)
+    comparing = 0.0 if beside is None else COMPARING * seconds
     given = program_named(program, is_run=not no_run)
     with observed(quiet=as_json) as observer:
         result = distill.verify(
@@ -107,9 +112,10 @@ def verify(
             backend=solver,
             semantics=semantics,
             margin=margin,
-            seconds=seconds * (1 - share),
+            seconds=(seconds - comparing) * (1 - share),
             seed=seed,
             grammar=own,
             observer=observer,
         )
-    return finish(result, asked.folder, out, started + seconds, as_json, exceptions)
+    found = None if beside is None else compared(result, beside, comparing)
+    return finish(result, asked.folder, out, started + seconds, as_json, exceptions, found)

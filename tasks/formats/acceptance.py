@@ -23,22 +23,39 @@ from tasks.networks.interpreter import logits
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Reals
 
+TOLERANCE = 1e-3
+
 
 @dataclass(frozen=True)
 class Acceptance:
-    """``difference`` is the largest over ``values`` stored activations; a loss is None where it cannot be compared."""
+    """``difference`` is the largest over ``values`` stored activations; a loss is None where it cannot be compared.
+
+    What the prompts suggest, as token ids: the ``prefix`` that all begin with, the ``alphabet`` that they hold behind
+    it, and as ``answers`` the tokens that the circuit says most often after the first and after the second half of
+    them.
+    """
 
     prompts: int
     values: int
     difference: float
     loss: float | None
     stored_loss: float | None
+    prefix: tuple[int, ...] = ()
+    alphabet: tuple[int, ...] = ()
+    answers: tuple[int, ...] = ()
+
+    @property
+    def is_reproduced(self) -> bool:
+        """Whether activations, and the loss where both are known, are what was stored, up to rounding in float32."""
+        apart = 0.0 if self.loss is None or self.stored_loss is None else abs(self.loss - self.stored_loss)
+        return self.difference <= TOLERANCE and apart <= TOLERANCE
 
 
 def acceptance(folder: Path, answers: tuple[int, int] | None = None) -> Acceptance:
     """The circuit in ``folder`` (with ``viz_data.pt``) against what is stored there about its own prompts.
 
-    ``answers`` are token ids. Raises NetworkError where nothing is stored, or what is stored cannot be read.
+    ``answers`` are token ids; None where they are not known, and the loss is not compared. Raises NetworkError
+    where nothing is stored, or what is stored cannot be read.
     """
     what, viz = str(folder / CIRCUIT), read_torch(folder / CIRCUIT)
     circuit = read_circuit(folder, viz).transformer
@@ -53,11 +70,30 @@ def acceptance(folder: Path, answers: tuple[int, int] | None = None) -> Acceptan
     seen: dict[str, Reals] = {}
     scores = logits(circuit, prompts[:, : lengths.max()], seen.__setitem__)
     values, difference = _compared(what, stored[1], seen, lengths)
-    loss = None if answers is None else _loss(scores[np.arange(len(prompts)), lengths - 1], answers)
+    last = scores[np.arange(len(prompts)), lengths - 1]
+    loss = None if answers is None else _loss(last, answers)
     stored_loss = importances.get("interv_loss")
+    prefix, alphabet = _tokens(prompts, lengths)
     return Acceptance(
-        len(prompts), values, difference, loss, None if stored_loss is None or loss is None else float(stored_loss)
-    )
+        len(prompts), values, difference, loss, None if stored_loss is None or loss is None else float(stored_loss),
+        prefix, alphabet, answers or _said(last),
+    )  # fmt: skip
+
+
+def _tokens(prompts: NDArray[np.int64], lengths: NDArray[np.integer]) -> tuple[tuple[int, ...], tuple[int, ...]]:
+    """What all prompts begin with, one token less than the shortest at most, and what else they hold."""
+    shared = 0
+    while shared < lengths.min() - 1 and len(set(prompts[:, shared])) == 1:
+        shared += 1
+    rest = {int(token) for row, length in zip(prompts, lengths, strict=True) for token in row[shared:length]}
+    return tuple(map(int, prompts[0, :shared])), tuple(sorted(rest))
+
+
+def _said(last: Reals) -> tuple[int, ...]:
+    """The most frequent largest logit of either half."""
+    best, half = last.argmax(axis=1), len(last) // 2
+    found = [int(np.bincount(part).argmax()) for part in (best[:half], best[half : 2 * half]) if len(part)]
+    return tuple(dict.fromkeys(found))
 
 
 def _compared(

@@ -40,7 +40,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.formats.case import read_case
-from tasks.formats.reading import count, flags, one_of, pick, read_object, read_tensors, require, survives, widen
+from tasks.formats.reading import (
+    check_size,
+    count,
+    flags,
+    one_of,
+    pick,
+    read_object,
+    read_tensors,
+    require,
+    survives,
+    widen,
+)
 from tasks.formats.tokenizer import token_names
 from tasks.formats.untrusted import object_of
 from tasks.networks.model import Loaded, Question, assemble
@@ -62,12 +73,6 @@ CONFIG, WEIGHTS, CASE = "config.json", "model.safetensors", "case.json"
 KINDS = ("llama", "mistral", "qwen2", "qwen3", "gpt_neox")
 MARK = '.self_attn.q_norm.weight"'  # of a Qwen3 that case.json describes
 LONGEST = 2_048  # tokens per prompt, at most: tables of angles are written out
-MOST_WEIGHTS = 50_000_000  # of a network that any method here could say something about
-TOO_LARGE = (
-    "a whole model from a hub is too large: this tool wants a circuit, or a small model trained for one task. Prune it "
-    "to what one behaviour needs (docs/how-to-prune.md), or load one of its heads or layers as a function and ask that "
-    "from Python (tasks.formats.from_callable)"
-)
 Kind = Literal["relu", "gelu", "gelu_tanh", "silu"]
 ACTIVATIONS: dict[str, Kind] = {
     "silu": "silu",
@@ -147,9 +152,7 @@ def load(folder: Path, question: Question) -> Loaded:
         what, is_neox = f"{folder / CASE}: architecture", False
         shape, said = _of_case(what, object_of(what, read_object(folder / CASE).get("architecture"), None)), {}
     expected = _neox_shapes(shape) if is_neox else _shapes(shape)
-    total = sum(math.prod(size) for size in expected.values())
-    if total > MOST_WEIGHTS:
-        raise NetworkError(f"{folder}: {total:,} weights; {TOO_LARGE}")
+    check_size(str(folder), expected)
     weights, dtype = _weights(folder, what, shape, expected, notes)
     steps, stream = _neox(shape, weights, said) if is_neox else _llama(shape, weights)
     values, errors = tables(shape.longest, shape.rotated // 2, shape.base)

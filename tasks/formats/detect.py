@@ -1,7 +1,7 @@
 """Find out from its files how a folder stores a network, and read it.
 
 Formats are looked for in a fixed order; the first whose files are all there, with the entry that marks it, is the one.
-A folder that no format recognises is refused with the list of what was looked for.
+A folder that no format recognises is refused with the list of what was looked for, or of the networks inside it.
 """
 
 from __future__ import annotations
@@ -23,7 +23,7 @@ from tasks.formats import (
     tracr,
     transformer_lens,
 )
-from tasks.formats.reading import read_bytes, read_object
+from tasks.formats.reading import MOST_WEIGHTS, TOO_LARGE, read_bytes, read_object
 from tasks.formats.untrusted import read_safetensors
 from tasks.networks.model import Loaded, Question
 from tasks.networks.quoting import named
@@ -34,33 +34,46 @@ from tasks.networks.sparse_transformer import NetworkError
 class Format:
     """``files`` must all be there, and the JSON in ``files[0]`` must hold ``entry`` (with ``value`` unless None).
 
-    Where ``mark`` is not empty, it must stand in the header of the weights, the last of the files.
+    Of several values or marks one is enough. Where there is a ``mark``, it must stand in the header of the weights,
+    the last of the files.
     """
 
     name: str
     files: tuple[str, ...]
     load: Callable[[Path, Question], Loaded]
     entry: tuple[str, ...] = ()
-    value: str | None = None
-    mark: str = ""
+    value: str | tuple[str, ...] | None = None
+    mark: str | tuple[str, ...] = ""
 
     def fits(self, folder: Path) -> bool:
         """Whether ``folder`` looks like this format; raises NetworkError where the marking file is no JSON."""
         if not all((folder / name).is_file() for name in self.files):
             return False
-        if self.mark and self.mark.encode() not in _header(folder / self.files[-1]):
-            return False
+        if self.mark:
+            header = _header(folder / self.files[-1])
+            if not any(mark.encode() in header for mark in _each(self.mark)):
+                return False
         found: object = read_object(folder / self.files[0]) if self.entry else None
         for key in self.entry:
             if not isinstance(found, dict) or key not in found:
                 return False
             found = found[key]
-        return self.value in (None, found)
+        return self.value is None or found in _each(self.value)
 
     def __str__(self) -> str:
-        marks = [".".join(self.entry) + ("" if self.value is None else f" = {self.value}")] if self.entry else []
-        marks += [f"tensors named *{self.mark.strip(chr(34))}"] if self.mark else []
+        marks = (
+            [".".join(self.entry) + ("" if self.value is None else f" = {' or '.join(_each(self.value))}")]
+            if self.entry
+            else []
+        )
+        marks += (
+            [f"tensors named *{' or *'.join(mark.strip(chr(34)) for mark in _each(self.mark))}"] if self.mark else []
+        )
         return f"{self.name} ({', '.join(self.files)}{' with ' if marks else ''}{''.join(marks)})"
+
+
+def _each(said: str | tuple[str, ...]) -> tuple[str, ...]:
+    return (said,) if isinstance(said, str) else said
 
 
 def _header(weights: Path) -> bytes:
@@ -70,6 +83,7 @@ def _header(weights: Path) -> bytes:
 
 
 MOST_HEADER = 2**24  # bytes
+DEEPEST, MOST_FOLDERS = 6, 10_000  # of folders that are searched for networks
 WEIGHTS = ("weights.safetensors", "model.safetensors")
 PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
@@ -83,13 +97,16 @@ FORMATS = (
     Format("transformer_lens", ("case.json", "model.safetensors"), transformer_lens.load, mark=transformer_lens.MARK),
     Format("gpt2", ("config.json", "model.safetensors"), gpt2.load, ("model_type",), "gpt2"),
     Format("gpt2 in parts", ("config.json", "model.safetensors.index.json"), gpt2.load, ("model_type",), "gpt2"),
-    *(
-        Format("decoder", ("config.json", weights), decoder.load, ("model_type",), kind)
-        for weights in ("model.safetensors", "model.safetensors.index.json")
-        for kind in decoder.KINDS
+    Format("decoder", ("config.json", "model.safetensors"), decoder.load, ("model_type",), decoder.KINDS),
+    Format(
+        "decoder in parts",
+        ("config.json", "model.safetensors.index.json"),
+        decoder.load,
+        ("model_type",),
+        decoder.KINDS,
     ),
     Format("decoder", ("case.json", "model.safetensors"), decoder.load, mark=decoder.MARK),
-    *(Format("adder", ("case.json", "model.safetensors"), adders.load, mark=mark) for mark in adders.MARKS),
+    Format("adder", ("case.json", "model.safetensors"), adders.load, mark=adders.MARKS),
     Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
     Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
     Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),
@@ -106,9 +123,44 @@ def _problem(weights: Path) -> str:
     return ""
 
 
+def _of_a_hub(folder: Path) -> str:
+    """What to say of a model of another architecture that is too large anyway."""
+    files = [path for pattern in ("*.safetensors", "*.bin") for path in folder.glob(pattern) if path.is_file()]
+    size = sum(path.stat().st_size for path in files)
+    return f"{size / 2**20:,.0f} MB of weights; {TOO_LARGE}" if size > 2 * MOST_WEIGHTS else ""
+
+
 def _is_no_file(path: Path) -> bool:
     """Whether something else stands where a format has a file."""
     return (path.exists() or path.is_symlink()) and not path.is_file()
+
+
+def inside(root: Path) -> tuple[tuple[Path, str], ...]:
+    """The folders in ``root``, at any depth to ``DEEPEST``, that look like a network, and the format of each.
+
+    Those inside a network's own folder are left out, and so are links and hidden folders.
+    """
+    found: list[tuple[Path, str]] = []
+    level = [root]
+    for _ in range(DEEPEST):
+        below = [
+            entry
+            for folder in level
+            for entry in sorted(folder.iterdir())
+            if entry.is_dir() and not entry.is_symlink() and not entry.name.startswith(".")
+        ]
+        kinds = [(folder, _kind(folder)) for folder in below]
+        found += [(folder, kind) for folder, kind in kinds if kind]
+        level = [folder for folder, kind in kinds if not kind][:MOST_FOLDERS]
+    return tuple(found)
+
+
+def _kind(folder: Path) -> str:
+    """The format of ``folder``, or nothing; a broken file that marks one is none of it."""
+    try:
+        return next((known.name for known in FORMATS if known.fits(folder)), "")
+    except (NetworkError, OSError):
+        return ""
 
 
 def load(path: Path | str, question: Question | None = None) -> Loaded:
@@ -130,7 +182,17 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         raise NetworkError(
             f"{strange[0]}: expected a file, got {'a folder' if strange[0].is_dir() else 'none, or a link'}"
         )
+    networks = inside(folder)
+    if networks:
+        names = [str(place.relative_to(folder)) for place, _ in networks[:8]]
+        raise NetworkError(
+            f"{folder}: holds {len(networks)} networks and is none itself: {', '.join(names)}"
+            f"{', ...' if len(networks) > 8 else ''}; name the folder of one (distill show lists them)"
+        )
     found = sorted(entry.name for entry in folder.iterdir())[:10]
+    large = _of_a_hub(folder)
+    if large:
+        raise NetworkError(f"{folder}: {large}")
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
     hint += "".join(f"; {problem}" for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)

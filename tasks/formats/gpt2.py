@@ -25,6 +25,7 @@ from tasks.formats.case import read_case
 from tasks.formats.reading import (
     Dtype,
     affine,
+    check_size,
     count,
     flags,
     one_of,
@@ -188,6 +189,7 @@ def _weights(folder: Path, what: str, config: dict[str, Any]) -> tuple[dict[str,
         for norm in ("ln_1", "ln_2"):
             shapes[f"h.{layer}.{norm}.weight"] = shapes[f"h.{layer}.{norm}.bias"] = (d,)
     shapes["ln_f.weight"] = shapes["ln_f.bias"] = (d,)
+    check_size(str(folder), shapes)
     return widen(str(folder / FILES[1]), shapes, tensors)
 
 

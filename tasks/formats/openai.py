@@ -296,6 +296,11 @@ def _encoder(folder: Path) -> Path | None:
     return _above(folder, f"tinypython/{ENCODER}", levels=5) or _above(folder, ENCODER, levels=0)
 
 
+def token_names(folder: Path) -> tuple[str, ...]:
+    """Names of the tokens of the model or circuit in ``folder``."""
+    return _names(folder, read_network(_model_folder(folder)).config.vocab_size)
+
+
 def _names(folder: Path, size: int) -> tuple[str, ...]:
     """Token names from ``tinypython/encoder.json`` (text in GPT-2's byte letters to id), else numbers."""
     path = _encoder(folder)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Any, Literal
@@ -15,6 +16,12 @@ from tasks.networks.transformer import Affine, Reals
 
 Dtype = Literal["float32", "float64"]
 Shapes = Mapping[str, tuple[int, ...]]
+MOST_WEIGHTS = 50_000_000  # of a network that any method here could say something about
+TOO_LARGE = (
+    "a whole model from a hub is too large: this tool wants a circuit, or a small model trained for one task. Prune it "
+    "to what one behaviour needs, or load one of its heads or layers as a function and ask that "
+    "from Python (tasks.formats.from_callable)"
+)
 
 
 def read_bytes(path: Path) -> bytes:
@@ -61,6 +68,13 @@ def _read_file(path: Path) -> dict[str, NDArray[Any]]:
     content = read_bytes(path)
     halves = parse_halves(str(path), content)
     return dict(parse_safetensors(str(path), content) if halves is None else halves)
+
+
+def check_size(what: str, shapes: Shapes) -> None:
+    """Raise NetworkError for a network of so many weights that nothing here could say anything about it."""
+    total = sum(math.prod(shape) for shape in shapes.values())
+    if total > MOST_WEIGHTS:
+        raise NetworkError(f"{what}: {total:,} weights; {TOO_LARGE}")
 
 
 def widen(what: str, shapes: Shapes, tensors: Mapping[str, NDArray[Any]]) -> tuple[dict[str, Reals], Dtype]:

@@ -1,7 +1,7 @@
 """A network with other weights: rounded to a coarser format, quantised to few bits, or the smallest left out.
 
 Weights are what ``Transformer.arrays`` lists. Matrices (embeddings, maps, tables) are quantised and pruned; gains,
-biases and means of nodes stay.
+biases and means of nodes stay, and so do tables that a program computes by a formula.
 """
 
 from __future__ import annotations
@@ -74,5 +74,8 @@ def altered(network: Transformer, change: Change) -> Transformer:
             return replace(value, **{name: visited(inner) for name, inner in named.items()})  # type: ignore[type-var]
         return value
 
-    changed: Transformer = visited(network)
-    return changed
+    tokens = stored(network.tokens) if network.token_error is None else network.tokens
+    positions = network.positions
+    if positions is not None and network.position_error is None:
+        positions = stored(positions)
+    return replace(network, tokens=tokens, positions=positions, steps=visited(network.steps))

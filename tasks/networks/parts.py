@@ -22,7 +22,18 @@ from numpy.typing import NDArray
 
 from tasks.networks.interpreter import logits
 from tasks.networks.readout import Argmax, Readout, TokenSet
-from tasks.networks.transformer import Activation, Affine, Attention, Mask, Reals, Step, Transformer, width_after
+from tasks.networks.transformer import (
+    Activation,
+    Affine,
+    Attention,
+    Mask,
+    Pool,
+    Product,
+    Reals,
+    Step,
+    Transformer,
+    width_after,
+)
 
 Kind = Literal["node", "head", "unit", "dimension", "edge"]
 Path = tuple[int | str, ...]  # of indices into tuples of steps, and fields of steps
@@ -235,6 +246,8 @@ def _walked(
                 names = rows
             case Mask(site, kept):
                 names = tuple(f"{site}:{n}" if flag else None for n, flag in enumerate(kept))
+            case Pool("concat", rows):
+                names = tuple(name and f"{name} of row {row}" for row in range(rows) for name in names)
             case _:
                 behind = names
                 for field, inner in inner_steps(step):
@@ -242,6 +255,8 @@ def _walked(
                     found += more
                     if isinstance(step, Attention) and field == "value":
                         behind = after
+                    elif isinstance(step, Product) and field == "left":
+                        behind = tuple(f"product {count[0]}:{row}" for row in range(len(after)))
                 names = behind
     return found, names
 

@@ -27,7 +27,8 @@ from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.labels import Inputs, LabelTable, batch_of
 from tasks.proofs.enumeration import MEANING, Enumeration, Semantics, answers_of, enumerate_within, in_float64
 
-NOTHING = -1  # no label
+NOTHING = -1  # undecided
+OTHER = -2  # a program's answer that is no label: other than everything
 MOST_KEYS = 2**62  # numbers that tell sequences of one length apart
 PROGRAM, CIRCUIT, MODEL = "program", "circuit", "model"
 
@@ -52,7 +53,7 @@ class Names:
 
     def text(self, number: int) -> str | None:
         """The text of a number; None for no label."""
-        return None if number == NOTHING else list(self.index)[number]
+        return None if number < 0 else list(self.index)[number]
 
 
 @dataclass(frozen=True)
@@ -187,13 +188,13 @@ def network_voice(name: str, found: Enumeration, names: Names, least: float = 0.
 
 
 def program_voice(name: str, program: Program, table: LabelTable, names: Names) -> Voice:
-    """What a program says of the inputs of ``table``."""
-    given = np.array([*(names.of(str(label)) for label in program.grammar.sequences.labels), NOTHING])
+    """What a program says of the inputs of ``table``: it is never undecided."""
+    given = np.array([*(names.of(str(label)) for label in program.grammar.sequences.labels), OTHER])
     parts = []
     for part in table.enumeration.lengths:
         batch = batch_of(part.sequences, table.is_placed)
         said = program.run(batch) if batch.examples else np.zeros(0, np.int64)
-        parts.append(given[np.where(said < 0, NOTHING, said)].reshape(part.labels.shape))
+        parts.append(given[np.where(said < 0, -1, said)].reshape(part.labels.shape))
     return Voice(name, tuple(parts))
 
 

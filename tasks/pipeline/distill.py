@@ -301,6 +301,13 @@ def verify(
     grammar takes it; or a function of the tokens (and of a place, for a label at every place). What is not read is run,
     unless ``is_run`` is False: on every sequence that is listed, twice. See ``distill`` for the rest. Raises
     GrammarError for what is no such program, and BlackBoxError for a function that raises or changes its mind.
+
+    >>> from tasks.formats import load
+    >>> from tasks.formats.circuit_folder import shipped_path
+    >>> quotes = load(shipped_path("quote_closing"))
+    >>> found = verify(quotes, lambda tokens: "'" if "'" in tokens else '"', quotes.domain.up_to(3))
+    >>> found.is_proved, found.claims[0].sequences
+    (True, 34)
     """
     given = program if isinstance(program, Program) else own_program(program, is_run=is_run)
     told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "grammar": grammar}

@@ -19,6 +19,8 @@ from typing import Literal
 import numpy as np
 
 from cegis import Domain
+from cegis.claim import limits
+from dsl.showing import cut, panel_html, table_html, words_html
 from tasks.bounds.perturbation import why_not_loose
 from tasks.formats import Loaded, model_of
 from tasks.networks import altered
@@ -35,6 +37,7 @@ from tasks.proofs.invariance import Invariance, invariances
 Ablation = Literal["mean", "zero"]
 USUAL_SECONDS = 120.0
 USUAL_LENGTH = 10  # of a circuit's sequences
+SHOWN = 200  # rows of a table in a notebook
 LISTING = 0.2  # of the time, for the labels
 ENOUGH = 0.5  # of the time, that all parts are estimated to take at the length that is chosen
 BITS = (8, 7, 6, 5, 4, 3, 2)
@@ -92,6 +95,23 @@ class Explanation:
     not_applied: dict[str, str]
     ended: str = ""
 
+    def __repr__(self) -> str:
+        parts, redundant = len(self.nodes) + len(self.edges), len(self.redundant)
+        ended = f"; {self.ended}" if self.ended else ""
+        where = f"{self.model.name!r}, {limits(self.labels.domain)}"
+        return cut(f"Explanation({where}: {parts} parts, {redundant} redundant{ended})")
+
+    def _repr_html_(self) -> str:
+        """Parts, changes of sequences and of weights, each with how many labels change, for notebooks."""
+        every = [*((one.part.name, one.effect) for one in (*self.nodes, *self.edges) if one.effect)]
+        every += [(one.words, one.effect) for one in self.invariances if one.effect.compared]
+        every += [(f"{one.kind}: {one.words}", one.effect) for one in self.robustness if isinstance(one.effect, Effect)]
+        rows = [(name, found.words, f"{found.compared:,}") for name, found in every[:SHOWN]]
+        more = f"and {len(every) - SHOWN:,} more" if len(every) > SHOWN else ""
+        name = f"{self.model.name}, {limits(self.labels.domain)}"
+        table = table_html(("without, or changed", "labels that change", "of"), rows)
+        return panel_html(words_html(name), table, words_html(more))
+
     @property
     def redundant(self) -> tuple[Part, ...]:
         """Nodes, heads, units and edges each of which can be left out, alone, without changing a label."""
@@ -123,6 +143,13 @@ def explain(
     Default: its own domain, as far as all parts can be looked at in the time. ``ablation``: what takes the place of a
     node: its mean (a circuit's own; elsewhere over the rows of prompts of the domain), or zero. ``semantics`` and
     ``margin``: as ``distill`` takes them. An interrupt keeps what is known. Raises DomainError and NetworkError.
+
+    >>> from tasks.formats import load
+    >>> from tasks.formats.circuit_folder import shipped_path
+    >>> quotes = load(shipped_path("quote_closing"))
+    >>> found = explain(quotes, quotes.domain.up_to(3), with_edges=False)
+    >>> [(one.part.name, one.effect.words) for one in found.nodes[-2:]]
+    [('0.attn.resid_delta:11', '17'), ('final_resid:11', '17')]
     """
     model, clock = model_of(network), Clock(seconds, observer.on_step)
     if not isinstance(model.network, Transformer):
@@ -147,16 +174,22 @@ def _usual(model: Loaded) -> Domain:
 
 
 def _affordable(table: LabelTable, parts: int, clock: Clock) -> LabelTable:
-    """``table`` up to the length at which all parts take at most a share of the time, as the labels themselves did."""
-    size, seconds = table.domain.size(), max(table.enumeration.seconds, 1e-3)
+    """``table`` up to the length at which all parts take at most a share of the time, as the labels themselves did.
+
+    No shorter than that two labels occur, if they do at all; all of it where no time is left anyway.
+    """
+    size, seconds, best = table.domain.size(), max(table.enumeration.seconds, 1e-3), table
     for length in reversed(table.domain.lengths):
-        part = table.domain.up_to(length)
-        if parts * seconds * part.size() / size <= ENOUGH * clock.left or length == table.domain.min_length:
-            try:
-                return table if length == table.domain.lengths[-1] else table.up_to(length)
-            except NetworkError:
-                return table
-    raise AssertionError("a domain has a shortest length")
+        if not clock.has_time or parts * seconds * best.domain.size() / size <= ENOUGH * clock.left:
+            return best
+        try:
+            shorter = table.up_to(length)
+        except NetworkError:  # none of these has a label
+            return best
+        if len(shorter.counts()) < min(2, len(table.counts())):
+            return best
+        best = shorter
+    return best
 
 
 class _Explaining:
@@ -224,7 +257,7 @@ class _Explaining:
     def _ablated(self, parts: tuple[Part, ...], what: str) -> tuple[Ablated, ...]:
         found = []
         for number, part in enumerate(parts):
-            self.observer.on_progress(number, len(parts))
+            self.observer.on_work(f"without each of the {what}", number, len(parts))
             found.append(Ablated(part, self._effect(partial(self._without, part))))
         looked = [one.effect for one in found if one.effect is not None]
         if parts:

@@ -93,6 +93,8 @@ def verdict(result: Explanation) -> str:
     margin = least_margin(table.least_margin * (1 - SLACK), table.enumeration.is_bounded)
     conditions = under(table.enumeration.meaning, table.conditions, margin)
     what = " and ".join(parts) or "no parts"
+    names = list(table.counts())
+    said += f"; but every input has the same label, {names[0]!r}" if len(names) == 1 else ""
     return f"Of {what} of {result.model.reference}, each left out alone, on all {where}: {said}, {conditions}."
 
 

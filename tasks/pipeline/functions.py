@@ -119,7 +119,7 @@ class Asked:
         return said
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class RunProgram(Program):
     """A function that is run, with the ``text`` it was given as, if that is known."""
 
@@ -132,7 +132,10 @@ class RunProgram(Program):
         return self.asked.once((tuple(values[0]), *values[1:]))
 
     def source(self, name: str = "program", docstring: str = "") -> str:
-        """The text as it was given, under its own name, ``docstring`` in the place of its docstrings."""
+        """The text as it was given, under its own name, ``docstring`` in the place of its docstrings.
+
+        Without any, as the checker reads it: ``x += 1`` is ``x = x + 1``.
+        """
         if not self.text:
             return f"# {self.asked.name}: a function whose text is not known\n"
         module = ast.parse(self.text)
@@ -140,12 +143,24 @@ class RunProgram(Program):
         for function in functions:
             if ast.get_docstring(function) is not None:
                 function.body = function.body[1:] or [ast.Pass()]
-        if docstring and functions:
+        if not docstring:
+            module = _Plain().visit(module)
+        elif functions:
             safe = "".join(letter if letter.isprintable() else " " for letter in docstring)
             lines = textwrap.wrap(safe, 96, break_long_words=False)
             functions[-1].body.insert(0, ast.Expr(ast.Constant("\n    ".join(lines))))
         text = ast.unparse(ast.fix_missing_locations(module)) + "\n"
         return f"# with {', '.join(self.needs)} of {self.asked.name}\n{text}" if self.needs else text
+
+
+class _Plain(ast.NodeTransformer):
+    """Assignments with an operation written out, of plain names."""
+
+    def visit_AugAssign(self, node: ast.AugAssign) -> ast.stmt:
+        if not isinstance(node.target, ast.Name):
+            return node
+        name = node.target.id
+        return ast.Assign([ast.Name(name, ast.Store())], ast.BinOp(ast.Name(name, ast.Load()), node.op, node.value))
 
 
 def as_program(

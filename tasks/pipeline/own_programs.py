@@ -73,7 +73,7 @@ class OwnProgram:
         signature = signature_of(table.domain.alphabet, table.names, table.is_placed)
         readout = table.enumeration.loaded.readout
         text = _with_parameters(text or _text_of(function), ("tokens", "i")[:parameters])
-        needs = tuple(needed_names(text))
+        needs = tuple(needed_names(text, function))
         return as_program(self.name, function, signature, readout, text=text, needs=needs, deadline=deadline)
 
     def _read(self, text: str, table: LabelTable, parameters: int) -> Program | str:
@@ -200,11 +200,22 @@ def hidden_names(text: str, chosen: str) -> list[str]:
     return sorted((used & set(bound) - own) | (twice & used) | {name for name in own if hasattr(builtins, name)})
 
 
-def needed_names(text: str) -> list[str]:
-    """Names that the functions of a text use, and that neither they nor Python give a meaning."""
-    functions = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
-    own = {function.name for function in functions}
-    return sorted(name for name in set[str]().union(*map(_free, functions)) - own if not hasattr(builtins, name))
+def needed_names(text: str, function: Callable[..., Any]) -> list[str]:
+    """Names that a text uses, and to which ``function``, whose text it is, gives a meaning elsewhere."""
+    nodes = [node for node in ast.parse(text).body if isinstance(node, ast.FunctionDef)]
+    used = set[str]().union(*map(_free, nodes)) - {node.name for node in nodes}
+    known = {**getattr(function, "__globals__", {}), **dict.fromkeys(_enclosed(function))}
+    return sorted(name for name in used if known.get(name, getattr(builtins, name, None)) is not _builtin(name))
+
+
+def _enclosed(function: Callable[..., Any]) -> tuple[str, ...]:
+    """Names of the functions around it that it uses."""
+    return getattr(getattr(function, "__code__", None), "co_freevars", ())
+
+
+def _builtin(name: str) -> object:
+    """What Python means by a name; nothing that any other name means where that is nothing."""
+    return getattr(builtins, name, object())
 
 
 def check_parameters(name: str, function: Callable[..., Any], count: int) -> None:

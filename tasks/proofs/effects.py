@@ -28,6 +28,7 @@ from tasks.proofs.enumeration import (
     Answers,
     Enumeration,
     LateError,
+    answers_of,
     blocks,
     enumerate_domain,
     read_stream,
@@ -90,7 +91,8 @@ def effect(
 ) -> Effect:
     """What becomes of the labels where ``network`` takes the place of the one that was enumerated.
 
-    Raises LateError at the ``deadline`` (by ``time.perf_counter``).
+    Balls decide what they can; what they leave open is bounded by zonotopes, as long as that decides anything. Raises
+    LateError at the ``deadline`` (by ``time.perf_counter``).
     """
     changed = replace(enumeration.loaded, network=network)
     rate = enumeration.domain.size() / max(enumeration.seconds, 1e-3)
@@ -101,8 +103,29 @@ def effect(
         deadline=deadline,
         rate=rate,
         on_progress=on_progress,
+        with_zonotopes=False,
     )
-    return compared(enumeration, kept_labels(enumeration, least), kept_labels(found, least))
+    before = kept_labels(enumeration, least)
+    return compared(enumeration, before, _refined(found, before, least, deadline))
+
+
+def _refined(found: Enumeration, before: tuple[Labels, ...], least: float, deadline: float) -> tuple[Labels, ...]:
+    """The labels of ``found``, those that are open where ``before`` has one bounded once more."""
+    labels = []
+    for part, old in zip(found.lengths, before, strict=True):
+        new = _kept(part, least)
+        is_open = (new == UNDECIDED) & (old != UNDECIDED)
+        rows = np.flatnonzero(is_open if is_open.ndim == 1 else is_open.any(axis=1))
+        for start in range(0, len(rows), LEAST):
+            if time.perf_counter() > deadline:
+                raise LateError
+            some = rows[start : start + LEAST]
+            label, margin = answers_of(found.loaded, part.sequences[some], found.semantics)
+            new[some] = np.where((new[some] == UNDECIDED) & (margin >= least), label, new[some])
+            if (new[some] == UNDECIDED)[is_open[some]].all():
+                break  # ties, most likely
+        labels.append(new)
+    return tuple(labels)
 
 
 def compared(enumeration: Enumeration, before: tuple[Labels, ...], after: tuple[Labels, ...]) -> Effect:

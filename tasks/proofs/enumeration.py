@@ -134,11 +134,13 @@ def enumerate_domain(
     on_progress: Callable[[int, int], None] = lambda done, total: None,
     deadline: float = np.inf,
     rate: float | None = None,
+    with_zonotopes: bool = True,
 ) -> Enumeration:
     """Label every sequence of a bounded ``domain``; ``on_progress(done, total)``.
 
     Raises NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights, and
     LateError at the ``deadline`` (by ``time.perf_counter``). ``rate``: sequences a second, where that is known.
+    Without zonotopes balls alone decide, which is quicker where they leave something open.
     """
     start = time.perf_counter()
     semantics = semantics or usual_semantics(loaded)
@@ -150,7 +152,8 @@ def enumerate_domain(
     total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
     pace = _Pace(deadline, rate)
     for block in blocks(listed, pace.most):
-        found, rows_read, widest = _answers(loaded, [listed[n][rows] for n, rows in block], ROUNDOFF[semantics])
+        batches = [listed[n][rows] for n, rows in block]
+        found, rows_read, widest = _answers(loaded, batches, ROUNDOFF[semantics], with_zonotopes)
         classes, radius = classes + rows_read, max(radius, widest)
         for (n, rows), (label, margin) in zip(block, found, strict=True):
             labels[n][rows], margins[n][rows] = label, margin
@@ -333,7 +336,9 @@ def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
         raise NetworkError(f"{loaded.name}: its weights are no float32 numbers; ask for float64 or real semantics")
 
 
-def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tuple[Labels, Reals]], int, float]:
+def _answers(
+    loaded: Loaded, batches: list[Tokens], u: float, with_zonotopes: bool = True
+) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """Per batch labels and margins; how many rows were read; and the largest radius of a logit that is read."""
     if isinstance(loaded.network, BlackBox):
         answers = [labels_asked_again(loaded, batch) for batch in batches]
@@ -344,7 +349,8 @@ def _answers(loaded: Loaded, batches: list[Tokens], u: float) -> tuple[list[tupl
     stream = enclose(network, prompts, u)
     found = _read(loaded, stream)
     if (
-        any((label == UNDECIDED).any() for label, _ in found[0])
+        with_zonotopes
+        and any((label == UNDECIDED).any() for label, _ in found[0])
         and zonotope_interpreter.work(network, stream) < MOST_WORK
     ):
         return _read(loaded, zonotope_interpreter.enclose(network, prompts, u))

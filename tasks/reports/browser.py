@@ -29,11 +29,11 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
     Transformer,
-    width_after,
 )
 
 MOST_BYTES = 1_500_000  # of all arrays, in base64
@@ -101,8 +101,7 @@ def narrowed(model: Loaded, network: Transformer) -> tuple[Loaded, Transformer]:
         table = Lookup(last.table[:, columns].copy())
         steps, readout = (*rest[:-1], _read(rest[-1], columns), table), _from_zero(readout)
     hidden = {old: new for new, old in enumerate(ids)}
-    is_fixed = any(width_after((step,), 2, 2) != 2 for step in steps if isinstance(step, Pool))  # rows side by side
-    longest = network.longest if is_fixed else min(network.longest, LONGEST)
+    longest = max(network.shortest, min(network.longest, LONGEST))
     small = Transformer(
         network.tokens[ids],
         None if network.positions is None else network.positions[:longest].copy(),
@@ -194,6 +193,8 @@ def _renamed(step: Step, ids: list[int], names: Mapping[int, int]) -> Step:
             )
             hidden = tuple(names[token] for token in step.hidden if token in names)
             return replace(step, query=query, key=key, value=value, hidden=hidden)
+        case Product(left, right):
+            return Product(*(tuple(_renamed(part, ids, names) for part in side) for side in (left, right)))
         case Lookup(table):
             return Lookup(table[ids].copy())
     return step
@@ -206,7 +207,7 @@ def _step(step: Step) -> dict[str, Any]:
             return {"kind": "affine", "weight": _array(weight), "bias": _vector(bias)}
         case Norm(kind, gain, bias, eps):
             found = {"kind": "norm", "of": kind, "gain": _vector(gain), "bias": _vector(bias)}
-            return found | {"eps": eps, "groups": getattr(step, "groups", 1)}
+            return found | {"eps": eps, "groups": step.groups}
         case Activation(kind, slope):
             return {"kind": "activation", "of": kind, "slope": slope}
         case AbsTopK(count):
@@ -233,10 +234,9 @@ def _step(step: Step) -> dict[str, Any]:
             return {"kind": "lookup", "table": _array(table)}
         case Pool(kind):
             return {"kind": "pool", "of": kind}
-        case _:
-            left, right = getattr(step, "left", None), getattr(step, "right", None)
-            if isinstance(left, tuple) and isinstance(right, tuple):  # entry by entry
-                return {"kind": "product", "left": [*map(_step, left)], "right": [*map(_step, right)]}
+        case Product(left, right):
+            return {"kind": "product", "left": [*map(_step, left)], "right": [*map(_step, right)]}
+        case _:  # a kind of step that is newer than the page's script
             raise TooLargeError(f"the page does not execute steps of the kind {type(step).__name__}")
 
 

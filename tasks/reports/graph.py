@@ -32,6 +32,7 @@ from tasks.networks.transformer import (
     Mask,
     Norm,
     Pool,
+    Product,
     Reals,
     Residual,
     Step,
@@ -252,21 +253,17 @@ class _Walk:
                     stream = Stream(width, {name: np.tile(m, times) for name, m in stream.reach.items()})
                 case AbsTopK() | Activation():
                     pass
-                case _ if (both := self._product(step, stream)) is not None:
-                    stream = both
+                case Product(left, right):
+                    both = _linear(left, stream).plus(_linear(right, stream).reach)
+                    is_passed = self.is_inside or self._is_masked(steps[at + 1 :])
+                    stream = both if is_passed else self._gated(both)
                 case _:  # a kind of step that is newer than this drawing
                     width = width_after((step,), stream.width, len(self.network.tokens))
                     stream = self._block("mlp", type(step).__name__.lower(), f"{width} wide", stream, width)
         return stream
 
-    def _product(self, step: Step, stream: Stream) -> Stream | None:
-        """What reaches either side of a product, as a gated MLP makes it; inside attention, both together."""
-        left, right = getattr(step, "left", None), getattr(step, "right", None)
-        if not isinstance(left, tuple) or not isinstance(right, tuple):
-            return None
-        both = _linear(left, stream).plus(_linear(right, stream).reach)
-        if self.is_inside:
-            return both
+    def _gated(self, both: Stream) -> Stream:
+        """The hidden layer of a gated MLP, of what reaches either side of its product."""
         self.layers += 1
         return self._block("mlp", f"MLP {self.layers - 1}", f"{both.width} hidden, gated", both)
 

@@ -222,7 +222,8 @@ def _facts(values: Mapping[str, Any], model: Loaded | None) -> list[tuple[str, s
         else:
             facts.append(("network", "a black box: it was run, and nothing of it is bounded"))
     counts = values["label_counts"]
-    facts.append(("labels", ", ".join(f"{label!r} {count:,}" for label, count in list(counts.items())[:12])))
+    labels = [f"{label!r} {count:,}" for label, count in counts.items()] or [repr(label) for label in values["labels"]]
+    facts.append(("labels", ", ".join(labels[:12])))
     return [(name, text) for name, text in facts if text]
 
 

@@ -265,7 +265,7 @@ def _independent(statement: Mapping[str, Any], program: str) -> dict[str, Any]:
         network=str(statement["network"]),
         format=str(statement["format"]),
         labels=list(statement["labels"]),
-        label_counts=dict(statement["labels"]),
+        label_counts={label: count for label, count in statement["labels"].items() if count is not None},
         semantics=str(statement["semantics"]),
         constraint=None,
         sentence=f"{claim[:1].upper()}{claim[1:]}",
@@ -283,7 +283,7 @@ def _independent(statement: Mapping[str, Any], program: str) -> dict[str, Any]:
                 "assumption": str(statement["assumption"]),
             }
         ],
-        assumptions=[str(statement["assumption"])],
+        assumptions=[str(statement["assumption"])] if statement["assumption"] else [],
     )
 
 
@@ -408,6 +408,8 @@ def _rows_of(result: Distillation) -> tuple[LengthRow, ...]:
 def _rows_again(model: Loaded, values: Mapping[str, Any]) -> tuple[LengthRow, ...]:
     """Margins bounded again, as far as sequences are few; whether the two are equal is what ``values`` say."""
     domain, horizon = shortened(model.domain, FEW), values["horizon"]
+    if values["lengths"][1] is None and not values["exception_count"] and values["proved"]:
+        horizon = model.domain.lengths[-1]  # and beyond
     if not domain.size() or values.get("format") == "black box" or isinstance(model.network, BlackBox):
         return ()
     known = Counter(len(sequence_of(exception["inputs"])) for exception in values["exceptions"])

@@ -280,9 +280,12 @@ def thin_out(exam: Exam, kept: dict[str, Tensor], items: list[Item]) -> dict[str
     """Drop of ``items`` those that matter least, by what dropping each alone leaves; then weigh the others again.
 
     A round drops up to ``ROUND`` of what is left, as long as the rest passes; it ends when nothing can go, or in time.
+    Where there is no time for all rounds, none begins.
     """
     try:
         hard, failed = _merged(_hardest(exam, kept)), -1
+        if not exam.journal.decided(_key(kept, hard), lambda: _has_time(exam, kept, hard, len(items) / ROUND)):
+            return kept
         while True:
             trial, weights = {key: gate.clone() for key, gate in kept.items()}, list[float]()
             for n, item in enumerate(items):
@@ -307,6 +310,14 @@ def thin_out(exam: Exam, kept: dict[str, Tensor], items: list[Item]) -> dict[str
                 hard = _merged(hard + _hardest(exam, trial))
     except OutOfTimeError:
         return kept
+
+
+def _has_time(exam: Exam, gates: Gates, questions: Questions, times: float) -> bool:
+    """Whether ``questions`` can be asked so many times before the deadline."""
+    began = time.perf_counter()
+    exam.is_right(gates, questions)
+    now = time.perf_counter()
+    return now + (now - began) * times < exam.deadline
 
 
 def clean_up(

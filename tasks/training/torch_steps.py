@@ -100,12 +100,8 @@ class _Run:
                     x = self.steps(left, x) * self.steps(right, x)
                 case Lookup(table):
                     x = x + tensor(table)[self.ids]
-                case Pool("last"):
-                    x = x[:, -1:]
-                case Pool("concat"):
-                    x = x.flatten(1)[:, None]
                 case Pool(kind):
-                    x = x.sum(dim=1, keepdim=True) if kind == "sum" else x.mean(dim=1, keepdim=True)
+                    x = _pooled(kind, x)
                 case _:
                     raise NetworkError(f"pruning does not know a step of the kind {type(step).__name__}")
         return x
@@ -113,6 +109,8 @@ class _Run:
     def _norm(self, step: Norm, x: Tensor) -> Tensor:
         shape = x.shape
         x = x.reshape(*shape[:-1], step.groups, shape[-1] // step.groups)
+        if step.kind not in ("layer", "rms"):
+            raise NetworkError(f"pruning does not know the norm {step.kind}")
         if step.kind == "layer":
             x = x - x.mean(-1, keepdim=True)
         x = (x / torch.sqrt(x.square().mean(-1, keepdim=True) + step.eps)).reshape(shape) * self.model.tensor(step.gain)
@@ -141,7 +139,9 @@ class _Run:
             case "hard":
                 best = (scores == scores.amax(-1, keepdim=True)).to(scores.dtype)
                 return best / best.sum(-1, keepdim=True)
-        return _sparsemax(scores)
+            case "sparsemax":
+                return _sparsemax(scores)
+        raise NetworkError(f"pruning does not know attention by {step.weighting}")
 
 
 def _activation(kind: str, slope: float, x: Tensor) -> Tensor:
@@ -161,6 +161,21 @@ def _activation(kind: str, slope: float, x: Tensor) -> Tensor:
         case "sigmoid":
             return torch.sigmoid(x)
     raise NetworkError(f"pruning does not know the activation {kind}")
+
+
+def _pooled(kind: str, x: Tensor) -> Tensor:
+    match kind:
+        case "first":
+            return x[:, :1]
+        case "last":
+            return x[:, -1:]
+        case "concat":
+            return x.flatten(1)[:, None]
+        case "sum":
+            return x.sum(dim=1, keepdim=True)
+        case "mean":
+            return x.mean(dim=1, keepdim=True)
+    raise NetworkError(f"pruning does not know the pool {kind}")
 
 
 def _sparsemax(scores: Tensor) -> Tensor:

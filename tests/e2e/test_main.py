@@ -174,3 +174,20 @@ def refused(done, message):
     assert len(done.stderr.strip().splitlines()) == 1, done.stderr
     assert done.stderr.startswith("distill: ")
     assert message in done.stderr
+
+
+def test_without_torch_the_way_to_install_it_is_said_and_other_modules_are_our_mistake(distill, monkeypatch):
+    def lacking(name):
+        def fail(**named):
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+        monkeypatch.setattr("tasks.commands.main.distill.main", fail)
+
+    lacking("elsewhere")
+    with pytest.raises(ModuleNotFoundError):
+        distill("list")
+    lacking("torch")
+    done = distill("list")
+    assert done.returncode == 2
+    assert done.stderr.count("\n") == 1
+    assert done.stderr.endswith('this needs torch: pip install "symbolic-circuit-distillation[torch]"\n')

@@ -14,7 +14,7 @@ from cegis import Domain
 from tasks.formats import Loaded, load
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.networks.model import Question
-from tasks.networks.transformer import Affine, Attention, Transformer
+from tasks.networks.transformer import Activation, Affine, Attention, Norm, Pool, Product, Transformer
 from tasks.pipeline.distill import distill
 from tasks.proofs.select import listed_domain
 from tasks.reports.browser import attention, executable, narrowed
@@ -173,6 +173,22 @@ def test_the_page_weighs_as_numpy_does(opened, weighting):
     found = executed(opened, model, narrowed(model, network)[0].prompts(sequences))
     np.testing.assert_allclose([one["logits"] for one in found], logits, rtol=1e-12, atol=1e-12)
     np.testing.assert_allclose([one["patterns"][0] for one in found], patterns[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("act", ["relu", "leaky_relu", "gelu", "gelu_tanh", "silu", "tanh", "sigmoid"])
+@pytest.mark.parametrize("pool", ["sum", "mean", "first", "last", "concat"])
+def test_the_page_executes_gates_norms_and_pools_as_numpy_does(opened, act, pool):
+    rng = np.random.default_rng(2)
+    gate = Product((Affine(rng.normal(size=(6, 4))), Activation(act, 0.1)), (Affine(rng.normal(size=(6, 4))),))
+    norm = Norm("layer", rng.normal(size=6), rng.normal(size=6), 1e-3, 2)
+    rows = 5 if pool == "concat" else 0
+    last = Affine(rng.normal(size=(2, 6 * max(rows, 1))))
+    network = Transformer(rng.normal(size=(3, 4)), None, (gate, norm, Pool(pool, rows), last), 5, "float64")
+    model = Loaded("w", "test", network, ("a", "b", "c"), ("c",), (), Domain(AB, 4, 4), SIGNS)
+    sequences = prompts(model)
+    small, _ = narrowed(model, network)
+    found = executed(opened, model, small.prompts(sequences))
+    np.testing.assert_allclose([one["logits"] for one in found], attention(model, sequences)[0], rtol=1e-12, atol=1e-12)
 
 
 def test_a_network_that_is_too_large_shows_sequences_computed_before(browser, tmp_path, monkeypatch):

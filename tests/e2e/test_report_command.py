@@ -8,8 +8,12 @@ from html.parser import HTMLParser
 from pathlib import Path
 
 import pytest
+from counted_circuits import DILUTED, program, shipped
 
+from cegis.certificate import Certificate
+from tasks.certificates.independent import attest_all_lengths
 from tasks.commands.main import main
+from tasks.formats.circuit_folder import shipped_path
 from tasks.reports import needs
 
 
@@ -84,9 +88,19 @@ def test_a_certificate_is_checked_first(distill, tmp_path):
     assert "This repeats what d.cert states; nothing of it was proved" in words("n.html")
 
 
-def test_a_certificate_that_does_not_hold_says_so_on_the_page(distill, tmp_path):
-    from cegis.certificate import Certificate
+def test_a_certificate_for_every_length_knows_all_that_are_shown(distill):
+    circuit = shipped("quote_closing")
+    certificate = attest_all_lengths(circuit, shipped_path("quote_closing"), program(circuit, DILUTED))
+    assert isinstance(certificate, Certificate)
+    certificate.save("q.cert")
+    assert distill("report", "q.cert", "--out", "q.html")[0] == 0
+    text = words("q.html")
+    assert "lengths 1 and longer, without end" in text
+    assert "equal, each looked at" in text
+    assert "not known" not in text
 
+
+def test_a_certificate_that_does_not_hold_says_so_on_the_page(distill, tmp_path):
     distill("run", "bracket_depth", "--length", "4", "--backend", "none", "--out", "d.cert", "--json")
     found = Certificate.load("d.cert")
     text = found.files["program.py"].decode().replace(">= 2", ">= 1")
@@ -96,6 +110,18 @@ def test_a_certificate_that_does_not_hold_says_so_on_the_page(distill, tmp_path)
     assert code == 1
     assert "it does NOT hold, so nothing that it states is to be believed" in words("bad.html")
     shutil.rmtree("bad.cert")
+
+
+def test_a_result_whose_network_is_not_at_hand_says_so_until_it_is_named(distill, tmp_path):
+    _, out, _ = distill("run", "quote_closing", "--length", "4", "--backend", "none", "--json", "--out", "q.cert")
+    shutil.rmtree("q.cert")
+    (tmp_path / "q.json").write_text(json.dumps(json.loads(out) | {"network": "mine"}))
+    distill("report", "q.json", "--out", "q.html")
+    assert "The network itself was not at hand" in words("q.html")
+    assert "What it attends to" not in words("q.html")
+    distill("report", "q.json", "--out", "q.html", "--network", str(shipped_path("quote_closing")))
+    assert "The network itself was not at hand" not in words("q.html")
+    assert "What it attends to" in words("q.html")
 
 
 @pytest.mark.parametrize(

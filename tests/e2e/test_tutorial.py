@@ -11,11 +11,11 @@ import pytest
 nbclient = pytest.importorskip("nbclient", reason="nbclient is not installed")
 nbformat = pytest.importorskip("nbformat", reason="nbformat is not installed")
 TUTORIAL = Path(__file__).resolve().parents[2] / "docs" / "tutorial.ipynb"
-PASSING = re.compile(r"\d+\.\d+|\[[\d.]+ s\]")  # times and margins, which another machine has others of
+PASSING = re.compile(r"\d+(\.\d+)?")  # what another machine may have others of
 
 
 def printed(notebook: Any) -> list[list[str]]:
-    """What each cell printed, as text, without numbers that pass."""
+    """What each cell printed, as text, without its numbers."""
     return [
         [PASSING.sub("#", text) for output in cell.get("outputs", []) if (text := _text(output))]
         for cell in notebook.cells
@@ -44,5 +44,5 @@ def test_the_tutorial_runs_and_prints_what_stands_in_it(tmp_path, monkeypatch, r
         nbformat.write(notebook, TUTORIAL)
         before = printed(notebook)
     assert printed(notebook) == before, "the tutorial prints something else: look, then run pytest --refresh-golden"
-    assert (tmp_path / "twice.html").stat().st_size > 50_000
-    assert (tmp_path / "twice.cert" / "certificate.json").is_file()
+    assert (tmp_path / "majority.html").stat().st_size > 50_000
+    assert (tmp_path / "majority.cert" / "certificate.json").is_file()

@@ -14,7 +14,7 @@ def mine(ts):
     depth = 0
     for t in ts:
         if t == "[":
-            depth = depth + 1
+            depth += 1
         elif t == "]":
             depth = depth - 1
     return "]]" if depth {} else "]"

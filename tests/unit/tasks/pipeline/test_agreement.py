@@ -23,13 +23,11 @@ from tasks.networks.circuit import whole
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.agreement import against, against_json, against_lines
 from tasks.pipeline.labels import LabelTable
-from tasks.pipeline.steps import Observer
 from tasks.proofs.enumeration import enumerate_domain
 
 ROOT = Path(__file__).resolve().parents[4]
 PUBLISHED = json.loads((ROOT / "docs" / "distillation.schema.json").read_text(encoding="utf-8"))
 SCHEMA = Draft202012Validator(PUBLISHED["properties"]["against"])
-NOTHING = Observer()
 
 
 def some_program(table: LabelTable, seed: int):
@@ -169,3 +167,17 @@ def test_run_compares_a_circuit_with_the_network_in_its_folder(tmp_path):
     text = CliRunner().invoke(command, [*arguments, "--against", "whole"], standalone_mode=False).stdout
     assert f"circuit and model: {39 - different:,} of 39 agree, {different:,} differ, 0 undecided" in text
     assert np.isfinite(pair["agree"])
+
+
+def test_an_answer_that_is_no_label_differs_and_is_not_undecided(tmp_path):
+    right = '"\'" if "\'" in tokens else \'"\''
+    text = f"def label(tokens):\n    import math\n    return 'zzz' if len(tokens) == 2 else {right}\n"
+    (tmp_path / "mine.py").write_text(text)
+    arguments = ["verify", "quote_closing", str(tmp_path / "mine.py"), "--length", "3", "--against", "whole", "--json"]
+    value = json.loads(CliRunner().invoke(command, arguments, standalone_mode=False).stdout)
+    assert [error.message for error in Draft202012Validator(PUBLISHED).iter_errors(value)] == []
+    ours, theirs, circuit = value["against"]["pairs"]
+    assert (ours["differ"], ours["undecided"]) == (theirs["differ"], theirs["undecided"]) == (8, 0)
+    assert ours["shortest"]["program"] is None
+    assert circuit["agree"] == value["inputs"] == 34
+    assert value["against"]["where_program_and_circuit_differ"]["circuit"] == 8

@@ -240,7 +240,7 @@ class Stop:
 
 
 @pytest.mark.parametrize(
-    ("kind", "n"), [("learning", 20), ("cutting", 2), ("weighing", 5), ("dropping", 1), ("dropping", 9)]
+    ("kind", "n"), [("learning", 20), ("cutting", 2), ("weighing", 2), ("dropping", 1), ("dropping", 9)]
 )
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tmp_path, monkeypatch, kind, n):
     monkeypatch.setattr("tasks.training.journal.EVERY", 0.0)
@@ -272,7 +272,7 @@ def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
     assert not found.is_complete
     assert "the time ended" in pruned_text(found)
     assert found.faithful.inputs == found.faithful.agree == domain.size()
-    assert sum(step.seconds for step in found.steps) < 1.5 * 1.1 + 2
+    assert sum(step.cpu_seconds for step in found.steps) < 1.5 * 1.1 + 2  # not of the wall: others may use the machine
 
 
 # --- behaviours -------------------------------------------------------------------------------------------------

@@ -248,6 +248,23 @@ def test_a_text_that_is_read_is_not_run(tmp_path):
     assert not touched.exists()
 
 
+def test_a_text_that_takes_a_name_from_elsewhere_says_so():
+    limit = 0
+    len = more_a
+
+    def enclosed(tokens):
+        return len(tokens) if limit == 0 else "no"
+
+    found = verify(lead(3), enclosed, seconds=20)
+    assert found.is_proved
+    assert found.program.needs == ("len", "limit")
+    assert found.program.source().startswith("# with len, limit of enclosed\n")
+    text = "sum = lambda tokens: 'yes' if tokens.count('a') > tokens.count('b') else 'no'\n\n"
+    text += "def f(tokens):\n    return sum(tokens)\n"
+    found = verify(lead(3), text, seconds=20)
+    assert (found.is_proved, found.program.needs) == (True, ("sum",))
+
+
 def test_the_function_of_a_file_is_the_one_that_no_other_calls(tmp_path):
     helper = "def g(x):\n    return x\n\n\ndef f(tokens):\n    return g(tokens)\n"
     assert selected(helper, None, "it") == helper
@@ -330,6 +347,7 @@ def test_text_and_json_hold_a_function_without_a_size():
     value = distillation_json(found)
     assert (value["size"], value["proved"], value["exception_count"]) == (None, True, 0)
     assert "def more_a(tokens):" in value["program"]
+    assert len(repr(found)) < 500
     assert value["program"] in distillation_text(found)
     assert sum("run, not read" in text for text in value["assumptions"]) == 1
     with pytest.raises((GrammarError, pickle.PicklingError, AttributeError, TypeError)):

@@ -69,6 +69,15 @@ def test_text_and_json_say_the_same_and_follow_the_schema():
     assert tables(found)[0].rows[0][1] == f"{found.labels.size // 2:,}"
 
 
+def test_a_notebook_shows_a_table_and_a_line_is_short():
+    found = quotes(3)
+    said = f"length 1 to 3 (exactly one quote): 25 parts, {len(found.redundant)} redundant"
+    assert repr(found) == f"Explanation('quote_closing', {said})"
+    assert (
+        "<td style=text-align:left>0.attn.resid_delta:11</td><td style=text-align:left>17</td>" in found._repr_html_()
+    )
+
+
 def test_a_tie_is_open_and_never_without_effect():
     found = explain(lead(3, -0.5), seconds=30, ablation="zero")
     head = effects(found.nodes)["attention 0:0"]  # both logits become zero
@@ -84,6 +93,11 @@ def test_labels_below_the_least_margin_are_not_compared():
     every, few = (explain(loaded, seconds=30, margin=margin) for margin in (0.0, 0.9))
     assert every.nodes[0].effect.compared == loaded.domain.size()
     assert few.nodes[0].effect.compared == few.labels.size < loaded.domain.size()
+
+
+def test_where_one_label_alone_occurs_that_is_said():
+    assert "but every input has the same label, 'yes'" in verdict(explain(average((1.0, 1.0, 3.0), 3), seconds=30))
+    assert "same label" not in verdict(explain(lead(3), seconds=30))
 
 
 def test_the_mean_and_zero_take_the_place_of_a_part_as_asked():

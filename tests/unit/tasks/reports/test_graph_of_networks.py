@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import pairwise
 from xml.etree import ElementTree
 
@@ -12,6 +13,8 @@ from random_circuits import random_circuit
 
 from tasks.formats import from_callable, from_circuit
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
+from tasks.networks.sites import masks, with_sites
+from tasks.networks.transformer import Activation, Affine, Product, Residual, Transformer
 from tasks.reports.drawing import graph_dot, graph_svg
 from tasks.reports.graph import Graph, graph
 from tasks.reports.layout import places
@@ -79,6 +82,24 @@ def test_heads_and_layers_are_drawn_where_nothing_is_masked():
 def test_too_many_nodes_are_drawn_as_heads_and_layers(monkeypatch):
     monkeypatch.setattr("tasks.reports.graph.MOST_NODES", 5)
     assert not drawn("bracket_depth").is_fine
+
+
+def test_a_network_with_sites_of_its_own_is_drawn_node_by_node():
+    network = with_sites(lead(5).network)
+    found = graph(replace(lead(5), network=network))
+    assert found.is_fine
+    kept = {f"{site} {n}" for site, mask in masks(network).items() for n in np.flatnonzero(mask.kept)}
+    assert {node.name for node in found.nodes if node.kind not in ("token", "position", "logit")} == kept
+
+
+def test_a_gated_layer_is_one_node_of_what_reaches_either_side():
+    one, two = Affine(np.array([[1.0, 0.0], [0.0, 2.0]])), Affine(np.array([[3.0, 0.0], [0.0, 0.0]]))
+    gate = Residual((Product((one, Activation("relu")), (two,)), Affine(np.eye(2))))
+    network = Transformer(np.array([[1.0, 0.0], [0.0, 1.0], [1.0, 1.0]]), None, (gate,), 4, "float64")
+    found = graph(replace(lead(3), network=network))
+    assert [node.name for node in found.nodes] == ["tokens", "MLP 0", "logits"]
+    into = next(edge.weight for edge in found.edges if edge.target == "MLP 0")
+    assert into == pytest.approx(np.linalg.norm((one.weight + two.weight) @ network.tokens.T))
 
 
 def test_a_black_box_has_no_drawing():

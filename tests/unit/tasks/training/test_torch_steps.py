@@ -53,6 +53,7 @@ KINDS = {
     "sum": (Pool("sum"), Affine(some(4, 6))),
     "mean": (Pool("mean"),),
     "last": (Pool("last"),),
+    "first": (Pool("first"),),
     "concat": (Pool("concat", 6),),
 }  # fmt: skip
 
@@ -78,3 +79,17 @@ def test_an_unknown_step_is_refused():
     object.__setattr__(network, "steps", (*network.steps, "rotate"))
     with pytest.raises(NetworkError, match="does not know a step of the kind str"):
         TorchTransformer(network).logits(torch.zeros((1, 2), dtype=torch.int64))
+
+
+def test_every_kind_of_step_is_among_these():
+    """A step that another room adds must be added here: what is pruned is what is executed."""
+    from typing import get_args, get_type_hints
+
+    from tasks.networks import transformer
+
+    steps = [step for kind in KINDS.values() for step in transformer.walk(kind)]
+    steps += transformer.walk(from_circuit(random_circuit(top_k_fraction=0.5)).network.steps)
+    assert {type(step) for step in steps} == set(get_args(transformer.Step))
+    for kind, field in ((Pool, "kind"), (Norm, "kind"), (Activation, "kind"), (Attention, "weighting")):
+        known = set(get_args(get_type_hints(kind, vars(transformer))[field]))
+        assert {getattr(step, field) for step in steps if isinstance(step, kind)} == known
