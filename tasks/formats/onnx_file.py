@@ -91,9 +91,10 @@ def load(path: Path, question: Question) -> Loaded:
 def _network(path: Path, longest: int | None, tokens: int | None) -> tuple[Transformer, tuple[str, ...], bool]:
     try:
         import onnx
+        import torch  # noqa: F401 (the rules are those of torch)
         from onnx.reference import ReferenceEvaluator
     except ImportError as error:
-        raise NetworkError(f"{path}: reading ONNX files needs the onnx package: pip install onnx") from error
+        raise NetworkError(f"{path}: reading ONNX files needs the packages onnx and torch: pip install them") from error
     try:
         model = onnx.load(str(path), load_external_data=False)
         onnx.checker.check_model(model)

@@ -53,6 +53,10 @@ MOVES = frozenset((
     "unsafe_chunk", "swapaxes", "numpy_T", "mT", "tile", "broadcast_to", "take_along_dim",
 ))  # fmt: skip
 NOTHING = frozenset(("dropout", "detach", "lift_fresh_copy", "identity", "feature_dropout", "alpha_dropout"))
+MADE = frozenset((  # known numbers without any rounding
+    "full", "full_like", "zeros", "zeros_like", "ones", "ones_like", "arange", "triu", "tril", "scalar_tensor", "where",
+    "masked_fill", "neg", "lift_fresh_copy", "detach", "eye", "tensor", "embedding", "cat", "stack", "dropout",
+))  # fmt: skip
 CASTS = frozenset(("to", "_to_copy", "type_as", "float", "double"))
 
 
@@ -103,7 +107,7 @@ def from_torch(
         program = _traced(torch, own, shape.longest)
         exact, graph = _followed(torch, program, len(vocabulary), shape.longest, "float64")
         network = exact if dtype == "float64" else _followed(torch, program, len(vocabulary), shape.longest, dtype)[0]
-        if [type(step) for step in walk(network.steps)] != [type(step) for step in walk(exact.steps)]:
+        if not _are_alike(network, exact):
             raise NetworkError(f"{name}: the module computes something else in float64 than in float32")
         around = len(prefix or ()) + len(suffix or ())
         least = max(exact.shortest, around + lengths[0] if lengths else 1)
@@ -200,6 +204,15 @@ def _is_double(torch: Any, module: Module) -> bool:
     return any(parameter.dtype == torch.float64 for parameter in module.parameters())
 
 
+def _are_alike(network: Transformer, exact: Transformer) -> bool:
+    """Whether two networks have the same steps, with weights that differ by rounding."""
+    kinds, others = ([type(step) for step in walk(each.steps)] for each in (network, exact))
+    pairs = zip(network.arrays(), exact.arrays(), strict=False)
+    return kinds == others and all(
+        a.shape == b.shape and bool((np.abs(a - b) <= 1e-5 * (1e-3 + np.abs(b).max())).all()) for a, b in pairs
+    )
+
+
 def _traced(torch: Any, module: Any, longest: int) -> Any:
     """The program of a module on a prompt of so many tokens."""
     ids = torch.zeros((1, longest), dtype=torch.long)
@@ -242,22 +255,29 @@ class Follower:
         with torch.no_grad():
             for node in program.graph.nodes:
                 if node.op == "placeholder":
-                    known = node.name in owners
-                    self._values[node] = self._wide(stored[owners[node.name]]) if known else self.graph.ids()
+                    self._values[node] = self._given(node.name, stored, owners)
                 elif node.op == "call_function" and node in needed:
                     self._values[node] = self._called(node)
                 elif node.op == "get_attr":
-                    self._values[node] = self._wide(getattr(program.graph_module, node.target))
+                    self._values[node] = getattr(program.graph_module, node.target)
         last = next(node for node in program.graph.nodes if node.op == "output").args[0][0]
         found = self._values.get(last)
         if not isinstance(found, Rows):
             raise NetworkError("the module's first result is no tensor of logits that depends on the prompt")
         return found
 
+    def _given(self, name: str, stored: dict[str, Any], owners: dict[str, str]) -> Any:
+        """A parameter or buffer in the precision that is followed, a constant of the code as it is, or the prompt."""
+        if name not in owners:
+            return self.graph.ids()
+        constants = self._program.graph_signature.inputs_to_lifted_tensor_constants
+        return stored[owners[name]] if name in constants else self._wide(stored[owners[name]])
+
     def _needed(self, graph: Any) -> set[Any]:
-        """What the first result is made from."""
+        """What the first result is made from, and whatever is done in place."""
         results = next(node for node in graph.nodes if node.op == "output").args[0]
-        waiting, found = [results[0]], set()
+        in_place = [node for node in graph.nodes if node.op == "call_function" and _name(node).endswith("_")]
+        waiting, found = [results[0], *in_place], set()
         while waiting:
             node = waiting.pop()
             if node not in found and hasattr(node, "all_input_nodes"):
@@ -268,10 +288,14 @@ class Follower:
     def _called(self, node: Any) -> Any:
         """The value of one operation."""
         args, kwargs = self._torch.fx.map_arg((node.args, node.kwargs), self._values.__getitem__)
-        name = getattr(node.target, "__name__", str(node.target)).split(".")[0]
+        name = _name(node)
         try:
             if not _depends((args, kwargs)):
-                return self._wide(node.target(*args, **kwargs))
+                found = node.target(*args, **kwargs)
+                if name not in MOVES | CASTS | MADE and getattr(found, "is_floating_point", bool)():
+                    note = f"numbers that the module computes itself ({name}) are those of this machine"
+                    self.graph.notes[note] = None
+                return found
             if name == "getitem":
                 return args[0][args[1]]
             rule = getattr(self, f"_do_{name.strip('_')}", None)
@@ -286,7 +310,7 @@ class Follower:
             return rule(*args, **kwargs)
         except NetworkError as error:
             raise NetworkError(f"{_place(node)}: {error} (torch operation {name}); {WAY_ROUND}") from error
-        except (TypeError, ValueError, IndexError, AttributeError) as error:
+        except (TypeError, ValueError, IndexError, AttributeError, RuntimeError) as error:
             raise NetworkError(
                 f"{_place(node)}: torch operation {name} is used in a way that is not understood "
                 f"({type(error).__name__}: {shown(error)}); {WAY_ROUND}"
@@ -719,6 +743,11 @@ def _array(tensor: Any) -> NDArray[Any]:
 
 def _tensor(torch: Any, table: NDArray[Any]) -> Any:
     return torch.from_numpy(np.ascontiguousarray(table).copy())
+
+
+def _name(node: Any) -> str:
+    """What torch calls an operation, without its overload."""
+    return str(getattr(node.target, "__name__", node.target)).split(".")[0]
 
 
 def _place(node: Any) -> str:

@@ -86,6 +86,21 @@ def test_dropout_is_off_and_float64_stays():
         assert np.allclose(module.eval()(torch.from_numpy(ids)).numpy(), logits(network, ids), rtol=0, atol=1e-12)
 
 
+def test_numbers_that_the_module_computes_itself_are_said():
+    class Waves(nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.tokens = nn.Embedding(3, 4)
+
+        def forward(self, ids):
+            return self.tokens(ids) + torch.sin(
+                torch.arange(ids.shape[1])[:, None] / torch.tensor([1.0, 2.0, 3.0, 4.0])
+            )
+
+    notes = network_of(Waves()).notes
+    assert "numbers that the module computes itself (sin) are those of this machine" in notes
+
+
 def test_half_precision_is_widened_and_said():
     loaded = network_of(module_of("mlp").to(torch.bfloat16))
     assert loaded.network.dtype == "float32"
@@ -148,6 +163,9 @@ class Refused(nn.Module):
                 return x if ids[0, 0] == 1 else 2 * x
             case "longest":
                 return x.max(1).values
+            case "in place":
+                x += 1
+                return x.relu_()
             case "recurrent":
                 return self.recurrent(x)[0]
             case "length":
@@ -169,6 +187,7 @@ class Refused(nn.Module):
         ("values", "cannot be traced"),
         ("longest", "torch operation max"),
         ("recurrent", "recurrent (GRU)"),
+        ("in place", "in place"),
         ("length", "differ by"),
         ("lengths", "differ by"),
     ],
