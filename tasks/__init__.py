@@ -13,7 +13,8 @@ who hand over a module, and by nobody else. ``docs/your-own-network.md`` walks t
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from tasks.certificates.write import Written, certificates
+    from tasks.certificates.write import Written
+    from tasks.certificates.write import certificates as certify
     from tasks.checker.evidence import check
     from tasks.formats.blackbox import from_callable
     from tasks.formats.detect import load
@@ -47,7 +48,7 @@ LATER = {
     "TokenSet": "tasks.networks.readout:TokenSet",
     "Transformer": "tasks.networks.transformer:Transformer",
     "Written": "tasks.certificates.write:Written",
-    "certificates": "tasks.certificates.write:certificates",
+    "certify": "tasks.certificates.write:certificates",
     "check": "tasks.checker.evidence:check",
     "distill": "tasks.pipeline.distill:distill",
     "explain": "tasks.pipeline.explain:explain",
@@ -80,7 +81,7 @@ __all__ = [
     "TokenSet",
     "Transformer",
     "Written",
-    "certificates",
+    "certify",
     "check",
     "distill",
     "explain",

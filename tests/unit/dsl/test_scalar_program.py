@@ -120,7 +120,7 @@ def test_a_program_runs_exactly_on_one_input_and_refuses_others():
         (lambda s: s.replace("a: int", "a: str"), "exactly as they are printed"),
         (lambda s: "def extra():\n    return 1\n\n" + s, "exactly as they are printed"),
         (lambda s: s.replace("0xFF)", "0xFE)"), "not in this grammar"),
-        (lambda s: s.replace("word", "flag"), "not in the shape that is printed"),
+        (lambda s: s.replace("word", "len"), "not in the shape that is printed"),
         (lambda s: s.replace("(x: int, y", "(y: int, z"), "the last one a function of x, y_u21_"),
         (lambda s: "import os\n" + s, "expected functions alone"),
         (lambda s: s.replace("(x: int", "(x: str"), "not in the shape that is printed"),

@@ -11,7 +11,7 @@ from random_circuits import CONFIGS, random_circuit
 from torch_networks import KINDS, LONGEST, VOCABULARY, module_of
 
 from cegis.certificate import Certificate
-from tasks import certificates, distill, from_torch, load, save_folder
+from tasks import certify, distill, from_torch, load, save_folder
 from tasks.certificates.independent import stored_files
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.computations import logits
@@ -89,7 +89,7 @@ def certified(tmp_path_factory):
     here = tmp_path_factory.mktemp("steps")
     loaded = from_torch(module, vocabulary=("a", "b"), longest=3, outputs=("no", "yes"), name="second")
     result = distill(load(save_folder(loaded, here / "net")))
-    (written,) = certificates(result, here / "net")
+    (written,) = certify(result, here / "net")
     assert isinstance(written.certificate, Certificate)
     return written.certificate.save(here / "net.cert")
 
