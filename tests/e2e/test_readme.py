@@ -54,6 +54,7 @@ def test_the_demo_ends_with_the_function_the_readme_shows():
 
 def test_every_command_the_readme_names_exists():
     named = set(re.findall(r"^    distill (\w+)", README, flags=re.MULTILINE))
-    assert named == {"list", "show", "run", "check", "bench", "solve", "dsl", "export", "horizon", "learn"}
     with command.make_context("distill", ["list"]) as context:
-        assert named <= set(command.list_commands(context))
+        known = set(command.list_commands(context))
+    assert named <= known
+    assert known - named <= {"accept"}  # for circuit_sparsity alone: docs/layouts.md
