@@ -9,10 +9,11 @@ import ast
 import io
 import tokenize
 from collections.abc import Iterator, Sequence
-from itertools import pairwise
+from dataclasses import dataclass, field
 
 LONGEST = 100  # columns
 INDENT = "    "
+Group = tuple[tuple[str, ...], tuple[int, int], str]  # entries, columns of the two brackets, what parts the entries
 OPENING, CLOSING = ("(", "[", "{"), (")", "]", "}")
 
 
@@ -36,14 +37,15 @@ def _same(one: str, other: str) -> bool:
 def _broken(line: str) -> list[str]:
     """``line`` over several, at the brackets that hold most of it."""
     margin = line[: len(line) - len(line.lstrip())]
-    entries, (start, end) = max(_groups(line), key=lambda group: group[1][1] - group[1][0], default=((), (0, 0)))
+    nothing: Group = (), (0, 0), ""
+    entries, (start, end), joint = max(_groups(line), key=lambda group: group[1][1] - group[1][0], default=nothing)
     if not entries or end - start < len(line) // 3:
         return _at_words(line, margin)
     inner, filled = margin + INDENT, [""]
     for entry in entries:
         if filled[-1] and len(inner) + len(filled[-1]) + len(entry) + 2 > LONGEST:
             filled.append("")
-        filled[-1] += f"{' ' * bool(filled[-1])}{entry},"
+        filled[-1] += f"{' ' * bool(filled[-1])}{entry}{joint}"
     if line[start] == "(":
         filled[-1] = filled[-1].removesuffix(",")
     parts = [line[: start + 1], *[inner + part for part in filled], margin + line[end:]]
@@ -60,20 +62,44 @@ def _is_whole(part: str) -> bool:
     return sum(sign in OPENING for sign in signs) == sum(sign in CLOSING for sign in signs)
 
 
-def _groups(line: str) -> Iterator[tuple[tuple[str, ...], tuple[int, int]]]:
-    """What brackets hold that has commas: its entries, and the columns of the two brackets."""
-    opened: list[tuple[int, list[int]]] = []  # the column of a bracket, and those of its commas
+def _groups(line: str) -> Iterator[Group]:
+    """What brackets hold in several entries, or in the clauses of a comprehension."""
+    opened: list[_Bracket] = []
     for sign, start, _ in _signs(line):
         if sign in OPENING:
-            opened.append((start, []))
-        elif sign == "," and opened:
-            opened[-1][1].append(start)
+            opened.append(_Bracket(start))
         elif sign in CLOSING:
-            column, commas = opened.pop()
-            cuts = [column, *commas, start]
-            entries = tuple(line[a + 1 : b].strip() for a, b in pairwise(cuts))
-            if commas and entries[-1]:
-                yield entries, (column, start)
+            bracket = opened.pop()
+            cuts = [bracket.column + 1, *(bracket.clauses or bracket.commas), start]
+            skipped = 0 if bracket.clauses else 1
+            entries = tuple(line[a:b].strip() for a, b in zip(_after(cuts, skipped), cuts[1:], strict=False))
+            if len(entries) > 1 and entries[-1]:
+                yield entries, (bracket.column, start), "" if bracket.clauses else ","
+        elif opened:
+            opened[-1].take(sign, start)
+
+
+def _after(cuts: list[int], skipped: int) -> list[int]:
+    """Where entries begin: behind what parts them."""
+    return [cuts[0], *(cut + skipped for cut in cuts[1:-1])]
+
+
+@dataclass
+class _Bracket:
+    """A bracket in ``column``: where commas part what it holds, and where clauses of a comprehension begin."""
+
+    column: int
+    commas: list[int] = field(default_factory=list)
+    clauses: list[int] = field(default_factory=list)
+    in_target: bool = False
+
+    def take(self, sign: str, column: int) -> None:
+        """One sign of what it holds."""
+        if sign == "for" or (sign == "if" and self.clauses):
+            self.clauses.append(column)
+        elif sign == "," and not self.in_target:
+            self.commas.append(column)
+        self.in_target = sign == "for" or (self.in_target and sign != "in")
 
 
 def _at_words(line: str, margin: str) -> list[str]:

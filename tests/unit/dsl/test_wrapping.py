@@ -69,3 +69,16 @@ def test_random_expressions_mean_the_same():
         assert parsed(after) == parsed(before)
         broken += after != before
     assert broken > 100
+
+
+def test_a_comprehension_is_broken_at_its_clauses_and_not_in_its_target():
+    line = "next((b for a, b in zip(tokens[:i + 1][::-1], tokens[:i + 1][-2::-1]) if a == tokens[i] != 'no token'), 'none')"
+    assert wrapped(f"    return {line}") == (
+        "    return next(\n"
+        "        (\n"
+        "            b for a, b in zip(tokens[:i + 1][::-1], tokens[:i + 1][-2::-1])\n"
+        "            if a == tokens[i] != 'no token'\n"
+        "        ),\n"
+        "        'none'\n"
+        "    )"
+    )
