@@ -72,8 +72,8 @@ def test_random_expressions_mean_the_same():
 
 
 def test_a_comprehension_is_broken_at_its_clauses_and_not_in_its_target():
-    line = "next((b for a, b in zip(tokens[:i + 1][::-1], tokens[:i + 1][-2::-1]) if a == tokens[i] != 'no token'), 'none')"
-    assert wrapped(f"    return {line}") == (
+    pairs = "b for a, b in zip(tokens[:i + 1][::-1], tokens[:i + 1][-2::-1])"
+    assert wrapped(f"    return next(({pairs} if a == tokens[i] != 'no token'), 'none')") == (
         "    return next(\n"
         "        (\n"
         "            b for a, b in zip(tokens[:i + 1][::-1], tokens[:i + 1][-2::-1])\n"
