@@ -8,6 +8,7 @@ and compare solvers.
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -401,16 +402,21 @@ CASES: tuple[Case, ...] = (
 
 def main(arguments: list[str]) -> int:
     """Print one line per failure; 0 when there is none, 1 when there is, 2 when the question was wrong."""
-    if len(arguments) != 1:
-        print("usage: python -m backends.conformance NAME", file=sys.stderr)
-        return 2
+    parser = argparse.ArgumentParser(
+        "python -m backends.conformance",
+        description="Run the named cases that a backend must pass before its answers may be used.",
+        epilog="Exit codes: 0 no failure, 1 failures, 2 bad input.",
+    )
+    parser.add_argument("name", help="a solver: z3, cvc5, bitwuzla, a race such as z3+cvc5, or a registered one")
     try:
-        backend = get(arguments[0])
+        backend = get(parser.parse_args(arguments).name)
         title = f"{backend.name} {backend.version()}"
         failures, rounds = list(check(backend)), 1
         if isinstance(backend, PysmtBackend):  # the others are processes of their own in any case
             failures += [Failure(f"{f.case} (in a worker)", f.reason) for f in check(backend, hard=True)]
             rounds = 2
+    except SystemExit as end:  # of the parser, which has said why
+        return int(end.code or 0)
     except BackendError as error:
         print(error, file=sys.stderr)
         return 2

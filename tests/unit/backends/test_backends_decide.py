@@ -408,6 +408,7 @@ def test_the_command_line_reports_and_exits(
     from backends import conformance
 
     assert conformance.main([]) == 2
+    assert conformance.main(["--help"]) == 0
     assert conformance.main(["z4"]) == 2
     assert "known: z3, cvc5" in capsys.readouterr().err
     monkeypatch.setattr(conformance, "check", lambda backend, hard=False: ())
