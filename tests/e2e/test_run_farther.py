@@ -168,7 +168,7 @@ def test_the_horizon_of_a_folder_is_that_of_its_program(gpt2, tmp_path, monkeypa
         out, err = capsys.readouterr()
         assert ended.value.code == code
         if code:
-            assert "expected functions alone" in err
+            assert "expected a file with one function" in err
         else:
             assert (json.loads(out)["asked"], json.loads(out)["proved"]) == ([1, 20], True)
 
