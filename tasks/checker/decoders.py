@@ -72,9 +72,12 @@ class _Tables:
     def __init__(self, *, is_real: bool) -> None:
         self._is_real = is_real
 
-    def rounded(self, x: arb, size: arb) -> arb:
-        """``x``, off by two dozen roundings of ``size``, which bounds all that goes into it."""
-        return x if self._is_real else arb(x, abs(24 * UNIT * size) + arb(2) ** -100)
+    def rounded(self, x: arb, size: arb, factor: arb = ZERO) -> arb:
+        """``x``, off by two dozen roundings of ``size``, which bounds all that goes into it.
+
+        ``factor`` bounds what numbers are multiplied with, of which some part below normal ones may be lost.
+        """
+        return x if self._is_real else arb(x, abs(24 * UNIT * size) + arb(2) ** -100 + arb(2) ** -120 * abs(factor))
 
     def angles(self, place: int, pairs: int, base: float) -> Row:
         """Cosines, then sines, of ``place * base ** (-n / pairs)``."""
@@ -414,8 +417,8 @@ def _spiral(t: Tensors, tables: _Tables, stretch: Row) -> list[Row]:
     for n, more in enumerate(stretch):
         turn, by, size = 2 * arb.pi() * n / DIGITS, 1 + more, 1 + abs(more)
         angle, reach = turn + phase, abs(amp) * (1 + turn + abs(phase)) * size
-        rise = tables.rounded((slope * n + offset) * by, (n * abs(slope) + abs(offset)) * size)
-        found.append([tables.rounded(amp * f * by, reach) for f in (angle.cos(), angle.sin())] + [rise])
+        rise = tables.rounded((slope * n + offset) * by, (n * abs(slope) + abs(offset)) * size, size)
+        found.append([tables.rounded(amp * f * by, reach, size) for f in (angle.cos(), angle.sin())] + [rise])
     return found
 
 
@@ -527,7 +530,9 @@ def _low(t: Tensors, maps: _Maps, tables: _Tables, heads: int, head: int, tokens
     expect(rank < 16, "factors of positions of too many columns")  # so that two dozen roundings are enough
     places = [
         [tables.rounded(sum((x * row[n] for x, row in zip(one, right, strict=True)), ZERO),
-                        sum((abs(x * row[n]) for x, row in zip(one, right, strict=True)), ZERO)) for n in range(d)]
+                        sum((abs(x * row[n]) for x, row in zip(one, right, strict=True)), ZERO),
+                        sum((1 + abs(x) + abs(row[n]) for x, row in zip(one, right, strict=True)), ZERO))
+         for n in range(d)]
         for one in left
     ]  # fmt: skip
     shared_rank = t.left["qkv_A"]["shape"][1]

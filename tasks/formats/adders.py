@@ -63,6 +63,7 @@ COPIES = {
 }  # fmt: skip
 SPELT = {"0.weight": "fc1.weight", "0.bias": "fc1.bias", "2.weight": "fc2.weight", "2.bias": "fc2.bias"}
 ROUNDED = 24 * UNIT  # what a formula of cosines may be off, of the sizes that go into it
+FLUSHED = 2.0**-120  # what it may lose below the normal numbers of float32, of the factors that this meets
 ARCHITECTURE: dict[str, Any] = {
     **dict.fromkeys(("kind", "n_layer", "n_head", "head_size", "d_model", "mlp_width", "vocab_size", "constants"), ...),
     "n_positions": PLACES,
@@ -204,9 +205,10 @@ def _spiral(t: Tensors, correction: Reals | None = None) -> Table:
     rise = slope * n + offset
     values = np.stack([amp * np.cos(turns + phase), amp * np.sin(turns + phase), rise], axis=1)
     sizes = np.stack([abs(amp) * (1 + turns + abs(phase))] * 2 + [np.abs(slope * n) + abs(offset)], axis=1)
+    off = ROUNDED * sizes + FLUSHED
     if correction is not None:
-        values, sizes = values * (1 + correction)[:, None], sizes * (1 + np.abs(correction))[:, None]
-    return Table.of(values, ROUNDED * sizes)
+        values, off = values * (1 + correction)[:, None], off * (1 + np.abs(correction))[:, None]
+    return Table.of(values, off)
 
 
 def _places(digits: Table, ends: list[Table]) -> Table:
@@ -335,7 +337,9 @@ def _low(t: Tensors, s: Sizes) -> Transformer:
     d, h = tokens.shape[1], s.heads * s.head
     left = t.take("pos_emb.A", s.longest, None)
     right = t.take("pos_emb.B", left.shape[1], d)
-    off = (left.shape[1] + 2) * 2 * UNIT * (np.abs(left) @ np.abs(right))
+    rank, sizes = left.shape[1], (np.abs(left), np.abs(right))
+    off = (rank + 2) * 2 * UNIT * (sizes[0] @ sizes[1])
+    off += FLUSHED * (rank + sizes[0].sum(axis=1)[:, None] + sizes[1].sum(axis=0))
     where = Table.of(left @ right, off)
 
     def norm(name: str) -> Norm:

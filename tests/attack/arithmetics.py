@@ -8,6 +8,7 @@ with what is attacked.
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -25,6 +26,10 @@ BITS = 600  # squares of float32 numbers of both ends lie 2**400 apart
 ATTENTIONS = ("plain", "fused", "scaled queries")
 VARIANCES = ("torch", "two passes", "one pass")
 MASKS = ("choice", "product")
+TURNS = ("rotate half", "by pairs")
+FREQUENCIES = ("one over a power", "power", "exponential", "power of two", "stored")
+GATES = ("torch", "by sigmoid", "by tanh")
+WIDTHS = ("float32", "as executed")  # in which tables with a formula are computed
 
 
 class Exact:
@@ -36,7 +41,70 @@ class Exact:
 
     def rows(self, table: Reals, ids: NDArray[np.integer]) -> Rows:
         """The rows ``ids`` (T,) of a table."""
-        return [[arb(float(x)) for x in table[n]] for n in ids]
+        return [[x if isinstance(x, arb) else arb(float(x)) for x in table[n]] for n in ids]
+
+    def number(self, x: float) -> arb:
+        """A stored number, as it stands in a formula of a table."""
+        return arb(float(x))
+
+    def cos(self, x: arb) -> arb:
+        """Of a number of a table."""
+        return x.cos()
+
+    def sin(self, x: arb) -> arb:
+        """Of a number of a table."""
+        return x.sin()
+
+    def pi(self) -> arb:
+        """For a formula of a table."""
+        return arb.pi()
+
+    def table(self, numbers: Rows) -> Rows:
+        """Rows that a formula gave."""
+        return numbers
+
+    def factors(self, left: Reals, right: Reals) -> Rows:
+        """The table that is a product of two stored ones."""
+        return (arb_mat(left.astype(float).tolist()) * arb_mat(right.astype(float).tolist())).tolist()
+
+    def beside(self, x: Rows, y: Rows) -> Rows:
+        """Columns of both."""
+        return [[*row, *other] for row, other in zip(x, y, strict=True)]
+
+    def multiply(self, x: Rows, y: Rows) -> Rows:
+        """Entry by entry."""
+        return [[a * b for a, b in zip(row, other, strict=True)] for row, other in zip(x, y, strict=True)]
+
+    def turn(self, x: Rows, heads: int, pairs: int, base: float) -> Rows:
+        """Every head's first columns turned by their row's number, the numbers of a pair ``pairs`` columns apart."""
+        size, result = len(x[0]) // heads, []
+        for place, row in enumerate(x):
+            angles = [place * (-arb(n) / pairs * arb(base).log()).exp() for n in range(pairs)]
+            turned: list[arb] = []
+            for at in range(0, len(row), size):
+                pair = [(row[at + n], row[at + n + pairs], a) for n, a in enumerate(angles)]
+                turned += [p * a.cos() - q * a.sin() for p, q, a in pair]
+                turned += [q * a.cos() + p * a.sin() for p, q, a in pair]
+                turned += row[at + 2 * pairs : at + size]
+            result.append(turned)
+        return result
+
+    def turn_pairs(self, x: Rows, angle: float) -> Rows:
+        """Columns side by side turned by one angle."""
+        c, s = arb(float(angle)).cos(), arb(float(angle)).sin()
+        return [
+            [y for n in range(0, len(row), 2) for y in (row[n] * c - row[n + 1] * s, row[n] * s + row[n + 1] * c)]
+            for row in x
+        ]
+
+    def times(self, x: Rows, table: Rows) -> Rows:
+        """Scores of every row of a table that a formula gave."""
+        return [[_dot(row, other) for other in table] for row in x]
+
+    def shared(self, x: Rows, heads: int, times: int) -> Rows:
+        """Every head so often."""
+        size = len(x[0]) // heads
+        return [[v for h in range(heads) for _ in range(times) for v in row[h * size : (h + 1) * size]] for row in x]
 
     def add(self, x: Rows, y: Rows) -> Rows:
         """Entry by entry."""
@@ -49,8 +117,15 @@ class Exact:
         y: Rows = (arb_mat(x) * self._maps[id(weight)][1]).tolist()
         return y if bias is None else self.add(y, [[arb(float(b)) for b in bias]] * len(y))
 
-    def norm(self, x: Rows, kind: str, gain: Reals, bias: Reals | None, eps: float) -> Rows:
-        """RMSNorm or LayerNorm of every row."""
+    def norm(self, x: Rows, kind: str, gain: Reals, bias: Reals | None, eps: float, groups: int = 1) -> Rows:
+        """RMSNorm or LayerNorm of every row, or of every of so many equal parts of it."""
+        if groups > 1:
+            size, parts = len(x[0]) // groups, []
+            for at in range(0, len(x[0]), size):
+                own = slice(at, at + size)
+                some = None if bias is None else bias[own]
+                parts.append(self.norm([row[own] for row in x], kind, gain[own], some, eps))
+            return [[v for part in rows for v in part] for rows in zip(*parts, strict=True)]
         result = []
         for row in x:
             mean = sum(row, arb(0)) / len(row) if kind == "layer" else arb(0)
@@ -90,10 +165,11 @@ class Exact:
         kind: str = "softmax",
         sink: Reals | None = None,
         divisor: float | None = None,
+        scale: float | None = None,
     ) -> Rows:
-        """Attention of every row; scores are divided by the root of a head's size, or by another number."""
+        """Attention of every row; scores are divided by the root of a head's size, or by another number, or scaled."""
         size, wide = len(q[0]) // heads, len(v[0]) // heads
-        root = arb(size).sqrt() if divisor is None else arb(divisor)
+        root = 1 / arb(scale) if scale is not None else arb(size).sqrt() if divisor is None else arb(divisor)
         result = []
         for n, row in enumerate(q):
             seen, y = range(n + 1) if causal else range(len(k)), []
@@ -111,8 +187,10 @@ class Exact:
 
     def pool(self, x: Rows, kind: str) -> Rows:
         """All rows as one."""
-        if kind == "last":
-            return x[-1:]
+        if kind in ("last", "first"):
+            return x[-1:] if kind == "last" else x[:1]
+        if kind == "concat":
+            return [[v for row in x for v in row]]
         total = [sum(column, arb(0)) for column in zip(*x, strict=True)]
         return [[v / len(x) for v in total] if kind == "mean" else total]
 
@@ -127,7 +205,17 @@ def _activated(x: arb, kind: str, slope: float) -> arb:
             return x / 2 * (1 + (x / arb(2).sqrt()).erf())
         case "gelu_tanh":
             return x / 2 * (1 + ((2 / arb.pi()).sqrt() * (x + arb("0.044715") * x * x * x)).tanh())
+        case "silu":
+            return x * _sigmoid(x)
+        case "sigmoid":
+            return _sigmoid(x)
+        case "tanh":
+            return x.tanh()
     return arb.max(x, arb(0)) + arb(slope) * arb.min(x, arb(0))
+
+
+def _sigmoid(x: arb) -> arb:
+    return x.exp() / (1 + x.exp()) if x < 0 else 1 / (1 + (-x).exp())
 
 
 def _weights(scores: list[arb], kind: str, sink: arb | None) -> list[arb]:
@@ -138,6 +226,9 @@ def _weights(scores: list[arb], kind: str, sink: arb | None) -> list[arb]:
             total += score
             tau = arb.max(tau, (total - 1) / n) if n > 1 else total - 1
         return [arb.max(score - tau, arb(0)) for score in scores]
+    if kind == "hard":
+        best = [n for n, s in enumerate(scores) if all(s > other for m, other in enumerate(scores) if m != n)]
+        return [arb(n in best) if best else arb.nan() for n in range(len(scores))]
     every = scores if sink is None else [*scores, sink]
     if not all(s.is_finite() for s in every):
         return [arb.nan()] * len(scores)
@@ -167,11 +258,16 @@ class Style:
     attention: str = "plain"
     variance: str = "torch"
     mask: str = "choice"
+    turn: str = "rotate half"
+    frequency: str = "one over a power"
+    gate: str = "torch"
+    width: str = "float32"
 
     @classmethod
     def drawn(cls, rng: np.random.Generator) -> Style:
         """One of all."""
-        return cls(str(rng.choice(ATTENTIONS)), str(rng.choice(VARIANCES)), str(rng.choice(MASKS)))
+        every = (ATTENTIONS, VARIANCES, MASKS, TURNS, FREQUENCIES, GATES, WIDTHS)
+        return cls(*(str(rng.choice(kinds)) for kinds in every))
 
 
 class Executed:
@@ -186,7 +282,86 @@ class Executed:
 
     def rows(self, table: Reals, ids: NDArray[np.integer]) -> Tensor:
         """The rows ``ids`` (B, T), or (T,), of a table."""
-        return self.tensor(table)[torch.from_numpy(np.ascontiguousarray(ids)).to(self.device)]
+        stored = table if isinstance(table, Tensor) else self.tensor(table)
+        return stored[torch.from_numpy(np.ascontiguousarray(ids)).to(self.device)]
+
+    @property
+    def _wide(self) -> torch.dtype:
+        return torch.float32 if self.style.width == "float32" else self.dtype
+
+    def number(self, x: float) -> Tensor:
+        """A stored number, as it stands in a formula of a table."""
+        return torch.tensor(float(x), dtype=self._wide)
+
+    def cos(self, x: Tensor) -> Tensor:
+        """Of a number of a table."""
+        return x.cos()
+
+    def sin(self, x: Tensor) -> Tensor:
+        """Of a number of a table."""
+        return x.sin()
+
+    def pi(self) -> float:
+        """For a formula of a table."""
+        return math.pi
+
+    def table(self, numbers: list[list[Tensor]]) -> Tensor:
+        """Rows that a formula gave."""
+        return torch.stack([torch.stack(row) for row in numbers]).to(self.device, self.dtype)
+
+    def factors(self, left: Reals, right: Reals) -> Tensor:
+        """The table that is a product of two stored ones."""
+        made = torch.from_numpy(left.copy()).to(self._wide) @ torch.from_numpy(right.copy()).to(self._wide)
+        return made.to(self.device, self.dtype)
+
+    def beside(self, x: Tensor, y: Tensor) -> Tensor:
+        """Columns of both; (T, d) stands beside every prompt."""
+        return torch.cat([x, y.expand(*x.shape[:-1], -1)], -1)
+
+    def multiply(self, x: Tensor, y: Tensor) -> Tensor:
+        """Entry by entry."""
+        return x * y
+
+    def turn(self, x: Tensor, heads: int, pairs: int, base: float) -> Tensor:
+        """Every head's first columns turned by their row's number, the numbers of a pair ``pairs`` columns apart."""
+        angle = torch.outer(torch.arange(x.shape[1]).to(self._wide), self._frequencies(pairs, base))
+        cos, sin = (part.to(self.device, self.dtype)[:, None] for part in (angle.cos(), angle.sin()))
+        x = x.unflatten(-1, (heads, -1))
+        first, second, rest = x[..., :pairs], x[..., pairs : 2 * pairs], x[..., 2 * pairs :]
+        if self.style.turn == "by pairs":
+            return torch.cat([first * cos - second * sin, second * cos + first * sin, rest], -1).flatten(2)
+        whole, swapped = torch.cat([first, second], -1), torch.cat([-second, first], -1)
+        turned = whole * torch.cat([cos, cos], -1) + swapped * torch.cat([sin, sin], -1)
+        return torch.cat([turned, rest], -1).flatten(2)
+
+    def _frequencies(self, pairs: int, base: float) -> Tensor:
+        share = torch.arange(0, 2 * pairs, 2).to(self._wide) / (2 * pairs)
+        radix = torch.tensor(base, dtype=self._wide)
+        match self.style.frequency:
+            case "power":
+                return radix**-share
+            case "exponential":
+                return (-share * radix.log()).exp()
+            case "power of two":
+                return (-share * radix.log2()).exp2()
+            case "stored":
+                return torch.from_numpy(base ** (-np.arange(pairs) / pairs)).float().to(self._wide)
+        return 1.0 / radix**share
+
+    def turn_pairs(self, x: Tensor, angle: float) -> Tensor:
+        """Columns side by side turned by one angle."""
+        turn = self.number(angle)
+        c, s = turn.cos().to(self.device, self.dtype), turn.sin().to(self.device, self.dtype)
+        first, second = x[..., ::2], x[..., 1::2]
+        return torch.stack([first * c - second * s, first * s + second * c], -1).flatten(-2)
+
+    def times(self, x: Tensor, table: Tensor) -> Tensor:
+        """Scores of every row of a table that a formula gave."""
+        return functional.linear(x, table)
+
+    def shared(self, x: Tensor, heads: int, times: int) -> Tensor:
+        """Every head so often."""
+        return x.unflatten(-1, (heads, -1)).repeat_interleave(times, dim=2).flatten(2)
 
     def add(self, x: Tensor, y: Tensor) -> Tensor:
         """Entry by entry; (T, d) is added to every prompt."""
@@ -196,8 +371,14 @@ class Executed:
         """``W x + b``."""
         return functional.linear(x, self.tensor(weight), None if bias is None else self.tensor(bias))
 
-    def norm(self, x: Tensor, kind: str, gain: Reals, bias: Reals | None, eps: float) -> Tensor:
-        """RMSNorm or LayerNorm of every row."""
+    def norm(self, x: Tensor, kind: str, gain: Reals, bias: Reals | None, eps: float, groups: int = 1) -> Tensor:
+        """RMSNorm or LayerNorm of every row, or of every of so many equal parts of it."""
+        if groups > 1:
+            shape = (groups, -1)
+            parts = x.unflatten(-1, shape).unbind(-2)
+            biases = [None] * groups if bias is None else [*bias.reshape(shape)]
+            own = zip(parts, gain.reshape(shape), biases, strict=True)
+            return torch.cat([self.norm(part, kind, g, b, eps) for part, g, b in own], -1)
         scale, shift = self.tensor(gain), None if bias is None else self.tensor(bias)
         if kind == "rms":
             y = x * torch.rsqrt(x.square().mean(-1, keepdim=True) + eps) * scale
@@ -219,7 +400,16 @@ class Executed:
                 return functional.gelu(x, approximate="tanh")
             case "leaky_relu":
                 return functional.leaky_relu(x, slope)
+            case "silu":
+                return x * self._sigmoid(x) if self.style.gate != "torch" else functional.silu(x)
+            case "sigmoid":
+                return self._sigmoid(x)
+            case "tanh":
+                return x.tanh()
         return functional.relu(x)
+
+    def _sigmoid(self, x: Tensor) -> Tensor:
+        return (1 + (x / 2).tanh()) / 2 if self.style.gate == "by tanh" else x.sigmoid()
 
     def top_k(self, x: Tensor, k: int) -> Tensor:
         """The k largest by size, by torch's choice where some are equal."""
@@ -243,10 +433,11 @@ class Executed:
         kind: str = "softmax",
         sink: Reals | None = None,
         divisor: float | None = None,
+        scale: float | None = None,
     ) -> Tensor:
         """Attention of every row."""
         q, k, v = (part.unflatten(-1, (heads, -1)).transpose(1, 2) for part in (q, k, v))
-        root = float(q.shape[-1]) ** -0.5 if divisor is None else 1 / divisor
+        root = scale if scale is not None else float(q.shape[-1]) ** -0.5 if divisor is None else 1 / divisor
         if self.style.attention == "fused" and kind == "softmax" and sink is None:
             y = functional.scaled_dot_product_attention(q, k, v, is_causal=causal, scale=root)
             return y.transpose(1, 2).flatten(2)
@@ -257,6 +448,9 @@ class Executed:
             scores = scores.masked_fill(future, -torch.inf)
         if kind == "sparsemax":
             pattern = _sparsemax(scores)
+        elif kind == "hard":
+            best = (scores == scores.amax(-1, True)).to(self.dtype)
+            pattern = best / best.sum(-1, True)
         elif sink is None:
             pattern = scores.softmax(-1)
         else:
@@ -270,7 +464,11 @@ class Executed:
 
     def pool(self, x: Tensor, kind: str) -> Tensor:
         """All rows as one."""
-        return x[:, -1:] if kind == "last" else x.sum(1, True) if kind == "sum" else x.mean(1, True)
+        if kind in ("last", "first"):
+            return x[:, -1:] if kind == "last" else x[:, :1]
+        if kind == "concat":
+            return x.flatten(1)[:, None]
+        return x.sum(1, True) if kind == "sum" else x.mean(1, True)
 
 
 def _sparsemax(z: Tensor) -> Tensor:

@@ -1,49 +1,21 @@
-"""Folders with small networks in every format that is read: ordinary ones, and ones made to mislead bounds.
-
-Weights are drawn tensor by tensor: of one ordinary scale, or extreme (powers of ten from 1e-45 to 3e38), equal up to
-one unit in the last place, constant, small whole numbers (exact ties), or zero beside a huge neighbour. ``Made`` holds
-the files, and what is asked of them.
-"""
+"""Folders with small networks in every format that is read, with the weights that ``made`` draws."""
 
 from __future__ import annotations
 
 import io
 import json
-import re
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field, replace
-from pathlib import Path
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
 import safetensors.numpy
 import torch
-from numpy.typing import NDArray
+from made import MOODS, Array, Made, Random, Shapes, encoded, halved, readout, sizes, weights
+from rotated import adder, decoder
+from stepwise import steps
 
 from tasks.formats.detect import FORMATS
-
-Random = np.random.Generator
-Shapes = dict[str, tuple[int, ...]]
-Array = NDArray[Any]
-
-MOST = 3.4e38
-MOODS = ("plain", "plain", "whole", "ties", "extreme", "dead ends", "cancelling", "scores", "huge", "tiny", "any")
-
-
-@dataclass(frozen=True)
-class Made:
-    """``files`` by name, and the entries of the ``Question`` to load them with."""
-
-    format: str
-    files: Mapping[str, bytes]
-    question: Mapping[str, Any] = field(default_factory=dict)
-
-    def write(self, folder: Path) -> Path:
-        """The files in ``folder``."""
-        folder.mkdir(parents=True, exist_ok=True)
-        for name, content in self.files.items():
-            (folder / name).write_bytes(content)
-        return folder
 
 
 def make(rng: Random, format_name: str | None = None, mood: str | None = None) -> Made:
@@ -61,124 +33,13 @@ def attending(rng: Random, longest: int) -> Made:
             return replace(made, question={"alphabet": ("t0", "t1"), "prefix": ("t2",) if rng.random() < 0.7 else ()})
 
 
-# --- weights --------------------------------------------------------------------------------------------------------
-
-
-def weights(rng: Random, shapes: Shapes, mood: str, dtype: type = np.float32) -> dict[str, Array]:
-    """Tensors of these shapes; the ``mood`` says what is special about some of them."""
-    scale = float(rng.choice([0.3, 0.7, 1.5]))
-    drawn = {name: rng.normal(scale=scale, size=shape) for name, shape in shapes.items()}
-    for name in shapes:  # norms that keep the size of things, mostly
-        if re.search(r"\bln_?(1|2|f|final)\.w", name):
-            drawn[name] = drawn[name] + rng.choice([0.0, 1.0])
-    names = [*shapes]
-    some = [names[n] for n in rng.choice(len(names), min(len(names), int(rng.integers(1, 4))), replace=False)]
-    match mood:
-        case "whole":
-            drawn = {name: rng.integers(-2, 3, shape).astype(float) for name, shape in shapes.items()}
-        case "ties":
-            for name in {*some, *(n for n in names if "lm_head" in n or "h2." in n)}:
-                drawn[name] = _nearly_equal(rng, drawn[name])
-        case "extreme":
-            for name in some:
-                drawn[name] = _extreme(rng, shapes[name])
-        case "dead ends":  # a matrix of zeros, and something huge around it
-            at = int(rng.integers(len(names)))
-            for n, name in enumerate(names[max(0, at - 3) : at + 4], max(0, at - 3)):
-                if n == at:
-                    drawn[name] = np.zeros(shapes[name])
-                elif rng.random() < 0.6:
-                    drawn[name] = drawn[name] * 10.0 ** rng.uniform(5, 38)
-        case "cancelling":
-            for name in names:
-                if any(part in name for part in ("wte", "wpe", "tok", "pos", "embed", "W_E")):
-                    drawn[name] = 10.0 ** rng.uniform(0, 8) + rng.choice([0.0, 1e-3, 1.0]) * drawn[name]
-        case "scores":
-            for name in names:
-                if any(
-                    part in name for part in ("c_attn", "Wq", "Wk", "query", "key", "W_q", "W_k", "W_Q", "W_K", "sink")
-                ):
-                    drawn[name] = drawn[name] * 10.0 ** rng.uniform(0, 4)
-        case "huge" | "tiny":
-            low, high = (3, 38) if mood == "huge" else (-45, -3)
-            for name in some:
-                drawn[name] = drawn[name] * 10.0 ** rng.uniform(low, high)
-        case "any":
-            for name in names:
-                drawn[name] = _any(rng, drawn[name])
-    return {name: _stored(value, dtype) for name, value in drawn.items()}
-
-
-def _stored(values: Array, dtype: type) -> Array:
-    most = MOST if dtype == np.float32 else 1e300
-    return np.clip(values, -most, most).astype(dtype)
-
-
-def _halved(tensors: dict[str, Array]) -> dict[str, Array]:
-    """The same in float16, where that holds numbers of this size."""
-    small = all(np.abs(t).max(initial=0) < 6e4 for t in tensors.values())
-    return {name: t.astype(np.float16) for name, t in tensors.items()} if small else tensors
-
-
-def _any(rng: Random, values: Array) -> Array:
-    match int(rng.integers(12)):
-        case 0:
-            return np.zeros(values.shape)
-        case 1:
-            return np.full(values.shape, float(rng.normal()))
-        case 2:
-            return _nearly_equal(rng, values)
-        case 3:
-            return _extreme(rng, values.shape)
-        case 4:
-            return rng.integers(-1, 2, values.shape).astype(float)
-        case 5:
-            return values * 10.0 ** rng.uniform(-8, 8)
-        case 6:
-            return np.where(rng.random(values.shape) < 0.5, 0.0, values)
-    return values
-
-
-def _nearly_equal(rng: Random, values: Array) -> Array:
-    """Every row the first one, moved by a few units in the last place."""
-    first = np.broadcast_to(values[:1], values.shape).astype(np.float32)
-    return first.astype(float) * (1 + rng.integers(-2, 3, values.shape) * float(rng.choice([0.0, 2.0**-23, 1e-5])))
-
-
-def _extreme(rng: Random, shape: tuple[int, ...]) -> Array:
-    powers = rng.choice([-45.0, -40.0, -38.0, -30.0, -20.0, -10.0, -3.0, 0.0, 3.0, 10.0, 19.0, 30.0, 38.0], size=shape)
-    sign = rng.choice([-1.0, 0.0, 1.0, 1.0], size=shape)
-    return sign * rng.uniform(1, 3.4, size=shape) * 10.0**powers
-
-
 # --- one folder per format ------------------------------------------------------------------------------------------
-
-
-def _encoded(value: object) -> bytes:
-    return json.dumps(value).encode()
 
 
 def _torch(values: Mapping[str, Array]) -> bytes:
     stream = io.BytesIO()
     torch.save({name: torch.from_numpy(np.ascontiguousarray(value)) for name, value in values.items()}, stream)
     return stream.getvalue()
-
-
-def _readout(rng: Random, outputs: tuple[str, ...]) -> dict[str, Any]:
-    """A read-out, and the outputs that it reads."""
-    kind = str(rng.choice(["argmax", "argmax", "argmax", "set", "round"]))
-    if kind == "round":
-        return {"readout": kind, "answers": (str(rng.choice(outputs)),)}
-    count = int(rng.integers(2, len(outputs) + 1))
-    return {"readout": kind, "answers": tuple(outputs[n] for n in rng.permutation(len(outputs))[:count])}
-
-
-def _sizes(rng: Random, longest: int | None = None) -> dict[str, int]:
-    heads, usual = int(rng.choice([1, 1, 2])), 4 if rng.random() < 0.97 else 18  # softmax online works by 16 keys
-    return {
-        "layers": int(rng.choice([1, 1, 2])), "heads": heads, "head": 2, "d": int(rng.choice([2, 4])),
-        "inner": int(rng.choice([3, 4])), "vocabulary": int(rng.choice([3, 4])), "longest": longest or usual,
-    }  # fmt: skip
 
 
 def sparse_shapes(c: Mapping[str, Any]) -> Shapes:
@@ -218,7 +79,7 @@ def site_widths(c: Mapping[str, Any]) -> dict[str, int]:
 
 
 def _sparse_config(rng: Random, longest: int | None = None) -> dict[str, Any]:
-    s = _sizes(rng, longest)
+    s = sizes(rng, longest)
     return {
         "vocab_size": s["vocabulary"], "n_layer": s["layers"], "n_head": s["heads"], "d_head": s["head"],
         "d_model": s["d"], "d_mlp": s["inner"], "block_size": s["longest"], "norm": str(rng.choice(["rms", "layer"])),
@@ -252,8 +113,8 @@ def circuit(rng: Random, mood: str, longest: int | None = None) -> Made:
                    "constraint": None},
         "kept": {site: _kept(rng, size) for site, size in sites.items()}, "card": {},
     }  # fmt: skip
-    files = {"circuit.json": _encoded(said), "weights.safetensors": safetensors.numpy.save(tensors)}
-    return Made("circuit", files, _readout(rng, tuple(names)) if rng.random() < 0.3 else {})
+    files = {"circuit.json": encoded(said), "weights.safetensors": safetensors.numpy.save(tensors)}
+    return Made("circuit", files, readout(rng, tuple(names)) if rng.random() < 0.3 else {})
 
 
 def openai(rng: Random, mood: str) -> Made:
@@ -272,7 +133,7 @@ def openai(rng: Random, mood: str) -> Made:
         "activation_type": c["activation"], "afrac": c["top_k_fraction"], "afrac_loctypes": ",".join(c["top_k_sites"]),
         "tied_unembed": is_tied, "enable_bigram_table": c["bigram"], "sink": c["sink"],
     }  # fmt: skip
-    files = {"beeg_config.json": _encoded(said), "final_model.pt": _torch(tensors)}
+    files = {"beeg_config.json": encoded(said), "final_model.pt": _torch(tensors)}
     tokens = tuple(f"#{n}" for n in range(c["vocab_size"]))
     if rng.random() < 0.6:
         widths = site_widths(c)
@@ -284,12 +145,12 @@ def openai(rng: Random, mood: str) -> Made:
         torch.save(viz, stream)
         files["viz_data.pt"] = stream.getvalue()
         files["mean_baseline_pretrain.pt"] = _torch(weights(rng, {s: (n,) for s, n in widths.items()}, "plain"))
-    return Made("circuit_sparsity", files, _readout(rng, tokens) if rng.random() < 0.7 else {})
+    return Made("circuit_sparsity", files, readout(rng, tokens) if rng.random() < 0.7 else {})
 
 
 def gpt2(rng: Random, mood: str, longest: int | None = None) -> Made:
     """A GPT-2 of Hugging Face."""
-    s = _sizes(rng, longest)
+    s = sizes(rng, longest)
     d, vocab, inner = s["heads"] * s["head"], s["vocabulary"], s["inner"]
     shapes: Shapes = {"wte.weight": (vocab, d), "wpe.weight": (s["longest"], d)}
     for n in range(s["layers"]):
@@ -308,7 +169,7 @@ def gpt2(rng: Random, mood: str, longest: int | None = None) -> Made:
         shapes.pop("wpe.weight")
     tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
     if rng.random() < 0.15:
-        tensors = _halved(tensors)
+        tensors = halved(tensors)
     before = "transformer." if rng.random() < 0.5 else ""
     tensors = {("" if name.startswith("lm_head") else before) + name: t for name, t in tensors.items()}
     config = {
@@ -319,12 +180,12 @@ def gpt2(rng: Random, mood: str, longest: int | None = None) -> Made:
     if not is_positioned:
         config["position_embedding_type"] = "none"
     names = [f"t{n}" for n in range(vocab)]
-    files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
-    question: dict[str, Any] = _readout(rng, tuple(names))
+    files = {"config.json": encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
+    question: dict[str, Any] = readout(rng, tuple(names))
     if rng.random() < 0.5:
-        files["vocab.json"] = _encoded({name: n for n, name in enumerate(names)})
+        files["vocab.json"] = encoded({name: n for n, name in enumerate(names)})
     else:
-        files["case.json"] = _encoded({"name": "made", "tokens": {name: n for n, name in enumerate(names)}})
+        files["case.json"] = encoded({"name": "made", "tokens": {name: n for n, name in enumerate(names)}})
     if rng.random() < 0.5:
         question |= {"prefix": (names[-1],), "alphabet": tuple(names[:-1])}
     if rng.random() < 0.3:
@@ -345,8 +206,8 @@ def dyck(rng: Random, mood: str) -> Made:
     config = {"n": n, "d": d, "heads": heads, "ff": inner, "layers": layers, "causal": bool(rng.random() < 0.5)}
     config["pool"] = str(rng.choice(["sum", "mean", "last"]))
     tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
-    files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
-    return Made("dyck", files, _readout(rng, ("not valid", "valid")) if rng.random() < 0.5 else {})
+    files = {"config.json": encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
+    return Made("dyck", files, readout(rng, ("not valid", "valid")) if rng.random() < 0.5 else {})
 
 
 def tracr(rng: Random, mood: str) -> Made:
@@ -374,7 +235,7 @@ def tracr(rng: Random, mood: str) -> Made:
         "read_out": reading,
     }  # fmt: skip
     tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
-    files = {"case.json": _encoded(said), "model.safetensors": safetensors.numpy.save(tensors)}
+    files = {"case.json": encoded(said), "model.safetensors": safetensors.numpy.save(tensors)}
     return Made("tracr", files)
 
 
@@ -396,18 +257,18 @@ def sparsemax(rng: Random, mood: str) -> Made:
     stored = same | {"d_ff": inner, "head_dim": 2} | {name: t.astype(float).tolist() for name, t in tensors.items()}
     said = {"token_names": {str(n): f"t{n}" for n in range(vocab)}, "task_names": {"4": "task"},
             "task_to_candidates": {"4": [0, 1, 2][: int(rng.integers(2, 4))]}}  # fmt: skip
-    files = {"config.json": _encoded(config), "smt_weights.json": _encoded(stored), "vocab.json": _encoded(said)}
+    files = {"config.json": encoded(config), "smt_weights.json": encoded(stored), "vocab.json": encoded(said)}
     question: dict[str, Any] = {"task": "task", "alphabet": ("t0", "t1", "t2")}
     if rng.random() < 0.4:
         question["circuit"] = True
-        files["circuit_task.json"] = _encoded({"granularity": "head", "ablation": "zero",
+        files["circuit_task.json"] = encoded({"granularity": "head", "ablation": "zero",
                                                "edges": _edges(rng, layers, heads)})  # fmt: skip
     return Made("sparsemax", files, question)
 
 
 def lens(rng: Random, mood: str) -> Made:
     """A transformer under TransformerLens's names."""
-    s, kind = _sizes(rng), rng.choice(["LN", "LNPre", "RMS", "RMSPre", ""]).item() or None
+    s, kind = sizes(rng), rng.choice(["LN", "LNPre", "RMS", "RMSPre", ""]).item() or None
     d, heads, head, inner, vocab = s["d"], s["heads"], s["head"], s["inner"], s["vocabulary"]
     outputs, attends_only = vocab if rng.random() < 0.6 else int(rng.choice([2, 3])), bool(rng.random() < 0.3)
     shapes: Shapes = {"embed.W_E": (vocab, d), "pos_embed.W_pos": (s["longest"], d)}
@@ -435,13 +296,13 @@ def lens(rng: Random, mood: str) -> Made:
         "scale_attn_by_inverse_layer_idx": bool(rng.random() < 0.3),
     }  # fmt: skip
     tensors = weights(rng, shapes, mood, np.float64 if rng.random() < 0.2 else np.float32)
-    files = {"config.json": _encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
+    files = {"config.json": encoded(config), "model.safetensors": safetensors.numpy.save(tensors)}
     names = tuple(f"t{n}" for n in range(vocab))
     if rng.random() < 0.5:
-        files["case.json"] = _encoded({"name": "made", "tokens": {name: n for n, name in enumerate(names)}})
+        files["case.json"] = encoded({"name": "made", "tokens": {name: n for n, name in enumerate(names)}})
     else:
         names = tuple(f"#{n}" for n in range(vocab))
-    question = _readout(rng, names if outputs == vocab else tuple(f"#{n}" for n in range(outputs)))
+    question = readout(rng, names if outputs == vocab else tuple(f"#{n}" for n in range(outputs)))
     if rng.random() < 0.5:
         question |= {"prefix": (names[-1],), "alphabet": names[:-1]}
     return Made("transformer_lens", files, question)
@@ -467,7 +328,9 @@ def _edges(rng: Random, layers: int, heads: int) -> list[dict[str, str]]:
     return edges
 
 
-MAKERS: dict[str, Callable[[Random, str], Made]] = {
+Maker = Callable[[Random, str], Made]
+OTHERS: tuple[Maker, ...] = (circuit, openai, gpt2, dyck, tracr, sparsemax, lens)  # that a folder of steps can hold
+MAKERS: dict[str, Maker] = {
     "circuit": circuit,
     "circuit_sparsity": openai,
     "gpt2": gpt2,
@@ -475,5 +338,8 @@ MAKERS: dict[str, Callable[[Random, str], Made]] = {
     "tracr": tracr,
     "sparsemax": sparsemax,
     "transformer_lens": lens,
+    "decoder": decoder,
+    "adder": adder,
+    "steps": lambda rng, mood: steps(rng, mood, OTHERS),
 }
 MAKERS = {name: maker for name, maker in MAKERS.items() if any(known.name.startswith(name) for known in FORMATS)}

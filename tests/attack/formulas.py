@@ -13,6 +13,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+import formulas_beyond
 import numpy as np
 import safetensors.numpy
 import torch
@@ -53,6 +54,12 @@ def read(format_name: str, files: Files, task: str | None = None, circuit: bool 
             return _sparsemax(files, task, circuit)
         case "transformer_lens":
             return _lens(files)
+        case "decoder":
+            return Formula("decoder", *formulas_beyond.decoder(files))
+        case "adder":
+            return Formula("adder", *formulas_beyond.adder(files))
+        case "steps":
+            return Formula("steps", *formulas_beyond.steps(files))
     raise ValueError(f"no formula is known for {format_name!r}")
 
 

@@ -106,13 +106,13 @@ def test_the_text_of_every_mutant_stands_exactly_once():
 
 
 def test_a_distillation_that_compares_too_little_is_found(monkeypatch):
-    import distillations
+    from campaign import run_case
 
     from cegis import Valid
     from tasks.pipeline.labels import LabelTable
 
     always = lambda table, program: Valid((table._claim(0.0),))  # noqa: E731
     monkeypatch.setattr(LabelTable, "check", always)
-    wrong = [sentence for index in range(20) for sentence in distillations.attack(3, index).wrong]
+    wrong = [sentence for index in range(20) for sentence in run_case(("distillations", 3, index))[1].wrong]
     assert any(sentence.startswith("claimed at ") for sentence in wrong)
     assert any("exceptions, 0 are listed" in sentence for sentence in wrong)

@@ -230,6 +230,34 @@ def test_the_checker_reads_the_same_adder(family, tmp_path):
                 assert not row.is_finite() or abs(float(row.mid()) - value) <= float(row.rad()) + 1e-9 * exact
 
 
+@pytest.mark.parametrize("flushed", [False, True], ids=["subnormals", "flushed"])
+@pytest.mark.parametrize(("small", "large"), [(3.3e-44, 2e37), (1.1e-38, 1e12)])
+@pytest.mark.parametrize("name", ["spiral_amp", "spiral_slope", "pos_emb.A"])
+def test_a_table_holds_what_is_made_of_a_number_that_float32_hardly_has(name, small, large, flushed, tmp_path):
+    """A small number loses digits, or all of itself, before a large one makes it ordinary."""
+    is_low = name == "pos_emb.A"
+    other, shape = ("pos_emb.B", (3, 4)) if is_low else ("pos_correction", (10,))
+    change = {name: np.full((33, 3) if is_low else (), small, np.float32), other: np.full(shape, large, np.float32)}
+    if not is_low:
+        change["spiral_offset"] = np.full((), small, np.float32)
+    folder = written(tmp_path / "net", "low" if is_low else "spiral_halves", change)
+    network, executed = load(folder).network, Executed(folder, np.float32)
+    if flushed:
+        executed.t = {name: np.where(np.abs(t) < 2.0**-126, np.float32(0), t) for name, t in executed.t.items()}
+    rows = executed.t["pos_emb.A"] @ executed.t["pos_emb.B"] if is_low else executed.spiral()
+    columns = slice(4) if is_low else slice(3, 6)
+    off = np.abs(network.positions[: len(rows), columns] - rows.astype(float))
+    assert (off <= network.position_error[: len(rows), columns]).all()
+    files = {name: (folder / name).read_bytes() for name in FILES["adder"][0]}
+    if large >= 2.0**40:
+        with pytest.raises(UnreadableError, match=r"2\*\*40 or more"):
+            read("adder", files, "float32")
+        return
+    with flint.ctx.workprec(100):
+        for mine, theirs in zip(rows, read("adder", files, "float32").network.positions, strict=False):
+            assert all(abs(b.mid() - float(v)) <= b.rad() for v, b in zip(mine, theirs[columns], strict=True))
+
+
 @pytest.mark.parametrize(
     ("family", "change", "said"),
     [
