@@ -542,7 +542,9 @@ def _match(is_last: bool, is_after: bool) -> Operator:
         return found
 
     wanted, test = ("token", "before") if is_after else ("before", "token")
-    pairs = "token, before in zip(_0[::-1], _0[-2::-1])" if is_last else "before, token in zip(_0, _0[1:])"
+    text = f"next(({wanted} for before, token in zip(_0, _0[1:]) if {test} == _1), '')"
+    if is_last:  # of pairs with one key, a dict keeps the last
+        text = f"dict(zip({'_0, _0[1:]' if is_after else '_0[1:], _0'})).get(_1, '')"
     side, end = "behind" if is_after else "before", "last" if is_last else "first"
     return Operator(
         f"token {side} the {end} match",
@@ -550,7 +552,7 @@ def _match(is_last: bool, is_after: bool) -> Operator:
         TOKEN,
         numpy=run,
         smt=encode,
-        python=f"next(({wanted} for {pairs} if {test} == _1), '')",
+        python=text,
         noun="match",
     )
 

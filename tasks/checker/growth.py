@@ -17,7 +17,7 @@ from tasks.checker.files import UnreadableError, confirm, expect
 MOST_TEXT, MOST_DEPTH = 1 << 20, 200  # characters of a program, and its nesting
 MOST_CONSTANT = 10_000  # characters
 MOST_BITS, MOST_ITEMS = 4096, 1 << 20  # of a number; of a text or a list
-GATHERED = ("list", "set", "sorted")
+GATHERED = ("dict", "list", "set", "sorted")
 WRITTEN = ("upper", "lower", "capitalize", "title", "swapcase")  # in other letters, which may be more
 MOST_DIGITS = 20  # that a number is rounded to
 OPERATIONS = {ast.Add: "_add", ast.Sub: "_sub", ast.Mult: "_mul", ast.Mod: "_mod"}

@@ -111,11 +111,14 @@ def _same_everywhere(functions: list[ast.FunctionDef]) -> None:
     ways = {id(node.iter) for node in nodes if isinstance(node, ast.For | ast.comprehension)}
     ways |= {id(call.args[0]) for name, call in calls if call.args and name in CONSUMERS}
     ways |= {id(part) for name, call in calls if name in ("enumerate", "zip") for part in call.args}
+    looked_up = {id(call.func.value): call.func.value for _, call in calls if _is_lookup(call)}  # type: ignore[attr-defined]
+    ways |= {id(pairs.args[0]) for pairs in looked_up.values()}
     sized = {id(call.args[0]) for name, call in calls if call.args and name == "len"}
     for name, call in calls:
         expect(name not in PASSING or id(call) in ways, f"program.py: {name}(...) is not a value")
         expect(name != "set" or id(call) in sized, "program.py: of a set only the size is known")
-        expect(name != "dict", "program.py: of dict only dict.fromkeys is understood")
+        is_known = name != "dict" or id(call) in looked_up
+        expect(is_known, "program.py: of dict only dict.fromkeys and dict(zip(...)).get(...) are understood")
         expect(name == "dict.fromkeys" or not name.endswith(".fromkeys"), "program.py: fromkeys is of dict alone")
     alone = [node for node in nodes if isinstance(node, ast.GeneratorExp) and id(node) not in ways]
     expect(not alone, "program.py: a generator is not a value")
@@ -123,6 +126,16 @@ def _same_everywhere(functions: list[ast.FunctionDef]) -> None:
     for node in nodes:
         among = not isinstance(node, ast.Set) or (id(node) in asked and all(map(_is_constant, node.elts)))
         expect(among, "program.py: a set is one of constants, and only what is in it is known")
+
+
+def _is_lookup(call: ast.Call) -> bool:
+    """Whether it is ``dict(zip(keys, values)).get(key, default)``: of pairs with one key the last counts."""
+    match call:
+        case ast.Call(
+            ast.Attribute(ast.Call(ast.Name("dict"), [ast.Call(ast.Name("zip"), [_, _], [])], []), "get"), [_, _], []
+        ):
+            return True
+    return False
 
 
 def _is_of_a_list(key: ast.keyword) -> bool:

@@ -47,6 +47,7 @@ def loop(first: str, step: str, last: str = "return 'x'") -> str:
         (program("return len(sorted(reversed(range(3000000000))))"), "entries"),
         (program("return len([0 for n in range(3000000000)])"), "entries"),
         (program("return len(list(dict.fromkeys(n for n in range(3000000000))))"), "entries"),
+        (program("return len(dict(zip(range(3000000000), range(3000000000))).get(1, ''))"), "entries"),
         (program("return len(('\u0390' * 1000000).upper())"), "entries"),
         (program("return str(round(5, -10000000000))"), "20 digits"),
         (program("return str(round(1 / 3, 10000000000))"), "20 digits"),
@@ -178,3 +179,11 @@ def test_a_program_followed_over_every_length_is_bounded_too(body, said):
     followed_there = followed(text, ["a", "b"], "a")
     with pytest.raises(Rejected, match=said):
         followed_there.answers(((0, 0), (inf, inf)), followed_there.start)
+
+
+def test_of_a_dict_of_pairs_one_value_is_looked_up_and_nothing_else():
+    (text, tokens) = program("return dict(zip(tokens, tokens[1:])).get(tokens[-1], 'none')"), ["a", "b", "a", "c", "a"]
+    assert called(function_of(text, ["tokens"]), tokens) == "c"
+    for other in ("str(dict(zip(tokens, tokens)))", "dict(zip(tokens, tokens)).get(tokens[0])", "str(dict(tokens))"):
+        with pytest.raises(UnreadableError, match=r"of dict only dict.fromkeys and dict\(zip"):
+            function_of(program(f"return {other}"), ["tokens"])
