@@ -136,7 +136,7 @@ def _told(task: Task, said: Mapping[str, Any], evidence: str, check: str | float
         "candidates": int((said.get("statistics") or {}).get("candidates", 0)),
         "phases": {step["name"]: step["cpu_seconds"] for step in said.get("steps", ())},
         "checked": int(said.get("inputs") or 0),
-        "wrong": len(said.get("exceptions") or ()),
+        "wrong": said.get("exception_count") or 0,
         "detail": {
             "sentence": said.get("sentence"),
             "lengths": said.get("lengths"),
