@@ -113,21 +113,22 @@ MUTANTS = (
         "tasks/bounds/operations.py",
         "moved + gamma(16, u) * x.magnitude + OVERFLOWN",
         "moved + OVERFLOWN",
-        "networks",
+        "tests/property/test_enclosure.py::test_activations_hold_executions_far_out_by_exp_and_by_tanh",
     ),
     Mutant(
         "the slope of a gate is that of a sigmoid",
         "tasks/bounds/operations.py",
         "slope = np.abs(share + c * share * (1.0 - share)) + SILU_BEND * x.radius + 2.0**-40",
         "slope = np.abs(share) + 2.0**-40",
-        "networks",
+        "tests/property/test_enclosure.py::test_activations_hold_every_point_of_a_ball",
     ),
     Mutant(
-        "angles are what float64 computes",
+        "angles are as exact as numbers of one rounding",
         "tasks/networks/rotary.py",
         "off = np.minimum(angle * relative, 2.0) + ULPS + 4 * UNIT",
-        "off = np.zeros_like(angle * relative)",
-        "networks",
+        "off = np.full_like(angle * relative, UNIT)",
+        "tests/unit/tasks/formats/test_formats_decoder.py::"
+        "test_tables_of_angles_hold_what_float32_computes_in_several_ways",
     ),
     Mutant(
         "every head has the gain of the first",

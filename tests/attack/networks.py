@@ -258,7 +258,8 @@ def _text_of_balls(readout: Any, x: list[arb]) -> str | None:
 
 def _fraction(x: arb) -> Fraction:
     mantissa, exponent = x.mid().man_exp()
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    least = max(int(exponent), -(10**5))  # a gate far out gives numbers with exponents that no memory holds
+    return Fraction(int(mantissa)) * Fraction(2) ** least
 
 
 def _text(readout: Any, x: list[Fraction]) -> str | None:

@@ -134,26 +134,38 @@ class _Random:
         }  # fmt: skip
         return [attention, self.affine(wide, self.width)]
 
+    def bare(self) -> Listed:
+        """One step on the embedding, or a product of two."""
+        if self.rng.random() < 0.5:
+            way: Listed = [self.activation()] if self.rng.random() < 0.6 else []
+            return [{"step": "product", "left": way, "right": []}]
+        return [self.activation() if self.rng.random() < 0.7 else self.norm(self.width)]
+
     def made(self) -> Made:
         """The folder."""
         rng = self.rng
         tokens, positions = self.tensor("tok", self.vocabulary, self.width), None
-        if rng.random() < 0.6:
-            positions = self.tensor("pos", self.longest, self.width)
         listed: Listed = []
-        for _ in range(int(rng.choice([1, 1, 2]))):
+        is_bare = rng.random() < 0.2  # one step on numbers that are stored: nothing hides what it rounds
+        if is_bare:
+            listed = self.bare()
+        elif rng.random() < 0.6:
+            positions = self.tensor("pos", self.longest, self.width)
+        for _ in range(0 if is_bare else int(rng.choice([1, 1, 2]))):
             before = [self.norm(self.width)] if rng.random() < 0.5 else []
             listed.append({"step": "residual", "steps": [*before, *self.attention()]})
             inner = self.rows(self.width, 0)
             listed += [{"step": "residual", "steps": inner}] if rng.random() < 0.6 else inner
         width = self.width
-        pool = str(rng.choice(["sum", "mean", "last", "first", "concat"])) if rng.random() < 0.2 else None
+        pool = (
+            str(rng.choice(["sum", "mean", "last", "first", "concat"])) if rng.random() < 0.2 and not is_bare else None
+        )
         rows = self.longest if pool == "concat" else 0
         if pool is not None:
             listed.append({"step": "pool", "kind": pool, "rows": rows})
             width *= rows or 1
-        outputs = int(rng.choice([2, 3]))
-        listed.append(self.affine(width, outputs))
+        outputs = self.width if is_bare else int(rng.choice([2, 3]))
+        listed += [] if is_bare else [self.affine(width, outputs)]
         names, tells = [f"t{n}" for n in range(self.vocabulary)], [f"y{n}" for n in range(outputs)]
         dtype = "float64" if rng.random() < 0.2 else "float32"
         tensors = weights(rng, self.shapes, self.mood, np.dtype(dtype).type)

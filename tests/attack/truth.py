@@ -196,7 +196,8 @@ def known_labels(readout: Mapping[str, Any], rows: list[Any]) -> set[str | None]
 
 def _fraction(x: arb) -> Fraction:
     mantissa, exponent = x.mid().man_exp()
-    return Fraction(int(mantissa)) * Fraction(2) ** int(exponent)
+    least = max(int(exponent), -(10**5))  # a gate far out gives numbers with exponents that no memory holds
+    return Fraction(int(mantissa)) * Fraction(2) ** least
 
 
 def function_of(text: str) -> Any:
