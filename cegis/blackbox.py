@@ -70,8 +70,8 @@ def ask(function: Function, sequence: tuple[str, ...]) -> Any:
         return function(sequence)
     except (Exception, SystemExit) as error:
         raise BlackBoxError(
-            f"{name_of(function)} raises {type(error).__name__} at {_text(sequence)}: {_line(error)}; a reference must "
-            "answer every sequence of the domain"
+            f"{name_of(function)} raises {type(error).__name__} at {_text(sequence)}: {error_line(error)}; a "
+            "reference must answer every sequence of the domain"
         ) from error
 
 
@@ -203,7 +203,7 @@ def _text(sequence: tuple[str, ...]) -> str:
     return repr(" ".join(sequence)) if sequence else "the empty sequence"
 
 
-def _line(error: BaseException) -> str:
+def error_line(error: BaseException) -> str:
     """The message of a foreign error on one line."""
     try:
         text = str(error)

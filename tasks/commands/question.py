@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cegis import Domain
     from tasks.formats import Loaded
 
+USUAL_LENGTH = 10  # of a circuit's sequences
 WHOLE = "whole"  # the network that a circuit was cut from
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 Command = TypeVar("Command", bound=Callable[..., Any])
@@ -43,10 +44,37 @@ grammar_option = click.option(
     "[default: those alone]",
 )
 
+DISTILLING = (
+    click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run."),
+    click.option(
+        "--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of search and solver."
+    ),
+    grammar_option,
+    *OPTIONS,
+    click.option("--semantics", type=click.Choice(["real", "float32", "float64"]), help="Arithmetic of the claim."),
+    click.option(
+        "--margin",
+        type=float,
+        help="Least margin of a label, beyond the error bound.  [default: 0 for circuits, 0.0001 for other networks]",
+    ),
+    exceptions_option,
+    against_option,
+    click.option("--json", "as_json", is_flag=True, help="Machine-readable output."),
+)
+
 
 def asks(command: Command) -> Command:
     """A command with all of these options."""
-    for option in reversed(OPTIONS):
+    return _with(command, OPTIONS)
+
+
+def distills(command: Command) -> Command:
+    """A command with these and the others of ``distilling.distilled``, but for backend, length and out."""
+    return _with(command, DISTILLING)
+
+
+def _with(command: Command, options: tuple[Callable[[Any], Any], ...]) -> Command:
+    for option in reversed(options):
         command = option(command)
     return command
 
@@ -57,6 +85,12 @@ class Asked:
 
     model: Loaded
     folder: Path
+
+    def usual(self, text: str | None) -> str | None:
+        """The length ``text``; of a circuit ``USUAL_LENGTH``, or as far as it goes, where that is None."""
+        if text is not None or self.model.format != "circuit":
+            return text
+        return str(min(USUAL_LENGTH, self.model.domain.max_length or USUAL_LENGTH))
 
     def up_to(self, text: str | None) -> tuple[Loaded, Domain | None]:
         """The model and its domain for lengths such as ``10`` or ``1-8``; None for None. Raises ClickException."""

@@ -20,7 +20,6 @@ from tasks.commands.question import asks
 if TYPE_CHECKING:
     from tasks.reports.subject import Subject
 
-USUAL_LENGTH = 10  # of a circuit's sequences
 BESIDE = ("svg", "dot", "png", "latex", "markdown")
 
 
@@ -107,9 +106,7 @@ def _run(network: str, length: str | None, seconds: float, seed: int, question: 
 
     asked = ask(network, **question)
     is_circuit = asked.model.format == "circuit"
-    if is_circuit and length is None:
-        length = str(min(USUAL_LENGTH, asked.model.domain.max_length or USUAL_LENGTH))
-    model, domain = asked.up_to(length)
+    model, domain = asked.up_to(asked.usual(length))
     with observed(quiet=False) as observer:
         found = distill(
             model, domain, backend=get("z3") if is_circuit else None, seconds=seconds, seed=seed, observer=observer

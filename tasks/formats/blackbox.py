@@ -23,7 +23,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis.blackbox import REPEATS, BlackBoxError, name_of
+from cegis.blackbox import REPEATS, BlackBoxError, error_line, name_of
 from tasks.networks.model import BlackBox, Loaded, Question, assemble
 from tasks.networks.readout import Labels
 from tasks.networks.sparse_transformer import NetworkError
@@ -108,8 +108,8 @@ def _at_fault(
             run(prompt[None])
         except Exception:
             text = repr(" ".join(vocabulary[int(token)] for token in prompt))
-            return BlackBoxError(f"{name} raises {type(error).__name__} at the prompt {text}: {error}")
-    return BlackBoxError(f"{name} raises {type(error).__name__} for {len(ids)} prompts at once: {error}")
+            return BlackBoxError(f"{name} raises {type(error).__name__} at the prompt {text}: {error_line(error)}")
+    return BlackBoxError(f"{name} raises {type(error).__name__} for {len(ids)} prompts at once: {error_line(error)}")
 
 
 def _without_gradients(torch: Any, module: Any) -> Callable[[NDArray[np.int64]], Any]:

@@ -196,18 +196,7 @@ def distill(
     rule = None
     if program is None and (not best.is_short or best.is_automaton):
         share = (SEARCHING if asked != table.domain else 1.0) * clock.left
-        try:
-            rule = approximated(table, best, seconds=share, seed=seed)
-            if rule is not None and table.own_grammar is not None:
-                table.check_text(rule.program)
-            clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
-            if rule is not None and not rule.exceptions and backend is None:
-                shown = best
-                best = exchanged(table, shown, rule.program)
-                rule = rule if best is shown else None
-        except KeyboardInterrupt:
-            clock.stop()
-            clock.done("short rule", INTERRUPTED)
+        best, rule = _with_rule(table, best, clock, share, seed, is_free=backend is None)
     extension = None
     if asked != table.domain and isinstance(program, RunProgram) and not best.exact:
         ended = ended or "the function is wrong on what was listed"
@@ -242,6 +231,25 @@ def distill(
         best.dependence,
         best.tried,
     )
+
+
+def _with_rule(
+    table: LabelTable, best: Searched, clock: Clock, seconds: float, seed: int, *, is_free: bool
+) -> tuple[Searched, Rule | None]:
+    """A short rule beside ``best``; one without exceptions takes its place, where no solver has to confirm it."""
+    try:
+        rule = approximated(table, best, seconds=seconds, seed=seed)
+        if rule is not None and table.own_grammar is not None:
+            table.check_text(rule.program)
+        clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
+        if rule is None or rule.exceptions or not is_free:
+            return best, rule
+        front = exchanged(table, best, rule.program)
+        return front, rule if front is best else None
+    except KeyboardInterrupt:
+        clock.stop()
+        clock.done("short rule", INTERRUPTED)
+        return best, None
 
 
 def _programs(

@@ -1,0 +1,82 @@
+"""What ``distill run`` and ``distill verify`` do alike: ask, distill within the time, compare, print and certify."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from tasks.commands.question import ask, check_margin, check_seconds, other
+from tasks.commands.result import check_file, finish
+
+if TYPE_CHECKING:
+    from tasks.pipeline.distill import Distillation
+
+COMPARING = 0.2  # of the time, for the network that program and circuit are compared with: at most so much of it
+
+
+def distilled(
+    make: Callable[..., Distillation],
+    network: str,
+    *,
+    backend: str | None,
+    length: str | None,
+    out: Path | None,
+    seconds: float,
+    seed: int,
+    grammar: str | None,
+    semantics: Any,
+    margin: float | None,
+    exceptions: Path | None,
+    against: str | None,
+    as_json: bool,
+    is_search: bool = False,
+    **question: Any,
+) -> int:
+    """What ``make`` says of ``network``, printed and certified; the exit code.
+
+    ``make`` takes a model, a domain and the options of ``tasks.pipeline.distill``. What is wrong with the options is
+    found before any work. With ``is_search`` a circuit has a solver and a certificate where none is named.
+    """
+    from backends import get
+    from cegis.certificate import check_writable
+    from tasks.certificates.write import share_of_checking
+    from tasks.commands.progress import observed
+    from tasks.commands.user_objects import language
+    from tasks.networks.quoting import NAME
+    from tasks.pipeline.report import compared, identifier
+
+    check_seconds(seconds)
+    check_margin(margin)
+    if out is not None:
+        check_writable(out)
+    if exceptions is not None:
+        check_file(exceptions)
+    started = time.perf_counter()
+    asked = ask(network, **question)
+    if is_search and asked.model.format == "circuit":
+        backend, out = backend or "z3", out or Path(f"{identifier(asked.model.name[:NAME])}.cert")
+        check_writable(out)
+    solver = None if backend in (None, "none") else get(backend)
+    if solver is not None:
+        solver.version()  # a missing solver is bad input, found before any work
+    own = None if grammar is None else language(grammar)
+    model, domain = asked.up_to(asked.usual(length))
+    share = 0.0 if out is None else share_of_checking(model)
+    beside = None if against is None else other(asked, against, **question)
+    comparing = 0.0 if beside is None else COMPARING * seconds
+    with observed(quiet=as_json) as observer:
+        result = make(
+            model,
+            domain,
+            backend=solver,
+            semantics=semantics,
+            margin=margin,
+            seconds=(seconds - comparing) * (1 - share),
+            seed=seed,
+            grammar=own,
+            observer=observer,
+        )
+    found = None if beside is None else compared(result, beside, comparing)
+    return finish(result, asked.folder, out, started + seconds, as_json, exceptions, found)
