@@ -63,7 +63,7 @@ def test_with_time_every_length_is_listed_and_without_it_the_first_few():
 
 def test_of_a_large_network_fewer_are_listed_before_the_time_is_looked_at():
     assert few(counting()) == FIRST
-    large = [replace(counting().network, tokens=np.ones((rows, 2))) for rows in (50_000, 10**6)]
+    large = [replace(counting().network, positions=np.ones((rows, 2)), longest=rows) for rows in (50_000, 10**6)]
     assert [few(replace(counting(), network=network)) for network in large] == [99, 4]
 
 
