@@ -36,6 +36,9 @@ from tasks.networks.transformer import (
     Activation,
     Affine,
     Attention,
+    Blend,
+    Columns,
+    Concat,
     Lookup,
     Mask,
     Norm,
@@ -292,6 +295,13 @@ def row_step(step: Step, u: float) -> RowStep:
             return lambda x, token: ball.select(kept, x, constant, u)
         case Product(left, right):
             return partial(_product, [row_step(part, u) for part in left], [row_step(part, u) for part in right], u)
+        case Columns(start, stop):
+            return lambda x, token: x[:, start:stop]
+        case Concat(parts):
+            return partial(_concat, [[row_step(inner, u) for inner in part] for part in parts])
+        case Blend(gate, one, other):
+            ways = [[row_step(inner, u) for inner in part] for part in (gate, one, other)]
+            return partial(_blend, ways, u)
         case Lookup(table):
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
@@ -324,6 +334,22 @@ def _product(left: Sequence[RowStep], right: Sequence[RowStep], u: float, x: Bal
     for step in right:
         other = step(other, token)
     return ball.multiply(one, other, u)
+
+
+def _after(steps: Sequence[RowStep], x: Ball, token: Ids) -> Ball:
+    for step in steps:
+        x = step(x, token)
+    return x
+
+
+def _concat(ways: Sequence[Sequence[RowStep]], x: Ball, token: Ids) -> Ball:
+    parts = [_after(way, x, token) for way in ways]
+    return Ball(np.concatenate([p.center for p in parts], axis=1), np.concatenate([p.radius for p in parts], axis=1))
+
+
+def _blend(ways: Sequence[Sequence[RowStep]], u: float, x: Ball, token: Ids) -> Ball:
+    gate, one, other = (_after(way, x, token) for way in ways)
+    return operations.blend(gate, one, other, u)
 
 
 def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball, token: Ids) -> Ball:
