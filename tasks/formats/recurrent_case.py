@@ -28,6 +28,7 @@ from tasks.formats.reading import Dtype, read_object, read_tensors, widen
 from tasks.formats.untrusted import list_of, object_of, texts_of
 from tasks.networks.cells import Gate, Layer, gru, lstm, stacked
 from tasks.networks.model import Loaded, Question, assemble
+from tasks.networks.number_streams import NumberStreams
 from tasks.networks.readout import Argmax, Rounded
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
@@ -136,6 +137,30 @@ def _mips(
     return network, vocabulary, own, ("y",)
 
 
+def number_streams(folder: Path, *, column: int = 0) -> NumberStreams:
+    """The network of numbers in ``folder``, however many different steps it has; raises NetworkError."""
+    said, what = read_object(folder / FILE), str(folder / FILE)
+    tensors = read_tensors(folder / WEIGHTS)
+    if "layers.0.h0" in tensors:
+        raise NetworkError(f"{folder}: its steps are symbols, no numbers")
+    _check_readout(what, said, "round")
+    config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
+    chosen = str(config.get("activation", "")).lower()
+    activation = next((name for name in ACTIVATIONS if chosen == name), None)
+    build = _elman if "Wh.weight" in tensors else _mlps
+    width, inputs, has_ones, transition, output, dtype = build(str(folder / WEIGHTS), tensors, activation)
+    numbers, _ = _numbers(what, said, inputs)
+    tokens = np.hstack([numbers, np.ones((len(numbers), 1))]) if has_ones else numbers
+    network = Recurrent(tokens, np.zeros(width), transition, output, dtype=dtype)
+    length = object_of(f"{what}: input", said.get("input", {}), None).get("T", 10)
+    if not isinstance(length, int) or not 1 <= length <= 1000:
+        raise NetworkError(f"{what}: expected input.T from 1 to 1,000, got {length!r}")
+    is_ours = isinstance(said.get("origin"), str)
+    name = said.get("name") if isinstance(said.get("name"), str) and said.get("name") else folder.name
+    origin = "our retraining" if is_ours else "authors' weights"
+    return NumberStreams(str(name), network, numbers.astype(np.int64), length, origin, column)
+
+
 Parts = tuple[int, int, bool, tuple[Step, ...], tuple[Step, ...], Dtype]
 
 
@@ -211,7 +236,7 @@ def _check_formulas(what: str, said: dict[str, Any], known: tuple[str, ...]) -> 
     """Raise NetworkError unless what stands there is the ``known`` formulas, remarks behind them left out."""
     architecture = object_of(f"{what}: architecture", said.get("architecture", {}), None)
     lines = texts_of(f"{what}: formulas", list_of(f"{what}: formulas", architecture.get("formulas")))
-    lines = tuple(" ".join(line.split()) for line in lines if not line.startswith("initial state:"))
+    lines = tuple(" ".join(line.split()) for line in lines if not line.startswith("initial state: h_0 = layers.L.h0 "))
     missing = [formula for formula in known if not any(_is_formula(line, formula) for line in lines)]
     if missing:
         raise NetworkError(f"{what}: expected the formula {missing[0]!r} among architecture.formulas")

@@ -363,12 +363,3 @@ def _new(pairs: Pairs, seen: set[bytes]) -> tuple[Pairs, bool]:
             seen.add(code_bytes)
             fresh.append(row)
     return pairs.rows(np.array(fresh, np.int64)), bool(fresh)
-
-
-def streams_of(low: int, high: int, inputs: int) -> Ints:
-    """The numbers of every token (tokens, inputs), in the order of the tokens of such a network."""
-    span = np.arange(low, high + 1)
-    grid = np.stack(np.meshgrid(*[span] * inputs, indexing="ij"), -1)
-    return grid.reshape(-1, inputs)
-
-
