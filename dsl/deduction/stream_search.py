@@ -10,7 +10,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 
 import numpy as np
@@ -200,6 +200,7 @@ class Search:
         yield pointwise(ABSOLUTE, 1)
         yield pointwise(times(2), 1)
         for m in self.moduli():
+            yield self._divided(Division(Input(0), 1, m, "rest", "rest"), 1)  # keeps less than a remainder of a sum
             yield pointwise(modulo(m), 1)
         for m in (2, 3):
             yield pointwise(divided(m), 1)
@@ -214,12 +215,11 @@ class Search:
         for m, (factor, keeps, gives) in product(
             self.moduli(), ((1, "part", "rest"), (1, "rest", "part"), (2, "rest", "part"), (2, "rest", "rest"))
         ):
-            kind = Division(Input(0), factor, m, keeps, gives)  # type: ignore[arg-type]
-            yield Unary(
-                2,
-                lambda v, kind=kind: divisions(kind, v),
-                lambda s, k=kind: Division(s, k.factor, k.divisor, k.keeps, k.gives),
-            )
+            yield self._divided(Division(Input(0), factor, m, keeps, gives), 2)  # type: ignore[arg-type]
+
+    @staticmethod
+    def _divided(kind: Division, cost: int) -> Unary:
+        return Unary(cost, lambda v: divisions(kind, v), lambda s: replace(kind, of=s))
 
     # --- growing ------------------------------------------------------------------------------------------------
 

@@ -39,6 +39,7 @@ ROWS = 8192
 EXACT = 2.0**24  # units that float32 holds exactly
 FINEST, COARSEST = 2.0**-10, 2.0**20  # sides of cells in which boxes are joined
 MOST_STEPS = 400  # until no new pair appears
+MOST_CLOSED, ROUNDS = 400_000, 60  # boxes times inputs, and rounds, in which one box for each state is looked for
 
 
 @dataclass(frozen=True)
@@ -253,13 +254,44 @@ class Walk:
             return Open(str(error), steps) if steps < length else self._equal(length, margin, most, begun)
         except TimeoutError:
             return Open("the time ended", steps) if steps < length else self._equal(length, margin, most, begun)
+        if not self.arithmetic.is_exact:
+            for has_token in (False, True):
+                closed = self._closed(levels, has_token)
+                if closed is not None:
+                    return self._equal(None, min(margin, closed), most, begun)
         return self._equal(length, margin, most, begun)
+
+    def _closed(self, levels: list[Pairs], has_token: bool) -> float | None:
+        """The least margin, where one box for each state of the loop (and last input) holds the next ones; else None.
+
+        Kleene's iteration from all that was met, widened a little in each round.
+        """
+        boxes = _put_together(levels[1:])  # what a state before any input leads to is among them
+        boxes = _hulls(boxes, _memory(boxes, has_token))
+        for _ in range(ROUNDS):
+            if len(boxes) * len(self.numbers) > MOST_CLOSED or time.perf_counter() > self.deadline:
+                return None
+            try:
+                after, found, least = self._after(boxes, [boxes], keep=True, with_replay=False)
+            except TimeoutError:
+                return None
+            if found is not None:
+                return None
+            both = _put_together([boxes, after])
+            joined = _hulls(both, _memory(both, has_token))
+            if len(joined) == len(boxes) and _holds(boxes, _hulls(after, _memory(after, has_token)), has_token):
+                return least
+            wider = joined.states.radius * (1.0 + 1e-6) + 1e-6  # else it is only reached in the limit
+            boxes = replace(joined, states=Ball(joined.states.center, wider))
+        return None
 
     def _equal(self, length: int | None, margin: float, most: int, begun: float) -> Equal:
         seconds = time.perf_counter() - begun
         return Equal(length, float(margin), most, self.arithmetic.arithmetic, self.arithmetic.name, seconds)
 
-    def _after(self, pairs: Pairs, levels: list[Pairs], keep: bool) -> tuple[Pairs, Broken | Open | None, float]:
+    def _after(
+        self, pairs: Pairs, levels: list[Pairs], keep: bool, with_replay: bool = True
+    ) -> tuple[Pairs, Broken | Open | None, float]:
         """The pairs after one more step, what is wrong with one, and the least margin."""
         tokens, parts, least = len(self.numbers), [], np.inf
         for start in range(0, len(pairs) * tokens, ROWS):
@@ -272,6 +304,8 @@ class Walk:
             read, said = self.arithmetic.read(states), self.loop.read(memory)
             apart = np.abs(read.center[:, self.column] - said) + read.radius[:, self.column]
             wrong = ~(apart * (1.0 + 2.0**-40) < 0.5)
+            if wrong.any() and not with_replay:
+                return pairs, Open("an output is open", 0), 0.0
             if wrong.any():
                 row = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
                 return pairs, self._replayed(levels, int(parent[row]), int(token[row]), float(apart[row])), 0.0
@@ -344,6 +378,22 @@ def _hulls(pairs: Pairs, key: Ints) -> Pairs:
     radius = radius + 2.0**-50 * np.abs(center)  # of the differences above
     chosen = pairs.rows(first)
     return Pairs(Ball(center, radius), chosen.memory, chosen.parent, chosen.token)
+
+
+def _memory(pairs: Pairs, has_token: bool) -> Ints:
+    """The state of the loop, and the last input where it is asked for."""
+    return np.concatenate([pairs.memory, pairs.token[:, None]], axis=1) if has_token else pairs.memory
+
+
+def _holds(boxes: Pairs, after: Pairs, has_token: bool) -> bool:
+    """Whether every box of ``after`` lies in the one of ``boxes`` with its state."""
+    place = {row.tobytes(): n for n, row in enumerate(_memory(boxes, has_token))}
+    rows = [place.get(row.tobytes(), -1) for row in _memory(after, has_token)]
+    if min(rows, default=-1) < 0:
+        return False
+    outer = boxes.states[np.array(rows)]
+    apart = np.abs(after.states.center - outer.center) + after.states.radius
+    return bool((apart * (1.0 + 2.0**-40) + 2.0**-1000 <= outer.radius).all())
 
 
 def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
