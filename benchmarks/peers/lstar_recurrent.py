@@ -36,8 +36,8 @@ class LearnedMachine:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it was compared with every word, and is right on all."""
-        return self.is_complete and not self.wrong and not self.ended
+        """Whether it is right on all words that it was compared with."""
+        return not self.wrong and not self.ended
 
     @property
     def words(self) -> str:

@@ -141,7 +141,7 @@ def running(operator: Operator, start: int, x: Ints) -> Ints:
     """What ``Running`` makes of streams (..., T)."""
     ways = {PLUS: np.add, GREATEST: np.maximum, LEAST: np.minimum}
     way = ways[operator]
-    return np.asarray(way(start, way.accumulate(x, axis=-1)))
+    return np.asarray(way(start, way.accumulate(x.astype(np.int64), axis=-1)))
 
 
 def divisions(series: Division, x: Ints) -> Ints:

@@ -18,7 +18,7 @@ from tasks.networks.number_streams import Ints, NumberStreams
 from tasks.proofs import stream_affine, stream_states
 from tasks.proofs.stream_states import Broken, Equal, Open, Outcome
 
-BEGUN, TRIED, TAKEN = 20, 1000, 4  # streams: of the first search, that a loop is held to, that are taken from these
+BEGUN, TRIED, TAKEN = 10, 1000, 2  # streams: of the first search, that a loop is held to, that are taken from these
 ROUNDS = 12
 SEARCHING = 0.4  # of the time, at most, for one search
 
