@@ -59,7 +59,7 @@ class Answers(SUL):  # type: ignore[misc]  # AALpy has no types
         super().__init__()
         self.deadline = deadline
         if isinstance(of, NumberStreams):
-            self.network, ids, self.read = of.network, range(len(of.numbers)), self._rounded(of.column)
+            self.network, ids, self.read = of.network, list(range(len(of.numbers))), self._rounded(of.column)
         else:
             self.network = of.network
             ids = [of.vocabulary.index(token) for token in of.domain.alphabet]

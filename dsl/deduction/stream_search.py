@@ -21,7 +21,6 @@ from numpy.typing import NDArray
 from dsl.grammars.motifs import EQUAL, GREATER, MINUS, PLUS, at_least, times
 from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, PRODUCT, divided, modulo
 from dsl.grammars.streams import (
-    INPUTS,
     Division,
     Earlier,
     Input,
@@ -37,7 +36,7 @@ from dsl.grammars.streams import (
     running,
     values,
 )
-from dsl.operators import BOOL, INT, Operator, Term
+from dsl.operators import INT, Operator, Term
 from dsl.scalars import variable
 from dsl.theories.theory import literal
 
@@ -45,7 +44,11 @@ Ints = NDArray[np.int64]
 LARGEST = 2**40  # of a stream's numbers
 MOST = 600_000  # streams that are kept
 FLAGS = 4000  # flags of which pairs are looked at
-ORDERS, DELAYS, BESIDE = 4, 7, 3  # of a linear recurrence: outputs and inputs that are remembered, inputs beside outputs
+ORDERS, DELAYS, BESIDE = (
+    4,
+    7,
+    3,
+)  # of a linear recurrence: outputs and inputs that are remembered, inputs beside outputs
 LARGEST_COEFFICIENT = 64
 FEW_VALUES, FEW_COUNTED = 64, 6  # of an input, for a set that is read off; of which each is counted
 DEEPEST, SHALLOW, CHUNK = 10, 2, 8_000  # costs; streams that are made at once
@@ -65,7 +68,9 @@ class Examples:
 def linear_loop(examples: Examples) -> Loop | None:
     """The linear recurrence with the fewest remembered numbers that gives every answer; None where none does."""
     inputs = examples.x.shape[2]
-    shapes = [(0, delays) for delays in range(DELAYS + 1)] + [(k, d) for k in range(1, ORDERS + 1) for d in range(BESIDE + 1)]
+    shapes = [(0, delays) for delays in range(DELAYS + 1)] + [
+        (k, d) for k in range(1, ORDERS + 1) for d in range(BESIDE + 1)
+    ]
     for outputs, delays in shapes:
         if examples.x.shape[1] <= outputs + delays:
             continue
@@ -81,13 +86,19 @@ def linear_loop(examples: Examples) -> Loop | None:
 
 
 def _delayed(x: Ints, steps: Sequence[int]) -> list[Ints]:
-    return [np.concatenate([np.zeros_like(x[:, :k, n]), x[:, : x.shape[1] - k, n]], axis=1) for k in steps for n in range(x.shape[2])]
+    return [
+        np.concatenate([np.zeros_like(x[:, :k, n]), x[:, : x.shape[1] - k, n]], axis=1)
+        for k in steps
+        for n in range(x.shape[2])
+    ]
 
 
 def _recurrence(into: Ints, back: Ints, constant: int) -> Loop:
     """``y[t] = into . x[t], x[t-1], ... + back . y[t-1], ... + constant`` as a loop."""
     delays, inputs = len(into) - 1, into.shape[1]
-    parts: Series = _sum([(int(into[k, n]), _ago(Input(n), k)) for k, n in product(range(delays + 1), range(inputs))], constant)
+    parts: Series = _sum(
+        [(int(into[k, n]), _ago(Input(n), k)) for k, n in product(range(delays + 1), range(inputs))], constant
+    )
     if not len(back):
         return loop_of(parts, inputs)
     if back.tolist() == [1]:
@@ -206,7 +217,9 @@ class Search:
         yield from (Input(n) for n in range(inputs))
         yield from (number(n) for n in (1, 2, 0))
         if (self.examples.low, self.examples.high) == (0, 1):
-            yield from (Pointwise(MINUS, (number(1), Pointwise(times(2), (Input(n),)))) for n in range(inputs))  # a sign
+            yield from (
+                Pointwise(MINUS, (number(1), Pointwise(times(2), (Input(n),)))) for n in range(inputs)
+            )  # a sign
         if inputs == 1 and 2 <= self.examples.high - self.examples.low < FEW_COUNTED:
             yield commonest(self.examples.low, self.examples.high)
         y = self.examples.y
@@ -218,11 +231,11 @@ class Search:
                     yield Pointwise(one_of(tuple(map(int, members))), (Input(n),))
 
     def moduli(self) -> Iterator[tuple[int, int]]:
-        """Divisors, and the most that a stream costs to which they are applied: what the numbers suggest, and others."""
+        """Divisors, and the most that a stream costs to which they are applied: what numbers suggest, and others."""
         examples, span = self.examples, self.examples.high - self.examples.low + 1
         suggested = {2, span, span - 1, int(examples.y.max()) + 1}
         for m in sorted({2, 3, 4, 5, 6, 7, 8} | {m for m in suggested if 2 <= m <= LARGEST_DIVISOR}):
-            yield m, DEEPEST if m in suggested else 1
+            yield m, DEEPEST if m in suggested else SHALLOW
 
     def _unary(self) -> Iterator[Unary]:
         def pointwise(operator: Operator, cost: int, deepest: int = DEEPEST) -> Unary:
@@ -232,14 +245,12 @@ class Search:
         yield Unary(1, lambda v: running(PLUS, 0, v), lambda s: Running(s, PLUS))
         for operator, starts in ((GREATEST, {0, self.examples.low}), (LEAST, {0, self.examples.high})):
             for start in sorted(starts):
-                yield Unary(
-                    1,
-                    lambda v, operator=operator, start=start: running(operator, start, v),
-                    lambda s, operator=operator, start=start: Running(s, operator, start),
-                )
+                yield Unary(1, partial(running, operator, start), partial(_running, operator, start))
         yield pointwise(ABSOLUTE, 1)
         yield pointwise(times(2), 1)
         for m, deepest in self.moduli():
+            if deepest < DEEPEST:
+                continue
             yield self._divided(Division(Input(0), 1, m, "rest", "rest"), 1, deepest)  # keeps less than a sum modulo m
             yield pointwise(modulo(m), 1, deepest)
         for m in (2, 3):
@@ -247,16 +258,11 @@ class Search:
         for bound in (1, 2, 3):
             yield pointwise(at_least(bound), 1, DEEPEST if bound == 1 else SHALLOW + 3)
         for width in range(2, 5):
-            yield Unary(
-                2,
-                lambda v, width=width: sum((_shifted(v, k) for k in range(1, width)), v),
-                lambda s, width=width: _sum([(1, _ago(s, k)) for k in range(width)], 0),
-                SHALLOW + 3,
-            )
+            yield Unary(2, partial(_window, width), partial(_windowed, width), SHALLOW + 3)
         for (m, deepest), (factor, keeps, gives) in product(
             self.moduli(), ((1, "part", "rest"), (1, "rest", "part"), (2, "rest", "part"), (2, "rest", "rest"))
         ):
-            most = SHALLOW + 1 if deepest > 1 else SHALLOW
+            most = min(deepest, SHALLOW + 1)
             yield self._divided(Division(Input(0), factor, m, keeps, gives), 2, most)  # type: ignore[arg-type]
 
     @staticmethod
@@ -310,7 +316,7 @@ class Search:
         kept, origins, target, count = list[Ints](), list[Ints](), int(self._key(self.examples.y[None])[0]), 0
         hit: tuple[int, int] | None = None
         for made, rows in parts:
-            usable = (np.abs(made) < LARGEST).reshape(len(made), -1).all(axis=1)
+            usable = np.asarray((np.abs(made) < LARGEST).reshape(len(made), -1).all(axis=1))
             fresh = []
             for row, key in enumerate(self._key(made).tolist()):
                 if usable[row] and key not in self.known:
@@ -326,7 +332,9 @@ class Search:
                 break
         self.count += count
         empty = np.zeros((0, *self.shape), np.int64)
-        self.levels.append(Level(np.concatenate([empty, *kept]), np.concatenate([np.zeros((0, 5), np.int64), *origins])))
+        self.levels.append(
+            Level(np.concatenate([empty, *kept]), np.concatenate([np.zeros((0, 5), np.int64), *origins]))
+        )
         return hit
 
     def _is_over(self, more: int = 0) -> bool:
@@ -335,14 +343,15 @@ class Search:
     def _key(self, made: Ints) -> Ints:
         with np.errstate(over="ignore"):
             mixed = made.reshape(len(made), -1).astype(np.int64)
-            return (mixed * self.keys).sum(axis=1) ^ ((mixed + 7) * (mixed + 3) * self.keys[::-1]).sum(axis=1)
+            keys: Ints = (mixed * self.keys).sum(axis=1) ^ ((mixed + 7) * (mixed + 3) * self.keys[::-1]).sum(axis=1)
+        return keys
 
     def _conjunction(self) -> Series | None:
         """Two flags whose conjunction is the answer."""
         y = self.examples.y
         if not np.isin(y, (0, 1)).all() or not y.any():
             return None
-        places, extra = [], []
+        places, extra = list[tuple[int, int]](), list[NDArray[np.bool_]]()
         for number_of, level in enumerate(self.levels):
             if not len(level.origin):
                 continue
@@ -362,7 +371,7 @@ class Search:
 
     def series(self, level: int, row: int) -> Series:
         """The series of a place."""
-        way, first, at, second, other = self.levels[level].origin[row].tolist()
+        way, first, at, second, other = map(int, self.levels[level].origin[row])
         if way < 0:
             return self.leaves[-1 - way]
         if way < len(self.unary):
@@ -371,10 +380,21 @@ class Search:
         return Pointwise(operator, (self.series(first, at), self.series(second, other)))
 
 
-def _shifted(v: Ints, steps: int) -> Ints:
-    for _ in range(steps):
+def _running(operator: Operator, start: int, of: Series) -> Series:
+    return Running(of, operator, start)
+
+
+def _window(width: int, v: Ints) -> Ints:
+    """Sums of the last ``width`` numbers."""
+    found = v
+    for _ in range(width - 1):
         v = earlier(v)
-    return v
+        found = found + v
+    return found
+
+
+def _windowed(width: int, of: Series) -> Series:
+    return _sum([(1, _ago(of, k)) for k in range(width)], 0)
 
 
 def searched_loop(examples: Examples, seconds: float) -> Loop | None:
@@ -383,5 +403,7 @@ def searched_loop(examples: Examples, seconds: float) -> Loop | None:
     if linear is not None and linear.size <= 4:
         return linear
     found = Search(examples, seconds if linear is None else min(seconds, 2.0)).found()
-    others = [loop for loop in (linear, None if found is None else loop_of(found, examples.x.shape[2])) if loop is not None]
+    others = [
+        loop for loop in (linear, None if found is None else loop_of(found, examples.x.shape[2])) if loop is not None
+    ]
     return min(others, key=lambda loop: loop.size, default=None)
