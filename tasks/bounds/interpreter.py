@@ -203,7 +203,7 @@ def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
         position = first[index.ravel()]
     codes = [ids.astype(np.int64) + vocabulary * position[: ids.shape[1]] for ids in batches]
     flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
-    unique, members = _ranked(flat, vocabulary * network.longest)
+    unique, members = ranked(flat, vocabulary * network.longest)
     token = unique % vocabulary
     x = _of_table(network.tokens, network.token_error, token, u)
     if network.positions is not None:
@@ -220,7 +220,7 @@ def _of_table(table: Reals, error: Reals | None, rows: Ids, u: float) -> Ball:
     return Ball(known.center, (known.radius + share * error[rows]) * ball.INFLATION)
 
 
-def _ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
+def ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
     """The codes that occur, all from 0 to below ``bound``, in rising order; and the rank of each code among them."""
     if bound > 4 * len(codes):
         return np.unique(codes, return_inverse=True)
@@ -436,7 +436,7 @@ def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: flo
         for rows in chunks(len(asking), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
             parts.append(_weighed(step, q[asking[rows]], k[seen[rows]], v[seen[rows]], u))
     number, (y,) = merged(Ball.join(parts))
-    known, members = _ranked(number[answer] * len(stream.x) + own, len(y) * len(stream.x))
+    known, members = ranked(number[answer] * len(stream.x) + own, len(y) * len(stream.x))
     came_from, given = known % len(stream.x), y[known // len(stream.x)]
     places = _shaped(members, [place.shape for place in stream.places])
     x = Ball(given.center, given.radius + lost[came_from, None])
@@ -488,7 +488,7 @@ def _prefixes(stream: Stream) -> Iterator[Cells]:
     for row in range(max((place.shape[1] for place in stream.places), default=0)):
         longer = [n for n, place in enumerate(stream.places) if place.shape[1] > row]
         own = np.concatenate([stream.places[n][:, row] for n in longer])
-        known, index = _ranked(np.concatenate([node[n] for n in longer]) * classes + own, len(paths) * classes)
+        known, index = ranked(np.concatenate([node[n] for n in longer]) * classes + own, len(paths) * classes)
         paths = np.concatenate([paths[known // classes], (known % classes)[:, None]], axis=1)
         for n, part in zip(longer, np.split(index, np.cumsum([len(node[n]) for n in longer])[:-1]), strict=True):
             node[n] = part

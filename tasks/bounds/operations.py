@@ -93,7 +93,7 @@ def tanh_bend(center: ball.Reals, radius: ball.Reals) -> ball.Reals:
 @np.errstate(all="ignore")
 def sigmoid(x: Ball, u: float) -> Ball:
     """``1 / (1 + exp(-x))``, computed so or as ``(1 + tanh(x/2)) / 2``: up to 10u in size."""
-    y = expit(x.center)
+    y = 1.0 / (1.0 + np.exp(-x.center))
     slope = np.minimum(y * (1.0 - y) + SIGMOID_BEND * x.radius + 2.0**-40, 0.25)
     moved = np.where(np.isfinite(x.radius), np.minimum(slope * x.radius, 1.0), np.inf)
     return ball._ball(y, moved + gamma(14, u) + OVERFLOWN)

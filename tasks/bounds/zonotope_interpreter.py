@@ -158,8 +158,7 @@ def form_step(step: Step, u: float) -> FormStep:
             sides = [[form_step(inner, u) for inner in part] for part in parts]
             return lambda x, token: zonotope.concat([_after(side, x, token) for side in sides])
         case Blend(gate, one, other):
-            ways = [[form_step(inner, u) for inner in part] for part in (gate, one, other)]
-            return lambda x, token: zonotope.blend(*(_after(way, x, token) for way in ways), u)
+            return _blend(*([form_step(inner, u) for inner in part] for part in (gate, one, other)), u=u)
         case Lookup(table):
             return lambda x, token: zonotope.add(x, _constant(table[token], x), u)
         case Residual(inner):
@@ -172,6 +171,14 @@ def _after(steps: Sequence[FormStep], x: Form, token: Ids) -> Form:
     for step in steps:
         x = step(x, token)
     return x
+
+
+def _blend(gate: list[FormStep], one: list[FormStep], other: list[FormStep], u: float) -> FormStep:
+    def run(x: Form, token: Ids) -> Form:
+        g, a, b = (_after(way, x, token) for way in (gate, one, other))
+        return zonotope.blend(g, a, b, u)
+
+    return run
 
 
 def _residual(steps: list[FormStep], u: float) -> FormStep:

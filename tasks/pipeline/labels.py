@@ -24,11 +24,10 @@ from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
 from dsl.sequences import Label, SequenceBatch
 from dsl.showing import brief
-from tasks.formats import Loaded
+from tasks.formats import BlackBox, Loaded
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, label_name
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.transformer import Transformer
 from tasks.pipeline.functions import is_run, qualified
 from tasks.pipeline.languages import Language, check_text, grammar_in
 from tasks.proofs.enumeration import FIRST, Enumeration, Semantics, enumerate_within, in_float64, shortened
@@ -36,7 +35,7 @@ from tasks.proofs.select import Way
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
 FIXED_PLACES = 8  # of a sequence that always has so many tokens
-MOST_SEQUENCES = 2_000_000  # that are listed to search programs on
+MOST_SEQUENCES = 2_100_000  # that are listed to search programs on: all words to length 20 over two letters
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
@@ -363,7 +362,7 @@ def labelled(
     """
     least = usual_margin(model) if margin is None else margin
     deadline, network = time.perf_counter() + seconds, model.network
-    is_free = semantics is None and isinstance(network, Transformer) and network.dtype == "float32"
+    is_free = semantics is None and not isinstance(network, BlackBox) and network.dtype == "float32"
     first = enumerate_within(
         model,
         shortened(domain, FIRST),
