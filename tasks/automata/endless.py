@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -76,6 +77,48 @@ def automaton(domain: Domain, program: Program) -> Automaton:
         given = names.index(program(())) if last == DEAD else label(memory, last)
         labels.append(NO_LABEL if given == len(signature.labels) else given)
     return _live(rows, labels)
+
+
+def minimal(whole: Automaton) -> Automaton:
+    """The same with states merged that agree on every continuation (Moore 1956)."""
+    blocks = _numbered(list(whole.labels))
+    while True:
+        keys = [(block, *(DEAD if to == DEAD else blocks[to] for to in row)) for block, row in zip(blocks, whole.rows, strict=True)]
+        finer = _numbered(keys)
+        if len(set(finer)) == len(set(blocks)):
+            break
+        blocks = finer
+    first = {block: state for state, block in reversed([*enumerate(blocks)])}
+    order = [first[block] for block in range(len(first))]
+    return Automaton(
+        tuple(tuple(DEAD if to == DEAD else blocks[to] for to in whole.rows[state]) for state in order),
+        tuple(whole.labels[state] for state in order),
+    )
+
+
+def _numbered(keys: list[Any]) -> list[int]:
+    """Equal keys as one number, in the order in which they come."""
+    known: dict[Any, int] = {}
+    return [known.setdefault(key, len(known)) for key in keys]
+
+
+def with_history(whole: Automaton, tokens: int) -> Automaton:
+    """The same with states told apart by so many last tokens; raises DomainError for too many."""
+    order: list[tuple[int, Memory]] = [(0, ())]
+    index = {order[0]: 0}
+    rows = []
+    for state, history in order:
+        row = []
+        for token, to in enumerate(whole.rows[state]):
+            after = (to, (*history, token)[-tokens:] if tokens else ())
+            if to != DEAD and after not in index:
+                if len(order) >= MOST_STATES:
+                    raise DomainError(f"more than {MOST_STATES:,} states with {tokens} last tokens")
+                index[after] = len(order)
+                order.append(after)
+            row.append(DEAD if to == DEAD else index[after])
+        rows.append(tuple(row))
+    return Automaton(tuple(rows), tuple(whole.labels[state] for state, _ in order))
 
 
 def _live(rows: list[list[int]], labels: list[int]) -> Automaton:

@@ -27,10 +27,11 @@ MOST_BITS = 2**15
 
 @dataclass(frozen=True)
 class Known:
-    """What is known after some tokens: ``state`` and ``logits`` as balls of one row each."""
+    """What is known after some tokens: ``state`` and ``logits`` as balls of one row each, by so many ``bits``."""
 
     state: Ball
     logits: Ball
+    bits: int
 
 
 def along(network: Recurrent, ids: Sequence[int]) -> Iterator[Known]:
@@ -45,11 +46,11 @@ def along(network: Recurrent, ids: Sequence[int]) -> Iterator[Known]:
         try:
             state, at = [arb(float(v)) for v in network.start], 0
             while True:
-                radius = max(float(v.rad()) for v in state)
+                radius = max(v.rad() for v in state)
                 if not radius <= ENOUGH:
                     break
                 if at >= done:
-                    known = Known(_ball(state), _ball(exact.rows(network.output, state)))
+                    known = Known(_ball(state), _ball(exact.rows(network.output, state)), bits)
                     ctx.prec = ctx_bits
                     yield known
                     done += 1
@@ -64,9 +65,9 @@ def along(network: Recurrent, ids: Sequence[int]) -> Iterator[Known]:
     raise NetworkError(f"a state is not known to {ENOUGH:.0e} after {done} tokens with {MOST_BITS:,} bits")
 
 
-def _needed(radius: float) -> int:
+def _needed(radius: arb) -> int:
     """Bits of precision that add little to an error of ``radius``."""
-    return max(LEAST_BITS, SPARE - int(np.log2(radius))) if radius > 0 else MOST_BITS
+    return MOST_BITS if radius == 0 else max(LEAST_BITS, SPARE - int(float(radius.log()) / np.log(2.0)))
 
 
 class ExactSteps:

@@ -61,6 +61,10 @@ class Arithmetic:
         wide = x if self.is_real else arb(x, abs(error) + TINY)
         return wide if abs(wide) < LIMIT else arb.nan()
 
+    def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
+        """``W x + b`` of every row."""
+        return layer.applied(self, rows)
+
     def add(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The sums of two lists of rows of equal shape, each rounded once."""
         return [
@@ -73,6 +77,20 @@ class Arithmetic:
         return [
             [self.blur(x * y, self.gamma(1) * (x * y)) for x, y in zip(row, other, strict=True)]
             for row, other in zip(rows, others, strict=True)
+        ]
+
+    def blend(self, gates: list[Row], ones: list[Row], others: list[Row]) -> list[Row]:
+        """``g one + (1 - g) other`` with ``g = sigmoid(gate)``, computed so or as ``other + g (one - other)``.
+
+        Both round numbers of at most |one| + |other| four times.
+        """
+        shares = [self.activate(row, "sigmoid") for row in gates]
+        return [
+            [
+                self.blur(y + g * (x - y), self.gamma(6) * (abs(x) + abs(y)))
+                for g, x, y in zip(share, one, other, strict=True)
+            ]
+            for share, one, other in zip(shares, ones, others, strict=True)
         ]
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
@@ -278,7 +296,11 @@ class Affine:
     bias: Row
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
-        """The map of every row, with what an execution rounds."""
+        """The map of every row, in the arithmetic that is given."""
+        return a.affine(self, rows)
+
+    def applied(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The map of every row of numbers, with what an execution rounds."""
         errors = self.rounding(a, [[x.abs_upper() for x in row] for row in rows])
         return [
             [a.blur(x + b, e) for x, b, e in zip(row, self.bias, error, strict=True)]

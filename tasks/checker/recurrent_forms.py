@@ -98,10 +98,12 @@ class Forms(Arithmetic):
         ]
 
     def blend(self, gates: list[Any], ones: list[Any], others: list[Any]) -> list[Any]:
-        """``g one + (1 - g) other`` with ``g = sigmoid(gate)``, as ``other + g (one - other)``."""
+        """``g one + (1 - g) other`` with ``g = sigmoid(gate)``: ``other + g (one - other)`` to first order."""
         shares = [self.activate(row, "sigmoid") for row in gates]
-        apart = [[_sum(x, _negative(y)) for x, y in zip(row, other, strict=True)] for row, other in zip(ones, others, strict=True)]
-        return self.add(others, self.multiply(shares, apart))
+        return [
+            [self._blended(g, x, y) for g, x, y in zip(share, one, other, strict=True)]
+            for share, one, other in zip(shares, ones, others, strict=True)
+        ]
 
     def activate(self, row: list[Any], kind: str) -> list[Any]:
         """tanh, sigmoid, or a ReLU whose sign is known of all states."""
@@ -115,6 +117,16 @@ class Forms(Arithmetic):
         slopes = [x.center * t + y.center * s for s, t in zip(x.slopes, y.slopes, strict=True)]
         straight = abs(x.center) * y.rest + abs(y.center) * x.rest
         return Linear(x.center * y.center, slopes, (straight + self.reach(x) * self.reach(y)).abs_upper())
+
+    def _blended(self, g: Linear, x: Linear, y: Linear) -> Linear:
+        """The change is g dx + (1 - g) dy + (x - y) dg + dg (dx - dy), with g, x, y at the center."""
+        apart = Linear(x.center - y.center, [s - t for s, t in zip(x.slopes, y.slopes, strict=True)], x.rest + y.rest)
+        slopes = [
+            t + g.center * s + apart.center * d for s, t, d in zip(apart.slopes, y.slopes, g.slopes, strict=True)
+        ]
+        rest = abs(g.center) * x.rest + abs(1 - g.center) * y.rest + abs(apart.center) * g.rest
+        rest += self.reach(g) * self.reach(apart)
+        return Linear(y.center + g.center * apart.center, slopes, rest.abs_upper())
 
     def _activated(self, x: Linear, kind: str) -> Linear:
         far = self.reach(x)
@@ -138,18 +150,14 @@ def _sum(x: Linear, y: Linear) -> Linear:
     return Linear(x.center + y.center, [s + t for s, t in zip(x.slopes, y.slopes, strict=True)], (x.rest + y.rest).abs_upper())
 
 
-def _negative(x: Linear) -> Linear:
-    return Linear(-x.center, [-s for s in x.slopes], x.rest)
-
-
 def _tanh_bend(center: arb, far: arb) -> arb:
     """Above sup |tanh''| = sup 2 |t| (1 - t^2) within ``far`` of ``center``: largest at an end, or at t^2 = 1/3."""
     low, high = abs(center).lower() - far, abs(center).upper() + far
     ends = [(x if x > 0 else ZERO).tanh() for x in (low, high)]
     if not (3 * ends[0] * ends[0] > 1 or 3 * ends[1] * ends[1] < 1):
         return BENDS["tanh"]
-    bends = [(2 * t * (1 - t) * (1 + t)).abs_upper() for t in ends]
-    return min(BENDS["tanh"], max(bends, key=float), key=float)
+    one, other = ((2 * t * (1 - t) * (1 + t)).abs_upper() for t in ends)
+    return one if one > other else other
 
 
 @dataclass(frozen=True)

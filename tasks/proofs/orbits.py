@@ -20,7 +20,6 @@ about real arithmetic: along the entry nothing bounds what executions round.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -43,6 +42,7 @@ from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.verifier import OTHER, places
 
 MOST_CIRCLES, MOST_TURN, MOST_ENTRY = 64, 64, 4_096  # words u; tokens of v; tokens before the set holds the state
+GRID = 2.0**24  # of axes
 MOST_TOKENS = 60_000  # until the orbit has settled
 SETTLED = 2.0**-44  # two states, a turn apart, of an orbit that has
 ROUNDS = 40  # of radii
@@ -71,6 +71,7 @@ class Caught:
     entry: int
     frame: Frame
     radii: Reals
+    bits: int  # of precision, with which the states before were followed
 
 
 @dataclass(frozen=True, eq=False)
@@ -195,7 +196,7 @@ class _Catching:
         if radii is None:
             raise OpenError(f"the state after {len(word) + number * len(turn)} tokens is in no set that was found")
         self._check_labels(circle, frame.form(radii), turn)
-        return Caught(circle, len(circle.word) + number * len(turn), frame, radii)
+        return Caught(circle, len(circle.word) + number * len(turn), frame, radii, followed.bits)
 
     def _settled(self, word: tuple[int, ...], turn: tuple[int, ...]) -> Reals:
         """The states after word turn^n for n = 0, 1, ... up to where they stand still, (n, width), in float64."""
@@ -223,7 +224,7 @@ class _Catching:
         for token in turn:
             form = self._step(form, token)
         vectors: frames.Complex = np.linalg.eig(form.shape[0] * 2.0**30)[1]
-        return vectors
+        return np.rint(vectors * GRID) / GRID  # so that a certificate can state them
 
     def _earliest(self, frame: Frame, orbit: Reals, turn: tuple[int, ...]) -> tuple[int, Reals]:
         """After how many turns a set about the end of the orbit holds its state, and the radii of that."""
@@ -337,6 +338,3 @@ def _net(readout: Readout, center: Reals, error: float) -> tuple[int, float]:
     error = error * ball.INFLATION + 2.0**-40 * (1.0 + float(np.abs(center).max()))
     (label,), (margin,) = readout.read(center, error)
     return int(label), float(margin) - error * (2.0 if isinstance(readout, Argmax) else 1.0)
-
-
-Told = Callable[[int, int], None]
