@@ -158,7 +158,8 @@ def form_step(step: Step, u: float) -> FormStep:
             sides = [[form_step(inner, u) for inner in part] for part in parts]
             return lambda x, token: zonotope.concat([_after(side, x, token) for side in sides])
         case Blend(gate, one, other):
-            return _blend(*([form_step(inner, u) for inner in part] for part in (gate, one, other)), u=u)
+            ways = [[form_step(inner, u) for inner in part] for part in (gate, one, other)]
+            return _blend(ways, u)
         case Lookup(table):
             return lambda x, token: zonotope.add(x, _constant(table[token], x), u)
         case Residual(inner):
@@ -173,10 +174,10 @@ def _after(steps: Sequence[FormStep], x: Form, token: Ids) -> Form:
     return x
 
 
-def _blend(gate: list[FormStep], one: list[FormStep], other: list[FormStep], u: float) -> FormStep:
+def _blend(ways: list[list[FormStep]], u: float) -> FormStep:
     def run(x: Form, token: Ids) -> Form:
-        g, a, b = (_after(way, x, token) for way in (gate, one, other))
-        return zonotope.blend(g, a, b, u)
+        gate, one, other = (_after(way, x, token) for way in ways)
+        return zonotope.blend(gate, one, other, u)
 
     return run
 

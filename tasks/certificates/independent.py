@@ -28,11 +28,11 @@ from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import LANGUAGE, NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
+from tasks.checker.network import Network
 from tasks.checker.sets import Attended
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
-from tasks.networks.transformer import Transformer
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.languages import texts
 from tasks.proofs.attention_bounds import obstacle as not_covered
@@ -89,7 +89,7 @@ def attest(
     The checker has ``seconds`` (wall clock) to confirm it; ``on_progress(done, total)`` is told of inputs it visited.
     """
     table, loaded, far = result.labels, result.model, result.extension
-    if not table.enumeration.is_bounded or not isinstance(loaded.network, Transformer):
+    if not table.enumeration.is_bounded:
         return "a black box is run, not proved"
     if result.program is None or not (isinstance(result.outcome, Found | Differs) or result.claims):
         return "nothing is established"
@@ -244,6 +244,7 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
     network, first = read(loaded.format, stored, "real"), len(loaded.prefix)
     letters = [network.tokens.index(token) for token in domain.alphabet]
     cells = [(token, first + n) for n in range(domain.lengths[-1]) for token in letters]
+    assert isinstance(network.network, Network)
     rows = Attended(network.network, Arithmetic(ROUNDOFF["real"]), cells).value
     values = np.array([[[float(v) for v in head] for head in row] for row in rows]).swapaxes(0, 1)
     values -= values.mean(axis=1, keepdims=True)

@@ -61,10 +61,6 @@ class Arithmetic:
         wide = x if self.is_real else arb(x, abs(error) + TINY)
         return wide if abs(wide) < LIMIT else arb.nan()
 
-    def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
-        """``W x + b`` of every row."""
-        return layer.applied(self, rows)
-
     def add(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The sums of two lists of rows of equal shape, each rounded once."""
         return [
@@ -79,19 +75,28 @@ class Arithmetic:
             for row, other in zip(rows, others, strict=True)
         ]
 
-    def blend(self, gates: list[Row], ones: list[Row], others: list[Row]) -> list[Row]:
-        """``g one + (1 - g) other`` with ``g = sigmoid(gate)``, computed so or as ``other + g (one - other)``.
-
-        Both round numbers of at most |one| + |other| four times.
-        """
-        shares = [self.activate(row, "sigmoid") for row in gates]
+    def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
+        """The map of every row, with what an execution rounds."""
+        errors = layer.rounding(self, [[x.abs_upper() for x in row] for row in rows])
         return [
-            [
-                self.blur(y + g * (x - y), self.gamma(6) * (abs(x) + abs(y)))
-                for g, x, y in zip(share, one, other, strict=True)
-            ]
-            for share, one, other in zip(shares, ones, others, strict=True)
+            [self.blur(x + b, e) for x, b, e in zip(row, layer.bias, error, strict=True)]
+            for row, error in zip((arb_mat(rows) * layer.turned[0]).tolist(), errors, strict=True)
         ]
+
+    def blend(self, gates: list[Row], ones: list[Row], others: list[Row]) -> list[Row]:
+        """``g one + (1 - g) other``, g = sigmoid(gate), or ``(one - other) g + other``, entry by entry.
+
+        About the middle m of g it is m one + (1 - m) other + (g - m) (one - other); either way of computing it has at
+        most 4 roundings of numbers that are no larger than |one| + |other|.
+        """
+        return [
+            [self._blended(g, x, y) for g, x, y in zip(self.activate(gate, "sigmoid"), one, other, strict=True)]
+            for gate, one, other in zip(gates, ones, others, strict=True)
+        ]
+
+    def _blended(self, g: arb, x: arb, y: arb) -> arb:
+        m = g.mid()
+        return self.blur(m * x + (1 - m) * y + (g - m) * (x - y), self.gamma(8) * (1 + g.rad()) * (abs(x) + abs(y)))
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``.
@@ -296,27 +301,19 @@ class Affine:
     bias: Row
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
-        """The map of every row, in the arithmetic that is given."""
+        """The map of every row, with what an execution rounds."""
         return a.affine(self, rows)
-
-    def applied(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
-        """The map of every row of numbers, with what an execution rounds."""
-        errors = self.rounding(a, [[x.abs_upper() for x in row] for row in rows])
-        return [
-            [a.blur(x + b, e) for x, b, e in zip(row, self.bias, error, strict=True)]
-            for row, error in zip((arb_mat(rows) * self._turned[0]).tolist(), errors, strict=True)
-        ]
 
     def rounding(self, a: Arithmetic, sizes: list[Row]) -> list[Row]:
         """What rounding adds where entries of x have at most these ``sizes``."""
         if a.is_real:
             return [[ZERO] * len(self.bias) for _ in sizes]
         factors = [(a.gamma(1 + n), a.gamma(1 + len(self.weight[0])) * abs(b)) for n, b in self._terms]
-        moved = (arb_mat(sizes) * self._turned[1]).tolist()
+        moved = (arb_mat(sizes) * self.turned[1]).tolist()
         return [[g * x + off for (g, off), x in zip(factors, row, strict=True)] for row in moved]
 
     @cached_property
-    def _turned(self) -> tuple[arb_mat, arb_mat]:
+    def turned(self) -> tuple[arb_mat, arb_mat]:
         """``W`` and the sizes of its entries, as (in, out)."""
         return arb_mat(self.weight).transpose(), arb_mat([[abs(w) for w in row] for row in self.weight]).transpose()
 

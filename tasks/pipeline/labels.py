@@ -27,6 +27,7 @@ from dsl.showing import brief
 from tasks.formats import BlackBox, Loaded
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, label_name
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.functions import is_run, qualified
 from tasks.pipeline.languages import Language, check_text, grammar_in
@@ -358,7 +359,8 @@ def labelled(
     """The labels of ``domain`` as far as ``seconds`` allow, and what to say of them.
 
     With ``semantics`` None in the strongest arithmetic that loses none: float32 where the network is one of float32 and
-    rounding is bounded well enough; else what float32 leaves without a label is bounded in float64 as well.
+    rounding is bounded well enough; else what float32 leaves without a label is bounded in float64 as well. In float32
+    a recurrent network's words are bounded by balls alone: zonotopes, a hundred times slower there, are for who asks.
     """
     least = usual_margin(model) if margin is None else margin
     deadline, network = time.perf_counter() + seconds, model.network
@@ -369,6 +371,7 @@ def labelled(
         SHORTEST * seconds,
         semantics="float32" if is_free else semantics,
         on_progress=on_progress,
+        with_zonotopes=not (is_free and isinstance(network, Recurrent)),
     )
     notes = model.notes
     if is_free:
@@ -386,7 +389,13 @@ def labelled(
                 first = other
                 notes += ("float32 execution was not bounded in time; ask for it with --semantics float32",)
     found = enumerate_within(
-        model, domain, deadline - time.perf_counter(), semantics=first.semantics, first=first, on_progress=on_progress
+        model,
+        domain,
+        deadline - time.perf_counter(),
+        semantics=first.semantics,
+        first=first,
+        on_progress=on_progress,
+        with_zonotopes=not (is_free and isinstance(network, Recurrent) and first.semantics == "float32"),
     )
     if found.semantics == "float32" and is_free:
         weaker = in_float64(found, least, deadline)

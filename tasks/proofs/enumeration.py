@@ -214,6 +214,7 @@ def enumerate_within(
     semantics: Semantics | None = None,
     first: Enumeration | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    with_zonotopes: bool = True,
 ) -> Enumeration:
     """``enumerate_domain``, up to the longest length that about ``seconds`` (wall clock) allow; at least the shortest.
 
@@ -221,7 +222,7 @@ def enumerate_within(
     the shortest take longer.
     """
     deadline = time.perf_counter() + seconds
-    found = first or _shortest(loaded, shortened(domain, FIRST), semantics, deadline, on_progress)
+    found = first or _shortest(loaded, shortened(domain, FIRST), semantics, deadline, on_progress, with_zonotopes)
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
         most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
@@ -229,7 +230,7 @@ def enumerate_within(
             return found
         part = max(longer, shortened(domain, int(min(most, FASTER * part.size()))), key=lambda some: some.lengths[-1])
         try:
-            found = _lengthened(found, part, deadline, on_progress)
+            found = _lengthened(found, part, deadline, on_progress, with_zonotopes)
         except LateError:
             return found
     return found
@@ -241,6 +242,7 @@ def _shortest(
     semantics: Semantics | None,
     deadline: float,
     on_progress: Callable[[int, int], None],
+    with_zonotopes: bool,
 ) -> Enumeration:
     """All of ``domain``, a few sequences, or those of the shortest length alone where time is short."""
     done = 0
@@ -251,7 +253,14 @@ def _shortest(
         on_progress(count, total)
 
     try:
-        return enumerate_domain(loaded, domain, semantics=semantics, on_progress=noted, deadline=deadline)
+        return enumerate_domain(
+            loaded,
+            domain,
+            semantics=semantics,
+            on_progress=noted,
+            deadline=deadline,
+            with_zonotopes=with_zonotopes,
+        )
     except LateError:
         raise DomainError(
             f"{loaded.name}: expected time to list the shortest sequences, got too little: {done:,} of the "
@@ -261,7 +270,11 @@ def _shortest(
 
 
 def _lengthened(
-    found: Enumeration, domain: Domain, deadline: float, on_progress: Callable[[int, int], None]
+    found: Enumeration,
+    domain: Domain,
+    deadline: float,
+    on_progress: Callable[[int, int], None],
+    with_zonotopes: bool,
 ) -> Enumeration:
     """``found`` with the longer sequences of ``domain`` as well."""
     new = Domain(domain.alphabet, found.domain.lengths[-1] + 1, domain.max_length, domain.constraint)
@@ -275,6 +288,7 @@ def _lengthened(
         on_progress=lambda done, total: on_progress(before + done, before + total),
         deadline=deadline,
         rate=found.size / max(found.seconds, 1e-6),
+        with_zonotopes=with_zonotopes,
     )
     return replace(
         found,
