@@ -83,7 +83,10 @@ def minimal(whole: Automaton) -> Automaton:
     """The same with states merged that agree on every continuation (Moore 1956)."""
     blocks = _numbered(list(whole.labels))
     while True:
-        keys = [(block, *(DEAD if to == DEAD else blocks[to] for to in row)) for block, row in zip(blocks, whole.rows, strict=True)]
+        keys = [
+            (block, *(DEAD if to == DEAD else blocks[to] for to in row))
+            for block, row in zip(blocks, whole.rows, strict=True)
+        ]
         finer = _numbered(keys)
         if len(set(finer)) == len(set(blocks)):
             break

@@ -2,7 +2,7 @@
 
 Balls forget how the errors of a state belong together, and grow at every token by the norm of the absolute Jacobian,
 say threefold, where the state itself is contracted. Along one sequence that costs nothing but digits: with 2 bits more
-for every token the last state is still known to 2**-40. So a thousand tokens are followed in seconds (arb, by python-flint).
+for every token the last state is still known to 2**-40. So a thousand tokens take seconds (arb, by python-flint).
 """
 
 from __future__ import annotations
@@ -130,4 +130,6 @@ def _ball(row: Row) -> Ball:
 
 
 def _radius(row: Row, center: Reals) -> Reals:
-    return np.array([float((v - arb(c)).abs_upper()) * (1.0 + 2.0**-40) for v, c in zip(row, center.tolist(), strict=True)])
+    return np.array(
+        [float((v - arb(c)).abs_upper()) * (1.0 + 2.0**-40) for v, c in zip(row, center.tolist(), strict=True)]
+    )

@@ -24,34 +24,16 @@ from flint import arb, ctx
 
 from tasks.checker.arithmetic import ZERO, Arithmetic, Row
 from tasks.checker.files import confirm, expect
-from tasks.checker.network import Step
 from tasks.checker.programs import Machine, called
+from tasks.checker.readouts import Reader
+from tasks.checker.recurrent import Recurrent
 from tasks.checker.recurrent_forms import Discs, Forms, Frame, Linear
-from tasks.checker.sets import Reader
 
 MOST_CIRCLES, MOST_TURN, MOST_ENTRY, MOST_TURNS = 64, 256, 2**14, 4096  # the last: of a program until it repeats
 KEPT, SPARE, MOST_BITS = 96, 32, 2**16  # of precision: at least; below the error of a state; at most
 ENOUGH = 2.0**-30  # error of a state
 SCALE = 2**24  # of axes, which are whole numbers
 SET = {"word", "turn", "turns", "bits", "center", "axes", "sizes", "radii"}
-
-
-@dataclass(frozen=True)
-class Cells:
-    """A recurrent network: the state before any token, what each token is, and the steps from [state, token] on."""
-
-    tokens: list[Row]
-    start: Row
-    transition: tuple[Step, ...]
-    output: tuple[Step, ...]
-
-    def after(self, a: Arithmetic, state: list[Any], token: list[Any]) -> list[Any]:
-        """The state after a token."""
-        return _run(self.transition, a, [*state, *token])
-
-    def logits(self, a: Arithmetic, state: list[Any]) -> list[Any]:
-        """What is read of a state."""
-        return _run(self.output, a, state)
 
 
 @dataclass(frozen=True)
@@ -69,7 +51,7 @@ class Caught:
 class Orbits:
     """One network and program on one domain; letters are numbered as in the alphabet."""
 
-    cells: Cells
+    network: Recurrent
     letters: list[str]
     ids: list[int]  # of the letters, among the network's tokens
     before: list[int]  # of the tokens that stand before every sequence
@@ -79,7 +61,7 @@ class Orbits:
     program: Callable[..., Any]
     machine: Machine
     reader: Reader
-    is_relative: bool  # whether a label depends on differences of logits alone
+    label_of: Callable[[Forms, list[Linear]], tuple[str, arb]]  # of forms of logits
     deadline: float
 
     def decided(self, sets: Any) -> tuple[set[str], arb]:
@@ -107,7 +89,9 @@ class Orbits:
         expect(len(word) + turns * len(turn) <= MOST_ENTRY, "an entry that is too late")
         expect(all(type(size) is int and size in (1, 2) for size in sizes), "a direction has one or two axes")
         center, radii = (_numbers(given[part]) for part in ("center", "radii"))
-        expect(len(center) == len(self.cells.start) and all(r > 0 for r in radii), "a center or radii that do not fit")
+        expect(
+            len(center) == len(self.network.start) and all(r > 0 for r in radii), "a center or radii that do not fit"
+        )
         axes = [[arb(v) / SCALE for v in _whole(row)] for row in _listed(given["axes"])]
         return Caught(word, turn, turns, bits, Frame.of(center, axes, Discs(sizes, radii)))
 
@@ -137,21 +121,23 @@ class Orbits:
     def _entering(self, one: Caught, sequence: tuple[int, ...]) -> Iterator[tuple[str, arb]]:
         """The same of each sequence up to the entry; in the end the state must be in the set."""
         place, words = 0, [self.letters[n] for n in sequence]
-        for count, (state, row) in enumerate(self._states(sequence, one.bits)):
+        for count, (known, row) in enumerate(self._states(sequence, one.bits)):
             if count >= self.least and self.accepting[place]:
                 label, sure = self.reader(row)
                 said = called(self.program, words[:count])
                 confirm(sure > 0, f"the label of the sequence of length {count} is not decided")
-                confirm(said == label, f"the sequence of length {count} has the label {label!r}, the program says {said!r}")
+                confirm(
+                    said == label, f"the sequence of length {count} has the label {label!r}, the program says {said!r}"
+                )
                 yield label, sure
             if count < len(sequence):
                 place = self.table[place][sequence[count]]
-        point = [Linear(x, [ZERO] * len(state), ZERO) for x in state]
+        point = [Linear(x, [ZERO] * len(known), ZERO) for x in known]
         confirm(one.frame.holds(one.frame.reaches(point)), "the state at the entry is not in the set")
 
     def _states(self, sequence: tuple[int, ...], bits: int) -> Iterator[tuple[Row, Row]]:
         """State and logits before any letter and after each, in ``bits`` of precision, and less as they are lost."""
-        a, usual, state = Arithmetic(0.0), ctx.prec, self.cells.start
+        a, usual, state = Arithmetic(0.0), ctx.prec, self.network.start
         tokens = [*self.before, *(self.ids[n] for n in sequence)]
         try:
             for count in range(len(tokens) + 1):
@@ -160,10 +146,10 @@ class Orbits:
                 confirm(error <= ENOUGH, f"the state after {count} tokens is not known well enough")
                 if count >= len(self.before):
                     ctx.prec = usual
-                    yield state, self.cells.logits(a, state)
+                    yield state, _only(self.network.read(a, [state]))
                 if count < len(tokens):
                     ctx.prec = bits if error == 0 else min(bits, max(KEPT, SPARE - int(float(error.log()) / log(2))))
-                    state = self.cells.after(a, state, self.cells.tokens[tokens[count]])
+                    state = _only(self.network.step(a, [state], [tokens[count]]))
         finally:
             ctx.prec = usual
 
@@ -172,26 +158,9 @@ class Orbits:
         a, states = Forms(one.frame.discs), one.frame.states()
         for n in one.turn:
             confirm(monotonic() < self.deadline, "a set was not followed in time")
-            token = [Linear(x, [ZERO] * len(one.frame.center), ZERO) for x in self.cells.tokens[self.ids[n]]]
-            states = self.cells.after(a, states, token)
-            yield self._label(a, self.cells.logits(a, states))
+            states = a.after(self.network, states, self.ids[n])
+            yield self.label_of(a, a.read(self.network, states))
         confirm(one.frame.holds(one.frame.reaches(states)), "a turn maps the set out of itself, or radii are too small")
-
-    def _label(self, a: Forms, row: list[Linear]) -> tuple[str, arb]:
-        """Label and margin that hold for every state.
-
-        Differences of logits are known better than logits: where they alone matter, one logit is taken off all.
-        """
-        label, sure = self.reader([arb(x.center, a.reach(x)) for x in row])
-        for base in row if self.is_relative else ():
-            if not sure > 0:
-                label, sure = self.reader([_apart(a, x, base) for x in row])
-        return label, sure
-
-
-def _apart(a: Forms, x: Linear, base: Linear) -> arb:
-    slopes = [s - t for s, t in zip(x.slopes, base.slopes, strict=True)]
-    return ZERO if x is base else arb(x.center - base.center, a.reach(Linear(ZERO, slopes, x.rest + base.rest)))
 
 
 def circles(table: list[list[int]], accepting: list[bool]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
@@ -245,10 +214,7 @@ def _is_same(word: tuple[int, ...], turn: tuple[int, ...], one: Caught) -> bool:
     return said == (*one.word, *one.turn)
 
 
-def _run(steps: tuple[Step, ...], a: Arithmetic, row: list[Any]) -> list[Any]:
-    rows = [row]
-    for step in steps:
-        rows = step(a, rows)
+def _only(rows: list[Row]) -> Row:
     (found,) = rows
     return found
 
@@ -267,4 +233,3 @@ def _numbers(value: Any) -> Row:
 def _whole(value: Any) -> list[int]:
     expect(all(type(v) is int and abs(v) <= 2**32 for v in _listed(value)), "an axis of a set is none")
     return value  # type: ignore[no-any-return]
-

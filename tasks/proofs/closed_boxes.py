@@ -35,6 +35,7 @@ from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout, Rounded
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs.enumeration import MEANING, ROUNDOFF, Semantics, usual_semantics
+from tasks.proofs.still_open import StillOpenError
 from tasks.proofs.verifier import OTHER, places
 
 WEAKER: dict[Semantics, tuple[Semantics, ...]] = {
@@ -46,10 +47,6 @@ WIDER, MORE = 1.0 + 2.0**-8, 2.0**-30  # of boxes, a round
 LARGEST = 2.0**40  # of a box
 
 Ints = NDArray[np.int64]
-
-
-class OpenError(Exception):
-    """What is not shown, and why."""
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,8 +68,10 @@ def closed_claim(
     start = time.perf_counter()
     try:
         whole = automaton(model.domain, program)
-        found = closed(model, whole, program.grammar.sequences.labels, semantics, None if seconds is None else start + seconds)
-    except (OpenError, UncountableError, DomainError, NetworkError) as error:
+        found = closed(
+            model, whole, program.grammar.sequences.labels, semantics, None if seconds is None else start + seconds
+        )
+    except (StillOpenError, UncountableError, DomainError, NetworkError) as error:
         return str(error)
     return claim_of(model, found, time.perf_counter() - start)
 
@@ -102,12 +101,12 @@ def closed(
     semantics: Semantics | None = None,
     deadline: float | None = None,
 ) -> Closed:
-    """Boxes that show ``whole`` to be right; raises OpenError. ``names``: of the labels of ``whole``."""
+    """Boxes that show ``whole`` to be right; raises StillOpenError. ``names``: of the labels of ``whole``."""
     network = model.network
     if not isinstance(network, Recurrent):
-        raise OpenError("the network is not recurrent")
+        raise StillOpenError("the network is not recurrent")
     if model.suffix:
-        raise OpenError("labels are read before the suffix is")
+        raise StillOpenError("labels are read before the suffix is")
     reasons = list[str]()
     for history in range(LONGEST_HISTORY + 1):
         try:
@@ -119,11 +118,11 @@ def closed(
         for kind in WEAKER[semantics or usual_semantics(model)]:
             try:
                 return _Kleene(model, network, states, names, kind, deadline).found(history)
-            except OpenError as error:
+            except StillOpenError as error:
                 reasons.append(str(error))
         if reasons[-1].endswith(LATE):
             break
-    raise OpenError(f"no boxes of states are left by no token: {reasons[-1]}")
+    raise StillOpenError(f"no boxes of states are left by no token: {reasons[-1]}")
 
 
 LATE = "within the time limit"
@@ -151,9 +150,12 @@ class _Kleene:
         self._labels = np.array(states.labels)
 
     def found(self, history: int) -> Closed:
-        """The boxes; raises OpenError where a label is lost, or they grow without end."""
+        """The boxes; raises StillOpenError where a label is lost, or they grow without end."""
         first = self._first()
-        boxes = Ball(np.tile(first.center, (len(self._states.rows), 1)), np.full((len(self._states.rows), self._network.width), -1.0))
+        boxes = Ball(
+            np.tile(first.center, (len(self._states.rows), 1)),
+            np.full((len(self._states.rows), self._network.width), -1.0),
+        )
         boxes.radius[0] = first.radius
         margin = self._first_margin(first)
         for rounds in range(1, MOST_ROUNDS + 1):
@@ -163,8 +165,8 @@ class _Kleene:
                 return Closed(self._states, boxes, history, rounds, min(margin, least), self.semantics)
             boxes = _joined(boxes, low, high)
             if not (np.abs(boxes.center) + boxes.radius < LARGEST).all():
-                raise OpenError("they grow without end")
-        raise OpenError(f"they still grow after {MOST_ROUNDS:,} rounds")
+                raise StillOpenError("they grow without end")
+        raise StillOpenError(f"they still grow after {MOST_ROUNDS:,} rounds")
 
     def _first(self) -> Ball:
         """The state before the first token of a sequence."""
@@ -200,18 +202,18 @@ class _Kleene:
         return low, high, margin, is_inside
 
     def _least(self, logits: Form, asked: Labels) -> float:
-        """The least margin of the rows that have a label; OpenError where one is another, or not certain."""
+        """The least margin of the rows that have a label; StillOpenError where one is another, or not certain."""
         labels, margins = form_labels(self._model.readout, logits)
         known = asked != NONE
         found = places(self._model.readout, self._names, labels)
         wrong = known & ((labels == UNDECIDED) | (found != asked) | (found == OTHER))
         if wrong.any():
-            raise OpenError("the label of a box is not that of the program")
+            raise StillOpenError("the label of a box is not that of the program")
         return float(margins[known].min(initial=np.inf))
 
     def _check_time(self) -> None:
         if self._deadline is not None and time.perf_counter() > self._deadline:
-            raise OpenError(f"none were found {LATE}")
+            raise StillOpenError(f"none were found {LATE}")
 
 
 def image(network: Recurrent, u: float) -> Callable[[Form, Ints], Form]:
@@ -259,7 +261,10 @@ def _joined(boxes: Ball, low: Reals, high: Reals) -> Ball:
     is_reached, is_begun = low[:, :1] <= high[:, :1], boxes.radius[:, :1] >= 0
     bottom = np.where(is_begun, boxes.center - boxes.radius, low)
     top = np.where(is_begun, boxes.center + boxes.radius, high)
-    least, most = np.minimum(bottom, np.where(is_reached, low, bottom)), np.maximum(top, np.where(is_reached, high, top))
+    least, most = (
+        np.minimum(bottom, np.where(is_reached, low, bottom)),
+        np.maximum(top, np.where(is_reached, high, top)),
+    )
     center = 0.5 * (least + most)
     radius = np.maximum(most - center, center - least) * WIDER + MORE
     is_new = is_reached & ((least < bottom) | (most > top) | ~is_begun)
@@ -268,4 +273,3 @@ def _joined(boxes: Ball, low: Reals, high: Reals) -> Ball:
 
 def _below(x: Reals) -> Reals:
     return x - 2.0**-48 * np.abs(x)
-

@@ -39,6 +39,7 @@ from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, Readout, Rounded
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.still_open import StillOpenError
 from tasks.proofs.verifier import OTHER, places
 
 MOST_CIRCLES, MOST_TURN, MOST_ENTRY = 64, 64, 4_096  # words u; tokens of v; tokens before the set holds the state
@@ -47,10 +48,6 @@ MOST_TOKENS = 60_000  # until the orbit has settled
 SETTLED = 2.0**-44  # two states, a turn apart, of an orbit that has
 ROUNDS = 40  # of radii
 ROOM, LEAST = 1.0 + 2.0**-10, 2.0**-24  # of radii: below, roundings of float64 would matter
-
-
-class OpenError(Exception):
-    """What is not shown, and why."""
 
 
 @dataclass(frozen=True)
@@ -88,7 +85,7 @@ def orbits_claim(model: Loaded, program: Program, *, seconds: float | None = Non
     start = time.perf_counter()
     try:
         found = caught(model, program, None if seconds is None else start + seconds)
-    except (OpenError, UncountableError, DomainError, NetworkError, FrameError) as error:
+    except (StillOpenError, UncountableError, DomainError, NetworkError, FrameError) as error:
         return str(error)
     domain = Domain(model.domain.alphabet, model.domain.min_length, None, model.domain.constraint)
     entry = max(part.entry for part in found.caught)
@@ -111,15 +108,15 @@ def caught(model: Loaded, program: Program, deadline: float | None = None) -> Or
     """The orbits of every sequence of the domain; raises what ``orbits_claim`` takes for a reason."""
     network = model.network
     if not isinstance(network, Recurrent):
-        raise OpenError("the network is not recurrent")
+        raise StillOpenError("the network is not recurrent")
     if model.suffix or model.readout.position != "last":
-        raise OpenError("orbits are for labels at the last token, which belongs to the sequence")
+        raise StillOpenError("orbits are for labels at the last token, which belongs to the sequence")
     whole = automaton(model.domain, program)
     return _Catching(model, network, program, deadline).all(circles(whole))
 
 
 def circles(whole: Automaton) -> tuple[Circle, ...]:
-    """The sequences of ``whole`` as circles; raises OpenError where they branch without end.
+    """The sequences of ``whole`` as circles; raises StillOpenError where they branch without end.
 
     A state is on a circle when it can be reached from itself: then it may have one successor alone.
     """
@@ -131,10 +128,12 @@ def circles(whole: Automaton) -> tuple[Circle, ...]:
         ways = [(token, after) for token, after in enumerate(whole.rows[state]) if after != DEAD]
         if state in inside:
             if len(ways) != 1:
-                raise OpenError("sequences branch again and again; orbits are for those that end in one circle")
+                raise StillOpenError("sequences branch again and again; orbits are for those that end in one circle")
             turn, on_it = list[int](), state
             while not turn or on_it != state:
-                ((token, on_it),) = [(t, after) for t, after in enumerate(whole.rows[on_it]) if after != DEAD] or [(0, DEAD)]
+                ((token, on_it),) = [(t, after) for t, after in enumerate(whole.rows[on_it]) if after != DEAD] or [
+                    (0, DEAD)
+                ]
                 turn.append(token)
             labels, at = list[int](), state
             for token in turn:
@@ -142,13 +141,13 @@ def circles(whole: Automaton) -> tuple[Circle, ...]:
                 labels.append(whole.labels[at])
             found.append(Circle(word, tuple(turn), tuple(whole.labels[s] for s in path), tuple(labels)))
             if len(turn) > MOST_TURN:
-                raise OpenError(f"sequences go round in circles of more than {MOST_TURN} tokens")
+                raise StillOpenError(f"sequences go round in circles of more than {MOST_TURN} tokens")
         else:
             waiting += [(after, (*word, token), (*path, after)) for token, after in ways]
         if len(found) + len(waiting) > MOST_CIRCLES or len(word) > MOST_ENTRY:
-            raise OpenError(f"sequences begin in more than {MOST_CIRCLES} ways")
+            raise StillOpenError(f"sequences begin in more than {MOST_CIRCLES} ways")
     if not found:
-        raise OpenError("the domain has a longest sequence")
+        raise StillOpenError("the domain has a longest sequence")
     return tuple(found)
 
 
@@ -182,7 +181,7 @@ class _Catching:
         """Every circle."""
         found = tuple(self._catch(circle) for circle in every)
         if not np.isfinite(self.margin):
-            raise OpenError("no label is asked of any sequence")
+            raise StillOpenError("no label is asked of any sequence")
         return Orbits(found, float(self.margin), self.checked)
 
     def _catch(self, circle: Circle) -> Caught:
@@ -194,7 +193,7 @@ class _Catching:
         followed = self._followed(circle, word, turn, number)
         radii = self._radii(frame, frame.reach(followed.state), turn, is_last=True)
         if radii is None:
-            raise OpenError(f"the state after {len(word) + number * len(turn)} tokens is in no set that was found")
+            raise StillOpenError(f"the state after {len(word) + number * len(turn)} tokens is in no set that was found")
         self._check_labels(circle, frame.form(radii), turn)
         return Caught(circle, len(circle.word) + number * len(turn), frame, radii, followed.bits)
 
@@ -215,7 +214,7 @@ class _Catching:
                 return np.array(found)
             if not np.isfinite(apart):
                 break
-        raise OpenError(f"the states of {self._said(word, turn)} do not settle within {MOST_TOKENS:,} tokens")
+        raise StillOpenError(f"the states of {self._said(word, turn)} do not settle within {MOST_TOKENS:,} tokens")
 
     def _directions(self, center: Reals, turn: tuple[int, ...]) -> frames.Complex:
         """Eigenvectors of the Jacobian of ``turn`` at ``center``."""
@@ -232,7 +231,9 @@ class _Catching:
         low, high = -1, len(orbit) - 1
         best = self._radii(frame, frame.reach(ball.Ball(orbit[[high]], nothing)), turn)
         if best is None:
-            raise OpenError(f"the network maps no small set about the end of its orbit into itself ({self._said((), turn)})")
+            raise StillOpenError(
+                f"the network maps no small set about the end of its orbit into itself ({self._said((), turn)})"
+            )
         while high - low > 1:
             middle = (low + high) // 2
             radii = self._radii(frame, frame.reach(ball.Ball(orbit[[middle]], nothing)), turn)
@@ -241,7 +242,7 @@ class _Catching:
             else:
                 high, best = middle, radii
         if high * len(turn) > MOST_ENTRY:
-            raise OpenError(f"an orbit is caught only after {high * len(turn):,} tokens")
+            raise StillOpenError(f"an orbit is caught only after {high * len(turn):,} tokens")
         return high, best
 
     def _radii(self, frame: Frame, reach: Reals, turn: tuple[int, ...], *, is_last: bool = False) -> Reals | None:
@@ -292,10 +293,12 @@ class _Catching:
     def _compare(self, label: int, margin: float, asked: int, length: int | None) -> None:
         where = "of all long sequences" if length is None else f"of the sequence of length {length}"
         if label == UNDECIDED:
-            raise OpenError(f"the label {where} is not decided")
+            raise StillOpenError(f"the label {where} is not decided")
         (place,) = places(self._model.readout, self._names, np.array([label]))
         if place != asked or place == OTHER:
-            raise OpenError(f"the label {where} is {self._model.readout.text(label)!r}, which the program does not say")
+            raise StillOpenError(
+                f"the label {where} is {self._model.readout.text(label)!r}, which the program does not say"
+            )
         self.margin = min(self.margin, margin)
 
     def _said(self, word: tuple[int, ...], turn: tuple[int, ...]) -> str:
@@ -304,7 +307,7 @@ class _Catching:
 
     def _check_time(self) -> None:
         if self._deadline is not None and time.perf_counter() > self._deadline:
-            raise OpenError("no set was found within the time limit")
+            raise StillOpenError("no set was found within the time limit")
 
 
 def known_label(readout: Readout, known: Known) -> tuple[int, float]:
