@@ -75,7 +75,7 @@ class Frame:
     @cached_property
     def _inverse(self) -> Complex:
         try:
-            found: Complex = np.linalg.inv(self.axes)
+            found = np.linalg.inv(self.axes).astype(np.complex128)
         except np.linalg.LinAlgError as error:
             raise FrameError("directions of the frame are the same") from error
         return found

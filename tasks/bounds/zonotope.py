@@ -162,6 +162,7 @@ def _centered(x: Form, eps: float, u: float) -> tuple[Form, Reals]:
 def activation(step: Activation, x: Form, u: float) -> Form:
     """ReLUs are linear where their sign is known; all others bend."""
     whole, c = x.ball, x.center
+    bend: float | Reals
     match step.kind:
         case "relu" | "leaky_relu":
             total = ball.relu(whole) if step.kind == "relu" else operations.leaky_relu(whole, step.slope, u)

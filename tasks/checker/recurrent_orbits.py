@@ -120,8 +120,8 @@ class Orbits:
 
     def _entering(self, one: Caught, sequence: tuple[int, ...]) -> Iterator[tuple[str, arb]]:
         """The same of each sequence up to the entry; in the end the state must be in the set."""
-        place, words = 0, [self.letters[n] for n in sequence]
-        for count, (known, row) in enumerate(self._states(sequence, one.bits)):
+        place, words, known = 0, [self.letters[n] for n in sequence], Row()
+        for count, (known, row) in enumerate(self._states(sequence, one.bits)):  # noqa: B007 (the last is used below)
             if count >= self.least and self.accepting[place]:
                 label, sure = self.reader(row)
                 said = called(self.program, words[:count])

@@ -21,11 +21,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
 from cegis import Claim, Domain, DomainError, Program, Rung
-from cegis.claim import counted, least_margin
+from cegis.claim import least_margin
 from cegis.domain import DEAD
 from tasks.automata.endless import NONE, Automaton, automaton
 from tasks.automata.program_states import UncountableError
@@ -39,6 +40,7 @@ from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, Readout, Rounded
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.proofs.form_labels import form_labels
 from tasks.proofs.still_open import StillOpenError
 from tasks.proofs.verifier import OTHER, places
 
@@ -88,15 +90,15 @@ def orbits_claim(model: Loaded, program: Program, *, seconds: float | None = Non
     except (StillOpenError, UncountableError, DomainError, NetworkError, FrameError) as error:
         return str(error)
     domain = Domain(model.domain.alphabet, model.domain.min_length, None, model.domain.constraint)
-    entry = max(part.entry for part in found.caught)
+    entry, count = max(part.entry for part in found.caught), len(found.caught)
+    sets = "one set" if count == 1 else f"{count} sets"
     return Claim(
         Rung.ALL_LENGTHS,
         model.reference,
         "real arithmetic",
         domain,
         f"orbits caught by sets that the network maps into themselves: {found.checked:,} sequences with up to "
-        f"{entry:,} tokens followed one by one, {counted(len(found.caught))} sets for all longer ones, "
-        f"{least_margin(found.margin)}",
+        f"{entry:,} tokens followed one by one, {sets} for all longer ones, {least_margin(found.margin)}",
         found.checked,
         time.perf_counter() - start,
         "The formula of the network is meant at every length, in ideal arithmetic on the stored weights.",
@@ -189,13 +191,13 @@ class _Catching:
         word = (*self._before, *(self._ids[token] for token in circle.word))
         orbit = self._settled(word, turn)
         frame = Frame(orbit[-1], self._directions(orbit[-1], turn))
-        number, radii = self._earliest(frame, orbit, turn)
+        number = self._earliest(frame, orbit, turn)
         followed = self._followed(circle, word, turn, number)
-        radii = self._radii(frame, frame.reach(followed.state), turn, is_last=True)
-        if radii is None:
+        held = self._radii(frame, frame.reach(followed.state), turn)
+        if held is None:
             raise StillOpenError(f"the state after {len(word) + number * len(turn)} tokens is in no set that was found")
-        self._check_labels(circle, frame.form(radii), turn)
-        return Caught(circle, len(circle.word) + number * len(turn), frame, radii, followed.bits)
+        self._check_labels(circle, frame.form(held), turn)
+        return Caught(circle, len(circle.word) + number * len(turn), frame, held, followed.bits)
 
     def _settled(self, word: tuple[int, ...], turn: tuple[int, ...]) -> Reals:
         """The states after word turn^n for n = 0, 1, ... up to where they stand still, (n, width), in float64."""
@@ -222,30 +224,29 @@ class _Catching:
         form = Form(center[None], 2.0**-30 * np.eye(width)[None], np.zeros((1, width)))
         for token in turn:
             form = self._step(form, token)
-        vectors: frames.Complex = np.linalg.eig(form.shape[0] * 2.0**30)[1]
-        return np.rint(vectors * GRID) / GRID  # so that a certificate can state them
+        vectors: Any = np.linalg.eig(form.shape[0] * 2.0**30)[1].astype(np.complex128)
+        found: frames.Complex = np.rint(vectors * GRID) / GRID  # so that a certificate can state them
+        return found
 
-    def _earliest(self, frame: Frame, orbit: Reals, turn: tuple[int, ...]) -> tuple[int, Reals]:
-        """After how many turns a set about the end of the orbit holds its state, and the radii of that."""
+    def _earliest(self, frame: Frame, orbit: Reals, turn: tuple[int, ...]) -> int:
+        """After how many turns a set about the end of the orbit holds its state."""
         nothing = np.zeros((1, orbit.shape[1]))
         low, high = -1, len(orbit) - 1
-        best = self._radii(frame, frame.reach(ball.Ball(orbit[[high]], nothing)), turn)
-        if best is None:
+        if self._radii(frame, frame.reach(ball.Ball(orbit[[high]], nothing)), turn) is None:
             raise StillOpenError(
                 f"the network maps no small set about the end of its orbit into itself ({self._said((), turn)})"
             )
         while high - low > 1:
             middle = (low + high) // 2
-            radii = self._radii(frame, frame.reach(ball.Ball(orbit[[middle]], nothing)), turn)
-            if radii is None:
+            if self._radii(frame, frame.reach(ball.Ball(orbit[[middle]], nothing)), turn) is None:
                 low = middle
             else:
-                high, best = middle, radii
+                high = middle
         if high * len(turn) > MOST_ENTRY:
             raise StillOpenError(f"an orbit is caught only after {high * len(turn):,} tokens")
-        return high, best
+        return high
 
-    def _radii(self, frame: Frame, reach: Reals, turn: tuple[int, ...], *, is_last: bool = False) -> Reals | None:
+    def _radii(self, frame: Frame, reach: Reals, turn: tuple[int, ...]) -> Reals | None:
         """Radii of a set that holds all within ``reach`` and is mapped into itself; None where none is found."""
         radii = reach * ROOM + LEAST
         for _ in range(ROUNDS):
@@ -316,23 +317,9 @@ def known_label(readout: Readout, known: Known) -> tuple[int, float]:
 
 
 def form_label(readout: Readout, logits: Form) -> tuple[int, float]:
-    """The one label of all states of a form, and their least margin; UNDECIDED where there are more.
-
-    The difference of two logits is a form of its own, which is known better than both.
-    """
-    if not isinstance(readout, Argmax):
-        whole = logits.ball
-        return _net(readout, whole.center, float(whole.radius[:, list(readout.columns)].max()))
-    columns = list(readout.columns)
-    best = int(logits.center[0, columns].argmax())
-    margin = np.inf
-    for n, column in enumerate(columns):
-        if n != best:
-            apart = logits.center[0, columns[best]] - logits.center[0, column]
-            moved = np.abs(logits.shape[0, columns[best]] - logits.shape[0, column]).sum()
-            rest = logits.rest[0, columns[best]] + logits.rest[0, column]
-            margin = min(margin, float(apart - (moved + rest) * ball.INFLATION - 2.0**-40 * (1.0 + abs(apart))))
-    return (best, margin) if margin > 0 else (UNDECIDED, 0.0)
+    """The one label of all states of a form of one row, and their least margin; UNDECIDED where there are more."""
+    (label,), (margin,) = form_labels(readout, logits)
+    return int(label), float(margin)
 
 
 def _net(readout: Readout, center: Reals, error: float) -> tuple[int, float]:
