@@ -100,12 +100,7 @@ class Enumeration:
     @property
     def assumption(self) -> str:
         """What is assumed of executions; empty for a black box."""
-        match self.loaded.network:
-            case Transformer() as network:
-                return assumption(network)
-            case Recurrent():
-                return ball.KERNEL_ASSUMPTION
-        return ""
+        return "" if isinstance(self.loaded.network, BlackBox) else assumption(self.loaded.network)
 
     @property
     def size(self) -> int:
