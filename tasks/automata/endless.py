@@ -13,9 +13,11 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cegis import Program
 from cegis.domain import DEAD, Domain, DomainError
+from dsl.grammars.streams import Loop
 from dsl.meaning import Count, Length, Reading, Remainder
 from dsl.sequences import NO_LABEL
 from tasks.automata.moore import Machine, machine_of
@@ -26,6 +28,7 @@ MOST_STATES = 20_000
 NONE = -1  # no label is asked
 
 Memory = tuple[int, ...]
+Walk = tuple[Memory, Callable[[Memory, int, bool], Memory], Callable[[Memory, int], int]]  # first, after, label
 
 
 @dataclass(frozen=True)
@@ -48,7 +51,31 @@ def automaton(domain: Domain, program: Program) -> Automaton:
     signature = program.grammar.sequences
     if signature.alphabet != domain.alphabet:
         raise DomainError(f"expected a program over {domain.alphabet}, got one over {signature.alphabet}")
-    start, move, label = _walk(program)
+    names = (*signature.labels, None)
+    empty = names.index(program(())) if domain.contains(()) or not domain.min_length else NO_LABEL
+    return explored(domain, _walk(program), NO_LABEL if empty == len(signature.labels) else empty)
+
+
+def loop_automaton(domain: Domain, loop: Loop, numbers: NDArray[np.int64]) -> tuple[Automaton, tuple[str, ...]]:
+    """The automaton of a loop whose tokens are these ``numbers`` (tokens, inputs), and its labels: its answers.
+
+    Raises DomainError where it has too many states.
+    """
+    answers: dict[int, int] = {}
+
+    def move(memory: Memory, token: int, is_later: bool) -> Memory:
+        return tuple(loop.step(np.array([memory], np.int64), numbers[[token]])[0].tolist())
+
+    def label(memory: Memory, last: int) -> int:
+        return answers.setdefault(int(loop.read(np.array([memory], np.int64))[0]), len(answers))
+
+    found = explored(domain, (tuple(loop.start(1)[0].tolist()), move, label), NO_LABEL)
+    return found, tuple(map(str, answers))
+
+
+def explored(domain: Domain, walk: Walk, empty: int) -> Automaton:
+    """What ``walk`` can come to on ``domain``; ``empty``: the label of no token."""
+    start, move, label = walk
     table = None if domain.constraint is None else domain.constraint.transitions
     accepting = (True,) if domain.constraint is None else domain.constraint.accepting
     first = (0, 0, DEAD, start)  # length up to the shortest, constraint, last token, memory
@@ -68,14 +95,12 @@ def automaton(domain: Domain, program: Program) -> Automaton:
                 order.append(after)
             row.append(index[after])
         rows.append(row)
-    names = (*signature.labels, None)
     labels = []
     for length, inside, last, memory in order:
         if length < domain.min_length or not accepting[inside]:
             labels.append(NONE)
             continue
-        given = names.index(program(())) if last == DEAD else label(memory, last)
-        labels.append(NO_LABEL if given == len(signature.labels) else given)
+        labels.append(empty if last == DEAD else label(memory, last))
     return _live(rows, labels)
 
 
@@ -147,9 +172,7 @@ def _live(rows: list[list[int]], labels: list[int]) -> Automaton:
     )
 
 
-def _walk(
-    program: Program,
-) -> tuple[Memory, Callable[[Memory, int, bool], Memory], Callable[[Memory, int], int]]:
+def _walk(program: Program) -> Walk:
     """What the program remembers first, after a token (not the first one), and its label after a last token."""
     machine = machine_of(program)
     if machine is not None:
@@ -165,18 +188,14 @@ def _walk(
     return _folds(folded, math.lcm(*(row.modulus for row in rows if isinstance(row, Remainder))))
 
 
-def _machine(
-    machine: Machine,
-) -> tuple[Memory, Callable[[Memory, int, bool], Memory], Callable[[Memory, int], int]]:
+def _machine(machine: Machine) -> Walk:
     def move(memory: Memory, token: int, is_later: bool) -> Memory:
         return (machine.columns[token][memory[0]],)
 
     return (0,), move, lambda memory, last: machine.outputs[memory[0]]
 
 
-def _folds(
-    folded: Folded, modulus: int
-) -> tuple[Memory, Callable[[Memory, int, bool], Memory], Callable[[Memory, int], int]]:
+def _folds(folded: Folded, modulus: int) -> Walk:
     """Counts up to ``modulus``, then around; and the states of all folds, for each last token where they ask for it."""
     letters = len(folded.program.grammar.sequences.alphabet)
     has_counts = any(isinstance(folded.row(term), Reading) for term in folded.terms)

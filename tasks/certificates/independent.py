@@ -238,10 +238,10 @@ def _certificate(proved: _Proved, ways: tuple[str, ...], evidence: dict[str, Any
         for kind in ways:
             try:
                 directions = _directions(loaded, proved.domain, stored) if kind == "paths" else None
-                question = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
-                question |= evidence or {}
-                question |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
-                found = establish(question, files, watch.left, watch.tell, proved.undecided)
+                asked = question(kind, loaded, proved.domain, semantics, directions, proved.margin)
+                asked |= evidence or {}
+                asked |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
+                found = establish(asked, files, watch.left, watch.tell, proved.undecided)
             except Rejected as error:
                 reasons[kind] = str(error)
             except UnreadableError as error:
@@ -312,9 +312,10 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
     return np.rint(GRID * np.linalg.svd(values.swapaxes(1, 2) @ values)[2]).astype(int).tolist()  # type: ignore[no-any-return]
 
 
-def _question(
+def question(
     kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None, margin: float = 0.0
 ) -> dict[str, Any]:
+    """The question that the checker is asked, in its terms."""
     limited = domain.constraint
     return {
         "kind": kind,

@@ -29,10 +29,11 @@ def orbit_sets(model: Loaded, program: Program) -> list[dict[str, Any]]:
 def boxes(model: Loaded, program: Program, semantics: Any) -> list[dict[str, Any]]:
     """The boxes that no token leaves, in these semantics or weaker ones; raises as ``closed`` does."""
     found = closed(model, automaton(model.domain, program), program.grammar.sequences.labels, semantics)
-    return _boxes(found)
+    return stated_boxes(found)
 
 
-def _boxes(found: Closed) -> list[dict[str, Any]]:
+def stated_boxes(found: Closed) -> list[dict[str, Any]]:
+    """Boxes, and where letters lead from each."""
     return [
         {"next": list(row), "center": center.tolist(), "radii": radii.tolist()}
         for row, center, radii in zip(found.states.rows, found.boxes.center, found.boxes.radius, strict=True)

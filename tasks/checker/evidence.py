@@ -38,6 +38,7 @@ from tasks.checker.network import Cell, Network
 from tasks.checker.programs import called, function_of, machine_of
 from tasks.checker.readouts import reader_of
 from tasks.checker.recurrent import Recurrent, States
+from tasks.checker.recurrent_affine import largest, of_network, of_program
 from tasks.checker.recurrent_boxes import Boxes
 from tasks.checker.recurrent_forms import labels_of
 from tasks.checker.recurrent_orbits import Orbits
@@ -48,7 +49,7 @@ PROGRAM, NETWORK = "program.py", "network/"
 GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics", "directions",
          "least_margin")  # fmt: skip
 LANGUAGE = "language"  # given where the program was searched in one of the maker's own
-STATES, SETS = "states", ("orbits", "boxes")  # sets of states, given for these kinds
+STATES, SETS = "states", ("orbits", "boxes", "affine")  # sets of states, given for the first two of these kinds
 BITS, BLOCK = 80, 1000  # of precision; prompts computed together
 MEANING = {
     "real": "real arithmetic",
@@ -92,9 +93,9 @@ def establish(
     stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
     expect({PROGRAM} == {name for name in files if not name.startswith(NETWORK)}, "a file has no part in the claim")
     expect(q["kind"] in ("network", "counts", "paths", "all_lengths", *SETS), f"unknown kind {q['kind']!r}")
-    is_real = q["kind"] not in ("all_lengths", "orbits") or q["semantics"] == "real"
+    is_real = q["kind"] not in ("all_lengths", "orbits", "affine") or q["semantics"] == "real"
     expect(is_real, "every length is meant in real arithmetic alone")
-    expect((q["kind"] in SETS) is (STATES in q), "sets of states are for recurrent networks at every length")
+    expect((q["kind"] in SETS[:2]) is (STATES in q), "sets of states are for recurrent networks at every length")
     expect((q["directions"] is not None) == (q["kind"] == "paths"), "directions are for paths")
     language = q.get(LANGUAGE, ["_0"])
     expect(type(language) is list and language and {*map(type, language)} == {str}, "a language is a list of texts")
@@ -106,7 +107,9 @@ def establish(
         else:
             ways = dict.fromkeys(SETS, claim.recurrent) | {"all_lengths": claim.endless}
             found, margin = ways.get(q["kind"], claim.gathered)(deadline)
-    confirm(found["labels"] and margin > 0, "the network's label is not decided on any input")
+    confirm(
+        (found["labels"] or q["kind"] == "affine") and margin > 0, "the network's label is not decided on any input"
+    )
     found = {name: q[name] for name in GIVEN} | {
         "network": network.name,
         "sha256": {name: digest(content) for name, content in sorted(stored.items())},
@@ -139,7 +142,7 @@ class Claim:
         longest = 2**16 if has_no_end else self.network.longest - len(self.prefix + self.suffix)
         greatest = self.least if is_endless and self.most is None else self.most
         fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
-        fits = fits and (self.most is None) is is_endless
+        fits = fits and ((self.most is None) is is_endless or q["kind"] == "affine")
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")
         expect(
             is_recurrent or self.least + len(self.prefix + self.suffix) > 0,
@@ -148,8 +151,10 @@ class Claim:
         self.table, self.accepting = complete(q["automaton"], len(self.letters))
         self.chosen = network.declared.chosen(q)
         self.every = q["readout"]["position"] == "every"
-        expect(not (self.every and (self.suffix or q["kind"] != "network")), "a label at every place cannot be meant")
-        self.program = function_of(text, ["tokens", "i"] if self.every else ["tokens"])
+        is_so_far = self.every and q["kind"] in SETS  # the program is given the tokens up to the place
+        fits = q["kind"] == "network" or (is_so_far and q["kind"] != "orbits" and q["automaton"] is None)
+        expect(not self.every or (fits and not self.suffix), "a label at every place cannot be meant")
+        self.program = function_of(text, ["tokens", "i"] if self.every and not is_so_far else ["tokens"])
 
     def visited(
         self, deadline: float, tell: Callable[[int], None], most_undecided: float = inf
@@ -239,6 +244,8 @@ class Claim:
         confirm(self._is_inhabited(), "no sequence is of that length or longer")
         expect(not self.suffix, "labels are read before the suffix")
         assert isinstance(self.network, Recurrent)
+        if self.q["kind"] == "affine":
+            return self._affine(deadline)
         label_of = labels_of(self.reader, self.q["readout"]["kind"] == "argmax")
         machine = machine_of(self.text, [])
         if self.q["kind"] == "orbits":
@@ -255,6 +262,22 @@ class Claim:
             labels, margin = boxes.decided(machine, self.table, self.accepting, self.least, empty)
         found: Statement = self._found(0, Counter(labels), [], [])
         return found | {"sequences": None, "inputs": None, "labels": dict.fromkeys(sorted(labels))}, margin
+
+    def _affine(self, deadline: float) -> tuple[Statement, arb]:
+        """The same where network and program are affine, on every sequence up to the greatest length, if there is one."""
+        assert isinstance(self.network, Recurrent)
+        readout = self.q["readout"]
+        expect(self.q["automaton"] is None and self.least == 1, "every sequence of a letter or more is meant")
+        expect(readout["kind"] == "round" and readout["denominator"] == 1, "a label is the nearest whole number")
+        network = of_network(self.network, readout["columns"][0], self.ids, self.prefix)
+        worst = largest(network, of_program(self.text, self.letters), self.most, deadline)
+        margin = (arb(1) / 2 - arb(worst.numerator) / worst.denominator).lower()
+        confirm(margin > self.q["least_margin"], "a margin is not above the least one")
+        found: Statement = self._found(0, Counter({"whole numbers": 1}), [], [])
+        sizes = [len(self.letters) ** n for n in range(1, (self.most or 0) + 1)]
+        inputs = sum(n * size for n, size in enumerate(sizes, 1)) if self.every else sum(sizes)
+        counted = {"sequences": sum(sizes), "inputs": inputs} if self.most else {"sequences": None, "inputs": None}
+        return found | counted | {"labels": None}, margin
 
     def _is_inhabited(self) -> bool:
         """Whether any sequence is as long: one that is longer by the number of states or more has a loop to cut out."""
@@ -330,8 +353,14 @@ def _sentence(found: Statement, conditions: str) -> str:
         f"the program equals the {found['format']} network {named(found['network'])}".rstrip()
         + f" on all {number}{what} of {length}{such}{but}, in "
         f"{MEANING[found['semantics']]}, every margin after rounding at least {_below(found['margin'])}{rest}; "
-        f"{conditions}{_searched(found)}."
+        f"{conditions}{_so_far(found)}{_searched(found)}."
     )
+
+
+def _so_far(found: Statement) -> str:
+    """What a program of tokens alone is given where every place has a label."""
+    is_so_far = found["readout"]["position"] == "every" and found["kind"] in SETS
+    return "; for each place the program is given the tokens up to there" if is_so_far else ""
 
 
 def _searched(found: Statement) -> str:

@@ -69,7 +69,7 @@ class Boxes:
         first = self._first()
         if least == 0 and accepting[0]:
             label, margin = self.label_of(*first)
-            confirm(margin > 0 and label == empty, "the empty sequence is not decided, or has another label")
+            confirm(margin > 0 and label == spoken(empty), "the empty sequence is not decided, or has another label")
             labels.add(label)
         start = (0, 0, 0, machine.start)  # letters up to the least number, box, place, and what the program remembers
         seen, waiting = {start}, [start]
@@ -84,7 +84,7 @@ class Boxes:
                 label, sure = self._led(box, n)
                 now = min(count + 1, max(least, 1))
                 if now >= least and accepting[inside]:
-                    said = machine.answer(after, letter)
+                    said = spoken(machine.answer(after, letter))
                     confirm(sure > 0, f"the label after {letter!r} is not decided in a box")
                     confirm(
                         said == label, f"the label after {letter!r} is {label!r} in a box, the program says {said!r}"
@@ -119,6 +119,11 @@ class Boxes:
             confirm(target.holds(target.within(a, after)), "a letter leads out of a box, or the boxes are too small")
             self._known[box, letter] = self.label_of(a, a.read(self.network, after))
         return self._known[box, letter]
+
+
+def spoken(answer: Any) -> Any:
+    """What a program says: a whole number as the text that a label is."""
+    return str(answer) if type(answer) is int else answer
 
 
 def _row(value: Any, size: int) -> Row:

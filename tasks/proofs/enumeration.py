@@ -218,9 +218,7 @@ def enumerate_within(
     the shortest take longer.
     """
     deadline = time.perf_counter() + seconds
-    found = first or _shortest(
-        loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes
-    )
+    found = first or _shortest(loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes)
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
         most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
