@@ -264,7 +264,7 @@ class Claim:
         return found | {"sequences": None, "inputs": None, "labels": dict.fromkeys(sorted(labels))}, margin
 
     def _affine(self, deadline: float) -> tuple[Statement, arb]:
-        """The same where network and program are affine, on every sequence up to the greatest length, if there is one."""
+        """The same where network and program are affine, up to the greatest length, if there is one."""
         assert isinstance(self.network, Recurrent)
         readout = self.q["readout"]
         expect(self.q["automaton"] is None and self.least == 1, "every sequence of a letter or more is meant")

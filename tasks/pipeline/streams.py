@@ -60,11 +60,7 @@ def distil_stream(of: NumberStreams, *, seconds: float = 60.0, seed: int = 0) ->
     best: tuple[Loop, Outcome] | None = None
     for turn in range(1, ROUNDS + 1):
         left = seconds - (time.perf_counter() - begun)
-        loop = (
-            searched_loop(Examples(x, of.answers(x), of.low, of.high), min(left, SEARCHING * seconds))
-            if left > 0
-            else None
-        )
+        loop = searched_loop(Examples(x, of.answers(x), of.low, of.high), min(left, SEARCHING * seconds)) if left > 0 else None
         if loop is None:
             why = "the time ended" if left <= 0 else f"no loop found that gives the answers of {len(x)} streams"
             break

@@ -179,9 +179,7 @@ class Boxes:
     def step(self, states: Ball, ids: Ints) -> Ball:
         """The states after one more token each."""
         x = Ball.exact(self.network.tokens[ids])
-        form = zonotope.concat(
-            [Form.of(states), Form(x.center, np.zeros((*x.center.shape, states.center.shape[1])), x.radius)]
-        )
+        form = zonotope.concat([Form.of(states), Form(x.center, np.zeros((*x.center.shape, states.center.shape[1])), x.radius)])
         return self._run(self.network.transition, form)
 
     def read(self, states: Ball) -> Ball:

@@ -39,7 +39,6 @@ CLEAR = 0.45  # largest error that is right
 GRID, OUTER = 4, 8  # parts of a unit: of inputs and constants of F, of weights of G
 Weights = dict[str, Tensor]
 import os
-
 DEBUG = bool(os.environ.get("DEBUG"))
 
 
@@ -77,9 +76,7 @@ def initial(task: StreamTask, shape: Shape, seeds: int, generator: torch.Generat
             deviation = (1.0 if len(sizes) == 2 else 1.6) / math.sqrt(columns)
             name = f"{part}.mlp.{2 * layer}"
             weights[f"{name}.weight"] = deviation * torch.randn(seeds, rows, columns, generator=generator)
-            weights[f"{name}.bias"] = (
-                0.3 * torch.rand(seeds, rows, generator=generator) if len(sizes) > 2 else torch.zeros(seeds, rows)
-            )
+            weights[f"{name}.bias"] = 0.3 * torch.rand(seeds, rows, generator=generator) if len(sizes) > 2 else torch.zeros(seeds, rows)
     return weights
 
 
@@ -113,13 +110,9 @@ def run(
             h = h + noise * torch.randn(h.shape, generator=generator)
         states.append(h)
     y = all_states = torch.stack(states, dim=2).reshape(seeds, streams * length, state)
-    readers = sorted(name[:-7] for name in weights if name.startswith("ymlp") and name.endswith("weight"))
+    readers = sorted((name[:-7] for name in weights if name.startswith("ymlp") and name.endswith("weight")))
     for reader in readers:
-        y = torch.baddbmm(
-            weights[f"{reader}.bias"][:, None].expand(-1, y.shape[1], -1),
-            y,
-            weights[f"{reader}.weight"].transpose(1, 2),
-        )
+        y = torch.baddbmm(weights[f"{reader}.bias"][:, None].expand(-1, y.shape[1], -1), y, weights[f"{reader}.weight"].transpose(1, 2))
         if reader != readers[-1]:
             y = torch.relu(y)
     return all_states, y.reshape(seeds, streams, length, -1)
@@ -210,10 +203,7 @@ class Trainer:
 
     def distance(self, weights: Weights) -> Tensor:
         """How far weights are from their grids."""
-        return sum(
-            (torch.sin(math.pi * w * self.parts(name)) ** 2 / self.parts(name) ** 2).sum()
-            for name, w in weights.items()
-        )
+        return sum((torch.sin(math.pi * w * self.parts(name)) ** 2 / self.parts(name) ** 2).sum() for name, w in weights.items())
 
     def parts(self, name: str) -> Tensor:
         """Parts of a unit of each entry's grid, in the numbers used inside."""
@@ -364,9 +354,7 @@ def ran(weights: dict[str, NDArray[np.float64]], x: NDArray[np.int64]) -> NDArra
 def worst_error(task: StreamTask, weights: dict[str, NDArray[np.float64]], seed: int = 1) -> float:
     """The largest error on streams that training did not see; all streams where they are few."""
     x = every(task) if is_listable(task) else task.sample(FINAL, np.random.default_rng(seed + 10**6))
-    return max(
-        float(np.abs(ran(weights, part) - task.target(part)).max()) for part in np.array_split(x, 1 + len(x) // 2**16)
-    )
+    return max(float(np.abs(ran(weights, part) - task.target(part)).max()) for part in np.array_split(x, 1 + len(x) // 2**16))
 
 
 def observability_form(weights: dict[str, NDArray[np.float64]], grid: int = 1) -> dict[str, NDArray[np.float64]] | None:
@@ -526,12 +514,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             continue
         begun = time.process_time()
         found = trained(task, options.seed, options.seconds)
-        print(
-            task.name,
-            "none" if found is None else (found.shape, found.is_rounded, round(found.error, 4)),
-            f"{time.process_time() - begun:.0f} s",
-            flush=True,
-        )
+        print(task.name, "none" if found is None else (found.shape, found.is_rounded, round(found.error, 4)), f"{time.process_time() - begun:.0f} s", flush=True)
         if found is not None:
             save(task, found, folder, time.process_time() - begun)
 
