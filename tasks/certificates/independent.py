@@ -238,7 +238,7 @@ def _certificate(proved: _Proved, ways: tuple[str, ...], evidence: dict[str, Any
         for kind in ways:
             try:
                 directions = _directions(loaded, proved.domain, stored) if kind == "paths" else None
-                asked = question(kind, loaded, proved.domain, semantics, directions, proved.margin)
+                asked = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
                 asked |= evidence or {}
                 asked |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
                 found = establish(asked, files, watch.left, watch.tell, proved.undecided)
@@ -312,7 +312,7 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
     return np.rint(GRID * np.linalg.svd(values.swapaxes(1, 2) @ values)[2]).astype(int).tolist()  # type: ignore[no-any-return]
 
 
-def question(
+def _question(
     kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None, margin: float = 0.0
 ) -> dict[str, Any]:
     """The question that the checker is asked, in its terms."""

@@ -13,7 +13,7 @@ from typing import Any
 from cegis import Domain, DomainError
 from cegis.certificate import Certificate
 from tasks.automata.endless import loop_automaton
-from tasks.certificates.independent import question, stored_files
+from tasks.certificates.independent import _question, stored_files
 from tasks.certificates.recurrent_evidence import stated_boxes
 from tasks.checker.evidence import NETWORK, PROGRAM, STATES, establish
 from tasks.checker.files import Rejected, UnreadableError
@@ -36,7 +36,7 @@ def attest_stream(result: StreamResult, model: Loaded, folder: Path, *, seconds:
     if longest == 0:
         return "nothing is established"
     domain = Domain(model.domain.alphabet, 1, longest)
-    questions: dict[str, Any] = {"affine": lambda: question("affine", model, domain, "real")}
+    questions: dict[str, Any] = {"affine": lambda: _question("affine", model, domain, "real")}
     if longest is None:
         questions["boxes"] = lambda: _boxes(result, model, domain)
     files = {PROGRAM: f"{result.source()}\n".encode()}
@@ -54,4 +54,4 @@ def _boxes(result: StreamResult, model: Loaded, domain: Domain) -> dict[str, Any
     assert result.loop is not None
     whole, names = loop_automaton(domain, result.loop, result.of.numbers)
     found = closed(model, whole, names)
-    return question("boxes", model, domain, found.semantics) | {STATES: stated_boxes(found)}
+    return _question("boxes", model, domain, found.semantics) | {STATES: stated_boxes(found)}

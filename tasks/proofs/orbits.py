@@ -229,7 +229,7 @@ class _Catching:
         return found
 
     def _earliest(self, frame: Frame, orbit: Reals, turn: tuple[int, ...]) -> int:
-        """After how many turns a set about the end of the orbit holds its state."""
+        """After how many turns a set about the end of the orbit, with one label, holds its state."""
         nothing = np.zeros((1, orbit.shape[1]))
         low, high = -1, len(orbit) - 1
         if self._radii(frame, frame.reach(ball.Ball(orbit[[high]], nothing)), turn) is None:
@@ -238,7 +238,8 @@ class _Catching:
             )
         while high - low > 1:
             middle = (low + high) // 2
-            if self._radii(frame, frame.reach(ball.Ball(orbit[[middle]], nothing)), turn) is None:
+            radii = self._radii(frame, frame.reach(ball.Ball(orbit[[middle]], nothing)), turn)
+            if radii is None or not self._has_labels(frame.form(radii), turn):
                 low = middle
             else:
                 high = middle
@@ -283,6 +284,14 @@ class _Catching:
                 self._compare(*known_label(self._model.readout, known), asked[n - first], n - first)
                 self.checked += 1
         return known
+
+    def _has_labels(self, states: Form, turn: tuple[int, ...]) -> bool:
+        """Whether all states have one label after each token of the turn."""
+        for token in turn:
+            states = self._step(states, token)
+            if form_label(self._model.readout, self._read(states))[0] == UNDECIDED:
+                return False
+        return True
 
     def _check_labels(self, circle: Circle, states: Form, turn: tuple[int, ...]) -> None:
         """Compare the labels after each token of the turn, of all states at once."""
