@@ -30,6 +30,7 @@ from tasks.bounds import ball, magnitudes, operations
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.merging import merged
 from tasks.networks.interpreter import check_ids
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import (
     AbsTopK,
@@ -55,6 +56,7 @@ Ids = NDArray[np.int64]
 RowStep = Callable[[Ball, Ids], Ball]  # (rows, the token of each row)
 
 CHUNK_VALUES = 1_000_000  # numbers per temporary array
+MOST_USED = 0.75  # of the columns of a map: where fewer have a weight the others are left out
 
 
 @dataclass(frozen=True)
@@ -106,8 +108,10 @@ def run(steps: tuple[Step, ...], stream: Stream, u: float) -> Stream:
     return _run(steps, stream, u)[0]
 
 
-def assumption(network: Transformer) -> str:
+def assumption(network: Transformer | Recurrent) -> str:
     """What is assumed of executions, in sentences to be printed beside every claim."""
+    if isinstance(network, Recurrent):
+        return ball.KERNEL_ASSUMPTION
     steps = list(walk(network.steps))
     said = [ball.KERNEL_ASSUMPTION]
     if any(isinstance(step, Attention) and step.weighting == "sparsemax" for step in steps):
@@ -282,8 +286,7 @@ def row_step(step: Step, u: float) -> RowStep:
         case Affine(weight, bias) if not weight.any():
             return partial(_constants, np.zeros(len(weight)) if bias is None else bias)
         case Affine(weight, bias):
-            layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
-            return lambda x, token: ball.affine(x, layer, u)
+            return partial(_affine, *_layers(weight, np.zeros(len(weight)) if bias is None else bias), u)
         case Norm():
             return lambda x, token: _norm(step, x, u)
         case Activation():
@@ -311,6 +314,23 @@ def row_step(step: Step, u: float) -> RowStep:
         case Watched(ways, constant):
             return partial(_watch, [[row_step(part, u) for part in way] for way in ways], Ball.exact(constant), u)
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
+
+
+def _layers(weight: Reals, bias: Reals) -> tuple[ball.Affine, ball.Affine | None, slice | Ids]:
+    """The map, and where many columns have no weight the map of the others, and which these are."""
+    whole, used = ball.Affine.of(weight, bias), np.flatnonzero(weight.any(axis=0))
+    if len(used) > MOST_USED * weight.shape[1]:
+        return whole, None, slice(None)
+    is_run = used[-1] - used[0] == len(used) - 1
+    where = slice(int(used[0]), int(used[-1]) + 1) if is_run else used
+    return whole, ball.Affine.of(np.ascontiguousarray(weight[:, where]), bias), where
+
+
+def _affine(whole: ball.Affine, part: ball.Affine | None, used: slice | Ids, u: float, x: Ball, token: Ids) -> Ball:
+    """``W x + b``; columns without weight are left out where all are finite: zero times infinity is none."""
+    if part is None or not np.isfinite(x.radius).all():
+        return ball.affine(x, whole, u)
+    return ball.affine(Ball(x.center[:, used], x.radius[:, used]), part, u)
 
 
 def _constants(values: Reals, x: Ball, token: Ids) -> Ball:

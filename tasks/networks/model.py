@@ -178,6 +178,16 @@ class Loaded:
         return isinstance(self.network, BlackBox)
 
     @property
+    def no_transformer(self) -> str:
+        """What it is instead of a transformer, in words; nothing where it is one."""
+        match self.network:
+            case BlackBox():
+                return "nothing is known of a black box but its answers"
+            case Recurrent():
+                return "the network is recurrent: what a token does depends on all the tokens before it"
+        return ""
+
+    @property
     def _has_rows(self) -> bool:
         """Whether the result has a row per token, as that of a known network without pool."""
         if isinstance(self.network, Recurrent):

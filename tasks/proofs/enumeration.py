@@ -101,12 +101,7 @@ class Enumeration:
     @property
     def assumption(self) -> str:
         """What is assumed of executions; empty for a black box."""
-        match self.loaded.network:
-            case Transformer() as network:
-                return assumption(network)
-            case Recurrent():
-                return ball.KERNEL_ASSUMPTION
-        return ""
+        return "" if isinstance(self.loaded.network, BlackBox) else assumption(self.loaded.network)
 
     @property
     def size(self) -> int:
@@ -223,9 +218,7 @@ def enumerate_within(
     the shortest take longer.
     """
     deadline = time.perf_counter() + seconds
-    found = first or _shortest(
-        loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes
-    )
+    found = first or _shortest(loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes)
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
         most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
