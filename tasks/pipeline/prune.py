@@ -200,6 +200,11 @@ def prune(
         raise NetworkError(
             f"{model.name}: expected a network whose steps are known; nothing can be cut from a black box"
         )
+    if not sites.masks(sites.with_sites(model.network)):
+        raise NetworkError(
+            f"{model.name}: expected a network with attention heads, or entries behind an activation, some of which "
+            "may be left out; this one has none"
+        )
     listed = usual_domain(model) if domain is None else domain
     if listed.size() > MOST_SEQUENCES:
         raise NetworkError(
