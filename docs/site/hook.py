@@ -13,11 +13,14 @@ import re
 from pathlib import Path
 from typing import Any
 
+from click import Context
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
 from pygments.lexers import PythonLexer
+
+from tasks.commands.main import distill
 
 ROOT = Path(__file__).resolve().parents[2]
 TOP = ("CONTRIBUTING.md", "CHANGELOG.md", "SOLVERS.md", "tests/README.md")
@@ -25,6 +28,7 @@ HOUSES = ("tasks", "cegis", "dsl", "backends", "benchmarks")
 LINK = re.compile(r"\[([^\[\]]*)\]\(([^()#\s]+)(#[^()\s]*)?\)")
 NAME = re.compile(r"`(\w+)(?:\([^`]*\))?`")
 SOURCE = "source/"
+OPTIONS = "reference/command-line.md"
 
 
 def outside() -> list[str]:
@@ -89,9 +93,19 @@ def on_files(files: Files, config: Any) -> Files:
     return files
 
 
+def helps() -> str:
+    """A section for every command, with what its ``--help`` prints."""
+    with distill.make_context("distill", ["list"]) as context:
+        known = {name: distill.get_command(context, name) for name in sorted(distill.list_commands(context))}
+        texts = {name: known[name].get_help(Context(known[name], context, name)) for name in known}
+    return "".join(f"\n## distill {name}\n\n```text\n{text}\n```\n" for name, text in texts.items())
+
+
 def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> str:
-    """Turn links within the repository into links within the site."""
+    """Turn links within the repository into links within the site; write out the options of every command."""
     here = page.file.src_uri
+    if here == OPTIONS:
+        markdown += helps()
 
     def rewritten(match: re.Match[str]) -> str:
         text, link, anchor = match.groups(default="")
