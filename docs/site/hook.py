@@ -18,7 +18,7 @@ from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 from pygments import highlight
 from pygments.formatters import HtmlFormatter
-from pygments.lexers import PythonLexer
+from pygments.lexers import PythonLexer, TextLexer
 
 from tasks.commands.main import distill
 
@@ -39,10 +39,10 @@ def outside() -> list[str]:
 
 def address(path: str) -> str:
     """Where a file of the repository stands in the site."""
-    if path.endswith(".py"):
-        return f"{SOURCE}{path}.md"
-    if path.startswith("docs/"):
+    if path.startswith("docs/") and not path.endswith(".py"):
         return path.removeprefix("docs/")
+    if not path.endswith(".md"):
+        return f"{SOURCE}{path}.md"
     return "index.md" if path == "README.md" else f"inside/{path}"
 
 
@@ -66,8 +66,10 @@ def target(page: str, link: str) -> str | None:
 
 
 def definitions(path: str) -> dict[str, int]:
-    """The line of every name that a Python file defines at its top."""
-    found = {}
+    """The line of every name that a Python file defines at its top; none of another file."""
+    found: dict[str, int] = {}
+    if not path.endswith(".py"):
+        return found
     for node in ast.parse((ROOT / path).read_text(encoding="utf-8")).body:
         if isinstance(node, ast.FunctionDef | ast.ClassDef | ast.AsyncFunctionDef):
             found[node.name] = node.lineno
@@ -86,7 +88,7 @@ def on_files(files: Files, config: Any) -> Files:
     for page in [*inside, *outside()]:
         text = (ROOT / page).read_text(encoding="utf-8")
         found = (target(page, link) for _, link, _ in LINK.findall(text))
-        sources |= {path for path in found if path is not None and path.endswith(".py")}
+        sources |= {path for path in found if path is not None and address(path).startswith(SOURCE)}
     for path in sorted(sources):
         content = f"---\ntitle: {path}\nsearch:\n  exclude: true\n---\n# `{path}`\n"
         files.append(File.generated(config, address(path), content=content))
@@ -113,7 +115,7 @@ def on_page_markdown(markdown: str, page: Page, config: Any, files: Files) -> st
         if path is None:
             return match[0]
         name = NAME.fullmatch(text)
-        if path.endswith(".py") and name and name[1] in definitions(path):
+        if name and name[1] in definitions(path):
             anchor = f"#{name[1]}"
         return f"[{text}]({posixpath.relpath(address(path), posixpath.dirname(here))}{anchor})"
 
@@ -125,7 +127,8 @@ def on_page_content(html: str, page: Page, config: Any, files: Files) -> str:
     if not page.file.src_uri.startswith(SOURCE):
         return html
     path = repository_path(page.file.src_uri)
-    text = highlight((ROOT / path).read_text(encoding="utf-8"), PythonLexer(), HtmlFormatter(nowrap=True))
+    lexer = PythonLexer() if path.endswith(".py") else TextLexer()
+    text = highlight((ROOT / path).read_text(encoding="utf-8"), lexer, HtmlFormatter(nowrap=True))
     lines = text.split("\n")
     for name, line in definitions(path).items():
         lines[line - 1] = f'<a id="{name}"></a>{lines[line - 1]}'
