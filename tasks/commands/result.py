@@ -16,6 +16,7 @@ from tasks.commands.exits import NOT_PROVED, PROVED
 if TYPE_CHECKING:
     from cegis.certificate import Certificate
     from tasks.certificates.write import Written
+    from tasks.commands.manners import Manners
     from tasks.pipeline.agreement import Against
     from tasks.pipeline.distill import Distillation
 
@@ -25,21 +26,23 @@ def finish(
     folder: Path,
     out: Path | None,
     deadline: float,
-    as_json: bool,
+    manners: Manners,
     exceptions: Path | None = None,
     against: Against | None = None,
 ) -> int:
     """Print ``result``, write its certificates to ``out`` until ``deadline`` (by ``perf_counter``); the exit code.
 
-    A certificate that cannot be written does not cost the result. Every exception is written to ``exceptions``;
+    Of text the program and its verdict come first, and the chain behind them only where ``manners`` ask for it. A
+    certificate that cannot be written does not cost the result. Every exception is written to ``exceptions``;
     ``against``: program and circuit beside another network.
     """
     from tasks.networks.quoting import json_text, shown, shown_lines
     from tasks.pipeline.agreement import against_json, against_lines
     from tasks.pipeline.report import distillation_json, distillation_text, exception_lines
 
+    as_json = manners.as_json
     if not as_json:
-        click.echo(shown_lines(distillation_text(result)))
+        click.echo(shown_lines(distillation_text(result, is_full=manners.verbose, width=manners.width)))
         if against is not None:
             click.echo(shown_lines("\n".join(against_lines(against))))
     if exceptions is not None:
@@ -50,7 +53,7 @@ def finish(
     reasons: list[str] = ["none was asked for"] if out is None else []
     try:
         if out is not None:
-            for written in _written(result, folder, max(0.0, deadline - time.perf_counter()), as_json):
+            for written in _written(result, folder, max(0.0, deadline - time.perf_counter()), manners):
                 target = out.with_name(f"{out.stem}{written.suffix}{out.suffix}")
                 if isinstance(written.certificate, str):
                     reasons.append(written.certificate)
@@ -70,7 +73,11 @@ def finish(
                 f"Certificate: {path} ({_scope(certificate)}; check it with: distill check {path})"
                 for path, certificate in saved
             ]
-            click.echo("\n".join(["", *map(shown, said), *(f"No certificate: {shown(reason)}." for reason in reasons)]))
+            said += [f"No certificate: {reason}." for reason in reasons if out is not None]
+            more = [] if manners.verbose else ["-v shows how, and what it rests on"]
+            more += [] if out is not None else ["--out FOLDER writes a certificate"]
+            said += [f"More: {'; '.join(more)}."] if more else []
+            click.echo("\n".join(["", *map(shown, said)]))
     if reasons and out is not None and not as_json:
         click.echo(shown(f"distill: no certificate is written: {'; '.join(reasons)}"), err=True)
     return PROVED if result.is_proved else NOT_PROVED
@@ -110,15 +117,15 @@ def _umask() -> int:
     return mask
 
 
-def _written(result: Distillation, folder: Path, seconds: float, quiet: bool) -> tuple[Written, ...]:
+def _written(result: Distillation, folder: Path, seconds: float, manners: Manners) -> tuple[Written, ...]:
     """The certificates; those without a solver's queries are confirmed by the checker first."""
     from tasks.certificates.write import certificates
     from tasks.commands.progress import observed
 
-    if not quiet:
+    if not manners.is_silent:
         said = f"a certificate is being written, in {seconds:.0f} s at most; an interrupt leaves it out"
         click.echo(f"distill: {said}", err=True)
-    with observed(quiet=quiet) as observer:
+    with observed(manners) as observer:
         return certificates(result, folder, seconds=seconds, on_progress=observer.on_progress)
 
 

@@ -195,9 +195,9 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         raise NetworkError(f"{folder}: {large}")
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
-    hint += "".join(f"; {problem}" for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
+    problems = "".join(f"{problem}; " for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
     raise NetworkError(
-        f"{folder}: no known network format; looked for {'; '.join(map(str, FORMATS))}; "
+        f"{folder}: {problems}no known network format; looked for {'; '.join(map(str, FORMATS))}; "
         f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers are read from files, no recurrent or other "
         "networks; those can be asked from Python, as black boxes (tasks.formats.from_callable)"
     )
