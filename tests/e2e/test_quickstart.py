@@ -73,4 +73,6 @@ def test_the_page_runs_from_top_to_bottom_and_prints_what_it_says(tmp_path, monk
 
 def test_the_page_leads_to_every_layout():
     anchors = set(re.findall(r"layouts\.md#([\w-]+)", PAGE))
-    assert anchors == {known.name.replace(" ", "-") for known in FORMATS}
+    assert anchors == {known.name.replace(" ", "-") for known in FORMATS}, (
+        "the table of its last part has a row for each"
+    )

@@ -26,7 +26,7 @@ def test_every_page_of_docs_is_in_the_navigation():
     )
     docs = ROOT / "docs"
     pages = [page for kind in ("*.md", "*.ipynb") for page in docs.rglob(kind)]
-    assert {page.relative_to(docs).as_posix() for page in pages} <= listed
+    assert {page.relative_to(docs).as_posix() for page in pages} <= listed, "mkdocs.yml lists every page"
 
 
 @pytest.fixture(scope="module")
