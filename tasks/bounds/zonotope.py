@@ -91,6 +91,24 @@ def multiply(x: Form, y: Form, u: float) -> Form:
 
 
 @np.errstate(all="ignore")
+def blend(gate: Form, one: Form, other: Form, u: float) -> Form:
+    """``g one + (1 - g) other``, g = sigmoid(gate), over the same symbols: linear about the centers.
+
+    The change is g d_one + (1 - g) d_other + d_g (c_one - c_other) + d_g (d_one - d_other); the last goes to ``rest``.
+    """
+    g = activation(Activation("sigmoid"), gate, u)
+    total = operations.blend(gate.ball, one.ball, other.ball, u)
+    share, apart = g.center, one.center - other.center
+    moves = share * one.ball.radius, (1.0 - share) * other.ball.radius, np.abs(apart) * g.ball.radius
+    both = one.ball.radius + other.ball.radius
+    moved = moves[0] + moves[1] + g.ball.radius * (np.abs(apart) + both)
+    shape = share[..., None] * one.shape + (1.0 - share)[..., None] * other.shape + apart[..., None] * g.shape
+    straight = share * one.rest + (1.0 - share) * other.rest + np.abs(apart) * g.rest
+    rest = straight + g.ball.radius * both + SLACK * sum(moves)
+    return _better(total, moved, total.radius - (1.0 - SLACK) * moved, shape, rest)
+
+
+@np.errstate(all="ignore")
 def norm(step: Norm, x: Form, u: float) -> Form:
     """Linear in the error, with the second derivative of ``x / S``, S = sqrt(mean(x^2) + eps), put into ``rest``.
 
@@ -173,6 +191,16 @@ def activation(step: Activation, x: Form, u: float) -> Form:
             slope = 0.5 * (1.0 + tanh) + 0.5 * c * (1.0 - tanh**2) * bent
     rest = np.abs(slope) * x.rest + SLACK * whole.radius + 0.5 * bend * whole.radius**2
     return _better(total, total.radius - rounded, rounded, slope[..., None] * x.shape, rest)
+
+
+def columns(x: Form, start: int, stop: int) -> Form:
+    """Those entries alone."""
+    return Form(x.center[:, start:stop], x.shape[:, start:stop], x.rest[:, start:stop])
+
+
+def concat(parts: list[Form]) -> Form:
+    """Side by side, over the same symbols."""
+    return Form(*(np.concatenate([getattr(x, name) for x in parts], axis=1) for name in ("center", "shape", "rest")))
 
 
 def compressed(x: Form, symbols: int) -> Form:

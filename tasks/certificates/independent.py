@@ -28,18 +28,21 @@ from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
 from tasks.checker.evidence import LANGUAGE, NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
+from tasks.checker.network import Network
 from tasks.checker.sets import Attended
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
-from tasks.networks.transformer import Transformer
+from tasks.networks.recurrent import Recurrent
 from tasks.pipeline.distill import Distillation
+from tasks.pipeline.labels import length_of
 from tasks.pipeline.languages import texts
 from tasks.proofs.attention_bounds import obstacle as not_covered
 from tasks.proofs.count_bounds import obstacle as not_counted
 
 GRID = 2**16  # of directions
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
+TIMED, ROOM = 500, 0.7  # words of a recurrent network that are timed first; share of the time for the others
 FEW = 20_000  # inputs that are listed before anything else is tried: a second or two
 
 
@@ -89,7 +92,7 @@ def attest(
     The checker has ``seconds`` (wall clock) to confirm it; ``on_progress(done, total)`` is told of inputs it visited.
     """
     table, loaded, far = result.labels, result.model, result.extension
-    if not table.enumeration.is_bounded or not isinstance(loaded.network, Transformer):
+    if not table.enumeration.is_bounded:
         return "a black box is run, not proved"
     if result.program is None or not (isinstance(result.outcome, Found | Differs) or result.claims):
         return "nothing is established"
@@ -106,6 +109,8 @@ def attest(
         on_progress=on_progress,
         language=table.own_grammar,
     )
+    if isinstance(loaded.network, Recurrent):
+        return _as_far_as_checked(proved, result)
     if far is None or far.where is not None or not far.found.claims or far.found.equal_up_to <= proved.longest:
         return _written(proved)
     beyond = replace(
@@ -115,6 +120,34 @@ def attest(
     if isinstance(made, Certificate):
         return made
     return f"{made}; ask for lengths up to {proved.longest} for one that lists every sequence"
+
+
+def _as_far_as_checked(proved: _Proved, result: Distillation) -> Certificate | str:
+    """The certificate up to the length that the checker, which follows every state by itself, reaches in its time.
+
+    A first one of few sequences tells how long a longer one takes.
+    """
+    part, start = _shorter(proved, result, TIMED), time.monotonic()
+    made = _written(part)
+    spent = max(time.monotonic() - start, 0.01)
+    if isinstance(made, str) or part.longest == proved.longest:
+        return made
+    left = replace(proved, seconds=proved.seconds - spent)
+    longer = _shorter(left, result, int(part.inputs * ROOM * left.seconds / spent))
+    if longer.longest <= part.longest:
+        return made
+    more = _written(longer)
+    return made if isinstance(more, str) else more
+
+
+def _shorter(proved: _Proved, result: Distillation, most: int) -> _Proved:
+    """What was proved up to the largest length with at most ``most`` inputs, but never less than the shortest."""
+    lengths = [n for n in proved.domain.lengths if replace(proved, domain=proved.domain.up_to(n)).inputs <= most]
+    longest = max(lengths, default=proved.domain.lengths[0])
+    exceptions = sum(length_of(exception.inputs) <= longest for exception in result.exceptions)
+    parts = zip(result.labels.enumeration.lengths, result.labels.parts, strict=True)
+    undecided = sum(int((p.expected < 0).sum()) for answers, p in parts if answers.sequences.shape[1] <= longest)
+    return replace(proved, domain=proved.domain.up_to(longest), exceptions=exceptions, undecided=undecided)
 
 
 @dataclass(frozen=True)
@@ -244,6 +277,7 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
     network, first = read(loaded.format, stored, "real"), len(loaded.prefix)
     letters = [network.tokens.index(token) for token in domain.alphabet]
     cells = [(token, first + n) for n in range(domain.lengths[-1]) for token in letters]
+    assert isinstance(network.network, Network)
     rows = Attended(network.network, Arithmetic(ROUNDOFF["real"]), cells).value
     values = np.array([[[float(v) for v in head] for head in row] for row in rows]).swapaxes(0, 1)
     values -= values.mean(axis=1, keepdims=True)

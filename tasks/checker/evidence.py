@@ -34,9 +34,10 @@ from tasks.checker.decoders import TABLES
 from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
-from tasks.checker.network import Cell
+from tasks.checker.network import Cell, Network
 from tasks.checker.programs import called, function_of, machine_of
 from tasks.checker.readouts import reader_of
+from tasks.checker.recurrent import Recurrent, States
 from tasks.checker.sets import Attended, Level, Node, counts, graph, nodes_of, paths
 from tasks.checker.text import named
 
@@ -122,16 +123,18 @@ class Claim:
         expect(len({*self.letters}) == len(self.letters), "a letter occurs twice")
         parts = ([network.tokens.index(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix"))
         self.prefix, self.ids, self.suffix = parts
+        is_recurrent = isinstance(self.network, Recurrent)
+        expect(not is_recurrent or q["kind"] == "network", "a recurrent network is visited word by word")
         (self.least, self.most), self.reader = q["lengths"], reader_of(q["readout"], network, q["least_margin"])
         is_counted, is_endless = q["kind"] in ("counts", "all_lengths"), q["kind"] == "all_lengths"
-        has_no_end = is_counted and self.network.positions is None
+        has_no_end = is_counted and isinstance(self.network, Network) and self.network.positions is None
         longest = 2**16 if has_no_end else self.network.longest - len(self.prefix + self.suffix)
         greatest = self.least if is_endless and self.most is None else self.most
         fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
         fits = fits and (self.most is None) is is_endless
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")
         expect(
-            self.least + len(self.prefix + self.suffix) > 0,
+            is_recurrent or self.least + len(self.prefix + self.suffix) > 0,
             "the empty sequence is no prompt; begin with length 1, or name tokens before every sequence (prefix)",
         )
         self.table, self.accepting = complete(q["automaton"], len(self.letters))
@@ -148,7 +151,12 @@ class Claim:
         exceptions: list[list[Any]] = []
         undecided: list[list[Any]] = []
         places = slice(len(self.prefix), None) if self.every else slice(-1, None)
-        walk, computed = self._sequences(), Readings(self.network, self.a, self._decided, places)
+        walk = self._sequences()
+        computed: Readings[tuple[str, arb]] | States[tuple[str, arb] | None]
+        if isinstance(self.network, Recurrent):
+            computed = States(self.network, self.a, self._decided, every=self.every, first=len(self.prefix))
+        else:
+            computed = Readings(self.network, self.a, self._decided, places)
         while block := [*islice(walk, BLOCK)]:
             done = labels.total() + len(undecided)
             tell(done)
@@ -182,6 +190,7 @@ class Claim:
         if self.least == 0 and self.accepting[0]:
             label, margin = self._empty()
             labels[label] += 1
+        assert isinstance(self.network, Network)
         rows, every = Attended(self.network, self.a, self._cells(is_counted)), [*range(len(self.letters))]
         for lasts in [[n] for n in every] if machine.asks_last else [every]:
             levels: Iterable[Level] = graph(machine, self.letters, self.table, self.most, self.letters[lasts[0]])
@@ -206,6 +215,7 @@ class Claim:
         if self.least == 0 and self.accepting[0]:
             label, margin = self._empty()
             labels.add(label)
+        assert isinstance(self.network, Network)
         rows, least = Attended(self.network, self.a, self._cells(True)), max(self.least, 1)
         for last, letter in enumerate(self.letters):
             program = followed(self.text, self.letters, letter)
@@ -227,6 +237,7 @@ class Claim:
 
     def _empty(self) -> tuple[str, arb]:
         """Label and margin of the empty sequence, which the program must have."""
+        assert isinstance(self.network, Network)
         label, margin = self.reader(logits(self.network, self.a, [self._prompt(())])[0][-1])
         confirm(margin > 0 and label == called(self.program, []), "the empty sequence is not decided, or an exception")
         return label, margin
@@ -265,6 +276,8 @@ def _assumption(semantics: str, network: Read) -> str:
     """What is assumed of executions."""
     if semantics == "real":
         return ""
+    if isinstance(network.network, Recurrent):
+        return ASSUMPTION
     parts = [ASSUMPTION, SPARSEMAX * network.network.projects, TABLES * network.network.is_computed]
     return " ".join(filter(None, parts))
 

@@ -197,9 +197,8 @@ def prune(
     behaviour = task if isinstance(task, Behaviour) else from_task(task, getattr(task, "__name__", "the task"))
     model, clock = over(model_of(network), behaviour), Clock(seconds, observer.on_step)
     if not isinstance(model.network, Transformer):
-        raise NetworkError(
-            f"{model.name}: expected a network whose steps are known; nothing can be cut from a black box"
-        )
+        what = "a black box" if model.is_black_box else "a recurrent network"
+        raise NetworkError(f"{model.name}: expected a transformer whose steps are known; nothing is cut from {what}")
     if not sites.masks(sites.with_sites(model.network)):
         raise NetworkError(
             f"{model.name}: expected a network with attention heads, or entries behind an activation, some of which "
