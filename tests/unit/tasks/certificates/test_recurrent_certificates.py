@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrent_networks import always, asked, drift, latch, machine, numbers_asked, random_cells, running_sum
+from state_networks import always, asked, drift, latch, machine, numbers_asked, random_cells, running_sum
 
 from cegis.certificate import Certificate
 from tasks.certificates.independent import _question, attest_all_lengths

@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recurrent_networks import always, answers_along, asked, drift, latch, machine, random_cells
+from state_networks import always, answers_along, asked, drift, latch, machine, random_cells
 
 from cegis import Claim, Domain
 from tasks.automata.endless import automaton
