@@ -99,9 +99,9 @@ def bench(
     the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer checked; "rate", how fast
     terms are enumerated; "networks", the cost of proofs by length, and a table over networks of other people;
     "breadth", which of many plain functions the search finds; "learned", what motifs learned from some problems do for
-    others; "rnn", recurrent networks to programs and proofs, beside L*. Rows go to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the
-    suite's name), and runs that are there are not repeated; report.html and report.md (sygus.html, networks.html,
-    breadth.html, learned.html, rnn.html) are made from them.
+    others; "rnn", recurrent networks to programs and proofs, beside L*. Rows go to solvers.jsonl in the folder (peers:
+    rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are not repeated;
+    report.html and report.md (sygus.html, networks.html, breadth.html, learned.html, rnn.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return

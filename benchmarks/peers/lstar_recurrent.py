@@ -36,8 +36,8 @@ class LearnedMachine:
 
     @property
     def is_exact(self) -> bool:
-        """Whether it was compared with every word, and is right on all."""
-        return self.is_complete and not self.wrong and not self.ended
+        """Whether it is right on all words that it was compared with."""
+        return not self.wrong and not self.ended
 
     @property
     def words(self) -> str:
@@ -59,7 +59,7 @@ class Answers(SUL):  # type: ignore[misc]  # AALpy has no types
         super().__init__()
         self.deadline = deadline
         if isinstance(of, NumberStreams):
-            self.network, ids, self.read = of.network, range(len(of.numbers)), self._rounded(of.column)
+            self.network, ids, self.read = of.network, list(range(len(of.numbers))), self._rounded(of.column)
         else:
             self.network = of.network
             ids = [of.vocabulary.index(token) for token in of.domain.alphabet]

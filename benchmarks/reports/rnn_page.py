@@ -70,7 +70,20 @@ def _table(rows: Sequence[Row]) -> Grid:
                 "–" if row.seconds is None else shown_seconds(row.seconds), *_peer(peers.get(row.problem)),
             ]
         )  # fmt: skip
-    head = ["network", "", "horizon", "exceptions", "method", "state", "domain", "lines", "held", "s", "L* states", "L* s"]
+    head = [
+        "network",
+        "",
+        "horizon",
+        "exceptions",
+        "method",
+        "state",
+        "domain",
+        "lines",
+        "held",
+        "s",
+        "L* states",
+        "L* s",
+    ]
     return Grid(head, body)
 
 
@@ -92,7 +105,11 @@ def _peer(row: Row | None) -> tuple[str, str]:
 
 
 def _unsolved(rows: Sequence[Row]) -> Iterable[Block]:
-    body = [[row.problem, row.detail.get("origin", ""), row.reason] for row in rows if row.backend == OURS and row.status != "solved"]
+    body = [
+        [row.problem, row.detail.get("origin", ""), row.reason]
+        for row in rows
+        if row.backend == OURS and row.status != "solved"
+    ]
     yield Grid(["network", "origin", "reason"], body) if body else Paragraph("None.")
 
 

@@ -50,7 +50,9 @@ def plan(
         raise BenchmarkError("expected networks: name --cases-dir, or --trained after python -m tasks.training.streams")
     tasks = []
     for name, origin, where, tokens in asked:
-        content = "" if where is None else digest(b"".join(p.read_bytes() for p in sorted(where.iterdir()) if p.is_file()))
+        content = (
+            "" if where is None else digest(b"".join(p.read_bytes() for p in sorted(where.iterdir()) if p.is_file()))
+        )
         options = {"content": content, "origin": origin}
         files = {} if where is None else {"folder": str(where)}
         peers = [OURS] + ([LSTAR] if where is not None and tokens <= MOST_TOKENS and _is_small(where) else [])
@@ -118,7 +120,8 @@ def _loop(task: Task, folder: Path, column: int) -> dict[str, Any]:
     of = number_streams(folder, column=column)
     found = distil_stream(of, seconds=0.8 * task.seconds, seed=task.seed)
     detail: dict[str, Any] = {
-        "claim": found.sentence, "length": of.length, "state": of.network.width, "domain": f"{len(of.numbers)}^{of.length}",
+        "claim": found.sentence, "length": of.length, "state": of.network.width,
+        "domain": f"{len(of.numbers)}^{of.length}",
     }  # fmt: skip
     match found.outcome:
         case Equal(length, margin, pairs, _, method):

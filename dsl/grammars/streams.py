@@ -141,7 +141,7 @@ def running(operator: Operator, start: int, x: Ints) -> Ints:
     """What ``Running`` makes of streams (..., T)."""
     ways = {PLUS: np.add, GREATEST: np.maximum, LEAST: np.minimum}
     way = ways[operator]
-    return np.asarray(way(start, way.accumulate(x, axis=-1)))
+    return np.asarray(way(start, way.accumulate(x.astype(np.int64), axis=-1)))
 
 
 def divisions(series: Division, x: Ints) -> Ints:
@@ -209,7 +209,7 @@ class Loop:
         return sum(term.size for term in (*self.updates, self.output))
 
     def source(self, name: str, alphabet: Sequence[str]) -> str:
-        """A Python function of the tokens so far, which are the texts ``alphabet``: ``7``, or ``3,5`` for two numbers."""
+        """A Python function of the tokens so far, texts of ``alphabet``: ``7``, or ``3,5`` for two numbers."""
         printer = Printer(frozenset())
         updates = [printer.print(term) for term in self.updates]
         used = [node.id for update in updates for node in ast.walk(update) if isinstance(node, ast.Name)]
@@ -267,14 +267,15 @@ def _needed(output: Term, updates: dict[str, Term]) -> set[str]:
     found: set[str] = set()
     waiting = [output]
     while waiting:
-        for name in _variables(waiting.pop()):
+        for name in variables(waiting.pop()):
             if name in updates and name not in found:
                 found.add(name)
                 waiting.append(updates[name])
     return found
 
 
-def _variables(term: Term) -> set[str]:
+def variables(term: Term) -> set[str]:
+    """The names that a term reads."""
     found: set[str] = set()
 
     def read(operator: Operator, arguments: list[None]) -> None:
@@ -287,7 +288,7 @@ def _variables(term: Term) -> set[str]:
 
 @dataclass
 class _Maker:
-    """Finds states. ``now``: the value at this step over the old states and the inputs; ``after``: over the new states."""
+    """Finds states. ``now``: the value at this step, over old states and inputs; ``after``: over the new states."""
 
     inputs: int
     firsts: dict[str, int] = field(default_factory=dict)

@@ -199,6 +199,11 @@ def prune(
     if not isinstance(model.network, Transformer):
         what = "a black box" if model.is_black_box else "a recurrent network"
         raise NetworkError(f"{model.name}: expected a transformer whose steps are known; nothing is cut from {what}")
+    if not sites.masks(sites.with_sites(model.network)):
+        raise NetworkError(
+            f"{model.name}: expected a network with attention heads, or entries behind an activation, some of which "
+            "may be left out; this one has none"
+        )
     listed = usual_domain(model) if domain is None else domain
     if listed.size() > MOST_SEQUENCES:
         raise NetworkError(

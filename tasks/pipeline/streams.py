@@ -18,7 +18,7 @@ from tasks.networks.number_streams import Ints, NumberStreams
 from tasks.proofs import stream_affine, stream_states
 from tasks.proofs.stream_states import Broken, Equal, Open, Outcome
 
-BEGUN, TRIED, TAKEN = 20, 1000, 4  # streams: of the first search, that a loop is held to, that are taken from these
+BEGUN, TRIED, TAKEN = 10, 1000, 2  # streams: of the first search, that a loop is held to, that are taken from these
 ROUNDS = 12
 SEARCHING = 0.4  # of the time, at most, for one search
 
@@ -60,7 +60,11 @@ def distil_stream(of: NumberStreams, *, seconds: float = 60.0, seed: int = 0) ->
     best: tuple[Loop, Outcome] | None = None
     for turn in range(1, ROUNDS + 1):
         left = seconds - (time.perf_counter() - begun)
-        loop = searched_loop(Examples(x, of.answers(x), of.low, of.high), min(left, SEARCHING * seconds)) if left > 0 else None
+        loop = (
+            searched_loop(Examples(x, of.answers(x), of.low, of.high), min(left, SEARCHING * seconds))
+            if left > 0
+            else None
+        )
         if loop is None:
             why = "the time ended" if left <= 0 else f"no loop found that gives the answers of {len(x)} streams"
             break
@@ -76,8 +80,8 @@ def distil_stream(of: NumberStreams, *, seconds: float = 60.0, seed: int = 0) ->
         x = np.concatenate([x, _filled(outcome.stream, of.length)[None]])
     else:
         why = f"{ROUNDS} loops were each broken by a stream"
-    found = (None, Open(why, 0)) if best is None else best
-    return StreamResult(of, *found, turn, time.perf_counter() - begun)
+    loop, outcome = (None, Open(why, 0)) if best is None else best
+    return StreamResult(of, loop, outcome, turn, time.perf_counter() - begun)
 
 
 def compared_loop(of: NumberStreams, loop: Loop, *, seconds: float = 60.0) -> Outcome:
@@ -104,12 +108,12 @@ def claim(of: NumberStreams, outcome: Outcome) -> str:
             many = "every length" if length is None else f"1 to {length} steps"
             way = {
                 "affine": "in exact rationals, by the worst case of every step",
-                "lattice": "by all pairs of a state of the network and one of the program, which are finitely many points",
+                "lattice": "by all pairs of a state of the network and one of the program, which are points",
                 "boxes": "by boxes that hold all pairs of a state of the network and one of the program",
             }[method]
             return (
-                f"proved equal to {network}, on every stream of {many} of {each}; {way}; for {arithmetic}; every output is "
-                f"at least {least:g} away from the middle between two whole numbers"
+                f"proved equal to {network}, on every stream of {many} of {each}; {way}; for {arithmetic}; every output "
+                f"is at least {least:g} away from the middle between two whole numbers"
             )
         case Broken(stream, got, expected, done):
             shown = " ".join(",".join(map(str, row)) for row in stream.tolist())

@@ -176,9 +176,7 @@ class _Steps:
         self.ends.append((least, most))
         self.factors.append(factors)
         self.row = _through(self.row, self.of.back)
-        self.ahead = tuple(
-            _dot(row, self.ahead) + c for row, c in zip(self.of.back, self.of.constant, strict=True)
-        )
+        self.ahead = tuple(_dot(row, self.ahead) + c for row, c in zip(self.of.back, self.of.constant, strict=True))
         constant = _dot(self.of.read, self.ahead) + self.of.shift
         self.constants.append(constant)
         return self.low + constant, self.high + constant
@@ -196,7 +194,9 @@ class _Steps:
     def tail(self) -> Fraction | None:
         """A bound on the difference after any number of further steps; None where no power is below 1."""
         extent = [max(abs(a), abs(b)) for a, b in zip(self.lows, self.highs, strict=True)]
-        reach = [_dot(tuple(map(abs, row)), extent) + abs(c) for row, c in zip(self.of.into, self.of.constant, strict=True)]
+        reach = [
+            _dot(tuple(map(abs, row)), extent) + abs(c) for row, c in zip(self.of.into, self.of.constant, strict=True)
+        ]
         begun, now = max(map(abs, self.of.start), default=Fraction(0)), self.constants[-1]
         power, row, turn = self.of.back, self.row, Fraction(0)
         for _ in range(TURNS):
@@ -235,5 +235,3 @@ def _through(row: Vector, matrix: Matrix) -> Vector:
 def _product(left: Matrix, right: Matrix) -> Matrix:
     columns = tuple(zip(*right, strict=True))
     return tuple(tuple(_dot(row, column) for column in columns) for row in left)
-
-

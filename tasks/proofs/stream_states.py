@@ -19,11 +19,12 @@ from __future__ import annotations
 
 import time
 from dataclasses import dataclass, replace
+from functools import cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammars.streams import Loop
+from dsl.grammars.streams import Loop, variables
 from tasks.bounds import ball, zonotope
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.zonotope import Form
@@ -89,16 +90,17 @@ def compared(
     """
     deadline = time.perf_counter() + seconds
     lattice = Lattice.of(network)
-    outcome: Outcome = Open("the weights lie on no lattice", 0)
+    outcome = Open("the weights lie on no lattice", 0)
     if lattice is not None:
-        outcome = Walk(network, numbers, loop, column, lattice, deadline).run(length)
-        if not isinstance(outcome, Open):
-            return outcome
+        found = Walk(network, numbers, loop, column, lattice, deadline).run(length)
+        if not isinstance(found, Open):
+            return found
+        outcome = found
     for dtype, u in (("float32", ball.FLOAT32), ("float64", ball.FLOAT64)):
         other = Walk(network, numbers, loop, column, Boxes(network, u, dtype), deadline).run(length)
         if not isinstance(other, Open):
             return other
-        outcome = max((outcome, other), key=lambda found: found.equal_up_to)
+        outcome = other if other.equal_up_to > outcome.equal_up_to else outcome
     return outcome
 
 
@@ -174,12 +176,15 @@ class Boxes:
     @property
     def arithmetic(self) -> str:
         """What the claim is about."""
-        return f"ideal real numbers and every execution in {'float32 or float64' if self.dtype == 'float32' else 'float64'}"
+        wide = "float32 or float64" if self.dtype == "float32" else "float64"
+        return f"ideal real numbers and every execution in {wide}"
 
     def step(self, states: Ball, ids: Ints) -> Ball:
         """The states after one more token each."""
         x = Ball.exact(self.network.tokens[ids])
-        form = zonotope.concat([Form.of(states), Form(x.center, np.zeros((*x.center.shape, states.center.shape[1])), x.radius)])
+        form = zonotope.concat(
+            [Form.of(states), Form(x.center, np.zeros((*x.center.shape, states.center.shape[1])), x.radius)]
+        )
         return self._run(self.network.transition, form)
 
     def read(self, states: Ball) -> Ball:
@@ -220,6 +225,20 @@ class Walk:
     column: int
     arithmetic: Lattice | Boxes
     deadline: float
+
+    @cached_property
+    def read_later(self) -> NDArray[np.bool_]:
+        """Which numbers of the loop's state its updates read; others are answers, or parts of one, and forgotten."""
+        read = {name for update in self.loop.updates for name in variables(update)}
+        return np.array([name in read for name in self.loop.names], bool)
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which numbers of the network's state its transition reads."""
+        first, width = self.network.transition[0], self.network.width
+        if not isinstance(first, Affine):
+            return np.ones(width, bool)
+        return np.asarray(first.weight[:, :width].any(axis=0))
 
     def run(self, length: int) -> Outcome:
         """What is so of streams of up to ``length`` steps."""
@@ -310,6 +329,9 @@ class Walk:
                 row = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
                 return pairs, self._replayed(levels, int(parent[row]), int(token[row]), float(apart[row])), 0.0
             least = min(least, 0.5 - float(apart.max()))
+            memory[:, ~self.read_later] = 0
+            states.center[:, ~self.kept] = 0.0
+            states.radius[:, ~self.kept] = 0.0
             if keep:
                 parts.append(Pairs(states, memory, parent, token))
                 if len(parts) >= 32:
@@ -400,7 +422,7 @@ def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
     """Different rows, the first of each, and which of them each row is."""
     raw = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * 8))).ravel()
     found, first, index = np.unique(raw, return_index=True, return_inverse=True)
-    return found, first, index
+    return found.view(np.int64), first.astype(np.int64), index.astype(np.int64)
 
 
 def _new(pairs: Pairs, seen: set[bytes]) -> tuple[Pairs, bool]:

@@ -39,12 +39,12 @@ class StreamTask:
     @property
     def outputs(self) -> int:
         """How many numbers go out at each step."""
-        return self.target(np.zeros((1, 1, self.inputs), np.int64)).shape[2]
+        return int(self.target(np.zeros((1, 1, self.inputs), np.int64)).shape[2])
 
     @property
     def steps(self) -> int:
         """How many different inputs a step has."""
-        return (self.high - self.low + 1) ** self.inputs
+        return int((self.high - self.low + 1) ** self.inputs)
 
     def sample(self, count: int, rng: np.random.Generator) -> Ints:
         """Random streams (count, length, inputs)."""
@@ -91,7 +91,9 @@ def window_parity(width: int) -> Target:
 
 def added(base: int) -> Target:
     """Digits of a sum, the least first."""
-    return _scanned(lambda carry, x: ((carry + x.sum(1, keepdims=True)) // base, (carry + x.sum(1, keepdims=True)) % base))
+    return _scanned(
+        lambda carry, x: ((carry + x.sum(1, keepdims=True)) // base, (carry + x.sum(1, keepdims=True)) % base)
+    )
 
 
 def divided(divisor: int) -> Target:
@@ -101,9 +103,9 @@ def divided(divisor: int) -> Target:
 
 def alternating(width: int) -> Target:
     """Whether the last ``width`` bits alternate; they are 0 before the stream."""
-    return lambda x: np.logical_and.reduce(
-        [_delayed(x, k) != _delayed(x, k + 1) for k in range(width - 1)]
-    ).astype(np.int64)
+    return lambda x: np.logical_and.reduce([_delayed(x, k) != _delayed(x, k + 1) for k in range(width - 1)]).astype(
+        np.int64
+    )
 
 
 def majority(letters: int) -> Target:
@@ -113,7 +115,8 @@ def majority(letters: int) -> Target:
 
 def _balanced(x: Ints) -> Ints:
     depth = (1 - 2 * x).cumsum(axis=1)
-    return ((depth == 0) & (np.minimum.accumulate(depth, axis=1) >= 0)).astype(np.int64)
+    found: Ints = ((depth == 0) & (np.minimum.accumulate(depth, axis=1) >= 0)).astype(np.int64)
+    return found
 
 
 def _palindromes(x: Ints) -> Ints:
@@ -146,8 +149,10 @@ def _pairs(name: str, paper_name: str, state: int, target: Target, high: int = 1
     return StreamTask(name, paper_name, 0, high, state, target, inputs=2)
 
 
-def _affine(name: str, paper_name: str, state: int, target: Target, low: int = 0, high: int = 99, **more: int) -> StreamTask:
-    return StreamTask(name, paper_name, low, high, state, target, is_affine=True, **more)  # type: ignore[arg-type]
+def _affine(
+    name: str, paper_name: str, state: int, target: Target, low: int = 0, high: int = 99, **more: int
+) -> StreamTask:
+    return StreamTask(name, paper_name, low, high, state, target, is_affine=True, **more)
 
 
 TASKS: tuple[StreamTask, ...] = (
@@ -162,7 +167,9 @@ TASKS: tuple[StreamTask, ...] = (
     _bits("rnn_alternating_last4_numerical", "Alternating_Last4", 2, alternating(4)),
     _bits("rnn_balanced_parenthesis_numerical", "Balanced_Parenthesis", 1, _balanced),
     *(_pairs(f"rnn_base_{b}_addition", f"Base_{b}_Addition", 2, added(b), b - 1) for b in range(3, 8)),
-    _pairs("rnn_bit_dot_prod_mod2_numerical", "Bit_Dot_Prod_Mod2", 1, lambda x: total_modulo(2)(x[..., :1] * x[..., 1:])),
+    _pairs(
+        "rnn_bit_dot_prod_mod2_numerical", "Bit_Dot_Prod_Mod2", 1, lambda x: total_modulo(2)(x[..., :1] * x[..., 1:])
+    ),
     _bits("rnn_bit_palindromes_numerical", "Bit_Palindrome", 18, _palindromes, width=24),
     _bits("rnn_bit_shift_right_numerical", "Bit_Shift_Right", 2, previous(1)),
     _pairs("rnn_bitwise_and", "Bitwise_And", 1, lambda x: x.min(axis=2, keepdims=True)),
@@ -175,7 +182,9 @@ TASKS: tuple[StreamTask, ...] = (
     ),
     StreamTask("rnn_dithering_numerical", "Dithering", 0, 15, 81, _scanned(_dithered)),
     *(_bits(f"rnn_div_{k}_numerical", f"Div_{k}", state, divided(k)) for k, state in ((3, 2), (5, 4), (7, 4))),
-    StreamTask("rnn_evens_counter_numerical", "Evens_Counter", 0, 9, 4, lambda x: (x % 2 == 0).cumsum(axis=1), width=20),
+    StreamTask(
+        "rnn_evens_counter_numerical", "Evens_Counter", 0, 9, 4, lambda x: (x % 2 == 0).cumsum(axis=1), width=20
+    ),
     StreamTask("rnn_evens_detector_numerical", "Evens_Detector", 0, 9, 5, lambda x: 1 - x % 2, width=20),
     _affine("rnn_identity_numerical", "Current_Number", 1, lambda x: x),
     *(
@@ -187,23 +196,38 @@ TASKS: tuple[StreamTask, ...] = (
     _affine("rnn_newton_freebody_numerical", "Newton_Freebody", 2, _moved(lambda x, p, v: x), -10, 10),
     _affine("rnn_newton_gravity_numerical", "Newton_Gravity", 2, _moved(lambda x, p, v: x - 1), -10, 10),
     _affine(
-        "rnn_newton_magnetic_numerical", "Newton_Magnetic", 4,
-        _moved(lambda x, p, v: x + v[:, ::-1] * np.array([-1, 1])), -10, 10, inputs=2,
-    ),  # fmt: skip
+        "rnn_newton_magnetic_numerical",
+        "Newton_Magnetic",
+        4,
+        _moved(lambda x, p, v: x + v[:, ::-1] * np.array([-1, 1])),
+        -10,
+        10,
+        inputs=2,
+    ),
     _affine("rnn_newton_spring_numerical", "Newton_Spring", 2, _moved(lambda x, p, v: x - p), -10, 10),
     *(_bits(f"rnn_parity_last{k}_numerical", f"Parity_Last{k}", k - 1, window_parity(k)) for k in (2, 3, 4)),
     _bits("rnn_parity_numerical", "Parity_All", 1, total_modulo(2)),
     _bits("rnn_parity_of_index_numerical", "Parity_Bits_Mod2", 1, lambda x: (x * 0 + 1).cumsum(axis=1) % 2 ^ 1),
     _bits("rnn_parity_of_zeros_numerical", "Parity_Zeros", 1, lambda x: (1 - x).cumsum(axis=1) % 2),
     StreamTask(
-        "rnn_perfect_square_detector_numerical", "Perfect_Square_Detector", 0, 19, 48,
-        lambda x: np.isin(x, (0, 1, 4, 9, 16)).astype(np.int64), width=32,
-    ),  # fmt: skip
-    *(_affine(f"rnn_prev{k}_numerical", f"Prev{k}", k + 1, previous(k), length=20 if k == 5 else 10) for k in range(1, 6)),
+        "rnn_perfect_square_detector_numerical",
+        "Perfect_Square_Detector",
+        0,
+        19,
+        48,
+        lambda x: np.isin(x, (0, 1, 4, 9, 16)).astype(np.int64),
+        width=32,
+    ),
+    *(
+        _affine(f"rnn_prev{k}_numerical", f"Prev{k}", k + 1, previous(k), length=20 if k == 5 else 10)
+        for k in range(1, 6)
+    ),
     *(
         _affine(f"rnn_sum_last{k}_numerical", f"Sum_Last{k}", k, window_sum(k), length=10 if k < 5 else 20)
         for k in range(2, 8)
     ),
     _affine("rnn_sum_numerical", "Sum_All", 1, lambda x: x.cumsum(axis=1)),
-    StreamTask("rnn_unique2_numerical", "Previous_Equals_Current", 0, 7, 2, lambda x: (x == _delayed(x, 1)).astype(np.int64)),
+    StreamTask(
+        "rnn_unique2_numerical", "Previous_Equals_Current", 0, 7, 2, lambda x: (x == _delayed(x, 1)).astype(np.int64)
+    ),
 )

@@ -20,6 +20,7 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 from pathlib import Path
 
 import numpy as np
@@ -33,13 +34,13 @@ from tasks.training.stream_tasks import TASKS, StreamTask
 SEEDS = 32  # trained side by side
 STEPS, LOOK, RATE, BATCH = 3000, 100, 1e-2, 96
 KEPT, BEAM = 8, 10  # right ones that are enough, and as many as are rounded side by side
+NOISE, APART = 0.03, 0.01  # of states while learning, where they are to be few; least singular value of a basis
+POLISH, NOTHING = 500, 0.03  # last steps of those that are right; share of the largest effect on F that is none
 ROUNDS, AGAIN, SETTLING = 20, 100, 400  # rounds of rounding, steps of learning after each, and before
 FRESH, FINAL = 256, 4096  # fresh streams that say whether a network is right, and that the result is held to
 CLEAR = 0.45  # largest error that is right
 GRID, OUTER = 4, 8  # parts of a unit: of inputs and constants of F, of weights of G
 Weights = dict[str, Tensor]
-import os
-DEBUG = bool(os.environ.get("DEBUG"))
 
 
 @dataclass(frozen=True)
@@ -72,11 +73,13 @@ def initial(task: StreamTask, shape: Shape, seeds: int, generator: torch.Generat
     outer = (shape.state, *shape.read, task.outputs)
     weights: Weights = {}
     for part, sizes in (("hmlp", inner), ("ymlp", outer)):
-        for layer, (columns, rows) in enumerate(zip(sizes, sizes[1:], strict=False)):
+        for layer, (columns, rows) in enumerate(pairwise(sizes)):
             deviation = (1.0 if len(sizes) == 2 else 1.6) / math.sqrt(columns)
             name = f"{part}.mlp.{2 * layer}"
             weights[f"{name}.weight"] = deviation * torch.randn(seeds, rows, columns, generator=generator)
-            weights[f"{name}.bias"] = 0.3 * torch.rand(seeds, rows, generator=generator) if len(sizes) > 2 else torch.zeros(seeds, rows)
+            weights[f"{name}.bias"] = (
+                0.3 * torch.rand(seeds, rows, generator=generator) if len(sizes) > 2 else torch.zeros(seeds, rows)
+            )
     return weights
 
 
@@ -96,7 +99,7 @@ def run(
     first, last = layers[0], layers[-1]
     streams, length, inputs = x.shape
     wide = weights[f"{first}.weight"]
-    seeds, rows, columns = wide.shape
+    seeds, _rows, columns = wide.shape
     state = columns - inputs
     into = torch.einsum("nti,sri->stnr", x, wide[..., state:]) + weights[f"{first}.bias"][:, None, None]
     back = wide[..., :state].transpose(1, 2)
@@ -110,9 +113,13 @@ def run(
             h = h + noise * torch.randn(h.shape, generator=generator)
         states.append(h)
     y = all_states = torch.stack(states, dim=2).reshape(seeds, streams * length, state)
-    readers = sorted((name[:-7] for name in weights if name.startswith("ymlp") and name.endswith("weight")))
+    readers = sorted(name[:-7] for name in weights if name.startswith("ymlp") and name.endswith("weight"))
     for reader in readers:
-        y = torch.baddbmm(weights[f"{reader}.bias"][:, None].expand(-1, y.shape[1], -1), y, weights[f"{reader}.weight"].transpose(1, 2))
+        y = torch.baddbmm(
+            weights[f"{reader}.bias"][:, None].expand(-1, y.shape[1], -1),
+            y,
+            weights[f"{reader}.weight"].transpose(1, 2),
+        )
         if reader != readers[-1]:
             y = torch.relu(y)
     return all_states, y.reshape(seeds, streams, length, -1)
@@ -185,7 +192,7 @@ class Trainer:
                 total = total + pull * self.distance(current)
             if sparse:
                 total = total + sparse * sum(w.abs().sum() for name, w in current.items() if name.endswith("weight"))
-            total.backward()
+            total.backward()  # type: ignore[no-untyped-call]
             for w in self.weights.values():
                 if w.grad is not None:
                     grad = w.grad.nan_to_num(0.0, 0.0, 0.0)
@@ -203,7 +210,11 @@ class Trainer:
 
     def distance(self, weights: Weights) -> Tensor:
         """How far weights are from their grids."""
-        return sum((torch.sin(math.pi * w * self.parts(name)) ** 2 / self.parts(name) ** 2).sum() for name, w in weights.items())
+        apart = [
+            (torch.sin(math.pi * w * self.parts(name)) ** 2 / self.parts(name) ** 2).sum()
+            for name, w in weights.items()
+        ]
+        return torch.stack(apart).sum()
 
     def parts(self, name: str) -> Tensor:
         """Parts of a unit of each entry's grid, in the numbers used inside."""
@@ -233,11 +244,14 @@ class Trainer:
         """ReLUs with weights of at most 1 into them, which changes nothing but the scale of what follows."""
         for part in ("hmlp", "ymlp"):
             layers = sorted({name[:10] for name in self.weights if name.startswith(part)})
-            for layer, after in zip(layers, layers[1:], strict=False):
+            for layer, after in pairwise(layers):
                 size = self.weights[f"{layer}.weight"].abs().amax(dim=2).clamp(min=1e-6)
-                self.weights[f"{layer}.weight"] /= size[..., None]
-                self.weights[f"{layer}.bias"] /= size
-                self.weights[f"{after}.weight"] *= size[:, None]
+                self.weights = {
+                    **self.weights,
+                    f"{layer}.weight": self.weights[f"{layer}.weight"] / size[..., None],
+                    f"{layer}.bias": self.weights[f"{layer}.bias"] / size,
+                    f"{after}.weight": self.weights[f"{after}.weight"] * size[:, None],
+                }
 
     def settle(self) -> None:
         """A basis of the states in which outputs are states where G is affine, and others are spaced by 1."""
@@ -252,16 +266,42 @@ class Trainer:
             for axis in (*read, *torch.eye(size)):
                 wider = torch.stack([*rows, axis])
                 sizes = torch.linalg.svdvals(wider / wider.norm(dim=1, keepdim=True).clamp(min=1e-9))
-                if len(rows) < size and float(sizes.min()) > 0.1:
+                if len(rows) < size and float(sizes.min()) > APART:
                     rows.append(axis * _spacing(states[seed] @ axis) if self.is_small else axis)
             if len(rows) == size and float(torch.linalg.svdvals(torch.stack(rows)).min()) > 1e-3:
                 change[seed] = torch.stack(rows)
         undo = torch.linalg.inv(change)
         last = f"hmlp.mlp.{2 if self.shape.width else 0}"
-        first[..., :size] = first[..., :size] @ undo
+        self.weights = {
+            **self.weights,
+            "hmlp.mlp.0.weight": torch.cat([first[..., :size] @ undo, first[..., size:]], dim=2),
+        }
         self.weights["ymlp.mlp.0.weight"] = reader @ undo
         self.weights[f"{last}.weight"] = change @ self.weights[f"{last}.weight"]
         self.weights[f"{last}.bias"] = (change @ self.weights[f"{last}.bias"][..., None])[..., 0]
+
+    def tidy(self) -> None:
+        """A basis in which the transition reads few numbers; what is nearly nothing becomes nothing; trained on."""
+        before = self.weights
+        self.settle()
+        self.rescale()
+        name, size = "hmlp.mlp.0.weight", self.shape.state
+        with torch.no_grad():
+            states = run(self.weights, self.batch(FRESH)[0])[0]
+            reach = states.amax(dim=1) - states.amin(dim=1)
+        first = self.weights[name]
+        moved = first[..., :size].abs() * reach[:, None]
+        self.frozen = {key: torch.zeros_like(w, dtype=torch.bool) for key, w in self.weights.items()}
+        self.values = {key: torch.zeros_like(w) for key, w in self.weights.items()}
+        self.frozen[name][..., :size] = moved < NOTHING * moved.amax(dim=(1, 2), keepdim=True)
+        worst = self.train(POLISH, 2e-3)
+        good = worst.argsort()[: int((worst < CLEAR).sum())]
+        if len(good):
+            self.keep(good)
+            return
+        self.weights, self.frozen = {key: w.detach().clone() for key, w in before.items()}, {}
+        worst = self.train(POLISH, 2e-3)
+        self.keep(worst.argsort()[: max(1, int((worst < CLEAR).sum()))])
 
     @property
     def is_small(self) -> bool:
@@ -293,8 +333,6 @@ class Trainer:
             if turn < ROUNDS:  # a beam: those that are left, each several times, which part in what is fixed next
                 good = good[worst[good].argsort()].repeat(math.ceil(BEAM / len(good)))[: max(BEAM, len(good))]
             self.keep(good)
-            if DEBUG:
-                print("    round", turn, len(good), float(worst.min()))
         return True
 
     def _freeze(self, share: float) -> None:
@@ -354,7 +392,9 @@ def ran(weights: dict[str, NDArray[np.float64]], x: NDArray[np.int64]) -> NDArra
 def worst_error(task: StreamTask, weights: dict[str, NDArray[np.float64]], seed: int = 1) -> float:
     """The largest error on streams that training did not see; all streams where they are few."""
     x = every(task) if is_listable(task) else task.sample(FINAL, np.random.default_rng(seed + 10**6))
-    return max(float(np.abs(ran(weights, part) - task.target(part)).max()) for part in np.array_split(x, 1 + len(x) // 2**16))
+    return max(
+        float(np.abs(ran(weights, part) - task.target(part)).max()) for part in np.array_split(x, 1 + len(x) // 2**16)
+    )
 
 
 def observability_form(weights: dict[str, NDArray[np.float64]], grid: int = 1) -> dict[str, NDArray[np.float64]] | None:
@@ -398,25 +438,30 @@ class Trained:
     seed: int
 
 
-def trained(task: StreamTask, seed: int, seconds: float) -> Trained | None:
-    """The first network that is right and rounds well, else the first that is right; None when the time ended before."""
+def trained(task: StreamTask, seed: int, seconds: float, is_rounding: bool = False) -> Trained | None:
+    """The first network that is right, with ``is_rounding`` one that rounds well before others; None where none is."""
     deadline = time.process_time() + seconds
     best: Trained | None = None
     for turn, shape in _turns(task):
         if time.process_time() > deadline:
             break
         trainer = Trainer(task, shape, seed + turn)
-        worst = trainer.train(STEPS, RATE if shape.width else 2e-2, until=2 if is_listable(task) else KEPT)
+        noise = NOISE if trainer.is_small and not task.is_affine and not is_listable(task) else 0.0
+        worst = trainer.train(
+            STEPS, RATE if shape.width else 2e-2, noise=noise, until=2 if is_listable(task) or not is_rounding else KEPT
+        )
         good = torch.nonzero(worst < CLEAR)[:, 0]
         print(f"  {shape}: {len(good)} of {SEEDS} right, least error {float(worst.min()):.3f}", flush=True)
         if not len(good):
             continue
         trainer.keep(good[worst[good].argsort()][:KEPT])
+        if not task.is_affine:
+            trainer.tidy()
         found = affine_form(task, trainer, seed) if task.is_affine else None
         for row in range(min(4, len(good))):
             if best is None and found is None:
                 best = _if_right(task, trainer, row, False, seed + turn)
-        if best is not None and is_listable(task):
+        if best is not None and (is_listable(task) or not is_rounding):
             return best
         if found is None and not task.is_affine:
             trainer.settle()
@@ -431,7 +476,7 @@ def trained(task: StreamTask, seed: int, seconds: float) -> Trained | None:
 
 def is_listable(task: StreamTask) -> bool:
     """Whether every stream can be listed, so that states need not coincide for a proof."""
-    return task.steps**task.length <= 2**20
+    return bool(task.steps**task.length <= 2**20)
 
 
 def _turns(task: StreamTask) -> Iterator[tuple[int, Shape]]:
@@ -505,6 +550,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--task", choices=[task.name for task in TASKS], action="append")
     parser.add_argument("--all", action="store_true")
     parser.add_argument("--seconds", type=float, default=60.0, help="CPU seconds a task")
+    parser.add_argument("--round", action="store_true", help="put weights on a grid, where that succeeds")
     parser.add_argument("--seed", type=int, default=0)
     options = parser.parse_args(arguments)
     torch.set_num_threads(1)
@@ -513,8 +559,13 @@ def main(arguments: Sequence[str] | None = None) -> None:
         if (not options.all and task.name not in (options.task or ())) or folder.exists():
             continue
         begun = time.process_time()
-        found = trained(task, options.seed, options.seconds)
-        print(task.name, "none" if found is None else (found.shape, found.is_rounded, round(found.error, 4)), f"{time.process_time() - begun:.0f} s", flush=True)
+        found = trained(task, options.seed, options.seconds, options.round)
+        print(
+            task.name,
+            "none" if found is None else (found.shape, found.is_rounded, round(found.error, 4)),
+            f"{time.process_time() - begun:.0f} s",
+            flush=True,
+        )
         if found is not None:
             save(task, found, folder, time.process_time() - begun)
 

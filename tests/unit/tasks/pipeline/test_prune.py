@@ -21,8 +21,10 @@ from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_pat
 from tasks.networks import sites
 from tasks.networks.circuit import whole
 from tasks.networks.interpreter import logits
+from tasks.networks.model import Loaded
 from tasks.networks.readout import Argmax, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Activation, Affine, Step, Transformer
 from tasks.pipeline import prune as pruning
 from tasks.pipeline.behaviour import Behaviour, from_pairs, from_task, labels_of
 from tasks.pipeline.labels import labelled
@@ -349,6 +351,26 @@ def test_a_black_box_and_a_domain_that_cannot_be_listed_are_refused():
 
 def invoke(*arguments: str):
     return CliRunner().invoke(distill, ["prune", *arguments], standalone_mode=False)
+
+
+def table_model(*steps: Step) -> Loaded:
+    """The last token decides: its row of a table goes through ``steps``."""
+    network = Transformer(np.array([[1.0, -1.25], [-0.75, 1.5]]), None, steps, longest=3)
+    domain = Domain(("a", "b"), 1, 3)
+    return Loaded("table", "steps", network, ("a", "b"), (), (), domain, Argmax(("x", "y"), (0, 1), "last"))
+
+
+def test_a_network_without_anything_to_leave_out_is_refused():
+    with pytest.raises(NetworkError, match=r"expected a network with attention heads, .* this one has none"):
+        prune(table_model(), options=SHORT)
+
+
+def test_neurons_between_which_no_weight_leads_are_pruned_without_edges():
+    head = Affine(np.array([[1.0, -1.0], [-1.0, 1.0]]), np.array([0.125, 0.25]))
+    found = prune(table_model(Activation("relu"), head), options=SHORT)
+    assert found.is_faithful
+    assert found.size.nodes == 1
+    assert found.size.edges == 0
 
 
 def test_the_command_writes_a_circuit_and_says_what_it_is(tmp_path):
