@@ -17,7 +17,8 @@ from benchmarks.suites.rnn import LSTAR, ORIGINS, RETRAINED, SUITE
 TITLE = "Recurrent networks: programs, and where they are proved equal"
 ABOUT = (
     "Proved means over every stream of the task's length, or of every length: nothing is sampled. Held is the printed "
-    "text, run on random streams beside the network. Seconds are CPU seconds of the whole work."
+    "text, run on random streams beside the network. Seconds are CPU seconds of the whole work, check those of the "
+    "independent checker on its certificate (none: such a proof has no certificate yet)."
 )
 
 
@@ -67,7 +68,8 @@ def _table(rows: Sequence[Row]) -> Grid:
                 _text(detail.get("exceptions", 0 if row.status == "solved" else None)), _text(detail.get("method")),
                 _text(detail.get("state")), _text(detail.get("domain")), _text(row.sizes.get("lines")),
                 "–" if not row.checked else f"{row.checked - (row.wrong or 0):,} of {row.checked:,}",
-                "–" if row.seconds is None else shown_seconds(row.seconds), *_peer(peers.get(row.problem)),
+                "–" if row.seconds is None else shown_seconds(row.seconds), _check(detail.get("check")),
+                *_peer(peers.get(row.problem)),
             ]
         )  # fmt: skip
     head = [
@@ -81,6 +83,7 @@ def _table(rows: Sequence[Row]) -> Grid:
         "lines",
         "held",
         "s",
+        "check, s",
         "L* states",
         "L* s",
     ]
@@ -91,6 +94,11 @@ def _ended(row: Row) -> str:
     if row.detail.get("breaks"):
         return f"breaks at {row.detail['breaks']}"
     return "exceptions" if row.status == "solved" else row.status
+
+
+def _check(value: object) -> str:
+    """Seconds of the independent checker; none where there is no certificate."""
+    return shown_seconds(value) if isinstance(value, float) else "–" if value is None else "none"
 
 
 def _text(value: object) -> str:

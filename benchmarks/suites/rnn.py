@@ -20,7 +20,7 @@ import numpy as np
 
 from benchmarks.harness.row import BenchmarkError, digest
 from benchmarks.harness.task import Task
-from benchmarks.suites.networks import MARK, OURS
+from benchmarks.suites.networks import MARK, OURS, seconds_of_checking
 
 SUITE, LSTAR = "rnn", "AALpy L*"
 AUTHORS, RETRAINED = ORIGINS = ("authors' weights", "our retraining")
@@ -94,9 +94,9 @@ def distilled(task: Task, folder: Path) -> dict[str, Any]:
     except NetworkError:
         return _of_words(task, folder, _longest(task.problem))
     columns = range(of.network.outputs)
-    rows = [_loop(task, folder, column) for column in columns]
+    rows = [_loop(task, folder, column) for column in columns]  # where several numbers go out, a program for each
     found = rows[0]
-    if len(rows) > 1:  # a program for each number that goes out
+    if len(rows) > 1:
         found = {**found, "program": "\n\n".join(row["program"] for row in rows)}
         found["status"] = "solved" if all(row["status"] == "solved" for row in rows) else "unsolved"
         found["reason"] = next((row["reason"] for row in rows if row["status"] != "solved"), "")
@@ -135,8 +135,23 @@ def _loop(task: Task, folder: Path, column: int) -> dict[str, Any]:
         wrong, checked = held(of, found.source("program"), task.seed)
         result |= {"size": found.loop.size, "wrong": wrong, "checked": checked}
         result["sizes"] = {"lines": len(found.source("program").splitlines()) - 1}
+    if found.is_proved:
+        detail["check"] = _checked(found, folder)
     reason = "" if found.is_proved else found.outcome.reason if isinstance(found.outcome, Open) else found.sentence
     return {**result, "status": "solved" if found.is_proved else "unsolved", "reason": reason}
+
+
+def _checked(found: Any, folder: Path) -> float | str:
+    """CPU seconds in which the independent checker confirms the certificate, or why there is none."""
+    from tasks.certificates.streams import attest_stream
+    from tasks.formats import Question, load
+    from tasks.networks.sparse_transformer import NetworkError
+
+    try:
+        certificate = attest_stream(found, load(folder, Question()), folder)
+    except NetworkError as error:
+        return str(error)
+    return certificate if isinstance(certificate, str) else seconds_of_checking(certificate)
 
 
 def held(of: Any, text: str, seed: int) -> tuple[int, int]:

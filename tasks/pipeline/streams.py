@@ -112,8 +112,8 @@ def claim(of: NumberStreams, outcome: Outcome) -> str:
                 "boxes": "by boxes that hold all pairs of a state of the network and one of the program",
             }[method]
             return (
-                f"proved equal to {network}, on every stream of {many} of {each}; {way}; for {arithmetic}; every output "
-                f"is at least {least:g} away from the middle between two whole numbers"
+                f"proved equal to {network}, on every stream of {many} of {each}; {way}; for {arithmetic}; "
+                f"every output is at least {least:g} away from the middle between two whole numbers"
             )
         case Broken(stream, got, expected, done):
             shown = " ".join(",".join(map(str, row)) for row in stream.tolist())
