@@ -134,7 +134,7 @@ def test_zonotopes_decide_what_balls_leave_open(tmp_path):
         12,
         Constraint(
             "a few words",
-            tuple((n + 1, n + 1 if n > 7 else DEAD) for n in range(12)) + ((DEAD, DEAD),),
+            (*((n + 1, n + 1 if n > 7 else DEAD) for n in range(12)), (DEAD, DEAD)),
             (False,) * 12 + (True,),
         ),
     )
