@@ -19,7 +19,7 @@ from typing import Any
 
 import numpy as np
 from flint import arb, arb_mat, ctx
-from recurrent_networks import ANSWERS, always, asked, drift, latch, machine, numbers_asked, random_cells, running_sum
+from state_networks import ANSWERS, always, asked, drift, latch, machine, numbers_asked, random_cells, running_sum
 from trial import Outcome, random_of
 
 from cegis import Claim, Program

@@ -10,7 +10,7 @@ import pytest
 from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from recurrent_networks import asked, random_cells
+from state_networks import asked, random_cells
 
 from tasks.bounds import ball, exact_states, frames
 from tasks.bounds.frames import Frame

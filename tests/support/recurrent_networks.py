@@ -1,115 +1,100 @@
-"""Small recurrent networks: random cells, a latch, a slow drift, sums; and words of their own answers."""
+"""Small recurrent networks for tests: folders of DyNet's cells, of networks of numbers, and a counter that breaks."""
 
 from __future__ import annotations
 
-import numpy as np
+import json
+from pathlib import Path
 
-from cegis import Domain
-from cegis.domain import Constraint
-from dsl.sequences import SequenceSignature
-from tasks.automata.moore import Machine
-from tasks.automata.regex import constraint
-from tasks.formats import Loaded
-from tasks.networks.cells import Gate, elman, gru, lstm, stacked
-from tasks.networks.model import Question, authored
-from tasks.networks.readout import Argmax, Rounded
+import numpy as np
+from safetensors.numpy import save
+
+from tasks.formats import Question
+from tasks.networks.model import Loaded, authored
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
 
-ANSWERS = ("accept", "reject")
-ALPHABET = ("0", "1")
-Random = np.random.Generator
+PROSE = ["x_t = embedding[symbol id]   (2 numbers)", "affine(g) = Wx_g @ in + Wh_g @ h_(t-1) + b_g  with tensors"]
+FORMULAS = {
+    "gru": [*PROSE, "z = sigmoid(affine(z));  ht = tanh(affine(htilde))   (r is never used)",
+            "h_t = z * h_(t-1) + (1 - z) * ht"],
+    "lstm": [*PROSE, "i = sigmoid(affine(i)); f = sigmoid(affine(f)); o = sigmoid(affine(o)); g = tanh(affine(ctilde))",
+             "c_t = c_(t-1) * f + g * i;  h_t = tanh(c_t) * o"],
+}  # fmt: skip
+GATES = {"gru": ("z", "r", "htilde"), "lstm": ("i", "f", "o", "ctilde")}
 
 
-def weights(rng: Random, *shape: int, scale: float = 0.6) -> np.ndarray:
-    """Random numbers that float32 holds."""
-    return rng.normal(scale=scale, size=shape).astype(np.float32).astype(np.float64)
-
-
-def gate(rng: Random, size: int, inputs: int, scale: float = 0.6) -> Gate:
-    """One with random weights."""
-    return Gate(weights(rng, size, inputs), weights(rng, size, size, scale=scale), weights(rng, size))
-
-
-def random_cells(rng: Random, kind: str, size: int = 3, layers: int = 1, scale: float = 0.6) -> Recurrent:
-    """A network of ``tanh``, ``gru`` or ``lstm`` cells that reads two tokens and has two logits."""
-    made = []
+def dynet_tensors(kind: str, seed: int = 0, layers: int = 2, size: int = 3) -> dict[str, np.ndarray]:
+    """Random tensors of a network over two symbols."""
+    rng = np.random.default_rng(seed)
+    tensors = {"embedding": rng.normal(size=(2, 2)), "out.weight": rng.normal(size=(2, size))}
+    tensors["out.bias"] = rng.normal(size=2)
     for n in range(layers):
-        inputs = 2 if n == 0 else size
-        gates = [gate(rng, size, inputs, scale) for _ in range(4)]
-        match kind:
-            case "gru":
-                made.append(lambda row, g=gates: gru(g[0], g[1], None, row))
-            case "reset":
-                made.append(lambda row, g=gates: gru(g[0], g[1], g[2], row))
-            case "lstm":
-                made.append(lambda row, g=gates: lstm(*g, row))
-            case _:
-                made.append(lambda row, g=gates: elman(g[0], kind, row))
-    is_lstm = kind == "lstm"
-    transition = stacked(tuple(made), size, 2, is_lstm=is_lstm)
-    width = size * layers * (2 if is_lstm else 1)
-    return Recurrent(
-        np.eye(2), weights(rng, width, scale=0.3), transition, (Affine(weights(rng, 2, width), weights(rng, 2)),)
-    )
+        tensors |= {f"layers.{n}.{state}0": rng.normal(size=size) for state in ("hc" if kind == "lstm" else "h")}
+        for gate in GATES[kind]:
+            at = f"layers.{n}.{gate}."
+            tensors |= {f"{at}Wx": rng.normal(size=(size, size if n else 2)), f"{at}Wh": rng.normal(size=(size, size))}
+            tensors[f"{at}b"] = rng.normal(size=size)
+    return {name: tensor.astype(np.float32) for name, tensor in tensors.items()}
 
 
-def latch(gain: float = 4.0) -> Recurrent:
-    """A tanh that remembers the last token other than ``-``: logits of accept (after 1) and reject (after 0)."""
-    rows = Affine(np.array([[gain, 1.0]]))
-    tokens = np.array([[-10.0], [10.0], [0.0]])
-    return Recurrent(tokens, np.array([-1.0]), (rows, Activation("tanh")), (Affine(np.array([[1.0], [-1.0]])),))
+def dynet_logits(tensors: dict[str, np.ndarray], ids: list[int]) -> np.ndarray:
+    """What the equations give, one word and one gate at a time."""
+    w = {name: tensor.astype(np.float64) for name, tensor in tensors.items()}
+    layers = sum(name.endswith(".h0") for name in w)
+    h = [w[f"layers.{n}.h0"] for n in range(layers)]
+    c = [w.get(f"layers.{n}.c0") for n in range(layers)]
 
+    def sigmoid(x: np.ndarray) -> np.ndarray:
+        return 1 / (1 + np.exp(-x))
 
-def drift(step: float, start: float = -1.0) -> Recurrent:
-    """A number that grows by ``step`` with every token: rejects until it is above 0, which is late."""
-    rows = Affine(np.array([[1.0, 0.0, 0.0]]), np.array([step]))
-    return Recurrent(np.eye(2), np.array([start]), (rows,), (Affine(np.array([[1.0], [-1.0]])),), dtype="float64")
-
-
-def running_sum(factor: float = 1.0, leak: float = 1.0) -> Recurrent:
-    """``h' = leak h + factor x``, read as it is."""
-    tokens = np.arange(4.0)[:, None]
-    return Recurrent(
-        tokens, np.zeros(1), (Affine(np.array([[leak, factor]])),), (Affine(np.array([[1.0]])),), dtype="float64"
-    )
-
-
-def asked(
-    network: Recurrent, pattern: str | None = None, alphabet: tuple[str, ...] = ALPHABET, least: int = 1
-) -> Loaded:
-    """The network, read by the larger of two logits, on the words of a regular expression."""
-    limit: Constraint | None = None if pattern is None else constraint(pattern, alphabet)
-    question = Question(alphabet, (), (), (least, 64), Argmax(ANSWERS, (0, 1)))
-    return authored("small", "recurrent steps", network, alphabet, question, outputs=ANSWERS, constraint=limit)
-
-
-def numbers_asked(network: Recurrent) -> Loaded:
-    """A network of the numbers 0 to 3, rounded at every step."""
-    alphabet = ("0", "1", "2", "3")
-    question = Question(alphabet, (), (), (1, 64), Rounded(0, position="every"))
-    return authored("numbers", "recurrent steps", network, alphabet, question, outputs=("y",))
-
-
-def machine(columns: tuple[tuple[int, ...], ...], outputs: tuple[int, ...], alphabet: tuple[str, ...] = ALPHABET):
-    """A program: the label of a state, with the next state by token and state."""
-    return Machine(columns, outputs).program(SequenceSignature(alphabet, ANSWERS))
-
-
-def always(label: str, alphabet: tuple[str, ...] = ALPHABET):
-    """The program that has one answer."""
-    return machine(tuple((0,) for _ in alphabet), (ANSWERS.index(label),), alphabet)
-
-
-def answers_along(network: Recurrent, ids: list[int]) -> list[str]:
-    """The larger logit after every token, in float64."""
-    state, found = network.initial(1), []
     for token in ids:
-        state = network.step(state, np.array([token]))
-        found.append(ANSWERS[int(network.read(state)[0].argmax())])
-    return found
+        x = w["embedding"][token]
+        for n in range(layers):
+            at = {gate: f"layers.{n}.{gate}." for gate in GATES["lstm" if c[n] is not None else "gru"]}
+            a = {gate: w[f"{p}Wx"] @ x + w[f"{p}Wh"] @ h[n] + w[f"{p}b"] for gate, p in at.items()}
+            if c[n] is None:
+                z = sigmoid(a["z"])
+                h[n] = z * h[n] + (1 - z) * np.tanh(a["htilde"])
+            else:
+                c[n] = c[n] * sigmoid(a["f"]) + np.tanh(a["ctilde"]) * sigmoid(a["i"])
+                h[n] = np.tanh(c[n]) * sigmoid(a["o"])
+            x = h[n]
+    return w["out.weight"] @ h[-1] + w["out.bias"]
 
 
-def whole(alphabet: tuple[str, ...] = ALPHABET) -> Domain:
-    """Every word."""
-    return Domain(alphabet, 1, None)
+def write_dynet(folder: Path, kind: str, tensors: dict[str, np.ndarray] | None = None, **case: object) -> Path:
+    """The network as a folder; ``case`` replaces entries of case.json."""
+    folder.mkdir(parents=True, exist_ok=True)
+    said = {
+        "name": "made", "symbols": {"a": 0, "b": 1}, "architecture": {"formulas": FORMULAS[kind]},
+        "read_out": {"kind": "accept_reject_at_end"}, **case,
+    }  # fmt: skip
+    (folder / "case.json").write_text(json.dumps(said))
+    (folder / "model.safetensors").write_bytes(save(tensors or dynet_tensors(kind)))
+    return folder
+
+
+def write_adder(folder: Path) -> Path:
+    """Both bits of a step and the carry are added: h' = relu of the sum less 0, 1 and 2; exact in every arithmetic."""
+    folder.mkdir(parents=True, exist_ok=True)
+    carry = np.array([[0, 1, -1], [0, 1, -1], [0, 1, -1]], np.float32)  # of the h before
+    tensors = {
+        "hmlp.mlp.0.weight": np.hstack([carry, np.ones((3, 2), np.float32)]),
+        "hmlp.mlp.0.bias": np.array([0, -1, -2], np.float32),
+        "hmlp.mlp.2.weight": np.eye(3, dtype=np.float32), "hmlp.mlp.2.bias": np.zeros(3, np.float32),
+        "ymlp.mlp.0.weight": np.array([[1, -2, 2]], np.float32), "ymlp.mlp.0.bias": np.zeros(1, np.float32),
+    }  # fmt: skip
+    said = {"name": "adder", "input": {"domain": "pairs of bits"}, "read_out": {"kind": "round"}}
+    (folder / "case.json").write_text(json.dumps(said))
+    (folder / "config.json").write_text(json.dumps({"activation": "ReLU"}))
+    (folder / "model.safetensors").write_bytes(save(tensors))
+    return folder
+
+
+def counter(limit: float, *, longest: int = 64) -> Loaded:
+    """Counts the letters b, 0 after an a: "many" where there are more than ``limit`` of them at the end."""
+    tokens, start = np.array([[0.0], [1.0]]), np.zeros(1)
+    transition = (Affine(np.array([[1.0, 65.0]]), np.array([-64.0])), Activation("relu"))
+    output = (Affine(np.array([[-1.0], [1.0]]), np.array([limit, -limit])),)
+    network = Recurrent(tokens, start, transition, output, longest)
+    return authored("counter", "torch", network, ("a", "b"), Question(), outputs=("few", "many"))

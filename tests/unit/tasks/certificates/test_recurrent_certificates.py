@@ -7,13 +7,14 @@ from typing import Any
 
 import numpy as np
 import pytest
-from recurrent_networks import always, asked, drift, latch, machine, numbers_asked, random_cells, running_sum
+from state_networks import always, asked, drift, latch, machine, numbers_asked, random_cells, running_sum
 
 from cegis.certificate import Certificate
 from tasks.certificates.independent import _question, attest_all_lengths
 from tasks.checker.evidence import NETWORK, PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.formats import Loaded, load, save_folder
+from tasks.networks.transformer import Affine
 
 LETTERS = ("0", "1", "-")
 LAST = machine(((0, 0), (1, 1), (0, 1)), (1, 0), LETTERS)
@@ -153,6 +154,32 @@ def test_evidence_of_a_network_shows_nothing_of_another(orbit: Parts, boxes: Par
     assert refused(orbit, lambda asked, files: files.update(stored))
 
 
+def handmade(transition: Affine, start: float, folder: Path, **entries: Any) -> dict[str, Any]:
+    """What the checker says of a number that tokens move, accepted from -1/2 on, on 11*, with a set of one's own."""
+    answer = Affine(np.array([[1.0], [-1.0]]), np.array([0.5, -0.5]))
+    model = asked(replace(drift(0.0, start), transition=(transition,), output=(answer,)), "11*")
+    save_folder(model, folder)
+    given = _question("orbits", load(folder), replace(model.domain, max_length=None), "real")
+    one = {"word": ["1"], "turn": ["1"], "turns": 0, "bits": 128, "center": [0.0], "axes": [[2**24]], "sizes": [1]}
+    files = {NETWORK + path.name: path.read_bytes() for path in folder.iterdir()}
+    text = b"def program(tokens):\n    return 'accept'\n"
+    return establish(given | {"states": [one | {"radii": [0.25]} | entries]}, {PROGRAM: text, **files})
+
+
+def test_each_condition_on_a_set_is_needed(tmp_path: Path) -> None:
+    shrinks, grows = (Affine(np.array([[factor, 0.0, 0.0]])) for factor in (0.5, 1.0625))
+    assert handmade(shrinks, 0.125, tmp_path / "n")["lengths"] == [1, None]
+    for transition, start, entries, reason in (
+        (grows, 0.125, {}, "out of itself"),
+        (shrinks, 2.0, {}, "not in the set"),
+        (shrinks, 0.125, {"radii": [2.0]}, "label"),
+        (shrinks, 0.125, {"word": ["0"], "turn": ["0"]}, "no sequences of the domain"),
+        (shrinks, 0.125, {"word": [], "turn": ["0"]}, "no sequences of the domain"),
+    ):
+        with pytest.raises((Rejected, UnreadableError), match=reason):
+            handmade(transition, start, tmp_path / "n", **entries)
+
+
 def test_a_late_change_has_no_certificate(tmp_path: Path) -> None:
     assert isinstance(attest(asked(drift(2.0**-9), "11*"), always("reject"), tmp_path / "n"), str)
 
@@ -209,3 +236,10 @@ def test_a_sum_that_is_off_breaks_at_its_exact_length(tmp_path: Path) -> None:
 def test_another_program_is_no_sum(program: bytes, tmp_path: Path) -> None:
     with pytest.raises(Rejected):
         affine(running_sum(), program, 3, tmp_path / "n")
+
+
+def test_what_comes_later_counts_at_every_length(tmp_path: Path) -> None:
+    nothing = SUM.replace(b"total + int(token)", b"0 * total")
+    with pytest.raises(Rejected, match="sequence of 7 letters"):  # 3/20 (1 + 3/4 + 9/16 + ...) passes a half there
+        affine(running_sum(0.05, 0.75), nothing, None, tmp_path / "n")
+    assert affine(running_sum(0.04, 0.75), nothing, None, tmp_path / "n")["margin"] < 0.03

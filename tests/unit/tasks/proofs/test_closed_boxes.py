@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recurrent_networks import always, asked, drift, latch, machine
+from state_networks import always, asked, drift, latch, machine
 
 from cegis import Claim
 from tasks.automata.endless import automaton, minimal, with_history

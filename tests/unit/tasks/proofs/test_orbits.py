@@ -4,7 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
-from recurrent_networks import always, answers_along, asked, drift, latch, machine, random_cells
+from state_networks import always, answers_along, asked, drift, latch, machine, random_cells
 
 from cegis import Claim, Domain
 from tasks.automata.endless import automaton
@@ -44,6 +44,32 @@ def test_a_slow_leak_past_the_threshold_is_never_proved() -> None:
     claim = orbits_claim(asked(leak, "11*"), always("reject"))
     assert isinstance(claim, str)
     assert "which the program does not say" in claim
+
+
+def test_labels_before_the_set_count() -> None:
+    slow = Affine(np.array([[0.875, 0.0, 0.0]]), np.array([0.0625]))  # from -1 to 1/2: rejects at first
+    model = asked(replace(drift(0.0), transition=(slow,)), "11*")
+    run = answers_along(model.network, [1] * 40)
+    assert (run[0], run[-1]) == ("reject", "accept")
+    assert "length 1 is 'reject'" in str(orbits_claim(model, always("accept")))
+
+
+def test_every_place_of_a_turn_counts() -> None:
+    network = replace(latch(), start=np.array([1.0]))  # which is where a turn ends: no turn stands before the set
+    model = asked(network, "(01)*0?", ("0", "1", "-"))
+    assert answers_along(network, [0, 1, 0]) == ["reject", "accept", "reject"]
+    follows = machine(((1, 1), (0, 0), (0, 0)), (0, 1), ("0", "1", "-"))
+    found = caught(model, follows)
+    assert found.caught[0].entry == len(found.caught[0].circle.word)
+    for label in ("accept", "reject"):
+        assert isinstance(orbits_claim(model, always(label, ("0", "1", "-"))), str)
+
+
+def test_a_point_that_repels_is_in_no_set() -> None:
+    grows = Affine(np.array([[1.0625, 0.0, 0.0]]))
+    answer = Affine(np.array([[1.0], [-1.0]]), np.array([0.5, 0.0]))
+    network = replace(drift(0.0, 0.0), transition=(grows,), output=(answer,))
+    assert "no small set" in str(orbits_claim(asked(network, "11*"), always("accept")))
 
 
 def test_a_period_of_program_and_network_is_followed() -> None:
