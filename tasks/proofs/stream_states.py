@@ -300,7 +300,7 @@ class Walk:
             joined = _hulls(both, _memory(both, has_token))
             if len(joined) == len(boxes) and _holds(boxes, _hulls(after, _memory(after, has_token)), has_token):
                 return least
-            wider = joined.states.radius * (1.0 + 1e-6) + 1e-6  # else it is only reached in the limit
+            wider = joined.states.radius * (1.0 + 1e-4) + 1e-9  # else it is only reached in the limit
             boxes = replace(joined, states=Ball(joined.states.center, wider))
         return None
 
