@@ -87,8 +87,7 @@ def test_boxes_close_where_weights_lie_on_no_lattice():
 
 
 def test_as_many_boxes_as_there_is_room_for_hold_all_streams(monkeypatch):
-    monkeypatch.setattr(stream_states, "MOST_PAIRS", 200)
-    monkeypatch.setattr(stream_states, "MOST_LISTED", 200)
+    monkeypatch.setattr(stream_states, "ROOMS", (200,))
     found = stream_states.compared(adder(0.01), combinations(0, 1, 2), ADDED, 10)
     assert isinstance(found, Equal)
     assert found.pairs <= 4**4
