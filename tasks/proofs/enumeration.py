@@ -47,6 +47,7 @@ BLOCK = 200_000  # sequences bounded together
 STEP, LEAST = 2.0, 200  # seconds that a block should take where time is limited, and its fewest sequences
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
 LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
+SHARED = 4  # that, where longer sequences are little more work than the states that they share
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 MOST_FORMS = 100_000_000  # numbers in the states of a recurrent network's words that are followed as zonotopes
 AS_RUN = (
@@ -219,12 +220,13 @@ def enumerate_within(
     """
     deadline = time.perf_counter() + seconds
     found = first or _shortest(loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes)
+    faster = SHARED if isinstance(loaded.network, Recurrent) else FASTER
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
         most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
         if longer.size() > most:
             return found
-        part = max(longer, shortened(domain, int(min(most, FASTER * part.size()))), key=lambda some: some.lengths[-1])
+        part = max(longer, shortened(domain, int(min(most, faster * part.size()))), key=lambda some: some.lengths[-1])
         try:
             found = _lengthened(found, part, deadline, on_progress, with_zonotopes)
         except LateError:
@@ -398,7 +400,7 @@ def _again(
     """``found``, with zonotopes for the prompts that balls leave without a label, where these are few."""
     network, answers = loaded.network, found[0]
     assert isinstance(network, Recurrent)
-    is_open = [(label == UNDECIDED).reshape(len(label), -1).any(axis=1) for label, _ in answers]
+    is_open = [np.any(label == UNDECIDED, axis=tuple(range(1, label.ndim))) for label, _ in answers]
     work = sum(int(rows.sum()) * ids.shape[1] for rows, ids in zip(is_open, prompts, strict=True)) * network.width**2
     if not 0 < work < MOST_FORMS:
         return found
