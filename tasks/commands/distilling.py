@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.commands.manners import Manners
+from tasks.commands.numbers import numbers_in, run_numbers
 from tasks.commands.question import ask, check_margin, check_seconds, other
 from tasks.commands.result import check_file, finish
 
@@ -56,6 +57,10 @@ def distilled(
     if exceptions is not None:
         check_file(exceptions)
     manners, started = Manners(verbose, quiet, as_json), time.perf_counter()
+    is_plain = not any((backend, grammar, semantics, margin, exceptions, against, *question.values()))
+    numbers = numbers_in(network, length) if is_search and is_plain else None
+    if numbers is not None:
+        return run_numbers(*numbers, out=out, seconds=seconds, seed=seed, manners=manners)
     asked = ask(network, **question)
     if is_search and asked.model.format == "circuit":
         backend = backend or "z3"
