@@ -9,8 +9,9 @@ from statistics import median
 from benchmarks.harness import standing
 from benchmarks.harness.row import BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.summary import summary
 from benchmarks.suites import breadth
 

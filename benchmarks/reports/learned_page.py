@@ -10,8 +10,9 @@ from statistics import mean, median
 from benchmarks.harness import standing
 from benchmarks.harness.row import BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.summary import summary
 from benchmarks.suites.learned import BOTH, CANDIDATES, GROUPS, PLAIN, SUITE, VARIANTS, motifs_file
 

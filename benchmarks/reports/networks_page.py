@@ -13,9 +13,10 @@ from benchmarks.inputs.published import published
 from benchmarks.inputs.stand_ins import DENSE, MOST_LISTED
 from benchmarks.reports import length_scores as scores
 from benchmarks.reports import plots
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.length_scores import Compared, Subject
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.plots import Drawing
 from benchmarks.reports.summary import summary
 from benchmarks.suites import lengths, networks

@@ -11,8 +11,9 @@ from benchmarks.harness import standing
 from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan
 from benchmarks.inputs.program_networks import CASES, FAMILIES, GPT2, ONE_TOKEN, SEQUENCE, SHIPPED, TRAINED
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.summary import summary
 from benchmarks.suites import programs, texts
 

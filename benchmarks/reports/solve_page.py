@@ -16,8 +16,9 @@ from benchmarks.harness.row import BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan, Standing
 from benchmarks.peers.solve_native import SYGUS
 from benchmarks.reports import plots, rate_section, solve_scores
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.plots import Drawing
 from benchmarks.reports.solve_scores import SLOWER, Table, bests, by_problem, solutions, times, tools, track
 from benchmarks.reports.summary import scope, summary
