@@ -1,7 +1,8 @@
 """``distill bench`` and ``python -m benchmarks``: run a suite, record a corpus, make a report again from its rows.
 
-Exit codes: 0 when the suite was run, whatever its rows say; 2 for bad input, with one line on standard error; 143 after
-SIGTERM and 130 after SIGINT, which end the runs under way and keep every finished row.
+Exit codes: 0 when the suite was run, whatever its rows say; 1 when ``compare`` found anything worse; 2 for bad input,
+with one line on standard error; 143 after SIGTERM and 130 after SIGINT, which end the runs under way and keep every
+finished row.
 """
 
 from __future__ import annotations
@@ -265,6 +266,26 @@ def report(out: Path) -> None:
 
 
 @bench.command()
+@click.argument("before", type=FOLDER)
+@click.argument("after", type=FOLDER)
+@click.option("--out", type=FOLDER, default=Path("out/compare"), show_default=True, help="Folder.")
+@click.pass_context
+def compare(context: click.Context, before: Path, after: Path, out: Path) -> None:
+    """Compare two runs: the folders of two benchmarks, or two files of rows.
+
+    What was lost, what changed its answer and what got slower stands first, in compare.md and compare.html. Exit code 1
+    where there is any of it, 0 where there is none. Times are compared where machine and limits are the same.
+    """
+    with _one_line():
+        from benchmarks.reports import compare_page
+
+        text, is_fine = compare_page.write(before, after, out)
+        click.echo(text)
+        if not is_fine:
+            context.exit(1)
+
+
+@bench.command()
 @click.option("--cases-dir", type=FOLDER, help="Folder with tracr, interpbench and gpt2.  [default: left out]")
 @click.option("--trained", type=FOLDER, help="Folder that the command train filled.  [default: left out]")
 @click.option("--families", default="", help="Families, separated by commas.  [default: all]")
@@ -427,12 +448,11 @@ def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> No
 
 def _write_table(out: Path) -> str:
     """The table of the peers, from what was planned last."""
-    from benchmarks.harness import standing
-    from benchmarks.harness.row import read
+    from benchmarks.reports.result_xml import written
     from benchmarks.reports.table import markdown
 
-    plan = standing.load(out / PEER_ROWS)
-    rows = {row.key: row for row in read(out / PEER_ROWS)}
+    found, plan = written(out / PEER_ROWS, out)
+    rows = {row.key: row for row in found}
     keys = rows if plan is None else plan.keys.values()
     table = markdown([rows[key] for key in keys if key in rows], plan)
     (out / TABLE).write_text(table, encoding="utf-8")

@@ -14,12 +14,13 @@ from statistics import median
 
 from benchmarks.harness import standing
 from benchmarks.harness.measure import WALL
-from benchmarks.harness.row import BenchmarkError, Row, read
+from benchmarks.harness.row import BenchmarkError, Row
 from benchmarks.harness.standing import Plan, Standing
 from benchmarks.reports import plots, scores, smtlib_section
 from benchmarks.reports.comparison import Add, compared, shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.plots import Drawing
+from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import scope, summary
 
 TITLE = "Solvers against each other"
@@ -44,8 +45,8 @@ PHASES = ("search", "encode", "solve")
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write the report of ``rows_file`` to ``folder``; the Markdown text. Raises BenchmarkError without rows."""
-    plan = standing.load(rows_file)
-    return save(folder, "report", TITLE, *report(standing.chosen(read(rows_file), plan), plan=plan))
+    rows, plan = written(rows_file, folder)
+    return save(folder, "report", TITLE, *report(rows, plan=plan))
 
 
 def report(
