@@ -90,9 +90,9 @@ def horizon(
         check_file(exceptions)
     manners, started = Manners(verbose, quiet, as_json), time.perf_counter()
     is_plain = not any((source, length, grammar, semantics, margin, exceptions, *question.values()))
-    numbers = numbers_in(network, str(longest)) if is_plain else None
+    numbers = numbers_in(network, None) if is_plain else None
     if numbers is not None:
-        return run_numbers(*numbers, out=out, seconds=seconds, seed=0, manners=manners)
+        return run_numbers(*numbers, out=out, seconds=seconds, manners=manners, longest=longest)
     asked = ask(network, **question)
     model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
     own = None if grammar is None else language(grammar)
