@@ -67,6 +67,12 @@ class BadInput(click.ClickException):
 @click.option("--corpus", type=FOLDER, help="Recorded queries to replay.  [default: the small sample]")
 @click.option("--smtlib", type=FOLDER, help="Folder of SMT-LIB files (suite replay), in place of recorded queries.")
 @click.option("--tools", type=FOLDER, help="TOML file with more solvers for --smtlib.")
+@click.option(
+    "--runner",
+    default="auto",
+    show_default=True,
+    help="Who measures --smtlib: runexec (BenchExec's, needs control groups), ours, or auto: runexec where it can.",
+)
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
 @click.option("--sygus-dir", type=FOLDER, help="Folder of .sl files (suite sygus).  [default: the own problems]")
 @click.option(
@@ -92,6 +98,7 @@ def bench(
     corpus: Path | None,
     smtlib: Path | None,
     tools: Path | None,
+    runner: str,
     circuits: str,
     sygus_dir: Path | None,
     cases_dir: Path | None,
@@ -176,7 +183,7 @@ def bench(
                 run_all(solving, out / SYGUS_ROWS, here(), pool, seed=seed, on_row=counter.show, run=run)
             click.echo(solve_page.write(out / SYGUS_ROWS, out))
             return
-        from benchmarks.harness import standing
+        from benchmarks.harness import runexec, standing
         from benchmarks.suites import smtlib as smtlib_suite
 
         folders, place = _folders(circuits), here()
@@ -186,7 +193,8 @@ def bench(
         for one in asked:
             tasks += _plan(one, _backends(backends), folders, corpus or CORPUS, seeds, seconds, memory_mb, out / CACHE)
         if smtlib is not None:
-            files = smtlib_suite.plan(smtlib, _names(backends), seconds, memory_mb, tools)
+            by = runexec.chosen(runner)
+            files = smtlib_suite.plan(smtlib, _names(backends), seconds, memory_mb, tools, runner=by)
         if print_commands:
             lines = [command_line(task) for task in tasks] + [shlex.join(smtlib_suite.command(task)) for task in files]
             click.echo("\n".join(lines))
