@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.reports.plots import Drawing
@@ -43,8 +43,11 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Grid:
+    """``links``: where the cells with a text of these lead to."""
+
     head: Sequence[str]
     body: Sequence[Sequence[str]]
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,8 +83,9 @@ def _markdown(block: Block) -> str:
             return f"![{caption}]({name}.png)"
         case Code(text):
             return f"```python\n{text.rstrip()}\n```"
-        case Grid(head, body):
-            lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, *body)]
+        case Grid(head, body, links):
+            linked = [[f"[{cell}]({links[cell]})" if cell in links else cell for cell in line] for line in body]
+            lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, *linked)]
             widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
             padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
             rows = [f"| {' | '.join(line)} |" for line in padded]
@@ -108,10 +112,15 @@ def _html(block: Block, drawings: Mapping[str, str]) -> str:
             return f"<figure>\n{drawing}\n<figcaption>{html.escape(caption)}</figcaption>\n</figure>"
         case Code(text):
             return f"<pre>{html.escape(text.rstrip())}</pre>"
-        case Grid(head, body):
+        case Grid(head, body, links):
             first = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-            rest = ["".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in body]
+            rest = ["".join(f"<td>{_cell(cell, links)}</td>" for cell in line) for line in body]
             return "<table>\n" + "\n".join(f"<tr>{line}</tr>" for line in (first, *rest)) + "\n</table>"
+
+
+def _cell(text: str, links: Mapping[str, str]) -> str:
+    shown = html.escape(text)
+    return f'<a href="{html.escape(links[text])}">{shown}</a>' if text in links else shown
 
 
 def save(folder: Path, name: str, title: str, blocks: Sequence[Block], drawings: Mapping[str, Drawing]) -> str:
