@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from cegis.operands import Operands
 from tasks.automata.digits import DigitMachine
-from tasks.bounds import ball
+from tasks.bounds import ball, zonotope
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.zonotope import Form
 from tasks.formats import Loaded
@@ -34,7 +34,7 @@ from tasks.proofs.attention_bounds import Averages
 
 Ints = NDArray[np.int64]
 
-GRID = 17  # numbers t about which quotients are taken
+GRID, FAINT = 13, 1e-9  # numbers t about which quotients are taken; a share of the largest symbol
 LOSS = 2.0**-40  # far above what float64 loses in sums of some hundred terms, relative to their sizes
 
 
@@ -58,6 +58,13 @@ class Chosen:
     def __len__(self) -> int:
         return len(self.entry)
 
+    @property
+    def different(self) -> Ints:
+        """One of all cases that add the same to every sum, between the same carries."""
+        key = np.concatenate([self.entry[:, None], self.leave[:, None], self.answer[:, None], self.sums], axis=1)
+        rows = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * key.itemsize))).ravel()
+        return np.sort(np.unique(rows, return_index=True)[1])
+
     def __getitem__(self, rows: Ints | NDArray[np.bool_] | slice) -> Chosen:
         parts = {name: getattr(self, name)[rows] for name in ("entry", "leave", "a", "b", "answer", "sums")}
         return replace(self, **parts)
@@ -79,7 +86,7 @@ class Steps(Averages):
         self.groups = max(operands.digits, operands.shown_digits)
         self._out = self._outer()
         assert isinstance(loaded.readout, Argmax)
-        self.read = frozenset(loaded.readout.columns)
+        self.columns = frozenset(loaded.readout.columns)
         self.column = np.array([loaded.readout.columns[loaded.readout.names.index(t)] for t in operands.alphabet])
 
     def _outer(self) -> Reals:
@@ -130,28 +137,46 @@ class Case:
         if sink is not None:
             found, v = ball.with_sink_among(found, v, sink)
             count += 1
-        self.error = ball.average_error(found, v, count, steps._u)
+        growth, self.rest = self._blur(found, v, count)
         shifted = found.center - found.center.max(axis=-1, keepdims=True)
         if shifted.min() < -ball.MOST_APART:
-            shifted, self.error = np.zeros_like(shifted), np.full_like(self.error, np.inf)
-        weight = np.exp(shifted)  # (heads, keys)
+            shifted, self.rest = np.zeros_like(shifted), np.full_like(self.rest, np.inf)
+        weight = np.exp(shifted).T  # (keys, heads)
         along = np.einsum("hed,khd->khe", steps._out, v.center)
         self.low_value, self.high_value = along.min(axis=0), along.max(axis=0)
         self.largest = v.magnitude.max(axis=0)
-        features = np.concatenate([weight.T[:, :, None], weight.T[:, :, None] * along], axis=2)  # (keys, heads, 1 + d)
-        base, size = len(steps.digit), len(names) * len(steps.digit)
-        each = features[:size].reshape(len(names), base, -1)
-        self.of_cell = dict(zip(names, each, strict=True))
-        self.fixed = features[size:].reshape(len(features) - size, -1).sum(axis=0)
-        heads, d = along.shape[1:]
-        self.shape = (heads, 1 + d)
+        self.heads, self.d = along.shape[1:]
         grid = np.linspace(0.0, 1.0, GRID)[:, None, None]
         self.grid = self.low_value + grid * (self.high_value - self.low_value)  # (GRID, heads, d)
+        loose = weight * growth.T
+        apart = loose[:, None, :, None] * np.abs(along[:, None] - self.grid)
+        parts = (weight, weight[:, :, None] * along, loose, apart)
+        features = np.concatenate([part.reshape(len(weight), -1) for part in parts], axis=1)
+        base, size = len(steps.digit), len(names) * len(steps.digit)
+        self.of_cell = dict(zip(names, features[:size].reshape(len(names), base, -1), strict=True))
+        self.fixed = features[size:].sum(axis=0)
+
+    def _blur(self, scores: Ball, v: Ball, count: int) -> tuple[Reals, Reals]:
+        """By how much, relative to it, an execution may have another weight of each key, (heads, keys); and how far,
+        beside what that moves, it may be from the average, per direction (heads, d).
+
+        The argument is that of ``ball.attend``: weights p_j (1 + e_j), made to sum to 1, move an average y by
+        sum p_j e_j (v_j - y) / (1 + sum p_j e_j), of which the radii of values and their rounding are left here.
+        """
+        u, size, largest = self.steps._u, scores.magnitude, v.magnitude.max(axis=0)
+        wobble = scores.radius + ball.gamma(4, u) * (size + size.max(axis=-1, keepdims=True))
+        delta = (wobble + ball.gamma(16 * (1 + count // 16), u)) * ball.INFLATION
+        growth = np.where(delta <= 0.25, np.expm1(np.minimum(delta, 1.0)), np.inf) * ball.INFLATION
+        most = growth.max(axis=-1)[:, None]
+        rounded = 2 * ball.gamma(2 * (count + 1) + 8, u) * (1 + most) * largest
+        own = ((1 + most) * v.radius.max(axis=0) + rounded) / np.maximum(1 - most, 0.5) * ball.INFLATION
+        rest = np.where(np.isfinite(own), own, np.inf) + 8 * ball.TINY * count * (1 + largest)
+        return growth, np.einsum("hed,hd->he", np.abs(self.steps._out), rest)
 
     def added(self, group: int) -> tuple[Ints, Ints, Ints, Ints, Ints, Reals]:
         """Every way through a group: carry before, digits a, b and of the answer, carry after; what each adds."""
         machine, rows, sums = self.steps.machine, list[tuple[int, int, int, int, int]](), list[Reals]()
-        nothing = np.zeros((len(self.steps.digit), self.shape[0] * self.shape[1]))
+        nothing = np.zeros((len(self.steps.digit), len(self.fixed)))
         parts = [self.of_cell.get((name, group), nothing) for name in "abz"]
         for state in machine.states:
             for a in machine.values(group):
@@ -166,11 +191,26 @@ class Case:
         features = np.array(sums).reshape(len(rows), -1)
         return table[:, 0], table[:, 1], table[:, 2], table[:, 3], table[:, 4], features
 
+    def split(self, sums: Reals) -> tuple[Reals, Reals, Reals, Reals]:
+        """Sums of weights (rows, heads) and of weighted values (rows, heads, d); of what weights may be off by, and
+        that times how far values are from each number of the grid (rows, GRID, heads, d).
+        """
+        heads, d, rows = self.heads, self.d, len(sums)
+        ends = np.cumsum([heads, heads * d, heads])
+        weight, value, loose, apart = np.split(sums, ends, axis=1)
+        return weight, value.reshape(rows, heads, d), loose, apart.reshape(rows, GRID, heads, d)
+
     def functionals(self, sums: Reals) -> Reals:
-        """Denominators per head, then numerators about every number of the grid: (rows, heads + GRID * heads * d)."""
-        f = sums.reshape(len(sums), *self.shape)
-        about = f[:, None, :, 1:] - self.grid[None] * f[:, None, :, :1]
-        return np.concatenate([f[:, :, 0], about.reshape(len(sums), -1)], axis=1)
+        """Denominators per head, numerators about every number of the grid, and the last two parts of ``split``."""
+        weight, value, loose, apart = self.split(sums)
+        about = value[:, None] - self.grid[None] * weight[:, None, :, None]
+        return np.concatenate([weight, about.reshape(len(sums), -1), loose, apart.reshape(len(sums), -1)], axis=1)
+
+    def read(self, functionals: Reals) -> tuple[Reals, Reals, Reals, Reals]:
+        """Their parts, each in its shape."""
+        heads, shape = self.heads, (len(functionals), GRID, self.heads, self.d)
+        weight, about, loose, apart = np.split(functionals, np.cumsum([heads, self.grid.size, heads]), axis=1)
+        return weight, about.reshape(shape), loose, apart.reshape(shape)
 
     def ways(self, group: int) -> tuple[Ints, Ints, Ints, Ints, Ints, Reals]:
         """What ``added`` gives, computed once."""
@@ -182,7 +222,7 @@ class Case:
         """Least and most that the groups below each, and from each on, add, by carry; of carries never met: inf."""
         index = {state: n for n, state in enumerate(self.steps.machine.states)}
         count, states = self.steps.groups, len(index)
-        start = np.full((states, self.shape[0] + self.grid.size), np.inf)
+        start = np.full((states, 2 * self.heads + 2 * self.grid.size), np.inf)
         start[index[self.steps.machine.program.r]] = 0.0
         below = [(start, np.where(np.isfinite(start), start, -np.inf))]
         ends = np.zeros((states, start.shape[1]))
@@ -208,19 +248,17 @@ class Case:
 
     def leak(self, group: int) -> float:
         """How much the choice of a group's digits may move what attention gives, at most, relative to all weights."""
-        sums = self.ways(group)[-1].reshape(-1, *self.shape)
+        sums = self.ways(group)[-1]
         if not len(sums):
             return 0.0
-        middle = self.fixed.reshape(self.shape)[None] * 0.0
         spread = (self.high_value - self.low_value).max(axis=1)
-        moved = (sums[:, :, 0].max(axis=0) * spread + middle[0, :, 0]) / np.maximum(self._total, 1e-300)
-        return float(moved.max())
+        return float((sums[:, : self.heads].max(axis=0) * spread / np.maximum(self._total, 1e-300)).max())
 
     @property
     def _total(self) -> Reals:
         """The least sum of weights, per head."""
-        low = self._below[-1][0][:, : self.shape[0]]
-        return np.asarray(self.fixed.reshape(self.shape)[:, 0] + low[np.isfinite(low[:, 0])].min(axis=0))
+        low = self._below[-1][0][:, : self.heads]
+        return np.asarray(self.fixed[: self.heads] + low[np.isfinite(low[:, 0])].min(axis=0))
 
     def chosen(self) -> Chosen:
         """Every choice of digits in the smallest window that holds the digit of the answer, and that of the row."""
@@ -259,32 +297,40 @@ class Case:
         return made[self._is_met(made)]
 
     @np.errstate(all="ignore")
-    def boxes(self, chosen: Chosen) -> tuple[Reals, Reals]:
-        """Least and most in each direction, (cases, heads, d), of every execution too."""
-        states, heads = np.array(self.steps.machine.states), self.shape[0]
+    def boxes(self, chosen: Chosen) -> tuple[Reals, Reals, Reals]:
+        """Least and most in each direction, (cases, heads, d), in real arithmetic, and how far executions may be off.
+
+        Quotients are bounded about the nearest number t of the grid; so is what weights may be off by,
+        sum_j w_j g_j |v_j - y| <= sum_j w_j g_j |v_j - t| + |t - y| sum_j w_j g_j, over the sum of all w_j (1 - g_j).
+        """
+        states = np.array(self.steps.machine.states)
         entry, leave = np.searchsorted(states, chosen.entry), np.searchsorted(states, chosen.leave)
         below, above = self._below[chosen.low], self._above[chosen.high + 1]
-        low, high = below[0][entry] + above[0][leave], below[1][entry] + above[1][leave]
-        f = chosen.sums.reshape(len(chosen), *self.shape)
-        least, most = f[:, :, 0] + low[:, :heads], f[:, :, 0] + high[:, :heads]
-        about = (len(chosen), GRID, heads, self.shape[1] - 1)
-        low, high = low[:, heads:].reshape(about), high[:, heads:].reshape(about)
-        middle = (f[:, :, 1:] + (low[:, 0] + high[:, 0]) / 2 + self.grid[0] * ((least + most) / 2 - f[:, :, 0])[..., None])
+        ends = [self.read(below[n][entry] + above[n][leave]) for n in (0, 1)]
+        weight, value, loose, apart = self.split(chosen.sums)
+        least, most = weight + ends[0][0], weight + ends[1][0]
+        middle = value + (ends[0][1][:, 0] + ends[1][1][:, 0]) / 2 + self.grid[0] * ((least + most) / 2 - weight)[..., None]
         ratio = middle / ((least + most) / 2)[..., None]
         span = np.maximum(self.high_value - self.low_value, 1e-300)
-        near = np.clip(np.rint((ratio - self.low_value) / span * (GRID - 1)), 0, GRID - 1).astype(np.int64)
-        t = np.take_along_axis(np.broadcast_to(self.grid[None], about), near[:, None], axis=1)[:, 0]
-        low, high = (np.take_along_axis(end, near[:, None], axis=1)[:, 0] for end in (low, high))
-        own = f[:, :, 1:] - t * f[:, :, :1]
+        share = (ratio - self.low_value) / span * (GRID - 1)
+        near = np.clip(np.rint(np.where(np.isfinite(share), share, 0.0)), 0, GRID - 1).astype(np.int64)[:, None]
+        t = np.take_along_axis(np.broadcast_to(self.grid[None], apart.shape), near, axis=1)[:, 0]
+        low, high, far = (
+            np.take_along_axis(part, near, axis=1)[:, 0] for part in (ends[0][1], ends[1][1], apart + ends[1][3])
+        )
+        own = value - t * weight[..., None]
         sizes = np.maximum(np.abs(self.low_value), np.abs(self.high_value)) + np.abs(t) + 2.0**-40
         lost = LOSS * most[..., None] * sizes
-        ends = np.stack([own + low - lost, own + high + lost])
+        sums = np.stack([own + low - lost, own + high + lost])
         total = np.stack([least * (1 - LOSS), most * (1 + LOSS)])[..., None]
-        quotients = np.stack([ends[0] / total[0], ends[0] / total[1], ends[1] / total[0], ends[1] / total[1]])
-        off = np.einsum("hed,hd->he", np.abs(self.steps._out), self.error) + LOSS * sizes
-        least_value, most_value = t + quotients.min(axis=0) - off, t + quotients.max(axis=0) + off
-        bad = ~(total[0] > 0) | ~np.isfinite(quotients).all(axis=0)
-        return np.where(bad, -np.inf, least_value), np.where(bad, np.inf, most_value)
+        quotients = np.stack([sums[0] / total[0], sums[0] / total[1], sums[1] / total[0], sums[1] / total[1]])
+        least_value, most_value = t + quotients.min(axis=0), t + quotients.max(axis=0)
+        loose = (loose + ends[1][2])[..., None]
+        moved = far + loose * np.maximum(np.abs(least_value - t), np.abs(most_value - t))
+        off = moved / np.maximum(total[0] - loose * (1 + LOSS), 0.0) * (1 + LOSS) + self.rest + LOSS * sizes
+        bad = ~(total[0] > 0) | ~np.isfinite(quotients).all(axis=0) | ~np.isfinite(off)
+        least_value, most_value = np.where(bad, -np.inf, least_value), np.where(bad, np.inf, most_value)
+        return least_value, most_value, np.where(bad, 0.0, off)
 
     def margins(self, answer: Ints, low: Reals, high: Reals) -> tuple[Reals, Ints, Reals]:
         """Of cases in boxes: how far the logit of the right digit is above all others, at least; the largest other
@@ -300,14 +346,16 @@ class Case:
         rest = logits.rest + logits.rest[rows, right, None] + LOSS * (sizes + moved)
         sure = np.where(np.isnan(center + moved + rest), -np.inf, center - moved - rest)
         sure[rows, right] = np.inf
-        others = [n for n in range(sure.shape[1]) if n not in self.steps.read]
+        others = [n for n in range(sure.shape[1]) if n not in self.steps.columns]
         sure[:, others] = np.inf
         worst = sure.argmin(axis=1)
-        return sure[rows, worst], worst, np.abs(shape[rows, worst])
+        pull = np.zeros((len(answer), low[0].size))
+        pull[:, self.kept] = np.abs(shape[rows, worst])
+        return sure[rows, worst], worst, pull
 
     def logits(self, low: Reals, high: Reals) -> Form:
         """The logits where attention gives what lies in these boxes."""
-        steps, (heads, d) = self.steps, (self.shape[0], self.shape[1] - 1)
+        steps, heads, d = self.steps, self.heads, self.d
         cases, flat = len(low), (len(low), heads * d)
         lost = ~np.isfinite(high - low)
         half, middle = np.where(lost, 0.0, (high - low) / 2), np.where(lost, 0.0, (high + low) / 2)
@@ -323,4 +371,21 @@ class Case:
         return self._tail(form)
 
     def _tail(self, given: Form) -> Form:
-        return self.steps.logits(given, self.place + 1, self.token)
+        """Behind attention; directions that all but vanish there lose their symbols."""
+        steps = self.steps
+        ids = np.full(len(given.center), self.token)
+        x = steps._through(steps._parts.outer, given, ids)
+        sizes = np.abs(x.shape).max(axis=(0, 1))
+        kept = sizes > FAINT * sizes.max(initial=0.0)
+        faint = np.abs(x.shape[..., ~kept]).sum(axis=-1) * (1 + LOSS)
+        x = Form(x.center, x.shape[..., kept], x.rest + faint)
+        self.kept = np.flatnonzero(kept)
+        if steps._parts.is_residual:
+            row = steps._x[self.place, self.token]
+            own = Form(
+                np.broadcast_to(row.center, x.center.shape),
+                np.zeros_like(x.shape),
+                np.broadcast_to(row.radius, x.rest.shape),
+            )
+            x = zonotope.add(own, x, steps._u)
+        return steps._through(steps._parts.after, x, ids)

@@ -1,0 +1,154 @@
+"""Compare a program of two numbers with the digits that a network gives, on all pairs of numbers at once.
+
+Every digit of the answer is a problem of its own: on every prefix that is right, is the largest logit that of the right
+next digit? Where all are decided, greedy decoding gives the right number for every pair, as it goes on from right
+prefixes alone (teacher forcing). For each digit, and for each token that the row may have, all choices of digits in a
+window of groups are gone through (``digit_groups``); a box of what attention may give, which holds all other groups and
+what executions round, goes through the rest of the network as a zonotope. A box that is not decided is cut in two
+across the direction that moves the worst difference most, and after ``CUTS`` cuts its window grows by a group.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from concurrent.futures import Executor
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from tasks.bounds.ball import Reals
+from tasks.proofs.digit_groups import Case, Chosen, Ints, Steps
+
+CUTS, MOST_CUTS, BLOCK = 4, 14, 20_000  # of a box before its window may grow, and at all; boxes bounded together
+LEAKING = 0.2  # of a box: where other groups make up so much of it, its window grows
+MOST_BOXES = 3_000_000  # of one digit of the answer
+
+
+@dataclass(frozen=True)
+class Open:
+    """A choice of digits that was not decided: (``low``, ``a``, ``b``) digits of its window, ``carry`` before it."""
+
+    index: int
+    low: int
+    a: tuple[int, ...]
+    b: tuple[int, ...]
+    carry: int
+    margin: float
+
+
+@dataclass(frozen=True)
+class Decided:
+    """One digit of the answer: the least margin of all that was decided, boxes that were bounded, and what is open."""
+
+    index: int
+    margin: float
+    boxes: int
+    cases: int
+    open: tuple[Open, ...] = ()
+    is_late: bool = False
+
+
+@dataclass
+class _Progress:
+    case: Case
+    check_time: Callable[[], None]
+    margin: float = np.inf
+    boxes: int = 0
+    cases: int = 0
+    open: list[Open] = field(default_factory=list)
+
+
+def decide(
+    steps: Steps, index: int, *, most_open: int = 1, most_boxes: int = MOST_BOXES,
+    check_time: Callable[[], None] = lambda: None,
+) -> Decided:  # fmt: skip
+    """Whether the digit ``index`` of the answer is right on every right prefix; it ends with ``most_open`` open."""
+    margin, boxes, cases, found = np.inf, 0, 0, list[Open]()
+    for case in steps.cases(index):
+        run = _Progress(case, check_time)
+        start = case.chosen()
+        waiting = [start[start.different]]
+        while waiting and len(found) + len(run.open) < most_open:
+            chosen = waiting.pop()
+            run.cases += len(chosen)
+            left, stuck = _cut(run, chosen)
+            run.open += _opened(case, stuck)
+            if len(left):
+                longer = _grown(case, left)
+                if longer is None or boxes + run.boxes > most_boxes:
+                    run.open += _opened(case, left)
+                else:
+                    waiting.append(longer[longer.different])
+        margin, boxes, cases = min(margin, run.margin), boxes + run.boxes, cases + run.cases
+        found += run.open
+        if len(found) >= most_open:
+            break
+    return Decided(index, margin, boxes, cases, tuple(found))
+
+
+def _cut(run: _Progress, chosen: Chosen) -> tuple[Chosen, Chosen]:
+    """Those of ``chosen`` whose boxes are not decided, though they were cut: where others leak, and all others."""
+    failed, stuck = np.zeros(len(chosen), bool), np.zeros(len(chosen), bool)
+    for start in range(0, len(chosen), BLOCK):
+        rows = np.arange(start, min(start + BLOCK, len(chosen)))
+        low, high, off = run.case.boxes(chosen[rows])
+        leaks = (high - low).reshape(len(rows), -1)
+        low, high = low - off, high + off
+        part = leaks / np.maximum((high - low).reshape(len(rows), -1), 1e-300)
+        for cut in range(MOST_CUTS + 1):
+            run.check_time()
+            sure, _, pull = run.case.margins(chosen.answer[rows], low, high)
+            run.boxes += len(rows)
+            done = sure > 0
+            if done.any():
+                run.margin = min(run.margin, float(sure[done].min()))
+            rows, low, high, pull = rows[~done], low[~done], high[~done], pull[~done]
+            if cut >= CUTS and len(rows):
+                weight = pull / np.maximum(pull.sum(axis=1, keepdims=True), 1e-300)
+                grows = (weight * part[rows - start]).sum(axis=1) > LEAKING
+                failed[rows[grows]] = True
+                stays = ~failed[rows]
+                rows, low, high, pull = rows[stays], low[stays], high[stays], pull[stays]
+            if cut == MOST_CUTS or not len(rows):
+                break
+            rows, low, high = _halves(rows, low, high, pull)
+        stuck[rows] = True
+    return chosen[failed], chosen[stuck & ~failed]
+
+
+def _halves(rows: Ints, low: Reals, high: Reals, pull: Reals) -> tuple[Ints, Reals, Reals]:
+    """Every box in two, cut across the direction of the largest ``pull``."""
+    count, each = np.arange(len(rows)), pull.argmax(axis=1)
+    one, other = low.reshape(len(rows), -1).copy(), high.reshape(len(rows), -1).copy()
+    middle = (one[count, each] + other[count, each]) / 2
+    middle = np.where(np.isfinite(middle), middle, 0.0)
+    second, first = one.copy(), other.copy()
+    first[count, each], second[count, each] = middle, middle
+    shape = (2 * len(rows), *low.shape[1:])
+    return (
+        np.concatenate([rows, rows]),
+        np.concatenate([one, second]).reshape(shape),
+        np.concatenate([first, other]).reshape(shape),
+    )
+
+
+def _grown(case: Case, chosen: Chosen) -> Chosen | None:
+    """The cases with one more group chosen, that which matters more; None where all are."""
+    below = case.leak(chosen.low - 1) if chosen.low else -1.0
+    above = case.leak(chosen.high + 1) if chosen.high + 1 < case.steps.groups else -1.0
+    if max(below, above) < 0:
+        return None
+    return case.longer(chosen, is_up=above > below)
+
+
+def _opened(case: Case, chosen: Chosen) -> list[Open]:
+    if not len(chosen):
+        return []
+    low, high, _ = case.boxes(chosen)
+    middle = (low + high) / 2
+    sure, _, _ = case.margins(chosen.answer, middle, middle)
+    return [
+        Open(case.index, chosen.low, tuple(map(int, chosen.a[n])), tuple(map(int, chosen.b[n])), int(chosen.entry[n]),
+             float(sure[n]))
+        for n in np.argsort(sure)[:64]
+    ]  # fmt: skip
