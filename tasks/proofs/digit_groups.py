@@ -40,34 +40,33 @@ LOSS = 2.0**-40  # far above what float64 loses in sums of some hundred terms, r
 
 @dataclass(frozen=True)
 class Chosen:
-    """Digits of the groups ``low`` to ``high``, for many cases at once.
+    """Digits of some ``groups``, in rising order, for many cases at once.
 
-    ``entry`` and ``leave``: the carries before and after them; ``a``, ``b``: (cases, groups) digits; ``answer``: the
-    right digit; ``sums``: (cases, features) what these groups add.
+    ``before``, ``after``: (cases, groups) carries before and after each; ``a``, ``b``: (cases, groups) digits;
+    ``answer``: the right digit; ``sums``: (cases, features) what these groups and all fixed tokens add.
     """
 
-    low: int
-    high: int
-    entry: Ints
-    leave: Ints
+    groups: tuple[int, ...]
+    before: Ints
+    after: Ints
     a: Ints
     b: Ints
     answer: Ints
     sums: Reals
 
     def __len__(self) -> int:
-        return len(self.entry)
+        return len(self.sums)
+
+    def __getitem__(self, rows: Ints | NDArray[np.bool_] | slice) -> Chosen:
+        parts = {name: getattr(self, name)[rows] for name in ("before", "after", "a", "b", "answer", "sums")}
+        return replace(self, **parts)
 
     @property
     def different(self) -> Ints:
         """One of all cases that add the same to every sum, between the same carries."""
-        key = np.concatenate([self.entry[:, None], self.leave[:, None], self.answer[:, None], self.sums], axis=1)
+        key = np.concatenate([self.before, self.after, self.answer[:, None], self.sums], axis=1)
         rows = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * key.itemsize))).ravel()
         return np.sort(np.unique(rows, return_index=True)[1])
-
-    def __getitem__(self, rows: Ints | NDArray[np.bool_] | slice) -> Chosen:
-        parts = {name: getattr(self, name)[rows] for name in ("entry", "leave", "a", "b", "answer", "sums")}
-        return replace(self, **parts)
 
 
 class Steps(Averages):
@@ -121,6 +120,9 @@ class Case:
         start = len(operands.cells)
         places |= {("z", power): start + n for n, power in enumerate(operands.answer_powers[:index])}
         fixed = [(n, steps.vocabulary.index(c)) for n, c in enumerate(operands.cells) if isinstance(c, str)]
+        self._ways: dict[int, tuple[Ints, Ints, Ints, Ints, Ints, Reals]] = {}
+        self._gaps: dict[tuple[int, int], tuple[Reals, Reals]] = {}
+        self.states = np.array(steps.machine.states)
         self._read(places, fixed)
 
     def _read(self, places: dict[tuple[str, int], int], fixed: list[tuple[int, int]]) -> None:
@@ -218,33 +220,38 @@ class Case:
             self._ways[group] = self.added(group)
         return self._ways[group]
 
-    def _ranges(self) -> None:
-        """Least and most that the groups below each, and from each on, add, by carry; of carries never met: inf."""
-        index = {state: n for n, state in enumerate(self.steps.machine.states)}
-        count, states = self.steps.groups, len(index)
-        start = np.full((states, 2 * self.heads + 2 * self.grid.size), np.inf)
-        start[index[self.steps.machine.program.r]] = 0.0
-        below = [(start, np.where(np.isfinite(start), start, -np.inf))]
-        ends = np.zeros((states, start.shape[1]))
-        if self.steps.machine.program.modulus is None:
-            ends[[n for state, n in index.items() if state]] = np.inf
-        above = [(ends, np.where(np.isfinite(ends), ends, -np.inf))]
-        for group in range(count):
-            below.append(self._passed(below[-1], group, is_up=True))
-        for group in reversed(range(count)):
-            above.append(self._passed(above[-1], group, is_up=False))
-        self._below, self._above = below, above[::-1]
+    def gap(self, low: int, high: int) -> tuple[Reals, Reals]:
+        """Least and most that the groups from ``low`` to below ``high`` add, by the carries before and after them:
+        (states, states, functionals), infinite where no digits lead from one to the other.
+        """
+        if (low, high) not in self._gaps:
+            states, width = len(self.states), 2 * self.heads + 2 * self.grid.size
+            if low == high:
+                least = np.where(np.eye(states, dtype=bool)[..., None], 0.0, np.inf) + np.zeros(width)
+                self._gaps[low, high] = least, np.where(np.isfinite(least), least, -np.inf)
+            else:
+                known = self.gap(low, high - 1)
+                before, _, _, _, after, sums = self.ways(high - 1)
+                source, target = np.searchsorted(self.states, before), np.searchsorted(self.states, after)
+                terms = self.functionals(sums)
+                least, most = np.full_like(known[0], np.inf), np.full_like(known[1], -np.inf)
+                for start in range(states):
+                    np.minimum.at(least[start], target, known[0][start, source] + terms)
+                    np.maximum.at(most[start], target, known[1][start, source] + terms)
+                self._gaps[low, high] = least, most
+        return self._gaps[low, high]
 
-    def _passed(self, known: tuple[Reals, Reals], group: int, *, is_up: bool) -> tuple[Reals, Reals]:
-        before, _, _, _, after, sums = self.ways(group)
-        states = np.array(self.steps.machine.states)
-        source, target = (before, after) if is_up else (after, before)
-        source, target = np.searchsorted(states, source), np.searchsorted(states, target)
-        terms = self.functionals(sums)
-        low, high = np.full_like(known[0], np.inf), np.full_like(known[1], -np.inf)
-        np.minimum.at(low, target, known[0][source] + terms)
-        np.maximum.at(high, target, known[1][source] + terms)
-        return low, high
+    def first(self, group: int) -> tuple[Reals, Reals]:
+        """What the groups below ``group`` add, by the carry after them."""
+        start = int(np.searchsorted(self.states, self.steps.machine.program.r))
+        least, most = self.gap(0, group)
+        return least[start], most[start]
+
+    def last(self, group: int) -> tuple[Reals, Reals]:
+        """What the groups from ``group`` on add, by the carry before them."""
+        least, most = self.gap(group, self.steps.groups)
+        ends = np.array([self.steps.machine.program.modulus is not None or state == 0 for state in self.states])
+        return least[:, ends].min(axis=1), most[:, ends].max(axis=1)
 
     def leak(self, group: int) -> float:
         """How much the choice of a group's digits may move what attention gives, at most, relative to all weights."""
@@ -257,43 +264,54 @@ class Case:
     @property
     def _total(self) -> Reals:
         """The least sum of weights, per head."""
-        low = self._below[-1][0][:, : self.heads]
+        low = self.first(self.steps.groups)[0][:, : self.heads]
         return np.asarray(self.fixed[: self.heads] + low[np.isfinite(low[:, 0])].min(axis=0))
 
     def chosen(self) -> Chosen:
-        """Every choice of digits in the smallest window that holds the digit of the answer, and that of the row."""
-        self._ways: dict[int, tuple[Ints, Ints, Ints, Ints, Ints, Reals]] = {}
-        self._ranges()
-        groups = [self.power] + ([] if self.cell is None else [self.cell[1]])
-        low, high = min(groups), max(groups)
-        before, a, b, z, after, sums = self.ways(low)
-        start = Chosen(low, low, before, after, a[:, None], b[:, None], z, sums + self.fixed)
+        """Every choice of digits in the group of the answer's digit, and in that of the row."""
+        before, a, b, z, after, sums = self.ways(self.power)
+        one = (before[:, None], after[:, None], a[:, None], b[:, None])
+        start = Chosen((self.power,), *one, z, sums + self.fixed)
         start = start[self._is_met(start)]
-        while start.high < high:
-            start = self.longer(start, is_up=True)
-        return start
+        return start if self.cell is None or self.cell[1] == self.power else self.grown(start, self.cell[1])
 
     def _is_met(self, chosen: Chosen) -> NDArray[np.bool_]:
-        states = np.array(self.steps.machine.states)
-        below = self._below[chosen.low][0][np.searchsorted(states, chosen.entry), 0]
-        above = self._above[chosen.high + 1][0][np.searchsorted(states, chosen.leave), 0]
-        return np.isfinite(below) & np.isfinite(above)
+        return np.asarray(np.isfinite(self._free(chosen)[0][:, 0]))
 
-    def longer(self, chosen: Chosen, *, is_up: bool) -> Chosen:
-        """The same cases, each with every choice of the next group above, or below."""
-        group = chosen.high + 1 if is_up else chosen.low - 1
+    def _free(self, chosen: Chosen) -> tuple[Reals, Reals]:
+        """Least and most that all other groups add, (cases, functionals)."""
+        groups = chosen.groups
+        before, after = (np.searchsorted(self.states, carries) for carries in (chosen.before, chosen.after))
+        ends = []
+        for n in (0, 1):
+            total = self.first(groups[0])[n][before[:, 0]] + self.last(groups[-1] + 1)[n][after[:, -1]]
+            for at in range(len(groups) - 1):
+                if groups[at + 1] > groups[at] + 1:
+                    total = total + self.gap(groups[at] + 1, groups[at + 1])[n][after[:, at], before[:, at + 1]]
+            ends.append(total)
+        return ends[0], ends[1]
+
+    def grown(self, chosen: Chosen, group: int) -> Chosen:
+        """The same cases, each with every choice of one more group."""
         before, a, b, z, after, sums = self.ways(group)
-        ends, starts = (chosen.leave, before) if is_up else (chosen.entry, after)
-        one, other = np.nonzero(ends[:, None] == starts[None])
-        if is_up:
-            digits = [np.concatenate([old[one], new[other, None]], axis=1) for old, new in ((chosen.a, a), (chosen.b, b))]
-            entry, leave = chosen.entry[one], after[other]
-        else:
-            digits = [np.concatenate([new[other, None], old[one]], axis=1) for old, new in ((chosen.a, a), (chosen.b, b))]
-            entry, leave = before[other], chosen.leave[one]
+        at = int(np.searchsorted(chosen.groups, group))
+        fits = np.ones((len(chosen), len(before)), bool)
+        if at:
+            least = self.gap(chosen.groups[at - 1] + 1, group)[0][..., 0]
+            ends = np.searchsorted(self.states, chosen.after[:, at - 1])
+            fits &= np.isfinite(least[ends[:, None], np.searchsorted(self.states, before)[None]])
+        if at < len(chosen.groups):
+            least = self.gap(group + 1, chosen.groups[at])[0][..., 0]
+            starts = np.searchsorted(self.states, chosen.before[:, at])
+            fits &= np.isfinite(least[np.searchsorted(self.states, after)[None], starts[:, None]])
+        one, other = np.nonzero(fits)
+        parts = [
+            np.insert(old[one], at, new[other], axis=1)
+            for old, new in ((chosen.before, before), (chosen.after, after), (chosen.a, a), (chosen.b, b))
+        ]
+        groups = (*chosen.groups[:at], group, *chosen.groups[at:])
         answer = z[other] if group == self.power else chosen.answer[one]
-        low, high = min(chosen.low, group), max(chosen.high, group)
-        made = Chosen(low, high, entry, leave, digits[0], digits[1], answer, chosen.sums[one] + sums[other])
+        made = Chosen(groups, *parts, answer, chosen.sums[one] + sums[other])
         return made[self._is_met(made)]
 
     @np.errstate(all="ignore")
@@ -303,10 +321,7 @@ class Case:
         Quotients are bounded about the nearest number t of the grid; so is what weights may be off by,
         sum_j w_j g_j |v_j - y| <= sum_j w_j g_j |v_j - t| + |t - y| sum_j w_j g_j, over the sum of all w_j (1 - g_j).
         """
-        states = np.array(self.steps.machine.states)
-        entry, leave = np.searchsorted(states, chosen.entry), np.searchsorted(states, chosen.leave)
-        below, above = self._below[chosen.low], self._above[chosen.high + 1]
-        ends = [self.read(below[n][entry] + above[n][leave]) for n in (0, 1)]
+        ends = [self.read(end) for end in self._free(chosen)]
         weight, value, loose, apart = self.split(chosen.sums)
         least, most = weight + ends[0][0], weight + ends[1][0]
         middle = value + (ends[0][1][:, 0] + ends[1][1][:, 0]) / 2 + self.grid[0] * ((least + most) / 2 - weight)[..., None]

@@ -19,17 +19,18 @@ import numpy as np
 from tasks.bounds.ball import Reals
 from tasks.proofs.digit_groups import Case, Chosen, Ints, Steps
 
-CUTS, MOST_CUTS, BLOCK = 4, 14, 20_000  # of a box before its window may grow, and at all; boxes bounded together
-LEAKING = 0.2  # of a box: where other groups make up so much of it, its window grows
+CUTS, MOST_CUTS, BLOCK = 5, 12, 20_000  # of a box before its window may grow, and at all; boxes bounded together
+LEAKING = 0.02  # of a box: where other groups make up so much of it, its window grows
+NEAR = 2.0**-8  # of a box, about its middle
 MOST_BOXES = 3_000_000  # of one digit of the answer
 
 
 @dataclass(frozen=True)
 class Open:
-    """A choice of digits that was not decided: (``low``, ``a``, ``b``) digits of its window, ``carry`` before it."""
+    """A choice of digits that was not decided: ``a`` and ``b`` in some ``groups``, the ``carry`` before the first."""
 
     index: int
-    low: int
+    groups: tuple[int, ...]
     a: tuple[int, ...]
     b: tuple[int, ...]
     carry: int
@@ -94,18 +95,23 @@ def _cut(run: _Progress, chosen: Chosen) -> tuple[Chosen, Chosen]:
         low, high, off = run.case.boxes(chosen[rows])
         leaks = (high - low).reshape(len(rows), -1)
         low, high = low - off, high + off
-        part = leaks / np.maximum((high - low).reshape(len(rows), -1), 1e-300)
+        part, slope = leaks / np.maximum((high - low).reshape(len(rows), -1), 1e-300), np.ones_like(leaks)
         for cut in range(MOST_CUTS + 1):
             run.check_time()
-            sure, _, pull = run.case.margins(chosen.answer[rows], low, high)
+            sure, _, _ = run.case.margins(chosen.answer[rows], low, high)
             run.boxes += len(rows)
             done = sure > 0
             if done.any():
                 run.margin = min(run.margin, float(sure[done].min()))
-            rows, low, high, pull = rows[~done], low[~done], high[~done], pull[~done]
-            if cut >= CUTS and len(rows):
+            rows, low, high = rows[~done], low[~done], high[~done]
+            if not len(rows):
+                break
+            if cut == 0:
+                slope[rows - start] = _slopes(run.case, chosen.answer[rows], low, high)
+            pull = slope[rows - start] * np.nan_to_num((high - low).reshape(len(rows), -1), posinf=1.0)
+            if cut >= CUTS:
                 weight = pull / np.maximum(pull.sum(axis=1, keepdims=True), 1e-300)
-                grows = (weight * part[rows - start]).sum(axis=1) > LEAKING
+                grows = ~((weight * part[rows - start]).sum(axis=1) <= LEAKING)
                 failed[rows[grows]] = True
                 stays = ~failed[rows]
                 rows, low, high, pull = rows[stays], low[stays], high[stays], pull[stays]
@@ -114,6 +120,17 @@ def _cut(run: _Progress, chosen: Chosen) -> tuple[Chosen, Chosen]:
             rows, low, high = _halves(rows, low, high, pull)
         stuck[rows] = True
     return chosen[failed], chosen[stuck & ~failed]
+
+
+def _slopes(case: Case, answer: Ints, low: Reals, high: Reals) -> Reals:
+    """How steeply the worst difference of logits falls in each direction, about the middle of each box."""
+    middle, half = (low + high) / 2, (high - low) / 2 * NEAR
+    lost = ~np.isfinite(middle + half)
+    middle, half = np.where(lost, 0.0, middle), np.where(lost, 1.0, half)
+    _, _, pull = case.margins(answer, middle - half, middle + half)
+    slope = pull / np.maximum(2 * half.reshape(len(answer), -1), 1e-300)
+    known = np.where(np.isfinite(slope), slope, 0.0)
+    return np.asarray(known + 0.02 * known.max(axis=1, keepdims=True) + 1e-12)
 
 
 def _halves(rows: Ints, low: Reals, high: Reals, pull: Reals) -> tuple[Ints, Reals, Reals]:
@@ -133,12 +150,9 @@ def _halves(rows: Ints, low: Reals, high: Reals, pull: Reals) -> tuple[Ints, Rea
 
 
 def _grown(case: Case, chosen: Chosen) -> Chosen | None:
-    """The cases with one more group chosen, that which matters more; None where all are."""
-    below = case.leak(chosen.low - 1) if chosen.low else -1.0
-    above = case.leak(chosen.high + 1) if chosen.high + 1 < case.steps.groups else -1.0
-    if max(below, above) < 0:
-        return None
-    return case.longer(chosen, is_up=above > below)
+    """The cases with one more group chosen, that which may matter most; None where all are."""
+    left = [group for group in range(case.steps.groups) if group not in chosen.groups]
+    return case.grown(chosen, max(left, key=case.leak)) if left else None
 
 
 def _opened(case: Case, chosen: Chosen) -> list[Open]:
@@ -148,7 +162,7 @@ def _opened(case: Case, chosen: Chosen) -> list[Open]:
     middle = (low + high) / 2
     sure, _, _ = case.margins(chosen.answer, middle, middle)
     return [
-        Open(case.index, chosen.low, tuple(map(int, chosen.a[n])), tuple(map(int, chosen.b[n])), int(chosen.entry[n]),
-             float(sure[n]))
+        Open(case.index, chosen.groups, tuple(map(int, chosen.a[n])), tuple(map(int, chosen.b[n])),
+             int(chosen.before[n, 0]), float(sure[n]))
         for n in np.argsort(sure)[:64]
     ]  # fmt: skip
