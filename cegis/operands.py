@@ -83,6 +83,16 @@ class Operands:
         return int(self.digits + 1 if self.answer_digits is None else self.answer_digits)
 
     @property
+    def min_length(self) -> int:
+        """How many tokens a prompt has."""
+        return len(self.cells)
+
+    @property
+    def max_length(self) -> int:
+        """As many: every prompt has the same length."""
+        return len(self.cells)
+
+    @property
     def alphabet(self) -> tuple[str, ...]:
         """The tokens of digits, in their order."""
         return tuple(map(str, range(self.base)))
@@ -136,13 +146,13 @@ class Operands:
 
     @property
     def words(self) -> str:
-        """The pairs in words.
+        """The numbers in words.
 
         >>> Operands(digits=3).words
-        'pairs of numbers a, b from 0 to 999 (3 digits, least significant first)'
+        'numbers a, b from 0 to 999 (3 digits, least significant first)'
         """
         digits = f"{self.digits} digit{'s' * (self.digits > 1)}{'' if self.base == 10 else f' of base {self.base}'}"
-        return f"pairs of numbers a, b from 0 to {self.largest:,} ({digits}{_first(self.order, self.digits)})"
+        return f"numbers a, b from 0 to {self.largest:,} ({digits}{_first(self.order, self.digits)})"
 
     @property
     def answer_words(self) -> str:

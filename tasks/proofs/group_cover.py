@@ -10,14 +10,22 @@ across the direction that moves the worst difference most, and after ``CUTS`` cu
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable
 from concurrent.futures import Executor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import numpy as np
 
+from cegis.operands import Operands, Pair
+from tasks.automata.digits import DigitMachine, NumberProgram
 from tasks.bounds.ball import Reals
+from tasks.formats import Loaded
+from tasks.networks.readout import UNDECIDED, Argmax
+from tasks.networks.transformer import Attention, Transformer, walk
+from tasks.proofs import attention_bounds
 from tasks.proofs.digit_groups import Case, Chosen, Ints, Steps
+from tasks.proofs.enumeration import ROUNDOFF, LateError, Semantics, answers_of
 
 CUTS, MOST_CUTS, BLOCK = 5, 12, 20_000  # of a box before its window may grow, and at all; boxes bounded together
 LEAKING = 0.02  # of a box: where other groups make up so much of it, its window grows
@@ -47,6 +55,126 @@ class Decided:
     cases: int
     open: tuple[Open, ...] = ()
     is_late: bool = False
+
+
+def obstacle(loaded: Loaded, operands: Operands, semantics: Semantics) -> str | None:
+    """Why this method says nothing of a network, None where it does."""
+    if not isinstance(loaded.network, Transformer):
+        return "nothing is known of a black box but its answers"
+    if not isinstance(loaded.readout, Argmax) or loaded.readout.position != "last":
+        return "the next digit is not the largest logit at the last position"
+    missing = [token for token in operands.alphabet if token not in loaded.readout.names]
+    if missing:
+        return f"no output is called {missing[0]!r}"
+    longest = len(operands.cells) + operands.shown_digits - 1
+    if longest > loaded.network.longest:
+        return f"the network has no room for the {longest} tokens of a prompt and its answer"
+    if any(step.sink is not None for step in attending(loaded)):
+        return "attention has sinks"
+    reason = attention_bounds.obstacle(loaded, ROUNDOFF[semantics])
+    return reason if reason is not None or attending(loaded) else "no layer attends"
+
+
+def attending(loaded: Loaded) -> list[Attention]:
+    """The steps that attend."""
+    assert isinstance(loaded.network, Transformer)
+    return [step for step in walk(loaded.network.steps) if isinstance(step, Attention)]
+
+
+@dataclass(frozen=True)
+class Cover:
+    """What was decided of each digit of the answer, in the order of the answer; ``is_late``: the time ended it."""
+
+    decided: tuple[Decided, ...]
+    digits: int
+    is_late: bool
+
+    @property
+    def is_whole(self) -> bool:
+        """Whether every digit is right on all right prefixes of all pairs."""
+        return len(self.decided) == self.digits and not any(one.open for one in self.decided) and self.margin > 0
+
+    @property
+    def margin(self) -> float:
+        """The least margin of what was decided, after rounding."""
+        return min((one.margin for one in self.decided), default=0.0)
+
+    @property
+    def boxes(self) -> int:
+        """How many boxes were bounded."""
+        return sum(one.boxes for one in self.decided)
+
+    @property
+    def open(self) -> tuple[Open, ...]:
+        """What was left open."""
+        return tuple(case for one in self.decided for case in one.open)
+
+
+def cover(
+    loaded: Loaded, operands: Operands, program: NumberProgram, semantics: Semantics, *, seconds: float | None = None,
+    executor: Executor | None = None, on_digit: Callable[[int, int], None] = lambda done, total: None,
+) -> Cover:  # fmt: skip
+    """Compare ``program`` with a network without ``obstacle`` on all pairs, until a digit stays open.
+
+    ``executor``: each digit is a job of its own there. Raises DomainError where answers do not have such digits.
+    """
+    deadline = None if seconds is None else time.time() + seconds
+    DigitMachine(program, operands)
+    indices, found = range(operands.shown_digits), list[Decided]()
+    job = _Job(loaded, operands, program, semantics, deadline)
+    results = map(job, indices) if executor is None else executor.map(job, indices)
+    for decided in results:
+        if decided.is_late:
+            return Cover(tuple(found), len(indices), True)
+        found.append(decided)
+        on_digit(len(found), len(indices))
+        if decided.open:
+            break
+    return Cover(tuple(found), len(indices), False)
+
+
+@dataclass
+class _Job:
+    loaded: Loaded
+    operands: Operands
+    program: NumberProgram
+    semantics: Semantics
+    deadline: float | None
+    steps: Steps | None = None
+
+    def __call__(self, index: int) -> Decided:
+        if self.steps is None:
+            machine = DigitMachine(self.program, self.operands)
+            self.steps = Steps(self.loaded, self.operands, machine, ROUNDOFF[self.semantics])
+        try:
+            return decide(self.steps, index, check_time=self._check)
+        except LateError:
+            return Decided(index, 0.0, 0, 0, (), is_late=True)
+
+    def _check(self) -> None:
+        if self.deadline is not None and time.time() > self.deadline:
+            raise LateError
+
+
+def confirmed(
+    loaded: Loaded, operands: Operands, program: NumberProgram, pair: Pair, semantics: Semantics
+) -> tuple[int, str] | None:
+    """The first digit of a pair's answer at which the network has another, by bounds on that prompt alone, and which.
+
+    None where every digit is right, or one before is not decided.
+    """
+    answer = operands.answer(program(*pair))
+    alone = replace(loaded, prefix=(), suffix=(), domain=replace(loaded.domain, alphabet=loaded.vocabulary, constraint=None))
+    number = {token: n for n, token in enumerate(loaded.vocabulary)}
+    for index, right in enumerate(answer):
+        prompt = [number[token] for token in (*operands.prompt(*pair), *answer[:index])]
+        (label,), _ = answers_of(alone, np.array([prompt], np.int8), semantics)
+        if label == UNDECIDED:
+            return None
+        given = loaded.readout.text(int(label))
+        if given != right:
+            return index, given
+    return None
 
 
 @dataclass
