@@ -152,7 +152,7 @@ class DigitMachine:
             raise DomainError(f"expected a remainder by {base}**{digits}, as the answer has such digits, got {modulus}")
         if len(self.states) > MOST_STATES:
             raise DomainError(f"expected at most {MOST_STATES} carries, got {len(self.states)}: use smaller factors")
-        if modulus is None and self.reached[digits] != (0,):
+        if modulus is None and (digits < self.operands.digits or self.reached[digits] != (0,)):
             raise DomainError(
                 f"{self.program.expression} is not always a number of {digits} digits from 0 on, as an answer is"
             )

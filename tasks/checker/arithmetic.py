@@ -75,6 +75,14 @@ class Arithmetic:
             for row, other in zip(rows, others, strict=True)
         ]
 
+    def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
+        """``W x + b`` of every row, with what an execution rounds."""
+        errors = layer.rounding(self, [[x.abs_upper() for x in row] for row in rows])
+        return [
+            [self.blur(x + b, e) for x, b, e in zip(row, layer.bias, error, strict=True)]
+            for row, error in zip((arb_mat(rows) * layer.turned).tolist(), errors, strict=True)
+        ]
+
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``.
 
@@ -279,11 +287,12 @@ class Affine:
 
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
         """The map of every row, with what an execution rounds."""
-        errors = self.rounding(a, [[x.abs_upper() for x in row] for row in rows])
-        return [
-            [a.blur(x + b, e) for x, b, e in zip(row, self.bias, error, strict=True)]
-            for row, error in zip((arb_mat(rows) * self._turned[0]).tolist(), errors, strict=True)
-        ]
+        return a.affine(self, rows)
+
+    @property
+    def turned(self) -> arb_mat:
+        """``W`` as (in, out)."""
+        return self._turned[0]
 
     def rounding(self, a: Arithmetic, sizes: list[Row]) -> list[Row]:
         """What rounding adds where entries of x have at most these ``sizes``."""

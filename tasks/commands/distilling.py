@@ -7,7 +7,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from tasks.commands.question import ask, check_margin, check_seconds, other
+from tasks.commands.question import ask, check_margin, check_seconds, numbers_asked, other
 from tasks.commands.result import check_file, finish
 
 if TYPE_CHECKING:
@@ -32,12 +32,16 @@ def distilled(
     against: str | None,
     as_json: bool,
     is_search: bool = False,
+    program: str | None = None,
+    operands: str | None = None,
     **question: Any,
 ) -> int:
     """What ``make`` says of ``network``, printed and certified; the exit code.
 
     ``make`` takes a model, a domain and the options of ``tasks.pipeline.distill``. What is wrong with the options is
-    found before any work. With ``is_search`` a circuit has a solver and a certificate where none is named.
+    found before any work. With ``is_search`` a circuit has a solver and a certificate where none is named. A network
+    whose prompts show two numbers, as its folder or ``operands`` says, is asked about all pairs of them, unless an option
+    says something of sequences; ``program`` is then the file of the one to compare.
     """
     from backends import get
     from cegis.certificate import check_writable
@@ -55,6 +59,11 @@ def distilled(
         check_file(exceptions)
     started = time.perf_counter()
     asked = ask(network, **question)
+    pairs = numbers_asked(asked.model, operands, (*question.values(), length, backend, grammar, against, exceptions, margin))
+    if pairs is not None:
+        from tasks.commands.numbers import answer_numbers
+
+        return answer_numbers(asked, pairs, program, semantics, seconds, seed, out, as_json)
     if is_search and asked.model.format == "circuit":
         backend, out = backend or "z3", out or Path(f"{identifier(asked.model.name[:NAME])}.cert")
         check_writable(out)

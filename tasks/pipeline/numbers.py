@@ -34,10 +34,13 @@ from tasks.proofs.group_cover import Cover, confirmed, cover, obstacle
 from tasks.proofs.operand_search import Teacher, search, simple_numbers
 
 SCHEMA = "numbers/1"
-SEARCHING = 0.2  # of the time, for pairs that fail
+SEARCHING, FIRST = 0.2, 2.0  # of the time, for pairs that fail; seconds of that before a proof is tried
 ENOUGH = 0.9  # of some pairs on which a program is right, that it is taken for what the network does
 FACTORS, OFFSETS, SAMPLE = (1, 0, -1, 2, -2, 3), (0, 1, -1), 400
-METHOD = "all choices of digits in groups, what the others add bounded by dynamic programming over the carry"
+METHOD = (
+    "proved by teacher forcing: every next digit is right on every right prefix, hence the number that is generated is; "
+    "all choices of digits in groups, what the others add bounded by dynamic programming over the carry"
+)
 
 
 @dataclass(frozen=True)
@@ -118,7 +121,7 @@ def distill_numbers(
     tried_semantics: tuple[Semantics, ...] = (semantics,) if semantics else ("float32", "float64", "real")
     if isinstance(model.network, Transformer) and model.network.dtype != "float32" and semantics is None:
         tried_semantics = ("float64", "real")
-    failing, tried, least = _failing(model, asked, given, SEARCHING * clock.left, seed)
+    failing, tried, least = _failing(model, asked, given, min(FIRST, SEARCHING * clock.left), seed)
     text = f"{tried:,} pairs tried, the least margin {least:.4g}" if failing is None else f"{_pair(failing)} fails"
     clock.done("pairs", text)
     found: Cover | None = None
@@ -138,7 +141,7 @@ def distill_numbers(
                 claims = (_claim(model, asked, found, one, time.perf_counter() - started),)
                 break
             more = [pair for case in found.open for pair in _completed(case.groups, case.a, case.b, asked)]
-            failing, again, lower = _failing(model, asked, given, min(10.0, SEARCHING * clock.left), seed + 1, more)
+            failing, again, lower = _failing(model, asked, given, SEARCHING * clock.left, seed + 1, more)
             tried, least = tried + again, min(least, lower)
             if failing is not None or found.is_late:
                 break
@@ -250,8 +253,7 @@ def number_conditions(model: Loaded, operands: Operands) -> str:
     chosen = "" if operands == model.operands else "; chosen by the user, other than the folder describes: the operands"
     return (
         f"prompt: {operands.shown}; answer: {operands.answer_words}, each the largest of the logits "
-        f"{named(model.readout.names)} after the prompt and the digits before it (greedy decoding; proved by teacher "
-        f"forcing: every next digit is right on every right prefix, hence the number that is generated is){chosen}"
+        f"{named(model.readout.names)} after the prompt and the digits before it, as greedy decoding gives them{chosen}"
     )
 
 
@@ -265,7 +267,7 @@ def numbers_text(result: NumberDistillation) -> str:
     lines += ["", number_verdict(result)]
     lines += ["", "The steps:"]
     lines += [f"  {s.name:<14} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
-    lines += [f"  note           {note}" for note in result.model.notes]
+    lines += [f"  note           {note}" for note in result.model.notes if "(alphabet)" not in note]
     lines += [f"  not applied    {name}: {reason}" for name, reason in result.not_applied.items()]
     lines += [f"  assumption     {claim.detail}" for claim in result.claims]
     return "\n".join(lines)

@@ -88,6 +88,11 @@ class Steps(Averages):
         self.columns = frozenset(loaded.readout.columns)
         self.column = np.array([loaded.readout.columns[loaded.readout.names.index(t)] for t in operands.alphabet])
 
+    @property
+    def directions(self) -> Reals:
+        """Per head, in which directions what attention gives is bounded, the most important first: (heads, d, d)."""
+        return self._out
+
     def _outer(self) -> Reals:
         """Per head, directions (heads, d, d), rows: what matters most behind attention first."""
         attention = self._parts.attention
