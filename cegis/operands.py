@@ -137,7 +137,8 @@ class Operands:
         """The number that an answer shows; None where a token is no digit."""
         if len(tokens) != self.shown_digits or any(token not in self.alphabet for token in tokens):
             return None
-        return sum(int(token) * self.base**power for token, power in zip(tokens, self.answer_powers, strict=True))
+        parts = [int(token) * int(self.base) ** power for token, power in zip(tokens, self.answer_powers, strict=True)]
+        return int(sum(parts))
 
     def digits_of(self, numbers: NDArray[np.object_]) -> NDArray[np.int64]:
         """Digits of whole numbers of any size, least significant first: (count,) to (count, digits)."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from dataclasses import dataclass
 from functools import cached_property
+from typing import Any
 
 from cegis.domain import DomainError
 from cegis.operands import Operands, Pair
@@ -42,6 +43,7 @@ class NumberProgram:
             raise GrammarError(f"expected a modulus of 1 or more, got {self.modulus}")
 
     def __call__(self, a: int, b: int) -> int:
+        """The number for a pair."""
         value = self.p * a + self.q * b + self.r
         return value if self.modulus is None else value % self.modulus
 
@@ -74,10 +76,9 @@ class NumberProgram:
         names = [argument.arg for argument in functions[0].args.args]
         body = [node for node in functions[0].body if not _is_docstring(node)]
         if len(names) != 2 or len(body) != 1 or not isinstance(body[0], ast.Return) or body[0].value is None:
-            raise GrammarError(
-                "expected a function of two numbers with one return, such as def f(a, b): return a + b"
-            )
-        value, modulus = body[0].value, None
+            raise GrammarError("expected a function of two numbers with one return, such as def f(a, b): return a + b")
+        value: Any = body[0].value
+        modulus = None
         if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mod):
             value, modulus = value.left, _whole(value.right)
         return cls(*_linear(value, names), modulus)
@@ -165,7 +166,7 @@ class DigitMachine:
     @cached_property
     def reached(self) -> tuple[tuple[int, ...], ...]:
         """The carries before each digit of the answer, and after the last."""
-        levels = [(self.program.r,)]
+        levels: list[tuple[int, ...]] = [(self.program.r,)]
         for power in range(max(self.operands.shown_digits, self.operands.digits)):
             after = {self.step(state, a, b)[1] for state in levels[-1] for a in self.values(power)
                      for b in self.values(power)}  # fmt: skip
@@ -185,7 +186,7 @@ class DigitMachine:
         rest = largest % base**power
         if rest != base**power - 1:
             raise DomainError(f"expected a largest number such as 4999, whose last digits are all free, got {largest}")
-        return largest // base ** (power + 1) == 0
+        return bool(largest // base ** (power + 1) == 0)
 
     def step(self, state: int, a: int, b: int) -> tuple[int, int]:
         """The digit of the answer, and the carry."""

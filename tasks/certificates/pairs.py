@@ -44,7 +44,7 @@ def attest_pairs(result: NumberDistillation, folder: Path, *, seconds: float = 6
     files = {PROGRAM: program.source().encode()}
     files |= {NETWORK + name: content for name, content in stored_files(model, folder).items()}
     for one in WEAKER[semantics]:
-        steps = Steps(model, operands, DigitMachine(program, operands), ROUNDOFF[one])  # type: ignore[index]
+        steps = Steps(model, operands, DigitMachine(program, operands), ROUNDOFF[one])
         question: dict[str, Any] = {
             "kind": "pairs",
             "format": model.format,

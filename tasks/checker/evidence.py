@@ -36,8 +36,8 @@ from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expe
 from tasks.checker.formats import Read, read
 from tasks.checker.network import Cell
 from tasks.checker.pairs import FIELDS, everywhere
-from tasks.checker.prompts import described, pairs_text, shown_prompt
 from tasks.checker.programs import called, function_of, machine_of
+from tasks.checker.prompts import described, pairs_text, shown_prompt
 from tasks.checker.readouts import reader_of
 from tasks.checker.sets import Attended, Level, Node, counts, graph, nodes_of, paths
 from tasks.checker.text import named
@@ -60,7 +60,7 @@ def check(folder: Path) -> Statement:
     """The statement of the certificate in ``folder``, found to be true; raises Rejected or UnreadableError."""
     stated, files = load(folder)
     try:
-        given = (*GIVEN, LANGUAGE) if LANGUAGE in stated else GIVEN
+        given: tuple[str, ...] = (*GIVEN, LANGUAGE) if LANGUAGE in stated else GIVEN
         given = OF_PAIRS if stated.get("kind") == "pairs" else given
         found = establish({name: stated[name] for name in given}, files)
         if type(stated["margin"]) is float and 0.9999 * found["margin"] <= stated["margin"] <= found["margin"]:
@@ -154,9 +154,9 @@ def _established_of_pairs(
     claim = (
         f"the program equals the {q['format']} network {named(network.name)}".rstrip()
         + f" on all {pairs_text(q['operands'])}, in {MEANING[q['semantics']]}, every margin after rounding at least "
-        f"{_below(found['margin'])}: each of the {q['operands']['answer_digits']} digits of the answer is right on every "
-        f"right prefix, hence the number that greedy decoding gives is; prompt: {shown_prompt(q['operands'])[0]}; "
-        f"read-out: {readout_text(r)}{who}."
+        f"{_below(found['margin'])}: each of the {q['operands']['answer_digits']} digits of the answer is right "
+        "on every right prefix, hence the number that greedy decoding gives is; prompt: "
+        f"{shown_prompt(q['operands'])[0]}; read-out: {readout_text(r)}{who}."
     )
     return found | {"claim": claim, "assumption": _assumption(q["semantics"], network)}
 

@@ -53,10 +53,10 @@ class Line:
     __radd__ = __add__
 
     def __sub__(self, other: Any) -> Line:
-        return self + (-other)
+        return self.__add__(-other)
 
     def __rsub__(self, other: Any) -> Line:
-        return -self + other
+        return self.__neg__().__add__(other)
 
     def __mul__(self, other: Any) -> Line:
         """(a + r + L)(b + s + M) = ab + aM + bL + rest, with the parts of balls beside their middles in ``rest``."""
@@ -73,7 +73,7 @@ class Line:
     __rmul__ = __mul__
 
     def __truediv__(self, other: Any) -> Line:
-        return self * (1 / arb(other))
+        return self.__mul__(1 / arb(other))
 
 
 def _whole(x: Any) -> arb:

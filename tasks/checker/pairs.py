@@ -54,7 +54,9 @@ class Layout:
         expect(type(o) is dict and o.keys() == {*FIELDS}, "operands have other fields")
         whole = all(type(o[name]) is int for name in ("digits", "base", "answer_digits", "most"))
         expect(whole and 1 <= o["digits"] <= 64 and 2 <= o["base"] <= 1024, "operands: strange numbers")
-        expect(1 <= o["answer_digits"] <= 128 and 0 <= o["most"] < o["base"] ** o["digits"], "operands: strange numbers")
+        expect(
+            1 <= o["answer_digits"] <= 128 and 0 <= o["most"] < o["base"] ** o["digits"], "operands: strange numbers"
+        )
         expect({o["order"], o["answer_order"]} <= {"lsb", "msb"}, "operands: an unknown order")
         around = [o[name] for name in ("before", "between", "after")]
         expect(all(type(part) is list and {*map(type, part)} <= {str} for part in around), "operands: strange tokens")
@@ -86,21 +88,24 @@ def factors(text: str) -> tuple[int, int, int, int | None]:
         case [ast.FunctionDef(args=ast.arguments([], [one, two], None, [], [], None, []), body=[ast.Return(value)],
                               decorator_list=[]) as function] if value:  # fmt: skip
             plain = ast.unparse(function.args) in ("a, b", "a: int, b: int") and (one.arg, two.arg) == ("a", "b")
-            expect(plain and ast.unparse(function.returns or ast.Name("int")) == "int", "program.py: strange parameters")
+            expect(
+                plain and ast.unparse(function.returns or ast.Name("int")) == "int", "program.py: strange parameters"
+            )
         case _:
             expect(False, "program.py: expected one function of a and b with one return")
     modulus = None
     assert value is not None
-    if isinstance(value, ast.BinOp) and isinstance(value.op, ast.Mod):
-        value, modulus = value.left, _constant(value.right)
-    p, q, r = _terms(value)
+    inner: Any = value
+    if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mod):
+        inner, modulus = inner.left, _constant(inner.right)
+    p, q, r = _terms(inner)
     return p, q, r, modulus
 
 
 def _constant(node: ast.expr) -> int:
     expect(isinstance(node, ast.Constant) and type(node.value) is int, "program.py: expected a whole number")
-    assert isinstance(node, ast.Constant)
-    return int(node.value)  # type: ignore[arg-type]
+    value: Any = node.value if isinstance(node, ast.Constant) else 0
+    return int(value)
 
 
 def _terms(node: ast.expr) -> tuple[int, int, int]:
@@ -175,6 +180,9 @@ class Place:
         keys = [pairs.at[t, places[name]] for name in names for t in pairs.ids] + fixed
         count, self.heads = len(names) + len(fixed), rows.heads.count
         self.d = len(rows.value[0][0])
+        self.grid: list[list[Floats]] = []  # per head and direction
+        self.rest: list[Floats] = []
+        self.sizes: list[Floats] = []
         table = [self._features(h, keys, count) for h in range(self.heads)]
         flat = [tuple(x for head in range(self.heads) for x in table[head][n]) for n in range(len(keys))]
         base = layout.base
@@ -185,7 +193,7 @@ class Place:
         for row in flat[base * len(names) :]:
             self.fixed = _plus(self.fixed, row)
         self.known: dict[int, list[tuple[int, int, int, tuple[float, ...]]]] = {}
-        self.gaps: dict[Any, dict[tuple[int, int], tuple[Floats, Floats]]] = {}
+        self.gaps: dict[Any, Any] = {}  # what was found, by the question
 
     def _features(self, h: int, keys: list[int], count: int) -> list[Floats]:
         """Per key of a head: weight, per direction it times the value and, about numbers of the grid, what it may be
@@ -208,7 +216,9 @@ class Place:
         most = max(grows)
         for column in zip(*(rows.value[n][h] for n in keys), strict=True):
             size = max(abs(v).upper() for v in column)
-            rounded = 2 * a.gamma(2 * (count + 1) + 8) * (1 + most) * size + (ZERO if a.is_real else 64 * TINY * (1 + size))
+            rounded = 2 * a.gamma(2 * (count + 1) + 8) * (1 + most) * size + (
+                ZERO if a.is_real else 64 * TINY * (1 + size)
+            )
             off.append(float(((1 + most) * max(v.rad() for v in column) + rounded) / (1 - most)) * (1 + LOSS))
         ends = [(min(column), max(column)) for column in zip(*along, strict=True)]
         sizes = [max(abs(x), abs(y)) for x, y in ends]
@@ -217,9 +227,9 @@ class Place:
                 for s, axis in zip(sizes, axes, strict=True)]  # fmt: skip
         rest = [sum(abs(c) * x for c, x in zip(axis, off, strict=True)) + x for axis, x in zip(axes, lost, strict=True)]
         grid = [[x + n * (y - x) / (GRID - 1) for n in range(GRID)] for x, y in ends]
-        self.__dict__.setdefault("grid", []).append(grid)
-        self.__dict__.setdefault("rest", []).append(rest)
-        self.__dict__.setdefault("sizes", []).append(sizes)
+        self.grid.append(grid)
+        self.rest.append(rest)
+        self.sizes.append(sizes)
         found = []
         for w, g, values in zip(weights, loose, along, strict=True):
             far = [g * abs(v - t) for v, ts in zip(values, grid, strict=True) for t in ts]
@@ -229,13 +239,18 @@ class Place:
     def ways(self, group: int) -> list[tuple[int, int, int, tuple[float, ...]]]:
         """Every way through a group: carry before and after, digit of the answer, what it adds; equal ones once."""
         if group not in self.known:
-            sums, layout, found = self.pairs.sums, self.pairs.layout, {}
+            sums, layout = self.pairs.sums, self.pairs.layout
+            found: dict[tuple[int, int, int, tuple[float, ...]], None] = {}
             a_, b_, z_ = (self.of_cell.get((name, group)) for name in "abz")
             for carry in sums.carries:
                 for a in layout.values(group):
                     for b in layout.values(group):
                         z, after = sums.step(carry, a, b)
-                        if self.cell is not None and self.cell[1] == group and {"a": a, "b": b, "z": z}[self.cell[0]] != self.digit:
+                        if (
+                            self.cell is not None
+                            and self.cell[1] == group
+                            and {"a": a, "b": b, "z": z}[self.cell[0]] != self.digit
+                        ):
                             continue
                         one = _plus(a_[a] if a_ else self.nothing, b_[b] if b_ else self.nothing)
                         found[carry, after, z, _plus(one, z_[z]) if z_ else one] = None
@@ -274,7 +289,8 @@ class Place:
                             both = _sum(ends[0], more[0]), _sum(ends[1], more[1])
                             found[start, after] = _hull(found.get((start, after)), both)
                 self.gaps[key] = found
-        return self.gaps[key]
+        known: dict[tuple[int, int], tuple[Floats, Floats]] = self.gaps[key]
+        return known
 
     def first(self, group: int) -> dict[int, tuple[Floats, Floats]]:
         """What the groups below add, by the carry after them."""
@@ -309,16 +325,18 @@ class Place:
             if all(part is not None for part in parts):
                 total = parts[0]
                 for part in parts[1:]:
-                    assert part is not None and total is not None
+                    assert part is not None
                     total = _sum(total[0], part[0]), _sum(total[1], part[1])
             self.gaps[key] = total
-        return self.gaps[key]  # type: ignore[return-value]
+        known: tuple[Floats, Floats] | None = self.gaps[key]
+        return known
 
     def _side(self, which: str, group: int) -> dict[int, tuple[Floats, Floats]]:
         key = which, group
         if key not in self.gaps:
-            self.gaps[key] = self.first(group) if which == "first" else self.rest_of(group)  # type: ignore[assignment]
-        return self.gaps[key]  # type: ignore[return-value]
+            self.gaps[key] = self.first(group) if which == "first" else self.rest_of(group)
+        known: dict[int, tuple[Floats, Floats]] = self.gaps[key]
+        return known
 
     def grown(self, c: Choice, group: int) -> list[Choice]:
         """A choice with every choice of one more group."""
@@ -377,15 +395,15 @@ class Place:
                                                    for ends in self.first(self.pairs.sums.groups).values())  # fmt: skip
                 spread = max(ts[-1] - ts[0] for ts in self.grid[h])
                 best = max(best, heaviest * spread / max(total, 1e-300))
-            self.gaps["leak", group] = best  # type: ignore[assignment]
-        return self.gaps["leak", group]  # type: ignore[return-value]
+            self.gaps["leak", group] = best
+        return float(self.gaps["leak", group])
 
 
 @dataclass
 class _Item:
     """Boxes of choices with one right digit, to be decided together."""
 
-    members: list[tuple[Choice, Floats, Floats, float]]
+    members: list[tuple[Choice, Floats, Floats, Floats]]
     cuts: int = 0
 
 
@@ -401,6 +419,7 @@ class Pairs:
         sizes = [[max(float(abs(v)) for v in row) for row in part] for part in self.maps]
         self.sizes = [x for part in sizes for x in part]
         self.boxes = 0
+        self._largest: dict[int, Row] = {}
 
     def rows_of(self, index: int) -> list[Place]:
         """The tokens that the row of a digit of the answer may have."""
@@ -432,7 +451,12 @@ class Pairs:
     def _member(self, row: Place, choice: Choice) -> tuple[Choice, Floats, Floats, Floats]:
         low, high, off = row.box(choice)
         share = [(y - x) / max(y - x + 2 * o, 1e-300) for x, y, o in zip(low, high, off, strict=True)]
-        return choice, [x - o for x, o in zip(low, off, strict=True)], [y + o for y, o in zip(high, off, strict=True)], share
+        return (
+            choice,
+            [x - o for x, o in zip(low, off, strict=True)],
+            [y + o for y, o in zip(high, off, strict=True)],
+            share,
+        )
 
     def _parted(self, item: _Item, pull: Floats) -> list[_Item]:
         """Two sets, cut at the middle of where the direction that moves the margin most is spread."""
@@ -449,7 +473,7 @@ class Pairs:
         ((choice, low, high, share),) = item.members
         moved = [p * (y - x) for p, x, y in zip(pull, low, high, strict=True)]
         total = sum(moved)
-        leaks = sum(m * s for m, s in zip(moved, share, strict=True)) / total if total > 0 else 1.0  # type: ignore[arg-type]
+        leaks = sum(m * s for m, s in zip(moved, share, strict=True)) / total if total > 0 else 1.0
         if item.cuts >= CUTS and leaks > LEAKING:
             left = [g for g in range(self.sums.groups) if g not in choice.groups]
             confirm(left, "a pair is not decided")
@@ -461,7 +485,10 @@ class Pairs:
         at = max(range(len(moved)), key=lambda n: moved[n])
         middle = (low[at] + high[at]) / 2
         ends = [*high[:at], middle, *high[at + 1 :]], [*low[:at], middle, *low[at + 1 :]]
-        return [_Item([(choice, low, ends[0], share)], item.cuts + 1), _Item([(choice, ends[1], high, share)], item.cuts + 1)]
+        return [
+            _Item([(choice, low, ends[0], share)], item.cuts + 1),
+            _Item([(choice, ends[1], high, share)], item.cuts + 1),
+        ]
 
     def _margins(self, row: Place, items: list[_Item]) -> list[tuple[arb, Floats]]:
         """Per set the margin of its right digit, positive only where it is certain; and how much directions move it."""
@@ -495,11 +522,11 @@ class Pairs:
 
     def _value_sizes(self, row: Place) -> Row:
         """The largest size of what each entry of attention's answer may be, in every execution."""
-        if row.index not in self.__dict__.setdefault("_sizes", {}):
+        if row.index not in self._largest:
             used = [self.at[t, n] for (t, n) in self.at if n <= row.place]
             columns = zip(*([v for head in self.rows.value[n] for v in head] for n in used), strict=True)
-            self.__dict__["_sizes"][row.index] = [2 * max(abs(v).upper() for v in column) for column in columns]
-        return self.__dict__["_sizes"][row.index]  # type: ignore[no-any-return]
+            self._largest[row.index] = [2 * max(abs(v).upper() for v in column) for column in columns]
+        return self._largest[row.index]
 
     def _tail(self, last: int, a: Lines, given: list[Row]) -> list[Row]:
         rows = self.rows
@@ -563,10 +590,9 @@ def everywhere(
     at = {cell: n for n, cell in enumerate(cells)}
     right = {digit: columns[names.index(str(digit))] for digit in range(layout.base)}
     pairs = Pairs(layout, sums, rows, at, tokens, directions, right, columns)
-    margin, done = arb("inf"), 0
+    margin = arb("inf")
     for index in range(len(layout.answer)):
         for row in pairs.rows_of(index):
             margin = min(margin, pairs.decide(row, deadline))
-        done += 1
-        tell(done)
+        tell(index + 1)
     return (layout.most + 1) ** 2, margin

@@ -41,7 +41,7 @@ def _whole(fields: Any) -> dict[str, Any] | None:
     """All fields, those that are left out by their defaults."""
     if type(fields) is not dict or type(fields.get("digits", 10)) is not int or type(fields.get("base", 10)) is not int:
         return None
-    whole = {"digits": 10, "base": 10, "order": "lsb", "answer_digits": None, "answer_order": None,
+    whole: dict[str, Any] = {"digits": 10, "base": 10, "order": "lsb", "answer_digits": None, "answer_order": None,
              "before": [], "between": [], "after": [], "most": None} | fields  # fmt: skip
     if whole["answer_digits"] is None:
         whole["answer_digits"] = whole["digits"] + 1

@@ -40,8 +40,8 @@ def distilled(
 
     ``make`` takes a model, a domain and the options of ``tasks.pipeline.distill``. What is wrong with the options is
     found before any work. With ``is_search`` a circuit has a solver and a certificate where none is named. A network
-    whose prompts show two numbers, as its folder or ``operands`` says, is asked about all pairs of them, unless an option
-    says something of sequences; ``program`` is then the file of the one to compare.
+    whose prompts show two numbers, as its folder or ``operands`` says, is asked about all pairs of them, unless an
+    option says something of sequences; ``program`` is then the file of the one to compare.
     """
     from backends import get
     from cegis.certificate import check_writable
@@ -59,7 +59,9 @@ def distilled(
         check_file(exceptions)
     started = time.perf_counter()
     asked = ask(network, **question)
-    pairs = numbers_asked(asked.model, operands, (*question.values(), length, backend, grammar, against, exceptions, margin))
+    pairs = numbers_asked(
+        asked.model, operands, (*question.values(), length, backend, grammar, against, exceptions, margin)
+    )
     if pairs is not None:
         from tasks.commands.numbers import answer_numbers
 

@@ -47,8 +47,8 @@ grammar_option = click.option(
 
 operands_option = click.option(
     "--operands",
-    help="How a prompt shows two numbers: fields such as digits=10,order=lsb,between=+,after==,answer_digits=11, several "
-    "tokens parted by spaces; none for a question about sequences.  [default: the folder's own]",
+    help="How a prompt shows two numbers: fields such as digits=10,order=lsb,between=+,after==,answer_digits=11, "
+    "several tokens parted by spaces; none for a question about sequences.  [default: the folder's own]",
 )
 
 DISTILLING = (
@@ -203,7 +203,9 @@ def operands_of(text: str) -> Operands:
         name, sign, value = part.partition("=")
         name = name.strip()
         if not sign or name not in names or name in values:
-            raise click.ClickException(f"--operands: expected fields such as digits=10, each once, of {', '.join(names)}")
+            raise click.ClickException(
+                f"--operands: expected fields such as digits=10, each once, of {', '.join(names)}"
+            )
         if name in ("before", "between", "after"):
             values[name] = tuple(value.split())
         elif name in ("order", "answer_order"):

@@ -51,8 +51,8 @@ def verify(
     of proof can follow it. ANY OTHER FUNCTION IS RUN, AND RUNNING A FILE OR IMPORTING A MODULE RUNS ITS CODE: it is
     called twice on every sequence that is listed, and the claim says so. --no-run refuses that.
 
-    Of a network whose prompts show two numbers (--operands), PROGRAM is a function of these, such as def f(a, b): return
-    a + b; it is read, never run, and compared on all pairs.
+    Of a network whose prompts show two numbers (--operands), PROGRAM is a function of these, such as def f(a, b):
+    return a + b; it is read, never run, and compared on all pairs.
 
     Exit codes: 0 proved equal on all that was asked, 1 not equal or not proved, 2 bad input.
     """

@@ -211,9 +211,7 @@ def _spiral(t: Tensors, correction: Reals | None = None) -> Table:
     turns = 2 * math.pi * n / DIGITS
     rise = slope * n + offset
     values = np.stack([amp * np.cos(turns + phase), amp * np.sin(turns + phase), rise], axis=1)
-    sizes = np.stack(
-        [abs(amp) * (COSINE + 5 * turns + abs(phase))] * 2 + [2 * np.abs(slope * n) + abs(offset)], axis=1
-    )
+    sizes = np.stack([abs(amp) * (COSINE + 5 * turns + abs(phase))] * 2 + [2 * np.abs(slope * n) + abs(offset)], axis=1)
     off = ROUNDED * sizes + FLUSHED
     if correction is not None:  # 1 + correction, and the product: two roundings more
         off = (off + 2 * ROUNDED * np.abs(values)) * (1 + np.abs(correction))[:, None]

@@ -65,7 +65,8 @@ def of_fields(what: str, value: object) -> Operands:
     unknown = [name for name in entries if name not in NAMES]
     if unknown:
         raise NetworkError(f"{what}: unknown field {unknown[0]!r}; known: {', '.join(NAMES)}")
-    return Operands(**{name: tuple(entry) if isinstance(entry, list) else entry for name, entry in entries.items()})
+    fields_: dict[str, Any] = {name: tuple(e) if isinstance(e, list) else e for name, e in entries.items()}
+    return Operands(**fields_)
 
 
 def as_fields(operands: Operands) -> dict[str, Any]:

@@ -38,8 +38,8 @@ SEARCHING, FIRST = 0.2, 2.0  # of the time, for pairs that fail; seconds of that
 ENOUGH = 0.9  # of some pairs on which a program is right, that it is taken for what the network does
 FACTORS, OFFSETS, SAMPLE = (1, 0, -1, 2, -2, 3), (0, 1, -1), 400
 METHOD = (
-    "proved by teacher forcing: every next digit is right on every right prefix, hence the number that is generated is; "
-    "all choices of digits in groups, what the others add bounded by dynamic programming over the carry"
+    "proved by teacher forcing: every next digit is right on every right prefix, hence the number that is generated "
+    "is; all choices of digits in groups, what the others add bounded by dynamic programming over the carry"
 )
 
 
@@ -171,8 +171,8 @@ def _found(model: Loaded, operands: Operands, seed: int) -> tuple[NumberProgram 
     few = [(int(random.choice(len(numbers))), int(random.choice(len(numbers)))) for _ in range(SAMPLE // 4)]
     pairs = [(numbers[a], numbers[b]) for a, b in few]
     while len(pairs) < SAMPLE:
-        drawn = [sum(int(d) * operands.base**k for k, d in enumerate(random.integers(0, operands.base, operands.digits)))
-                 for _ in "ab"]  # fmt: skip
+        digits = random.integers(0, operands.base, (2, operands.digits))
+        drawn = [sum(int(d) * operands.base**k for k, d in enumerate(row)) for row in digits]
         pair = drawn[0] % (operands.largest + 1), drawn[1] % (operands.largest + 1)
         pairs.append(pair)
     teacher = Teacher(model, operands, NumberProgram(1, 1))
@@ -199,7 +199,12 @@ def _candidates(operands: Operands) -> list[NumberProgram]:
 
 
 def _failing(
-    model: Loaded, operands: Operands, program: NumberProgram, seconds: float, seed: int, more: list[Pair] = []  # noqa: B006
+    model: Loaded,
+    operands: Operands,
+    program: NumberProgram,
+    seconds: float,
+    seed: int,
+    more: list[Pair] = [],  # noqa: B006
 ) -> tuple[Failing | None, int, float]:
     teacher = Teacher(model, operands, program)
     pair, tried, least = search(teacher, seconds=seconds, seed=seed, more=more)
@@ -210,11 +215,11 @@ def _failing(
     if isinstance(model.network, Transformer):
         for semantics in ("float32", "float64", "real"):
             try:
-                found = confirmed(model, operands, program, pair, semantics)  # type: ignore[arg-type]
+                found = confirmed(model, operands, program, pair, semantics)
             except (NetworkError, DomainError):
                 continue
             if found is not None:
-                index, said = found[0], MEANING[semantics]  # type: ignore[index]
+                index, said = found[0], MEANING[semantics]
                 break
     given = teacher.given(pair)
     return Failing(pair, program(*pair), given, operands.value(given), index, said), tried, least
@@ -284,8 +289,8 @@ def number_verdict(result: NumberDistillation) -> str:
         open_ = result.cover is not None and result.cover.open
         why = "some digits stayed open" if open_ else "the time was up" if result.cover is not None else "see below"
         return (
-            f"NOT DECIDED: of {result.tried:,} pairs that were tried none fails (least margin {result.least_seen:.4g}), "
-            f"and no proof was finished ({why})."
+            f"NOT DECIDED: of {result.tried:,} pairs that were tried none fails (least margin "
+            f"{result.least_seen:.4g}), and no proof was finished ({why})."
         )
     value = "no number" if failing.value is None else str(failing.value)
     where = (
@@ -294,9 +299,9 @@ def number_verdict(result: NumberDistillation) -> str:
         else f"its digit {failing.index + 1} is wrong in {failing.semantics}"
     )
     return (
-        f"NOT EQUAL: for {_pair(failing)} the program says {failing.right} and the network {value} (digits in the order "
-        f"of the answer: {' '.join(failing.given)}; {where}). It is one of {counted(result.operands.size())} pairs of "
-        f"{result.operands.words}; {number_conditions(result.model, result.operands)}."
+        f"NOT EQUAL: for {_pair(failing)} the program says {failing.right} and the network {value} (digits in the "
+        f"order of the answer: {' '.join(failing.given)}; {where}). It is one of {counted(result.operands.size())} "
+        f"pairs of {result.operands.words}; {number_conditions(result.model, result.operands)}."
     )
 
 
@@ -326,5 +331,3 @@ def numbers_json(result: NumberDistillation, certificate: str | None = None) -> 
         "verdict": number_verdict(result),
         "certificate": certificate,
     }  # fmt: skip
-
-

@@ -189,9 +189,9 @@ class Case:
             for a in machine.values(group):
                 for b in machine.values(group):
                     z, after = machine.step(state, a, b)
-                    if self.cell is not None and self.cell[1] == group:
-                        if {"a": a, "b": b, "z": z}[self.cell[0]] != self.digit:
-                            continue
+                    digits = {"a": a, "b": b, "z": z}
+                    if self.cell is not None and self.cell[1] == group and digits[self.cell[0]] != self.digit:
+                        continue
                     rows.append((state, a, b, z, after))
                     sums.append(parts[0][a] + parts[1][b] + parts[2][z])
         table = np.array(rows, np.int64).reshape(-1, 5)
@@ -275,8 +275,7 @@ class Case:
     def chosen(self) -> Chosen:
         """Every choice of digits in the group of the answer's digit, and in that of the row."""
         before, a, b, z, after, sums = self.ways(self.power)
-        one = (before[:, None], after[:, None], a[:, None], b[:, None])
-        start = Chosen((self.power,), *one, z, sums + self.fixed)
+        start = Chosen((self.power,), before[:, None], after[:, None], a[:, None], b[:, None], z, sums + self.fixed)
         start = start[self._is_met(start)]
         return start if self.cell is None or self.cell[1] == self.power else self.grown(start, self.cell[1])
 
@@ -316,8 +315,8 @@ class Case:
         ]
         groups = (*chosen.groups[:at], group, *chosen.groups[at:])
         answer = z[other] if group == self.power else chosen.answer[one]
-        made = Chosen(groups, *parts, answer, chosen.sums[one] + sums[other])
-        return made[self._is_met(made)]
+        made = Chosen(groups, parts[0], parts[1], parts[2], parts[3], answer, chosen.sums[one] + sums[other])
+        return made[np.asarray(self._is_met(made))]
 
     @np.errstate(all="ignore")
     def boxes(self, chosen: Chosen) -> tuple[Reals, Reals, Reals]:
@@ -329,7 +328,9 @@ class Case:
         ends = [self.read(end) for end in self._free(chosen)]
         weight, value, loose, apart = self.split(chosen.sums)
         least, most = weight + ends[0][0], weight + ends[1][0]
-        middle = value + (ends[0][1][:, 0] + ends[1][1][:, 0]) / 2 + self.grid[0] * ((least + most) / 2 - weight)[..., None]
+        middle = (
+            value + (ends[0][1][:, 0] + ends[1][1][:, 0]) / 2 + self.grid[0] * ((least + most) / 2 - weight)[..., None]
+        )
         ratio = middle / ((least + most) / 2)[..., None]
         span = np.maximum(self.high_value - self.low_value, 1e-300)
         share = (ratio - self.low_value) / span * (GRID - 1)
@@ -348,7 +349,7 @@ class Case:
         loose = (loose + ends[1][2])[..., None]
         moved = far + loose * np.maximum(np.abs(least_value - t), np.abs(most_value - t))
         off = moved / np.maximum(total[0] - loose * (1 + LOSS), 0.0) * (1 + LOSS) + self.rest + LOSS * sizes
-        bad = ~(total[0] > 0) | ~np.isfinite(quotients).all(axis=0) | ~np.isfinite(off)
+        bad = np.asarray(~(total[0] > 0) | ~np.isfinite(quotients).all(axis=0) | ~np.isfinite(off))
         least_value, most_value = np.where(bad, -np.inf, least_value), np.where(bad, np.inf, most_value)
         return least_value, most_value, np.where(bad, 0.0, off)
 
@@ -385,8 +386,11 @@ class Case:
         for h in range(heads):
             shape[:, h, :, h] = np.swapaxes(axes[None, h] * half[:, h, :, None], 1, 2)
         skew = np.abs(np.eye(d) - np.einsum("hkd,hke->hde", axes, axes)) + d * LOSS
-        rest = np.einsum("hde,he->hd", skew, self.largest)[None] + d * LOSS * (np.abs(low) + np.abs(high)).max(axis=2)[..., None]
-        rest = np.where(lost.any(axis=2)[..., None], np.inf, rest)
+        rest = (
+            np.einsum("hde,he->hd", skew, self.largest)[None]
+            + d * LOSS * (np.abs(low) + np.abs(high)).max(axis=2)[..., None]
+        )
+        rest = np.where(np.asarray(lost.any(axis=2))[..., None], np.inf, rest)
         form = Form(center.reshape(flat), shape.reshape(*flat, heads * d), rest.reshape(flat))
         return self._tail(form)
 

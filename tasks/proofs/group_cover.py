@@ -164,7 +164,9 @@ def confirmed(
     None where every digit is right, or one before is not decided.
     """
     answer = operands.answer(program(*pair))
-    alone = replace(loaded, prefix=(), suffix=(), domain=replace(loaded.domain, alphabet=loaded.vocabulary, constraint=None))
+    alone = replace(
+        loaded, prefix=(), suffix=(), domain=replace(loaded.domain, alphabet=loaded.vocabulary, constraint=None)
+    )
     number = {token: n for n, token in enumerate(loaded.vocabulary)}
     for index, right in enumerate(answer):
         prompt = [number[token] for token in (*operands.prompt(*pair), *answer[:index])]

@@ -86,8 +86,8 @@ def search(
     teacher: Teacher, *, seconds: float, seed: int = 0, more: Iterable[Pair] = (),
     is_wrong: Callable[[Pair], bool] | None = None,
 ) -> tuple[Pair | None, int, float]:  # fmt: skip
-    """A pair that ``is_wrong`` (by default one of negative margin), made simple, or None; how many pairs were tried, and
-    the least margin of all.
+    """A pair that ``is_wrong`` (by default: of negative margin), made simple, or None; how many were tried, and the
+    least margin of all.
     """
     deadline, random = time.monotonic() + seconds, np.random.default_rng(seed)
     asked = is_wrong or (lambda pair: bool(teacher.worst([pair])[0] < 0))
@@ -180,7 +180,9 @@ def _changed(pair: Pair, operands: Operands, random: np.random.Generator) -> Pai
 def _simplest(teacher: Teacher, pair: Pair, is_wrong: Callable[[Pair], bool], deadline: float) -> Pair:
     """A simpler pair that is wrong as well, changed digit by digit until nothing is simpler."""
     while time.monotonic() < deadline + 2.0:
-        nearby = sorted((p for p in _smaller(pair, teacher.operands) if simplicity(p) < simplicity(pair)), key=simplicity)
+        nearby = sorted(
+            (p for p in _smaller(pair, teacher.operands) if simplicity(p) < simplicity(pair)), key=simplicity
+        )
         if not nearby:
             return pair
         worst = teacher.worst(nearby)
