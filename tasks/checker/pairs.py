@@ -103,6 +103,8 @@ def factors(text: str) -> tuple[int, int, int, int | None]:
 
 
 def _constant(node: ast.expr) -> int:
+    if isinstance(node, ast.UnaryOp) and isinstance(node.op, ast.USub):
+        return -_constant(node.operand)
     expect(isinstance(node, ast.Constant) and type(node.value) is int, "program.py: expected a whole number")
     value: Any = node.value if isinstance(node, ast.Constant) else 0
     return int(value)
