@@ -11,6 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +24,7 @@ from tasks.networks.interpreter import logits
 from tasks.networks.model import BlackBox
 from tasks.networks.readout import Argmax
 
+EVERY = 20_000  # pairs: so few are all tried
 BATCH, RANDOM, KEPT, ROUNDS = 2_000, 6_000, 64, 40
 Digits = NDArray[np.int64]
 
@@ -92,7 +94,8 @@ def search(
     deadline, random = time.monotonic() + seconds, np.random.default_rng(seed)
     asked = is_wrong or (lambda pair: bool(teacher.worst([pair])[0] < 0))
     tried, least, best = 0, np.inf, list[tuple[float, Pair]]()
-    for pairs in _families(teacher.operands, random, list(more)):
+    is_small = teacher.operands.size() <= EVERY
+    for pairs in _every(teacher.operands) if is_small else _families(teacher.operands, random, list(more)):
         worst = teacher.worst(pairs)
         tried, least = tried + len(pairs), min(least, float(worst.min()))
         wrong = sorted((pairs[n] for n in np.flatnonzero(worst < 0)), key=simplicity)
@@ -102,7 +105,7 @@ def search(
         best = sorted([*best, *zip(worst.tolist(), pairs, strict=True)])[:KEPT]
         if time.monotonic() > deadline:
             return None, tried, least
-    for _ in range(ROUNDS):
+    for _ in range(0 if is_small else ROUNDS):
         if time.monotonic() > deadline:
             break
         pairs = [_changed(pair, teacher.operands, random) for _, pair in best for _ in range(16)]
@@ -131,6 +134,11 @@ def simple_numbers(operands: Operands) -> list[int]:
         numbers |= {d * unit for d in few} | {unit - 1, (unit * base - 1) // (base - 1) * (base // 2), top - unit}
         numbers |= {(unit * base - 1) // (base - 1) * d for d in (1, base - 1)}
     return sorted(n for n in numbers if 0 <= n <= top)
+
+
+def _every(operands: Operands) -> Iterator[list[Pair]]:
+    numbers = range(operands.largest + 1)
+    yield from _parts(sorted(product(numbers, numbers), key=simplicity))
 
 
 def _families(operands: Operands, random: np.random.Generator, more: list[Pair]) -> Iterator[list[Pair]]:

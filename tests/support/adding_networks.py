@@ -19,6 +19,7 @@ from tasks.networks.model import Question, authored
 from tasks.networks.transformer import Activation, Affine, Attention, Transformer
 from tasks.proofs.operand_search import Teacher
 
+SUM = NumberProgram(1, 1)
 WHOLE = 6.0  # the sum of all weights of a row
 
 
