@@ -20,20 +20,22 @@ BEND, SILU_BEND = arb("0.4"), arb("0.25")  # above half of sup |gelu''| < 0.8 an
 class Line:
     """``ball`` and the factors ``g`` of the symbols."""
 
-    __slots__ = ("ball", "g")
+    __slots__ = ("_spread", "ball", "g")
 
-    def __init__(self, ball: arb, g: list[arb]) -> None:
-        self.ball, self.g = ball, g
+    def __init__(self, ball: arb, g: list[arb], spread: arb | None = None) -> None:
+        self.ball, self.g, self._spread = ball, g, spread
 
     @property
     def spread(self) -> arb:
-        """How far the symbols may move it."""
-        return sum((abs(c) for c in self.g), ZERO)
+        """How far the symbols may move it, at most."""
+        if self._spread is None:
+            self._spread = arb(sum(map(abs, self.g), ZERO).upper())
+        return self._spread
 
     @property
     def whole(self) -> arb:
         """The same number without memory."""
-        return arb(self.ball, self.spread.upper()) if self.g else self.ball
+        return arb(self.ball, self.spread) if self.g else self.ball
 
     def is_finite(self) -> bool:
         """Whether it is bounded."""
@@ -43,11 +45,11 @@ class Line:
         return abs(self.whole)
 
     def __neg__(self) -> Line:
-        return Line(-self.ball, [-c for c in self.g])
+        return Line(-self.ball, [-c for c in self.g], self._spread)
 
     def __add__(self, other: Any) -> Line:
         if not isinstance(other, Line):
-            return Line(self.ball + other, self.g)
+            return Line(self.ball + other, self.g, self._spread)
         return Line(self.ball + other.ball, [x + y for x, y in zip(self.g, other.g, strict=True)])
 
     __radd__ = __add__
@@ -96,7 +98,7 @@ class Lines(Arithmetic):
         if not isinstance(x, Line):
             return super().blur(x, abs(error))
         ball = x.ball if self.is_real else arb(x.ball, (abs(error) + TINY).upper())
-        return Line(ball if abs(arb(ball, x.spread.upper())) < LIMIT else arb.nan(), x.g)
+        return Line(ball if abs(arb(ball, x.spread)) < LIMIT else arb.nan(), x.g, x.spread)
 
     def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
         """The map of every row, with what an execution rounds."""

@@ -33,7 +33,7 @@ from tasks.checker.network import run, through
 from tasks.checker.sets import MOST_APART, Attended
 
 FIELDS = ("digits", "base", "order", "answer_digits", "answer_order", "before", "between", "after", "most")
-GRID, LOSS, FAINT = 13, 2.0**-40, 1e-9
+GRID, LOSS, FAINT = 13, 2.0**-40, 1e-6
 CUTS, MOST_CUTS, LEAKING, BATCH, MOST_CARRIES = 4, 14, 0.02, 128, 64
 Floats = list[float]
 
