@@ -60,7 +60,7 @@ def compared(
     Raises NotAffineError.
     """
     begun = time.perf_counter()
-    difference = joined(network, loop)
+    difference = joined(network, loop, column)
     lows = [Fraction(int(n)) for n in numbers.min(axis=0)]
     highs = [Fraction(int(n)) for n in numbers.max(axis=0)]
     if len(numbers) != int(np.prod(numbers.max(axis=0) - numbers.min(axis=0) + 1)):
@@ -81,12 +81,10 @@ def compared(
     return Equal(LONGEST, float(Fraction(1, 2) - worst), 1, EXACTLY, "affine", time.perf_counter() - begun)
 
 
-def joined(network: Recurrent, loop: Loop) -> Difference:
-    """Network and loop side by side; raises NotAffineError."""
+def joined(network: Recurrent, loop: Loop, column: int = 0) -> Difference:
+    """Output ``column`` of a network and a loop side by side; raises NotAffineError."""
     wide, bias = _affine(network.transition)
     reader, shift = _affine(network.output)
-    if len(reader) != 1:
-        raise NotAffineError("expected one output")
     size, own = network.width, len(loop.states)
     inputs = loop.inputs
     if not np.array_equal(network.tokens.shape, (len(network.tokens), inputs)):
@@ -108,8 +106,8 @@ def joined(network: Recurrent, loop: Loop) -> Difference:
         tuple(into),
         tuple(constant),
         (*(Fraction(float(v)) for v in network.start), *(Fraction(first) for _, first in loop.states)),
-        (*reader[0], *(-v for v in of_states)),
-        shift[0] - c,
+        (*reader[column], *(-v for v in of_states)),
+        shift[column] - c,
     )
 
 

@@ -163,6 +163,15 @@ def test_constants_count_in_every_bound():
     assert found.equal_up_to == 2
 
 
+def test_each_of_several_outputs_is_compared_by_itself():
+    both = network(
+        (Affine(np.array([[1.0, 0.0, 1.0], [0.0, 0.0, 1.0]]), np.zeros(2)),), (Affine(np.eye(2), np.zeros(2)),), width=2
+    )
+    for column, right, wrong in ((0, SUM, LAST), (1, LAST, SUM)):
+        assert isinstance(stream_affine.compared(both, SINGLE, right, 10, column=column), Equal)
+        assert isinstance(stream_affine.compared(both, SINGLE, wrong, 10, column=column), Broken)
+
+
 def test_what_is_not_affine_is_refused():
     for of, loop in ((maximum(), SUM), (recurrence(1.0), MAXIMUM)):
         with pytest.raises(stream_affine.NotAffineError):
