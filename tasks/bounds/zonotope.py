@@ -5,7 +5,7 @@
 A ball forgets the sign of each error, so ``W2 (W1 x)`` costs ``|W2| |W1| r``. A form keeps ``s``, the error of the row
 that some steps started from, and pays ``|W2 W1| r``; only roundings and curvature go to ``rest`` (Comba and Stolfi's
 affine arithmetic of 1993, with symbols for the row alone). Every operation holds what that of ``ball`` holds, and is
-never given a larger radius for an entry where curvature would cost more than the ball's own bound.
+never given a clearly larger radius for an entry where curvature would cost more than the ball's own bound.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tasks.bounds import ball, operations
 from tasks.bounds.ball import INFLATION, LIMIT, TINY, Ball, Reals, gamma
 from tasks.networks.transformer import Activation, Norm
 
+LOOSER = 2.0**-16  # than a ball a linear form may be: what it remembers is worth that
 SLACK = 2.0**-40  # what float64 may lose in one step on a shape, relative to the error it stands for
 BEND = 0.8  # above sup |gelu''| and |gelu_tanh''|, both 0.79788...
 
@@ -161,6 +162,7 @@ def _centered(x: Form, eps: float, u: float) -> tuple[Form, Reals]:
 def activation(step: Activation, x: Form, u: float) -> Form:
     """ReLUs are linear where their sign is known; all others bend."""
     whole, c = x.ball, x.center
+    bend: float | Reals
     match step.kind:
         case "relu" | "leaky_relu":
             total = ball.relu(whole) if step.kind == "relu" else operations.leaky_relu(whole, step.slope, u)
@@ -180,10 +182,10 @@ def activation(step: Activation, x: Form, u: float) -> Form:
             slope, bend = share + c * share * (1.0 - share), operations.SILU_BEND
         case "tanh":
             total, rounded = operations.tanh(whole, u), gamma(10, u) + 4.0 * TINY
-            slope, bend = 1.0 - np.tanh(c) ** 2, operations.TANH_BEND
+            slope, bend = 1.0 - np.tanh(c) ** 2, operations.tanh_bend(c, whole.radius)
         case "sigmoid":
             total, rounded = operations.sigmoid(whole, u), gamma(14, u) + operations.OVERFLOWN
-            slope, bend = expit(c) * (1.0 - expit(c)), operations.SIGMOID_BEND
+            slope, bend = expit(c) * (1.0 - expit(c)), operations.tanh_bend(0.5 * c, 0.5 * whole.radius) / 8.0
         case _:
             total, rounded, bend = operations.gelu_tanh(whole, u), gamma(16, u) * whole.magnitude + 4.0 * TINY, BEND
             tanh = np.tanh(operations.ROOT * (c + operations.CUBIC * c * c * c))
@@ -221,9 +223,9 @@ def forget(x: Form, apply: Callable[[Ball], Ball]) -> Form:
 
 
 def _better(total: Ball, moved: Reals, rounded: Reals, shape: Reals, rest: Reals) -> Form:
-    """The linear form, except at entries that the ball's own bound ``total`` holds more tightly."""
+    """The linear form, except at entries that the ball's own bound ``total`` holds clearly more tightly."""
     spread = np.abs(shape).sum(axis=-1)
-    tight = spread + rest < moved
+    tight = spread + rest < moved * (1.0 + LOOSER)
     shape, spread = np.where(tight[..., None], shape, 0.0), np.where(tight, spread, 0.0)
     return _form(total.center, shape, np.where(tight, rest + rounded, total.radius), spread)
 

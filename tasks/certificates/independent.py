@@ -15,17 +15,21 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cegis import Differs, Domain, Found, Program
+from cegis import Differs, Domain, DomainError, Found, Program
 from cegis.certificate import Certificate
 from dsl.grammar import Grammar
+from tasks.automata.program_states import UncountableError
+from tasks.bounds.frames import FrameError
+from tasks.certificates.recurrent_evidence import boxes, orbit_sets
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
-from tasks.checker.evidence import LANGUAGE, NETWORK, PROGRAM, establish
+from tasks.checker.evidence import LANGUAGE, NETWORK, PROGRAM, STATES, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
 from tasks.checker.network import Network
@@ -34,11 +38,14 @@ from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
 from tasks.networks.recurrent import Recurrent
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.labels import length_of
 from tasks.pipeline.languages import texts
 from tasks.proofs.attention_bounds import obstacle as not_covered
 from tasks.proofs.count_bounds import obstacle as not_counted
+from tasks.proofs.enumeration import usual_semantics
+from tasks.proofs.still_open import StillOpenError
 
 GRID = 2**16  # of directions
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
@@ -71,11 +78,13 @@ def attest_all_lengths(
     It is about real arithmetic, as no bound on rounding holds at every length. ``language``: the grammar of the user's
     own that was searched.
     """
+    model = model_of(network)
+    domain = replace(model.domain, max_length=None)
+    if isinstance(model.network, Recurrent):
+        return _by_states(_Proved(model, folder, program, domain, "float32", seconds=seconds, language=language))
     against = not_counted(network)
     if against is not None:
         return f"certificates are for what counting proves: {against}"
-    model = model_of(network)
-    domain = replace(model.domain, max_length=None)
     proved = _Proved(model, folder, program, domain, "real", seconds=seconds, is_beyond=True, language=language)
     return _certificate(proved, ("all_lengths",))
 
@@ -210,7 +219,7 @@ def _written(proved: _Proved) -> Certificate | str:
     return ways if isinstance(ways, str) else _certificate(proved, ways)
 
 
-def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
+def _certificate(proved: _Proved, ways: tuple[str, ...], evidence: dict[str, Any] | None = None) -> Certificate | str:
     """The certificate of one of these kinds, in the strongest arithmetic that any of them confirms; or why not.
 
     One that leaves more inputs without a label than were left is none.
@@ -229,9 +238,10 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
         for kind in ways:
             try:
                 directions = _directions(loaded, proved.domain, stored) if kind == "paths" else None
-                question = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
-                question |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
-                found = establish(question, files, watch.left, watch.tell, proved.undecided)
+                asked = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
+                asked |= evidence or {}
+                asked |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
+                found = establish(asked, files, watch.left, watch.tell, proved.undecided)
             except Rejected as error:
                 reasons[kind] = str(error)
             except UnreadableError as error:
@@ -245,6 +255,24 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
                 text = f"the checker had {watch.seconds:.0f} s, which is too little ({reasons[kind]})"
                 return f"{text}; give it more time"
     return f"the checker does not confirm it: {'; '.join(dict.fromkeys(reasons.values()))}"
+
+
+def _by_states(proved: _Proved) -> Certificate | str:
+    """The certificate for every length of a recurrent network: sets of states are found again, and stated."""
+    reasons = list[str]()
+    for kind, kinds in (("orbits", ("real",)), ("boxes", WEAKER[usual_semantics(proved.loaded)])):
+        for semantics in kinds:
+            try:
+                found = orbit_sets if kind == "orbits" else partial(boxes, semantics=semantics)
+                states = found(proved.loaded, proved.program)
+            except (DomainError, UncountableError, NetworkError, FrameError, StillOpenError) as error:
+                reasons.append(str(error))
+                break
+            made = _certificate(replace(proved, semantics=semantics), (kind,), {STATES: states})
+            if isinstance(made, Certificate):
+                return made
+            reasons.append(made)
+    return "; ".join(dict.fromkeys(reasons))
 
 
 def stored_files(loaded: Loaded, folder: Path) -> dict[str, bytes]:
@@ -287,6 +315,7 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
 def _question(
     kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None, margin: float = 0.0
 ) -> dict[str, Any]:
+    """The question that the checker is asked, in its terms."""
     limited = domain.constraint
     return {
         "kind": kind,

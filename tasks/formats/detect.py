@@ -24,6 +24,7 @@ from tasks.formats import (
     tracr,
     transformer_lens,
 )
+from tasks.formats.operands import read_operands
 from tasks.formats.reading import MOST_WEIGHTS, TOO_LARGE, read_bytes, read_object
 from tasks.formats.untrusted import read_safetensors
 from tasks.networks.model import Loaded, Question
@@ -181,8 +182,9 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     for known in FORMATS:
         if known.fits(folder):
             loaded = known.load(folder, question or Question())
-            is_named = loaded.format == "circuit"  # by from_circuit
-            return loaded if is_named else replace(loaded, name=named(loaded.name))
+            if loaded.format == "circuit":  # named by from_circuit
+                return loaded
+            return replace(loaded, name=named(loaded.name), operands=read_operands(folder, loaded.vocabulary))
     strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
     if strange:
         raise NetworkError(
@@ -201,9 +203,9 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         raise NetworkError(f"{folder}: {large}")
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
-    hint += "".join(f"; {problem}" for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
+    problems = "".join(f"{problem}; " for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
     raise NetworkError(
-        f"{folder}: no known network format; looked for {'; '.join(map(str, FORMATS))}; "
+        f"{folder}: {problems}no known network format; looked for {'; '.join(map(str, FORMATS))}; "
         f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers and recurrent networks are read "
         "from files; others can be asked from Python, as black boxes (tasks.formats.from_callable)"
     )

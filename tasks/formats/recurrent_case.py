@@ -28,6 +28,7 @@ from tasks.formats.reading import Dtype, read_object, read_tensors, widen
 from tasks.formats.untrusted import list_of, object_of, texts_of
 from tasks.networks.cells import Gate, Layer, gru, lstm, stacked
 from tasks.networks.model import Loaded, Question, assemble
+from tasks.networks.number_streams import NumberStreams
 from tasks.networks.readout import Argmax, Rounded
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
@@ -134,6 +135,30 @@ def _mips(
         raise NetworkError(f"{what}: rounding reads one number at every step, got {network.outputs}")
     own = Question(vocabulary, (), (), (1, None), Rounded(0, position="every"))
     return network, vocabulary, own, ("y",)
+
+
+def number_streams(folder: Path, *, column: int = 0) -> NumberStreams:
+    """The network of numbers in ``folder``, however many different steps it has; raises NetworkError."""
+    said, what = read_object(folder / FILE), str(folder / FILE)
+    tensors = read_tensors(folder / WEIGHTS)
+    if "layers.0.h0" in tensors:
+        raise NetworkError(f"{folder}: its steps are symbols, no numbers")
+    _check_readout(what, said, "round")
+    config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
+    chosen = str(config.get("activation", "")).lower()
+    activation = next((name for name in ACTIVATIONS if chosen == name), None)
+    build = _elman if "Wh.weight" in tensors else _mlps
+    width, inputs, has_ones, transition, output, dtype = build(str(folder / WEIGHTS), tensors, activation)
+    numbers, _ = _numbers(what, said, inputs)
+    tokens = np.hstack([numbers, np.ones((len(numbers), 1))]) if has_ones else numbers
+    network = Recurrent(tokens, np.zeros(width), transition, output, dtype=dtype)
+    length = object_of(f"{what}: input", said.get("input", {}), None).get("T", 10)
+    if not isinstance(length, int) or not 1 <= length <= 1000:
+        raise NetworkError(f"{what}: expected input.T from 1 to 1,000, got {length!r}")
+    is_ours = isinstance(said.get("origin"), str)
+    name = said.get("name") if isinstance(said.get("name"), str) and said.get("name") else folder.name
+    origin = "our retraining" if is_ours else "authors' weights"
+    return NumberStreams(str(name), network, numbers.astype(np.int64), length, origin, column)
 
 
 Parts = tuple[int, int, bool, tuple[Step, ...], tuple[Step, ...], Dtype]

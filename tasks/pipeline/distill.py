@@ -26,7 +26,7 @@ from tasks.networks.recurrent import Recurrent
 from tasks.pipeline import surrogate
 from tasks.pipeline.approximate import Rule, approximated, having_a_label
 from tasks.pipeline.dependence import Dependence
-from tasks.pipeline.extend import LONGER, RUN, Extending, Extension, extended
+from tasks.pipeline.extend import LONGER, RUN, Extending, Extension, endless, extended
 from tasks.pipeline.functions import RunProgram, how_run
 from tasks.pipeline.labels import MOST_SEQUENCES, LabelTable, described, labelled, length_of, listed_part, usual_domain
 from tasks.pipeline.languages import Language
@@ -215,6 +215,11 @@ def distill(
         except KeyboardInterrupt:
             why_nothing = INTERRUPTED
         not_applied |= run.not_applied | ({} if extension else {LONGER: why_nothing})
+    elif isinstance(best.outcome, Found):
+        claims = tuple(claim for claim in best.outcome.claims if isinstance(claim, Claim))
+        extension = endless(table, best.outcome.program, claims, clock)
+    if best.is_interrupted:
+        notes += ("the search was interrupted, so there may be a shorter program",)
     reasons = {name: reason for name, reason in not_applied.items() if reason is not None}
     steps = tuple(clock.steps)
     return Distillation(

@@ -46,6 +46,7 @@ MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
 STEP, LEAST = 2.0, 200  # seconds that a block should take where time is limited, and its fewest sequences
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
+LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
 SHARED = 4  # that, where longer sequences are little more work than the states that they share
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 MOST_FORMS = 100_000_000  # numbers in the states of a recurrent network's words that are followed as zonotopes
@@ -155,7 +156,7 @@ def enumerate_domain(
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
     margins = [np.full(shape, -np.inf) for shape in shapes]
     total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
-    pace = _Pace(deadline, rate)
+    pace = _Pace(deadline, rate, few(loaded))
     for block in blocks(listed, pace.most):
         batches = [listed[n][rows] for n, rows in block]
         found, rows_read, widest = _answers(loaded, batches, ROUNDOFF[semantics], with_zonotopes)
@@ -177,9 +178,9 @@ class LateError(Exception):
 class _Pace:
     """How many sequences are bounded together: as many as take about ``STEP`` seconds, where time is limited."""
 
-    def __init__(self, deadline: float, rate: float | None) -> None:
+    def __init__(self, deadline: float, rate: float | None, first: int) -> None:
         self._deadline, self._began = deadline, time.perf_counter()
-        self._most = FIRST if rate is None else self._within(rate)
+        self._most = first if rate is None else self._within(rate)
         if deadline == np.inf:
             self._most = BLOCK
 
@@ -218,7 +219,7 @@ def enumerate_within(
     the shortest take longer.
     """
     deadline = time.perf_counter() + seconds
-    found = first or _shortest(loaded, shortened(domain, FIRST), semantics, deadline, on_progress, with_zonotopes)
+    found = first or _shortest(loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes)
     faster = SHARED if isinstance(loaded.network, Recurrent) else FASTER
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
@@ -231,6 +232,13 @@ def enumerate_within(
         except LateError:
             return found
     return found
+
+
+def few(loaded: Loaded) -> int:
+    """How many sequences are bounded before it is known how long more of them take."""
+    network = loaded.network
+    weights = sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else 0
+    return max(1, FIRST * LIGHT // max(weights, LIGHT))
 
 
 def _shortest(
@@ -310,6 +318,7 @@ def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf)
     ``deadline`` (by ``time.perf_counter``) the rest stays open.
     """
     lengths, step = [], int(min(BLOCK, max(LEAST, STEP * found.size / max(found.seconds, 1e-6))))
+    radius, again = 0.0, 0
     for part in found.lengths:
         is_open = (part.labels == UNDECIDED) | (part.margins < least)
         rows = np.flatnonzero(is_open if is_open.ndim == 1 else is_open.any(axis=1))
@@ -318,11 +327,14 @@ def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf)
             if time.perf_counter() > deadline:
                 break
             some = rows[start : start + step]
-            label, margin = answers_of(found.loaded, part.sequences[some], "float64")
+            ((label, margin),), _, widest = _answers(found.loaded, [part.sequences[some]], ROUNDOFF["float64"])
+            radius, again = max(radius, widest), again + len(some)
             labels[some] = np.where(is_open[some], label, labels[some])
             margins[some] = np.where(is_open[some], margin, margins[some])
         lengths.append(replace(part, labels=labels, margins=margins))
-    return replace(found, semantics="float64", lengths=tuple(lengths))
+    if again < sum(len(part.sequences) for part in found.lengths):
+        radius = max(radius, found.radius)  # some are as they were
+    return replace(found, semantics="float64", lengths=tuple(lengths), radius=radius)
 
 
 def shortened(domain: Domain, most: int) -> Domain:

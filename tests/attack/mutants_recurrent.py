@@ -1,68 +1,140 @@
-"""Deliberate faults of what is known of recurrent networks, each caught by a test or by the attack; see ``mutants``."""
+"""Faults of the proofs for every length of recurrent networks, and of their checker."""
 
 from __future__ import annotations
 
 from mutant import Mutant
 
-TREE = "tests/unit/tasks/proofs/test_prefix_tree.py"
-FOLDERS = "tests/unit/tasks/formats/test_recurrent_folders.py"
-CHECKED = "tests/unit/tasks/checker/test_checker_recurrent.py"
+FRAMES, ORBITS, BOXES = "tasks/bounds/frames.py", "tasks/proofs/orbits.py", "tasks/proofs/closed_boxes.py"
+CHECKED, ROUND = "tasks/checker/recurrent_forms.py", "tasks/checker/recurrent_orbits.py"
+LED, AFFINE = "tasks/checker/recurrent_boxes.py", "tasks/checker/recurrent_affine.py"
+SETS, TAMPERED = "tests/property/test_state_sets.py", "tests/unit/tasks/certificates/test_recurrent_certificates.py"
+ON_ORBITS, ON_BOXES = "tests/unit/tasks/proofs/test_orbits.py", "tests/unit/tasks/proofs/test_closed_boxes.py"
 
-RECURRENT: tuple[Mutant, ...] = (
+RECURRENT = (
     Mutant(
-        "a blend whose gate is exact",
+        "recurrent: an image without its rest",
+        FRAMES,
+        "found = np.abs(self._inverse @ apart) + self._size @ rest",
+        "found = np.abs(self._inverse @ apart)",
+        SETS,
+    ),
+    Mutant(
+        "recurrent: a bend that is a tenth",
         "tasks/bounds/operations.py",
-        "moved = g * one.radius + (1.0 - g) * other.radius + share.radius * apart",
-        "moved = g * one.radius + (1.0 - g) * other.radius",
-        f"{TREE}::test_a_blend_of_balls_holds_every_blend_of_their_points",
+        "return np.where((low <= peak) & (high >= peak) | ~np.isfinite(radius), TANH_BEND,",
+        "return 0.1 * np.where((low <= peak) & (high >= peak) | ~np.isfinite(radius), TANH_BEND,",
+        SETS,
     ),
     Mutant(
-        "a form of a blend forgets the rests of its parts",
-        "tasks/bounds/zonotope.py",
-        "rest = straight + g.ball.radius * both + SLACK * sum(moves)",
-        "rest = g.ball.radius * both",
-        f"{TREE}::test_a_blend_of_balls_holds_every_blend_of_their_points",
+        "recurrent: an image larger than the set",
+        ORBITS,
+        "if (moved.sum(axis=1) * ball.INFLATION + offset <= radii).all():",
+        "if (moved.sum(axis=1) * 0.99 <= 1.1 * radii).all():",
+        ON_ORBITS,
     ),
     Mutant(
-        "what a step got wrong is no symbol of the next",
-        "tasks/bounds/recurrent_zonotope.py",
-        "np.concatenate([after.shape, own.shape], axis=2)",
-        "np.concatenate([after.shape, 0.0 * own.shape], axis=2)",
-        "networks",
+        "recurrent: labels of the set not compared",
+        ORBITS,
+        "self._check_labels(circle, frame.form(held), turn)",
+        "self.margin = min(self.margin, 1.0)",
+        ON_ORBITS,
     ),
     Mutant(
-        "states with equal centers are one",
-        "tasks/bounds/recurrent.py",
-        "bits = np.concatenate([states.center, states.radius], axis=1).view(np.uint64)",
-        "bits = states.center.view(np.uint64)",
-        f"{TREE}::test_merged_states_are_equal_bit_by_bit",
+        "recurrent: labels before the set not compared",
+        ORBITS,
+        "self._compare(*known_label(self._model.readout, known), asked[n - first], n - first)",
+        "pass",
+        ON_ORBITS,
     ),
     Mutant(
-        "a formula with more behind it is the same",
-        "tasks/formats/recurrent_case.py",
-        'return line == formula or line.startswith((f"{formula} (", f"{formula} with "))',
-        "return line.startswith(formula)",
-        f"{FOLDERS}::test_a_case_that_is_not_understood_is_refused",
+        "recurrent: branching words taken for a circle",
+        ORBITS,
+        "if len(ways) != 1:",
+        "if len(ways) < 1:",
+        ON_ORBITS,
     ),
     Mutant(
-        "the checker's gate of a blend is its middle",
-        "tasks/checker/arithmetic.py",
-        "m * x + (1 - m) * y + (g - m) * (x - y)",
-        "m * x + (1 - m) * y",
-        f"{CHECKED}::test_a_blend_holds_every_blend_of_its_numbers",
+        "recurrent: boxes that are not closed",
+        BOXES,
+        "if is_inside and not (boxes.radius[self._to] < 0).any():",
+        "if not (boxes.radius[self._to] < 0).any():",
+        ON_BOXES,
     ),
     Mutant(
-        "the checker takes an LSTM's gates in another order",
-        "tasks/checker/recurrent_cases.py",
-        'Concat(((gates["f"],), (gates["i"],)))',
-        'Concat(((gates["i"],), (gates["f"],)))',
-        f"{CHECKED}::test_states_hold_what_the_equations_give",
+        "recurrent: labels of boxes not compared",
+        BOXES,
+        "wrong = known & ((labels == UNDECIDED) | (found != asked) | (found == OTHER))",
+        "wrong = known & (labels == UNDECIDED)",
+        ON_BOXES,
     ),
     Mutant(
-        "a certificate is longer than what was checked",
-        "tasks/certificates/independent.py",
-        "return replace(proved, domain=proved.domain.up_to(longest), exceptions=exceptions, undecided=undecided)",
-        "return replace(proved, exceptions=exceptions, undecided=undecided)",
-        f"{CHECKED}::test_a_certificate_ends_where_the_checker_ends",
+        "checker: a product without what is beyond first order",
+        CHECKED,
+        "(straight + self.reach(x) * self.reach(y)).abs_upper()",
+        "straight.abs_upper()",
+        SETS,
+    ),
+    Mutant(
+        "checker: an activation that does not bend",
+        CHECKED,
+        "rest = abs(slope) * x.rest + bend * far * far / 2",
+        "rest = abs(slope) * x.rest",
+        SETS,
+    ),
+    Mutant(
+        "checker: a pair of axes by half",
+        CHECKED,
+        "return ((length([p + t, s - q]) + length([p - t, s + q])) / 2).abs_upper()",
+        "return ((length([p + t, s - q]) + length([p - t, s + q])) / 4).abs_upper()",
+        SETS,
+    ),
+    Mutant(
+        "checker: a set that a turn need not keep",
+        ROUND,
+        'confirm(one.frame.holds(one.frame.reaches(states)), "a turn maps',
+        'confirm(one.frame.reaches(states), "a turn maps',
+        TAMPERED,
+    ),
+    Mutant(
+        "checker: an entry that need not be in the set",
+        ROUND,
+        'confirm(one.frame.holds(one.frame.reaches(point)), "the state at',
+        'confirm(one.frame.reaches(point), "the state at',
+        TAMPERED,
+    ),
+    Mutant(
+        "checker: a circle that is another",
+        ROUND,
+        "return said == (*one.word, *one.turn)",
+        "return True",
+        TAMPERED,
+    ),
+    Mutant(
+        "checker: a box that letters may leave",
+        LED,
+        "confirm(target.holds(target.within(a, after)), ",
+        "confirm(target.within(a, after), ",
+        TAMPERED,
+    ),
+    Mutant(
+        "checker: labels of boxes not compared",
+        LED,
+        'said == label, f"the label after',
+        'said != 0, f"the label after',
+        TAMPERED,
+    ),
+    Mutant(
+        "checker: a worst case of a half too much",
+        AFFINE,
+        "HALF, NONE = Fraction(1, 2), Fraction(0)",
+        "HALF, NONE = Fraction(3, 4), Fraction(0)",
+        TAMPERED,
+    ),
+    Mutant(
+        "checker: a tail that is not added",
+        AFFINE,
+        "rest = max(abs(least + both.shift), abs(greatest + both.shift)) + later * (size + first)",
+        "rest = max(abs(least + both.shift), abs(greatest + both.shift))",
+        TAMPERED,
     ),
 )
