@@ -87,6 +87,18 @@ def test_words_that_branch_again_and_again_are_no_circles() -> None:
     assert "longest" in str(orbits_claim(asked(model.network, "0|11"), always("accept")))
 
 
+def test_words_after_which_nothing_comes_count() -> None:
+    network = replace(latch(), start=np.array([1.0]))
+    run = answers_along(network, [1] * 40)
+    assert set(run) == {"accept"}
+    assert answers_along(network, [0]) == ["reject"]
+    letters = ("0", "1", "-")
+    assert isinstance(orbits_claim(asked(network, "11*", letters), always("accept", letters)), Claim)
+    assert "length 1 is 'reject'" in str(orbits_claim(asked(network, "0|11*", letters), always("accept", letters)))
+    either = machine(((1, 1), (0, 1), (0, 1)), (0, 1), letters)  # rejects once there was a 0
+    assert isinstance(orbits_claim(asked(network, "0|11*", letters), either), Claim)
+
+
 def test_circles_are_all_words_of_the_automaton() -> None:
     domain = Domain(("0", "1"), 1, None, constraint("(0|11)(01)*", ("0", "1")))
     found = circles(automaton(domain, always("accept")))
