@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 from tasks.commands.manners import Manners
 from tasks.commands.numbers import numbers_in, run_numbers
 from tasks.commands.question import ask, check_margin, check_seconds, other
-from tasks.commands.result import check_file, finish
+from tasks.commands.result import finish
+from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
     from tasks.pipeline.distill import Distillation

@@ -74,8 +74,9 @@ def horizon(
     from tasks.commands.numbers import numbers_in, run_numbers
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
-    from tasks.commands.result import check_file, finish
+    from tasks.commands.result import finish
     from tasks.commands.user_objects import language, program_named
+    from tasks.formats.writing import check_file
     from tasks.pipeline.distill import follow
 
     check_seconds(seconds)

@@ -73,6 +73,7 @@ SOLVER_FILES = {  # a wall, or a peer
     "backends/cvc5_program.py",
     "benchmarks/peers/native.py",
     "benchmarks/peers/solve_native.py",
+    "benchmarks/peers/smtlib_native.py",
     "benchmarks/peers/sygus.py",
 }
 FILES = [path for room in ARROWS for path in sorted((ROOT / room).rglob("*.py"))]
