@@ -71,10 +71,10 @@ def horizon(
     """
     from cegis.certificate import check_writable
     from tasks.certificates.write import share_of_checking
-    from tasks.commands.numbers import numbers_in, run_numbers
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
     from tasks.commands.result import finish
+    from tasks.commands.streams import numbers_in, run_numbers
     from tasks.commands.user_objects import language, program_named
     from tasks.formats.writing import check_file
     from tasks.pipeline.distill import follow

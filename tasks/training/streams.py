@@ -70,7 +70,7 @@ def shapes(task: StreamTask) -> tuple[Shape, ...]:
 
 
 def initial(task: StreamTask, shape: Shape, seeds: int, generator: torch.Generator) -> Weights:
-    """Stacked random weights (seeds, rows, columns) and biases (seeds, rows), by the names that they are stored under."""
+    """Stacked random weights (seeds, rows, columns) and biases (seeds, rows), by the names in their file."""
     inner = (shape.state + task.inputs, *([shape.width] if shape.width else []), shape.state)
     outer = (shape.state, *shape.read, task.outputs)
     weights: Weights = {}
