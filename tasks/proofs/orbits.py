@@ -117,7 +117,8 @@ def caught(model: Loaded, program: Program, deadline: float | None = None) -> Or
     if model.suffix or model.readout.position != "last":
         raise StillOpenError("orbits are for labels at the last token, which belongs to the sequence")
     whole = automaton(model.domain, program)
-    return _Catching(model, network, program, deadline).all(circles(whole))
+    with np.errstate(all="ignore"):  # what is not finite holds nothing
+        return _Catching(model, network, program, deadline).all(circles(whole))
 
 
 def circles(whole: Automaton) -> tuple[Circle, ...]:
@@ -234,7 +235,10 @@ class _Catching:
         form = Form(center[None], 2.0**-30 * np.eye(width)[None], np.zeros((1, width)))
         for token in turn:
             form = self._step(form, token)
-        vectors: Any = np.linalg.eig(form.shape[0] * 2.0**30)[1].astype(np.complex128)
+        try:
+            vectors: Any = np.linalg.eig(form.shape[0] * 2.0**30)[1].astype(np.complex128)
+        except np.linalg.LinAlgError as error:
+            raise StillOpenError("the directions at the end of the orbit were not found") from error
         found: frames.Complex = np.rint(vectors * GRID) / GRID  # so that a certificate can state them
         return found
 

@@ -11,6 +11,7 @@ from tasks.automata.endless import automaton
 from tasks.automata.regex import constraint
 from tasks.networks.transformer import Activation, Affine
 from tasks.proofs.orbits import caught, circles, orbits_claim
+from tasks.proofs.recurrent_lengths import recurrent_lengths
 from tasks.proofs.still_open import StillOpenError
 
 
@@ -105,6 +106,14 @@ def test_circles_are_all_words_of_the_automaton() -> None:
     assert {part.word[:2] for part in found} >= {(1, 1)}
     assert all(len(part.turn) % 2 == 0 for part in found)
     assert len(found) == 2
+
+
+def test_labels_at_every_place_are_left_to_loops() -> None:
+    model = asked(latch(), "11*", ("0", "1", "-"))
+    every = replace(model, readout=replace(model.readout, position="every"))
+    said = recurrent_lengths(every, always("accept", ("0", "1", "-")))
+    assert isinstance(said, str)
+    assert "last token" in said
 
 
 def test_time_that_is_spent_is_said() -> None:
