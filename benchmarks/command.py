@@ -24,14 +24,16 @@ if TYPE_CHECKING:
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
-LEARNED_ROWS, SWEEP_ROWS = "learned.jsonl", "sweep.jsonl"
+LEARNED_ROWS, RNN_ROWS = "learned.jsonl", "rnn.jsonl"
+SWEEP_ROWS = "sweep.jsonl"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
-SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned")
+SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn")
 SECONDS = {
     "sygus": 30.0,
     "rate": 60.0,
     "networks": 60.0,
     "breadth": 30.0,
+    "rnn": 120.0,
 }  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -79,7 +81,10 @@ class BadInput(click.ClickException):
     "--cases-dir", type=FOLDER, help="Folder of networks (suite networks).  [default: shipped circuits alone]"
 )
 @click.option(
-    "--only", default="", help="Parts of names, separated by commas (suites breadth and learned).  [default: all]"
+    "--trained", type=FOLDER, help="Folder that tasks.training.streams filled (suite rnn).  [default: left out]"
+)
+@click.option(
+    "--only", default="", help="Parts of names, separated by commas (suites breadth, learned, rnn).  [default: all]"
 )
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
@@ -102,6 +107,7 @@ def bench(
     circuits: str,
     sygus_dir: Path | None,
     cases_dir: Path | None,
+    trained: Path | None,
     only: str,
     print_commands: bool,
     out: Path,
@@ -114,9 +120,10 @@ def bench(
     our solver layer beside the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer
     checked; "rate", how fast terms are enumerated; "networks", the cost of proofs by length, and a table over
     networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
-    learned from some problems do for others. Rows go to solvers.jsonl in the folder (peers: rows.jsonl; sygus and
-    rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are not repeated; report.html and
-    report.md (sygus.html, networks.html, breadth.html, learned.html) are made from them.
+    learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*. Rows go to
+    solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs
+    that are there are not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html,
+    rnn.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -171,6 +178,16 @@ def bench(
             with open_executor(executor, jobs, scheduler) as pool:
                 run_all(planned, out / LEARNED_ROWS, here(), pool, seed=seed, on_row=shown)
             click.echo(learned_page.write(out / LEARNED_ROWS, out))
+            return
+        if suite == "rnn":
+            from benchmarks.reports import rnn_page
+            from benchmarks.suites import rnn
+
+            planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only))
+            shown = _Counter(len(planned)).show
+            with open_executor(executor, jobs, scheduler) as pool:
+                run_all(planned, out / RNN_ROWS, here(), pool, seed=seed, on_row=shown)
+            click.echo(rnn_page.write(out / RNN_ROWS, out))
             return
         if suite in SECONDS:
             from benchmarks.harness import standing
@@ -262,6 +279,10 @@ def report(out: Path) -> None:
             from benchmarks.reports import learned_page
 
             click.echo(learned_page.write(out / LEARNED_ROWS, out))
+        if (out / RNN_ROWS).exists():
+            from benchmarks.reports import rnn_page
+
+            click.echo(rnn_page.write(out / RNN_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
         if (out / PROGRAM_ROWS).exists():
@@ -272,7 +293,7 @@ def report(out: Path) -> None:
             from benchmarks.reports import sweep_page
 
             click.echo(sweep_page.write(out / SWEEP_ROWS, out))
-        others = (SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, PROGRAM_ROWS, PEER_ROWS)
+        others = (SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, PROGRAM_ROWS, PEER_ROWS)
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
 

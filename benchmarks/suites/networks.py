@@ -28,6 +28,7 @@ from tasks.networks.readout import UNDECIDED
 
 if TYPE_CHECKING:
     from cegis import Domain
+    from cegis.certificate import Certificate
     from tasks.formats import Loaded
     from tasks.pipeline.distill import Distillation
 
@@ -177,8 +178,11 @@ def _checked(found: Distillation, folder: Path) -> float | str:
     from tasks.certificates.independent import attest
 
     certificate = attest(found, folder)
-    if isinstance(certificate, str):
-        return certificate
+    return certificate if isinstance(certificate, str) else seconds_of_checking(certificate)
+
+
+def seconds_of_checking(certificate: Certificate) -> float:
+    """CPU seconds in which the independent checker confirms it; raises BenchmarkError where it does not."""
     with TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "tasks.checker", str(certificate.save(Path(scratch) / "certificate"))]
         before = os.times()

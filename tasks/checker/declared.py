@@ -10,6 +10,8 @@
     sparsemax alphabet: all tokens, the one length max_seq_len - 2, prefix  nothing
               BOS and the token of a task, no suffix, read-out: argmax
               over the task's candidates, openers from case.json
+    recurrent alphabet, no prefix, no suffix, read-out: accept or reject  lengths
+    case      at the end, or rounded at every place
     steps     alphabet, lengths, constraint, prefix, suffix, read-out     nothing
     others    what case.json says: the alphabet and the language whose    the rest, lengths but for a list of single
               prefixes are meant, what stands before and after the        words; in a plain folder everything
@@ -133,7 +135,7 @@ def declared(
     """
     if kind == "circuit":
         return _circuit(said["circuit.json"], tokens)
-    if kind == "steps":
+    if kind in ("steps", "recurrent steps"):
         return _steps(said["network.json"], outputs)
     if kind == "dyck":
         n = said["config.json"]["n"]
@@ -168,13 +170,13 @@ def _steps(c: dict[str, Any], outputs: Sequence[str]) -> Declared:
     lengths, columns = [domain["min_length"], domain["max_length"]], reading["columns"]
     whole = whole and all(type(n) is int and n >= 0 for n in (*lengths, *columns))
     expect(whole and reading["threshold"] == 0, "network.json: domain or read-out not understood")
-    is_whole = any(step["step"] == "pool" and step["kind"] == "concat" for step in c["steps"])
+    is_whole = any(step["step"] == "pool" and step["kind"] == "concat" for step in c.get("steps", []))
     names = [] if reading["kind"] == "round" else [outputs[n] for n in columns]
     automaton = limited and {key: limited[key] for key in ("transitions", "accepting")}
     readout = readout_of(reading["kind"], columns, names, reading["position"], reading["denominator"])
     return Declared(
         texts(domain["alphabet"]), lengths, automaton, texts(c["prefix"]), texts(c["suffix"]), readout,
-        str(limited["text"]) if limited else "", c["positions"] is None and not is_whole,
+        str(limited["text"]) if limited else "", c.get("positions") is None and not is_whole,
     )  # fmt: skip
 
 

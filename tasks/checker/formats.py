@@ -18,9 +18,11 @@ from tasks.checker.declared import Declared, declared, texts
 from tasks.checker.decoders import adder, decoder, tokens_of
 from tasks.checker.files import Tensors, expect, parse
 from tasks.checker.network import Branch, Constant, Heads, Network, Step, lean
+from tasks.checker.recurrent import Recurrent
+from tasks.checker.recurrent_cases import declared_by, recurrent_case
 from tasks.checker.sparsemax import CIRCUIT_OF, gathered, sparsemax
 from tasks.checker.steps import FILE as STEPS
-from tasks.checker.steps import steps_network
+from tasks.checker.steps import recurrent_network, steps_network
 from tasks.checker.torch_files import TorchTensors, archive
 
 MEANS = "mean_baseline_pretrain.pt"
@@ -34,6 +36,8 @@ FILES = {
     "transformer_lens": (("model.safetensors",), ("config.json", "case.json")),
     "circuit_sparsity": (("beeg_config.json", "final_model.pt"), ("viz_data.pt", MEANS, "encoder.json")),
     "steps": ((STEPS, "model.safetensors"), ()),
+    "recurrent steps": ((STEPS, "model.safetensors"), ()),
+    "recurrent case": (("case.json", "model.safetensors"), ("config.json",)),
     "sparsemax": (("config.json", "smt_weights.json", "vocab.json"), ("case.json",)),  # and circuit_<task>.json
 }  # those that must be there, and those that may
 ALLOWED: dict[str, tuple[Any, ...]] = {
@@ -106,7 +110,7 @@ class Read:
     ``declared``: what the folder says of the question that it is for.
     """
 
-    network: Network
+    network: Network | Recurrent
     name: str
     tokens: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -211,6 +215,8 @@ def read(kind: str, files: dict[str, bytes], semantics: str, prefix: Sequence[st
         "dyck": _dyck,
         "tracr": _tracr,
         "transformer_lens": _lens,
+        "recurrent steps": _recurrent_steps,
+        "recurrent case": _recurrent_case,
     }
     return _finished(kind, said, tensors, readers[kind](said, tensors), semantics)
 
@@ -221,9 +227,21 @@ def _finished(
     """What was read, where nothing is left of the ``tensors``, as it is executed and with what is declared of it."""
     config = said.get("config.json", {})
     tensors.done(semantics, [str(config.get(name)).removeprefix("torch.") for name in ("dtype", "torch_dtype")])
-    result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
+    if isinstance(result.network, Network):
+        result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
+    if kind == "recurrent case":
+        return replace(result, declared=declared_by(said["case.json"], [*result.tokens]))
     return replace(result, declared=declared(kind, said, result.tokens, result.outputs, prefix))
+
+
+def _recurrent_steps(said: dict[str, Any], t: Tensors) -> Read:
+    return _listed(said[STEPS], recurrent_network(said[STEPS], t))
+
+
+def _recurrent_case(said: dict[str, Any], t: Tensors) -> Read:
+    network, name, tokens, outputs = recurrent_case(said, t)
+    return Read(network, name, tuple(tokens), tuple(outputs))
 
 
 def _layers(
@@ -496,8 +514,11 @@ def _with_tables(kind: str, said: dict[str, Any], t: Tensors, semantics: str) ->
 
 
 def _steps(said: dict[str, Any], t: Tensors) -> Read:
-    c = said[STEPS]
-    network = steps_network(c, t)
+    return _listed(said[STEPS], steps_network(said[STEPS], t))
+
+
+def _listed(c: dict[str, Any], network: Network | Recurrent) -> Read:
+    """The network with the names that network.json gives."""
     names = [*texts(c["vocabulary"]), *texts(c["outputs"])]
     expect(len({*c["outputs"]}) == len(c["outputs"]) and type(c["name"]) is str, f"{STEPS}: names")
     return Read(network, c["name"], tuple(names[: len(network.tokens)]), tuple(c["outputs"]))

@@ -18,11 +18,13 @@ from tasks.formats import (
     network_folder,
     onnx_file,
     openai,
+    recurrent_case,
     sparse,
     sparsemax,
     tracr,
     transformer_lens,
 )
+from tasks.formats.operands import read_operands
 from tasks.formats.reading import MOST_WEIGHTS, TOO_LARGE, read_bytes, read_object
 from tasks.formats.untrusted import read_safetensors
 from tasks.networks.model import Loaded, Question
@@ -89,6 +91,9 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
     Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
     Format("steps", (network_folder.FILE, network_folder.WEIGHTS), network_folder.load, ("steps",)),
+    Format(
+        network_folder.RECURRENT, (network_folder.FILE, network_folder.WEIGHTS), network_folder.load, ("transition",)
+    ),
     Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
     Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
     Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, ("d_vocab",)),
@@ -107,6 +112,8 @@ FORMATS = (
     ),
     Format("decoder", ("case.json", "model.safetensors"), decoder.load, mark=decoder.MARK),
     Format("adder", ("case.json", "model.safetensors"), adders.load, mark=adders.MARKS),
+    Format("recurrent case", ("case.json", "model.safetensors"), recurrent_case.load, mark=recurrent_case.DYNET),
+    Format("recurrent case", ("case.json", "model.safetensors"), recurrent_case.load, mark=recurrent_case.MIPS),
     Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
     Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
     Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),
@@ -175,8 +182,9 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     for known in FORMATS:
         if known.fits(folder):
             loaded = known.load(folder, question or Question())
-            is_named = loaded.format == "circuit"  # by from_circuit
-            return loaded if is_named else replace(loaded, name=named(loaded.name))
+            if loaded.format == "circuit":  # named by from_circuit
+                return loaded
+            return replace(loaded, name=named(loaded.name), operands=read_operands(folder, loaded.vocabulary))
     strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
     if strange:
         raise NetworkError(
@@ -198,6 +206,6 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     problems = "".join(f"{problem}; " for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
     raise NetworkError(
         f"{folder}: {problems}no known network format; looked for {'; '.join(map(str, FORMATS))}; "
-        f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers are read from files, no recurrent or other "
-        "networks; those can be asked from Python, as black boxes (tasks.formats.from_callable)"
+        f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers and recurrent networks are read "
+        "from files; others can be asked from Python, as black boxes (tasks.formats.from_callable)"
     )

@@ -153,7 +153,12 @@ def explain(
     """
     model, clock = model_of(network), Clock(seconds, observer.on_step)
     if not isinstance(model.network, Transformer):
-        raise NetworkError(f"{model.name}: a black box has no parts that could be taken away; give its weights")
+        if model.is_black_box:
+            raise NetworkError(f"{model.name}: a black box has no parts that could be taken away; give its weights")
+        raise NetworkError(
+            f"{model.name}: parts are taken away from transformers, and this network is recurrent; distill run says "
+            "what it does"
+        )
     asked = _usual(model) if domain is None else domain
     table, notes = labelled(model, asked, semantics, margin, LISTING * seconds, on_progress=observer.on_progress)
     run = _Explaining(table, ablation, clock, observer)

@@ -50,7 +50,9 @@ def executable(model: Loaded) -> dict[str, Any] | str:
     """The network as the page's script reads it, or why it is not there."""
     network = model.network
     if not isinstance(network, Transformer):
-        return "it is a black box: nothing but its outputs is known"
+        if model.is_black_box:
+            return "it is a black box: nothing but its outputs is known"
+        return "it is recurrent, and this page executes transformers alone"
     try:
         model, network = narrowed(model, network)
     except NetworkError as error:
