@@ -236,7 +236,9 @@ def _finished(
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
     if kind == "recurrent case":
         return replace(result, declared=declared_by(said["case.json"], [*result.tokens]))
-    return replace(result, declared=declared(kind, said, result.tokens, result.outputs, prefix))
+    found = declared(kind, said, result.tokens, result.outputs, prefix)
+    pool = result.network.pool if isinstance(result.network, Network) else "none"
+    return replace(result, declared=replace(found, pool=pool))
 
 
 def _recurrent_steps(said: dict[str, Any], t: Tensors) -> Read:
