@@ -2,7 +2,8 @@
 
 A claim is about what the network's files declare, or about what its caller chose instead, and these are different
 things to a stranger who reads it. What the files declare is taken without a word; what they do not declare, or declare
-otherwise, is said; the first may be the caller's choice or a default. (The checker has words of its own for the same facts: ``tasks.checker.declared``.)
+otherwise, is said; the first may be the caller's choice or a default. (The checker has words of its own for the same
+facts: ``tasks.checker.declared``.)
 """
 
 from __future__ import annotations
