@@ -341,7 +341,13 @@ MUTANTS = (
 def every_mutant() -> tuple[Mutant, ...]:
     """These, those of ``mutants_coarse`` ``mutants_recurrent`` and ``mutants_states``, and ``mutants_beyond`` where that is."""
     beyond = importlib.util.find_spec("mutants_beyond") is not None
-    return (*MUTANTS, *COARSE, *RECURRENT, *STATES, *(importlib.import_module("mutants_beyond").BEYOND if beyond else ()))
+    return (
+        *MUTANTS,
+        *COARSE,
+        *RECURRENT,
+        *STATES,
+        *(importlib.import_module("mutants_beyond").BEYOND if beyond else ()),
+    )
 
 
 def run_mutants(console: Console, only: tuple[str, ...], jobs: int) -> int:
