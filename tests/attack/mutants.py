@@ -339,7 +339,7 @@ MUTANTS = (
 
 
 def every_mutant() -> tuple[Mutant, ...]:
-    """These, and those of the files beside this one; of ``mutants_beyond`` where that is."""
+    """These, those of the other files called ``mutants_...``, and ``mutants_beyond`` where that is."""
     beyond = importlib.util.find_spec("mutants_beyond") is not None
     return (
         *MUTANTS,
