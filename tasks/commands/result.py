@@ -73,9 +73,7 @@ def finish(
                 for path, certificate in saved
             ]
             said += [f"No certificate: {reason}." for reason in reasons if out is not None]
-            more = [] if manners.verbose else ["-v shows how, and what it rests on"]
-            more += [] if out is not None else ["--out FOLDER writes a certificate"]
-            said += [f"More: {'; '.join(more)}."] if more else []
+            said += manners.more(out)
             click.echo("\n".join(["", *map(shown, said)]))
     if reasons and out is not None and not as_json:
         click.echo(shown(f"distill: no certificate is written: {'; '.join(reasons)}"), err=True)
