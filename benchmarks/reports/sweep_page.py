@@ -16,7 +16,7 @@ from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row
 from benchmarks.harness.standing import Plan
 from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions
+from benchmarks.reports.page import STARVED_SECONDS, conditions
 from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.suites import programs, sweep
@@ -71,6 +71,9 @@ def report(rows: Sequence[Row], plan: Plan | None = None) -> list[Block]:
     ]
     if broken:
         blocks.append(Grid(["network", "what happened"], [[row.problem, row.reason] for row in broken]))
+    if starved := [row.problem for row in rows if is_starved(row)]:
+        text = f"{len(starved):,} of the networks without an exact program got less than half of a core, "
+        blocks.append(Paragraph(f"{text}and may come to more on a free machine: {', '.join(starved)}.", is_bad=True))
     limits = ", ".join(sorted({f"{row.options['limit']:g}" for row in rows}))
     blocks += [Paragraph(ABOUT.format(limit=limits)), _counts(rows), Heading("Every network"), _every(rows)]
     refused = [row for row in rows if row.status == "unsupported"]
@@ -78,6 +81,11 @@ def report(rows: Sequence[Row], plan: Plan | None = None) -> list[Block]:
         blocks += [Heading("Refused"), Grid(["network", "why"], [[row.problem, row.reason] for row in refused])]
     blocks += [Heading("Programs"), *_programs(rows)]
     return [*blocks, *conditions(rows)]
+
+
+def is_starved(row: Row) -> bool:
+    """Whether a run without an exact program was short of a processor: its time limit is wall clock."""
+    return row.status == "unsolved" and row.walltime > STARVED_SECONDS and row.cputime < row.walltime / 2
 
 
 def outcome(row: Row) -> str:

@@ -40,13 +40,19 @@ def finish(
 
     as_json, is_proved = manners.as_json, result.is_proved
     if not as_json:
-        click.echo(shown_lines(distillation_text(result, is_full=manners.verbose, width=manners.width)))
+        click.echo(
+            shown_lines(
+                distillation_text(
+                    result, is_full=manners.verbose, width=manners.width, is_written=exceptions is not None
+                )
+            )
+        )
         if against is not None:
             click.echo(shown_lines("\n".join(against_lines(against))))
     if exceptions is not None:
         count = write_file(exceptions, (f"{line}\n".encode() for line in exception_lines(result)))
         if not as_json:
-            click.echo(shown(f"\nExceptions: {count:,} in {exceptions}"))
+            click.echo(f"\n{shown(f'Exceptions: {count:,} in {exceptions}')}")
     saved: list[tuple[Path, Certificate]] = []
     reasons: list[str] = ["none was asked for"] if out is None else []
     try:

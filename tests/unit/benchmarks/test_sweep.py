@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -118,6 +119,14 @@ def test_the_page_has_a_line_and_a_file_for_each_and_names_what_was_refused(rows
         sweep_page.keep(row, tmp_path)
     assert json.loads((tmp_path / "json" / "group" / "proved.json").read_text()) == SAID
     assert not (tmp_path / "json" / "refused.json").exists()
+
+
+def test_a_network_that_a_busy_machine_kept_waiting_is_named(rows: list[Row]) -> None:
+    waiting = [replace(row, walltime=20.0, cputime=9.0, memory=1) for row in rows]
+    text = markdown(sweep_page.report(waiting))
+    assert "**2 of the networks without an exact program got less than half of a core, " in text
+    assert "more on a free machine: exceptions, none.**" in text
+    assert "free machine" not in markdown(sweep_page.report([replace(row, cputime=19.0) for row in waiting]))
 
 
 @pytest.mark.parametrize(("name", "path"), [("a/b", "a/b"), ("/x/../y z", "x/y-z"), ("n, one", "n-one")])
