@@ -129,6 +129,19 @@ def test_a_network_that_a_busy_machine_kept_waiting_is_named(rows: list[Row]) ->
     assert "free machine" not in markdown(sweep_page.report([replace(row, cputime=19.0) for row in waiting]))
 
 
+def test_more_workers_are_calculated_from_recorded_lengths_and_never_beat_the_longest_run(rows: list[Row]) -> None:
+    assert sweep_page.scaling([3.0, 1.0, 1.0, 1.0], 1) == 6.0
+    assert sweep_page.scaling([3.0, 1.0, 1.0, 1.0], 2) == 3.0
+    assert sweep_page.scaling([1.0, 1.0, 1.0, 3.0], 2) == 4.0
+    assert sweep_page.scaling([3.0, 1.0], 1000) == 3.0
+    text = markdown(sweep_page.report([replace(row, cputime=4.0) for row in rows]))
+    table = text.split("## On more workers", 1)[1]
+    assert "| 1       | 24      | 1.0            | 100% " in table
+    assert "| 2       | 12      | 2.0            | 100% " in table
+    assert "| 8       | 4       | 6.0            | 75% " in table
+    assert "| 16 " not in table
+
+
 @pytest.mark.parametrize(("name", "path"), [("a/b", "a/b"), ("/x/../y z", "x/y-z"), ("n, one", "n-one")])
 def test_no_name_leads_out_of_the_folder(name: str, path: str) -> None:
     assert sweep.file_name(name) == path
