@@ -44,7 +44,7 @@ def answer_numbers(
             observer=observer,
         )  # fmt: skip
     if not manners.as_json:
-        click.echo(shown_lines(numbers_text(result)))
+        click.echo(shown_lines(numbers_text(result, is_full=manners.verbose, width=manners.width)))
     saved, reason = None, "none was asked for"
     if out is not None:
         made = attest_pairs(result, asked.folder, seconds=max(1.0, deadline - time.monotonic()))
@@ -52,9 +52,11 @@ def answer_numbers(
     if manners.as_json:
         click.echo(json_text(numbers_json(result, None if saved is None else str(saved)) | {"not_certified": reason}))
     elif saved is None:
-        click.echo(f"\nNo certificate: {shown(reason)}.")
+        said = [f"No certificate: {reason}."] if out is not None else []
+        said += manners.more(out)
+        click.echo(shown_lines("\n".join(["", *said])))
     else:
-        click.echo(shown(f"Certificate: {saved} (for all pairs; check it with: distill check {saved})"))
+        click.echo(f"\n{shown(f'Certificate: {saved} (for all pairs; check it with: distill check {saved})')}")
     return PROVED if result.is_proved else NOT_PROVED
 
 

@@ -70,7 +70,7 @@ def shapes(task: StreamTask) -> tuple[Shape, ...]:
 
 
 def initial(task: StreamTask, shape: Shape, seeds: int, generator: torch.Generator) -> Weights:
-    """Stacked random weights (seeds, rows, columns) and biases (seeds, rows), by the names in their file."""
+    """Stacked random weights (seeds, rows, columns) and biases (seeds, rows), by their names in the file."""
     inner = (shape.state + task.inputs, *([shape.width] if shape.width else []), shape.state)
     outer = (shape.state, *shape.read, task.outputs)
     weights: Weights = {}
@@ -294,7 +294,7 @@ class Trainer:
 
     def tidy(self) -> None:
         """A basis in which the transition reads few numbers; what is nearly nothing becomes nothing; trained on."""
-        before = self.weights
+        before = {key: w.detach().clone() for key, w in self.weights.items()}
         self.settle()
         self.rescale()
         name, size = "hmlp.mlp.0.weight", self.shape.state
@@ -305,13 +305,22 @@ class Trainer:
         moved = first[..., :size].abs() * reach[:, None]
         self.frozen = {key: torch.zeros_like(w, dtype=torch.bool) for key, w in self.weights.items()}
         self.values = {key: torch.zeros_like(w) for key, w in self.weights.items()}
-        self.frozen[name][..., :size] = moved < NOTHING * moved.amax(dim=(1, 2), keepdim=True)
-        worst = self.train(POLISH, 2e-3)
-        good = worst.argsort()[: int((worst < CLEAR).sum())]
-        if len(good):
-            self.keep(good)
-            return
-        self.weights, self.frozen = {key: w.detach().clone() for key, w in before.items()}, {}
+        small = moved < NOTHING * moved.amax(dim=(1, 2), keepdim=True)
+        settled = {key: w.detach().clone() for key, w in self.weights.items()}
+        answers = torch.zeros_like(small)
+        answers[..., : self.task.outputs] = True
+        has_answers = not self.shape.read and self.shape.state > self.task.outputs
+        for nothing in ([small | answers] if has_answers else []) + [
+            small
+        ]:  # answers that nothing reads, if that works
+            self.weights = {key: w.clone() for key, w in settled.items()}
+            self.frozen[name][..., :size] = nothing
+            worst = self.train(POLISH, 2e-3)
+            good = worst.argsort()[: int((worst < CLEAR).sum())]
+            if len(good):
+                self.keep(good)
+                return
+        self.weights, self.frozen = before, {}
         worst = self.train(POLISH, 2e-3)
         self.keep(worst.argsort()[: max(1, int((worst < CLEAR).sum()))])
 

@@ -223,6 +223,8 @@ def test_what_there_was_no_time_for_is_not_called_kept(monkeypatch):
     assert found.is_faithful
     assert (found.asked, found.domain) == (asked, odd(model))
     assert not found.is_kept
+    lengths = f"up to length {odd(model).max_length}, not {asked.max_length}, were compared"
+    assert f"Not all that was asked is proved: in the time only sequences {lengths}." in pruned_text(found)
     assert any("there was time for" in note for note in found.notes)
 
 
@@ -273,7 +275,8 @@ def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
     circuit, domain = quotes(7)
     found = prune(circuit, domain=domain, options=Options(steps=0), seconds=1.5)
     assert not found.is_complete
-    assert "the time ended" in pruned_text(found)
+    assert "Perhaps not small: the time ended before every node and edge that is left was tried" in pruned_text(found)
+    assert "Small:" not in pruned_text(found)
     assert found.faithful.inputs == found.faithful.agree == found.domain.size()
     assert sum(step.cpu_seconds for step in found.steps) < 1.5 * 1.1 + 2  # not of the wall: others may use the machine
 
