@@ -99,6 +99,12 @@ def test_commands_prove_certify_and_check(tmp_path, capsys):
     assert statement["pairs"] == "81"
     assert statement["chosen"] == ["operands"]
     assert "numbers and prompt: chosen by the user, as the files do not declare it" in statement["claim"]
+    program.write_text("def g(tokens):\n    return 'a'\n\n\ndef f(a, b):\n    return b + a\n")
+    code, out, _ = commanded(capsys, "verify", net, f"{program}:f", "--operands", SAID)
+    assert code == 0
+    code, _, err = commanded(capsys, "verify", net, f"{program}:g", "--operands", SAID)
+    assert code == 2
+    assert "function of two numbers" in err
     code, out, _ = commanded(capsys, "run", net, "--operands", SAID, "--json")
     assert code == 0
     assert json.loads(out)["program"] == "def program(a: int, b: int) -> int:\n    return a + b\n"
