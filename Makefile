@@ -5,7 +5,7 @@ BIN := $(VENV)/bin
 ATTACK ?= --jobs 2
 CORES ?= --numprocesses auto --dist loadfile
 
-.PHONY: demo test test-all lint check attack mutants circuits bench clean
+.PHONY: demo test test-all lint check attack mutants circuits bench docs clean
 
 demo: $(VENV)/ready
 	$(BIN)/distill run quote_closing --out out/quote_closing
@@ -35,10 +35,17 @@ circuits: $(VENV)/ready
 bench: $(VENV)/ready
 	$(BIN)/python -m benchmarks --out out/bench
 
+docs: $(VENV)/docs
+	NO_MKDOCS_2_WARNING=1 $(BIN)/mkdocs build --strict
+
 clean:
 	rm -rf $(VENV) out build *.egg-info
 
 $(VENV)/ready: pyproject.toml constraints.txt
 	$(PYTHON) -m venv $(VENV)
 	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[dev]"
+	touch $@
+
+$(VENV)/docs: $(VENV)/ready
+	$(BIN)/python -m pip install --quiet --disable-pip-version-check -c constraints.txt -e ".[docs]"
 	touch $@

@@ -1,11 +1,13 @@
 """``distill bench`` and ``python -m benchmarks``: run a suite, record a corpus, make a report again from its rows.
 
-Exit codes: 0 when the suite was run, whatever its rows say; 2 for bad input, with one line on standard error; 143 after
-SIGTERM and 130 after SIGINT, which end the runs under way and keep every finished row.
+Exit codes: 0 when the suite was run, whatever its rows say; 1 when ``compare`` found anything worse; 2 for bad input,
+with one line on standard error; 143 after SIGTERM and 130 after SIGINT, which end the runs under way and keep every
+finished row.
 """
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -22,13 +24,16 @@ if TYPE_CHECKING:
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
-LEARNED_ROWS = "learned.jsonl"
-SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned")
+LEARNED_ROWS, RNN_ROWS = "learned.jsonl", "rnn.jsonl"
+SWEEP_ROWS = "sweep.jsonl"
+SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
+SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn")
 SECONDS = {
     "sygus": 30.0,
     "rate": 60.0,
     "networks": 60.0,
     "breadth": 30.0,
+    "rnn": 120.0,
 }  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -41,7 +46,12 @@ class BadInput(click.ClickException):
 
 
 @click.group(invoke_without_command=True)
-@click.option("--suite", type=click.Choice(SUITES), default="peers", show_default=True, help="What is run.")
+@click.option(
+    "--suite",
+    default="peers",
+    show_default=True,
+    help=f"What is run: {', '.join(SUITES)}; several of {', '.join(SOLVER_SUITES)} with commas between.",
+)
 @click.option("--backends", default="", help="Solvers (sygus: tools), separated by commas.  [default: all]")
 @click.option(
     "--time-limit",
@@ -54,16 +64,27 @@ class BadInput(click.ClickException):
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
 @click.option("--seed", default=0, show_default=True, help="Seed of the order of runs, and of the suite peers.")
 @click.option("--jobs", default=1, show_default=True, help="How many runs at a time.")
-@click.option("--executor", default="process", show_default=True, help="Where runs are made: process or dask.")
+@click.option("--executor", default="processes", show_default=True, help="Where runs are made: processes or dask.")
 @click.option("--scheduler", default="", help="Address of a Dask scheduler.  [default: a cluster on this machine]")
-@click.option("--corpus", type=FOLDER, default=CORPUS, help="Recorded queries to replay.  [default: the small sample]")
+@click.option("--corpus", type=FOLDER, help="Recorded queries to replay.  [default: the small sample]")
+@click.option("--smtlib", type=FOLDER, help="Folder of SMT-LIB files (suite replay), in place of recorded queries.")
+@click.option("--tools", type=FOLDER, help="TOML file with more solvers for --smtlib.")
+@click.option(
+    "--runner",
+    default="auto",
+    show_default=True,
+    help="Who measures --smtlib: runexec (BenchExec's, needs control groups), ours, or auto: runexec where it can.",
+)
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
 @click.option("--sygus-dir", type=FOLDER, help="Folder of .sl files (suite sygus).  [default: the own problems]")
 @click.option(
     "--cases-dir", type=FOLDER, help="Folder of networks (suite networks).  [default: shipped circuits alone]"
 )
 @click.option(
-    "--only", default="", help="Parts of names, separated by commas (suites breadth and learned).  [default: all]"
+    "--trained", type=FOLDER, help="Folder that tasks.training.streams filled (suite rnn).  [default: left out]"
+)
+@click.option(
+    "--only", default="", help="Parts of names, separated by commas (suites breadth, learned, rnn).  [default: all]"
 )
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
@@ -79,10 +100,14 @@ def bench(
     jobs: int,
     executor: str,
     scheduler: str,
-    corpus: Path,
+    corpus: Path | None,
+    smtlib: Path | None,
+    tools: Path | None,
+    runner: str,
     circuits: str,
     sygus_dir: Path | None,
     cases_dir: Path | None,
+    trained: Path | None,
     only: str,
     print_commands: bool,
     out: Path,
@@ -90,18 +115,25 @@ def bench(
     """Compare this project with its peers, or solvers with each other.
 
     The suites: "peers", this project beside cvc5's SyGuS and AALpy's L*; "loop", the whole distillation loop with
-    each solver; "replay", recorded queries; "growth", larger and larger questions; "overhead", our solver layer beside
-    the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer checked; "rate", how fast
-    terms are enumerated; "networks", the cost of proofs by length, and a table over networks of other people;
-    "breadth", which of many plain functions the search finds; "learned", what motifs learned from some problems do for
-    others. Rows go to solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the
-    suite's name), and runs that are there are not repeated; report.html and report.md (sygus.html, networks.html,
-    breadth.html, learned.html) are made from them.
+    each solver; "replay", recorded queries, or with --smtlib any SMT-LIB files (--backends then names tools of
+    benchmarks/tools.toml, variants of z3 and cvc5 among them); "growth", larger and larger questions; "overhead",
+    our solver layer beside the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer
+    checked; "rate", how fast terms are enumerated; "networks", the cost of proofs by length, and a table over
+    networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
+    learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*. Rows go to
+    solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs
+    that are there are not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html,
+    rnn.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
     wanted = limit if limit is not None else SECONDS.get(suite, 20.0)
     with _one_line(), _ending(out):
+        chosen_suites = _suites(suite)
+        if (smtlib is not None or tools is not None) and "replay" not in chosen_suites:
+            raise ValueError("--smtlib and --tools are for the suite replay")
+        if tools is not None and smtlib is None:
+            raise ValueError("--tools is for --smtlib: name a folder of SMT-LIB files")
         seconds, memory_mb = _within(wanted, memory_mb)
         if suite == "peers":
             _peers(out, seconds, seed, _folders(circuits))
@@ -147,6 +179,16 @@ def bench(
                 run_all(planned, out / LEARNED_ROWS, here(), pool, seed=seed, on_row=shown)
             click.echo(learned_page.write(out / LEARNED_ROWS, out))
             return
+        if suite == "rnn":
+            from benchmarks.reports import rnn_page
+            from benchmarks.suites import rnn
+
+            planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only))
+            shown = _Counter(len(planned)).show
+            with open_executor(executor, jobs, scheduler) as pool:
+                run_all(planned, out / RNN_ROWS, here(), pool, seed=seed, on_row=shown)
+            click.echo(rnn_page.write(out / RNN_ROWS, out))
+            return
         if suite in SECONDS:
             from benchmarks.harness import standing
             from benchmarks.reports import solve_page
@@ -158,14 +200,33 @@ def bench(
                 run_all(solving, out / SYGUS_ROWS, here(), pool, seed=seed, on_row=counter.show, run=run)
             click.echo(solve_page.write(out / SYGUS_ROWS, out))
             return
-        names, folders = _backends(backends), _folders(circuits)
-        tasks = _plan(suite, names, folders, corpus, seeds, seconds, memory_mb, out / CACHE)
+        from benchmarks.harness import runexec, standing
+        from benchmarks.suites import smtlib as smtlib_suite
+
+        folders, place = _folders(circuits), here()
+        tasks: tuple[Task, ...] = ()
+        files: tuple[Task, ...] = ()
+        asked = [one for one in chosen_suites if one != "replay" or corpus is not None or smtlib is None]
+        for one in asked:
+            tasks += _plan(one, _backends(backends), folders, corpus or CORPUS, seeds, seconds, memory_mb, out / CACHE)
+        if smtlib is not None:
+            by = runexec.chosen(runner)
+            files = smtlib_suite.plan(smtlib, _names(backends), seconds, memory_mb, tools, runner=by)
         if print_commands:
-            click.echo("\n".join(command_line(task) for task in tasks))
+            lines = [command_line(task) for task in tasks] + [shlex.join(smtlib_suite.command(task)) for task in files]
+            click.echo("\n".join(lines))
             return
-        counter = _Counter(len(tasks))
+        standing.record(out / ROWS, (*tasks, *files), place)  # so that an interrupted page shows all that is missing
+        if smtlib is not None:
+            absent = smtlib_suite.absent(_names(backends), tools)
+            standing.record_absent(out / ROWS, smtlib_suite.SUITE, absent)
+        counter = _Counter(len(tasks) + len(files))
         with open_executor(executor, jobs, scheduler) as pool:
-            run_all(tasks, out / ROWS, here(), pool, seed=seed, on_row=counter.show)
+            if tasks:
+                run_all(tasks, out / ROWS, place, pool, seed=seed, on_row=counter.show)
+            if files:
+                run = smtlib_suite.execute
+                run_all(files, out / ROWS, place, pool, seed=seed, on_row=counter.show, run=run)
         click.echo(_write_report(out))
 
 
@@ -218,15 +279,43 @@ def report(out: Path) -> None:
             from benchmarks.reports import learned_page
 
             click.echo(learned_page.write(out / LEARNED_ROWS, out))
+        if (out / RNN_ROWS).exists():
+            from benchmarks.reports import rnn_page
+
+            click.echo(rnn_page.write(out / RNN_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
         if (out / PROGRAM_ROWS).exists():
             from benchmarks.reports import programs_page
 
             click.echo(programs_page.write(out / PROGRAM_ROWS, out))
-        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, PROGRAM_ROWS, PEER_ROWS)
+        if (out / SWEEP_ROWS).exists():
+            from benchmarks.reports import sweep_page
+
+            click.echo(sweep_page.write(out / SWEEP_ROWS, out))
+        others = (SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, PROGRAM_ROWS, PEER_ROWS)
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
+
+
+@bench.command()
+@click.argument("before", type=FOLDER)
+@click.argument("after", type=FOLDER)
+@click.option("--out", type=FOLDER, default=Path("out/compare"), show_default=True, help="Folder.")
+@click.pass_context
+def compare(context: click.Context, before: Path, after: Path, out: Path) -> None:
+    """Compare two runs: the folders of two benchmarks, or two files of rows.
+
+    What was lost, what changed its answer and what got slower stands first, in compare.md and compare.html. Exit code 1
+    where there is any of it, 0 where there is none. Times are compared where machine and limits are the same.
+    """
+    with _one_line():
+        from benchmarks.reports import compare_page
+
+        text, is_fine = compare_page.write(before, after, out)
+        click.echo(text)
+        if not is_fine:
+            context.exit(1)
 
 
 @bench.command()
@@ -283,7 +372,7 @@ def programs(
         tasks = suite.plan(asked, seconds, memory_mb, seed)
         out.mkdir(parents=True, exist_ok=True)
         standing.record_absent(out / PROGRAM_ROWS, suite.SUITE, left_out)
-        with open_executor("process", jobs) as pool:
+        with open_executor("processes", jobs) as pool:
             run_all(
                 tasks, out / PROGRAM_ROWS, here(), pool, seed=seed, on_row=_Counter(len(tasks)).show, run=suite.execute
             )
@@ -305,6 +394,72 @@ def train(only: str, seed: int, out: Path) -> None:
         for lesson in map(algorithms.lesson, _names(only)) if only else algorithms.LESSONS:
             lead = algorithms.make(lesson, out / lesson.name, seed)
             click.echo(f"{out / lesson.name}: {lesson.summary}; the closest answer leads by {lead:.2f}")
+
+
+@click.command()
+@click.argument("networks", nargs=-1)
+@click.option("--cases-dir", type=FOLDER, help="Folder of networks, at any depth.")
+@click.option("--only", default="", help="Parts of names, separated by commas.  [default: all]")
+@click.option("--run-options", default="", help="What distill run is given as well, such as '--length 8'.")
+@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that distill run is given.")
+@click.option("--memory-limit", "memory_mb", default=8192, show_default=True, help="MB of address space per run.")
+@click.option("--certificates", is_flag=True, help="Write certificates, below certificates in the folder.")
+@click.option("--seed", default=0, show_default=True, help="Seed of searches, and of the order of runs.")
+@click.option("--jobs", default=1, show_default=True, help="How many runs at a time.")
+@click.option(
+    "--executor",
+    default="processes",
+    show_default=True,
+    type=click.Choice(("processes", "dask")),
+    help="Where runs are made.",
+)
+@click.option("--scheduler", default="", help="Address of a Dask scheduler.  [default: a cluster on this machine]")
+@click.option("--out", type=FOLDER, default=Path("out/sweep"), show_default=True, help="Folder.")
+def sweep(
+    networks: tuple[str, ...],
+    cases_dir: Path | None,
+    only: str,
+    run_options: str,
+    seconds: float,
+    memory_mb: int,
+    certificates: bool,
+    seed: int,
+    jobs: int,
+    executor: str,
+    scheduler: str,
+    out: Path,
+) -> None:
+    """Run distill over many networks, and make one page of what equals them.
+
+    NETWORKS are folders or shipped names; with --cases-dir every network below a folder. Results go to sweep.jsonl as
+    they arrive, each also to json/NAME.json; the page is sweep.md and sweep.html. A sweep that was interrupted, by kill
+    -9 even, goes on where it was: the same command runs only what is missing. A network that cannot be read is a line
+    of the page. With --executor dask runs go to the workers of a cluster; a run whose worker dies is made again.
+    """
+    with _one_line(), _ending(out):
+        from benchmarks.harness.place import here
+        from benchmarks.harness.schedule import executor as open_executor
+        from benchmarks.harness.schedule import run_all
+        from benchmarks.reports import sweep_page
+        from benchmarks.suites import sweep as suite
+
+        seconds, memory_mb = _within(seconds, memory_mb)
+        wanted, found = _names(only), suite.networks(networks, cases_dir)
+        asked = [one for one in found if not wanted or any(text in one.name for text in wanted)]
+        if not asked:
+            raise ValueError(f"no name of {len(found)} networks has a part {only!r}")
+        place = out / "certificates" if certificates else None
+        tasks = suite.plan(asked, seconds, memory_mb, seed=seed, options=shlex.split(run_options), certificates=place)
+        out.mkdir(parents=True, exist_ok=True)
+        counter = _Counter(len(tasks))
+
+        def show(row: Row, is_new: bool) -> None:
+            sweep_page.keep(row, out)
+            counter.line(row.problem, sweep_page.outcome(row), row, is_new)
+
+        with open_executor(executor, jobs, scheduler) as pool:
+            run_all(tasks, out / SWEEP_ROWS, here(), pool, seed=seed, on_row=show, run=suite.execute)
+        click.echo(sweep_page.write(out / SWEEP_ROWS, out))
 
 
 def _plan(
@@ -338,6 +493,17 @@ def _solving(
     if suite == "rate":
         return solve_rate.plan(seconds, memory_mb), execute
     return solve_runs.plan(folder or solve_runs.OWN, seconds, memory_mb, tools), solve_runs.execute
+
+
+def _suites(listed: str) -> tuple[str, ...]:
+    """The suites asked for; raises ValueError for an unknown one, and for several that have no page together."""
+    names = _names(listed)
+    for name in names:
+        if name not in SUITES:
+            raise ValueError(f"expected a suite among {', '.join(SUITES)}, got {name!r}")
+    if not names or (len(names) > 1 and not set(names) <= set(SOLVER_SUITES)):
+        raise ValueError(f"expected one suite, or several of {', '.join(SOLVER_SUITES)}, got {listed!r}")
+    return names
 
 
 def _names(listed: str) -> tuple[str, ...]:
@@ -381,12 +547,11 @@ def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> No
 
 def _write_table(out: Path) -> str:
     """The table of the peers, from what was planned last."""
-    from benchmarks.harness import standing
-    from benchmarks.harness.row import read
+    from benchmarks.reports.result_xml import written
     from benchmarks.reports.table import markdown
 
-    plan = standing.load(out / PEER_ROWS)
-    rows = {row.key: row for row in read(out / PEER_ROWS)}
+    found, plan = written(out / PEER_ROWS, out)
+    rows = {row.key: row for row in found}
     keys = rows if plan is None else plan.keys.values()
     table = markdown([rows[key] for key in keys if key in rows], plan)
     (out / TABLE).write_text(table, encoding="utf-8")
@@ -448,12 +613,16 @@ class _Counter:
         self.total, self.done = total, 0
 
     def show(self, row: Row, is_new: bool) -> None:
+        """A run of a suite."""
+        self.line(f"{row.problem}: {row.backend}, seed {row.seed}", row.status, row, is_new)
+
+    def line(self, name: str, said: str, row: Row, is_new: bool) -> None:
+        """One line of what came of ``row``."""
         self.done += 1
         seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
         known = "" if is_new else " (from an earlier run)"
         place = self.done if self.total is None else f"{self.done}/{self.total}"
-        text = f"[{place}] {row.problem}: {row.backend}, seed {row.seed}: {row.status}{seconds}{known}"
-        click.echo(text, err=True)
+        click.echo(f"[{place}] {name}: {said}{seconds}{known}", err=True)
 
 
 def _solved(name: str, is_solved: bool) -> None:

@@ -7,10 +7,12 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import BenchmarkError, Row, read
+from benchmarks.harness.row import BenchmarkError, Row
 from benchmarks.harness.standing import Plan
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
+from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.suites import breadth
 
@@ -25,8 +27,8 @@ WORST = 10  # exact programs with most to read
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write breadth.md and breadth.html to ``folder``; the Markdown text. Raises BenchmarkError."""
-    plan = standing.load(rows_file)
-    return save(folder, "breadth", TITLE, report(standing.chosen(read(rows_file), plan), plan), {})
+    rows, plan = written(rows_file, folder)
+    return save(folder, "breadth", TITLE, report(rows, plan), {})
 
 
 def report(rows: Sequence[Row], plan: Plan | None = None) -> list[Block]:

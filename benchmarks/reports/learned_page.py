@@ -8,10 +8,12 @@ from pathlib import Path
 from statistics import mean, median
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import BenchmarkError, Row, read
+from benchmarks.harness.row import BenchmarkError, Row
 from benchmarks.harness.standing import Plan
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
+from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.suites.learned import BOTH, CANDIDATES, GROUPS, PLAIN, SUITE, VARIANTS, motifs_file
 
@@ -27,8 +29,7 @@ LIMITS = (1_000, 3_000, 10_000, 30_000, CANDIDATES)
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write learned.md and learned.html to ``folder``; the Markdown text. Raises BenchmarkError."""
-    plan = standing.load(rows_file)
-    rows = standing.chosen(read(rows_file), plan)
+    rows, plan = written(rows_file, folder)
     motifs = motifs_file(rows_file.parent, rows[0].seed if rows else 0)
     told = json.loads(motifs.read_text(encoding="utf-8")) if motifs.exists() else {}
     return save(folder, "learned", TITLE, report(rows, plan, told), {})

@@ -7,16 +7,18 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row, read
+from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row
 from benchmarks.harness.standing import Plan
 from benchmarks.inputs.published import published
 from benchmarks.inputs.stand_ins import DENSE, MOST_LISTED
 from benchmarks.reports import length_scores as scores
 from benchmarks.reports import plots
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.length_scores import Compared, Subject
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.plots import Drawing
+from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.suites import lengths, networks
 
@@ -49,8 +51,8 @@ HEAD = [
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write networks.md, networks.html and the drawings to ``folder``; the Markdown text. Raises BenchmarkError."""
-    plan = standing.load(rows_file)
-    return save(folder, "networks", TITLE, *report(standing.chosen(read(rows_file), plan), plan=plan))
+    rows, plan = written(rows_file, folder)
+    return save(folder, "networks", TITLE, *report(rows, plan=plan))
 
 
 def report(

@@ -9,17 +9,19 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
-from itertools import combinations
 from pathlib import Path
 from statistics import median
 
 from benchmarks.harness import standing
 from benchmarks.harness.measure import WALL
-from benchmarks.harness.row import BenchmarkError, Row, read
+from benchmarks.harness.row import BenchmarkError, Row
+from benchmarks.harness.runexec import OURS, WORDS
 from benchmarks.harness.standing import Plan, Standing
-from benchmarks.reports import plots, scores
+from benchmarks.reports import plots, scores, smtlib_section
+from benchmarks.reports.comparison import Add, compared, shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.plots import Drawing
+from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import scope, summary
 
 TITLE = "Solvers against each other"
@@ -31,6 +33,9 @@ ABOUT = {
     "replay": "The same recorded queries to every solver. Incremental: one session stays open. One-shot: a fresh "
     "session per query. CPU seconds of one decide: checks, conversion, solving, the model read back and re-evaluated; "
     "translation to another logic (bitwuzla gets QF_BV) is left out.",
+    "smtlib": "SMT-LIB files as they are, each to a solver's own program and reader; CPU seconds of the whole file, of "
+    "which Python's start is left out where a solver has no program of its own. The limit holds with the start. An "
+    "answer against the file's own :status is wrong, and an error; models are not looked at. Figures are by logic.",
     "growth": "One refutation of the circuit's program: at growing lengths, and at length 10 with idle ReLU units.",
     "overhead": "The same queries through this project's solver layer (decide) and through the solver's own Python "
     "interface (terms built by a direct walk, push, assert, check, values, pop), one session each. pySMT: the part of "
@@ -41,8 +46,8 @@ PHASES = ("search", "encode", "solve")
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write the report of ``rows_file`` to ``folder``; the Markdown text. Raises BenchmarkError without rows."""
-    plan = standing.load(rows_file)
-    return save(folder, "report", TITLE, *report(standing.chosen(read(rows_file), plan), plan=plan))
+    rows, plan = written(rows_file, folder)
+    return save(folder, "report", TITLE, *report(rows, plan=plan))
 
 
 def report(
@@ -66,15 +71,12 @@ def report(
         blocks += [Heading(f"Suite {suite}"), Paragraph(ABOUT[suite])]
         if shared := [row for row in own if suite == "replay" or standing.task_of(row) in stands.common]:
             blocks += scope(stands, "queries" if suite == "replay" else "runs")
-            SECTIONS[suite](shared, blocks, add)
+            SECTIONS[suite](shared, stands, blocks, add)
         else:
             blocks.append(Paragraph("There is nothing that every tool ran."))
     if not draw:
         blocks.append(Paragraph("No drawings were made: matplotlib is not installed (pip install matplotlib)."))
     return [*blocks, *conditions(rows)], drawings
-
-
-Add = Callable[[str, str, Callable[[str], Drawing]], None]
 
 
 def _suites(rows: Sequence[Row], plan: Plan | None) -> set[str]:
@@ -102,7 +104,9 @@ def _wrong(rows: Sequence[Row]) -> Iterable[Block]:
             ["question", "answers"],
             [[c.instance, ", ".join(f"{who}: {said}" for who, said in c.said.items())] for c in found[:SHOWN]],
         )
-    broken = [(f"{r.suite}: {r.problem}", r.backend, r.seed, r.reason) for r in rows if r.status in ("error", "lost")]
+    broken = [
+        (f"{r.suite}: {r.problem}", r.backend, r.seed, r.reason) for r in rows if r.status in ("error", "wrong", "lost")
+    ]
     broken += [
         (f"{r.suite}: {r.problem}: {name}", r.backend, r.seed, answer)
         for r in rows
@@ -114,8 +118,8 @@ def _wrong(rows: Sequence[Row]) -> Iterable[Block]:
         yield Grid(["run", "backend", "seed", "what happened"], [[str(c) for c in line] for line in broken[:SHOWN]])
 
 
-def _loop(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
-    _compared("loop", rows, "runs", blocks, add)
+def _loop(rows: Sequence[Row], stands: Standing, blocks: list[Block], add: Add) -> None:
+    compared("loop", rows, "runs", stands, blocks, add)
     blocks.append(_limits(rows))
     blocks += [
         Paragraph("Median seconds per phase (of wall clock), and counts, over the runs that every backend solved:"),
@@ -137,11 +141,11 @@ def _loop(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
     _grow("loop-size", sizes, "operators", "Median seconds to check a candidate, by its number of operators.", add)
 
 
-def _replay(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
+def _replay(rows: Sequence[Row], stands: Standing, blocks: list[Block], add: Add) -> None:
     for mode in sorted({str(row.options["mode"]) for row in rows}):
         own = [row for row in rows if row.options["mode"] == mode]
         blocks.append(Heading(f"{mode.capitalize()}: {max(_asked(own).values()):,} queries", 3))
-        _compared(f"replay-{mode}", own, "queries", blocks, add)
+        compared(f"replay-{mode}", own, "queries", stands, blocks, add)
     blocks.append(_limits(rows))
 
 
@@ -149,8 +153,8 @@ def _asked(rows: Sequence[Row]) -> dict[str, int]:
     return {backend: sum(r.queries for r in rows if r.backend == backend) for backend in {r.backend for r in rows}}
 
 
-def _growth(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
-    _compared("growth", rows, "questions", blocks, add, pairwise=False)
+def _growth(rows: Sequence[Row], stands: Standing, blocks: list[Block], add: Add) -> None:
+    compared("growth", rows, "questions", stands, blocks, add, pairwise=False)
     blocks.append(_limits(rows))
     for kind, across in (("length", "sequence length"), ("width", "idle ReLU units")):
         own = [row for row in rows if row.options["kind"] == kind]
@@ -170,7 +174,7 @@ def _growth(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
         _grow(f"growth-{kind}", values, across, f"Median seconds of one refutation over circuits, by {across}.", add)
 
 
-def _overhead(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
+def _overhead(rows: Sequence[Row], stands: Standing, blocks: list[Block], add: Add) -> None:
     body = []
     for backend in sorted({row.backend for row in rows}):
         cells = [cell for r in rows if r.backend == backend for cell in r.detail.get("pairs", ())]
@@ -183,42 +187,13 @@ def _overhead(rows: Sequence[Row], blocks: list[Block], add: Add) -> None:
     blocks += [Paragraph("Medians over queries:"), Grid(head, body)]
 
 
-SECTIONS: dict[str, Callable[[Sequence[Row], list[Block], Add], None]] = {
+SECTIONS: dict[str, Callable[[Sequence[Row], Standing, list[Block], Add], None]] = {
     "loop": _loop,
     "replay": _replay,
+    "smtlib": smtlib_section.section,
     "growth": _growth,
     "overhead": _overhead,
 }
-
-
-def _compared(
-    name: str, rows: Sequence[Row], unit: str, blocks: list[Block], add: Add, *, pairwise: bool = True
-) -> None:
-    """The table of scores, the cactus, and a scatter for every two backends."""
-    found = scores.attempts(rows)
-    table, on = scores.scores(found), scores.standing(found)
-    found = scores.shared(found, on)
-    versions = {row.backend: row.solver for row in rows}
-    head = ["backend", "solved", "errors", "PAR-2", "unique", "median on common", "seconds in all"]
-    body = [
-        [versions.get(s.backend, s.backend), f"{s.solved:,}/{s.attempts:,}", str(s.errors), shown_seconds(s.par2),
-         f"{s.unique:,}" if s.backend in versions else "–", shown_seconds(s.common), shown_seconds(s.total)]
-        for s in table
-    ]  # fmt: skip
-    blocks.append(Grid(head, body))
-    names = scores.backends(found)
-    add(
-        f"{name}-cactus",
-        f"Cactus: {unit} solved within a limit for each.",
-        lambda file: plots.cactus(file, {b: scores.cactus(found, b) for b in names}, unit),
-    )
-    for one, other in combinations(names, 2) if pairwise else ():
-        points = scores.pairs(found, one, other)
-        add(
-            f"{name}-{one}-{other}",
-            f"{one} across, {other} up; twice the limit where there is no answer.",
-            lambda file, p=points, a=one, b=other: plots.scatter(file, p, a, b),  # type: ignore[misc]
-        )
 
 
 def _limits(rows: Sequence[Row]) -> Block:
@@ -264,18 +239,15 @@ def conditions(rows: Sequence[Row]) -> Iterable[Block]:
     places = dict.fromkeys(f"{r.machine}; commit {r.commit}; source {r.source}" for r in rows)
     versions = dict.fromkeys(f"{name} {version}" for row in rows for name, version in row.versions.items())
     loads = [row.load for row in rows]
+    runners = dict.fromkeys(WORDS[row.options.get("runner", OURS)] for row in rows)
     yield Heading("Conditions")
     yield Paragraph(
         f"Limits, of CPU: {'; '.join(limits)}. Wall clock may take {WALL:g} times as long; a run that it ends is made "
         f"again, and never counted. {len(rows):,} runs, each a fresh process, in an order shuffled by seed, from "
-        f"{min(row.starttime for row in rows)} to {max(row.starttime for row in rows)}; load "
+        f"{min(row.starttime for row in rows)} to {max(row.starttime for row in rows)}, measured by "
+        f"{' and by '.join(runners)}; load "
         f"average at their starts {min(loads):.1f} to {max(loads):.1f}. {'; '.join(places)}. {', '.join(versions)}."
     )
     starved = [row for row in rows if row.walltime > STARVED_SECONDS and row.cputime < row.walltime / 2]
     if starved:
         yield Paragraph(f"{len(starved):,} runs got less than half of a core while they ran.", is_bad=True)
-
-
-def shown_seconds(seconds: float | None) -> str:
-    """Three figures; a dash for no time."""
-    return "–" if seconds is None else f"{seconds:.3g}" if seconds < 100 else f"{seconds:,.0f}"

@@ -8,11 +8,13 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row, read
+from benchmarks.harness.row import UNMEASURED, BenchmarkError, Row
 from benchmarks.harness.standing import Plan
 from benchmarks.inputs.program_networks import CASES, FAMILIES, GPT2, ONE_TOKEN, SEQUENCE, SHIPPED, TRAINED
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
+from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.suites import programs, texts
 
@@ -31,8 +33,8 @@ WIDEST = 100  # characters of a program in a table
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write programs.md and programs.html to ``folder``; the Markdown text. Raises BenchmarkError."""
-    plan = standing.load(rows_file)
-    return save(folder, "programs", TITLE, report(standing.chosen(read(rows_file), plan), plan), {})
+    rows, plan = written(rows_file, folder)
+    return save(folder, "programs", TITLE, report(rows, plan), {})
 
 
 def report(rows: Sequence[Row], plan: Plan | None = None) -> list[Block]:

@@ -51,9 +51,12 @@ def attempts(rows: Sequence[Row]) -> tuple[Attempt, ...]:
 
 
 def _attempts(row: Row) -> Iterable[Attempt]:
+    if row.suite == "smtlib" and row.status == "unsupported":
+        return  # a file that a tool does not take is no question to it
     if row.suite != "replay":
         solved = row.status == "solved"
-        instance, verdict = f"{row.problem}, seed {row.seed}", row.verdict if solved else row.status
+        instance = row.problem if row.suite == "smtlib" else f"{row.problem}, seed {row.seed}"
+        verdict = row.verdict if solved else "error" if row.status == "wrong" else row.status
         why = UNMEASURED.get(row.status, "")
         yield Attempt(instance, row.backend, row.seconds if solved else None, verdict, row.timelimit, why)
         return
@@ -89,10 +92,10 @@ def shared(found: Iterable[Attempt], on: Standing) -> tuple[Attempt, ...]:
     return tuple(a for a in found if a.backend in on.tools and a.instance in on.common)
 
 
-def scores(found: Sequence[Attempt]) -> tuple[Score, ...]:
+def scores(found: Sequence[Attempt], *, may_rank: bool = True) -> tuple[Score, ...]:
     """One line per backend: fewest errors, then most solved, then least PAR-2; by name where a run is missing.
 
-    The virtual best stands at the end where there are several.
+    Without ``may_rank`` by name in any case. The virtual best stands at the end where there are several.
     """
     on = standing(found)
     broken = {name: sum(a.verdict == "error" for a in found if a.backend == name) for name in on.tools}
@@ -101,7 +104,7 @@ def scores(found: Sequence[Attempt]) -> tuple[Score, ...]:
     common = frozenset(name for name, cells in table.items() if all(b in cells and _ok(cells[b]) for b in names))
     lines = [_score(name, [cells[name] for cells in table.values() if name in cells], table, common) for name in names]
     lines = [replace(line, errors=broken[line.backend]) for line in lines]
-    if on.may_rank:
+    if may_rank and on.may_rank:
         lines.sort(key=lambda line: (line.errors, -line.solved, line.par2))
     if len(names) < 2:
         return tuple(lines)
@@ -142,7 +145,10 @@ def _order(attempt: Attempt) -> float:
 
 @dataclass(frozen=True)
 class Conflict:
-    """One question with different answers: ``said[who]`` is sat, unsat or a verdict; "recorded" is the corpus."""
+    """One question with different answers: ``said[who]`` is sat, unsat or a verdict.
+
+    "recorded" is the corpus, ":status" a file.
+    """
 
     instance: str
     said: Mapping[str, str]
@@ -158,6 +164,11 @@ def conflicts(rows: Sequence[Row]) -> tuple[Conflict, ...]:
                 said = told.setdefault(f"{file}: {name}", {})
                 said[f"{row.backend} ({mode})"] = answer
                 said["recorded"] = next(iter(expected), "") or said.get("recorded", "")
+        elif row.suite == "smtlib":
+            for name, answer, _, *expected in row.answers:
+                said = told.setdefault(name, {})
+                said[row.backend] = answer
+                said[BY_THE_FILE] = next(iter(expected), "") or said.get(BY_THE_FILE, "")
         elif row.verdict:
             told.setdefault(row.problem, {})[f"{row.backend}, seed {row.seed}"] = row.verdict
     return tuple(
@@ -167,18 +178,19 @@ def conflicts(rows: Sequence[Row]) -> tuple[Conflict, ...]:
     )
 
 
+BY_THE_FILE = ":status"  # who says so: the file
 KNOWN = frozenset({"sat", "unsat", "proved", "no program"})
 
 
-def cactus(found: Sequence[Attempt], backend: str) -> list[float]:
-    """Seconds of the solved instances, ascending: the n-th value is the limit at which n are solved."""
-    return sorted(a.seconds for a in found if a.backend == backend and a.seconds is not None)
+def cactus(found: Sequence[Attempt], backend: str) -> list[tuple[float, str]]:
+    """(seconds, instance) of the solved ones, ascending: the n-th value is the limit at which n are solved."""
+    return sorted((a.seconds, a.instance) for a in found if a.backend == backend and a.seconds is not None)
 
 
-def pairs(found: Sequence[Attempt], one: str, other: str) -> list[tuple[float, float]]:
-    """(seconds of one, of other) on every instance both tried; twice the limit where there is no answer."""
-    cells = [cells for cells in by_instance(found).values() if one in cells and other in cells]
-    return [(_penalised(c[one]), _penalised(c[other])) for c in cells]
+def pairs(found: Sequence[Attempt], one: str, other: str) -> list[tuple[float, float, str]]:
+    """(seconds of one, of other, instance) wherever both tried; twice the limit where there is no answer."""
+    table = by_instance(found).items()
+    return [(_penalised(c[one]), _penalised(c[other]), name) for name, c in table if one in c and other in c]
 
 
 def _penalised(attempt: Attempt) -> float:

@@ -12,13 +12,15 @@ from pathlib import Path
 from statistics import median
 
 from benchmarks.harness import standing
-from benchmarks.harness.row import BenchmarkError, Row, read
+from benchmarks.harness.row import BenchmarkError, Row
 from benchmarks.harness.standing import Plan, Standing
 from benchmarks.peers.solve_native import SYGUS
 from benchmarks.reports import plots, rate_section, solve_scores
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.plots import Drawing
+from benchmarks.reports.result_xml import written
 from benchmarks.reports.solve_scores import SLOWER, Table, bests, by_problem, solutions, times, tools, track
 from benchmarks.reports.summary import scope, summary
 from benchmarks.suites import solve_rate
@@ -32,8 +34,8 @@ TOLD = ("candidates", "candidates_per_second", "memory_mb", "rounds", "examples"
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write sygus.md, sygus.html and the drawings to ``folder``; the Markdown text. Raises BenchmarkError."""
-    plan = standing.load(rows_file)
-    return save(folder, "sygus", TITLE, *report(standing.chosen(read(rows_file), plan), plan=plan))
+    rows, plan = written(rows_file, folder)
+    return save(folder, "sygus", TITLE, *report(rows, plan=plan))
 
 
 def report(
@@ -70,7 +72,7 @@ def report(
             blocks += [Paragraph("There is no problem that every tool ran."), *_checks(own), *_runs(whole)]
             continue
         blocks += [*scope(on, "problems"), *_totals(table, on), *_tracks(table), *_sizes(table)]
-        cactus = {tool: times(table, tool) for tool in (*tools(table), *bests(table))}
+        cactus = {tool: solve_scores.cactus(table, tool) for tool in (*tools(table), *bests(table))}
         add(
             f"sygus-{name}",
             "Problems solved within a limit of CPU seconds for each.",

@@ -28,6 +28,7 @@ from tasks.networks.readout import UNDECIDED
 
 if TYPE_CHECKING:
     from cegis import Domain
+    from cegis.certificate import Certificate
     from tasks.formats import Loaded
     from tasks.pipeline.distill import Distillation
 
@@ -82,7 +83,7 @@ def plan(cases: Path, seconds: float, memory_mb: int) -> tuple[Task, ...]:
         name = folder.relative_to(cases).as_posix()
         content = digest(b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))
         reaches = LONGEST.get(name.partition("/")[0], (None,))
-        for asked, longest in product(_questions(folder), reaches):
+        for asked, longest in product(questions(folder), reaches):
             farther = f"to {longest}" if longest != reaches[0] else ""
             problem = ", ".join(filter(None, (name, asked, farther)))
             options = {"content": content, "question": asked, "longest": longest}
@@ -90,7 +91,7 @@ def plan(cases: Path, seconds: float, memory_mb: int) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
-def _questions(folder: Path) -> tuple[str, ...]:
+def questions(folder: Path) -> tuple[str, ...]:
     """The names of the folder's tasks, or one empty name."""
     asked = _case(folder).get("input")
     names = asked.get("tasks") if isinstance(asked, dict) else None
@@ -177,8 +178,11 @@ def _checked(found: Distillation, folder: Path) -> float | str:
     from tasks.certificates.independent import attest
 
     certificate = attest(found, folder)
-    if isinstance(certificate, str):
-        return certificate
+    return certificate if isinstance(certificate, str) else seconds_of_checking(certificate)
+
+
+def seconds_of_checking(certificate: Certificate) -> float:
+    """CPU seconds in which the independent checker confirms it; raises BenchmarkError where it does not."""
     with TemporaryDirectory() as scratch:
         command = [sys.executable, "-m", "tasks.checker", str(certificate.save(Path(scratch) / "certificate"))]
         before = os.times()

@@ -27,6 +27,7 @@ WORK = {
     "networks": "benchmarks.suites.networks",
     "learned": "benchmarks.suites.learned",
     "breadth": "benchmarks.suites.breadth",
+    "rnn": "benchmarks.suites.rnn",
 }
 
 

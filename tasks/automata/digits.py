@@ -16,6 +16,7 @@ from typing import Any
 
 from cegis.domain import DomainError
 from cegis.operands import Operands, Pair
+from dsl.function import docstring_lines
 from dsl.operators import GrammarError
 
 MOST_STATES, MOST_FACTOR = 64, 32
@@ -60,8 +61,8 @@ class NumberProgram:
 
     def source(self, name: str = "program", docstring: str = "") -> str:
         """The function that is printed."""
-        said = f'    """{docstring}"""\n' if docstring else ""
-        return f"def {name}(a: int, b: int) -> int:\n{said}    return {self.expression}\n"
+        lines = [f"def {name}(a: int, b: int) -> int:", *docstring_lines(docstring), f"    return {self.expression}"]
+        return "\n".join(lines) + "\n"
 
     @classmethod
     def parse(cls, text: str, function: str = "") -> NumberProgram:

@@ -30,12 +30,16 @@ from tasks.bounds import ball, magnitudes, operations
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.merging import merged
 from tasks.networks.interpreter import check_ids
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import (
     AbsTopK,
     Activation,
     Affine,
     Attention,
+    Blend,
+    Columns,
+    Concat,
     Lookup,
     Mask,
     Norm,
@@ -52,6 +56,7 @@ Ids = NDArray[np.int64]
 RowStep = Callable[[Ball, Ids], Ball]  # (rows, the token of each row)
 
 CHUNK_VALUES = 1_000_000  # numbers per temporary array
+MOST_USED = 0.75  # of the columns of a map: where fewer have a weight the others are left out
 
 
 @dataclass(frozen=True)
@@ -103,8 +108,10 @@ def run(steps: tuple[Step, ...], stream: Stream, u: float) -> Stream:
     return _run(steps, stream, u)[0]
 
 
-def assumption(network: Transformer) -> str:
+def assumption(network: Transformer | Recurrent) -> str:
     """What is assumed of executions, in sentences to be printed beside every claim."""
+    if isinstance(network, Recurrent):
+        return ball.KERNEL_ASSUMPTION
     steps = list(walk(network.steps))
     said = [ball.KERNEL_ASSUMPTION]
     if any(isinstance(step, Attention) and step.weighting == "sparsemax" for step in steps):
@@ -200,7 +207,7 @@ def embed(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
         position = first[index.ravel()]
     codes = [ids.astype(np.int64) + vocabulary * position[: ids.shape[1]] for ids in batches]
     flat = np.concatenate([np.zeros(0, np.int64), *(code.ravel() for code in codes)])
-    unique, members = _ranked(flat, vocabulary * network.longest)
+    unique, members = ranked(flat, vocabulary * network.longest)
     token = unique % vocabulary
     x = _of_table(network.tokens, network.token_error, token, u)
     if network.positions is not None:
@@ -217,7 +224,7 @@ def _of_table(table: Reals, error: Reals | None, rows: Ids, u: float) -> Ball:
     return Ball(known.center, (known.radius + share * error[rows]) * ball.INFLATION)
 
 
-def _ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
+def ranked(codes: Ids, bound: int) -> tuple[Ids, Ids]:
     """The codes that occur, all from 0 to below ``bound``, in rising order; and the rank of each code among them."""
     if bound > 4 * len(codes):
         return np.unique(codes, return_inverse=True)
@@ -279,8 +286,7 @@ def row_step(step: Step, u: float) -> RowStep:
         case Affine(weight, bias) if not weight.any():
             return partial(_constants, np.zeros(len(weight)) if bias is None else bias)
         case Affine(weight, bias):
-            layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
-            return lambda x, token: ball.affine(x, layer, u)
+            return partial(_affine, *_layers(weight, np.zeros(len(weight)) if bias is None else bias), u)
         case Norm():
             return lambda x, token: _norm(step, x, u)
         case Activation():
@@ -292,6 +298,13 @@ def row_step(step: Step, u: float) -> RowStep:
             return lambda x, token: ball.select(kept, x, constant, u)
         case Product(left, right):
             return partial(_product, [row_step(part, u) for part in left], [row_step(part, u) for part in right], u)
+        case Columns(start, stop):
+            return lambda x, token: x[:, start:stop]
+        case Concat(parts):
+            return partial(_concat, [[row_step(inner, u) for inner in part] for part in parts])
+        case Blend(gate, one, other):
+            ways = [[row_step(inner, u) for inner in part] for part in (gate, one, other)]
+            return partial(_blend, ways, u)
         case Lookup(table):
             return lambda x, token: ball.add(x, Ball.exact(table[token]), u)
         case Residual(inner):
@@ -301,6 +314,23 @@ def row_step(step: Step, u: float) -> RowStep:
         case Watched(ways, constant):
             return partial(_watch, [[row_step(part, u) for part in way] for way in ways], Ball.exact(constant), u)
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
+
+
+def _layers(weight: Reals, bias: Reals) -> tuple[ball.Affine, ball.Affine | None, slice | Ids]:
+    """The map, and where many columns have no weight the map of the others, and which these are."""
+    whole, used = ball.Affine.of(weight, bias), np.flatnonzero(weight.any(axis=0))
+    if len(used) > MOST_USED * weight.shape[1]:
+        return whole, None, slice(None)
+    is_run = used[-1] - used[0] == len(used) - 1
+    where = slice(int(used[0]), int(used[-1]) + 1) if is_run else used
+    return whole, ball.Affine.of(np.ascontiguousarray(weight[:, where]), bias), where
+
+
+def _affine(whole: ball.Affine, part: ball.Affine | None, used: slice | Ids, u: float, x: Ball, token: Ids) -> Ball:
+    """``W x + b``; columns without weight are left out where all are finite: zero times infinity is none."""
+    if part is None or not np.isfinite(x.radius).all():
+        return ball.affine(x, whole, u)
+    return ball.affine(Ball(x.center[:, used], x.radius[:, used]), part, u)
 
 
 def _constants(values: Reals, x: Ball, token: Ids) -> Ball:
@@ -324,6 +354,22 @@ def _product(left: Sequence[RowStep], right: Sequence[RowStep], u: float, x: Bal
     for step in right:
         other = step(other, token)
     return ball.multiply(one, other, u)
+
+
+def _after(steps: Sequence[RowStep], x: Ball, token: Ids) -> Ball:
+    for step in steps:
+        x = step(x, token)
+    return x
+
+
+def _concat(ways: Sequence[Sequence[RowStep]], x: Ball, token: Ids) -> Ball:
+    parts = [_after(way, x, token) for way in ways]
+    return Ball(np.concatenate([p.center for p in parts], axis=1), np.concatenate([p.radius for p in parts], axis=1))
+
+
+def _blend(ways: Sequence[Sequence[RowStep]], u: float, x: Ball, token: Ids) -> Ball:
+    gate, one, other = (_after(way, x, token) for way in ways)
+    return operations.blend(gate, one, other, u)
 
 
 def _watch(ways: Sequence[Sequence[RowStep]], constant: Ball, u: float, x: Ball, token: Ids) -> Ball:
@@ -410,7 +456,7 @@ def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: flo
         for rows in chunks(len(asking), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
             parts.append(_weighed(step, q[asking[rows]], k[seen[rows]], v[seen[rows]], u))
     number, (y,) = merged(Ball.join(parts))
-    known, members = _ranked(number[answer] * len(stream.x) + own, len(y) * len(stream.x))
+    known, members = ranked(number[answer] * len(stream.x) + own, len(y) * len(stream.x))
     came_from, given = known % len(stream.x), y[known // len(stream.x)]
     places = _shaped(members, [place.shape for place in stream.places])
     x = Ball(given.center, given.radius + lost[came_from, None])
@@ -462,7 +508,7 @@ def _prefixes(stream: Stream) -> Iterator[Cells]:
     for row in range(max((place.shape[1] for place in stream.places), default=0)):
         longer = [n for n, place in enumerate(stream.places) if place.shape[1] > row]
         own = np.concatenate([stream.places[n][:, row] for n in longer])
-        known, index = _ranked(np.concatenate([node[n] for n in longer]) * classes + own, len(paths) * classes)
+        known, index = ranked(np.concatenate([node[n] for n in longer]) * classes + own, len(paths) * classes)
         paths = np.concatenate([paths[known // classes], (known % classes)[:, None]], axis=1)
         for n, part in zip(longer, np.split(index, np.cumsum([len(node[n]) for n in longer])[:-1]), strict=True):
             node[n] = part

@@ -77,12 +77,43 @@ def tanh(x: Ball, u: float) -> Ball:
 
 
 @np.errstate(all="ignore")
+def tanh_bend(center: ball.Reals, radius: ball.Reals) -> ball.Reals:
+    """sup |tanh''| within ``radius`` of ``center``; sigmoid'' at x is an eighth of tanh'' at x/2.
+
+    |tanh''| = 2 |t| (1 - t^2) grows with |t| up to t = sqrt(1/3) and falls beyond, so an end has the largest value
+    unless that point is inside.
+    """
+    peak, size = np.sqrt(1.0 / 3.0), np.abs(center)
+    ends = np.tanh(np.stack([np.maximum(size - radius, 0.0), size + radius]))
+    low, high = ends[0] * (1.0 - 2.0**-40), np.minimum(ends[1] * (1.0 + 2.0**-40), 1.0)
+    beside = np.maximum(*(2.0 * t * (1.0 - t) * (1.0 + t) for t in (low, high))) * (1.0 + 2.0**-40) + 2.0**-40
+    return np.where((low <= peak) & (high >= peak) | ~np.isfinite(radius), TANH_BEND, np.minimum(beside, TANH_BEND))
+
+
+@np.errstate(all="ignore")
 def sigmoid(x: Ball, u: float) -> Ball:
     """``1 / (1 + exp(-x))``, computed so or as ``(1 + tanh(x/2)) / 2``: up to 10u in size."""
-    y = expit(x.center)
+    y = 1.0 / (1.0 + np.exp(-x.center))
     slope = np.minimum(y * (1.0 - y) + SIGMOID_BEND * x.radius + 2.0**-40, 0.25)
     moved = np.where(np.isfinite(x.radius), np.minimum(slope * x.radius, 1.0), np.inf)
     return ball._ball(y, moved + gamma(14, u) + OVERFLOWN)
+
+
+@np.errstate(all="ignore")
+def blend(gate: Ball, one: Ball, other: Ball, u: float) -> Ball:
+    """``g one + (1 - g) other`` with ``g = sigmoid(gate)``, computed as that or as ``(one - other) g + other``.
+
+    With g in [0, 1] and d = one - other, changes move it by at most g |d one| + (1 - g) |d other| + |d g| |d|, where
+    g is that of the centers and d the largest difference within the balls. An execution errs by at most 4 roundings of
+    numbers of at most |one| + |other|, and by that of g.
+    """
+    share = sigmoid(gate, u)
+    apart = np.abs(one.center - other.center) + one.radius + other.radius
+    size = one.magnitude + other.magnitude
+    g = share.center
+    moved = g * one.radius + (1.0 - g) * other.radius + share.radius * apart
+    center = other.center + g * (one.center - other.center)
+    return ball._ball(center, moved + gamma(8, u) * (1.0 + share.radius) * size + 4.0 * TINY * (2.0 + size))
 
 
 @np.errstate(all="ignore")

@@ -5,7 +5,7 @@
 A ball forgets the sign of each error, so ``W2 (W1 x)`` costs ``|W2| |W1| r``. A form keeps ``s``, the error of the row
 that some steps started from, and pays ``|W2 W1| r``; only roundings and curvature go to ``rest`` (Comba and Stolfi's
 affine arithmetic of 1993, with symbols for the row alone). Every operation holds what that of ``ball`` holds, and is
-never given a larger radius for an entry where curvature would cost more than the ball's own bound.
+never given a clearly larger radius for an entry where curvature would cost more than the ball's own bound.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from tasks.bounds import ball, operations
 from tasks.bounds.ball import INFLATION, LIMIT, TINY, Ball, Reals, gamma
 from tasks.networks.transformer import Activation, Norm
 
+LOOSER = 2.0**-16  # than a ball a linear form may be: what it remembers is worth that
 SLACK = 2.0**-40  # what float64 may lose in one step on a shape, relative to the error it stands for
 BEND = 0.8  # above sup |gelu''| and |gelu_tanh''|, both 0.79788...
 
@@ -91,6 +92,24 @@ def multiply(x: Form, y: Form, u: float) -> Form:
 
 
 @np.errstate(all="ignore")
+def blend(gate: Form, one: Form, other: Form, u: float) -> Form:
+    """``g one + (1 - g) other``, g = sigmoid(gate), over the same symbols: linear about the centers.
+
+    The change is g d_one + (1 - g) d_other + d_g (c_one - c_other) + d_g (d_one - d_other); the last goes to ``rest``.
+    """
+    g = activation(Activation("sigmoid"), gate, u)
+    total = operations.blend(gate.ball, one.ball, other.ball, u)
+    share, apart = g.center, one.center - other.center
+    moves = share * one.ball.radius, (1.0 - share) * other.ball.radius, np.abs(apart) * g.ball.radius
+    both = one.ball.radius + other.ball.radius
+    moved = moves[0] + moves[1] + g.ball.radius * (np.abs(apart) + both)
+    shape = share[..., None] * one.shape + (1.0 - share)[..., None] * other.shape + apart[..., None] * g.shape
+    straight = share * one.rest + (1.0 - share) * other.rest + np.abs(apart) * g.rest
+    rest = straight + g.ball.radius * both + SLACK * sum(moves)
+    return _better(total, moved, total.radius - (1.0 - SLACK) * moved, shape, rest)
+
+
+@np.errstate(all="ignore")
 def norm(step: Norm, x: Form, u: float) -> Form:
     """Linear in the error, with the second derivative of ``x / S``, S = sqrt(mean(x^2) + eps), put into ``rest``.
 
@@ -143,6 +162,7 @@ def _centered(x: Form, eps: float, u: float) -> tuple[Form, Reals]:
 def activation(step: Activation, x: Form, u: float) -> Form:
     """ReLUs are linear where their sign is known; all others bend."""
     whole, c = x.ball, x.center
+    bend: float | Reals
     match step.kind:
         case "relu" | "leaky_relu":
             total = ball.relu(whole) if step.kind == "relu" else operations.leaky_relu(whole, step.slope, u)
@@ -162,10 +182,10 @@ def activation(step: Activation, x: Form, u: float) -> Form:
             slope, bend = share + c * share * (1.0 - share), operations.SILU_BEND
         case "tanh":
             total, rounded = operations.tanh(whole, u), gamma(10, u) + 4.0 * TINY
-            slope, bend = 1.0 - np.tanh(c) ** 2, operations.TANH_BEND
+            slope, bend = 1.0 - np.tanh(c) ** 2, operations.tanh_bend(c, whole.radius)
         case "sigmoid":
             total, rounded = operations.sigmoid(whole, u), gamma(14, u) + operations.OVERFLOWN
-            slope, bend = expit(c) * (1.0 - expit(c)), operations.SIGMOID_BEND
+            slope, bend = expit(c) * (1.0 - expit(c)), operations.tanh_bend(0.5 * c, 0.5 * whole.radius) / 8.0
         case _:
             total, rounded, bend = operations.gelu_tanh(whole, u), gamma(16, u) * whole.magnitude + 4.0 * TINY, BEND
             tanh = np.tanh(operations.ROOT * (c + operations.CUBIC * c * c * c))
@@ -173,6 +193,16 @@ def activation(step: Activation, x: Form, u: float) -> Form:
             slope = 0.5 * (1.0 + tanh) + 0.5 * c * (1.0 - tanh**2) * bent
     rest = np.abs(slope) * x.rest + SLACK * whole.radius + 0.5 * bend * whole.radius**2
     return _better(total, total.radius - rounded, rounded, slope[..., None] * x.shape, rest)
+
+
+def columns(x: Form, start: int, stop: int) -> Form:
+    """Those entries alone."""
+    return Form(x.center[:, start:stop], x.shape[:, start:stop], x.rest[:, start:stop])
+
+
+def concat(parts: list[Form]) -> Form:
+    """Side by side, over the same symbols."""
+    return Form(*(np.concatenate([getattr(x, name) for x in parts], axis=1) for name in ("center", "shape", "rest")))
 
 
 def compressed(x: Form, symbols: int) -> Form:
@@ -193,9 +223,9 @@ def forget(x: Form, apply: Callable[[Ball], Ball]) -> Form:
 
 
 def _better(total: Ball, moved: Reals, rounded: Reals, shape: Reals, rest: Reals) -> Form:
-    """The linear form, except at entries that the ball's own bound ``total`` holds more tightly."""
+    """The linear form, except at entries that the ball's own bound ``total`` holds clearly more tightly."""
     spread = np.abs(shape).sum(axis=-1)
-    tight = spread + rest < moved
+    tight = spread + rest < moved * (1.0 + LOOSER)
     shape, spread = np.where(tight[..., None], shape, 0.0), np.where(tight, spread, 0.0)
     return _form(total.center, shape, np.where(tight, rest + rounded, total.radius), spread)
 

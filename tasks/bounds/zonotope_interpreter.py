@@ -24,6 +24,9 @@ from tasks.networks.transformer import (
     Activation,
     Affine,
     Attention,
+    Blend,
+    Columns,
+    Concat,
     Lookup,
     Mask,
     Norm,
@@ -149,12 +152,34 @@ def form_step(step: Step, u: float) -> FormStep:
             )
         case Product(left, right):
             return _product([form_step(part, u) for part in left], [form_step(part, u) for part in right], u)
+        case Columns(start, stop):
+            return lambda x, token: zonotope.columns(x, start, stop)
+        case Concat(parts):
+            sides = [[form_step(inner, u) for inner in part] for part in parts]
+            return lambda x, token: zonotope.concat([_after(side, x, token) for side in sides])
+        case Blend(gate, one, other):
+            ways = [[form_step(inner, u) for inner in part] for part in (gate, one, other)]
+            return _blend(ways, u)
         case Lookup(table):
             return lambda x, token: zonotope.add(x, _constant(table[token], x), u)
         case Residual(inner):
             return _residual([form_step(part, u) for part in inner], u)
     by_ball = interpreter.row_step(step, u)
     return lambda x, token: zonotope.forget(x, lambda y: by_ball(y, token))
+
+
+def _after(steps: Sequence[FormStep], x: Form, token: Ids) -> Form:
+    for step in steps:
+        x = step(x, token)
+    return x
+
+
+def _blend(ways: list[list[FormStep]], u: float) -> FormStep:
+    def run(x: Form, token: Ids) -> Form:
+        gate, one, other = (_after(way, x, token) for way in ways)
+        return zonotope.blend(gate, one, other, u)
+
+    return run
 
 
 def _residual(steps: list[FormStep], u: float) -> FormStep:

@@ -15,31 +15,41 @@ from __future__ import annotations
 import time
 from collections.abc import Callable
 from dataclasses import dataclass, replace
+from functools import partial
 from math import inf
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from cegis import Differs, Domain, Found, Program
+from cegis import Differs, Domain, DomainError, Found, Program
 from cegis.certificate import Certificate
 from dsl.grammar import Grammar
+from tasks.automata.program_states import UncountableError
+from tasks.bounds.frames import FrameError
+from tasks.certificates.recurrent_evidence import boxes, orbit_sets
 from tasks.checker.arithmetic import ROUNDOFF, Arithmetic
-from tasks.checker.evidence import LANGUAGE, NETWORK, PROGRAM, establish
+from tasks.checker.evidence import LANGUAGE, NETWORK, PROGRAM, STATES, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES, read
+from tasks.checker.network import Network
 from tasks.checker.sets import Attended
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
-from tasks.networks.transformer import Transformer
+from tasks.networks.recurrent import Recurrent
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import Distillation
+from tasks.pipeline.labels import length_of
 from tasks.pipeline.languages import texts
 from tasks.proofs.attention_bounds import obstacle as not_covered
 from tasks.proofs.count_bounds import obstacle as not_counted
+from tasks.proofs.enumeration import usual_semantics
+from tasks.proofs.still_open import StillOpenError
 
 GRID = 2**16  # of directions
 WEAKER = {"float32": ("float32", "float64", "real"), "float64": ("float64", "real"), "real": ("real",)}
+TIMED, ROOM = 500, 0.7  # words of a recurrent network that are timed first; share of the time for the others
 FEW = 20_000  # inputs that are listed before anything else is tried: a second or two
 
 
@@ -68,11 +78,13 @@ def attest_all_lengths(
     It is about real arithmetic, as no bound on rounding holds at every length. ``language``: the grammar of the user's
     own that was searched.
     """
+    model = model_of(network)
+    domain = replace(model.domain, max_length=None)
+    if isinstance(model.network, Recurrent):
+        return _by_states(_Proved(model, folder, program, domain, "float32", seconds=seconds, language=language))
     against = not_counted(network)
     if against is not None:
         return f"certificates are for what counting proves: {against}"
-    model = model_of(network)
-    domain = replace(model.domain, max_length=None)
     proved = _Proved(model, folder, program, domain, "real", seconds=seconds, is_beyond=True, language=language)
     return _certificate(proved, ("all_lengths",))
 
@@ -89,7 +101,7 @@ def attest(
     The checker has ``seconds`` (wall clock) to confirm it; ``on_progress(done, total)`` is told of inputs it visited.
     """
     table, loaded, far = result.labels, result.model, result.extension
-    if not table.enumeration.is_bounded or not isinstance(loaded.network, Transformer):
+    if not table.enumeration.is_bounded:
         return "a black box is run, not proved"
     if result.program is None or not (isinstance(result.outcome, Found | Differs) or result.claims):
         return "nothing is established"
@@ -106,6 +118,8 @@ def attest(
         on_progress=on_progress,
         language=table.own_grammar,
     )
+    if isinstance(loaded.network, Recurrent):
+        return _as_far_as_checked(proved, result)
     if far is None or far.where is not None or not far.found.claims or far.found.equal_up_to <= proved.longest:
         return _written(proved)
     beyond = replace(
@@ -115,6 +129,34 @@ def attest(
     if isinstance(made, Certificate):
         return made
     return f"{made}; ask for lengths up to {proved.longest} for one that lists every sequence"
+
+
+def _as_far_as_checked(proved: _Proved, result: Distillation) -> Certificate | str:
+    """The certificate up to the length that the checker, which follows every state by itself, reaches in its time.
+
+    A first one of few sequences tells how long a longer one takes.
+    """
+    part, start = _shorter(proved, result, TIMED), time.monotonic()
+    made = _written(part)
+    spent = max(time.monotonic() - start, 0.01)
+    if isinstance(made, str) or part.longest == proved.longest:
+        return made
+    left = replace(proved, seconds=proved.seconds - spent)
+    longer = _shorter(left, result, int(part.inputs * ROOM * left.seconds / spent))
+    if longer.longest <= part.longest:
+        return made
+    more = _written(longer)
+    return made if isinstance(more, str) else more
+
+
+def _shorter(proved: _Proved, result: Distillation, most: int) -> _Proved:
+    """What was proved up to the largest length with at most ``most`` inputs, but never less than the shortest."""
+    lengths = [n for n in proved.domain.lengths if replace(proved, domain=proved.domain.up_to(n)).inputs <= most]
+    longest = max(lengths, default=proved.domain.lengths[0])
+    exceptions = sum(length_of(exception.inputs) <= longest for exception in result.exceptions)
+    parts = zip(result.labels.enumeration.lengths, result.labels.parts, strict=True)
+    undecided = sum(int((p.expected < 0).sum()) for answers, p in parts if answers.sequences.shape[1] <= longest)
+    return replace(proved, domain=proved.domain.up_to(longest), exceptions=exceptions, undecided=undecided)
 
 
 @dataclass(frozen=True)
@@ -177,7 +219,7 @@ def _written(proved: _Proved) -> Certificate | str:
     return ways if isinstance(ways, str) else _certificate(proved, ways)
 
 
-def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
+def _certificate(proved: _Proved, ways: tuple[str, ...], evidence: dict[str, Any] | None = None) -> Certificate | str:
     """The certificate of one of these kinds, in the strongest arithmetic that any of them confirms; or why not.
 
     One that leaves more inputs without a label than were left is none.
@@ -196,9 +238,10 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
         for kind in ways:
             try:
                 directions = _directions(loaded, proved.domain, stored) if kind == "paths" else None
-                question = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
-                question |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
-                found = establish(question, files, watch.left, watch.tell, proved.undecided)
+                asked = _question(kind, loaded, proved.domain, semantics, directions, proved.margin)
+                asked |= evidence or {}
+                asked |= {} if proved.language is None else {LANGUAGE: list(texts(proved.language))}
+                found = establish(asked, files, watch.left, watch.tell, proved.undecided)
             except Rejected as error:
                 reasons[kind] = str(error)
             except UnreadableError as error:
@@ -212,6 +255,24 @@ def _certificate(proved: _Proved, ways: tuple[str, ...]) -> Certificate | str:
                 text = f"the checker had {watch.seconds:.0f} s, which is too little ({reasons[kind]})"
                 return f"{text}; give it more time"
     return f"the checker does not confirm it: {'; '.join(dict.fromkeys(reasons.values()))}"
+
+
+def _by_states(proved: _Proved) -> Certificate | str:
+    """The certificate for every length of a recurrent network: sets of states are found again, and stated."""
+    reasons = list[str]()
+    for kind, kinds in (("orbits", ("real",)), ("boxes", WEAKER[usual_semantics(proved.loaded)])):
+        for semantics in kinds:
+            try:
+                found = orbit_sets if kind == "orbits" else partial(boxes, semantics=semantics)
+                states = found(proved.loaded, proved.program)
+            except (DomainError, UncountableError, NetworkError, FrameError, StillOpenError) as error:
+                reasons.append(str(error))
+                break
+            made = _certificate(replace(proved, semantics=semantics), (kind,), {STATES: states})
+            if isinstance(made, Certificate):
+                return made
+            reasons.append(made)
+    return "; ".join(dict.fromkeys(reasons))
 
 
 def stored_files(loaded: Loaded, folder: Path) -> dict[str, bytes]:
@@ -244,6 +305,7 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
     network, first = read(loaded.format, stored, "real"), len(loaded.prefix)
     letters = [network.tokens.index(token) for token in domain.alphabet]
     cells = [(token, first + n) for n in range(domain.lengths[-1]) for token in letters]
+    assert isinstance(network.network, Network)
     rows = Attended(network.network, Arithmetic(ROUNDOFF["real"]), cells).value
     values = np.array([[[float(v) for v in head] for head in row] for row in rows]).swapaxes(0, 1)
     values -= values.mean(axis=1, keepdims=True)
@@ -253,6 +315,7 @@ def _directions(loaded: Loaded, domain: Domain, stored: dict[str, bytes]) -> lis
 def _question(
     kind: str, loaded: Loaded, domain: Domain, semantics: str, directions: list[Any] | None = None, margin: float = 0.0
 ) -> dict[str, Any]:
+    """The question that the checker is asked, in its terms."""
     limited = domain.constraint
     return {
         "kind": kind,

@@ -80,8 +80,23 @@ class Arithmetic:
         errors = layer.rounding(self, [[x.abs_upper() for x in row] for row in rows])
         return [
             [self.blur(x + b, e) for x, b, e in zip(row, layer.bias, error, strict=True)]
-            for row, error in zip((arb_mat(rows) * layer.turned).tolist(), errors, strict=True)
+            for row, error in zip((arb_mat(rows) * layer.turned[0]).tolist(), errors, strict=True)
         ]
+
+    def blend(self, gates: list[Row], ones: list[Row], others: list[Row]) -> list[Row]:
+        """``g one + (1 - g) other``, g = sigmoid(gate), or ``(one - other) g + other``, entry by entry.
+
+        About the middle m of g it is m one + (1 - m) other + (g - m) (one - other); either way of computing it has at
+        most 4 roundings of numbers that are no larger than |one| + |other|.
+        """
+        return [
+            [self._blended(g, x, y) for g, x, y in zip(self.activate(gate, "sigmoid"), one, other, strict=True)]
+            for gate, one, other in zip(gates, ones, others, strict=True)
+        ]
+
+    def _blended(self, g: arb, x: arb, y: arb) -> arb:
+        m = g.mid()
+        return self.blur(m * x + (1 - m) * y + (g - m) * (x - y), self.gamma(8) * (1 + g.rad()) * (abs(x) + abs(y)))
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``.
@@ -289,21 +304,16 @@ class Affine:
         """The map of every row, with what an execution rounds."""
         return a.affine(self, rows)
 
-    @property
-    def turned(self) -> arb_mat:
-        """``W`` as (in, out)."""
-        return self._turned[0]
-
     def rounding(self, a: Arithmetic, sizes: list[Row]) -> list[Row]:
         """What rounding adds where entries of x have at most these ``sizes``."""
         if a.is_real:
             return [[ZERO] * len(self.bias) for _ in sizes]
         factors = [(a.gamma(1 + n), a.gamma(1 + len(self.weight[0])) * abs(b)) for n, b in self._terms]
-        moved = (arb_mat(sizes) * self._turned[1]).tolist()
+        moved = (arb_mat(sizes) * self.turned[1]).tolist()
         return [[g * x + off for (g, off), x in zip(factors, row, strict=True)] for row in moved]
 
     @cached_property
-    def _turned(self) -> tuple[arb_mat, arb_mat]:
+    def turned(self) -> tuple[arb_mat, arb_mat]:
         """``W`` and the sizes of its entries, as (in, out)."""
         return arb_mat(self.weight).transpose(), arb_mat([[abs(w) for w in row] for row in self.weight]).transpose()
 

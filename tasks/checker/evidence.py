@@ -34,11 +34,16 @@ from tasks.checker.decoders import TABLES
 from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
-from tasks.checker.network import Cell
+from tasks.checker.network import Cell, Network
 from tasks.checker.pairs import FIELDS, everywhere
 from tasks.checker.programs import called, function_of, machine_of
 from tasks.checker.prompts import described, pairs_text, shown_prompt
 from tasks.checker.readouts import reader_of
+from tasks.checker.recurrent import Recurrent, States
+from tasks.checker.recurrent_affine import largest, of_network, of_program
+from tasks.checker.recurrent_boxes import Boxes
+from tasks.checker.recurrent_forms import labels_of
+from tasks.checker.recurrent_orbits import Orbits
 from tasks.checker.sets import Attended, Level, Node, counts, graph, nodes_of, paths
 from tasks.checker.text import named
 
@@ -47,6 +52,7 @@ GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix
          "least_margin")  # fmt: skip
 OF_PAIRS = ("kind", "format", "operands", "readout", "semantics", "directions")  # where numbers are meant
 LANGUAGE = "language"  # given where the program was searched in one of the maker's own
+STATES, SETS = "states", ("orbits", "boxes", "affine")  # sets of states, given for the first two of these kinds
 BITS, BLOCK = 80, 1000  # of precision; prompts computed together
 MEANING = {
     "real": "real arithmetic",
@@ -60,7 +66,7 @@ def check(folder: Path) -> Statement:
     """The statement of the certificate in ``folder``, found to be true; raises Rejected or UnreadableError."""
     stated, files = load(folder)
     try:
-        given: tuple[str, ...] = (*GIVEN, LANGUAGE) if LANGUAGE in stated else GIVEN
+        given: tuple[str, ...] = (*GIVEN, *(name for name in (LANGUAGE, STATES) if name in stated))
         given = OF_PAIRS if stated.get("kind") == "pairs" else given
         found = establish({name: stated[name] for name in given}, files)
         if type(stated["margin"]) is float and 0.9999 * found["margin"] <= stated["margin"] <= found["margin"]:
@@ -92,8 +98,10 @@ def establish(
     expect({PROGRAM} == {name for name in files if not name.startswith(NETWORK)}, "a file has no part in the claim")
     if q["kind"] == "pairs":
         return _established_of_pairs(q, files, stored, deadline, tell)
-    expect(q["kind"] in ("network", "counts", "paths", "all_lengths"), f"unknown kind {q['kind']!r}")
-    expect(q["kind"] != "all_lengths" or q["semantics"] == "real", "every length is meant in real arithmetic alone")
+    expect(q["kind"] in ("network", "counts", "paths", "all_lengths", *SETS), f"unknown kind {q['kind']!r}")
+    is_real = q["kind"] not in ("all_lengths", "orbits", "affine") or q["semantics"] == "real"
+    expect(is_real, "every length is meant in real arithmetic alone")
+    expect((q["kind"] in SETS[:2]) is (STATES in q), "sets of states are for recurrent networks at every length")
     expect((q["directions"] is not None) == (q["kind"] == "paths"), "directions are for paths")
     language = q.get(LANGUAGE, ["_0"])
     expect(type(language) is list and language and {*map(type, language)} == {str}, "a language is a list of texts")
@@ -103,8 +111,11 @@ def establish(
         if q["kind"] == "network":
             found, margin = claim.visited(deadline, tell, most_undecided)
         else:
-            found, margin = (claim.endless if q["kind"] == "all_lengths" else claim.gathered)(deadline)
-    confirm(found["labels"] and margin > 0, "the network's label is not decided on any input")
+            ways = dict.fromkeys(SETS, claim.recurrent) | {"all_lengths": claim.endless}
+            found, margin = ways.get(q["kind"], claim.gathered)(deadline)
+    confirm(
+        (found["labels"] or q["kind"] == "affine") and margin > 0, "the network's label is not decided on any input"
+    )
     found = {name: q[name] for name in GIVEN} | {
         "network": network.name,
         "sha256": {name: digest(content) for name, content in sorted(stored.items())},
@@ -113,7 +124,7 @@ def establish(
         **found,
         "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
     }
-    found |= {LANGUAGE: language} if LANGUAGE in q else {}
+    found |= {name: q[name] for name in (LANGUAGE, STATES) if name in q}
     return found | {
         "claim": _sentence(found, conditions(q, network.declared, claim.chosen)),
         "assumption": _assumption(q["semantics"], network),
@@ -172,23 +183,28 @@ class Claim:
         expect(len({*self.letters}) == len(self.letters), "a letter occurs twice")
         parts = ([network.tokens.index(token) for token in q[part]] for part in ("prefix", "alphabet", "suffix"))
         self.prefix, self.ids, self.suffix = parts
+        is_recurrent = isinstance(self.network, Recurrent)
+        fits = q["kind"] in (("network", *SETS) if is_recurrent else ("network", "counts", "paths", "all_lengths"))
+        expect(fits, f"{q['kind']!r} is no kind for this network")
         (self.least, self.most), self.reader = q["lengths"], reader_of(q["readout"], network, q["least_margin"])
-        is_counted, is_endless = q["kind"] in ("counts", "all_lengths"), q["kind"] == "all_lengths"
-        has_no_end = is_counted and self.network.positions is None
+        is_counted, is_endless = q["kind"] in ("counts", "all_lengths"), q["kind"] in ("all_lengths", *SETS)
+        has_no_end = is_counted and isinstance(self.network, Network) and self.network.positions is None
         longest = 2**16 if has_no_end else self.network.longest - len(self.prefix + self.suffix)
         greatest = self.least if is_endless and self.most is None else self.most
         fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
-        fits = fits and (self.most is None) is is_endless
+        fits = fits and ((self.most is None) is is_endless or q["kind"] == "affine")
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")
         expect(
-            self.least + len(self.prefix + self.suffix) > 0,
+            is_recurrent or self.least + len(self.prefix + self.suffix) > 0,
             "the empty sequence is no prompt; begin with length 1, or name tokens before every sequence (prefix)",
         )
         self.table, self.accepting = complete(q["automaton"], len(self.letters))
         self.chosen = network.declared.chosen(q)
         self.every = q["readout"]["position"] == "every"
-        expect(not (self.every and (self.suffix or q["kind"] != "network")), "a label at every place cannot be meant")
-        self.program = function_of(text, ["tokens", "i"] if self.every else ["tokens"])
+        is_so_far = self.every and q["kind"] in SETS  # the program is given the tokens up to the place
+        fits = q["kind"] == "network" or (is_so_far and q["kind"] != "orbits" and q["automaton"] is None)
+        expect(not self.every or (fits and not self.suffix), "a label at every place cannot be meant")
+        self.program = function_of(text, ["tokens", "i"] if self.every and not is_so_far else ["tokens"])
 
     def visited(
         self, deadline: float, tell: Callable[[int], None], most_undecided: float = inf
@@ -198,7 +214,12 @@ class Claim:
         exceptions: list[list[Any]] = []
         undecided: list[list[Any]] = []
         places = slice(len(self.prefix), None) if self.every else slice(-1, None)
-        walk, computed = self._sequences(), Readings(self.network, self.a, self._decided, places)
+        walk = self._sequences()
+        computed: Readings[tuple[str, arb]] | States[tuple[str, arb] | None]
+        if isinstance(self.network, Recurrent):
+            computed = States(self.network, self.a, self._decided, every=self.every, first=len(self.prefix))
+        else:
+            computed = Readings(self.network, self.a, self._decided, places)
         while block := [*islice(walk, BLOCK)]:
             done = labels.total() + len(undecided)
             tell(done)
@@ -232,6 +253,7 @@ class Claim:
         if self.least == 0 and self.accepting[0]:
             label, margin = self._empty()
             labels[label] += 1
+        assert isinstance(self.network, Network)
         rows, every = Attended(self.network, self.a, self._cells(is_counted)), [*range(len(self.letters))]
         for lasts in [[n] for n in every] if machine.asks_last else [every]:
             levels: Iterable[Level] = graph(machine, self.letters, self.table, self.most, self.letters[lasts[0]])
@@ -256,6 +278,7 @@ class Claim:
         if self.least == 0 and self.accepting[0]:
             label, margin = self._empty()
             labels.add(label)
+        assert isinstance(self.network, Network)
         rows, least = Attended(self.network, self.a, self._cells(True)), max(self.least, 1)
         for last, letter in enumerate(self.letters):
             program = followed(self.text, self.letters, letter)
@@ -265,6 +288,46 @@ class Claim:
             labels, margin = labels | more, min(margin, sure)
         found: Statement = self._found(0, Counter(labels), [], [])
         return found | {"sequences": None, "inputs": None, "labels": dict.fromkeys(sorted(labels))}, margin
+
+    def recurrent(self, deadline: float) -> tuple[Statement, arb]:
+        """The same for a recurrent network, by sets of its states."""
+        confirm(self._is_inhabited(), "no sequence is of that length or longer")
+        expect(not self.suffix, "labels are read before the suffix")
+        assert isinstance(self.network, Recurrent)
+        if self.q["kind"] == "affine":
+            return self._affine(deadline)
+        label_of = labels_of(self.reader, self.q["readout"]["kind"] == "argmax")
+        machine = machine_of(self.text, [])
+        if self.q["kind"] == "orbits":
+            orbits = Orbits(
+                self.network, self.letters, self.ids, self.prefix, self.table, self.accepting, self.least,
+                self.program, machine, self.reader, label_of, deadline,
+            )  # fmt: skip
+            labels, margin = orbits.decided(self.q[STATES])
+        else:
+            boxes = Boxes(
+                self.network, self.letters, self.ids, self.prefix, float(self.a.u), label_of, deadline, self.q[STATES]
+            )
+            empty = called(self.program, []) if self.least == 0 and self.accepting[0] else None
+            labels, margin = boxes.decided(machine, self.table, self.accepting, self.least, empty)
+        found: Statement = self._found(0, Counter(labels), [], [])
+        return found | {"sequences": None, "inputs": None, "labels": dict.fromkeys(sorted(labels))}, margin
+
+    def _affine(self, deadline: float) -> tuple[Statement, arb]:
+        """The same where network and program are affine, up to the greatest length, if there is one."""
+        assert isinstance(self.network, Recurrent)
+        readout = self.q["readout"]
+        expect(self.q["automaton"] is None and self.least == 1, "every sequence of a letter or more is meant")
+        expect(readout["kind"] == "round" and readout["denominator"] == 1, "a label is the nearest whole number")
+        network = of_network(self.network, readout["columns"][0], self.ids, self.prefix)
+        worst = largest(network, of_program(self.text, self.letters), self.most, deadline)
+        margin = (arb(1) / 2 - arb(worst.numerator) / worst.denominator).lower()
+        confirm(margin > self.q["least_margin"], "a margin is not above the least one")
+        found: Statement = self._found(0, Counter({"whole numbers": 1}), [], [])
+        sizes = [len(self.letters) ** n for n in range(1, (self.most or 0) + 1)]
+        inputs = sum(n * size for n, size in enumerate(sizes, 1)) if self.every else sum(sizes)
+        counted = {"sequences": sum(sizes), "inputs": inputs} if self.most else {"sequences": None, "inputs": None}
+        return found | counted | {"labels": None}, margin
 
     def _is_inhabited(self) -> bool:
         """Whether any sequence is as long: one that is longer by the number of states or more has a loop to cut out."""
@@ -277,6 +340,7 @@ class Claim:
 
     def _empty(self) -> tuple[str, arb]:
         """Label and margin of the empty sequence, which the program must have."""
+        assert isinstance(self.network, Network)
         label, margin = self.reader(logits(self.network, self.a, [self._prompt(())])[0][-1])
         confirm(margin > 0 and label == called(self.program, []), "the empty sequence is not decided, or an exception")
         return label, margin
@@ -315,6 +379,8 @@ def _assumption(semantics: str, network: Read) -> str:
     """What is assumed of executions."""
     if semantics == "real":
         return ""
+    if isinstance(network.network, Recurrent):
+        return ASSUMPTION
     parts = [ASSUMPTION, SPARSEMAX * network.network.projects, TABLES * network.network.is_computed]
     return " ".join(filter(None, parts))
 
@@ -337,8 +403,14 @@ def _sentence(found: Statement, conditions: str) -> str:
         f"the program equals the {found['format']} network {named(found['network'])}".rstrip()
         + f" on all {number}{what} of {length}{such}{but}, in "
         f"{MEANING[found['semantics']]}, every margin after rounding at least {_below(found['margin'])}{rest}; "
-        f"{conditions}{_searched(found)}."
+        f"{conditions}{_so_far(found)}{_searched(found)}."
     )
+
+
+def _so_far(found: Statement) -> str:
+    """What a program of tokens alone is given where every place has a label."""
+    is_so_far = found["readout"]["position"] == "every" and found["kind"] in SETS
+    return "; for each place the program is given the tokens up to there" if is_so_far else ""
 
 
 def _searched(found: Statement) -> str:

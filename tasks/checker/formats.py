@@ -6,6 +6,7 @@ unknown in it is refused. What all have in common is a stack of layers; ``Layout
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -18,9 +19,11 @@ from tasks.checker.declared import Declared, declared, texts
 from tasks.checker.decoders import adder, decoder, tokens_of
 from tasks.checker.files import Tensors, expect, parse
 from tasks.checker.network import Branch, Constant, Heads, Network, Step, lean
+from tasks.checker.recurrent import Recurrent
+from tasks.checker.recurrent_cases import declared_by, recurrent_case
 from tasks.checker.sparsemax import CIRCUIT_OF, gathered, sparsemax
 from tasks.checker.steps import FILE as STEPS
-from tasks.checker.steps import steps_network
+from tasks.checker.steps import recurrent_network, steps_network
 from tasks.checker.torch_files import TorchTensors, archive
 
 MEANS = "mean_baseline_pretrain.pt"
@@ -34,6 +37,8 @@ FILES = {
     "transformer_lens": (("model.safetensors",), ("config.json", "case.json")),
     "circuit_sparsity": (("beeg_config.json", "final_model.pt"), ("viz_data.pt", MEANS, "encoder.json")),
     "steps": ((STEPS, "model.safetensors"), ()),
+    "recurrent steps": ((STEPS, "model.safetensors"), ()),
+    "recurrent case": (("case.json", "model.safetensors"), ("config.json",)),
     "sparsemax": (("config.json", "smt_weights.json", "vocab.json"), ("case.json",)),  # and circuit_<task>.json
 }  # those that must be there, and those that may
 ALLOWED: dict[str, tuple[Any, ...]] = {
@@ -68,15 +73,18 @@ LENS_ALLOWED: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         ("final_rms", "gated_mlp", "load_in_4bit", "parallel_attn_mlp", "post_embedding_ln", "use_local_attn",
          "use_normalization_before_and_after", "use_NTK_by_parts_rope", "use_qk_norm", "relative_attention_has_bias",
-         "rmsnorm_uses_offset", "scale_attn_by_inverse_layer_idx"), (False, None)),
+         "rmsnorm_uses_offset", "scale_attn_by_inverse_layer_idx", "layer_norm_folding", "use_attention_sinks",
+         "use_dynamic_ntk_rope", "use_logn_attn", "use_yarn_rope", "uses_rms_norm"), (False, None)),
     **dict.fromkeys(("attn_scores_soft_cap", "output_logits_soft_cap"), (-1, None)),
-    **dict.fromkeys(("experts_per_token", "n_key_value_heads", "num_experts", "attn_types", "window_size"), (None,)),
+    **dict.fromkeys(("experts_per_token", "n_key_value_heads", "num_experts", "attn_types", "window_size", "clip_qkv",
+                     "quantization_method"), (None,)),
 }  # fmt: skip
 LENS_OTHERS = re.compile(
     r"NTK_\w+|checkpoint_(index|label_type|value)|decoder_start_token_id|default_prepend_bos|device|from_checkpoint|"
-    r"(weight_)?init_mode|init_weights|initializer_range|model_name|n_devices|n_params|original_architecture|"
-    r"relative_attention_(max_distance|num_buckets)|rotary_\w+|seed|tie_word_embeddings|tokenizer_\w+|trust_remote_code|"
-    r"ungroup_grouped_query_attention|use_attn_(in|result)|use_hook_(mlp_in|tokens)|use_split_qkv_input"
+    r"(weight_)?init_mode|init_weights|initializer_range|model_name|n_devices|n_params|norm_topk_prob|original_architecture|"
+    r"relative_attention_(max_distance|num_buckets)|rotary_\w+|seed|tie_word_embeddings|tokenizer_\w+|"
+    r"train_seq_length|trust_remote_code|ungroup_grouped_query_attention|use_attn_(in|result)|"
+    r"use_hook_(mlp_in|tokens)|use_split_qkv_input|yarn_\w+"
 )  # entries of HookedTransformerConfig that matter to nobody
 CASE_ENTRIES = {"kind", "n_layer", "n_head", "head_size", "d_model", "mlp_width", "n_positions", "vocab_size", "causal",
                 "outputs", "layer_norm", "constants", "formulas", "params", "tensors"}  # fmt: skip
@@ -106,7 +114,7 @@ class Read:
     ``declared``: what the folder says of the question that it is for.
     """
 
-    network: Network
+    network: Network | Recurrent
     name: str
     tokens: tuple[str, ...]
     outputs: tuple[str, ...]
@@ -211,6 +219,8 @@ def read(kind: str, files: dict[str, bytes], semantics: str, prefix: Sequence[st
         "dyck": _dyck,
         "tracr": _tracr,
         "transformer_lens": _lens,
+        "recurrent steps": _recurrent_steps,
+        "recurrent case": _recurrent_case,
     }
     return _finished(kind, said, tensors, readers[kind](said, tensors), semantics)
 
@@ -221,9 +231,23 @@ def _finished(
     """What was read, where nothing is left of the ``tensors``, as it is executed and with what is declared of it."""
     config = said.get("config.json", {})
     tensors.done(semantics, [str(config.get(name)).removeprefix("torch.") for name in ("dtype", "torch_dtype")])
-    result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
+    if isinstance(result.network, Network):
+        result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
-    return replace(result, declared=declared(kind, said, result.tokens, result.outputs, prefix))
+    if kind == "recurrent case":
+        return replace(result, declared=declared_by(said["case.json"], [*result.tokens]))
+    found = declared(kind, said, result.tokens, result.outputs, prefix)
+    pool = result.network.pool if isinstance(result.network, Network) else "none"
+    return replace(result, declared=replace(found, pool=pool))
+
+
+def _recurrent_steps(said: dict[str, Any], t: Tensors) -> Read:
+    return _listed(said[STEPS], recurrent_network(said[STEPS], t))
+
+
+def _recurrent_case(said: dict[str, Any], t: Tensors) -> Read:
+    network, name, tokens, outputs = recurrent_case(said, t)
+    return Read(network, name, tuple(tokens), tuple(outputs))
 
 
 def _layers(
@@ -496,8 +520,11 @@ def _with_tables(kind: str, said: dict[str, Any], t: Tensors, semantics: str) ->
 
 
 def _steps(said: dict[str, Any], t: Tensors) -> Read:
-    c = said[STEPS]
-    network = steps_network(c, t)
+    return _listed(said[STEPS], steps_network(said[STEPS], t))
+
+
+def _listed(c: dict[str, Any], network: Network | Recurrent) -> Read:
+    """The network with the names that network.json gives."""
     names = [*texts(c["vocabulary"]), *texts(c["outputs"])]
     expect(len({*c["outputs"]}) == len(c["outputs"]) and type(c["name"]) is str, f"{STEPS}: names")
     return Read(network, c["name"], tuple(names[: len(network.tokens)]), tuple(c["outputs"]))
@@ -594,7 +621,8 @@ def _described(c: dict[str, Any]) -> Described:
     """By the entries of HookedTransformerConfig."""
     longest, d, layers, head, vocabulary = _whole(c, "n_ctx d_model n_layers d_head d_vocab")
     others = [name for name in c if name not in LENS_USED and not LENS_OTHERS.fullmatch(name)]
-    strange = [name for name in others if c[name] not in LENS_ALLOWED.get(name, ())]
+    roots = {"attn_scale": (math.sqrt(head),)}  # a HookedTransformer writes into its configuration what it divides by
+    strange = [name for name in others if c[name] not in (*LENS_ALLOWED.get(name, ()), *roots.get(name, ()))]
     (heads,) = [d // head] if c.get("n_heads", -1) == -1 else _whole(c, "n_heads")
     only, direction, norm = (
         c.get("attn_only", False),

@@ -104,9 +104,9 @@ class Lines(Arithmetic):
         """The map of every row, with what an execution rounds."""
         lines = [[self.line(x) for x in row] for row in rows]
         errors = layer.rounding(self, [[abs(x).upper() for x in row] for row in lines])
-        balls = (arb_mat([[x.ball for x in row] for row in lines]) * layer.turned).tolist()
+        balls = (arb_mat([[x.ball for x in row] for row in lines]) * layer.turned[0]).tolist()
         flat = [[x.g[k] for x in row] for row in lines for k in range(self.symbols)]
-        moved = (arb_mat(flat) * layer.turned).tolist() if flat else []
+        moved = (arb_mat(flat) * layer.turned[0]).tolist() if flat else []
         result = []
         for n, (row, error) in enumerate(zip(balls, errors, strict=True)):
             own = moved[n * self.symbols : (n + 1) * self.symbols]

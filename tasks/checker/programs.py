@@ -260,8 +260,11 @@ class _Reader(ast.NodeTransformer):
             match statement:
                 case ast.Assign([ast.Name(name)], ast.Constant(value)) if name in stored and name not in first:
                     first[name] = value
+                case ast.Assign([ast.Tuple(names)], ast.Tuple(values)) if _begins(names, values, stored, first):
+                    first |= {one.id: ast.literal_eval(value) for one, value in zip(names, values, strict=True)}  # type: ignore[attr-defined]
                 case _:
                     rest.append(statement)
+        first |= dict.fromkeys(_read_at_once(loop) - first.keys(), 0)
         plain = ast.unparse(loop.target) == "token" and ast.unparse(loop.iter) == "tokens" and not loop.orelse
         begun = first.keys() == stored and not stored & {*self.state, "token", "place", "before"}
         _follow(plain and begun, "expected loops over the tokens that begin from constants")
@@ -272,6 +275,23 @@ class _Reader(ast.NodeTransformer):
         self.state |= first
         self.steps += loop.body
         return rest
+
+
+def _begins(names: list[ast.expr], values: list[ast.expr], stored: set[str], first: dict[str, Any]) -> bool:
+    """Whether different names of a loop are given their first values, numbers all of them."""
+    known = [one.id for one in names if isinstance(one, ast.Name)]
+    numbers = all(_is_constant(value) and type(ast.literal_eval(value)) is int for value in values)
+    return len({*known}) == len(names) == len(values) and numbers and {*known} <= stored - first.keys()
+
+
+def _read_at_once(loop: ast.For) -> set[str]:
+    """Names that a loop sets from the token alone before all else: what they were before matters nowhere in it."""
+    found = set[str]()
+    for statement in loop.body:
+        if not isinstance(statement, ast.Assign) or _names(statement.value) - {*BUILTINS} != {"token"}:
+            break
+        found |= _stored(statement)
+    return found
 
 
 class _Put(ast.NodeTransformer):

@@ -16,6 +16,7 @@ from flint import arb
 from tasks.checker.arithmetic import LEAST_EPS, LIMIT, ZERO, Affine, Arithmetic, Row
 from tasks.checker.files import Tensors, expect
 from tasks.checker.network import Branch, Constant, Heads, Network, Product, Step, by_groups
+from tasks.checker.recurrent import Blend, Columns, Concat, Recurrent
 
 FILE = "network.json"
 ENTRIES: dict[str, set[str]] = {
@@ -29,9 +30,13 @@ ENTRIES: dict[str, set[str]] = {
     "product": {"left", "right"},
     "lookup": {"table"},
     "pool": {"kind", "rows"},
+    "columns": {"start", "stop"},
+    "concat": {"parts"},
+    "blend": {"gate", "one", "other"},
 }
 WHOLE = {"name", "notes", "dtype", "longest", "vocabulary", "outputs", "prefix", "suffix", "domain", "readout",
          "tokens", "positions", "steps"}  # fmt: skip
+RECURRENT = WHOLE - {"positions", "steps"} | {"start", "transition", "output"}
 STORED = {"float32": "F32", "float64": "F64"}
 
 
@@ -41,6 +46,14 @@ def steps_network(said: dict[str, Any], t: Tensors) -> Network:
     kinds = {entry["dtype"] for entry in t.left.values()}
     expect(kinds == {STORED[said["dtype"]]}, f"{FILE}: every tensor should be {said['dtype']}")
     return _Reader(said, t).network()
+
+
+def recurrent_network(said: dict[str, Any], t: Tensors) -> Recurrent:
+    """The recurrent network that ``said``, the content of network.json, makes of its tensors."""
+    expect(said.keys() == RECURRENT and said["dtype"] in STORED, f"{FILE}: unknown or missing entries")
+    kinds = {entry["dtype"] for entry in t.left.values()}
+    expect(kinds == {STORED[said["dtype"]]}, f"{FILE}: every tensor should be {said['dtype']}")
+    return _Reader(said, t).recurrent()
 
 
 class _Reader:
@@ -72,6 +85,18 @@ class _Reader:
         expect(len(self._causal) <= 1, f"{FILE}: attention that looks back alone beside other attention")
         causal = self._causal != {False}
         return Network(tokens, positions, tuple(branches), final, self._longest, causal, pool, bigram)
+
+    def recurrent(self) -> Recurrent:
+        """All of a recurrent network."""
+        tokens = self._matrix(self._said["tokens"], self._vocabulary, None)
+        shape, start = self._tensor(self._said["start"])
+        expect(len(shape) == 1 and start, f"{FILE}: start should be a row")
+        self._width = len(start) + len(tokens[0])
+        transition = self._rows(_list(self._said["transition"]))
+        expect(self._width == len(start), f"{FILE}: the transition should give a state")
+        output = self._rows(_list(self._said["output"]))
+        expect(self._width == len(_list(self._said["outputs"])), f"{FILE}: every logit needs one name")
+        return Recurrent(tokens, start, transition, output)
 
     def _branches(self, steps: list[Any]) -> Iterator[Branch]:
         at = 0
@@ -152,8 +177,30 @@ class _Reader:
                     widths.append(self._width)
                 expect(widths[0] == widths[1], f"{FILE}: a product of rows of {widths[0]} and {widths[1]} columns")
                 return Product(sides[0], sides[1])
+            case "columns" | "concat" | "blend":
+                expect("transition" in self._said, f"{FILE}: {kind} is a step of recurrent networks")
+                return self._recurrent_step(kind, e)
         expect(False, f"{FILE}: {kind} stands where a step on each row by itself belongs")
         raise AssertionError
+
+    def _recurrent_step(self, kind: str, e: dict[str, Any]) -> Step:
+        if kind == "columns":
+            start, stop = e["start"], e["stop"]
+            fits = type(start) is type(stop) is int and 0 <= start < stop <= self._width
+            expect(fits, f"{FILE}: columns that do not fit")
+            self._width = stop - start
+            return Columns(start, stop)
+        given, ways, widths = self._width, [], []
+        for steps in _list(e["parts"]) if kind == "concat" else (e["gate"], e["one"], e["other"]):
+            self._width = given
+            ways.append(self._rows(_list(steps)))
+            widths.append(self._width)
+        if kind == "concat":
+            expect(ways, f"{FILE}: a concat of nothing")
+            self._width = sum(widths)
+            return Concat(tuple(ways))
+        expect(len({*widths}) == 1, f"{FILE}: a blend of rows of {widths} columns")
+        return Blend(*ways)
 
     def _norm(self, e: dict[str, Any]) -> Step:
         kind, eps, d, groups = e["kind"], e["eps"], self._width, e["groups"]

@@ -7,8 +7,11 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from tasks.commands.manners import Manners
 from tasks.commands.question import ask, check_margin, check_seconds, numbers_asked, other
-from tasks.commands.result import check_file, finish
+from tasks.commands.result import finish
+from tasks.commands.streams import numbers_in, run_numbers
+from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
     from tasks.pipeline.distill import Distillation
@@ -30,6 +33,8 @@ def distilled(
     margin: float | None,
     exceptions: Path | None,
     against: str | None,
+    verbose: bool,
+    quiet: bool,
     as_json: bool,
     is_search: bool = False,
     program: str | None = None,
@@ -39,7 +44,7 @@ def distilled(
     """What ``make`` says of ``network``, printed and certified; the exit code.
 
     ``make`` takes a model, a domain and the options of ``tasks.pipeline.distill``. What is wrong with the options is
-    found before any work. With ``is_search`` a circuit has a solver and a certificate where none is named. A network
+    found before any work. With ``is_search`` a circuit has a solver where none is named. A network
     whose prompts show two numbers, as its folder or ``operands`` says, is asked about all pairs of them, unless an
     option says something of sequences; ``program`` is then the file of the one to compare.
     """
@@ -48,8 +53,7 @@ def distilled(
     from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
     from tasks.commands.user_objects import language
-    from tasks.networks.quoting import NAME
-    from tasks.pipeline.report import compared, identifier
+    from tasks.pipeline.report import compared
 
     check_seconds(seconds)
     check_margin(margin)
@@ -57,18 +61,21 @@ def distilled(
         check_writable(out)
     if exceptions is not None:
         check_file(exceptions)
-    started = time.perf_counter()
+    manners, started = Manners(verbose, quiet, as_json), time.perf_counter()
+    is_plain = not any((backend, grammar, semantics, margin, exceptions, against, *question.values()))
+    numbers = numbers_in(network, length) if is_search and is_plain else None
+    if numbers is not None:
+        return run_numbers(*numbers, out=out, seconds=seconds, seed=seed, manners=manners)
     asked = ask(network, **question)
     pairs = numbers_asked(
         asked.model, operands, (*question.values(), length, backend, grammar, against, exceptions, margin)
     )
     if pairs is not None:
-        from tasks.commands.numbers import answer_numbers
+        from tasks.commands.pairs import answer_numbers
 
-        return answer_numbers(asked, pairs, program, semantics, seconds, seed, out, as_json)
+        return answer_numbers(asked, pairs, program, semantics, seconds, seed, out, manners)
     if is_search and asked.model.format == "circuit":
-        backend, out = backend or "z3", out or Path(f"{identifier(asked.model.name[:NAME])}.cert")
-        check_writable(out)
+        backend = backend or "z3"
     solver = None if backend in (None, "none") else get(backend)
     if solver is not None:
         solver.version()  # a missing solver is bad input, found before any work
@@ -77,7 +84,7 @@ def distilled(
     share = 0.0 if out is None else share_of_checking(model)
     beside = None if against is None else other(asked, against, **question)
     comparing = 0.0 if beside is None else COMPARING * seconds
-    with observed(quiet=as_json) as observer:
+    with observed(manners) as observer:
         result = make(
             model,
             domain,
@@ -90,4 +97,4 @@ def distilled(
             observer=observer,
         )
     found = None if beside is None else compared(result, beside, comparing)
-    return finish(result, asked.folder, out, started + seconds, as_json, exceptions, found)
+    return finish(result, asked.folder, out, started + seconds, manners, exceptions, found)

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tasks.commands.manners import Manners, quiet_option
 from tasks.commands.question import asks
 
 if TYPE_CHECKING:
@@ -41,6 +42,7 @@ WIDTH = 120  # columns where standard output is no terminal
     type=float,
     help="Least margin of a label, beyond the error bound.  [default: 0 for circuits, 0.0001 for other networks]",
 )
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output, with every part.")
 def explain(
     network: str,
@@ -50,6 +52,7 @@ def explain(
     seconds: float,
     semantics: Any,
     margin: float | None,
+    quiet: bool,
     as_json: bool,
     **question: Any,
 ) -> int:
@@ -73,7 +76,7 @@ def explain(
     check_margin(margin)
     asked = ask(network, **question)
     model, domain = asked.up_to(length)
-    with observed(quiet=as_json) as observer:
+    with observed(Manners(quiet=quiet, as_json=as_json)) as observer:
         result = pipeline.explain(
             model,
             domain,

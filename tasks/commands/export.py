@@ -32,6 +32,7 @@ def export(network: str, length: int | None, samples: int, seed: int, out: Path 
     """Write NETWORK (a shipped name or a folder) as a SyGuS-IF problem: labelled samples and their grammar."""
     from cegis.sygus.samples import sampled
     from tasks.commands.question import ask
+    from tasks.formats.writing import write_file
     from tasks.networks.quoting import NAME
     from tasks.pipeline.labels import LabelTable
     from tasks.pipeline.report import identifier
@@ -49,10 +50,7 @@ def export(network: str, length: int | None, samples: int, seed: int, out: Path 
     examples = labelled(table, samples, seed)
     found = sampled(table.followed, examples)
     target = out or Path(f"{identifier(model.name[:NAME])}.sl")
-    try:
-        target.write_text(text(table, found, examples), encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"cannot write {target}: {error.strerror}") from error
+    write_file(target, [text(table, found, examples).encode()])
     click.echo(f"{target}: {len(examples)} examples, {len(found.features)} inputs")
 
 

@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from tasks.commands.question import asks, exceptions_option, grammar_option
+from tasks.commands.manners import Manners, json_option, quiet_option, verbose_option
+from tasks.commands.question import asks, exceptions_option, grammar_option, out_option
 
 if TYPE_CHECKING:
     from tasks.formats import Loaded
@@ -43,8 +44,10 @@ USUAL_LENGTH = 10  # short enough to list, long enough to tell programs apart
 )
 @click.option("--margin", type=float, help="Least margin of a label, beyond the error bound.")
 @exceptions_option
-@click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: none is written]")
+@verbose_option
+@quiet_option
+@json_option
+@out_option
 def horizon(
     network: str,
     source: str | None,
@@ -55,6 +58,8 @@ def horizon(
     semantics: Any,
     margin: float | None,
     exceptions: Path | None,
+    verbose: bool,
+    quiet: bool,
     as_json: bool,
     out: Path | None,
     **question: Any,
@@ -68,8 +73,10 @@ def horizon(
     from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
-    from tasks.commands.result import check_file, finish
+    from tasks.commands.result import finish
+    from tasks.commands.streams import numbers_in, run_numbers
     from tasks.commands.user_objects import language, program_named
+    from tasks.formats.writing import check_file
     from tasks.pipeline.distill import follow
 
     check_seconds(seconds)
@@ -81,13 +88,17 @@ def horizon(
         check_writable(out)
     if exceptions is not None:
         check_file(exceptions)
-    started = time.perf_counter()
+    manners, started = Manners(verbose, quiet, as_json), time.perf_counter()
+    is_plain = not any((source, length, grammar, semantics, margin, exceptions, *question.values()))
+    numbers = numbers_in(network, None) if is_plain else None
+    if numbers is not None:
+        return run_numbers(*numbers, out=out, seconds=seconds, manners=manners, longest=longest)
     asked = ask(network, **question)
     model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
     own = None if grammar is None else language(grammar)
     program = None if source is None else program_named(source, is_run=False)
     share = 0.0 if out is None else share_of_checking(model)
-    with observed(quiet=as_json) as observer:
+    with observed(manners) as observer:
         result = follow(
             model,
             domain,
@@ -99,7 +110,7 @@ def horizon(
             grammar=own,
             observer=observer,
         )
-    return finish(result, asked.folder, out, started + seconds, as_json, exceptions)
+    return finish(result, asked.folder, out, started + seconds, manners, exceptions)
 
 
 def _reach(model: Loaded, longest: int) -> int:

@@ -5,15 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from tasks.commands.manners import Manners
 from tasks.pipeline.observers import live
 from tasks.pipeline.steps import SILENT, Observer
 
 
 @contextmanager
-def observed(*, quiet: bool = False) -> Iterator[Observer]:
-    """The observer that reports to standard error; with ``quiet`` nothing is shown."""
-    if quiet:
+def observed(manners: Manners) -> Iterator[Observer]:
+    """The observer that reports to standard error, as ``manners`` say."""
+    if manners.is_silent:
         yield SILENT
         return
-    with live() as observer:
+    with live(keeps=manners.verbose) as observer:
         yield observer

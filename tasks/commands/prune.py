@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasks.commands.exits import NOT_PROVED, PROVED
+from tasks.commands.manners import Manners, quiet_option
 from tasks.commands.question import asks
 
 if TYPE_CHECKING:
@@ -50,6 +51,7 @@ PARTIAL = ".partial"  # behind the name of the folder: where a run notes what it
     "--edges/--no-edges", default=True, show_default=True, help="Whether edges between nodes are cut as well."
 )
 @click.option("--whole", is_flag=True, help="Of a circuit's folder: the network it was cut from, not the circuit.")
+@quiet_option
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
 def prune(
     model: str,
@@ -65,6 +67,7 @@ def prune(
     margin: float,
     edges: bool,
     whole: bool,
+    quiet: bool,
     as_json: bool,
     **question: Any,
 ) -> int:
@@ -91,7 +94,7 @@ def prune(
         pruning.check_saved(loaded, source, out)
         state = out.with_name(out.name + PARTIAL)
     try:
-        with observed(quiet=as_json) as observer:
+        with observed(Manners(quiet=quiet, as_json=as_json)) as observer:
             found = pruning.prune(
                 loaded, behaviour, domain, options=options, seconds=seconds, state=state, observer=observer
             )

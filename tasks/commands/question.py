@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 import click
 
+from tasks.commands.manners import json_option, quiet_option, verbose_option
+
 if TYPE_CHECKING:
     from cegis import Domain
     from cegis.operands import Operands
@@ -37,6 +39,9 @@ against_option = click.option(
     "--against",
     help="A network to compare program and network with, three ways, on all that is listed: a folder, a shipped name, "
     "or whole, for the one that a circuit was cut from, which its folder holds.",
+)
+out_option = click.option(
+    "--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: none is written]"
 )
 grammar_option = click.option(
     "--grammar",
@@ -67,7 +72,9 @@ DISTILLING = (
     exceptions_option,
     against_option,
     operands_option,
-    click.option("--json", "as_json", is_flag=True, help="Machine-readable output."),
+    verbose_option,
+    quiet_option,
+    json_option,
 )
 
 

@@ -15,6 +15,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasks.commands.exits import NOT_PROVED, PROVED
+from tasks.commands.manners import Manners, quiet_option
 from tasks.commands.question import asks
 
 if TYPE_CHECKING:
@@ -25,7 +26,7 @@ BESIDE = ("svg", "dot", "png", "latex", "markdown")
 
 @click.command()
 @click.argument("result")
-@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), help="The page.  [default: NAME.html]")
+@click.option("--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The page, a file.")
 @click.option(
     "--network", "folder", type=click.Path(path_type=Path), help="The network of a RESULT that is a file of JSON."
 )
@@ -39,9 +40,10 @@ BESIDE = ("svg", "dot", "png", "latex", "markdown")
 @click.option("--latex", is_flag=True, help="Program, claim and figure as LaTeX beside the page, the figure as PDF.")
 @click.option("--markdown", is_flag=True, help="The same as Markdown, the figure as SVG.")
 @asks
+@quiet_option
 def report(
     result: str,
-    out: Path | None,
+    out: Path,
     folder: Path | None,
     length: str | None,
     seconds: float,
@@ -52,6 +54,7 @@ def report(
     png: bool,
     latex: bool,
     markdown: bool,
+    quiet: bool,
     **question: Any,
 ) -> int:
     """Write a page about RESULT: program, proof, drawing, attention, exceptions, and how to check them.
@@ -60,9 +63,8 @@ def report(
     which is then run.
     """
     from tasks.commands.question import check_seconds
-    from tasks.commands.result import check_file
-    from tasks.networks.quoting import NAME, shown
-    from tasks.pipeline.report import identifier
+    from tasks.formats.writing import check_file
+    from tasks.networks.quoting import shown
     from tasks.reports.needs import MissingError, check_installed
 
     check_seconds(seconds)
@@ -70,19 +72,23 @@ def report(
         check_installed()
     except MissingError as error:
         raise click.ClickException(str(error)) from None
-    if out is not None:
-        check_file(out)
-    subject, holds = _subject(result, folder, length, seconds, seed, checks, question)
-    target = out or Path(f"{identifier(subject.name[:NAME])}.html")
-    check_file(target)
+    check_file(out)
+    subject, holds = _subject(result, folder, length, seconds, seed, checks, Manners(quiet=quiet), question)
     wanted = [name for name, is_wanted in zip(BESIDE, (svg, dot, png, latex, markdown), strict=True) if is_wanted]
-    for path in _write(subject, target, wanted):
+    for path in _write(subject, out, wanted):
         click.echo(shown(path))
     return NOT_PROVED if holds is False else PROVED
 
 
 def _subject(
-    result: str, folder: Path | None, length: str | None, seconds: float, seed: int, checks: bool, question: Any
+    result: str,
+    folder: Path | None,
+    length: str | None,
+    seconds: float,
+    seed: int,
+    checks: bool,
+    manners: Manners,
+    question: Any,
 ) -> tuple[Subject, bool | None]:
     """What the page is about, and what a check of it said."""
     from tasks.reports.subject import is_certificate, of_certificate, of_json
@@ -93,10 +99,10 @@ def _subject(
     if is_certificate(path):
         holds = _checked(path, seconds) if checks else None
         return of_certificate(path, holds), holds
-    return _run(result, length, seconds, seed, question), None
+    return _run(result, length, seconds, seed, manners, question), None
 
 
-def _run(network: str, length: str | None, seconds: float, seed: int, question: Any) -> Subject:
+def _run(network: str, length: str | None, seconds: float, seed: int, manners: Manners, question: Any) -> Subject:
     """A network, run as ``distill run`` does where no option is given."""
     from backends import get
     from tasks.commands.progress import observed
@@ -107,7 +113,7 @@ def _run(network: str, length: str | None, seconds: float, seed: int, question: 
     asked = ask(network, **question)
     is_circuit = asked.model.format == "circuit"
     model, domain = asked.up_to(asked.usual(length))
-    with observed(quiet=False) as observer:
+    with observed(manners) as observer:
         found = distill(
             model, domain, backend=get("z3") if is_circuit else None, seconds=seconds, seed=seed, observer=observer
         )
@@ -130,6 +136,7 @@ def _checked(folder: Path, seconds: float) -> bool:
 
 def _write(subject: Subject, target: Path, wanted: list[str]) -> list[Path]:
     """The page and what is ``wanted`` beside it; the files that were written."""
+    from tasks.formats.writing import write_file
     from tasks.reports.drawing import graph_dot, graph_svg
     from tasks.reports.graph import graph
     from tasks.reports.page import page
@@ -159,8 +166,5 @@ def _write(subject: Subject, target: Path, wanted: list[str]) -> list[Path]:
     if "markdown" in wanted:
         files[target.with_suffix(".md")] = markdown(subject, figure and f"{figure}.svg").encode()
     for path, content in files.items():
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from None
+        write_file(path, [content])
     return list(files)

@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tasks.commands.question import distills
+from tasks.commands.question import distills, out_option
 
 
 @click.command()
@@ -25,11 +25,7 @@ from tasks.commands.question import distills
     help="Longest sequences, or a range such as 1-8.  [default: 10; for other networks what can be listed]",
 )
 @distills
-@click.option(
-    "--out",
-    type=click.Path(path_type=Path),
-    help="Certificate folder.  [default: NAME.cert for circuits; for other networks none is written]",
-)
+@out_option
 def run(
     network: str,
     backend: str | None,

@@ -11,6 +11,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from tasks.commands.manners import quiet_option
+
 if TYPE_CHECKING:
     from backends import Backend
     from cegis import Budget, Outcome, Statistics
@@ -47,7 +49,7 @@ NOBODY = "none"  # who confirms a proof where nobody is to
 @click.option("--solutions", "count", type=click.IntRange(1), help="List so many solutions, simplest first.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the search.")
 @click.option("--json", "as_json", is_flag=True, help="Machine-readable output.")
-@click.option("--quiet", is_flag=True, help="No progress on standard error.")
+@quiet_option
 def solve(
     file: Path,
     backend: str | None,

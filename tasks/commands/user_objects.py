@@ -7,13 +7,15 @@ import sys
 from dataclasses import replace
 from importlib import import_module
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from dsl.abstraction.files import MOTIFS, read_motifs
 from dsl.grammar import Grammar
 from dsl.operators import GrammarError
-from tasks.pipeline.languages import Language
-from tasks.pipeline.own_programs import OwnProgram, from_file, own_program
+
+if TYPE_CHECKING:
+    from tasks.pipeline.languages import Language
+    from tasks.pipeline.own_programs import OwnProgram
 
 
 def language(name: str) -> Language:
@@ -31,6 +33,8 @@ def program_named(name: str, *, is_run: bool) -> OwnProgram:
 
     A module is imported, which runs its code: with ``is_run`` False that is refused.
     """
+    from tasks.pipeline.own_programs import from_file, own_program
+
     path, colon, entry = name.rpartition(":")
     if not colon or "/" in entry or entry.endswith(".py"):
         return from_file(Path(name), is_run=is_run)

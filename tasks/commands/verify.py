@@ -10,7 +10,7 @@ from typing import Any
 
 import click
 
-from tasks.commands.question import distills
+from tasks.commands.question import distills, out_option
 
 
 @click.command()
@@ -32,7 +32,7 @@ from tasks.commands.question import distills
     "the method that fits the network.  [default: 10 for circuits; for other networks what can be listed]",
 )
 @distills
-@click.option("--out", type=click.Path(path_type=Path), help="Certificate folder.  [default: none is written]")
+@out_option
 def verify(
     network: str,
     program: str,

@@ -18,6 +18,7 @@ from tasks.formats import (
     network_folder,
     onnx_file,
     openai,
+    recurrent_case,
     sparse,
     sparsemax,
     tracr,
@@ -90,6 +91,9 @@ PICKLED = (".bin", ".pt", ".pth", ".pkl", ".ckpt")
 FORMATS = (
     Format("circuit", ("circuit.json", "weights.safetensors"), sparse.load),
     Format("steps", (network_folder.FILE, network_folder.WEIGHTS), network_folder.load, ("steps",)),
+    Format(
+        network_folder.RECURRENT, (network_folder.FILE, network_folder.WEIGHTS), network_folder.load, ("transition",)
+    ),
     Format("circuit_sparsity circuit", ("viz_data.pt",), openai.load),
     Format("circuit_sparsity model", ("beeg_config.json", "final_model.pt"), openai.load),
     Format("transformer_lens", ("config.json", "model.safetensors"), transformer_lens.load, ("d_vocab",)),
@@ -108,6 +112,8 @@ FORMATS = (
     ),
     Format("decoder", ("case.json", "model.safetensors"), decoder.load, mark=decoder.MARK),
     Format("adder", ("case.json", "model.safetensors"), adders.load, mark=adders.MARKS),
+    Format("recurrent case", ("case.json", "model.safetensors"), recurrent_case.load, mark=recurrent_case.DYNET),
+    Format("recurrent case", ("case.json", "model.safetensors"), recurrent_case.load, mark=recurrent_case.MIPS),
     Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),
     Format("sparsemax", ("config.json", "smt_weights.json", "vocab.json"), sparsemax.load, ("attn_variant",)),
     Format("tracr", ("case.json", "model.safetensors"), tracr.load, ("architecture", "mlp_hidden")),
@@ -197,9 +203,9 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         raise NetworkError(f"{folder}: {large}")
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
-    hint += "".join(f"; {problem}" for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
+    problems = "".join(f"{problem}; " for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
     raise NetworkError(
-        f"{folder}: no known network format; looked for {'; '.join(map(str, FORMATS))}; "
-        f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers are read from files, no recurrent or other "
-        "networks; those can be asked from Python, as black boxes (tasks.formats.from_callable)"
+        f"{folder}: {problems}no known network format; looked for {'; '.join(map(str, FORMATS))}; "
+        f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers and recurrent networks are read "
+        "from files; others can be asked from Python, as black boxes (tasks.formats.from_callable)"
     )

@@ -9,6 +9,9 @@
     tokens, positions      names of the tensors of the embedding; null without positions
     steps                  what is done to the stream, in order: {"step": "affine", "weight": TENSOR, "bias": null}
 
+A recurrent network has, instead of ``positions`` and ``steps``, the name of a tensor ``start``, its state before the
+first token, and the lists of steps ``transition`` and ``output`` (``tasks.networks.recurrent``).
+
 ``STEPS`` lists every step with its entries; one that has steps inside lists them the same way. A tensor may be named
 by several steps (tied weights), and each is named by one at least. Formulas stand in ``tasks.networks.transformer``.
 Files are a stranger's: every key is expected or refused, and nothing is unpickled.
@@ -31,15 +34,19 @@ from tasks.formats.circuit_folder import domain_of
 from tasks.formats.reading import count, one_of, read_bytes, read_object
 from tasks.formats.untrusted import line_of, list_of, object_of, parse_safetensors, text_of, texts_of, whole_of
 from tasks.formats.writing import write_folder
-from tasks.networks.model import Loaded, Question, assemble
+from tasks.networks.model import BlackBox, Loaded, Question, assemble
 from tasks.networks.quoting import shown
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import (
     AbsTopK,
     Activation,
     Affine,
     Attention,
+    Blend,
+    Columns,
+    Concat,
     Lookup,
     Mask,
     Norm,
@@ -52,10 +59,11 @@ from tasks.networks.transformer import (
 )
 
 FORMAT, FILE, WEIGHTS = "steps", "network.json", "model.safetensors"
-KEYS = (
+RECURRENT = "recurrent steps"
+SHARED = (
     "name", "notes", "dtype", "longest", "vocabulary", "outputs", "prefix", "suffix", "domain", "readout", "tokens",
-    "positions", "steps",
 )  # fmt: skip
+KEYS = {FORMAT: (*SHARED, "positions", "steps"), RECURRENT: (*SHARED, "start", "transition", "output")}
 READOUTS: dict[str, type[Readout]] = {"argmax": Argmax, "set": TokenSet, "round": Rounded}
 NUMPY = {"float32": np.float32, "float64": np.float64}
 DEEPEST = 16  # steps in one another
@@ -163,6 +171,10 @@ def _flags(folder: _Reader, value: object, what: str) -> NDArray[np.bool_]:
 TENSOR = Entry(_Writer.tensor, _Reader.tensor)
 OPTIONAL = Entry(_Writer.tensor, lambda folder, value, what: None if value is None else folder.tensor(value, what))
 INNER = Entry(_Writer.steps, _Reader.steps)
+WAYS = Entry(
+    lambda folder, value, place: [folder.steps(part, f"{place}.{n}") for n, part in enumerate(value)],
+    lambda folder, value, what: tuple(folder.steps(part, f"{what}.{n}") for n, part in enumerate(list_of(what, value))),
+)
 NUMBER, WHOLE, FLAG = Entry(_same, _number), Entry(_same, _whole), Entry(_same, _flag)
 TEXT = Entry(_same, lambda folder, value, what: line_of(what, value))
 FLAGS = Entry(lambda folder, value, place: [bool(flag) for flag in value], _flags)
@@ -193,6 +205,9 @@ STEPS: dict[str, tuple[Callable[..., Step], dict[str, Entry]]] = {
     "residual": (Residual, {"steps": INNER}),
     "product": (Product, {"left": INNER, "right": INNER}),
     "lookup": (Lookup, {"table": TENSOR}),
+    "columns": (Columns, {"start": WHOLE, "stop": WHOLE}),
+    "concat": (Concat, {"parts": WAYS}),
+    "blend": (Blend, {"gate": INNER, "one": INNER, "other": INNER}),
     "pool": (Pool, {"kind": TEXT, "rows": WHOLE}),
 }
 
@@ -213,10 +228,11 @@ def save_folder(loaded: Loaded, path: Path | str) -> Path:
     ('steps', ("'", '"'))
     """
     path = Path(path)
-    if not isinstance(loaded.network, Transformer):
+    if isinstance(loaded.network, BlackBox):
         raise NetworkError(f"{loaded.name}: a black box is a function of yours; there are no weights to write")
     network, readout = loaded.network, loaded.readout
-    if network.token_error is not None or network.position_error is not None:
+    has_formulas = isinstance(network, Transformer) and (network.token_error, network.position_error) != (None, None)
+    if has_formulas:
         raise NetworkError(
             f"{loaded.name}: its tables have formulas, which this folder has no place for; keep the files it is from"
         )
@@ -240,8 +256,7 @@ def save_folder(loaded: Loaded, path: Path | str) -> Path:
             "denominator": getattr(readout, "denominator", 1),
         },
         "tokens": writer.tensor(network.tokens, "tokens"),
-        "positions": writer.tensor(network.positions, "positions"),
-        "steps": writer.steps(network.steps, "steps"),
+        **_body(network, writer),
     }
     text = json.dumps(said, ensure_ascii=False, allow_nan=False, indent=1)
     files = {FILE: f"{text}\n".encode(), WEIGHTS: save_safetensors(writer.tensors)}
@@ -250,9 +265,22 @@ def save_folder(loaded: Loaded, path: Path | str) -> Path:
     return path
 
 
+def _body(network: Transformer | Recurrent, writer: _Writer) -> dict[str, Any]:
+    """What the two kinds of network have of their own."""
+    if isinstance(network, Recurrent):
+        return {
+            "start": writer.tensor(network.start, "start"),
+            "transition": writer.steps(network.transition, "transition"),
+            "output": writer.steps(network.output, "output"),
+        }
+    return {
+        "positions": writer.tensor(network.positions, "positions"),
+        "steps": writer.steps(network.steps, "steps"),
+    }
+
+
 def _outputs(loaded: Loaded, read: dict[int, str]) -> list[str]:
     """A name for every logit: as read, else that of the token, where there is one for each, else its number."""
-    assert isinstance(loaded.network, Transformer)
     count = loaded.network.outputs
     numbers = [f"#{n}" for n in range(count)]
     for base in (loaded.vocabulary if len(loaded.vocabulary) == count else numbers, numbers):
@@ -271,17 +299,15 @@ def load(folder: Path, question: Question) -> Loaded:
 
 def _read(folder: str, value: object, content: bytes, question: Question) -> Loaded:
     what = f"{folder}/{FILE}"
-    said = object_of(what, value, KEYS)
+    kind = RECURRENT if isinstance(value, dict) and "transition" in value else FORMAT
+    said = object_of(what, value, KEYS[kind])
     dtype = one_of(f"{what}: dtype", said["dtype"], NUMPY)
     reader = _Reader(dict(_tensors(f"{folder}/{WEIGHTS}", dtype, content)))
-    tokens = reader.tensor(said["tokens"], f"{what}: tokens")
-    positions = None if said["positions"] is None else reader.tensor(said["positions"], f"{what}: positions")
-    steps = reader.steps(said["steps"], f"{what}: steps")
-    unused = sorted(reader._tensors.keys() - reader.used)
-    if unused:
-        raise NetworkError(f"{folder}/{WEIGHTS}: no step has the tensor {unused[0]!r}")
     try:
-        network = Transformer(tokens, positions, steps, count(what, said, "longest"), dtype)  # type: ignore[arg-type]
+        network = _network(kind, said, reader, what, dtype)
+        unused = sorted(reader._tensors.keys() - reader.used)
+        if unused:
+            raise NetworkError(f"{folder}/{WEIGHTS}: no step has the tensor {unused[0]!r}")
         domain = domain_of(said["domain"])
         outputs = texts_of(f"{what}: outputs", said["outputs"])
         if len(set(outputs)) != len(outputs) or len(outputs) != network.outputs:
@@ -296,12 +322,21 @@ def _read(folder: str, value: object, content: bytes, question: Question) -> Loa
         notes = tuple(SAID + shown(line_of("a note", note)) for note in list_of("notes", said["notes"]))
         name, vocabulary = line_of("name", said["name"]), texts_of("vocabulary", said["vocabulary"])
         return assemble(
-            name, FORMAT, network, vocabulary, question,
+            name, kind, network, vocabulary, question,
             own=own, outputs=outputs, constraint=domain.constraint, notes=notes,
         )  # fmt: skip
     except (NetworkError, DomainError) as error:
         text = str(error)
         raise NetworkError(text if text.startswith(folder) else f"{what}: {text}") from error
+
+
+def _network(kind: str, said: dict[str, Any], reader: _Reader, what: str, dtype: Any) -> Transformer | Recurrent:
+    tokens, longest = reader.tensor(said["tokens"], f"{what}: tokens"), count(what, said, "longest")
+    if kind == RECURRENT:
+        transition, output = (reader.steps(said[part], f"{what}: {part}") for part in ("transition", "output"))
+        return Recurrent(tokens, reader.tensor(said["start"], f"{what}: start"), transition, output, longest, dtype)
+    positions = None if said["positions"] is None else reader.tensor(said["positions"], f"{what}: positions")
+    return Transformer(tokens, positions, reader.steps(said["steps"], f"{what}: steps"), longest, dtype)
 
 
 def _tensors(what: str, dtype: str, content: bytes) -> Iterator[tuple[str, Reals]]:

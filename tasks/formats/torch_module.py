@@ -23,10 +23,12 @@ from numpy.typing import NDArray
 from cegis.domain import Constraint
 from tasks.formats.lowering import lower
 from tasks.formats.tensor_graph import HIDDEN, ErrorFunction, Moment, Rows, Scores, Squares, TensorGraph
+from tasks.formats.torch_recurrent import has_recurrence, recurrent_of
 from tasks.networks.interpreter import logits
 from tasks.networks.model import Loaded, Question, authored
 from tasks.networks.quoting import shown
 from tasks.networks.readout import Readout
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Transformer, walk
 
@@ -105,16 +107,26 @@ def from_torch(
             notes["the weights are half precision numbers; nothing is said of executions in half precision"] = None
         dtype: Literal["float32", "float64"] = "float64" if _is_double(torch, module) else "float32"
         program = _traced(torch, own, shape.longest)
-        exact, graph = _followed(torch, program, len(vocabulary), shape.longest, "float64")
-        network = exact if dtype == "float64" else _followed(torch, program, len(vocabulary), shape.longest, dtype)[0]
-        if not _are_alike(network, exact):
+        exact: Transformer | Recurrent
+        network: Transformer | Recurrent
+        if has_recurrence(torch, module):
+            network = exact = recurrent_of(torch, program, len(vocabulary), shape.longest, dtype)
+        else:
+            exact, graph = _followed(torch, program, len(vocabulary), shape.longest, "float64")
+            notes |= dict.fromkeys(graph.notes)
+            alike = exact if dtype == "float64" else _followed(torch, program, len(vocabulary), shape.longest, dtype)[0]
+            network = alike
+        if isinstance(network, Transformer) and isinstance(exact, Transformer) and not _are_alike(network, exact):
             raise NetworkError(f"{name}: the module computes something else in float64 than in float32")
         around = len(prefix or ()) + len(suffix or ())
         least = max(exact.shortest, around + lengths[0] if lengths else 1)
         beside, close = (double, CLOSE) if _runs_in_float64(torch, double, shape.longest) else (own, CLOSE_IN_FLOAT32)
         _compare(torch, name, beside, exact, max(1, least), close)
+    lengths = (
+        (1, None) if lengths is None and isinstance(network, Recurrent) else lengths
+    )  # torch takes no empty prompt
     question = Question(alphabet, prefix, suffix, lengths, readout, answers)
-    said = (*notes, *graph.notes)
+    said = tuple(notes)
     return authored(name, "torch", network, vocabulary, question, outputs=outputs, constraint=constraint, notes=said)
 
 
@@ -761,14 +773,14 @@ def _place(node: Any) -> str:
     return f"in {path or 'the module'} ({kind.rpartition('.')[2]})"
 
 
-def _compare(torch: Any, name: str, module: Any, network: Transformer, least: int, close: float) -> None:
+def _compare(torch: Any, name: str, module: Any, network: Transformer | Recurrent, least: int, close: float) -> None:
     """Run both on random prompts of every length; raises NetworkError where they differ, or the module refuses."""
     rng = np.random.default_rng(0)
     lengths = np.unique(np.linspace(least, network.longest, MOST_LENGTHS).round().astype(int))
     for length in map(int, lengths):
         ids = rng.integers(0, len(network.tokens), (PROMPTS, length))
         for batch in (ids[:1], *np.split(ids[1:], range(BLOCK, PROMPTS - 1, BLOCK))):
-            expected = logits(network, batch)
+            expected = logits(network, batch) if isinstance(network, Transformer) else network.logits(batch)[:, 1:]
             try:
                 with torch.no_grad():
                     answer = module(torch.from_numpy(batch))

@@ -21,6 +21,9 @@ from tasks.networks.transformer import (
     Activation,
     Affine,
     Attention,
+    Blend,
+    Columns,
+    Concat,
     Lookup,
     Mask,
     Norm,
@@ -96,6 +99,13 @@ def run(steps: tuple[Step, ...], x: Reals, ids: Ids, observe: Observe | None = N
                 x = x + run(inner, x, ids, observe)
             case Product(left, right):
                 x = run(left, x, ids, observe) * run(right, x, ids, observe)
+            case Columns(start, stop):
+                x = x[..., start:stop]
+            case Concat(parts):
+                x = np.concatenate([run(part, x, ids, observe) for part in parts], axis=-1)
+            case Blend(gate, one, other):
+                g = expit(run(gate, x, ids, observe))
+                x = g * run(one, x, ids, observe) + (1.0 - g) * run(other, x, ids, observe)
             case Lookup(table):
                 x = x + table[ids]
             case Pool("last"):

@@ -23,6 +23,7 @@ from cegis.operands import Operands
 from dsl.showing import cut, panel_html, table_html, words_html
 from tasks.networks.interpreter import check_ids, logits
 from tasks.networks.readout import Argmax, Labels, Readout, Rounded, TokenSet
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Pool, Reals, Transformer
 
@@ -41,6 +42,16 @@ class BlackBox:
     outputs: int
     longest: int
 
+    @property
+    def shortest(self) -> int:
+        """The least number of tokens per prompt."""
+        return 1
+
+    @property
+    def has_end(self) -> bool:
+        """Whether no prompt can be longer than ``longest``: nothing is known beyond."""
+        return True
+
     def logits(self, ids: NDArray[np.int64]) -> Reals:
         """Logits at the last row, (prompts, 1, outputs); NetworkError when the function answers anything else."""
         check_ids(ids, self.vocabulary_size, self.longest)
@@ -51,6 +62,9 @@ class BlackBox:
                 f"{(len(ids), self.outputs)}, got shape {result.shape}"
             )
         return result[:, None]
+
+
+Network = Transformer | Recurrent | BlackBox
 
 
 @dataclass(frozen=True)
@@ -105,7 +119,7 @@ class Loaded:
 
     name: str
     format: str
-    network: Transformer | BlackBox
+    network: Network
     vocabulary: tuple[str, ...]
     prefix: tuple[str, ...]
     suffix: tuple[str, ...]
@@ -143,8 +157,9 @@ class Loaded:
                 raise NetworkError(f"{self.name}: {what} token {unknown[0]!r} is not in the vocabulary")
         around = len(self.prefix) + len(self.suffix)
         longest = self.domain.max_length
-        check_prompt(self.name, self.domain.min_length, around)
-        least = self.network.shortest if isinstance(self.network, Transformer) else 1
+        least = self.network.shortest
+        if least:
+            check_prompt(self.name, self.domain.min_length, around)
         if longest is None or longest + around > self.network.longest or self.domain.min_length + around < least:
             raise NetworkError(
                 f"{self.name}: sequences of {self.domain.min_length} to {longest} tokens with {around} around them "
@@ -166,8 +181,20 @@ class Loaded:
         return isinstance(self.network, BlackBox)
 
     @property
+    def no_transformer(self) -> str:
+        """What it is instead of a transformer, in words; nothing where it is one."""
+        match self.network:
+            case BlackBox():
+                return "nothing is known of a black box but its answers"
+            case Recurrent():
+                return "the network is recurrent: what a token does depends on all the tokens before it"
+        return ""
+
+    @property
     def _has_rows(self) -> bool:
         """Whether the result has a row per token, as that of a known network without pool."""
+        if isinstance(self.network, Recurrent):
+            return True
         return isinstance(self.network, Transformer) and not any(isinstance(s, Pool) for s in self.network.steps)
 
     def prompts(self, sequences: NDArray[np.integer]) -> NDArray[np.int64]:
@@ -185,6 +212,9 @@ class Loaded:
     def logits(self, sequences: NDArray[np.integer]) -> Reals:
         """Logits that are read: (sequences, outputs), or (sequences, length, outputs) if every position is."""
         ids = self.prompts(sequences)
+        if isinstance(self.network, Recurrent):  # row 0 is before the first token
+            result = self.network.logits(ids)
+            return result[:, -1] if self.readout.position == "last" else result[:, len(self.prefix) + 1 :]
         result = self.network.logits(ids) if isinstance(self.network, BlackBox) else logits(self.network, ids)
         return result[:, -1] if self.readout.position == "last" else result[:, len(self.prefix) :]
 
@@ -199,7 +229,7 @@ class Loaded:
 def assemble(
     name: str,
     format_name: str,
-    network: Transformer | BlackBox,
+    network: Network,
     vocabulary: tuple[str, ...],
     question: Question,
     *,
@@ -231,7 +261,7 @@ def assemble(
             "say which ones a sequence may hold (alphabet)"
         )
     around = len(prefix) + len(suffix)
-    least = network.shortest if isinstance(network, Transformer) else 1
+    least = network.shortest
     shortest, longest = question.lengths or (max(0, least - around), None)
     if longest is None or (is_free and longest + around > network.longest):
         longest = network.longest - around
@@ -252,7 +282,7 @@ def assemble(
 def authored(
     name: str,
     format_name: str,
-    network: Transformer,
+    network: Transformer | Recurrent,
     vocabulary: tuple[str, ...],
     question: Question,
     *,

@@ -7,10 +7,11 @@ from typing import Any
 import numpy as np
 
 from tasks.networks.circuit import Circuit
-from tasks.networks.conditions import readout_text
-from tasks.networks.model import Loaded
+from tasks.networks.conditions import readout_text, row_text
+from tasks.networks.model import BlackBox, Loaded
 from tasks.networks.quoting import shown
-from tasks.networks.transformer import Attention, Transformer, walk
+from tasks.networks.recurrent import Recurrent
+from tasks.networks.transformer import Attention, Step, Transformer, walk
 
 
 def circuit_text(circuit: Circuit) -> str:
@@ -70,15 +71,23 @@ def model_text(model: Loaded) -> str:
         nonzero = sum(int(np.count_nonzero(array)) for array in network.arrays())
         order = "no positions" if network.positions is None else f"{len(network.positions)} positions"
         lines += [
-            f"network   {', '.join(_steps(network))}; {order}; {network.dtype}",
+            f"network   {', '.join(_steps(network.steps))}; {order}; {network.dtype}",
             f"weights   {sum(sizes):,}, of which {nonzero:,} are not zero",
+        ]
+    elif isinstance(network, Recurrent):
+        counted = [array for array in network.arrays()]
+        lines += [
+            f"network   recurrent, a state of {network.width}: {', '.join(_steps(network.transition))}; read by "
+            f"{', '.join(_steps(network.output))}; {network.dtype}",
+            f"numbers   {sum(int(a.size) for a in counted):,} as its steps hold them, of which "
+            f"{sum(int(np.count_nonzero(a)) for a in counted):,} are not zero",
         ]
     else:
         lines.append("network   a black box: it is run, and nothing of it is bounded")
     lines += [
         f"tokens    {len(model.vocabulary):,} in its vocabulary",
         f"prompt    {shown(' '.join([*model.prefix, 'SEQUENCE', *model.suffix]))}",
-        f"read-out  {shown(readout_text(model.readout))}",
+        f"read-out  {shown(readout_text(model.readout, row_text(model.network)))}",
         f"domain    {shown(' '.join(domain.alphabet))}; length {domain.min_length} to {domain.max_length}; "
         f"{domain.constraint.text if domain.constraint else 'every sequence'}",
     ]
@@ -87,18 +96,18 @@ def model_text(model: Loaded) -> str:
 
 def model_json(model: Loaded) -> dict[str, Any]:
     """The same as JSON values."""
-    network = model.network if isinstance(model.network, Transformer) else None
+    network = None if isinstance(model.network, BlackBox) else model.network
     return {
         "name": model.name,
         "format": model.format,
-        "steps": _steps(network) if network else None,
+        "steps": _all_steps(network) if network else None,
         "weights": sum(int(array.size) for array in network.arrays()) if network else None,
         "dtype": network.dtype if network else None,
-        "positions": network is not None and network.positions is not None,
+        "positions": isinstance(network, Transformer) and network.positions is not None,
         "vocabulary": len(model.vocabulary),
         "prefix": model.prefix,
         "suffix": model.suffix,
-        "readout": readout_text(model.readout),
+        "readout": readout_text(model.readout, row_text(model.network)),
         "alphabet": model.domain.alphabet,
         "lengths": [model.domain.min_length, model.domain.max_length],
         "constraint": model.domain.constraint.text if model.domain.constraint else None,
@@ -106,11 +115,15 @@ def model_json(model: Loaded) -> dict[str, Any]:
     }
 
 
-def _steps(network: Transformer) -> list[str]:
-    """What its steps are, with how often each kind occurs."""
+def _all_steps(network: Transformer | Recurrent) -> list[str]:
+    return _steps(network.steps if isinstance(network, Transformer) else network.transition + network.output)
+
+
+def _steps(steps: tuple[Step, ...]) -> list[str]:
+    """What steps there are, with how often each kind occurs."""
     names = [
         f"{s.weighting} attention of {s.heads} heads" if isinstance(s, Attention) else type(s).__name__.lower()
-        for s in walk(network.steps)
+        for s in walk(steps)
     ]
     return [f"{names.count(name)} {name}" for name in dict.fromkeys(names) if name != "residual"]
 

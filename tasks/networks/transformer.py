@@ -6,7 +6,7 @@ A prompt of T token ids becomes a stream of T rows, and every step maps a stream
     for step in steps: x = step(x)
     logits = x
 
-Blocks, norms before or after them, heads and read-out layers are all spelt with the same ten steps, so a proof
+Blocks, norms before or after them, heads and read-out layers are all spelt with the same steps, so a proof
 method is one ``match`` over them:
 
     pre-norm block    Residual((Norm, Attention, Affine)), Residual((Norm, Affine, Activation, Affine))
@@ -15,6 +15,7 @@ method is one ``match`` over them:
     circuit           a Mask at every site: the mean replaces the nodes that are not kept
     gated MLP         Residual((Norm, Product((Affine, Activation("silu")), (Affine,)), Affine))
     rotated heads     columns of the stream hold the cosines and sines of a position, and a Product takes them in
+    recurrent cell    Columns, Concat and Blend besides: ``recurrent``; a transformer has none of these
     parallel block    columns hold what each branch gives, and one Affine adds all up, in whatever order
 
 All steps but ``Attention`` and ``Pool`` act on each row by itself. Arrays are float64 and hold the stored weights
@@ -48,9 +49,9 @@ class Affine:
     __repr__ = brief
 
     def __post_init__(self) -> None:
-        _check("an affine weight", self.weight, (None, None))
+        check_array("an affine weight", self.weight, (None, None))
         if self.bias is not None:
-            _check("an affine bias", self.bias, (len(self.weight),))
+            check_array("an affine bias", self.bias, (len(self.weight),))
 
 
 @dataclass(frozen=True, eq=False)
@@ -71,9 +72,9 @@ class Norm:
     def __post_init__(self) -> None:
         if self.kind not in ("rms", "layer"):
             raise NetworkError(f"expected a norm of kind rms or layer, got {self.kind!r}")
-        _check("a norm's gain", self.gain, (None,))
+        check_array("a norm's gain", self.gain, (None,))
         if self.bias is not None:
-            _check("a norm's bias", self.bias, self.gain.shape)
+            check_array("a norm's bias", self.bias, self.gain.shape)
         if not 0 < self.eps < 1:
             raise NetworkError(f"expected a norm's eps between 0 and 1, got {self.eps!r}")
         if self.groups < 1 or len(self.gain) % self.groups:
@@ -133,7 +134,7 @@ class Mask:
     __repr__ = brief
 
     def __post_init__(self) -> None:
-        _check(f"{self.site}: means", self.means, (None,))
+        check_array(f"{self.site}: means", self.means, (None,))
         if self.kept.dtype != np.bool_ or self.kept.shape != self.means.shape:
             raise NetworkError(f"{self.site}: expected one boolean per node, {len(self.means)} in all")
         self.kept.setflags(write=False)
@@ -170,7 +171,7 @@ class Attention:
                 f"{self.scale}"
             )
         if self.sink is not None:
-            _check("attention sinks", self.sink, (self.heads,))
+            check_array("attention sinks", self.sink, (self.heads,))
             if self.weighting != "softmax":
                 raise NetworkError(f"attention sinks belong to softmax, not to {self.weighting}")
 
@@ -192,6 +193,45 @@ class Product:
     right: tuple[Step, ...]
 
 
+@dataclass(frozen=True)
+class Columns:
+    """The columns from ``start`` to below ``stop`` of each row (recurrent networks)."""
+
+    start: int
+    stop: int
+
+    def __post_init__(self) -> None:
+        if not 0 <= self.start < self.stop:
+            raise NetworkError(f"expected one column or more, got those from {self.start} to below {self.stop}")
+
+
+@dataclass(frozen=True)
+class Concat:
+    """What several ways give from each row by itself, side by side (recurrent networks)."""
+
+    parts: tuple[tuple[Step, ...], ...]
+
+    __repr__ = brief
+
+    def __post_init__(self) -> None:
+        if not self.parts:
+            raise NetworkError("expected one way or more to put side by side, got none")
+
+
+@dataclass(frozen=True)
+class Blend:
+    """``g one(x) + (1 - g) other(x)`` with ``g = sigmoid(gate(x))``, entry by entry (recurrent networks).
+
+    In real arithmetic; an execution may compute it as that, or as ``(one - other) g + other``.
+    """
+
+    gate: tuple[Step, ...]
+    one: tuple[Step, ...]
+    other: tuple[Step, ...]
+
+    __repr__ = brief
+
+
 @dataclass(frozen=True, eq=False)
 class Lookup:
     """``x + table[ids]``: the row of each position's own token, for example a bigram table; (tokens, width)."""
@@ -201,7 +241,7 @@ class Lookup:
     __repr__ = brief
 
     def __post_init__(self) -> None:
-        _check("a lookup table", self.table, (None, None))
+        check_array("a lookup table", self.table, (None, None))
 
 
 @dataclass(frozen=True)
@@ -221,7 +261,21 @@ class Pool:
             raise NetworkError(f"expected the number of rows that concat puts side by side, got {self.rows}")
 
 
-Step = Affine | Norm | Activation | AbsTopK | Mask | Attention | Residual | Product | Lookup | Pool
+Step = (
+    Affine
+    | Norm
+    | Activation
+    | AbsTopK
+    | Mask
+    | Attention
+    | Residual
+    | Product
+    | Lookup
+    | Pool
+    | Columns
+    | Concat
+    | Blend
+)
 
 
 @dataclass(frozen=True, eq=False)
@@ -248,24 +302,26 @@ class Transformer:
         return cut(f"Transformer({sizes}, {self.dtype}: {kinds})")
 
     def __post_init__(self) -> None:
-        _check("the token embedding", self.tokens, (None, None))
+        check_array("the token embedding", self.tokens, (None, None))
         for what, error, table in (
             ("tokens", self.token_error, self.tokens),
             ("positions", self.position_error, self.positions),
         ):
             if error is not None:
-                _check(f"the error of {what}", error, () if table is None else table.shape)
+                check_array(f"the error of {what}", error, () if table is None else table.shape)
                 if (error < 0).any():
                     raise NetworkError(f"the error of {what} should not be negative")
         if self.longest < 1:
             raise NetworkError(f"expected prompts of at least one token, got a longest length of {self.longest}")
         if self.positions is not None:
-            _check("the position embedding", self.positions, (self.longest, self.tokens.shape[1]))
+            check_array("the position embedding", self.positions, (self.longest, self.tokens.shape[1]))
         if self.dtype not in ("float32", "float64"):
             raise NetworkError(f"expected execution in float32 or float64, got {self.dtype!r}")
         if self.dtype == "float32" and any((array != array.astype(np.float32)).any() for array in self._stored()):
             raise NetworkError("a network executed in float32 has a weight that no float32 can hold")
         _check_pools(self.steps, self.longest)
+        if any(isinstance(step, Columns | Concat | Blend) for step in walk(self.steps)):
+            raise NetworkError("columns, concat and blend are steps of recurrent networks, not of transformers")
         _ = self.outputs
 
     @property
@@ -311,6 +367,10 @@ def walk(steps: tuple[Step, ...]) -> Iterator[Step]:
                 yield from walk(inner)
             case Product(left, right):
                 yield from walk(left + right)
+            case Concat(parts):
+                yield from (inner for part in parts for inner in walk(part))
+            case Blend(gate, one, other):
+                yield from walk(gate + one + other)
             case Attention(query, key, value):
                 yield from walk(query + key + value)
 
@@ -335,6 +395,15 @@ def width_after(steps: tuple[Step, ...], width: int, vocabulary: int) -> int:
                     raise NetworkError("a product should be made from each row by itself")
                 sizes = [width_after(part, width, vocabulary) for part in (left, right)]
                 _fits("the right side of a product", sizes[1], sizes[0])
+                width = sizes[0]
+            case Columns(start, stop):
+                _fits(f"columns {start} to {stop}", min(stop, width), stop)
+                width = stop - start
+            case Concat(parts):
+                width = sum(width_after(part, width, vocabulary) for part in parts)
+            case Blend(gate, one, other):
+                sizes = [width_after(part, width, vocabulary) for part in (gate, one, other)]
+                _fits("what a blend is made of", sizes, sizes[:1] * 3)
                 width = sizes[0]
             case Attention():
                 width = _attention_width(step, width, vocabulary)
@@ -377,7 +446,7 @@ def _fits(what: str, expected: object, got: object) -> None:
         raise NetworkError(f"{what} does not fit: expected {expected}, got {got}")
 
 
-def _check(what: str, array: Reals, shape: tuple[int | None, ...]) -> None:
+def check_array(what: str, array: Reals, shape: tuple[int | None, ...]) -> None:
     """Raise NetworkError unless ``array`` is finite float64 of this shape (None for any size), then lock it."""
     fits = array.ndim == len(shape) and all(n is None or n == m for n, m in zip(shape, array.shape, strict=True))
     if not fits or array.size == 0:

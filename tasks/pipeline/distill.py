@@ -22,12 +22,13 @@ from cegis.claim import limits
 from dsl.showing import code_html, cut, panel_html, words_html
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
+from tasks.networks.recurrent import Recurrent
 from tasks.pipeline import surrogate
 from tasks.pipeline.approximate import Rule, approximated, having_a_label
 from tasks.pipeline.dependence import Dependence
-from tasks.pipeline.extend import LONGER, RUN, Extending, Extension, extended
+from tasks.pipeline.extend import LONGER, RUN, Extending, Extension, endless, extended
 from tasks.pipeline.functions import RunProgram, how_run
-from tasks.pipeline.labels import LabelTable, described, labelled, length_of, listed_part, usual_domain
+from tasks.pipeline.labels import MOST_SEQUENCES, LabelTable, described, labelled, length_of, listed_part, usual_domain
 from tasks.pipeline.languages import Language
 from tasks.pipeline.own_programs import OwnProgram, own_program
 from tasks.pipeline.search import Searched, Tried, answered, compared, exchanged, searched
@@ -42,6 +43,7 @@ USUAL_SECONDS = 150.0
 INTERRUPTED = "interrupted"
 HAVING = 0.15  # of the time that is left, for which inputs have a label
 LISTING, SEARCHING = 1 / 3, 0.5  # of the time there is, and of what is then left: at most so much of it
+LISTING_ALL = 0.6  # of the time there is, where nothing but listing says anything of longer sequences
 
 
 @dataclass(frozen=True)
@@ -173,8 +175,9 @@ def distill(
     asked = usual_domain(model) if domain is None else domain
     way = beyond_listing(model, ROUNDOFF[semantics or "real"])
     table, notes = labelled(
-        model, listed_part(model, asked, way), semantics, margin, LISTING * clock.left, grammar, observer.on_progress
-    )
+        model, listed_part(model, asked, way), semantics, margin, _share(model, asked) * clock.left, grammar,
+        observer.on_progress,
+    )  # fmt: skip
     asked = table.domain if domain is None else asked
     clock.done("labels", described(table))
     ended = ""
@@ -212,6 +215,11 @@ def distill(
         except KeyboardInterrupt:
             why_nothing = INTERRUPTED
         not_applied |= run.not_applied | ({} if extension else {LONGER: why_nothing})
+    elif isinstance(best.outcome, Found):
+        claims = tuple(claim for claim in best.outcome.claims if isinstance(claim, Claim))
+        extension = endless(table, best.outcome.program, claims, clock)
+    if best.is_interrupted:
+        notes += ("the search was interrupted, so there may be a shorter program",)
     reasons = {name: reason for name, reason in not_applied.items() if reason is not None}
     steps = tuple(clock.steps)
     return Distillation(
@@ -231,6 +239,12 @@ def distill(
         best.dependence,
         best.tried,
     )
+
+
+def _share(model: Loaded, asked: Domain) -> float:
+    """The share of the time for listing: more where all is listed, or else would be listed once more."""
+    is_all = isinstance(model.network, Recurrent) and asked.size() <= MOST_SEQUENCES
+    return LISTING_ALL if is_all else LISTING
 
 
 def _with_rule(

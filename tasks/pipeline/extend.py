@@ -32,6 +32,7 @@ from tasks.pipeline.labels import LabelTable
 from tasks.pipeline.linear_thresholds import threshold_program
 from tasks.pipeline.reading import reading
 from tasks.pipeline.steps import SILENT, Clock, Observer
+from tasks.proofs import recurrent_lengths
 from tasks.proofs.all_lengths import all_lengths
 from tasks.proofs.counting import CountingVerifier
 from tasks.proofs.enumeration import MAX_SEQUENCES, ROUNDOFF, Semantics
@@ -49,6 +50,7 @@ FEW = 200_000  # sequences that are sooner listed than thought about
 SMALL = 24  # operators of a program that is always short enough
 LENGTHIER = 2  # times as much to read: no program beyond is looked for, none is kept that breaks as well, only later
 RUN = "a function that is run is compared sequence by sequence"
+LISTED = "all sequences that were asked for are listed"
 LONGER = "longer lengths"  # what is not applied where nothing is known beyond the listed part
 
 
@@ -276,8 +278,9 @@ class Extending:
         return first if is_late else extending.best
 
     def _whole(self, extension: Extension, by: Verifier) -> Extension:
-        """With the claim for every length, where counting proved all of the domain and there is time left."""
-        if not (extension.is_proved and isinstance(by, CountingVerifier) and self.clock.has_time):
+        """With the claim for every length, where all of the domain is proved in a way that may go on, in time."""
+        has_tail = isinstance(by, CountingVerifier) or recurrent_lengths.applies(self.model)
+        if not (extension.is_proved and has_tail and self.clock.has_time):
             return extension
         try:
             tail = all_lengths(by.model, extension.program, longest=TAIL, seconds=self.clock.left)
@@ -285,6 +288,25 @@ class Extending:
             tail = "interrupted"
         self.clock.done("all lengths", f"not proved: {tail}" if isinstance(tail, str) else "proved")
         return replace(extension, tail=tail)
+
+
+def endless(table: LabelTable, program: Program, claims: tuple[Claim, ...], clock: Clock) -> Extension | None:
+    """What is known of every length, where all that was asked is listed and ``claims`` say that it is proved.
+
+    None where the network is none for which a method is meant.
+    """
+    model, domain = table.enumeration.loaded, table.domain
+    is_whole = bool(claims) and not table.undecided and not is_run(program)
+    if not (is_whole and recurrent_lengths.applies(model) and clock.has_time):
+        return None
+    try:
+        tail = all_lengths(model, program, seconds=clock.left)
+    except KeyboardInterrupt:
+        tail = "interrupted"
+    clock.done("all lengths", f"not proved: {tail}" if isinstance(tail, str) else "proved")
+    longest = domain.lengths[-1]
+    found = Extent(longest, None, None, claims)
+    return Extension(domain, program, None, found, Method(Way.ENUMERATION, LISTED, longest), tail=tail)
 
 
 def extended(run: Extending, *, is_free: bool) -> Extension | None:

@@ -17,18 +17,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Valid
+from cegis import Claim, Counterexample, Domain, DomainError, GrammarError, Program, Rung, Valid
 from cegis.claim import counted, least_margin
 from dsl.abstraction.learned import Learned
 from dsl.grammar import Grammar
 from dsl.grammars.positions import PlacedBatch, fixed_places, places
 from dsl.sequences import Label, SequenceBatch
 from dsl.showing import brief
-from tasks.formats import Loaded
+from tasks.formats import BlackBox, Loaded
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, label_name
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.transformer import Transformer
 from tasks.pipeline.functions import is_run, qualified
 from tasks.pipeline.languages import Language, check_text, grammar_in
 from tasks.proofs.enumeration import FIRST, Enumeration, Semantics, enumerate_within, in_float64, shortened
@@ -36,7 +36,7 @@ from tasks.proofs.select import Way
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
 FIXED_PLACES = 8  # of a sequence that always has so many tokens
-MOST_SEQUENCES = 2_000_000  # that are listed to search programs on
+MOST_SEQUENCES = 2_100_000  # that are listed to search programs on: all words to length 20 over two letters
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
@@ -245,7 +245,7 @@ class LabelTable:
         return sum(len(self._wrong(program, part)) for part in self.parts)
 
     def _exceptions(self, program: Program) -> Iterator[Counterexample]:
-        given = program.grammar.sequences.labels
+        given, with_tokens = program.grammar.sequences.labels, None
         for part in self.parts:
             wrong = self._wrong(program, part)
             got = program.run(part.batch) if len(wrong) else wrong
@@ -254,7 +254,18 @@ class LabelTable:
                 answer = given[int(got[row])] if got[row] >= 0 else None
                 if is_run(program) and answer is None:  # it may say what is no label
                     answer = program(*inputs) if self.is_placed else program(inputs)
+                elif answer is None and self.own_grammar is None:
+                    with_tokens = with_tokens or self._with_tokens(program)
+                    answer = with_tokens(*inputs) if self.is_placed else with_tokens(inputs)
                 yield Counterexample(inputs, self.names[part.expected[row]], answer)
+
+    def _with_tokens(self, program: Program) -> Program:
+        """The same program, read where tokens that are no labels count as labels: what it gives can be told."""
+        labels = dict.fromkeys((*program.grammar.sequences.labels, *self.domain.alphabet))
+        try:
+            return Program.parse(program.source(), grammar_of(self.domain, tuple(map(str, labels)), self.is_placed))
+        except GrammarError:
+            return program
 
     def _wrong(self, program: Program, part: Part) -> NDArray[np.int64]:
         """Rows with a label that is not the program's, by name: the program may have names of its own."""
@@ -359,27 +370,32 @@ def labelled(
     """The labels of ``domain`` as far as ``seconds`` allow, and what to say of them.
 
     With ``semantics`` None in the strongest arithmetic that loses none: float32 where the network is one of float32 and
-    rounding is bounded well enough; else what float32 leaves without a label is bounded in float64 as well.
+    rounding is bounded well enough; else what float32 leaves without a label is bounded in float64 as well. In float32
+    a recurrent network's words are bounded by balls alone: zonotopes, a hundred times slower there, are for who asks.
     """
     least = usual_margin(model) if margin is None else margin
     deadline, network = time.perf_counter() + seconds, model.network
-    is_free = semantics is None and isinstance(network, Transformer) and network.dtype == "float32"
+    is_free = semantics is None and not isinstance(network, BlackBox) and network.dtype == "float32"
     first = enumerate_within(
         model,
         shortened(domain, FIRST),
         SHORTEST * seconds,
         semantics="float32" if is_free else semantics,
         on_progress=on_progress,
+        with_zonotopes=not (is_free and isinstance(network, Recurrent)),
     )
     notes = model.notes
     if is_free:
         weaker = in_float64(first, least, deadline)
         lost = _labels(weaker, least) - _labels(first, least)
         if lost:
+            size, longest = _labels(weaker, least), _decided_up_to(first, least)
+            if isinstance(network, Recurrent):  # whose margins in float64 are much larger, and cost as little
+                weaker = enumerate_within(model, first.domain, deadline - time.perf_counter(), semantics="float64")
             first = weaker
-            size = _labels(weaker, least)
+            also = f"; every sequence up to length {longest} has its label there as well" if longest is not None else ""
             notes += (
-                f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}",
+                f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}{also}",
             )
         elif first.seconds * domain.size() > (deadline - time.perf_counter()) * first.domain.size():
             other = enumerate_within(model, first.domain, seconds, semantics="float64")  # tighter bounds take longer
@@ -387,7 +403,13 @@ def labelled(
                 first = other
                 notes += ("float32 execution was not bounded in time; ask for it with --semantics float32",)
     found = enumerate_within(
-        model, domain, deadline - time.perf_counter(), semantics=first.semantics, first=first, on_progress=on_progress
+        model,
+        domain,
+        deadline - time.perf_counter(),
+        semantics=first.semantics,
+        first=first,
+        on_progress=on_progress,
+        with_zonotopes=not (is_free and isinstance(network, Recurrent) and first.semantics == "float32"),
     )
     if found.semantics == "float32" and is_free:
         weaker = in_float64(found, least, deadline)
@@ -403,6 +425,18 @@ def _labels(enumeration: Enumeration, margin: float) -> int:
     return sum(int(((part.labels != UNDECIDED) & (part.margins >= margin)).sum()) for part in enumeration.lengths)
 
 
+def _decided_up_to(found: Enumeration, least: float) -> int | None:
+    """The longest length up to which every sequence has a label with that margin; None where there is none."""
+    if not isinstance(found.loaded.network, Recurrent):
+        return None
+    reached = None
+    for length, part in zip(found.domain.lengths, found.lengths, strict=True):
+        if ((part.labels == UNDECIDED) | (part.margins < least)).any():
+            return reached
+        reached = length
+    return reached
+
+
 def described(table: LabelTable) -> str:
     """The table in one line."""
     enumeration = table.enumeration
@@ -414,4 +448,8 @@ def described(table: LabelTable) -> str:
     without = f"; {table.undecided:,} without a label (a tie, or a smaller margin)" if table.undecided else ""
     only = f"; only one label occurs, {next(iter(counts))!r}" if len(counts) == 1 else ""
     rows = f"{enumeration.classes:,} distinct computations"
-    return f"{table.size:,} {what} with a label, {rows}; {shares}{more}; {least}{without}{only}"
+    rate = ""
+    if isinstance(enumeration.loaded.network, Recurrent) and enumeration.seconds > 0:
+        words = sum(len(part.sequences) for part in enumeration.lengths)
+        rate = f"; {float(f'{words / enumeration.seconds:.2g}'):,.0f} sequences a second"
+    return f"{table.size:,} {what} with a label, {rows}; {shares}{more}; {least}{without}{only}{rate}"

@@ -31,8 +31,10 @@ def plain(file: TextIO | None = None) -> Observer:
 
 
 @contextmanager
-def live(console: Any = None) -> Iterator[Observer]:
+def live(console: Any = None, *, keeps: bool = True) -> Iterator[Observer]:
     """Rounds and steps as lines, and below them what goes on right now; plain lines where there is no terminal.
+
+    Without ``keeps`` a terminal shows what goes on, and no line of it stays.
 
     ``console``: a ``rich.console.Console`` (default: one on standard error).
     """
@@ -48,7 +50,11 @@ def live(console: Any = None) -> Iterator[Observer]:
         yield observer(say)
         return
     with console.status("reading the network") as status:
-        yield observer(say, lambda line: status.update(escape(line)))
+
+        def show(line: str) -> None:
+            status.update(escape(line))
+
+        yield observer(say if keeps else show, show)
 
 
 @contextmanager

@@ -21,7 +21,7 @@ import numpy as np
 
 from cegis import Domain
 from cegis.claim import equality, inputs_text, least_margin
-from tasks.formats import Loaded, circuit_folder, model_of, network_folder, save_folder
+from tasks.formats import Loaded, circuit_folder, load, model_of, network_folder, save_folder
 from tasks.formats.sparse import as_circuit
 from tasks.formats.writing import check_free
 from tasks.networks import sites
@@ -146,6 +146,21 @@ class Pruned:
         return is_kept and self.domain == self.asked
 
     @property
+    def why_not_kept(self) -> str:
+        """What of all that was asked is not proved, in one sentence; empty where all of it is."""
+        if self.is_kept:
+            return ""
+        told = []
+        if self.domain != self.asked:
+            longest = f"{self.domain.max_length}, not {self.asked.max_length}"
+            told.append(f"in the time only sequences up to length {longest}, were compared")
+        if self.accurate is not None and self.before is not None and self.accurate.agree < self.before.agree:
+            told.append("the circuit has fewer of the right answers than the network")
+        if self.accurate is None and not self.is_faithful:
+            told.append("the circuit is not proved to equal the network on every sequence")
+        return f"Not all that was asked is proved: {'; '.join(told)}."
+
+    @property
     def kept(self) -> dict[str, tuple[int, ...]]:
         """The nodes that are left, by site."""
         assert isinstance(self.circuit.network, Transformer)
@@ -197,8 +212,12 @@ def prune(
     behaviour = task if isinstance(task, Behaviour) else from_task(task, getattr(task, "__name__", "the task"))
     model, clock = over(model_of(network), behaviour), Clock(seconds, observer.on_step)
     if not isinstance(model.network, Transformer):
+        what = "a black box" if model.is_black_box else "a recurrent network"
+        raise NetworkError(f"{model.name}: expected a transformer whose steps are known; nothing is cut from {what}")
+    if not sites.masks(sites.with_sites(model.network)):
         raise NetworkError(
-            f"{model.name}: expected a network whose steps are known; nothing can be cut from a black box"
+            f"{model.name}: expected a network with attention heads, or entries behind an activation, some of which "
+            "may be left out; this one has none"
         )
     listed = usual_domain(model) if domain is None else domain
     if listed.size() > MOST_SEQUENCES:
@@ -242,12 +261,25 @@ def prune(
 
 
 def check_saved(model: Loaded, source: Circuit | None, folder: Path) -> None:
-    """Raise NetworkError where a circuit of ``model`` could not be written as ``folder``."""
-    if source is None:
-        check_free(folder, network_folder.FILE, "network folder")
-    else:
-        check_free(folder, circuit_folder.JSON_FILE, "circuit")
+    """Raise NetworkError where a circuit of ``model`` could not be written as ``folder``.
+
+    Of what is there only a circuit that was cut from ``model`` is replaced.
+    """
+    mark, what = (network_folder.FILE, "network folder") if source is None else (circuit_folder.JSON_FILE, "circuit")
+    check_free(folder, mark, what)
+    if (folder / mark).is_file() and not _is_cut_from(model.name, folder):
+        raise NetworkError(
+            f"{folder}: holds another network, which would be lost; choose another folder for the circuit"
+        )
+    if source is not None:
         as_circuit(model, source, name="check", summary="", card={})
+
+
+def _is_cut_from(name: str, folder: Path) -> bool:
+    """Whether ``folder`` is a circuit that ``save`` wrote of the network ``name``."""
+    if (folder / circuit_folder.JSON_FILE).is_file():
+        return circuit_folder.load_circuit(folder).card.get("cut_from") == name
+    return any(f"cut from {name}; keeps " in note for note in load(folder).notes)
 
 
 def save(found: Pruned, folder: Path) -> Path:
@@ -416,11 +448,11 @@ def pruned_text(found: Pruned) -> str:
     ]
     if found.accurate is not None and found.before is not None:
         lines += [f"circuit and behaviour: {found.accurate.text}", f"network and behaviour: {found.before.text}"]
-    what = "node and edge" if found.options.edges else "node"
-    smallest = f"every {what} that is left was tried: without it alone an answer is lost, or most of its lead"
-    lines += [
-        f"Small: {smallest if found.is_complete else 'the time ended before all were tried'} (seed {found.seed})."
-    ]
+    lines += [found.why_not_kept] if found.why_not_kept else []
+    what = f"every {'node and edge' if found.options.edges else 'node'} that is left was tried"
+    smallest = f"Small: {what}: without it alone an answer is lost, or most of its lead"
+    larger = f"Perhaps not small: the time ended before {what}"
+    lines += [f"{smallest if found.is_complete else larger} (seed {found.seed})."]
     lines += ["", "Nodes that are left:"]
     lines += [f"  {site}: {' '.join(map(str, nodes))}" for site, nodes in found.kept.items() if nodes]
     lines += ["", "The steps:"]

@@ -7,7 +7,9 @@ from __future__ import annotations
 
 import builtins
 import keyword
+import textwrap
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from cegis import Claim, Counterexample, Differs, Exhausted, Found, Stopped
@@ -29,18 +31,32 @@ SHOWN_LABELS = 8
 SHOWN_SETS = 2  # of what decides every label
 WRONG = 3  # a program that is wrong on more than one of so many inputs is none to show
 MOST_EXCEPTIONS = 100  # in the JSON values
+INDENT = " " * 14  # of a wrapped line in a list
 
 
-def distillation_text(result: Distillation) -> str:
-    """The function, the verdict in one sentence, exceptions and a shorter rule, and the steps with their cost."""
+def distillation_text(
+    result: Distillation, *, is_full: bool = True, width: int | None = None, is_written: bool = False
+) -> str:
+    """The function, the verdict in one sentence, exceptions, a shorter rule and notes.
+
+    ``is_full`` adds the whole chain: every claim, what decides the labels, the steps with their cost, the assumptions;
+    without it the verdict leaves to the docstring what that says. Sentences are wrapped at words to ``width`` columns.
+    ``is_written``: all exceptions are in a file, so that nobody needs to be told how to get them.
+    """
     text = program_text(result).rstrip()
     lines = ["", text] if text else []
-    lines += ["", verdict(result), *_listed(result.exceptions if text else ()), *_claimed(result)]
-    lines += depends_lines(result)
+    lines += ["", verdict(result, is_full=is_full), *_listed(result.exceptions if text else (), is_written)]
+    lines += [*_claimed(result), *depends_lines(result)] if is_full else _stronger(result)
     lines += [] if text else known_lines(result)
-    lines += _rule_lines(result)
+    lines += _rule_lines(result, is_written)
     lines += _labelled_lines(result)
-    lines += ["", "The steps:"]
+    lines += _chain(result) if is_full else [f"Note: {note}" for note in notes(result)]
+    return "\n".join(lines if width is None else [wrapped(line, width) for line in lines])
+
+
+def _chain(result: Distillation) -> list[str]:
+    """The steps and what they cost, what was not done, and what everything rests on."""
+    lines = ["", "The steps:"]
     lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
     lines += [f"  searched    {_tried_text(tried)}" for tried in result.tried]
     lines += [f"  note        {note}" for note in notes(result)]
@@ -49,7 +65,20 @@ def distillation_text(result: Distillation) -> str:
     if result.extension is not None:
         method = result.extension.method
         lines += [f"Method: {method.sentence}.", *growth_lines(result.extension.found.costs)]
-    return "\n".join(lines)
+    return lines
+
+
+def wrapped(line: str, width: int) -> str:
+    """A sentence wrapped at words; a program, which has lines of its own, as it is."""
+    if "\n" in line or len(line) <= width:
+        return line
+    return textwrap.fill(
+        line,
+        width,
+        subsequent_indent=INDENT if line.startswith(" ") else "",
+        break_long_words=False,
+        break_on_hyphens=False,
+    )
 
 
 def compared(result: Distillation, model: Loaded, seconds: float) -> Against:
@@ -203,14 +232,19 @@ def rung(result: Distillation) -> str:
     return "enumerated" if result.labels.enumeration.is_bounded else "tested"
 
 
-def verdict(result: Distillation) -> str:
-    """The outcome in one sentence."""
+def verdict(result: Distillation, *, is_full: bool = True) -> str:
+    """The outcome in one sentence; without ``is_full`` less what the docstring of a program that is shown says."""
     extension = result.extension
+    is_brief = not is_full and bool(program_text(result))
     if extension is not None and extension.where is None:
         if extension.is_proved:
-            return f"PROVED (rung {rung(result)}): this function {extension.found.claims[0].sentence}."
+            claim = extension.found.claims[0]
+            said = replace(claim, conditions="", method="") if is_brief else claim
+            return f"PROVED (rung {rung(result)}): this function {said.sentence}."
         return f"NOT PROVED up to length {extension.domain.max_length}: this function {extension.sentence}."
-    network, table = result.model.reference, result.labels
+    network, table, dependence = result.model.reference, result.labels, _dependence(result)
+    if is_brief:
+        dependence |= {"conditions": "", "method": ""}
     none = f"; {table.undecided:,} have no label (a tie, or a margin below the bound)" if table.undecided else ""
     none += f"; nothing is known of longer sequences: {result.ended}" if result.ended else ""
     match result.outcome:
@@ -218,9 +252,11 @@ def verdict(result: Distillation) -> str:
             word = "PROVED WHERE IT HAS A LABEL" if table.undecided else "PROVED"
             if result.asked != result.domain:
                 word = f"NOT PROVED up to length {result.asked.max_length}, but {word}"
-            return f"{word} (rung {rung(result)}): this function equals {_equality(result)}{none}."
+            return f"{word} (rung {rung(result)}): this function equals {_equality(result, dependence)}{none}."
         case Found():
-            return f"AGREES (rung {rung(result)}, not proved): this function equals {_equality(result)}{none}."
+            return (
+                f"AGREES (rung {rung(result)}, not proved): this function equals {_equality(result, dependence)}{none}."
+            )
         case Differs(exceptions=exceptions, reason=reason, is_late=is_late, horizon=horizon):
             found = f"DIFFERS: no program found that equals {network} everywhere ({reason}); this one"
             if reason == GIVEN:
@@ -235,7 +271,7 @@ def verdict(result: Distillation) -> str:
                 )
             return (
                 f"{found} differs on exactly {len(exceptions):,} of {_where(result)} (rung {rung(result)}), "
-                f"{under(**_dependence(result))}{equal}{none}."
+                f"{under(**dependence)}{equal}{none}."
             )
         case Exhausted(examples=examples):
             return f"NOT FOUND: no program of the grammar agrees with {len(examples)} examples of {network}."
@@ -275,9 +311,9 @@ def docstring(result: Distillation) -> str:
         return extension.found.claims[0].docstring
     if result.is_exact:
         how = "proved" if result.labels.enumeration.is_bounded else "compared one by one"
-        return f"Equals {_equality(result)}: {how}."
+        return f"Equals {_equality(result, _dependence(result))}: {how}."
     if isinstance(result.outcome, Differs):
-        return f"Equals {_equality(result, len(result.exceptions))}."
+        return f"Equals {_equality(result, _dependence(result), len(result.exceptions))}."
     return f"Not known to equal {result.model.reference}."
 
 
@@ -310,16 +346,22 @@ def assumptions(result: Distillation) -> list[str]:
 
 def _claimed(result: Distillation) -> list[str]:
     """The claims that the verdict does not make."""
+    return [claim.words for claim in _others(result)]
+
+
+def _stronger(result: Distillation) -> list[str]:
+    """Those that reach every length, in short: how the network is read says the docstring."""
+    return [replace(c, conditions="", method="").words for c in _others(result) if c.domain.max_length is None]
+
+
+def _others(result: Distillation) -> tuple[Claim, ...]:
     extension = result.extension
-    claims = result.claims
     if extension is None:
-        claims = tuple(claim for claim in claims if str(claim.rung) != rung(result))
-    elif extension.is_proved:
-        claims = claims[1:]
-    return [claim.words for claim in claims]
+        return tuple(claim for claim in result.claims if str(claim.rung) != rung(result))
+    return result.claims[1:] if extension.is_proved else result.claims
 
 
-def _rule_lines(result: Distillation) -> list[str]:
+def _rule_lines(result: Distillation, is_written: bool) -> list[str]:
     """The short rule, its exceptions, its region, and how far it holds there."""
     rule, extension = result.rule, result.extension
     if rule is None:
@@ -328,7 +370,7 @@ def _rule_lines(result: Distillation) -> list[str]:
         lines = ["", "This function is also the shortest rule found."]
     else:
         lines = ["", rule_sentence(result), "", rule.program.source(f"{function_name(result)}_rule").rstrip()]
-        lines += ["", *_listed(rule.exceptions)] if rule.exceptions else []
+        lines += ["", *_listed(rule.exceptions, is_written)] if rule.exceptions else []
     if rule.where is not None:
         lines += [
             "",
@@ -400,9 +442,9 @@ def _limited(result: Distillation, extension: Extension) -> list[str]:
     return [f"{beyond} the rule {extension.sentence}.", *(claim.words for claim in found.claims)]
 
 
-def _equality(result: Distillation, exceptions: int = 0) -> str:
+def _equality(result: Distillation, dependence: dict[str, str], exceptions: int = 0) -> str:
     """That the network is equalled, on what and under which conditions."""
-    told: dict[str, Any] = _dependence(result) | {"what": result.labels.what, "which": _which(result)}
+    told: dict[str, Any] = dependence | {"what": result.labels.what, "which": _which(result)}
     return equality(result.model.reference, result.domain, result.labels.size, exceptions=exceptions, **told)
 
 
@@ -429,10 +471,14 @@ def _lengths(shortest: int, longest: int | None) -> list[int | None]:
     return [shortest, longest]
 
 
-def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:
-    lines = [f"  on {_input(e)}: network {e.expected!r}, program {e.got!r}" for e in exceptions[:SHOWN_EXCEPTIONS]]
-    more = len(exceptions) - SHOWN_EXCEPTIONS
-    return [*lines, f"  and {more:,} more (all of them with --exceptions FILE)"] if more > 0 else lines
+def _listed(exceptions: tuple[Counterexample, ...], is_written: bool = False) -> list[str]:
+    lines = [f"  on {_input(e)}: network {e.expected!r}, program {_given(e)}" for e in exceptions[:SHOWN_EXCEPTIONS]]
+    more, how = len(exceptions) - SHOWN_EXCEPTIONS, "" if is_written else " (all of them with --exceptions FILE)"
+    return [*lines, f"  and {more:,} more{how}"] if more > 0 else lines
+
+
+def _given(exception: Counterexample) -> str:
+    return "no label" if exception.got is None else repr(exception.got)
 
 
 def _input(exception: Counterexample) -> str:

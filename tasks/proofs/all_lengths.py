@@ -9,6 +9,8 @@ to N tokens are done.
 
 An averaging circuit often fails here, and then nothing is said: its margins vanish as sequences grow, unless its
 answer settles. The claim is about real arithmetic alone: no bound on rounding holds for every length.
+
+Recurrent networks have methods of their own (``recurrent_lengths``).
 """
 
 from __future__ import annotations
@@ -31,6 +33,7 @@ from tasks.networks.circuit import Circuit
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import Labels
 from tasks.networks.transformer import Transformer
+from tasks.proofs import recurrent_lengths
 from tasks.proofs.count_bounds import Tally
 from tasks.proofs.counting import counting_verifier
 from tasks.proofs.verifier import NOTHING, places
@@ -84,6 +87,8 @@ def all_lengths(
     """
     start = time.perf_counter()
     model = model_of(network)
+    if recurrent_lengths.applies(model):
+        return recurrent_lengths.recurrent_lengths(model, program, seconds=seconds)
     if not isinstance(model.network, Transformer) or model.network.has_end:
         return f"the network takes prompts of up to {model.network.longest} tokens alone"
     shortest, constraint = model.domain.min_length, model.domain.constraint

@@ -44,7 +44,7 @@ class Parts:
 def obstacle(loaded: Loaded, u: float = ball.FLOAT32) -> str | None:
     """Why there are no bounds of this kind for a network, with unit roundoff ``u``, or None where there are."""
     if not isinstance(loaded.network, Transformer):
-        return "nothing is known of a black box but its answers"
+        return loaded.no_transformer
     steps = interpreter.needed(loaded.network, u, every_row=False)
     found = [step for step in walk(steps) if isinstance(step, Attention)]
     if len(found) > 1:

@@ -42,7 +42,7 @@ def obstacle(network: Circuit | Loaded, u: float = ball.FLOAT32) -> str | None:
     """Why token counts and the last token do not decide the logits, or None where they do."""
     loaded = model_of(network)
     if not isinstance(loaded.network, Transformer):
-        return "nothing is known of a black box but its answers"
+        return loaded.no_transformer
     positions = loaded.network.positions
     if positions is not None and (positions != positions[0]).any():
         return "the network embeds positions, so the order of tokens matters"

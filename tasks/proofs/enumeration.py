@@ -18,20 +18,23 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
 from dsl.showing import brief
-from tasks.bounds import ball, zonotope_interpreter
+from tasks.bounds import ball, recurrent, recurrent_zonotope, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
 from tasks.formats import BlackBox, Loaded
 from tasks.formats.blackbox import labels_asked_again
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Transformer
 
+Ids = NDArray[np.int64]
 Semantics = Literal["real", "float32", "float64"]
 ROUNDOFF = {"real": ball.REAL, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
 MEANING = {
@@ -43,7 +46,10 @@ MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
 STEP, LEAST = 2.0, 200  # seconds that a block should take where time is limited, and its fewest sequences
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
+LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
+SHARED = 4  # that, where longer sequences are little more work than the states that they share
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
+MOST_FORMS = 100_000_000  # numbers in the states of a recurrent network's words that are followed as zonotopes
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -96,7 +102,7 @@ class Enumeration:
     @property
     def assumption(self) -> str:
         """What is assumed of executions; empty for a black box."""
-        return assumption(self.loaded.network) if isinstance(self.loaded.network, Transformer) else ""
+        return "" if isinstance(self.loaded.network, BlackBox) else assumption(self.loaded.network)
 
     @property
     def size(self) -> int:
@@ -123,7 +129,7 @@ class Enumeration:
 
 def usual_semantics(loaded: Loaded) -> Semantics:
     """Real arithmetic and all executions at the network's own precision or above."""
-    return loaded.network.dtype if isinstance(loaded.network, Transformer) else "float64"
+    return "float64" if isinstance(loaded.network, BlackBox) else loaded.network.dtype
 
 
 def enumerate_domain(
@@ -150,7 +156,7 @@ def enumerate_domain(
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
     margins = [np.full(shape, -np.inf) for shape in shapes]
     total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
-    pace = _Pace(deadline, rate)
+    pace = _Pace(deadline, rate, few(loaded))
     for block in blocks(listed, pace.most):
         batches = [listed[n][rows] for n, rows in block]
         found, rows_read, widest = _answers(loaded, batches, ROUNDOFF[semantics], with_zonotopes)
@@ -172,9 +178,9 @@ class LateError(Exception):
 class _Pace:
     """How many sequences are bounded together: as many as take about ``STEP`` seconds, where time is limited."""
 
-    def __init__(self, deadline: float, rate: float | None) -> None:
+    def __init__(self, deadline: float, rate: float | None, first: int) -> None:
         self._deadline, self._began = deadline, time.perf_counter()
-        self._most = FIRST if rate is None else self._within(rate)
+        self._most = first if rate is None else self._within(rate)
         if deadline == np.inf:
             self._most = BLOCK
 
@@ -205,6 +211,7 @@ def enumerate_within(
     semantics: Semantics | None = None,
     first: Enumeration | None = None,
     on_progress: Callable[[int, int], None] = lambda done, total: None,
+    with_zonotopes: bool = True,
 ) -> Enumeration:
     """``enumerate_domain``, up to the longest length that about ``seconds`` (wall clock) allow; at least the shortest.
 
@@ -212,18 +219,26 @@ def enumerate_within(
     the shortest take longer.
     """
     deadline = time.perf_counter() + seconds
-    found = first or _shortest(loaded, shortened(domain, FIRST), semantics, deadline, on_progress)
+    found = first or _shortest(loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes)
+    faster = SHARED if isinstance(loaded.network, Recurrent) else FASTER
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
         most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
         if longer.size() > most:
             return found
-        part = max(longer, shortened(domain, int(min(most, FASTER * part.size()))), key=lambda some: some.lengths[-1])
+        part = max(longer, shortened(domain, int(min(most, faster * part.size()))), key=lambda some: some.lengths[-1])
         try:
-            found = _lengthened(found, part, deadline, on_progress)
+            found = _lengthened(found, part, deadline, on_progress, with_zonotopes)
         except LateError:
             return found
     return found
+
+
+def few(loaded: Loaded) -> int:
+    """How many sequences are bounded before it is known how long more of them take."""
+    network = loaded.network
+    weights = sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else 0
+    return max(1, FIRST * LIGHT // max(weights, LIGHT))
 
 
 def _shortest(
@@ -232,6 +247,7 @@ def _shortest(
     semantics: Semantics | None,
     deadline: float,
     on_progress: Callable[[int, int], None],
+    with_zonotopes: bool,
 ) -> Enumeration:
     """All of ``domain``, a few sequences, or those of the shortest length alone where time is short."""
     done = 0
@@ -242,7 +258,14 @@ def _shortest(
         on_progress(count, total)
 
     try:
-        return enumerate_domain(loaded, domain, semantics=semantics, on_progress=noted, deadline=deadline)
+        return enumerate_domain(
+            loaded,
+            domain,
+            semantics=semantics,
+            on_progress=noted,
+            deadline=deadline,
+            with_zonotopes=with_zonotopes,
+        )
     except LateError:
         raise DomainError(
             f"{loaded.name}: expected time to list the shortest sequences, got too little: {done:,} of the "
@@ -252,7 +275,11 @@ def _shortest(
 
 
 def _lengthened(
-    found: Enumeration, domain: Domain, deadline: float, on_progress: Callable[[int, int], None]
+    found: Enumeration,
+    domain: Domain,
+    deadline: float,
+    on_progress: Callable[[int, int], None],
+    with_zonotopes: bool,
 ) -> Enumeration:
     """``found`` with the longer sequences of ``domain`` as well."""
     new = Domain(domain.alphabet, found.domain.lengths[-1] + 1, domain.max_length, domain.constraint)
@@ -266,6 +293,7 @@ def _lengthened(
         on_progress=lambda done, total: on_progress(before + done, before + total),
         deadline=deadline,
         rate=found.size / max(found.seconds, 1e-6),
+        with_zonotopes=with_zonotopes,
     )
     return replace(
         found,
@@ -290,6 +318,7 @@ def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf)
     ``deadline`` (by ``time.perf_counter``) the rest stays open.
     """
     lengths, step = [], int(min(BLOCK, max(LEAST, STEP * found.size / max(found.seconds, 1e-6))))
+    radius, again = 0.0, 0
     for part in found.lengths:
         is_open = (part.labels == UNDECIDED) | (part.margins < least)
         rows = np.flatnonzero(is_open if is_open.ndim == 1 else is_open.any(axis=1))
@@ -298,11 +327,14 @@ def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf)
             if time.perf_counter() > deadline:
                 break
             some = rows[start : start + step]
-            label, margin = answers_of(found.loaded, part.sequences[some], "float64")
+            ((label, margin),), _, widest = _answers(found.loaded, [part.sequences[some]], ROUNDOFF["float64"])
+            radius, again = max(radius, widest), again + len(some)
             labels[some] = np.where(is_open[some], label, labels[some])
             margins[some] = np.where(is_open[some], margin, margins[some])
         lengths.append(replace(part, labels=labels, margins=margins))
-    return replace(found, semantics="float64", lengths=tuple(lengths))
+    if again < sum(len(part.sequences) for part in found.lengths):
+        radius = max(radius, found.radius)  # some are as they were
+    return replace(found, semantics="float64", lengths=tuple(lengths), radius=radius)
 
 
 def shortened(domain: Domain, most: int) -> Domain:
@@ -328,11 +360,12 @@ def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
             f"{loaded.name}: expected a domain over {', '.join(loaded.domain.alphabet)}, "
             f"got one over {', '.join(domain.alphabet)}"
         )
-    check_prompt(loaded.name, domain.min_length, len(loaded.prefix) + len(loaded.suffix))
+    if loaded.network.shortest:
+        check_prompt(loaded.name, domain.min_length, len(loaded.prefix) + len(loaded.suffix))
     if not domain.size():
         raise NetworkError(f"{loaded.name}: the domain holds no sequence, so there is nothing to label")
     network = loaded.network
-    if semantics == "float32" and isinstance(network, Transformer) and network.dtype != "float32":
+    if semantics == "float32" and not isinstance(network, BlackBox) and network.dtype != "float32":
         raise NetworkError(f"{loaded.name}: its weights are no float32 numbers; ask for float64 or real semantics")
 
 
@@ -343,7 +376,11 @@ def _answers(
     if isinstance(loaded.network, BlackBox):
         answers = [labels_asked_again(loaded, batch) for batch in batches]
         return answers, sum(label.size for label, _ in answers), 0.0
-    prompts, loaded = [loaded.prompts(batch) for batch in batches], narrowed(loaded, u)
+    prompts = [loaded.prompts(batch) for batch in batches]
+    if isinstance(loaded.network, Recurrent):
+        found = _read(loaded, recurrent.enclose(loaded.network, prompts, u))
+        return _again(loaded, prompts, found, u) if with_zonotopes else found
+    loaded = narrowed(loaded, u)
     network = loaded.network
     assert isinstance(network, Transformer)
     stream = enclose(network, prompts, u)
@@ -357,11 +394,34 @@ def _answers(
     return found
 
 
+def _again(
+    loaded: Loaded, prompts: list[Ids], found: tuple[list[tuple[Labels, Reals]], int, float], u: float
+) -> tuple[list[tuple[Labels, Reals]], int, float]:
+    """``found``, with zonotopes for the prompts that balls leave without a label, where these are few."""
+    network, answers = loaded.network, found[0]
+    assert isinstance(network, Recurrent)
+    is_open = [np.any(label == UNDECIDED, axis=tuple(range(1, label.ndim))) for label, _ in answers]
+    work = sum(int(rows.sum()) * ids.shape[1] for rows, ids in zip(is_open, prompts, strict=True)) * network.width**2
+    if not 0 < work < MOST_FORMS:
+        return found
+    rows_read, widest = found[1:]
+    for ids, rows, (label, margin) in zip(prompts, is_open, answers, strict=True):
+        where, most = np.flatnonzero(rows), recurrent_zonotope.most_prompts(network, ids.shape[1], u)
+        for start in range(0, len(where), most):
+            some = where[start : start + most]
+            (again,), count, _ = _read(loaded, recurrent_zonotope.enclose(network, [ids[some]], u))
+            better = again[1] > margin[some]
+            label[some], margin[some] = (
+                np.where(better, new, old[some]) for new, old in zip(again, (label, margin), strict=True)
+            )
+            rows_read += count
+    return answers, rows_read, widest
+
+
 def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """What ``_answers`` gives, from the bounds of all rows."""
-    wanted = [
-        place[:, -1] if loaded.readout.position == "last" else place[:, len(loaded.prefix) :] for place in stream.places
-    ]
+    start = len(loaded.prefix) + isinstance(loaded.network, Recurrent)  # whose first row is before any token
+    wanted = [place[:, -1] if loaded.readout.position == "last" else place[:, start:] for place in stream.places]
     rows, index = np.unique(np.concatenate([place.ravel() for place in wanted]), return_inverse=True)
     read = stream.x[rows]
     labels, margins = read_bounds(loaded.readout, read)

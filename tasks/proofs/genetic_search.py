@@ -5,7 +5,8 @@ Sequences of each length climb towards the least margin of the program's label,
     margin(x) = how far the network is from answering anything but program(x) on x,    negative where it does,
 
 as a genetic algorithm (Holland 1975): children differ from their parents by a few tokens, take a segment of another
-parent, or come from a parent of a neighbouring length by one token more or less. What is found is bounded by itself
+parent, or come from a parent of a neighbouring length by one token more or less. Of a recurrent network the words of a
+beam (``beam_search``) are tried first, and are parents as well. What is found is bounded by itself
 before it is called a counterexample; then only shorter ones are looked for. Where none is found nothing is claimed: the
 verdict says how many were tried, and which came closest.
 """
@@ -22,6 +23,8 @@ from cegis import Counterexample, Program
 from cegis.domain import DEAD, Tokens
 from dsl.sequences import SequenceBatch
 from tasks.bounds.ball import Reals
+from tasks.networks.recurrent import Recurrent
+from tasks.proofs.beam_search import beams
 from tasks.proofs.enumeration import LateError
 from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier, Words
 
@@ -86,6 +89,7 @@ class _Search:
 
     def run(self) -> None:
         """Sweep over all lengths, after a counterexample over the shorter ones; raises LateError."""
+        self._beam()
         for sweep in range(SWEEPS):
             for length in self._lengths:
                 self._check_time()
@@ -105,6 +109,28 @@ class _Search:
             f"none of {self._tried:,} sequences of length {self._lengths[0]} to {self._lengths[-1]} that were bred to "
             f"break it does{limit}; margin {margin:.3g} at {' '.join(sequence)!r}"
         )
+
+    def _beam(self) -> None:
+        """Words along the tree of prefixes, where the network has states; raises LateError."""
+        loaded, longest = self._loaded, max(self._lengths, default=0)
+        is_free = self._domain.constraint is None and self._where is None
+        if not isinstance(loaded.network, Recurrent) or loaded.readout.position == "every" or not is_free:
+            return
+        for words, margins in beams(loaded, longest, self._margins):
+            length = words.shape[1]
+            self._check_time()
+            if length not in self._lengths:
+                continue
+            if self.broken is not None:
+                return
+            self._tried += len(words)
+            self._note(length, words, margins)
+            self._falsifier.on_length(length, self._domain.lengths[-1])
+
+    def _margins(self, words: Tokens, logits: Reals) -> Reals:
+        """How far the network is from anything but what the program says."""
+        labels, margins = self._loaded.readout.read(logits)
+        return np.where(self._is_said(labels, self._program.run(SequenceBatch(words))), margins, -margins)
 
     # --- sequences to try ---------------------------------------------------------------------------------------
 
@@ -185,6 +211,10 @@ class _Search:
         labels, margins = self._loaded.labels(tokens)
         margins = np.where(self._is_said(labels, self._program.run(batch)), margins, -margins)
         self._tried += len(tokens)
+        self._note(length, tokens, margins)
+
+    def _note(self, length: int, tokens: Tokens, margins: Reals) -> None:
+        """Replay what seems to be wrong, and keep the best parents."""
         order = np.argsort(margins, kind="stable")
         for row in order[margins[order] <= 0]:
             self._replay(tokens[row])

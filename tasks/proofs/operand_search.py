@@ -23,6 +23,8 @@ from tasks.formats import Loaded
 from tasks.networks.interpreter import logits
 from tasks.networks.model import BlackBox
 from tasks.networks.readout import Argmax
+from tasks.networks.recurrent import Recurrent
+from tasks.networks.transformer import Transformer
 
 EVERY = 20_000  # pairs: so few are all tried
 BATCH, RANDOM, KEPT, ROUNDS = 2_000, 6_000, 64, 40
@@ -58,13 +60,22 @@ class Teacher:
         found = []
         for start in range(0, len(pairs), BATCH):
             ids, right = self.ids(pairs[start : start + BATCH])
-            network = self.loaded.network
-            rows = network.logits(ids) if isinstance(network, BlackBox) else logits(network, ids)
-            rows = rows[:, len(self.operands.cells) - 1 :]
+            rows = self._logits(ids, len(self.operands.cells))
             own = np.take_along_axis(rows, right[..., None], axis=-1)[..., 0]
             np.put_along_axis(rows, right[..., None], -np.inf, axis=-1)
             found.append(own - rows[..., list(readout.columns)].max(axis=-1))
         return np.concatenate(found)
+
+    def _logits(self, ids: NDArray[np.int64], shortest: int) -> Reals:
+        """Of each prefix of the prompts from ``shortest`` tokens on, (prompts, prefixes, outputs)."""
+        match self.loaded.network:
+            case Transformer() as network:
+                return logits(network, ids)[:, shortest - 1 :]
+            case Recurrent() as network:
+                return network.logits(ids)[:, shortest:]
+            case BlackBox() as network:
+                lengths = range(shortest, ids.shape[1] + 1)
+                return np.concatenate([network.logits(ids[:, :length]) for length in lengths], axis=1)
 
     def worst(self, pairs: list[Pair]) -> Reals:
         """The least of ``margins`` of each pair."""
@@ -77,8 +88,7 @@ class Teacher:
         ids = [self.loaded.vocabulary.index(token) for token in self.operands.prompt(*pair)]
         answer: list[str] = []
         for _ in range(self.operands.shown_digits):
-            network, prompt = self.loaded.network, np.array([ids], np.int64)
-            rows = network.logits(prompt) if isinstance(network, BlackBox) else logits(network, prompt)
+            rows = self._logits(np.array([ids], np.int64), len(ids))
             answer.append(readout.names[int(rows[0, -1, list(readout.columns)].argmax())])
             ids.append(self.loaded.vocabulary.index(answer[-1]))
         return tuple(answer)

@@ -18,7 +18,7 @@ from enum import Enum
 from cegis import Domain, DomainError
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
-from tasks.networks.transformer import Transformer
+from tasks.networks.recurrent import Recurrent
 from tasks.proofs import attention_bounds, count_bounds
 from tasks.proofs.counting import WHY, CountingVerifier
 from tasks.proofs.enumeration import MAX_SEQUENCES, ROUNDOFF, Semantics, usual_semantics
@@ -109,6 +109,8 @@ def beyond_listing(network: Circuit | Loaded, u: float, *, with_regions: bool = 
     ``with_regions``: one that compares where another program allows it, as well.
     """
     model = model_of(network)
+    if isinstance(model.network, Recurrent):
+        return model.no_transformer
     against = {Way.COUNTING: count_bounds.obstacle(model, u), Way.COVERING: attention_bounds.obstacle(model, u)}
     if with_regions:
         against[Way.COUNTING] = "it knows no regions"
@@ -168,8 +170,7 @@ def listable(network: Circuit | Loaded, length: int, most: int) -> int:
 def room(model: Loaded, length: int) -> int:
     """How many tokens a sequence may have: as many as there are positions for, and any number without positions."""
     network = model.network
-    has_end = not isinstance(network, Transformer) or network.has_end
-    return network.longest - len(model.prefix) - len(model.suffix) if has_end else length
+    return network.longest - len(model.prefix) - len(model.suffix) if network.has_end else length
 
 
 def _end(model: Loaded, listed: int) -> str:

@@ -22,10 +22,9 @@ from cegis import Claim, Counterexample, Domain, DomainError, Program, Unknown, 
 from dsl.sequences import Label
 from dsl.showing import brief
 from tasks.bounds.interpreter import assumption
-from tasks.formats import Loaded, model_of
+from tasks.formats import BlackBox, Loaded, model_of
 from tasks.networks.conditions import conditions
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout, label_name
-from tasks.networks.transformer import Transformer
 from tasks.proofs.enumeration import MEANING, LateError, Semantics, answers_of, check, usual_semantics
 
 Words = tuple[str, ...]
@@ -155,7 +154,7 @@ class Verifier(ABC):
 
     def detail(self, equal_up_to: int, seen: set[str]) -> str:
         """What a reader of a claim up to that length should know; ``seen``: the labels that were given."""
-        assert isinstance(self.model.network, Transformer)
+        assert not isinstance(self.model.network, BlackBox)
         parts = [assumption(self.model.network)]
         if equal_up_to + len(self.model.prefix) + len(self.model.suffix) > self._trained:
             parts.append(f"Prompts longer than the {self._trained} tokens of the network's file are the same formula.")
@@ -306,7 +305,7 @@ def lengthened(model: Loaded, domain: Domain) -> Loaded:
     Raises NetworkError where a network with positions has too few.
     """
     network, around = model.network, len(model.prefix) + len(model.suffix)
-    if isinstance(network, Transformer) and not network.has_end:
+    if not isinstance(network, BlackBox) and not network.has_end:
         network = replace(network, longest=max(network.longest, domain.lengths[-1] + around))
     return replace(model, network=network, domain=domain)
 

@@ -117,7 +117,7 @@ class Graph:
 
 
 def graph(model: Loaded) -> Graph | None:
-    """What there is to draw of ``model``; None for a black box."""
+    """What there is to draw of ``model``; None where it is no transformer."""
     if not isinstance(model.network, Transformer):
         return None
     masks = [step for step in walk(model.network.steps) if isinstance(step, Mask)]

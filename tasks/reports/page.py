@@ -22,11 +22,11 @@ from markupsafe import Markup
 
 from cegis import Rung
 from cegis.claim import counted
-from tasks.networks.conditions import readout_text
-from tasks.networks.model import Loaded
+from tasks.formats.writing import write_file
+from tasks.networks.conditions import readout_text, row_text
+from tasks.networks.model import BlackBox, Loaded
 from tasks.networks.quoting import shown, shown_lines
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.networks.transformer import Transformer
 from tasks.pipeline.dependence import listed
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.report import depends_text
@@ -68,7 +68,7 @@ class RungRow:
 def write_page(result: Distillation, target: Path, folder: Path | None = None) -> Path:
     """The page of a result as the file ``target``; ``folder``: where the network's files lie, for their hashes."""
     check_installed()
-    target.write_text(page(of_distillation(result, folder)), encoding="utf-8")
+    write_file(target, [page(of_distillation(result, folder)).encode()])
     return target
 
 
@@ -215,8 +215,8 @@ def _facts(values: Mapping[str, Any], model: Loaded | None) -> list[tuple[str, s
     ]
     if model is not None:
         around = " ".join([*model.prefix, "SEQUENCE", *model.suffix])
-        facts[2:2] = [("prompt", around), ("read-out", readout_text(model.readout))]
-        if isinstance(model.network, Transformer):
+        facts[2:2] = [("prompt", around), ("read-out", readout_text(model.readout, row_text(model.network)))]
+        if not isinstance(model.network, BlackBox):
             sizes = [array.size for array in model.network.arrays()]
             facts.append(("weights", f"{sum(sizes):,}"))
         else:
@@ -237,7 +237,7 @@ def _execution(subject: Subject) -> dict[str, Any]:
              for e in subject.values["exceptions"] if sequence_of(e["inputs"]) is e["inputs"]}  # fmt: skip
     tokens = [word(token) for token in model.domain.alphabet]
     if isinstance(found, str):
-        few = examples(model) if isinstance(model.network, Transformer) else []
+        few = [] if isinstance(model.network, BlackBox) else examples(model)
         names = getattr(model.readout, "names", ("the number",))
         shown_names = list(map(shown, names))
         return {"network": None, "why_not": found, "tokens": tokens, "first": "", "known": {},

@@ -113,7 +113,7 @@ class _Pruning:
         on_step("weighed", f"{_count(gates):,} nodes")
         gates, is_complete = clean_up(exam, gates, items, AT_ONCE)
         on_step("nodes", f"{_count(gates):,} nodes")
-        if self.how.has_edges:
+        if self.how.has_edges and gated.links:
             gates, is_complete = self._edges(exam, gated, gates, rng)
         network = self._network(gated, gates)
         if self.how.has_edges:

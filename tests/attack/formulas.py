@@ -15,6 +15,7 @@ from typing import Any
 
 import formulas_beyond
 import numpy as np
+import recurrents
 import safetensors.numpy
 import torch
 from numpy.typing import NDArray
@@ -58,6 +59,8 @@ def read(format_name: str, files: Files, task: str | None = None, circuit: bool 
             return Formula("decoder", *formulas_beyond.decoder(files))
         case "adder":
             return Formula("adder", *formulas_beyond.adder(files))
+        case "recurrent case" | "recurrent steps":
+            return Formula(format_name, *recurrents.formula(files))
         case "steps":
             return Formula("steps", *formulas_beyond.steps(files))
     raise ValueError(f"no formula is known for {format_name!r}")

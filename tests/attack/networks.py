@@ -25,16 +25,19 @@ from formulas import Formula, read
 from numpy.typing import NDArray
 from trial import Outcome, random_of
 
-from tasks.bounds import interpreter, zonotope_interpreter
+from tasks.bounds import interpreter, recurrent, recurrent_zonotope, zonotope_interpreter
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.computations import logits
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import FILES
 from tasks.checker.formats import read as read_again
+from tasks.checker.recurrent import Recurrent as Read
+from tasks.checker.recurrent import States
 from tasks.formats import Loaded, Question, load
 from tasks.formats.circuit_folder import load_circuit
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
+from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
 from tasks.proofs.circuit_labels import label_sequences
@@ -42,6 +45,8 @@ from tasks.proofs.enumeration import ROUNDOFF, answers_of
 
 Ids = NDArray[np.int64]
 MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly, and bounded by the checker
+TRANSFORMER = (("balls", interpreter.enclose), ("forms", zonotope_interpreter.enclose))
+RECURRENT = (("balls", recurrent.enclose), ("forms", recurrent_zonotope.enclose))
 GRAINS = (None, 6, 12, 32)  # on which the checker makes balls coarse
 TOLD = 4  # of what is wrong, sentences per case
 
@@ -82,7 +87,7 @@ def attacked(made: Made, folder: Path, rng: np.random.Generator, device: str = "
         loaded = load(folder, Question(**made.question))
     except NetworkError:
         return Outcome(0, 0)
-    assert isinstance(loaded.network, Transformer)
+    assert isinstance(loaded.network, Transformer | Recurrent)
     formula = read(made.format, made.files, made.question.get("task"), made.question.get("circuit", False))
     dtypes = ["float64", "float32"] if formula.dtype == "float32" else ["float64"]
     if loaded.network.dtype != formula.dtype:
@@ -160,18 +165,22 @@ def _wanted(loaded: Loaded, width: int) -> slice:
 
 def _bounds(found: _Tally, loaded: Loaded, batches: list[_Batch], exact: Any, dtype: str) -> None:
     """The prover's bounds on logits."""
-    assert isinstance(loaded.network, Transformer)
+    network = loaded.network
+    assert isinstance(network, Transformer | Recurrent)
+    ways = RECURRENT if isinstance(network, Recurrent) else TRANSFORMER
+    first = isinstance(network, Recurrent)  # whose first row is before any token, and no formula's
     prompts, u = [batch.ids for batch in batches], ROUNDOFF[dtype]  # type: ignore[index]
-    for name, method in (("balls", interpreter.enclose), ("forms", zonotope_interpreter.enclose)):
-        stream = method(loaded.network, prompts, u)
-        for place, batch in zip(stream.places, batches, strict=True):
+    for name, method in ways:
+        stream = method(network, prompts, u)
+        places = [place[:, first:] for place in stream.places]
+        for place, batch in zip(places, batches, strict=True):
             here = _wanted(loaded, place.shape[1])
             center, radius = stream.x.center[place][:, here], stream.x.radius[place][:, here]
             for run, values in batch.runs.items():
                 if run.startswith(dtype):
                     _held(found, f"{dtype} {name} against {run}", center, radius, values[:, here])
         for b, n, rows in exact:
-            for at, row in zip(stream.places[b][n], rows, strict=True):
+            for at, row in zip(places[b][n], rows, strict=True):
                 _contained(found, f"{dtype} {name}", stream.x.center[at], stream.x.radius[at], row)
 
 
@@ -287,7 +296,11 @@ def _checker(
             with ctx.workprec(80):
                 network = read_again(made.format, dict(made.files), semantics, loaded.prefix).network
                 prompts = [tuple(int(t) for t in batches[b].ids[n]) for b, n, _ in few]
-                bounds = logits(network, Arithmetic(CHECKED[semantics]), prompts, grain)
+                arithmetic = Arithmetic(CHECKED[semantics])
+                if isinstance(network, Read):
+                    bounds = States(network, arithmetic, lambda row: row, every=True).at(prompts)
+                else:
+                    bounds = logits(network, arithmetic, prompts, grain)
         except UnreadableError:
             return
         for (b, n, rows), own in zip(few, bounds, strict=True):

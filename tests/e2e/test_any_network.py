@@ -55,7 +55,7 @@ def lead(tmp_path):
 
 
 def test_a_network_folder_becomes_a_proved_function(distill, lead, tmp_path):
-    done = distill(lead(6, 0.5))
+    done = distill(lead(6, 0.5), "-v")
     assert (done.returncode, "Traceback" in done.stderr) == (0, False)
     said = "PROVED (rung enumerated): this function equals the network lead_6 on all 64 sequences of length 6"
     assert said in done.stdout
@@ -107,12 +107,12 @@ def test_labels_below_the_margin_that_is_asked_for_are_none(distill, lead):
 
 
 def test_a_shipped_circuit_is_bounded_without_a_solver_where_none_is_asked_for(distill, tmp_path):
-    asked = ("--semantics", "real", "--margin", "0.001", "--length", 5, "--backend", "none")
+    asked = ("--semantics", "real", "--margin", "0.001", "--length", 5, "--backend", "none", "-v", "--out", "q.cert")
     done = distill("quote_closing", *asked)
     assert done.returncode == 0
     assert "PROVED (rung enumerated)" in done.stdout
     assert "in real arithmetic; tokens " in done.stdout
-    assert [path.name for path in tmp_path.iterdir()] == ["quote_closing.cert"]
+    assert [path.name for path in tmp_path.iterdir()] == ["q.cert"]
     assert "surrogate" not in done.stdout
 
 

@@ -21,7 +21,16 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
-    sizes = {"networks": 8, "planted": 1, "certificates": 8, "programs": 8, "kills": 2, "distillations": 3, "pairs": 3}
+    sizes = {
+        "networks": 8,
+        "planted": 1,
+        "certificates": 8,
+        "programs": 8,
+        "kills": 2,
+        "distillations": 3,
+        "recurrent": 6,
+        "pairs": 3,
+    }
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     run = subprocess.run(
         [sys.executable, ATTACK, *options, "--keep", tmp_path / "kept"], capture_output=True, text=True, cwd=ROOT

@@ -158,7 +158,7 @@ def test_printed_commands_are_those_of_the_runs(tmp_path: Path, corpus: Path) ->
         (["--suite", "replay", "--backends", "z3", "--executor", "slurm"], "known: process, dask"),
         (["--suite", "replay", "--backends", "z3", "--scheduler", "tcp://x:1"], "executor dask"),
         (["--suite", "replay", "--backends", "z3", "--corpus", "nowhere"], "distill bench record"),
-        (["--suite", "tennis"], "'tennis' is not one of"),
+        (["--suite", "tennis"], "expected a suite among peers"),
         (["--seeds", "many"], "not a valid integer"),
         (["record", "--queries", "0"], "at least 1 query"),
         (["record", "--lengths", "x"], "whole numbers"),

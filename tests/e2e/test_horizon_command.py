@@ -57,7 +57,7 @@ def test_the_breaking_sequence_is_told_with_both_answers(capsys):
 
 
 def test_what_holds_as_far_as_was_asked_is_success(capsys):
-    code, printed = run(capsys, "quote_closing", "--longest", "20")
+    code, printed = run(capsys, "quote_closing", "--longest", "20", "-v")
     assert code == 0
     assert "PROVED (rung bounded): this function equals circuit quote_closing" in printed.out
     assert "Method: counting, because attention ignores the order of tokens" in printed.out
@@ -163,7 +163,7 @@ def test_what_is_proved_for_every_length_is_certified_with_the_executed_one_besi
 
 
 def test_a_horizon_says_what_executions_are_assumed_to_be(capsys):
-    _, printed = run(capsys, "quote_closing", "--longest", "4")
+    _, printed = run(capsys, "quote_closing", "--longest", "4", "-v")
     assert printed.out.count("assumption  Executions are IEEE") == 1
     _, printed = run(capsys, "quote_closing", "--longest", "4", "--json")
     assert json.loads(printed.out)["assumptions"][0].startswith("Executions are IEEE")

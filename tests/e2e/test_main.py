@@ -46,8 +46,24 @@ def test_the_installed_command_runs_in_a_process_of_its_own(tmp_path):
     assert "PROVED" in done.stdout
 
 
-def test_run_prints_function_claim_chain_and_certificate(distill):
+def test_run_prints_program_and_verdict_first_and_writes_nothing_unasked(distill, tmp_path):
     done = distill("run", CIRCUIT, "--length", 5)
+    assert done.returncode == 0
+    first, *others = done.stdout.split("\n\n")
+    assert first.strip().startswith("def quote_closing(tokens")
+    assert others[0].startswith("PROVED (rung enumerated): this function equals circuit quote_closing on all 258 ")
+    assert others[1:] == ["More: -v shows how, and what it rests on; --out FOLDER writes a certificate.\n"]
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_quiet_run_says_nothing_but_its_result(distill):
+    quiet, usual = (distill("run", CIRCUIT, "--length", 4, *more) for more in (("-q",), ()))
+    assert quiet.stdout == usual.stdout
+    assert (quiet.stderr, bool(usual.stderr)) == ("", True)
+
+
+def test_run_prints_function_claim_chain_and_certificate(distill):
+    done = distill("run", CIRCUIT, "--length", 5, "-v", "--out", f"{CIRCUIT}.cert")
     assert done.returncode == 0
     for part in ("def quote_closing(tokens", "PROVED (rung surrogate)", "The steps:", "solver queries", "Certificate:"):
         assert part in done.stdout

@@ -135,7 +135,7 @@ def test_a_result_whose_network_is_not_at_hand_says_so_until_it_is_named(distill
 )
 def test_what_is_no_result_is_refused_in_one_sentence(distill, tmp_path, content, message):
     (tmp_path / "x.json").write_text(content)
-    code, _, err = distill("report", "x.json")
+    code, _, err = distill("report", "x.json", "--out", "x.html")
     assert code == 2
     assert message in err
     assert err.count("\n") == 1
@@ -144,7 +144,7 @@ def test_what_is_no_result_is_refused_in_one_sentence(distill, tmp_path, content
 
 def test_what_is_missing_is_named_with_how_to_install_it(distill, monkeypatch, tmp_path):
     monkeypatch.setattr(needs, "find_spec", lambda name: None if name == "vl_convert" else object())
-    code, _, err = distill("report", "quote_closing")
+    code, _, err = distill("report", "quote_closing", "--out", "q.html")
     assert code == 2
     assert "made with vl-convert-python, which is not installed" in err
     assert 'pip install "symbolic-circuit-distillation[report]"' in err

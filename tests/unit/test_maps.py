@@ -12,11 +12,10 @@ ROOT = Path(__file__).resolve().parents[2]
 HOUSES = ("tasks", "cegis", "dsl")
 ROOMS = sorted(path.parent for house in HOUSES for path in (ROOT / house).glob("*/__init__.py"))
 MAPPED = [*ROOMS, *(ROOT / house for house in HOUSES), ROOT / "backends"]
-PAGES = sorted(
-    [ROOT / "README.md", ROOT / "CONTRIBUTING.md", *(ROOT / "docs").glob("*.md"), *(ROOT / "tests").glob("*.md")]
-    + [path / "README.md" for path in (*MAPPED, ROOT / "benchmarks")]
-)
-LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]+)(?:#[^)]*)?\)")
+TREES = ("docs", "tests", "benchmarks", "backends", *HOUSES)
+PAGES = sorted([*ROOT.glob("*.md"), *(page for tree in TREES for page in (ROOT / tree).rglob("*.md"))])
+LINK = re.compile(r"\[([^\]]*)\]\(([^)#\s]*)(#[^)\s]*)?\)")
+CODE_BLOCK = re.compile(r"^( *)```.*?^\1```", re.DOTALL | re.MULTILINE)
 NAME = re.compile(r"`(\w+)(?:\([^`]*\))?`")
 
 
@@ -79,13 +78,22 @@ def definitions(path: Path) -> set[str]:
     return found
 
 
+def anchors(page: Path) -> set[str]:
+    """What a link can point at within a page: its headings, in small letters with hyphens."""
+    headings = re.findall(r"^#+ +(.*?) *$", CODE_BLOCK.sub("", read(page)), re.MULTILINE)
+    return {re.sub(r"[^\w\- ]", "", heading.lower()).replace(" ", "-") for heading in headings}
+
+
 @pytest.mark.parametrize("page", PAGES, ids=inside)
 def test_every_link_leads_to_a_file_that_defines_what_it_names(page: Path) -> None:
-    for text, target in LINK.findall(read(page)):
+    for text, target, anchor in LINK.findall(CODE_BLOCK.sub("", read(page))):
         if "://" in target:
             continue
-        path = (page.parent / target).resolve()
+        path = (page.parent / target).resolve() if target else page
         assert path.exists(), f"{inside(page)}: {target}"
+        if anchor:
+            assert path.suffix == ".md", f"{inside(page)}: {target}{anchor}"
+            assert anchor.removeprefix("#") in anchors(path), f"{inside(page)}: no {anchor} in {target}"
         name = NAME.fullmatch(text)
         if name and path.suffix == ".py":
             assert name[1] in definitions(path), f"{inside(page)}: no {name[1]} in {target}"

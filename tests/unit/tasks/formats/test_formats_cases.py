@@ -10,7 +10,7 @@ import pytest
 from tasks.formats import Question, load
 from tasks.networks.interpreter import logits
 from tasks.networks.readout import UNDECIDED, Argmax, TokenSet
-from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.recurrent import Recurrent
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases"))
 MOST = 300  # sequences per length
@@ -121,9 +121,8 @@ def test_a_compiled_network_gives_its_recorded_outputs(folder):
 
 
 @pytest.mark.parametrize("folder", folders("rnn/mips", "rnn/weiss"))
-def test_a_recurrent_network_is_not_taken_for_a_transformer(folder):
-    with pytest.raises(NetworkError, match="no known network format"):
-        load(folder)
+def test_a_recurrent_network_is_one_whatever_its_files_are_called(folder):
+    assert isinstance(load(folder).network, Recurrent)
 
 
 def lens_vectors(name, vector, vocabulary):

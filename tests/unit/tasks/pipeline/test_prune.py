@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,13 +17,15 @@ from planted_networks import PLANTED, PLANTED_EDGES, lead_model, odd
 from cegis import Domain
 from tasks.commands.main import distill
 from tasks.commands.main import main as command
-from tasks.formats import from_callable, load
+from tasks.formats import from_callable, load, save_folder
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
 from tasks.networks import sites
 from tasks.networks.circuit import whole
 from tasks.networks.interpreter import logits
+from tasks.networks.model import Loaded
 from tasks.networks.readout import Argmax, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Activation, Affine, Step, Transformer
 from tasks.pipeline import prune as pruning
 from tasks.pipeline.behaviour import Behaviour, from_pairs, from_task, labels_of
 from tasks.pipeline.labels import labelled
@@ -220,6 +223,8 @@ def test_what_there_was_no_time_for_is_not_called_kept(monkeypatch):
     assert found.is_faithful
     assert (found.asked, found.domain) == (asked, odd(model))
     assert not found.is_kept
+    lengths = f"up to length {odd(model).max_length}, not {asked.max_length}, were compared"
+    assert f"Not all that was asked is proved: in the time only sequences {lengths}." in pruned_text(found)
     assert any("there was time for" in note for note in found.notes)
 
 
@@ -270,9 +275,34 @@ def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
     circuit, domain = quotes(7)
     found = prune(circuit, domain=domain, options=Options(steps=0), seconds=1.5)
     assert not found.is_complete
-    assert "the time ended" in pruned_text(found)
-    assert found.faithful.inputs == found.faithful.agree == domain.size()
+    assert "Perhaps not small: the time ended before every node and edge that is left was tried" in pruned_text(found)
+    assert "Small:" not in pruned_text(found)
+    assert found.faithful.inputs == found.faithful.agree == found.domain.size()
     assert sum(step.cpu_seconds for step in found.steps) < 1.5 * 1.1 + 2  # not of the wall: others may use the machine
+
+
+def test_a_run_that_has_no_time_to_learn_keeps_what_there_is(tmp_path):
+    model = lead_model(5)
+    found = prune(model, domain=odd(model), options=Options(steps=5), seconds=1e-3, state=tmp_path / "state")
+    assert not found.is_complete
+
+
+def test_no_other_network_is_replaced_by_a_circuit(tmp_path):
+    model = lead_model(5)
+    save_folder(model, tmp_path / "net")
+    before = (tmp_path / "net" / "network.json").read_bytes()
+    found = prune(model, domain=odd(model), options=SHORT)
+    with pytest.raises(NetworkError, match="net: holds another network, which would be lost"):
+        save(found, tmp_path / "net")
+    assert (tmp_path / "net" / "network.json").read_bytes() == before
+    for _ in range(2):  # its own earlier result is replaced
+        save(found, tmp_path / "small")
+    circuit, domain = quotes(3)
+    own = prune(circuit, domain=domain, options=SHORT)
+    shutil.copytree(shipped_path("quote_closing"), tmp_path / "shipped")
+    with pytest.raises(NetworkError, match="shipped: holds another network"):
+        save(own, tmp_path / "shipped")
+    assert save(own, save(own, tmp_path / "own")) == tmp_path / "own"
 
 
 # --- behaviours -------------------------------------------------------------------------------------------------
@@ -337,7 +367,7 @@ def test_a_failing_task_and_none_at_all_are_refused():
 
 def test_a_black_box_and_a_domain_that_cannot_be_listed_are_refused():
     box = from_callable(lambda ids: np.zeros((len(ids), 2)), vocabulary=("a", "b"), longest=3, outputs=("x", "y"))
-    with pytest.raises(NetworkError, match="nothing can be cut from a black box"):
+    with pytest.raises(NetworkError, match="nothing is cut from a black box"):
         prune(box)
     model = lead_model(9)
     with pytest.raises(NetworkError, match="too many to list"):
@@ -349,6 +379,26 @@ def test_a_black_box_and_a_domain_that_cannot_be_listed_are_refused():
 
 def invoke(*arguments: str):
     return CliRunner().invoke(distill, ["prune", *arguments], standalone_mode=False)
+
+
+def table_model(*steps: Step) -> Loaded:
+    """The last token decides: its row of a table goes through ``steps``."""
+    network = Transformer(np.array([[1.0, -1.25], [-0.75, 1.5]]), None, steps, longest=3)
+    domain = Domain(("a", "b"), 1, 3)
+    return Loaded("table", "steps", network, ("a", "b"), (), (), domain, Argmax(("x", "y"), (0, 1), "last"))
+
+
+def test_a_network_without_anything_to_leave_out_is_refused():
+    with pytest.raises(NetworkError, match=r"expected a network with attention heads, .* this one has none"):
+        prune(table_model(), options=SHORT)
+
+
+def test_neurons_between_which_no_weight_leads_are_pruned_without_edges():
+    head = Affine(np.array([[1.0, -1.0], [-1.0, 1.0]]), np.array([0.125, 0.25]))
+    found = prune(table_model(Activation("relu"), head), options=SHORT)
+    assert found.is_faithful
+    assert found.size.nodes == 1
+    assert found.size.edges == 0
 
 
 def test_the_command_writes_a_circuit_and_says_what_it_is(tmp_path):

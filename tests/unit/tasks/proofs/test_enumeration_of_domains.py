@@ -15,7 +15,16 @@ from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Mask, Residual, Transformer
 from tasks.proofs.circuit_labels import label_domain
-from tasks.proofs.enumeration import FIRST, enumerate_domain, enumerate_within, narrowed, read_bounds, shortened
+from tasks.proofs.enumeration import (
+    FIRST,
+    enumerate_domain,
+    enumerate_within,
+    few,
+    in_float64,
+    narrowed,
+    read_bounds,
+    shortened,
+)
 
 AB = ("a", "b")
 
@@ -50,6 +59,18 @@ def test_with_time_every_length_is_listed_and_without_it_the_first_few():
     short = enumerate_within(counting(), domain, 0.0)
     assert short.domain == shortened(domain, FIRST) == Domain(AB, 1, 9)
     assert short.counts() == enumerate_domain(counting(), Domain(AB, 1, 9)).counts()
+
+
+def test_of_a_large_network_fewer_are_listed_before_the_time_is_looked_at():
+    assert few(counting()) == FIRST
+    large = [replace(counting().network, positions=np.ones((rows, 2)), longest=rows) for rows in (50_000, 10**6)]
+    assert [few(replace(counting(), network=network)) for network in large] == [99, 4]
+
+
+def test_a_domain_that_is_bounded_again_has_the_bound_of_the_second_time():
+    found, other = (enumerate_domain(counting(), Domain(AB, 1, 1), semantics=each) for each in ("float32", "float64"))
+    assert in_float64(found, least=np.inf).radius == other.radius < found.radius
+    assert in_float64(found).radius == found.radius  # of those that are as they were, nothing less is known
 
 
 def test_a_domain_is_shortened_to_no_less_than_its_shortest_sequences():

@@ -10,6 +10,7 @@ from counted_circuits import COUNTED, DEPTH, OPENER, program, shipped
 from random_circuits import random_circuit
 
 from cegis import Counterexample, Domain, DomainError, Exhaustive, Rung, Unknown, Valid
+from tasks.formats import model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.extend import followed
 from tasks.proofs import attention_bounds, count_bounds, select
@@ -95,7 +96,7 @@ def test_a_tie_in_a_list_is_unknown_and_ends_the_claim() -> None:
     for way in VERIFIERS:
         obstacles = {Way.COUNTING: count_bounds.obstacle, Way.COVERING: attention_bounds.obstacle}
         hindered = obstacles.get(way, lambda _: None)
-        if hindered(tied) is None:
+        if hindered(model_of(tied)) is None:
             verdict = verifier(tied, Method(way, "a test", 3), 3).check(program(tied, "    return 'yes'"))
             assert isinstance(verdict, Unknown)
             assert "has no label" in verdict.reason

@@ -13,6 +13,7 @@ from tasks.commands.exits import NOT_PROVED, PROVED
 if TYPE_CHECKING:
     from cegis.operands import Operands
     from tasks.automata.digits import NumberProgram
+    from tasks.commands.manners import Manners
     from tasks.commands.question import Asked
 
 MOST_TEXT = 100_000  # bytes of a program's file
@@ -27,7 +28,7 @@ def answer_numbers(
     seconds: float,
     seed: int,
     out: Path | None,
-    as_json: bool,
+    manners: Manners,
 ) -> int:
     """Print what is known of the network on all pairs, and write a certificate to ``out``; the exit code."""
     from tasks.certificates.pairs import attest_pairs
@@ -38,23 +39,25 @@ def answer_numbers(
     deadline = time.monotonic() + seconds
     given = None if program is None else _program(program)
     share = CHECKED if out is not None else 0.0
-    with observed(quiet=as_json) as observer:
+    with observed(manners) as observer:
         result = distill_numbers(
             asked.model, operands, program=given, semantics=semantics, seconds=(1 - share) * seconds, seed=seed,
             observer=observer,
         )  # fmt: skip
-    if not as_json:
-        click.echo(shown_lines(numbers_text(result)))
+    if not manners.as_json:
+        click.echo(shown_lines(numbers_text(result, is_full=manners.verbose, width=manners.width)))
     saved, reason = None, "none was asked for"
     if out is not None:
         made = attest_pairs(result, asked.folder, seconds=max(1.0, deadline - time.monotonic()))
         saved, reason = (None, made) if isinstance(made, str) else (made.save(out), "")
-    if as_json:
+    if manners.as_json:
         click.echo(json_text(numbers_json(result, None if saved is None else str(saved)) | {"not_certified": reason}))
     elif saved is None:
-        click.echo(f"\nNo certificate: {shown(reason)}.")
+        said = [f"No certificate: {reason}."] if out is not None else []
+        said += manners.more(out)
+        click.echo(shown_lines("\n".join(["", *said])))
     else:
-        click.echo(shown(f"Certificate: {saved} (for all pairs; check it with: distill check {saved})"))
+        click.echo(f"\n{shown(f'Certificate: {saved} (for all pairs; check it with: distill check {saved})')}")
     return PROVED if result.is_proved else NOT_PROVED
 
 

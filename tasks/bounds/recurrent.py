@@ -1,0 +1,175 @@
+"""Rigorous bounds on the states and logits of a ``Recurrent`` network: its two steps, on balls.
+
+    states = recurrent.initial(network, 5)             # Ball (5, width)
+    states = recurrent.step(network, u)(states, ids)   # a ball of states and a token each, to the ball after it
+    recurrent.read(network, u)(states)                 # Ball (5, outputs)
+
+``enclose`` bounds many prompts by the tree of their prefixes, level by level: a prefix is a state, computed once
+however many prompts begin with it, and states that coincide, center and radius bit by bit, are one.
+
+A ball holds the real value and that of every execution with unit roundoff ``u`` (``ball``), so levels of states may be
+carried on, cut into pieces and joined. What an execution keeps as its state are numbers of its own precision; nothing
+is assumed of how it splits the formula into operations beyond ``ball.KERNEL_ASSUMPTION``.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import Protocol, TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+
+from tasks.bounds import ball
+from tasks.bounds.ball import Ball
+from tasks.bounds.interpreter import Stream, ranked, row_step
+from tasks.networks.interpreter import check_ids
+from tasks.networks.recurrent import Recurrent
+from tasks.networks.transformer import Step
+
+Ids = NDArray[np.int64]
+States = TypeVar("States")
+ROWS = 512  # of states that go through all steps together: what they need fits a cache
+
+
+class Arithmetic(Protocol[States]):
+    """What a tree of prefixes is computed in: states of many prefixes, and what is done to them."""
+
+    rows: int  # of states that go through all steps together
+
+    def initial(self) -> States:
+        """The state before any token, once."""
+
+    def step(self, states: States, ids: Ids) -> States:
+        """The states after one more token each."""
+
+    def read(self, states: States) -> Ball:
+        """Their logits."""
+
+    def chosen(self, states: States, rows: Ids) -> States:
+        """Some of them."""
+
+    def joined(self, parts: list[States]) -> States:
+        """All of them."""
+
+    def merged(self, states: States) -> tuple[Ids, Ids]:
+        """The first of those that coincide, and for each which of these it is."""
+
+
+class Balls:
+    """Balls, entry by entry."""
+
+    rows = ROWS
+
+    def __init__(self, network: Recurrent, u: float) -> None:
+        self._network = network
+        self.step, self.read = step(network, u), read(network, u)
+
+    def initial(self) -> Ball:
+        """The state before any token, once."""
+        return initial(self._network, 1)
+
+    def chosen(self, states: Ball, rows: Ids) -> Ball:
+        """Some of them."""
+        return states[rows]
+
+    def joined(self, parts: list[Ball]) -> Ball:
+        """All of them."""
+        return Ball.join(parts)
+
+    def merged(self, states: Ball) -> tuple[Ids, Ids]:
+        """Those that are equal bit by bit."""
+        return merged(states)
+
+
+def enclose(network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+    """Bounds on the logits before the first token and after each one, for ``batches`` of prompts (prompts, T) of ids.
+
+    The result has a place for each: (prompts, T + 1) per batch. Raises NetworkError for ids that the network cannot
+    take, RoundoffError for a ``u`` that is not covered.
+    """
+    return tree(network, batches, Balls(network, u))
+
+
+def tree(network: Recurrent, batches: Sequence[NDArray[np.integer]], arithmetic: Arithmetic[States]) -> Stream:
+    """What ``enclose`` gives, in any arithmetic."""
+    for ids in batches:
+        check_ids(ids, len(network.tokens), network.longest, network.shortest)
+    states, vocabulary, count = arithmetic.initial(), len(network.tokens), 1
+    found, tokens, offset = [arithmetic.read(states)], [np.zeros(1, np.int64)], 1
+    at = [np.zeros(len(ids), np.int64) for ids in batches]  # which state of this level each prompt is in
+    places = [[where] for where in at]
+    for depth in range(max((ids.shape[1] for ids in batches), default=0)):
+        going = [n for n, ids in enumerate(batches) if ids.shape[1] > depth]
+        codes = np.concatenate([at[n] * vocabulary + batches[n][:, depth] for n in going])
+        if not len(codes):
+            break
+        pairs, index = ranked(codes, count * vocabulary)
+        before, token = pairs // vocabulary, pairs % vocabulary
+        parts = [slice(start, start + arithmetic.rows) for start in range(0, len(pairs), arithmetic.rows)]
+        states = arithmetic.joined(
+            [arithmetic.step(arithmetic.chosen(states, before[rows]), token[rows]) for rows in parts]
+        )
+        kept, same = arithmetic.merged(states)
+        if len(kept) < len(pairs):
+            states, index, token = arithmetic.chosen(states, kept), same[index], token[kept]
+        count = len(kept)
+        parts = [slice(start, start + arithmetic.rows) for start in range(0, count, arithmetic.rows)]
+        found += [arithmetic.read(arithmetic.chosen(states, np.arange(count)[rows])) for rows in parts]
+        tokens.append(token)
+        for n, part in zip(going, np.split(index, np.cumsum([len(batches[n]) for n in going])[:-1]), strict=True):
+            at[n] = part
+            places[n].append(part + offset)
+        offset += count
+    return Stream(Ball.join(found), np.concatenate(tokens), tuple(np.stack(columns, axis=1) for columns in places))
+
+
+def merged(states: Ball) -> tuple[Ids, Ids]:
+    """The first of the rows that are equal, bit by bit, and for each row which of these it equals."""
+    bits = np.concatenate([states.center, states.radius], axis=1).view(np.uint64)
+    odd = np.random.default_rng(0).integers(0, 2**63, bits.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    _, first, index = np.unique(bits @ odd, return_index=True, return_inverse=True)  # a hash, modulo 2**64
+    if len(first) == len(states) or (bits[first[index]] != bits).any():  # all different, or two hashes that coincide
+        return np.arange(len(states)), np.arange(len(states))
+    return first, index
+
+
+def initial(network: Recurrent, count: int) -> Ball:
+    """The state before any token, ``count`` times."""
+    return Ball.exact(network.initial(count))
+
+
+def step(network: Recurrent, u: float) -> Callable[[Ball, NDArray[np.integer]], Ball]:
+    """The map of balls of states (count, width) and ids (count,) to those after these tokens, weights prepared.
+
+    Raises RoundoffError for a ``u`` that is not covered.
+    """
+    ball.check_roundoff(u)
+    after = _rows(network.transition, u)
+
+    def stepped(states: Ball, ids: NDArray[np.integer]) -> Ball:
+        x = Ball.exact(network.tokens[ids])
+        centers, radii = (
+            np.concatenate(pair, axis=1) for pair in ((states.center, x.center), (states.radius, x.radius))
+        )
+        return after(Ball(centers, radii))
+
+    return stepped
+
+
+def read(network: Recurrent, u: float) -> Callable[[Ball], Ball]:
+    """The map of balls of states (count, width) to those of their logits (count, outputs), weights prepared."""
+    ball.check_roundoff(u)
+    return _rows(network.output, u)
+
+
+def _rows(steps: tuple[Step, ...], u: float) -> Callable[[Ball], Ball]:
+    prepared = [row_step(inner, u) for inner in steps]
+
+    def run(x: Ball) -> Ball:
+        none = np.zeros(len(x), np.int64)  # no step here looks at a token
+        for one in prepared:
+            x = one(x, none)
+        return x
+
+    return run

@@ -1,0 +1,445 @@
+"""A recurrent network of numbers beside a loop, on every stream of so many steps: sets of states walked together.
+
+A pair is a box of network states and one state of the loop; at every step each pair meets every input. Pairs with the
+same box and the same loop state are one. Where there would still be too many, boxes of one loop state that lie close
+together are joined to their hull, closer or farther apart as room demands: one box for each loop state in the end. So
+``100**10`` streams are some hundred boxes a step, and nothing is left out.
+
+    lattice   weights, inputs and states are multiples of powers of two, and every sum stays below 2**24 of its unit,
+              so that ideal arithmetic and every execution give one number: boxes are points, no rounding is bounded.
+              Where no new pair appears, the loop equals the network at every length
+    boxes     a box is a zonotope with a symbol for each number of the state, through the transition and back to its
+              hull (``bounds.zonotope``); it holds ideal arithmetic and every execution with unit roundoff ``u``
+
+A label is the whole number that the output is nearest to; where a box leaves it open, or the label is another than the
+loop's, a stream that leads there is replayed on the network: it breaks the loop, or the answer is "not shown".
+"""
+
+from __future__ import annotations
+
+import time
+from dataclasses import dataclass, replace
+from functools import cached_property
+from itertools import product
+
+import numpy as np
+from numpy.typing import NDArray
+
+from dsl.grammars.streams import Loop, variables
+from tasks.bounds import ball, zonotope
+from tasks.bounds.ball import Ball, Reals
+from tasks.bounds.zonotope import Form
+from tasks.bounds.zonotope_interpreter import form_step
+from tasks.networks.recurrent import Recurrent
+from tasks.networks.transformer import Activation, Affine
+
+Ints = NDArray[np.int64]
+
+ROOMS = (20_000, 400_000, 4_000_000)  # pairs times inputs of a step, before boxes are joined: little is tried first
+MOST_LISTED = 24_000_000  # of the last step, which need not be kept
+ROWS = 8192
+EXACT = 2.0**24  # units that float32 holds exactly
+FINEST, COARSEST = 2.0**-10, 2.0**20  # sides of cells in which boxes are joined
+MOST_STEPS = 400  # until no new pair appears
+MOST_CLOSED, ROUNDS = 400_000, 60  # boxes times inputs, and rounds, in which one box for each state is looked for
+
+
+@dataclass(frozen=True)
+class Equal:
+    """The loop equals the rounded network on every stream of 1 to ``length`` steps (None: of every length).
+
+    ``margin``: the least distance of an output to the nearest point halfway between whole numbers; ``pairs``: the most
+    pairs of one step; ``arithmetic``: what is meant; ``method``: lattice, boxes or affine.
+    """
+
+    length: int | None
+    margin: float
+    pairs: int
+    arithmetic: str
+    method: str
+    seconds: float
+
+
+@dataclass(frozen=True)
+class Broken:
+    """Numbers (steps, inputs) after which the network says ``got`` and the loop ``expected``; shorter ones agree."""
+
+    stream: Ints
+    got: int
+    expected: int
+    equal_up_to: int
+
+
+@dataclass(frozen=True)
+class Open:
+    """Not shown, and why; ``equal_up_to`` steps are."""
+
+    reason: str
+    equal_up_to: int
+
+
+Outcome = Equal | Broken | Open
+
+
+def compared(
+    network: Recurrent, numbers: Ints, loop: Loop, length: int, *, column: int = 0, seconds: float = 60.0
+) -> Outcome:
+    """The loop against output ``column`` on every stream of up to ``length`` steps of ``numbers`` (inputs, each).
+
+    Whichever of the two ways applies: the lattice, then boxes for executions in float32 and, where their rounding is
+    too much, in float64.
+    """
+    deadline = time.perf_counter() + seconds
+    lattice = Lattice.of(network)
+    outcome = Open("the weights lie on no lattice", 0)
+    if lattice is not None:
+        found = Walk(network, numbers, loop, column, lattice, deadline).run(length)
+        if not isinstance(found, Open):
+            return found
+        outcome = found
+    ways = product(ROOMS, (("float32", ball.FLOAT32), ("float64", ball.FLOAT64)))
+    for room, (dtype, u) in ways:
+        other = Walk(network, numbers, loop, column, Boxes(network, u, dtype), deadline, room).run(length)
+        if not isinstance(other, Open):
+            return other
+        outcome = other if other.equal_up_to > outcome.equal_up_to else outcome
+    return outcome
+
+
+class LatticeError(Exception):
+    """Sums that may leave what float32 holds exactly."""
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """Points: states that every execution holds exactly."""
+
+    network: Recurrent
+    name: str = "lattice"
+    arithmetic: str = "ideal real numbers and every execution in float32 or float64, which give the same number"
+    is_exact: bool = True
+
+    @classmethod
+    def of(cls, network: Recurrent) -> Lattice | None:
+        """The lattice of a network of affine maps and ReLUs with whole multiples of 2**-8 throughout."""
+        arrays = [network.tokens, network.start]
+        for step in (*network.transition, *network.output):
+            match step:
+                case Affine(weight, bias):
+                    arrays += [weight, *([] if bias is None else [bias])]
+                case Activation("relu"):
+                    pass
+                case _:
+                    return None
+        return cls(network) if all((a * 256 == np.round(a * 256)).all() for a in arrays) else None
+
+    def step(self, states: Ball, ids: Ints) -> Ball:
+        """The states after one more token each."""
+        x = np.concatenate([states.center, self.network.tokens[ids]], axis=1)
+        return self._run(self.network.transition, x)
+
+    def read(self, states: Ball) -> Ball:
+        """The outputs."""
+        return self._run(self.network.output, states.center)
+
+    def _run(self, steps: tuple[object, ...], x: Reals) -> Ball:
+        for step in steps:
+            if isinstance(step, Affine):
+                unit = _unit(x) * _unit(step.weight)
+                size = np.abs(x).max(axis=0, initial=0.0) @ np.abs(step.weight).T
+                bias = np.zeros(len(step.weight)) if step.bias is None else step.bias
+                unit = min(unit, _unit(bias))
+                if not (size + np.abs(bias) < EXACT * unit).all():
+                    raise LatticeError("numbers outgrow what float32 holds exactly")
+                x = x @ step.weight.T + bias
+            else:
+                x = np.maximum(x, 0.0)
+        return Ball(x, np.zeros_like(x))
+
+
+def _unit(x: Reals) -> float:
+    """The greatest power of two, at most 1, of which all numbers are multiples."""
+    unit = 1.0
+    while unit > 2.0**-60 and (np.round(x / unit) * unit != x).any():
+        unit /= 2
+    return unit
+
+
+@dataclass(frozen=True)
+class Boxes:
+    """Boxes: zonotopes for the length of one step."""
+
+    network: Recurrent
+    u: float
+    dtype: str
+    name: str = "boxes"
+    is_exact: bool = False
+
+    @property
+    def arithmetic(self) -> str:
+        """What the claim is about."""
+        wide = "float32 or float64" if self.dtype == "float32" else "float64"
+        return f"ideal real numbers and every execution in {wide}"
+
+    def step(self, states: Ball, ids: Ints) -> Ball:
+        """The states after one more token each."""
+        x = Ball.exact(self.network.tokens[ids])
+        form = zonotope.concat(
+            [Form.of(states), Form(x.center, np.zeros((*x.center.shape, states.center.shape[1])), x.radius)]
+        )
+        return self._run(self.network.transition, form)
+
+    def read(self, states: Ball) -> Ball:
+        """The outputs."""
+        return self._run(self.network.output, Form.of(states))
+
+    def _run(self, steps: tuple[object, ...], form: Form) -> Ball:
+        none = np.zeros(len(form.center), np.int64)
+        for step in steps:
+            form = form_step(step, self.u)(form, none)  # type: ignore[arg-type]
+        return form.ball
+
+
+@dataclass(frozen=True)
+class Pairs:
+    """Boxes (pairs, width) and states of the loop (pairs, states); ``parent``, ``token``: a stream that leads there."""
+
+    states: Ball
+    memory: Ints
+    parent: Ints
+    token: Ints
+
+    def __len__(self) -> int:
+        return len(self.memory)
+
+    def rows(self, chosen: Ints) -> Pairs:
+        """Some of them."""
+        return Pairs(self.states[chosen], self.memory[chosen], self.parent[chosen], self.token[chosen])
+
+
+@dataclass
+class Walk:
+    """Step after step, all pairs."""
+
+    network: Recurrent
+    numbers: Ints  # (inputs, numbers of an input), in the order of the network's tokens
+    loop: Loop
+    column: int
+    arithmetic: Lattice | Boxes
+    deadline: float
+    room: int = ROOMS[-1]  # pairs times inputs of a step, before boxes are joined
+
+    @property
+    def last(self) -> int:
+        """The same of the last step, which need not be kept."""
+        return MOST_LISTED if self.room == ROOMS[-1] else self.room
+
+    @cached_property
+    def read_later(self) -> NDArray[np.bool_]:
+        """Which numbers of the loop's state its updates read; others are answers, or parts of one, and forgotten."""
+        read = {name for update in self.loop.updates for name in variables(update)}
+        return np.array([name in read for name in self.loop.names], bool)
+
+    @cached_property
+    def kept(self) -> NDArray[np.bool_]:
+        """Which numbers of the network's state its transition reads."""
+        first, width = self.network.transition[0], self.network.width
+        if not isinstance(first, Affine):
+            return np.ones(width, bool)
+        return np.asarray(first.weight[:, :width].any(axis=0))
+
+    def run(self, length: int) -> Outcome:
+        """What is so of streams of up to ``length`` steps."""
+        begun = time.perf_counter()
+        none = np.zeros(1, np.int64)
+        pairs = Pairs(Ball.exact(self.network.initial(1)), self.loop.start(1), none, none)
+        levels, seen, margin, most, cell = [pairs], set[bytes](), np.inf, 1, 0.0
+        if self.arithmetic.is_exact:
+            pairs, _ = _new(pairs, seen)
+        steps = 0
+        try:
+            while steps < length or (self.arithmetic.is_exact and steps < MOST_STEPS):
+                work = len(pairs) * len(self.numbers)
+                if steps >= length and work > self.room:
+                    break  # no hope of an end
+                if work > (self.last if steps == length - 1 else self.room):
+                    if self.arithmetic.is_exact:
+                        return Open(f"{len(pairs):,} pairs of states after {steps} steps", steps)
+                    levels[-1], cell = self._joined(pairs, cell)
+                    pairs = levels[-1]
+                after, found, least = self._after(pairs, levels, keep=steps + 1 < length or self.arithmetic.is_exact)
+                if found is not None:
+                    return replace(found, equal_up_to=steps)
+                margin, steps = min(margin, least), steps + 1
+                pairs, most = _merged(after), max(most, len(pairs))
+                if self.arithmetic.is_exact:
+                    pairs, is_any = _new(pairs, seen)
+                    if not is_any:
+                        return self._equal(None, margin, most, begun)
+                levels.append(pairs)
+        except LatticeError as error:
+            return Open(str(error), steps) if steps < length else self._equal(length, margin, most, begun)
+        except TimeoutError:
+            return Open("the time ended", steps) if steps < length else self._equal(length, margin, most, begun)
+        if not self.arithmetic.is_exact:
+            for has_token in (False, True):
+                closed = self._closed(levels, has_token)
+                if closed is not None:
+                    return self._equal(None, min(margin, closed), most, begun)
+        return self._equal(length, margin, most, begun)
+
+    def _closed(self, levels: list[Pairs], has_token: bool) -> float | None:
+        """The least margin, where one box for each state of the loop (and last input) holds the next ones; else None.
+
+        Kleene's iteration from all that was met, widened a little in each round.
+        """
+        boxes = _put_together(levels[1:])  # what a state before any input leads to is among them
+        boxes = _hulls(boxes, _memory(boxes, has_token))
+        for _ in range(ROUNDS):
+            if len(boxes) * len(self.numbers) > MOST_CLOSED or time.perf_counter() > self.deadline:
+                return None
+            try:
+                after, found, least = self._after(boxes, [boxes], keep=True, with_replay=False)
+            except TimeoutError:
+                return None
+            if found is not None:
+                return None
+            both = _put_together([boxes, after])
+            joined = _hulls(both, _memory(both, has_token))
+            if len(joined) == len(boxes) and _holds(boxes, _hulls(after, _memory(after, has_token)), has_token):
+                return least
+            wider = joined.states.radius * (1.0 + 1e-4) + 1e-9  # else it is only reached in the limit
+            boxes = replace(joined, states=Ball(joined.states.center, wider))
+        return None
+
+    def _equal(self, length: int | None, margin: float, most: int, begun: float) -> Equal:
+        seconds = time.perf_counter() - begun
+        return Equal(length, float(margin), most, self.arithmetic.arithmetic, self.arithmetic.name, seconds)
+
+    def _after(
+        self, pairs: Pairs, levels: list[Pairs], keep: bool, with_replay: bool = True
+    ) -> tuple[Pairs, Broken | Open | None, float]:
+        """The pairs after one more step, what is wrong with one, and the least margin."""
+        tokens, parts, least = len(self.numbers), [], np.inf
+        for start in range(0, len(pairs) * tokens, ROWS):
+            if time.perf_counter() > self.deadline:
+                raise TimeoutError
+            places = np.arange(start, min(start + ROWS, len(pairs) * tokens))
+            parent, token = places // tokens, places % tokens
+            states = self.arithmetic.step(pairs.states[parent], token)
+            memory = self.loop.step(pairs.memory[parent], self.numbers[token])
+            read, said = self.arithmetic.read(states), self.loop.read(memory)
+            apart = np.abs(read.center[:, self.column] - said) + read.radius[:, self.column]
+            wrong = ~(apart * (1.0 + 2.0**-40) < 0.5)
+            if wrong.any() and not with_replay:
+                return pairs, Open("an output is open", 0), 0.0
+            if wrong.any():
+                row = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
+                return pairs, self._replayed(levels, int(parent[row]), int(token[row]), float(apart[row])), 0.0
+            least = min(least, 0.5 - float(apart.max()))
+            memory[:, ~self.read_later] = 0
+            states.center[:, ~self.kept] = 0.0
+            states.radius[:, ~self.kept] = 0.0
+            if keep:
+                parts.append(Pairs(states, memory, parent, token))
+                if len(parts) >= 32:
+                    parts = [_merged(_put_together(parts))]
+        return (_put_together(parts) if parts else pairs), None, least
+
+    def _replayed(self, levels: list[Pairs], parent: int, token: int, apart: float) -> Broken | Open:
+        """A stream that leads to a pair: whether the network breaks the loop there."""
+        tokens = [token]
+        for pairs in reversed(levels[1:]):
+            tokens.append(int(pairs.token[parent]))
+            parent = int(pairs.parent[parent])
+        ids = np.array(tokens[::-1])
+        stream = self.numbers[ids]
+        exact = Lattice.of(self.network)
+        answers = self.loop.run(stream[None])[0]
+        states = Ball.exact(self.network.initial(1))
+        bounds: Lattice | Boxes = exact if exact is not None else Boxes(self.network, ball.FLOAT64, "float64")
+        for at, one in enumerate(ids):
+            states = bounds.step(states, np.array([one]))
+            read = bounds.read(states)
+            center, radius = float(read.center[0, self.column]), float(read.radius[0, self.column])
+            label = int(np.round(center))
+            if abs(center - label) + radius < 0.5 and label != answers[at]:
+                return Broken(stream[: at + 1], label, int(answers[at]), at)
+        return Open(f"an output is only known to {apart:.3g} of the loop's answer", len(ids) - 1)
+
+    def _joined(self, pairs: Pairs, cell: float) -> tuple[Pairs, float]:
+        """Fewer pairs: hulls of boxes of one loop state in one cell."""
+        room = max(1, self.room // len(self.numbers))
+        cell = max(cell, FINEST)
+        while len(pairs) > room and cell <= COARSEST:
+            key = np.concatenate([np.floor(pairs.states.center / cell).astype(np.int64), pairs.memory], axis=1)
+            pairs = _hulls(pairs, key)
+            cell *= 4
+        if len(pairs) > room:
+            raise TimeoutError
+        return pairs, cell
+
+
+def _put_together(parts: list[Pairs]) -> Pairs:
+    return Pairs(
+        Ball.join([part.states for part in parts]),
+        *(np.concatenate([getattr(part, name) for part in parts]) for name in ("memory", "parent", "token")),
+    )
+
+
+def _merged(pairs: Pairs) -> Pairs:
+    """Those with one center and one loop state are one, as wide as the widest."""
+    key = np.concatenate([(pairs.states.center + 0.0).view(np.int64), pairs.memory], axis=1)
+    _, first, index = _groups(key)
+    radius = np.zeros((len(first), pairs.states.radius.shape[1]))
+    np.maximum.at(radius, index, pairs.states.radius)
+    chosen = pairs.rows(first)
+    return Pairs(Ball(chosen.states.center, radius), chosen.memory, chosen.parent, chosen.token)
+
+
+def _hulls(pairs: Pairs, key: Ints) -> Pairs:
+    _, first, index = _groups(key)
+    low = np.full((len(first), pairs.states.center.shape[1]), np.inf)
+    high = -low
+    np.minimum.at(low, index, pairs.states.center - pairs.states.radius)
+    np.maximum.at(high, index, pairs.states.center + pairs.states.radius)
+    center = (low + high) / 2
+    radius = np.maximum(high - center, center - low) * (1.0 + 2.0**-40) + 2.0**-1000
+    radius = radius + 2.0**-50 * np.abs(center)  # of the differences above
+    chosen = pairs.rows(first)
+    return Pairs(Ball(center, radius), chosen.memory, chosen.parent, chosen.token)
+
+
+def _memory(pairs: Pairs, has_token: bool) -> Ints:
+    """The state of the loop, and the last input where it is asked for."""
+    return np.concatenate([pairs.memory, pairs.token[:, None]], axis=1) if has_token else pairs.memory
+
+
+def _holds(boxes: Pairs, after: Pairs, has_token: bool) -> bool:
+    """Whether every box of ``after`` lies in the one of ``boxes`` with its state."""
+    place = {row.tobytes(): n for n, row in enumerate(_memory(boxes, has_token))}
+    rows = [place.get(row.tobytes(), -1) for row in _memory(after, has_token)]
+    if min(rows, default=-1) < 0:
+        return False
+    outer = boxes.states[np.array(rows)]
+    apart = np.abs(after.states.center - outer.center) + after.states.radius
+    return bool((apart * (1.0 + 2.0**-40) + 2.0**-1000 <= outer.radius).all())
+
+
+def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
+    """Different rows, the first of each, and which of them each row is."""
+    raw = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * 8))).ravel()
+    found, first, index = np.unique(raw, return_index=True, return_inverse=True)
+    return found.view(np.int64), first.astype(np.int64), index.astype(np.int64)
+
+
+def _new(pairs: Pairs, seen: set[bytes]) -> tuple[Pairs, bool]:
+    """Those that were in no earlier step."""
+    key = np.concatenate([(pairs.states.center + 0.0).view(np.int64), pairs.memory], axis=1)
+    fresh = []
+    for row, code in enumerate(np.ascontiguousarray(key)):
+        code_bytes = code.tobytes()
+        if code_bytes not in seen:
+            seen.add(code_bytes)
+            fresh.append(row)
+    return pairs.rows(np.array(fresh, np.int64)), bool(fresh)
