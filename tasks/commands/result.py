@@ -84,8 +84,6 @@ def finish(
             more += [] if out is not None else ["--out FOLDER writes a certificate"]
             said += [f"More: {'; '.join(more)}."] if more else []
             click.echo("\n".join(["", *map(shown, said)]))
-    if reasons and out is not None and not as_json:
-        click.echo(shown(f"distill: no certificate is written: {'; '.join(reasons)}"), err=True)
     return PROVED if result.is_proved else NOT_PROVED
 
 
