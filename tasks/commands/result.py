@@ -81,8 +81,6 @@ def finish(
             said += [f"No certificate: {reason}." for reason in reasons if out is not None]
             said += manners.more(out)
             click.echo("\n".join(["", *map(shown, said)]))
-    if reasons and out is not None and not as_json:
-        click.echo(shown(f"distill: no certificate is written: {'; '.join(reasons)}"), err=True)
     return PROVED if is_proved else NOT_PROVED
 
 

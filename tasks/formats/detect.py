@@ -62,17 +62,6 @@ class Format:
             found = found[key]
         return self.value is None or found in _each(self.value)
 
-    def __str__(self) -> str:
-        marks = (
-            [".".join(self.entry) + ("" if self.value is None else f" = {' or '.join(_each(self.value))}")]
-            if self.entry
-            else []
-        )
-        marks += (
-            [f"tensors named *{' or *'.join(mark.strip(chr(34)) for mark in _each(self.mark))}"] if self.mark else []
-        )
-        return f"{self.name} ({', '.join(self.files)}{' with ' if marks else ''}{''.join(marks)})"
-
 
 def _each(said: str | tuple[str, ...]) -> tuple[str, ...]:
     return (said,) if isinstance(said, str) else said
@@ -204,8 +193,10 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
     problems = "".join(f"{problem}; " for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
+    names = ", ".join(dict.fromkeys(known.name for known in FORMATS))
     raise NetworkError(
-        f"{folder}: {problems}no known network format; looked for {'; '.join(map(str, FORMATS))}; "
-        f"found {', '.join(found) or 'an empty folder'}{hint}. Transformers and recurrent networks are read "
-        "from files; others can be asked from Python, as black boxes (tasks.formats.from_callable)"
+        f"{folder}: {problems}no known network format: transformers and recurrent networks are read from files; others "
+        "can be asked from Python, as black boxes (tasks.formats.from_callable). "
+        f"Found {', '.join(found) or 'an empty folder'}{hint}; looked for {names}, whose files are listed in "
+        "docs/layouts.md"
     )

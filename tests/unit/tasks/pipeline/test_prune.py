@@ -436,7 +436,7 @@ def test_pairs_and_functions_are_kept_by_the_command(tmp_path, monkeypatch):
         (("quote_closing", "--time-limit", "0"), "time limit"),
         (("quote_closing", "--margin", "0"), "a margin above 0"),
         (("quote_closing", "--out", str(ROOT / "docs")), "is not a circuit"),
-        (("no_such_circuit",), "no shipped circuit"),
+        (("no_such_circuit",), "no such folder, and no shipped circuit"),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(capsys, arguments, expected):
