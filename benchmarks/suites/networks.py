@@ -120,7 +120,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
     try:
         loaded = load(folder, Question(task=asked or None))
     except NetworkError as error:
-        report(status="unsupported", reason=str(error).partition(": ")[2].partition("; looked for")[0])
+        report(status="unsupported", reason=str(error).partition(": ")[2].partition(": transformers and")[0])
         return
     start = time.process_time()
     found = distill(loaded, _domain(loaded, task.options["longest"]), seconds=SEARCH, seed=task.seed)

@@ -22,7 +22,7 @@
 Prefix, suffix and read-out equal what is declared, or the statement is refused. The sequences are those declared, or
 fewer, which is said: part of the alphabet, of the lengths, or of the language (compared as automata). More are
 refused, but for longer ones where the network knows no positions, which is said too. What is not declared stands in
-the sentence as chosen by the user. The arithmetic, and the margin up to which a label is none, are always chosen.
+the sentence as stated. The arithmetic, and the margin up to which a label is none, are always chosen.
 """
 
 from __future__ import annotations
@@ -41,6 +41,11 @@ PARTS = {
 }  # fmt: skip
 SHOWN, ALL, CUT = 16, 160, 120  # names in a list, and characters of them; characters of a text: all as shown
 BCE = "GPT2BCELMHeadModel"
+ROWS = {  # which row a label is read from, by the pool of the network
+    "none": "at the last position", "last": "at the last position", "first": "at the first position of the prompt",
+    "mean": "computed from the mean over all positions", "sum": "computed from the sum over all positions",
+    "concat": "computed from all positions side by side",
+}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -58,12 +63,13 @@ class Declared:
     readout: dict[str, Any] | None = None
     words: str = ""
     is_endless: bool = False  # the network knows no positions, so that longer sequences are meant as well
+    pool: str = "none"  # how the rows of a prompt become one
 
     def chosen(self, q: dict[str, Any]) -> list[str]:
         """The parts of the question ``q`` that its asker chose; Rejected where it is against what is declared."""
         for part in ("prefix", "suffix", "readout"):
             said, is_read = getattr(self, part), part == "readout"
-            told = [readout_text(x) if is_read else named(x) for x in (said, q[part]) if x is not None]
+            told = [readout_text(x, self.pool) if is_read else named(x) for x in (said, q[part]) if x is not None]
             confirm(
                 said in (None, q[part]),
                 f"the network's files declare another {PARTS[part]}: {told[0]}; stated is {told[-1]}",
@@ -297,14 +303,14 @@ def conditions(q: dict[str, Any], d: Declared, chosen: list[str]) -> str:
     """What a sentence says of tokens, prompt and read-out, and of who chose them."""
     around = [f"{named(q['prefix'])} before" * bool(q["prefix"]), f"{named(q['suffix'])} after" * bool(q["suffix"])]
     prompt = " and ".join(filter(None, around)) + " the sequence" if any(around) else "the sequence alone"
-    parts = [f"tokens {named(q['alphabet'])}", f"prompt: {prompt}", f"read-out: {readout_text(q['readout'])}"]
+    parts = [f"tokens {named(q['alphabet'])}", f"prompt: {prompt}", f"read-out: {readout_text(q['readout'], d.pool)}"]
     if q["automaton"] is not None and "automaton" not in chosen and d.words:
         parts.append(f"the automaton is that of the network's files, in their words {quoted(d.words)}")
     said = as_json(d)
     free = [PARTS[part] for part in chosen if said[part] is None and not (part == "automaton" and d.alphabet)]
     less = [_fewer(part, d) for part in chosen if PARTS[part] not in free]
     if free:
-        parts.append(f"chosen by the user, as the network's files do not declare it: {', '.join(free)}")
+        parts.append(f"stated here, as the network's files declare none: {', '.join(free)}")
     if less:
         parts.append(f"chosen by the user, other than the network's files declare: {', '.join(less)}")
     return "; ".join(parts)
@@ -321,9 +327,9 @@ def _fewer(part: str, d: Declared) -> str:
     return f"constraint (declared: {quoted(d.words) if d.automaton else 'every sequence'})"
 
 
-def readout_text(r: dict[str, Any]) -> str:
-    """A read-out in words."""
-    place = "every place" if r["position"] == "every" else "the last position"
+def readout_text(r: dict[str, Any], pool: str = "none") -> str:
+    """A read-out of a network with this pool in words."""
+    place = "at every place" if r["position"] == "every" else ROWS[pool]
     match r["kind"]:
         case "argmax":
             what = f"the largest of the logits {_columns(r)}"
@@ -333,7 +339,7 @@ def readout_text(r: dict[str, Any]) -> str:
             finest = r["denominator"]
             grid = "whole number" if finest == 1 else f"fraction with a denominator of at most {finest}"
             what = f"the {grid} nearest to logit {r['columns'][0]}"
-    return f"{what}, at {place}"
+    return f"{what}, {place}"
 
 
 def _columns(r: dict[str, Any]) -> str:

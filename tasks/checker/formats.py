@@ -6,6 +6,7 @@ unknown in it is refused. What all have in common is a stack of layers; ``Layout
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
@@ -72,15 +73,18 @@ LENS_ALLOWED: dict[str, tuple[Any, ...]] = {
     **dict.fromkeys(
         ("final_rms", "gated_mlp", "load_in_4bit", "parallel_attn_mlp", "post_embedding_ln", "use_local_attn",
          "use_normalization_before_and_after", "use_NTK_by_parts_rope", "use_qk_norm", "relative_attention_has_bias",
-         "rmsnorm_uses_offset", "scale_attn_by_inverse_layer_idx"), (False, None)),
+         "rmsnorm_uses_offset", "scale_attn_by_inverse_layer_idx", "layer_norm_folding", "use_attention_sinks",
+         "use_dynamic_ntk_rope", "use_logn_attn", "use_yarn_rope", "uses_rms_norm"), (False, None)),
     **dict.fromkeys(("attn_scores_soft_cap", "output_logits_soft_cap"), (-1, None)),
-    **dict.fromkeys(("experts_per_token", "n_key_value_heads", "num_experts", "attn_types", "window_size"), (None,)),
+    **dict.fromkeys(("experts_per_token", "n_key_value_heads", "num_experts", "attn_types", "window_size", "clip_qkv",
+                     "quantization_method"), (None,)),
 }  # fmt: skip
 LENS_OTHERS = re.compile(
     r"NTK_\w+|checkpoint_(index|label_type|value)|decoder_start_token_id|default_prepend_bos|device|from_checkpoint|"
-    r"(weight_)?init_mode|init_weights|initializer_range|model_name|n_devices|n_params|original_architecture|"
-    r"relative_attention_(max_distance|num_buckets)|rotary_\w+|seed|tie_word_embeddings|tokenizer_\w+|trust_remote_code|"
-    r"ungroup_grouped_query_attention|use_attn_(in|result)|use_hook_(mlp_in|tokens)|use_split_qkv_input"
+    r"(weight_)?init_mode|init_weights|initializer_range|model_name|n_devices|n_params|norm_topk_prob|original_architecture|"
+    r"relative_attention_(max_distance|num_buckets)|rotary_\w+|seed|tie_word_embeddings|tokenizer_\w+|"
+    r"train_seq_length|trust_remote_code|ungroup_grouped_query_attention|use_attn_(in|result)|"
+    r"use_hook_(mlp_in|tokens)|use_split_qkv_input|yarn_\w+"
 )  # entries of HookedTransformerConfig that matter to nobody
 CASE_ENTRIES = {"kind", "n_layer", "n_head", "head_size", "d_model", "mlp_width", "n_positions", "vocab_size", "causal",
                 "outputs", "layer_norm", "constants", "formulas", "params", "tensors"}  # fmt: skip
@@ -232,7 +236,9 @@ def _finished(
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
     if kind == "recurrent case":
         return replace(result, declared=declared_by(said["case.json"], [*result.tokens]))
-    return replace(result, declared=declared(kind, said, result.tokens, result.outputs, prefix))
+    found = declared(kind, said, result.tokens, result.outputs, prefix)
+    pool = result.network.pool if isinstance(result.network, Network) else "none"
+    return replace(result, declared=replace(found, pool=pool))
 
 
 def _recurrent_steps(said: dict[str, Any], t: Tensors) -> Read:
@@ -615,7 +621,8 @@ def _described(c: dict[str, Any]) -> Described:
     """By the entries of HookedTransformerConfig."""
     longest, d, layers, head, vocabulary = _whole(c, "n_ctx d_model n_layers d_head d_vocab")
     others = [name for name in c if name not in LENS_USED and not LENS_OTHERS.fullmatch(name)]
-    strange = [name for name in others if c[name] not in LENS_ALLOWED.get(name, ())]
+    roots = {"attn_scale": (math.sqrt(head),)}  # a HookedTransformer writes into its configuration what it divides by
+    strange = [name for name in others if c[name] not in (*LENS_ALLOWED.get(name, ()), *roots.get(name, ()))]
     (heads,) = [d // head] if c.get("n_heads", -1) == -1 else _whole(c, "n_heads")
     only, direction, norm = (
         c.get("attn_only", False),

@@ -125,15 +125,18 @@ def _alone(certificate: Path, as_json: bool) -> int:
 
     try:
         found = check(certificate)
-        holds, text = True, f"{shown(found['claim'])} {shown(found['assumption'])}".strip()
+        holds, told = True, [shown(found["claim"]), shown(found["assumption"])]
     except Rejected as error:
-        holds, text = False, shown(error)
+        holds, told = False, [shown(error)]
     except UnreadableError as error:
         if isinstance(error.__cause__, MemoryError):
             raise error.__cause__ from None
         raise click.ClickException(str(error)) from error
     if as_json:
+        text = " ".join(filter(None, told))
         print(json_text({"holds": holds, "steps": [{"name": "checker", "holds": holds, "text": text}]}))
+    elif holds:
+        print("\n".join(filter(None, ["The certificate holds.", *told])))
     else:
-        print(f"{text}\nThe certificate holds." if holds else f"The certificate does NOT hold: {text}")
+        print(f"The certificate does NOT hold: {told[0]}")
     return PROVED if holds else NOT_PROVED

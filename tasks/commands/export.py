@@ -27,18 +27,19 @@ USUAL_LENGTH = 6
 @click.option("--samples", default=50, show_default=True, type=click.IntRange(1), help="How many sequences.")
 @click.option("--seed", type=click.IntRange(0, 2**31 - 1), default=0, show_default=True, help="Seed of the sample.")
 @asks
-@click.option("--out", type=click.Path(path_type=Path), help="The file.  [default: NAME.sl]")
-def export(network: str, length: int | None, samples: int, seed: int, out: Path | None, **question: Any) -> None:
+@click.option(
+    "--out", type=click.Path(dir_okay=False, path_type=Path), required=True, help="The file, such as NAME.sl."
+)
+def export(network: str, length: int | None, samples: int, seed: int, out: Path, **question: Any) -> None:
     """Write NETWORK (a shipped name or a folder) as a SyGuS-IF problem: labelled samples and their grammar."""
     from cegis.sygus.samples import sampled
     from tasks.commands.question import ask
-    from tasks.formats.writing import write_file
-    from tasks.networks.quoting import NAME
+    from tasks.formats.writing import check_file, write_file
     from tasks.pipeline.labels import LabelTable
-    from tasks.pipeline.report import identifier
     from tasks.proofs.enumeration import enumerate_domain
     from tasks.proofs.select import listed_domain
 
+    check_file(out)
     asked = ask(network, **question)
     length = min(USUAL_LENGTH, asked.model.domain.max_length or USUAL_LENGTH) if length is None else length
     model, _ = asked.between(None, length, f"--length {length}")
@@ -49,9 +50,8 @@ def export(network: str, length: int | None, samples: int, seed: int, out: Path 
     table = LabelTable.of(enumerate_domain(model, listed_domain(model, length)))
     examples = labelled(table, samples, seed)
     found = sampled(table.followed, examples)
-    target = out or Path(f"{identifier(model.name[:NAME])}.sl")
-    write_file(target, [text(table, found, examples).encode()])
-    click.echo(f"{target}: {len(examples)} examples, {len(found.features)} inputs")
+    write_file(out, [text(table, found, examples).encode()])
+    click.echo(f"{out}: {len(examples)} examples, {len(found.features)} inputs")
 
 
 def labelled(table: LabelTable, samples: int, seed: int) -> tuple[Example, ...]:

@@ -72,6 +72,9 @@ def main(arguments: list[str] | None = None) -> Any:
     except click.exceptions.Abort:
         click.echo("distill: interrupted", err=True)
         code = NOT_PROVED
+    except click.exceptions.NoArgsIsHelpError as error:  # nothing was asked: the help, as click prints it
+        error.show()
+        code = error.exit_code
     except click.ClickException as error:
         click.echo(_line(error.format_message()), err=True)
         code = BAD_INPUT

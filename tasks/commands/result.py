@@ -40,13 +40,19 @@ def finish(
 
     as_json, is_proved = manners.as_json, result.is_proved
     if not as_json:
-        click.echo(shown_lines(distillation_text(result, is_full=manners.verbose, width=manners.width)))
+        click.echo(
+            shown_lines(
+                distillation_text(
+                    result, is_full=manners.verbose, width=manners.width, is_written=exceptions is not None
+                )
+            )
+        )
         if against is not None:
             click.echo(shown_lines("\n".join(against_lines(against))))
     if exceptions is not None:
         count = write_file(exceptions, (f"{line}\n".encode() for line in exception_lines(result)))
         if not as_json:
-            click.echo(shown(f"\nExceptions: {count:,} in {exceptions}"))
+            click.echo(f"\n{shown(f'Exceptions: {count:,} in {exceptions}')}")
     saved: list[tuple[Path, Certificate]] = []
     reasons: list[str] = ["none was asked for"] if out is None else []
     try:
@@ -73,12 +79,8 @@ def finish(
                 for path, certificate in saved
             ]
             said += [f"No certificate: {reason}." for reason in reasons if out is not None]
-            more = [] if manners.verbose else ["-v shows how, and what it rests on"]
-            more += [] if out is not None else ["--out FOLDER writes a certificate"]
-            said += [f"More: {'; '.join(more)}."] if more else []
+            said += manners.more(out)
             click.echo("\n".join(["", *map(shown, said)]))
-    if reasons and out is not None and not as_json:
-        click.echo(shown(f"distill: no certificate is written: {'; '.join(reasons)}"), err=True)
     return PROVED if is_proved else NOT_PROVED
 
 

@@ -78,12 +78,16 @@ def shipped_names() -> tuple[str, ...]:
 def shipped_path(name: str) -> Path:
     """The folder of a shipped circuit; raises NetworkError listing the known names for any other."""
     if name not in shipped_names():
-        raise NetworkError(f"no shipped circuit is called {name!r}; known: {', '.join(shipped_names())}")
+        raise NetworkError(
+            f"no such folder, and no shipped circuit: {name!r}; shipped are {', '.join(shipped_names())}"
+        )
     return SHIPPED / name
 
 
 def circuit_folder(name: str) -> Path:
     """The folder that a user means: a path (with a slash, or of a folder that is there), or a shipped name."""
+    if not name.strip():
+        raise NetworkError("expected a network, a shipped name or a folder, got an empty name")
     is_path = "/" in name or name.startswith(".") or (name not in shipped_names() and Path(name).exists())
     return Path(name) if is_path else shipped_path(name)
 

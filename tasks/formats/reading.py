@@ -117,7 +117,8 @@ def pick(what: str, config: Mapping[str, Any], known: Mapping[str, object], iner
     """
     unknown = sorted(config.keys() - known.keys() - inert)
     if unknown:
-        raise NetworkError(f"{what}: unknown entry {unknown[0]!r}, which might change what the network computes")
+        names = f"{'entry' if len(unknown) == 1 else 'entries'} {', '.join(map(repr, unknown))}"
+        raise NetworkError(f"{what}: unknown {names}, which might change what the network computes")
     missing = sorted(name for name, default in known.items() if default is ... and name not in config)
     if missing:
         raise NetworkError(f"{what}: expected an entry {missing[0]!r}")

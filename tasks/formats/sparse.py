@@ -63,8 +63,14 @@ def from_circuit(circuit: Circuit, question: Question | None = None) -> Loaded:
 
 
 def model_of(network: Circuit | Loaded) -> Loaded:
-    """``network`` as the common type."""
-    return from_circuit(network) if isinstance(network, Circuit) else network
+    """``network`` as the common type; NetworkError for what is none, such as a torch module or a name."""
+    if isinstance(network, Circuit):
+        return from_circuit(network)
+    if not isinstance(network, Loaded):
+        raise NetworkError(
+            f"expected a network, got {type(network).__name__}; make one with from_torch(module, ...), or load(folder)"
+        )
+    return network
 
 
 def sparse_transformer(

@@ -72,7 +72,8 @@ def load(folder: Path, question: Question) -> Loaded:
     weights = _weights(folder, config)
     names, tasks = _vocabulary(folder, sizes["vocab_size"])
     if question.task not in tasks:
-        raise NetworkError(f"{folder}: say which task to read, one of {', '.join(tasks)}; got {question.task!r}")
+        known, got = ", ".join(tasks), question.task or "none"
+        raise NetworkError(f"{folder}: say which task to read (--task, or task): one of {known}; got {got}")
     token, candidates = tasks[question.task]
     bos = whole_of(f"{what}: bos_token_id", config["bos_token_id"])
     if not 0 <= bos < len(names):

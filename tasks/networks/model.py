@@ -59,7 +59,7 @@ class BlackBox:
         if result.shape != (len(ids), self.outputs) or not np.isfinite(result).all():
             raise NetworkError(
                 f"the black box should answer {len(ids)} prompts with finite logits of shape "
-                f"{(len(ids), self.outputs)}, got shape {result.shape}"
+                f"{(len(ids), self.outputs)}, a column for each name in outputs, got shape {result.shape}"
             )
         return result[:, None]
 
@@ -154,7 +154,8 @@ class Loaded:
         for what, tokens in (("prefix", self.prefix), ("suffix", self.suffix), ("alphabet", self.domain.alphabet)):
             unknown = [token for token in tokens if token not in self.vocabulary]
             if unknown:
-                raise NetworkError(f"{self.name}: {what} token {unknown[0]!r} is not in the vocabulary")
+                hint = "; on the command line tokens are separated by spaces" if "," in unknown[0][1:-1] else ""
+                raise NetworkError(f"{self.name}: {what} token {unknown[0]!r} is not in the vocabulary{hint}")
         around = len(self.prefix) + len(self.suffix)
         longest = self.domain.max_length
         least = self.network.shortest

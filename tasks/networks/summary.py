@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 
 from tasks.networks.circuit import Circuit
-from tasks.networks.conditions import readout_text
+from tasks.networks.conditions import readout_text, row_text
 from tasks.networks.model import BlackBox, Loaded
 from tasks.networks.quoting import shown
 from tasks.networks.recurrent import Recurrent
@@ -87,7 +87,7 @@ def model_text(model: Loaded) -> str:
     lines += [
         f"tokens    {len(model.vocabulary):,} in its vocabulary",
         f"prompt    {shown(' '.join([*model.prefix, 'SEQUENCE', *model.suffix]))}",
-        f"read-out  {shown(readout_text(model.readout))}",
+        f"read-out  {shown(readout_text(model.readout, row_text(model.network)))}",
         f"domain    {shown(' '.join(domain.alphabet))}; length {domain.min_length} to {domain.max_length}; "
         f"{domain.constraint.text if domain.constraint else 'every sequence'}",
     ]
@@ -107,7 +107,7 @@ def model_json(model: Loaded) -> dict[str, Any]:
         "vocabulary": len(model.vocabulary),
         "prefix": model.prefix,
         "suffix": model.suffix,
-        "readout": readout_text(model.readout),
+        "readout": readout_text(model.readout, row_text(model.network)),
         "alphabet": model.domain.alphabet,
         "lengths": [model.domain.min_length, model.domain.max_length],
         "constraint": model.domain.constraint.text if model.domain.constraint else None,

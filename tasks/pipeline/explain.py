@@ -38,6 +38,7 @@ Ablation = Literal["mean", "zero"]
 USUAL_SECONDS = 120.0
 USUAL_LENGTH = 10  # of a circuit's sequences
 SHOWN = 200  # rows of a table in a notebook
+UNASKED = "none was asked for"
 LISTING = 0.2  # of the time, for the labels
 ENOUGH = 0.5  # of the time, that all parts are estimated to take at the length that is chosen
 BITS = (8, 7, 6, 5, 4, 3, 2)
@@ -120,11 +121,15 @@ class Explanation:
 
     @property
     def is_whole(self) -> bool:
-        """Whether everything that was asked for was looked at, and every count is exact."""
+        """Whether everything that was asked for was looked at, and every count is exact.
+
+        What makes no sense for the network (the order of places that have labels) is not asked for.
+        """
         effects = [*(one.effect for one in (*self.nodes, *self.edges)), *(one.effect for one in self.robustness)]
         effects += [one.effect for one in self.invariances]
         are_exact = all(isinstance(one, str) or (one is not None and one.is_exact) for one in effects)
-        return are_exact and not self.ended
+        skipped = [why for name, why in self.not_applied.items() if name != "order" and why != UNASKED]
+        return are_exact and not self.ended and not skipped
 
 
 def explain(
@@ -162,7 +167,7 @@ def explain(
     asked = _usual(model) if domain is None else domain
     table, notes = labelled(model, asked, semantics, margin, LISTING * seconds, on_progress=observer.on_progress)
     run = _Explaining(table, ablation, clock, observer)
-    parts, wires = nodes(model.network), edges(model.network, model.readout) if with_edges else "none was asked for"
+    parts, wires = nodes(model.network), edges(model.network, model.readout) if with_edges else UNASKED
     if domain is None:
         run.table = table = _affordable(table, len(parts) + (0 if isinstance(wires, str) else len(wires)), clock)
     clock.done("labels", described(table))

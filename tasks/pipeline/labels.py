@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from cegis import Claim, Counterexample, Domain, DomainError, Program, Rung, Valid
+from cegis import Claim, Counterexample, Domain, DomainError, GrammarError, Program, Rung, Valid
 from cegis.claim import counted, least_margin
 from dsl.abstraction.learned import Learned
 from dsl.grammar import Grammar
@@ -245,7 +245,7 @@ class LabelTable:
         return sum(len(self._wrong(program, part)) for part in self.parts)
 
     def _exceptions(self, program: Program) -> Iterator[Counterexample]:
-        given = program.grammar.sequences.labels
+        given, with_tokens = program.grammar.sequences.labels, None
         for part in self.parts:
             wrong = self._wrong(program, part)
             got = program.run(part.batch) if len(wrong) else wrong
@@ -254,7 +254,18 @@ class LabelTable:
                 answer = given[int(got[row])] if got[row] >= 0 else None
                 if is_run(program) and answer is None:  # it may say what is no label
                     answer = program(*inputs) if self.is_placed else program(inputs)
+                elif answer is None and self.own_grammar is None:
+                    with_tokens = with_tokens or self._with_tokens(program)
+                    answer = with_tokens(*inputs) if self.is_placed else with_tokens(inputs)
                 yield Counterexample(inputs, self.names[part.expected[row]], answer)
+
+    def _with_tokens(self, program: Program) -> Program:
+        """The same program, read where tokens that are no labels count as labels: what it gives can be told."""
+        labels = dict.fromkeys((*program.grammar.sequences.labels, *self.domain.alphabet))
+        try:
+            return Program.parse(program.source(), grammar_of(self.domain, tuple(map(str, labels)), self.is_placed))
+        except GrammarError:
+            return program
 
     def _wrong(self, program: Program, part: Part) -> NDArray[np.int64]:
         """Rows with a label that is not the program's, by name: the program may have names of its own."""

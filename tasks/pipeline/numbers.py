@@ -12,7 +12,7 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import product
 from typing import Any
 
@@ -28,6 +28,7 @@ from tasks.networks.conditions import named
 from tasks.networks.readout import Argmax
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
+from tasks.pipeline.report import wrapped
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import MEANING, Semantics
 from tasks.proofs.group_cover import Cover, confirmed, cover, obstacle
@@ -266,22 +267,29 @@ def _pair(failing: Failing) -> str:
     return f"a = {failing.pair[0]}, b = {failing.pair[1]}"
 
 
-def numbers_text(result: NumberDistillation) -> str:
-    """The function, the verdict in one sentence, and the steps with their cost."""
+def numbers_text(result: NumberDistillation, *, is_full: bool = True, width: int | None = None) -> str:
+    """The function and the verdict in one sentence; with ``is_full`` the steps, their cost and the assumptions.
+
+    Sentences are wrapped at words to ``width`` columns.
+    """
     lines = ["", result.source().rstrip()] if result.program is not None else []
-    lines += ["", number_verdict(result)]
-    lines += ["", "The steps:"]
+    lines += ["", number_verdict(result, is_full=is_full)]
+    lines += _chain(result) if is_full else [f"Not proved: {reason}." for reason in result.not_applied.values()]
+    return "\n".join(lines if width is None else [wrapped(line, width) for line in lines])
+
+
+def _chain(result: NumberDistillation) -> list[str]:
+    lines = ["", "The steps:"]
     lines += [f"  {s.name:<14} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
     lines += [f"  note           {note}" for note in result.model.notes if "(alphabet)" not in note]
     lines += [f"  not applied    {name}: {reason}" for name, reason in result.not_applied.items()]
-    lines += [f"  assumption     {claim.detail}" for claim in result.claims]
-    return "\n".join(lines)
+    return lines + [f"  assumption     {claim.detail}" for claim in result.claims]
 
 
-def number_verdict(result: NumberDistillation) -> str:
-    """What is known, in one sentence or two."""
+def number_verdict(result: NumberDistillation, *, is_full: bool = True) -> str:
+    """What is known, in one sentence or two; without ``is_full`` less what the docstring of the program says."""
     if result.is_proved:
-        return result.claims[0].words
+        return (result.claims[0] if is_full else replace(result.claims[0], conditions="", method="")).words
     if result.program is None:
         return "No program was found: no sum of few multiples of a and b is what the network gives on most pairs."
     failing = result.failing

@@ -146,6 +146,21 @@ class Pruned:
         return is_kept and self.domain == self.asked
 
     @property
+    def why_not_kept(self) -> str:
+        """What of all that was asked is not proved, in one sentence; empty where all of it is."""
+        if self.is_kept:
+            return ""
+        told = []
+        if self.domain != self.asked:
+            longest = f"{self.domain.max_length}, not {self.asked.max_length}"
+            told.append(f"in the time only sequences up to length {longest}, were compared")
+        if self.accurate is not None and self.before is not None and self.accurate.agree < self.before.agree:
+            told.append("the circuit has fewer of the right answers than the network")
+        if self.accurate is None and not self.is_faithful:
+            told.append("the circuit is not proved to equal the network on every sequence")
+        return f"Not all that was asked is proved: {'; '.join(told)}."
+
+    @property
     def kept(self) -> dict[str, tuple[int, ...]]:
         """The nodes that are left, by site."""
         assert isinstance(self.circuit.network, Transformer)
@@ -433,11 +448,11 @@ def pruned_text(found: Pruned) -> str:
     ]
     if found.accurate is not None and found.before is not None:
         lines += [f"circuit and behaviour: {found.accurate.text}", f"network and behaviour: {found.before.text}"]
-    what = "node and edge" if found.options.edges else "node"
-    smallest = f"every {what} that is left was tried: without it alone an answer is lost, or most of its lead"
-    lines += [
-        f"Small: {smallest if found.is_complete else 'the time ended before all were tried'} (seed {found.seed})."
-    ]
+    lines += [found.why_not_kept] if found.why_not_kept else []
+    what = f"every {'node and edge' if found.options.edges else 'node'} that is left was tried"
+    smallest = f"Small: {what}: without it alone an answer is lost, or most of its lead"
+    larger = f"Perhaps not small: the time ended before {what}"
+    lines += [f"{smallest if found.is_complete else larger} (seed {found.seed})."]
     lines += ["", "Nodes that are left:"]
     lines += [f"  {site}: {' '.join(map(str, nodes))}" for site, nodes in found.kept.items() if nodes]
     lines += ["", "The steps:"]

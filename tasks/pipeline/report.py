@@ -34,21 +34,24 @@ MOST_EXCEPTIONS = 100  # in the JSON values
 INDENT = " " * 14  # of a wrapped line in a list
 
 
-def distillation_text(result: Distillation, *, is_full: bool = True, width: int | None = None) -> str:
+def distillation_text(
+    result: Distillation, *, is_full: bool = True, width: int | None = None, is_written: bool = False
+) -> str:
     """The function, the verdict in one sentence, exceptions, a shorter rule and notes.
 
     ``is_full`` adds the whole chain: every claim, what decides the labels, the steps with their cost, the assumptions;
     without it the verdict leaves to the docstring what that says. Sentences are wrapped at words to ``width`` columns.
+    ``is_written``: all exceptions are in a file, so that nobody needs to be told how to get them.
     """
     text = program_text(result).rstrip()
     lines = ["", text] if text else []
-    lines += ["", verdict(result, is_full=is_full), *_listed(result.exceptions if text else ())]
+    lines += ["", verdict(result, is_full=is_full), *_listed(result.exceptions if text else (), is_written)]
     lines += [*_claimed(result), *depends_lines(result)] if is_full else _stronger(result)
     lines += [] if text else known_lines(result)
-    lines += _rule_lines(result)
+    lines += _rule_lines(result, is_written)
     lines += _labelled_lines(result)
     lines += _chain(result) if is_full else [f"Note: {note}" for note in notes(result)]
-    return "\n".join(lines if width is None else [_wrapped(line, width) for line in lines])
+    return "\n".join(lines if width is None else [wrapped(line, width) for line in lines])
 
 
 def _chain(result: Distillation) -> list[str]:
@@ -65,7 +68,7 @@ def _chain(result: Distillation) -> list[str]:
     return lines
 
 
-def _wrapped(line: str, width: int) -> str:
+def wrapped(line: str, width: int) -> str:
     """A sentence wrapped at words; a program, which has lines of its own, as it is."""
     if "\n" in line or len(line) <= width:
         return line
@@ -358,7 +361,7 @@ def _others(result: Distillation) -> tuple[Claim, ...]:
     return result.claims[1:] if extension.is_proved else result.claims
 
 
-def _rule_lines(result: Distillation) -> list[str]:
+def _rule_lines(result: Distillation, is_written: bool) -> list[str]:
     """The short rule, its exceptions, its region, and how far it holds there."""
     rule, extension = result.rule, result.extension
     if rule is None:
@@ -367,7 +370,7 @@ def _rule_lines(result: Distillation) -> list[str]:
         lines = ["", "This function is also the shortest rule found."]
     else:
         lines = ["", rule_sentence(result), "", rule.program.source(f"{function_name(result)}_rule").rstrip()]
-        lines += ["", *_listed(rule.exceptions)] if rule.exceptions else []
+        lines += ["", *_listed(rule.exceptions, is_written)] if rule.exceptions else []
     if rule.where is not None:
         lines += [
             "",
@@ -468,10 +471,14 @@ def _lengths(shortest: int, longest: int | None) -> list[int | None]:
     return [shortest, longest]
 
 
-def _listed(exceptions: tuple[Counterexample, ...]) -> list[str]:
-    lines = [f"  on {_input(e)}: network {e.expected!r}, program {e.got!r}" for e in exceptions[:SHOWN_EXCEPTIONS]]
-    more = len(exceptions) - SHOWN_EXCEPTIONS
-    return [*lines, f"  and {more:,} more (all of them with --exceptions FILE)"] if more > 0 else lines
+def _listed(exceptions: tuple[Counterexample, ...], is_written: bool = False) -> list[str]:
+    lines = [f"  on {_input(e)}: network {e.expected!r}, program {_given(e)}" for e in exceptions[:SHOWN_EXCEPTIONS]]
+    more, how = len(exceptions) - SHOWN_EXCEPTIONS, "" if is_written else " (all of them with --exceptions FILE)"
+    return [*lines, f"  and {more:,} more{how}"] if more > 0 else lines
+
+
+def _given(exception: Counterexample) -> str:
+    return "no label" if exception.got is None else repr(exception.got)
 
 
 def _input(exception: Counterexample) -> str:

@@ -136,12 +136,22 @@ def examples(model: Loaded) -> list[dict[str, Any]]:
                     "label": label_name(model.readout, int(label)),
                     "margin": round(float(margin), 4),
                     "logits": [round(float(x), 4) for x in logits[row, -1, list(model.readout.columns)]],
+                    "read": _read_row(model, len(prompt)),
                     "patterns": [np.round(pattern[row], 3).tolist() for pattern in patterns],
                 }
             )
         if len(found) >= MOST_EXAMPLES:
             break
     return found
+
+
+def _read_row(model: Loaded, rows: int) -> int | None:
+    """The one row that a label is read from; None where rows are mixed, or each has a label of its own."""
+    steps = model.network.steps if isinstance(model.network, Transformer) else ()
+    kind = next((step.kind for step in steps if isinstance(step, Pool)), "last")
+    if model.readout.position == "every":
+        return None
+    return {"last": rows - 1, "first": 0}.get(kind)
 
 
 def attention(model: Loaded, sequences: NDArray[np.integer]) -> tuple[Reals, list[Reals]]:

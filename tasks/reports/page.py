@@ -23,7 +23,7 @@ from markupsafe import Markup
 from cegis import Rung
 from cegis.claim import counted
 from tasks.formats.writing import write_file
-from tasks.networks.conditions import readout_text
+from tasks.networks.conditions import readout_text, row_text
 from tasks.networks.model import BlackBox, Loaded
 from tasks.networks.quoting import shown, shown_lines
 from tasks.networks.sparse_transformer import NetworkError
@@ -215,7 +215,7 @@ def _facts(values: Mapping[str, Any], model: Loaded | None) -> list[tuple[str, s
     ]
     if model is not None:
         around = " ".join([*model.prefix, "SEQUENCE", *model.suffix])
-        facts[2:2] = [("prompt", around), ("read-out", readout_text(model.readout))]
+        facts[2:2] = [("prompt", around), ("read-out", readout_text(model.readout, row_text(model.network)))]
         if not isinstance(model.network, BlackBox):
             sizes = [array.size for array in model.network.arrays()]
             facts.append(("weights", f"{sum(sizes):,}"))

@@ -98,8 +98,8 @@ RECURRENT = (
     Mutant(
         "checker: an entry that need not be in the set",
         ROUND,
-        'confirm(one.frame.holds(one.frame.reaches(point)), "the state at',
-        'confirm(one.frame.reaches(point), "the state at',
+        'confirm(frame.holds(frame.reaches(point)), "the state at',
+        'confirm(frame.reaches(point), "the state at',
         TAMPERED,
     ),
     Mutant(
@@ -135,6 +135,20 @@ RECURRENT = (
         AFFINE,
         "rest = max(abs(least + both.shift), abs(greatest + both.shift)) + later * (size + first)",
         "rest = max(abs(least + both.shift), abs(greatest + both.shift))",
+        TAMPERED,
+    ),
+    Mutant(
+        "recurrent: words that end are left out",
+        ORBITS,
+        "found += [] if ways else [Circle(",
+        "found += [] if True else [Circle(",
+        ON_ORBITS,
+    ),
+    Mutant(
+        "checker: words that end are left out",
+        ROUND,
+        "found += [] if ways else [(word, ())]",
+        "found += []",
         TAMPERED,
     ),
 )

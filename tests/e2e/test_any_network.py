@@ -149,4 +149,4 @@ def test_a_folder_without_a_network_says_what_was_looked_for(distill, tmp_path):
         done = distill(f"./{name}")
         assert done.returncode == 2
         assert len(done.stderr.strip().splitlines()) == 1
-    assert "looked for" in done.stderr
+    assert "looked for circuit, steps, " in done.stderr

@@ -4,10 +4,14 @@ import json
 from pathlib import Path
 
 import jsonschema
+import numpy as np
 import pytest
 from small_networks import DYCK, dyck_tensors, write_network
 
 from tasks.commands.main import main
+from tasks.formats import Question, save_folder
+from tasks.networks.model import assemble
+from tasks.networks.transformer import Affine, Transformer
 
 SCHEMA = Path(__file__).parents[2] / "docs" / "explanation.schema.json"
 
@@ -38,6 +42,18 @@ def test_any_network_has_heads_and_units_and_dimensions_as_json(capsys, tmp_path
     assert {one["kind"] for one in value["nodes"]} == {"head", "unit", "dimension"}
     assert value["edges"] == []
     assert all(one["effect"] is not None for one in value["nodes"])
+
+
+def test_edges_that_are_too_many_to_be_looked_at_are_something_left_open(capsys, tmp_path, monkeypatch):
+    monkeypatch.setattr("tasks.networks.parts.MOST_EDGES", 3)
+    table = np.array([[1.0, -1.0], [-1.0, 1.0]])
+    network = Transformer(table, None, (Affine(table),), 2, "float32")
+    save_folder(assemble("ab", "test", network, ("a", "b"), Question(lengths=(1, 2))), tmp_path / "ab")
+    code, printed = run(capsys, tmp_path / "ab")
+    assert code == 1, printed.out
+    assert "at most 3 are edges" in printed.out
+    code, printed = run(capsys, tmp_path / "ab", "--no-edges")
+    assert code == 0, printed.out
 
 
 def test_what_is_no_network_is_bad_input(capsys, tmp_path):

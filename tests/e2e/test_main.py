@@ -14,6 +14,8 @@ import pytest
 
 from tasks.commands.main import main
 from tasks.formats.circuit_folder import shipped_path
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.pipeline import distill as pipeline
 
 CIRCUIT = "quote_closing"
 
@@ -207,3 +209,46 @@ def test_without_torch_the_way_to_install_it_is_said_and_other_modules_are_our_m
     assert done.returncode == 2
     assert done.stderr.count("\n") == 1
     assert done.stderr.endswith('this needs torch: pip install "symbolic-circuit-distillation[torch]"\n')
+
+
+def test_the_bare_command_prints_the_help_as_click_lays_it_out(distill):
+    done, asked = distill(), distill("--help")
+    assert done.returncode == 2
+    assert done.stdout == ""
+    assert done.stderr == asked.stdout
+    assert "\nCommands:\n" in done.stderr
+
+
+def test_a_check_says_first_whether_it_holds(distill):
+    distill("run", CIRCUIT, "--length", 3, "--backend", "none", "--out", "c")
+    lines = distill("check", "c").stdout.splitlines()
+    assert lines[0] == "The certificate holds."
+    assert lines[1].startswith("the program equals the circuit network quote_closing on all ")
+    assert lines[2].startswith("Executions are IEEE float32 or float64")
+    assert len(lines) == 3
+
+
+def test_what_is_no_network_gets_a_sentence_that_helps(distill, tmp_path):
+    (tmp_path / "sparse").mkdir()
+    (tmp_path / "sparse" / "notes.txt").write_text("")
+    for arguments, said in (
+        ([""], "expected a network, a shipped name or a folder, got an empty name"),
+        (["net"], "no such folder, and no shipped circuit: 'net'; shipped are bracket_depth, "),
+        (
+            [CIRCUIT, "--alphabet", "x,y"],
+            "token 'x,y' is not in the vocabulary; on the command line tokens are separated",
+        ),
+        (["sparse"], "no known network format: transformers and recurrent networks are read from files"),
+    ):
+        done = distill("show", *arguments)
+        assert (done.returncode, done.stdout) == (2, "")
+        assert said in done.stderr
+        assert len(done.stderr) < 700
+
+
+def test_from_python_what_is_no_network_is_named():
+    for thing in ("rep", 3, np.zeros(2)):
+        with pytest.raises(
+            NetworkError, match=f"expected a network, got {type(thing).__name__}; make one with from_torch"
+        ):
+            pipeline.distill(thing)

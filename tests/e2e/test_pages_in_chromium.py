@@ -109,6 +109,7 @@ def test_a_sequence_that_is_typed_gets_its_label_and_what_is_none_a_reason(brows
     assert field.input_value() == 'x " y x'
     field.fill("x z")
     assert "“z” is no token" in said.inner_text()
+    assert page.locator("#answer").inner_text() == page.locator("#patterns").inner_text() == ""  # no older answer
     field.fill('x " " y')
     assert "nothing is claimed of it" in page.locator("#answer").inner_text()
     field.fill('" ' + "x " * 7)
@@ -189,6 +190,26 @@ def test_the_page_executes_gates_norms_and_pools_as_numpy_does(opened, act, pool
     small, _ = narrowed(model, network)
     found = executed(opened, model, small.prompts(sequences))
     np.testing.assert_allclose([one["logits"] for one in found], attention(model, sequences)[0], rtol=1e-12, atol=1e-12)
+
+
+@pytest.mark.parametrize("shown", ["executed", "computed before"])
+@pytest.mark.parametrize(("pool", "marked"), [("first", [0]), ("mean", []), ("last", [2]), (None, [2])])
+def test_the_row_of_an_attention_that_is_read_is_marked(browser, tmp_path, monkeypatch, pool, marked, shown):
+    if shown == "computed before":
+        monkeypatch.setattr("tasks.reports.browser.MOST_BYTES", 10)
+    one = (Affine(np.eye(2)),)
+    steps = (Attention(one, one, one, 1, 1.0, "softmax", False), *([Pool(pool)] if pool else []), *one)
+    model = Loaded(
+        "w", "test", Transformer(np.eye(2), None, steps, 3, "float64"), ("a", "b"), (), (), Domain(AB, 3, 3), SIGNS
+    )
+    opened = Opened(browser, saved(tmp_path, of_distillation(distill(model, seconds=3))))
+    if shown == "executed":
+        opened.page.locator("#sequence").fill("a b b")
+    rows = opened.page.locator("#patterns tbody tr")
+    assert rows.count() == 3
+    assert [n for n in range(3) if rows.nth(n).get_attribute("class") == "read"] == marked
+    assert opened.said == []
+    opened.page.close()
 
 
 def test_a_network_that_is_too_large_shows_sequences_computed_before(browser, tmp_path, monkeypatch):

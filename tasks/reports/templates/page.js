@@ -180,11 +180,19 @@
     return { background: `rgb(${rgb.join(", ")})`, color: bright > 0.179 ? "#000" : "#fff" };
   }
 
-  function pattern(words, shares, title) {
+  // The one row of n that a label is read from; null where rows are mixed, or each has a label of its own.
+  function readRow(network, n) {
+    const pool = network.steps.find((step) => step.kind === "pool");
+    if (network.readout.position === "every") return null;
+    if (!pool || pool.of === "last") return n - 1;
+    return pool.of === "first" ? 0 : null;
+  }
+
+  function pattern(words, shares, title, read) {
     const table = element("table", { class: "pattern" }, element("caption", {}, title));
     table.append(element("thead", {}, element("tr", {}, element("th", { scope: "col", title: "a row attends to the columns" }, "↓ to →"), ...words.map((word) => element("th", { scope: "col" }, word)))));
     const body = element("tbody");
-    shares.forEach((row, i) => body.append(element("tr", i === shares.length - 1 ? { class: "last" } : {},
+    shares.forEach((row, i) => body.append(element("tr", i === read ? { class: "read", title: "the row that is read" } : {},
       element("th", { scope: "row" }, words[i]),
       ...row.map((share, j) => {
         const cell = element("td", { title: `${words[i]} (${i + 1}) attends to ${words[j]} (${j + 1}): ${share.toFixed(4)}` }, short(share));
@@ -195,18 +203,19 @@
     return table;
   }
 
-  function most(words, row) {
-    const best = row.indexOf(Math.max(...row));
-    return `the last position gives most to ${words[best]} (position ${best + 1}, ${row[best].toFixed(2)})`;
+  function most(words, shares, read) {
+    if (read === null || read >= shares.length) return "no row is read alone";
+    const row = shares[read], best = row.indexOf(Math.max(...row));
+    return `position ${read + 1}, which is read, gives most to ${words[best]} (position ${best + 1}, ${row[best].toFixed(2)})`;
   }
 
-  function drawAttention(words, patterns, steps) {
+  function drawAttention(words, patterns, steps, read) {
     const place = byId("patterns");
     place.replaceChildren();
     patterns.forEach((heads, layer) => heads.forEach((shares, head) => {
       if (steps && steps[layer].idle.includes(head)) return;
-      const figure = element("div", { class: "head", tabindex: "0", role: "group", "aria-label": `attention ${layer}, head ${head}: ${most(words, shares[shares.length - 1])}` });
-      figure.append(pattern(words, shares, `attention ${layer}, head ${head}`));
+      const figure = element("div", { class: "head", tabindex: "0", role: "group", "aria-label": `attention ${layer}, head ${head}: ${most(words, shares, read)}` });
+      figure.append(pattern(words, shares, `attention ${layer}, head ${head}`, read));
       place.append(figure);
     }));
     const idle = steps ? steps.reduce((sum, step) => sum + step.idle.length, 0) : 0;
@@ -241,6 +250,8 @@
       const around = network.prefix.length + network.suffix.length;
       const [least, most] = network.lengths;
       field.setAttribute("aria-invalid", "true");
+      byId("answer").replaceChildren();
+      byId("patterns").replaceChildren();
       if (strange !== undefined) { said.textContent = `“${strange}” is no token of a sequence; there are: ${letters.join(" ")}`; return; }
       if (words.length < least || words.length > most || words.length + around < 1) {
         said.textContent = `expected ${least} to ${most} tokens, got ${words.length}`; return;
@@ -256,7 +267,7 @@
       else if (network.claimed && network.claimed[1] !== null && words.length > network.claimed[1]) notes.push(`Nothing is claimed of sequences longer than ${network.claimed[1]}.`);
       said.textContent = `${words.length} tokens`;
       drawAnswer(found.label, found.margin, network.readout.names, found.chosen, notes.join(" "));
-      drawAttention(ids.map((id) => network.vocabulary[id]), patterns, steps);
+      drawAttention(ids.map((id) => network.vocabulary[id]), patterns, steps, readRow(network, ids.length));
     }
     field.addEventListener("input", show);
     for (const button of document.querySelectorAll("[data-token]")) {
@@ -272,7 +283,7 @@
     const show = () => {
       const one = examples.sequences[Number(field.value)];
       drawAnswer(one.label, one.margin, examples.names, one.logits, "");
-      drawAttention(one.tokens, one.patterns, null);
+      drawAttention(one.tokens, one.patterns, null, one.read);
     };
     field.addEventListener("change", show);
     show();

@@ -127,12 +127,12 @@ SAID = [
     ("dyck", {"alphabet": ["("]}, "alphabet (declared: '(' ')')"),
     ("case", {"automaton": NEVER_B}, "constraint (declared: 'prefixes of: no two b')"),
     ("case", {"alphabet": ["a"], "automaton": None}, "alphabet (declared: 'a' 'b')"),
-    ("case", {"lengths": [1, 4]}, "as the network's files do not declare it: lengths"),
+    ("case", {"lengths": [1, 4]}, "as the network's files declare none: lengths"),
     ("tracr", {"lengths": [1, 3]}, "lengths (declared: 1 to 4)"),
     ("tracr", {"lengths": [2, 4]}, "lengths (declared: 1 to 4)"),
     ("tracr", {"alphabet": ["a"]}, "alphabet (declared: 'a' 'b')"),
-    ("bce", {"prefix": ["#1"]}, "do not declare it: alphabet, lengths, prefix, suffix"),
-    ("plain", {}, "as the network's files do not declare it: alphabet, lengths, prefix, suffix, read-out"),
+    ("bce", {"prefix": ["#1"]}, "declare none: alphabet, lengths, prefix, suffix"),
+    ("plain", {}, "as the network's files declare none: alphabet, lengths, prefix, suffix, read-out"),
     ("plain", {"alphabet": ["#0", "#2"]}, "tokens '#0' '#2'; "),
     ("plain", {"prefix": ["#1"]}, "prompt: '#1' before the sequence; "),
     ("plain", {"suffix": ["#1"]}, "prompt: '#1' after the sequence; "),
@@ -230,8 +230,8 @@ def test_a_plain_folder_says_what_was_chosen_in_sentence_docstring_and_json(tmp_
     loaded = load(plain(tmp_path / "n"), Question(prefix=("#1",), answers=("#0", "#2")))
     said = distillation_json(distill(loaded, Domain(loaded.domain.alphabet, 0, 3), seconds=5, semantics="float64"))
     words = (
-        "prompt: '#1' before the sequence; read-out: the largest of the logits '#0' '#2', at the last position; chosen "
-        "by the user, as the network's files do not declare it: alphabet, prefix, suffix, read-out"
+        "prompt: '#1' before the sequence; read-out: the largest of the logits '#0' '#2', at the last position; "
+        "stated here, as the network's files declare none: alphabet, prefix, suffix, read-out"
     )
     assert words in said["conditions"]
     assert words in said["sentence"]

@@ -233,7 +233,7 @@ def test_every_shipped_circuit_loads_and_is_small():
 
 
 def test_an_unknown_shipped_name_lists_the_known_ones():
-    with pytest.raises(NetworkError, match=r"nonsense.*known:.*quote_closing"):
+    with pytest.raises(NetworkError, match=r"nonsense.*shipped are.*quote_closing"):
         shipped_path("nonsense")
 
 

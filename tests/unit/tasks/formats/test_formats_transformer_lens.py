@@ -221,6 +221,59 @@ def test_buffers_and_copies_of_the_embedding_are_not_used(tmp_path):
         of_checker(tmp_path / "net", IDS)
 
 
+WRITTEN = {  # by TransformerLens 3.9.0, of a HookedTransformer made of CONFIG's sizes
+    "d_model": 6, "d_head": 4, "n_layers": 2, "n_ctx": 5, "n_heads": 2, "d_mlp": 7, "d_vocab": 3, "device": "cpu",
+    "use_attn_result": False, "use_split_qkv_input": False, "default_prepend_bos": True,
+    "positional_embedding_type": "standard", "n_key_value_heads": None, "attn_only": False, "gated_mlp": False,
+    "uses_rms_norm": False, "eps": 1e-05, "layer_norm_folding": False, "act_fn": "relu", "normalization_type": "LN",
+    "num_experts": None, "experts_per_token": None, "final_rms": False, "model_name": "custom", "use_attn_scale": True,
+    "attn_scale": 2.0, "use_hook_mlp_in": False, "use_attn_in": False, "use_qk_norm": False, "clip_qkv": None,
+    "use_logn_attn": False, "train_seq_length": None, "use_dynamic_ntk_rope": False, "use_local_attn": False,
+    "ungroup_grouped_query_attention": False, "original_architecture": None, "from_checkpoint": False,
+    "checkpoint_index": None, "checkpoint_label_type": None, "checkpoint_value": None, "tokenizer_name": None,
+    "window_size": None, "attn_types": None, "init_mode": "gpt2", "n_devices": 1, "attention_dir": "causal",
+    "seed": None, "initializer_range": 0.3265986323710904, "init_weights": True,
+    "scale_attn_by_inverse_layer_idx": False, "d_vocab_out": 3, "parallel_attn_mlp": False, "rotary_dim": None,
+    "n_params": 552, "use_hook_tokens": False, "tokenizer_prepends_bos": None, "post_embedding_ln": False,
+    "rotary_base": 10000, "rotary_base_local": None, "rotary_scaling_factor": 1.0, "trust_remote_code": False,
+    "rotary_adjacent_pairs": False, "load_in_4bit": False, "quantization_method": None,
+    "relative_attention_max_distance": None, "relative_attention_num_buckets": None, "decoder_start_token_id": None,
+    "tie_word_embeddings": False, "use_normalization_before_and_after": False, "attn_scores_soft_cap": -1.0,
+    "output_logits_soft_cap": -1.0, "use_NTK_by_parts_rope": False, "NTK_by_parts_low_freq_factor": 1.0,
+    "NTK_by_parts_high_freq_factor": 4.0, "NTK_by_parts_factor": 8.0, "NTK_original_ctx_len": 8192,
+    "use_yarn_rope": False, "yarn_factor": 1.0, "yarn_attention_factor": 1.0, "yarn_beta_fast": 32.0,
+    "yarn_beta_slow": 1.0, "yarn_original_max_position_embeddings": 4096, "yarn_truncate": True,
+    "yarn_global_attn_only": False, "rmsnorm_uses_offset": False, "use_attention_sinks": False,
+    "norm_topk_prob": False,
+}  # fmt: skip
+
+
+def test_what_the_third_version_of_the_library_writes_is_read_and_certifiable(tmp_path):
+    weights = tensors(CONFIG)
+    more = {f"blocks.{n}.attn.mask": np.zeros((0, 0), bool) for n in range(2)}
+    more |= {f"blocks.{n}.attn.IGNORE": np.array(-np.inf, np.float32) for n in range(2)}
+    agree(folder(tmp_path / "net", config=WRITTEN, weights={**weights, **more}), reference(CONFIG, weights, IDS))
+    loaded = from_transformer_lens(WRITTEN, {**weights, **more})
+    assert np.array_equal(logits(loaded.network, IDS), logits(load(tmp_path / "net").network, IDS))
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"clip_qkv": 8.0}, "only clip_qkv = None"),
+        ({"use_logn_attn": True}, "only use_logn_attn = False"),
+        ({"use_attention_sinks": True}, "only use_attention_sinks = False"),
+        ({"new_trick": 1, "another": None}, "unknown entries 'another', 'new_trick'"),
+    ],
+)
+def test_what_else_that_version_knows_is_refused_and_all_unknown_entries_named(tmp_path, change, said):
+    path = folder(tmp_path / "net", config={**WRITTEN, **change})
+    with pytest.raises(NetworkError, match=said):
+        load(path)
+    with pytest.raises(UnreadableError):
+        of_checker(path, IDS)
+
+
 def test_a_finite_score_of_unseen_rows_is_said_and_another_mask_refused(tmp_path):
     weights = {**tensors(CONFIG), "blocks.0.attn.IGNORE": np.array(-1e5, np.float32)}
     loaded = agree(folder(tmp_path / "net", weights=weights), reference(CONFIG, weights, IDS))

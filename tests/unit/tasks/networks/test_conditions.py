@@ -4,20 +4,33 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+import numpy as np
 import pytest
 
 from cegis import Domain
 from cegis.claim import equality, least_margin
-from tasks.formats import Question, from_circuit, load
+from tasks.checker import formats as checked
+from tasks.checker.declared import readout_text as checked_text
+from tasks.formats import Question, from_callable, from_circuit, load, save_folder
 from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_path
 from tasks.networks.conditions import conditions, named
+from tasks.networks.model import assemble
 from tasks.networks.quoting import NAME
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.summary import model_text
+from tasks.networks.transformer import Affine, Pool, Transformer
 from tasks.pipeline.report import identifier
 from tasks.proofs.circuit_labels import as_table, label_domain
 from tasks.proofs.enumeration import enumerate_domain
 from tasks.proofs.verifier import lengthened
 
+ROWS = {
+    "first": "at the first position of the prompt",
+    "last": "at the last position",
+    "mean": "computed from the mean over all positions",
+    "sum": "computed from the sum over all positions",
+    "concat": "computed from all positions side by side",
+}
 WAY_OUT = r"the empty sequence is no prompt; begin with length 1, or name tokens before every sequence \(prefix\)"
 
 
@@ -46,6 +59,28 @@ def test_what_is_asked_other_than_declared_is_said(question, words):
     said = conditions(loaded, loaded.domain)
     assert "chosen by the user, other than the network's files declare: " in said
     assert words in said
+
+
+@pytest.mark.parametrize("kind", ROWS)
+def test_the_row_that_is_read_is_the_one_that_the_network_gives_and_the_checker_says_the_same(tmp_path, kind):
+    rng = np.random.default_rng(0)
+    rows = 3 if kind == "concat" else 0
+    head = Affine(rng.normal(size=(2, 2 * max(1, rows))).astype(np.float32).astype(float))
+    network = Transformer(np.eye(2), None, (Pool(kind, rows), head), 3, "float32")
+    lengths = (3, 3) if rows else (1, 3)
+    loaded = assemble("n", "test", network, ("a", "b"), Question(lengths=lengths), outputs=("no", "yes"))
+    said = f"read-out: the largest of the logits 'no' 'yes', {ROWS[kind]}"
+    assert said in conditions(loaded, loaded.domain)
+    folder = save_folder(loaded, tmp_path / "net")
+    assert f"{ROWS[kind]}\n" in model_text(load(folder))
+    files = {name: (folder / name).read_bytes() for name in ("network.json", "model.safetensors")}
+    declared = checked.read("steps", files, "float32").declared
+    assert checked_text(declared.readout, declared.pool) == said.removeprefix("read-out: ")
+
+
+def test_a_black_box_is_not_said_to_have_positions():
+    loaded = from_callable(lambda ids: np.zeros((len(ids), 2)), vocabulary=("a", "b"), longest=2)
+    assert "'a' 'b', of the row that the function gives for the prompt" in conditions(loaded, loaded.domain)
 
 
 def test_lengths_beyond_those_of_the_file_are_said():

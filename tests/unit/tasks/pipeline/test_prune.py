@@ -223,6 +223,8 @@ def test_what_there_was_no_time_for_is_not_called_kept(monkeypatch):
     assert found.is_faithful
     assert (found.asked, found.domain) == (asked, odd(model))
     assert not found.is_kept
+    lengths = f"up to length {odd(model).max_length}, not {asked.max_length}, were compared"
+    assert f"Not all that was asked is proved: in the time only sequences {lengths}." in pruned_text(found)
     assert any("there was time for" in note for note in found.notes)
 
 
@@ -273,7 +275,8 @@ def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
     circuit, domain = quotes(7)
     found = prune(circuit, domain=domain, options=Options(steps=0), seconds=1.5)
     assert not found.is_complete
-    assert "the time ended" in pruned_text(found)
+    assert "Perhaps not small: the time ended before every node and edge that is left was tried" in pruned_text(found)
+    assert "Small:" not in pruned_text(found)
     assert found.faithful.inputs == found.faithful.agree == found.domain.size()
     assert sum(step.cpu_seconds for step in found.steps) < 1.5 * 1.1 + 2  # not of the wall: others may use the machine
 
@@ -433,7 +436,7 @@ def test_pairs_and_functions_are_kept_by_the_command(tmp_path, monkeypatch):
         (("quote_closing", "--time-limit", "0"), "time limit"),
         (("quote_closing", "--margin", "0"), "a margin above 0"),
         (("quote_closing", "--out", str(ROOT / "docs")), "is not a circuit"),
-        (("no_such_circuit",), "no shipped circuit"),
+        (("no_such_circuit",), "no such folder, and no shipped circuit"),
     ],
 )
 def test_what_cannot_be_asked_is_one_sentence(capsys, arguments, expected):

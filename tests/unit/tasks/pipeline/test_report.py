@@ -142,6 +142,21 @@ def test_exceptions_are_capped_and_a_file_has_all_of_them(tmp_path):
     )
 
 
+def test_who_has_the_file_is_not_told_how_to_get_it(tmp_path, monkeypatch, capsys):
+    monkeypatch.chdir(tmp_path)
+    Path("program.py").write_text("def f(tokens):\n    return tokens[0]\n")
+    with pytest.raises(SystemExit) as ended:
+        main(["verify", "bracket_depth", "program.py", "--length", "4", "--exceptions", "all.jsonl", "-q"])
+    said = capsys.readouterr().out
+    lines = [json.loads(line) for line in Path("all.jsonl").read_text().splitlines()]
+    assert ended.value.code == 1
+    assert f"\n  and {len(lines) - 20} more\n" in said
+    assert f"\n\nExceptions: {len(lines)} in all.jsonl\n" in said
+    assert "\\n" not in said
+    assert "  on 'x [': network ']', program 'x'\n" in said  # a token that is no label is what it returns
+    assert {line["program"] for line in lines} == {"[", "]", "x"}
+
+
 def given_by_hand(result: Distillation) -> Distillation:
     used = replace(result.outcome.statistics, candidates=0)
     return replace(result, outcome=replace(result.outcome, statistics=used))
