@@ -37,8 +37,8 @@ class StreamResult:
     def is_proved(self) -> bool:
         """Whether the loop equals the network on every stream of the length that it was made for, or of more."""
         match self.outcome:
-            case Equal():
-                return True
+            case Equal(length=done):
+                return done is None or done >= self.of.length
             case Broken(equal_up_to=done):
                 return done >= self.of.length
         return False

@@ -11,9 +11,10 @@ from dsl.grammars.positions import GREATEST
 from dsl.grammars.streams import Division, Earlier, Input, Pointwise, Running, loop_of
 from dsl.operators import INT
 from dsl.scalars import variable
-from tasks.networks.number_streams import combinations
+from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
+from tasks.pipeline.streams import StreamResult
 from tasks.proofs import stream_affine, stream_states
 from tasks.proofs.stream_states import Broken, Equal, Open
 
@@ -192,3 +193,10 @@ def test_numbers_that_outgrow_float32_end_the_lattice():
     assert isinstance(found, Open)
     assert found.equal_up_to == 2
     assert "outgrow what float32 holds exactly" in found.reason
+
+
+def test_a_proof_up_to_a_shorter_length_than_was_asked_is_none_of_that():
+    of = NumberStreams("sum", recurrence(1.0), SINGLE, 10, "a test")
+    for length, is_proved in ((9, False), (10, True), (None, True)):
+        equal = Equal(length, 0.4, 1, "ideal real numbers", "affine", 0.0)
+        assert StreamResult(of, SUM, equal, 1, 0.0).is_proved is is_proved
