@@ -44,8 +44,8 @@ WAY_ROUND = (
     "box (from_callable), of which answers are enumerated and nothing is proved"
 )
 UNKNOWN = {  # what operations without a rule are for, where that says more than their names
-    "zeros_like": "an operation that is not understood; attention begins so with a mask that depends on the tokens, such "
-    "as one that hides padding: leave it out, as prompts have no padding here",
+    "zeros_like": "an operation that is not understood; attention begins so with a mask that depends on the tokens, "
+    "such as one that hides padding: leave it out, as prompts have no padding here",
 }
 PROMPTS, BLOCK = 16, 4  # compared per length; and asked at once
 CLOSE, CLOSE_IN_FLOAT32 = 1e-9, 1e-5  # of the largest logit; the latter where the module insists on float32
