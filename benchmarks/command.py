@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
 LEARNED_ROWS, RNN_ROWS = "learned.jsonl", "rnn.jsonl"
+SWEEP_ROWS = "sweep.jsonl"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
 SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn")
 SECONDS = {
@@ -63,11 +64,17 @@ class BadInput(click.ClickException):
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
 @click.option("--seed", default=0, show_default=True, help="Seed of the order of runs, and of the suite peers.")
 @click.option("--jobs", default=1, show_default=True, help="How many runs at a time.")
-@click.option("--executor", default="process", show_default=True, help="Where runs are made: process or dask.")
+@click.option("--executor", default="processes", show_default=True, help="Where runs are made: processes or dask.")
 @click.option("--scheduler", default="", help="Address of a Dask scheduler.  [default: a cluster on this machine]")
 @click.option("--corpus", type=FOLDER, help="Recorded queries to replay.  [default: the small sample]")
 @click.option("--smtlib", type=FOLDER, help="Folder of SMT-LIB files (suite replay), in place of recorded queries.")
 @click.option("--tools", type=FOLDER, help="TOML file with more solvers for --smtlib.")
+@click.option(
+    "--runner",
+    default="auto",
+    show_default=True,
+    help="Who measures --smtlib: runexec (BenchExec's, needs control groups), ours, or auto: runexec where it can.",
+)
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
 @click.option("--sygus-dir", type=FOLDER, help="Folder of .sl files (suite sygus).  [default: the own problems]")
 @click.option(
@@ -96,6 +103,7 @@ def bench(
     corpus: Path | None,
     smtlib: Path | None,
     tools: Path | None,
+    runner: str,
     circuits: str,
     sygus_dir: Path | None,
     cases_dir: Path | None,
@@ -192,7 +200,7 @@ def bench(
                 run_all(solving, out / SYGUS_ROWS, here(), pool, seed=seed, on_row=counter.show, run=run)
             click.echo(solve_page.write(out / SYGUS_ROWS, out))
             return
-        from benchmarks.harness import standing
+        from benchmarks.harness import runexec, standing
         from benchmarks.suites import smtlib as smtlib_suite
 
         folders, place = _folders(circuits), here()
@@ -202,7 +210,8 @@ def bench(
         for one in asked:
             tasks += _plan(one, _backends(backends), folders, corpus or CORPUS, seeds, seconds, memory_mb, out / CACHE)
         if smtlib is not None:
-            files = smtlib_suite.plan(smtlib, _names(backends), seconds, memory_mb, tools)
+            by = runexec.chosen(runner)
+            files = smtlib_suite.plan(smtlib, _names(backends), seconds, memory_mb, tools, runner=by)
         if print_commands:
             lines = [command_line(task) for task in tasks] + [shlex.join(smtlib_suite.command(task)) for task in files]
             click.echo("\n".join(lines))
@@ -280,7 +289,11 @@ def report(out: Path) -> None:
             from benchmarks.reports import programs_page
 
             click.echo(programs_page.write(out / PROGRAM_ROWS, out))
-        others = (SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, PROGRAM_ROWS, PEER_ROWS)
+        if (out / SWEEP_ROWS).exists():
+            from benchmarks.reports import sweep_page
+
+            click.echo(sweep_page.write(out / SWEEP_ROWS, out))
+        others = (SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, PROGRAM_ROWS, PEER_ROWS)
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
 
@@ -359,7 +372,7 @@ def programs(
         tasks = suite.plan(asked, seconds, memory_mb, seed)
         out.mkdir(parents=True, exist_ok=True)
         standing.record_absent(out / PROGRAM_ROWS, suite.SUITE, left_out)
-        with open_executor("process", jobs) as pool:
+        with open_executor("processes", jobs) as pool:
             run_all(
                 tasks, out / PROGRAM_ROWS, here(), pool, seed=seed, on_row=_Counter(len(tasks)).show, run=suite.execute
             )
@@ -381,6 +394,72 @@ def train(only: str, seed: int, out: Path) -> None:
         for lesson in map(algorithms.lesson, _names(only)) if only else algorithms.LESSONS:
             lead = algorithms.make(lesson, out / lesson.name, seed)
             click.echo(f"{out / lesson.name}: {lesson.summary}; the closest answer leads by {lead:.2f}")
+
+
+@click.command()
+@click.argument("networks", nargs=-1)
+@click.option("--cases-dir", type=FOLDER, help="Folder of networks, at any depth.")
+@click.option("--only", default="", help="Parts of names, separated by commas.  [default: all]")
+@click.option("--run-options", default="", help="What distill run is given as well, such as '--length 8'.")
+@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that distill run is given.")
+@click.option("--memory-limit", "memory_mb", default=8192, show_default=True, help="MB of address space per run.")
+@click.option("--certificates", is_flag=True, help="Write certificates, below certificates in the folder.")
+@click.option("--seed", default=0, show_default=True, help="Seed of searches, and of the order of runs.")
+@click.option("--jobs", default=1, show_default=True, help="How many runs at a time.")
+@click.option(
+    "--executor",
+    default="processes",
+    show_default=True,
+    type=click.Choice(("processes", "dask")),
+    help="Where runs are made.",
+)
+@click.option("--scheduler", default="", help="Address of a Dask scheduler.  [default: a cluster on this machine]")
+@click.option("--out", type=FOLDER, default=Path("out/sweep"), show_default=True, help="Folder.")
+def sweep(
+    networks: tuple[str, ...],
+    cases_dir: Path | None,
+    only: str,
+    run_options: str,
+    seconds: float,
+    memory_mb: int,
+    certificates: bool,
+    seed: int,
+    jobs: int,
+    executor: str,
+    scheduler: str,
+    out: Path,
+) -> None:
+    """Run distill over many networks, and make one page of what equals them.
+
+    NETWORKS are folders or shipped names; with --cases-dir every network below a folder. Results go to sweep.jsonl as
+    they arrive, each also to json/NAME.json; the page is sweep.md and sweep.html. A sweep that was interrupted, by kill
+    -9 even, goes on where it was: the same command runs only what is missing. A network that cannot be read is a line
+    of the page. With --executor dask runs go to the workers of a cluster; a run whose worker dies is made again.
+    """
+    with _one_line(), _ending(out):
+        from benchmarks.harness.place import here
+        from benchmarks.harness.schedule import executor as open_executor
+        from benchmarks.harness.schedule import run_all
+        from benchmarks.reports import sweep_page
+        from benchmarks.suites import sweep as suite
+
+        seconds, memory_mb = _within(seconds, memory_mb)
+        wanted, found = _names(only), suite.networks(networks, cases_dir)
+        asked = [one for one in found if not wanted or any(text in one.name for text in wanted)]
+        if not asked:
+            raise ValueError(f"no name of {len(found)} networks has a part {only!r}")
+        place = out / "certificates" if certificates else None
+        tasks = suite.plan(asked, seconds, memory_mb, seed=seed, options=shlex.split(run_options), certificates=place)
+        out.mkdir(parents=True, exist_ok=True)
+        counter = _Counter(len(tasks))
+
+        def show(row: Row, is_new: bool) -> None:
+            sweep_page.keep(row, out)
+            counter.line(row.problem, sweep_page.outcome(row), row, is_new)
+
+        with open_executor(executor, jobs, scheduler) as pool:
+            run_all(tasks, out / SWEEP_ROWS, here(), pool, seed=seed, on_row=show, run=suite.execute)
+        click.echo(sweep_page.write(out / SWEEP_ROWS, out))
 
 
 def _plan(
@@ -534,12 +613,16 @@ class _Counter:
         self.total, self.done = total, 0
 
     def show(self, row: Row, is_new: bool) -> None:
+        """A run of a suite."""
+        self.line(f"{row.problem}: {row.backend}, seed {row.seed}", row.status, row, is_new)
+
+    def line(self, name: str, said: str, row: Row, is_new: bool) -> None:
+        """One line of what came of ``row``."""
         self.done += 1
         seconds = "" if row.seconds is None else f" {row.seconds:.2f} s"
         known = "" if is_new else " (from an earlier run)"
         place = self.done if self.total is None else f"{self.done}/{self.total}"
-        text = f"[{place}] {row.problem}: {row.backend}, seed {row.seed}: {row.status}{seconds}{known}"
-        click.echo(text, err=True)
+        click.echo(f"[{place}] {name}: {said}{seconds}{known}", err=True)
 
 
 def _solved(name: str, is_solved: bool) -> None:

@@ -35,6 +35,7 @@ from cegis.exhaustive import Exhaustive, Table
 from cegis.formulas.formula import FormulaSpec, Function
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget
+from cegis.operands import Operands
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.symbolic import ProgramReference, Symbolic, SymbolicReference
 from cegis.synthesis import Spec, synthesize
@@ -108,6 +109,7 @@ __all__ = [
     "Grammar",
     "GrammarError",
     "Limits",
+    "Operands",
     "Operator",
     "Outcome",
     "PlacedSignature",

@@ -12,6 +12,7 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from cegis.domain import Domain
+from cegis.operands import Operands
 from dsl.showing import cut, panel_html, words_html
 
 MOST_DIGITS = 15  # of a number that is written out
@@ -19,11 +20,14 @@ MOST_WORDS = 120  # characters of a constraint's text in a sentence
 
 
 def counted(number: int) -> str:
-    """How many, for a reader: exact up to 15 digits, beyond that about.
+    """How many, for a reader: exact up to 15 digits and for powers of ten, beyond that about.
 
-    >>> counted(18434), counted(3**256)
-    ('18,434', '(about 1.4e+122)')
+    >>> counted(18434), counted(3**256), counted(10**20)
+    ('18,434', '(about 1.4e+122)', '10^20')
     """
+    power = len(str(number)) - 1
+    if power >= MOST_DIGITS and number == 10**power:
+        return f"10^{power}"
     return f"{number:,}" if number < 10**MOST_DIGITS else f"(about {Decimal(number):.1e})"
 
 
@@ -43,7 +47,7 @@ def least_margin(bound: float, is_bounded: bool = True) -> str:
 
 def equality(
     reference: str,
-    domain: Domain,
+    domain: Domain | Operands,
     inputs: int | None,
     *,
     semantics: str,
@@ -66,7 +70,7 @@ def equality(
     return f"{reference} on all {where}{but}, {under(semantics, conditions, method)}"
 
 
-def inputs_text(domain: Domain, inputs: int | None, what: str = "sequences", which: str = "") -> str:
+def inputs_text(domain: Domain | Operands, inputs: int | None, what: str = "sequences", which: str = "") -> str:
     """So many inputs, with their lengths and their constraint; ``inputs`` None where there is no longest length.
 
     >>> inputs_text(Domain(("a",), 1, 3), 3, which=" that have a label")
@@ -80,12 +84,14 @@ def under(semantics: str, conditions: str, method: str) -> str:
     return "; ".join(filter(None, (f"in {semantics}", conditions, method)))
 
 
-def limits(domain: Domain) -> str:
-    """Lengths and constraint of a domain in words.
+def limits(domain: Domain | Operands) -> str:
+    """Lengths and constraint of a domain in words, or which numbers there are.
 
     >>> limits(Domain(("a",), 2, 2)), limits(Domain(("a",), 1, None))
     ('length 2', 'length 1 or more')
     """
+    if isinstance(domain, Operands):
+        return domain.words
     lengths = f"{domain.min_length} to {domain.max_length}"
     if domain.max_length is None:
         lengths = f"{domain.min_length} or more"
@@ -155,7 +161,7 @@ class Claim:
     rung: Rung
     reference: str
     semantics: str
-    domain: Domain
+    domain: Domain | Operands
     method: str
     sequences: int
     seconds: float

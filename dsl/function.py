@@ -39,11 +39,17 @@ def function_text(term: Term, signature: Readable, name: str, docstring: str = "
     printer = Printer(frozenset(_shared(term)), taken=taken, crowded=_crowded(term))
     body = _returns(term, printer)
     lines = [signature.header(name)]
-    if docstring:
-        quoted = f'"""{_quoted(docstring)}"""'
-        lines += textwrap.wrap(quoted, 100, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
+    lines += docstring_lines(docstring)
     text = "\n".join(_text(statement) for statement in body)
     return "\n".join(lines) + "\n" + wrapped(textwrap.indent(text, INDENT)) + "\n"
+
+
+def docstring_lines(docstring: str) -> list[str]:
+    """The lines of a function's docstring, whatever is in it; none for an empty one."""
+    if not docstring:
+        return []
+    quoted = f'"""{_quoted(docstring)}"""'
+    return textwrap.wrap(quoted, 100, initial_indent=INDENT, subsequent_indent=INDENT, break_long_words=False)
 
 
 def called(term: Term) -> Mapping[str, str]:

@@ -29,6 +29,7 @@ if TYPE_CHECKING:
     from tasks.networks.transformer import Transformer
     from tasks.pipeline.distill import Distillation, distill, verify
     from tasks.pipeline.explain import Explanation, explain
+    from tasks.pipeline.numbers import NumberDistillation, distill_numbers
     from tasks.pipeline.observers import live, notebook, plain
     from tasks.pipeline.prune import Pruned, prune
     from tasks.pipeline.steps import Observer
@@ -50,7 +51,9 @@ LATER = {
     "Written": "tasks.certificates.write:Written",
     "certify": "tasks.certificates.write:certificates",
     "check": "tasks.checker.evidence:check",
+    "NumberDistillation": "tasks.pipeline.numbers:NumberDistillation",
     "distill": "tasks.pipeline.distill:distill",
+    "distill_numbers": "tasks.pipeline.numbers:distill_numbers",
     "explain": "tasks.pipeline.explain:explain",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
@@ -74,6 +77,7 @@ __all__ = [
     "Explanation",
     "Loaded",
     "NetworkError",
+    "NumberDistillation",
     "Observer",
     "Pruned",
     "Question",
@@ -84,6 +88,7 @@ __all__ = [
     "certify",
     "check",
     "distill",
+    "distill_numbers",
     "explain",
     "from_callable",
     "from_circuit",

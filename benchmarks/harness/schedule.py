@@ -86,19 +86,19 @@ def _row(future: Future[Row], task: Task, place: Place) -> Row:
 
 @contextmanager
 def executor(name: str, jobs: int, scheduler: str = "") -> Iterator[Executor]:
-    """The executor called ``name``: "process" (on this machine, ``jobs`` at a time) or "dask"."""
+    """The executor called ``name``: "processes" (on this machine, ``jobs`` at a time) or "dask"."""
     if jobs < 1:
         raise BenchmarkError(f"expected at least 1 job at a time, got {jobs}")
     if scheduler and name != "dask":
         raise BenchmarkError(f"--scheduler is for the executor dask, got the executor {name}")
-    if name == "process":
+    if name == "processes":
         with ThreadPoolExecutor(jobs) as threads:
             yield threads
     elif name == "dask":
         with _dask(jobs, scheduler) as client:
             yield client
     else:
-        raise BenchmarkError(f"unknown executor {name!r}; known: process, dask")
+        raise BenchmarkError(f"unknown executor {name!r}; known: processes, dask")
 
 
 @contextmanager

@@ -23,6 +23,7 @@ from pathlib import Path
 from typing import Any
 
 from benchmarks.harness.row import UNMEASURED, BenchmarkError, Place, Row, digest
+from benchmarks.harness.runexec import OURS
 from benchmarks.harness.task import Task
 
 NOT_MADE = "not run"
@@ -135,7 +136,9 @@ def run_of(row: Row) -> Run:
     packages = digest(json.dumps(row.versions, sort_keys=True))[:8]
     source = f"source {row.options.get('source', row.source)}, packages {packages}"
     why = UNMEASURED.get(row.status, "")
-    return Run(task_of(row), row.backend, why, row.status == "error", row.limits, row.machine, source)
+    runner = row.options.get("runner", OURS)
+    machine = row.machine if runner == OURS else f"{row.machine}, measured by {runner}"
+    return Run(task_of(row), row.backend, why, row.status == "error", row.limits, machine, source)
 
 
 def task_of(row: Row) -> str:

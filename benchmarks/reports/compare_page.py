@@ -219,9 +219,14 @@ def _summary(pairs: Sequence[Pair], *, is_timed: bool) -> Grid:
     return Grid(head, body)
 
 
-def _points(pairs: Sequence[Pair], suite: str) -> list[tuple[float, float]]:
+def _points(pairs: Sequence[Pair], suite: str) -> list[plots.Named]:
     own = [pair for pair in pairs if pair.before.suite == suite]
-    return [(_penalised(pair.before), _penalised(pair.after)) for pair in own]
+    return [
+        plots.Named(
+            _penalised(pair.before), _penalised(pair.after), f"{standing.task_of(pair.before)}, {pair.before.backend}"
+        )
+        for pair in own
+    ]
 
 
 def _penalised(row: Row) -> float:

@@ -36,7 +36,7 @@ def compared(
         lambda file: plots.cactus(file, {b: scores.cactus(found, b) for b in names}, unit),
     )
     for one, other in combinations(names, 2) if pairwise else ():
-        points = scores.pairs(found, one, other)
+        points = [plots.Named(*point) for point in scores.pairs(found, one, other)]
         add(
             f"{name}-{one}-{other}",
             f"{one} across, {other} up; twice the limit where there is no answer.",

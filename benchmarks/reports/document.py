@@ -11,7 +11,7 @@ import io
 import json
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from benchmarks.reports.plots import Drawing
@@ -23,8 +23,15 @@ th, td { border-bottom: 1px solid #ddd; padding: .25rem .7rem; text-align: right
 th:first-child, td:first-child { text-align: left; }
 .bad { background: #fdd; border-left: 4px solid #c00; padding: .5rem 1rem; }
 figure { margin: 1.5rem 0; } figure svg { max-width: 100%; height: auto; } figcaption { color: #555; }
+.wide { overflow-x: auto; } label { display: block; margin-top: 1rem; }
+th button { font: inherit; border: 0; padding: 0; background: none; color: inherit; cursor: pointer; }
+th[aria-sort] button::after { content: " \\2191"; } th[aria-sort="descending"] button::after { content: " \\2193"; }
+.names circle { fill: #000; fill-opacity: 0; } .names circle:hover { fill-opacity: .35; }
 pre { background: #f4f4f4; padding: .5rem 1rem; overflow-x: auto; }
 """
+
+
+SCRIPT = Path(__file__).with_name("tables.js")
 
 
 @dataclass(frozen=True)
@@ -43,8 +50,11 @@ class Paragraph:
 
 @dataclass(frozen=True)
 class Grid:
+    """``links``: where the cells with a text of these lead to."""
+
     head: Sequence[str]
     body: Sequence[Sequence[str]]
+    links: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True)
@@ -80,8 +90,9 @@ def _markdown(block: Block) -> str:
             return f"![{caption}]({name}.png)"
         case Code(text):
             return f"```python\n{text.rstrip()}\n```"
-        case Grid(head, body):
-            lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, *body)]
+        case Grid(head, body, links):
+            linked = [[f"[{cell}]({links[cell]})" if cell in links else cell for cell in line] for line in body]
+            lines = [[cell.replace("|", "\\|") for cell in line] for line in (head, *linked)]
             widths = [max(map(len, column)) for column in zip(*lines, strict=True)]
             padded = [[cell.ljust(width) for cell, width in zip(line, widths, strict=True)] for line in lines]
             rows = [f"| {' | '.join(line)} |" for line in padded]
@@ -89,11 +100,14 @@ def _markdown(block: Block) -> str:
 
 
 def page(title: str, blocks: Sequence[Block], drawings: Mapping[str, str]) -> str:
-    """One HTML page; ``drawings`` holds the SVG text of figures by name."""
+    """One HTML page; ``drawings`` holds the SVG text of figures by name. Its script sorts and filters tables."""
+    script = SCRIPT.read_text(encoding="utf-8")
     body = "\n".join(_html(block, drawings) for block in blocks)
     return (
         f'<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n<title>{html.escape(title)}</title>\n'
-        f"<style>{STYLE}</style>\n</head>\n<body>\n{body}\n</body>\n</html>\n"
+        f'<meta name="viewport" content="width=device-width, initial-scale=1">\n'
+        f"<style>{STYLE}</style>\n</head>\n<body>\n<main>\n{body}\n</main>\n<script>\n{script}</script>\n"
+        "</body>\n</html>\n"
     )
 
 
@@ -108,10 +122,17 @@ def _html(block: Block, drawings: Mapping[str, str]) -> str:
             return f"<figure>\n{drawing}\n<figcaption>{html.escape(caption)}</figcaption>\n</figure>"
         case Code(text):
             return f"<pre>{html.escape(text.rstrip())}</pre>"
-        case Grid(head, body):
-            first = "".join(f"<th>{html.escape(cell)}</th>" for cell in head)
-            rest = ["".join(f"<td>{html.escape(cell)}</td>" for cell in line) for line in body]
-            return "<table>\n" + "\n".join(f"<tr>{line}</tr>" for line in (first, *rest)) + "\n</table>"
+        case Grid(head, body, links):
+            first = "".join(f'<th scope="col">{html.escape(cell)}</th>' for cell in head)
+            rest = ["".join(f"<td>{_cell(cell, links)}</td>" for cell in line) for line in body]
+            lines = "\n".join(f"<tr>{line}</tr>" for line in rest)
+            inner = f"<thead>\n<tr>{first}</tr>\n</thead>\n<tbody>\n{lines}\n</tbody>"
+            return f'<div class="wide" tabindex="0">\n<table>\n{inner}\n</table>\n</div>'
+
+
+def _cell(text: str, links: Mapping[str, str]) -> str:
+    shown = html.escape(text)
+    return f'<a href="{html.escape(links[text])}">{shown}</a>' if text in links else shown
 
 
 def save(folder: Path, name: str, title: str, blocks: Sequence[Block], drawings: Mapping[str, Drawing]) -> str:

@@ -15,6 +15,7 @@ from statistics import median
 from benchmarks.harness import standing
 from benchmarks.harness.measure import WALL
 from benchmarks.harness.row import BenchmarkError, Row
+from benchmarks.harness.runexec import OURS, WORDS
 from benchmarks.harness.standing import Plan, Standing
 from benchmarks.reports import plots, scores, smtlib_section
 from benchmarks.reports.comparison import Add, compared, shown_seconds
@@ -238,11 +239,13 @@ def conditions(rows: Sequence[Row]) -> Iterable[Block]:
     places = dict.fromkeys(f"{r.machine}; commit {r.commit}; source {r.source}" for r in rows)
     versions = dict.fromkeys(f"{name} {version}" for row in rows for name, version in row.versions.items())
     loads = [row.load for row in rows]
+    runners = dict.fromkeys(WORDS[row.options.get("runner", OURS)] for row in rows)
     yield Heading("Conditions")
     yield Paragraph(
         f"Limits, of CPU: {'; '.join(limits)}. Wall clock may take {WALL:g} times as long; a run that it ends is made "
         f"again, and never counted. {len(rows):,} runs, each a fresh process, in an order shuffled by seed, from "
-        f"{min(row.starttime for row in rows)} to {max(row.starttime for row in rows)}; load "
+        f"{min(row.starttime for row in rows)} to {max(row.starttime for row in rows)}, measured by "
+        f"{' and by '.join(runners)}; load "
         f"average at their starts {min(loads):.1f} to {max(loads):.1f}. {'; '.join(places)}. {', '.join(versions)}."
     )
     starved = [row for row in rows if row.walltime > STARVED_SECONDS and row.cputime < row.walltime / 2]

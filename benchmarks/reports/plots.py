@@ -1,19 +1,32 @@
 """Drawings from figures: cactus, scatter and growth, each as SVG text and PNG bytes. Needs matplotlib (extra "bench").
 
 The same figures give the same SVG: ids are salted by name and no date is written. Many points are drawn as pixels
-inside the SVG, so that a page stays small.
+inside the SVG, so that a page stays small. A point that has a name has it under the pointer: a circle that is not seen
+lies over it, whose ``title`` a browser shows, without any script. Of many points those farthest from the diagonal.
 """
 
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from html import escape
 from io import BytesIO
+from math import log
 from typing import Any
 
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9", "#444444")  # told apart by everyone
 MANY = 1500
+UNITS = 72.0  # of an SVG, to the inch
 FLOOR = 1e-5  # seconds; what a logarithmic axis can show
+
+
+@dataclass(frozen=True)
+class Named:
+    """A point of a drawing, in seconds, and whose it is."""
+
+    x: float
+    y: float
+    name: str
 
 
 @dataclass(frozen=True)
@@ -22,21 +35,24 @@ class Drawing:
     png: bytes
 
 
-def cactus(name: str, times: Mapping[str, Sequence[float]], unit: str) -> Drawing:
-    """How many instances (across) each backend solves within how many seconds each (up)."""
+def cactus(name: str, times: Mapping[str, Sequence[tuple[float, str]]], unit: str) -> Drawing:
+    """How many instances (across) each backend solves within how many seconds each (up); (seconds, instance) each."""
     figure, axes = _axes(f"{unit} solved", "seconds for each")
-    for colour, (backend, seconds) in zip(_colours(len(times)), sorted(times.items()), strict=True):
-        shown = [max(second, FLOOR) for second in seconds]
+    points: list[Named] = []
+    for colour, (backend, own) in zip(_colours(len(times)), sorted(times.items()), strict=True):
+        shown = [max(second, FLOOR) for second, _ in own]
+        told = [f"{backend}: {instance}, {second:.3g} s" for second, instance in own]
+        points += [Named(n, y, text) for n, (y, text) in enumerate(zip(shown, told, strict=True), 1)]
         axes.step(range(1, len(shown) + 1), shown, where="post", label=backend, color=colour, linewidth=1.6)
     axes.set_yscale("log")
     axes.legend(frameon=False)
-    return _drawn(figure, name)
+    return _drawn(figure, name, points[:: max(1, -(-len(points) // MANY))])
 
 
-def scatter(name: str, points: Sequence[tuple[float, float]], one: str, other: str) -> Drawing:
+def scatter(name: str, points: Sequence[Named], one: str, other: str) -> Drawing:
     """Each instance: seconds of one backend across, of the other up; below the diagonal the other is quicker."""
     figure, axes = _axes(f"{one}, seconds", f"{other}, seconds", width=5.2, height=5.0)
-    shown = [(max(x, FLOOR), max(y, FLOOR)) for x, y in points]
+    shown = [(max(point.x, FLOOR), max(point.y, FLOOR)) for point in points]
     bounds = [min(map(min, shown)) / 1.5, max(map(max, shown)) * 1.5] if shown else [1e-3, 1.0]
     axes.plot(bounds, bounds, color="#999999", linewidth=0.8)
     if shown:
@@ -44,7 +60,12 @@ def scatter(name: str, points: Sequence[tuple[float, float]], one: str, other: s
         look = {"s": 6 if many else 18, "alpha": 0.35, "color": COLOURS[0], "linewidths": 0, "rasterized": many}
         axes.scatter(*zip(*shown, strict=True), **look)
     axes.set(xscale="log", yscale="log", xlim=bounds, ylim=bounds)
-    return _drawn(figure, name)
+    told = [
+        Named(x, y, f"{point.name}: {one} {point.x:.3g} s, {other} {point.y:.3g} s")
+        for point, (x, y) in zip(points, shown, strict=True)
+    ]
+    told.sort(key=lambda point: -abs(log(point.x / point.y)))
+    return _drawn(figure, name, told[:MANY])
 
 
 def growth(name: str, lines: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str = "seconds") -> Drawing:
@@ -73,7 +94,7 @@ def _colours(count: int) -> list[str]:
 def _axes(across: str, up: str, width: float = 7.0, height: float = 4.0) -> tuple[Any, Any]:
     from matplotlib.figure import Figure
 
-    figure = Figure(figsize=(width, height), layout="constrained")
+    figure = Figure(figsize=(width, height), dpi=UNITS, layout="constrained")
     axes = figure.add_subplot(xlabel=across, ylabel=up)
     axes.grid(color="#e6e6e6", linewidth=0.6)
     axes.set_axisbelow(True)
@@ -81,7 +102,7 @@ def _axes(across: str, up: str, width: float = 7.0, height: float = 4.0) -> tupl
     return figure, axes
 
 
-def _drawn(figure: Any, name: str) -> Drawing:
+def _drawn(figure: Any, name: str, points: Sequence[Named] = ()) -> Drawing:
     from matplotlib import rc_context
 
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
@@ -89,4 +110,20 @@ def _drawn(figure: Any, name: str) -> Drawing:
         figure.savefig(vector, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
         figure.savefig(pixels, format="png", dpi=110)
     text = vector.getvalue().decode()
-    return Drawing(text[text.index("<svg") :], pixels.getvalue())
+    text = text[text.index("<svg") :]
+    end = text.rindex("</svg>")
+    return Drawing(f"{text[:end]}{_titles(figure, points)}{text[end:]}", pixels.getvalue())
+
+
+def _titles(figure: Any, points: Sequence[Named]) -> str:
+    """The circles that carry the names, in the units of the SVG."""
+    if not points:
+        return ""
+    height = figure.get_size_inches()[1] * UNITS
+    places = figure.axes[0].transData.transform([(point.x, point.y) for point in points])
+    circles = [
+        f'<circle cx="{x:.2f}" cy="{height - y:.2f}" r="4" fill-opacity="0">'
+        f"<title>{escape(point.name)}</title></circle>"
+        for point, (x, y) in zip(points, places, strict=True)
+    ]
+    return f'<g class="names">\n{chr(10).join(circles)}\n</g>\n'

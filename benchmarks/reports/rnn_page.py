@@ -8,8 +8,9 @@ from pathlib import Path
 from benchmarks.harness import standing
 from benchmarks.harness.row import BenchmarkError, Row, read
 from benchmarks.harness.standing import Plan
+from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, save
-from benchmarks.reports.page import conditions, shown_seconds
+from benchmarks.reports.page import conditions
 from benchmarks.reports.summary import summary
 from benchmarks.suites.networks import OURS
 from benchmarks.suites.rnn import LSTAR, ORIGINS, RETRAINED, SUITE

@@ -182,15 +182,15 @@ BY_THE_FILE = ":status"  # who says so: the file
 KNOWN = frozenset({"sat", "unsat", "proved", "no program"})
 
 
-def cactus(found: Sequence[Attempt], backend: str) -> list[float]:
-    """Seconds of the solved instances, ascending: the n-th value is the limit at which n are solved."""
-    return sorted(a.seconds for a in found if a.backend == backend and a.seconds is not None)
+def cactus(found: Sequence[Attempt], backend: str) -> list[tuple[float, str]]:
+    """(seconds, instance) of the solved ones, ascending: the n-th value is the limit at which n are solved."""
+    return sorted((a.seconds, a.instance) for a in found if a.backend == backend and a.seconds is not None)
 
 
-def pairs(found: Sequence[Attempt], one: str, other: str) -> list[tuple[float, float]]:
-    """(seconds of one, of other) on every instance both tried; twice the limit where there is no answer."""
-    cells = [cells for cells in by_instance(found).values() if one in cells and other in cells]
-    return [(_penalised(c[one]), _penalised(c[other])) for c in cells]
+def pairs(found: Sequence[Attempt], one: str, other: str) -> list[tuple[float, float, str]]:
+    """(seconds of one, of other, instance) wherever both tried; twice the limit where there is no answer."""
+    table = by_instance(found).items()
+    return [(_penalised(c[one]), _penalised(c[other]), name) for name, c in table if one in c and other in c]
 
 
 def _penalised(attempt: Attempt) -> float:

@@ -72,7 +72,7 @@ def report(
             blocks += [Paragraph("There is no problem that every tool ran."), *_checks(own), *_runs(whole)]
             continue
         blocks += [*scope(on, "problems"), *_totals(table, on), *_tracks(table), *_sizes(table)]
-        cactus = {tool: times(table, tool) for tool in (*tools(table), *bests(table))}
+        cactus = {tool: solve_scores.cactus(table, tool) for tool in (*tools(table), *bests(table))}
         add(
             f"sygus-{name}",
             "Problems solved within a limit of CPU seconds for each.",

@@ -67,6 +67,11 @@ def times(table: Table, tool: str) -> list[float]:
     return sorted(map(_seconds, solutions(table, tool)))
 
 
+def cactus(table: Table, tool: str) -> list[tuple[float, str]]:
+    """(seconds, problem) of what ``tool`` solved, ascending."""
+    return sorted((_seconds(row), row.problem) for row in solutions(table, tool))
+
+
 def bests(table: Table) -> tuple[str, ...]:
     """The virtual best, where a configuration of cvc5 was run."""
     return (BEST,) if any(tool in CVC5 for tool in tools(table)) else ()

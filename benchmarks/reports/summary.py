@@ -11,12 +11,16 @@ from benchmarks.reports.document import Block, Paragraph
 LISTED = 20  # missing runs that are named
 
 
-def summary(found: Mapping[str, Standing]) -> Iterable[Block]:
-    """What stands on top of a page: how many runs of how many, who is not there, and where nobody is ranked."""
+def summary(found: Mapping[str, Standing], *, ranks: bool = True) -> Iterable[Block]:
+    """What stands on top of a page: how many runs of how many, who is not there, and where nobody is ranked.
+
+    Without ``ranks`` there is one tool, and no word about an order.
+    """
     planned, made = sum(s.planned for s in found.values()), sum(s.made for s in found.values())
     is_complete = all(standing.is_complete for standing in found.values())
     text = f"{made:,} of {planned:,} runs."
-    yield Paragraph(text if is_complete else f"{text} This is a part: nobody is ranked on it.", is_bad=not is_complete)
+    part = " This is a part: nobody is ranked on it." if ranks else " This is a part."
+    yield Paragraph(text if is_complete else f"{text}{part}", is_bad=not is_complete)
     for name, standing in found.items():
         if standing.absent:
             listed = "; ".join(f"{tool} ({why})" for tool, why in standing.absent.items())
@@ -26,7 +30,8 @@ def summary(found: Mapping[str, Standing]) -> Iterable[Block]:
         if standing.is_unfinished:
             yield Paragraph(f"Interrupted before its end ({name}): longer questions were not asked.", is_bad=True)
         for sentence in standing.mixed:
-            yield Paragraph(f"Not comparable, nobody is ranked ({name}): {sentence}.", is_bad=True)
+            said = "Not comparable, nobody is ranked" if ranks else "Of different conditions"
+            yield Paragraph(f"{said} ({name}): {sentence}.", is_bad=True)
 
 
 def scope(standing: Standing, unit: str = "tasks") -> Iterable[Block]:

@@ -83,7 +83,7 @@ def plan(cases: Path, seconds: float, memory_mb: int) -> tuple[Task, ...]:
         name = folder.relative_to(cases).as_posix()
         content = digest(b"".join(path.read_bytes() for path in sorted(folder.iterdir()) if path.is_file()))
         reaches = LONGEST.get(name.partition("/")[0], (None,))
-        for asked, longest in product(_questions(folder), reaches):
+        for asked, longest in product(questions(folder), reaches):
             farther = f"to {longest}" if longest != reaches[0] else ""
             problem = ", ".join(filter(None, (name, asked, farther)))
             options = {"content": content, "question": asked, "longest": longest}
@@ -91,7 +91,7 @@ def plan(cases: Path, seconds: float, memory_mb: int) -> tuple[Task, ...]:
     return tuple(tasks)
 
 
-def _questions(folder: Path) -> tuple[str, ...]:
+def questions(folder: Path) -> tuple[str, ...]:
     """The names of the folder's tasks, or one empty name."""
     asked = _case(folder).get("input")
     names = asked.get("tasks") if isinstance(asked, dict) else None

@@ -76,7 +76,7 @@ def _run(task: Task, run: Sequence[str]) -> Ended:
             memory_mb=task.memory_mb,
             tree=True,
         )
-        status, ended_by, reason, said = _said(process, task.seconds)
+        status, ended_by, reason, said = printed(process, task.seconds)
         if status:
             return Ended(process, status, ended_by, reason, {"solver": OURS})
         evidence, check = _checked(said)
@@ -87,7 +87,7 @@ def _run(task: Task, run: Sequence[str]) -> Ended:
     return Ended(process, "solved" if is_exact and evidence == HELD else "unsolved", "", _why(said), found)
 
 
-def _said(process: Process, limit: float) -> tuple[str, str, str, dict[str, Any]]:
+def printed(process: Process, limit: float) -> tuple[str, str, str, dict[str, Any]]:
     """What ended the run, where something did, and what the command printed."""
     if process.reason in ENDED:
         return ENDED[process.reason], process.reason, f"ended at the limit of {process.reason}", {}

@@ -1,7 +1,8 @@
 """The suite "smtlib": whole solvers on SMT-LIB files of any logic (``distill bench --suite replay --smtlib DIR``).
 
 A run is one solver's own program and reader on one file, in a fresh process; nothing of ours stands between them. The
-limit is CPU seconds of the process and all that it starts; ``seconds`` leaves out what Python needs to start where a
+limit is CPU seconds of the process and all that it starts, measured by BenchExec's runexec where control groups can be
+made (``harness.runexec``) and by our own runner elsewhere; ``seconds`` leaves out what Python needs to start where a
 solver has no program of its own (``peers.smtlib_native``).
 
 A file is solved when each of its questions got sat or unsat and none contradicts the ``:status`` that the file gives
@@ -16,6 +17,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
+from benchmarks.harness import runexec
 from benchmarks.harness.execution import ENDED, STALLED, Ended, measured
 from benchmarks.harness.measure import WALL, Process, run_process
 from benchmarks.harness.row import BenchmarkError, Place, Row, digest
@@ -27,11 +29,19 @@ SUITE = "smtlib"
 SAID = ("sat", "unsat", "unknown")
 START_UP = "; start-up "
 WORDS = 200  # characters of an objection that are kept
-OWN = ("harness/measure.py", "inputs/smtlib_files.py", "peers/smtlib_native.py", "suites/smtlib.py")
+OWN = (
+    "harness/measure.py", "harness/runexec.py", "inputs/smtlib_files.py", "peers/smtlib_native.py", "suites/smtlib.py",
+)  # fmt: skip
 
 
 def plan(
-    folder: Path, names: Sequence[str], seconds: float, memory_mb: int, more: Path | None = None
+    folder: Path,
+    names: Sequence[str],
+    seconds: float,
+    memory_mb: int,
+    more: Path | None = None,
+    *,
+    runner: str = runexec.OURS,
 ) -> tuple[Task, ...]:
     """Every file below ``folder`` for every tool that is installed; raises BenchmarkError where none is."""
     chosen = [tool for tool in tools(names, more) if not tool.missing()]
@@ -55,6 +65,7 @@ def plan(
                 "command": [Path(word).name if number == 0 else word for number, word in enumerate(tool.on(file))],
                 "reads": tool.reads(file.logic),
                 "version": releases[tool.name],
+                "runner": runner,
                 "source": source,
             },
             {"file": str(file.path.resolve()), "program": tool.on(file)[0]},
@@ -83,18 +94,27 @@ def command(task: Task) -> list[str]:
 
 def _run(task: Task) -> Ended:
     solver = f"{task.backend} {task.options['version']}"
+    nothing = Process("", "", 0, False, "", 0.0, 0.0, 0.0)
     if not task.options["reads"]:
-        nothing = Process("", "", 0, False, "", 0.0, 0.0, 0.0)
         return Ended(nothing, "unsupported", "", f"does not take the logic {task.options['logic']}", {"solver": solver})
     if digest(Path(task.files["file"]).read_bytes()) != task.options["content"]:
         raise BenchmarkError(f"{task.files['file']}: changed while the benchmark runs; start it again")
-    process = run_process(
-        command(task), WALL * task.seconds, cpu_seconds=task.seconds, memory_mb=task.memory_mb, tree=True
-    )
+    try:
+        process = _process(task)
+    except BenchmarkError as error:
+        return Ended(nothing, "error", "failed", str(error), {"solver": solver})
     answers, objection, start_up = said(process.output)
     status, ended_by, reason = _judged(task, process, answers, objection)
     kept = answers if objection[0] < 0 else answers[: objection[0]]
     return Ended(process, status, ended_by, reason, {"solver": solver, **_told(task, process, status, kept, start_up)})
+
+
+def _process(task: Task) -> Process:
+    """The tool's process on the file, under the limits of the task."""
+    wall = WALL * task.seconds
+    if task.options["runner"] == runexec.RUNEXEC:
+        return runexec.run(command(task), wall, cpu_seconds=task.seconds, memory_mb=task.memory_mb)
+    return run_process(command(task), wall, cpu_seconds=task.seconds, memory_mb=task.memory_mb, tree=True)
 
 
 def said(output: str) -> tuple[list[str], tuple[int, str], float]:
@@ -135,7 +155,7 @@ def _judged(task: Task, process: Process, answers: Sequence[str], objection: tup
     if place > 0:
         return "error", "failed", f"after {place} answers: {words}"
     if process.code < 0 or len(answers) != len(expected):
-        last = (process.errors.strip().splitlines() or ["no message"])[-1][:WORDS]
+        last = ((process.errors or process.output).strip().splitlines() or ["no message"])[-1][:WORDS]
         return (
             "error",
             "failed",

@@ -50,6 +50,7 @@ ORDERS, DELAYS, BESIDE = (
     3,
 )  # of a linear recurrence: outputs and inputs that are remembered, inputs beside outputs
 LARGEST_COEFFICIENT = 64
+SPARE = 3  # steps beyond those that a recurrence looks back
 FEW_VALUES, FEW_COUNTED = 64, 6  # of an input, for a set that is read off; of which each is counted
 DEEPEST, SHALLOW, CHUNK = 10, 2, 8_000  # costs; streams that are made at once
 LARGEST_DIVISOR = 40
@@ -66,13 +67,14 @@ class Examples:
 
 
 def linear_loop(examples: Examples) -> Loop | None:
-    """The linear recurrence with the fewest remembered numbers that gives every answer; None where none does."""
+    """The linear recurrence with the least to read that gives every answer; None where none does."""
     inputs = examples.x.shape[2]
+    found = list[Loop]()
     shapes = [(0, delays) for delays in range(DELAYS + 1)] + [
         (k, d) for k in range(1, ORDERS + 1) for d in range(BESIDE + 1)
     ]
     for outputs, delays in shapes:
-        if examples.x.shape[1] <= outputs + delays:
+        if examples.x.shape[1] < outputs + delays + SPARE:
             continue
         columns = _delayed(examples.x, range(delays + 1)) + _delayed(examples.y[..., None], range(1, outputs + 1))
         rows = np.stack([*columns, np.ones_like(examples.y)], axis=-1).reshape(-1, len(columns) + 1)
@@ -81,8 +83,8 @@ def linear_loop(examples: Examples) -> Loop | None:
         if np.abs(solved).max() > LARGEST_COEFFICIENT or (rows @ whole != examples.y.ravel()).any():
             continue
         into, back = whole[: inputs * (delays + 1)].reshape(delays + 1, inputs), whole[inputs * (delays + 1) : -1]
-        return _recurrence(into, back, int(whole[-1]))
-    return None
+        found.append(_recurrence(into, back, int(whole[-1])))
+    return min(found, key=lambda loop: loop.size, default=None)
 
 
 def _delayed(x: Ints, steps: Sequence[int]) -> list[Ints]:

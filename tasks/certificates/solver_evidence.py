@@ -62,6 +62,7 @@ def certify(result: Distillation, circuit_folder: Path) -> Certificate | None:
     if proved and result.surrogate is not None:
         reference = SurrogateReference(result.model, result.surrogate.surrogate, table.names, "float32")
         files[SURROGATE] = reference.surrogate.to_json().encode()
+        assert isinstance(proved[0].domain, Domain)
         for length in inhabited(proved[0].domain):
             files[query_file(length)] = query(domain, reference, outcome.program, length).encode()
     subject = Subject(circuit, weights_sha256(circuit_folder), domain, len(result.exceptions))

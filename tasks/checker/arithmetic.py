@@ -76,7 +76,7 @@ class Arithmetic:
         ]
 
     def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
-        """The map of every row, with what an execution rounds."""
+        """``W x + b`` of every row, with what an execution rounds."""
         errors = layer.rounding(self, [[x.abs_upper() for x in row] for row in rows])
         return [
             [self.blur(x + b, e) for x, b, e in zip(row, layer.bias, error, strict=True)]

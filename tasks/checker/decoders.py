@@ -23,6 +23,7 @@ TABLES = (
     "float32 or float64, with sin, cos, log and powers within 4 ulp, or stored rounded to one of these."
 )
 LONGEST, PLACES, DIGITS = 2048, 34, 10
+MORE, COSINE = arb(1.02), 10  # for what is of second order; roundings of a cosine within 4 ulp and of its product
 KINDS = {"silu": "silu", "swish": "silu", "gelu": "gelu", "gelu_new": "gelu_tanh", "gelu_pytorch_tanh": "gelu_tanh",
          "relu": "relu"}  # fmt: skip
 LLAMAS = ("llama", "mistral", "qwen2", "qwen3")
@@ -72,12 +73,13 @@ class _Tables:
     def __init__(self, *, is_real: bool) -> None:
         self._is_real = is_real
 
-    def rounded(self, x: arb, size: arb, factor: arb = ZERO) -> arb:
-        """``x``, off by two dozen roundings of ``size``, which bounds all that goes into it.
+    def rounded(self, x: arb, sizes: arb, factor: arb = ZERO) -> arb:
+        """``x``, off by roundings of numbers whose ``sizes`` add up to this, and by one of ``x`` itself.
 
         ``factor`` bounds what numbers are multiplied with, of which some part below normal ones may be lost.
         """
-        return x if self._is_real else arb(x, abs(24 * UNIT * size) + arb(2) ** -100 + arb(2) ** -120 * abs(factor))
+        off = MORE * UNIT * abs(sizes) + 2 * UNIT * abs(x) + arb(2) ** -100 + arb(2) ** -120 * abs(factor)
+        return x if self._is_real else arb(x, off)
 
     def angles(self, place: int, pairs: int, base: float) -> Row:
         """Cosines, then sines, of ``place * base ** (-n / pairs)``."""
@@ -91,10 +93,10 @@ class _Tables:
         return [v if self._is_real else arb(v, 12 * UNIT) for end in ends for v in end]
 
     def circle(self, radius: arb, start: arb, stride: arb, count: int) -> list[Row]:
-        """Points of a circle, ``stride`` apart."""
+        """Points of a circle, ``stride`` apart: of an angle the product and the sum are rounded."""
         found = []
         for n in range(count):
-            angle, size = start + n * stride, abs(radius) * (1 + abs(start) + n * abs(stride))
+            angle, size = start + n * stride, abs(radius) * (COSINE + abs(start) + 2 * n * abs(stride))
             found.append([self.rounded(radius * f, size) for f in (angle.cos(), angle.sin())])
         return found
 
@@ -411,13 +413,13 @@ def _single(t: Tensors, name: str) -> arb:
 
 
 def _spiral(t: Tensors, tables: _Tables, stretch: Row) -> list[Row]:
-    """Positions of digits."""
+    """Positions of digits: of each angle up to four roundings and one of the sum; of a stretch two more."""
     amp, phase, slope, offset = (_single(t, f"spiral_{name}") for name in ("amp", "phase", "slope", "offset"))
     found = []
     for n, more in enumerate(stretch):
         turn, by, size = 2 * arb.pi() * n / DIGITS, 1 + more, 1 + abs(more)
-        angle, reach = turn + phase, abs(amp) * (1 + turn + abs(phase)) * size
-        rise = tables.rounded((slope * n + offset) * by, (n * abs(slope) + abs(offset)) * size, size)
+        angle, reach = turn + phase, abs(amp) * (COSINE + 2 + 5 * turn + abs(phase)) * size
+        rise = tables.rounded((slope * n + offset) * by, (4 * n * abs(slope) + 3 * abs(offset)) * size, size)
         found.append([tables.rounded(amp * f * by, reach, size) for f in (angle.cos(), angle.sin())] + [rise])
     return found
 
@@ -530,7 +532,7 @@ def _low(t: Tensors, maps: _Maps, tables: _Tables, heads: int, head: int, tokens
     expect(rank < 16, "factors of positions of too many columns")  # so that two dozen roundings are enough
     places = [
         [tables.rounded(sum((x * row[n] for x, row in zip(one, right, strict=True)), ZERO),
-                        sum((abs(x * row[n]) for x, row in zip(one, right, strict=True)), ZERO),
+                        24 * sum((abs(x * row[n]) for x, row in zip(one, right, strict=True)), ZERO),
                         sum((1 + abs(x) + abs(row[n]) for x, row in zip(one, right, strict=True)), ZERO))
          for n in range(d)]
         for one in left

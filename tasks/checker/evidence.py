@@ -29,13 +29,15 @@ from flint import arb, ctx
 
 from tasks.checker.arithmetic import ASSUMPTION, ROUNDOFF, SPARSEMAX, Arithmetic, Row
 from tasks.checker.computations import Readings, logits
-from tasks.checker.declared import as_json, complete, conditions
+from tasks.checker.declared import as_json, complete, conditions, readout_text
 from tasks.checker.decoders import TABLES
 from tasks.checker.endless import everything, followed
 from tasks.checker.files import Rejected, UnreadableError, confirm, digest, expect, load
 from tasks.checker.formats import Read, read
 from tasks.checker.network import Cell, Network
+from tasks.checker.pairs import FIELDS, everywhere
 from tasks.checker.programs import called, function_of, machine_of
+from tasks.checker.prompts import described, pairs_text, shown_prompt
 from tasks.checker.readouts import reader_of
 from tasks.checker.recurrent import Recurrent, States
 from tasks.checker.recurrent_affine import largest, of_network, of_program
@@ -48,6 +50,7 @@ from tasks.checker.text import named
 PROGRAM, NETWORK = "program.py", "network/"
 GIVEN = ("kind", "format", "alphabet", "lengths", "automaton", "prefix", "suffix", "readout", "semantics", "directions",
          "least_margin")  # fmt: skip
+OF_PAIRS = ("kind", "format", "operands", "readout", "semantics", "directions")  # where numbers are meant
 LANGUAGE = "language"  # given where the program was searched in one of the maker's own
 STATES, SETS = "states", ("orbits", "boxes", "affine")  # sets of states, given for the first two of these kinds
 BITS, BLOCK = 80, 1000  # of precision; prompts computed together
@@ -63,7 +66,8 @@ def check(folder: Path) -> Statement:
     """The statement of the certificate in ``folder``, found to be true; raises Rejected or UnreadableError."""
     stated, files = load(folder)
     try:
-        given = (*GIVEN, *(name for name in (LANGUAGE, STATES) if name in stated))
+        given: tuple[str, ...] = (*GIVEN, *(name for name in (LANGUAGE, STATES) if name in stated))
+        given = OF_PAIRS if stated.get("kind") == "pairs" else given
         found = establish({name: stated[name] for name in given}, files)
         if type(stated["margin"]) is float and 0.9999 * found["margin"] <= stated["margin"] <= found["margin"]:
             found["margin"] = stated["margin"]  # another version of ball arithmetic may end in another digit
@@ -92,6 +96,8 @@ def establish(
     deadline = monotonic() + seconds
     stored = {name.removeprefix(NETWORK): content for name, content in files.items() if name.startswith(NETWORK)}
     expect({PROGRAM} == {name for name in files if not name.startswith(NETWORK)}, "a file has no part in the claim")
+    if q["kind"] == "pairs":
+        return _established_of_pairs(q, files, stored, deadline, tell)
     expect(q["kind"] in ("network", "counts", "paths", "all_lengths", *SETS), f"unknown kind {q['kind']!r}")
     is_real = q["kind"] not in ("all_lengths", "orbits", "affine") or q["semantics"] == "real"
     expect(is_real, "every length is meant in real arithmetic alone")
@@ -123,6 +129,50 @@ def establish(
         "claim": _sentence(found, conditions(q, network.declared, claim.chosen)),
         "assumption": _assumption(q["semantics"], network),
     }
+
+
+def _established_of_pairs(
+    q: Statement, files: dict[str, bytes], stored: dict[str, bytes], deadline: float, tell: Callable[[int], None]
+) -> Statement:
+    """What ``establish`` finds of a program of two numbers, and the digits that the network gives."""
+    expect(type(q["operands"]) is dict and q["operands"].keys() == {*FIELDS}, "operands have other fields")
+    with ctx.workprec(BITS):
+        network = read(q["format"], stored, q["semantics"])
+        reader_of(q["readout"], network)
+        r = q["readout"]
+        expect(r["kind"] == "argmax" and r["position"] == "last", "digits are read as the largest logit at the end")
+        said = network.declared.readout
+        confirm(said in (None, r), "the network's files declare another read-out")
+        pairs, margin = everywhere(
+            network, q["operands"], files[PROGRAM].decode(), r["columns"], r["names"], q["directions"], q["semantics"],
+            deadline, tell,
+        )  # fmt: skip
+    confirm(margin > 0, "a digit is not decided")
+    own = described(json.loads(stored["case.json"]), network.tokens) if "case.json" in stored else None
+    chosen = ([] if own == q["operands"] else ["operands"]) + ([] if said is not None else ["readout"])
+    found = {name: q[name] for name in OF_PAIRS} | {
+        "network": network.name,
+        "sha256": {name: digest(content) for name, content in sorted(stored.items())},
+        "declared": {"operands": own, "readout": said},
+        "chosen": chosen,
+        "pairs": str(pairs),
+        "lengths": [shown_prompt(q["operands"])[1]] * 2,
+        "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
+    }
+    words = {"operands": "other than the files declare" if own else "as the files do not declare it",
+             "readout": "as the files do not declare it"}  # fmt: skip
+    who = "".join(f"; {PART_NAMES[part]}: chosen by the user, {words[part]}" for part in chosen)
+    claim = (
+        f"the program equals the {q['format']} network {named(network.name)}".rstrip()
+        + f" on all {pairs_text(q['operands'])}, in {MEANING[q['semantics']]}, every margin after rounding at least "
+        f"{_below(found['margin'])}: each of the {q['operands']['answer_digits']} digits of the answer is right "
+        "on every right prefix, hence the number that greedy decoding gives is; prompt: "
+        f"{shown_prompt(q['operands'])[0]}; read-out: {readout_text(r)}{who}."
+    )
+    return found | {"claim": claim, "assumption": _assumption(q["semantics"], network)}
+
+
+PART_NAMES = {"operands": "numbers and prompt", "readout": "read-out"}
 
 
 class Claim:

@@ -84,7 +84,7 @@ class Forms(Arithmetic):
         """``W x + b``."""
         expect(len(rows) == 1, "one set at a time")
         (row,) = cast("list[list[Linear]]", rows)
-        used = [n for n in range(len(row)) if any(weights[n] != 0 for weights in layer.weight)]
+        used = [n for n in range(len(row)) if not all(weights[n] == 0 for weights in layer.weight)]
         weight = [[weights[n] for n in used] for weights in layer.weight]
         found = self._mapped(weight, layer.bias, [row[n] for n in used])
         (errors,) = layer.rounding(self, [[ZERO if self.is_real else self.size(x) for x in row]])
@@ -126,6 +126,11 @@ class Forms(Arithmetic):
     def activate(self, row: list[Any], kind: str) -> list[Any]:
         """tanh, sigmoid, or a ReLU whose sign is known of all states."""
         return [self._activated(x, kind) for x in cast("list[Linear]", row)]
+
+    def leak(self, row: list[Any], slope: Any) -> list[Any]:
+        """Not followed."""
+        confirm(False, "sets of states are not followed through leaky ReLUs")
+        return row
 
     def after(self, network: Recurrent, states: list[Linear], token: int) -> list[Linear]:
         """What a token makes of states."""

@@ -1,8 +1,8 @@
 """Every sequence of a domain whose sequences go round in one circle in the end, for a recurrent network.
 
 The automaton of the domain must be such that a state which can be reached again has one way on. So its sequences are
-those of a few pairs (word, turn): word turn turn turn ..., cut off where the automaton accepts. For each the question
-gives a set of states (``recurrent_forms``), and it is found here that
+those of a few pairs (word, turn): word turn turn turn ..., cut off where the automaton accepts, and some words after
+which nothing comes. For each pair the question gives a set of states (``recurrent_forms``), and it is found here that
 
     before it    each state up to the entry, in as many digits as that takes, has the label that the program gives
     entry        the state after the word and so many turns lies in the set
@@ -30,7 +30,12 @@ from tasks.checker.recurrent import Recurrent
 from tasks.checker.recurrent_forms import Discs, Forms, Frame, Linear
 
 MOST_CIRCLES, MOST_TURN, MOST_ENTRY, MOST_TURNS = 64, 256, 2**14, 4096  # the last: of a program until it repeats
-KEPT, SPARE, MOST_BITS = 96, 32, 2**16  # of precision: at least; below the error of a state; at most
+KEPT, BITS_EACH, SPARE, MOST_BITS = (
+    96,
+    4,
+    32,
+    2**16,
+)  # of precision: at least; for a letter; below the error of a state; at most
 ENOUGH = 2.0**-30  # error of a state
 SCALE = 2**24  # of axes, which are whole numbers
 SET = {"word", "turn", "turns", "bits", "center", "axes", "sizes", "radii"}
@@ -69,12 +74,15 @@ class Orbits:
         confirm(not self.machine.asks_last, "the program asks at every token for the last one")
         known = circles(self.table, self.accepting)
         caught = [self._caught(one) for one in _listed(sets)]
-        expect(len(caught) == len(known), f"{len(known)} sets are needed, {len(caught)} are given")
+        needed = sum(bool(turn) for _, turn in known)
+        expect(len(caught) == needed, f"{needed} sets are needed, {len(caught)} are given")
         labels, margin = set[str](), arb("inf")
         for word, turn in known:
-            fits = [one for one in caught if _is_same(word, turn, one)]
-            expect(len(fits) == 1, "a set belongs to no sequences of the domain, or to those of another set")
-            for label, sure in self._followed(fits[0]):
+            fits = [one for one in caught if turn and _is_same(word, turn, one)]
+            expect(len(fits) == bool(turn), "a set belongs to no sequences of the domain, or to those of another set")
+            for label, sure in (
+                self._followed(fits[0]) if turn else self._entering(word, KEPT + BITS_EACH * len(word), None)
+            ):
                 labels.add(label)
                 margin = sure if sure < margin else margin
         confirm(labels, "no sequence is of that length or longer")
@@ -98,7 +106,7 @@ class Orbits:
     def _followed(self, one: Caught) -> Iterator[tuple[str, arb]]:
         """Label and margin of the sequences of a circle, each as the program says."""
         sequence = (*one.word, *(one.turn * one.turns))
-        yield from self._entering(one, sequence)
+        yield from self._entering(sequence, one.bits, one.frame)
         asked = [*self._set(one)]
         machine, state, last = self.machine, self.machine.start, ""
         place = 0
@@ -118,10 +126,10 @@ class Orbits:
                     confirm(sure > 0, "the label of long sequences is not decided")
                     yield label, sure
 
-    def _entering(self, one: Caught, sequence: tuple[int, ...]) -> Iterator[tuple[str, arb]]:
-        """The same of each sequence up to the entry; in the end the state must be in the set."""
+    def _entering(self, sequence: tuple[int, ...], bits: int, frame: Frame | None) -> Iterator[tuple[str, arb]]:
+        """The same of each beginning of a sequence; in the end the state must be in the set, if there is one."""
         place, words, known = 0, [self.letters[n] for n in sequence], Row()
-        for count, (known, row) in enumerate(self._states(sequence, one.bits)):  # noqa: B007 (the last is used below)
+        for count, (known, row) in enumerate(self._states(sequence, bits)):  # noqa: B007 (the last is used below)
             if count >= self.least and self.accepting[place]:
                 label, sure = self.reader(row)
                 said = called(self.program, words[:count])
@@ -132,8 +140,9 @@ class Orbits:
                 yield label, sure
             if count < len(sequence):
                 place = self.table[place][sequence[count]]
-        point = [Linear(x, [ZERO] * len(known), ZERO) for x in known]
-        confirm(one.frame.holds(one.frame.reaches(point)), "the state at the entry is not in the set")
+        if frame is not None:
+            point = [Linear(x, [ZERO] * len(known), ZERO) for x in known]
+            confirm(frame.holds(frame.reaches(point)), "the state at the entry is not in the set")
 
     def _states(self, sequence: tuple[int, ...], bits: int) -> Iterator[tuple[Row, Row]]:
         """State and logits before any letter and after each, in ``bits`` of precision, and less as they are lost."""
@@ -164,7 +173,8 @@ class Orbits:
 
 
 def circles(table: list[list[int]], accepting: list[bool]) -> list[tuple[tuple[int, ...], tuple[int, ...]]]:
-    """The pairs (word, turn) of an automaton; Rejected where sequences branch without end."""
+    """The pairs (word, turn) of an automaton, the turn empty where a word cannot go on; Rejected where sequences branch
+    without end."""
     live = _reaching(table, {n for n, accepts in enumerate(accepting) if accepts})
     rows = [[to if to in live else -1 for to in row] for row in table]
     again = {state for state in live if state in _after(rows, state)}
@@ -175,6 +185,7 @@ def circles(table: list[list[int]], accepting: list[bool]) -> list[tuple[tuple[i
         ways = [(n, to) for n, to in enumerate(rows[state]) if to >= 0]
         if state not in again:
             waiting += [(to, (*word, n)) for n, to in ways]
+            found += [] if ways else [(word, ())]
         else:
             turn, at = list[int](), state
             while not turn or at != state:
@@ -184,7 +195,7 @@ def circles(table: list[list[int]], accepting: list[bool]) -> list[tuple[tuple[i
                 at = on[0][1]
             found.append((word, tuple(turn)))
         confirm(len(found) + len(waiting) <= MOST_CIRCLES, "the sequences begin in too many ways")
-    confirm(found, "there is a longest sequence")
+    confirm(any(turn for _, turn in found), "there is a longest sequence")
     return found
 
 

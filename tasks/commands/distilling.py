@@ -8,9 +8,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from tasks.commands.manners import Manners
-from tasks.commands.numbers import numbers_in, run_numbers
-from tasks.commands.question import ask, check_margin, check_seconds, other
-from tasks.commands.result import check_file, finish
+from tasks.commands.question import ask, check_margin, check_seconds, numbers_asked, other
+from tasks.commands.result import finish
+from tasks.commands.streams import numbers_in, run_numbers
+from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
     from tasks.pipeline.distill import Distillation
@@ -36,12 +37,16 @@ def distilled(
     quiet: bool,
     as_json: bool,
     is_search: bool = False,
+    program: str | None = None,
+    operands: str | None = None,
     **question: Any,
 ) -> int:
     """What ``make`` says of ``network``, printed and certified; the exit code.
 
     ``make`` takes a model, a domain and the options of ``tasks.pipeline.distill``. What is wrong with the options is
-    found before any work. With ``is_search`` a circuit has a solver where none is named.
+    found before any work. With ``is_search`` a circuit has a solver where none is named. A network
+    whose prompts show two numbers, as its folder or ``operands`` says, is asked about all pairs of them, unless an
+    option says something of sequences; ``program`` is then the file of the one to compare.
     """
     from backends import get
     from cegis.certificate import check_writable
@@ -62,6 +67,13 @@ def distilled(
     if numbers is not None:
         return run_numbers(*numbers, out=out, seconds=seconds, seed=seed, manners=manners)
     asked = ask(network, **question)
+    pairs = numbers_asked(
+        asked.model, operands, (*question.values(), length, backend, grammar, against, exceptions, margin)
+    )
+    if pairs is not None:
+        from tasks.commands.pairs import answer_numbers
+
+        return answer_numbers(asked, pairs, program, semantics, seconds, seed, out, manners)
     if is_search and asked.model.format == "circuit":
         backend = backend or "z3"
     solver = None if backend in (None, "none") else get(backend)

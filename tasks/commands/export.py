@@ -34,7 +34,7 @@ def export(network: str, length: int | None, samples: int, seed: int, out: Path,
     """Write NETWORK (a shipped name or a folder) as a SyGuS-IF problem: labelled samples and their grammar."""
     from cegis.sygus.samples import sampled
     from tasks.commands.question import ask
-    from tasks.commands.result import check_file
+    from tasks.formats.writing import check_file, write_file
     from tasks.pipeline.labels import LabelTable
     from tasks.proofs.enumeration import enumerate_domain
     from tasks.proofs.select import listed_domain
@@ -50,10 +50,7 @@ def export(network: str, length: int | None, samples: int, seed: int, out: Path,
     table = LabelTable.of(enumerate_domain(model, listed_domain(model, length)))
     examples = labelled(table, samples, seed)
     found = sampled(table.followed, examples)
-    try:
-        out.write_text(text(table, found, examples), encoding="utf-8")
-    except OSError as error:
-        raise click.ClickException(f"cannot write {out}: {error.strerror}") from error
+    write_file(out, [text(table, found, examples).encode()])
     click.echo(f"{out}: {len(examples)} examples, {len(found.features)} inputs")
 
 

@@ -71,11 +71,12 @@ def horizon(
     """
     from cegis.certificate import check_writable
     from tasks.certificates.write import share_of_checking
-    from tasks.commands.numbers import numbers_in, run_numbers
     from tasks.commands.progress import observed
     from tasks.commands.question import ask, check_margin, check_seconds
-    from tasks.commands.result import check_file, finish
+    from tasks.commands.result import finish
+    from tasks.commands.streams import numbers_in, run_numbers
     from tasks.commands.user_objects import language, program_named
+    from tasks.formats.writing import check_file
     from tasks.pipeline.distill import follow
 
     check_seconds(seconds)
@@ -89,9 +90,9 @@ def horizon(
         check_file(exceptions)
     manners, started = Manners(verbose, quiet, as_json), time.perf_counter()
     is_plain = not any((source, length, grammar, semantics, margin, exceptions, *question.values()))
-    numbers = numbers_in(network, str(longest)) if is_plain else None
+    numbers = numbers_in(network, None) if is_plain else None
     if numbers is not None:
-        return run_numbers(*numbers, out=out, seconds=seconds, seed=0, manners=manners)
+        return run_numbers(*numbers, out=out, seconds=seconds, manners=manners, longest=longest)
     asked = ask(network, **question)
     model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
     own = None if grammar is None else language(grammar)

@@ -36,3 +36,9 @@ class Manners:
     def width(self) -> int | None:
         """Columns of the terminal that reads the result; None for a file or a pipe, where a sentence is a line."""
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+
+    def more(self, out: object) -> list[str]:
+        """What else could be had, as a line; ``out``: where a certificate was asked for, None where it was not."""
+        ways = [] if self.verbose else ["-v shows how, and what it rests on"]
+        ways += ["--out FOLDER writes a certificate"] if out is None else []
+        return [f"More: {'; '.join(ways)}."] if ways else []

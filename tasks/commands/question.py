@@ -13,6 +13,7 @@ from tasks.commands.manners import json_option, quiet_option, verbose_option
 
 if TYPE_CHECKING:
     from cegis import Domain
+    from cegis.operands import Operands
     from tasks.formats import Loaded
 
 USUAL_LENGTH = 10  # of a circuit's sequences
@@ -49,6 +50,12 @@ grammar_option = click.option(
     "[default: those alone]",
 )
 
+operands_option = click.option(
+    "--operands",
+    help="How a prompt shows two numbers: fields such as digits=10,order=lsb,between=+,after==,answer_digits=11, "
+    "several tokens parted by spaces; none for a question about sequences.  [default: the folder's own]",
+)
+
 DISTILLING = (
     click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run."),
     click.option(
@@ -64,6 +71,7 @@ DISTILLING = (
     ),
     exceptions_option,
     against_option,
+    operands_option,
     verbose_option,
     quiet_option,
     json_option,
@@ -174,6 +182,46 @@ def other(asked: Asked, name: str, **question: Any) -> Loaded:
     found = ask(name, **{**question, "alphabet": own.domain.alphabet, "constraint": None}).model
     is_open = found.declared.prefix is None and question.get("prefix") is None
     return replace(found, prefix=own.prefix, suffix=own.suffix) if is_open else found
+
+
+def numbers_asked(model: Loaded, text: str | None, others: tuple[Any, ...]) -> Operands | None:
+    """The pairs of numbers that are asked about: those of ``--operands``, or the folder's own where none of ``others``,
+    the options about sequences, is given; None for a question about sequences. Raises ClickException.
+    """
+    is_free = all(value is None for value in others)
+    if text is None:
+        return model.operands if is_free else None
+    if text == "none":
+        return None
+    if not is_free:
+        raise click.ClickException("--operands goes with no option about sequences; leave one of them out")
+    return operands_of(text)
+
+
+def operands_of(text: str) -> Operands:
+    """``digits=3,between=+,after==`` as operands; raises ClickException for anything else."""
+    from dataclasses import fields
+
+    from cegis.operands import Operands
+
+    names = [field.name for field in fields(Operands)]
+    values: dict[str, Any] = {}
+    for part in text.split(","):
+        name, sign, value = part.partition("=")
+        name = name.strip()
+        if not sign or name not in names or name in values:
+            raise click.ClickException(
+                f"--operands: expected fields such as digits=10, each once, of {', '.join(names)}"
+            )
+        if name in ("before", "between", "after"):
+            values[name] = tuple(value.split())
+        elif name in ("order", "answer_order"):
+            values[name] = value
+        elif value.isdecimal() and len(value) < 200:
+            values[name] = int(value)
+        else:
+            raise click.ClickException(f"--operands: expected a whole number of {name}, got {value!r}")
+    return Operands(**values)
 
 
 def lengths(text: str) -> tuple[int | None, int]:

@@ -63,7 +63,7 @@ def report(
     which is then run.
     """
     from tasks.commands.question import check_seconds
-    from tasks.commands.result import check_file
+    from tasks.formats.writing import check_file
     from tasks.networks.quoting import shown
     from tasks.reports.needs import MissingError, check_installed
 
@@ -136,6 +136,7 @@ def _checked(folder: Path, seconds: float) -> bool:
 
 def _write(subject: Subject, target: Path, wanted: list[str]) -> list[Path]:
     """The page and what is ``wanted`` beside it; the files that were written."""
+    from tasks.formats.writing import write_file
     from tasks.reports.drawing import graph_dot, graph_svg
     from tasks.reports.graph import graph
     from tasks.reports.page import page
@@ -165,8 +166,5 @@ def _write(subject: Subject, target: Path, wanted: list[str]) -> list[Path]:
     if "markdown" in wanted:
         files[target.with_suffix(".md")] = markdown(subject, figure and f"{figure}.svg").encode()
     for path, content in files.items():
-        try:
-            path.write_bytes(content)
-        except OSError as error:
-            raise click.ClickException(f"cannot write {path}: {error.strerror or error}") from None
+        write_file(path, [content])
     return list(files)

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 import time
-from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
 from tasks.commands.exits import NOT_PROVED, PROVED
+from tasks.formats.writing import write_file
 
 if TYPE_CHECKING:
     from cegis.certificate import Certificate
@@ -40,7 +38,7 @@ def finish(
     from tasks.pipeline.agreement import against_json, against_lines
     from tasks.pipeline.report import distillation_json, distillation_text, exception_lines
 
-    as_json = manners.as_json
+    as_json, is_proved = manners.as_json, result.is_proved
     if not as_json:
         click.echo(
             shown_lines(
@@ -52,7 +50,7 @@ def finish(
         if against is not None:
             click.echo(shown_lines("\n".join(against_lines(against))))
     if exceptions is not None:
-        count = _write_lines(exceptions, exception_lines(result))
+        count = write_file(exceptions, (f"{line}\n".encode() for line in exception_lines(result)))
         if not as_json:
             click.echo(f"\n{shown(f'Exceptions: {count:,} in {exceptions}')}")
     saved: list[tuple[Path, Certificate]] = []
@@ -67,6 +65,7 @@ def finish(
                     saved.append((written.certificate.save(target), written.certificate))
     except KeyboardInterrupt:
         reasons.append("interrupted")
+        is_proved = False
     finally:
         if as_json:
             value: dict[str, Any] = distillation_json(result, str(saved[0][0]) if saved else None)
@@ -80,45 +79,9 @@ def finish(
                 for path, certificate in saved
             ]
             said += [f"No certificate: {reason}." for reason in reasons if out is not None]
-            more = [] if manners.verbose else ["-v shows how, and what it rests on"]
-            more += [] if out is not None else ["--out FOLDER writes a certificate"]
-            said += [f"More: {'; '.join(more)}."] if more else []
+            said += manners.more(out)
             click.echo("\n".join(["", *map(shown, said)]))
-    return PROVED if result.is_proved else NOT_PROVED
-
-
-def check_file(target: Path) -> None:
-    """Raise a ClickException unless a file may be written to ``target``."""
-    folder = Path(os.path.realpath(target)).parent
-    if not folder.is_dir() or not os.access(folder, os.W_OK):
-        raise click.ClickException(f"cannot write {target}: expected a folder in which files may be written: {folder}")
-
-
-def _write_lines(target: Path, lines: Iterable[str]) -> int:
-    """Put a file of these lines in the place of ``target``, whole or not at all; how many there are."""
-    target, count = Path(os.path.realpath(target)), 0
-    try:
-        with tempfile.NamedTemporaryFile("w", encoding="utf-8", dir=target.parent, delete=False) as scratch:
-            try:
-                for line in lines:
-                    scratch.write(f"{line}\n")
-                    count += 1
-                scratch.flush()
-                os.fsync(scratch.fileno())
-                os.chmod(scratch.name, 0o666 & ~_umask())
-                os.replace(scratch.name, target)
-            except BaseException:
-                os.unlink(scratch.name)
-                raise
-    except OSError as error:
-        raise click.ClickException(f"cannot write {target}: {error.strerror or error}") from None
-    return count
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
+    return PROVED if is_proved else NOT_PROVED
 
 
 def _written(result: Distillation, folder: Path, seconds: float, manners: Manners) -> tuple[Written, ...]:

@@ -51,6 +51,9 @@ def verify(
     of proof can follow it. ANY OTHER FUNCTION IS RUN, AND RUNNING A FILE OR IMPORTING A MODULE RUNS ITS CODE: it is
     called twice on every sequence that is listed, and the claim says so. --no-run refuses that.
 
+    Of a network whose prompts show two numbers (--operands), PROGRAM is a function of these, such as def f(a, b):
+    return a + b; it is read, never run, and compared on all pairs.
+
     Exit codes: 0 proved equal on all that was asked, 1 not equal or not proved, 2 bad input.
     """
     from tasks.commands.distilling import distilled
@@ -61,4 +64,4 @@ def verify(
         model, domain = arguments
         return distill.verify(model, program_named(program, is_run=not no_run), domain, **named)
 
-    return distilled(make, network, backend=backend, length=length, out=out, **options)
+    return distilled(make, network, backend=backend, length=length, out=out, program=program, **options)

@@ -62,7 +62,8 @@ COPIES = {
     "lm_head.weight": "token_emb.weight",
 }  # fmt: skip
 SPELT = {"0.weight": "fc1.weight", "0.bias": "fc1.bias", "2.weight": "fc2.weight", "2.bias": "fc2.bias"}
-ROUNDED = 24 * UNIT  # what a formula of cosines may be off, of the sizes that go into it
+ROUNDED = 1.02 * UNIT  # a rounding, of the size of what is rounded, with all that is of second order
+COSINE = 10.0  # roundings of a cosine within 4 ulp, and of its product with an amplitude; rounded up
 FLUSHED = 2.0**-120  # what it may lose below the normal numbers of float32, of the factors that this meets
 ARCHITECTURE: dict[str, Any] = {
     **dict.fromkeys(("kind", "n_layer", "n_head", "head_size", "d_model", "mlp_width", "vocab_size", "constants"), ...),
@@ -189,25 +190,32 @@ def _sizes(what: str, architecture: dict[str, Any]) -> Sizes:
 
 
 def _circle(what: tuple[float, float, float], steps: int) -> Table:
-    """(cos, sin) of ``start + n stride``, times the radius: (steps, 2)."""
+    """(cos, sin) of ``start + n stride``, times the radius: (steps, 2).
+
+    The angle meets a rounding of the product and one of the sum.
+    """
     radius, start, stride = what
     turns = np.arange(steps) * stride
     angle = start + turns
-    off = abs(radius) * ROUNDED * (1 + abs(start) + np.abs(turns))[:, None]
+    off = abs(radius) * ROUNDED * (COSINE + abs(start) + 2 * np.abs(turns))[:, None]
     return Table.of(radius * np.stack([np.cos(angle), np.sin(angle)], axis=1), off)
 
 
 def _spiral(t: Tensors, correction: Reals | None = None) -> Table:
-    """Positions of digits, (10, 3); a correction stretches each."""
+    """Positions of digits, (10, 3); a correction stretches each.
+
+    Of 2 pi n / 10 there are up to four roundings, of pi or of a product or quotient, and one more of the sum.
+    """
     amp, phase, slope, offset = (t.number(f"spiral_{name}") for name in ("amp", "phase", "slope", "offset"))
     n = np.arange(DIGITS)
     turns = 2 * math.pi * n / DIGITS
     rise = slope * n + offset
     values = np.stack([amp * np.cos(turns + phase), amp * np.sin(turns + phase), rise], axis=1)
-    sizes = np.stack([abs(amp) * (1 + turns + abs(phase))] * 2 + [np.abs(slope * n) + abs(offset)], axis=1)
+    sizes = np.stack([abs(amp) * (COSINE + 5 * turns + abs(phase))] * 2 + [2 * np.abs(slope * n) + abs(offset)], axis=1)
     off = ROUNDED * sizes + FLUSHED
-    if correction is not None:
-        values, off = values * (1 + correction)[:, None], off * (1 + np.abs(correction))[:, None]
+    if correction is not None:  # 1 + correction, and the product: two roundings more
+        off = (off + 2 * ROUNDED * np.abs(values)) * (1 + np.abs(correction))[:, None]
+        values = values * (1 + correction)[:, None]
     return Table.of(values, off)
 
 

@@ -24,6 +24,7 @@ from tasks.formats import (
     tracr,
     transformer_lens,
 )
+from tasks.formats.operands import read_operands
 from tasks.formats.reading import MOST_WEIGHTS, TOO_LARGE, read_bytes, read_object
 from tasks.formats.untrusted import read_safetensors
 from tasks.networks.model import Loaded, Question
@@ -170,8 +171,9 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
     for known in FORMATS:
         if known.fits(folder):
             loaded = known.load(folder, question or Question())
-            is_named = loaded.format == "circuit"  # by from_circuit
-            return loaded if is_named else replace(loaded, name=named(loaded.name))
+            if loaded.format == "circuit":  # named by from_circuit
+                return loaded
+            return replace(loaded, name=named(loaded.name), operands=read_operands(folder, loaded.vocabulary))
     strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
     if strange:
         raise NetworkError(

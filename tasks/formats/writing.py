@@ -1,9 +1,10 @@
-"""Write a folder whole or not at all: what the writers of our own formats share."""
+"""Files and folders written whole or not at all."""
 
 from __future__ import annotations
 
+import os
 import tempfile
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 
 from tasks.networks.sparse_transformer import NetworkError
@@ -39,3 +40,41 @@ def write_folder(path: Path, files: Mapping[str, bytes], mark: str, what: str) -
                 raise
     except OSError as error:
         raise NetworkError(f"{path}: cannot write the {what}: {error}") from error
+
+
+def check_file(target: Path) -> None:
+    """Raise a ClickException unless a file may be written to ``target``."""
+    folder = Path(os.path.realpath(target)).parent
+    if not folder.is_dir() or not os.access(folder, os.W_OK):
+        raise NetworkError(f"cannot write {target}: expected a folder in which files may be written: {folder}")
+
+
+def write_file(target: Path, parts: Iterable[bytes]) -> int:
+    """Put a file of these parts, one after the other, in the place of ``target``; how many there are.
+
+    Raises a ClickException that names ``target`` where it cannot be written; then nothing has changed.
+    """
+    count = 0
+    try:
+        place = Path(os.path.realpath(target))
+        with tempfile.NamedTemporaryFile(dir=place.parent, delete=False) as scratch:
+            try:
+                for part in parts:
+                    scratch.write(part)
+                    count += 1
+                scratch.flush()
+                os.fsync(scratch.fileno())
+                os.chmod(scratch.name, 0o666 & ~_umask())
+                os.replace(scratch.name, place)
+            except BaseException:
+                os.unlink(scratch.name)
+                raise
+    except OSError as error:
+        raise NetworkError(f"cannot write {target}: {error.strerror or error}") from None
+    return count
+
+
+def _umask() -> int:
+    mask = os.umask(0)
+    os.umask(mask)
+    return mask

@@ -19,6 +19,7 @@ from numpy.typing import NDArray
 
 from cegis.claim import limits
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
+from cegis.operands import Operands
 from dsl.showing import cut, panel_html, table_html, words_html
 from tasks.networks.interpreter import check_ids, logits
 from tasks.networks.readout import Argmax, Labels, Readout, Rounded, TokenSet
@@ -113,6 +114,7 @@ class Loaded:
 
     ``declared``: what the folder says of itself, whatever the caller chose; ``files``: the network's files and where
     they lie, by the names that a certificate gives them, if they are not those that every folder of its format has.
+    ``operands``: the pairs of numbers that its prompts show, where the folder says so.
     """
 
     name: str
@@ -126,6 +128,7 @@ class Loaded:
     notes: tuple[str, ...] = field(default=())
     declared: Declared = field(default=Declared())
     files: tuple[tuple[str, Path], ...] = field(default=())
+    operands: Operands | None = field(default=None)
 
     def __repr__(self) -> str:
         asked = f"alphabet={' '.join(self.domain.alphabet)!r}, {limits(self.domain)}"

@@ -15,8 +15,8 @@ import numpy as np
 from cegis import Program, Valid
 from dsl.grammars import selections, tables, texts
 from dsl.grammars.motifs import CHOOSE, MINUS, PLUS, constant, label, times
-from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, NEGATIVE
-from dsl.operators import INT, TOKEN, Term
+from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, NEGATIVE, modulo
+from dsl.operators import INT, TOKEN, Operator, Term
 from tasks.pipeline.dependence import Dependence, Feature, Labelled
 from tasks.pipeline.reading import reading
 
@@ -40,6 +40,42 @@ def closed_form(inputs: Labelled, dependence: Dependence) -> Program | None:
     made = [Program(term, table.grammar) for term in _written(inputs, terms, said, names)]
     made.sort(key=reading)
     return next((program for program in made if isinstance(table.check(program), Valid)), None)
+
+
+def calculated(inputs: Labelled) -> Program | None:
+    """What is calculated from two tokens that are numbers: their sum or difference, or its remainder by a modulus.
+
+    For sequences of two tokens, such as pairs of a residue class; None where it is neither.
+    """
+    table = inputs.table
+    domain = table.domain
+    numbers = [selections.whole(token) for token in domain.alphabet]
+    values = [selections.whole(name) if isinstance(name, str) else None for name in table.names]
+    if table.is_placed or (domain.min_length, domain.max_length) != (2, 2) or None in numbers or None in values:
+        return None
+    writes = _writer(inputs)
+    known = {feature.words: feature for feature in inputs.features}
+    one, two = (known.get(words) for words in ("the first token", "the last token"))
+    if writes is None or one is None or two is None or one.term is None or two.term is None or len(values) < 2:
+        return None
+    of_token, of_label = np.array(numbers, np.int64), np.array(values, np.int64)
+    a, b, wanted = of_token[inputs.codes(one)], of_token[inputs.codes(two)], of_label[inputs.labels]
+    read = selections.value(selections.order_of(domain.alphabet))
+    first, last = read(one.term), read(two.term)
+    for said, term in ((a + b, PLUS(first, last)), (a - b, MINUS(first, last)), (b - a, MINUS(last, first))):
+        modulus = int(of_label.max()) + 1
+        for result, whole in ((said, term), (said % modulus, modulo(modulus)(term))):
+            if np.array_equal(result, wanted):
+                program = Program(writes(whole), table.grammar)
+                return program if isinstance(table.check(program), Valid) else None
+    return None
+
+
+def _writer(inputs: Labelled) -> Operator | None:
+    """The row of the grammar that writes a number as a label."""
+    rows = [p for p in inputs.table.grammar.productions if p.nonterminal == "Label"]
+    found = (p.operator for p in rows if p.operator.python == "str(_0)" and p.operator.arguments == (INT,))
+    return next(found, None)
 
 
 def _key(features: Sequence[Feature]) -> tuple[Feature, ...] | None:
@@ -112,9 +148,7 @@ def _in_sets(alphabet: Sequence[str], term: Term, said: Said, answers: dict[str,
 
 def _as_numbers(inputs: Labelled, term: Term, numbers: dict[int, str]) -> Iterator[Term]:
     """A number made of the number itself: kept between two others, its distance from one, or on a line."""
-    grammar = inputs.table.grammar
-    rows = [p for p in grammar.productions if p.nonterminal == "Label" and p.operator.python == "str(_0)"]
-    writes = next((p.operator for p in rows if p.operator.arguments == (INT,)), None)
+    writes = _writer(inputs)
     said = {number: whole for number, text in numbers.items() if (whole := selections.whole(text)) is not None}
     if writes is None or len(said) < max(2, len(numbers)):
         return

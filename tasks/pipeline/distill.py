@@ -218,6 +218,8 @@ def distill(
     elif isinstance(best.outcome, Found):
         claims = tuple(claim for claim in best.outcome.claims if isinstance(claim, Claim))
         extension = endless(table, best.outcome.program, claims, clock)
+    if best.is_interrupted:
+        notes += ("the search was interrupted, so there may be a shorter program",)
     reasons = {name: reason for name, reason in not_applied.items() if reason is not None}
     steps = tuple(clock.steps)
     return Distillation(

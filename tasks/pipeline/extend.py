@@ -373,5 +373,5 @@ def spread(beyond: Verifier, names: tuple[str, ...], seed: int) -> list[tuple[tu
 def _listed(found: Extent, short: Verdict) -> Extent:
     """``found`` with the claim for what was listed, where it makes none of its own."""
     listed = tuple(claim for claim in short.claims if isinstance(claim, Claim)) if isinstance(short, Valid) else ()
-    is_right = bool(listed) and found.equal_up_to >= listed[0].domain.lengths[-1]
+    is_right = bool(listed) and found.equal_up_to >= (listed[0].domain.max_length or 0)
     return replace(found, claims=listed) if is_right and not found.claims else found

@@ -389,10 +389,13 @@ def labelled(
         weaker = in_float64(first, least, deadline)
         lost = _labels(weaker, least) - _labels(first, least)
         if lost:
+            size, longest = _labels(weaker, least), _decided_up_to(first, least)
+            if isinstance(network, Recurrent):  # whose margins in float64 are much larger, and cost as little
+                weaker = enumerate_within(model, first.domain, deadline - time.perf_counter(), semantics="float64")
             first = weaker
-            size = _labels(weaker, least)
+            also = f"; every sequence up to length {longest} has its label there as well" if longest is not None else ""
             notes += (
-                f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}",
+                f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}{also}",
             )
         elif first.seconds * domain.size() > (deadline - time.perf_counter()) * first.domain.size():
             other = enumerate_within(model, first.domain, seconds, semantics="float64")  # tighter bounds take longer
@@ -422,6 +425,18 @@ def _labels(enumeration: Enumeration, margin: float) -> int:
     return sum(int(((part.labels != UNDECIDED) & (part.margins >= margin)).sum()) for part in enumeration.lengths)
 
 
+def _decided_up_to(found: Enumeration, least: float) -> int | None:
+    """The longest length up to which every sequence has a label with that margin; None where there is none."""
+    if not isinstance(found.loaded.network, Recurrent):
+        return None
+    reached = None
+    for length, part in zip(found.domain.lengths, found.lengths, strict=True):
+        if ((part.labels == UNDECIDED) | (part.margins < least)).any():
+            return reached
+        reached = length
+    return reached
+
+
 def described(table: LabelTable) -> str:
     """The table in one line."""
     enumeration = table.enumeration
@@ -433,4 +448,8 @@ def described(table: LabelTable) -> str:
     without = f"; {table.undecided:,} without a label (a tie, or a smaller margin)" if table.undecided else ""
     only = f"; only one label occurs, {next(iter(counts))!r}" if len(counts) == 1 else ""
     rows = f"{enumeration.classes:,} distinct computations"
-    return f"{table.size:,} {what} with a label, {rows}; {shares}{more}; {least}{without}{only}"
+    rate = ""
+    if isinstance(enumeration.loaded.network, Recurrent) and enumeration.seconds > 0:
+        words = sum(len(part.sequences) for part in enumeration.lengths)
+        rate = f"; {float(f'{words / enumeration.seconds:.2g}'):,.0f} sequences a second"
+    return f"{table.size:,} {what} with a label, {rows}; {shares}{more}; {least}{without}{only}{rate}"

@@ -21,7 +21,7 @@ import numpy as np
 
 from cegis import Domain
 from cegis.claim import equality, inputs_text, least_margin
-from tasks.formats import Loaded, circuit_folder, model_of, network_folder, save_folder
+from tasks.formats import Loaded, circuit_folder, load, model_of, network_folder, save_folder
 from tasks.formats.sparse import as_circuit
 from tasks.formats.writing import check_free
 from tasks.networks import sites
@@ -261,12 +261,25 @@ def prune(
 
 
 def check_saved(model: Loaded, source: Circuit | None, folder: Path) -> None:
-    """Raise NetworkError where a circuit of ``model`` could not be written as ``folder``."""
-    if source is None:
-        check_free(folder, network_folder.FILE, "network folder")
-    else:
-        check_free(folder, circuit_folder.JSON_FILE, "circuit")
+    """Raise NetworkError where a circuit of ``model`` could not be written as ``folder``.
+
+    Of what is there only a circuit that was cut from ``model`` is replaced.
+    """
+    mark, what = (network_folder.FILE, "network folder") if source is None else (circuit_folder.JSON_FILE, "circuit")
+    check_free(folder, mark, what)
+    if (folder / mark).is_file() and not _is_cut_from(model.name, folder):
+        raise NetworkError(
+            f"{folder}: holds another network, which would be lost; choose another folder for the circuit"
+        )
+    if source is not None:
         as_circuit(model, source, name="check", summary="", card={})
+
+
+def _is_cut_from(name: str, folder: Path) -> bool:
+    """Whether ``folder`` is a circuit that ``save`` wrote of the network ``name``."""
+    if (folder / circuit_folder.JSON_FILE).is_file():
+        return circuit_folder.load_circuit(folder).card.get("cut_from") == name
+    return any(f"cut from {name}; keeps " in note for note in load(folder).notes)
 
 
 def save(found: Pruned, folder: Path) -> Path:

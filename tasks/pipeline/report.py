@@ -51,7 +51,7 @@ def distillation_text(
     lines += _rule_lines(result, is_written)
     lines += _labelled_lines(result)
     lines += _chain(result) if is_full else [f"Note: {note}" for note in notes(result)]
-    return "\n".join(lines if width is None else [_wrapped(line, width) for line in lines])
+    return "\n".join(lines if width is None else [wrapped(line, width) for line in lines])
 
 
 def _chain(result: Distillation) -> list[str]:
@@ -68,7 +68,7 @@ def _chain(result: Distillation) -> list[str]:
     return lines
 
 
-def _wrapped(line: str, width: int) -> str:
+def wrapped(line: str, width: int) -> str:
     """A sentence wrapped at words; a program, which has lines of its own, as it is."""
     if "\n" in line or len(line) <= width:
         return line

@@ -41,7 +41,7 @@ from dsl.grammars import selections
 from dsl.grammars.motifs import AND, NOT, OR
 from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
 from dsl.operators import TEXT, Operator
-from tasks.pipeline.closed_forms import closed_form
+from tasks.pipeline.closed_forms import calculated, closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
 from tasks.pipeline.functions import RunProgram
 from tasks.pipeline.labels import Inputs, LabelTable
@@ -131,6 +131,8 @@ def searched(
     found = dependences(inputs, seconds=DEPENDING * seconds)
     reads_off = not solver and table.own_grammar is None
     forms = [form for known in found if (form := closed_form(inputs, known)) is not None] if reads_off else []
+    if reads_off and (sum_of_two := calculated(inputs)) is not None:
+        forms.append(sum_of_two)
     read_off = min(forms, key=reading, default=None)
     automaton = None if table.is_placed or table.own_grammar else merged_program(table)
     left = seconds - (time.perf_counter() - begun)

@@ -67,6 +67,8 @@ def closed_claim(
 ) -> Claim | str:
     """The claim that program and network are equal on every sequence of the domain, or why it is open."""
     start = time.perf_counter()
+    if model.readout.position == "every":
+        return "boxes are for labels at the last token"
     try:
         whole = automaton(model.domain, program)
         found = closed(
@@ -118,7 +120,8 @@ def closed(
             break
         for kind in WEAKER[semantics or usual_semantics(model)]:
             try:
-                return _Kleene(model, network, states, names, kind, deadline).found(history)
+                with np.errstate(all="ignore"):  # what is not finite is in no box
+                    return _Kleene(model, network, states, names, kind, deadline).found(history)
             except StillOpenError as error:
                 reasons.append(str(error))
         if reasons[-1].endswith(LATE):
@@ -229,7 +232,6 @@ def image(network: Recurrent, u: float) -> Callable[[Form, Ints], Form]:
     return stepped
 
 
-@np.errstate(invalid="ignore")
 def _joined(boxes: Ball, low: Reals, high: Reals) -> Ball:
     """The boxes with what was found, a little wider; those that nothing reaches stay as they are."""
     is_reached, is_begun = low[:, :1] <= high[:, :1], boxes.radius[:, :1] >= 0

@@ -1,7 +1,7 @@
 """Sequences of every length that go round in one circle in the end, such as 1^n: a recurrent network on them.
 
-Where the domain is a union of u v^n (n = 0, 1, ...), cut off anywhere, its long sequences follow one orbit of states
-for every u. An orbit that settles is caught:
+Where the domain is a union of u v^n (n = 0, 1, ...), cut off anywhere, and of single words, its long sequences follow
+one orbit of states for every u. An orbit that settles is caught:
 
     entry     states up to a step N are bounded one by one, in arithmetic of as many digits as that takes (exact_states)
     set       c + V y, |y_k| <= r_k, about the state c to which the orbit tends, V the eigenvectors of the Jacobian of
@@ -54,7 +54,10 @@ ROOM, LEAST = 1.0 + 2.0**-10, 2.0**-24  # of radii: below, roundings of float64 
 
 @dataclass(frozen=True)
 class Circle:
-    """Sequences ``word`` ``turn``^n: ids, and the program's label after every token (NONE where none is asked)."""
+    """Sequences ``word`` ``turn``^n: ids, and the program's label after every token (NONE where none is asked).
+
+    An empty ``turn``: nothing comes after the word.
+    """
 
     word: tuple[int, ...]
     turn: tuple[int, ...]
@@ -114,7 +117,8 @@ def caught(model: Loaded, program: Program, deadline: float | None = None) -> Or
     if model.suffix or model.readout.position != "last":
         raise StillOpenError("orbits are for labels at the last token, which belongs to the sequence")
     whole = automaton(model.domain, program)
-    return _Catching(model, network, program, deadline).all(circles(whole))
+    with np.errstate(all="ignore"):  # what is not finite holds nothing
+        return _Catching(model, network, program, deadline).all(circles(whole))
 
 
 def circles(whole: Automaton) -> tuple[Circle, ...]:
@@ -146,9 +150,10 @@ def circles(whole: Automaton) -> tuple[Circle, ...]:
                 raise StillOpenError(f"sequences go round in circles of more than {MOST_TURN} tokens")
         else:
             waiting += [(after, (*word, token), (*path, after)) for token, after in ways]
+            found += [] if ways else [Circle(word, (), tuple(whole.labels[s] for s in path), ())]
         if len(found) + len(waiting) > MOST_CIRCLES or len(word) > MOST_ENTRY:
             raise StillOpenError(f"sequences begin in more than {MOST_CIRCLES} ways")
-    if not found:
+    if not any(circle.turn for circle in found):
         raise StillOpenError("the domain has a longest sequence")
     return tuple(found)
 
@@ -181,14 +186,17 @@ class _Catching:
 
     def all(self, every: tuple[Circle, ...]) -> Orbits:
         """Every circle."""
-        found = tuple(self._catch(circle) for circle in every)
+        for circle in every:
+            if not circle.turn:
+                self._followed(circle, self._word(circle), (), 0)
+        found = tuple(self._catch(circle) for circle in every if circle.turn)
         if not np.isfinite(self.margin):
             raise StillOpenError("no label is asked of any sequence")
         return Orbits(found, float(self.margin), self.checked)
 
     def _catch(self, circle: Circle) -> Caught:
         turn = tuple(self._ids[token] for token in circle.turn)
-        word = (*self._before, *(self._ids[token] for token in circle.word))
+        word = self._word(circle)
         orbit = self._settled(word, turn)
         frame = Frame(orbit[-1], self._directions(orbit[-1], turn))
         number = self._earliest(frame, orbit, turn)
@@ -198,6 +206,9 @@ class _Catching:
             raise StillOpenError(f"the state after {len(word) + number * len(turn)} tokens is in no set that was found")
         self._check_labels(circle, frame.form(held), turn)
         return Caught(circle, len(circle.word) + number * len(turn), frame, held, followed.bits)
+
+    def _word(self, circle: Circle) -> tuple[int, ...]:
+        return (*self._before, *(self._ids[token] for token in circle.word))
 
     def _settled(self, word: tuple[int, ...], turn: tuple[int, ...]) -> Reals:
         """The states after word turn^n for n = 0, 1, ... up to where they stand still, (n, width), in float64."""
@@ -224,7 +235,10 @@ class _Catching:
         form = Form(center[None], 2.0**-30 * np.eye(width)[None], np.zeros((1, width)))
         for token in turn:
             form = self._step(form, token)
-        vectors: Any = np.linalg.eig(form.shape[0] * 2.0**30)[1].astype(np.complex128)
+        try:
+            vectors: Any = np.linalg.eig(form.shape[0] * 2.0**30)[1].astype(np.complex128)
+        except np.linalg.LinAlgError as error:
+            raise StillOpenError("the directions at the end of the orbit were not found") from error
         found: frames.Complex = np.rint(vectors * GRID) / GRID  # so that a certificate can state them
         return found
 

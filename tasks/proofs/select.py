@@ -18,6 +18,7 @@ from enum import Enum
 from cegis import Domain, DomainError
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
+from tasks.networks.recurrent import Recurrent
 from tasks.proofs import attention_bounds, count_bounds
 from tasks.proofs.counting import WHY, CountingVerifier
 from tasks.proofs.enumeration import MAX_SEQUENCES, ROUNDOFF, Semantics, usual_semantics
@@ -108,6 +109,8 @@ def beyond_listing(network: Circuit | Loaded, u: float, *, with_regions: bool = 
     ``with_regions``: one that compares where another program allows it, as well.
     """
     model = model_of(network)
+    if isinstance(model.network, Recurrent):
+        return model.no_transformer
     against = {Way.COUNTING: count_bounds.obstacle(model, u), Way.COVERING: attention_bounds.obstacle(model, u)}
     if with_regions:
         against[Way.COUNTING] = "it knows no regions"

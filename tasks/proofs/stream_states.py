@@ -20,6 +20,7 @@ from __future__ import annotations
 import time
 from dataclasses import dataclass, replace
 from functools import cached_property
+from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
@@ -34,7 +35,7 @@ from tasks.networks.transformer import Activation, Affine
 
 Ints = NDArray[np.int64]
 
-MOST_PAIRS = 4_000_000  # of a step, pairs times inputs, before boxes are joined
+ROOMS = (20_000, 400_000, 4_000_000)  # pairs times inputs of a step, before boxes are joined: little is tried first
 MOST_LISTED = 24_000_000  # of the last step, which need not be kept
 ROWS = 8192
 EXACT = 2.0**24  # units that float32 holds exactly
@@ -96,8 +97,9 @@ def compared(
         if not isinstance(found, Open):
             return found
         outcome = found
-    for dtype, u in (("float32", ball.FLOAT32), ("float64", ball.FLOAT64)):
-        other = Walk(network, numbers, loop, column, Boxes(network, u, dtype), deadline).run(length)
+    ways = product(ROOMS, (("float32", ball.FLOAT32), ("float64", ball.FLOAT64)))
+    for room, (dtype, u) in ways:
+        other = Walk(network, numbers, loop, column, Boxes(network, u, dtype), deadline, room).run(length)
         if not isinstance(other, Open):
             return other
         outcome = other if other.equal_up_to > outcome.equal_up_to else outcome
@@ -225,6 +227,12 @@ class Walk:
     column: int
     arithmetic: Lattice | Boxes
     deadline: float
+    room: int = ROOMS[-1]  # pairs times inputs of a step, before boxes are joined
+
+    @property
+    def last(self) -> int:
+        """The same of the last step, which need not be kept."""
+        return MOST_LISTED if self.room == ROOMS[-1] else self.room
 
     @cached_property
     def read_later(self) -> NDArray[np.bool_]:
@@ -252,9 +260,9 @@ class Walk:
         try:
             while steps < length or (self.arithmetic.is_exact and steps < MOST_STEPS):
                 work = len(pairs) * len(self.numbers)
-                if steps >= length and work > MOST_PAIRS:
+                if steps >= length and work > self.room:
                     break  # no hope of an end
-                if work > (MOST_LISTED if steps == length - 1 else MOST_PAIRS):
+                if work > (self.last if steps == length - 1 else self.room):
                     if self.arithmetic.is_exact:
                         return Open(f"{len(pairs):,} pairs of states after {steps} steps", steps)
                     levels[-1], cell = self._joined(pairs, cell)
@@ -300,7 +308,7 @@ class Walk:
             joined = _hulls(both, _memory(both, has_token))
             if len(joined) == len(boxes) and _holds(boxes, _hulls(after, _memory(after, has_token)), has_token):
                 return least
-            wider = joined.states.radius * (1.0 + 1e-6) + 1e-6  # else it is only reached in the limit
+            wider = joined.states.radius * (1.0 + 1e-4) + 1e-9  # else it is only reached in the limit
             boxes = replace(joined, states=Ball(joined.states.center, wider))
         return None
 
@@ -361,7 +369,7 @@ class Walk:
 
     def _joined(self, pairs: Pairs, cell: float) -> tuple[Pairs, float]:
         """Fewer pairs: hulls of boxes of one loop state in one cell."""
-        room = max(1, MOST_PAIRS // len(self.numbers))
+        room = max(1, self.room // len(self.numbers))
         cell = max(cell, FINEST)
         while len(pairs) > room and cell <= COARSEST:
             key = np.concatenate([np.floor(pairs.states.center / cell).astype(np.int64), pairs.memory], axis=1)

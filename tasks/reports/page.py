@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from cegis import Rung
 from cegis.claim import counted
+from tasks.formats.writing import write_file
 from tasks.networks.conditions import readout_text, row_text
 from tasks.networks.model import BlackBox, Loaded
 from tasks.networks.quoting import shown, shown_lines
@@ -67,7 +68,7 @@ class RungRow:
 def write_page(result: Distillation, target: Path, folder: Path | None = None) -> Path:
     """The page of a result as the file ``target``; ``folder``: where the network's files lie, for their hashes."""
     check_installed()
-    target.write_text(page(of_distillation(result, folder)), encoding="utf-8")
+    write_file(target, [page(of_distillation(result, folder)).encode()])
     return target
 
 

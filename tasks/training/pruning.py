@@ -184,7 +184,8 @@ def learn_scores(exam: Exam, rng: np.random.Generator, seed: int, learning: Lear
     adam = torch.optim.AdamW(scores.values(), lr=1e-2, betas=(0.9, 0.95), weight_decay=1e-3)
     for step in range(_resumed(exam.journal, scores, adam, rng), learning.steps):
         if time.perf_counter() > exam.deadline:
-            exam.journal.store(lambda done=step: _state(done, scores, adam, rng), True)  # type: ignore[misc]
+            if step:  # before the first there is nothing to keep, and the optimizer has no state
+                exam.journal.store(lambda done=step: _state(done, scores, adam, rng), True)  # type: ignore[misc]
             break
         exam.on_progress("learning scores, step", step, learning.steps)
         for group in adam.param_groups:

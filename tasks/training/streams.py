@@ -34,6 +34,8 @@ from tasks.training.stream_tasks import TASKS, StreamTask
 SEEDS = 32  # trained side by side
 STEPS, LOOK, RATE, BATCH = 3000, 100, 1e-2, 96
 KEPT, BEAM = 8, 10  # right ones that are enough, and as many as are rounded side by side
+NEAR, NEAREST, LONGER = 3.0, 6, 2000  # errors of seeds that learn on, how many do, and for how many steps
+FEW, SHORT = 20, 0.4  # numbers that are not scaled; share of the steps on short streams
 NOISE, APART = 0.03, 0.01  # of states while learning, where they are to be few; least singular value of a basis
 POLISH, NOTHING = 500, 0.03  # last steps of those that are right; share of the largest effect on F that is none
 ROUNDS, AGAIN, SETTLING = 20, 100, 400  # rounds of rounding, steps of learning after each, and before
@@ -59,16 +61,16 @@ def shapes(task: StreamTask) -> tuple[Shape, ...]:
     least, width = min(task.state, 8), task.width
     tried = [
         Shape(least, width, ()),
+        Shape(max(least, 4), 2 * width, (2 * width,)),
         Shape(least, width, (width,)),
         Shape(least + 1, width, ()),
         Shape(least + 1, width, (width,)),
-        Shape(max(least, 4), 2 * width, (2 * width,)),
     ]
     return tuple(tried)
 
 
 def initial(task: StreamTask, shape: Shape, seeds: int, generator: torch.Generator) -> Weights:
-    """Stacked random weights (seeds, rows, columns) and biases (seeds, rows), by the names that they are stored under."""
+    """Stacked random weights (seeds, rows, columns) and biases (seeds, rows), by their names in the file."""
     inner = (shape.state + task.inputs, *([shape.width] if shape.width else []), shape.state)
     outer = (shape.state, *shape.read, task.outputs)
     weights: Weights = {}
@@ -130,10 +132,16 @@ class Trainer:
 
     def __init__(self, task: StreamTask, shape: Shape, seed: int, seeds: int = SEEDS) -> None:
         self.task, self.shape = task, shape
-        self.unit = 2.0 ** max(0, math.floor(math.log2(max(-task.low, task.high))))
+        largest = max(-task.low, task.high)
+        self.unit = 1.0 if largest < FEW else 2.0 ** math.floor(math.log2(largest))
         self.generator = torch.Generator().manual_seed(seed)
         self.rng = np.random.default_rng(seed)
         self.weights = initial(task, shape, seeds, self.generator)
+        if shape.width:  # kinks among the numbers that come in
+            wide = self.weights["hmlp.mlp.0.weight"]
+            x = torch.rand(seeds, shape.width, task.inputs, generator=self.generator)
+            x = (task.low + (task.high - task.low) * x) / self.unit
+            self.weights["hmlp.mlp.0.bias"] = -(wide[..., shape.state :] * x).sum(dim=2)
         self.frozen: Weights = {}
         self.values: Weights = {}
         few = task.steps**task.length <= 1024
@@ -170,6 +178,7 @@ class Trainer:
         sparse: float = 0.0,
         whole: float = 0.0,
         noise: float = 0.0,
+        with_short: bool = False,
     ) -> Tensor:
         """Largest errors (seeds,) on fresh streams, after ``steps`` or when ``until`` seeds are right."""
         for w in self.weights.values():
@@ -180,6 +189,9 @@ class Trainer:
         for step in range(steps):
             optimiser.param_groups[0]["lr"] = rate * (0.02 + 0.98 * 0.5 * (1 + math.cos(math.pi * step / steps)))
             x, y = self.batch(BATCH)
+            if with_short and step < SHORT * steps:  # short streams first
+                length = 3 if step < SHORT / 2 * steps else 6
+                x, y = x[:, :length], y[:, :length]
             optimiser.zero_grad(set_to_none=True)
             current = self.current()
             states, out = run(current, x, noise=noise, generator=self.generator)
@@ -199,7 +211,7 @@ class Trainer:
                     norm = grad.reshape(len(grad), -1).norm(dim=1).clamp(min=1.0).reshape(-1, *[1] * (grad.dim() - 1))
                     w.grad = grad / norm
             optimiser.step()
-            if until and step % LOOK == LOOK - 1:
+            if until and step % LOOK == LOOK - 1 and (not with_short or step >= SHORT * steps):
                 worst = self.worst(FRESH)
                 right = int((worst < CLEAR).sum())
                 if right >= until:
@@ -282,7 +294,7 @@ class Trainer:
 
     def tidy(self) -> None:
         """A basis in which the transition reads few numbers; what is nearly nothing becomes nothing; trained on."""
-        before = self.weights
+        before = {key: w.detach().clone() for key, w in self.weights.items()}
         self.settle()
         self.rescale()
         name, size = "hmlp.mlp.0.weight", self.shape.state
@@ -293,20 +305,29 @@ class Trainer:
         moved = first[..., :size].abs() * reach[:, None]
         self.frozen = {key: torch.zeros_like(w, dtype=torch.bool) for key, w in self.weights.items()}
         self.values = {key: torch.zeros_like(w) for key, w in self.weights.items()}
-        self.frozen[name][..., :size] = moved < NOTHING * moved.amax(dim=(1, 2), keepdim=True)
-        worst = self.train(POLISH, 2e-3)
-        good = worst.argsort()[: int((worst < CLEAR).sum())]
-        if len(good):
-            self.keep(good)
-            return
-        self.weights, self.frozen = {key: w.detach().clone() for key, w in before.items()}, {}
+        small = moved < NOTHING * moved.amax(dim=(1, 2), keepdim=True)
+        settled = {key: w.detach().clone() for key, w in self.weights.items()}
+        answers = torch.zeros_like(small)
+        answers[..., : self.task.outputs] = True
+        has_answers = not self.shape.read and self.shape.state > self.task.outputs
+        for nothing in ([small | answers] if has_answers else []) + [
+            small
+        ]:  # answers that nothing reads, if that works
+            self.weights = {key: w.clone() for key, w in settled.items()}
+            self.frozen[name][..., :size] = nothing
+            worst = self.train(POLISH, 2e-3)
+            good = worst.argsort()[: int((worst < CLEAR).sum())]
+            if len(good):
+                self.keep(good)
+                return
+        self.weights, self.frozen = before, {}
         worst = self.train(POLISH, 2e-3)
         self.keep(worst.argsort()[: max(1, int((worst < CLEAR).sum()))])
 
     @property
     def is_small(self) -> bool:
         """Whether inputs are few numbers, so that states may be held to few."""
-        return self.unit <= 16
+        return self.task.high - self.task.low < FEW
 
     def round(self) -> bool:
         """Put weight after weight on its grid; whether a seed is left that is right with all of them there."""
@@ -448,10 +469,19 @@ def trained(task: StreamTask, seed: int, seconds: float, is_rounding: bool = Fal
         trainer = Trainer(task, shape, seed + turn)
         noise = NOISE if trainer.is_small and not task.is_affine and not is_listable(task) else 0.0
         worst = trainer.train(
-            STEPS, RATE if shape.width else 2e-2, noise=noise, until=2 if is_listable(task) or not is_rounding else KEPT
+            STEPS,
+            RATE if shape.width else 2e-2,
+            noise=noise,
+            with_short=shape.width > 0,
+            until=2 if is_listable(task) or not is_rounding else KEPT,
         )
         good = torch.nonzero(worst < CLEAR)[:, 0]
         print(f"  {shape}: {len(good)} of {SEEDS} right, least error {float(worst.min()):.3f}", flush=True)
+        if not len(good) and float(worst.min()) < NEAR and not task.is_affine:
+            trainer.keep(worst.argsort()[:NEAREST])
+            worst = trainer.train(LONGER, 3e-3)
+            good = torch.nonzero(worst < CLEAR)[:, 0]
+            print(f"  after {LONGER} more: least error {float(worst.min()):.3f}", flush=True)
         if not len(good):
             continue
         trainer.keep(good[worst[good].argsort()][:KEPT])

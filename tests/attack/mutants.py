@@ -21,6 +21,7 @@ from campaign import PARTS
 from mutant import Mutant
 from mutants_coarse import COARSE
 from mutants_recurrent import RECURRENT
+from mutants_states import STATES
 from rich.console import Console
 from rich.table import Table
 
@@ -338,9 +339,15 @@ MUTANTS = (
 
 
 def every_mutant() -> tuple[Mutant, ...]:
-    """These, and those of ``mutants_coarse`` and ``mutants_beyond`` where that is."""
+    """These, those of the other files called ``mutants_...``, and ``mutants_beyond`` where that is."""
     beyond = importlib.util.find_spec("mutants_beyond") is not None
-    return (*MUTANTS, *COARSE, *RECURRENT, *(importlib.import_module("mutants_beyond").BEYOND if beyond else ()))
+    return (
+        *MUTANTS,
+        *COARSE,
+        *RECURRENT,
+        *STATES,
+        *(importlib.import_module("mutants_beyond").BEYOND if beyond else ()),
+    )
 
 
 def run_mutants(console: Console, only: tuple[str, ...], jobs: int) -> int:

@@ -16,7 +16,39 @@ SET = f"{PATHS}::test_a_set_that_breaks_in_one_of_its_parts_alone_is_refused"
 MATTERS, EXPLAINED = "tests/property/test_what_matters.py", "tests/unit/tasks/pipeline/test_what_is_explained.py"
 VERIFY = "tests/unit/tasks/pipeline/test_verify.py"
 
+PAIRS = "tests/property/test_pairs_of_numbers.py"
+PROVED_PAIRS = f"{PAIRS}::test_what_is_proved_holds_for_every_pair"
+CHECKED_PAIRS = f"{PAIRS}::test_what_the_checker_finds_holds_for_every_pair"
+
 BEYOND: tuple[Mutant, ...] = (
+    Mutant(
+        "groups that are not chosen add what one of their ways adds",
+        "tasks/proofs/digit_groups.py",
+        "np.maximum.at(most[start], target, known[1][start, source] + terms)",
+        "np.minimum.at(most[start], target, np.abs(known[1][start, source] + terms))",
+        PROVED_PAIRS,
+    ),
+    Mutant(
+        "a digit is right with a margin below zero",
+        "tasks/proofs/digit_groups.py",
+        "return sure[rows, worst], worst, pull",
+        "return sure[rows, worst] + 5, worst, pull",
+        PROVED_PAIRS,
+    ),
+    Mutant(
+        "the checker takes the last way through a group for all",
+        "tasks/checker/pairs.py",
+        "return two if one is None else ([*map(min, one[0], two[0])], [*map(max, one[1], two[1])])",
+        "return two",
+        CHECKED_PAIRS,
+    ),
+    Mutant(
+        "the checker takes the first of a set of choices for all",
+        "tasks/checker/pairs.py",
+        "sure, g = self._least(line, self.columns[item.members[0][0].digit], a)",
+        "sure, g = self._least(line, self.columns[item.members[0][0].digit], a)[0] + 5, [ZERO] * a.symbols",
+        CHECKED_PAIRS,
+    ),
     Mutant(
         "a part without which labels are open is redundant",
         "tasks/proofs/effects.py",

@@ -137,4 +137,18 @@ RECURRENT = (
         "rest = max(abs(least + both.shift), abs(greatest + both.shift))",
         TAMPERED,
     ),
+    Mutant(
+        "recurrent: words that end are left out",
+        ORBITS,
+        "found += [] if ways else [Circle(",
+        "found += [] if True else [Circle(",
+        ON_ORBITS,
+    ),
+    Mutant(
+        "checker: words that end are left out",
+        ROUND,
+        "found += [] if ways else [(word, ())]",
+        "found += []",
+        TAMPERED,
+    ),
 )

@@ -29,6 +29,7 @@ def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
         "kills": 2,
         "distillations": 3,
         "recurrent": 6,
+        "pairs": 3,
     }
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     run = subprocess.run(

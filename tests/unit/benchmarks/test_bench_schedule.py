@@ -93,9 +93,9 @@ def test_an_error_of_ours_is_not_taken_for_a_lost_worker(tmp_path: Path) -> None
 @pytest.mark.parametrize(
     ("name", "jobs", "scheduler", "message"),
     [
-        ("slurm", 1, "", "known: process, dask"),
-        ("process", 0, "", "at least 1 job"),
-        ("process", 1, "tcp://nowhere:1", "--scheduler is for the executor dask"),
+        ("slurm", 1, "", "known: processes, dask"),
+        ("processes", 0, "", "at least 1 job"),
+        ("processes", 1, "tcp://nowhere:1", "--scheduler is for the executor dask"),
     ],
 )
 def test_an_executor_that_cannot_be_is_one_sentence(name: str, jobs: int, scheduler: str, message: str) -> None:

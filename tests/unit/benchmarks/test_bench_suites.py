@@ -3,6 +3,7 @@
 from dataclasses import replace
 from pathlib import Path
 from random import Random
+from shutil import which
 from typing import Any
 
 import pytest
@@ -117,6 +118,24 @@ def test_replay_gives_the_recorded_answers(recorded: Path, backend: str, mode: s
         assert found["status"] == "solved"
         assert len(found["answers"]) == corpus.count(Path(task.files["corpus"]))
         assert all(answer == expected for _, answer, _, expected in found["answers"])
+
+
+def test_the_time_of_a_solver_program_is_its_own_and_not_that_of_the_process_that_asks(
+    recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    if which("z3") is None:
+        pytest.skip("there is no program z3")
+    busy = "i=0; while [ $i -lt 400000 ]; do i=$((i+1)); done; exec z3 -in"
+    text = f'[solvers.slow]\ncommand = ["sh", "-c", "{busy}"]\nlogics = ["QF_LIA"]\n'
+    (tmp_path / "solvers.toml").write_text(text)
+    monkeypatch.setenv("DISTILL_SOLVERS", str(tmp_path / "solvers.toml"))
+    task = replay.plan(recorded, ["slow"], 20.0, 4096, ["incremental"])[0]
+    found = run(task)
+    assert found["status"] == "solved"
+    assert all(answer == expected for _, answer, _, expected in found["answers"])
+    assert found["answers"][0][2] > 0.1  # the loop before the solver
+    monkeypatch.setattr("benchmarks.harness.measure._descendants", lambda pid: [])
+    assert run(task)["answers"][0][2] < found["answers"][0][2] / 2
 
 
 def test_replay_goes_on_behind_the_queries_it_is_told_to_skip(recorded: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from click.testing import CliRunner, Result
 
 from benchmarks.command import bench
+from benchmarks.harness import runexec
 from benchmarks.harness.row import BenchmarkError, Place, Row, read
 from benchmarks.inputs import smtlib_files, smtlib_tools
 from benchmarks.reports import scores
@@ -98,7 +99,7 @@ def test_a_solver_program_of_the_users_gets_the_file_on_standard_input(
     (tmp_path / "distill-solvers.toml").write_text('[solvers.lines]\ncommand = ["wc", "-l"]\nlogics = ["QF_BV"]\n')
     monkeypatch.setenv("DISTILL_SOLVERS", str(tmp_path / "distill-solvers.toml"))
     rows = {row.problem: row for row in run(folder, ["lines"])}
-    assert rows["own/square.smt2"].reason == "ended with code 0 and 0 of 1 answers: no message"
+    assert rows["own/square.smt2"].reason == "ended with code 0 and 0 of 1 answers: 8"  # lines
     assert rows["own/below/twice.smt2"].status == "unsupported"
 
 
@@ -135,8 +136,9 @@ def saying(tmp_path: Path, **scripts: str) -> Path:
     ],
 )
 def test_nothing_but_a_clean_answer_to_every_question_is_solved(
-    script: str, status: str, reason: str, folder: Path, tmp_path: Path
+    script: str, status: str, reason: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
+    monkeypatch.setattr(smtlib, "WALL", 60.0)  # a busy machine is another test's
     rows = run(folder / "below", ["one"], saying(tmp_path, one=script), seconds=1.0)
     assert [row.status for row in rows] == [status]
     assert reason in rows[0].reason
@@ -222,7 +224,18 @@ def test_one_command_makes_the_page_and_goes_on_where_it_was(
 ) -> None:
     monkeypatch.setattr("benchmarks.reports.plots.is_installed", lambda: False)
     tools, out = saying(tmp_path, a="echo sat", b="echo sat"), tmp_path / "out"
-    asked = ["--suite", "replay", "--smtlib", str(folder), "--tools", str(tools), "--backends", "a,b"]
+    asked = [
+        "--suite",
+        "replay",
+        "--smtlib",
+        str(folder),
+        "--tools",
+        str(tools),
+        "--backends",
+        "a,b",
+        "--runner",
+        "ours",
+    ]
     asked += ["--out", str(out)]
     first = invoke(*asked)
     assert first.exit_code == 0, first.output
@@ -249,3 +262,58 @@ def test_what_cannot_be_asked_is_one_sentence(arguments: tuple[str, ...], messag
     assert found.exit_code == 2
     assert message in found.output
     assert len(found.output.splitlines()) == 1
+
+
+@pytest.fixture
+def control_groups() -> None:
+    if why := runexec.trouble():
+        pytest.skip(f"runexec cannot measure here: {why}")
+
+
+@pytest.mark.usefixtures("control_groups")
+@pytest.mark.parametrize(
+    ("script", "status", "reason"),
+    [
+        ("echo sat; echo unsat", "solved", ""),
+        ("echo sat; while :; do :; done", "timeout", "cputime"),
+        ("x=aaaaaaaaaaaaaaaa; while :; do x=$x$x; done", "out of memory", "memory"),
+        ("echo sat; echo unsat; kill -SEGV $$", "error", "ended with code -11"),
+    ],
+)
+def test_runexec_ends_and_names_what_our_runner_does(
+    script: str, status: str, reason: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(smtlib, "WALL", 60.0)
+    tools = saying(tmp_path, one=script)
+    (task,) = smtlib.plan(folder / "below", ["one"], 1.0, 200, tools, runner=runexec.RUNEXEC)
+    row = smtlib.execute(task, PLACE)
+    assert (row.status, reason in row.reason) == (status, True)
+    assert row.memory > 0
+    assert "measured by BenchExec's runexec" in page([row])
+
+
+def test_rows_of_two_runners_are_never_ranked(folder: Path, tmp_path: Path) -> None:
+    rows = run(folder, ["a", "b"], saying(tmp_path, a="echo sat", b="echo sat"))
+    mixed = [replace(r, options={**r.options, "runner": runexec.RUNEXEC}) if r.backend == "a" else r for r in rows]
+    assert "Not comparable, nobody is ranked (smtlib): the machines differ" in page(mixed)
+
+
+def test_a_runner_that_cannot_be_had_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(runexec, "trouble", lambda: "no control groups")
+    assert (runexec.chosen("auto"), runexec.chosen("ours")) == ("ours", "ours")
+    with pytest.raises(BenchmarkError, match="runexec cannot measure here: no control groups"):
+        runexec.chosen("runexec")
+    with pytest.raises(BenchmarkError, match="expected a runner among auto, runexec, ours"):
+        runexec.chosen("perf")
+    monkeypatch.setattr(runexec, "trouble", lambda: "")
+    assert runexec.chosen("auto") == "runexec"
+
+
+def test_a_runexec_that_fails_is_an_error_of_the_run_and_not_of_the_solver_page(
+    folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(runexec, "PROGRAM", Path("/bin/false"))
+    tools = saying(tmp_path, one="echo sat")
+    task = smtlib.plan(folder / "below", ["one"], 1.0, 200, tools, runner=runexec.RUNEXEC)[0]
+    row = smtlib.execute(task, PLACE)
+    assert (row.status, row.reason) == ("error", "runexec failed: it said nothing")

@@ -1,6 +1,7 @@
 """Certificates of recurrent networks at every length: true as made, refused with anything that matters changed."""
 
 import copy
+import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -178,6 +179,19 @@ def test_each_condition_on_a_set_is_needed(tmp_path: Path) -> None:
     ):
         with pytest.raises((Rejected, UnreadableError), match=reason):
             handmade(transition, start, tmp_path / "n", **entries)
+
+
+def test_a_word_after_which_nothing_comes_is_compared(tmp_path: Path) -> None:
+    network = replace(latch(), start=np.array([1.0]))
+    given, files = asked_of(attest(asked(network, "11*", LETTERS), always("accept", LETTERS), tmp_path / "n"))
+    more = asked(network, "0|11*", LETTERS).domain.constraint
+    automaton = {"transitions": [*map(list, more.transitions)], "accepting": [*more.accepting]}
+    text = json.loads(files[NETWORK + "network.json"])
+    text["domain"]["constraint"] = None
+    files[NETWORK + "network.json"] = json.dumps(text).encode()
+    assert establish(given, files)["lengths"] == [1, None]
+    with pytest.raises(Rejected, match="sequence of length 1 has the label 'reject'"):
+        establish(given | {"automaton": automaton}, files)
 
 
 def test_a_late_change_has_no_certificate(tmp_path: Path) -> None:

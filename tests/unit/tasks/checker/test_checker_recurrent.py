@@ -8,6 +8,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from flint import arb
 from recurrent_networks import write_adder, write_dynet
 
 from cegis import Domain
@@ -66,6 +67,19 @@ def test_states_hold_what_the_equations_give(folder, semantics):
             for ball, value in zip(ball_row, row, strict=True):
                 assert abs(float(ball.mid()) - value) <= float(ball.rad()) + 1e-12
                 assert float(ball.rad()) < 1e-2
+
+
+def test_a_blend_holds_every_blend_of_its_numbers():
+    rng = np.random.default_rng(0)
+    middles, radii = rng.normal(size=(3, 40)), rng.choice([0.0, 0.01, 0.3], (3, 40))
+    rows = [[[arb(m, r) for m, r in zip(*pair, strict=True)]] for pair in zip(middles, radii, strict=True)]
+    (bounds,) = Arithmetic(0.0).blend(*rows)
+    corners = rng.choice([-1.0, 1.0], (300, 3, 40))
+    gate, one, other = ((middles + corners * radii)[:, n] for n in range(3))
+    share = 1 / (1 + np.exp(-gate))
+    for values in share * one + (1 - share) * other:
+        for bound, value in zip(bounds, values, strict=True):
+            assert abs(float(bound.mid()) - value) <= float(bound.rad()) + 1e-12
 
 
 def test_an_adder_is_certified_without_exceptions(tmp_path):

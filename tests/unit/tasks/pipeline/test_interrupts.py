@@ -7,7 +7,7 @@ from cegis import Found, Program
 from tasks.pipeline import distill as pipeline
 from tasks.pipeline import labels, search
 from tasks.pipeline.distill import distill
-from tasks.pipeline.report import distillation_json, verdict
+from tasks.pipeline.report import distillation_json, distillation_text, verdict
 
 NO_B = "def f(tokens):\n    return 'no' if 'b' in tokens else 'yes'\n"
 
@@ -34,6 +34,9 @@ def test_an_interrupt_while_two_exact_programs_are_compared_keeps_them(monkeypat
     assert isinstance(found.outcome, Found)
     assert found.is_proved
     assert found.beside is not None
+    said = "the search was interrupted, so there may be a shorter program"
+    assert said in found.notes
+    assert f"Note: {said}" in distillation_text(found, is_full=False)
 
 
 @pytest.mark.parametrize("is_given", [True, False])

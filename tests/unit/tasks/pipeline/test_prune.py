@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,7 @@ from planted_networks import PLANTED, PLANTED_EDGES, lead_model, odd
 from cegis import Domain
 from tasks.commands.main import distill
 from tasks.commands.main import main as command
-from tasks.formats import from_callable, load
+from tasks.formats import from_callable, load, save_folder
 from tasks.formats.circuit_folder import load_circuit, save_circuit, shipped_path
 from tasks.networks import sites
 from tasks.networks.circuit import whole
@@ -276,8 +277,32 @@ def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
     assert not found.is_complete
     assert "Perhaps not small: the time ended before every node and edge that is left was tried" in pruned_text(found)
     assert "Small:" not in pruned_text(found)
-    assert found.faithful.inputs == found.faithful.agree == domain.size()
+    assert found.faithful.inputs == found.faithful.agree == found.domain.size()
     assert sum(step.cpu_seconds for step in found.steps) < 1.5 * 1.1 + 2  # not of the wall: others may use the machine
+
+
+def test_a_run_that_has_no_time_to_learn_keeps_what_there_is(tmp_path):
+    model = lead_model(5)
+    found = prune(model, domain=odd(model), options=Options(steps=5), seconds=1e-3, state=tmp_path / "state")
+    assert not found.is_complete
+
+
+def test_no_other_network_is_replaced_by_a_circuit(tmp_path):
+    model = lead_model(5)
+    save_folder(model, tmp_path / "net")
+    before = (tmp_path / "net" / "network.json").read_bytes()
+    found = prune(model, domain=odd(model), options=SHORT)
+    with pytest.raises(NetworkError, match="net: holds another network, which would be lost"):
+        save(found, tmp_path / "net")
+    assert (tmp_path / "net" / "network.json").read_bytes() == before
+    for _ in range(2):  # its own earlier result is replaced
+        save(found, tmp_path / "small")
+    circuit, domain = quotes(3)
+    own = prune(circuit, domain=domain, options=SHORT)
+    shutil.copytree(shipped_path("quote_closing"), tmp_path / "shipped")
+    with pytest.raises(NetworkError, match="shipped: holds another network"):
+        save(own, tmp_path / "shipped")
+    assert save(own, save(own, tmp_path / "own")) == tmp_path / "own"
 
 
 # --- behaviours -------------------------------------------------------------------------------------------------

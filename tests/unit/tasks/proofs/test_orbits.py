@@ -11,6 +11,7 @@ from tasks.automata.endless import automaton
 from tasks.automata.regex import constraint
 from tasks.networks.transformer import Activation, Affine
 from tasks.proofs.orbits import caught, circles, orbits_claim
+from tasks.proofs.recurrent_lengths import recurrent_lengths
 from tasks.proofs.still_open import StillOpenError
 
 
@@ -87,12 +88,32 @@ def test_words_that_branch_again_and_again_are_no_circles() -> None:
     assert "longest" in str(orbits_claim(asked(model.network, "0|11"), always("accept")))
 
 
+def test_words_after_which_nothing_comes_count() -> None:
+    network = replace(latch(), start=np.array([1.0]))
+    run = answers_along(network, [1] * 40)
+    assert set(run) == {"accept"}
+    assert answers_along(network, [0]) == ["reject"]
+    letters = ("0", "1", "-")
+    assert isinstance(orbits_claim(asked(network, "11*", letters), always("accept", letters)), Claim)
+    assert "length 1 is 'reject'" in str(orbits_claim(asked(network, "0|11*", letters), always("accept", letters)))
+    either = machine(((1, 1), (0, 1), (0, 1)), (0, 1), letters)  # rejects once there was a 0
+    assert isinstance(orbits_claim(asked(network, "0|11*", letters), either), Claim)
+
+
 def test_circles_are_all_words_of_the_automaton() -> None:
     domain = Domain(("0", "1"), 1, None, constraint("(0|11)(01)*", ("0", "1")))
     found = circles(automaton(domain, always("accept")))
     assert {part.word[:2] for part in found} >= {(1, 1)}
     assert all(len(part.turn) % 2 == 0 for part in found)
     assert len(found) == 2
+
+
+def test_labels_at_every_place_are_left_to_loops() -> None:
+    model = asked(latch(), "11*", ("0", "1", "-"))
+    every = replace(model, readout=replace(model.readout, position="every"))
+    said = recurrent_lengths(every, always("accept", ("0", "1", "-")))
+    assert isinstance(said, str)
+    assert "last token" in said
 
 
 def test_time_that_is_spent_is_said() -> None:

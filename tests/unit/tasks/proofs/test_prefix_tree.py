@@ -12,7 +12,7 @@ from recurrent_networks import counter, dynet_tensors, write_adder, write_dynet
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.domain import DEAD
-from tasks.bounds import ball, recurrent, recurrent_zonotope
+from tasks.bounds import ball, operations, recurrent, recurrent_zonotope, zonotope
 from tasks.formats import load
 from tasks.networks.readout import UNDECIDED
 from tasks.proofs.beam_search import beams
@@ -123,6 +123,22 @@ def _exact(network, word):
         for token in word:
             state = run(network.transition, state + [number(v) for v in network.tokens[token]])
         return run(network.output, state)
+
+
+@pytest.mark.parametrize("seed", range(8))
+def test_a_blend_of_balls_holds_every_blend_of_their_points(seed):
+    rng = np.random.default_rng(seed)
+    balls = [ball.Ball(rng.normal(size=(1, 40)), rng.choice([0.0, 0.01, 0.3], (1, 40))) for _ in range(3)]
+    whole = operations.blend(*balls, ball.FLOAT64)
+    forms = [zonotope.Form(x.center, np.zeros((1, 40, 1)), x.radius) for x in balls]
+    form = zonotope.blend(*forms, ball.FLOAT64).ball
+    corners = rng.choice([-1.0, 1.0], (400, 3, 40))
+    gate, one, other = (x.center + corners[:, n] * x.radius for n, x in enumerate(balls))
+    share = 1 / (1 + np.exp(-gate))
+    values = share * one + (1 - share) * other
+    for bound in (whole, form):
+        assert (np.abs(values - bound.center) <= bound.radius + 1e-14).all()
+        assert (bound.radius <= 1.5 * np.ptp(values, axis=0) + 1e-12).all()
 
 
 def test_zonotopes_decide_what_balls_leave_open(tmp_path):

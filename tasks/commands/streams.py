@@ -37,15 +37,27 @@ def numbers_in(network: str, length: str | None) -> tuple[NumberStreams, Path] |
 
 
 def run_numbers(
-    of: NumberStreams, folder: Path, *, out: Path | None, seconds: float, seed: int, manners: Manners
+    of: NumberStreams,
+    folder: Path,
+    *,
+    out: Path | None,
+    seconds: float,
+    manners: Manners,
+    seed: int = 0,
+    longest: int | None = None,
 ) -> int:
-    """Find the loop, say what is proved of it, and write the certificate; the exit code."""
+    """Find the loop, say what is proved of it, and write the certificate; the exit code.
+
+    ``longest``: how far it should hold; by default as far as the network was made for.
+    """
     from tasks.certificates.streams import attest_stream
     from tasks.networks.quoting import json_text, shown, shown_lines
     from tasks.pipeline.streams import distil_stream
 
     started, share = time.perf_counter(), 0.0 if out is None else CHECKING
     result = distil_stream(of, seconds=seconds * (1 - share), seed=seed)
+    if longest is not None:
+        result = _followed(result, longest, max(1.0, seconds * (1 - share) - (time.perf_counter() - started)))
     path, reason = None, "none was asked for"
     if out is not None:
         made = attest_stream(result, folder, seconds=max(1.0, seconds - (time.perf_counter() - started)))
@@ -62,6 +74,18 @@ def run_numbers(
         elif out is not None:
             click.echo(shown(f"distill: no certificate is written: {reason}"), err=True)
     return PROVED if result.is_proved else NOT_PROVED
+
+
+def _followed(result: StreamResult, longest: int, seconds: float) -> StreamResult:
+    """The same loop, held to streams of up to ``longest`` steps."""
+    from dataclasses import replace
+
+    from tasks.pipeline.streams import compared_loop
+
+    of = replace(result.of, length=longest)
+    if result.loop is None:
+        return replace(result, of=of)
+    return replace(result, of=of, outcome=compared_loop(of, result.loop, seconds=seconds))
 
 
 def _as_json(result: StreamResult, path: Path | None, reason: str) -> dict[str, Any]:

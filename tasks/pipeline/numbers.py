@@ -1,0 +1,341 @@
+"""A network that calculates in, a proved program of two numbers out: what ``distill`` is for prompts of operands.
+
+    search     programs of few and small factors, on some pairs           (skipped where a program is given)
+    failing    a pair for which the network gives another answer           (``operand_search``), confirmed by bounds
+    proof      every digit right on every right prefix, for all pairs      (``group_cover``)
+
+The answer of the network is what greedy decoding gives, digit by digit. The claim is made by teacher forcing: where the
+next digit is right on every right prefix, the number that is generated is right, for each pair.
+"""
+
+from __future__ import annotations
+
+import time
+from concurrent.futures import Executor
+from dataclasses import dataclass, replace
+from itertools import product
+from typing import Any
+
+import numpy as np
+
+from cegis import Claim, DomainError, Rung
+from cegis.claim import counted, least_margin
+from cegis.operands import Operands, Pair
+from tasks.automata.digits import DigitMachine, NumberProgram
+from tasks.bounds.interpreter import assumption
+from tasks.formats import Loaded
+from tasks.networks.conditions import named
+from tasks.networks.readout import Argmax
+from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Transformer
+from tasks.pipeline.report import wrapped
+from tasks.pipeline.steps import SILENT, Clock, Observer, Step
+from tasks.proofs.enumeration import MEANING, Semantics
+from tasks.proofs.group_cover import Cover, confirmed, cover, obstacle
+from tasks.proofs.operand_search import Teacher, search, simple_numbers
+
+SCHEMA = "numbers/1"
+SEARCHING, FIRST = 0.2, 2.0  # of the time, for pairs that fail; seconds of that before a proof is tried
+ENOUGH = 0.9  # of some pairs on which a program is right, that it is taken for what the network does
+FACTORS, OFFSETS, SAMPLE = (1, 0, -1, 2, -2, 3), (0, 1, -1), 400
+METHOD = (
+    "proved by teacher forcing: every next digit is right on every right prefix, hence the number that is generated "
+    "is; all choices of digits in groups, what the others add bounded by dynamic programming over the carry"
+)
+
+
+@dataclass(frozen=True)
+class Failing:
+    """A ``pair`` for which the network gives ``given`` (the digits of greedy decoding in float64), not ``right``.
+
+    ``index`` is the first digit of the answer that is wrong, by bounds on that prompt alone in ``semantics``; None: it
+    was run in float64, and the margin is within what the bounds leave open.
+    """
+
+    pair: Pair
+    right: int
+    given: tuple[str, ...]
+    value: int | None
+    index: int | None
+    semantics: str
+
+
+@dataclass(frozen=True)
+class NumberDistillation:
+    """What is known of ``model`` on all pairs of ``operands``, and of ``program``; None where none was found."""
+
+    model: Loaded
+    operands: Operands
+    program: NumberProgram | None
+    share: float
+    failing: Failing | None
+    cover: Cover | None
+    claims: tuple[Claim, ...]
+    steps: tuple[Step, ...]
+    not_applied: dict[str, str]
+    tried: int
+    least_seen: float
+
+    @property
+    def is_proved(self) -> bool:
+        """Whether the program is proved to give the network's answer to every pair."""
+        return bool(self.claims) and self.failing is None
+
+    def source(self) -> str:
+        """The program, with what is established of it."""
+        if self.program is None:
+            return ""
+        return self.program.source(docstring=self.claims[0].docstring if self.is_proved else "")
+
+
+def distill_numbers(
+    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | str | None = None,
+    semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0, executor: Executor | None = None,
+    observer: Observer = SILENT,
+) -> NumberDistillation:  # fmt: skip
+    """The program of two numbers that ``model`` calculates on all pairs of ``operands``, proved, or a pair that fails.
+
+    ``operands``: by default those that the folder describes. ``program``: none is searched, and this one (a
+    ``NumberProgram``, or the text of a Python function) is compared. ``semantics`` None takes the strongest that is
+    proved. ``executor``: digits of the answer are decided there, each a job. Raises DomainError, NetworkError, and
+    GrammarError for a text that is no such program.
+
+    >>> found = distill_numbers(network)                                                          # doctest: +SKIP
+    >>> found.program.expression, found.is_proved                                                 # doctest: +SKIP
+    ('a + b', True)
+    """
+    asked = operands or model.operands
+    if asked is None:
+        raise NetworkError(f"{model.name}: its folder describes no operands; say how a prompt shows two numbers")
+    _check(model, asked)
+    clock, not_applied = Clock(seconds, observer.on_step), dict[str, str]()
+    given = NumberProgram.parse(program) if isinstance(program, str) else program
+    share = 1.0
+    if given is None:
+        given, share = _found(model, asked, seed)
+        said = "none" if given is None else f"{given.expression}, right on {share:.1%} of {SAMPLE} pairs"
+        clock.done("search", said)
+    if given is None:
+        not_applied["proof"] = "no program of few and small factors is right on most of some pairs"
+        return NumberDistillation(model, asked, None, share, None, None, (), tuple(clock.steps), not_applied, 0, np.inf)
+    DigitMachine(given, asked)
+    tried_semantics: tuple[Semantics, ...] = (semantics,) if semantics else ("float32", "float64", "real")
+    if isinstance(model.network, Transformer) and model.network.dtype != "float32" and semantics is None:
+        tried_semantics = ("float64", "real")
+    failing, tried, least = _failing(model, asked, given, min(FIRST, SEARCHING * clock.left), seed)
+    text = f"{tried:,} pairs tried, the least margin {least:.4g}" if failing is None else f"{_pair(failing)} fails"
+    clock.done("pairs", text)
+    found: Cover | None = None
+    claims: tuple[Claim, ...] = ()
+    if failing is None:
+        for one in tried_semantics:
+            reason = obstacle(model, asked, one)
+            if reason is not None:
+                not_applied["proof"] = reason
+                break
+            started = time.perf_counter()
+            on_digit = lambda done, total: observer.on_work("digits", done, total)  # noqa: E731
+            found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
+            said = _covered(found)
+            clock.done(f"proof {one}", said)
+            if found.is_whole:
+                claims = (_claim(model, asked, found, one, time.perf_counter() - started),)
+                break
+            more = [pair for case in found.open for pair in _completed(case.groups, case.a, case.b, asked)]
+            failing, again, lower = _failing(model, asked, given, SEARCHING * clock.left, seed + 1, more)
+            tried, least = tried + again, min(least, lower)
+            if failing is not None or found.is_late:
+                break
+    return NumberDistillation(
+        model, asked, given, share, failing, found, claims, tuple(clock.steps), not_applied, tried, least
+    )
+
+
+def _check(model: Loaded, operands: Operands) -> None:
+    if not isinstance(model.readout, Argmax) or model.readout.position != "last":
+        raise NetworkError(f"{model.name}: digits are read as the largest logit at the last position (argmax)")
+    missing = [token for token in operands.alphabet if token not in model.readout.names]
+    around = [t for t in (*operands.before, *operands.between, *operands.after) if t not in model.vocabulary]
+    if missing or around:
+        raise NetworkError(f"{model.name}: no token is called {[*missing, *around][0]!r}, which a prompt would hold")
+    longest = len(operands.cells) + operands.shown_digits - 1
+    if longest > model.network.longest:
+        raise DomainError(
+            f"{model.name}: a prompt with all digits of an answer has {longest} tokens, and there is room for "
+            f"{model.network.longest}"
+        )
+
+
+def _found(model: Loaded, operands: Operands, seed: int) -> tuple[NumberProgram | None, float]:
+    """The program that is right on most of some pairs, of equal ones the simplest, and on how many."""
+    random, numbers = np.random.default_rng(seed), simple_numbers(operands)
+    few = [(int(random.choice(len(numbers))), int(random.choice(len(numbers)))) for _ in range(SAMPLE // 4)]
+    pairs = [(numbers[a], numbers[b]) for a, b in few]
+    while len(pairs) < SAMPLE:
+        digits = random.integers(0, operands.base, (2, operands.digits))
+        drawn = [sum(int(d) * operands.base**k for k, d in enumerate(row)) for row in digits]
+        pair = drawn[0] % (operands.largest + 1), drawn[1] % (operands.largest + 1)
+        pairs.append(pair)
+    teacher = Teacher(model, operands, NumberProgram(1, 1))
+    given = [operands.value(teacher.given(pair)) for pair in pairs[:12]]
+    best: tuple[float, NumberProgram | None] = (0.0, None)
+    for program in _candidates(operands):
+        if sum(program(*pair) == value for pair, value in zip(pairs, given, strict=False)) < 0.5 * len(given):
+            continue
+        try:
+            DigitMachine(program, operands)
+        except DomainError:
+            continue
+        right = float((Teacher(model, operands, program).worst(pairs) > 0).mean())
+        if right > best[0]:
+            best = right, program
+    return (best[1], best[0]) if best[0] >= ENOUGH else (None, best[0])
+
+
+def _candidates(operands: Operands) -> list[NumberProgram]:
+    modulus = operands.base**operands.shown_digits
+    shapes = [(p, q, r) for p, q, r in product(FACTORS, FACTORS, OFFSETS) if p or q]
+    shapes.sort(key=lambda shape: (sum(map(abs, shape)), [-x for x in shape]))
+    return [NumberProgram(*shape, end) for shape in shapes for end in (None, modulus)]
+
+
+def _failing(
+    model: Loaded,
+    operands: Operands,
+    program: NumberProgram,
+    seconds: float,
+    seed: int,
+    more: list[Pair] = [],  # noqa: B006
+) -> tuple[Failing | None, int, float]:
+    teacher = Teacher(model, operands, program)
+    pair, tried, least = search(teacher, seconds=seconds, seed=seed, more=more)
+    if pair is None:
+        return None, tried, least
+    index: int | None = None
+    said = "float64 as run"
+    if isinstance(model.network, Transformer):
+        for semantics in ("float32", "float64", "real"):
+            try:
+                found = confirmed(model, operands, program, pair, semantics)
+            except (NetworkError, DomainError):
+                continue
+            if found is not None:
+                index, said = found[0], MEANING[semantics]
+                break
+    given = teacher.given(pair)
+    return Failing(pair, program(*pair), given, operands.value(given), index, said), tried, least
+
+
+def _completed(groups: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...], operands: Operands) -> list[Pair]:
+    """Pairs with these digits, and 0, or as large ones as there are, in all other groups."""
+    pairs = []
+    for fill in ((0, 0), (operands.base - 1, 0), (operands.base - 1, operands.base - 1)):
+        digits = [[fill[n]] * operands.digits for n in (0, 1)]
+        for at, *chosen in zip(groups, a, b, strict=True):
+            if at < operands.digits:
+                digits[0][at], digits[1][at] = chosen
+        first, second = (sum(d * operands.base**k for k, d in enumerate(row)) for row in digits)
+        pairs.append((first, second))
+    return pairs
+
+
+def _covered(found: Cover) -> str:
+    done = sum(not one.open for one in found.decided)
+    text = f"{done} of {found.digits} digits decided for all pairs, {found.boxes:,} boxes"
+    return text + ("; the time was up" if found.is_late else "")
+
+
+def _claim(model: Loaded, operands: Operands, found: Cover, semantics: Semantics, seconds: float) -> Claim:
+    assert isinstance(model.network, Transformer)
+    return Claim(
+        Rung.BOUNDED, model.reference, MEANING[semantics], operands, f"{METHOD}, {least_margin(found.margin)}",
+        operands.size(), seconds, assumption(model.network), number_conditions(model, operands), "pairs",
+    )  # fmt: skip
+
+
+def number_conditions(model: Loaded, operands: Operands) -> str:
+    """How a pair becomes a prompt, and how the answer is read."""
+    assert isinstance(model.readout, Argmax)
+    chosen = "" if operands == model.operands else "; chosen by the user, other than the folder describes: the operands"
+    return (
+        f"prompt: {operands.shown}; answer: {operands.answer_words}, each the largest of the logits "
+        f"{named(model.readout.names)} after the prompt and the digits before it, as greedy decoding gives them{chosen}"
+    )
+
+
+def _pair(failing: Failing) -> str:
+    return f"a = {failing.pair[0]}, b = {failing.pair[1]}"
+
+
+def numbers_text(result: NumberDistillation, *, is_full: bool = True, width: int | None = None) -> str:
+    """The function and the verdict in one sentence; with ``is_full`` the steps, their cost and the assumptions.
+
+    Sentences are wrapped at words to ``width`` columns.
+    """
+    lines = ["", result.source().rstrip()] if result.program is not None else []
+    lines += ["", number_verdict(result, is_full=is_full)]
+    lines += _chain(result) if is_full else [f"Not proved: {reason}." for reason in result.not_applied.values()]
+    return "\n".join(lines if width is None else [wrapped(line, width) for line in lines])
+
+
+def _chain(result: NumberDistillation) -> list[str]:
+    lines = ["", "The steps:"]
+    lines += [f"  {s.name:<14} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
+    lines += [f"  note           {note}" for note in result.model.notes if "(alphabet)" not in note]
+    lines += [f"  not applied    {name}: {reason}" for name, reason in result.not_applied.items()]
+    return lines + [f"  assumption     {claim.detail}" for claim in result.claims]
+
+
+def number_verdict(result: NumberDistillation, *, is_full: bool = True) -> str:
+    """What is known, in one sentence or two; without ``is_full`` less what the docstring of the program says."""
+    if result.is_proved:
+        return (result.claims[0] if is_full else replace(result.claims[0], conditions="", method="")).words
+    if result.program is None:
+        return "No program was found: no sum of few multiples of a and b is what the network gives on most pairs."
+    failing = result.failing
+    if failing is None:
+        open_ = result.cover is not None and result.cover.open
+        why = "some digits stayed open" if open_ else "the time was up" if result.cover is not None else "see below"
+        return (
+            f"NOT DECIDED: of {result.tried:,} pairs that were tried none fails (least margin "
+            f"{result.least_seen:.4g}), and no proof was finished ({why})."
+        )
+    value = "no number" if failing.value is None else str(failing.value)
+    where = (
+        "run in float64; the bounds on that prompt leave a digit open"
+        if failing.index is None
+        else f"its digit {failing.index + 1} is wrong in {failing.semantics}"
+    )
+    return (
+        f"NOT EQUAL: for {_pair(failing)} the program says {failing.right} and the network {value} (digits in the "
+        f"order of the answer: {' '.join(failing.given)}; {where}). It is one of {counted(result.operands.size())} "
+        f"pairs of {result.operands.words}; {number_conditions(result.model, result.operands)}."
+    )
+
+
+def numbers_json(result: NumberDistillation, certificate: str | None = None) -> dict[str, Any]:
+    """The same as JSON values."""
+    failing = result.failing
+    return {
+        "schema": SCHEMA,
+        "network": result.model.name,
+        "format": result.model.format,
+        "operands": {name: list(v) if isinstance(v, tuple) else v for name, v in vars(result.operands).items()
+                     if name in Operands.__dataclass_fields__},
+        "pairs": str(result.operands.size()),
+        "program": None if result.program is None else result.program.source(),
+        "proved": result.is_proved,
+        "claims": [claim.as_json() for claim in result.claims],
+        "failing": None if failing is None else {
+            "a": failing.pair[0], "b": failing.pair[1], "program": failing.right, "network": failing.value,
+            "digits": list(failing.given), "digit": failing.index, "semantics": failing.semantics,
+        },
+        "margin": result.cover.margin if result.is_proved and result.cover is not None else None,
+        "least_margin_seen": result.least_seen if np.isfinite(result.least_seen) else None,
+        "pairs_tried": result.tried,
+        "boxes": 0 if result.cover is None else result.cover.boxes,
+        "steps": [vars(step) for step in result.steps],
+        "not_applied": dict(result.not_applied),
+        "verdict": number_verdict(result),
+        "certificate": certificate,
+    }  # fmt: skip

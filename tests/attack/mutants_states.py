@@ -1,0 +1,68 @@
+"""Deliberate faults of what is known of recurrent networks, each caught by a test or by the attack; see ``mutants``."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+TREE = "tests/unit/tasks/proofs/test_prefix_tree.py"
+FOLDERS = "tests/unit/tasks/formats/test_recurrent_folders.py"
+CHECKED = "tests/unit/tasks/checker/test_checker_recurrent.py"
+
+STATES: tuple[Mutant, ...] = (
+    Mutant(
+        "a blend whose gate is exact",
+        "tasks/bounds/operations.py",
+        "moved = g * one.radius + (1.0 - g) * other.radius + share.radius * apart",
+        "moved = g * one.radius + (1.0 - g) * other.radius",
+        f"{TREE}::test_a_blend_of_balls_holds_every_blend_of_their_points",
+    ),
+    Mutant(
+        "a form of a blend forgets the rests of its parts",
+        "tasks/bounds/zonotope.py",
+        "rest = straight + g.ball.radius * both + SLACK * sum(moves)",
+        "rest = g.ball.radius * both",
+        f"{TREE}::test_a_blend_of_balls_holds_every_blend_of_their_points",
+    ),
+    Mutant(
+        "what a step got wrong is no symbol of the next",
+        "tasks/bounds/recurrent_zonotope.py",
+        "np.concatenate([after.shape, own.shape], axis=2)",
+        "np.concatenate([after.shape, 0.0 * own.shape], axis=2)",
+        "networks",
+    ),
+    Mutant(
+        "states with equal centers are one",
+        "tasks/bounds/recurrent.py",
+        "bits = np.concatenate([states.center, states.radius], axis=1).view(np.uint64)",
+        "bits = states.center.view(np.uint64)",
+        f"{TREE}::test_merged_states_are_equal_bit_by_bit",
+    ),
+    Mutant(
+        "a formula with more behind it is the same",
+        "tasks/formats/recurrent_case.py",
+        'return line == formula or line.startswith((f"{formula} (", f"{formula} with "))',
+        "return line.startswith(formula)",
+        f"{FOLDERS}::test_a_case_that_is_not_understood_is_refused",
+    ),
+    Mutant(
+        "the checker's gate of a blend is its middle",
+        "tasks/checker/arithmetic.py",
+        "m * x + (1 - m) * y + (g - m) * (x - y)",
+        "m * x + (1 - m) * y",
+        f"{CHECKED}::test_a_blend_holds_every_blend_of_its_numbers",
+    ),
+    Mutant(
+        "the checker takes an LSTM's gates in another order",
+        "tasks/checker/recurrent_cases.py",
+        'Concat(((gates["f"],), (gates["i"],)))',
+        'Concat(((gates["i"],), (gates["f"],)))',
+        f"{CHECKED}::test_states_hold_what_the_equations_give",
+    ),
+    Mutant(
+        "a certificate is longer than what was checked",
+        "tasks/certificates/independent.py",
+        "return replace(proved, domain=proved.domain.up_to(longest), exceptions=exceptions, undecided=undecided)",
+        "return replace(proved, exceptions=exceptions, undecided=undecided)",
+        f"{CHECKED}::test_a_certificate_ends_where_the_checker_ends",
+    ),
+)

@@ -1,0 +1,147 @@
+"""Networks that add two numbers, most pairs right and few wrong: what is proved of all pairs, against every pair.
+
+Some are right, some have noise in every weight, and in some a spike of three ReLUs is planted at one value of a sum, so
+that the few pairs with that sum are wrong, often a single one. Prover, search and checker are asked; the network's own
+formula, written once more here, says which pairs fail.
+"""
+
+from __future__ import annotations
+
+import itertools
+import tempfile
+import time
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from adding_networks import SUM, adding
+from flint import ctx
+from numpy.typing import NDArray
+from trial import Outcome, random_of
+
+from tasks.certificates.pairs import fields_of
+from tasks.checker.files import Rejected, UnreadableError
+from tasks.checker.formats import read
+from tasks.checker.pairs import everywhere
+from tasks.formats import Loaded, save_folder
+from tasks.networks.transformer import Affine
+from tasks.pipeline.numbers import distill_numbers
+from tasks.proofs.digit_groups import DigitMachine, Steps
+from tasks.proofs.enumeration import ROUNDOFF
+from tasks.proofs.group_cover import cover
+
+SECONDS, NEAR = 10.0, 1e-5  # for one proof; of a margin, relative and absolute, what float64 may lose here and there
+
+
+def attack(seed: int, index: int) -> Outcome:
+    """One network, and everything that is said of it."""
+    random = random_of("pairs", seed, index)
+    network, semantics = made(random), str(random.choice(["real", "float32"]))
+    least = margins(network)
+    wrong: list[str] = []
+    decided = 0
+    operands = network.operands
+    assert operands is not None
+    found = cover(network, operands, SUM, semantics, seconds=SECONDS)  # type: ignore[arg-type]
+    if found.is_whole:
+        decided += 1
+        worst = float(min(least.values()))
+        if found.margin > worst + NEAR * (1 + abs(worst)):
+            wrong.append(f"proved in {semantics} with margin {found.margin}, and the least of all is {worst}")
+    said = distill_numbers(network, program=SUM, seconds=SECONDS)
+    if said.failing is not None:
+        decided += 1
+        if least[said.failing.pair] > NEAR:
+            wrong.append(f"{said.failing.pair} is said to fail, with a margin of {least[said.failing.pair]}")
+    elif said.is_proved and min(least.values()) < -NEAR:
+        wrong.append(f"proved by {said.claims[0].semantics}, and {min(least, key=lambda p: least[p])} fails")
+    margin = checked(network, semantics)
+    if margin is not None:
+        decided += 1
+        worst = float(min(least.values()))
+        if margin > worst + NEAR * (1 + abs(worst)):
+            wrong.append(f"the checker finds a margin of {margin} in {semantics}, and the least of all is {worst}")
+    return Outcome(3, decided, tuple(wrong))
+
+
+def made(random: np.random.Generator) -> Loaded:
+    """A network for numbers of one to three digits."""
+    kind = random.choice(["right", "noise", "planted", "planted"])
+    network = adding(
+        int(random.integers(1, 4)),
+        int(random.integers(2, 5)),
+        order=str(random.choice(["lsb", "msb"])),
+        noise=float(random.choice([1e-3, 1e-2])) if kind == "noise" else 0.0,
+        by_token=float(random.choice([0.0, 1e-3])),
+        seed=int(random.integers(2**30)),
+    )
+    return planted(network, random) if kind == "planted" else network
+
+
+def planted(network: Loaded, random: np.random.Generator) -> Loaded:
+    """``network`` with a spike at one value of what attention gives."""
+    operands: Any = network.operands
+    fine = operands.base**operands.digits
+    at = int(random.choice([0, 2 * (fine - 1), int(random.integers(2 * fine - 1))])) / fine  # a sum, at some digit
+    steep = 2.0 * fine
+    attention, up, relu, down, read_ = network.network.steps  # type: ignore[union-attr]
+    weight = np.concatenate([up.weight, np.full((3, 1), steep)])
+    bias = np.concatenate([up.bias, [1 - steep * at, -steep * at, -1 - steep * at]])
+    size = float(random.choice([-1.5, 1.5]))
+    out = np.concatenate([down.weight, [[size, -2 * size, size]]], axis=1)
+    steps = (attention, Affine(_float32(weight), _float32(bias)), relu, Affine(_float32(out)), read_)
+    return replace(network, network=replace(network.network, steps=steps))
+
+
+def _float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(values, np.float32).astype(np.float64)
+
+
+def margins(network: Loaded) -> dict[tuple[int, int], float]:
+    """The least margin of the right digits of every pair, by the formula of these networks alone."""
+    operands: Any = network.operands
+    attention, up, _, down, last = network.network.steps  # type: ignore[union-attr]
+    tokens, places = network.network.tokens, network.network.positions  # type: ignore[union-attr]
+    query, key, value = (part[0].weight for part in (attention.query, attention.key, attention.value))
+    found = {}
+    for a, b in itertools.product(range(operands.largest + 1), repeat=2):
+        total = a + b
+        digits = [total // operands.base**power % operands.base for power in operands.answer_powers]
+        words = [*operands.prompt(a, b), *map(str, digits[:-1])]
+        ids = [network.vocabulary.index(word) for word in words]
+        x = tokens[ids] + places[: len(ids)]
+        q, k, v = x @ query.T, x @ key.T, x @ value.T
+        worst = np.inf
+        for n, digit in enumerate(digits):
+            row = len(operands.cells) - 1 + n
+            scores = k[: row + 1] @ q[row]
+            weights = np.exp(scores - scores.max())
+            given = weights @ v[: row + 1] / weights.sum()
+            hidden = np.maximum(up.weight @ given + up.bias, 0.0)
+            logits = last.weight @ (down.weight @ hidden) + last.bias
+            others = np.delete(logits, digit)
+            worst = min(worst, float(logits[digit] - others.max()))
+        found[a, b] = worst
+    return found
+
+
+def checked(network: Loaded, semantics: str) -> float | None:
+    """The margin that the checker finds over all pairs, None where it finds none."""
+    operands: Any = network.operands
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch) / "network"
+        save_folder(network, folder)
+        files = {path.name: path.read_bytes() for path in folder.iterdir()}
+    steps = Steps(network, operands, DigitMachine(SUM, operands), ROUNDOFF[semantics])  # type: ignore[index]
+    directions = np.rint(2**16 * steps.directions).astype(int).tolist()
+    readout: Any = network.readout
+    try:
+        with ctx.workprec(80):
+            _, margin = everywhere(
+                read("steps", files, semantics), fields_of(operands), SUM.source(), [*readout.columns],
+                [*readout.names], directions, semantics, time.monotonic() + SECONDS,
+            )  # fmt: skip
+    except (Rejected, UnreadableError):
+        return None
+    return float(margin)

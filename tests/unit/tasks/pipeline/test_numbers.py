@@ -1,0 +1,144 @@
+"""Networks that calculate, from a folder to a certificate about all pairs; and what is refused on the way."""
+
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from cegis import DomainError
+from dsl.operators import GrammarError
+from tasks import distill_numbers, save_folder
+from tasks.checker.evidence import check
+from tasks.checker.files import Rejected, UnreadableError
+from tasks.commands.main import main
+from tasks.networks.transformer import Affine
+from tasks.pipeline.numbers import numbers_text
+from tests.support.adding_networks import SUM, adding, every_margin
+
+SAID = "digits=2,base=3,between=+,after=="
+
+
+def place(tmp_path, network):
+    target = tmp_path / "net"
+    save_folder(network, target)
+    return target
+
+
+def test_a_network_that_adds_is_found_to_add():
+    found = distill_numbers(adding(2, 3), seconds=60)
+    assert found.is_proved
+    assert found.program is not None
+    assert found.program.expression == "a + b"
+    (claim,) = found.claims
+    assert claim.sequences == 81
+    for words in ("81 pairs of numbers a, b from 0 to 8", "teacher forcing", "prompt: a '+' b '='", "3 digits"):
+        assert words in claim.sentence
+
+
+def test_a_program_of_ones_own_is_compared():
+    network = adding(2, 3)
+    assert distill_numbers(network, program="def f(x, y):\n    return y + x", seconds=60).is_proved
+    wrong = distill_numbers(network, program="def f(a, b):\n    return a + b + 1", seconds=60)
+    assert wrong.failing is not None
+    assert wrong.failing.pair == (0, 0)
+    assert not wrong.is_proved
+    assert "NOT EQUAL: for a = 0, b = 0 the program says 1 and the network 0" in numbers_text(wrong)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(a):\n    return a",
+        "def f(a, b):\n    return a * b",
+        "import os",
+        "def f(a, b):\n    print(a)\n    return a",
+        "(",
+    ],
+)
+def test_other_texts_are_no_programs_of_two_numbers(text):
+    with pytest.raises(GrammarError):
+        distill_numbers(adding(1, 2), program=text)
+
+
+def test_numbers_that_the_answer_has_no_digits_for_are_refused():
+    with pytest.raises(DomainError, match="not always a number of 3 digits"):
+        distill_numbers(adding(2, 3), program="def f(a, b):\n    return a - b")
+
+
+def test_six_percent_more_in_one_parameter_is_not_proved():
+    network = adding(2, 3)
+    attention, up, *rest = network.network.steps
+    weight = up.weight.copy()
+    weight[0, 0] *= 1.06
+    changed = replace(network.network, steps=(attention, Affine(np.float32(weight).astype(float), up.bias), *rest))
+    other = replace(network, network=changed)
+    assert every_margin(other, SUM).min() < 0
+    found = distill_numbers(other, program="def f(a, b):\n    return a + b", seconds=30)
+    assert not found.is_proved
+    assert found.failing is not None
+    a, b = found.failing.pair
+    assert found.failing.value != a + b
+
+
+def commanded(capsys, *arguments):
+    """Exit code and output of a command."""
+    with pytest.raises(SystemExit) as ended:
+        main([str(argument) for argument in arguments])
+    told = capsys.readouterr()
+    return ended.value.code, told.out, told.err
+
+
+def test_commands_prove_certify_and_check(tmp_path, capsys):
+    net, cert, program = place(tmp_path, adding(2, 3)), tmp_path / "sum.cert", tmp_path / "sum.py"
+    program.write_text("def f(a, b):\n    return a + b\n")
+    code, out, _ = commanded(capsys, "verify", net, program, "--operands", SAID, "--out", cert)
+    assert code == 0
+    assert "PROVED (rung bounded)" in out
+    statement = check(cert)
+    assert statement["pairs"] == "81"
+    assert statement["chosen"] == ["operands"]
+    assert "numbers and prompt: chosen by the user, as the files do not declare it" in statement["claim"]
+    code, out, _ = commanded(capsys, "run", net, "--operands", SAID, "--json")
+    assert code == 0
+    assert json.loads(out)["program"] == "def program(a: int, b: int) -> int:\n    return a + b\n"
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"margin": 5.0},
+        {"pairs": "82"},
+        {"semantics": "float64"},
+        {"operands": {"order": "msb"}},
+        {"operands": {"most": 7}},
+        {"operands": {"answer_digits": 2}},
+        {"directions": [[[0]]]},
+        {"claim": "the program equals everything"},
+    ],
+)
+def test_a_statement_that_was_changed_is_refused(tmp_path, change):
+    from cegis.certificate import Certificate
+    from tasks.certificates.pairs import attest_pairs
+
+    net = place(tmp_path, adding(2, 3))
+    made = attest_pairs(distill_numbers(adding(2, 3), program="def f(a, b):\n    return a + b"), net)
+    assert isinstance(made, Certificate)
+    fields = dict(change)
+    if isinstance(fields.get("operands"), dict):
+        fields["operands"] = made.statement["operands"] | fields["operands"]
+    Certificate({**made.statement, **fields}, made.files).save(tmp_path / "changed.cert")
+    with pytest.raises((Rejected, UnreadableError)):
+        check(tmp_path / "changed.cert")
+
+
+def test_options_about_operands_are_refused_in_one_sentence(tmp_path, capsys):
+    net = place(tmp_path, adding(1, 2))
+    for said, words in (
+        ("digits=x", "expected a whole number of digits"),
+        ("digit=3", "expected fields such as digits=10"),
+        ("digits=2,base=3", "no token is called"),
+    ):
+        code, _, err = commanded(capsys, "run", net, "--operands", said)
+        assert code == 2
+        assert words in err
