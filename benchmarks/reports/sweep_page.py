@@ -5,8 +5,10 @@ Beside it, in ``json``, stands the whole result of each network as the command p
 
 from __future__ import annotations
 
+import heapq
 import json
 import os
+import random
 from collections import Counter
 from collections.abc import Iterable, Sequence
 from pathlib import Path
@@ -23,6 +25,7 @@ from benchmarks.suites import programs, sweep
 
 TITLE = "Networks, and what equals them"
 NAME, FOLDER = "sweep", "json"
+WORKERS = (1, 2, 4, 8, 16, 32, 64, 128, 256, 512, 1000)
 WIDEST = 100  # characters of a program in the table
 ABOUT = (
     "Each network in a fresh process of distill run, whose time limit is {limit} s of wall clock; CPU seconds are of "
@@ -79,7 +82,7 @@ def report(rows: Sequence[Row], plan: Plan | None = None) -> list[Block]:
     refused = [row for row in rows if row.status == "unsupported"]
     if refused:
         blocks += [Heading("Refused"), Grid(["network", "why"], [[row.problem, row.reason] for row in refused])]
-    blocks += [Heading("Programs"), *_programs(rows)]
+    blocks += [Heading("Programs"), *_programs(rows), *_scaling(rows)]
     return [*blocks, *conditions(rows)]
 
 
@@ -93,6 +96,39 @@ def outcome(row: Row) -> str:
     if row.status in ("solved", "unsolved"):
         return row.verdict
     return "refused" if row.status == "unsupported" else row.status
+
+
+def scaling(lengths: Sequence[float], workers: int) -> float:
+    """Seconds until the last of runs of these ``lengths`` ends, each given to the next of ``workers`` that is free."""
+    free = [0.0] * workers
+    for length in lengths:
+        heapq.heapreplace(free, free[0] + length)
+    return max(free)
+
+
+def _scaling(rows: Sequence[Row]) -> Iterable[Block]:
+    """The recorded runs, played again on more workers."""
+    lengths = [row.cputime for row in rows if row.status not in UNMEASURED]
+    whole = sum(lengths)
+    if len(lengths) < 2 or whole == 0:
+        return
+    order = list(lengths)
+    random.Random(0).shuffle(order)  # as runs are
+    body = []
+    for workers in WORKERS:
+        seconds = scaling(order, workers)
+        body.append(
+            [f"{workers:,}", shown_seconds(seconds), f"{whole / seconds:.1f}", f"{whole / seconds / workers:.0%}"]
+        )
+        if workers >= len(lengths):
+            break
+    yield Heading("On more workers")
+    yield Paragraph(
+        "A calculation, no measurement: these runs, each as long as its CPU seconds, in a shuffled order, given to the "
+        "next worker that is free; the way to a worker costs nothing. The longest run, "
+        f"{shown_seconds(max(lengths))} s, is the least that any number of workers takes."
+    )
+    yield Grid(["workers", "seconds", "times as quick", "of the workers in use"], body)
 
 
 def _counts(rows: Sequence[Row]) -> Paragraph:

@@ -65,14 +65,18 @@ class NumberProgram:
         return "\n".join(lines) + "\n"
 
     @classmethod
-    def parse(cls, text: str) -> NumberProgram:
-        """The program in the text of one Python function of two numbers; raises GrammarError for any other text."""
+    def parse(cls, text: str, function: str = "") -> NumberProgram:
+        """The program in the text of one Python function of two numbers; raises GrammarError for any other text.
+
+        ``function`` names one of several.
+        """
         try:
             tree = ast.parse(text)
         except (SyntaxError, ValueError, RecursionError, MemoryError) as error:
             raise GrammarError(f"expected a Python function of two numbers, got no Python: {error}") from None
-        functions = [node for node in tree.body if isinstance(node, ast.FunctionDef)]
-        if len(functions) != 1 or len(tree.body) != 1:
+        functions = [n for n in tree.body if isinstance(n, ast.FunctionDef) and function in ("", n.name)]
+        others = [n for n in tree.body if not isinstance(n, ast.FunctionDef) and not _is_docstring(n)]
+        if len(functions) != 1 or others:
             raise GrammarError("expected one Python function of two numbers, such as def f(a, b): return a + b")
         names = [argument.arg for argument in functions[0].args.args]
         body = [node for node in functions[0].body if not _is_docstring(node)]

@@ -12,6 +12,7 @@ from tasks.commands.exits import NOT_PROVED, PROVED
 
 if TYPE_CHECKING:
     from cegis.operands import Operands
+    from tasks.automata.digits import NumberProgram
     from tasks.commands.manners import Manners
     from tasks.commands.question import Asked
 
@@ -36,11 +37,11 @@ def answer_numbers(
     from tasks.pipeline.numbers import distill_numbers, numbers_json, numbers_text
 
     deadline = time.monotonic() + seconds
-    text = None if program is None else _text(Path(program.removesuffix(":f")))
+    given = None if program is None else _program(program)
     share = CHECKED if out is not None else 0.0
     with observed(manners) as observer:
         result = distill_numbers(
-            asked.model, operands, program=text, semantics=semantics, seconds=(1 - share) * seconds, seed=seed,
+            asked.model, operands, program=given, semantics=semantics, seconds=(1 - share) * seconds, seed=seed,
             observer=observer,
         )  # fmt: skip
     if not manners.as_json:
@@ -58,6 +59,18 @@ def answer_numbers(
     else:
         click.echo(f"\n{shown(f'Certificate: {saved} (for all pairs; check it with: distill check {saved})')}")
     return PROVED if result.is_proved else NOT_PROVED
+
+
+def _program(name: str) -> NumberProgram:
+    """The program at ``FILE.py`` or ``FILE.py:FUNCTION``, read and never run; raises ClickException for none."""
+    from dsl.operators import GrammarError
+    from tasks.automata.digits import NumberProgram
+
+    path, _, function = name.rpartition(":") if name.rpartition(":")[0].endswith(".py") else (name, "", "")
+    try:
+        return NumberProgram.parse(_text(Path(path)), function)
+    except GrammarError as error:
+        raise click.ClickException(f"{path}: {error} (--operands none asks about sequences of tokens)") from None
 
 
 def _text(file: Path) -> str:

@@ -98,8 +98,8 @@ RECURRENT = (
     Mutant(
         "checker: an entry that need not be in the set",
         ROUND,
-        'confirm(one.frame.holds(one.frame.reaches(point)), "the state at',
-        'confirm(one.frame.reaches(point), "the state at',
+        'confirm(frame.holds(frame.reaches(point)), "the state at',
+        'confirm(frame.reaches(point), "the state at',
         TAMPERED,
     ),
     Mutant(

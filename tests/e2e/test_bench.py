@@ -155,7 +155,7 @@ def test_printed_commands_are_those_of_the_runs(tmp_path: Path, corpus: Path) ->
         (["--suite", "loop", "--circuits", "nonsense"], "quote_closing"),
         (["--suite", "replay", "--backends", "z3", "--memory-limit", "0"], "memory limit"),
         (["--suite", "replay", "--backends", "z3", "--jobs", "0"], "at least 1 job"),
-        (["--suite", "replay", "--backends", "z3", "--executor", "slurm"], "known: process, dask"),
+        (["--suite", "replay", "--backends", "z3", "--executor", "slurm"], "known: processes, dask"),
         (["--suite", "replay", "--backends", "z3", "--scheduler", "tcp://x:1"], "executor dask"),
         (["--suite", "replay", "--backends", "z3", "--corpus", "nowhere"], "distill bench record"),
         (["--suite", "tennis"], "expected a suite among peers"),

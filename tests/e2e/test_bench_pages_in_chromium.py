@@ -108,3 +108,11 @@ def test_a_name_lies_where_its_point_is_drawn(file: Path) -> None:
     named = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', text)]
     assert len(named) == 10
     assert all(min(abs(x - a) + abs(y - b) for a, b in drawn) < 0.5 for x, y in named)
+
+
+def test_nothing_bars_those_who_do_not_see_or_point(browser: Any, file: Path) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
+    opened = Opened(browser, file, 400)
+    found = axe.run(opened.page).response["violations"]
+    assert [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found] == []
+    opened.page.close()

@@ -2,6 +2,7 @@
 
 import itertools
 import time
+from concurrent.futures import ProcessPoolExecutor
 
 import numpy as np
 import pytest
@@ -94,6 +95,14 @@ def checked(network, folder, semantics, text=TEXT, **changed):
             found, fields_of(network.operands) | changed, text, [*readout.columns], [*readout.names], directions,
             semantics, time.monotonic() + 60,
         )  # fmt: skip
+
+
+def test_digits_are_decided_in_other_processes_as_here():
+    network = adding(2, 3)
+    with ProcessPoolExecutor(2) as pool:
+        found = cover(network, network.operands, SUM, "float32", executor=pool)
+    assert found.is_whole
+    assert found == cover(network, network.operands, SUM, "float32")
 
 
 @pytest.mark.parametrize("semantics", ["real", "float32"])

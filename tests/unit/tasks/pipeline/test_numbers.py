@@ -1,14 +1,16 @@
 """Networks that calculate, from a folder to a certificate about all pairs; and what is refused on the way."""
 
 import json
+import os
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from cegis import DomainError
 from dsl.operators import GrammarError
-from tasks import distill_numbers, save_folder
+from tasks import distill_numbers, load, save_folder
 from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.commands.main import main
@@ -16,6 +18,8 @@ from tasks.networks.transformer import Affine
 from tasks.pipeline.numbers import numbers_text
 from tests.support.adding_networks import SUM, adding, every_margin
 
+CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases")) / "adders"
+REAL = pytest.mark.skipif(not CASES.is_dir(), reason=f"no cases of adders in {CASES.parent} (set DISTILL_CASES)")
 SAID = "digits=2,base=3,between=+,after=="
 
 
@@ -99,6 +103,12 @@ def test_commands_prove_certify_and_check(tmp_path, capsys):
     assert statement["pairs"] == "81"
     assert statement["chosen"] == ["operands"]
     assert "numbers and prompt: chosen by the user, as the files do not declare it" in statement["claim"]
+    program.write_text("def g(tokens):\n    return 'a'\n\n\ndef f(a, b):\n    return b + a\n")
+    code, out, _ = commanded(capsys, "verify", net, f"{program}:f", "--operands", SAID)
+    assert code == 0
+    code, _, err = commanded(capsys, "verify", net, f"{program}:g", "--operands", SAID)
+    assert code == 2
+    assert "function of two numbers" in err
     code, out, _ = commanded(capsys, "run", net, "--operands", SAID, "--json")
     assert code == 0
     assert json.loads(out)["program"] == "def program(a: int, b: int) -> int:\n    return a + b\n"
@@ -142,3 +152,21 @@ def test_options_about_operands_are_refused_in_one_sentence(tmp_path, capsys):
         code, _, err = commanded(capsys, "run", net, "--operands", said)
         assert code == 2
         assert words in err
+
+
+@REAL
+def test_the_smallest_adder_adds_all_pairs_as_executed():
+    found = distill_numbers(load(CASES / "micro_57"), program="def f(a, b):\n    return a + b", seconds=300)
+    assert found.is_proved
+    assert found.claims[0].sequences == 10**20
+    assert "float32 as executed" in found.claims[0].semantics
+
+
+@REAL
+@pytest.mark.parametrize("name", ["qwen_173", "cai_242", "rezabyt_311"])
+def test_adders_that_are_wrong_fail_on_a_simple_pair(name):
+    found = distill_numbers(load(CASES / name), program="def f(a, b):\n    return a + b", seconds=300)
+    assert found.failing is not None
+    assert found.failing.index is not None
+    assert sum(digit != "0" for number in found.failing.pair for digit in str(number)) <= 6
+    assert found.failing.value != sum(found.failing.pair)
