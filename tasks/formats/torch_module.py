@@ -43,6 +43,10 @@ WAY_ROUND = (
     "rewrite that part with operations that are understood (docs/your-own-network.md), or ask the module as a black "
     "box (from_callable), of which answers are enumerated and nothing is proved"
 )
+UNKNOWN = {  # what operations without a rule are for, where that says more than their names
+    "zeros_like": "an operation that is not understood; attention begins so with a mask that depends on the tokens, "
+    "such as one that hides padding: leave it out, as prompts have no padding here",
+}
 PROMPTS, BLOCK = 16, 4  # compared per length; and asked at once
 CLOSE, CLOSE_IN_FLOAT32 = 1e-9, 1e-5  # of the largest logit; the latter where the module insists on float32
 MOST_LENGTHS = 64  # that are compared, spread evenly
@@ -99,9 +103,15 @@ def from_torch(
     if not isinstance(module, torch.nn.Module):
         raise NetworkError(f"expected a torch module, got {type(module).__name__}; any function: from_callable")
     name = name or type(module).__name__
+    lazy = [called for called, p in module.named_parameters() if torch.nn.parameter.is_lazy(p)]
+    if lazy:
+        raise NetworkError(
+            f"{name}: {lazy[0]} has no size yet (a lazy module): run the module once on a prompt, train it"
+        )
     shape = _example(example, longest, len(vocabulary))
     with _settings(torch):
         own, double = (_copy(torch, module, shape.encoding, len(vocabulary), wide=wide) for wide in (False, True))
+        _check_runs(torch, own, shape.longest)
         notes: dict[str, None] = {}
         if any(p.dtype in (torch.float16, torch.bfloat16) for p in (*module.parameters(), *module.buffers())):
             notes["the weights are half precision numbers; nothing is said of executions in half precision"] = None
@@ -225,6 +235,28 @@ def _are_alike(network: Transformer, exact: Transformer) -> bool:
     )
 
 
+def _check_runs(torch: Any, module: Any, longest: int) -> None:
+    """Raise NetworkError where the module itself fails on its longest prompt, with the length on which it does not."""
+
+    def problem(length: int) -> str:
+        try:
+            with torch.no_grad():
+                module(torch.zeros((1, length), dtype=torch.long))
+        except Exception as error:
+            return f"{type(error).__name__}: {shown(str(error).strip().split(chr(10))[0])}"
+        return ""
+
+    found = problem(longest)
+    if not found:
+        return
+    fits, fails = (0 if problem(1) else 1), longest
+    while 0 < fits < fails - 1:
+        middle = (fits + fails) // 2
+        fits, fails = (fits, middle) if problem(middle) else (middle, fails)
+    more = f", and on one of {fits} it does not: longest is more than it takes (a table of positions?)" if fits else ""
+    raise NetworkError(f"the module itself fails on a prompt of {longest} tokens ({found}){more}")
+
+
 def _traced(torch: Any, module: Any, longest: int) -> Any:
     """The program of a module on a prompt of so many tokens."""
     ids = torch.zeros((1, longest), dtype=torch.long)
@@ -316,7 +348,7 @@ class Follower:
             if name in MOVES:
                 return self._moved(node.target, args, kwargs)
             if rule is None:
-                raise NetworkError("an operation that is not understood")
+                raise NetworkError(UNKNOWN.get(name, "an operation that is not understood"))
             if name.endswith("_") and name not in ("softmax",):
                 raise NetworkError("an operation in place, which may change what others read")
             return rule(*args, **kwargs)
@@ -386,6 +418,9 @@ class Follower:
         def looked_up(tokens: NDArray[Any]) -> NDArray[Any]:
             if tokens.dtype.kind not in "iu" or tokens.min() < 0 or tokens.max() >= len(table):
                 raise NetworkError(f"the vocabulary has tokens that an embedding of {len(table)} rows lacks")
+            if len(tokens) == self.graph.vocabulary == tokens.max() + 1 < len(table):
+                note = f"the vocabulary names {len(tokens)} tokens, and an embedding has {len(table)} rows: nothing is "
+                self.graph.notes[f"{note}said of the others"] = None
             return np.asarray(table[tokens])
 
         return self.graph.by_token(ids, looked_up)

@@ -16,7 +16,7 @@ from tasks.formats.network_folder import KEYS
 
 ROOT = Path(__file__).resolve().parents[2]
 PAGE = (ROOT / "docs" / "your-own-network.md").read_text(encoding="utf-8")
-MODULE, LINES, BY_HAND = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
+MODULE, LINES, BLACK_BOX, BY_HAND = re.findall(r"```python\n(.*?)```", PAGE, re.DOTALL)
 (PROGRAM,) = re.findall(r"```text\n(.*?)```", PAGE, re.DOTALL)
 
 
@@ -63,6 +63,12 @@ def test_the_folder_goes_through_the_command_line(capsys):
     assert "chosen by the user" not in out
 
 
+def test_a_black_box_is_enumerated_as_the_page_says():
+    said = executed(BLACK_BOX)
+    assert "in arithmetic as this machine executed it" in said
+    assert "on all 363 sequences of length 1 to 5" in said
+
+
 def test_the_folder_by_hand_is_read(here):
     folder, _ = here
     (folder / "last").mkdir()
@@ -75,4 +81,4 @@ def test_the_page_lists_every_key_of_the_folder():
     table = PAGE.partition("## The folder")[2]
     assert {
         name for row in re.findall(r"^\| (`.*?) \|", table, re.MULTILINE) for name in re.findall(r"`(\w+)`", row)
-    } == {*KEYS}
+    } == {*KEYS["steps"]}

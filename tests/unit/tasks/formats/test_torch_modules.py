@@ -138,7 +138,6 @@ class Refused(nn.Module):
         self.inner = nn.Sequential(nn.Linear(WIDTH, WIDTH), nn.Softplus())
         self.attention = nn.MultiheadAttention(WIDTH, 2, batch_first=True)
         self.start = nn.Parameter(torch.randn(1, 1, WIDTH))
-        self.recurrent = nn.GRU(WIDTH, WIDTH, batch_first=True)
 
     def forward(self, ids):
         x = self.tokens(ids)
@@ -166,8 +165,6 @@ class Refused(nn.Module):
             case "in place":
                 x += 1
                 return x.relu_()
-            case "recurrent":
-                return self.recurrent(x)[0]
             case "length":
                 return x if ids.shape[1] > 3 else 2 * x
             case "lengths":
@@ -180,13 +177,12 @@ class Refused(nn.Module):
         ("softplus", "in inner.1 (Softplus): an operation that is not understood (torch operation softplus)"),
         ("start", "name it as prefix or suffix instead"),
         ("softmax", "let the module answer with logits"),
-        ("padding", "attention (MultiheadAttention)"),
+        ("padding", "such as one that hides padding: leave it out"),
         ("window", "neither causal nor empty"),
         ("alibi", "no mask (such as ALiBi)"),
         ("second row", "the result is read at position 1 of 5"),
         ("values", "cannot be traced"),
         ("longest", "torch operation max"),
-        ("recurrent", "recurrent (GRU)"),
         ("in place", "in place"),
         ("length", "differ by"),
         ("lengths", "differ by"),
@@ -214,6 +210,24 @@ def test_a_module_of_one_length_says_so():
     with pytest.raises(NetworkError, match=r"say lengths=\(T, T\)"):
         network_of(Fixed())
     assert network_of(Fixed(), lengths=(LONGEST, LONGEST)).domain.min_length == LONGEST
+
+
+def test_a_prompt_that_is_too_long_for_the_module_is_told_with_the_length_that_is_not(capfd):
+    with pytest.raises(NetworkError) as refused:
+        network_of(Encoder(), longest=LONGEST + 40)
+    assert f"the module itself fails on a prompt of {LONGEST + 40} tokens (" in str(refused.value)
+    assert f"and on one of {LONGEST} it does not: longest is more than it takes" in str(refused.value)
+    assert capfd.readouterr() == ("", "")
+
+
+def test_what_has_no_size_yet_is_named():
+    with pytest.raises(NetworkError, match=r"Sequential: 1\.weight has no size yet \(a lazy module\)"):
+        network_of(nn.Sequential(nn.Embedding(3, 4), nn.LazyLinear(2)))
+
+
+def test_a_vocabulary_shorter_than_the_embedding_is_said():
+    loaded = network_of(nn.Sequential(nn.Embedding(7, 4), nn.Linear(4, 2)), outputs=("no", "yes"))
+    assert "the vocabulary names 3 tokens, and an embedding has 7 rows: nothing is said of the others" in loaded.notes
 
 
 def test_a_wrong_mapping_is_refused(monkeypatch):

@@ -8,16 +8,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from click import ClickException
 from counted_circuits import shipped
 from jsonschema import Draft202012Validator
 from small_networks import lead_network
 
 from backends import get
 from cegis import Differs, Statistics
-from tasks.commands import result as result_module
 from tasks.commands.main import main
 from tasks.formats import Question, from_callable, from_circuit, load
+from tasks.formats.writing import write_file
+from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import Distillation, distill, follow
 from tasks.pipeline.report import (
     MOST_EXCEPTIONS,
@@ -172,12 +172,12 @@ def test_the_file_of_exceptions_is_written_whole_or_not_at_all(tmp_path, monkeyp
     assert ended.value.code == 2
     assert "expected a folder in which files may be written" in capsys.readouterr().err
     assert Path("all.jsonl").read_text() == "before"
-    with pytest.raises(ClickException, match="cannot write"):
-        result_module._write_lines(Path("all.jsonl"), failing())
+    with pytest.raises(NetworkError, match="cannot write"):
+        write_file(Path("all.jsonl"), failing())
     assert Path("all.jsonl").read_text() == "before"
     assert sorted(path.name for path in tmp_path.iterdir()) == ["all.jsonl", "program.py"]
 
 
 def failing():
-    yield "{}"
+    yield b"{}"
     raise OSError("no")
