@@ -159,9 +159,9 @@ def _established_of_pairs(
         "lengths": [shown_prompt(q["operands"])[1]] * 2,
         "margin": float(f"{float(margin) * (1 - 1e-5):.6g}"),
     }
-    words = {"operands": "other than the files declare" if own else "as the files do not declare it",
-             "readout": "as the files do not declare it"}  # fmt: skip
-    who = "".join(f"; {PART_NAMES[part]}: chosen by the user, {words[part]}" for part in chosen)
+    free = "stated here, as the network's files declare none"
+    words = {"operands": "chosen by the user, other than the network's files declare" if own else free, "readout": free}
+    who = "".join(f"; {PART_NAMES[part]}: {words[part]}" for part in chosen)
     claim = (
         f"the program equals the {q['format']} network {named(network.name)}".rstrip()
         + f" on all {pairs_text(q['operands'])}, in {MEANING[q['semantics']]}, every margin after rounding at least "

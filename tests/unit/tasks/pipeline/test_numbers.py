@@ -102,7 +102,7 @@ def test_commands_prove_certify_and_check(tmp_path, capsys):
     statement = check(cert)
     assert statement["pairs"] == "81"
     assert statement["chosen"] == ["operands"]
-    assert "numbers and prompt: chosen by the user, as the files do not declare it" in statement["claim"]
+    assert "numbers and prompt: stated here, as the network's files declare none" in statement["claim"]
     program.write_text("def g(tokens):\n    return 'a'\n\n\ndef f(a, b):\n    return b + a\n")
     code, out, _ = commanded(capsys, "verify", net, f"{program}:f", "--operands", SAID)
     assert code == 0
