@@ -427,7 +427,7 @@ def test_words_of_a_folder_leave_the_assumption_whole(tmp_path):
         done = timed(command, folder)
         assert done.returncode == 0, done
         assert found["assumption"] in done.stdout
-        assert "chosen by the user" in done.stdout
+        assert "stated here, as the network's files declare none: " in done.stdout
 
 
 def test_what_does_not_hold_is_one_line_of_both_checkers(tmp_path):
