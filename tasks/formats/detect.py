@@ -6,7 +6,7 @@ A folder that no format recognises is refused with the list of what was looked f
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -126,6 +126,15 @@ def _of_a_hub(folder: Path) -> str:
     return f"{size / 2**20:,.0f} MB of weights; {TOO_LARGE}" if size > 2 * MOST_WEIGHTS else ""
 
 
+def _halves(folder: Path) -> Iterator[tuple[str, str]]:
+    """A file of a layout that is in ``folder``, and one of the same layout that is not."""
+    for known in FORMATS:
+        there = [name for name in known.files if (folder / name).is_file()]
+        lacking = [name for name in known.files if name not in there]
+        if there and lacking:
+            yield there[0], lacking[0]
+
+
 def _is_no_file(path: Path) -> bool:
     """Whether something else stands where a format has a file."""
     return (path.exists() or path.is_symlink()) and not path.is_file()
@@ -192,11 +201,12 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
         raise NetworkError(f"{folder}: {large}")
     pickled = [name for name in found if name.endswith(PICKLED)]
     hint = f"; {pickled[0]} may be a pickle, which is never read: save it as model.safetensors" if pickled else ""
+    hint += next((f"; {has} is there without {lacks}" for has, lacks in _halves(folder)), "")
     problems = "".join(f"{problem}; " for problem in map(_problem, (folder / name for name in WEIGHTS)) if problem)
-    names = ", ".join(dict.fromkeys(known.name for known in FORMATS))
+    layouts = ", ".join(dict.fromkeys(known.name for known in FORMATS))
     raise NetworkError(
         f"{folder}: {problems}no known network format: transformers and recurrent networks are read from files; others "
         "can be asked from Python, as black boxes (tasks.formats.from_callable). "
-        f"Found {', '.join(found) or 'an empty folder'}{hint}; looked for {names}, whose files are listed in "
+        f"Found {', '.join(found) or 'an empty folder'}{hint}; looked for {layouts}, whose files are listed in "
         "docs/layouts.md"
     )

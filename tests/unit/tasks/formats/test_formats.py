@@ -36,8 +36,8 @@ def test_a_shipped_folder_is_recognised_and_asked_what_it_was_made_for():
 def test_an_unknown_folder_is_told_what_was_looked_for(tmp_path):
     (tmp_path / "weights.bin").write_bytes(b"")
     said = (
-        r"circuit\.json.*final_model\.pt.*model_type = gpt2.*found weights\.bin; weights\.bin may be a pickle"
-        ".*recurrent networks are read"
+        r"transformers and recurrent networks are read .*Found weights\.bin; weights\.bin may be a pickle"
+        r".*looked for circuit, .*gpt2.*docs/layouts\.md"
     )
     with pytest.raises(NetworkError, match=said):
         load(tmp_path)
