@@ -24,16 +24,19 @@ if TYPE_CHECKING:
 
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
-LEARNED_ROWS, RNN_ROWS = "learned.jsonl", "rnn.jsonl"
+LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS = "learned.jsonl", "rnn.jsonl", "adders.jsonl"
 SWEEP_ROWS = "sweep.jsonl"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
-SUITES = ("peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn")
+SUITES = (
+    "peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn", "adders",
+)  # fmt: skip
 SECONDS = {
     "sygus": 30.0,
     "rate": 60.0,
     "networks": 60.0,
     "breadth": 30.0,
     "rnn": 120.0,
+    "adders": 900.0,
 }  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -58,7 +61,7 @@ class BadInput(click.ClickException):
     "--seconds",
     "limit",
     type=float,
-    help=f"CPU seconds per run; wall clock may take {WALL:g} times that. [default: 20 to 60, by suite]",
+    help=f"CPU seconds per run; wall clock may take {WALL:g} times that. [default: 20 to 900, by suite]",
 )
 @click.option("--memory-limit", "memory_mb", default=4096, show_default=True, help="MB of address space per run.")
 @click.option("--seeds", default=5, show_default=True, help="How many seeds (suite loop).")
@@ -78,13 +81,17 @@ class BadInput(click.ClickException):
 @click.option("--circuits", default="", help="Shipped circuits, separated by commas.  [default: all]")
 @click.option("--sygus-dir", type=FOLDER, help="Folder of .sl files (suite sygus).  [default: the own problems]")
 @click.option(
-    "--cases-dir", type=FOLDER, help="Folder of networks (suite networks).  [default: shipped circuits alone]"
+    "--cases-dir",
+    type=FOLDER,
+    help="Folder of networks (suites networks, rnn, adders).  [default: shipped circuits alone]",
 )
 @click.option(
     "--trained", type=FOLDER, help="Folder that tasks.training.streams filled (suite rnn).  [default: left out]"
 )
 @click.option(
-    "--only", default="", help="Parts of names, separated by commas (suites breadth, learned, rnn).  [default: all]"
+    "--only",
+    default="",
+    help="Parts of names, separated by commas (suites breadth, learned, rnn, adders).  [default: all]",
 )
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
@@ -120,10 +127,11 @@ def bench(
     our solver layer beside the solvers' own Python interfaces; "sygus", SyGuS problems beside cvc5, every answer
     checked; "rate", how fast terms are enumerated; "networks", the cost of proofs by length, and a table over
     networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
-    learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*. Rows go to
-    solvers.jsonl in the folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs
-    that are there are not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html,
-    rnn.html) are made from them.
+    learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*; "adders",
+    networks that calculate, proved on all pairs of numbers or with a pair that fails. Rows go to solvers.jsonl in the
+    folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are
+    not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html, rnn.html,
+    adders.html) are made from them.
     """
     if context.invoked_subcommand is not None:
         return
@@ -188,6 +196,16 @@ def bench(
             with open_executor(executor, jobs, scheduler) as pool:
                 run_all(planned, out / RNN_ROWS, here(), pool, seed=seed, on_row=shown)
             click.echo(rnn_page.write(out / RNN_ROWS, out))
+            return
+        if suite == "adders":
+            from benchmarks.reports import adders_page
+            from benchmarks.suites import adders
+
+            planned = adders.plan(cases_dir, seconds, memory_mb, seed, _names(only))
+            shown = _Counter(len(planned)).show
+            with open_executor(executor, jobs, scheduler) as pool:
+                run_all(planned, out / ADDERS_ROWS, here(), pool, seed=seed, on_row=shown)
+            click.echo(adders_page.write(out / ADDERS_ROWS, out))
             return
         if suite in SECONDS:
             from benchmarks.harness import standing
@@ -283,6 +301,10 @@ def report(out: Path) -> None:
             from benchmarks.reports import rnn_page
 
             click.echo(rnn_page.write(out / RNN_ROWS, out))
+        if (out / ADDERS_ROWS).exists():
+            from benchmarks.reports import adders_page
+
+            click.echo(adders_page.write(out / ADDERS_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
         if (out / PROGRAM_ROWS).exists():
@@ -293,7 +315,10 @@ def report(out: Path) -> None:
             from benchmarks.reports import sweep_page
 
             click.echo(sweep_page.write(out / SWEEP_ROWS, out))
-        others = (SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, PROGRAM_ROWS, PEER_ROWS)
+        others = (
+            SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS, PROGRAM_ROWS,
+            PEER_ROWS,
+        )  # fmt: skip
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
 

@@ -93,12 +93,13 @@ def plan(cases: Path, seconds: float, memory_mb: int) -> tuple[Task, ...]:
 
 def questions(folder: Path) -> tuple[str, ...]:
     """The names of the folder's tasks, or one empty name."""
-    asked = _case(folder).get("input")
+    asked = read_case(folder).get("input")
     names = asked.get("tasks") if isinstance(asked, dict) else None
     return tuple(names) if isinstance(names, dict) and names else ("",)
 
 
-def _case(folder: Path) -> Mapping[str, Any]:
+def read_case(folder: Path) -> Mapping[str, Any]:
+    """What the folder's ``case.json`` holds; raises BenchmarkError."""
     try:
         case = json.loads((folder / MARK).read_text(encoding="utf-8"))
     except (OSError, ValueError) as error:
@@ -115,7 +116,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
     from tasks.pipeline.distill import distill
 
     folder, asked = Path(task.files["folder"]), task.options["question"]
-    parameters = _case(folder).get("architecture", {}).get("params")
+    parameters = read_case(folder).get("architecture", {}).get("params")
     report(solver=OURS, detail={"parameters": parameters})
     try:
         loaded = load(folder, Question(task=asked or None))
@@ -211,7 +212,7 @@ def _recorded(found: Distillation, folder: Path, asked: str) -> dict[str, Any] |
     if not path.is_file() or not asked:
         return None
     listed = {tuple(row) for row in json.loads(path.read_text(encoding="utf-8"))["wrong"].get(asked, ())}
-    said, loaded, wrong = _case(folder)["input"], found.model, set()
+    said, loaded, wrong = read_case(folder)["input"], found.model, set()
     task, words = said["tasks"][asked], [word.strip() for word in said["sequence"].strip("[]").split(",")]
     right = dict(zip(task["openers"], task["answers"], strict=True))
     for part in found.labels.enumeration.lengths:

@@ -28,6 +28,7 @@ WORK = {
     "learned": "benchmarks.suites.learned",
     "breadth": "benchmarks.suites.breadth",
     "rnn": "benchmarks.suites.rnn",
+    "adders": "benchmarks.suites.adders",
 }
 
 

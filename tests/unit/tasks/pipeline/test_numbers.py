@@ -2,7 +2,9 @@
 
 import json
 import os
+from concurrent.futures import ProcessPoolExecutor
 from dataclasses import replace
+from multiprocessing import get_context
 from pathlib import Path
 
 import numpy as np
@@ -11,11 +13,13 @@ import pytest
 from cegis import DomainError
 from dsl.operators import GrammarError
 from tasks import distill_numbers, load, save_folder
+from tasks.automata.digits import NumberProgram
 from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.commands.main import main
 from tasks.networks.transformer import Affine
 from tasks.pipeline.numbers import numbers_text
+from tasks.proofs.group_cover import cover
 from tests.support.adding_networks import SUM, adding, every_margin
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases")) / "adders"
@@ -38,6 +42,20 @@ def test_a_network_that_adds_is_found_to_add():
     assert claim.sequences == 81
     for words in ("81 pairs of numbers a, b from 0 to 8", "teacher forcing", "prompt: a '+' b '='", "3 digits"):
         assert words in claim.sentence
+
+
+def test_digits_decided_in_other_processes_are_decided_alike():
+    network = adding(2, 3)
+    here = distill_numbers(network, program=SUM, seconds=60)
+    with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+        there = distill_numbers(network, program=SUM, seconds=60, executor=pool)
+        late = cover(network, network.operands, SUM, "real", seconds=-1.0, executor=pool)
+        wrong = cover(network, network.operands, NumberProgram(1, 1, 1), "real", seconds=60, executor=pool)
+    assert there.is_proved
+    assert there.cover == here.cover
+    assert (late.is_late, late.is_whole) == (True, False)
+    assert wrong.open
+    assert not wrong.is_whole
 
 
 def test_a_program_of_ones_own_is_compared():
