@@ -33,7 +33,9 @@ def numbers_in(network: str, length: str | None) -> tuple[NumberStreams, Path] |
         found = number_streams(folder)
     except (NetworkError, OSError):
         return None  # whatever it is, it is read, or refused, as any other network
-    return (found if length is None else replace(found, length=max(1, int(length)))), folder
+    if length is not None and int(length) < 1:
+        raise click.ClickException(f"{found.name}: expected streams of 1 step or more, got a length of {length}")
+    return (found if length is None else replace(found, length=int(length))), folder
 
 
 def run_numbers(

@@ -122,6 +122,17 @@ def _mips(
     folder: Path, what: str, said: dict[str, Any], tensors: dict[str, NDArray[Any]]
 ) -> tuple[Recurrent, tuple[str, ...], Question, tuple[str, ...]]:
     """Networks of numbers: the network, its vocabulary, what is asked of it, and its outputs."""
+    network, _, vocabulary = _of_numbers(folder, what, said, tensors)
+    if network.outputs != 1:
+        raise NetworkError(f"{what}: rounding reads one number at every step, got {network.outputs}")
+    own = Question(vocabulary, (), (), (1, None), Rounded(0, position="every"))
+    return network, vocabulary, own, ("y",)
+
+
+def _of_numbers(
+    folder: Path, what: str, said: dict[str, Any], tensors: dict[str, NDArray[Any]]
+) -> tuple[Recurrent, Reals, tuple[str, ...]]:
+    """The network, the numbers of each step that it may see, and what these are called."""
     _check_readout(what, said, "round")
     config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
     chosen = str(config.get("activation", "")).lower()
@@ -131,10 +142,7 @@ def _mips(
     numbers, vocabulary = _numbers(what, said, inputs)
     tokens = np.hstack([numbers, np.ones((len(numbers), 1))]) if has_ones else numbers
     network = Recurrent(tokens, np.zeros(width), transition, output, dtype=dtype)
-    if network.outputs != 1:
-        raise NetworkError(f"{what}: rounding reads one number at every step, got {network.outputs}")
-    own = Question(vocabulary, (), (), (1, None), Rounded(0, position="every"))
-    return network, vocabulary, own, ("y",)
+    return network, numbers, vocabulary
 
 
 def number_streams(folder: Path, *, column: int = 0) -> NumberStreams:
@@ -143,15 +151,7 @@ def number_streams(folder: Path, *, column: int = 0) -> NumberStreams:
     tensors = read_tensors(folder / WEIGHTS)
     if "layers.0.h0" in tensors:
         raise NetworkError(f"{folder}: its steps are symbols, no numbers")
-    _check_readout(what, said, "round")
-    config = read_object(folder / "config.json") if (folder / "config.json").is_file() else {}
-    chosen = str(config.get("activation", "")).lower()
-    activation = next((name for name in ACTIVATIONS if chosen == name), None)
-    build = _elman if "Wh.weight" in tensors else _mlps
-    width, inputs, has_ones, transition, output, dtype = build(str(folder / WEIGHTS), tensors, activation)
-    numbers, _ = _numbers(what, said, inputs)
-    tokens = np.hstack([numbers, np.ones((len(numbers), 1))]) if has_ones else numbers
-    network = Recurrent(tokens, np.zeros(width), transition, output, dtype=dtype)
+    network, numbers, _ = _of_numbers(folder, what, said, tensors)
     length = object_of(f"{what}: input", said.get("input", {}), None).get("T", 10)
     if not isinstance(length, int) or not 1 <= length <= 1000:
         raise NetworkError(f"{what}: expected input.T from 1 to 1,000, got {length!r}")
