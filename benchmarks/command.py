@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -171,10 +171,8 @@ def bench(
             from benchmarks.suites import breadth
 
             planned = breadth.plan(_names(only), seconds, memory_mb, seed)
-            shown = _Counter(len(planned)).show
             with open_executor(executor, jobs, scheduler) as pool:
-                run_all(planned, out / BREADTH_ROWS, here(), pool, seed=seed, on_row=shown)
-            click.echo(breadth_page.write(out / BREADTH_ROWS, out))
+                click.echo(_page_of(planned, out / BREADTH_ROWS, pool, seed, breadth_page.write))
             return
         if suite == "learned":
             from benchmarks.reports import learned_page
@@ -182,30 +180,24 @@ def bench(
 
             shipped, told = tuple(_folders(circuits).values()), _solved
             planned = learned.plan(shipped, out, seconds, memory_mb, seed, _names(only), told)
-            shown = _Counter(len(planned)).show
             with open_executor(executor, jobs, scheduler) as pool:
-                run_all(planned, out / LEARNED_ROWS, here(), pool, seed=seed, on_row=shown)
-            click.echo(learned_page.write(out / LEARNED_ROWS, out))
+                click.echo(_page_of(planned, out / LEARNED_ROWS, pool, seed, learned_page.write))
             return
         if suite == "rnn":
             from benchmarks.reports import rnn_page
             from benchmarks.suites import rnn
 
             planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only))
-            shown = _Counter(len(planned)).show
             with open_executor(executor, jobs, scheduler) as pool:
-                run_all(planned, out / RNN_ROWS, here(), pool, seed=seed, on_row=shown)
-            click.echo(rnn_page.write(out / RNN_ROWS, out))
+                click.echo(_page_of(planned, out / RNN_ROWS, pool, seed, rnn_page.write))
             return
         if suite == "adders":
             from benchmarks.reports import adders_page
             from benchmarks.suites import adders
 
             planned = adders.plan(cases_dir, seconds, memory_mb, seed, _names(only))
-            shown = _Counter(len(planned)).show
             with open_executor(executor, jobs, scheduler) as pool:
-                run_all(planned, out / ADDERS_ROWS, here(), pool, seed=seed, on_row=shown)
-            click.echo(adders_page.write(out / ADDERS_ROWS, out))
+                click.echo(_page_of(planned, out / ADDERS_ROWS, pool, seed, adders_page.write))
             return
         if suite in SECONDS:
             from benchmarks.harness import standing
@@ -550,6 +542,15 @@ def _folders(circuits: str) -> dict[str, Path]:
 
     chosen = tuple(name.strip() for name in circuits.split(",") if name.strip()) or shipped_names()
     return {name: shipped_path(name) for name in chosen}
+
+
+def _page_of(planned: Any, rows: Path, pool: Any, seed: int, write: Callable[[Path, Path], str]) -> str:
+    """The page that ``write`` makes in the folder of ``rows``, after what is ``planned`` was run."""
+    from benchmarks.harness.place import here
+    from benchmarks.harness.schedule import run_all
+
+    run_all(planned, rows, here(), pool, seed=seed, on_row=_Counter(len(planned)).show)
+    return write(rows, rows.parent)
 
 
 def _write_report(out: Path) -> str:
