@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import re
 import shutil
+import time
 from dataclasses import replace
 from pathlib import Path
 
@@ -283,8 +284,11 @@ def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
 
 def test_a_run_that_has_no_time_to_learn_keeps_what_there_is(tmp_path):
     model = lead_model(5)
-    found = prune(model, domain=odd(model), options=Options(steps=5), seconds=1e-3, state=tmp_path / "state")
+    slow = Observer(on_work=lambda what, done, total: time.sleep(0.2))  # the first step of learning takes all there is
+    told = {"domain": odd(model), "options": Options(steps=5), "seconds": 1e-3, "state": tmp_path / "state"}
+    found = prune(model, **told, observer=slow)
     assert not found.is_complete
+    assert found.is_faithful
 
 
 def test_no_other_network_is_replaced_by_a_circuit(tmp_path):
