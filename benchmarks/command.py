@@ -417,8 +417,17 @@ def train(only: str, seed: int, out: Path) -> None:
 @click.argument("networks", nargs=-1)
 @click.option("--cases-dir", type=FOLDER, help="Folder of networks, at any depth.")
 @click.option("--only", default="", help="Parts of names, separated by commas.  [default: all]")
-@click.option("--run-options", default="", help="What distill run is given as well, such as '--length 8'.")
-@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that distill run is given.")
+@click.option(
+    "--ask", default="run", show_default=True, help="Commands, separated by commas: run, verify, attack, in this order."
+)
+@click.option(
+    "--programs", "own", type=FOLDER, help="Folder of NAME.py for verify and attack.  [default: those that run finds]"
+)
+@click.option(
+    "--run-options", default="", help="What run and verify are given as well, such as '--length 8 --backend z3'."
+)
+@click.option("--attack-options", default="", help="What attack is given as well, such as '--longest 20'.")
+@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that each command is given.")
 @click.option("--memory-limit", "memory_mb", default=8192, show_default=True, help="MB of address space per run.")
 @click.option("--certificates", is_flag=True, help="Write certificates, below certificates in the folder.")
 @click.option("--seed", default=0, show_default=True, help="Seed of searches, and of the order of runs.")
@@ -436,7 +445,10 @@ def sweep(
     networks: tuple[str, ...],
     cases_dir: Path | None,
     only: str,
+    ask: str,
+    own: Path | None,
     run_options: str,
+    attack_options: str,
     seconds: float,
     memory_mb: int,
     certificates: bool,
@@ -448,12 +460,15 @@ def sweep(
 ) -> None:
     """Run distill over many networks, and make one page of what equals them.
 
-    NETWORKS are folders or shipped names; with --cases-dir every network below a folder. Results go to sweep.jsonl as
-    they arrive, each also to json/NAME.json; the page is sweep.md and sweep.html. A sweep that was interrupted, by kill
-    -9 even, goes on where it was: the same command runs only what is missing. A network that cannot be read is a line
-    of the page. With --executor dask runs go to the workers of a cluster; a run whose worker dies is made again.
+    NETWORKS are shipped names or folders; a folder that is no network stands for every network below it, as with
+    --cases-dir. Results go to sweep.jsonl as they arrive, each also to json/NAME.json and its program to
+    programs/NAME.py; the page is sweep.md and sweep.html. A sweep that was interrupted, by kill -9 even, goes on where
+    it was: the same command runs only what is missing. A network that cannot be read is a line of the page. With
+    --ask run,verify,attack each program that is found is then verified without a search, and attacked. With --executor
+    dask runs go to the workers of a cluster; a run whose worker dies is made again.
     """
     with _one_line(), _ending(out):
+        from benchmarks.harness import standing
         from benchmarks.harness.place import here
         from benchmarks.harness.schedule import executor as open_executor
         from benchmarks.harness.schedule import run_all
@@ -461,22 +476,41 @@ def sweep(
         from benchmarks.suites import sweep as suite
 
         seconds, memory_mb = _within(seconds, memory_mb)
+        asks = [one for one in suite.ASKS if one in _names(ask)]
+        if not asks or set(_names(ask)) - set(suite.ASKS):
+            raise ValueError(f"expected --ask among {', '.join(suite.ASKS)}, got {ask!r}")
+        if own is not None and asks == ["run"]:
+            raise ValueError("--programs is for --ask verify and --ask attack; run finds programs itself")
         wanted, found = _names(only), suite.networks(networks, cases_dir)
+        left = suite.skipped(networks, cases_dir)
+        for folder, why in left.items():
+            click.echo(f"skipped: {folder} ({why})", err=True)
         asked = [one for one in found if not wanted or any(text in one.name for text in wanted)]
         if not asked:
             raise ValueError(f"no name of {len(found)} networks has a part {only!r}")
-        place = out / "certificates" if certificates else None
-        tasks = suite.plan(asked, seconds, memory_mb, seed=seed, options=shlex.split(run_options), certificates=place)
+        given = {} if own is None else suite.programs_in(own, asked)
         out.mkdir(parents=True, exist_ok=True)
-        counter = _Counter(len(tasks))
-
-        def show(row: Row, is_new: bool) -> None:
-            sweep_page.keep(row, out)
-            counter.line(row.problem, sweep_page.outcome(row), row, is_new)
-
+        certified, place, rows_file = (out / "certificates" if certificates else None), here(), out / SWEEP_ROWS
+        standing.record_absent(rows_file, suite.SUITE, left)
         with open_executor(executor, jobs, scheduler) as pool:
-            run_all(tasks, out / SWEEP_ROWS, here(), pool, seed=seed, on_row=show, run=suite.execute)
-        click.echo(sweep_page.write(out / SWEEP_ROWS, out))
+            for one in asks:
+                standing.record_unfinished(rows_file, suite.SUITE, one != asks[-1])
+                options = shlex.split(attack_options if one == "attack" else run_options)
+                if one != "run" and own is None:
+                    given = suite.programs_of(sweep_page.rows_of(rows_file))
+                tasks = suite.plan(
+                    asked, seconds, memory_mb, seed=seed, options=options, certificates=certified, ask=one, given=given
+                )
+                if not tasks and asks[0] != "run":
+                    raise ValueError(f"expected programs to {one}, got none: name a folder (--programs), or --ask run")
+                counter = _Counter(len(tasks))
+
+                def show(row: Row, is_new: bool, counter: _Counter = counter) -> None:
+                    sweep_page.keep(row, out)
+                    counter.line(sweep_page.name(row), sweep_page.outcome(row), row, is_new)
+
+                run_all(tasks, rows_file, place, pool, seed=seed, on_row=show, run=suite.execute)
+        click.echo(sweep_page.write(rows_file, out))
 
 
 def _plan(
