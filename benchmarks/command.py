@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
 LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS = "learned.jsonl", "rnn.jsonl", "adders.jsonl"
-SWEEP_ROWS = "sweep.jsonl"
+SWEEP_ROWS, SPEED_ROWS = "sweep.jsonl", "speed.jsonl"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
 SUITES = (
     "peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn", "adders",
+    "speed",
 )  # fmt: skip
 SECONDS = {
     "sygus": 30.0,
@@ -37,6 +38,7 @@ SECONDS = {
     "breadth": 30.0,
     "rnn": 120.0,
     "adders": 900.0,
+    "speed": 120.0,
 }  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -128,7 +130,8 @@ def bench(
     checked; "rate", how fast terms are enumerated; "networks", the cost of proofs by length, and a table over
     networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
     learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*; "adders",
-    networks that calculate, proved on all pairs of numbers or with a pair that fails. Rows go to solvers.jsonl in the
+    networks that calculate, proved on all pairs of numbers or with a pair that fails; "speed", what the main chain
+    costs over bare imports, checker by prover, listing by plain enumeration. Rows go to solvers.jsonl in the
     folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are
     not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html, rnn.html,
     adders.html) are made from them.
@@ -190,6 +193,14 @@ def bench(
             planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only))
             with open_executor(executor, jobs, scheduler) as pool:
                 click.echo(_page_of(planned, out / RNN_ROWS, pool, seed, rnn_page.write))
+            return
+        if suite == "speed":
+            from benchmarks.reports import speed_page
+            from benchmarks.suites import speed
+
+            planned = speed.plan(tuple(_folders(circuits).values()), out, seconds, memory_mb)
+            with open_executor(executor, jobs, scheduler) as pool:
+                click.echo(_page_of(planned, out / SPEED_ROWS, pool, seed, speed_page.write, speed.execute))
             return
         if suite == "adders":
             from benchmarks.reports import adders_page
@@ -297,6 +308,10 @@ def report(out: Path) -> None:
             from benchmarks.reports import adders_page
 
             click.echo(adders_page.write(out / ADDERS_ROWS, out))
+        if (out / SPEED_ROWS).exists():
+            from benchmarks.reports import speed_page
+
+            click.echo(speed_page.write(out / SPEED_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
         if (out / PROGRAM_ROWS).exists():
@@ -308,8 +323,8 @@ def report(out: Path) -> None:
 
             click.echo(sweep_page.write(out / SWEEP_ROWS, out))
         others = (
-            SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS, PROGRAM_ROWS,
-            PEER_ROWS,
+            SWEEP_ROWS, SPEED_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS,
+            PROGRAM_ROWS, PEER_ROWS,
         )  # fmt: skip
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
@@ -578,12 +593,20 @@ def _folders(circuits: str) -> dict[str, Path]:
     return {name: shipped_path(name) for name in chosen}
 
 
-def _page_of(planned: Any, rows: Path, pool: Any, seed: int, write: Callable[[Path, Path], str]) -> str:
+def _page_of(
+    planned: Any,
+    rows: Path,
+    pool: Any,
+    seed: int,
+    write: Callable[[Path, Path], str],
+    run: Callable[[Task, Place], Row] | None = None,
+) -> str:
     """The page that ``write`` makes in the folder of ``rows``, after what is ``planned`` was run."""
+    from benchmarks.harness.execution import execute
     from benchmarks.harness.place import here
     from benchmarks.harness.schedule import run_all
 
-    run_all(planned, rows, here(), pool, seed=seed, on_row=_Counter(len(planned)).show)
+    run_all(planned, rows, here(), pool, seed=seed, on_row=_Counter(len(planned)).show, run=run or execute)
     return write(rows, rows.parent)
 
 
