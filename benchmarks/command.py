@@ -95,6 +95,9 @@ class BadInput(click.ClickException):
     default="",
     help="Parts of names, separated by commas (suites breadth, learned, rnn, adders).  [default: all]",
 )
+@click.option(
+    "--load", default=0, show_default=True, help="Artificial load: processes that burn CPU beside the runs, to compare."
+)
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
@@ -118,6 +121,7 @@ def bench(
     cases_dir: Path | None,
     trained: Path | None,
     only: str,
+    load: int,
     print_commands: bool,
     out: Path,
 ) -> None:
@@ -139,7 +143,7 @@ def bench(
     if context.invoked_subcommand is not None:
         return
     wanted = limit if limit is not None else SECONDS.get(suite, 20.0)
-    with _one_line(), _ending(out):
+    with _one_line(), _ending(out), _burning(load):
         chosen_suites = _suites(suite)
         if (smtlib is not None or tools is not None) and "replay" not in chosen_suites:
             raise ValueError("--smtlib and --tools are for the suite replay")
@@ -687,6 +691,17 @@ def _ending(out: Path) -> Iterator[None]:
             if ended.code in (130, 143):
                 click.echo(f"interrupted: finished rows are kept in {out}; the same command goes on", err=True)
             raise
+
+
+@contextmanager
+def _burning(count: int) -> Iterator[None]:
+    """The artificial load, said where there is one."""
+    from benchmarks.harness.load import burning
+
+    with burning(count):
+        if count:
+            click.echo(f"artificial load: {count:,} processes burn CPU beside the runs", err=True)
+        yield
 
 
 class _Counter:

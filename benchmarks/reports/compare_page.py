@@ -19,13 +19,15 @@ from benchmarks.reports import plots
 from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.plots import Drawing
-from benchmarks.reports.scores import KNOWN
+from benchmarks.reports.scores import KNOWN, VIRTUAL_BEST, Score, attempts, scores
+from benchmarks.reports.scores import standing as scoring_standing
 
 TITLE = "Two runs compared"
 NAME = "compare"
 RATIO, LEAST = 1.5, 0.1
 SHOWN = 200
 BAD = ("wrong", "error")
+RANKED = ("loop", "replay", "growth", "smtlib")  # suites of tools that are asked the same
 Identity = tuple[str, str, str, int]  # suite, problem, tool, seed
 
 
@@ -116,7 +118,7 @@ def report(
     if not why:
         quicker = [pair for pair in timed if pair.is_quicker]
         blocks += _listed(f"Quicker by {RATIO:g} times and {LEAST:g} s, both solved", quicker, is_bad=False)
-    blocks += [Heading("By suite and tool"), _summary(pairs, is_timed=not why)]
+    blocks += [Heading("By suite and tool"), _summary(pairs, is_timed=not why), *_orders(pairs)]
     drawings: dict[str, Drawing] = {}
     for suite in sorted({pair.before.suite for pair in timed}) if draw else ():
         name = f"{NAME}-{suite}"
@@ -217,6 +219,29 @@ def _summary(pairs: Sequence[Pair], *, is_timed: bool) -> Grid:
         body.append([suite, tool, *(f"{count:,}" for count in counts), shown])
     head = ["suite", "tool", "measured in both", "solved before", "after", "lost", "gained", "mean ratio of seconds"]
     return Grid(head, body)
+
+
+def _orders(pairs: Sequence[Pair]) -> Iterable[Block]:
+    """In which order the tools stand, before and after, on the runs that were measured in both."""
+    body = []
+    for suite in sorted({pair.before.suite for pair in pairs} & set(RANKED)):
+        own = [pair for pair in pairs if pair.before.suite == suite and pair.is_measured]
+        sides = [ranking(rows) for rows in zip(*map(_sides, own), strict=True)]
+        if sides and all(len(side) > 1 for side in sides):
+            orders = [[score.backend for score in side] for side in sides]
+            shown = [", ".join(f"{score.backend} {shown_seconds(score.par2)}" for score in side) for side in sides]
+            body.append([suite, *shown, "yes" if orders[0] == orders[1] else "no"])
+    if body:
+        yield Heading("Order of the tools")
+        yield Paragraph("Fewest errors, then most solved, then least PAR-2, in CPU seconds, which stands beside each.")
+        yield Grid(["suite", "before", "after", "the same order"], body)
+
+
+def ranking(rows: Sequence[Row]) -> list[Score]:
+    """The tools of one suite, best first; none where a run is missing, and nobody may be ranked."""
+    found = attempts(rows)
+    lines = [score for score in scores(found) if score.backend != VIRTUAL_BEST]
+    return lines if scoring_standing(found).may_rank else []
 
 
 def _points(pairs: Sequence[Pair], suite: str) -> list[plots.Named]:
