@@ -2,7 +2,9 @@
 
 import json
 import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -11,7 +13,7 @@ import pytest
 from benchmarks.harness import journal
 from benchmarks.harness.execution import execute
 from benchmarks.harness.load import burning
-from benchmarks.harness.measure import WALL, run_process, told
+from benchmarks.harness.measure import WALL, CpuClock, run_process, told
 from benchmarks.harness.row import BenchmarkError, Place, Row, finished, read
 from benchmarks.harness.task import Task
 
@@ -246,3 +248,28 @@ def test_a_rank_by_cpu_seconds_stands_beside_an_artificial_load() -> None:
 def test_a_load_that_is_none_is_refused() -> None:
     with pytest.raises(BenchmarkError, match="0 to 1,024 processes, got -1"), burning(-1):
         pass
+
+
+def test_the_clock_is_exact_beside_a_timer_and_counts_every_thread() -> None:
+    def burn(rounds: int = 20_000) -> None:
+        for _ in range(rounds):  # reading a thread's clock would bring that of the process up to date
+            pass
+
+    clock = CpuClock(descendants=False)
+    signal.setitimer(signal.ITIMER_PROF, 60)
+    try:
+        spans = []
+        for _ in range(40):
+            before = clock.now()
+            burn()
+            spans.append(clock.now() - before)
+        assert min(spans) > 0
+        before = clock.now()
+        threads = [threading.Thread(target=burn, args=(3_000_000,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert clock.now() - before > 10 * max(spans[1:5])
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)
