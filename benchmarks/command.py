@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
 LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS = "learned.jsonl", "rnn.jsonl", "adders.jsonl"
-SWEEP_ROWS, SPEED_ROWS = "sweep.jsonl", "speed.jsonl"
+SWEEP_ROWS, SPEED_ROWS, WORKER_ROWS = "sweep.jsonl", "speed.jsonl", "workers.jsonl"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
 SUITES = (
     "peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn", "adders",
-    "speed",
+    "speed", "workers",
 )  # fmt: skip
 SECONDS = {
     "sygus": 30.0,
@@ -39,6 +39,7 @@ SECONDS = {
     "rnn": 120.0,
     "adders": 900.0,
     "speed": 120.0,
+    "workers": 120.0,
 }  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -135,7 +136,8 @@ def bench(
     networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
     learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*; "adders",
     networks that calculate, proved on all pairs of numbers or with a pair that fails; "speed", what the main chain
-    costs over bare imports, checker by prover, listing by plain enumeration. Rows go to solvers.jsonl in the
+    costs over bare imports, checker by prover, listing by plain enumeration; "workers", one listing by none and by two
+    workers. Rows go to solvers.jsonl in the
     folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are
     not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html, rnn.html,
     adders.html) are made from them.
@@ -205,6 +207,14 @@ def bench(
             planned = speed.plan(tuple(_folders(circuits).values()), out, seconds, memory_mb)
             with open_executor(executor, jobs, scheduler) as pool:
                 click.echo(_page_of(planned, out / SPEED_ROWS, pool, seed, speed_page.write, speed.execute))
+            return
+        if suite == "workers":
+            from benchmarks.reports import workers_page
+            from benchmarks.suites import workers
+
+            planned = workers.plan(tuple(_folders(circuits).values()), seconds, memory_mb)
+            with open_executor(executor, jobs, scheduler) as pool:
+                click.echo(_page_of(planned, out / WORKER_ROWS, pool, seed, workers_page.write))
             return
         if suite == "adders":
             from benchmarks.reports import adders_page
@@ -312,6 +322,10 @@ def report(out: Path) -> None:
             from benchmarks.reports import adders_page
 
             click.echo(adders_page.write(out / ADDERS_ROWS, out))
+        if (out / WORKER_ROWS).exists():
+            from benchmarks.reports import workers_page
+
+            click.echo(workers_page.write(out / WORKER_ROWS, out))
         if (out / SPEED_ROWS).exists():
             from benchmarks.reports import speed_page
 
@@ -328,7 +342,7 @@ def report(out: Path) -> None:
             click.echo(sweep_page.write(out / SWEEP_ROWS, out))
         others = (
             SWEEP_ROWS, SPEED_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS,
-            PROGRAM_ROWS, PEER_ROWS,
+            PROGRAM_ROWS, PEER_ROWS, WORKER_ROWS,
         )  # fmt: skip
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))

@@ -71,10 +71,10 @@ class Workers:
                 self._pool = None
         raise WorkersError("the workers end as soon as they are started; leave --workers out")
 
-    def close(self) -> None:
-        """Let the workers go, and do not wait for what they still do."""
+    def close(self, *, wait: bool = False) -> None:
+        """Let the workers go; without ``wait`` whatever they still do."""
         if self._pool is not None:
-            self._pool.shutdown(wait=False, cancel_futures=True)
+            self._pool.shutdown(wait=wait, cancel_futures=True)
             self._pool = None
 
 
