@@ -25,6 +25,7 @@ from benchmarks.reports.scores import standing as scoring_standing
 TITLE = "Two runs compared"
 NAME = "compare"
 RATIO, LEAST = 1.5, 0.1
+NEAR = 1.1  # times: nearer tools are not told apart
 SHOWN = 200
 BAD = ("wrong", "error")
 RANKED = ("loop", "replay", "growth", "smtlib")  # suites of tools that are asked the same
@@ -224,17 +225,50 @@ def _summary(pairs: Sequence[Pair], *, is_timed: bool) -> Grid:
 def _orders(pairs: Sequence[Pair]) -> Iterable[Block]:
     """In which order the tools stand, before and after, on the runs that were measured in both."""
     body = []
-    for suite in sorted({pair.before.suite for pair in pairs} & set(RANKED)):
-        own = [pair for pair in pairs if pair.before.suite == suite and pair.is_measured]
-        sides = [ranking(rows) for rows in zip(*map(_sides, own), strict=True)]
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        if pair.before.suite in RANKED and pair.is_measured:
+            groups.setdefault(_asked(pair.before), []).append(pair)
+    for group in sorted(groups):
+        sides = [ranking(rows) for rows in zip(*map(_sides, groups[group]), strict=True)]
         if sides and all(len(side) > 1 for side in sides):
-            orders = [[score.backend for score in side] for side in sides]
             shown = [", ".join(f"{score.backend} {shown_seconds(score.par2)}" for score in side) for side in sides]
-            body.append([suite, *shown, "yes" if orders[0] == orders[1] else "no"])
+            body.append([group, *shown, _same_order(*sides)])
     if body:
         yield Heading("Order of the tools")
-        yield Paragraph("Fewest errors, then most solved, then least PAR-2, in CPU seconds, which stands beside each.")
-        yield Grid(["suite", "before", "after", "the same order"], body)
+        yield Paragraph(
+            "Fewest errors, then most solved, then least PAR-2, in CPU seconds, which stands beside each. Tools with as "
+            f"many errors and as many solved whose PAR-2 lie within {NEAR - 1:.0%} of each other in both are not told "
+            "apart: as much differs from one time to the next."
+        )
+        yield Grid(["questions", "before", "after", "the same order"], body)
+
+
+def _same_order(before: Sequence[Score], after: Sequence[Score]) -> str:
+    """Whether the tools stand in one order, and which that changed their places lie too near to each other to tell."""
+    old, new = ({score.backend: (n, score) for n, score in enumerate(side)} for side in (before, after))
+    near, names = dict[str, None](), list(old)
+    for place, one in enumerate(names):
+        for other in names[place + 1 :]:
+            if (new[one][0] < new[other][0]) == (old[one][0] < old[other][0]):
+                continue
+            if not all(_are_near(side[one][1], side[other][1]) for side in (old, new)):
+                return "no"
+            near |= {one: None, other: None}
+    return f"yes, but for {', '.join(near)}, too near to tell" if near else "yes"
+
+
+def _are_near(one: Score, other: Score) -> bool:
+    """Whether nothing but a small difference of time tells two tools apart."""
+    low, high = sorted((one.par2, other.par2))
+    return (one.errors, one.solved) == (other.errors, other.solved) and high <= NEAR * low
+
+
+def _asked(row: Row) -> str:
+    """The questions that a run is of, as far as tools are ranked on them: of files those of one logic."""
+    if row.suite == "smtlib":
+        return f"{row.suite}, {row.options.get('logic', '')}"
+    return f"{row.suite}, {row.problem.rpartition(', ')[2]}" if row.suite == "replay" else row.suite
 
 
 def ranking(rows: Sequence[Row]) -> list[Score]:
