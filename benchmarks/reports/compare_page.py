@@ -237,9 +237,9 @@ def _orders(pairs: Sequence[Pair]) -> Iterable[Block]:
     if body:
         yield Heading("Order of the tools")
         yield Paragraph(
-            "Fewest errors, then most solved, then least PAR-2, in CPU seconds, which stands beside each. Tools with as "
-            f"many errors and as many solved whose PAR-2 lie within {NEAR - 1:.0%} of each other in both are not told "
-            "apart: as much differs from one time to the next."
+            "Fewest errors, then most solved, then least PAR-2, in CPU seconds, which stands beside each. Tools with "
+            f"as many errors and as many solved whose PAR-2 lie within {NEAR - 1:.0%} of each other in both are not "
+            "told apart: as much differs from one time to the next."
         )
         yield Grid(["questions", "before", "after", "the same order"], body)
 
