@@ -24,7 +24,7 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,6 +32,7 @@ from numpy.typing import NDArray
 from dsl.grammars.motifs import PLUS, times
 from dsl.grammars.positions import GREATEST, LEAST, divided, modulo
 from dsl.operators import BOOL, INT, GrammarError, Operator, Term
+from dsl.program import WORD
 from dsl.references import maker
 from dsl.scalars import Columns, variable
 from dsl.text import Printer, replace
@@ -157,10 +158,17 @@ def divisions(series: Division, x: Ints) -> Ints:
 # --- loops ------------------------------------------------------------------------------------------------------
 
 
+class OutgrownError(ArithmeticError):
+    """Numbers of a loop that 64 bits do not hold."""
+
+
 @dataclass(frozen=True)
 class Loop:
     """``states``: names and first values; ``updates``: their next values, terms over states and the first ``inputs``
-    of ``INPUTS``; ``output``: a term over states."""
+    of ``INPUTS``; ``output``: a term over states.
+
+    ``step``, ``read`` and ``run`` give Python's own numbers, and raise OutgrownError where 64 bits do not hold one.
+    """
 
     inputs: int
     states: tuple[tuple[str, int], ...]
@@ -199,7 +207,11 @@ class Loop:
 
     @staticmethod
     def _values(terms: tuple[Term, ...], known: dict[str, Ints], count: int) -> Ints:
-        columns = Columns(known, count)
+        largest = max((_largest(column) for column in known.values()), default=0)
+        is_exact = any(term.reach(largest) >= WORD for term in terms)  # machine words would wrap around, Python's not
+        columns = Columns({name: c.astype(object) for name, c in known.items()} if is_exact else known, count, is_exact)
+        if is_exact and any(_largest(np.asarray(term.evaluate(columns), object)) >= WORD for term in terms):
+            raise OutgrownError("the numbers of the loop outgrow 64 bits")
         found = [np.broadcast_to(np.asarray(term.evaluate(columns), np.int64), (count,)) for term in terms]
         return np.stack(found, axis=1) if found else np.zeros((count, 0), np.int64)
 
@@ -240,6 +252,10 @@ class Loop:
             return "int(token)"
         are_digits = all(DIGITS.fullmatch(token) for token in alphabet)
         return f"int(token[{2 * index}])" if are_digits else f"int(token.split(',')[{index}])"
+
+
+def _largest(column: NDArray[Any]) -> int:
+    return max(abs(int(column.max(initial=0))), abs(int(column.min(initial=0))))
 
 
 def loop_of(series: Series, inputs: int) -> Loop:

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from dsl.deduction.stream_search import Examples, searched_loop
-from dsl.grammars.streams import Loop
+from dsl.grammars.streams import Loop, OutgrownError
 from tasks.networks.number_streams import Ints, NumberStreams
 from tasks.proofs import stream_affine, stream_states
 from tasks.proofs.stream_states import Broken, Equal, Open, Outcome
@@ -69,7 +69,11 @@ def distil_stream(of: NumberStreams, *, seconds: float = 60.0, seed: int = 0) ->
             why = "the time ended" if left <= 0 else f"no loop found that gives the answers of {len(x)} streams"
             break
         tried = of.sample(TRIED, rng)
-        wrong = (loop.run(tried) != of.answers(tried)).any(axis=1)
+        try:
+            wrong = (loop.run(tried) != of.answers(tried)).any(axis=1)
+        except OutgrownError as error:
+            why = str(error)
+            break
         if wrong.any():
             x = np.concatenate([x, tried[wrong][:TAKEN]])
             continue

@@ -21,7 +21,7 @@ from fractions import Fraction
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammars.streams import INPUTS, Loop
+from dsl.grammars.streams import INPUTS, Loop, OutgrownError
 from dsl.meaning import Combination, Multiple
 from dsl.operators import Operator, Term
 from tasks.networks.recurrent import Recurrent
@@ -212,7 +212,10 @@ def _broken(network: Recurrent, loop: Loop, stream: NDArray[np.int64], column: i
     wide, bias = _affine(network.transition)
     reader, shift = _affine(network.output)
     state = tuple(Fraction(float(v)) for v in network.start)
-    answers = loop.run(stream[None])[0]
+    try:
+        answers = loop.run(stream[None])[0]
+    except OutgrownError as error:
+        return Open(str(error), 0)
     for at, numbers in enumerate(stream):
         row = (*state, *(Fraction(int(n)) for n in numbers))
         state = tuple(_dot(line, row) + c for line, c in zip(wide, bias, strict=True))

@@ -25,7 +25,7 @@ from itertools import product
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammars.streams import Loop, variables
+from dsl.grammars.streams import Loop, OutgrownError, variables
 from tasks.bounds import ball, zonotope
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.zonotope import Form
@@ -277,7 +277,7 @@ class Walk:
                     if not is_any:
                         return self._equal(None, margin, most, begun)
                 levels.append(pairs)
-        except LatticeError as error:
+        except (LatticeError, OutgrownError) as error:
             return Open(str(error), steps) if steps < length else self._equal(length, margin, most, begun)
         except TimeoutError:
             return Open("the time ended", steps) if steps < length else self._equal(length, margin, most, begun)
@@ -300,7 +300,7 @@ class Walk:
                 return None
             try:
                 after, found, least = self._after(boxes, [boxes], keep=True, with_replay=False)
-            except TimeoutError:
+            except (TimeoutError, OutgrownError):
                 return None
             if found is not None:
                 return None

@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from dsl.grammars.motifs import EQUAL, MINUS, PLUS
-from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST
+from dsl.grammars.motifs import EQUAL, MINUS, PLUS, times
+from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, modulo
 from dsl.grammars.streams import (
     Division,
     Earlier,
     Input,
     Loop,
+    OutgrownError,
     Pointwise,
     Running,
     loop_of,
@@ -17,7 +18,8 @@ from dsl.grammars.streams import (
     one_of,
     values,
 )
-from dsl.operators import GrammarError
+from dsl.operators import INT, GrammarError
+from dsl.scalars import variable
 
 X, Y = Input(0), Input(1)
 DIFFERENCE = Pointwise(MINUS, (X, Earlier(X)))
@@ -69,3 +71,14 @@ def test_a_loop_prints_in_four_lines():
 def test_a_loop_needs_an_update_for_each_state():
     with pytest.raises(GrammarError, match="an update for each of 1 states"):
         Loop(1, (("total", 0),), (), loop_of(X, 1).output)
+
+
+def test_a_loop_says_what_its_text_says_or_that_its_numbers_are_too_large():
+    total = variable("total", INT)()
+    doubled = Loop(1, (("total", 1),), (times(2)(total),), modulo(3)(times(3**30)(total)))
+    one = Loop(1, (("total", 1),), (times(2)(total),), modulo(3)(total))
+    stream = np.zeros((1, 62, 1), np.int64)
+    assert one.run(stream)[0].tolist() == [2, 1] * 31
+    assert doubled.run(stream)[0].tolist() == [0] * 62  # 3**30 * 2**62 is above 64 bits, and it is no state
+    with pytest.raises(OutgrownError):
+        one.run(np.zeros((1, 63, 1), np.int64))
