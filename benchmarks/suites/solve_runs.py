@@ -39,8 +39,7 @@ CVC5: Mapping[str, Mapping[str, str]] = {
 }
 START = (
     "from benchmarks.harness.measure import end_with_parent; end_with_parent(); "
-    "from tasks.commands.main import distill, main; from tasks.commands.solve import solve; "
-    "distill.add_command(solve); main()"
+    "from tasks.commands.main import script; script()"
 )
 SOLVE = (sys.executable, "-c", START, "solve")  # distill solve, of this very source whatever is installed
 NATIVE = (sys.executable, "-m", "benchmarks.peers.solve_native")

@@ -23,14 +23,10 @@ from cegis.formulas.points import Points
 from cegis.formulas.refutation import Proof, logic_of
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget, Loop, Search
-from cegis.operators.agreement import check_own, guarded
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
-from cegis.searchers.joint import JointSearch
 from cegis.searchers.peers import REFUTERS
-from cegis.searchers.polishing import polish
 from cegis.searchers.portfolio import Problem, Racing, Searcher
 from cegis.searchers.search import PointSearch, hard_operators
-from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumerator
@@ -103,6 +99,8 @@ def by_name(spec: FormulaSpec, grammars: Grammars) -> Mapping[str, Grammar | Non
             wanted = f"{name}{shape(signatures[name])}"
             raise GrammarError(f"the grammar is for {shape(grammar.signature)}, the function is {wanted}")
         if grammar is not None:
+            from cegis.operators.agreement import check_own, guarded
+
             check_own(grammar)
             named[name] = guarded(grammar)
     return named
@@ -162,6 +160,8 @@ class _Run:
         self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution], started: float
     ) -> Found[Solution]:
         """A smaller solution; solvers confirm only the last, and where they do not the first stays."""
+        from cegis.searchers.polishing import polish
+
         now = time.perf_counter()
         end = now + POLISH_SECONDS + (now - started)
         end = end if self.end is None else min(end, self.end)
@@ -277,9 +277,12 @@ def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> tuple
     points = Points(problem.spec)
     if not points.is_layered:
         return Absent("a call stands inside another; only other searchers take that"), ()
-    if len(problem.spec.functions) > 1 and is_stepwise(problem.spec):
-        return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed), ()
     if len(problem.spec.functions) > 1:
+        from cegis.searchers.joint import JointSearch
+        from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
+
+        if is_stepwise(problem.spec):
+            return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed), ()
         return JointSearch(problem.spec, problem.homes, budget=budget, seed=seed), ()
     (function,) = problem.spec.functions
     valuations, troubles = list[tuple[Value, ...]](), tuple[str, ...]()

@@ -65,8 +65,6 @@ def solve(
     quiet: bool,
 ) -> int:
     """Find the functions that FILE (SyGuS-IF 2.1) asks for, and prove them right."""
-    from pysmt.environment import Environment
-
     from backends import get
     from cegis import FormulaBudget, Found
     from cegis.formulas.refutation import logic_of
@@ -84,8 +82,7 @@ def solve(
         problem = read(file)
         grammars = _restricted(problem, _grammars(problem, grammar), operators)
         solver = get(backend) if backend else default_backend(problem.spec)
-        with solver.open(Environment(), logic_of(problem.spec)):
-            pass  # a solver that is missing or has no such logic is bad input, found before any work
+        solver.ready_for(logic_of(problem.spec))  # one that is missing or has no such logic: found before any work
         witnesses = _witnesses(problem, confirming, solver)
         others = [_searcher(name, memory_mb) for name in searchers or SEARCHERS if name != OWN]
         budget = FormulaBudget(seconds=seconds, memory_mb=memory_mb)
@@ -153,8 +150,6 @@ def _list(
 
 def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list[Backend] | None:
     """Who confirms what ``solver`` proves; None for any other that is installed."""
-    from pysmt.environment import Environment
-
     from backends import get
     from cegis.formulas.refutation import logic_of
 
@@ -163,19 +158,18 @@ def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list
     chosen = get(name)
     if chosen.name == solver.name:
         raise click.ClickException(f"{name} proves, so another solver has to confirm it; name one, or {NOBODY}")
-    with chosen.open(Environment(), logic_of(problem.spec)):
-        pass
+    chosen.ready_for(logic_of(problem.spec))
     return [chosen]
 
 
 def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar | None]:
     """The grammars of the file, or the user's for every function that has its parameters and sort."""
+    if name is None:
+        return problem.grammars
     from cegis.searchers.solving import shape
     from dsl.grammar import Grammar
     from tasks.commands.user_objects import load
 
-    if name is None:
-        return problem.grammars
     own = load(name)
     if not isinstance(own, Grammar):
         raise click.ClickException(f"expected a Grammar at {name}, got {type(own).__name__}")
@@ -189,11 +183,11 @@ def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar |
 def _restricted(
     problem: SygusProblem, grammars: Mapping[str, Grammar | None], operators: str | None
 ) -> Mapping[str, Grammar | None]:
+    if operators is None:
+        return grammars
     from cegis.sygus.productions import restricted
     from dsl.grammars.defaults import default_grammar
 
-    if operators is None:
-        return grammars
     names = [name.strip() for name in operators.split(",") if name.strip()]
     literals = [term.operator for term in problem.literals]
     return {
@@ -207,10 +201,11 @@ def _restricted(
 def _searcher(name: str, memory_mb: int) -> Searcher:
     """A searcher by its short name, or the user's: an object, or a class to make one of."""
     from cegis.searchers.peers import SEARCHERS
-    from tasks.commands.user_objects import load
 
     if name in SEARCHERS:
         return SEARCHERS[name](memory_mb=memory_mb)
+    from tasks.commands.user_objects import load
+
     if ":" not in name:
         known = ", ".join((OWN, *SEARCHERS))
         raise click.ClickException(f"unknown searcher {name!r}; known: {known}, or your own package.module:NAME")
