@@ -57,6 +57,7 @@ class Token(str):
     column: int
 
     def __new__(cls, text: str, kind: str, line: int = 1, column: int = 1) -> Token:
+        """A str with these attributes."""
         token = super().__new__(cls, text)
         token.type, token.line, token.column = kind, line, column
         return token
