@@ -12,6 +12,8 @@ import errno
 import gc
 import os
 import sys
+import threading
+from contextlib import suppress
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -115,16 +117,21 @@ def main(arguments: list[str] | None = None) -> Any:
 
 
 def script() -> None:
-    """``main`` of a process of its own, which ends once everything is written: solvers take long to take down."""
+    """``main`` of a process of its own, which ends once everything is written: solvers take long to take down.
+
+    Where a thread has to be waited for, or a stream cannot be written, Python ends the process as usual.
+    """
     gc.set_threshold(COLLECTED_AFTER, 10, 10)
     try:
         main()
     except SystemExit as ended:
-        atexit._run_exitfuncs()
-        for stream in (sys.stdout, sys.stderr):
-            if stream is not None:
-                stream.flush()
-        os._exit(ended.code if isinstance(ended.code, int) else 1)
+        if all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+            atexit._run_exitfuncs()
+            with suppress(OSError):
+                for stream in filter(None, (sys.stdout, sys.stderr)):
+                    stream.flush()
+                os._exit(ended.code if isinstance(ended.code, int) else NOT_PROVED)
+        raise
 
 
 def _line(error: object) -> str:
