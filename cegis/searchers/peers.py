@@ -29,7 +29,7 @@ class Cvc5Sygus:
     """cvc5's SyGuS engine (incremental=false) with ``options``, in a process of its own."""
 
     name: str = "cvc5"
-    delay: float = 2.0
+    delay: float = 0.5
     options: Mapping[str, str] = field(default_factory=lambda: CONFIGURATIONS["default"])
     memory_mb: int | None = None
 
@@ -58,7 +58,7 @@ class Horn:
     """Spacer, z3's engine for Horn clauses, on specifications that are made of them."""
 
     name: str = "horn"
-    delay: float = 0.3
+    delay: float = 0.5
     memory_mb: int | None = None
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
@@ -79,7 +79,7 @@ class Induction:
     """Inductive conditions of simple shapes, on specifications that are made of Horn clauses."""
 
     name: str = "induction"
-    delay: float = 0.1
+    delay: float = 0.5
     memory_mb: int | None = None
 
     def search(self, problem: Problem, stop: Stop) -> Answers:

@@ -55,14 +55,16 @@ def solve(
     seed: int = 0,
     on_event: Callable[[Round[Solution]], None] = lambda event: None,
     on_progress: Callable[[Statistics], None] = lambda statistics: None,
+    on_found: Callable[[Found[Solution]], None] = lambda found: None,
 ) -> Outcome[Solution]:
     """Programs for all functions of ``spec``, each of its grammar, or why not.
 
     ``grammars``: one by name, one for all, or None for any term of the logic. ``backend`` proves the programs (None:
     ``default_backend``), and the first of ``witnesses`` that can (None: the other shipped ones that are installed)
     confirms it; or a ``verifier`` of one's own, asked about all functions together. Other ``searchers`` run beside our
-    own search; the outcome says what became of each. Deterministic by ``seed`` as long as no limit of time is met and
-    no other searcher is first.
+    own search; the outcome says what became of each. ``on_found`` hears of every proved solution of all functions at
+    once, each smaller than the one before; what is returned is the last of them. Deterministic by ``seed`` as long as
+    no limit of time is met and no other searcher is first.
     Raises GrammarError for a grammar that does not fit its function.
 
     >>> print(solve(above).program)
@@ -75,9 +77,11 @@ def solve(
     end = None if budget.seconds is None else started + budget.seconds
     asked = witnesses_of(spec, backend)
     solvers = asked if witnesses is None else (asked[0], *witnesses)
-    run = _Run(tuple(solvers), verifier, budget, end, tuple(searchers), seed, on_event, on_progress)
+    components = (spec,) if verifier else spec.components
+    tell = on_found if len(components) == 1 else lambda found: None
+    run = _Run(tuple(solvers), verifier, budget, end, tuple(searchers), seed, on_event, on_progress, tell)
     found: list[Found[Solution]] = []
-    for component in (spec,) if verifier else spec.components:
+    for component in components:
         own = {function: named.get(function.name) for function in component.functions}
         outcome = run.solve(Problem(component, own, homes(component, named)))
         if not isinstance(outcome, Found):
@@ -142,6 +146,7 @@ class _Run:
     seed: int
     on_event: Callable[[Round[Solution]], None]
     on_progress: Callable[[Statistics], None]
+    on_found: Callable[[Found[Solution]], None]
 
     def solve(self, problem: Problem) -> Outcome[Solution]:
         """One component: its loop, and a smaller solution."""
@@ -152,9 +157,30 @@ class _Run:
             end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
             with Racing(own, (*self.searchers, *REFUTERS), problem, end=end) as search:
                 timely = Timely(verifier, self.end, SHARE)
-                outcome = Loop(search, timely, budget, self.on_event, self.on_progress).run()
+                loop = Loop(search, timely, budget, self.on_event, self.on_progress)
+                outcome = loop.run()
+                if isinstance(outcome, Found):
+                    self.on_found(outcome)
+                    outcome = self._smaller(outcome, search, loop)
             outcome = _told(outcome, search, troubles, verifier)
-            return outcome if not isinstance(outcome, Found) else self._polished(outcome, problem, verifier, started)
+            if not isinstance(outcome, Found):
+                return outcome
+            polished = self._polished(outcome, problem, verifier, started)
+            if polished.program is not outcome.program:
+                self.on_found(polished)
+            return polished
+
+    def _smaller(self, found: Found[Solution], search: Racing, loop: Loop) -> Found[Solution]:
+        """``found``, or where another searcher had it a smaller solution that comes soon after."""
+        while found.program.searcher in {searcher.name for searcher in search.others}:
+            search.beat(found.program)
+            loop.budget = self._left()
+            more = loop.run()
+            if not isinstance(more, Found) or more.program.size >= found.program.size:
+                break
+            found = more
+            self.on_found(found)
+        return found
 
     def _polished(
         self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution], started: float

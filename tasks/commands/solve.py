@@ -1,11 +1,14 @@
 """``distill solve FILE.sl``: a SyGuS problem in, functions out, in SyGuS-IF and in Python, with what was proved.
 
-Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard output, progress to standard error.
+Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard output, progress to standard error. A
+proved answer is kept while a smaller one is looked for; where SIGTERM or SIGXCPU ends that, it is printed at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +18,7 @@ from tasks.commands.manners import quiet_option
 
 if TYPE_CHECKING:
     from backends import Backend
-    from cegis import Budget, Outcome, Statistics
+    from cegis import Budget, Found, Outcome, Statistics
     from cegis.claim import Statement
     from cegis.formulas.solution import Solution
     from cegis.searchers.portfolio import Searcher
@@ -72,6 +75,7 @@ def solve(
     from cegis.searchers.solving import solve as solution_of
     from cegis.searchers.witnesses import default_backend
     from cegis.sygus import read
+    from tasks.commands.ending import speaking_last
     from tasks.commands.solve_progress import telling
 
     if not seconds > 0 or memory_mb < 1:
@@ -88,7 +92,9 @@ def solve(
         budget = FormulaBudget(seconds=seconds, memory_mb=memory_mb)
         if count is not None:
             return _list(file, problem, grammars, solver, witnesses, budget, seed, count, as_json)
-        with telling(quiet=quiet or as_json) as observers:
+        best: list[Found[Solution]] = []  # the last is the smallest
+        last = partial(_last_words, file, best, as_json)
+        with telling(quiet=quiet or as_json) as observers, speaking_last(last):
             outcome = solution_of(
                 problem.spec,
                 grammars,
@@ -99,13 +105,27 @@ def solve(
                 seed=seed,
                 on_event=observers.on_event,
                 on_progress=observers.on_progress,
+                on_found=best.append,
             )
     except RecursionError:
         raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
+    click.echo(_shown(file, outcome, as_json))
+    return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
+
+
+def _shown(file: Path, outcome: Outcome[Solution], as_json: bool) -> str:
     from tasks.networks.quoting import json_text
 
-    click.echo(json_text(_json(file, outcome)) if as_json else _text(outcome))
-    return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
+    return json_text(_json(file, outcome)) if as_json else _text(outcome)
+
+
+def _last_words(file: Path, best: list[Found[Solution]], as_json: bool) -> str | None:
+    """What there is to say of the smallest proved solution when the process is ended before it is made smaller."""
+    if not best:
+        return None
+    found = best[-1]
+    note = "ended from outside before the solution could be made smaller"
+    return _shown(file, replace(found, notes=(*found.notes, note)), as_json) + "\n"
 
 
 def _list(
