@@ -416,8 +416,9 @@ class Racing:
                 lane.end, lane.reason = End.NOT_APPLICABLE, reason
             case NoAnswer(reason) if reason != STOPPED:
                 lane.end, lane.reason = End.NO_ANSWER, reason
-            case Infeasible(reason):
+            case Infeasible():
                 lane.end, lane.reason = End.INFEASIBLE, "on its word alone"
+                self._hurry.set()  # those that look for evidence begin
             case _ if not self._closed.is_set():
                 lane.end = End.NO_ANSWER
 
