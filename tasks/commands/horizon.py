@@ -94,7 +94,7 @@ def horizon(
     if numbers is not None:
         return run_numbers(*numbers, out=out, seconds=seconds, manners=manners, longest=longest)
     asked = ask(network, **question)
-    model, domain = asked.between(None, _reach(asked.model, longest), f"--longest {longest}")
+    model, domain = asked.between(None, reach(asked.model, longest), f"--longest {longest}")
     own = None if grammar is None else language(grammar)
     program = None if source is None else program_named(source, is_run=False)
     share = 0.0 if out is None else share_of_checking(model)
@@ -113,7 +113,7 @@ def horizon(
     return finish(result, asked.folder, out, started + seconds, manners, exceptions)
 
 
-def _reach(model: Loaded, longest: int) -> int:
+def reach(model: Loaded, longest: int) -> int:
     """As far as the network has room; refuses a search that ends before the shortest sequence."""
     from tasks.proofs.select import room
 
