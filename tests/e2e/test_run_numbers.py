@@ -32,7 +32,7 @@ def test_the_last_number_is_proved_at_every_length(tmp_path, capsys):
     folder = numbers(tmp_path, "last", [2.0**-6, 1.0])
     assert code("run", folder, "--out", tmp_path / "c") == 0
     said = capsys.readouterr().out
-    assert "every length" in said
+    assert "rung all lengths" in said
     assert "Certificate:" in said
     assert check(tmp_path / "c")["lengths"] == [1, None]
     assert code("check", tmp_path / "c") == 0
@@ -42,8 +42,8 @@ def test_a_sum_that_is_off_ends_at_its_exact_horizon(tmp_path, capsys):
     folder = numbers(tmp_path, "sum", [1.0, 1.0 + 2.0**-10])  # 9 n / 1024 reaches a half at n = 57
     assert code("horizon", folder, "--longest", 100, "--json", "--out", tmp_path / "c") == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["proved_lengths"] == [1, 56]
-    assert (len(found["counterexample"]["numbers"]), found["is_proved"]) == (57, False)
+    assert found["claims"][0]["lengths"] == [1, 56]
+    assert (len(found["broken"]["inputs"]), found["horizon"], found["proved"]) == (57, 56, False)
     assert check(tmp_path / "c")["lengths"] == [1, 56]
     assert code("run", folder) == 0  # it was made for ten steps
 

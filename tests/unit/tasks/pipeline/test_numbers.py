@@ -18,7 +18,7 @@ from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.commands.main import main
 from tasks.networks.transformer import Affine
-from tasks.pipeline.numbers import numbers_text
+from tasks.pipeline.report import distillation_text
 from tasks.proofs.group_cover import cover
 from tests.support.adding_networks import SUM, adding, every_margin
 
@@ -65,7 +65,7 @@ def test_a_program_of_ones_own_is_compared():
     assert wrong.failing is not None
     assert wrong.failing.pair == (0, 0)
     assert not wrong.is_proved
-    assert "NOT EQUAL: for a = 0, b = 0 the program says 1 and the network 0" in numbers_text(wrong)
+    assert "NOT EQUAL: for a = 0, b = 0 the program says 1 and the network adding-0 0 (" in distillation_text(wrong)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +129,7 @@ def test_commands_prove_certify_and_check(tmp_path, capsys):
     assert "function of two numbers" in err
     code, out, _ = commanded(capsys, "run", net, "--operands", SAID, "--json")
     assert code == 0
-    assert json.loads(out)["program"] == "def program(a: int, b: int) -> int:\n    return a + b\n"
+    assert json.loads(out)["program"].startswith('def adding_0(a: int, b: int) -> int:\n    """Equals the network')
 
 
 @pytest.mark.parametrize(
