@@ -154,7 +154,7 @@ def _told(said: Mapping[str, Any], seconds: float) -> dict[str, Any]:
         "candidates": int((said.get("statistics") or {}).get("candidates", 0)),
         "phases": {step["name"]: step["cpu_seconds"] for step in said.get("steps", ())},
         "checked": int(said.get("inputs") or 0),
-        "wrong": int(said.get("exception_count") or 0) if text else None,
+        "wrong": None if not text or ("kind" in said and said.get("broken")) else int(said.get("exception_count") or 0),
         "detail": {"result": dict(said)},
     }
 
