@@ -21,7 +21,7 @@ import keyword
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from functools import cached_property, partial
+from functools import cached_property
 from typing import Any
 
 from dsl.meaning import Combination, Constant, Multiple, Within
@@ -252,11 +252,7 @@ class Term:
 
         A row that says nothing of itself is taken to be no larger than its arguments.
         """
-        return self.reach(LONGEST)
-
-    def reach(self, largest: int) -> int:
-        """A bound on the numbers met on the way to the value, where no parameter is above ``largest`` in size."""
-        return int(max(self.fold(partial(_magnitudes, largest))))
+        return int(max(self.fold(_magnitudes)))
 
     def __str__(self) -> str:
         if not self.arguments:
@@ -283,14 +279,12 @@ def _from_rows(rows: list[tuple[Operator, tuple[int, ...]]]) -> Term:
     return terms[-1]
 
 
-def _magnitudes(largest: int, operator: Operator, arguments: list[tuple[int, int]]) -> tuple[int, int]:
+def _magnitudes(operator: Operator, arguments: list[tuple[int, int]]) -> tuple[int, int]:
     """How large the value of a row may be, and the largest number on the way, by those of its arguments."""
     sizes, met = [size for size, _ in arguments], max((most for _, most in arguments), default=0)
     match operator.meaning:
         case _ if operator.result != INT:
             size = 1
-        case _ if operator.is_literal:
-            size = abs(int(operator.value or 0))
         case Constant(value):
             size = abs(value)
         case Within(bound):
@@ -302,5 +296,5 @@ def _magnitudes(largest: int, operator: Operator, arguments: list[tuple[int, int
         case Combination.PRODUCT:
             size = math.prod(sizes)
         case _:
-            size = max((largest, *sizes))
+            size = max((LONGEST, *sizes))
     return size, max(size, met)

@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 
 from dsl.grammars.motifs import PLUS, times
 from dsl.grammars.positions import GREATEST, LEAST, divided, modulo
+from dsl.meaning import Combination, Multiple
 from dsl.operators import BOOL, INT, GrammarError, Operator, Term
-from dsl.program import WORD
 from dsl.references import maker
 from dsl.scalars import Columns, variable
 from dsl.text import Printer, replace
@@ -42,6 +42,12 @@ Ints = NDArray[np.int64]
 Digit = Literal["rest", "part"]
 INPUTS = ("x", "y", "z", "u", "v", "w")  # what terms call the numbers of a step
 DIGITS = re.compile(r"\d(,\d)*")
+MOST = 2**52  # of a loop's numbers, so that no sum or product of them leaves 64 bits unseen
+
+
+class OutgrownError(GrammarError):
+    """Numbers of a loop that are too large to be computed exactly here."""
+
 
 INDICATOR = Operator(
     "indicator",
@@ -158,16 +164,12 @@ def divisions(series: Division, x: Ints) -> Ints:
 # --- loops ------------------------------------------------------------------------------------------------------
 
 
-class OutgrownError(ArithmeticError):
-    """Numbers of a loop that 64 bits do not hold."""
-
-
 @dataclass(frozen=True)
 class Loop:
     """``states``: names and first values; ``updates``: their next values, terms over states and the first ``inputs``
     of ``INPUTS``; ``output``: a term over states.
 
-    ``step``, ``read`` and ``run`` give Python's own numbers, and raise OutgrownError where 64 bits do not hold one.
+    ``step``, ``read`` and ``run`` raise OutgrownError where a number on the way is too large to be followed.
     """
 
     inputs: int
@@ -207,12 +209,21 @@ class Loop:
 
     @staticmethod
     def _values(terms: tuple[Term, ...], known: dict[str, Ints], count: int) -> Ints:
-        largest = max((_largest(column) for column in known.values()), default=0)
-        is_exact = any(term.reach(largest) >= WORD for term in terms)  # machine words would wrap around, Python's not
-        columns = Columns({name: c.astype(object) for name, c in known.items()} if is_exact else known, count, is_exact)
-        if is_exact and any(_largest(np.asarray(term.evaluate(columns), object)) >= WORD for term in terms):
-            raise OutgrownError("the numbers of the loop outgrow 64 bits")
-        found = [np.broadcast_to(np.asarray(term.evaluate(columns), np.int64), (count,)) for term in terms]
+        """The terms' values; raises OutgrownError where a number on the way is ``MOST`` or more."""
+        columns = Columns(known, count)
+
+        def applied(operator: Operator, arguments: list[Any]) -> Any:
+            bound, factors = 1, arguments if operator.meaning == Combination.PRODUCT else ()
+            if isinstance(operator.meaning, Multiple):
+                bound, factors = abs(operator.meaning.factor), arguments
+            for factor in factors:
+                bound *= _largest(factor)
+            value = operator.numpy(columns, *arguments) if bound < MOST else None
+            if value is None or _largest(value) >= MOST:
+                raise OutgrownError(f"numbers of the loop reach {MOST:,}, which is more than is followed")
+            return value
+
+        found = [np.broadcast_to(np.asarray(term.fold(applied), np.int64), (count,)) for term in terms]
         return np.stack(found, axis=1) if found else np.zeros((count, 0), np.int64)
 
     @cached_property
@@ -254,8 +265,10 @@ class Loop:
         return f"int(token[{2 * index}])" if are_digits else f"int(token.split(',')[{index}])"
 
 
-def _largest(column: NDArray[Any]) -> int:
-    return max(abs(int(column.max(initial=0))), abs(int(column.min(initial=0))))
+def _largest(values: Any) -> int:
+    """The largest size of whole numbers; of flags, and of none, 1."""
+    numbers = np.asarray(values)
+    return 1 if numbers.dtype == bool or not numbers.size else max(int(numbers.max()), -int(numbers.min()))
 
 
 def loop_of(series: Series, inputs: int) -> Loop:
