@@ -23,6 +23,7 @@ from benchmarks.reports.page import STARVED_SECONDS, conditions
 from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.suites import programs, sweep, texts
+from cegis.claim import counted
 
 TITLE = "Networks, and what equals them"
 NAME, FOLDER, PROGRAMS = "sweep", "json", "programs"
@@ -34,8 +35,9 @@ ABOUT = (
     "the whole process, start included. Proved: the program equals the network on all that was asked; proved where "
     "labelled: wherever the network has a label beyond its error bound. Of streams of numbers and of pairs, differs: "
     "an input is known on which the two differ; not decided: neither is known. Exceptions are of the inputs that were "
-    "listed; the horizon is the length up to which the program equals the network wherever that has a label. The whole "
-    "result, and what it rests on, is in the file of each."
+    "listed; of streams and pairs, which are taken together, one that breaks the program is known, or none is. The "
+    "horizon is the length (of pairs, the digits) up to which it equals the network wherever that has a label. The "
+    "whole result, and what it rests on, is in the file of each."
 )
 LATER = (
     "Verify and attack take the program that was given, else the one that run found: verify compares it anew, without "
@@ -233,7 +235,7 @@ def _every(rows: Sequence[Row]) -> Grid:
             problem,
             outcome(row),
             *cells,
-            f"{row.wrong:,} of {row.checked:,}" if row.wrong is not None and row.checked else "",
+            _exceptions(row),
             _horizon(told.get("horizon"), told.get("extension")),
             shown_seconds(row.cputime),
             shown_seconds(row.walltime),
@@ -243,6 +245,14 @@ def _every(rows: Sequence[Row]) -> Grid:
             text if len(text) <= WIDEST else f"{text[: WIDEST - 1]}…",
         ])  # fmt: skip
     return Grid([*head, "program"], body, links)
+
+
+def _exceptions(row: Row) -> str:
+    """How many there are of those that were looked at; of inputs that were taken together, that one is known."""
+    told = row.detail.get("result", {})
+    if "kind" in told and told.get("broken"):
+        return "one is known"
+    return f"{row.wrong:,} of {counted(row.checked)}" if row.wrong is not None and row.checked else ""
 
 
 def _horizon(found: int | None, extension: object) -> str:

@@ -241,7 +241,9 @@ def _told(said: Mapping[str, Any], process: Process) -> dict[str, Any]:
         "candidates": int((said.get("statistics") or {}).get("candidates", 0)),
         "phases": {step["name"]: step["cpu_seconds"] for step in said.get("steps", ()) if "cpu_seconds" in step},
         "checked": int(said.get("inputs") or 0),
-        "wrong": int(said["exception_count"]) if text and "exception_count" in said else None,
+        "wrong": None
+        if not text or "exception_count" not in said or ("kind" in said and said.get("broken"))
+        else int(said["exception_count"] or 0),
         "detail": {"result": dict(said)},
     }
 

@@ -311,7 +311,9 @@ class Bank:
             name: np.zeros((len(store), *shape(store.sort, more)), store.words.dtype)
             for name, store in self.stores.items()
         }
-        for cost in sorted({int(cost) for store in self.stores.values() for cost in np.unique(store.origin[:, 0])}):
+        for cost in sorted(
+            {int(cost) for store in self.stores.values() for cost in np.flatnonzero(np.bincount(store.origin[:, 0]))}
+        ):
             for name, store in self.stores.items():
                 rows = np.flatnonzero(store.origin[:, 0] == cost)
                 rows = rows[np.argsort(store.origin[rows, 1], kind="stable")]

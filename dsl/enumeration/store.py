@@ -271,12 +271,8 @@ class Store:
         rows = np.arange(len(self), len(self) + len(words), dtype=np.int32)
         self._words.extend(words)
         self._origin.extend(origin)
-        costs = origin[:, 0]
-        if not len(costs) or (costs == costs[0]).all():  # as those of one block are
-            self.levels[int(costs[0])].extend(rows) if len(costs) else None
-            return
-        for cost in np.unique(costs):
-            self.levels[int(cost)].extend(rows[costs == cost])
+        for cost in np.flatnonzero(np.bincount(origin[:, 0])):
+            self.levels[int(cost)].extend(rows[origin[:, 0] == cost])
 
     def cheapen(self, row: int, origin: tuple[int, int, int]) -> None:
         """Note a cheaper candidate for a row."""

@@ -35,8 +35,8 @@ def attack(
 
     Exit codes: 0 none was found, 1 the program is wrong on the input that is printed, 2 bad input.
     """
+    from tasks.commands.distilling import reach
     from tasks.commands.exits import NOT_PROVED, PROVED
-    from tasks.commands.horizon import reach
     from tasks.commands.question import ask, check_seconds
     from tasks.commands.user_objects import program_named
     from tasks.networks.quoting import json_text, shown
