@@ -25,7 +25,7 @@ from tasks.formats.circuit_folder import weights_sha256
 SUITE, COUNT = "workers", 2
 HERE, PARTS, PROCESSES, DASK = "here", "in parts", f"{COUNT} processes", f"{COUNT} Dask workers"
 TOOLS = (HERE, PARTS, PROCESSES, DASK)
-LISTED, LONGEST = 200_000, 16  # sequences; how long they may be
+LISTED, LONGEST = 60_000, 16  # sequences; how long they may be
 
 
 def plan(folders: Sequence[Path], seconds: float, memory_mb: int) -> tuple[Task, ...]:

@@ -74,7 +74,8 @@ class Workers:
     def close(self, *, wait: bool = False) -> None:
         """Let the workers go; without ``wait`` whatever they still do."""
         if self._pool is not None:
-            self._pool.shutdown(wait=wait, cancel_futures=True)
+            own = {"cancel_futures": True} if isinstance(self._pool, ProcessPoolExecutor) else {}
+            self._pool.shutdown(wait=wait, **own)  # of Dask's it is the same, where it does not wait
             self._pool = None
 
 

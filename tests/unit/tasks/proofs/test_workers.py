@@ -54,6 +54,21 @@ def test_where_every_worker_is_lost_it_is_computed_here() -> None:
     assert len(started) >= TRIES
 
 
+class Plain(ThreadPoolExecutor):
+    """An executor that can be shut down as ``concurrent.futures.Executor`` says, and as Dask's can, no more."""
+
+    def shutdown(self, wait: bool = True) -> None:  # type: ignore[override]
+        super().shutdown(wait)
+
+
+def test_any_executor_may_be_used_and_is_let_go() -> None:
+    made: list[Plain] = []
+    with using(Workers(lambda: made.append(Plain(1)) or made[-1])) as workers:  # type: ignore[func-returns-value]
+        assert [*workers.map(pow, [(2, 3)])] == [8]
+    with pytest.raises(RuntimeError, match="after shutdown"):
+        made[0].submit(pow, 2, 3)
+
+
 def late(number: int) -> int:
     raise LateError(number)
 
