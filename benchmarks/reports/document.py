@@ -141,6 +141,7 @@ def save(folder: Path, name: str, title: str, blocks: Sequence[Block], drawings:
     for drawn, drawing in drawings.items():
         (folder / f"{drawn}.svg").write_text(drawing.svg, encoding="utf-8")
         (folder / f"{drawn}.png").write_bytes(drawing.png)
+        (folder / f"{drawn}.pdf").write_bytes(drawing.pdf)
     text = markdown(blocks)
     (folder / f"{name}.md").write_text(text, encoding="utf-8")
     told = {"title": title, "blocks": [{"kind": type(block).__name__, **asdict(block)} for block in blocks]}

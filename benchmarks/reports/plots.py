@@ -1,8 +1,9 @@
-"""Drawings from figures: cactus, scatter and growth, each as SVG text and PNG bytes. Needs matplotlib (extra "bench").
+"""Drawings from figures: cactus, scatter and growth, as SVG text, PNG and PDF. Needs matplotlib (extra "bench").
 
-The same figures give the same SVG: ids are salted by name and no date is written. Many points are drawn as pixels
-inside the SVG, so that a page stays small. A point that has a name has it under the pointer: a circle that is not seen
-lies over it, whose ``title`` a browser shows, without any script. Of many points those farthest from the diagonal.
+The same figures give the same SVG and PDF: ids are salted by name and no date is written. Many points are drawn as
+pixels inside the SVG, so that a page stays small. A point that has a name has it under the pointer: a circle that is
+not seen lies over it, whose ``title`` a browser shows, without any script. Of many points those farthest from the
+diagonal.
 """
 
 from __future__ import annotations
@@ -33,6 +34,7 @@ class Named:
 class Drawing:
     svg: str
     png: bytes
+    pdf: bytes
 
 
 def cactus(name: str, times: Mapping[str, Sequence[tuple[float, str]]], unit: str) -> Drawing:
@@ -71,13 +73,16 @@ def scatter(name: str, points: Sequence[Named], one: str, other: str) -> Drawing
 def growth(name: str, lines: Mapping[str, Sequence[tuple[float, float]]], across: str, up: str = "seconds") -> Drawing:
     """One line per key through its (across, up) points."""
     figure, axes = _axes(across, up)
+    named: list[Named] = []
     for colour, (label, points) in zip(_colours(len(lines)), sorted(lines.items()), strict=True):
         ordered = [(x, max(y, FLOOR)) for x, y in sorted(points)]
+        told = [f"{label}: {across} {x:g}, {y:.3g} {up}" for x, y in sorted(points)]
+        named += [Named(*place, text) for place, text in zip(ordered, told, strict=True)]
         axes.plot(*zip(*ordered, strict=True), marker="o", markersize=3.5, label=label, color=colour, linewidth=1.4)
     axes.set_yscale("log")
     axes.xaxis.get_major_locator().set_params(integer=True)
     axes.legend(frameon=False, fontsize="small")
-    return _drawn(figure, name)
+    return _drawn(figure, name, named[:: max(1, -(-len(named) // MANY))])
 
 
 def is_installed() -> bool:
@@ -105,14 +110,16 @@ def _axes(across: str, up: str, width: float = 7.0, height: float = 4.0) -> tupl
 def _drawn(figure: Any, name: str, points: Sequence[Named] = ()) -> Drawing:
     from matplotlib import rc_context
 
-    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none"}):
-        vector, pixels = BytesIO(), BytesIO()
+    with rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "pdf.fonttype": 42}):
+        vector, pixels, paper = BytesIO(), BytesIO(), BytesIO()
         figure.savefig(vector, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
+        names = _titles(figure, points)  # before others measure their texts, and move the axes a little
         figure.savefig(pixels, format="png", dpi=110)
+        figure.savefig(paper, format="pdf", metadata={"CreationDate": None})
     text = vector.getvalue().decode()
     text = text[text.index("<svg") :]
     end = text.rindex("</svg>")
-    return Drawing(f"{text[:end]}{_titles(figure, points)}{text[end:]}", pixels.getvalue())
+    return Drawing(f"{text[:end]}{names}{text[end:]}", pixels.getvalue(), paper.getvalue())
 
 
 def _titles(figure: Any, points: Sequence[Named]) -> str:

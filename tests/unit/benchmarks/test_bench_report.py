@@ -1,5 +1,6 @@
 """Figures and report from made-up rows: what counts as solved, who disagrees, and that errors are seen first."""
 
+import re
 from collections.abc import Callable
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -162,6 +163,8 @@ def test_the_page_needs_nothing_beside_it_and_is_the_same_every_time(tmp_path: P
     write(tmp_path / "solvers.jsonl", tmp_path)
     html = (tmp_path / "report.html").read_text()
     assert html.count("<svg") == len(list(tmp_path.glob("*.svg"))) == len(list(tmp_path.glob("*.png"))) >= 5
+    assert all(path.read_bytes().startswith(b"%PDF-") for path in tmp_path.glob("*.pdf"))
+    assert len(list(tmp_path.glob("*.pdf"))) == html.count("<svg")
     for outside in ('src="http', 'href="http', "<link", "<script src", "@import", "url(http"):
         assert outside not in html
     assert html.count("<script") == 1
@@ -177,3 +180,17 @@ def test_without_matplotlib_the_report_says_so(monkeypatch: pytest.MonkeyPatch) 
 def test_no_rows_make_no_report() -> None:
     with pytest.raises(BenchmarkError, match="no rows"):
         report([])
+
+
+def test_a_point_of_a_growth_curve_has_its_name_where_it_is_drawn() -> None:
+    pytest.importorskip("matplotlib")
+    lines = {"z3 <one>": [(4.0, 0.5), (6.0, 2.0)], "cvc5": [(4.0, 0.25)]}
+    drawing = plots.growth("g", lines, "length")
+    titles = [part.split("</title>")[0] for part in drawing.svg.split("<title>")[1:]]
+    ours = [f"z3 &lt;one&gt;: length {point} seconds" for point in ("4, 0.5", "6, 2")]
+    assert titles == ["cvc5: length 4, 0.25 seconds", *ours]
+    drawn = {(float(x), float(y)) for x, y in re.findall(r'<use [^>]*x="([\d.]+)" y="([\d.]+)"', drawing.svg)}
+    named = [(float(x), float(y)) for x, y in re.findall(r'<circle cx="([\d.]+)" cy="([\d.]+)"', drawing.svg)]
+    assert len(named) == 3
+    assert all(min(abs(x - a) + abs(y - b) for a, b in drawn) < 0.5 for x, y in named)
+    assert drawing.pdf == plots.growth("g", lines, "length").pdf
