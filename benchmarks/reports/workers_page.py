@@ -20,9 +20,9 @@ TITLE = "Listing by workers"
 ABOUT = (
     f"One listing, with bounds, four ways. CPU seconds of everything that was started, {COUNT} workers' start-up "
     "included. In parts: what workers are given, one after the other in one process; parts share no beginnings of "
-    "sequences, so they may be more work than the whole. Efficiency: the whole by all that the workers used. Pays "
-    f"from: CPU seconds of a listing from which {COUNT} workers end earlier, if each has a core of its own: a "
-    "calculation from their start-up and the loss by parts."
+    "sequences, so they may be more work than the whole. Efficiency: what the cheaper of these two cost, by all that "
+    f"the workers used. Pays from: CPU seconds of a listing from which {COUNT} workers end earlier, if each has a core "
+    "of its own: a calculation from their start-up and the loss by parts."
 )
 
 
@@ -85,7 +85,7 @@ def _costs(by_name: Mapping[str, Mapping[str, Row]]) -> Grid:
                 cells += ["", ""]
                 continue
             least = pays_from(here, parts, used)
-            cells += [f"{here / used:.0%}", "never" if least is None else shown_seconds(least)]
+            cells += [f"{min(here, parts) / used:.0%}", "never" if least is None else shown_seconds(least)]
         told = next(iter(of.values())).detail
         count = len(of[PARTS].detail["parts"]) if PARTS in of else 0
         body.append([name, str(told["longest"]), f"{told['sequences']:,}", f"{count:,}", *cells])
