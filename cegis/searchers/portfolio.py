@@ -126,7 +126,7 @@ class Searcher(Protocol):
     ...     print(name, searcher.delay)
     cvc5 0.5
     horn 0.5
-    induction 0.5
+    induction 0.1
     """
 
     @property

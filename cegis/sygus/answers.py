@@ -11,7 +11,6 @@ from dsl.operators import Term
 TOTAL = {"div_total": "div", "mod_total": "mod"}  # cvc5's own, which differ at a divisor of zero alone
 
 
-
 def read_answer(text: str, problem: SygusProblem) -> dict[str, Term]:
     """The functions of an answer, ``(define-fun name ...)`` for each, as terms over the parameters of the problem.
 

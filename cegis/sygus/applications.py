@@ -8,18 +8,21 @@ trees, which mean the same and are less deep.
 from __future__ import annotations
 
 import ast
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import combinations, pairwise
 
 from cegis.formulas.formula import subterms
-from dsl.operators import GrammarError, Operator, Sort, Term
+from dsl.operators import INT, GrammarError, Operator, Sort, Term
 from dsl.scalars import variable
 from dsl.text import Printer
 from dsl.theories import theory
 
 CHAINABLE = ("=", "<", "<=", ">", ">=", "str.<", "str.<=")
 ASSOCIATIVE = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", "bvxor", "xor")
+INDEXED = re.compile(r"\(_ (repeat|divisible) ([0-9]+)\)")
+MOST_REPEATED = 4_096  # bits
 LEFT = ("-", "div", "bvsub", "concat")
 
 
@@ -36,10 +39,24 @@ def desugared(name: str, arguments: Sequence[Term]) -> Term:
             return _balanced(name, arguments)
         case _, [first, second, *rest] if rest and name in LEFT:
             return desugared(name, [_apply(name, first, second), *rest])
+        case _, [part] if indexed := INDEXED.fullmatch(name):
+            return _indexed(indexed[1], int(indexed[2]), part)
         case (("and" | "or" | "+" | "*" | "str.++"), [only]):
             _apply(name, only, only)
             return only
     return _apply(name, *arguments)
+
+
+def _indexed(name: str, number: int, part: Term) -> Term:
+    """``((_ repeat n) x)`` and ``((_ divisible n) x)`` over rows that the theories have."""
+    is_number = name == "divisible"
+    is_taken = part.sort == INT if is_number else 0 < number * part.sort.width <= MOST_REPEATED
+    if number < 1 or not is_taken:
+        raise GrammarError(f"(_ {name} {number}) does not take {part.sort.name}")
+    if is_number:
+        remainder = _apply("mod", part, theory.literal(number, INT)())
+        return _apply("=", remainder, theory.literal(0, INT)())
+    return part if number == 1 else desugared("concat", [part] * number)
 
 
 def one_row(name: str, arguments: Sequence[Term]) -> Term:

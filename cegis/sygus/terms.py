@@ -78,7 +78,8 @@ def read_term(expression: Expression, scope: Scope) -> Term:
         case [Token() as head, sort] if head in scope.leaves:
             return scope.leaves[head](read_sort(sort, scope.sorts))
         case [Token() as head, *_] if head in QUANTIFIERS:
-            raise fault(head, f"a quantifier ({head}) is not supported; only declared variables range over all values")
+            text = "is not supported here; forall may stand below the connectives of a constraint, where it is true"
+            raise fault(head, f"a quantifier ({head}) {text}")
         case [head, _, *_]:
             arguments = [read_term(argument, scope) for argument in expression.items[1:]]
             return applied(head, operator_name(head), arguments, scope)

@@ -74,7 +74,8 @@ TERMS = [
     ("(= 1.5 z)", "16: real numbers are not supported, got 1.5"),
     (
         "(exists ((y Int)) (= y z))",
-        "14: a quantifier (exists) is not supported; only declared variables range over all values",
+        "14: a quantifier (exists) is not supported here; forall may stand below the connectives "
+        "of a constraint, where it is true",
     ),
     ("(let ((y)) y)", "19: expected (name term) in a let, got '(y)'"),
     ("()", "13: expected a term, got '()'"),
