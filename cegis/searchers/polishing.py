@@ -77,13 +77,18 @@ def _shrunk_one(
     values = {other: Values(points.columns(other)) for other in programs}
     fixed = {other: _row(values[other](program.term), counts[other]) for other, program in programs.items()}
     program, own = programs[function], values[function]
+    costs: dict[Term, dict[str, int]] = {}  # of parts, most of which stay from one attempt to the next
 
     def fits(term: Term) -> bool:
         return bool(points.judge({**fixed, function: _row(own(term), counts[function])}).all())
 
     spares = [*function.signature.variables, *(literal(value, BOOL)() for value in (True, False))]
     spares += [literal(value, INT)() for value in (0, 1)]
-    return Program(shrink(program.term, fits, program.grammar.cost, spares=spares, stop=stop), program.grammar)
+
+    def price(term: Term) -> int | None:
+        return program.grammar.costs(term, costs).get(program.grammar.start)
+
+    return Program(shrink(program.term, fits, price, spares=spares, stop=stop), program.grammar)
 
 
 def _row(values: Any, points: int) -> NDArray[Any]:
