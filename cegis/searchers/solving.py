@@ -40,6 +40,7 @@ from dsl.showing import cut
 Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
+EQUATIONS_SHARE = 0.5  # of the time left, for the functions that equations leave
 SHARE = 0.1  # of the time left, for deciding a solution that multiplies or divides; then others are looked for
 
 
@@ -149,8 +150,13 @@ class _Run:
     on_found: Callable[[Found[Solution]], None]
 
     def solve(self, problem: Problem) -> Outcome[Solution]:
-        """One component: its loop, and a smaller solution."""
-        started, budget = time.perf_counter(), self._left()
+        """One component: by its equations where it has some, else its loop, and a smaller solution."""
+        started = time.perf_counter()
+        if len(problem.spec.functions) > 1 and self.verifier is None:
+            found = self._by_equations(problem, started)
+            if found is not None:
+                return found
+        budget = self._left()
         with self._verifying(problem.spec) as verifier:
             own, troubles = _own(problem, self.backends[0], budget, self.seed)
             budget = self._left()
@@ -169,6 +175,41 @@ class _Run:
             if polished.program is not outcome.program:
                 self.on_found(polished)
             return polished
+
+    def _by_equations(self, problem: Problem, started: float) -> Found[Solution] | None:
+        """Functions that equations define put in, then the others, and all proved as a whole; None if that fails."""
+        from cegis.searchers.elimination import NAME, reduced
+
+        system = reduced(problem.spec)
+        if system is None:
+            return None
+        now = time.perf_counter()
+        end = None if self.end is None else now + EQUATIONS_SHARE * (self.end - now)
+        inner = replace(self, end=end, on_found=lambda found: None)
+        parts: list[Found[Solution]] = []
+        for component in () if system.rest is None else system.rest.components:
+            functions = component.functions
+            grammars = {function: problem.grammars[function] for function in functions}
+            part = inner.solve(Problem(component, grammars, {f: problem.homes[f] for f in functions}))
+            if not isinstance(part, Found):
+                return None
+            parts.append(part)
+        programs = {function: program for part in parts for function, program in part.program.programs.items()}
+        names = dict.fromkeys((NAME, *(part.program.searcher for part in parts)))
+        solution = system.solution(problem, programs, ", ".join(names))
+        if solution is None:
+            return None
+        with self._verifying(problem.spec) as verifier:
+            match Timely(verifier, self.end).check(solution):
+                case Valid(claims, notes):
+                    searched = tuple(one for part in parts for one in part.searchers)
+                    found = Found(solution, claims, notes, _summed([part.statistics for part in parts]), searched)
+                    self.on_found(found)
+                    polished = self._polished(found, problem, verifier, started)
+                    if polished.program is not found.program:
+                        self.on_found(polished)
+                    return polished
+        return None
 
     def _smaller(self, found: Found[Solution], search: Racing, loop: Loop) -> Found[Solution]:
         """``found``, or where another searcher had it a smaller solution that comes soon after."""
@@ -327,6 +368,6 @@ def _summed(parts: Sequence[Statistics]) -> Statistics:
         sum(part.candidates for part in parts),
         sum(part.search_seconds for part in parts),
         sum(part.check_seconds for part in parts),
-        max(part.memory_mb for part in parts),
-        max(part.level for part in parts),
+        max((part.memory_mb for part in parts), default=0.0),
+        max((part.level for part in parts), default=0),
     )
