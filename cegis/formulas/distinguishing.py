@@ -17,14 +17,14 @@ from cegis.formulas.refutation import logic_of
 from dsl.operators import INT, Term
 from dsl.scalars import Value
 
-MOST_VALUES = 24
+LEAST_VALUES, MOST_VALUES = 5, 24  # of fewer, points by chance meet each
 QUERY_SECONDS = 0.5
 
 
 def telling(spec: FormulaSpec, backend: Backend, *, seed: int = 0) -> list[tuple[Value, ...]]:
     """A valuation for each value on a border at which it alone is right; none for a value that never is."""
     mined, call = harvest(spec), single_call(spec)
-    if mined is None or call is None or mined.value.sort != INT or mined.borders < 2:
+    if mined is None or call is None or mined.value.sort != INT or mined.borders < LEAST_VALUES:
         return []
     environment = Environment()
     manager, signature = environment.formula_manager, call.function.signature
