@@ -39,7 +39,9 @@ from dsl.showing import cut
 
 Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
-POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
+POLISH_SECONDS = 1.0  # of CPU time for making a proved solution smaller
+PROOF_SHARES = 10  # as many times that, of wall clock, for all proofs of smaller ones
+OUTSIDE_SECONDS = 3.0  # the same for one of another searcher, which is no small one
 EQUATIONS_SHARE = 0.5  # of the time left, for the functions that equations leave
 SHARE = 0.1  # of the time left, for deciding a solution that multiplies or divides; then others are looked for
 
@@ -151,9 +153,8 @@ class _Run:
 
     def solve(self, problem: Problem) -> Outcome[Solution]:
         """One component: by its equations where it has some, else its loop, and a smaller solution."""
-        started = time.perf_counter()
         if len(problem.spec.functions) > 1 and self.verifier is None:
-            found = self._by_equations(problem, started)
+            found = self._by_equations(problem)
             if found is not None:
                 return found
         budget = self._left()
@@ -171,12 +172,12 @@ class _Run:
             outcome = _told(outcome, search, troubles, verifier)
             if not isinstance(outcome, Found):
                 return outcome
-            polished = self._polished(outcome, problem, verifier, started)
+            polished = self._polished(outcome, problem, verifier)
             if polished.program is not outcome.program:
                 self.on_found(polished)
             return polished
 
-    def _by_equations(self, problem: Problem, started: float) -> Found[Solution] | None:
+    def _by_equations(self, problem: Problem) -> Found[Solution] | None:
         """Functions that equations define put in, then the others, and all proved as a whole; None if that fails."""
         from cegis.searchers.elimination import NAME, reduced
 
@@ -205,7 +206,7 @@ class _Run:
                     searched = tuple(one for part in parts for one in part.searchers)
                     found = Found(solution, claims, notes, _summed([part.statistics for part in parts]), searched)
                     self.on_found(found)
-                    polished = self._polished(found, problem, verifier, started)
+                    polished = self._polished(found, problem, verifier)
                     if polished.program is not found.program:
                         self.on_found(polished)
                     return polished
@@ -223,17 +224,20 @@ class _Run:
             self.on_found(found)
         return found
 
-    def _polished(
-        self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution], started: float
-    ) -> Found[Solution]:
+    def _polished(self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution]) -> Found[Solution]:
         """A smaller solution; solvers confirm only the last, and where they do not the first stays."""
         from cegis.searchers.polishing import polish
 
-        now = time.perf_counter()
-        end = now + POLISH_SECONDS + (now - started)
-        end = end if self.end is None else min(end, self.end)
-        timely = Timely(verifier, end, confirms=False)
-        small = polish(found, problem.spec, timely, stop=lambda: time.perf_counter() > end, seed=self.seed)
+        now, used = time.perf_counter(), time.process_time()
+        share = POLISH_SECONDS if found.program.searcher == "enumeration" else OUTSIDE_SECONDS
+        end = now + PROOF_SHARES * share
+        timely = Timely(verifier, end if self.end is None else min(end, self.end), confirms=False)
+
+        def stop() -> bool:
+            is_late = self.end is not None and time.perf_counter() > self.end
+            return is_late or time.process_time() > used + share
+
+        small = polish(found, problem.spec, timely, stop=stop, seed=self.seed)
         if small.program is not found.program and isinstance(verifier, Witnesses):
             small = _confirmed(small, found, verifier, self.end)
         checking = small.statistics.check_seconds + time.perf_counter() - now
