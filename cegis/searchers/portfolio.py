@@ -251,12 +251,12 @@ class Racing:
         Where the own search has been through all of given grammars, nobody is waited for; where a searcher fails, the
         race goes on.
         """
-        self._start()
+        self.start()
         if self._is_hopeless:
             return Exhausted()
 
         def is_over() -> bool:
-            return stop() or self._is_due() or self.evidence is not None or self._is_short()
+            return stop() or self.is_due() or self.evidence is not None or self._is_short()
 
         proposal = self._own_proposal(is_over)
         if self._is_short() and isinstance(proposal, Stopped):
@@ -271,7 +271,7 @@ class Racing:
             proposal = Stopped(NOT_CERTAIN)
         is_certain = isinstance(proposal, Exhausted) and None not in self.problem.grammars.values()
         self._note_own(proposal, is_over())
-        while not is_certain and not self._is_due() and not stop() and self._is_running():
+        while not is_certain and not self.is_due() and not stop() and self._is_running():
             if self.evidence is not None or self._best is not None:
                 break  # nothing to wait for
             time.sleep(POLL_SECONDS)
@@ -340,7 +340,8 @@ class Racing:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Whether an outside answer is there, or the time for a smaller one is over."""
         self._collect()
         return bool(self._ready) or time.monotonic() > self._until
 
@@ -360,7 +361,8 @@ class Racing:
         seen = [*self._seen, *self._sampled]
         return all(is_exhausted(spec, grammar, seen, stop) for grammar in self.problem.homes.values())
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Let the others begin, each after its delay; starting twice is harmless."""
         if not self._lanes:
             self._lanes = [Lane(searcher) for searcher in self.others]
             for lane in self._lanes:

@@ -159,10 +159,11 @@ class _Run:
                 return found
         budget = self._left()
         with self._verifying(problem.spec) as verifier:
-            own, troubles = _own(problem, self.backends[0], budget, self.seed)
-            budget = self._left()
             end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
-            with Racing(own, (*self.searchers, *REFUTERS), problem, end=end) as search:
+            with Racing(Absent("not made yet"), (*self.searchers, *REFUTERS), problem, end=end) as search:
+                search.start()  # making our own search may take longer than some other needs for an answer
+                search.own, troubles = _own(problem, self.backends[0], budget, self.seed, search.is_due)
+                budget = self._left()
                 timely = Timely(verifier, self.end, SHARE)
                 loop = Loop(search, timely, budget, self.on_event, self.on_progress)
                 outcome = loop.run()
@@ -343,8 +344,13 @@ class Absent:
         """Nothing to learn."""
 
 
-def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> tuple[Search, tuple[str, ...]]:
-    """Our own search for this shape of specification, and what a solver that was to help it did wrong."""
+def _own(
+    problem: Problem, backend: Backend, budget: Budget, seed: int, stop: Callable[[], bool]
+) -> tuple[Search, tuple[str, ...]]:
+    """Our own search for this shape of specification, and what a solver that was to help it did wrong.
+
+    Nothing is asked of a solver any more once ``stop()`` is true.
+    """
     points = Points(problem.spec)
     if not points.is_layered:
         return Absent("a call stands inside another; only other searchers take that"), ()
@@ -358,7 +364,7 @@ def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> tuple
     (function,) = problem.spec.functions
     valuations, troubles = list[tuple[Value, ...]](), tuple[str, ...]()
     try:
-        valuations = telling(problem.spec, backend, seed=seed)
+        valuations = telling(problem.spec, backend, seed=seed, stop=stop)
     except BackendError as error:  # the search does without
         troubles = (str(error),)
     grammar = problem.homes[function]
