@@ -203,6 +203,7 @@ class Racing:
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
     _best: int | None = field(default=None, init=False)  # the size of a proved solution
+    _cost: float = field(default=math.inf, init=False)  # what that costs, where it is one program
     _until: float = field(default=math.inf, init=False)  # when the search for a smaller one ends
     _is_hopeless: bool = field(default=False, init=False)  # a constraint fails that calls no function
     evidence: Statement | None = field(default=None, init=False)  # that there is no solution
@@ -235,6 +236,9 @@ class Racing:
         """From now on only what is smaller than ``solution``, which is proved, is worth proposing, and not for long."""
         (least, most), now = self.patience, time.monotonic()
         self._best = solution.size
+        if len(solution.programs) == 1:
+            (program,) = solution.programs.values()
+            self._cost = program.cost
         self._until = min(now + min(max(least, 2 * (now - self._began)), most), self.end - PROOF_SECONDS)
         self._ready = [other for other in self._ready if other.size < self._best]
 
@@ -341,9 +345,12 @@ class Racing:
         self.close()
 
     def is_due(self) -> bool:
-        """Whether an outside answer is there, or the time for a smaller one is over."""
+        """Whether an outside answer is there, or nothing smaller than a proved one can or will come any more.
+
+        It cannot where our own search has built everything that costs less.
+        """
         self._collect()
-        return bool(self._ready) or time.monotonic() > self._until
+        return bool(self._ready) or time.monotonic() > self._until or self.own.level >= self._cost - 1
 
     def _collect(self) -> None:
         for _ in range(self._answers.qsize()):
