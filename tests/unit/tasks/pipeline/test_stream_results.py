@@ -63,6 +63,16 @@ def test_a_wrong_loop_is_broken_by_its_shortest_stream_and_says_so_everywhere():
     assert json.loads(*exception_lines(found))["inputs"] == value["broken"]["inputs"]
 
 
+def test_executions_are_claimed_where_they_are_asked_for_and_bounded():
+    exactly, run = "in real arithmetic;", "in real arithmetic and in float64 and float32 as executed;"
+    for semantics, words in ((None, exactly), ("real", exactly), ("float32", run)):
+        for program in (None, SUM):
+            found = distill_streams(network(1.001), program=program, semantics=semantics, seconds=20)
+            assert found.is_proved
+            assert words in found.claims[0].sentence
+            assert bool(found.claims[0].detail) is (semantics == "float32")  # what is assumed of executions
+
+
 def test_what_breaks_beyond_what_was_asked_is_told_beside_the_proof():
     found = distill_streams(network(1.01), program=SUM)  # 5 * 0.01 a step
     assert found.is_proved
