@@ -8,6 +8,7 @@ loop that is given is compared at once.
 
 from __future__ import annotations
 
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -34,6 +35,7 @@ from tasks.proofs.stream_states import Broken, Equal, Open, Outcome
 
 BEGUN, TRIED, TAKEN = 10, 1000, 2  # streams: of the first search, that a loop is held to, that are taken from these
 ROUNDS = 12
+INTERRUPTED = "interrupted"
 SEARCHING = 0.4  # of the time, at most, for one search
 METHODS = {
     "affine": "in exact rationals, by the worst case of every step",
@@ -43,7 +45,7 @@ METHODS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StreamDistillation(Together):
     """A loop for the network ``of``, None where none was found; ``outcome``: what is so of it, or why there is none.
 
@@ -133,23 +135,28 @@ def distill_streams(
     ``asked``: by default the streams that the network was made for; a loop is searched on these, and followed from
     there. ``program``: none is searched, and this one is compared: a loop, or the text of a function of the tokens so
     far, which is read where it is one, and run otherwise (on every stream that is listed). ``semantics``: the coarsest
-    arithmetic that a claim must hold in; None: that in which most is shown. Time is wall clock. Raises GrammarError for
-    what is no such function, and BlackBoxError for one that raises or changes its mind.
+    arithmetic that a claim must hold in; None: that in which most is shown. Time is wall clock; an interrupt keeps what
+    is known. Raises GrammarError for what is no such function, and BlackBoxError for one that raises or changes its
+    mind.
     """
     clock, asked = Clock(seconds, observer.on_step), asked or of.asked
     longest, rounds = asked.max_length or of.length, 0
     given = read_loop(own_program(program), of) if isinstance(program, OwnProgram | str) else program
+    outcome: Outcome = Open(INTERRUPTED)
     if isinstance(given, OwnProgram):
         run = as_run(given, of, clock.end)
-        outcome = compared_function(of, run, longest, clock.end, semantics)
+        with suppress(KeyboardInterrupt):
+            outcome = compared_function(of, run, longest, clock.end, semantics)
         clock.done("proof", f"{_short(outcome)}; {how_run(run)}")
         return _result(of, asked, run, outcome, rounds, clock)
     if given is None:
-        given, outcome, rounds = _found(of, clock, seed, semantics)
+        with suppress(KeyboardInterrupt):
+            given, outcome, rounds = _found(of, clock, seed, semantics)
         clock.done("search", "none" if given is None else f"a loop of {given.size} operators, round {rounds}")
         if given is None or longest == of.length:
             return _result(of, asked, given, outcome, rounds, clock)
-    outcome = compared_loop(of, given, longest, semantics, seconds=clock.left)
+    with suppress(KeyboardInterrupt):
+        outcome = compared_loop(of, given, longest, semantics, seconds=clock.left)
     clock.done("proof", _short(outcome))
     return _result(of, asked, given, outcome, rounds, clock)
 

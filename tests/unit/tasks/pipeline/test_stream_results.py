@@ -1,6 +1,7 @@
 """Results on networks of numbers: programs of one's own, what is said of them, and other networks beside them."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dsl.operators import GrammarError
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
+from tasks.pipeline import streams
 from tasks.pipeline.beside import beside_lines, beside_streams
 from tasks.pipeline.own_programs import OwnProgram
 from tasks.pipeline.report import distillation_json, distillation_text, exception_lines, program_text
@@ -133,3 +135,24 @@ def test_proofs_about_two_networks_say_where_these_differ():
     _, mine, theirs = other.apart
     assert int(theirs) == 2 * int(mine)
     assert "Against the network twice" in beside_lines(other)[1]
+
+
+def test_an_interrupt_keeps_the_program_and_proves_nothing(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(streams, "compared_loop", interrupted)
+    found = distill_streams(network(), program=SUM)
+    assert not found.is_proved
+    assert found.program is not None
+    assert "NOT DECIDED: interrupted." in distillation_text(found)
+    found = distill_streams(network())
+    assert found.verdict() == "NOT FOUND: interrupted."
+
+
+def test_a_result_is_pickled_and_shown():
+    found = pickle.loads(pickle.dumps(distill_streams(network(), program=SUM)))
+    assert found.is_proved
+    assert repr(found).startswith(
+        "StreamDistillation('sum', 1 to 6 steps, each a whole number from 0 to 5: compared, proved;"
+    )
