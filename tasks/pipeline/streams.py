@@ -8,8 +8,10 @@ loop that is given is compared at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -127,21 +129,21 @@ class StreamDistillation(Together):
 
 
 def distill_streams(
-    of: NumberStreams, asked: Streams | None = None, *, program: Loop | OwnProgram | str | None = None,
+    of: NumberStreams, asked: Streams | None = None, *, program: Loop | OwnProgram | Path | str | Callable[..., Any] | None = None,
     semantics: Semantics | None = None, seconds: float = 60.0, seed: int = 0, observer: Observer = SILENT,
 ) -> StreamDistillation:  # fmt: skip
     """A loop for a network of numbers, and on which streams of ``asked`` the two are equal, in about ``seconds``.
 
     ``asked``: by default the streams that the network was made for; a loop is searched on these, and followed from
-    there. ``program``: none is searched, and this one is compared: a loop, or the text of a function of the tokens so
-    far, which is read where it is one, and run otherwise (on every stream that is listed). ``semantics``: the coarsest
+    there. ``program``: none is searched, and this one is compared: a loop, or the text or the file of a function of the
+    tokens so far, which is read where it is one, and run otherwise (on every stream that is listed). ``semantics``: the coarsest
     arithmetic that a claim must hold in; None: that in which most is shown. Time is wall clock; an interrupt keeps what
     is known. Raises GrammarError for what is no such function, and BlackBoxError for one that raises or changes its
     mind.
     """
     clock, asked = Clock(seconds, observer.on_step), asked or of.asked
     longest, rounds = asked.max_length or of.length, 0
-    given = read_loop(own_program(program), of) if isinstance(program, OwnProgram | str) else program
+    given = program if program is None or isinstance(program, Loop) else read_loop(own_program(program), of)
     outcome: Outcome = Open(INTERRUPTED)
     if isinstance(given, OwnProgram):
         run = as_run(given, of, clock.end)
@@ -166,7 +168,7 @@ def read_loop(own: OwnProgram, of: NumberStreams) -> Loop | OwnProgram:
     try:
         text = own.chosen()
         if text is None:
-            raise GrammarError("its text is not known")
+            raise GrammarError("a function can only be run; give its text to have it read")
         return loop_from_text(text, of.inputs, of.alphabet)
     except GrammarError as error:
         if not own.is_run:

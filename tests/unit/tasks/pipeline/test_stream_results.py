@@ -99,6 +99,19 @@ def test_a_function_that_cannot_be_read_is_run_on_every_listed_stream_and_the_cl
         distill_streams(network(), program=OwnProgram("mine.py", RUN, is_run=False))
 
 
+def test_a_function_that_was_given_is_run_whatever_its_text_says():
+    def total(numbers):
+        t = 0
+        for x in numbers:
+            t += int(x)
+        return t
+
+    found = distill_streams(network(length=2), program=total)
+    assert str(found.claims[0].rung) == "enumerated"
+    assert "was run by" in found.claims[0].sentence
+    assert "def total" in program_text(found)
+
+
 def test_a_run_function_that_is_wrong_late_or_fickle_is_never_proved():
     late = "def f(s):\n    return sum(int(x) for x in s) - (len(s) > 2)"
     found = distill_streams(network(length=4), program=late)
