@@ -129,17 +129,23 @@ class StreamDistillation(Together):
 
 
 def distill_streams(
-    of: NumberStreams, asked: Streams | None = None, *, program: Loop | OwnProgram | Path | str | Callable[..., Any] | None = None,
-    semantics: Semantics | None = None, seconds: float = 60.0, seed: int = 0, observer: Observer = SILENT,
-) -> StreamDistillation:  # fmt: skip
+    of: NumberStreams,
+    asked: Streams | None = None,
+    *,
+    program: Loop | OwnProgram | Path | str | Callable[..., Any] | None = None,
+    semantics: Semantics | None = None,
+    seconds: float = 60.0,
+    seed: int = 0,
+    observer: Observer = SILENT,
+) -> StreamDistillation:
     """A loop for a network of numbers, and on which streams of ``asked`` the two are equal, in about ``seconds``.
 
     ``asked``: by default the streams that the network was made for; a loop is searched on these, and followed from
     there. ``program``: none is searched, and this one is compared: a loop, or the text or the file of a function of the
-    tokens so far, which is read where it is one, and run otherwise (on every stream that is listed). ``semantics``: the coarsest
-    arithmetic that a claim must hold in; None: that in which most is shown. Time is wall clock; an interrupt keeps what
-    is known. Raises GrammarError for what is no such function, and BlackBoxError for one that raises or changes its
-    mind.
+    tokens so far, which is read where it is one, and run otherwise (on every stream that is listed); or the function,
+    which is run. ``semantics``: the coarsest arithmetic that a claim must hold in; None: that in which most is shown.
+    Time is wall clock; an interrupt keeps what is known. Raises GrammarError for what is no such function, and
+    BlackBoxError for one that raises or changes its mind.
     """
     clock, asked = Clock(seconds, observer.on_step), asked or of.asked
     longest, rounds = asked.max_length or of.length, 0
