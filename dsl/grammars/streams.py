@@ -167,7 +167,10 @@ def divisions(series: Division, x: Ints) -> Ints:
 @dataclass(frozen=True)
 class Loop:
     """``states``: names and first values; ``updates``: their next values, terms over states and the first ``inputs``
-    of ``INPUTS``; ``output``: a term over states."""
+    of ``INPUTS``; ``output``: a term over states.
+
+    ``step``, ``read`` and ``run`` raise OutgrownError where a number on the way is too large to be followed.
+    """
 
     inputs: int
     states: tuple[tuple[str, int], ...]

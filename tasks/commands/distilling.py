@@ -156,7 +156,7 @@ def ready(
     if horizon is None:
         model, domain = asked.up_to(asked.usual(length))
     else:
-        model, domain = asked.between(None, _reach(asked.model, horizon.longest), f"--longest {horizon.longest}")
+        model, domain = asked.between(None, reach(asked.model, horizon.longest), f"--longest {horizon.longest}")
 
     def of_sequences(seconds: float, observer: Observer) -> Distillation:
         from tasks.pipeline.distill import distill, follow
@@ -197,7 +197,7 @@ def _beside_pairs(pairs: Operands, against: str | None) -> Callable[[Any, float]
     return partial(beside_pairs, ask(against).model, pairs)
 
 
-def _reach(model: Loaded, longest: int) -> int:
+def reach(model: Loaded, longest: int) -> int:
     """As far as the network has room; refuses a search that ends before the shortest sequence."""
     from tasks.proofs.select import room
 

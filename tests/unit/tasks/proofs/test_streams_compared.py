@@ -6,11 +6,12 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dsl.grammars.motifs import PLUS, times
+from dsl.grammars.motifs import EQUAL, PLUS, times
 from dsl.grammars.positions import GREATEST
-from dsl.grammars.streams import Division, Earlier, Input, Pointwise, Running, loop_of
+from dsl.grammars.streams import INDICATOR, Division, Earlier, Input, Loop, Pointwise, Running, loop_of
 from dsl.operators import INT
 from dsl.scalars import variable
+from dsl.theories.theory import literal
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
@@ -210,3 +211,11 @@ def test_of_a_network_that_stops_being_right_the_loop_is_found_on_shorter_stream
     assert isinstance(found.outcome, Broken)
     assert 1 <= found.outcome.equal_up_to < 40
     assert not found.is_proved
+
+
+def test_a_loop_whose_numbers_outgrow_a_word_is_neither_proved_nor_broken():
+    """2**62, doubled twice, is 0 in 64 bits, and never in Python."""
+    total = variable("total", INT)()
+    loop = Loop(1, (("total", 2**62),), (times(2)(total),), INDICATOR(EQUAL(total, literal(0, INT)())))
+    zero = network((Affine(np.zeros((1, 2)), np.zeros(1)), RELU), (Affine(np.zeros((1, 1)), np.zeros(1)),))
+    assert isinstance(stream_states.compared(zero, SINGLE, loop, 10), Open)
