@@ -160,7 +160,8 @@ def distill_streams(
     if given is None:
         with suppress(KeyboardInterrupt):
             given, outcome, rounds = _found(of, clock, seed, semantics)
-        clock.done("search", "none" if given is None else f"a loop of {given.size} operators, round {rounds}")
+        said = "no loop" if given is None else f"a loop of {given.size} operators, round {rounds}; {_short(outcome)}"
+        clock.done("search", said)
         if given is None or longest == of.length:
             return _result(of, asked, given, outcome, rounds, clock)
     with suppress(KeyboardInterrupt):
