@@ -19,6 +19,7 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import NDArray
@@ -32,7 +33,7 @@ from tasks.networks.transformer import Activation, Affine, Blend, Columns, Conca
 
 MOST_SYMBOLS = {True: 6, False: 2}  # per number of the state: in float32, where errors are large, and in float64
 MOST_NUMBERS = 40_000_000  # in the zonotopes of one level
-NUMBERS = 2**20  # in the zonotopes that go through all steps together
+NUMBERS = 2**19  # in the zonotopes that go through all steps together
 LOOSER = 2.0**-16  # than a ball a linear form may be: what it remembers is worth that
 FLUSHED = 2.0**-100  # above what all subnormals that one product of symbols flushes may come to
 Symbols = NDArray[np.floating]
@@ -52,7 +53,7 @@ def pieces(network: Recurrent, ids: NDArray[np.integer], u: float, ahead: int = 
     is_new = np.concatenate([[True], (ids[1:, :deep] != ids[:-1, :deep]).any(axis=1)])[: len(ids)]
     number = (np.cumsum(is_new) - 1) // most
     cuts = [0, *(np.flatnonzero(np.diff(number)) + 1).tolist(), len(ids)]
-    return (slice(start, stop) for start, stop in zip(cuts, cuts[1:], strict=False) if stop > start)
+    return (slice(start, stop) for start, stop in pairwise(cuts) if stop > start)
 
 
 @dataclass(frozen=True)
