@@ -57,7 +57,7 @@ STATES: tuple[Mutant, ...] = (
         ZONOTOPE,
         "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)",
         "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:])",
-        f"{SETS}::test_a_zonotope_holds_what_float32_executes",
+        f"{SETS}::test_the_rest_of_a_map_holds_its_rounding_in_float32",
     ),
     Mutant(
         "symbols that are forgotten without a trace",

@@ -23,7 +23,7 @@ from tasks.checker.recurrent_forms import Frame as CheckedFrame
 from tasks.checker.steps import FILE, recurrent_network
 from tasks.formats.network_folder import save_folder
 from tasks.networks.recurrent import Recurrent
-from tasks.networks.transformer import Activation
+from tasks.networks.transformer import Activation, Affine
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 kinds = st.sampled_from(["tanh", "sigmoid", "gru", "reset", "lstm"])
@@ -123,6 +123,17 @@ def test_what_is_left_of_an_operation_on_zonotopes_is_in_the_rest(rng: np.random
         (recurrent_zonotope._activation(Activation("relu"), ball.REAL, given[0]), np.maximum(points[0], 0)),
     ):
         assert (np.abs(values - found.center - corners[:, :2] @ found.symbols[0]) <= found.rest + 1e-14).all()
+
+
+@laws
+@given(seeds)
+def test_the_rest_of_a_map_holds_its_rounding_in_float32(rng: np.random.Generator) -> None:
+    weight, x = (rng.normal(size=shape).astype(np.float32) for shape in ((30, 40), (1, 40)))
+    way = recurrent_zonotope._way(Affine(weight.astype(float)), ball.FLOAT32, np.float32)
+    found = way(Zonotope(x.astype(float), np.zeros((1, 1, 40), np.float32), np.zeros((1, 40))))
+    executed = (x @ weight.T).astype(float)
+    assert (executed != found.center).any()
+    assert (np.abs(executed - found.center) <= found.radius).all()
 
 
 @laws
