@@ -45,6 +45,15 @@ class Backend(ABC):
     def engine(self, environment: Environment, logic: Logic, seed: int, limits: Limits, hard: bool) -> Solving:
         """What a session asks. For ``backends``; everyone else opens a session."""
 
+    def ready_for(self, logic: Logic) -> None:
+        """Raise BackendError where this solver does not decide ``logic`` or is not installed; nothing is started."""
+        if logic.name not in self.logics:
+            refused = f"{self.name} is not set up for {logic.name}; it decides {', '.join(self.logics)}"
+            raise BackendError(f"{refused}{STRINGS_HINT if logic.theory.strings else ''}")
+        if not self.is_installed():
+            self.version()  # says what to install
+            raise BackendError(f"the solver {self.name} is not installed")
+
     def open(
         self,
         environment: Environment,

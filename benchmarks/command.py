@@ -25,10 +25,11 @@ if TYPE_CHECKING:
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
 LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS = "learned.jsonl", "rnn.jsonl", "adders.jsonl"
-SWEEP_ROWS = "sweep.jsonl"
+SWEEP_ROWS, SPEED_ROWS = "sweep.jsonl", "speed.jsonl"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
 SUITES = (
     "peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn", "adders",
+    "speed",
 )  # fmt: skip
 SECONDS = {
     "sygus": 30.0,
@@ -37,6 +38,7 @@ SECONDS = {
     "breadth": 30.0,
     "rnn": 120.0,
     "adders": 900.0,
+    "speed": 120.0,
 }  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -128,7 +130,8 @@ def bench(
     checked; "rate", how fast terms are enumerated; "networks", the cost of proofs by length, and a table over
     networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
     learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*; "adders",
-    networks that calculate, proved on all pairs of numbers or with a pair that fails. Rows go to solvers.jsonl in the
+    networks that calculate, proved on all pairs of numbers or with a pair that fails; "speed", what the main chain
+    costs over bare imports, checker by prover, listing by plain enumeration. Rows go to solvers.jsonl in the
     folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are
     not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html, rnn.html,
     adders.html) are made from them.
@@ -190,6 +193,14 @@ def bench(
             planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only))
             with open_executor(executor, jobs, scheduler) as pool:
                 click.echo(_page_of(planned, out / RNN_ROWS, pool, seed, rnn_page.write))
+            return
+        if suite == "speed":
+            from benchmarks.reports import speed_page
+            from benchmarks.suites import speed
+
+            planned = speed.plan(tuple(_folders(circuits).values()), out, seconds, memory_mb)
+            with open_executor(executor, jobs, scheduler) as pool:
+                click.echo(_page_of(planned, out / SPEED_ROWS, pool, seed, speed_page.write, speed.execute))
             return
         if suite == "adders":
             from benchmarks.reports import adders_page
@@ -297,6 +308,10 @@ def report(out: Path) -> None:
             from benchmarks.reports import adders_page
 
             click.echo(adders_page.write(out / ADDERS_ROWS, out))
+        if (out / SPEED_ROWS).exists():
+            from benchmarks.reports import speed_page
+
+            click.echo(speed_page.write(out / SPEED_ROWS, out))
         if (out / PEER_ROWS).exists():
             click.echo(_write_table(out))
         if (out / PROGRAM_ROWS).exists():
@@ -308,8 +323,8 @@ def report(out: Path) -> None:
 
             click.echo(sweep_page.write(out / SWEEP_ROWS, out))
         others = (
-            SWEEP_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS, PROGRAM_ROWS,
-            PEER_ROWS,
+            SWEEP_ROWS, SPEED_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS,
+            PROGRAM_ROWS, PEER_ROWS,
         )  # fmt: skip
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
@@ -417,8 +432,17 @@ def train(only: str, seed: int, out: Path) -> None:
 @click.argument("networks", nargs=-1)
 @click.option("--cases-dir", type=FOLDER, help="Folder of networks, at any depth.")
 @click.option("--only", default="", help="Parts of names, separated by commas.  [default: all]")
-@click.option("--run-options", default="", help="What distill run is given as well, such as '--length 8'.")
-@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that distill run is given.")
+@click.option(
+    "--ask", default="run", show_default=True, help="Commands, separated by commas: run, verify, attack, in this order."
+)
+@click.option(
+    "--programs", "own", type=FOLDER, help="Folder of NAME.py for verify and attack.  [default: those that run finds]"
+)
+@click.option(
+    "--run-options", default="", help="What run and verify are given as well, such as '--length 8 --backend z3'."
+)
+@click.option("--attack-options", default="", help="What attack is given as well, such as '--longest 20'.")
+@click.option("--time-limit", "seconds", default=60.0, show_default=True, help="Seconds that each command is given.")
 @click.option("--memory-limit", "memory_mb", default=8192, show_default=True, help="MB of address space per run.")
 @click.option("--certificates", is_flag=True, help="Write certificates, below certificates in the folder.")
 @click.option("--seed", default=0, show_default=True, help="Seed of searches, and of the order of runs.")
@@ -436,7 +460,10 @@ def sweep(
     networks: tuple[str, ...],
     cases_dir: Path | None,
     only: str,
+    ask: str,
+    own: Path | None,
     run_options: str,
+    attack_options: str,
     seconds: float,
     memory_mb: int,
     certificates: bool,
@@ -448,12 +475,15 @@ def sweep(
 ) -> None:
     """Run distill over many networks, and make one page of what equals them.
 
-    NETWORKS are folders or shipped names; with --cases-dir every network below a folder. Results go to sweep.jsonl as
-    they arrive, each also to json/NAME.json; the page is sweep.md and sweep.html. A sweep that was interrupted, by kill
-    -9 even, goes on where it was: the same command runs only what is missing. A network that cannot be read is a line
-    of the page. With --executor dask runs go to the workers of a cluster; a run whose worker dies is made again.
+    NETWORKS are shipped names or folders; a folder that is no network stands for every network below it, as with
+    --cases-dir. Results go to sweep.jsonl as they arrive, each also to json/NAME.json and its program to
+    programs/NAME.py; the page is sweep.md and sweep.html. A sweep that was interrupted, by kill -9 even, goes on where
+    it was: the same command runs only what is missing. A network that cannot be read is a line of the page. With
+    --ask run,verify,attack each program that is found is then verified without a search, and attacked. With --executor
+    dask runs go to the workers of a cluster; a run whose worker dies is made again.
     """
     with _one_line(), _ending(out):
+        from benchmarks.harness import standing
         from benchmarks.harness.place import here
         from benchmarks.harness.schedule import executor as open_executor
         from benchmarks.harness.schedule import run_all
@@ -461,22 +491,41 @@ def sweep(
         from benchmarks.suites import sweep as suite
 
         seconds, memory_mb = _within(seconds, memory_mb)
+        asks = [one for one in suite.ASKS if one in _names(ask)]
+        if not asks or set(_names(ask)) - set(suite.ASKS):
+            raise ValueError(f"expected --ask among {', '.join(suite.ASKS)}, got {ask!r}")
+        if own is not None and asks == ["run"]:
+            raise ValueError("--programs is for --ask verify and --ask attack; run finds programs itself")
         wanted, found = _names(only), suite.networks(networks, cases_dir)
+        left = suite.skipped(networks, cases_dir)
+        for folder, why in left.items():
+            click.echo(f"skipped: {folder} ({why})", err=True)
         asked = [one for one in found if not wanted or any(text in one.name for text in wanted)]
         if not asked:
             raise ValueError(f"no name of {len(found)} networks has a part {only!r}")
-        place = out / "certificates" if certificates else None
-        tasks = suite.plan(asked, seconds, memory_mb, seed=seed, options=shlex.split(run_options), certificates=place)
+        given = {} if own is None else suite.programs_in(own, asked)
         out.mkdir(parents=True, exist_ok=True)
-        counter = _Counter(len(tasks))
-
-        def show(row: Row, is_new: bool) -> None:
-            sweep_page.keep(row, out)
-            counter.line(row.problem, sweep_page.outcome(row), row, is_new)
-
+        certified, place, rows_file = (out / "certificates" if certificates else None), here(), out / SWEEP_ROWS
+        standing.record_absent(rows_file, suite.SUITE, left)
         with open_executor(executor, jobs, scheduler) as pool:
-            run_all(tasks, out / SWEEP_ROWS, here(), pool, seed=seed, on_row=show, run=suite.execute)
-        click.echo(sweep_page.write(out / SWEEP_ROWS, out))
+            for one in asks:
+                standing.record_unfinished(rows_file, suite.SUITE, one != asks[-1])
+                options = shlex.split(attack_options if one == "attack" else run_options)
+                if one != "run" and own is None:
+                    given = suite.programs_of(sweep_page.rows_of(rows_file))
+                tasks = suite.plan(
+                    asked, seconds, memory_mb, seed=seed, options=options, certificates=certified, ask=one, given=given
+                )
+                if not tasks and asks[0] != "run":
+                    raise ValueError(f"expected programs to {one}, got none: name a folder (--programs), or --ask run")
+                counter = _Counter(len(tasks))
+
+                def show(row: Row, is_new: bool, counter: _Counter = counter) -> None:
+                    sweep_page.keep(row, out)
+                    counter.line(sweep_page.name(row), sweep_page.outcome(row), row, is_new)
+
+                run_all(tasks, rows_file, place, pool, seed=seed, on_row=show, run=suite.execute)
+        click.echo(sweep_page.write(rows_file, out))
 
 
 def _plan(
@@ -544,12 +593,20 @@ def _folders(circuits: str) -> dict[str, Path]:
     return {name: shipped_path(name) for name in chosen}
 
 
-def _page_of(planned: Any, rows: Path, pool: Any, seed: int, write: Callable[[Path, Path], str]) -> str:
+def _page_of(
+    planned: Any,
+    rows: Path,
+    pool: Any,
+    seed: int,
+    write: Callable[[Path, Path], str],
+    run: Callable[[Task, Place], Row] | None = None,
+) -> str:
     """The page that ``write`` makes in the folder of ``rows``, after what is ``planned`` was run."""
+    from benchmarks.harness.execution import execute
     from benchmarks.harness.place import here
     from benchmarks.harness.schedule import run_all
 
-    run_all(planned, rows, here(), pool, seed=seed, on_row=_Counter(len(planned)).show)
+    run_all(planned, rows, here(), pool, seed=seed, on_row=_Counter(len(planned)).show, run=run or execute)
     return write(rows, rows.parent)
 
 

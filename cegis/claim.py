@@ -13,8 +13,10 @@ from typing import Any, Protocol
 
 from cegis.domain import Domain
 from cegis.operands import Operands
+from cegis.streams import Streams
 from dsl.showing import cut, panel_html, words_html
 
+Inputs = Domain | Operands | Streams  # what a claim speaks of
 MOST_DIGITS = 15  # of a number that is written out
 MOST_WORDS = 120  # characters of a constraint's text in a sentence
 
@@ -47,7 +49,7 @@ def least_margin(bound: float, is_bounded: bool = True) -> str:
 
 def equality(
     reference: str,
-    domain: Domain | Operands,
+    domain: Inputs,
     inputs: int | None,
     *,
     semantics: str,
@@ -70,7 +72,7 @@ def equality(
     return f"{reference} on all {where}{but}, {under(semantics, conditions, method)}"
 
 
-def inputs_text(domain: Domain | Operands, inputs: int | None, what: str = "sequences", which: str = "") -> str:
+def inputs_text(domain: Inputs, inputs: int | None, what: str = "sequences", which: str = "") -> str:
     """So many inputs, with their lengths and their constraint; ``inputs`` None where there is no longest length.
 
     >>> inputs_text(Domain(("a",), 1, 3), 3, which=" that have a label")
@@ -84,13 +86,13 @@ def under(semantics: str, conditions: str, method: str) -> str:
     return "; ".join(filter(None, (f"in {semantics}", conditions, method)))
 
 
-def limits(domain: Domain | Operands) -> str:
-    """Lengths and constraint of a domain in words, or which numbers there are.
+def limits(domain: Inputs) -> str:
+    """Lengths and constraint of a domain in words, or which numbers there are, or which streams.
 
     >>> limits(Domain(("a",), 2, 2)), limits(Domain(("a",), 1, None))
     ('length 2', 'length 1 or more')
     """
-    if isinstance(domain, Operands):
+    if isinstance(domain, Operands | Streams):
         return domain.words
     lengths = f"{domain.min_length} to {domain.max_length}"
     if domain.max_length is None:
@@ -161,7 +163,7 @@ class Claim:
     rung: Rung
     reference: str
     semantics: str
-    domain: Domain | Operands
+    domain: Inputs
     method: str
     sequences: int
     seconds: float

@@ -64,7 +64,7 @@ class Enumerator:
         self._max_candidates, self._max_cost = max_candidates, max_cost
         self._target = np.zeros(0, np.int64)
         self._choose = _find_choose(grammar)
-        self._with_thresholds = with_thresholds
+        self._with_thresholds, self._thresholds = with_thresholds, dict[tuple[int, int], Any]()
         self._deepened = 0  # with how many examples deeper terms were looked for
         self._last = [p for p in grammar.productions if p.nonterminal == grammar.start and len(p.arguments) == 1]
 
@@ -218,7 +218,10 @@ class Enumerator:
         values = values.reshape(len(basis), len(self._target))
         kinds = np.unique(self._target)
         for kind in kinds[1:] if len(kinds) == 2 else kinds:
-            for term in solve_thresholds(self.grammar, basis, values, self._target == kind, seconds=1.0):
+            found = solve_thresholds(
+                self.grammar, basis, values, self._target == kind, seconds=1.0, known=self._thresholds, kind=int(kind)
+            )
+            for term in found:
                 flag = self._choose.arguments[0]
                 cost = self.grammar.cost(term, flag)
                 if cost is not None:

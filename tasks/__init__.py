@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     from tasks.formats.detect import load
     from tasks.formats.network_folder import save_folder
     from tasks.formats.onnx_file import from_onnx
+    from tasks.formats.recurrent_case import number_streams
     from tasks.formats.sparse import from_circuit
     from tasks.formats.torch_module import from_torch
     from tasks.formats.transformer_lens import from_transformer_lens
@@ -33,6 +34,7 @@ if TYPE_CHECKING:
     from tasks.pipeline.observers import live, notebook, plain
     from tasks.pipeline.prune import Pruned, prune
     from tasks.pipeline.steps import Observer
+    from tasks.pipeline.streams import StreamDistillation, distill_streams
     from tasks.reports.page import write_page
 
 LATER = {
@@ -45,6 +47,7 @@ LATER = {
     "Observer": "tasks.pipeline.steps:Observer",
     "Pruned": "tasks.pipeline.prune:Pruned",
     "Question": "tasks.networks.model:Question",
+    "StreamDistillation": "tasks.pipeline.streams:StreamDistillation",
     "Rounded": "tasks.networks.readout:Rounded",
     "TokenSet": "tasks.networks.readout:TokenSet",
     "Transformer": "tasks.networks.transformer:Transformer",
@@ -54,6 +57,7 @@ LATER = {
     "NumberDistillation": "tasks.pipeline.numbers:NumberDistillation",
     "distill": "tasks.pipeline.distill:distill",
     "distill_numbers": "tasks.pipeline.numbers:distill_numbers",
+    "distill_streams": "tasks.pipeline.streams:distill_streams",
     "explain": "tasks.pipeline.explain:explain",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
@@ -63,6 +67,7 @@ LATER = {
     "live": "tasks.pipeline.observers:live",
     "load": "tasks.formats.detect:load",
     "notebook": "tasks.pipeline.observers:notebook",
+    "number_streams": "tasks.formats.recurrent_case:number_streams",
     "plain": "tasks.pipeline.observers:plain",
     "prune": "tasks.pipeline.prune:prune",
     "save_folder": "tasks.formats.network_folder:save_folder",
@@ -82,6 +87,7 @@ __all__ = [
     "Pruned",
     "Question",
     "Rounded",
+    "StreamDistillation",
     "TokenSet",
     "Transformer",
     "Written",
@@ -89,6 +95,7 @@ __all__ = [
     "check",
     "distill",
     "distill_numbers",
+    "distill_streams",
     "explain",
     "from_callable",
     "from_circuit",
@@ -98,6 +105,7 @@ __all__ = [
     "live",
     "load",
     "notebook",
+    "number_streams",
     "plain",
     "prune",
     "save_folder",

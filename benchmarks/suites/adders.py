@@ -102,13 +102,11 @@ def _said(folder: Path) -> dict[str, Any]:
 
 
 def _figures(found: NumberDistillation) -> dict[str, Any]:
-    from tasks.pipeline.numbers import number_verdict
-
     failing = found.failing
     figures: dict[str, Any] = {
         "pairs": str(found.operands.size()),
         "expression": "" if found.program is None else found.program.expression,
-        "proved": found.is_proved, "verdict": number_verdict(found),
+        "proved": found.is_proved, "verdict": found.verdict(),
     }  # fmt: skip
     if found.is_proved:
         assert found.cover is not None

@@ -27,9 +27,10 @@ from benchmarks.suites import texts
 SUITE, OURS = "programs", "ours"
 HARD = 2.0  # times the time limit: CPU seconds after which a run is ended
 START = "from benchmarks.harness.measure import end_with_parent; end_with_parent(); "
-RUN = (sys.executable, "-c", START + "from tasks.commands.main import main; main()", "run")
+DISTILL = (sys.executable, "-c", START + "from tasks.commands.main import main; main()")
+RUN = (*DISTILL, "run")
 CHECK = (sys.executable, "-m", "tasks.checker")
-SOLVER_CHECK = (sys.executable, "-c", START + "from tasks.commands.main import main; main()", "check")
+SOLVER_CHECK = (*DISTILL, "check")
 QUERIES, CHECK_SECONDS = "queries", 300.0
 PROVED, LABELLED, HORIZON, EXCEPTIONS, NONE = "proved", "proved where labelled", "horizon", "exceptions", "no program"
 EXACT = (PROVED, LABELLED)

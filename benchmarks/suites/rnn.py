@@ -114,30 +114,30 @@ def _longest(problem: str) -> int:
 
 def _loop(task: Task, folder: Path, column: int) -> dict[str, Any]:
     from tasks.formats.recurrent_case import number_streams
-    from tasks.pipeline.streams import distil_stream
-    from tasks.proofs.stream_states import Broken, Equal, Open
+    from tasks.pipeline.streams import distill_streams
+    from tasks.proofs.stream_states import Broken
 
     of = number_streams(folder, column=column)
-    found = distil_stream(of, seconds=0.8 * task.seconds, seed=task.seed)
+    found = distill_streams(of, seconds=0.8 * task.seconds, seed=task.seed)
     detail: dict[str, Any] = {
-        "claim": found.sentence, "length": of.length, "state": of.network.width,
-        "domain": f"{len(of.numbers)}^{of.length}",
+        "claim": found.verdict().rstrip("."), "length": of.length, "state": of.network.width,
+        "domain": f"{len(of.numbers)}^{of.length}", "horizon": 0,
     }  # fmt: skip
-    match found.outcome:
-        case Equal(length, margin, pairs, _, method):
-            detail |= {"horizon": length, "every": length is None, "method": method, "margin": margin, "pairs": pairs}
-        case Broken(stream, _, _, done):
-            detail |= {"horizon": done, "breaks": len(stream), "method": "affine" if done else ""}
-        case Open(_, done):
-            detail |= {"horizon": done}
+    proved, broken = found.proved, found.outcome if isinstance(found.outcome, Broken) else None
+    if proved is not None:
+        detail |= {"method": proved.method, "margin": proved.margin, "pairs": proved.pairs, "horizon": proved.length}
+    if broken is not None:
+        detail |= {"breaks": len(broken.stream), "method": proved.method if proved else ""}
+    elif found.is_proved:
+        detail["every"] = found.horizon is None
     result: dict[str, Any] = {"program": found.source("program"), "detail": detail, "candidates": found.rounds}
-    if found.loop is not None:
+    if found.program is not None:
         wrong, checked = held(of, found.source("program"), task.seed)
-        result |= {"size": found.loop.size, "wrong": wrong, "checked": checked}
+        result |= {"size": found.program.size, "wrong": wrong, "checked": checked}
         result["sizes"] = {"lines": len(found.source("program").splitlines()) - 1}
     if found.is_proved:
         detail["check"] = _checked(found, folder)
-    reason = "" if found.is_proved else found.outcome.reason if isinstance(found.outcome, Open) else found.sentence
+    reason = "" if found.is_proved else found.reason or found.verdict()
     return {**result, "status": "solved" if found.is_proved else "unsolved", "reason": reason}
 
 

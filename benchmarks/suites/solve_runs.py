@@ -16,6 +16,7 @@ from __future__ import annotations
 import json
 import sys
 from collections.abc import Mapping, Sequence
+from compileall import compile_dir
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -30,7 +31,9 @@ from benchmarks.inputs.solve_answer import WrongAnswerError, bodies, outside
 from benchmarks.inputs.solve_problem import Problem, problems
 
 SUITE = "sygus"
-OWN = Path(__file__).parents[1] / "sygus_suite" / "files"
+ROOT = Path(__file__).parents[2]
+OWN = ROOT / "benchmarks" / "sygus_suite" / "files"
+PACKAGES = ("backends", "benchmarks", "cegis", "dsl", "tasks")
 OURS, NO_GRAMMAR = "ours", "cvc5 no grammar"
 CVC5: Mapping[str, Mapping[str, str]] = {
     "cvc5 default": {},
@@ -39,8 +42,7 @@ CVC5: Mapping[str, Mapping[str, str]] = {
 }
 START = (
     "from benchmarks.harness.measure import end_with_parent; end_with_parent(); "
-    "from tasks.commands.main import distill, main; from tasks.commands.solve import solve; "
-    "distill.add_command(solve); main()"
+    "from tasks.commands.main import script; script()"
 )
 SOLVE = (sys.executable, "-c", START, "solve")  # distill solve, of this very source whatever is installed
 NATIVE = (sys.executable, "-m", "benchmarks.peers.solve_native")
@@ -71,6 +73,7 @@ class Judgement:
 
 def plan(folder: Path, seconds: float, memory_mb: int, backends: Sequence[str] = ()) -> tuple[Task, ...]:
     """Every problem of ``folder`` for every tool (or the named ones); without its grammar only in the own suite."""
+    _compile()
     tasks = []
     out = absent()
     group = "own" if folder == OWN else folder.resolve().name
@@ -92,6 +95,12 @@ def plan(folder: Path, seconds: float, memory_mb: int, backends: Sequence[str] =
         known = [tool for tool in (OURS, *CVC5, NO_GRAMMAR) if tool not in out]
         raise BenchmarkError(f"expected tools among {', '.join(known)}, got {', '.join(backends)}")
     return tuple(tasks)
+
+
+def _compile() -> None:
+    """Write the bytecode of our packages, as pip does for what it installs: a run is not to compile them again."""
+    for package in PACKAGES:
+        compile_dir(ROOT / package, quiet=2)
 
 
 def absent() -> dict[str, str]:

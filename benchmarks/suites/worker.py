@@ -29,6 +29,7 @@ WORK = {
     "breadth": "benchmarks.suites.breadth",
     "rnn": "benchmarks.suites.rnn",
     "adders": "benchmarks.suites.adders",
+    "speed": "benchmarks.suites.speed",
 }
 
 

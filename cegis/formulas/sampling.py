@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-
-import numpy as np
+from dataclasses import dataclass, field
+from functools import lru_cache
+from itertools import islice
+from random import Random
 
 from cegis.formulas.formula import FormulaSpec, inlined, subterms
 from dsl.operators import BOOL, INT, STRING, Sort
@@ -12,51 +14,74 @@ from dsl.scalars import Value
 
 
 def sample(spec: FormulaSpec, count: int, *, seed: int) -> list[tuple[Value, ...]]:
-    """``count`` different valuations, or fewer where there are not so many; the simplest first."""
-    random = np.random.default_rng(seed)
-    literals = _literals(spec)
-    rows: dict[tuple[Value, ...], None] = {}
-    for attempt in range(2 * count):
+    """``count`` different valuations, or fewer where there are not so many; the simplest first.
+
+    Drawn once for each specification and seed: who asks for more gets those that others got, and some.
+    """
+    return _drawn(spec, seed).first(count)
+
+
+@lru_cache(maxsize=4)
+def _drawn(spec: FormulaSpec, seed: int) -> _Draws:
+    return _Draws(spec, Random(seed), _literals(spec))
+
+
+@dataclass
+class _Draws:
+    """Different valuations in the order of their draws, and the number of the draw that gave each."""
+
+    spec: FormulaSpec
+    random: Random  # numpy's is slower for single draws
+    literals: dict[Sort, list[Value]]
+    attempts: int = 0
+    rows: dict[tuple[Value, ...], int] = field(default_factory=dict)
+
+    def first(self, count: int) -> list[tuple[Value, ...]]:
+        """The first ``count`` of them among twice as many draws."""
+        while self.attempts < 2 * count and len(self.rows) < count:
+            self._draw()
+        return [row for row, attempt in islice(self.rows.items(), count) if attempt < 2 * count]
+
+    def _draw(self) -> None:
+        variables, attempt, random = self.spec.variables, self.attempts, self.random
         spread = (attempt % 4, 2, 6, 40)[attempt % 4]  # ties and small values are as telling as large ones
-        row = [_value(sort, literals, spread, random) for _, sort in spec.variables]
+        row = [_value(sort, self.literals, spread, random) for _, sort in variables]
         if attempt % 2:
-            _order(row, [place for place, (_, sort) in enumerate(spec.variables) if sort == INT], random)
-        rows[tuple(row)] = None
-        if len(rows) == count:
-            break
-    return list(rows)
+            _order(row, [place for place, (_, sort) in enumerate(variables) if sort == INT], random)
+        self.rows.setdefault(tuple(row), attempt)
+        self.attempts += 1
 
 
-def _order(row: list[Value], places: list[int], random: np.random.Generator) -> None:
+def _order(row: list[Value], places: list[int], random: Random) -> None:
     """Sort some of the numbers, up or down: conditions such as x < y < z rarely hold by chance."""
-    left_out = {int(random.choice(places)) for _ in range(random.integers(3))} if places else set()
+    left_out = {random.choice(places) for _ in range(random.randrange(3))} if places else set()
     kept = [place for place in places if place not in left_out]
-    ordered = sorted((int(row[place]) for place in kept), reverse=bool(random.random() < 0.3))
+    ordered = sorted((int(row[place]) for place in kept), reverse=random.random() < 0.3)
     for place, value in zip(kept, ordered, strict=True):
         row[place] = value
 
 
 def nearby(spec: FormulaSpec, valuation: tuple[Value, ...], count: int, *, seed: int) -> list[tuple[Value, ...]]:
     """``count`` variations of a valuation, each changed a little in one variable or two: where one fails, others do."""
-    random = np.random.default_rng([seed, len(valuation)])
+    random = Random(f"{seed} {len(valuation)}")
     rows: dict[tuple[Value, ...], None] = {}
     for attempt in range(count if valuation else 0):
         changed = list(valuation)
-        for place in random.integers(len(valuation), size=1 + attempt % 2):
+        for place in random.choices(range(len(valuation)), k=1 + attempt % 2):
             changed[place] = _changed(spec.variables[place][1], changed[place], valuation, random)
         rows[tuple(changed)] = None
     return list(rows)
 
 
-def _changed(sort: Sort, value: Value, valuation: tuple[Value, ...], random: np.random.Generator) -> Value:
+def _changed(sort: Sort, value: Value, valuation: tuple[Value, ...], random: Random) -> Value:
     if sort == BOOL:
         return not value
     if sort == INT:
         others = [int(other) for other in valuation if type(other) is int]
-        base = int(value) if random.random() < 0.5 else others[int(random.integers(len(others)))]
-        return base + int(random.integers(-2, 3))
+        base = int(value) if random.random() < 0.5 else random.choice(others)
+        return base + random.randrange(-2, 3)
     if sort.width:
-        return int(value) ^ (1 << int(random.integers(sort.width)))
+        return int(value) ^ (1 << random.randrange(sort.width))
     return _text([str(value)], random)
 
 
@@ -70,32 +95,32 @@ def _literals(spec: FormulaSpec) -> dict[Sort, list[Value]]:
     return {sort: list(values) for sort, values in found.items()}
 
 
-def _value(sort: Sort, literals: dict[Sort, list[Value]], spread: int, random: np.random.Generator) -> Value:
+def _value(sort: Sort, literals: dict[Sort, list[Value]], spread: int, random: Random) -> Value:
     own = literals.get(sort, [])
     if sort == BOOL:
-        return bool(random.integers(2))
+        return random.random() < 0.5
     if sort == INT:
-        base = int(own[random.integers(len(own))]) if own and random.random() < 0.4 else 0
-        return base + int(random.integers(-spread, spread + 1))
+        base = int(random.choice(own)) if own and random.random() < 0.4 else 0
+        return base + random.randrange(-spread, spread + 1)
     if sort == STRING:
         return _text([str(value) for value in own], random)
     return _bits(sort.width, [int(value) for value in own], random)
 
 
-def _bits(width: int, own: Sequence[int], random: np.random.Generator) -> int:
+def _bits(width: int, own: Sequence[int], random: Random) -> int:
     limit = 1 << width
-    kind = random.integers(5)
+    kind = random.randrange(5)
     if kind == 0:
-        return int(random.integers(0, 4)) % limit
+        return random.randrange(4) % limit
     if kind == 1:
-        return (-int(random.integers(1, 4))) % limit
+        return -random.randrange(1, 4) % limit
     if kind == 2:
-        return 1 << int(random.integers(width))
+        return 1 << random.randrange(width)
     if kind == 3 and own:
-        return (own[int(random.integers(len(own)))] + int(random.integers(-1, 2))) % limit
-    return int.from_bytes(random.bytes(-(-width // 8)), "little") % limit
+        return (random.choice(own) + random.randrange(-1, 2)) % limit
+    return random.getrandbits(width)
 
 
-def _text(own: Sequence[str], random: np.random.Generator) -> str:
+def _text(own: Sequence[str], random: Random) -> str:
     pieces = ["", "a", "b", "0", "7", " ", *own]
-    return "".join(pieces[random.integers(len(pieces))] for _ in range(random.integers(4)))
+    return "".join(random.choices(pieces, k=random.randrange(4)))

@@ -1,7 +1,8 @@
 """Other searchers: cvc5's SyGuS engine, and for Horn clauses Spacer and our own induction; all answers are verified.
 
 A generator that ends without an answer returns why (``NoAnswer``, ``NotApplicable``, ``Infeasible``). ``REFUTERS`` look
-for evidence that there is no solution, and always run beside our own search.
+for evidence that there is no solution, and always run beside our own search. What a searcher works with is imported
+when its turn comes: most problems are solved before.
 """
 
 from __future__ import annotations
@@ -14,20 +15,13 @@ from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
 from backends.search import Answered, Infeasible, NoAnswer, NotApplicable
 from cegis.domain import DomainError
 from cegis.formulas.solution import Solution
-from cegis.invariants.horn import Conditions, spacer
-from cegis.invariants.induction import induction
-from cegis.invariants.unrolling import unrolled
-from cegis.searchers.contradiction import contradiction
 from cegis.searchers.portfolio import Problem, Refuted, Searcher
-from cegis.searchers.witnesses import witnesses_of
-from cegis.sygus.answers import read_answer
-from cegis.sygus.syntax import SygusError
-from cegis.sygus.writer import as_problem, write_problem
-from dsl.operators import GrammarError, Term
+from dsl.operators import BOOL, GrammarError, Term
 
 Answers = Generator[Solution, None, NoAnswer | Infeasible | Refuted | None]
 Stop = Callable[[], bool]
 LONG = 3_600.0  # seconds; the race ends a searcher long before
+NOT_HORN = NotApplicable("the specification is not made of Horn clauses")
 
 
 @dataclass(frozen=True)
@@ -35,12 +29,16 @@ class Cvc5Sygus:
     """cvc5's SyGuS engine (incremental=false) with ``options``, in a process of its own."""
 
     name: str = "cvc5"
-    delay: float = 2.0
+    delay: float = 0.5
     options: Mapping[str, str] = field(default_factory=lambda: CONFIGURATIONS["default"])
     memory_mb: int | None = None
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """cvc5's answer, if it gives one that can be read."""
+        from cegis.sygus.answers import read_answer
+        from cegis.sygus.syntax import SygusError
+        from cegis.sygus.writer import as_problem, write_problem
+
         grammars = {f.name: grammar for f, grammar in problem.grammars.items() if grammar is not None}
         asked = as_problem(problem.spec, grammars)
         answer = cvc5_answer(
@@ -60,11 +58,15 @@ class Horn:
     """Spacer, z3's engine for Horn clauses, on specifications that are made of them."""
 
     name: str = "horn"
-    delay: float = 0.3
+    delay: float = 0.5
     memory_mb: int | None = None
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """Spacer's conditions, if it finds some that can be read."""
+        if not _asks_for_conditions(problem):
+            return NOT_HORN
+        from cegis.invariants.horn import Conditions, spacer
+
         answer = spacer(problem.spec, seconds=LONG, memory_mb=self.memory_mb, stop=stop)
         if isinstance(answer, Conditions):
             names = (function.name for function in problem.spec.functions)
@@ -77,11 +79,16 @@ class Induction:
     """Inductive conditions of simple shapes, on specifications that are made of Horn clauses."""
 
     name: str = "induction"
-    delay: float = 0.1
+    delay: float = 0.5
     memory_mb: int | None = None
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """The conditions, if there are some; the solver is in a process of its own, as z3 is not made for threads."""
+        if not _asks_for_conditions(problem):
+            return NOT_HORN
+        from cegis.invariants.horn import Conditions
+        from cegis.invariants.induction import induction
+
         answer = induction(problem.spec, seconds=LONG, stop=stop, hard=True)
         if isinstance(answer, Conditions):
             names = (function.name for function in problem.spec.functions)
@@ -99,6 +106,11 @@ class Unrolling:
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""
         yield from ()
+        if not _asks_for_conditions(problem):
+            return NOT_HORN
+        from cegis.invariants.unrolling import unrolled
+        from cegis.searchers.witnesses import witnesses_of
+
         try:
             first, *_ = witnesses_of(problem.spec)
             run = unrolled(problem.spec, seconds=LONG, backend=first, stop=stop, hard=True)
@@ -116,10 +128,18 @@ class Contradictions:
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""
+        from cegis.searchers.contradiction import contradiction
+        from cegis.searchers.witnesses import witnesses_of
+
         yield from ()
         solvers = witnesses_of(problem.spec)
         found = contradiction(problem.spec, seconds=LONG, backends=solvers, stop=stop, hard=True)
         return found if isinstance(found, NoAnswer) else Refuted(found)
+
+
+def _asks_for_conditions(problem: Problem) -> bool:
+    """Whether all functions are conditions, as in Horn clauses; seen without looking any further."""
+    return all(function.signature.result == BOOL for function in problem.spec.functions)
 
 
 REFUTERS: tuple[Searcher, ...] = (Contradictions(), Unrolling())

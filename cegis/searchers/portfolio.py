@@ -2,9 +2,10 @@
 
 Another searcher (cvc5's SyGuS, a Horn-clause engine, a user's) is anything with a ``name``, a ``delay`` and a
 ``search(problem, stop)`` that yields solutions. It is never trusted: what it yields goes to the verifier like any
-candidate, as terms alone: their operators get the readings of our own rows. An answer from outside waits until our own
-search, which looks for the smallest, has had its share of time. Once our own search has nothing more to say, those that
-were still to start do so at once. Some of ours look for evidence that there is no solution (``Refuted``).
+candidate, as terms alone: their operators get the readings of our own rows. An answer from outside is proposed as soon
+as it comes; once it is proved the race goes on for a share of time, for smaller solutions alone (``beat``): our own
+search looks for the smallest. Once it has nothing more to say, those that were still to start do so at once. Some of
+ours look for evidence that there is no solution (``Refuted``).
 
 However a searcher ends, the race goes on without it and says what became of it (``searched``). Our own search ends too
 when this process has used nearly all of the CPU time that a batch system gives it; the others have processes of their
@@ -47,8 +48,9 @@ END_SECONDS = 5.0  # what a searcher has to end once it is told to
 AHEAD = 16  # answers of other searchers that wait to be looked at
 SAMPLES = 100  # valuations at which a grammar must fail before it is called exhausted
 NOT_CERTAIN = "our own search has no more candidates, but that no other program is right is not certain"
+NO_SMALLER = "a solution is proved, and no smaller one came in time"
 OWN = "own"  # the name of our search
-CPU_SECONDS = 2.0  # of this process that are left for proofs where its CPU time is limited
+CPU_SECONDS = 1.0  # of this process that are left for proofs where its CPU time is limited
 SHORT = "nearly all CPU time that this process is allowed was used"
 TOO_LARGE = "our own search counts in words of 64 bits, and at some inputs the specification needs larger numbers"
 
@@ -122,9 +124,9 @@ class Searcher(Protocol):
 
     >>> for name, searcher in SEARCHERS.items():
     ...     print(name, searcher.delay)
-    cvc5 2.0
-    horn 0.3
-    induction 0.1
+    cvc5 0.5
+    horn 0.5
+    induction 0.5
     """
 
     @property
@@ -183,8 +185,8 @@ class Lane:
 class Racing:
     """``own`` beside ``others``, each on ``problem``.
 
-    An outside answer waits twice as many seconds as it took to come, within ``patience``, and not beyond ``end`` (by
-    ``time.monotonic``) less the time for a proof.
+    After a proved solution it goes on for twice as many seconds as that took to come, within ``patience``, and not
+    beyond ``end`` (by ``time.monotonic``) less the time for a proof.
     """
 
     own: Search
@@ -200,7 +202,8 @@ class Racing:
     _hurry: threading.Event = field(default_factory=threading.Event, init=False)  # nobody is to wait any more
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
-    _arrived: float = field(default=0.0, init=False)
+    _best: int | None = field(default=None, init=False)  # the size of a proved solution
+    _until: float = field(default=math.inf, init=False)  # when the search for a smaller one ends
     _is_hopeless: bool = field(default=False, init=False)  # a constraint fails that calls no function
     evidence: Statement | None = field(default=None, init=False)  # that there is no solution
 
@@ -228,6 +231,13 @@ class Racing:
         """Whether our own search goes on without what made ``solution`` too hard to decide."""
         return isinstance(self.own, Avoids) and self.own.avoid(solution)
 
+    def beat(self, solution: Solution) -> None:
+        """From now on only what is smaller than ``solution``, which is proved, is worth proposing, and not for long."""
+        (least, most), now = self.patience, time.monotonic()
+        self._best = solution.size
+        self._until = min(now + min(max(least, 2 * (now - self._began)), most), self.end - PROOF_SECONDS)
+        self._ready = [other for other in self._ready if other.size < self._best]
+
     def observe(self, inputs: Any, expected: Any) -> None:
         """Take a valuation at which a candidate failed: nothing that fails there is proposed again."""
         self._seen.append(tuple(inputs))
@@ -236,7 +246,7 @@ class Racing:
         self.own.observe(inputs, expected)
 
     def propose(self, stop: Stop) -> Any:
-        """The own search's candidate, or the smallest outside answer once it has waited long enough.
+        """The own search's candidate, or the smallest outside answer that is there.
 
         Where the own search has been through all of given grammars, nobody is waited for; where a searcher fails, the
         race goes on.
@@ -252,6 +262,8 @@ class Racing:
         if self._is_short() and isinstance(proposal, Stopped):
             proposal, self._own_end = Stopped(SHORT), (End.NO_ANSWER, SHORT)
         if isinstance(proposal, Solution):
+            if self._best is not None and proposal.size >= self._best:
+                return Stopped(NO_SMALLER)
             if self._holds(proposal):
                 return proposal
             proposal = Stopped(TOO_LARGE)
@@ -260,16 +272,14 @@ class Racing:
         is_certain = isinstance(proposal, Exhausted) and None not in self.problem.grammars.values()
         self._note_own(proposal, is_over())
         while not is_certain and not self._is_due() and not stop() and self._is_running():
-            if self.evidence is not None or (isinstance(proposal, (Exhausted, Stopped)) and self._ready):
+            if self.evidence is not None or self._best is not None:
                 break  # nothing to wait for
             time.sleep(POLL_SECONDS)
-            self._collect()
         self._collect()
         if self.evidence is not None:
             return Exhausted()
         if self._ready:
             self._ready.sort(key=lambda solution: solution.size)
-            self._arrived = time.monotonic()
             return self._ready.pop(0)
         return proposal
 
@@ -301,11 +311,10 @@ class Racing:
         """Remember how our own search stands, and let the others begin where it has nothing to say."""
         if isinstance(proposal, Exhausted):
             self._own_end = (End.INFEASIBLE, "no program of the grammar is right")
-        elif isinstance(proposal, Stopped) and was_stopped:
-            self._own_end = self._own_end or (End.NOTHING, "")
+        elif isinstance(proposal, Stopped) and getattr(self.own, "is_absent", False):
+            self._own_end = (End.NOT_APPLICABLE, proposal.reason)
         elif isinstance(proposal, Stopped):
-            absent = getattr(self.own, "is_absent", False)
-            self._own_end = self._own_end or (End.NOT_APPLICABLE if absent else End.NO_ANSWER, proposal.reason)
+            self._own_end = self._own_end or ((End.NOTHING, "") if was_stopped else (End.NO_ANSWER, proposal.reason))
         if self._own_end is not None and self._own_end[0] is not End.NOTHING:
             self._hurry.set()
 
@@ -333,15 +342,12 @@ class Racing:
 
     def _is_due(self) -> bool:
         self._collect()
-        least, most = self.patience
-        due = self._arrived + min(max(least, 2 * (self._arrived - self._began)), most)
-        return bool(self._ready) and time.monotonic() > min(due, self.end - PROOF_SECONDS)
+        return bool(self._ready) or time.monotonic() > self._until
 
     def _collect(self) -> None:
         for _ in range(self._answers.qsize()):
             answer = self._answers.get()
-            if self._holds(answer):
-                self._arrived = self._arrived if self._ready else time.monotonic()
+            if self._holds(answer) and (self._best is None or answer.size < self._best):
                 self._ready.append(answer)
 
     def _holds(self, solution: Solution) -> bool:
@@ -410,8 +416,9 @@ class Racing:
                 lane.end, lane.reason = End.NOT_APPLICABLE, reason
             case NoAnswer(reason) if reason != STOPPED:
                 lane.end, lane.reason = End.NO_ANSWER, reason
-            case Infeasible(reason):
+            case Infeasible():
                 lane.end, lane.reason = End.INFEASIBLE, "on its word alone"
+                self._hurry.set()  # those that look for evidence begin
             case _ if not self._closed.is_set():
                 lane.end = End.NO_ANSWER
 

@@ -40,14 +40,8 @@ from cegis.loop import Budget
 from cegis.searchers.chain import chain
 from cegis.sygus.productions import restricted
 from dsl.deduction.conditionals import conditionals, join
-from dsl.deduction.constants import fitted
-from dsl.deduction.inverses import goal_match
-from dsl.deduction.parts import add_parts
-from dsl.deduction.rows import Rows
-from dsl.deduction.string_goals import StringGoals
 from dsl.deduction.trees import Leaf, Split, Stuck, Tree, grow_tree
 from dsl.enumeration.bank import Bank
-from dsl.enumeration.learning import learned
 from dsl.enumeration.values import Values
 from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
@@ -108,6 +102,7 @@ class PointSearch:
         self._was_full = False
         self._bank, self._level = self._new_bank(grammar), 0
         self._asked, self._joined = -1, list[Choice]()
+        self._said: tuple[tuple[int, bool], tuple[Term, ...]] = ((-1, False), ())
         self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
 
@@ -250,7 +245,14 @@ class PointSearch:
             yield from self._priced([self._bank.term(start, best)])
 
     def _harvested(self, stop: Stop) -> Iterator[Choice]:
-        """What the specification itself says, joined on the whole pool: as a chain, and as a decision tree."""
+        """What the specification itself says, joined on the whole pool; worked out again once that has grown."""
+        known = (self._pool.tests, self._refuted > TRUSTING)
+        if self._said[0] != known:
+            self._said = known, tuple(self._joined_as_said(stop))
+        yield from self._priced(self._said[1])
+
+    def _joined_as_said(self, stop: Stop) -> Iterator[Term]:
+        """What the specification says of its values and conditions, as a chain, and as a decision tree."""
         if self._mined is None or not self._mined.terms:
             return
         columns = self._pool.columns(self._function)
@@ -260,12 +262,13 @@ class PointSearch:
         term = chain(self._mined, right, columns, whole=is_whole)
         if term is None:
             return
+        yield term
         if is_whole:
-            yield from self._priced([term])
             return
         flags = _stacked(self._mined.predicates, values, columns.examples).astype(bool)
         tree = grow_tree(right, _sizes(self._mined.terms), flags, _sizes(self._mined.predicates), stop=stop)
-        yield from self._priced([term] if isinstance(tree, Stuck) else [term, self._built(tree)])
+        if not isinstance(tree, Stuck):
+            yield self._built(tree)
 
     def _built(self, tree: Tree) -> Term:
         """A tree over harvested terms and predicates as a term."""
@@ -300,6 +303,9 @@ class PointSearch:
         target = self.points.targets(self._function)
         if target is None or STRING not in self._grammar.sorts.values():
             return
+        from dsl.deduction.rows import Rows
+        from dsl.deduction.string_goals import StringGoals
+
         rows = {
             name: Rows(store.values, store.origin[:, 0], partial(self._bank.term, name))
             for name, store in self._bank.stores.items()
@@ -314,6 +320,8 @@ class PointSearch:
         target = self.points.targets(self._function)
         if target is None or target.dtype == object or self._level < 3:
             return
+        from dsl.deduction.inverses import goal_match
+
         term = goal_match(self._bank, self._grammar.start, target, most=self._bank.candidates, stop=stop)
         yield from self._priced([] if term is None else [term])
 
@@ -322,6 +330,9 @@ class PointSearch:
         target = self.points.targets(self._function)
         if target is None:
             return
+        from dsl.deduction.constants import fitted
+        from dsl.deduction.parts import add_parts
+
         term = fitted(self._bank, self._grammar.start, target, stop=stop)
         if term is None and not self._joined and conditionals(self._grammar, self._grammar.start):
             add_parts(self._bank, self._grammar.start, target)
@@ -358,6 +369,8 @@ class PointSearch:
             self._was_full = self._is_full()
             if self._level >= self._budget.cost:
                 return False
+        from dsl.enumeration.learning import learned
+
         while self._turn <= RELEARNT:
             self._turn += 1
             is_last = self._turn > RELEARNT

@@ -23,14 +23,10 @@ from cegis.formulas.points import Points
 from cegis.formulas.refutation import Proof, logic_of
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget, Loop, Search
-from cegis.operators.agreement import check_own, guarded
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
-from cegis.searchers.joint import JointSearch
 from cegis.searchers.peers import REFUTERS
-from cegis.searchers.polishing import polish
 from cegis.searchers.portfolio import Problem, Racing, Searcher
 from cegis.searchers.search import PointSearch, hard_operators
-from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumerator
@@ -59,14 +55,16 @@ def solve(
     seed: int = 0,
     on_event: Callable[[Round[Solution]], None] = lambda event: None,
     on_progress: Callable[[Statistics], None] = lambda statistics: None,
+    on_found: Callable[[Found[Solution]], None] = lambda found: None,
 ) -> Outcome[Solution]:
     """Programs for all functions of ``spec``, each of its grammar, or why not.
 
     ``grammars``: one by name, one for all, or None for any term of the logic. ``backend`` proves the programs (None:
     ``default_backend``), and the first of ``witnesses`` that can (None: the other shipped ones that are installed)
     confirms it; or a ``verifier`` of one's own, asked about all functions together. Other ``searchers`` run beside our
-    own search; the outcome says what became of each. Deterministic by ``seed`` as long as no limit of time is met and
-    no other searcher is first.
+    own search; the outcome says what became of each. ``on_found`` hears of every proved solution of all functions at
+    once, each smaller than the one before; what is returned is the last of them. Deterministic by ``seed`` as long as
+    no limit of time is met and no other searcher is first.
     Raises GrammarError for a grammar that does not fit its function.
 
     >>> print(solve(above).program)
@@ -79,9 +77,11 @@ def solve(
     end = None if budget.seconds is None else started + budget.seconds
     asked = witnesses_of(spec, backend)
     solvers = asked if witnesses is None else (asked[0], *witnesses)
-    run = _Run(tuple(solvers), verifier, budget, end, tuple(searchers), seed, on_event, on_progress)
+    components = (spec,) if verifier else spec.components
+    tell = on_found if len(components) == 1 else lambda found: None
+    run = _Run(tuple(solvers), verifier, budget, end, tuple(searchers), seed, on_event, on_progress, tell)
     found: list[Found[Solution]] = []
-    for component in (spec,) if verifier else spec.components:
+    for component in components:
         own = {function: named.get(function.name) for function in component.functions}
         outcome = run.solve(Problem(component, own, homes(component, named)))
         if not isinstance(outcome, Found):
@@ -103,6 +103,8 @@ def by_name(spec: FormulaSpec, grammars: Grammars) -> Mapping[str, Grammar | Non
             wanted = f"{name}{shape(signatures[name])}"
             raise GrammarError(f"the grammar is for {shape(grammar.signature)}, the function is {wanted}")
         if grammar is not None:
+            from cegis.operators.agreement import check_own, guarded
+
             check_own(grammar)
             named[name] = guarded(grammar)
     return named
@@ -144,6 +146,7 @@ class _Run:
     seed: int
     on_event: Callable[[Round[Solution]], None]
     on_progress: Callable[[Statistics], None]
+    on_found: Callable[[Found[Solution]], None]
 
     def solve(self, problem: Problem) -> Outcome[Solution]:
         """One component: its loop, and a smaller solution."""
@@ -154,14 +157,37 @@ class _Run:
             end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
             with Racing(own, (*self.searchers, *REFUTERS), problem, end=end) as search:
                 timely = Timely(verifier, self.end, SHARE)
-                outcome = Loop(search, timely, budget, self.on_event, self.on_progress).run()
+                loop = Loop(search, timely, budget, self.on_event, self.on_progress)
+                outcome = loop.run()
+                if isinstance(outcome, Found):
+                    self.on_found(outcome)
+                    outcome = self._smaller(outcome, search, loop)
             outcome = _told(outcome, search, troubles, verifier)
-            return outcome if not isinstance(outcome, Found) else self._polished(outcome, problem, verifier, started)
+            if not isinstance(outcome, Found):
+                return outcome
+            polished = self._polished(outcome, problem, verifier, started)
+            if polished.program is not outcome.program:
+                self.on_found(polished)
+            return polished
+
+    def _smaller(self, found: Found[Solution], search: Racing, loop: Loop) -> Found[Solution]:
+        """``found``, or where another searcher had it a smaller solution that comes soon after."""
+        while found.program.searcher in {searcher.name for searcher in search.others}:
+            search.beat(found.program)
+            loop.budget = self._left()
+            more = loop.run()
+            if not isinstance(more, Found) or more.program.size >= found.program.size:
+                break
+            found = more
+            self.on_found(found)
+        return found
 
     def _polished(
         self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution], started: float
     ) -> Found[Solution]:
         """A smaller solution; solvers confirm only the last, and where they do not the first stays."""
+        from cegis.searchers.polishing import polish
+
         now = time.perf_counter()
         end = now + POLISH_SECONDS + (now - started)
         end = end if self.end is None else min(end, self.end)
@@ -277,9 +303,12 @@ def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> tuple
     points = Points(problem.spec)
     if not points.is_layered:
         return Absent("a call stands inside another; only other searchers take that"), ()
-    if len(problem.spec.functions) > 1 and is_stepwise(problem.spec):
-        return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed), ()
     if len(problem.spec.functions) > 1:
+        from cegis.searchers.joint import JointSearch
+        from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
+
+        if is_stepwise(problem.spec):
+            return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed), ()
         return JointSearch(problem.spec, problem.homes, budget=budget, seed=seed), ()
     (function,) = problem.spec.functions
     valuations, troubles = list[tuple[Value, ...]](), tuple[str, ...]()

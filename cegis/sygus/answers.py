@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from cegis.formulas.formula import Function, subterms
 from cegis.sygus.problem import SygusProblem
-from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, shown
+from cegis.sygus.syntax import Expression, Group, SygusError, Token, expressions, fault, shown
 from cegis.sygus.terms import Scope, read_term, symbol
 from dsl.operators import Term
+
+TOTAL = {"div_total": "div", "mod_total": "mod"}  # cvc5's own, which differ at a divisor of zero alone
 
 
 def read_answer(text: str, problem: SygusProblem) -> dict[str, Term]:
@@ -16,9 +18,19 @@ def read_answer(text: str, problem: SygusProblem) -> dict[str, Term]:
     checked here. Raises SygusError for what is no answer to this problem.
     """
     try:
-        return _answer(expressions(text), problem)
+        return _answer(tuple(map(_standard, expressions(text))), problem)
     except RecursionError:
         raise SygusError("the answer is nested too deeply to be read", 1, 1) from None
+
+
+def _standard(expression: Expression) -> Expression:
+    """``expression`` with the names of the standard; what that means at zero, the verifier finds out."""
+    if isinstance(expression, Group):
+        items = tuple(map(_standard, expression.items))
+        return Group(items, expression.line, expression.column, expression.depth)
+    if expression in TOTAL:
+        return Token(TOTAL[expression], expression.type, expression.line, expression.column)
+    return expression
 
 
 def _answer(top: tuple[Expression, ...], problem: SygusProblem) -> dict[str, Term]:

@@ -16,15 +16,13 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from lark import Token
-
 from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.sygus.applications import desugared
 from cegis.sygus.grammars import constants_for, read_grammar
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar
-from cegis.sygus.syntax import Expression, Group, SygusError, expressions, fault, nearest, shown
+from cegis.sygus.syntax import Expression, Group, SygusError, Token, expressions, fault, nearest, shown
 from cegis.sygus.terms import Scope, applied, read_sort, read_term, symbol
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, GrammarError, Operator, Sort, Term

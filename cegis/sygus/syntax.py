@@ -1,23 +1,32 @@
 """SyGuS-IF text as s-expressions with positions, and the one error of this package.
 
 The syntax is that of SyGuS-IF 2.1 (Padhi, Polgreen, Raghothaman, Reynolds, Udupa, 2021, section 2.2) and so of SMT-LIB
-2.6 (section 3.1): ``sexpression.lark`` is the whole grammar. What the expressions mean is not decided here.
+2.6 (section 3.1); also taken, as files in the wild have them: -5 as a number. ``TOKEN`` is the whole lexical grammar
+(brackets are the rest of it, and counted). What the expressions mean is not decided here.
 """
 
 from __future__ import annotations
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterable
 from dataclasses import dataclass
-from difflib import get_close_matches
-from functools import cache
-from importlib.resources import files
-
-from lark import Lark, Token, Transformer, UnexpectedCharacters, UnexpectedInput
 
 from dsl.operators import GrammarError
 
 DEEPEST = 400  # brackets in brackets; what reads them recurses
 LONGEST_SHOWN = 60  # characters of an expression in a message
+SIGN = r"A-Za-z~!@$%^&*_+=<>.?/-"  # what a symbol may begin with
+TOKEN = re.compile(
+    r"""(?P<SPACE>(?:\s|;[^\n]*)+)|(?P<OPEN>\()|(?P<CLOSE>\))
+    |(?P<NUMERAL>-?[0-9]+(?![^\s()";|]))|(?P<DECIMAL>-?[0-9]+\.[0-9]+(?![^\s()";|]))
+    |(?P<HEXADECIMAL>\#x[0-9a-fA-F]+(?![^\s()";|]))|(?P<BINARY>\#b[01]+(?![^\s()";|]))
+    |(?P<TEXT>"(?:[^"]|"")*")|(?P<KEYWORD>:[0-9SIGN]+)|(?P<SYMBOL>[SIGN][0-9SIGN]*|\|[^|\\]*\|)""".replace(
+        "SIGN", SIGN
+    ),
+    re.VERBOSE,
+)
+UNCLOSED = {'"': "a string that is never closed", "|": "a quoted symbol that is never closed"}
 
 
 class SygusError(GrammarError):
@@ -38,6 +47,22 @@ class SygusError(GrammarError):
         return SygusError(self.message, self.line, self.column, file)
 
 
+class Token(str):
+    """A token as written; ``type`` is its kind, a group of ``TOKEN``; the place of its first character."""
+
+    __slots__ = ("column", "line", "type")
+
+    type: str
+    line: int
+    column: int
+
+    def __new__(cls, text: str, kind: str, line: int = 1, column: int = 1) -> Token:
+        """A str with these attributes."""
+        token = super().__new__(cls, text)
+        token.type, token.line, token.column = kind, line, column
+        return token
+
+
 @dataclass(frozen=True, slots=True)
 class Group:
     """``( items )``, with the position of its opening bracket; ``depth`` counts the brackets in brackets."""
@@ -51,26 +76,53 @@ class Group:
         return f"({' '.join(map(str, self.items))})"
 
 
-Expression = Token | Group  # a token is a str; its ``type`` is a terminal of the grammar
+Expression = Token | Group
 
 
 def expressions(text: str) -> tuple[Expression, ...]:
     """The top-level expressions of ``text``; raises SygusError where it is no list of them."""
-    try:
-        found: tuple[Expression, ...] = _parser().parse(text)  # type: ignore[assignment]
-    except UnexpectedCharacters as error:
-        raise _unread(text, error) from None
-    except UnexpectedInput:
-        raise _unbalanced(text) from None
-    for expression in found:
-        if isinstance(expression, Group) and expression.depth > DEEPEST:
-            raise fault(expression, f"brackets nested more than {DEEPEST} deep")
-    return found
+    opened: list[tuple[Token, list[Expression]]] = []
+    items: list[Expression] = []
+    for token in _tokens(text):
+        if token.type == "OPEN":
+            opened.append((token, items))
+            items = []
+        elif token.type == "CLOSE":
+            if not opened:
+                raise fault(token, "a closing bracket without an opening one")
+            depth = 1 + max((item.depth for item in items if isinstance(item, Group)), default=0)
+            bracket, outer = opened.pop()
+            outer.append(Group(tuple(items), bracket.line, bracket.column, depth))
+            items = outer
+        else:
+            items.append(token)
+    if opened:
+        raise fault(opened[-1][0], "an opening bracket without a closing one")
+    for item in items:
+        if isinstance(item, Group) and item.depth > DEEPEST:
+            raise fault(item, f"brackets nested more than {DEEPEST} deep")
+    return tuple(items)
+
+
+def _tokens(text: str) -> Iterable[Token]:
+    """The tokens of ``text``, without spaces and comments."""
+    starts = [0, *(match.end() for match in re.finditer("\n", text))]
+    at = 0
+    while at < len(text):
+        match = TOKEN.match(text, at)
+        line = bisect_right(starts, at)
+        column = at - starts[line - 1] + 1
+        if match is None or match.lastgroup is None:
+            reason = f"expected an SMT-LIB token, got {text[at:].split()[0][:20]!r}"
+            raise SygusError(UNCLOSED.get(text[at], reason), line, column)
+        if match.lastgroup != "SPACE":
+            yield Token(match.group(), match.lastgroup, line, column)
+        at = match.end()
 
 
 def fault(where: Expression, message: str) -> SygusError:
     """The error that ``message`` is, at the place of an expression."""
-    return SygusError(message, where.line or 1, where.column or 1)
+    return SygusError(message, where.line, where.column)
 
 
 def shown(expression: Expression) -> str:
@@ -81,43 +133,7 @@ def shown(expression: Expression) -> str:
 
 def nearest(name: str, known: Iterable[str]) -> str:
     """A hint that names the known names like ``name``; empty when there is none."""
+    from difflib import get_close_matches
+
     close = get_close_matches(name, sorted(set(known)), n=3)
     return f"; did you mean {' or '.join(close)}?" if close else ""
-
-
-class _Builder(Transformer[Token, object]):
-    def group(self, children: list[Expression]) -> Group:
-        opening = children[0]
-        depth = 1 + max((child.depth for child in children if isinstance(child, Group)), default=0)
-        return Group(tuple(children[1:-1]), opening.line or 1, opening.column or 1, depth)
-
-    def start(self, children: list[Expression]) -> tuple[Expression, ...]:
-        return tuple(children)
-
-
-@cache
-def _parser() -> Lark:
-    grammar = files("cegis.sygus").joinpath("sexpression.lark").read_text(encoding="utf-8")
-    return Lark(grammar, parser="lalr", lexer="basic", transformer=_Builder())
-
-
-def _unread(text: str, error: UnexpectedCharacters) -> SygusError:
-    character = text[error.pos_in_stream] if error.pos_in_stream is not None else ""
-    opened = {'"': "a string that is never closed", "|": "a quoted symbol that is never closed"}
-    reason = opened.get(
-        character, f"expected an SMT-LIB token, got {text[error.pos_in_stream or 0 :].split()[0][:20]!r}"
-    )
-    return SygusError(reason, error.line, error.column)
-
-
-def _unbalanced(text: str) -> SygusError:
-    """Where a text of good tokens has a bracket too many or too few."""
-    opened: list[Token] = []
-    for token in _parser().lex(text):
-        if token.type == "OPEN":
-            opened.append(token)
-        elif token.type == "CLOSE":
-            if not opened:
-                return fault(token, "a closing bracket without an opening one")
-            opened.pop()
-    return fault(opened[-1], "an opening bracket without a closing one")

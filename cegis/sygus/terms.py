@@ -11,11 +11,9 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
-from lark import Token
-
 from cegis.formulas.formula import rebuilt
 from cegis.sygus.applications import desugared, one_row
-from cegis.sygus.syntax import Expression, Group, SygusError, fault, nearest, shown
+from cegis.sygus.syntax import Expression, Group, SygusError, Token, fault, nearest, shown
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.scalars import variable
 from dsl.theories import theory

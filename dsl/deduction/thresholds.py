@@ -9,7 +9,7 @@ term of the grammar; a grammar without the rows it needs gets none.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import MutableMapping, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,34 +20,51 @@ from dsl.operators import BOOL, INT, Operator, Term
 MAX_WEIGHT = 12
 MAX_BIAS = 16
 USE_COST = 3
+INFEASIBLE = 2  # of scipy's milp
+Known = MutableMapping[tuple[int, int], "NDArray[np.int64] | None"]
 
 
 def solve_thresholds(
-    grammar: Grammar, numbers: Sequence[Term], values: NDArray[np.int64], positive: NDArray[np.bool_], *, seconds: float
+    grammar: Grammar,
+    numbers: Sequence[Term],
+    values: NDArray[np.int64],
+    positive: NDArray[np.bool_],
+    *,
+    seconds: float,
+    known: Known | None = None,
+    kind: int = 0,
 ) -> tuple[Term, ...]:
     """Flags that are true exactly on the ``positive`` examples; none when there is none (or none in time).
 
     values: (numbers, examples), the value of each number on each example. positive: (examples,). The numbers may
     depend on each other (counts add up to the length), so the simplest threshold without each of the numbers used is
-    solved for too, and the grammar's costs decide.
+    solved for too, and the grammar's costs decide. ``known`` keeps, for a ``kind`` of examples, what was found for the
+    first ones: a simplest threshold that is right on more of them is a simplest one still, and where there was none
+    there is none.
     """
-    found = []
-    weights = _separate(values, positive, seconds)
+    found, known = [], {} if known is None else known
+    weights = _separate(values, positive, seconds, known, (kind, -1))
     if weights is not None:
         found.append(weights)
         for used in np.flatnonzero(weights[:-1]):
-            without = _separate(np.delete(values, used, axis=0), positive, seconds)
+            without = _separate(np.delete(values, used, axis=0), positive, seconds, known, (kind, int(used)))
             if without is not None:
                 found.append(np.insert(without, used, 0))
     terms = (_as_term(grammar, numbers, weights[:-1], int(weights[-1])) for weights in found)
     return tuple(term for term in terms if term is not None)
 
 
-def _separate(values: NDArray[np.int64], positive: NDArray[np.bool_], seconds: float) -> NDArray[np.int64] | None:
+def _separate(
+    values: NDArray[np.int64], positive: NDArray[np.bool_], seconds: float, known: Known, key: tuple[int, int]
+) -> NDArray[np.int64] | None:
     """Integer weights and a bias: (numbers + 1,). Variables: w = plus - minus, then one "is used" per number."""
     count, examples = values.shape
     if not count or positive.all() or not positive.any():
         return None
+    if key in known:
+        kept = known[key]
+        if kept is None or _holds(kept, values, positive):
+            return kept
     from scipy.optimize import Bounds, LinearConstraint, milp  # half a second to import, and seldom needed
 
     sign = np.where(positive, 1, -1)[:, None]
@@ -65,11 +82,21 @@ def _separate(values: NDArray[np.int64], positive: NDArray[np.bool_], seconds: f
         options={"time_limit": seconds},
     )
     if result.x is None:
+        if result.status == INFEASIBLE:
+            known[key] = None
         return None
     solved = np.rint(result.x).astype(np.int64)
     weights = np.append(solved[:count] - solved[count : 2 * count], solved[-1])
-    holds = weights[:-1] @ values + weights[-1] > 0  # never trust the solver's tolerances
-    return weights if np.array_equal(holds, positive) else None
+    if not _holds(weights, values, positive):  # never trust the solver's tolerances
+        return None
+    if result.status == 0:
+        known[key] = weights
+    return weights
+
+
+def _holds(weights: NDArray[np.int64], values: NDArray[np.int64], positive: NDArray[np.bool_]) -> bool:
+    """Whether a threshold is right on all examples."""
+    return np.array_equal(weights[:-1] @ values + weights[-1] > 0, positive)
 
 
 def _as_term(grammar: Grammar, numbers: Sequence[Term], weights: NDArray[np.int64], bias: int) -> Term | None:

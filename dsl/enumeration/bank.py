@@ -34,6 +34,8 @@ from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Sort, Term
 
 CHUNK = 2**17  # values evaluated at once (strings: times 4)
+SMALL = 1024  # candidates of a block that is looked at together with others of its production
+BLOCK_BYTES = 300  # of a block, but for its rows
 
 
 @dataclass(frozen=True)
@@ -64,6 +66,7 @@ class Bank:
     def _start_afresh(self) -> None:
         self.blocks: list[Block] = []
         self._row_bytes = 0  # of what the blocks remember
+        self._room = 0  # bytes that surely are left; what is left is counted where these are not enough
         self._combined: dict[tuple[int, Costs], tuple[int, ...]] = {}
         self.stores = {name: self._new_store(sort) for name, sort in self.grammar.sorts.items()}
 
@@ -129,7 +132,8 @@ class Bank:
 
     def _nbytes(self) -> int:
         pools = sum(pool.nbytes for pool in self.evaluation.pools.values())
-        return sum(s.nbytes for s in self.stores.values()) + pools + self._row_bytes + 300 * len(self.blocks)
+        held = sum(s.nbytes for s in self.stores.values()) + pools
+        return held + self._row_bytes + BLOCK_BYTES * len(self.blocks)
 
     # --- growing ------------------------------------------------------------------------------------------------
 
@@ -148,7 +152,7 @@ class Bank:
 
         It ends midway when ``stop()`` becomes true, or before memory would pass its limit (``is_out_of_memory``).
         """
-        begin = time.perf_counter()
+        begin, self._room = time.perf_counter(), 0
         try:
             return all(self._grow_to(cost, stop) for cost in range(1, level + 1))
         finally:
@@ -194,7 +198,7 @@ class Bank:
                     yield index, costs, todo
 
     def _sizes(self, production: Production, costs: Costs) -> tuple[int, ...]:
-        return tuple(len(self.level_rows(n, c)) for n, c in zip(production.arguments, costs, strict=True))
+        return tuple(len(self.stores[n].levels[c]) for n, c in zip(production.arguments, costs, strict=True))
 
     def chunk(self, production: Production) -> int:
         """How many candidates to build at once."""
@@ -207,12 +211,17 @@ class Bank:
         growth = self.stores[production.nonterminal].growth(count) + (4 * count if self._remember else 0)
         if production.operator.result.name in self.evaluation.pools:
             growth += count * self.batch.examples * self.evaluation.pools[production.operator.result.name].largest
-        return self._nbytes() + growth <= self.max_memory_mb * 2**20
+        growth += BLOCK_BYTES
+        if growth > self._room:
+            self._room = int(self.max_memory_mb * 2**20) - self._nbytes()
+        has_room = growth <= self._room
+        self._room -= growth if has_room else 0
+        return has_room
 
     def _insert(self, block: Block) -> None:
         store, number, cost = self.stores[block.production.nonterminal], len(self.blocks), block.cost
         members = block.members
-        words = self._evaluate(block, self.batch, {name: s.words for name, s in self.stores.items()})
+        words = self._evaluate(block, self.batch, {name: self.stores[name].words for name in self._needed(block)})
         slots, new = store.number(self.keys.of(words))
         origin = np.empty((len(new), 3), np.int32)
         origin[:, 0], origin[:, 1], origin[:, 2] = cost, number, members[new]
@@ -227,6 +236,11 @@ class Bank:
                 self._row_bytes += rows.nbytes
         self.blocks.append(block)
         self.candidates += len(words)
+
+    @staticmethod
+    def _needed(block: Block) -> tuple[str, ...]:
+        """The nonterminals whose words its candidates are made of."""
+        return block.production.arguments if block.given is None else ()
 
     def _evaluate(self, block: Block, batch: Batch, words: Mapping[str, NDArray[Any]]) -> NDArray[Any]:
         """Words of a block's candidates: (candidates, examples[, width])."""
@@ -297,36 +311,85 @@ class Bank:
             name: np.zeros((len(store), *shape(store.sort, more)), store.words.dtype)
             for name, store in self.stores.items()
         }
-        for cost in sorted({int(cost) for store in self.stores.values() for cost in np.unique(store.origin[:, 0])}):
+        for cost in sorted(
+            {int(cost) for store in self.stores.values() for cost in np.flatnonzero(np.bincount(store.origin[:, 0]))}
+        ):
             for name, store in self.stores.items():
                 rows = np.flatnonzero(store.origin[:, 0] == cost)
                 rows = rows[np.argsort(store.origin[rows, 1], kind="stable")]
+                alike: dict[int, list[Rows]] = defaultdict(list)  # rows of small blocks, by production
                 for group in np.split(rows, np.flatnonzero(np.diff(store.origin[rows, 1])) + 1):
                     if len(group):
-                        columns[name][group] = self._values_of(store.origin[group], more, columns)
+                        block = self.blocks[store.origin[group[0], 1]]
+                        alike[id(block.production) if _is_small(block) else -len(alike)].append(group)
+                for groups in alike.values():
+                    columns[name][np.concatenate(groups)] = self._values_of(store.origin, groups, more, columns)
         return columns
 
-    def _values_of(self, origin: NDArray[np.int32], more: Batch, columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
-        """Words of candidates of one block."""
-        block = self.blocks[origin[0, 1]]
+    def _values_of(
+        self, origin: NDArray[np.int32], groups: list[Rows], more: Batch, columns: dict[str, NDArray[Any]]
+    ) -> NDArray[Any]:
+        """Words of rows; each of ``groups`` is of one block, and all are of one production."""
+        block = self.blocks[origin[groups[0][0], 1]]
         if block.given is not None or not block.box:
             return self._evaluate(block, more, columns)
-        children = self.children(block, origin[:, 2])
-        arguments = [columns[name][rows] for name, rows in zip(block.production.arguments, children, strict=True)]
-        return self.evaluation.words(block.production, arguments, more)
+        each = [self.children(self.blocks[origin[rows[0], 1]], origin[rows, 2]) for rows in groups]
+        return self._combinations(block.production, each, more, columns)
+
+    def _combinations(
+        self, production: Production, each: list[Any], more: Batch, columns: dict[str, NDArray[Any]]
+    ) -> NDArray[Any]:
+        """Words of a production on rows of its arguments, given for some blocks one after the other."""
+        sides = zip(production.arguments, zip(*each, strict=True), strict=True)
+        arguments = [columns[name][np.concatenate(rows)] for name, rows in sides]
+        return self.evaluation.words(production, arguments, more)
 
     def _strays(self, more: Batch, columns: dict[str, NDArray[Any]]) -> dict[str, list[Stray]]:
         """Candidates that part from their row on new examples, cheapest first."""
         strays: dict[str, list[Stray]] = defaultdict(list)
-        for number in sorted(range(len(self.blocks)), key=lambda b: (self.blocks[b].cost, b)):
-            block, name = self.blocks[number], self.blocks[number].production.nonterminal
-            words = self._evaluate(block, more, columns)
-            assert block.row is not None
-            differs = (words != columns[name][block.row]).reshape(len(words), math.prod(words.shape[1:]))
+        for group in self._together():
+            name = self.blocks[group[0]].production.nonterminal
+            words = self._words_of(group, more, columns)
+            rows = np.concatenate([_rows(self.blocks[number]) for number in group])
+            differs = (words != columns[name][rows]).reshape(len(words), math.prod(words.shape[1:]))
             away = np.flatnonzero(differs.any(axis=1))
-            if len(away):
-                strays[name].append(Stray(number, away, words[away]))
+            starts = np.cumsum([0, *(len(_rows(self.blocks[number])) for number in group)])
+            bounds = np.searchsorted(away, starts)
+            for n in np.flatnonzero(np.diff(bounds)):
+                places = away[bounds[n] : bounds[n + 1]]
+                strays[name].append(Stray(group[n], places - starts[n], words[places]))
+        for found in strays.values():
+            found.sort(key=lambda stray: (self.blocks[stray.block].cost, stray.block))
         return strays
+
+    def _together(self) -> Iterator[list[int]]:
+        """The blocks, by number; small ones of one production together, as many as may be evaluated at once."""
+        groups: dict[int, tuple[list[int], int]] = {}
+        for number, block in enumerate(self.blocks):
+            if not _is_small(block):
+                yield [number]
+                continue
+            size = len(_rows(block))
+            group, held = groups.get(id(block.production), ([], 0))
+            group.append(number)
+            groups[id(block.production)] = group, held + size
+            if held + size > self.chunk(block.production):
+                yield groups.pop(id(block.production))[0]
+        yield from (group for group, _ in groups.values())
+
+    def _words_of(self, group: list[int], more: Batch, columns: dict[str, NDArray[Any]]) -> NDArray[Any]:
+        """Words of the candidates of some blocks of one production, one after the other."""
+        blocks = [self.blocks[number] for number in group]
+        if len(blocks) == 1:
+            return self._evaluate(blocks[0], more, columns)
+        return self._combinations(blocks[0].production, [*map(self._sides, blocks)], more, columns)
+
+    def _sides(self, block: Block) -> tuple[Rows, ...]:
+        """The argument rows of every candidate of a small block."""
+        if block.sides is None:
+            block.sides = tuple(self.children(block, block.members))
+            self._row_bytes += sum(side.nbytes for side in block.sides)
+        return block.sides
 
     def _found(self, store: Store, strays: list[Stray], first: int) -> None:
         """Found rows for strays: candidates of one old row with the same new words share a row."""
@@ -348,6 +411,11 @@ class Bank:
         assert (rows >= known).all(), "two behaviours share a key; use another seed"
         for block, stray, row in zip(blocks, strays, np.split(rows, np.cumsum(sizes)[:-1]), strict=True):
             _rows(block)[stray.places] = row
+
+
+def _is_small(block: Block) -> bool:
+    """Whether it is looked at together with others of its production."""
+    return block.given is None and bool(block.box) and block.row is not None and len(block.row) <= SMALL
 
 
 def _rows(block: Block) -> NDArray[np.int32]:

@@ -56,7 +56,7 @@ class Block:
     """Candidates built at once, in lexicographic order of their argument rows: ``row[i]`` is candidate i's behaviour.
 
     The arguments are the product of ``box``, ranges of the levels of ``costs``. ``row`` is None where the bank does
-    not remember.
+    not remember; ``sides``: the argument rows of each candidate, where they are kept.
     """
 
     production: Production
@@ -65,6 +65,7 @@ class Block:
     box: Box
     row: NDArray[np.int32] | None = None  # (candidates,)
     given: Term | None = None
+    sides: tuple[Rows, ...] | None = None
 
     @property
     def is_mirrored(self) -> bool:

@@ -271,7 +271,7 @@ class Store:
         rows = np.arange(len(self), len(self) + len(words), dtype=np.int32)
         self._words.extend(words)
         self._origin.extend(origin)
-        for cost in np.unique(origin[:, 0]):
+        for cost in np.flatnonzero(np.bincount(origin[:, 0])):
             self.levels[int(cost)].extend(rows[origin[:, 0] == cost])
 
     def cheapen(self, row: int, origin: tuple[int, int, int]) -> None:

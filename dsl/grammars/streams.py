@@ -24,13 +24,14 @@ import re
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Literal
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl.grammars.motifs import PLUS, times
 from dsl.grammars.positions import GREATEST, LEAST, divided, modulo
+from dsl.meaning import Combination, Multiple
 from dsl.operators import BOOL, INT, GrammarError, Operator, Term
 from dsl.references import maker
 from dsl.scalars import Columns, variable
@@ -41,6 +42,12 @@ Ints = NDArray[np.int64]
 Digit = Literal["rest", "part"]
 INPUTS = ("x", "y", "z", "u", "v", "w")  # what terms call the numbers of a step
 DIGITS = re.compile(r"\d(,\d)*")
+MOST = 2**52  # of a loop's numbers, so that no sum or product of them leaves 64 bits unseen
+
+
+class OutgrownError(GrammarError):
+    """Numbers of a loop that are too large to be computed exactly here."""
+
 
 INDICATOR = Operator(
     "indicator",
@@ -160,7 +167,10 @@ def divisions(series: Division, x: Ints) -> Ints:
 @dataclass(frozen=True)
 class Loop:
     """``states``: names and first values; ``updates``: their next values, terms over states and the first ``inputs``
-    of ``INPUTS``; ``output``: a term over states."""
+    of ``INPUTS``; ``output``: a term over states.
+
+    ``step``, ``read`` and ``run`` raise OutgrownError where a number on the way is too large to be followed.
+    """
 
     inputs: int
     states: tuple[tuple[str, int], ...]
@@ -199,8 +209,21 @@ class Loop:
 
     @staticmethod
     def _values(terms: tuple[Term, ...], known: dict[str, Ints], count: int) -> Ints:
+        """The terms' values; raises OutgrownError where a number on the way is ``MOST`` or more."""
         columns = Columns(known, count)
-        found = [np.broadcast_to(np.asarray(term.evaluate(columns), np.int64), (count,)) for term in terms]
+
+        def applied(operator: Operator, arguments: list[Any]) -> Any:
+            bound, factors = 1, arguments if operator.meaning == Combination.PRODUCT else ()
+            if isinstance(operator.meaning, Multiple):
+                bound, factors = abs(operator.meaning.factor), arguments
+            for factor in factors:
+                bound *= _largest(factor)
+            value = operator.numpy(columns, *arguments) if bound < MOST else None
+            if value is None or _largest(value) >= MOST:
+                raise OutgrownError(f"numbers of the loop reach {MOST:,}, which is more than is followed")
+            return value
+
+        found = [np.broadcast_to(np.asarray(term.fold(applied), np.int64), (count,)) for term in terms]
         return np.stack(found, axis=1) if found else np.zeros((count, 0), np.int64)
 
     @cached_property
@@ -240,6 +263,12 @@ class Loop:
             return "int(token)"
         are_digits = all(DIGITS.fullmatch(token) for token in alphabet)
         return f"int(token[{2 * index}])" if are_digits else f"int(token.split(',')[{index}])"
+
+
+def _largest(values: Any) -> int:
+    """The largest size of whole numbers; of flags, and of none, 1."""
+    numbers = np.asarray(values)
+    return 1 if numbers.dtype == bool or not numbers.size else max(int(numbers.max()), -int(numbers.min()))
 
 
 def loop_of(series: Series, inputs: int) -> Loop:

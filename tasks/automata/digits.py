@@ -59,6 +59,15 @@ class NumberProgram:
             return text
         return f"{text if not rest and sign == '+' and '*' not in text else f'({text})'} % {self.modulus}"
 
+    @property
+    def size(self) -> int:
+        """How many operators it applies.
+
+        >>> NumberProgram(1, 1).size, NumberProgram(2, -1, 0, 10).size
+        (1, 3)
+        """
+        return sum(isinstance(node, ast.BinOp | ast.UnaryOp) for node in ast.walk(ast.parse(self.expression)))
+
     def source(self, name: str = "program", docstring: str = "") -> str:
         """The function that is printed."""
         lines = [f"def {name}(a: int, b: int) -> int:", *docstring_lines(docstring), f"    return {self.expression}"]
@@ -185,9 +194,16 @@ class DigitMachine:
         top = self.operands.largest // self.operands.base**power % self.operands.base
         return range(top + 1) if self._is_cut(power) else range(self.operands.base)
 
+    def answers(self, power: int) -> tuple[int, ...]:
+        """The digits that an answer may have there, whatever the carry."""
+        values = self.values(power)
+        return tuple(sorted({self.step(s, a, b)[0] for s in self.states for a in values for b in values}))
+
     def _is_cut(self, power: int) -> bool:
-        """Whether numbers end at this digit: below it all are free, as in numbers up to 4,999."""
+        """Whether numbers end at this digit or before: below it all are free, as in numbers up to 4,999."""
         base, largest = self.operands.base, self.operands.largest
+        if power and base**power > largest:
+            return True  # a leading zero
         rest = largest % base**power
         if rest != base**power - 1:
             raise DomainError(f"expected a largest number such as 4999, whose last digits are all free, got {largest}")

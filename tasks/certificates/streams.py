@@ -12,6 +12,8 @@ from typing import Any
 
 from cegis import Domain, DomainError
 from cegis.certificate import Certificate
+from dsl.grammars.streams import Loop
+from dsl.operators import GrammarError
 from tasks.automata.endless import loop_automaton
 from tasks.certificates.recurrent_evidence import stated_boxes
 from tasks.checker.evidence import NETWORK, PROGRAM, STATES, establish
@@ -19,38 +21,35 @@ from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import FILES
 from tasks.formats import load
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.streams import StreamResult
+from tasks.pipeline.streams import StreamDistillation
 from tasks.proofs.closed_boxes import closed
 from tasks.proofs.still_open import StillOpenError
-from tasks.proofs.stream_states import Broken, Equal
 
 FORMAT = "recurrent case"
 
 
-def attest_stream(result: StreamResult, folder: Path, *, seconds: float = inf) -> Certificate | str:
+def attest_stream(result: StreamDistillation, folder: Path, *, seconds: float = inf) -> Certificate | str:
     """The certificate of ``result`` about the network in ``folder``, or why there is none."""
-    loop, outcome = result.loop, result.outcome
-    if loop is None or not isinstance(outcome, Equal | Broken):
-        return "nothing is established"
-    longest = outcome.length if isinstance(outcome, Equal) else outcome.equal_up_to
-    if longest == 0:
-        return "nothing is established"
-    if isinstance(outcome, Equal) and longest is not None and outcome.method != "affine":
-        return f"a proof by {outcome.method} up to {longest} steps has no certificate; one for every length may have"
+    proved = result.proved
+    if proved is None or not isinstance(result.program, Loop):
+        return "nothing is proved" if proved is None else "a function that was run has no certificate"
+    longest = proved.length
+    if longest is not None and proved.method != "affine":
+        return f"a proof by {proved.method} up to {longest} steps has no certificate; one for every length may have"
     must, may = FILES[FORMAT]
-    files = {PROGRAM: f"{result.source()}\n".encode()}
+    files = {PROGRAM: result.source().encode()}
     files |= {NETWORK + name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
     reasons = list[str]()
     for kind in ("affine", "boxes") if longest is None else ("affine",):
         try:
             semantics, states = ("real", {}) if kind == "affine" else _boxes(result, folder)
             return Certificate(establish(_question(result, kind, longest, semantics) | states, files, seconds), files)
-        except (Rejected, UnreadableError, StillOpenError, DomainError, NetworkError) as error:
+        except (Rejected, UnreadableError, StillOpenError, DomainError, GrammarError, NetworkError) as error:
             reasons.append(str(error))
     return f"the checker does not confirm it: {'; '.join(reasons)}"
 
 
-def _question(result: StreamResult, kind: str, longest: int | None, semantics: str) -> dict[str, Any]:
+def _question(result: StreamDistillation, kind: str, longest: int | None, semantics: str) -> dict[str, Any]:
     readout = {"kind": "round", "position": "every", "columns": [result.of.column], "names": [], "denominator": 1}
     return {
         "kind": kind,
@@ -67,10 +66,10 @@ def _question(result: StreamResult, kind: str, longest: int | None, semantics: s
     }
 
 
-def _boxes(result: StreamResult, folder: Path) -> tuple[str, dict[str, Any]]:
+def _boxes(result: StreamDistillation, folder: Path) -> tuple[str, dict[str, Any]]:
     """Boxes that no step leaves, and the arithmetic in which none does."""
-    assert result.loop is not None
+    assert isinstance(result.program, Loop)
     model = load(folder)
-    whole, names = loop_automaton(Domain(model.domain.alphabet, 1, None), result.loop, result.of.numbers)
+    whole, names = loop_automaton(Domain(model.domain.alphabet, 1, None), result.program, result.of.numbers)
     found = closed(model, whole, names)
     return found.semantics, {STATES: stated_boxes(found)}

@@ -15,7 +15,11 @@ from cegis import Claim, Rung
 from cegis.certificate import Certificate
 from tasks.certificates.solver_evidence import certify
 from tasks.formats import Loaded
+from tasks.networks.number_streams import NumberStreams
 from tasks.pipeline.distill import Distillation
+from tasks.pipeline.numbers import NumberDistillation
+from tasks.pipeline.report import Distilled
+from tasks.pipeline.streams import StreamDistillation
 from tasks.proofs.count_bounds import obstacle
 
 FEW_CHECKED, MANY_CHECKED = 0.2, 0.5  # of the time of a run, for the check: of classes and circuits, of long lists
@@ -30,7 +34,7 @@ class Written:
 
 
 def certificates(
-    result: Distillation,
+    result: Distilled,
     folder: Path,
     *,
     seconds: float = 600.0,
@@ -41,6 +45,15 @@ def certificates(
     That is one for every length, and beside it one up to the length that was asked for, where both are proved. The
     checker has ``seconds`` (wall clock) for all; ``on_progress(done, total)`` is told of inputs it visited.
     """
+    if isinstance(result, StreamDistillation):
+        from tasks.certificates.streams import attest_stream
+
+        return (Written(attest_stream(result, folder, seconds=seconds)),)
+    if isinstance(result, NumberDistillation):
+        from tasks.certificates.pairs import attest_pairs
+
+        return (Written(attest_pairs(result, folder, seconds=seconds)),)
+    assert isinstance(result, Distillation)
     if any(claim.rung == Rung.SURROGATE for claim in result.claims) and result.labels.own_grammar is None:
         by_solver = certify(result, folder)
         if by_solver is not None:
@@ -59,8 +72,10 @@ def certificates(
     return Written(every), Written(bounded, f"-to-{extension.found.equal_up_to}")
 
 
-def share_of_checking(model: Loaded) -> float:
+def share_of_checking(model: Loaded | NumberStreams, *, is_of_pairs: bool = False) -> float:
     """The share of a run's time that is kept for the check of a certificate: none where there is no such kind."""
+    if isinstance(model, NumberStreams):
+        return FEW_CHECKED
     if model.is_black_box:
         return 0.0
     if model.format == "circuit":
@@ -69,4 +84,4 @@ def share_of_checking(model: Loaded) -> float:
 
     if model.format not in FILES:
         return 0.0
-    return FEW_CHECKED if obstacle(model) is None else MANY_CHECKED
+    return FEW_CHECKED if obstacle(model) is None and not is_of_pairs else MANY_CHECKED

@@ -74,6 +74,14 @@ class Line:
 
     __rmul__ = __mul__
 
+    @property
+    def square(self) -> Line:
+        """(a + r + L)^2 = a^2 + 2aL + (2a + r)r + 2rL + L^2, of which L^2 is from 0 to the square of its spread."""
+        middle, reach = self.ball.mid(), self.spread
+        half = arb(reach * reach / 2).upper()
+        ball = arb(self.ball * self.ball + half, (half + 2 * self.ball.rad() * reach).upper())
+        return Line(ball, [2 * middle * c for c in self.g])
+
     def __truediv__(self, other: Any) -> Line:
         return self.__mul__(1 / arb(other))
 
@@ -124,7 +132,7 @@ class Lines(Arithmetic):
             mean = sum(lines[1:], lines[0]) / n
             size = sum((abs(v) for v in lines), ZERO) / n
             lines = [self.blur(v - mean, self.gamma(n + 2) * size + self.gamma(1) * abs(v - mean)) for v in lines]
-        squares = [v * v for v in lines]
+        squares = [v.square for v in lines]
         t = sum(squares[1:], squares[0]) / n + eps
         t = Line(arb(t.ball, ((4 if centered else 1) * self.gamma(n + 8) * square).upper()), t.g)
         whole = t.whole

@@ -20,20 +20,20 @@ from __future__ import annotations
 import ast
 import math
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from time import monotonic
 from typing import Any
 
 from flint import arb, arb_mat
 
-from tasks.checker.arithmetic import ROUNDOFF, TINY, ZERO, Arithmetic, Row
+from tasks.checker.arithmetic import LIMIT, ROUNDOFF, TINY, ZERO, Affine, Arithmetic, Row
 from tasks.checker.files import confirm, expect
 from tasks.checker.lines import Line, Lines
 from tasks.checker.network import run, through
 from tasks.checker.sets import MOST_APART, Attended
 
 FIELDS = ("digits", "base", "order", "answer_digits", "answer_order", "before", "between", "after", "most")
-GRID, LOSS, FAINT = 13, 2.0**-40, 1e-6
+GRID, LOSS, EDGE, FAINT = 13, 2.0**-40, 2.0**-50, 1e-6
 CUTS, MOST_CUTS, LEAKING, BATCH, MOST_CARRIES = 4, 14, 0.02, 128, 64
 Floats = list[float]
 
@@ -409,6 +409,39 @@ class _Item:
     cuts: int = 0
 
 
+@dataclass(frozen=True)
+class _Apart:
+    """How far the right digit is above each other one, from below: a number, and a slope in each of some directions.
+
+    At y in the hull it is ``least + sum_k slope_k (y_k - middle_k)`` or more, for each pair of these in ``columns``.
+    So a choice is decided by its own box, where that is, though the hull is not.
+    """
+
+    columns: tuple[tuple[float, tuple[float, ...]], ...]
+    kept: tuple[int, ...]
+    middle: tuple[float, ...]
+
+    @classmethod
+    def of(cls, lines: list[Line], kept: list[int], middle: Floats, half: Floats) -> _Apart:
+        """Those of finite ``lines``, whose symbol k moves direction ``kept[k]`` by up to ``half`` of it."""
+        columns = []
+        for line in lines:
+            slopes = [float(c.mid()) / half[k] for c, k in zip(line.g, kept, strict=True)]
+            known = sum(float(c.rad()) for c in line.g)
+            size = sum(abs(x) * (half[k] + abs(middle[k])) for x, k in zip(slopes, kept, strict=True))
+            size += float(abs(line.ball).upper())
+            columns.append((float(line.ball.lower()) - known * (1 + LOSS) - LOSS * size, (*slopes,)))
+        return cls((*columns,), (*kept,), tuple(middle[k] for k in kept))
+
+    def least(self, low: Floats, high: Floats) -> float:
+        """The least over a box in the hull; 0 where nothing is known."""
+        ends = [(low[k] - m, high[k] - m) for k, m in zip(self.kept, self.middle, strict=True)]
+        return min(
+            (base + sum(x * (one if x > 0 else two) for x, (one, two) in zip(slopes, ends, strict=True))
+             for base, slopes in self.columns), default=0.0,
+        )  # fmt: skip
+
+
 class Pairs:
     """The network on prompts of a layout, with a program's digits behind them."""
 
@@ -422,6 +455,7 @@ class Pairs:
         self.sizes = [x for part in sizes for x in part]
         self.boxes = 0
         self._largest: dict[int, Row] = {}
+        self._apart_maps: dict[int, Affine] = {}  # per right column, differences of the last map
 
     def rows_of(self, index: int) -> list[Place]:
         """The tokens that the row of a digit of the answer may have."""
@@ -441,13 +475,15 @@ class Pairs:
         while waiting:
             confirm(monotonic() < deadline, "digits were not decided in time")
             some, waiting = waiting[-BATCH:], waiting[:-BATCH]
-            for item, (sure, pull) in zip(some, self._margins(row, some), strict=True):
-                if sure > 0:
-                    margin = min(margin, sure)
-                elif len(item.members) > 1:
-                    waiting += self._parted(item, pull)
-                else:
-                    waiting += self._refined(row, item, pull)
+            for item, (apart, pull) in zip(some, self._apart(row, some), strict=True):
+                sure = [apart.least(low, high) for _, low, high, _ in item.members]
+                left = [member for member, least in zip(item.members, sure, strict=True) if not least > 0]
+                margin = min(margin, arb(min((least for least in sure if least > 0), default=math.inf)))
+                if len(left) > 1:
+                    waiting += self._parted(replace(item, members=left), pull)
+                elif left:
+                    alone = len(item.members) == 1
+                    waiting += self._refined(row, item, pull) if alone else [_Item(left)]
         return margin
 
     def _member(self, row: Place, choice: Choice) -> tuple[Choice, Floats, Floats, Floats]:
@@ -492,11 +528,12 @@ class Pairs:
             _Item([(choice, ends[1], high, share)], item.cuts + 1),
         ]
 
-    def _margins(self, row: Place, items: list[_Item]) -> list[tuple[arb, Floats]]:
-        """Per set the margin of its right digit, positive only where it is certain; and how much directions move it."""
+    def _apart(self, row: Place, items: list[_Item]) -> list[tuple[_Apart, Floats]]:
+        """Per set how far the right digit is above the others, all over its hull; and how much directions move it."""
         hulls = [([min(m[1][n] for m in i.members) for n in range(len(self.sizes))],
                   [max(m[2][n] for m in i.members) for n in range(len(self.sizes))]) for i in items]  # fmt: skip
-        halves = [[(y - x) / 2 * (1 + LOSS) for x, y in zip(*hull, strict=True)] for hull in hulls]
+        halves = [[(y - x) / 2 * (1 + LOSS) + EDGE * (abs(x) + abs(y)) for x, y in zip(*hull, strict=True)]
+                  for hull in hulls]  # fmt: skip
         reach = [max(half[n] for half in halves) * self.sizes[n] for n in range(len(self.sizes))]
         kept = [n for n, x in enumerate(reach) if x > FAINT * max(reach)]
         a, maps = Lines(float(self.rows.a.u), len(kept)), [row_ for part in self.maps for row_ in part]
@@ -512,14 +549,17 @@ class Pairs:
             for one, half in zip(given, halves, strict=True)
         ]  # fmt: skip
         self.boxes += len(items)
-        logits = self._tail(row.last, a, start)
+        right = [self.columns[item.members[0][0].digit] for item in items]
         found = []
-        for item, line, half in zip(items, logits, halves, strict=True):
-            sure, g = self._least(line, self.columns[item.members[0][0].digit], a)
+        for each, middle, half in zip(self._leads(row.last, a, start, right), middles, halves, strict=True):
             pull = [1e-3 * x for x in self.sizes]
-            for k, c in zip(kept, g, strict=True):
-                pull[k] += float(abs(c)) / max(half[k], 1e-300) if c.is_finite() else 0.0
-            found.append((sure, pull))
+            if all(one.is_finite() for one in each):
+                worst = min(each, key=lambda one: float((one.ball - one.spread).lower()))
+                for k, c in zip(kept, worst.g, strict=True):
+                    pull[k] += float(abs(c)) / max(half[k], 1e-300)
+                found.append((_Apart.of(each, kept, middle, half), pull))
+            else:
+                found.append((_Apart((), (), ()), pull))
         return found
 
     def _value_sizes(self, row: Place) -> Row:
@@ -530,27 +570,43 @@ class Pairs:
             self._largest[row.index] = [2 * max(abs(v).upper() for v in column) for column in columns]
         return self._largest[row.index]
 
-    def _tail(self, last: int, a: Lines, given: list[Row]) -> list[Row]:
-        rows = self.rows
+    def _leads(self, last: int, a: Lines, given: list[Row], right: list[int]) -> list[list[Line]]:
+        """How far the column that is ``right`` in each row is above the others that are read.
+
+        A map that comes last is made of two columns' difference at once: what both share is not in doubt.
+        """
+        rows, network = self.rows, self.rows.network
         x = run(rows.branch.after[1:], a, given)
         x = a.add([rows.x[last]] * len(given), x) if rows.branch.is_added else x
         x = through(rows.after, a, x, [])
-        return rows.network.end(a, x, [rows.cells[last][0]] * len(given))
+        last_map = network.final[-1] if network.final and network.bigram is None else None
+        if not isinstance(last_map, Affine):
+            logits = [[a.line(v) for v in row] for row in network.end(a, x, [rows.cells[last][0]] * len(given))]
+            return [[row[own] - row[n] for n in self.read if n != own] for row, own in zip(logits, right, strict=True)]
+        x = run(network.final[:-1], a, x)
+        found: list[list[Line]] = [[]] * len(given)
+        for own in {*right}:
+            which = [n for n, one in enumerate(right) if one == own]
+            for n, leads in zip(which, self._lead(last_map, own, a, [x[n] for n in which]), strict=True):
+                found[n] = leads
+        return found
 
-    def _least(self, logits: Row, right: int, a: Lines) -> tuple[arb, Row]:
-        best, worst = arb("inf"), [ZERO] * a.symbols
-        own = a.line(logits[right])
-        if not own.is_finite():
-            return ZERO, worst
-        for column in self.read:
-            if column != right:
-                apart = own - a.line(logits[column])
-                least = (apart.ball - apart.spread).lower()
-                if not apart.is_finite():
-                    return ZERO, worst
-                if least < best:
-                    best, worst = least, apart.g
-        return best, worst
+    def _lead(self, layer: Affine, own: int, a: Lines, x: list[Row]) -> list[list[Line]]:
+        others = [n for n in self.read if n != own]
+        if own not in self._apart_maps:
+            weight = [[v - w for v, w in zip(layer.weight[own], layer.weight[n], strict=True)] for n in others]
+            self._apart_maps[own] = Affine(weight, [layer.bias[own] - layer.bias[n] for n in others])
+        errors = layer.rounding(a, [[abs(v).upper() for v in row] for row in x])
+        exact = Lines(0.0, a.symbols).affine(self._apart_maps[own], x)
+        return [
+            [a.blur(v, self._twice(a, error[own], error[n])) for v, n in zip(row, others, strict=True)]
+            for row, error in zip(exact, errors, strict=True)
+        ]
+
+    @staticmethod
+    def _twice(a: Lines, one: arb, other: arb) -> arb:
+        """What two logits may be off by; infinite where either may be too large for an execution."""
+        return one + other + TINY if max(one, other) < LIMIT * a.u else arb.pos_inf()
 
 
 def _plus(one: tuple[float, ...], two: tuple[float, ...]) -> tuple[float, ...]:

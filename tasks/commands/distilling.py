@@ -1,59 +1,81 @@
-"""What ``distill run`` and ``distill verify`` do alike: ask, distill within the time, compare, print and certify."""
+"""What ``distill run``, ``verify`` and ``horizon`` do alike: ask, distill in time, compare, print and certify."""
 
 from __future__ import annotations
 
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+import click
+
 from tasks.commands.manners import Manners
-from tasks.commands.question import ask, check_margin, check_seconds, numbers_asked, other
+from tasks.commands.question import WHOLE, ask, check_margin, check_seconds, numbers_asked, other, streams_asked
 from tasks.commands.result import finish
-from tasks.commands.streams import numbers_in, run_numbers
 from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
+    from cegis.operands import Operands
+    from tasks.formats import Loaded
+    from tasks.networks.number_streams import NumberStreams
     from tasks.pipeline.distill import Distillation
+    from tasks.pipeline.own_programs import OwnProgram
+    from tasks.pipeline.report import Distilled
+    from tasks.pipeline.steps import Observer
 
+USUAL_LENGTH = 10  # of sequences on which a program is searched that is then followed
 COMPARING = 0.2  # of the time, for the network that program and circuit are compared with: at most so much of it
 
 
+@dataclass(frozen=True)
+class Horizon:
+    """How far one program is followed: up to ``longest``; found on what is at most ``start`` long (None: as usual)."""
+
+    start: int | None
+    longest: int
+
+    def __post_init__(self) -> None:
+        if self.longest < 1 or (self.start is not None and not 1 <= self.start <= self.longest):
+            got = f"{self.longest}" if self.start is None else f"{self.start} and {self.longest}"
+            raise click.ClickException(f"expected 1 <= --length <= --longest, got {got}")
+
+
+@dataclass(frozen=True)
+class Run:
+    """A run that is ready to be made: ``make(seconds, observer)``; ``folder``: where the network's files lie.
+
+    ``share``: of the time, for the check of a certificate; ``beside``: how a result is compared with another network,
+    in so many seconds.
+    """
+
+    make: Callable[[float, Observer], Distilled]
+    folder: Path
+    share: float
+    beside: Callable[[Any, float], Any] | None = None
+
+
 def distilled(
-    make: Callable[..., Distillation],
     network: str,
     *,
-    backend: str | None,
-    length: str | None,
     out: Path | None,
     seconds: float,
-    seed: int,
-    grammar: str | None,
-    semantics: Any,
     margin: float | None,
     exceptions: Path | None,
-    against: str | None,
     verbose: bool,
     quiet: bool,
     as_json: bool,
-    is_search: bool = False,
-    program: str | None = None,
-    operands: str | None = None,
-    **question: Any,
+    **asked: Any,
 ) -> int:
-    """What ``make`` says of ``network``, printed and certified; the exit code.
+    """What is found of ``network``, printed and certified; the exit code.
 
-    ``make`` takes a model, a domain and the options of ``tasks.pipeline.distill``. What is wrong with the options is
-    found before any work. With ``is_search`` a circuit has a solver where none is named. A network
-    whose prompts show two numbers, as its folder or ``operands`` says, is asked about all pairs of them, unless an
-    option says something of sequences; ``program`` is then the file of the one to compare.
+    What is wrong with the options is found before any work. The inputs are streams of numbers where the network is a
+    recurrent one of these, pairs of numbers where its folder or ``operands`` says that its prompts show two, unless an
+    option says something of sequences; else sequences of tokens.
     """
-    from backends import get
     from cegis.certificate import check_writable
-    from tasks.certificates.write import share_of_checking
     from tasks.commands.progress import observed
-    from tasks.commands.user_objects import language
-    from tasks.pipeline.report import compared
 
     check_seconds(seconds)
     check_margin(margin)
@@ -62,39 +84,137 @@ def distilled(
     if exceptions is not None:
         check_file(exceptions)
     manners, started = Manners(verbose, quiet, as_json), time.perf_counter()
-    is_plain = not any((backend, grammar, semantics, margin, exceptions, against, *question.values()))
-    numbers = numbers_in(network, length) if is_search and is_plain else None
-    if numbers is not None:
-        return run_numbers(*numbers, out=out, seconds=seconds, seed=seed, manners=manners)
-    asked = ask(network, **question)
-    pairs = numbers_asked(
-        asked.model, operands, (*question.values(), length, backend, grammar, against, exceptions, margin)
-    )
-    if pairs is not None:
-        from tasks.commands.pairs import answer_numbers
-
-        return answer_numbers(asked, pairs, program, semantics, seconds, seed, out, manners)
-    if is_search and asked.model.format == "circuit":
-        backend = backend or "z3"
-    solver = None if backend in (None, "none") else get(backend)
-    if solver is not None:
-        solver.version()  # a missing solver is bad input, found before any work
-    own = None if grammar is None else language(grammar)
-    model, domain = asked.up_to(asked.usual(length))
-    share = 0.0 if out is None else share_of_checking(model)
-    beside = None if against is None else other(asked, against, **question)
-    comparing = 0.0 if beside is None else COMPARING * seconds
+    run = ready(network, margin=margin, **asked)
+    comparing = 0.0 if run.beside is None else COMPARING * seconds
+    share = 0.0 if out is None else run.share
     with observed(manners) as observer:
-        result = make(
-            model,
-            domain,
-            backend=solver,
-            semantics=semantics,
-            margin=margin,
-            seconds=(seconds - comparing) * (1 - share),
-            seed=seed,
-            grammar=own,
-            observer=observer,
+        result = run.make((seconds - comparing) * (1 - share), observer)
+    found = None if run.beside is None else run.beside(result, comparing)
+    return finish(result, run.folder, out, started + seconds, manners, exceptions, found)
+
+
+def ready(
+    network: str,
+    *,
+    backend: str | None = None,
+    length: str | None = None,
+    seed: int = 0,
+    grammar: str | None = None,
+    semantics: Any = None,
+    margin: float | None = None,
+    against: str | None = None,
+    program: OwnProgram | None = None,
+    operands: str | None = None,
+    horizon: Horizon | None = None,
+    **question: Any,
+) -> Run:
+    """The run that these options ask for; with a ``program`` none is searched, with a ``horizon`` one is followed.
+
+    A circuit has a solver where none is named, and a program is searched.
+    """
+    from tasks.certificates.write import share_of_checking
+    from tasks.pipeline.report import compared
+
+    if horizon is not None:
+        length = None if horizon.start is None else str(horizon.start)
+
+    is_plain = not any((backend, grammar, semantics, margin, operands, *question.values()))
+    is_placed = program is not None and program.parameters == 2  # the tokens and a place: labels of sequences
+    streams = streams_asked(network, length) if is_plain and not is_placed else None
+    if streams is not None:
+        from tasks.pipeline.streams import distill_streams
+
+        def of_streams(seconds: float, observer: Observer) -> Distilled:
+            return distill_streams(of, to, program=program, seconds=seconds, seed=seed, observer=observer)
+
+        of, folder = streams
+        if horizon is not None and horizon.longest < of.length:
+            of = replace(of, length=horizon.longest)
+        to = of.up_to(of.length if horizon is None else horizon.longest)
+        return Run(of_streams, folder, share_of_checking(of), _beside_streams(of, against))
+    asked = ask(network, **question)
+    pairs = numbers_asked(asked.model, operands, (*question.values(), length, backend, grammar, margin))
+    if pairs is not None:
+        from tasks.pipeline.numbers import distill_numbers, follow_numbers
+
+        def of_pairs(seconds: float, observer: Observer) -> Distilled:
+            told = {"semantics": semantics, "seconds": seconds, "seed": seed, "observer": observer}
+            if horizon is not None:
+                return follow_numbers(asked.model, pairs, program=program, longest=horizon.longest, **told)
+            return distill_numbers(asked.model, pairs, program=program, **told)
+
+        return Run(
+            of_pairs, asked.folder, share_of_checking(asked.model, is_of_pairs=True), _beside_pairs(pairs, against)
         )
-    found = None if beside is None else compared(result, beside, comparing)
-    return finish(result, asked.folder, out, started + seconds, manners, exceptions, found)
+    is_usual = program is None and horizon is None and asked.model.format == "circuit"
+    solver, own = _solver(backend or ("z3" if is_usual else None)), None
+    if grammar is not None:
+        from tasks.commands.user_objects import language
+
+        own = language(grammar)
+    if horizon is None:
+        model, domain = asked.up_to(asked.usual(length))
+    else:
+        model, domain = asked.between(None, reach(asked.model, horizon.longest), f"--longest {horizon.longest}")
+
+    def of_sequences(seconds: float, observer: Observer) -> Distillation:
+        from tasks.pipeline.distill import distill, follow
+
+        told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "grammar": own}
+        told |= {"seconds": seconds, "observer": observer}
+        if horizon is None:
+            return distill(model, domain, program=program, backend=solver, **told)
+        assert domain is not None
+        return follow(model, domain, program, length=min(int(length or USUAL_LENGTH), horizon.longest), **told)
+
+    beside = None if against is None else other(asked, against, **question)
+    compare = None if beside is None else lambda result, seconds: compared(result, beside, seconds)
+    return Run(of_sequences, asked.folder, share_of_checking(model), compare)
+
+
+def _beside_streams(of: NumberStreams, against: str | None) -> Callable[[Any, float], Any] | None:
+    """How the program of a network of numbers is compared with another of these."""
+    from tasks.pipeline.beside import beside_streams
+
+    if against is None:
+        return None
+    found = streams_asked(against, None)
+    if found is None or (found[0].low, found[0].high, found[0].inputs) != (of.low, of.high, of.inputs):
+        each = of.up_to(1).words.removeprefix("1 step, ").removeprefix("of ")
+        raise click.ClickException(f"--against {against}: expected a recurrent network whose steps are {each}")
+    return partial(beside_streams, found[0])
+
+
+def _beside_pairs(pairs: Operands, against: str | None) -> Callable[[Any, float], Any] | None:
+    """The same of a network whose prompts show two numbers."""
+    from tasks.pipeline.beside import beside_pairs
+
+    if against is None:
+        return None
+    if against == WHOLE:
+        raise click.ClickException(f"--against {WHOLE} is for circuits' folders; name a folder")
+    return partial(beside_pairs, ask(against).model, pairs)
+
+
+def reach(model: Loaded, longest: int) -> int:
+    """As far as the network has room; refuses a search that ends before the shortest sequence."""
+    from tasks.proofs.select import room
+
+    shortest = model.domain.min_length
+    if longest < shortest:
+        raise click.ClickException(
+            f"{model.name}: its shortest sequence has {shortest} tokens; expected --longest of at least that, "
+            f"got {longest}"
+        )
+    return min(longest, room(model, longest))
+
+
+def _solver(name: str | None) -> Any:
+    """The solver of a name; one that is missing is bad input, found before any work."""
+    from backends import get
+
+    if name in (None, "none"):
+        return None
+    solver = get(name)
+    solver.version()
+    return solver

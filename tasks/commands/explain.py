@@ -65,16 +65,29 @@ def explain(
 
     Exit codes: 0 everything was looked at and every count is exact, 1 something is left open, 2 bad input.
     """
+    from cegis.claim import counted
     from tasks.commands.exits import NOT_PROVED, PROVED
     from tasks.commands.progress import observed
-    from tasks.commands.question import ask, check_margin, check_seconds
+    from tasks.commands.question import ask, check_margin, check_seconds, streams_asked
     from tasks.networks.quoting import json_text
     from tasks.pipeline import explain as pipeline
     from tasks.pipeline.explain_report import explanation_json
 
     check_seconds(seconds)
     check_margin(margin)
+    is_plain = length is None and not any(question.values())
+    if is_plain and streams_asked(network, None) is not None:
+        raise click.ClickException(
+            f"{network}: parts are taken away from transformers, and this network is recurrent; distill run says what "
+            "it does"
+        )
     asked = ask(network, **question)
+    if is_plain and asked.model.operands is not None:
+        raise click.ClickException(
+            f"{asked.model.name}: parts are taken away on sequences that are listed, and its prompts show "
+            f"{counted(asked.model.operands.size())} pairs of numbers; distill run says what it does, and --length or "
+            "--constraint ask about sequences of its tokens"
+        )
     model, domain = asked.up_to(length)
     with observed(Manners(quiet=quiet, as_json=as_json)) as observer:
         result = pipeline.explain(

@@ -1,4 +1,4 @@
-"""The command line: ``distill list``, ``show``, ``run``, ``check``, and what other packages contribute.
+"""The command line: its subcommands by name, each imported when it is called, and what other packages contribute.
 
 Exit codes: 0 proved (or checked), 1 finished but not proved, 2 bad input (one line on standard error). Results go to
 standard output, progress to standard error: a live bar on a terminal, plain lines elsewhere, nothing with ``--json``.
@@ -7,43 +7,72 @@ Commands are contributed through the entry point group ``distill.commands`` (``b
 
 from __future__ import annotations
 
+import atexit
 import errno
+import gc
+import os
 import sys
-from importlib.metadata import EntryPoint, entry_points
-from typing import Any
+import threading
+from contextlib import suppress
+from importlib import import_module
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from tasks.commands.accept import accept
-from tasks.commands.check import check
 from tasks.commands.exits import BAD_INPUT, NOT_PROVED, PROVED, is_ours
-from tasks.commands.run import run
-from tasks.commands.show import list_circuits, show
 
+if TYPE_CHECKING:
+    from importlib.metadata import EntryPoint
+
+OWN = {
+    "accept": "accept:accept",
+    "check": "check:check",
+    "dsl": "dsl:dsl",
+    "explain": "explain:explain",
+    "export": "export:export",
+    "horizon": "horizon:horizon",
+    "learn": "learn:learn",
+    "list": "show:list_circuits",
+    "prune": "prune:prune",
+    "report": "report:report",
+    "run": "run:run",
+    "show": "show:show",
+    "solve": "solve:solve",
+    "verify": "verify:verify",
+}
 GROUP = "distill.commands"
 PACKAGE = "symbolic-circuit-distillation"
+COLLECTED_AFTER = 100_000  # objects; the imports of a command make some that stay, and are looked through at every 700
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)  # when writing to standard output fails
 
 
 class Contributed(click.Group):
-    """A group that also lists commands other packages contribute; a command is loaded when it is called."""
+    """A group of our own commands and those that other packages contribute; one is imported when it is called."""
 
     def list_commands(self, context: click.Context) -> list[str]:
         """The names of all, in alphabetical order."""
-        return sorted({*super().list_commands(context), *_contributed()})
+        return sorted({*super().list_commands(context), *OWN, *_contributed()})
 
     def get_command(self, context: click.Context, name: str) -> click.Command | None:
         """The command of this name, our own first; raises ClickException for a contribution that is none."""
-        own = super().get_command(context, name)
-        if own is not None or name not in _contributed():
-            return own
-        command = _contributed()[name].load()
+        added = super().get_command(context, name)
+        if added is not None:
+            return added
+        if name in OWN:
+            module, _, attribute = OWN[name].partition(":")
+            command = getattr(import_module(f"tasks.commands.{module}"), attribute)
+        elif name in (others := _contributed()):
+            command = others[name].load()
+        else:
+            return None
         if not isinstance(command, click.Command):
             raise click.ClickException(f"the contributed command {name!r} is not a click command")
         return command
 
 
 def _contributed() -> dict[str, EntryPoint]:
+    from importlib.metadata import entry_points
+
     return {point.name: point for point in entry_points(group=GROUP)}
 
 
@@ -56,13 +85,6 @@ def distill() -> None:
     and errors to standard error; files are written where --out says (bench: in out/bench).
     Completion: eval "$(_DISTILL_COMPLETE=bash_source distill)" (or zsh_source, fish_source).
     """
-
-
-distill.add_command(accept)
-distill.add_command(check)
-distill.add_command(list_circuits)
-distill.add_command(run)
-distill.add_command(show)
 
 
 def main(arguments: list[str] | None = None) -> Any:
@@ -94,6 +116,24 @@ def main(arguments: list[str] | None = None) -> Any:
     sys.exit(code if isinstance(code, int) else PROVED)
 
 
+def script() -> None:
+    """``main`` of a process of its own, which ends once everything is written: solvers take long to take down.
+
+    Where a thread has to be waited for, or a stream cannot be written, Python ends the process as usual.
+    """
+    gc.set_threshold(COLLECTED_AFTER, 10, 10)
+    try:
+        main()
+    except SystemExit as ended:
+        if all(thread.daemon for thread in threading.enumerate() if thread is not threading.main_thread()):
+            atexit._run_exitfuncs()
+            with suppress(OSError):
+                for stream in filter(None, (sys.stdout, sys.stderr)):
+                    stream.flush()
+                os._exit(ended.code if isinstance(ended.code, int) else NOT_PROVED)
+        raise
+
+
 def _line(error: object) -> str:
     from tasks.networks.quoting import shown
 
@@ -101,4 +141,4 @@ def _line(error: object) -> str:
 
 
 if __name__ == "__main__":
-    main()
+    script()

@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cegis import Domain
     from cegis.operands import Operands
     from tasks.formats import Loaded
+    from tasks.networks.number_streams import NumberStreams
 
 USUAL_LENGTH = 10  # of a circuit's sequences
 WHOLE = "whole"  # the network that a circuit was cut from
@@ -196,6 +197,27 @@ def numbers_asked(model: Loaded, text: str | None, others: tuple[Any, ...]) -> O
     if not is_free:
         raise click.ClickException("--operands goes with no option about sequences; leave one of them out")
     return operands_of(text)
+
+
+def streams_asked(network: str, length: str | None) -> tuple[NumberStreams, Path] | None:
+    """The network of numbers in the folder that is named, for streams of ``length`` steps; None where it is none."""
+    from tasks.formats.circuit_folder import circuit_folder
+    from tasks.formats.recurrent_case import number_streams
+    from tasks.networks.sparse_transformer import NetworkError
+
+    try:
+        folder = circuit_folder(network)
+        found = number_streams(folder)
+    except (NetworkError, OSError):
+        return None  # whatever it is, it is read, or refused, as any other network
+    if length is None:
+        return found, folder
+    shortest, longest = lengths(length)
+    if shortest not in (None, 1):
+        return None  # these are sequences: streams have all lengths from 1 on
+    if longest < 1:
+        raise click.ClickException(f"{found.name}: expected streams of 1 step or more, got a length of {length}")
+    return replace(found, length=longest), folder
 
 
 def operands_of(text: str) -> Operands:

@@ -104,23 +104,17 @@ def _subject(
 
 def _run(network: str, length: str | None, seconds: float, seed: int, manners: Manners, question: Any) -> Subject:
     """A network, run as ``distill run`` does where no option is given."""
-    from backends import get
+    from tasks.commands.distilling import ready
     from tasks.commands.progress import observed
-    from tasks.commands.question import ask
-    from tasks.pipeline.distill import distill
     from tasks.reports.subject import of_distillation
 
-    asked = ask(network, **question)
-    is_circuit = asked.model.format == "circuit"
-    model, domain = asked.up_to(asked.usual(length))
+    run = ready(network, length=length, seed=seed, **question)
     with observed(manners) as observer:
-        found = distill(
-            model, domain, backend=get("z3") if is_circuit else None, seconds=seconds, seed=seed, observer=observer
-        )
+        found = run.make(seconds, observer)
     given = [part for name, value in question.items() if value is not None for part in (f"--{name}", value)]
     longest = [] if length is None else ["--length", length]
     command = ["distill", "run", network, *longest, *given, "--seed", str(seed), "--out", "proof.cert"]
-    return of_distillation(found, asked.folder, (shlex.join(command), "distill check proof.cert"))
+    return of_distillation(found, run.folder, (shlex.join(command), "distill check proof.cert"))
 
 
 def _checked(folder: Path, seconds: float) -> bool:

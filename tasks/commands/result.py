@@ -1,4 +1,4 @@
-"""A distillation as ``run`` and ``horizon`` end it: printed, certified, and turned into an exit code."""
+"""A result as ``run`` and ``horizon`` end it: printed, certified, and turned into an exit code."""
 
 from __future__ import annotations
 
@@ -16,17 +16,18 @@ if TYPE_CHECKING:
     from tasks.certificates.write import Written
     from tasks.commands.manners import Manners
     from tasks.pipeline.agreement import Against
-    from tasks.pipeline.distill import Distillation
+    from tasks.pipeline.beside import Beside
+    from tasks.pipeline.report import Distilled
 
 
 def finish(
-    result: Distillation,
+    result: Distilled,
     folder: Path,
     out: Path | None,
     deadline: float,
     manners: Manners,
     exceptions: Path | None = None,
-    against: Against | None = None,
+    against: Against | Beside | None = None,
 ) -> int:
     """Print ``result``, write its certificates to ``out`` until ``deadline`` (by ``perf_counter``); the exit code.
 
@@ -35,7 +36,8 @@ def finish(
     ``against``: program and circuit beside another network.
     """
     from tasks.networks.quoting import json_text, shown, shown_lines
-    from tasks.pipeline.agreement import against_json, against_lines
+    from tasks.pipeline.agreement import Against, against_json, against_lines
+    from tasks.pipeline.beside import beside_json, beside_lines
     from tasks.pipeline.report import distillation_json, distillation_text, exception_lines
 
     as_json, is_proved = manners.as_json, result.is_proved
@@ -48,7 +50,8 @@ def finish(
             )
         )
         if against is not None:
-            click.echo(shown_lines("\n".join(against_lines(against))))
+            lines = against_lines(against) if isinstance(against, Against) else beside_lines(against)
+            click.echo(shown_lines("\n".join(lines)))
     if exceptions is not None:
         count = write_file(exceptions, (f"{line}\n".encode() for line in exception_lines(result)))
         if not as_json:
@@ -70,7 +73,8 @@ def finish(
         if as_json:
             value: dict[str, Any] = distillation_json(result, str(saved[0][0]) if saved else None)
             value |= {"certificates": [str(path) for path, _ in saved], "not_certified": reasons}
-            value |= {} if against is None else {"against": against_json(against)}
+            if against is not None:
+                value |= {"against": against_json(against) if isinstance(against, Against) else beside_json(against)}
             value |= {"exceptions_file": None if exceptions is None else str(exceptions)}
             click.echo(json_text(value))
         else:
@@ -84,7 +88,7 @@ def finish(
     return PROVED if is_proved else NOT_PROVED
 
 
-def _written(result: Distillation, folder: Path, seconds: float, manners: Manners) -> tuple[Written, ...]:
+def _written(result: Distilled, folder: Path, seconds: float, manners: Manners) -> tuple[Written, ...]:
     """The certificates; those without a solver's queries are confirmed by the checker first."""
     from tasks.certificates.write import certificates
     from tasks.commands.progress import observed
@@ -97,6 +101,8 @@ def _written(result: Distillation, folder: Path, seconds: float, manners: Manner
 
 
 def _scope(certificate: Certificate) -> str:
-    """Which lengths a certificate is about."""
+    """Which inputs a certificate is about."""
+    if "operands" in certificate.statement:
+        return "for all pairs"
     longest = certificate.statement["lengths"][1]
     return "for every length" if longest is None else f"for lengths up to {longest}"

@@ -5,7 +5,6 @@ Exit codes: 0 proved as far as was asked, 1 finished but not proved, 2 bad input
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -28,9 +27,6 @@ from tasks.commands.question import distills, out_option
 @out_option
 def run(
     network: str,
-    backend: str | None,
-    length: str | None,
-    out: Path | None,
     **options: Any,
 ) -> int:
     """Distill NETWORK to a Python function, and prove it.
@@ -38,8 +34,10 @@ def run(
     NETWORK is a shipped name, a circuit's folder, or a folder with a network in a known format. Its sequences are
     listed where that can be done; for longer ones the program is searched at short lengths and followed from there, by
     the method that fits the network.
+
+    Of a recurrent network of numbers the program is a loop over them, followed as far as it holds; of a network whose
+    prompts show two numbers (--operands), a function of these, compared on all pairs.
     """
     from tasks.commands.distilling import distilled
-    from tasks.pipeline.distill import distill
 
-    return distilled(distill, network, backend=backend, length=length, out=out, is_search=True, **options)
+    return distilled(network, **options)

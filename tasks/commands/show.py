@@ -35,14 +35,18 @@ def show(network: str, as_json: bool, **question: Any) -> None:
 
     Of a folder of several networks, such as a download, it lists them, and how to run one.
     """
-    from tasks.commands.question import ask
+    from tasks.commands.question import ask, streams_asked
     from tasks.formats.circuit_folder import load_circuit
     from tasks.networks.quoting import json_text, shown_lines
-    from tasks.networks.summary import circuit_json, circuit_text, model_json, model_text
+    from tasks.networks.summary import circuit_json, circuit_text, model_json, model_text, streams_json, streams_text
 
     if (listed := _networks(network)) is not None:
         entries = [{"folder": str(place), "format": kind} for place, kind in listed]
         click.echo(json_text(entries) if as_json else shown_lines(_listing(network, listed)))
+        return
+    streams = None if any(question.values()) else streams_asked(network, None)
+    if streams is not None:
+        click.echo(json_text(streams_json(streams[0])) if as_json else shown_lines(streams_text(streams[0])))
         return
     asked = ask(network, **question)
     if asked.model.format == "circuit" and not any(question.values()):

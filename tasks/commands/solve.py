@@ -1,11 +1,14 @@
 """``distill solve FILE.sl``: a SyGuS problem in, functions out, in SyGuS-IF and in Python, with what was proved.
 
-Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard output, progress to standard error.
+Exit codes: 0 solved, 1 not solved, 2 bad input. The answer goes to standard output, progress to standard error. A
+proved answer is kept while a smaller one is looked for; where SIGTERM or SIGXCPU ends that, it is printed at once.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -15,7 +18,7 @@ from tasks.commands.manners import quiet_option
 
 if TYPE_CHECKING:
     from backends import Backend
-    from cegis import Budget, Outcome, Statistics
+    from cegis import Budget, Found, Outcome, Statistics
     from cegis.claim import Statement
     from cegis.formulas.solution import Solution
     from cegis.searchers.portfolio import Searcher
@@ -65,8 +68,6 @@ def solve(
     quiet: bool,
 ) -> int:
     """Find the functions that FILE (SyGuS-IF 2.1) asks for, and prove them right."""
-    from pysmt.environment import Environment
-
     from backends import get
     from cegis import FormulaBudget, Found
     from cegis.formulas.refutation import logic_of
@@ -74,6 +75,7 @@ def solve(
     from cegis.searchers.solving import solve as solution_of
     from cegis.searchers.witnesses import default_backend
     from cegis.sygus import read
+    from tasks.commands.ending import speaking_last
     from tasks.commands.solve_progress import telling
 
     if not seconds > 0 or memory_mb < 1:
@@ -84,14 +86,15 @@ def solve(
         problem = read(file)
         grammars = _restricted(problem, _grammars(problem, grammar), operators)
         solver = get(backend) if backend else default_backend(problem.spec)
-        with solver.open(Environment(), logic_of(problem.spec)):
-            pass  # a solver that is missing or has no such logic is bad input, found before any work
+        solver.ready_for(logic_of(problem.spec))  # one that is missing or has no such logic: found before any work
         witnesses = _witnesses(problem, confirming, solver)
         others = [_searcher(name, memory_mb) for name in searchers or SEARCHERS if name != OWN]
         budget = FormulaBudget(seconds=seconds, memory_mb=memory_mb)
         if count is not None:
             return _list(file, problem, grammars, solver, witnesses, budget, seed, count, as_json)
-        with telling(quiet=quiet or as_json) as observers:
+        best: list[Found[Solution]] = []  # the last is the smallest
+        last = partial(_last_words, file, best, as_json)
+        with telling(quiet=quiet or as_json) as observers, speaking_last(last):
             outcome = solution_of(
                 problem.spec,
                 grammars,
@@ -102,13 +105,27 @@ def solve(
                 seed=seed,
                 on_event=observers.on_event,
                 on_progress=observers.on_progress,
+                on_found=best.append,
             )
     except RecursionError:
         raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
+    click.echo(_shown(file, outcome, as_json))
+    return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
+
+
+def _shown(file: Path, outcome: Outcome[Solution], as_json: bool) -> str:
     from tasks.networks.quoting import json_text
 
-    click.echo(json_text(_json(file, outcome)) if as_json else _text(outcome))
-    return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
+    return json_text(_json(file, outcome)) if as_json else _text(outcome)
+
+
+def _last_words(file: Path, best: list[Found[Solution]], as_json: bool) -> str | None:
+    """What there is to say of the smallest proved solution when the process is ended before it is made smaller."""
+    if not best:
+        return None
+    found = best[-1]
+    note = "ended from outside before the solution could be made smaller"
+    return _shown(file, replace(found, notes=(*found.notes, note)), as_json) + "\n"
 
 
 def _list(
@@ -153,8 +170,6 @@ def _list(
 
 def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list[Backend] | None:
     """Who confirms what ``solver`` proves; None for any other that is installed."""
-    from pysmt.environment import Environment
-
     from backends import get
     from cegis.formulas.refutation import logic_of
 
@@ -163,19 +178,18 @@ def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list
     chosen = get(name)
     if chosen.name == solver.name:
         raise click.ClickException(f"{name} proves, so another solver has to confirm it; name one, or {NOBODY}")
-    with chosen.open(Environment(), logic_of(problem.spec)):
-        pass
+    chosen.ready_for(logic_of(problem.spec))
     return [chosen]
 
 
 def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar | None]:
     """The grammars of the file, or the user's for every function that has its parameters and sort."""
+    if name is None:
+        return problem.grammars
     from cegis.searchers.solving import shape
     from dsl.grammar import Grammar
     from tasks.commands.user_objects import load
 
-    if name is None:
-        return problem.grammars
     own = load(name)
     if not isinstance(own, Grammar):
         raise click.ClickException(f"expected a Grammar at {name}, got {type(own).__name__}")
@@ -189,11 +203,11 @@ def _grammars(problem: SygusProblem, name: str | None) -> Mapping[str, Grammar |
 def _restricted(
     problem: SygusProblem, grammars: Mapping[str, Grammar | None], operators: str | None
 ) -> Mapping[str, Grammar | None]:
+    if operators is None:
+        return grammars
     from cegis.sygus.productions import restricted
     from dsl.grammars.defaults import default_grammar
 
-    if operators is None:
-        return grammars
     names = [name.strip() for name in operators.split(",") if name.strip()]
     literals = [term.operator for term in problem.literals]
     return {
@@ -207,10 +221,11 @@ def _restricted(
 def _searcher(name: str, memory_mb: int) -> Searcher:
     """A searcher by its short name, or the user's: an object, or a class to make one of."""
     from cegis.searchers.peers import SEARCHERS
-    from tasks.commands.user_objects import load
 
     if name in SEARCHERS:
         return SEARCHERS[name](memory_mb=memory_mb)
+    from tasks.commands.user_objects import load
+
     if ":" not in name:
         known = ", ".join((OWN, *SEARCHERS))
         raise click.ClickException(f"unknown searcher {name!r}; known: {known}, or your own package.module:NAME")

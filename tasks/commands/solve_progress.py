@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -60,17 +61,17 @@ def telling(*, quiet: bool) -> Iterator[Observers]:
     if quiet:
         yield Observers()
         return
+    if not sys.stderr.isatty():
+        teller = Teller(_say, _say, SECONDS)
+        yield Observers(teller.on_event, teller.on_progress)
+        return
     from rich.console import Console  # a tenth of the time a small problem takes
 
     console = Console(stderr=True, highlight=False, soft_wrap=True)
-
-    def say(line: str) -> None:
-        console.print(line, markup=False)
-
-    if not console.is_terminal:
-        teller = Teller(say, say, SECONDS)
+    with console.status("searching") as status:
+        teller = Teller(lambda line: console.print(line, markup=False), lambda line: status.update(line.strip()))
         yield Observers(teller.on_event, teller.on_progress)
-    else:
-        with console.status("searching") as status:
-            teller = Teller(say, lambda line: status.update(line.strip()))
-            yield Observers(teller.on_event, teller.on_progress)
+
+
+def _say(line: str) -> None:
+    print(line, file=sys.stderr)

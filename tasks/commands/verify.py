@@ -5,7 +5,6 @@ Exit codes: 0 proved equal on all that was asked, 1 not equal or not proved, 2 b
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -37,9 +36,6 @@ def verify(
     network: str,
     program: str,
     no_run: bool,
-    backend: str | None,
-    length: str | None,
-    out: Path | None,
     **options: Any,
 ) -> int:
     """Compare PROGRAM with NETWORK (a shipped name or a folder), and prove it or say where they differ.
@@ -52,16 +48,13 @@ def verify(
     called twice on every sequence that is listed, and the claim says so. --no-run refuses that.
 
     Of a network whose prompts show two numbers (--operands), PROGRAM is a function of these, such as def f(a, b):
-    return a + b; it is read, never run, and compared on all pairs.
+    return a + b; it is read, never run, and compared on all pairs. Of a recurrent network of numbers it is a loop over
+    the numbers so far, as distill prints it, which is compared on all streams; any other function of them is run on
+    every stream that is listed.
 
     Exit codes: 0 proved equal on all that was asked, 1 not equal or not proved, 2 bad input.
     """
     from tasks.commands.distilling import distilled
     from tasks.commands.user_objects import program_named
-    from tasks.pipeline import distill
 
-    def make(*arguments: Any, **named: Any) -> Any:
-        model, domain = arguments
-        return distill.verify(model, program_named(program, is_run=not no_run), domain, **named)
-
-    return distilled(make, network, backend=backend, length=length, out=out, program=program, **options)
+    return distilled(network, program=program_named(program, is_run=not no_run), **options)

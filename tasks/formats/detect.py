@@ -160,6 +160,11 @@ def inside(root: Path) -> tuple[tuple[Path, str], ...]:
     return tuple(found)
 
 
+def is_network(folder: Path) -> bool:
+    """Whether ``folder`` looks like a network itself."""
+    return bool(_kind(folder))
+
+
 def _kind(folder: Path) -> str:
     """The format of ``folder``, or nothing; a broken file that marks one is none of it."""
     try:

@@ -13,6 +13,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from cegis.streams import Streams
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 
@@ -23,7 +24,7 @@ Ints = NDArray[np.int64]
 class NumberStreams:
     """``numbers``: (tokens, inputs), every combination of ``low`` to ``high``; ``length``: steps that it was made for.
 
-    ``origin``: whose weights they are.
+    ``origin``: whose weights they are; ``format``: how they were stored.
     """
 
     name: str
@@ -32,12 +33,32 @@ class NumberStreams:
     length: int
     origin: str
     column: int = 0
+    format: str = "recurrent case"
 
     def __post_init__(self) -> None:
         if self.numbers.shape[0] != len(self.network.tokens) or not 0 <= self.column < self.network.outputs:
             raise NetworkError(f"{self.name}: expected numbers for each of {len(self.network.tokens)} tokens")
         if not np.array_equal(self.numbers, combinations(self.low, self.high, self.inputs)):
             raise NetworkError(f"{self.name}: expected every combination of the numbers of a step, in order")
+
+    @property
+    def reference(self) -> str:
+        """What claims call it."""
+        return f"the network {self.name}"
+
+    @property
+    def asked(self) -> Streams:
+        """The streams that it was made for."""
+        return self.up_to(self.length)
+
+    def up_to(self, longest: int | None) -> Streams:
+        """All streams of so many steps at most; None: of any number."""
+        return Streams(self.low, self.high, self.inputs, 1, longest)
+
+    @property
+    def conditions(self) -> str:
+        """How an answer is read, in words."""
+        return f"read-out: the whole number nearest to output {self.column}, after every step"
 
     @property
     def low(self) -> int:
@@ -57,7 +78,7 @@ class NumberStreams:
     @property
     def alphabet(self) -> tuple[str, ...]:
         """The tokens as texts: ``7``, or ``3,5``."""
-        return tuple(",".join(map(str, row)) for row in self.numbers.tolist())
+        return self.asked.alphabet
 
     def answers(self, x: Ints) -> Ints:
         """The network's answers (streams, T) to numbers x (streams, T, inputs), in float64 without bounds."""

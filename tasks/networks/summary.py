@@ -9,6 +9,7 @@ import numpy as np
 from tasks.networks.circuit import Circuit
 from tasks.networks.conditions import readout_text, row_text
 from tasks.networks.model import BlackBox, Loaded
+from tasks.networks.number_streams import NumberStreams
 from tasks.networks.quoting import shown
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Attention, Step, Transformer, walk
@@ -75,13 +76,7 @@ def model_text(model: Loaded) -> str:
             f"weights   {sum(sizes):,}, of which {nonzero:,} are not zero",
         ]
     elif isinstance(network, Recurrent):
-        counted = [array for array in network.arrays()]
-        lines += [
-            f"network   recurrent, a state of {network.width}: {', '.join(_steps(network.transition))}; read by "
-            f"{', '.join(_steps(network.output))}; {network.dtype}",
-            f"numbers   {sum(int(a.size) for a in counted):,} as its steps hold them, of which "
-            f"{sum(int(np.count_nonzero(a)) for a in counted):,} are not zero",
-        ]
+        lines += _recurrent(network)
     else:
         lines.append("network   a black box: it is run, and nothing of it is bounded")
     lines += [
@@ -91,7 +86,50 @@ def model_text(model: Loaded) -> str:
         f"domain    {shown(' '.join(domain.alphabet))}; length {domain.min_length} to {domain.max_length}; "
         f"{domain.constraint.text if domain.constraint else 'every sequence'}",
     ]
+    if model.operands is not None:
+        lines += [
+            f"asked     all pairs of {model.operands.words}; --operands none asks about sequences",
+            f"shown     prompt: {shown(model.operands.shown)}; answer: {model.operands.answer_words}",
+        ]
     return "\n".join([*lines, *(f"note      {shown(note)}" for note in model.notes)])
+
+
+def streams_text(of: NumberStreams) -> str:
+    """A recurrent network of numbers: format, steps, what comes in, what is read."""
+    network = of.network
+    return "\n".join([
+        f"{shown(of.name)}: a network in the format {of.format}",
+        *_recurrent(network),
+        f"step      {of.asked.each:,} different ones: {of.up_to(1).words.removeprefix('1 step, ').removeprefix('of ')}",
+        f"{of.conditions.replace('read-out: ', 'read-out  ')}",
+        f"asked     streams of {of.asked.words}, which it was made for; weights: {of.origin}",
+    ])  # fmt: skip
+
+
+def streams_json(of: NumberStreams) -> dict[str, Any]:
+    """The same as JSON values."""
+    return {
+        "name": of.name,
+        "format": of.format,
+        "steps": _all_steps(of.network),
+        "weights": sum(int(array.size) for array in of.network.arrays()),
+        "dtype": of.network.dtype,
+        "readout": of.conditions.removeprefix("read-out: "),
+        "numbers": [of.low, of.high],
+        "inputs": of.inputs,
+        "lengths": [1, of.length],
+        "origin": of.origin,
+    }
+
+
+def _recurrent(network: Recurrent) -> list[str]:
+    arrays = list(network.arrays())
+    return [
+        f"network   recurrent, a state of {network.width}: {', '.join(_steps(network.transition))}; read by "
+        f"{', '.join(_steps(network.output))}; {network.dtype}",
+        f"numbers   {sum(int(a.size) for a in arrays):,} as its steps hold them, of which "
+        f"{sum(int(np.count_nonzero(a)) for a in arrays):,} are not zero",
+    ]
 
 
 def model_json(model: Loaded) -> dict[str, Any]:

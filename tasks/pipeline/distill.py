@@ -19,18 +19,19 @@ from typing import TYPE_CHECKING, Any
 from backends import Backend
 from cegis import Claim, Counterexample, Differs, Domain, Found, Outcome, Program, Stopped
 from cegis.claim import limits
-from dsl.showing import code_html, cut, panel_html, words_html
+from dsl.showing import panel_html, words_html
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.recurrent import Recurrent
 from tasks.pipeline import surrogate
 from tasks.pipeline.approximate import Rule, approximated, having_a_label
 from tasks.pipeline.dependence import Dependence
-from tasks.pipeline.extend import LONGER, RUN, Extending, Extension, endless, extended
+from tasks.pipeline.extend import LONGER, RUN, Extending, Extension, at_least_known, endless, extended
 from tasks.pipeline.functions import RunProgram, how_run
 from tasks.pipeline.labels import MOST_SEQUENCES, LabelTable, described, labelled, length_of, listed_part, usual_domain
 from tasks.pipeline.languages import Language
 from tasks.pipeline.own_programs import OwnProgram, own_program
+from tasks.pipeline.result import panel, summary
 from tasks.pipeline.search import Searched, Tried, answered, compared, exchanged, searched
 from tasks.pipeline.steps import SILENT, Clock, Observer, Step
 from tasks.proofs.enumeration import ROUNDOFF, Semantics
@@ -73,17 +74,14 @@ class Distillation:
     tried: tuple[Tried, ...] = ()
 
     def __repr__(self) -> str:
-        ended, proved = type(self.outcome).__name__, "proved" if self.is_proved else "not proved"
-        return cut(f"Distillation({self.model.name!r}, {limits(self.asked)}: {ended}, {proved}; {self.program!r})")
+        return summary(self, type(self.outcome).__name__)
 
     def _repr_html_(self) -> str:
         """Network, program and claims, or exceptions, for notebooks."""
-        name = f"{self.model.name}, {limits(self.asked)}"
         if self.program is None or not self.claims:
-            return panel_html(words_html(name), self.outcome._repr_html_())
-        claims = [words_html(claim.words) for claim in self.claims]
-        broken = "" if self.broken is None else words_html(f"The first sequence on which they differ: {self.broken!r}")
-        return panel_html(words_html(name), code_html(self.program.source()), *claims, broken)
+            return panel_html(words_html(f"{self.model.name}, {limits(self.asked)}"), self.outcome._repr_html_())
+        broken = "" if self.broken is None else f"The first sequence on which they differ: {self.broken!r}"
+        return panel(self, self.program.source(), *(claim.words for claim in self.claims), broken)
 
     @property
     def domain(self) -> Domain:
@@ -357,6 +355,7 @@ def follow(
     told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "grammar": grammar}
     told["observer"] = observer
     steps: tuple[Step, ...] = ()
+    short = None
     if program is None:
         reach = next((n for n in domain.lengths if n >= length and domain.up_to(n).size()), domain.lengths[-1])
         short = distill(model, domain.up_to(reach), seconds=seconds, **told)
@@ -365,4 +364,18 @@ def follow(
         program, steps = short.program, short.steps
     left = max(0.1, seconds - (time.perf_counter() - start))
     found = distill(model, domain, program=program, seconds=left, **told)
+    if short is not None:
+        found = replace(found, extension=_with_known(found, short))
     return replace(found, steps=(*steps, *found.steps))
+
+
+def _with_known(found: Distillation, short: Distillation) -> Extension | None:
+    """What is known beyond the listed part, with what a run on shorter sequences proved of the same program."""
+    extension, reach = found.extension, short.horizon
+    is_whole = short.is_proved or (short.extension is not None and short.extension.where is None)
+    if extension is None or extension.where is not None or not (is_whole and short.claims) or reach is None:
+        return extension
+    if short.program != extension.program or reach < extension.domain.min_length:
+        return extension
+    claims = short.claims if short.extension is None else short.extension.found.claims
+    return replace(extension, found=at_least_known(extension.found, claims, reach)) if claims else extension

@@ -132,7 +132,7 @@ class _Longer:
         found = self.beyond.examine(program, known=self.known)
         best, is_whole = self.best[1], found.counterexample is None and not found.is_late
         if found.equal_up_to > best.equal_up_to or (best.counterexample is not None and is_whole):
-            self.best = program, _listed(found, short)
+            self.best = program, _listed(self.table, found, short)
         if found.counterexample is None:
             claims = found.claims
             return Unknown(found.stopped.text, claims) if found.stopped else Valid((*short.claims, *claims))
@@ -225,7 +225,7 @@ class Extending:
             return self._done(Extension(self.domain, self.rule.program, where, found, method))
         best: tuple[Program, Extent] | None = None
         for program in candidates:
-            found = _listed(self._examined(by, program), self.table.check(program))
+            found = _listed(self.table, self._examined(by, program), self.table.check(program))
             if best is None or found.equal_up_to > best[1].equal_up_to:
                 best = program, found
             if (found.counterexample is None and found.stopped is None) or not self.clock.has_time:
@@ -370,8 +370,14 @@ def spread(beyond: Verifier, names: tuple[str, ...], seed: int) -> list[tuple[tu
     return found
 
 
-def _listed(found: Extent, short: Verdict) -> Extent:
-    """``found`` with the claim for what was listed, where it makes none of its own."""
+def _listed(table: LabelTable, found: Extent, short: Verdict) -> Extent:
+    """``found`` with the claim for what was listed, where it makes none of its own, and with how far that goes."""
     listed = tuple(claim for claim in short.claims if isinstance(claim, Claim)) if isinstance(short, Valid) else ()
-    is_right = bool(listed) and found.equal_up_to >= (listed[0].domain.max_length or 0)
-    return replace(found, claims=listed) if is_right and not found.claims else found
+    return found if not listed or table.undecided else at_least_known(found, listed, table.domain.lengths[-1])
+
+
+def at_least_known(found: Extent, claims: tuple[Claim, ...], reach: int) -> Extent:
+    """``found`` with ``claims``, which say that the two are equal up to the length ``reach``, where it says less."""
+    if found.claims and found.equal_up_to >= reach:
+        return found
+    return replace(found, claims=claims, equal_up_to=reach)

@@ -239,6 +239,13 @@ def _text(values: tuple[Any, ...]) -> str:
 
 
 @contextlib.contextmanager
+def called_until(deadline: float) -> Iterator[None]:
+    """Calls of a function that end at ``deadline`` with a LateError; what it prints goes to standard error."""
+    with _quiet(), _alarm(deadline):
+        yield
+
+
+@contextlib.contextmanager
 def _quiet() -> Iterator[None]:
     """What the function prints goes to standard error, as results are printed to standard output."""
     with contextlib.redirect_stdout(sys.stderr):

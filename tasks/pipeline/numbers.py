@@ -12,15 +12,16 @@ from __future__ import annotations
 
 import time
 from concurrent.futures import Executor
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
 
 import numpy as np
 
-from cegis import Claim, DomainError, Rung
-from cegis.claim import counted, least_margin
+from cegis import Claim, Counterexample, DomainError, Rung
+from cegis.claim import least_margin
 from cegis.operands import Operands, Pair
+from dsl.operators import GrammarError
 from tasks.automata.digits import DigitMachine, NumberProgram
 from tasks.bounds.interpreter import assumption
 from tasks.formats import Loaded
@@ -28,14 +29,15 @@ from tasks.networks.conditions import named
 from tasks.networks.readout import Argmax
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
-from tasks.pipeline.report import wrapped
-from tasks.pipeline.steps import SILENT, Clock, Observer, Step
+from tasks.pipeline.own_programs import OwnProgram, own_program
+from tasks.pipeline.result import Together
+from tasks.pipeline.steps import SILENT, Clock, Observer
 from tasks.proofs.enumeration import MEANING, Semantics
 from tasks.proofs.group_cover import Cover, confirmed, cover, obstacle
 from tasks.proofs.operand_search import Teacher, search, simple_numbers
 
-SCHEMA = "numbers/1"
 SEARCHING, FIRST = 0.2, 2.0  # of the time, for pairs that fail; seconds of that before a proof is tried
+WHOLE = 0.5  # of the time, for all digits at once, before fewer of them are looked at
 ENOUGH = 0.9  # of some pairs on which a program is right, that it is taken for what the network does
 FACTORS, OFFSETS, SAMPLE = (1, 0, -1, 2, -2, 3), (0, 1, -1), 400
 METHOD = (
@@ -61,35 +63,112 @@ class Failing:
 
 
 @dataclass(frozen=True)
-class NumberDistillation:
-    """What is known of ``model`` on all pairs of ``operands``, and of ``program``; None where none was found."""
+class NumberDistillation(Together):
+    """What is known on all pairs of ``operands``: ``failing``, a pair that breaks the program, or a ``cover``.
+
+    ``share``: of some pairs, on how many the program is right; ``tried``: pairs that were run to find one that fails,
+    and ``least_seen`` the least margin among them.
+    """
 
     model: Loaded
     operands: Operands
-    program: NumberProgram | None
     share: float
     failing: Failing | None
     cover: Cover | None
-    claims: tuple[Claim, ...]
-    steps: tuple[Step, ...]
-    not_applied: dict[str, str]
     tried: int
     least_seen: float
+
+    what = "pairs"
 
     @property
     def is_proved(self) -> bool:
         """Whether the program is proved to give the network's answer to every pair."""
-        return bool(self.claims) and self.failing is None
+        return any(claim.domain == self.operands for claim in self.claims) and self.failing is None
 
-    def source(self) -> str:
-        """The program, with what is established of it."""
-        if self.program is None:
+    @property
+    def horizon(self) -> int | None:
+        """Up to how many digits all pairs of numbers are proved; None where nothing is."""
+        domain = self.claims[0].domain if self.claims else None
+        if not isinstance(domain, Operands):
+            return None
+        return next(k for k in range(1, domain.digits + 1) if domain.base**k > domain.largest)
+
+    @property
+    def broken(self) -> Counterexample | None:
+        """The pair that fails, as its prompt; the network's number may be none."""
+        failing = self.failing
+        if failing is None:
+            return None
+        given = " ".join(failing.given) if failing.value is None else str(failing.value)
+        return Counterexample(self.operands.prompt(*failing.pair), given, str(failing.right))
+
+    @property
+    def breaking(self) -> str:
+        """The pair in words."""
+        failing = self.failing
+        if failing is None:
             return ""
-        return self.program.source(docstring=self.claims[0].docstring if self.is_proved else "")
+        value = "no number" if failing.value is None else str(failing.value)
+        where = (
+            "run in float64; the bounds on that prompt leave a digit open"
+            if failing.index is None
+            else f"its digit {failing.index + 1} is wrong in {failing.semantics}"
+        )
+        return (
+            f"for {_pair(failing)} the program says {failing.right} and {self.model.reference} {value} (digits in the "
+            f"order of the answer: {' '.join(failing.given)}; {where})"
+        )
+
+    @property
+    def conditions(self) -> str:
+        """How a pair becomes a prompt, and how the answer is read."""
+        return number_conditions(self.model, self.operands)
+
+    @property
+    def reason(self) -> str:
+        """Why nothing more is known."""
+        if self.program is None:
+            return "no sum of few multiples of a and b is what the network gives on most pairs"
+        late = "the time was up" if self.cover is not None and self.cover.is_late else ""
+        open_ = "some digits stayed open" if self.cover is not None and self.cover.open else ""
+        why = late or open_ or self.not_applied.get("proof", "the time was up")
+        return (
+            f"of {self.tried:,} pairs that were tried none fails (least margin {self.least_seen:.4g}), and no proof "
+            f"was finished ({why})"
+        )
+
+    @property
+    def margin(self) -> float | None:
+        """The least margin of a digit, where all are decided."""
+        return self.cover.margin if self.is_proved and self.cover is not None else None
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """Those of the network, but for its alphabet, which the operands say."""
+        return tuple(note for note in self.model.notes if "(alphabet)" not in note)
+
+    @property
+    def figures(self) -> dict[str, Any]:
+        """Operands, the pair that fails with its digits, and how much was looked at."""
+        failing, cover = self.failing, self.cover
+        return {
+            "operands": {field.name: getattr(self.operands, field.name) for field in fields(Operands)},
+            "failing": None if failing is None else {
+                "a": failing.pair[0], "b": failing.pair[1], "program": failing.right, "network": failing.value,
+                "digits": list(failing.given), "digit": failing.index, "semantics": failing.semantics,
+            },
+            "least_margin_seen": self.least_seen if np.isfinite(self.least_seen) else None,
+            "pairs_tried": self.tried,
+            "boxes": 0 if cover is None else cover.boxes,
+        }  # fmt: skip
+
+    def source(self, name: str = "program", docstring: str = "") -> str:
+        """The program as Python text; empty where there is none."""
+        return "" if self.program is None else self.program.source(name, docstring)
 
 
 def distill_numbers(
-    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | str | None = None,
+    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | OwnProgram | str | None = None,
     semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0, executor: Executor | None = None,
     observer: Observer = SILENT,
 ) -> NumberDistillation:  # fmt: skip
@@ -109,7 +188,7 @@ def distill_numbers(
         raise NetworkError(f"{model.name}: its folder describes no operands; say how a prompt shows two numbers")
     _check(model, asked)
     clock, not_applied = Clock(seconds, observer.on_step), dict[str, str]()
-    given = NumberProgram.parse(program) if isinstance(program, str) else program
+    given = read_program(program) if isinstance(program, OwnProgram | str) else program
     share = 1.0
     if given is None:
         given, share = _found(model, asked, seed)
@@ -117,7 +196,9 @@ def distill_numbers(
         clock.done("search", said)
     if given is None:
         not_applied["proof"] = "no program of few and small factors is right on most of some pairs"
-        return NumberDistillation(model, asked, None, share, None, None, (), tuple(clock.steps), not_applied, 0, np.inf)
+        return NumberDistillation(
+            model, asked, None, (), tuple(clock.steps), not_applied, asked, share, None, None, 0, np.inf
+        )
     DigitMachine(given, asked)
     tried_semantics: tuple[Semantics, ...] = (semantics,) if semantics else ("float32", "float64", "real")
     if isinstance(model.network, Transformer) and model.network.dtype != "float32" and semantics is None:
@@ -147,8 +228,59 @@ def distill_numbers(
             if failing is not None or found.is_late:
                 break
     return NumberDistillation(
-        model, asked, given, share, failing, found, claims, tuple(clock.steps), not_applied, tried, least
+        model, asked, given, claims, tuple(clock.steps), not_applied, asked, share, failing, found, tried, least
     )
+
+
+def follow_numbers(
+    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | OwnProgram | str | None = None,
+    longest: int | None = None, semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0,
+    executor: Executor | None = None, observer: Observer = SILENT,
+) -> NumberDistillation:  # fmt: skip
+    """Up to how many digits one program is the network's answer to all pairs, and a pair of one digit more that fails.
+
+    ``longest``: at most so many digits are looked at. See ``distill_numbers`` for the rest.
+    """
+    start, asked = time.perf_counter(), operands or model.operands
+    told: dict[str, Any] = {"semantics": semantics, "seed": seed, "executor": executor, "observer": observer}
+    if asked is not None and longest is not None:
+        asked = _of_digits(asked, longest)
+    found = distill_numbers(model, asked, program=program, seconds=WHOLE * seconds, **told)
+    if found.is_proved or found.program is None:
+        return found
+    proved, steps = found, found.steps
+    for digits in range(1, found.operands.digits):
+        left = seconds - (time.perf_counter() - start)
+        part = _of_digits(found.operands, digits)
+        if part == found.operands or left <= 0:
+            break
+        one = distill_numbers(model, part, program=found.program, seconds=left, **told)
+        steps += one.steps
+        if not one.is_proved:
+            found = found if one.failing is None else replace(found, failing=one.failing)
+            break
+        proved = one
+    return replace(found, claims=proved.claims, cover=proved.cover, steps=steps)
+
+
+def _of_digits(operands: Operands, digits: int) -> Operands:
+    """The same pairs, of numbers of so many digits at most."""
+    most = operands.base ** min(digits, operands.digits) - 1
+    return operands if most >= operands.largest else replace(operands, most=most)
+
+
+def read_program(program: OwnProgram | str) -> NumberProgram:
+    """The program of two numbers in a text, which is read and never run; raises GrammarError where it is none."""
+    own = own_program(program, is_run=False) if isinstance(program, str) else program
+    text = own.chosen()
+    if text is None:
+        raise GrammarError(f"{own.name} is a function, which could only be run; name a file with a function of two "
+                           "numbers, such as def f(a, b): return a + b, which is read")  # fmt: skip
+    try:
+        return NumberProgram.parse(text)
+    except GrammarError as error:
+        more = "" if program is own and own.file is None else " (--operands none asks about sequences of tokens)"
+        raise GrammarError(f"{own.name}: {error}{more}") from None
 
 
 def _check(model: Loaded, operands: Operands) -> None:
@@ -256,7 +388,11 @@ def _claim(model: Loaded, operands: Operands, found: Cover, semantics: Semantics
 def number_conditions(model: Loaded, operands: Operands) -> str:
     """How a pair becomes a prompt, and how the answer is read."""
     assert isinstance(model.readout, Argmax)
-    chosen = "" if operands == model.operands else "; chosen by the user, other than the folder describes: the operands"
+    own, chosen = model.operands, ""
+    if own is None:
+        chosen = "; stated here, as the network's files describe none: the operands"
+    elif operands not in (own, replace(own, most=min(operands.largest, own.largest))):
+        chosen = "; chosen by the user, other than the folder describes: the operands"
     return (
         f"prompt: {operands.shown}; answer: {operands.answer_words}, each the largest of the logits "
         f"{named(model.readout.names)} after the prompt and the digits before it, as greedy decoding gives them{chosen}"
@@ -265,77 +401,3 @@ def number_conditions(model: Loaded, operands: Operands) -> str:
 
 def _pair(failing: Failing) -> str:
     return f"a = {failing.pair[0]}, b = {failing.pair[1]}"
-
-
-def numbers_text(result: NumberDistillation, *, is_full: bool = True, width: int | None = None) -> str:
-    """The function and the verdict in one sentence; with ``is_full`` the steps, their cost and the assumptions.
-
-    Sentences are wrapped at words to ``width`` columns.
-    """
-    lines = ["", result.source().rstrip()] if result.program is not None else []
-    lines += ["", number_verdict(result, is_full=is_full)]
-    lines += _chain(result) if is_full else [f"Not proved: {reason}." for reason in result.not_applied.values()]
-    return "\n".join(lines if width is None else [wrapped(line, width) for line in lines])
-
-
-def _chain(result: NumberDistillation) -> list[str]:
-    lines = ["", "The steps:"]
-    lines += [f"  {s.name:<14} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
-    lines += [f"  note           {note}" for note in result.model.notes if "(alphabet)" not in note]
-    lines += [f"  not applied    {name}: {reason}" for name, reason in result.not_applied.items()]
-    return lines + [f"  assumption     {claim.detail}" for claim in result.claims]
-
-
-def number_verdict(result: NumberDistillation, *, is_full: bool = True) -> str:
-    """What is known, in one sentence or two; without ``is_full`` less what the docstring of the program says."""
-    if result.is_proved:
-        return (result.claims[0] if is_full else replace(result.claims[0], conditions="", method="")).words
-    if result.program is None:
-        return "No program was found: no sum of few multiples of a and b is what the network gives on most pairs."
-    failing = result.failing
-    if failing is None:
-        open_ = result.cover is not None and result.cover.open
-        why = "some digits stayed open" if open_ else "the time was up" if result.cover is not None else "see below"
-        return (
-            f"NOT DECIDED: of {result.tried:,} pairs that were tried none fails (least margin "
-            f"{result.least_seen:.4g}), and no proof was finished ({why})."
-        )
-    value = "no number" if failing.value is None else str(failing.value)
-    where = (
-        "run in float64; the bounds on that prompt leave a digit open"
-        if failing.index is None
-        else f"its digit {failing.index + 1} is wrong in {failing.semantics}"
-    )
-    return (
-        f"NOT EQUAL: for {_pair(failing)} the program says {failing.right} and the network {value} (digits in the "
-        f"order of the answer: {' '.join(failing.given)}; {where}). It is one of {counted(result.operands.size())} "
-        f"pairs of {result.operands.words}; {number_conditions(result.model, result.operands)}."
-    )
-
-
-def numbers_json(result: NumberDistillation, certificate: str | None = None) -> dict[str, Any]:
-    """The same as JSON values."""
-    failing = result.failing
-    return {
-        "schema": SCHEMA,
-        "network": result.model.name,
-        "format": result.model.format,
-        "operands": {name: list(v) if isinstance(v, tuple) else v for name, v in vars(result.operands).items()
-                     if name in Operands.__dataclass_fields__},
-        "pairs": str(result.operands.size()),
-        "program": None if result.program is None else result.program.source(),
-        "proved": result.is_proved,
-        "claims": [claim.as_json() for claim in result.claims],
-        "failing": None if failing is None else {
-            "a": failing.pair[0], "b": failing.pair[1], "program": failing.right, "network": failing.value,
-            "digits": list(failing.given), "digit": failing.index, "semantics": failing.semantics,
-        },
-        "margin": result.cover.margin if result.is_proved and result.cover is not None else None,
-        "least_margin_seen": result.least_seen if np.isfinite(result.least_seen) else None,
-        "pairs_tried": result.tried,
-        "boxes": 0 if result.cover is None else result.cover.boxes,
-        "steps": [vars(step) for step in result.steps],
-        "not_applied": dict(result.not_applied),
-        "verdict": number_verdict(result),
-        "certificate": certificate,
-    }  # fmt: skip

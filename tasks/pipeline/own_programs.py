@@ -68,13 +68,45 @@ class OwnProgram:
                 return read
             if not self.is_run:
                 raise GrammarError(f"{self.name}: expected a program of the kind that is printed: {read}")
-        function = self.function or self._loaded(ast.parse(text).body[-1].name)  # type: ignore[attr-defined]
-        check_parameters(self.name, function, parameters)
         signature = signature_of(table.domain.alphabet, table.names, table.is_placed)
         readout = table.enumeration.loaded.readout
-        text = _with_parameters(text or _text_of(function), ("tokens", "i")[:parameters])
-        needs = tuple(needed_names(text, function))
+        function, text, needs = self.loaded(parameters)
         return as_program(self.name, function, signature, readout, text=text, needs=needs, deadline=deadline)
+
+    def loaded(self, parameters: int) -> tuple[Callable[..., Any], str, tuple[str, ...]]:
+        """The function, its text where that is known, and names that this needs; its file is run for it.
+
+        Raises GrammarError where it may not be run, or does not take so many values: tokens, and perhaps a place.
+        """
+        text = "" if self.function is not None else selected(self.text, self.entry, self.name)
+        function = self.function or self._loaded(ast.parse(text).body[-1].name)  # type: ignore[attr-defined]
+        check_parameters(self.name, function, parameters)
+        text = _with_parameters(text or _text_of(function), ("tokens", "i")[:parameters])
+        return function, text, tuple(needed_names(text, function))
+
+    @property
+    def parameters(self) -> int | None:
+        """How many values the function takes, as far as that is known without running anything."""
+        try:
+            if self.function is not None:
+                return len(inspect.signature(self.function).parameters)
+            last = ast.parse(selected(self.text, self.entry, self.name)).body[-1]
+        except (TypeError, ValueError):
+            return None
+        return len(last.args.args) if isinstance(last, ast.FunctionDef) else None
+
+    def chosen(self) -> str | None:
+        """The text of the function that is meant, below those it calls; None where only the function is known.
+
+        Raises GrammarError where the file gives a name that it uses another meaning.
+        """
+        if self.function is not None:
+            return _text_of(self.function) or None
+        text = selected(self.text, self.entry, self.name)
+        hidden = hidden_names(self.text, text)
+        if hidden:
+            raise GrammarError(f"{self.name}: the file gives {', '.join(map(repr, hidden))} another meaning")
+        return text
 
     def _read(self, text: str, table: LabelTable, parameters: int) -> Program | str:
         """The text as a program, or why it is none that can be read."""

@@ -1,4 +1,4 @@
-"""What is said of a distillation: one text for people, JSON values for machines.
+"""What is said of a result of any kind: one text for people, JSON values for machines.
 
 The values follow ``docs/distillation.schema.json``.
 """
@@ -21,10 +21,12 @@ from tasks.pipeline.distill import Distillation
 from tasks.pipeline.extend import Extension
 from tasks.pipeline.functions import TRUST, how_run, is_run
 from tasks.pipeline.labels import SLACK
+from tasks.pipeline.result import Together
 from tasks.pipeline.search import GIVEN, Tried
 from tasks.pipeline.surrogate import described as described_surrogate
 from tasks.proofs.verifier import Cost
 
+Distilled = Distillation | Together
 SCHEMA = "distillation/1"  # of the JSON values
 SHOWN_EXCEPTIONS = 20
 SHOWN_LABELS = 8
@@ -35,7 +37,7 @@ INDENT = " " * 14  # of a wrapped line in a list
 
 
 def distillation_text(
-    result: Distillation, *, is_full: bool = True, width: int | None = None, is_written: bool = False
+    result: Distilled, *, is_full: bool = True, width: int | None = None, is_written: bool = False
 ) -> str:
     """The function, the verdict in one sentence, exceptions, a shorter rule and notes.
 
@@ -45,24 +47,30 @@ def distillation_text(
     """
     text = program_text(result).rstrip()
     lines = ["", text] if text else []
-    lines += ["", verdict(result, is_full=is_full), *_listed(result.exceptions if text else (), is_written)]
-    lines += [*_claimed(result), *depends_lines(result)] if is_full else _stronger(result)
-    lines += [] if text else known_lines(result)
-    lines += _rule_lines(result, is_written)
-    lines += _labelled_lines(result)
+    lines += ["", verdict(result, is_full=is_full)]
+    lines += _of_lists(result, bool(text), is_full, is_written) if isinstance(result, Distillation) else []
     lines += _chain(result) if is_full else [f"Note: {note}" for note in notes(result)]
     return "\n".join(lines if width is None else [wrapped(line, width) for line in lines])
 
 
-def _chain(result: Distillation) -> list[str]:
+def _of_lists(result: Distillation, is_shown: bool, is_full: bool, is_written: bool) -> list[str]:
+    """What the labels that were listed say beside the verdict."""
+    lines = _listed(result.exceptions if is_shown else (), is_written)
+    lines += [*_claimed(result), *depends_lines(result)] if is_full else _stronger(result)
+    lines += [] if is_shown else known_lines(result)
+    return [*lines, *_rule_lines(result, is_written), *_labelled_lines(result)]
+
+
+def _chain(result: Distilled) -> list[str]:
     """The steps and what they cost, what was not done, and what everything rests on."""
     lines = ["", "The steps:"]
     lines += [f"  {s.name:<11} {s.seconds:>7.2f} s  (CPU {s.cpu_seconds:.2f} s)  {s.text}" for s in result.steps]
-    lines += [f"  searched    {_tried_text(tried)}" for tried in result.tried]
+    searched = result.tried if isinstance(result, Distillation) else ()
+    lines += [f"  searched    {_tried_text(tried)}" for tried in searched]
     lines += [f"  note        {note}" for note in notes(result)]
     lines += [f"  not applied {name}: {reason}" for name, reason in result.not_applied.items()]
     lines += [f"  assumption  {assumption}" for assumption in assumptions(result)]
-    if result.extension is not None:
+    if isinstance(result, Distillation) and result.extension is not None:
         method = result.extension.method
         lines += [f"Method: {method.sentence}.", *growth_lines(result.extension.found.costs)]
     return lines
@@ -89,11 +97,13 @@ def compared(result: Distillation, model: Loaded, seconds: float) -> Against:
     return against(result.labels, program, broken, model, seconds)
 
 
-def distillation_json(result: Distillation, certificate: str | None = None) -> dict[str, Any]:
+def distillation_json(result: Distilled, certificate: str | None = None) -> dict[str, Any]:
     """The same as JSON values; ``certificate``: the folder of the one that was written.
 
     Of exceptions the first ``MOST_EXCEPTIONS``; all of them are ``exception_lines``.
     """
+    if isinstance(result, Together):
+        return _together_json(result, certificate)
     table, enumeration = result.labels, result.labels.enumeration
     rule, extension = result.rule, result.extension
     return {
@@ -159,6 +169,73 @@ def distillation_json(result: Distillation, certificate: str | None = None) -> d
     }
 
 
+def _together_json(result: Together, certificate: str | None) -> dict[str, Any]:
+    """The values of a result whose inputs were taken together: no label is counted, and no exception listed."""
+    asked, claim, broken = result.asked, result.claims[0] if result.claims else None, result.broken
+    ended = (
+        "exhausted" if result.program is None else "found" if result.is_proved else "differs" if broken else "stopped"
+    )
+    is_part = claim is not None and not (result.is_proved and claim.domain.max_length == asked.max_length)
+    return {
+        "schema": SCHEMA,
+        "kind": result.what,
+        "network": result.model.name,
+        "format": result.model.format,
+        "asked_in_words": result.inputs_text,
+        "alphabet": list(asked.alphabet),
+        "constraint": None,
+        "asked": _lengths(asked.min_length, asked.max_length),
+        "lengths": _lengths(asked.min_length, asked.max_length),
+        "sequences": None if asked.max_length is None else asked.size(),
+        "inputs": 0 if claim is None else claim.sequences,
+        "without_label": 0,
+        "labels": [],
+        "label_counts": {},
+        "semantics": "" if claim is None else claim.semantics,
+        "conditions": result.conditions,
+        "margin": result.margin,
+        "error_bound": None,
+        "outcome": ended,
+        "proved": result.is_proved,
+        "rung": "" if claim is None else str(claim.rung),
+        "sentence": verdict(result),
+        "program": program_text(result) or None,
+        "size": None if result.program is None else result.program.size,
+        "claims": [claim.as_json() for claim in result.claims],
+        "exceptions": [],
+        "exception_count": 0,
+        "horizon": result.horizon,
+        "broken": None if broken is None else _one_as_json(broken),
+        "rule": None,
+        "labelled_iff": None,
+        "depends_on": [],
+        "tried": [],
+        "surrogate": None,
+        "extension": None
+        if claim is None or not is_part
+        else {
+            "lengths": _lengths(claim.domain.min_length, claim.domain.max_length),
+            "sequences": None if claim.domain.max_length is None else claim.sequences,
+            "horizon": result.horizon,
+            "proved": result.is_proved,
+            "limited_to_region": False,
+            "broken": None if broken is None else _one_as_json(broken),
+            "stopped": result.reason,
+            "method": claim.method,
+            "reason": "",
+            "all_lengths": claim.sentence if claim.domain.max_length is None else None,
+            "growth": [],
+        },
+        "not_applied": result.not_applied,
+        "notes": notes(result),
+        "assumptions": assumptions(result),
+        "steps": [vars(step) for step in result.steps],
+        "statistics": {},
+        "certificate": certificate,
+        "figures": result.figures,
+    }
+
+
 def _extension_json(extension: Extension) -> dict[str, Any]:
     found, broken = extension.found, extension.found.counterexample
     return {
@@ -176,8 +253,16 @@ def _extension_json(extension: Extension) -> dict[str, Any]:
     }
 
 
-def exception_lines(result: Distillation) -> Iterator[str]:
-    """Every exception of the program and of the rule as a line of JSON, those of the program first."""
+def exception_lines(result: Distilled) -> Iterator[str]:
+    """Every exception of the program and of the rule as a line of JSON, those of the program first.
+
+    Where inputs were not listed, the one that is known.
+    """
+    if isinstance(result, Together):
+        yield from (
+            [] if result.broken is None else [json_text({"of": "program"} | _one_as_json(result.broken), indent=None)]
+        )
+        return
     of_rule = () if result.rule is None or result.rule.program == result.program else result.rule.exceptions
     for which, exceptions in (("program", result.exceptions), ("rule", of_rule)):
         for exception in exceptions:
@@ -232,8 +317,10 @@ def rung(result: Distillation) -> str:
     return "enumerated" if result.labels.enumeration.is_bounded else "tested"
 
 
-def verdict(result: Distillation, *, is_full: bool = True) -> str:
+def verdict(result: Distilled, *, is_full: bool = True) -> str:
     """The outcome in one sentence; without ``is_full`` less what the docstring of a program that is shown says."""
+    if isinstance(result, Together):
+        return result.verdict(is_full=is_full)
     extension = result.extension
     is_brief = not is_full and bool(program_text(result))
     if extension is not None and extension.where is None:
@@ -297,8 +384,10 @@ def _equal_up_to(result: Distillation, horizon: int | None) -> str:
     return f"; up to length {horizon} the two are equal"
 
 
-def program_text(result: Distillation) -> str:
+def program_text(result: Distilled) -> str:
     """The function, with what is known of it as its docstring; empty when there is none to show."""
+    if isinstance(result, Together):
+        return result.source(function_name(result), result.docstring)
     if result.program is None or not is_explanation(result):
         return ""
     return result.program.source(function_name(result), docstring(result))
@@ -317,27 +406,31 @@ def docstring(result: Distillation) -> str:
     return f"Not known to equal {result.model.reference}."
 
 
-def function_name(result: Distillation) -> str:
+def function_name(result: Distilled) -> str:
     """What the printed function is called."""
-    return identifier(result.model.name[:NAME])
+    return identifier(result.model.name[:NAME], "network" if isinstance(result, Together) else "circuit")
 
 
-def identifier(text: str) -> str:
-    """A name as a Python identifier that hides nothing of Python's."""
+def identifier(text: str, kind: str = "circuit") -> str:
+    """A name as a Python identifier that hides nothing of Python's: of one that does, behind its ``kind``."""
     name = "".join(c if c.isalnum() and c.isascii() else "_" for c in text)
     is_free = name[:1].isalpha() and not keyword.iskeyword(name) and not hasattr(builtins, name)
-    return name if is_free else f"circuit_{name}"
+    return name if is_free else f"{kind}_{name}"
 
 
-def notes(result: Distillation) -> list[str]:
+def notes(result: Distilled) -> list[str]:
     """What else a reader should know."""
+    if isinstance(result, Together):
+        return [*result.notes]
     own = result.outcome.notes if isinstance(result.outcome, Found) else ()
     extension = () if result.extension is None or not result.extension.note else (result.extension.note,)
     return [*result.notes, *own, *extension]
 
 
-def assumptions(result: Distillation) -> list[str]:
+def assumptions(result: Distilled) -> list[str]:
     """What everything that is said takes as given, each text once."""
+    if isinstance(result, Together):
+        return [claim.detail for claim in result.claims if claim.detail]
     of_claims = [claim.detail for claim in result.claims if claim.detail]
     if is_run(result.program):
         of_claims = [TRUST, *(detail.removesuffix(TRUST).strip() for detail in of_claims)]

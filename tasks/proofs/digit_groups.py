@@ -108,7 +108,7 @@ class Steps(Averages):
         if isinstance(cell, str):
             return [Case(self, index, place, self.vocabulary.index(cell), None, 0)]
         name, power = cell
-        digits = self.machine.values(power) if name != "z" else range(self.operands.base)
+        digits = self.machine.values(power) if name != "z" else self.machine.answers(power)
         return [Case(self, index, place, int(self.digit[d]), (name, power), d) for d in digits]
 
 

@@ -482,13 +482,19 @@ def read_stream(loaded: Loaded, stream: Stream) -> list[tuple[Labels, Reals]]:
 def blocks(listed: list[Tokens], most: Callable[[], int]) -> Iterator[list[tuple[int, slice]]]:
     """Sequences that start alike, of all lengths together: (index of the length, rows), about ``most()`` at a time.
 
-    Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks.
+    Lists are sorted, so the sequences with a given start are consecutive; shorter ones come as their own blocks, and
+    several starts that follow each other are one block where they are few.
     """
     pending: list[tuple[list[tuple[int, slice]], int]] = [([(n, slice(0, len(p))) for n, p in enumerate(listed)], 0)]
     while pending:
         block, depth = pending.pop()
-        if sum(rows.stop - rows.start for _, rows in block) <= most():
-            yield block
+        if (count := _size(block)) <= (limit := most()):
+            together = dict(block)
+            while pending and count + (more := _size(pending[-1][0])) <= limit:
+                count += more
+                for n, rows in pending.pop()[0]:
+                    together[n] = slice(together[n].start if n in together else rows.start, rows.stop)
+            yield [*together.items()]
             continue
         short = [(n, rows) for n, rows in block if listed[n].shape[1] <= depth]
         if short:
@@ -502,6 +508,10 @@ def blocks(listed: list[Tokens], most: Callable[[], int]) -> Iterator[list[tuple
                     if high > low:
                         part.append((n, slice(rows.start + int(low), rows.start + int(high))))
             pending.append((part, depth + 1))
+
+
+def _size(block: list[tuple[int, slice]]) -> int:
+    return sum(rows.stop - rows.start for _, rows in block)
 
 
 def read_bounds(readout: Readout, logits: Ball) -> tuple[Labels, Reals]:

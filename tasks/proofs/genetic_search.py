@@ -8,7 +8,8 @@ as a genetic algorithm (Holland 1975): children differ from their parents by a f
 parent, or come from a parent of a neighbouring length by one token more or less. Of a recurrent network the words of a
 beam (``beam_search``) are tried first, and are parents as well. What is found is bounded by itself
 before it is called a counterexample; then only shorter ones are looked for. Where none is found nothing is claimed: the
-verdict says how many were tried, and which came closest.
+verdict says how many were tried, and which came closest. Where every place has a label, the margin of a sequence is the
+least over its places.
 """
 
 from __future__ import annotations
@@ -21,6 +22,7 @@ from numpy.typing import NDArray
 
 from cegis import Counterexample, Program
 from cegis.domain import DEAD, Tokens
+from dsl.grammars.positions import PlacedBatch
 from dsl.sequences import SequenceBatch
 from tasks.bounds.ball import Reals
 from tasks.networks.recurrent import Recurrent
@@ -44,7 +46,7 @@ class _Kept:
 
 @dataclass
 class Falsifier(Verifier):
-    """Tries to refute programs on long sequences of the bounded ``domain``: any network, any read-out of one label.
+    """Tries to refute programs on long sequences of the bounded ``domain``: any network, any read-out.
 
     It proves nothing; ``on_length(length, longest)`` is told of every length that was tried. See ``Verifier``.
     """
@@ -83,6 +85,7 @@ class _Search:
         self._lengths = [n for n in lengths if n >= max(1, self._domain.min_length) and self._domain.count(n)]
         self._random = np.random.default_rng(falsifier.seed)
         self._kept: dict[int, _Kept] = {}
+        self._is_placed = self._loaded.readout.position == "every"
         self._tried = 0
         self._closest: tuple[float, Words] = (np.inf, ())
         self.broken: Counterexample | None = None
@@ -93,7 +96,7 @@ class _Search:
         for sweep in range(SWEEPS):
             for length in self._lengths:
                 self._check_time()
-                if self.broken is not None and length >= len(self.broken.inputs):
+                if self.broken is not None and length >= len(self.broken.sequence):
                     break
                 children = self._children(length) if sweep else self._beginning(length)
                 self._add(length, np.unique(self._within(children), axis=0))
@@ -130,7 +133,16 @@ class _Search:
     def _margins(self, words: Tokens, logits: Reals) -> Reals:
         """How far the network is from anything but what the program says."""
         labels, margins = self._loaded.readout.read(logits)
-        return np.where(self._is_said(labels, self._program.run(SequenceBatch(words))), margins, -margins)
+        said = np.where(self._is_said(labels, self._answers(words)), margins, -margins)
+        return said if said.ndim == 1 else said.min(axis=1)
+
+    def _answers(self, tokens: Tokens) -> NDArray[np.int64]:
+        """What the program says, (sequences,) or (sequences, length)."""
+        count, length = tokens.shape
+        if not self._is_placed:
+            return self._program.run(SequenceBatch(tokens))
+        batch = PlacedBatch(np.repeat(tokens, length, axis=0), np.tile(np.arange(length), count))
+        return self._program.run(batch).reshape(count, length)
 
     # --- sequences to try ---------------------------------------------------------------------------------------
 
@@ -201,17 +213,14 @@ class _Search:
 
     def _add(self, length: int, tokens: Tokens) -> None:
         """Try some sequences, and keep the best parents; raises where one is wrong."""
-        batch = SequenceBatch(tokens)
         if self._where is not None:
             names = (*self._where.grammar.sequences.labels, None)
-            tokens = tokens[np.array([names[n] == self._inside for n in self._where.run(batch)], bool)]
-            batch = SequenceBatch(tokens)
+            said = self._where.run(SequenceBatch(tokens))
+            tokens = tokens[np.array([names[n] == self._inside for n in said], bool)]
         if not len(tokens):
             return
-        labels, margins = self._loaded.labels(tokens)
-        margins = np.where(self._is_said(labels, self._program.run(batch)), margins, -margins)
         self._tried += len(tokens)
-        self._note(length, tokens, margins)
+        self._note(length, tokens, self._margins(tokens, self._loaded.logits(tokens)))
 
     def _note(self, length: int, tokens: Tokens, margins: Reals) -> None:
         """Replay what seems to be wrong, and keep the best parents."""
@@ -230,16 +239,20 @@ class _Search:
 
     def _is_said(self, labels: NDArray[np.int64], given: NDArray[np.int64]) -> NDArray[np.bool_]:
         """Whether each label is what the program gives; no label is nothing that one gives."""
-        found = self._falsifier.places(self._program.grammar.sequences.labels, labels)
+        found = self._falsifier.places(self._program.grammar.sequences.labels, labels).reshape(labels.shape)
         is_same: NDArray[np.bool_] = (found >= 0) & (found == given)
         return is_same
 
     def _replay(self, row: NDArray[np.int8]) -> None:
         """Note a sequence where bounds on it alone say that the program is wrong."""
         sequence: Words = self._domain.words(row)
-        known, got = self._falsifier.label(sequence), self._program(sequence)
-        if known is not None and known[0] != got:
-            self.broken = Counterexample(sequence, known[0], got)
+        for place in range(len(sequence)) if self._is_placed else (None,):
+            inputs = sequence if place is None else (sequence, place)
+            known = self._falsifier.label(sequence, place)
+            got = self._program(sequence) if place is None else self._program(sequence, place)
+            if known is not None and known[0] != got:
+                self.broken = Counterexample(inputs, known[0], got)
+                return
 
     def _check_time(self) -> None:
         self._falsifier.check_time()

@@ -32,7 +32,6 @@ Matrix = tuple[tuple[Fraction, ...], ...]
 Vector = tuple[Fraction, ...]
 LONGEST = 400  # steps that are looked at
 TURNS = 32  # powers tried for a norm below 1
-EXACTLY = "ideal real numbers"
 
 
 class NotAffineError(ValueError):
@@ -68,17 +67,24 @@ def compared(
     worst, steps = Fraction(0), _Steps(difference, lows, highs)
     for t in range(1, LONGEST + 1):
         least, most = steps.next()
+        shorter = None if t == 1 else _equal(t - 1, worst, begun)
         worst = max(worst, abs(least), abs(most))
         if worst >= Fraction(1, 2):
-            return _broken(network, loop, steps.stream(abs(most) >= abs(least)), column, t)
+            return _broken(network, difference, steps.stream(abs(most) >= abs(least)), column, shorter)
         if t >= (length or 1) and (t in (length, LONGEST) or t % 8 == 0):
             bound = worst if steps.is_constant() else steps.tail()
             if bound is not None and max(bound, worst) < Fraction(1, 2):
-                margin = float(Fraction(1, 2) - max(bound, worst))
-                return Equal(None, margin, 1, EXACTLY, "affine", time.perf_counter() - begun)
-    if length is None:
-        return Open(f"no tail closes after {LONGEST} steps", LONGEST)
-    return Equal(LONGEST, float(Fraction(1, 2) - worst), 1, EXACTLY, "affine", time.perf_counter() - begun)
+                return _equal(None, max(bound, worst), begun)
+    proved = _equal(LONGEST, worst, begun)
+    return Open(f"no tail closes after {LONGEST} steps", proved) if length is None else proved
+
+
+def _equal(length: int | None, worst: Fraction, begun: float) -> Equal:
+    """What is proved where no difference is above ``worst``; the margin is rounded down."""
+    left = Fraction(1, 2) - worst
+    margin = float(left)
+    margin = margin if margin <= left else float(np.nextafter(margin, -np.inf))
+    return Equal(length, margin, 1, "real", "affine", time.perf_counter() - begun)
 
 
 def joined(network: Recurrent, loop: Loop, column: int = 0) -> Difference:
@@ -207,19 +213,25 @@ class _Steps:
         return None
 
 
-def _broken(network: Recurrent, loop: Loop, stream: NDArray[np.int64], column: int, t: int) -> Outcome:
-    """The worst stream, computed again step by step."""
+def _broken(
+    network: Recurrent, difference: Difference, stream: NDArray[np.int64], column: int, shorter: Equal | None
+) -> Outcome:
+    """The worst stream, computed again step by step, the loop's answer as what is left of the network's."""
     wide, bias = _affine(network.transition)
     reader, shift = _affine(network.output)
     state = tuple(Fraction(float(v)) for v in network.start)
-    answers = loop.run(stream[None])[0]
-    for at, numbers in enumerate(stream):
-        row = (*state, *(Fraction(int(n)) for n in numbers))
-        state = tuple(_dot(line, row) + c for line, c in zip(wide, bias, strict=True))
-        y = _dot(reader[column], state) + shift[column]
-        if abs(y - int(answers[at])) > Fraction(1, 2):
-            return Broken(stream[: at + 1], round(y), int(answers[at]), t - 1)
-    return Open("the worst output lies halfway between two whole numbers", t - 1)
+    both = difference.start
+    for at, step in enumerate(stream):
+        numbers = tuple(Fraction(int(n)) for n in step)
+        state = tuple(_dot(line, (*state, *numbers)) + c for line, c in zip(wide, bias, strict=True))
+        both = tuple(
+            _dot(line, both) + _dot(into, numbers) + c
+            for line, into, c in zip(difference.back, difference.into, difference.constant, strict=True)
+        )
+        y, apart = _dot(reader[column], state) + shift[column], _dot(difference.read, both) + difference.shift
+        if abs(apart) > Fraction(1, 2):
+            return Broken(stream[: at + 1], round(y), int(y - apart), shorter)
+    return Open("the worst output lies halfway between two whole numbers", shorter)
 
 
 def _dot(a: tuple[Fraction, ...] | list[Fraction], b: tuple[Fraction, ...] | list[Fraction]) -> Fraction:

@@ -21,19 +21,22 @@ import time
 from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import product
+from typing import Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammars.streams import Loop, variables
+from dsl.grammars.streams import Loop, OutgrownError, variables
 from tasks.bounds import ball, zonotope
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.zonotope import Form
 from tasks.bounds.zonotope_interpreter import form_step
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
+from tasks.proofs.enumeration import Semantics
 
 Ints = NDArray[np.int64]
+Method = Literal["lattice", "boxes", "affine", "listed"]
 
 ROOMS = (20_000, 400_000, 4_000_000)  # pairs times inputs of a step, before boxes are joined: little is tried first
 MOST_LISTED = 24_000_000  # of the last step, which need not be kept
@@ -49,33 +52,52 @@ class Equal:
     """The loop equals the rounded network on every stream of 1 to ``length`` steps (None: of every length).
 
     ``margin``: the least distance of an output to the nearest point halfway between whole numbers; ``pairs``: the most
-    pairs of one step; ``arithmetic``: what is meant; ``method``: lattice, boxes or affine.
+    pairs of one step; ``semantics``: the coarsest arithmetic that is meant; ``method``: how, ``listed`` where streams
+    were gone through one by one.
     """
 
     length: int | None
     margin: float
     pairs: int
-    arithmetic: str
-    method: str
+    semantics: Semantics
+    method: Method
     seconds: float
 
 
 @dataclass(frozen=True)
 class Broken:
-    """Numbers (steps, inputs) after which the network says ``got`` and the loop ``expected``; shorter ones agree."""
+    """Numbers (steps, inputs) after which the network says ``got`` and the loop ``expected``, both in real arithmetic.
+
+    ``shorter``: what is proved of shorter streams; None for nothing.
+    """
 
     stream: Ints
     got: int
     expected: int
-    equal_up_to: int
+    shorter: Equal | None
+
+    @property
+    def equal_up_to(self) -> int:
+        """Steps up to which the two are equal."""
+        return reached(self.shorter)
 
 
 @dataclass(frozen=True)
 class Open:
-    """Not shown, and why; ``equal_up_to`` steps are."""
+    """Not shown, and why; ``shorter``: what is proved of shorter streams; None for nothing."""
 
     reason: str
-    equal_up_to: int
+    shorter: Equal | None = None
+
+    @property
+    def equal_up_to(self) -> int:
+        """Steps up to which the two are equal."""
+        return reached(self.shorter)
+
+
+def reached(proved: Equal | None) -> int:
+    """Up to how many steps something bounded is proved."""
+    return 0 if proved is None else proved.length or 0
 
 
 Outcome = Equal | Broken | Open
@@ -91,15 +113,15 @@ def compared(
     """
     deadline = time.perf_counter() + seconds
     lattice = Lattice.of(network)
-    outcome = Open("the weights lie on no lattice", 0)
+    outcome = Open("the weights lie on no lattice")
     if lattice is not None:
         found = Walk(network, numbers, loop, column, lattice, deadline).run(length)
         if not isinstance(found, Open):
             return found
         outcome = found
-    ways = product(ROOMS, (("float32", ball.FLOAT32), ("float64", ball.FLOAT64)))
-    for room, (dtype, u) in ways:
-        other = Walk(network, numbers, loop, column, Boxes(network, u, dtype), deadline, room).run(length)
+    arithmetics: tuple[tuple[Semantics, float], ...] = (("float32", ball.FLOAT32), ("float64", ball.FLOAT64))
+    for room, (semantics, u) in product(ROOMS, arithmetics):
+        other = Walk(network, numbers, loop, column, Boxes(network, u, semantics), deadline, room).run(length)
         if not isinstance(other, Open):
             return other
         outcome = other if other.equal_up_to > outcome.equal_up_to else outcome
@@ -112,11 +134,11 @@ class LatticeError(Exception):
 
 @dataclass(frozen=True)
 class Lattice:
-    """Points: states that every execution holds exactly."""
+    """Points: states that every execution holds exactly, so that ideal arithmetic gives the same number."""
 
     network: Recurrent
-    name: str = "lattice"
-    arithmetic: str = "ideal real numbers and every execution in float32 or float64, which give the same number"
+    name: Method = "lattice"
+    semantics: Semantics = "float32"
     is_exact: bool = True
 
     @classmethod
@@ -171,15 +193,9 @@ class Boxes:
 
     network: Recurrent
     u: float
-    dtype: str
-    name: str = "boxes"
+    semantics: Semantics
+    name: Method = "boxes"
     is_exact: bool = False
-
-    @property
-    def arithmetic(self) -> str:
-        """What the claim is about."""
-        wide = "float32 or float64" if self.dtype == "float32" else "float64"
-        return f"ideal real numbers and every execution in {wide}"
 
     def step(self, states: Ball, ids: Ints) -> Ball:
         """The states after one more token each."""
@@ -264,12 +280,14 @@ class Walk:
                     break  # no hope of an end
                 if work > (self.last if steps == length - 1 else self.room):
                     if self.arithmetic.is_exact:
-                        return Open(f"{len(pairs):,} pairs of states after {steps} steps", steps)
+                        return self._open(
+                            f"{len(pairs):,} pairs of states after {steps} steps", steps, margin, most, begun
+                        )
                     levels[-1], cell = self._joined(pairs, cell)
                     pairs = levels[-1]
                 after, found, least = self._after(pairs, levels, keep=steps + 1 < length or self.arithmetic.is_exact)
                 if found is not None:
-                    return replace(found, equal_up_to=steps)
+                    return replace(found, shorter=self._shorter(steps, margin, most, begun))
                 margin, steps = min(margin, least), steps + 1
                 pairs, most = _merged(after), max(most, len(pairs))
                 if self.arithmetic.is_exact:
@@ -277,10 +295,10 @@ class Walk:
                     if not is_any:
                         return self._equal(None, margin, most, begun)
                 levels.append(pairs)
-        except LatticeError as error:
-            return Open(str(error), steps) if steps < length else self._equal(length, margin, most, begun)
+        except (LatticeError, OutgrownError) as error:
+            return self._ended(str(error), steps, length, margin, most, begun)
         except TimeoutError:
-            return Open("the time ended", steps) if steps < length else self._equal(length, margin, most, begun)
+            return self._ended("the time ended", steps, length, margin, most, begun)
         if not self.arithmetic.is_exact:
             for has_token in (False, True):
                 closed = self._closed(levels, has_token)
@@ -300,7 +318,7 @@ class Walk:
                 return None
             try:
                 after, found, least = self._after(boxes, [boxes], keep=True, with_replay=False)
-            except TimeoutError:
+            except (TimeoutError, OutgrownError):
                 return None
             if found is not None:
                 return None
@@ -314,7 +332,19 @@ class Walk:
 
     def _equal(self, length: int | None, margin: float, most: int, begun: float) -> Equal:
         seconds = time.perf_counter() - begun
-        return Equal(length, float(margin), most, self.arithmetic.arithmetic, self.arithmetic.name, seconds)
+        return Equal(length, float(margin), most, self.arithmetic.semantics, self.arithmetic.name, seconds)
+
+    def _shorter(self, steps: int, margin: float, most: int, begun: float) -> Equal | None:
+        return self._equal(steps, margin, most, begun) if steps else None
+
+    def _open(self, reason: str, steps: int, margin: float, most: int, begun: float) -> Open:
+        return Open(reason, self._shorter(steps, margin, most, begun))
+
+    def _ended(self, reason: str, steps: int, length: int, margin: float, most: int, begun: float) -> Outcome:
+        """What is so where it ended after so many steps, for ``reason``."""
+        if steps >= length:
+            return self._equal(length, margin, most, begun)
+        return self._open(reason, steps, margin, most, begun)
 
     def _after(
         self, pairs: Pairs, levels: list[Pairs], keep: bool, with_replay: bool = True
@@ -332,7 +362,7 @@ class Walk:
             apart = np.abs(read.center[:, self.column] - said) + read.radius[:, self.column]
             wrong = ~(apart * (1.0 + 2.0**-40) < 0.5)
             if wrong.any() and not with_replay:
-                return pairs, Open("an output is open", 0), 0.0
+                return pairs, Open("an output is open"), 0.0
             if wrong.any():
                 row = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
                 return pairs, self._replayed(levels, int(parent[row]), int(token[row]), float(apart[row])), 0.0
@@ -364,8 +394,8 @@ class Walk:
             center, radius = float(read.center[0, self.column]), float(read.radius[0, self.column])
             label = int(np.round(center))
             if abs(center - label) + radius < 0.5 and label != answers[at]:
-                return Broken(stream[: at + 1], label, int(answers[at]), at)
-        return Open(f"an output is only known to {apart:.3g} of the loop's answer", len(ids) - 1)
+                return Broken(stream[: at + 1], label, int(answers[at]), None)
+        return Open(f"an output is only known to {apart:.3g} of the loop's answer")
 
     def _joined(self, pairs: Pairs, cell: float) -> tuple[Pairs, float]:
         """Fewer pairs: hulls of boxes of one loop state in one cell."""

@@ -166,11 +166,12 @@ class Verifier(ABC):
         """Those of a claim about ``domain``, in words."""
         return conditions(self.model, domain)
 
-    def label(self, sequence: Words) -> tuple[str, float] | None:
-        """The label of one sequence by bounds on it alone, and its margin; None where it has none."""
+    def label(self, sequence: Words, place: int | None = None) -> tuple[str, float] | None:
+        """The label of one sequence, or at a ``place`` of it, by bounds on it alone, and its margin; None for none."""
         assert self.semantics is not None
         tokens = np.array(self.domain.indices(sequence), np.int8).reshape(1, -1)
-        (label,), (margin,) = answers_of(self.model, tokens, self.semantics)
+        labels, margins = answers_of(self.model, tokens, self.semantics)
+        label, margin = (labels[0], margins[0]) if place is None else (labels[0, place], margins[0, place])
         if label == UNDECIDED or margin < self.least:
             return None
         return label_name(self.model.readout, int(label)), float(margin)

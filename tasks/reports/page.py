@@ -27,9 +27,9 @@ from tasks.networks.conditions import readout_text, row_text
 from tasks.networks.model import BlackBox, Loaded
 from tasks.networks.quoting import shown, shown_lines
 from tasks.networks.sparse_transformer import NetworkError
+from tasks.networks.transformer import Transformer
 from tasks.pipeline.dependence import listed
-from tasks.pipeline.distill import Distillation
-from tasks.pipeline.report import depends_text
+from tasks.pipeline.report import Distilled, depends_text
 from tasks.reports.automaton import automaton_of, automaton_svg
 from tasks.reports.browser import examples, executable, word
 from tasks.reports.drawing import graph_svg
@@ -51,6 +51,10 @@ RUNGS = {
     Rung.ENUMERATED: "every sequence was looked at, with a bound on rounding below every margin",
     Rung.TESTED: "agrees where it was run; nothing is proved",
 }
+OTHERS = {
+    "streams": (("sequence", "stream"),),
+    "pairs": ((" up to a length", ""), ("sequence", "pair")),
+}  # what kinds of inputs are called in RUNGS
 
 
 @dataclass(frozen=True)
@@ -65,7 +69,7 @@ class RungRow:
     is_passed: bool  # a stronger statement is established
 
 
-def write_page(result: Distillation, target: Path, folder: Path | None = None) -> Path:
+def write_page(result: Distilled, target: Path, folder: Path | None = None) -> Path:
     """The page of a result as the file ``target``; ``folder``: where the network's files lie, for their hashes."""
     check_installed()
     write_file(target, [page(of_distillation(result, folder)).encode()])
@@ -125,7 +129,7 @@ def _plain(value: Any) -> Any:
 def _parts(subject: Subject) -> dict[str, Any]:
     """What the template is filled with."""
     values, model = subject.values, subject.model
-    drawn = None if model is None else graph(model)
+    drawn = None if model is None or subject.kind == "streams" else graph(model)
     constraint = None if model is None else model.domain.constraint
     automaton = automaton_of(subject.program, tuple(map(str, values["alphabet"])), constraint)
     return {
@@ -193,7 +197,13 @@ def _rungs(values: Mapping[str, Any]) -> list[RungRow]:
     why = {Rung.ALL_LENGTHS: str(all_lengths), Rung.SURROGATE: str(reasons.get("solver", ""))}
     why[Rung.BOUNDED] = str(reasons.get("longer lengths", "") or extension.get("stopped") or "")
     rows: list[RungRow] = []
-    for rung, meaning in RUNGS.items():
+    kind = str(values.get("kind", "sequences"))
+    for rung, words in RUNGS.items():
+        meaning = words
+        for name, other in OTHERS.get(kind, ()):
+            meaning = meaning.replace(name, other)
+        if kind == "pairs" and rung is Rung.ALL_LENGTHS:
+            continue  # every prompt has one length
         claims = tuple(claim for claim in values["claims"] if claim["rung"] == str(rung))
         is_passed = any(row.claims for row in rows)
         reason = "" if claims or is_passed else why.get(rung, "")
@@ -205,6 +215,8 @@ def _rungs(values: Mapping[str, Any]) -> list[RungRow]:
 
 def _facts(values: Mapping[str, Any], model: Loaded | None) -> list[tuple[str, str]]:
     """The network in a few words."""
+    if "asked_in_words" in values:
+        return _facts_together(values, model)
     shortest, longest = values["asked"]
     lengths = f"{shortest} or more" if longest is None else f"{shortest} to {longest}"
     facts = [
@@ -227,17 +239,29 @@ def _facts(values: Mapping[str, Any], model: Loaded | None) -> list[tuple[str, s
     return [(name, text) for name, text in facts if text]
 
 
+def _facts_together(values: Mapping[str, Any], model: Loaded | None) -> list[tuple[str, str]]:
+    """The same where inputs were not listed."""
+    facts = [
+        ("format", values["format"]),
+        ("inputs", values["asked_in_words"]),
+        ("read", values.get("conditions") or ""),
+    ]
+    if model is not None and not isinstance(model.network, BlackBox):
+        facts.append(("weights", f"{sum(array.size for array in model.network.arrays()):,}"))
+    return [(name, text) for name, text in facts if text]
+
+
 def _execution(subject: Subject) -> dict[str, Any]:
     """The network for the page's own script, or a few sequences where the page cannot execute it."""
     model = subject.model
-    if model is None:
+    if model is None or subject.kind != "sequences":
         return {"network": None, "examples": None, "tokens": [], "first": "", "known": {}, "why_not": ""}
     found = executable(model)
     known = {" ".join(map(word, map(str, sequence_of(e["inputs"])))): repr(e["program"])
              for e in subject.values["exceptions"] if sequence_of(e["inputs"]) is e["inputs"]}  # fmt: skip
     tokens = [word(token) for token in model.domain.alphabet]
     if isinstance(found, str):
-        few = [] if isinstance(model.network, BlackBox) else examples(model)
+        few = examples(model) if isinstance(model.network, Transformer) else []
         names = getattr(model.readout, "names", ("the number",))
         shown_names = list(map(shown, names))
         return {"network": None, "why_not": found, "tokens": tokens, "first": "", "known": {},

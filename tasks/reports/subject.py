@@ -1,6 +1,6 @@
 """What a page is about: the JSON values of a result, its network where that is at hand, and what is known by length.
 
-Three things become a page: a ``Distillation``, the JSON values that ``distill run --json`` printed, and a certificate.
+Three things become a page: a result of any kind, the JSON values that ``distill run --json`` printed, a certificate.
 The last two are a stranger's: what they state is repeated as stated, with a word on whether it was checked.
 """
 
@@ -16,31 +16,37 @@ from typing import Any, Literal
 
 import numpy as np
 
-from cegis import Constraint, Domain, DomainError
+from cegis import Constraint, Domain, DomainError, Operands
 from cegis.certificate import MANIFEST, Certificate
+from cegis.claim import counted
+from cegis.streams import Streams
 from tasks.certificates.independent import stored_files
 from tasks.checker.formats import FILES
 from tasks.formats import Loaded, Question, load
 from tasks.formats.circuit_folder import shipped_names, shipped_path
 from tasks.networks.model import BlackBox
+from tasks.networks.number_streams import NumberStreams
 from tasks.networks.readout import UNDECIDED, Argmax, Readout, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import Distillation
 from tasks.pipeline.labels import length_of
 from tasks.pipeline.report import (
     SCHEMA,
+    Distilled,
     distillation_json,
     labelled_sentence,
     region_sentence,
     rule_sentence,
     stated,
 )
+from tasks.pipeline.result import Together
 from tasks.proofs.enumeration import enumerate_domain, shortened
 
 FEW = 20_000  # sequences that are bounded again for a result that was read
 MOST_BYTES = 1 << 26  # of a file with a result
 MOST_LENGTHS = 64  # in plots and tables
-RUNGS_OF_KINDS = {"network": "enumerated", "counts": "bounded", "paths": "bounded", "all_lengths": "all lengths"}
+RUNGS_OF_KINDS = {"network": "enumerated", "counts": "bounded", "paths": "bounded", "all_lengths": "all lengths",
+                  "pairs": "bounded", "affine": "bounded", "boxes": "bounded", "orbits": "bounded"}  # fmt: skip
 State = Literal["equal", "together", "differs", "open"]
 
 
@@ -79,6 +85,11 @@ class Subject:
     sentences: Mapping[str, str] = field(default_factory=dict)
 
     @property
+    def kind(self) -> str:
+        """What its inputs are: sequences, streams or pairs."""
+        return str(self.values.get("kind", "sequences"))
+
+    @property
     def name(self) -> str:
         """What the network is called."""
         return str(self.values.get("network", ""))
@@ -90,18 +101,24 @@ class Subject:
 
 
 def of_distillation(
-    result: Distillation, folder: Path | None = None, commands: tuple[str, ...] = (), certificate: str | None = None
+    result: Distilled, folder: Path | None = None, commands: tuple[str, ...] = (), certificate: str | None = None
 ) -> Subject:
     """A result of this process; ``folder``: where the network's files lie."""
-    return Subject(
-        values=distillation_json(result, certificate),
-        model=result.model,
-        rows=_rows_of(result),
-        commands=commands,
-        hashes=_hashes(result.model, folder),
-        error_bound=result.labels.enumeration.radius,
-        sentences=_sentences(result),
-    )
+    model = _loaded(folder) if isinstance(result.model, NumberStreams) else result.model
+    told: dict[str, Any] = {"commands": commands, "hashes": _hashes(model, folder)}
+    values = distillation_json(result, certificate)
+    if isinstance(result, Together):
+        return Subject(values, model, _rows_together(result.asked, result), **told)
+    radius, sentences = result.labels.enumeration.radius, _sentences(result)
+    return Subject(values, model, _rows_of(result), error_bound=radius, sentences=sentences, **told)
+
+
+def _loaded(folder: Path | None) -> Loaded | None:
+    """The network of numbers in a folder, as one of tokens; None where it has more of these than a domain."""
+    try:
+        return None if folder is None else load(folder)
+    except (NetworkError, DomainError):
+        return None
 
 
 def _sentences(result: Distillation) -> dict[str, str]:
@@ -125,8 +142,9 @@ def of_json(file: Path, network: Path | None = None) -> Subject:
     values = _values(file)
     try:
         folder = network or _folder_of(values)
-        model = None if folder is None else _model(folder, values)
-        rows = () if model is None else _rows_again(model, values)
+        kind = values.get("kind", "sequences")
+        model = None if folder is None else _model(folder, values) if kind == "sequences" else _loaded(folder)
+        rows = () if model is None or kind != "sequences" else _rows_again(model, values)
     except (NetworkError, DomainError):
         raise
     except (LookupError, TypeError, ValueError, AttributeError) as error:
@@ -140,16 +158,20 @@ def of_certificate(folder: Path, holds: bool | None = None) -> Subject:
     statement, program = certificate.statement, certificate.files.get("program.py", b"").decode(errors="replace")
     is_independent = "kind" in statement
     try:
-        values = _independent(statement, program) if is_independent else _by_solver(statement, program)
+        stated_as = _of_pairs if statement.get("kind") == "pairs" else _independent if is_independent else _by_solver
+        values = stated_as(statement, program)
     except (LookupError, TypeError, ValueError, AttributeError) as error:
         raise NetworkError(f"{folder}: its statement is not one of a network ({type(error).__name__})") from error
-    source = folder / ("network" if is_independent else "circuit")
+    source, no_rows = folder / ("network" if is_independent else "circuit"), tuple[LengthRow, ...]()
     try:
-        model = load(source, _question(statement)) if is_independent else load(source)
-        model = replace(model, name=values["network"], domain=_domain(statement, model.domain))
-        rows = _rows_again(model, values)
+        if values.get("kind") == "pairs":
+            model, rows = load(source), no_rows
+        else:
+            model = load(source, _question(statement)) if is_independent else load(source)
+            model = replace(model, name=values["network"], domain=_domain(statement, model.domain))
+            rows = _rows_again(model, values)
     except (NetworkError, DomainError, LookupError, TypeError, ValueError):
-        model, rows = None, ()
+        model, rows = None, no_rows
     commands = (f"distill check {folder}",)
     hashes = {name: _sha256(content) for name, content in certificate.files.items() if not name.startswith("queries/")}
     return Subject(values, model, rows, stated(folder.name, holds), bool(holds), commands, hashes)
@@ -258,14 +280,15 @@ def _independent(statement: Mapping[str, Any], program: str) -> dict[str, Any]:
         {"inputs": words if place is None else [words, place], "network": expected, "program": got}
         for words, place, expected, got in statement["exceptions"]
     ]
-    rung, lengths = RUNGS_OF_KINDS[statement["kind"]], list(statement["lengths"])
+    lengths = list(statement["lengths"])
+    rung = "all lengths" if lengths[1] is None else RUNGS_OF_KINDS[statement["kind"]]
     claim = str(statement["claim"])
     return _as_values(
         statement,
         network=str(statement["network"]),
         format=str(statement["format"]),
-        labels=list(statement["labels"]),
-        label_counts={label: count for label, count in statement["labels"].items() if count is not None},
+        labels=list(statement["labels"] or ()),
+        label_counts={label: count for label, count in (statement["labels"] or {}).items() if count is not None},
         semantics=str(statement["semantics"]),
         constraint=None,
         sentence=f"{claim[:1].upper()}{claim[1:]}",
@@ -285,6 +308,16 @@ def _independent(statement: Mapping[str, Any], program: str) -> dict[str, Any]:
         ],
         assumptions=[str(statement["assumption"])] if statement["assumption"] else [],
     )
+
+
+def _of_pairs(statement: Mapping[str, Any], program: str) -> dict[str, Any]:
+    """The statement of a certificate about all pairs of two numbers, as the values of a result."""
+    base = int(statement["operands"]["base"])
+    pairs = int(statement["pairs"])
+    whole = {"alphabet": [*map(str, range(base))], "exceptions": [], "undecided": [], "sequences": pairs, "labels": {}}
+    found = _independent({**statement, **whole}, program)
+    shown = f"{counted(pairs)} pairs of numbers a, b"
+    return found | {"kind": "pairs", "asked_in_words": shown, "operands": dict(statement["operands"])}
 
 
 def _by_solver(statement: Mapping[str, Any], program: str) -> dict[str, Any]:
@@ -403,6 +436,21 @@ def _rows_of(result: Distillation) -> tuple[LengthRow, ...]:
         beyond = range(result.domain.lengths[-1] + 1, result.asked.lengths[-1] + 1)
         rows += [LengthRow(length, result.asked.count(length), "open") for length in beyond]
     return tuple(row for row in rows if row.sequences)[:MOST_LENGTHS]
+
+
+def _rows_together(asked: Operands | Streams, result: Together) -> tuple[LengthRow, ...]:
+    """What is known of streams of each length; nothing of pairs, whose prompts all have one."""
+    if isinstance(asked, Operands):
+        return ()
+    proved = result.claims[0].domain.max_length if result.claims else 0
+    broken = None if result.broken is None else len(result.broken.inputs)
+    last = MOST_LENGTHS if asked.max_length is None else max(asked.max_length, proved or 0, broken or 0)
+    rows: list[LengthRow] = []
+    for length in range(1, min(last, MOST_LENGTHS) + 1):
+        is_equal, breaks = proved is None or length <= proved, length == broken
+        state: State = "together" if is_equal else "differs" if breaks else "open"
+        rows.append(LengthRow(length, asked.each**length, state, exceptions=int(breaks)))
+    return tuple(rows)
 
 
 def _rows_again(model: Loaded, values: Mapping[str, Any]) -> tuple[LengthRow, ...]:

@@ -246,6 +246,11 @@ class Trainer:
             x, y = self.batch(count)
             return ((outputs(self.current(), x) - y) * self.unit).abs().nan_to_num(1e9, 1e9, 1e9).amax(dim=(1, 2, 3))
 
+    @property
+    def seeds(self) -> int:
+        """How many are left."""
+        return len(self.weights["hmlp.mlp.0.bias"])
+
     def keep(self, rows: Tensor) -> None:
         """These seeds alone."""
         self.weights = {name: w[rows].clone() for name, w in self.weights.items()}
@@ -488,7 +493,7 @@ def trained(task: StreamTask, seed: int, seconds: float, is_rounding: bool = Fal
         if not task.is_affine:
             trainer.tidy()
         found = affine_form(task, trainer, seed) if task.is_affine else None
-        for row in range(min(4, len(good))):
+        for row in range(min(4, trainer.seeds)):
             if best is None and found is None:
                 best = _if_right(task, trainer, row, False, seed + turn)
         if best is not None and (is_listable(task) or not is_rounding):
@@ -496,8 +501,9 @@ def trained(task: StreamTask, seed: int, seconds: float, is_rounding: bool = Fal
         if found is None and not task.is_affine:
             trainer.settle()
             if trainer.round():
-                rows = range(len(trainer.weights["hmlp.mlp.0.bias"]))
-                found = next((f for row in rows if (f := _if_right(task, trainer, row, True, seed + turn))), None)
+                found = next(
+                    (f for row in range(trainer.seeds) if (f := _if_right(task, trainer, row, True, seed + turn))), None
+                )
         print(f"  rounded: {found is not None}", flush=True)
         if found is not None:
             return found
@@ -516,7 +522,7 @@ def _turns(task: StreamTask) -> Iterator[tuple[int, Shape]]:
 
 def affine_form(task: StreamTask, trainer: Trainer, seed: int) -> Trained | None:
     """The first seed whose observability form, rounded, is right."""
-    for row in range(len(trainer.weights["hmlp.mlp.0.bias"])):
+    for row in range(trainer.seeds):
         form = observability_form(trainer.stored(row))
         if form is not None and (error := worst_error(task, form)) < CLEAR:
             return Trained(form, trainer.shape, True, error, seed)

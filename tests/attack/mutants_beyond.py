@@ -16,6 +16,7 @@ SET = f"{PATHS}::test_a_set_that_breaks_in_one_of_its_parts_alone_is_refused"
 MATTERS, EXPLAINED = "tests/property/test_what_matters.py", "tests/unit/tasks/pipeline/test_what_is_explained.py"
 VERIFY = "tests/unit/tasks/pipeline/test_verify.py"
 
+LINES = "tests/unit/tasks/checker/test_checker_lines.py"
 PAIRS = "tests/property/test_pairs_of_numbers.py"
 PROVED_PAIRS = f"{PAIRS}::test_what_is_proved_holds_for_every_pair"
 CHECKED_PAIRS = f"{PAIRS}::test_what_the_checker_finds_holds_for_every_pair"
@@ -43,11 +44,32 @@ BEYOND: tuple[Mutant, ...] = (
         CHECKED_PAIRS,
     ),
     Mutant(
-        "the checker takes the first of a set of choices for all",
+        "the checker decides a choice with a margin below zero",
         "tasks/checker/pairs.py",
-        "sure, g = self._least(line, self.columns[item.members[0][0].digit], a)",
-        "sure, g = self._least(line, self.columns[item.members[0][0].digit], a)[0] + 5, [ZERO] * a.symbols",
+        "columns.append((float(line.ball.lower()) - known",
+        "columns.append((float(line.ball.lower()) + 5 - known",
         CHECKED_PAIRS,
+    ),
+    Mutant(
+        "the checker takes one end of a choice's box for both",
+        "tasks/checker/pairs.py",
+        "(one if x > 0 else two)",
+        "one",
+        f"{LINES}::test_what_a_box_in_a_hull_leaves_is_no_more_than_at_any_of_its_points",
+    ),
+    Mutant(
+        "the checker forgets what an execution rounds in logits whose difference it takes",
+        "tasks/checker/pairs.py",
+        "return one + other + TINY if",
+        "return ZERO if",
+        f"{LINES}::test_differences_of_logits_hold_those_that_float32_computes",
+    ),
+    Mutant(
+        "a square of a line is linear",
+        "tasks/checker/lines.py",
+        "(half + 2 * self.ball.rad() * reach).upper()",
+        "(2 * self.ball.rad() * reach).upper()",
+        f"{LINES}::test_a_square_holds_that_of_every_point",
     ),
     Mutant(
         "a part without which labels are open is redundant",

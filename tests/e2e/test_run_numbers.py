@@ -32,7 +32,7 @@ def test_the_last_number_is_proved_at_every_length(tmp_path, capsys):
     folder = numbers(tmp_path, "last", [2.0**-6, 1.0])
     assert code("run", folder, "--out", tmp_path / "c") == 0
     said = capsys.readouterr().out
-    assert "every length" in said
+    assert "rung all lengths" in said
     assert "Certificate:" in said
     assert check(tmp_path / "c")["lengths"] == [1, None]
     assert code("check", tmp_path / "c") == 0
@@ -42,8 +42,8 @@ def test_a_sum_that_is_off_ends_at_its_exact_horizon(tmp_path, capsys):
     folder = numbers(tmp_path, "sum", [1.0, 1.0 + 2.0**-10])  # 9 n / 1024 reaches a half at n = 57
     assert code("horizon", folder, "--longest", 100, "--json", "--out", tmp_path / "c") == 1
     found = json.loads(capsys.readouterr().out)
-    assert found["proved_lengths"] == [1, 56]
-    assert (len(found["counterexample"]["numbers"]), found["is_proved"]) == (57, False)
+    assert found["claims"][0]["lengths"] == [1, 56]
+    assert (len(found["broken"]["inputs"]), found["horizon"], found["proved"]) == (57, 56, False)
     assert check(tmp_path / "c")["lengths"] == [1, 56]
     assert code("run", folder) == 0  # it was made for ten steps
 
@@ -59,3 +59,46 @@ def test_a_certificate_is_of_its_own_network(tmp_path, change):
     )
     weights.write_bytes((other / "model.safetensors").read_bytes())
     assert code("check", tmp_path / "c") != 0
+
+
+def test_what_run_prints_is_verified_and_a_wrong_program_is_broken(tmp_path, capsys):
+    folder = numbers(tmp_path, "last", [2.0**-6, 1.0])
+    assert code("run", folder, "-q") == 0
+    printed = capsys.readouterr().out
+    program = tmp_path / "last.py"
+    program.write_text(printed[: printed.index("PROVED")])
+    assert code("verify", folder, program, "-q", "--out", tmp_path / "c") == 0
+    again = capsys.readouterr().out
+    assert again[: again.index("\nCertificate")] == printed[: printed.index("\nMore")]
+    assert check(tmp_path / "c")["lengths"] == [1, None]
+    program.write_text("def f(numbers):\n    return int(numbers[0])\n")  # no loop that is read: it is run
+    assert code("verify", folder, program, "-q", "--exceptions", tmp_path / "e") == 1
+    said = capsys.readouterr().out
+    assert "NOT EQUAL: after the 2 steps" in said
+    assert len(json.loads((tmp_path / "e").read_text())["inputs"]) == 2
+    assert code("verify", folder, program, "--no-run") == 2
+    assert "expected a program of the kind that is printed" in capsys.readouterr().err
+
+
+def test_pages_tables_and_other_networks_know_streams(tmp_path, capsys):
+    folder, other = numbers(tmp_path, "last", [0.0, 1.0]), numbers(tmp_path, "sum", [1.0, 1.0])
+    assert code("run", folder, "-q", "--json", "--against", other) == 0
+    found = json.loads(capsys.readouterr().out)
+    apart = found["against"]["apart"]
+    assert int(apart["first"]) == int(apart["inputs"].split()[-1]) != int(apart["second"])
+    assert found["program"].startswith('def last(tokens: list[str]) -> int:\n    """Equals the network last on all')
+    (tmp_path / "run.json").write_text(json.dumps(found))
+    for given in (folder, tmp_path / "run.json"):
+        assert code("report", given, "--out", tmp_path / "page.html", "-q") == 0
+        page = (tmp_path / "page.html").read_text()
+        assert "streams of 1 or more steps, each a whole number from 0 to 9" in page
+        assert "on every stream, however long" in page
+    assert code("run", folder, "-q", "--out", tmp_path / "c") == 0
+    assert code("report", tmp_path / "c", "--out", tmp_path / "page.html", "-q") == 0
+    capsys.readouterr()
+    assert code("show", folder) == 0
+    assert "10 different ones: a whole number from 0 to 9" in capsys.readouterr().out
+    assert code("explain", folder) == 2
+    assert "this network is recurrent" in capsys.readouterr().err
+    assert code("run", folder, "--against", "quote_closing") == 2
+    assert "expected a recurrent network whose steps are a whole number from 0 to 9" in capsys.readouterr().err

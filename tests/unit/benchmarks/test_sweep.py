@@ -124,7 +124,7 @@ def test_the_page_has_a_line_and_a_file_for_each_and_names_what_was_refused(rows
 def test_a_network_that_a_busy_machine_kept_waiting_is_named(rows: list[Row]) -> None:
     waiting = [replace(row, walltime=20.0, cputime=9.0, memory=1) for row in rows]
     text = markdown(sweep_page.report(waiting))
-    assert "**2 of the networks without an exact program got less than half of a core, " in text
+    assert "**2 of the runs without an exact program got less than half of a core, " in text
     assert "more on a free machine: exceptions, none.**" in text
     assert "free machine" not in markdown(sweep_page.report([replace(row, cputime=19.0) for row in waiting]))
 
@@ -214,3 +214,70 @@ def test_a_dask_worker_that_is_killed_at_work_loses_nothing(tmp_path: Path, fold
 def test_a_page_needs_rows() -> None:
     with pytest.raises(BenchmarkError, match="distill sweep FOLDER"):
         sweep_page.report(())
+
+
+def test_a_folder_that_is_no_network_stands_for_those_in_it_and_what_holds_none_is_named(folders: Path) -> None:
+    (folders / "notes" / "old").mkdir(parents=True)
+    (folders / "deep" / "empty").mkdir()
+    found = sweep.networks([str(folders), "quote_closing"], None)
+    assert [network.name for network in found] == ["a", "broken", "deep/c", "quote_closing"]
+    assert sorted(sweep.skipped([str(folders), "quote_closing"], None)) == ["deep/empty", "notes"]
+    assert sweep.skipped(["quote_closing", str(folders / "a")], None) == {}
+
+
+@pytest.mark.parametrize(
+    ("said", "code", "word"),
+    [
+        ({"program": "p", "sentence": "proved equal"}, 0, "proved"),
+        ({"program": "p", "failing": {"a": 1}}, 1, "differs"),
+        ({"program": "p", "counterexample": {"numbers": [1]}}, 1, "differs"),
+        ({"program": "p", "failing": None}, 1, "not decided"),
+        ({"program": None}, 1, "no program"),
+        ({"schema": "attack/1", "counterexample": None}, 0, "not broken"),
+        ({"schema": "attack/1", "counterexample": {"inputs": ["a"]}}, 1, "broken"),
+    ],
+)
+def test_no_result_without_exceptions_counts_as_having_some(said: dict[str, Any], code: int, word: str) -> None:
+    assert sweep.verdict(said, code) == word
+
+
+BROKEN = {
+    "schema": "attack/1", "verdict": "broken", "sentence": "BROKEN: on 'a b c'",
+    "counterexample": {"inputs": ["a", "b", "c"], "network": "x", "program": "y"},
+}  # fmt: skip
+
+
+def attacked(length: int) -> list[Row]:
+    """A run that claims equality up to ``length``, and an attack that broke its program at length 3."""
+    (task,) = sweep.plan([Network("net", "/nowhere", "d1")], 10.0, 2048, ask="attack", given={"net": PROGRAM})
+    text = json.dumps(BROKEN)
+    script = f"import sys; assert sys.argv[1] == 'attack' and open(sys.argv[3]).read() == {PROGRAM!r}; "
+    script += f"print({text!r}); raise SystemExit(1)"
+    return [run({**SAID, "horizon": length}), sweep.execute(task, HERE, (sys.executable, "-c", script))]
+
+
+def test_an_attack_contradicts_a_claim_about_its_lengths_alone() -> None:
+    text = markdown(sweep_page.report(attacked(3)))
+    assert "**Claims that an attack contradicts: 1.**" in text
+    assert "| net     | run: proved; attack: BROKEN: on 'a b c' |" in text
+    beyond = markdown(sweep_page.report(attacked(2)))
+    assert "Claims that an attack contradicts: 0." in beyond
+    assert "| net     | proved  | broken |" in beyond
+
+
+def test_verify_and_attack_take_what_run_found_or_a_folder_of_programs(tmp_path: Path, rows: list[Row]) -> None:
+    for row in rows:
+        sweep_page.keep(row, tmp_path)
+    found = [Network("group/proved", "/nowhere", "d1"), Network("refused", "/nowhere", "d1")]
+    assert sweep.programs_in(tmp_path / "programs", found) == {"group/proved": PROGRAM}
+    assert set(sweep.programs_of(rows)) == {"group/proved", "exceptions", "far"}
+    with pytest.raises(BenchmarkError, match=r"NAME as on the page, such as refused\.py"):
+        sweep.programs_in(tmp_path / "programs", found[1:])
+    tasks = sweep.plan(found, 10.0, 2048, ask="verify", given=sweep.programs_of(rows))
+    assert [(task.problem, task.backend) for task in tasks] == [("group/proved", "distill verify")]
+
+
+def test_an_unknown_question_is_one_sentence(tmp_path: Path) -> None:
+    found = CliRunner().invoke(command, ["quote_closing", "--ask", "run,prove", "--out", str(tmp_path)])
+    assert (found.exit_code, len(found.output.splitlines())) == (2, 1)
+    assert "among run, verify, attack" in found.output

@@ -5,7 +5,7 @@ from __future__ import annotations
 import subprocess
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import pytest
@@ -242,13 +242,33 @@ class Asleep:
         """Nothing to learn."""
 
 
-@pytest.mark.parametrize(("patience", "end"), [((0.3, 0.4), 60.0), ((30.0, 40.0), 1.4)], ids=["its time", "the end"])
-def test_an_outside_answer_waits_for_ours_but_is_not_lost_at_the_end(patience, end):
+def test_an_outside_answer_is_proposed_at_once_and_then_only_what_is_smaller():
     a, b = F.signature.variables
     problem = Problem(SPEC, {F: None}, {F: OPEN})
-    began = time.monotonic()
-    answer = Knowing(of("ite", of("<=", a, b), b, a))
-    with Racing(Asleep(), (answer,), problem, patience=patience, end=began + end) as race:
+    short, long = of("ite", of("<=", a, b), b, a), of("ite", of("<=", a, b), b, of("+", a, literal(0, INT)()))
+    with Racing(Asleep(), (Knowing(long), Knowing(long, delay=0.2)), problem, patience=(0.5, 0.5)) as race:
         found = race.propose(lambda: False)
-    assert found.searcher == "knowing"
-    assert 0.3 < time.monotonic() - began < 10
+        race.beat(found)
+        assert found.size == long.size
+        assert race.propose(lambda: False) == enumerator.Stopped("told to stop")  # the same again is no smaller
+    with Racing(Asleep(), (Knowing(long), Knowing(short, delay=0.2)), problem, patience=(60.0, 60.0)) as race:
+        race.beat(race.propose(lambda: False))
+        assert race.propose(lambda: False).size == short.size
+
+
+def test_every_proved_solution_is_told_at_once_and_the_last_is_the_answer(monkeypatch):
+    a, b = F.signature.variables
+    short, long = of("ite", of("<=", a, b), b, a), of("ite", of("<=", a, b), b, of("+", a, literal(0, INT)()))
+    told = []
+    outcome = solve(NESTED, OPEN, searchers=[Knowing(long)], on_found=told.append)
+    assert [found.program for found in told] == [outcome.program]
+
+    def polished(found, *_, **__):
+        assert [one.program for one in told] == [found.program]
+        return replace(found, program=Solution({F: Program(short, OPEN)}, "knowing"))
+
+    told.clear()
+    monkeypatch.setattr("cegis.searchers.polishing.polish", polished)
+    outcome = solve(NESTED, OPEN, searchers=[Knowing(long)], on_found=told.append)
+    assert [found.program.size for found in told] == [long.size, short.size]
+    assert told[-1].program == outcome.program

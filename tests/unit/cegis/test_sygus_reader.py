@@ -213,3 +213,9 @@ def test_an_answer_is_read_as_terms_of_the_grammar():
     assert [text(term) for term in answer.values()] == ["(+ x one x)", "true"]
     assert problem.grammars["f"].cost(answer["f"]) == 4
     assert problem.written["f"].derives(answer["f"])
+
+
+def test_cvc5s_total_division_is_read_as_the_standards():
+    problem = read_text("(set-logic LIA)\n(synth-fun f ((x Int)) Int)\n(declare-var x Int)\n(check-synth)")
+    answer = read_answer("((define-fun f ((x Int)) Int (div_total (mod_total x 5) 3)))", problem)
+    assert str(answer["f"]) == "(div (mod x 5) 3)"

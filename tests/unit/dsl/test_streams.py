@@ -3,13 +3,14 @@
 import numpy as np
 import pytest
 
-from dsl.grammars.motifs import EQUAL, MINUS, PLUS
-from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST
+from dsl.grammars.motifs import EQUAL, MINUS, PLUS, times
+from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, modulo
 from dsl.grammars.streams import (
     Division,
     Earlier,
     Input,
     Loop,
+    OutgrownError,
     Pointwise,
     Running,
     loop_of,
@@ -17,7 +18,8 @@ from dsl.grammars.streams import (
     one_of,
     values,
 )
-from dsl.operators import GrammarError
+from dsl.operators import INT, GrammarError
+from dsl.scalars import variable
 
 X, Y = Input(0), Input(1)
 DIFFERENCE = Pointwise(MINUS, (X, Earlier(X)))
@@ -69,3 +71,13 @@ def test_a_loop_prints_in_four_lines():
 def test_a_loop_needs_an_update_for_each_state():
     with pytest.raises(GrammarError, match="an update for each of 1 states"):
         Loop(1, (("total", 0),), (), loop_of(X, 1).output)
+
+
+def test_a_loop_whose_numbers_are_too_large_for_a_word_is_not_run():
+    total = variable("total", INT)()
+    loop = Loop(1, (("total", 1),), (times(2)(total),), modulo(3)(total))
+    assert loop.run(np.zeros((1, 50, 1), np.int64))[0].tolist() == [2, 1] * 25
+    with pytest.raises(OutgrownError):
+        loop.run(np.zeros((1, 63, 1), np.int64))
+    with pytest.raises(OutgrownError):  # not of a state, but on the way
+        Loop(1, (("total", 1),), (total,), modulo(3)(times(3**33)(total))).run(np.zeros((1, 1, 1), np.int64))

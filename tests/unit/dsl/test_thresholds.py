@@ -7,6 +7,7 @@ from types import SimpleNamespace
 
 import numpy as np
 import pytest
+import scipy.optimize
 
 from dsl.deduction.thresholds import MAX_WEIGHT, solve_thresholds
 from dsl.grammar import Grammar
@@ -72,7 +73,7 @@ def test_a_grammar_without_the_rows_gets_no_term_with_them(missing):
 
 def test_a_solution_that_does_not_separate_is_not_believed(monkeypatch):
     near_miss = np.array([1.0, 0, 0, 0, 0, 0, 1, 0, 0, 0.0])  # count 'a' > 0
-    monkeypatch.setattr("scipy.optimize.milp", lambda *args, **options: SimpleNamespace(x=near_miss))
+    monkeypatch.setattr("scipy.optimize.milp", lambda *args, **options: SimpleNamespace(x=near_miss, status=0))
     positive = VALUES[0] > 0
     assert solve_thresholds(GRAMMAR, NUMBERS, VALUES, positive, seconds=1.0)
     positive[np.flatnonzero(positive)[0]] = False
@@ -85,3 +86,26 @@ def test_a_factor_beyond_the_largest_is_not_rounded_to_it():
     assert positive.tolist() == [True, False] * 3
     assert MAX_WEIGHT < 13
     assert solve_thresholds(GRAMMAR, NUMBERS[:2], values, positive, seconds=20.0) == ()
+
+
+def test_what_was_found_for_the_first_examples_is_asked_again_only_where_it_fails(monkeypatch):
+    asked, solve = [], scipy.optimize.milp
+    monkeypatch.setattr("scipy.optimize.milp", lambda *args, **options: asked.append(1) or solve(*args, **options))
+    positive, known = VALUES[0] > 0, {}
+    few = slice(0, len(WORDS) // 2)
+    first = solve_thresholds(GRAMMAR, NUMBERS, VALUES[:, few], positive[few], seconds=20.0, known=known)
+    count = len(asked)
+    again = solve_thresholds(GRAMMAR, NUMBERS, VALUES, positive, seconds=20.0, known=known)
+    assert again == first
+    assert len(asked) == count
+    other = 5 * VALUES[0] > VALUES[-1]
+    assert solve_thresholds(GRAMMAR, NUMBERS, VALUES, other, seconds=20.0, known=known) == solve_thresholds(
+        GRAMMAR, NUMBERS, VALUES, other, seconds=20.0
+    )
+    assert len(asked) > count
+    parity = VALUES[0] % 2 == 1
+    none = dict[tuple[int, int], object]()
+    assert solve_thresholds(GRAMMAR, NUMBERS, VALUES, parity, seconds=20.0, known=none) == ()
+    count = len(asked)
+    assert solve_thresholds(GRAMMAR, NUMBERS, VALUES, parity, seconds=20.0, known=none) == ()
+    assert len(asked) == count

@@ -1,6 +1,7 @@
 """What is said beyond the lengths that are listed: proved, broken, stopped, or limited to a region; never more."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -135,8 +136,11 @@ def test_what_was_listed_is_not_claimed_where_some_of_it_has_no_label():
     program = parsed(NO_B, table)
     short = table.check(program)
     beyond = Extent(-1, None, StopReason(Cause.NONE_FOUND, "none of 5 does"), ())
-    assert extend._listed(replace(beyond, equal_up_to=8), short).claims == short.claims
-    assert extend._listed(beyond, short).claims == ()
+    known = extend._listed(table, beyond, short)
+    assert (known.claims, known.equal_up_to) == (short.claims, table.domain.lengths[-1])
+    sentence = Extension(loaded.domain, program, None, known, METHOD).sentence
+    assert sentence == f"holds up to length {table.domain.lengths[-1]}; none of 5 does"
+    assert extend._listed(SimpleNamespace(undecided=1, domain=table.domain), beyond, short) == beyond
     assert Extension(loaded.domain, program, None, beyond, METHOD).sentence == "is proved at no length; none of 5 does"
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from jsonschema import Draft202012Validator
 
 from cegis import DomainError
 from dsl.operators import GrammarError
@@ -18,12 +19,15 @@ from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.commands.main import main
 from tasks.networks.transformer import Affine
-from tasks.pipeline.numbers import numbers_text
+from tasks.pipeline.numbers import follow_numbers
+from tasks.pipeline.report import distillation_text
 from tasks.proofs.group_cover import cover
+from tasks.proofs.operand_search import Teacher
 from tests.support.adding_networks import SUM, adding, every_margin
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases")) / "adders"
 REAL = pytest.mark.skipif(not CASES.is_dir(), reason=f"no cases of adders in {CASES.parent} (set DISTILL_CASES)")
+PUBLISHED = json.loads((Path(__file__).resolve().parents[4] / "docs" / "distillation.schema.json").read_text())
 SAID = "digits=2,base=3,between=+,after=="
 
 
@@ -65,7 +69,7 @@ def test_a_program_of_ones_own_is_compared():
     assert wrong.failing is not None
     assert wrong.failing.pair == (0, 0)
     assert not wrong.is_proved
-    assert "NOT EQUAL: for a = 0, b = 0 the program says 1 and the network 0" in numbers_text(wrong)
+    assert "NOT EQUAL: for a = 0, b = 0 the program says 1 and the network adding-0 0 (" in distillation_text(wrong)
 
 
 @pytest.mark.parametrize(
@@ -129,7 +133,51 @@ def test_commands_prove_certify_and_check(tmp_path, capsys):
     assert "function of two numbers" in err
     code, out, _ = commanded(capsys, "run", net, "--operands", SAID, "--json")
     assert code == 0
-    assert json.loads(out)["program"] == "def program(a: int, b: int) -> int:\n    return a + b\n"
+    assert json.loads(out)["program"].startswith('def adding_0(a: int, b: int) -> int:\n    """Equals the network')
+
+
+def test_horizons_of_pairs_are_digits_and_agree_with_every_pair():
+    for network in (adding(2, 3), adding(2, 3, noise=0.06, seed=1), adding(2, 3, noise=0.1, seed=2)):
+        found = follow_numbers(network, program=SUM, seconds=60)
+        right = np.array([[is_right(network, a, b) for b in range(9)] for a in range(9)])
+        assert found.is_proved <= bool(right.all())
+        for digits in range(1, 1 + (found.horizon or 0)):
+            assert right[: 3**digits, : 3**digits].all()
+        if found.failing is not None:
+            assert not right[found.failing.pair]
+            assert "NOT EQUAL: for a =" in found.verdict()
+        assert found.claims or not found.is_proved
+    one = follow_numbers(adding(2, 3), program=SUM, longest=1, seconds=60)
+    assert (one.is_proved, one.horizon) == (True, 1)
+    assert "all 9 pairs of numbers a, b from 0 to 2 (2 digits of base 3" in one.claims[0].sentence
+    assert "chosen by the user" not in one.claims[0].sentence
+
+
+def is_right(network, a, b):
+    """Whether greedy decoding in float64 gives the sum."""
+    return network.operands.value(Teacher(network, network.operands, SUM).given((a, b))) == a + b
+
+
+def test_pages_and_other_commands_know_pairs(tmp_path, capsys):
+    net, page = place(tmp_path, adding(2, 3)), tmp_path / "page.html"
+    (tmp_path / "wrong.py").write_text("def f(a, b):\n    return a + b + 1\n")
+    code, out, _ = commanded(
+        capsys, "verify", net, tmp_path / "wrong.py", "--operands", SAID, "--json", "--exceptions", tmp_path / "e",
+        "--against", net,
+    )  # fmt: skip
+    value = json.loads(out)
+    assert code == 1
+    assert (value["kind"], value["proved"], value["figures"]["failing"]["a"]) == ("pairs", False, 0)
+    assert not [*Draft202012Validator(PUBLISHED).iter_errors(value)]
+    assert json.loads((tmp_path / "e").read_text())["program"] == "1"
+    (tmp_path / "wrong.json").write_text(out)
+    assert commanded(capsys, "report", tmp_path / "wrong.json", "--out", page)[0] == 0
+    assert "A pair on which they differ: a = 0, b = 0; network 0, program 1." in page.read_text()
+    code, out, _ = commanded(capsys, "horizon", net, "--operands", SAID, "-q", "--out", tmp_path / "c")
+    assert code == 0
+    assert "on all 81 pairs" in out
+    assert commanded(capsys, "report", tmp_path / "c", "--out", page, "-q")[0] == 0
+    assert "the network itself equals the program on every pair, without visiting each" in page.read_text()
 
 
 @pytest.mark.parametrize(

@@ -6,9 +6,11 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from state_networks import numbers_asked, running_sum
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.domain import DEAD
+from dsl.grammars.positions import places
 from tasks.formats import from_callable
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.proofs import genetic_search
@@ -120,3 +122,16 @@ def test_children_keep_to_their_length_and_come_from_their_parents():
 def test_a_domain_of_another_alphabet_is_refused():
     with pytest.raises(NetworkError, match="expected a domain over a, b, got one over x"):
         Falsifier(black_box(near, DOMAIN), Domain(("x",), 1, 3))
+
+
+def test_where_every_place_has_a_label_the_place_that_is_wrong_is_named(monkeypatch):
+    monkeypatch.setattr(genetic_search, "SWEEPS", 2)
+    model = numbers_asked(running_sum(leak=0.0))  # says the number that it just read
+    by = Falsifier(model, model.domain.up_to(6))
+    grammar = places(model.domain.alphabet, model.domain.alphabet)
+    found = by.examine(Program.parse("def f(tokens, i):\n    return '0'", grammar), known=2)
+    assert found.counterexample is not None
+    words, place = found.counterexample.inputs
+    assert (found.counterexample.expected, found.counterexample.got) == (words[place], "0")
+    assert words[place] != "0"
+    assert by.examine(Program.parse("def f(tokens, i):\n    return tokens[i]", grammar), known=2).counterexample is None

@@ -6,15 +6,16 @@ from itertools import product
 import numpy as np
 import pytest
 
-from dsl.grammars.motifs import PLUS, times
+from dsl.grammars.motifs import EQUAL, PLUS, times
 from dsl.grammars.positions import GREATEST
-from dsl.grammars.streams import Division, Earlier, Input, Pointwise, Running, loop_of
+from dsl.grammars.streams import INDICATOR, Division, Earlier, Input, Loop, Pointwise, Running, loop_of
 from dsl.operators import INT
 from dsl.scalars import variable
+from dsl.theories.theory import literal
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
-from tasks.pipeline.streams import StreamResult, distil_stream
+from tasks.pipeline.streams import distill_streams
 from tasks.proofs import stream_affine, stream_states
 from tasks.proofs.stream_states import Broken, Equal, Open
 
@@ -197,15 +198,24 @@ def test_numbers_that_outgrow_float32_end_the_lattice():
 
 def test_a_proof_up_to_a_shorter_length_than_was_asked_is_none_of_that():
     of = NumberStreams("sum", recurrence(1.0), SINGLE, 10, "a test")
+    found = distill_streams(of, program=SUM)
     for length, is_proved in ((9, False), (10, True), (None, True)):
-        equal = Equal(length, 0.4, 1, "ideal real numbers", "affine", 0.0)
-        assert StreamResult(of, SUM, equal, 1, 0.0).is_proved is is_proved
+        claim = replace(found.claims[0], domain=of.up_to(length))
+        assert replace(found, claims=(claim,)).is_proved is is_proved
 
 
 def test_of_a_network_that_stops_being_right_the_loop_is_found_on_shorter_streams():
     leaking = NumberStreams("leaking", recurrence(1.0 + 2.0**-9), SINGLE, 40, "a test")
-    found = distil_stream(leaking, seconds=60)
-    assert found.loop is not None
+    found = distill_streams(leaking, seconds=60)
+    assert found.program is not None
     assert isinstance(found.outcome, Broken)
     assert 1 <= found.outcome.equal_up_to < 40
     assert not found.is_proved
+
+
+def test_a_loop_whose_numbers_outgrow_a_word_is_neither_proved_nor_broken():
+    """2**62, doubled twice, is 0 in 64 bits, and never in Python."""
+    total = variable("total", INT)()
+    loop = Loop(1, (("total", 2**62),), (times(2)(total),), INDICATOR(EQUAL(total, literal(0, INT)())))
+    zero = network((Affine(np.zeros((1, 2)), np.zeros(1)), RELU), (Affine(np.zeros((1, 1)), np.zeros(1)),))
+    assert isinstance(stream_states.compared(zero, SINGLE, loop, 10), Open)

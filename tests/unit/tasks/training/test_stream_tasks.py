@@ -5,6 +5,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+import torch
 
 from tasks.formats.recurrent_case import number_streams
 from tasks.training import streams
@@ -82,3 +83,15 @@ def test_observability_form_is_the_same_recurrence_in_whole_numbers():
     np.testing.assert_allclose(streams.ran(found, x), streams.ran(given, x), atol=1e-9)
     assert all((w == np.round(w)).all() for w in found.values())
     np.testing.assert_array_equal(streams.ran(found, x), BY_NAME["Newton_Gravity"].target(x))
+
+
+def test_training_goes_on_where_only_one_seed_is_still_right_after_tidying(monkeypatch):
+    """Tidying keeps those that stay right: there may be fewer than there were."""
+    monkeypatch.setattr(streams.Trainer, "tidy", lambda self: self.keep(torch.tensor([0])))
+    monkeypatch.setattr(streams.Trainer, "settle", lambda self: None)
+    monkeypatch.setattr(streams.Trainer, "round", lambda self: False)
+    monkeypatch.setattr(streams, "STEPS", 0)
+    monkeypatch.setattr(streams, "CLEAR", 1e9)
+    monkeypatch.setattr(streams, "worst_error", lambda task, weights: float("inf"))  # it is not right on every stream
+    found = streams.trained(next(t for t in TASKS if t.name == "rnn_parity_last2_numerical"), 0, 0.01)
+    assert found is None
