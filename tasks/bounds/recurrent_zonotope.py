@@ -136,8 +136,8 @@ class Zonotopes:
         if balls:
             return Ball.join(balls)
         forms = [part for part in parts if isinstance(part, Zonotope)]
-        arrays = (np.concatenate([getattr(x, name) for x in forms]) for name in ("center", "symbols", "rest"))
-        return Zonotope(*arrays, forms[0].depth)
+        center, rest = (np.concatenate([getattr(x, name) for x in forms]) for name in ("center", "rest"))
+        return Zonotope(center, np.concatenate([x.symbols for x in forms]), rest, forms[0].depth)
 
     def merged(self, states: States) -> tuple[Ids, Ids]:
         """Balls that are equal bit by bit; of zonotopes none: each has symbols of its own."""
@@ -158,7 +158,7 @@ class Zonotopes:
         fresh = np.zeros((*own.shape, own.shape[1]), self._dtype)
         diagonal = np.arange(own.shape[1])
         fresh[:, diagonal, diagonal] = own
-        lost = np.where(known, np.abs(after.rest - own) + TINY, np.inf)  # what the conversion rounds
+        lost = np.where(known, np.abs(after.rest - own.astype(np.float64)) + TINY, np.inf)  # what the conversion rounds
         symbols, lost = _lightened(np.concatenate([after.symbols, fresh], axis=1), lost, self._most)
         return Zonotope(after.center, symbols, lost, states.depth + 1)
 
@@ -213,8 +213,8 @@ def _way(step: Step, u: float, dtype: type[np.floating]) -> Way:
             pair = _ways(left, u, dtype), _ways(right, u, dtype)
             return lambda x: _multiply(pair[0](x), pair[1](x), u)
         case Blend(gate, one, other):
-            three = [_ways(part, u, dtype) for part in (gate, one, other)]
-            return lambda x: _blend(*(way(x) for way in three), u)
+            share, first, second = (_ways(part, u, dtype) for part in (gate, one, other))
+            return lambda x: _blend(share(x), first(x), second(x), u)
     by_ball = interpreter.row_step(step, u)
     return lambda x: _forget(x, by_ball(x.ball, np.zeros(len(x.center), np.int64)))
 

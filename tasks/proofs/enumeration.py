@@ -51,6 +51,7 @@ SHARED = 4  # that, where longer sequences are little more work than the states 
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 AHEAD = (2, 1, 0)  # last tokens of a recurrent network's prompts that are followed as balls, the others as zonotopes
 PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that it should decide
+Worth = dict[tuple[int, int | None], bool]  # whether a way decides prompts of a length, of ``AHEAD`` or None for balls
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -157,10 +158,10 @@ def enumerate_domain(
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
     margins = [np.full(shape, -np.inf) for shape in shapes]
     total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
-    pace = _Pace(deadline, rate, few(loaded))
+    pace, worth = _Pace(deadline, rate, few(loaded)), dict[tuple[int, int | None], bool]()
     for block in blocks(listed, pace.most):
         batches = [listed[n][rows] for n, rows in block]
-        found, rows_read, widest = _answers(loaded, batches, ROUNDOFF[semantics], with_zonotopes)
+        found, rows_read, widest = _answers(loaded, batches, ROUNDOFF[semantics], with_zonotopes, worth)
         classes, radius = classes + rows_read, max(radius, widest)
         for (n, rows), (label, margin) in zip(block, found, strict=True):
             labels[n][rows], margins[n][rows] = label, margin
@@ -371,7 +372,7 @@ def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
 
 
 def _answers(
-    loaded: Loaded, batches: list[Tokens], u: float, with_zonotopes: bool = True
+    loaded: Loaded, batches: list[Tokens], u: float, with_zonotopes: bool = True, worth: Worth | None = None
 ) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """Per batch labels and margins; how many rows were read; and the largest radius of a logit that is read."""
     if isinstance(loaded.network, BlackBox):
@@ -379,7 +380,7 @@ def _answers(
         return answers, sum(label.size for label, _ in answers), 0.0
     prompts = [loaded.prompts(batch) for batch in batches]
     if isinstance(loaded.network, Recurrent):
-        return _along_prefixes(loaded, prompts, u, with_zonotopes)
+        return _along_prefixes(loaded, prompts, u, with_zonotopes, {} if worth is None else worth)
     loaded = narrowed(loaded, u)
     network = loaded.network
     assert isinstance(network, Transformer)
@@ -395,29 +396,30 @@ def _answers(
 
 
 def _along_prefixes(
-    loaded: Loaded, prompts: list[Ids], u: float, with_zonotopes: bool
+    loaded: Loaded, prompts: list[Ids], u: float, with_zonotopes: bool, worth: Worth
 ) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """By the tree of prefixes: balls, and for prompts that they leave without a label zonotopes, for more and more.
 
     A way that decides few of ``PROBES`` prompts is left out: balls where prompts are long, zonotopes but for the last
-    tokens where margins are small.
+    tokens where margins are small. ``worth`` remembers that for prompts of the same length.
     """
     network = loaded.network
     assert isinstance(network, Recurrent)
     answers = [_unread(loaded, ids) for ids in prompts]
-    rows_read, widest = 0, 0.0
+    rows_read, widest, is_first = 0, 0.0, True
     for ahead in (None, *(AHEAD if with_zonotopes else ())):
         is_open = [np.flatnonzero((label == UNDECIDED).any(axis=tuple(range(1, label.ndim)))) for label, _ in answers]
-        if ahead != AHEAD[-1] and with_zonotopes and not _is_worth(loaded, prompts, is_open, u, ahead):
+        if ahead != AHEAD[-1] and with_zonotopes and not _is_worth(loaded, prompts, is_open, u, ahead, worth):
             continue
         for batches in _batches(network, prompts, is_open, u, ahead):
             some = [ids[rows] for ids, rows in zip(prompts, batches, strict=True)]
             again, count, radius = _read(loaded, _enclosed(network, some, u, ahead))
-            rows_read, widest = rows_read + count, max(widest, radius) if ahead is None or not widest else widest
+            rows_read, widest = rows_read + count, max(widest, radius if is_first else 0.0)
             for rows, (label, margin), new in zip(batches, answers, again, strict=True):
                 better = new[1] > margin[rows]
                 label[rows] = np.where(better, new[0], label[rows])
                 margin[rows] = np.where(better, new[1], margin[rows])
+        is_first = False
     return answers, rows_read, widest
 
 
@@ -428,16 +430,22 @@ def _unread(loaded: Loaded, ids: Ids) -> tuple[Labels, Reals]:
     return np.full(shape, UNDECIDED, np.int64), np.full(shape, -np.inf)
 
 
-def _is_worth(loaded: Loaded, prompts: list[Ids], is_open: list[Ids], u: float, ahead: int | None) -> bool:
+def _is_worth(
+    loaded: Loaded, prompts: list[Ids], is_open: list[Ids], u: float, ahead: int | None, worth: Worth
+) -> bool:
     """Whether this way decides many of a few of the longest prompts; where all are few, it is."""
     rows = is_open[-1] if is_open else np.zeros(0, np.int64)
+    key = (prompts[-1].shape[1] if prompts else 0, ahead)
+    if key in worth:
+        return worth[key]
     if len(rows) <= 8 * PROBES:
         return True
     few = prompts[-1][rows[:: len(rows) // PROBES]]
     network = loaded.network
     assert isinstance(network, Recurrent)
     ((label, _),), _, _ = _read(loaded, _enclosed(network, [few], u, ahead))
-    return bool((label != UNDECIDED).mean() > WORTH)
+    worth[key] = bool((label != UNDECIDED).mean() > WORTH)
+    return worth[key]
 
 
 def _batches(
