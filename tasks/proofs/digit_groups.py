@@ -127,6 +127,7 @@ class Case:
         fixed = [(n, steps.vocabulary.index(c)) for n, c in enumerate(operands.cells) if isinstance(c, str)]
         self._ways: dict[int, tuple[Ints, Ints, Ints, Ints, Ints, Reals]] = {}
         self._gaps: dict[tuple[int, int], tuple[Reals, Reals]] = {}
+        self.known_ways: dict[tuple[int, int], NDArray[np.object_]] = {}  # how many there are (``failing_pairs``)
         self.states = np.array(steps.machine.states)
         self._read(places, fixed)
 
@@ -370,6 +371,22 @@ class Case:
         pull = np.zeros((len(answer), low[0].size))
         pull[:, self.kept] = np.abs(lead.shape[rows, worst])
         return sure[rows, worst], worst, pull
+
+    def leads_between(self, answer: Ints, low: Reals, high: Reals) -> tuple[Reals, Reals]:
+        """The least lead of the right digit over all others in each box, and the largest over the one that it may be
+        least above: (cases,) each. Where the second is below zero no point of the box has the right digit.
+        """
+        right = self.steps.column[answer]
+        lead = self.leads(right, low, high)
+        moved = np.abs(lead.shape).sum(axis=-1)
+        rest = lead.rest + LOSS * (np.abs(lead.center) + moved)
+        is_read = np.isin(np.arange(lead.center.shape[1]), [*self.steps.columns])
+        ends = [lead.center - moved - rest, lead.center + moved + rest]
+        for end, lost in zip(ends, (-np.inf, np.inf), strict=True):
+            end[np.isnan(end)] = lost
+            end[:, ~is_read] = np.inf
+            end[np.arange(len(answer)), right] = np.inf
+        return ends[0].min(axis=1), ends[1].min(axis=1)
 
     def leads(self, right: Ints, low: Reals, high: Reals) -> Form:
         """How far the column that is ``right`` in each case is above every column, where attention gives what lies in

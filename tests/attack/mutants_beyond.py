@@ -20,6 +20,7 @@ APART = "tests/unit/tasks/bounds/test_differences_of_logits.py"
 GROUPS = "tests/unit/tasks/pipeline/test_groups.py"
 LINES = "tests/unit/tasks/checker/test_checker_lines.py"
 PAIRS = "tests/property/test_pairs_of_numbers.py"
+COUNTED_PAIRS = f"{PAIRS}::test_pairs_that_fail_are_no_fewer_and_no_more_than_is_said"
 PROVED_PAIRS = f"{PAIRS}::test_what_is_proved_holds_for_every_pair"
 CHECKED_PAIRS = f"{PAIRS}::test_what_the_checker_finds_holds_for_every_pair"
 
@@ -65,6 +66,20 @@ BEYOND: tuple[Mutant, ...] = (
         "said[n, m] = index",
         "said[m, n] = index",
         f"{GROUPS}::test_a_group_is_found_in_any_order_and_with_any_names",
+    ),
+    Mutant(
+        "a set of pairs of which one may be wrong is counted as wrong",
+        "tasks/proofs/failing_pairs.py",
+        "self.wrong += int(sizes[most < 0].sum())",
+        "self.wrong += int(sizes[least < 0].sum())",
+        COUNTED_PAIRS,
+    ),
+    Mutant(
+        "a choice of digits is counted as one pair",
+        "tasks/proofs/failing_pairs.py",
+        "np.add.at(one, pairs, 1)",
+        "one[pairs] = 1",
+        f"{PAIRS}::test_every_pair_fails_of_a_program_that_says_one_more",
     ),
     Mutant(
         "the checker decides a choice with a margin below zero",
