@@ -256,12 +256,8 @@ def verdict(said: Mapping[str, Any], code: int) -> str:
     """
     if str(said.get("schema", "")).startswith("attack/"):
         return BROKEN if code else NOT_BROKEN
-    if said.get("kind") not in ("streams", "pairs"):
+    if "kind" not in said or said.get("proved") or said.get("extension") or not said.get("program"):
         return programs.verdict(said)
-    if code == 0:
-        return programs.PROVED
-    if not said.get("program"):
-        return programs.NONE
     return DIFFERS if said.get("broken") else OPEN
 
 
