@@ -253,7 +253,7 @@ def test_one_command_makes_the_page_and_goes_on_where_it_was(
         (("--suite", "loop", "--smtlib", "."), "are for the suite replay"),
         (("--suite", "replay", "--tools", "x.toml"), "--tools is for --smtlib"),
         (("--suite", "loop,sygus"), "several of loop, replay, growth, overhead"),
-        (("--suite", "speed"), "expected a suite among peers"),
+        (("--suite", "no suite"), "expected a suite among peers"),
         (("--suite", "replay", "--smtlib", "/nowhere"), "expected a folder of SMT-LIB files"),
     ],
 )
