@@ -14,6 +14,7 @@ from types import MappingProxyType
 from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
 from backends.search import Answered, Infeasible, NoAnswer, NotApplicable
 from cegis.domain import DomainError
+from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.searchers.portfolio import Problem, Refuted, Searcher
 from dsl.operators import BOOL, GrammarError, Term
@@ -128,10 +129,12 @@ class Contradictions:
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""
+        yield from ()
+        if _agree(problem.spec):
+            return NotApplicable("the examples do not contradict each other")
         from cegis.searchers.contradiction import contradiction
         from cegis.searchers.witnesses import witnesses_of
 
-        yield from ()
         solvers = witnesses_of(problem.spec)
         found = contradiction(problem.spec, seconds=LONG, backends=solvers, stop=stop, hard=True)
         return found if isinstance(found, NoAnswer) else Refuted(found)
@@ -140,6 +143,19 @@ class Contradictions:
 def _asks_for_conditions(problem: Problem) -> bool:
     """Whether all functions are conditions, as in Horn clauses; seen without looking any further."""
     return all(function.signature.result == BOOL for function in problem.spec.functions)
+
+
+def _agree(spec: FormulaSpec) -> bool:
+    """Whether all constraints are examples such as ``f(1, 2) = 3``, and no two want different values of one call."""
+    calls, wanted = {function.operator for function in spec.functions}, dict[Term, Term]()
+    for constraint in spec.constraints:
+        sides = (constraint.arguments, constraint.arguments[::-1]) if constraint.operator.name == "=" else ()
+        pair = next(((call, value) for call, value in sides if call.operator in calls), None)
+        if pair is None or not all(part.operator.is_literal for part in (*pair[0].arguments, pair[1])):
+            return False
+        if wanted.setdefault(*pair) != pair[1]:
+            return False
+    return True
 
 
 REFUTERS: tuple[Searcher, ...] = (Contradictions(), Unrolling())

@@ -44,6 +44,8 @@ from dsl.theories.theory import find, literal
 Stop = Callable[[], bool]
 POLL_SECONDS = 0.02
 PROOF_SECONDS = 1.0  # what is left for proving an outside answer
+PER_SECOND = 20  # operators of a proved solution for which our own search has a second to find a smaller one
+BUSY = 4  # of so many seconds of the clock one counts as spent, at least
 END_SECONDS = 5.0  # what a searcher has to end once it is told to
 AHEAD = 16  # answers of other searchers that wait to be looked at
 SAMPLES = 100  # valuations at which a grammar must fail before it is called exhausted
@@ -136,7 +138,7 @@ class Searcher(Protocol):
 
     @property
     def delay(self) -> float:
-        """Seconds that our own search has for itself before this one starts."""
+        """Seconds that our own search has for itself before this one starts, of CPU time or four times by the clock."""
         ...
 
     def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
@@ -185,8 +187,9 @@ class Lane:
 class Racing:
     """``own`` beside ``others``, each on ``problem``.
 
-    After a proved solution it goes on for twice as many seconds as that took to come, within ``patience``, and not
-    beyond ``end`` (by ``time.monotonic``) less the time for a proof.
+    After a proved solution it goes on for twice as many seconds as that took to come, or longer where it is a large
+    one, within ``patience``, and not beyond ``end`` (by ``time.monotonic``) less the time for a proof. Delays and
+    patience count what our own search had (``_spent``).
     """
 
     own: Search
@@ -202,6 +205,7 @@ class Racing:
     _hurry: threading.Event = field(default_factory=threading.Event, init=False)  # nobody is to wait any more
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
+    _cpu_began: float = field(default_factory=time.process_time, init=False)
     _best: int | None = field(default=None, init=False)  # the size of a proved solution
     _cost: float = field(default=math.inf, init=False)  # what that costs, where it is one program
     _until: float = field(default=math.inf, init=False)  # when the search for a smaller one ends
@@ -234,12 +238,12 @@ class Racing:
 
     def beat(self, solution: Solution) -> None:
         """From now on only what is smaller than ``solution``, which is proved, is worth proposing, and not for long."""
-        (least, most), now = self.patience, time.monotonic()
+        (least, most), spent = self.patience, self._spent()
         self._best = solution.size
         if len(solution.programs) == 1:
             (program,) = solution.programs.values()
             self._cost = program.cost
-        self._until = min(now + min(max(least, 2 * (now - self._began)), most), self.end - PROOF_SECONDS)
+        self._until = spent + min(max(least, 2 * spent, solution.size / PER_SECOND), most)
         self._ready = [other for other in self._ready if other.size < self._best]
 
     def observe(self, inputs: Any, expected: Any) -> None:
@@ -350,7 +354,15 @@ class Racing:
         It cannot where our own search has built everything that costs less.
         """
         self._collect()
-        return bool(self._ready) or time.monotonic() > self._until or self.own.level >= self._cost - 1
+        is_over = self._spent() > self._until or time.monotonic() > self.end - PROOF_SECONDS
+        return bool(self._ready) or (self._best is not None and is_over) or self.own.level >= self._cost - 1
+
+    def _spent(self) -> float:
+        """Seconds that our own search had by now: CPU time of this process, or part of the clock where it waits.
+
+        So a busy machine changes nothing in who has how much before others begin, or to find something smaller.
+        """
+        return max(time.process_time() - self._cpu_began, (time.monotonic() - self._began) / BUSY)
 
     def _collect(self) -> None:
         for _ in range(self._answers.qsize()):
@@ -391,10 +403,8 @@ class Racing:
 
     def _awaits(self, seconds: float) -> bool:
         """Wait until it is a searcher's turn; False where the race is over before that."""
-        until = time.monotonic() + seconds
         while not self._closed.is_set():
-            left = until - time.monotonic()
-            if left <= 0 or self._hurry.wait(min(left, POLL_SECONDS)):
+            if self._spent() >= seconds or self._hurry.wait(POLL_SECONDS):
                 return not self._closed.is_set()
         return False
 
