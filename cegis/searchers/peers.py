@@ -33,6 +33,7 @@ class Cvc5Sygus:
     delay: float = 0.5
     options: Mapping[str, str] = field(default_factory=lambda: CONFIGURATIONS["default"])
     memory_mb: int | None = None
+    is_until_proved: bool = True  # its answers are seldom the smallest
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """cvc5's answer, if it gives one that can be read."""
@@ -61,6 +62,7 @@ class Horn:
     name: str = "horn"
     delay: float = 0.5
     memory_mb: int | None = None
+    is_until_proved: bool = True
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """Spacer's conditions, if it finds some that can be read."""
@@ -103,6 +105,7 @@ class Unrolling:
 
     name: str = "unrolling"
     delay: float = 1.5
+    is_until_proved: bool = True
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""
@@ -126,6 +129,7 @@ class Contradictions:
 
     name: str = "contradiction"
     delay: float = 2.5
+    is_until_proved: bool = True
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""

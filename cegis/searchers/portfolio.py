@@ -44,7 +44,7 @@ from dsl.theories.theory import find, literal
 Stop = Callable[[], bool]
 POLL_SECONDS = 0.02
 PROOF_SECONDS = 1.0  # what is left for proving an outside answer
-PER_SECOND = 20  # operators of a proved solution for which our own search has a second to find a smaller one
+FEW, MANY = 5, 20  # operators of a proved solution for a second, at most and at least, to find a smaller one
 BUSY = 4  # of so many seconds of the clock one counts as spent, at least
 END_SECONDS = 5.0  # what a searcher has to end once it is told to
 AHEAD = 16  # answers of other searchers that wait to be looked at
@@ -187,9 +187,10 @@ class Lane:
 class Racing:
     """``own`` beside ``others``, each on ``problem``.
 
-    After a proved solution it goes on for twice as many seconds as that took to come, or longer where it is a large
-    one, within ``patience``, and not beyond ``end`` (by ``time.monotonic``) less the time for a proof. Delays and
-    patience count what our own search had (``_spent``).
+    After a proved solution it goes on for twice as many seconds as that took to come, shorter where it is a small and
+    longer where it is a large one, within ``patience``, and not beyond ``end`` (by ``time.monotonic``) less the time
+    for a proof. Delays and patience count what our own search had (``_spent``). Searchers that are good for a first
+    solution alone, or for evidence that there is none, end with a proved one (``is_until_proved``).
     """
 
     own: Search
@@ -243,7 +244,8 @@ class Racing:
         if len(solution.programs) == 1:
             (program,) = solution.programs.values()
             self._cost = program.cost
-        self._until = spent + min(max(least, 2 * spent, solution.size / PER_SECOND), most)
+        seconds = max(min(2 * spent, solution.size / FEW), solution.size / MANY)
+        self._until = spent + min(max(least, seconds), most)
         self._ready = [other for other in self._ready if other.size < self._best]
 
     def observe(self, inputs: Any, expected: Any) -> None:
@@ -410,7 +412,12 @@ class Racing:
 
     def _searching(self, lane: Lane) -> object:
         """Queue all answers of a searcher; what its generator returned at the end."""
-        answers = iter(lane.searcher.search(self.problem, self._closed.is_set))
+        is_until_proved = getattr(lane.searcher, "is_until_proved", False)
+
+        def stop() -> bool:
+            return self._closed.is_set() or (is_until_proved and self._best is not None)
+
+        answers = iter(lane.searcher.search(self.problem, stop))
         while True:
             try:
                 answer = next(answers)
@@ -438,7 +445,7 @@ class Racing:
             case Infeasible():
                 lane.end, lane.reason = End.INFEASIBLE, "on its word alone"
                 self._hurry.set()  # those that look for evidence begin
-            case _ if not self._closed.is_set():
+            case _ if not self._closed.is_set() and self._best is None:
                 lane.end = End.NO_ANSWER
 
     def _put(self, solution: Solution) -> None:
