@@ -196,7 +196,7 @@ class Racing:
     own: Search
     others: tuple[Searcher, ...]
     problem: Problem
-    patience: tuple[float, float] = (1.0, 4.0)
+    patience: tuple[float, float] = (1.0, 3.0)
     end: float = math.inf
     _answers: queue.Queue[Solution] = field(default_factory=lambda: queue.Queue(AHEAD), init=False)
     _ready: list[Solution] = field(default_factory=list, init=False)
@@ -214,7 +214,7 @@ class Racing:
     evidence: Statement | None = field(default=None, init=False)  # that there is no solution
 
     def __post_init__(self) -> None:
-        self._cpu_end = _cpu_end()
+        self._cpu_end = cpu_end()
         self._sampled = sample(self.problem.spec, SAMPLES, seed=0)
         self._is_hopeless = is_hopeless(self.problem.spec, self._sampled)
 
@@ -459,7 +459,7 @@ def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _cpu_end() -> float:
+def cpu_end() -> float:
     """The CPU time of this process (by time.process_time) at which our own search ends."""
     try:
         import resource
