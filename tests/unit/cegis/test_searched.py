@@ -121,7 +121,7 @@ def test_the_parts_of_a_specification_tell_of_their_searchers_each() -> None:
 
 
 def test_our_own_search_leaves_cpu_time_for_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cegis.searchers.portfolio._cpu_end", lambda: 0.0)
+    monkeypatch.setattr("cegis.searchers.portfolio.cpu_end", lambda: 0.0)
     outcome = solve(SPEC, searchers=[Asked(lambda: RIGHT)], budget=FormulaBudget(seconds=20))
     assert isinstance(outcome, Found)
     assert str(fates(outcome)["own"]) == "own no answer (nearly all CPU time that this process is allowed was used)"
