@@ -14,6 +14,7 @@ from types import MappingProxyType
 from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
 from backends.search import Answered, Infeasible, NoAnswer, NotApplicable
 from cegis.domain import DomainError
+from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.searchers.portfolio import Problem, Refuted, Searcher
 from dsl.operators import BOOL, GrammarError, Term
@@ -32,6 +33,7 @@ class Cvc5Sygus:
     delay: float = 0.5
     options: Mapping[str, str] = field(default_factory=lambda: CONFIGURATIONS["default"])
     memory_mb: int | None = None
+    is_until_proved: bool = True  # its answers are seldom the smallest
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """cvc5's answer, if it gives one that can be read."""
@@ -60,6 +62,7 @@ class Horn:
     name: str = "horn"
     delay: float = 0.5
     memory_mb: int | None = None
+    is_until_proved: bool = True
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """Spacer's conditions, if it finds some that can be read."""
@@ -102,6 +105,7 @@ class Unrolling:
 
     name: str = "unrolling"
     delay: float = 1.5
+    is_until_proved: bool = True
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""
@@ -125,13 +129,16 @@ class Contradictions:
 
     name: str = "contradiction"
     delay: float = 2.5
+    is_until_proved: bool = True
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """No solution, but maybe evidence that there is none."""
+        yield from ()
+        if _agree(problem.spec):
+            return NotApplicable("the examples do not contradict each other")
         from cegis.searchers.contradiction import contradiction
         from cegis.searchers.witnesses import witnesses_of
 
-        yield from ()
         solvers = witnesses_of(problem.spec)
         found = contradiction(problem.spec, seconds=LONG, backends=solvers, stop=stop, hard=True)
         return found if isinstance(found, NoAnswer) else Refuted(found)
@@ -140,6 +147,19 @@ class Contradictions:
 def _asks_for_conditions(problem: Problem) -> bool:
     """Whether all functions are conditions, as in Horn clauses; seen without looking any further."""
     return all(function.signature.result == BOOL for function in problem.spec.functions)
+
+
+def _agree(spec: FormulaSpec) -> bool:
+    """Whether all constraints are examples such as ``f(1, 2) = 3``, and no two want different values of one call."""
+    calls, wanted = {function.operator for function in spec.functions}, dict[Term, Term]()
+    for constraint in spec.constraints:
+        sides = (constraint.arguments, constraint.arguments[::-1]) if constraint.operator.name == "=" else ()
+        pair = next(((call, value) for call, value in sides if call.operator in calls), None)
+        if pair is None or not all(part.operator.is_literal for part in (*pair[0].arguments, pair[1])):
+            return False
+        if wanted.setdefault(*pair) != pair[1]:
+            return False
+    return True
 
 
 REFUTERS: tuple[Searcher, ...] = (Contradictions(), Unrolling())

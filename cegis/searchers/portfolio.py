@@ -44,6 +44,8 @@ from dsl.theories.theory import find, literal
 Stop = Callable[[], bool]
 POLL_SECONDS = 0.02
 PROOF_SECONDS = 1.0  # what is left for proving an outside answer
+FEW, MANY = 5, 20  # operators of a proved solution for a second, at most and at least, to find a smaller one
+BUSY = 4  # of so many seconds of the clock one counts as spent, at least
 END_SECONDS = 5.0  # what a searcher has to end once it is told to
 AHEAD = 16  # answers of other searchers that wait to be looked at
 SAMPLES = 100  # valuations at which a grammar must fail before it is called exhausted
@@ -136,7 +138,7 @@ class Searcher(Protocol):
 
     @property
     def delay(self) -> float:
-        """Seconds that our own search has for itself before this one starts."""
+        """Seconds that our own search has for itself before this one starts, of CPU time or four times by the clock."""
         ...
 
     def search(self, problem: Problem, stop: Stop) -> Iterator[Solution]:
@@ -185,14 +187,16 @@ class Lane:
 class Racing:
     """``own`` beside ``others``, each on ``problem``.
 
-    After a proved solution it goes on for twice as many seconds as that took to come, within ``patience``, and not
-    beyond ``end`` (by ``time.monotonic``) less the time for a proof.
+    After a proved solution it goes on for twice as many seconds as that took to come, shorter where it is a small and
+    longer where it is a large one, within ``patience``, and not beyond ``end`` (by ``time.monotonic``) less the time
+    for a proof. Delays and patience count what our own search had (``_spent``). Searchers that are good for a first
+    solution alone, or for evidence that there is none, end with a proved one (``is_until_proved``).
     """
 
     own: Search
     others: tuple[Searcher, ...]
     problem: Problem
-    patience: tuple[float, float] = (1.0, 4.0)
+    patience: tuple[float, float] = (1.0, 3.0)
     end: float = math.inf
     _answers: queue.Queue[Solution] = field(default_factory=lambda: queue.Queue(AHEAD), init=False)
     _ready: list[Solution] = field(default_factory=list, init=False)
@@ -202,6 +206,7 @@ class Racing:
     _hurry: threading.Event = field(default_factory=threading.Event, init=False)  # nobody is to wait any more
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
+    _cpu_began: float = field(default_factory=time.process_time, init=False)
     _best: int | None = field(default=None, init=False)  # the size of a proved solution
     _cost: float = field(default=math.inf, init=False)  # what that costs, where it is one program
     _until: float = field(default=math.inf, init=False)  # when the search for a smaller one ends
@@ -209,7 +214,7 @@ class Racing:
     evidence: Statement | None = field(default=None, init=False)  # that there is no solution
 
     def __post_init__(self) -> None:
-        self._cpu_end = _cpu_end()
+        self._cpu_end = cpu_end()
         self._sampled = sample(self.problem.spec, SAMPLES, seed=0)
         self._is_hopeless = is_hopeless(self.problem.spec, self._sampled)
 
@@ -234,12 +239,13 @@ class Racing:
 
     def beat(self, solution: Solution) -> None:
         """From now on only what is smaller than ``solution``, which is proved, is worth proposing, and not for long."""
-        (least, most), now = self.patience, time.monotonic()
+        (least, most), spent = self.patience, self._spent()
         self._best = solution.size
         if len(solution.programs) == 1:
             (program,) = solution.programs.values()
             self._cost = program.cost
-        self._until = min(now + min(max(least, 2 * (now - self._began)), most), self.end - PROOF_SECONDS)
+        seconds = max(min(2 * spent, solution.size / FEW), solution.size / MANY)
+        self._until = spent + min(max(least, seconds), most)
         self._ready = [other for other in self._ready if other.size < self._best]
 
     def observe(self, inputs: Any, expected: Any) -> None:
@@ -350,7 +356,15 @@ class Racing:
         It cannot where our own search has built everything that costs less.
         """
         self._collect()
-        return bool(self._ready) or time.monotonic() > self._until or self.own.level >= self._cost - 1
+        is_over = self._spent() > self._until or time.monotonic() > self.end - PROOF_SECONDS
+        return bool(self._ready) or (self._best is not None and is_over) or self.own.level >= self._cost - 1
+
+    def _spent(self) -> float:
+        """Seconds that our own search had by now: CPU time of this process, or part of the clock where it waits.
+
+        So a busy machine changes nothing in who has how much before others begin, or to find something smaller.
+        """
+        return max(time.process_time() - self._cpu_began, (time.monotonic() - self._began) / BUSY)
 
     def _collect(self) -> None:
         for _ in range(self._answers.qsize()):
@@ -391,16 +405,19 @@ class Racing:
 
     def _awaits(self, seconds: float) -> bool:
         """Wait until it is a searcher's turn; False where the race is over before that."""
-        until = time.monotonic() + seconds
         while not self._closed.is_set():
-            left = until - time.monotonic()
-            if left <= 0 or self._hurry.wait(min(left, POLL_SECONDS)):
+            if self._spent() >= seconds or self._hurry.wait(POLL_SECONDS):
                 return not self._closed.is_set()
         return False
 
     def _searching(self, lane: Lane) -> object:
         """Queue all answers of a searcher; what its generator returned at the end."""
-        answers = iter(lane.searcher.search(self.problem, self._closed.is_set))
+        is_until_proved = getattr(lane.searcher, "is_until_proved", False)
+
+        def stop() -> bool:
+            return self._closed.is_set() or (is_until_proved and self._best is not None)
+
+        answers = iter(lane.searcher.search(self.problem, stop))
         while True:
             try:
                 answer = next(answers)
@@ -428,7 +445,7 @@ class Racing:
             case Infeasible():
                 lane.end, lane.reason = End.INFEASIBLE, "on its word alone"
                 self._hurry.set()  # those that look for evidence begin
-            case _ if not self._closed.is_set():
+            case _ if not self._closed.is_set() and self._best is None:
                 lane.end = End.NO_ANSWER
 
     def _put(self, solution: Solution) -> None:
@@ -442,7 +459,7 @@ def _one_line(error: BaseException) -> str:
     return " ".join(f"{type(error).__name__}: {error}".split())
 
 
-def _cpu_end() -> float:
+def cpu_end() -> float:
     """The CPU time of this process (by time.process_time) at which our own search ends."""
     try:
         import resource

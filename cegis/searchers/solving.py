@@ -25,7 +25,7 @@ from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget, Loop, Search
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.searchers.peers import REFUTERS
-from cegis.searchers.portfolio import Problem, Racing, Searcher
+from cegis.searchers.portfolio import Problem, Racing, Searcher, cpu_end
 from cegis.searchers.search import PointSearch, hard_operators
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
@@ -41,7 +41,7 @@ Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
 POLISH_SECONDS = 1.0  # of CPU time for making a proved solution smaller
 PROOF_SHARES = 10  # as many times that, of wall clock, for all proofs of smaller ones
-OUTSIDE_SECONDS = 3.0  # the same for one of another searcher, which is no small one
+OUTSIDE_SECONDS = 2.0  # the same for one of another searcher, which is no small one
 EQUATIONS_SHARE = 0.5  # of the time left, for the functions that equations leave
 SHARE = 0.1  # of the time left, for deciding a solution that multiplies or divides; then others are looked for
 
@@ -236,7 +236,7 @@ class _Run:
 
         def stop() -> bool:
             is_late = self.end is not None and time.perf_counter() > self.end
-            return is_late or time.process_time() > used + share
+            return is_late or time.process_time() > min(used + share, cpu_end())
 
         small = polish(found, problem.spec, timely, stop=stop, seed=self.seed)
         if small.program is not found.program and isinstance(verifier, Witnesses):

@@ -15,8 +15,8 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.outcome import End, Outcome, Searched
 from cegis.searchers.peers import SEARCHERS
-from cegis.searchers.portfolio import Problem
-from cegis.searchers.solving import solve
+from cegis.searchers.portfolio import Problem, Racing
+from cegis.searchers.solving import Absent, homes, solve
 from dsl.grammars.defaults import default_grammar
 from dsl.operators import INT, Term
 from dsl.program import Program
@@ -121,8 +121,35 @@ def test_the_parts_of_a_specification_tell_of_their_searchers_each() -> None:
 
 
 def test_our_own_search_leaves_cpu_time_for_proofs(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("cegis.searchers.portfolio._cpu_end", lambda: 0.0)
+    monkeypatch.setattr("cegis.searchers.portfolio.cpu_end", lambda: 0.0)
     outcome = solve(SPEC, searchers=[Asked(lambda: RIGHT)], budget=FormulaBudget(seconds=20))
     assert isinstance(outcome, Found)
     assert str(fates(outcome)["own"]) == "own no answer (nearly all CPU time that this process is allowed was used)"
     assert fates(outcome)["asked"].end is End.FOUND
+
+
+@dataclass(frozen=True)
+class Waiting:
+    """A searcher that waits to be told to stop; it is of no use once a solution is proved."""
+
+    name: str = "waiting"
+    delay: float = 0.0
+    is_until_proved: bool = True
+
+    def search(self, problem: Any, stop: Callable[[], bool]) -> Iterator[Any]:
+        while not stop():
+            time.sleep(0.01)
+        yield from ()
+
+
+def test_who_is_good_for_a_first_solution_alone_ends_with_a_proved_one() -> None:
+    problem = Problem(NESTED, {f: None for f in NESTED.functions}, homes(NESTED, {}))
+    with Racing(Absent("never"), (Waiting(), Asked(lambda: RIGHT, 0.0)), problem) as race:
+        found = race.propose(lambda: False)
+        waiting = next(lane for lane in race._lanes if lane.searcher.name == "waiting")
+        assert not waiting.ended
+        race.beat(found)
+        assert waiting.thread is not None
+        waiting.thread.join(60)
+        assert waiting.ended
+        assert race.searched("asked", own_won=False)[1].end is End.NOTHING
