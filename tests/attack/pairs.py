@@ -56,6 +56,10 @@ def attack(seed: int, index: int) -> Outcome:
             wrong.append(f"{said.failing.pair} is said to fail, with a margin of {least[said.failing.pair]}")
     elif said.is_proved and min(least.values()) < -NEAR:
         wrong.append(f"proved by {said.claims[0].semantics}, and {min(least, key=lambda p: least[p])} fails")
+    if said.failures is not None:
+        fewest, most = (sum(value < end for value in least.values()) for end in (-NEAR, NEAR))
+        if said.failures.least > most or said.failures.most < fewest:
+            wrong.append(f"{said.failures.words} From {fewest} to {most} do")
     far = follow_numbers(network, program=SUM, seconds=SECONDS)
     if far.horizon is not None:
         decided += 1
