@@ -8,7 +8,7 @@
 
 What ``Loop.source`` prints is read back as the loop that it was. Assignments of a step follow each other in the text
 and are made at once in a ``Loop``: each value is put in the place of its name. A name that a step sets from the token
-alone, before it is read, is no state.
+alone, before it is read, is no state; nor is one for a number of the step, or its text.
 """
 
 from __future__ import annotations
@@ -108,11 +108,19 @@ class _Reading:
         firsts = {name: _number(value) for name, value in self._run(self.before, {}, "").items()}
         if {token, self.tokens} & firsts.keys():
             raise GrammarError(f"{token!r} is given another meaning")
-        names = {name: variable(new, INT)() for name, new in _renamed(firsts).items()}
+        read_later = {
+            one.id for node in (*self.after, self.answer) for one in ast.walk(node) if isinstance(one, ast.Name)
+        }
+        named = _renamed((*firsts, *sorted(read_later - firsts.keys())))
+        names = {name: variable(named[name], INT)() for name in firsts}
         step = self._run(each.body, names, token)
         if {token, self.tokens} & step.keys():
             raise GrammarError("the loop changes what it goes over")
         updates = {name: self._term(step.get(name, ast.Name(name)), INT, names, token) for name in firsts}
+        for name in sorted((step.keys() & read_later) - firsts.keys()):  # every step sets it, and there is one
+            updates[name] = self._term(step[name], INT, names, token)
+        firsts |= {name: 0 for name in updates if name not in firsts}
+        names |= {name: variable(named[name], INT)() for name in updates}
         answer = self._run(self.after, names, "")
         output = self._term(_put(self.answer, answer), INT, names, "")
         needed, waiting = set[str](), [output]
@@ -150,7 +158,8 @@ class _Reading:
 
         def read(value: ast.expr) -> ast.expr:
             found = _put(value, known)
-            self._read(found, names, token)
+            if not token or ast.unparse(found) not in self._parts(token):
+                self._read(found, names, token)
             return found
 
         for statement in body:
@@ -183,6 +192,8 @@ class _Reading:
         match value:
             case ast.Tuple(parts) if len(parts) == count:
                 return parts
+            case ast.Call(ast.Attribute(_, "split")) if count == self.inputs:
+                return [ast.parse(f"{ast.unparse(value)}[{n}]", mode="eval").body for n in range(count)]
             case ast.Call(ast.Name("map"), [ast.Name("int"), split], []) if count == self.inputs:
                 text = ast.unparse(split)
                 return [ast.parse(f"int({text}[{n}])", mode="eval").body for n in range(count)]
@@ -192,13 +203,17 @@ class _Reading:
 
     def _input(self, node: ast.expr, token: str) -> int | None:
         """Which number of the step a text reads; None for another text."""
-        text = ast.unparse(node)
-        if self.inputs == 1:
-            return 0 if text == f"int({token})" else None
-        for n in range(self.inputs):
-            if text == f"int({token}.split(',')[{n}])" or (self.are_digits and text == f"int({token}[{2 * n}])"):
-                return n
+        match node:
+            case ast.Call(ast.Name("int"), [part], []):
+                return self._parts(token).get(ast.unparse(part))
         return None
+
+    def _parts(self, token: str) -> dict[str, int]:
+        """How the texts of a step's numbers are taken out of it."""
+        if self.inputs == 1:
+            return {token: 0}
+        parts = {f"{token}.split(',')[{n}]": n for n in range(self.inputs)}
+        return parts | ({f"{token}[{2 * n}]": n for n in range(self.inputs)} if self.are_digits else {})
 
     def _of_texts(self, operator: ast.cmpop, right: ast.expr) -> Term:
         """A token compared with texts: with the numbers that they are."""
@@ -251,7 +266,7 @@ class _Reading:
                 row = divided if isinstance(operator, ast.FloorDiv) else modulo
                 return row(_small(value))(number(left)) if value > 1 else _by_one(number(left), row is divided)
             case ast.Compare(left, [ast.Eq() | ast.NotEq() | ast.In() | ast.NotIn() as operator], [right]) if (
-                token and ast.unparse(left) == token
+                token and self.inputs == 1 and ast.unparse(left) == token
             ):
                 return self._of_texts(operator, right)
             case ast.Compare(left, [ast.In()], [ast.Tuple(parts) | ast.Set(parts) | ast.List(parts)]):
@@ -280,11 +295,11 @@ class _Reading:
         raise GrammarError(f"not in a loop that is read: {ast.unparse(node)}")
 
 
-def _renamed(firsts: Mapping[str, int]) -> dict[str, str]:
+def _renamed(wanted: Sequence[str]) -> dict[str, str]:
     """Names of states that mean nothing else in a printed loop."""
     found = dict[str, str]()
-    for name in firsts:
-        others = {*RESERVED, *found.values(), *(firsts.keys() - {name})}
+    for name in wanted:
+        others = {*RESERVED, *found.values(), *(one for one in wanted if one != name)}
         free = (name if n == 1 else f"{name}_{n}" for n in range(1, 2 * len(others) + 3))
         found[name] = next(new for new in free if new not in others and identifier(new) == new)
     return found

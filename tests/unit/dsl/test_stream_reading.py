@@ -59,6 +59,23 @@ def add(tokens):
         d = s % 2
     return d
 """
+BEFORE = """
+def f(s):
+    a = 0
+    for x in s:
+        b = a
+        a = int(x)
+    return b
+"""
+SPLIT = """
+def add(tokens):
+    carry = 0
+    for token in tokens:
+        a, b = token.split(',')
+        s = int(a) + int(b) + carry
+        carry = s // 2
+    return s % 2
+"""
 
 
 def python(text):
@@ -69,8 +86,9 @@ def python(text):
 
 @pytest.mark.parametrize(
     ("text", "alphabet", "inputs"),
-    [(text, DIGITS, 1) for text in (LARGEST, RISES, BETWEEN, SEQUENTIAL, LAST)] + [(CARRY, BITS, 2)],
-    ids=["largest", "rises", "between", "sequential", "last", "carry"],
+    [(text, DIGITS, 1) for text in (LARGEST, RISES, BETWEEN, SEQUENTIAL, BEFORE, LAST)]
+    + [(CARRY, BITS, 2), (SPLIT, BITS, 2)],
+    ids=["largest", "rises", "between", "sequential", "before", "last", "carry", "split"],
 )
 def test_a_function_is_read_as_the_loop_that_python_runs(text, alphabet, inputs):
     loop = loop_from_text(text, inputs, alphabet)
@@ -88,7 +106,9 @@ def test_a_function_is_read_as_the_loop_that_python_runs(text, alphabet, inputs)
     "text",
     [
         "def f(s):\n    return int(token)",
-        "def f(s):\n    a = 0\n    for x in s:\n        b = a\n        a = int(x)\n    return b",
+        "def f(s):\n    a = 0\n    for x in s:\n        if int(x): b = 1\n        a = 2\n    return a + b",
+        "def f(s):\n    a = 0\n    for x in s:\n        b = x\n    return a + b",
+        "def f(s):\n    a = 0\n    for x in s:\n        a = int(x)\n        c = 1 // 0\n    return a",
         "def max(s):\n    a = 0\n    for x in s: a = max(a, int(x))\n    return a",
         "def f(s):\n    int = 0\n    for x in s: int = 1\n    return int",
         "import os\ndef f(s):\n    return int(s[-1])",
