@@ -243,6 +243,25 @@ def test_a_language_of_too_many_states_gets_an_automaton_with_a_complete_list_of
     assert [e.inputs for e in found.exceptions] == wrong
 
 
+def test_a_rule_says_what_short_words_say_and_not_what_nearly_all_long_ones_do():
+    """All b, up to six of them; from seven letters on something else, of so many words that 'no' is seldom wrong."""
+
+    def network(ids):
+        count = (ids == 0).sum(axis=1)
+        is_late = (ids.shape[1] >= 7) & (count > 0) & (ids @ (np.arange(ids.shape[1]) ** 3 + 1) % 23 == 0)
+        return np.eye(2)[((count == 0) & (ids.shape[1] < 7) | is_late).astype(int)]
+
+    loaded = from_callable(
+        network, vocabulary=AB, outputs=("no", "yes"), longest=10, question=Question(lengths=(1, 10))
+    )
+    table = LabelTable.of(enumerate_domain(loaded, loaded.domain))
+    found = rule(table, seconds=5)
+    assert found is not None
+    assert found(("b",) * 5) == "yes"
+    assert found(("b", "a", "b")) == "no"
+    assert min(len(e.inputs) for e in table.exceptions(found)) == 7
+
+
 def test_listing_never_takes_the_search_its_third(monkeypatch):
     shares = []
     monkeypatch.setattr(pipeline, "labelled", lambda *given: shares.append(given[4]) or labels.labelled(*given))
