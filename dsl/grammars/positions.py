@@ -18,6 +18,7 @@ from numpy.typing import NDArray
 
 from dsl.grammar import Grammar, Production, Written
 from dsl.grammars import codes, folds, selections, texts
+from dsl.grammars.groups import Products
 from dsl.grammars.motifs import BALANCE, LATCH, MODULI, TOGGLE, clipped, modular, motifs
 from dsl.grammars.selections import order_of, whole
 from dsl.grammars.tables import Tables
@@ -217,7 +218,8 @@ def fixed_places(
     if with_letters and texts_of and min_length:
         rows += [*texts.productions(alphabet, texts_of), *codes.productions(alphabet, texts_of)]
     if texts_of:
-        more = (Tables(grammar.sequences.alphabet, texts_of),)
+        tokens = grammar.sequences.alphabet
+        more = (Tables(tokens, texts_of), Products(tokens, texts_of))
     return Grammar(grammar.signature, "Label", tuple(dict.fromkeys(rows)), written=(*grammar.written, *more))
 
 

@@ -72,6 +72,20 @@ def affine(x: Form, layer: ball.Affine, u: float) -> Form:
 
 
 @np.errstate(all="ignore")
+def apart(x: Form, weight: Reals, bias: Reals, own: int, u: float) -> Form:
+    """How far entry ``own`` of ``W x + b`` is above every entry; an execution rounds both, the other way round."""
+    whole, layer = x.ball, ball.Affine.of(weight, bias)
+    less, sizes = weight[own] - weight, layer.absolute[own] + layer.absolute
+    reach, offset = whole.magnitude @ sizes.T, np.abs(bias[own]) + np.abs(bias)
+    depth = np.maximum(layer.depth, layer.depth[own])
+    rounded = gamma(depth, u) * (reach + offset)
+    flushed = 2.0 * TINY * (2.0 * depth + whole.magnitude.sum(axis=-1, keepdims=True))
+    rest = x.rest @ np.abs(less).T + SLACK * (whole.radius @ sizes.T) + rounded + flushed
+    rest = np.where(reach + offset < ball.LIMIT, rest, np.inf)
+    return _form(x.center @ less.T + (bias[own] - bias), np.matmul(less, x.shape), rest)
+
+
+@np.errstate(all="ignore")
 def add(x: Form, y: Form, u: float) -> Form:
     """``x + y`` over the same symbols, with one rounding."""
     center, moved = x.center + y.center, x.ball.radius + y.ball.radius

@@ -60,6 +60,8 @@ class Bounded(ast.NodeTransformer):
                 return ast.Call(node.func, [few, *rest], node.keywords)
             case ast.Call(ast.Attribute(ast.Name("dict"), "fromkeys"), [first, *rest]):
                 return ast.Call(node.func, [ast.Call(ast.Name("_few", ast.Load()), [first], []), *rest], node.keywords)
+            case ast.Call(ast.Attribute(between, "join"), [parts], []):
+                return ast.Call(ast.Name("_join", ast.Load()), [between, parts], [])
             case ast.Call(ast.Attribute(_, name)) if name in WRITTEN:
                 return ast.Call(ast.Name("_few", ast.Load()), [node], [])
             case ast.Call(ast.Name("str" | "sum" | "round" as name)):
@@ -120,6 +122,13 @@ def _round(value: Any, *digits: Any) -> Any:
     return round(value, *digits)
 
 
+def _join(between: Any, parts: Iterable[Any]) -> str:
+    texts = [*_few(parts)]
+    confirm(type(between) is str and all(type(text) is str for text in texts), "the program joins no texts")
+    _few_items(sum(map(len, texts)) + len(between) * len(texts))
+    return str(between.join(texts))
+
+
 def _few(items: Iterable[Any]) -> Iterable[Any]:
     if isinstance(items, str | list | tuple | dict):
         _few_items(len(items))
@@ -134,5 +143,5 @@ def _few_items(count: int) -> None:
 
 
 SCOPE: dict[str, Callable[..., Any]] = {
-    function.__name__: function for function in (_add, _sub, _mul, _mod, _str, _sum, _round, _few)
+    function.__name__: function for function in (_add, _sub, _mul, _mod, _str, _sum, _round, _join, _few)
 }

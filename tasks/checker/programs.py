@@ -29,7 +29,7 @@ BUILTINS = (
 )  # fmt: skip
 METHODS = (
     "count", "index", "get", "fromkeys", "upper", "lower", "capitalize", "title", "swapcase", "startswith", "endswith",
-    "isdigit", "isalpha", "isupper", "islower",
+    "isdigit", "isalpha", "isupper", "islower", "join",
 )  # fmt: skip
 KEYS = tuple(f"key={name}" for name in ("int", "str", "len", "tokens.count", "tokens.index"))
 NODES = (
@@ -37,7 +37,7 @@ NODES = (
     "Attribute Subscript Slice Tuple List Set Dict GeneratorExp ListComp comprehension keyword Load Store And Or "
     "Not USub Add Sub Mult Div FloorDiv Mod Eq NotEq Lt LtE Gt GtE In NotIn"
 )
-CONSUMERS = ("all", "any", "dict.fromkeys", "list", "max", "min", "next", "set", "sorted", "sum")
+CONSUMERS = ("''.join", "all", "any", "dict.fromkeys", "list", "max", "min", "next", "set", "sorted", "sum")
 PASSING = ("dict.fromkeys", "enumerate", "reversed", "zip")  # no values, but what CONSUMERS and loops go through
 PAIRS, PLACES = "for before, token in zip(tokens, tokens[1:])", "place for place, token in enumerate(tokens) if E"
 FOLDS = (

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 USUAL_LENGTH = 10  # of a circuit's sequences
 WHOLE = "whole"  # the network that a circuit was cut from
+MOST_LIST = 10_000_000  # bytes of a file of elements
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -30,6 +32,11 @@ OPTIONS = (
     click.option("--readout", type=click.Choice(["argmax", "set", "round"]), help="How logits become a label."),
     click.option("--answers", help="Outputs that are read, separated by spaces."),
     click.option("--task", help="One of the tasks of a folder that has several."),
+    click.option(
+        "--elements",
+        help="FILE.json, a list of what each token stands for, where that is an element of a group: permutations as "
+        "texts of digits or lists, residues as lists, matrices as lists of lists.  [default: the folder's own]",
+    ),
 )
 exceptions_option = click.option(
     "--exceptions",
@@ -51,6 +58,22 @@ grammar_option = click.option(
     "[default: those alone]",
 )
 
+
+def _with_workers(context: click.Context, parameter: click.Parameter, said: str | None) -> None:
+    """Open the workers that are named until the command ends."""
+    if said is not None:
+        from tasks.proofs.workers import opened
+
+        context.with_resource(opened(said))
+
+
+workers_option = click.option(
+    "--workers",
+    expose_value=False,
+    callback=_with_workers,
+    help="Who lists sequences and decides digits: a number of processes, or a Dask scheduler such as "
+    "tcp://host:8786.  [default: this process]",
+)
 operands_option = click.option(
     "--operands",
     help="How a prompt shows two numbers: fields such as digits=10,order=lsb,between=+,after==,answer_digits=11, "
@@ -73,6 +96,7 @@ DISTILLING = (
     exceptions_option,
     against_option,
     operands_option,
+    workers_option,
     verbose_option,
     quiet_option,
     json_option,
@@ -142,6 +166,7 @@ def ask(
     readout: str | None = None,
     answers: str | None = None,
     task: str | None = None,
+    elements: str | None = None,
 ) -> Asked:
     """NETWORK, a shipped name or a folder in any known format, with what the options say of it."""
     from cegis import Domain
@@ -157,6 +182,7 @@ def ask(
         readout=readout,
         answers=_split(answers),
         task=task,
+        elements=None if elements is None else _elements(Path(elements)),
     )
     model = load(folder, asked)
     if constraint is not None:
@@ -164,6 +190,25 @@ def ask(
         limited = Domain(own.alphabet, own.min_length, own.max_length, automaton(constraint, own.alphabet))
         model = replace(model, domain=limited)
     return Asked(model, folder)
+
+
+def _elements(file: Path) -> tuple[Any, ...]:
+    """What tokens stand for, from a file; raises ClickException."""
+    from tasks.formats.case import elements_of
+
+    try:
+        if file.stat().st_size > MOST_LIST:
+            raise click.ClickException(f"{file}: expected at most {MOST_LIST:,} bytes")
+        found = elements_of(json.loads(file.read_bytes()))
+    except (OSError, ValueError, RecursionError) as error:
+        raise click.ClickException(
+            f"--elements: expected a file with a list as JSON, {file} is none ({error})"
+        ) from None
+    if found is None:
+        raise click.ClickException(
+            f"--elements: expected in {file} a list of texts, of lists of whole numbers, or of matrices of these"
+        )
+    return found
 
 
 def other(asked: Asked, name: str, **question: Any) -> Loaded:

@@ -3,8 +3,9 @@
 Understood are ``tokens`` (name to id), ``language`` (alphabet, and an automaton of which every prefix is in the
 domain), ``ground_truth.alphabet`` where there is no language, ``input.sequence`` (token names before and after the
 symbols) and ``read_out.kind``: ``next_token_set``,
-``argmax_last``, ``greedy_digits`` and ``greedy_tokens``, where a label is the next token, or ``accept_reject``. All
-else in it is commentary for people.
+``argmax_last``, ``greedy_digits`` and ``greedy_tokens``, where a label is the next token, or ``accept_reject``.
+``ground_truth.elements`` is what each token stands for, where that is an element of a group; it is a hint for the
+search, and nothing is believed of it. All else in it is commentary for people.
 """
 
 from __future__ import annotations
@@ -68,9 +69,27 @@ def read_case(folder: Path) -> Case:
             suffix=suffix,
             readout=readout,
             lengths=lengths,
+            elements=elements_of(truth.get("elements")),
         ),
         constraint=_prefixes(what, language, alphabet) if alphabet and "transitions" in language else None,
     )
+
+
+def elements_of(listed: object) -> tuple[Any, ...] | None:
+    """Texts, or lists of whole numbers or of such lists, as tuples; None for anything else.
+
+    >>> elements_of(["01", "10"]), elements_of([[0, 1], [1, 0]]), elements_of("01")
+    (('01', '10'), ((0, 1), (1, 0)), None)
+    """
+    if not isinstance(listed, list) or not 0 < len(listed) <= MOST_NAMES:
+        return None
+    if all(isinstance(element, str) for element in listed):
+        return tuple(listed)
+    if all(isinstance(element, list) and all(type(x) is int for x in element) for element in listed):
+        return tuple(map(tuple, listed))
+    inner = [elements_of(element) if isinstance(element, list) else None for element in listed]
+    is_known = all(found is not None and all(isinstance(row, tuple) for row in found) for found in inner)
+    return tuple(inner) if is_known else None
 
 
 def vocabulary_of(what: str, tokens: dict[str, Any]) -> tuple[str, ...]:

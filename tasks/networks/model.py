@@ -13,6 +13,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -73,7 +74,9 @@ class Question:
 
     ``lengths`` are the shortest and the longest sequence (None: as long as the network takes);
     ``answers`` are the outputs that compete in an argmax or may be in a set; ``readout`` is one of ``READOUTS`` or a
-    read-out; ``task`` picks one of several tasks of a folder; ``circuit`` asks for the pruned network.
+    read-out; ``task`` picks one of several tasks of a folder; ``circuit`` asks for the pruned network. ``elements``:
+    what each token of the alphabet stands for, where it is an element of a group: a permutation as a text of digits or
+    a tuple of numbers, residues as a tuple, a matrix as a tuple of tuples.
     """
 
     alphabet: tuple[str, ...] | None = None
@@ -84,6 +87,7 @@ class Question:
     answers: tuple[str, ...] | None = None
     task: str | None = None
     circuit: bool = False
+    elements: tuple[Any, ...] | None = None
 
     def over(self, said: Question) -> Question:
         """This question, with ``said`` where it leaves something open."""
@@ -114,7 +118,8 @@ class Loaded:
 
     ``declared``: what the folder says of itself, whatever the caller chose; ``files``: the network's files and where
     they lie, by the names that a certificate gives them, if they are not those that every folder of its format has.
-    ``operands``: the pairs of numbers that its prompts show, where the folder says so.
+    ``operands``: the pairs of numbers that its prompts show, where the folder says so; ``elements``: what the tokens of
+    the alphabet stand for, where they are elements of a group.
     """
 
     name: str
@@ -129,6 +134,7 @@ class Loaded:
     declared: Declared = field(default=Declared())
     files: tuple[tuple[str, Path], ...] = field(default=())
     operands: Operands | None = field(default=None)
+    elements: tuple[Any, ...] | None = field(default=None)
 
     def __repr__(self) -> str:
         asked = f"alphabet={' '.join(self.domain.alphabet)!r}, {limits(self.domain)}"
@@ -277,6 +283,7 @@ def assemble(
         readout=_readout(name, question, vocabulary if outputs is None else outputs),
         notes=notes,
         declared=declared,
+        elements=question.elements,
     )
 
 

@@ -15,7 +15,7 @@ import numpy as np
 from cegis import Program, Valid
 from dsl.grammars import selections, tables, texts
 from dsl.grammars.motifs import CHOOSE, MINUS, PLUS, constant, label, times
-from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, NEGATIVE, modulo
+from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, NEGATIVE, PRODUCT, modulo
 from dsl.operators import INT, TOKEN, Operator, Term
 from tasks.pipeline.dependence import Dependence, Feature, Labelled
 from tasks.pipeline.reading import reading
@@ -43,9 +43,10 @@ def closed_form(inputs: Labelled, dependence: Dependence) -> Program | None:
 
 
 def calculated(inputs: Labelled) -> Program | None:
-    """What is calculated from two tokens that are numbers: their sum or difference, or its remainder by a modulus.
+    """What is calculated from two tokens that are numbers: their sum, difference, product, the larger or the smaller
+    one, or one of these and its remainder by a modulus.
 
-    For sequences of two tokens, such as pairs of a residue class; None where it is neither.
+    For sequences of two tokens, such as pairs of a residue class; None where it is none of these.
     """
     table = inputs.table
     domain = table.domain
@@ -62,7 +63,11 @@ def calculated(inputs: Labelled) -> Program | None:
     a, b, wanted = of_token[inputs.codes(one)], of_token[inputs.codes(two)], of_label[inputs.labels]
     read = selections.value(selections.order_of(domain.alphabet))
     first, last = read(one.term), read(two.term)
-    for said, term in ((a + b, PLUS(first, last)), (a - b, MINUS(first, last)), (b - a, MINUS(last, first))):
+    for said, term in (
+        (a + b, PLUS(first, last)), (a - b, MINUS(first, last)), (b - a, MINUS(last, first)),
+        (np.maximum(a, b), GREATEST(first, last)), (np.minimum(a, b), LEAST(first, last)),
+        (np.abs(a - b), ABSOLUTE(MINUS(first, last))), (a * b, PRODUCT(first, last)),
+    ):  # fmt: skip
         modulus = int(of_label.max()) + 1
         for result, whole in ((said, term), (said % modulus, modulo(modulus)(term))):
             if np.array_equal(result, wanted):

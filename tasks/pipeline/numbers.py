@@ -2,6 +2,7 @@
 
     search     programs of few and small factors, on some pairs           (skipped where a program is given)
     failing    a pair for which the network gives another answer           (``operand_search``), confirmed by bounds
+    count      how many fail, exactly or at least                          (``failing_pairs``)
     proof      every digit right on every right prefix, for all pairs      (``group_cover``)
 
 The answer of the network is what greedy decoding gives, digit by digit. The claim is made by teacher forcing: where the
@@ -33,10 +34,12 @@ from tasks.pipeline.own_programs import OwnProgram, own_program
 from tasks.pipeline.result import Together
 from tasks.pipeline.steps import SILENT, Clock, Observer
 from tasks.proofs.enumeration import MEANING, Semantics
+from tasks.proofs.failing_pairs import Failures, count_failing
 from tasks.proofs.group_cover import Cover, confirmed, cover, obstacle
-from tasks.proofs.operand_search import Teacher, search, simple_numbers
+from tasks.proofs.operand_search import Teacher, search, simple_numbers, wrong_pairs
 
 SEARCHING, FIRST = 0.2, 2.0  # of the time, for pairs that fail; seconds of that before a proof is tried
+COUNTING, LONGEST_COUNT = 0.15, 10.0  # of the time, for how many pairs fail, and seconds at most
 WHOLE = 0.5  # of the time, for all digits at once, before fewer of them are looked at
 ENOUGH = 0.9  # of some pairs on which a program is right, that it is taken for what the network does
 FACTORS, OFFSETS, SAMPLE = (1, 0, -1, 2, -2, 3), (0, 1, -1), 400
@@ -62,12 +65,12 @@ class Failing:
     semantics: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NumberDistillation(Together):
     """What is known on all pairs of ``operands``: ``failing``, a pair that breaks the program, or a ``cover``.
 
     ``share``: of some pairs, on how many the program is right; ``tried``: pairs that were run to find one that fails,
-    and ``least_seen`` the least margin among them.
+    and ``least_seen`` the least margin among them. ``failures``: how many pairs fail, where that was counted.
     """
 
     model: Loaded
@@ -77,6 +80,7 @@ class NumberDistillation(Together):
     cover: Cover | None
     tried: int
     least_seen: float
+    failures: Failures | None = None
 
     what = "pairs"
 
@@ -144,8 +148,9 @@ class NumberDistillation(Together):
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """Those of the network, but for its alphabet, which the operands say."""
-        return tuple(note for note in self.model.notes if "(alphabet)" not in note)
+        """How many pairs fail, and those of the network, but for its alphabet, which the operands say."""
+        counted = () if self.failures is None else (self.failures.words,)
+        return (*counted, *(note for note in self.model.notes if "(alphabet)" not in note))
 
     @property
     def figures(self) -> dict[str, Any]:
@@ -156,6 +161,9 @@ class NumberDistillation(Together):
             "failing": None if failing is None else {
                 "a": failing.pair[0], "b": failing.pair[1], "program": failing.right, "network": failing.value,
                 "digits": list(failing.given), "digit": failing.index, "semantics": failing.semantics,
+            },
+            "failing_pairs": None if self.failures is None else {
+                "least": str(self.failures.least), "most": str(self.failures.most), "exact": self.failures.is_exact,
             },
             "least_margin_seen": self.least_seen if np.isfinite(self.least_seen) else None,
             "pairs_tried": self.tried,
@@ -170,14 +178,14 @@ class NumberDistillation(Together):
 def distill_numbers(
     model: Loaded, operands: Operands | None = None, *, program: NumberProgram | OwnProgram | str | None = None,
     semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0, executor: Executor | None = None,
-    observer: Observer = SILENT,
+    observer: Observer = SILENT, with_count: bool = True,
 ) -> NumberDistillation:  # fmt: skip
     """The program of two numbers that ``model`` calculates on all pairs of ``operands``, proved, or a pair that fails.
 
     ``operands``: by default those that the folder describes. ``program``: none is searched, and this one (a
     ``NumberProgram``, or the text of a Python function) is compared. ``semantics`` None takes the strongest that is
-    proved. ``executor``: digits of the answer are decided there, each a job. Raises DomainError, NetworkError, and
-    GrammarError for a text that is no such program.
+    proved. ``executor``: digits of the answer are decided there, each a job. ``with_count``: pairs that fail are
+    counted where one does. Raises DomainError, NetworkError, and GrammarError for a text that is no such program.
 
     >>> found = distill_numbers(network)                                                          # doctest: +SKIP
     >>> found.program.expression, found.is_proved                                                 # doctest: +SKIP
@@ -216,7 +224,11 @@ def distill_numbers(
                 break
             started = time.perf_counter()
             on_digit = lambda done, total: observer.on_work("digits", done, total)  # noqa: E731
-            found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
+            try:
+                found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
+            except KeyboardInterrupt:
+                not_applied["proof"] = "interrupted"
+                break
             said = _covered(found)
             clock.done(f"proof {one}", said)
             if found.is_whole:
@@ -227,9 +239,11 @@ def distill_numbers(
             tried, least = tried + again, min(least, lower)
             if failing is not None or found.is_late:
                 break
+    failures = _counted(model, asked, given, tried_semantics, clock, seed) if failing and with_count else None
     return NumberDistillation(
-        model, asked, given, claims, tuple(clock.steps), not_applied, asked, share, failing, found, tried, least
-    )
+        model, asked, given, claims, tuple(clock.steps), not_applied, asked, share, failing, found, tried, least,
+        failures,
+    )  # fmt: skip
 
 
 def follow_numbers(
@@ -254,7 +268,7 @@ def follow_numbers(
         part = _of_digits(found.operands, digits)
         if part == found.operands or left <= 0:
             break
-        one = distill_numbers(model, part, program=found.program, seconds=left, **told)
+        one = distill_numbers(model, part, program=found.program, seconds=left, with_count=False, **told)
         steps += one.steps
         if not one.is_proved:
             found = found if one.failing is None else replace(found, failing=one.failing)
@@ -356,6 +370,21 @@ def _failing(
                 break
     given = teacher.given(pair)
     return Failing(pair, program(*pair), given, operands.value(given), index, said), tried, least
+
+
+def _counted(
+    model: Loaded, operands: Operands, program: NumberProgram, tried: tuple[Semantics, ...], clock: Clock, seed: int
+) -> Failures | None:
+    """How many pairs fail, in the strongest arithmetic in which the network can be bounded; None in none."""
+    semantics = next((one for one in tried if obstacle(model, operands, one) is None), None)
+    if semantics is None or clock.left <= 0:
+        return None
+    known = wrong_pairs(Teacher(model, operands, program), seed=seed)
+    found = count_failing(
+        model, operands, program, semantics, seconds=min(LONGEST_COUNT, COUNTING * clock.left), known=known
+    )
+    clock.done("count", found.words)
+    return found
 
 
 def _completed(groups: tuple[int, ...], a: tuple[int, ...], b: tuple[int, ...], operands: Operands) -> list[Pair]:

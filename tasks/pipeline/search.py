@@ -44,6 +44,7 @@ from dsl.operators import TEXT, Operator
 from tasks.pipeline.closed_forms import calculated, closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
 from tasks.pipeline.functions import RunProgram
+from tasks.pipeline.groups import product_of_a_group
 from tasks.pipeline.labels import Inputs, LabelTable
 from tasks.pipeline.probes import Probes
 from tasks.pipeline.reading import reading
@@ -54,6 +55,7 @@ from tasks.proofs.enumeration import LateError
 READABLE = 36  # words of a program beside which another grammar is tried
 GOOD = 60  # words of a program beside which nothing is tried that says more than what the answer depends on
 LONG = 12  # operators of a program beside which a shorter rule is looked for
+BRIEF = 3.0  # seconds of search beside what is calculated from two tokens
 SHORT, BESIDE = 80, 15.0  # words of an exact automaton beside which an expression is searched so many seconds at most
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
 DEPENDING = 0.1  # of the time, for what the answer depends on
@@ -131,13 +133,13 @@ def searched(
     found = dependences(inputs, seconds=DEPENDING * seconds)
     reads_off = not solver and table.own_grammar is None
     forms = [form for known in found if (form := closed_form(inputs, known)) is not None] if reads_off else []
-    if reads_off and (sum_of_two := calculated(inputs)) is not None:
-        forms.append(sum_of_two)
+    of_two = (calculated(inputs) or product_of_a_group(inputs)) if reads_off else None
+    forms += [] if of_two is None else [of_two]
     read_off = min(forms, key=reading, default=None)
     automaton = None if table.is_placed or table.own_grammar else merged_program(table)
     left = seconds - (time.perf_counter() - begun)
     if read_off is not None or (automaton is not None and reading(automaton) <= SHORT):
-        left = min(left, BESIDE)
+        left = min(left, BESIDE if of_two is None else BRIEF)
     run = Expressions(table, solver, seed, on_round)
     is_followed = is_followed if solver is None else True
     outcome = run.run(attempts(inputs, found, is_followed, seed), left, read_off)

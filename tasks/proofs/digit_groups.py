@@ -29,7 +29,7 @@ from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.zonotope import Form
 from tasks.formats import Loaded
 from tasks.networks.readout import Argmax
-from tasks.networks.transformer import Transformer
+from tasks.networks.transformer import Affine, Step, Transformer
 from tasks.proofs.attention_bounds import Averages
 
 Ints = NDArray[np.int64]
@@ -127,6 +127,7 @@ class Case:
         fixed = [(n, steps.vocabulary.index(c)) for n, c in enumerate(operands.cells) if isinstance(c, str)]
         self._ways: dict[int, tuple[Ints, Ints, Ints, Ints, Ints, Reals]] = {}
         self._gaps: dict[tuple[int, int], tuple[Reals, Reals]] = {}
+        self.known_ways: dict[tuple[int, int], NDArray[np.object_]] = {}  # how many there are (``failing_pairs``)
         self.states = np.array(steps.machine.states)
         self._read(places, fixed)
 
@@ -357,25 +358,67 @@ class Case:
         """Of cases in boxes: how far the logit of the right digit is above all others, at least; the largest other
         column; and how much each direction moves that difference, (cases, heads * d).
         """
-        logits = self.logits(low, high)
         right = self.steps.column[answer]
         rows = np.arange(len(answer))
-        center = logits.center[rows, right, None] - logits.center
-        shape = logits.shape[rows, right][:, None] - logits.shape
-        sizes = np.abs(logits.center) + np.abs(logits.center[rows, right, None])
-        moved = np.abs(shape).sum(axis=-1)
-        rest = logits.rest + logits.rest[rows, right, None] + LOSS * (sizes + moved)
-        sure = np.where(np.isnan(center + moved + rest), -np.inf, center - moved - rest)
+        lead = self.leads(right, low, high)
+        moved = np.abs(lead.shape).sum(axis=-1)
+        rest = lead.rest + LOSS * (np.abs(lead.center) + moved)
+        sure = np.where(np.isnan(lead.center + moved + rest), -np.inf, lead.center - moved - rest)
         sure[rows, right] = np.inf
         others = [n for n in range(sure.shape[1]) if n not in self.steps.columns]
         sure[:, others] = np.inf
         worst = sure.argmin(axis=1)
         pull = np.zeros((len(answer), low[0].size))
-        pull[:, self.kept] = np.abs(shape[rows, worst])
+        pull[:, self.kept] = np.abs(lead.shape[rows, worst])
         return sure[rows, worst], worst, pull
 
-    def logits(self, low: Reals, high: Reals) -> Form:
-        """The logits where attention gives what lies in these boxes."""
+    def leads_between(self, answer: Ints, low: Reals, high: Reals) -> tuple[Reals, Reals]:
+        """The least lead of the right digit over all others in each box, and the largest over the one that it may be
+        least above: (cases,) each. Where the second is below zero no point of the box has the right digit.
+        """
+        right = self.steps.column[answer]
+        lead = self.leads(right, low, high)
+        moved = np.abs(lead.shape).sum(axis=-1)
+        rest = lead.rest + LOSS * (np.abs(lead.center) + moved)
+        is_read = np.isin(np.arange(lead.center.shape[1]), [*self.steps.columns])
+        ends = [lead.center - moved - rest, lead.center + moved + rest]
+        for end, lost in zip(ends, (-np.inf, np.inf), strict=True):
+            end[np.isnan(end)] = lost
+            end[:, ~is_read] = np.inf
+            end[np.arange(len(answer)), right] = np.inf
+        return ends[0].min(axis=1), ends[1].min(axis=1)
+
+    def leads(self, right: Ints, low: Reals, high: Reals) -> Form:
+        """How far the column that is ``right`` in each case is above every column, where attention gives what lies in
+        these boxes: (cases, outputs), nothing at the column itself.
+
+        A map that comes last is made of the difference of two columns at once: what both share is not in doubt.
+        """
+        *before, last = self.steps._parts.after or (None,)
+        if not isinstance(last, Affine):
+            logits = self._tail(self.given(low, high), self.steps._parts.after)
+            rows = np.arange(len(right))
+            center = logits.center[rows, right, None] - logits.center
+            sizes = np.abs(logits.center) + np.abs(logits.center[rows, right, None])
+            rest = logits.rest + logits.rest[rows, right, None] + LOSS * sizes
+            return Form(center, logits.shape[rows, right][:, None] - logits.shape, rest)
+        x = self._tail(self.given(low, high), tuple(before))
+        bias = np.zeros(len(last.weight)) if last.bias is None else last.bias
+        found = Form(
+            np.zeros((len(right), len(bias))),
+            np.zeros((len(right), len(bias), x.shape.shape[-1])),
+            np.zeros((len(right), len(bias))),
+        )
+        for own in np.unique(right):
+            which = np.flatnonzero(right == own)
+            part = zonotope.apart(
+                Form(x.center[which], x.shape[which], x.rest[which]), last.weight, bias, int(own), self.steps._u
+            )
+            found.center[which], found.shape[which], found.rest[which] = part.center, part.shape, part.rest
+        return found
+
+    def given(self, low: Reals, high: Reals) -> Form:
+        """What attention gives, in these boxes."""
         steps, heads, d = self.steps, self.heads, self.d
         cases, flat = len(low), (len(low), heads * d)
         lost = ~np.isfinite(high - low)
@@ -391,11 +434,10 @@ class Case:
             + d * LOSS * (np.abs(low) + np.abs(high)).max(axis=2)[..., None]
         )
         rest = np.where(np.asarray(lost.any(axis=2))[..., None], np.inf, rest)
-        form = Form(center.reshape(flat), shape.reshape(*flat, heads * d), rest.reshape(flat))
-        return self._tail(form)
+        return Form(center.reshape(flat), shape.reshape(*flat, heads * d), rest.reshape(flat))
 
-    def _tail(self, given: Form) -> Form:
-        """Behind attention; directions that all but vanish there lose their symbols."""
+    def _tail(self, given: Form, after: tuple[Step, ...]) -> Form:
+        """Behind attention and the steps ``after`` it; directions that all but vanish there lose their symbols."""
         steps = self.steps
         ids = np.full(len(given.center), self.token)
         x = steps._through(steps._parts.outer, given, ids)
@@ -412,4 +454,4 @@ class Case:
                 np.broadcast_to(row.radius, x.rest.shape),
             )
             x = zonotope.add(own, x, steps._u)
-        return steps._through(steps._parts.after, x, ids)
+        return steps._through(after, x, ids)

@@ -33,10 +33,12 @@ from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Transformer
+from tasks.proofs import workers
 
 Ids = NDArray[np.int64]
 Way = tuple[int, int]
 Worth = dict[tuple[int, Way | None], bool]  # whether a way, or None for balls, decides prompts of a length
+_Read = tuple[list[tuple[Labels, Reals]], int, float]  # labels and margins, rows that were read, largest radius
 Semantics = Literal["real", "float32", "float64"]
 ROUNDOFF = {"real": ball.REAL, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
 MEANING = {
@@ -48,6 +50,7 @@ MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
 STEP, LEAST = 2.0, 200  # seconds that a block should take where time is limited, and its fewest sequences
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
+PART, FEWEST = 20_000, 500  # sequences that are given to a worker at once, of a light network, and at least
 LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
 SHARED = 4  # that, where longer sequences are little more work than the states that they share
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
@@ -162,10 +165,8 @@ def enumerate_domain(
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
     margins = [np.full(shape, -np.inf) for shape in shapes]
     total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
-    pace, worth = _Pace(deadline, rate, few(loaded)), Worth()
-    for block in blocks(listed, pace.most):
-        batches = [listed[n][rows] for n, rows in block]
-        found, rows_read, widest = _answers(loaded, batches, ROUNDOFF[semantics], with_zonotopes, worth)
+    pace = _Pace(deadline, rate, few(loaded))
+    for block, (found, rows_read, widest) in _answered(loaded, listed, ROUNDOFF[semantics], with_zonotopes, pace):
         classes, radius = classes + rows_read, max(radius, widest)
         for (n, rows), (label, margin) in zip(block, found, strict=True):
             labels[n][rows], margins[n][rows] = label, margin
@@ -175,6 +176,28 @@ def enumerate_domain(
             pace.note(sum(rows.stop - rows.start for _, rows in block))
     lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=True))
     return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
+
+
+def _answered(
+    loaded: Loaded, listed: list[Tokens], u: float, with_zonotopes: bool, pace: _Pace
+) -> Iterator[tuple[list[tuple[int, slice]], _Read]]:
+    """Blocks of the sequences ``listed``, and what ``_answers`` says of them: by workers, where there are any.
+
+    Then blocks are cut by their number alone, so that nothing depends on how many workers there are.
+    """
+    used, part, worth = workers.current(), _part(loaded), Worth()
+    if used is None or isinstance(loaded.network, BlackBox) or sum(map(len, listed)) <= part:
+        for block in blocks(listed, pace.most):
+            yield block, _answers(loaded, [listed[n][rows] for n, rows in block], u, with_zonotopes, worth)
+        return
+    cut = [*blocks(listed, lambda: part)]
+    parts = [(loaded, [listed[n][rows] for n, rows in block], u, with_zonotopes) for block in cut]
+    yield from zip(cut, used.map(_answers, parts), strict=True)
+
+
+def _part(loaded: Loaded) -> int:
+    """How many sequences are one worker's: about as much work whatever the network's size."""
+    return max(FEWEST, PART * LIGHT // max(_weights(loaded), LIGHT))
 
 
 class LateError(Exception):
@@ -242,9 +265,13 @@ def enumerate_within(
 
 def few(loaded: Loaded) -> int:
     """How many sequences are bounded before it is known how long more of them take."""
+    return max(1, FIRST * LIGHT // max(_weights(loaded), LIGHT))
+
+
+def _weights(loaded: Loaded) -> int:
+    """How many weights a transformer has; 0 for any other network."""
     network = loaded.network
-    weights = sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else 0
-    return max(1, FIRST * LIGHT // max(weights, LIGHT))
+    return sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else 0
 
 
 def _shortest(

@@ -128,6 +128,19 @@ def search(
     return None, tried, least
 
 
+def wrong_pairs(teacher: Teacher, *, seed: int = 0, most: int = 64) -> list[Pair]:
+    """Some pairs of negative margin among random ones, and round and extreme ones; not all there are."""
+    random, found = np.random.default_rng(seed), list[Pair]()
+    numbers = simple_numbers(teacher.operands)
+    families = [_random(teacher.operands, random, RANDOM, share) for share in (0.0, 0.5, 0.9)]
+    for pairs in (*families, [(a, b) for a in numbers for b in numbers]):
+        worst = teacher.worst(pairs)
+        found += [pairs[n] for n in np.flatnonzero(worst < 0)][: most - len(found)]
+        if len(found) >= most:
+            break
+    return found
+
+
 def simplicity(pair: Pair) -> tuple[int, int, Pair]:
     """Fewer digits that are not 0 come first, then smaller numbers."""
     digits = "".join(map(str, pair))

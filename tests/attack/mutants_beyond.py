@@ -16,8 +16,11 @@ SET = f"{PATHS}::test_a_set_that_breaks_in_one_of_its_parts_alone_is_refused"
 MATTERS, EXPLAINED = "tests/property/test_what_matters.py", "tests/unit/tasks/pipeline/test_what_is_explained.py"
 VERIFY = "tests/unit/tasks/pipeline/test_verify.py"
 
+APART = "tests/unit/tasks/bounds/test_differences_of_logits.py"
+GROUPS = "tests/unit/tasks/pipeline/test_groups.py"
 LINES = "tests/unit/tasks/checker/test_checker_lines.py"
 PAIRS = "tests/property/test_pairs_of_numbers.py"
+COUNTED_PAIRS = f"{PAIRS}::test_pairs_that_fail_are_no_fewer_and_no_more_than_is_said"
 PROVED_PAIRS = f"{PAIRS}::test_what_is_proved_holds_for_every_pair"
 CHECKED_PAIRS = f"{PAIRS}::test_what_the_checker_finds_holds_for_every_pair"
 
@@ -42,6 +45,41 @@ BEYOND: tuple[Mutant, ...] = (
         "return two if one is None else ([*map(min, one[0], two[0])], [*map(max, one[1], two[1])])",
         "return two",
         CHECKED_PAIRS,
+    ),
+    Mutant(
+        "the difference of two logits is not rounded",
+        "tasks/bounds/zonotope.py",
+        "rounded = gamma(depth, u) * (reach + offset)",
+        "rounded = 0.0 * (reach + offset)",
+        f"{APART}::test_differences_hold_every_point_and_what_float32_computes",
+    ),
+    Mutant(
+        "products of a group need not be associative",
+        "tasks/pipeline/groups.py",
+        "return all((products[products[:, g]] == products[:, products[g]]).all() for g in generators)",
+        "return True",
+        f"{GROUPS}::test_a_latin_square_with_a_unit_that_is_not_associative_is_no_group",
+    ),
+    Mutant(
+        "the product of a group is that of its elements in the other order",
+        "dsl/grammars/groups.py",
+        "said[n, m] = index",
+        "said[m, n] = index",
+        f"{GROUPS}::test_a_group_is_found_in_any_order_and_with_any_names",
+    ),
+    Mutant(
+        "a set of pairs of which one may be wrong is counted as wrong",
+        "tasks/proofs/failing_pairs.py",
+        "self.wrong += int(sizes[most < 0].sum())",
+        "self.wrong += int(sizes[least < 0].sum())",
+        COUNTED_PAIRS,
+    ),
+    Mutant(
+        "a choice of digits is counted as one pair",
+        "tasks/proofs/failing_pairs.py",
+        "np.add.at(one, pairs, 1)",
+        "one[pairs] = 1",
+        f"{PAIRS}::test_every_pair_fails_of_a_program_that_says_one_more",
     ),
     Mutant(
         "the checker decides a choice with a margin below zero",

@@ -20,6 +20,7 @@ from tasks.checker.pairs import everywhere, factors
 from tasks.formats import save_folder
 from tasks.proofs.digit_groups import Steps
 from tasks.proofs.enumeration import ROUNDOFF
+from tasks.proofs.failing_pairs import count_failing
 from tasks.proofs.group_cover import confirmed, cover
 from tests.support.adding_networks import adding, every_margin
 
@@ -43,6 +44,30 @@ def test_what_is_proved_holds_for_every_pair(network, semantics):
     found = cover(network, network.operands, SUM, semantics, seconds=20)
     assert not (found.is_whole and (least <= 0 or found.margin > least + 1e-6 * (1 + abs(least))))
     assert found.is_whole or least < 0.7
+
+
+@settings(max_examples=12)
+@given(
+    st.builds(adding, st.integers(1, 3), st.integers(2, 4), noise=st.sampled_from([0.0, 0.02, 0.05]),
+              by_token=st.sampled_from([0.0, 1e-2]), seed=st.integers(0, 2**20)),
+    st.sampled_from(["real", "float32"]),
+)  # fmt: skip
+def test_pairs_that_fail_are_no_fewer_and_no_more_than_is_said(network, semantics):
+    margins = every_margin(network, SUM).ravel()
+    numbers = range(network.operands.largest + 1)
+    known = [pair for pair, margin in zip(itertools.product(numbers, numbers), margins, strict=True) if margin < 0]
+    found = count_failing(network, network.operands, SUM, semantics, seconds=20, known=known[:5])
+    assert found.least <= int((margins < 1e-5).sum())
+    assert found.most >= int((margins < -1e-5).sum())
+    assert found.is_exact or int((np.abs(margins) < 0.1).sum()) or len([d for d in found.digits if d.wrong]) > 1
+
+
+def test_every_pair_fails_of_a_program_that_says_one_more():
+    network = adding(3, 3)
+    found = count_failing(network, network.operands, NumberProgram(1, 1, 1), "float32", seconds=60)
+    assert found.is_exact
+    assert found.least == network.operands.size() == 729
+    assert "Exactly 729 of all 729 pairs fail" in found.words
 
 
 @settings(max_examples=8)
