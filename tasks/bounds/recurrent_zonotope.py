@@ -39,16 +39,21 @@ FLUSHED = 2.0**-100  # above what all subnormals that one product of symbols flu
 Symbols = NDArray[np.floating]
 
 
-def enclose(network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float, ahead: int = 0) -> Stream:
-    """What ``recurrent.enclose`` gives, with smaller radii; ``ahead``: the last tokens, for which balls are used."""
+def enclose(
+    network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float, ahead: int = 0, times: int = 1
+) -> Stream:
+    """What ``recurrent.enclose`` gives, with smaller radii; ``ahead``: the last tokens, for which balls are used.
+
+    ``times`` as many symbols as usual are kept.
+    """
     longest = max((ids.shape[1] for ids in batches), default=0)
-    return tree(network, batches, Zonotopes(network, u, max(0, longest - ahead)))
+    return tree(network, batches, Zonotopes(network, u, max(0, longest - ahead), times))
 
 
-def pieces(network: Recurrent, ids: NDArray[np.integer], u: float, ahead: int = 0) -> Iterator[slice]:
+def pieces(network: Recurrent, ids: NDArray[np.integer], u: float, ahead: int = 0, times: int = 1) -> Iterator[slice]:
     """Rows of sorted ``ids`` (prompts, T) that may be followed at once: with few beginnings of T - ``ahead`` tokens."""
     deep = max(0, ids.shape[1] - ahead)
-    symbols = max(1, min(deep, MOST_SYMBOLS[u > FLOAT64] + 1)) * network.width
+    symbols = max(1, min(deep, times * MOST_SYMBOLS[u > FLOAT64] + 1)) * network.width
     most = max(1, MOST_NUMBERS // (network.width * symbols))
     is_new = np.concatenate([[True], (ids[1:, :deep] != ids[:-1, :deep]).any(axis=1)])[: len(ids)]
     number = (np.cumsum(is_new) - 1) // most
@@ -97,10 +102,10 @@ class Zonotopes:
 
     rows = recurrent.ROWS
 
-    def __init__(self, network: Recurrent, u: float, deep: int) -> None:
+    def __init__(self, network: Recurrent, u: float, deep: int, times: int = 1) -> None:
         ball.check_roundoff(u)
         self._network, self._deep, self._balls = network, deep, recurrent.Balls(network, u)
-        self._most = MOST_SYMBOLS[u > FLOAT64] * network.width
+        self._most = times * MOST_SYMBOLS[u > FLOAT64] * network.width
         self._dtype = np.float32 if u > FLOAT64 and network.dtype == "float32" else np.float64
         self._transition, self._output = (
             _ways(steps, u, self._dtype) for steps in (network.transition, network.output)

@@ -248,20 +248,30 @@ def _share(model: Loaded, asked: Domain) -> float:
 def _with_rule(
     table: LabelTable, best: Searched, clock: Clock, seconds: float, seed: int, *, is_free: bool
 ) -> tuple[Searched, Rule | None]:
-    """A short rule beside ``best``; one without exceptions takes its place, where no solver has to confirm it."""
+    """A short rule beside ``best``; one of fewer exceptions takes its place, where no solver has to confirm it."""
     try:
         rule = approximated(table, best, seconds=seconds, seed=seed)
         if rule is not None and table.own_grammar is not None:
             table.check_text(rule.program)
         clock.done("short rule", "none" if rule is None else f"{len(rule.exceptions):,} exceptions")
-        if rule is None or rule.exceptions or not is_free:
+        if rule is None or not is_free:
             return best, rule
+        if rule.exceptions:
+            return _with_fewer(best, rule), rule
         front = exchanged(table, best, rule.program)
         return front, rule if front is best else None
     except KeyboardInterrupt:
         clock.stop()
         clock.done("short rule", INTERRUPTED)
         return best, None
+
+
+def _with_fewer(best: Searched, rule: Rule) -> Searched:
+    """``best``, whose program is that of the ``rule`` where this has fewer exceptions."""
+    outcome = best.outcome
+    if not isinstance(outcome, Differs) or len(rule.exceptions) >= len(outcome.exceptions):
+        return best
+    return replace(best, outcome=replace(outcome, program=rule.program, exceptions=rule.exceptions))
 
 
 def _programs(

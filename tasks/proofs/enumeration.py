@@ -36,6 +36,8 @@ from tasks.networks.transformer import Transformer
 from tasks.proofs import workers
 
 Ids = NDArray[np.int64]
+Way = tuple[int, int]
+Worth = dict[tuple[int, Way | None], bool]  # whether a way, or None for balls, decides prompts of a length
 _Read = tuple[list[tuple[Labels, Reals]], int, float]  # labels and margins, rows that were read, largest radius
 Semantics = Literal["real", "float32", "float64"]
 ROUNDOFF = {"real": ball.REAL, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
@@ -52,9 +54,11 @@ PART, FEWEST = 10_000, 500  # sequences that are given to a worker at once, of a
 LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
 SHARED = 4  # that, where longer sequences are little more work than the states that they share
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
-AHEAD = (2, 1, 0)  # last tokens of a recurrent network's prompts that are followed as balls, the others as zonotopes
+# how a recurrent network's prompts are followed as zonotopes: but for so many last tokens, and with so many times the
+# usual number of symbols
+USUAL: Way = (0, 1)
+ZONOTOPES: tuple[Way, ...] = ((2, 1), (1, 1), USUAL, (0, 4))
 PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that it should decide
-Worth = dict[tuple[int, int | None], bool]  # whether a way decides prompts of a length, of ``AHEAD`` or None for balls
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -434,19 +438,22 @@ def _along_prefixes(
     assert isinstance(network, Recurrent)
     answers = [_unread(loaded, ids) for ids in prompts]
     rows_read, widest, is_first = 0, 0.0, True
-    for ahead in (None, *(AHEAD if with_zonotopes else ())):
+    for way in (None, *(ZONOTOPES if with_zonotopes else ())):
         is_open = [np.flatnonzero((label == UNDECIDED).any(axis=tuple(range(1, label.ndim)))) for label, _ in answers]
-        if ahead != AHEAD[-1] and with_zonotopes and not _is_worth(loaded, prompts, is_open, u, ahead, worth):
+        if way != USUAL and with_zonotopes and not _is_worth(loaded, prompts, is_open, u, way, worth):
             continue
-        for batches in _batches(network, prompts, is_open, u, ahead):
+        for batches in _batches(network, prompts, is_open, u, way):
             some = [ids[rows] for ids, rows in zip(prompts, batches, strict=True)]
-            again, count, radius = _read(loaded, _enclosed(network, some, u, ahead))
+            again, count, radius = _read(loaded, _enclosed(network, some, u, way))
             rows_read, widest = rows_read + count, max(widest, radius if is_first else 0.0)
             for rows, (label, margin), new in zip(batches, answers, again, strict=True):
                 better = new[1] > margin[rows]
                 label[rows] = np.where(better, new[0], label[rows])
                 margin[rows] = np.where(better, new[1], margin[rows])
         is_first = False
+        if is_open and len(is_open[-1]) >= PROBES:
+            share = (answers[-1][0][is_open[-1]] != UNDECIDED).mean()
+            worth.setdefault((prompts[-1].shape[1], way), bool(share > WORTH))
     return answers, rows_read, widest
 
 
@@ -457,12 +464,10 @@ def _unread(loaded: Loaded, ids: Ids) -> tuple[Labels, Reals]:
     return np.full(shape, UNDECIDED, np.int64), np.full(shape, -np.inf)
 
 
-def _is_worth(
-    loaded: Loaded, prompts: list[Ids], is_open: list[Ids], u: float, ahead: int | None, worth: Worth
-) -> bool:
+def _is_worth(loaded: Loaded, prompts: list[Ids], is_open: list[Ids], u: float, way: Way | None, worth: Worth) -> bool:
     """Whether this way decides many of a few of the longest prompts; where all are few, it is."""
     rows = is_open[-1] if is_open else np.zeros(0, np.int64)
-    key = (prompts[-1].shape[1] if prompts else 0, ahead)
+    key = (prompts[-1].shape[1] if prompts else 0, way)
     if key in worth:
         return worth[key]
     if len(rows) <= 8 * PROBES:
@@ -470,30 +475,30 @@ def _is_worth(
     few = prompts[-1][rows[:: len(rows) // PROBES]]
     network = loaded.network
     assert isinstance(network, Recurrent)
-    ((label, _),), _, _ = _read(loaded, _enclosed(network, [few], u, ahead))
+    ((label, _),), _, _ = _read(loaded, _enclosed(network, [few], u, way))
     worth[key] = bool((label != UNDECIDED).mean() > WORTH)
     return worth[key]
 
 
 def _batches(
-    network: Recurrent, prompts: list[Ids], is_open: list[Ids], u: float, ahead: int | None
+    network: Recurrent, prompts: list[Ids], is_open: list[Ids], u: float, way: Way | None
 ) -> Iterator[list[Ids]]:
     """The open rows of every batch of prompts, so many at a time as may be followed together."""
     if not any(len(rows) for rows in is_open):
         return
-    if ahead is None:
+    if way is None:
         yield is_open
         return
     none = np.zeros(0, np.int64)
     for n, (ids, rows) in enumerate(zip(prompts, is_open, strict=True)):
-        for piece in recurrent_zonotope.pieces(network, ids[rows], u, ahead):
+        for piece in recurrent_zonotope.pieces(network, ids[rows], u, *way):
             yield [rows[piece] if m == n else none for m in range(len(prompts))]
 
 
-def _enclosed(network: Recurrent, prompts: list[Ids], u: float, ahead: int | None) -> Stream:
-    if ahead is None:
+def _enclosed(network: Recurrent, prompts: list[Ids], u: float, way: Way | None) -> Stream:
+    if way is None:
         return recurrent.enclose(network, prompts, u)
-    return recurrent_zonotope.enclose(network, prompts, u, ahead)
+    return recurrent_zonotope.enclose(network, prompts, u, *way)
 
 
 def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:

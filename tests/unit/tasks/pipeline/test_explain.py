@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cegis import Differs, Domain, DomainError, Found, Program, Rung, Statistics, Valid
-from dsl.grammars.motifs import constant, times
+from dsl.grammars.motifs import constant, label, times
 from tasks.formats import Loaded, Question, from_callable
 from tasks.networks.readout import Argmax, Rounded
 from tasks.networks.sparse_transformer import NetworkError
@@ -241,6 +241,40 @@ def test_a_language_of_too_many_states_gets_an_automaton_with_a_complete_list_of
     expected = {table.inputs(part, row): table.names[part.expected[row]] for part, row in rows}
     wrong = [words for words, name in expected.items() if found.program(words) != name]
     assert [e.inputs for e in found.exceptions] == wrong
+
+
+def test_the_rule_is_the_program_where_it_has_fewer_exceptions():
+    def network(ids):
+        return np.eye(2)[(ids.sum(axis=1) % 3 == 0).astype(int)]
+
+    loaded = from_callable(network, vocabulary=AB, outputs=("no", "yes"), longest=5, question=Question(lengths=(1, 5)))
+    table = LabelTable.of(enumerate_domain(loaded, loaded.domain))
+    worse, better = (Program(label(n, name)(), table.grammar) for n, name in ((1, "yes"), (0, "no")))
+    known = {program: table.exceptions(program) for program in (worse, better)}
+    assert len(known[better]) < len(known[worse])
+    for first, second in ((worse, better), (better, worse)):
+        outcome = Differs(first, known[first], "search limit", Statistics(1, 0, 0, 0.0, 0.0, 0.0))
+        found = pipeline._with_fewer(Searched(outcome), approximate.Rule(second, known[second], None)).outcome
+        assert (found.program, found.exceptions) == (better, known[better])
+
+
+def test_a_rule_says_what_short_words_say_and_not_what_nearly_all_long_ones_do():
+    """All b, up to six of them; from seven letters on something else, of so many words that 'no' is seldom wrong."""
+
+    def network(ids):
+        count = (ids == 0).sum(axis=1)
+        is_late = (ids.shape[1] >= 7) & (count > 0) & (ids @ (np.arange(ids.shape[1]) ** 3 + 1) % 23 == 0)
+        return np.eye(2)[((count == 0) & (ids.shape[1] < 7) | is_late).astype(int)]
+
+    loaded = from_callable(
+        network, vocabulary=AB, outputs=("no", "yes"), longest=10, question=Question(lengths=(1, 10))
+    )
+    table = LabelTable.of(enumerate_domain(loaded, loaded.domain))
+    found = rule(table, seconds=5)
+    assert found is not None
+    assert found(("b",) * 5) == "yes"
+    assert found(("b", "a", "b")) == "no"
+    assert min(len(e.inputs) for e in table.exceptions(found)) == 7
 
 
 def test_listing_never_takes_the_search_its_third(monkeypatch):
