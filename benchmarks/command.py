@@ -25,11 +25,11 @@ if TYPE_CHECKING:
 PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
 NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
 LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS = "learned.jsonl", "rnn.jsonl", "adders.jsonl"
-SWEEP_ROWS, SPEED_ROWS = "sweep.jsonl", "speed.jsonl"
+SWEEP_ROWS, SPEED_ROWS, WORKER_ROWS = "sweep.jsonl", "speed.jsonl", "workers.jsonl"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
 SUITES = (
     "peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn", "adders",
-    "speed",
+    "speed", "workers",
 )  # fmt: skip
 SECONDS = {
     "sygus": 30.0,
@@ -39,6 +39,7 @@ SECONDS = {
     "rnn": 120.0,
     "adders": 900.0,
     "speed": 120.0,
+    "workers": 120.0,
 }  # of a run, where no limit is given; elsewhere 20
 CORPUS = Path(__file__).parent / "corpus"
 FOLDER = click.Path(path_type=Path)
@@ -95,6 +96,9 @@ class BadInput(click.ClickException):
     default="",
     help="Parts of names, separated by commas (suites breadth, learned, rnn, adders).  [default: all]",
 )
+@click.option(
+    "--load", default=0, show_default=True, help="Artificial load: processes that burn CPU beside the runs, to compare."
+)
 @click.option("--print-commands", is_flag=True, help="Print the worker command of each run; run none.")
 @click.option("--out", type=FOLDER, default=Path("out/bench"), show_default=True, help="Folder.")
 @click.pass_context
@@ -118,6 +122,7 @@ def bench(
     cases_dir: Path | None,
     trained: Path | None,
     only: str,
+    load: int,
     print_commands: bool,
     out: Path,
 ) -> None:
@@ -131,7 +136,8 @@ def bench(
     networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
     learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*; "adders",
     networks that calculate, proved on all pairs of numbers or with a pair that fails; "speed", what the main chain
-    costs over bare imports, checker by prover, listing by plain enumeration. Rows go to solvers.jsonl in the
+    costs over bare imports, checker by prover, listing by plain enumeration; "workers", one listing by none and by two
+    workers. Rows go to solvers.jsonl in the
     folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are
     not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html, rnn.html,
     adders.html) are made from them.
@@ -139,7 +145,7 @@ def bench(
     if context.invoked_subcommand is not None:
         return
     wanted = limit if limit is not None else SECONDS.get(suite, 20.0)
-    with _one_line(), _ending(out):
+    with _one_line(), _ending(out), _burning(load):
         chosen_suites = _suites(suite)
         if (smtlib is not None or tools is not None) and "replay" not in chosen_suites:
             raise ValueError("--smtlib and --tools are for the suite replay")
@@ -201,6 +207,14 @@ def bench(
             planned = speed.plan(tuple(_folders(circuits).values()), out, seconds, memory_mb)
             with open_executor(executor, jobs, scheduler) as pool:
                 click.echo(_page_of(planned, out / SPEED_ROWS, pool, seed, speed_page.write, speed.execute))
+            return
+        if suite == "workers":
+            from benchmarks.reports import workers_page
+            from benchmarks.suites import workers
+
+            planned = workers.plan(tuple(_folders(circuits).values()), seconds, memory_mb)
+            with open_executor(executor, jobs, scheduler) as pool:
+                click.echo(_page_of(planned, out / WORKER_ROWS, pool, seed, workers_page.write))
             return
         if suite == "adders":
             from benchmarks.reports import adders_page
@@ -308,6 +322,10 @@ def report(out: Path) -> None:
             from benchmarks.reports import adders_page
 
             click.echo(adders_page.write(out / ADDERS_ROWS, out))
+        if (out / WORKER_ROWS).exists():
+            from benchmarks.reports import workers_page
+
+            click.echo(workers_page.write(out / WORKER_ROWS, out))
         if (out / SPEED_ROWS).exists():
             from benchmarks.reports import speed_page
 
@@ -324,7 +342,7 @@ def report(out: Path) -> None:
             click.echo(sweep_page.write(out / SWEEP_ROWS, out))
         others = (
             SWEEP_ROWS, SPEED_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS,
-            PROGRAM_ROWS, PEER_ROWS,
+            PROGRAM_ROWS, PEER_ROWS, WORKER_ROWS,
         )  # fmt: skip
         if (out / ROWS).exists() or not any((out / name).exists() for name in others):
             click.echo(_write_report(out))
@@ -687,6 +705,17 @@ def _ending(out: Path) -> Iterator[None]:
             if ended.code in (130, 143):
                 click.echo(f"interrupted: finished rows are kept in {out}; the same command goes on", err=True)
             raise
+
+
+@contextmanager
+def _burning(count: int) -> Iterator[None]:
+    """The artificial load, said where there is one."""
+    from benchmarks.harness.load import burning
+
+    with burning(count):
+        if count:
+            click.echo(f"artificial load: {count:,} processes burn CPU beside the runs", err=True)
+        yield
 
 
 class _Counter:

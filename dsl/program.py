@@ -30,6 +30,8 @@ from dsl.showing import code_html, cut, panel_html
 from dsl.text import Reader, paired
 
 WORD = 2**63  # numbers of sequence programs are held in 64 bits
+LET = "(let "  # what the name of a row begins with that is a text with holes _0, _1, ... for its arguments
+HOLE = re.compile(r"(?<=[\s(])_([0-9]+)(?=[\s)])")
 SIMPLE_SYMBOL = re.compile(r"[A-Za-z~!@$%^&*_+=<>.?/-][A-Za-z0-9~!@$%^&*_+=<>.?/-]*|\|[^|]*\|")
 
 
@@ -208,6 +210,9 @@ def define_fun(name: str, signature: ScalarSignature, body: Term) -> str:
 def term_text(term: Term) -> str:
     """A scalar term as SMT-LIB writes it."""
     operator = term.operator
+    if operator.name.startswith(LET) and term.arguments:
+        texts = [term_text(argument) for argument in term.arguments]
+        return HOLE.sub(lambda found: texts[int(found[1])], operator.name)
     is_indexed = operator.name.startswith("(") and not operator.is_variable
     name = operator.name if operator.is_literal or is_indexed else symbol_text(operator.name)
     return f"({' '.join([name, *map(term_text, term.arguments)])})" if term.arguments else name

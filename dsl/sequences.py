@@ -131,7 +131,9 @@ class SequenceSignature:
         object.__setattr__(self, "labels", labels)
         for what, texts in (("tokens", self.alphabet), ("labels", labels)):
             if not 1 <= len(texts) <= MAX_TEXTS or len(set(texts)) != len(texts):
-                raise GrammarError(f"expected 1 to {MAX_TEXTS} different {what}, got {texts!r}")
+                raise GrammarError(
+                    f"expected 1 to {MAX_TEXTS} different {what}, got {len(texts)}: {cut(repr(texts), 80)}"
+                )
 
     @property
     def names(self) -> tuple[str, ...]:

@@ -19,13 +19,16 @@ from benchmarks.reports import plots
 from benchmarks.reports.comparison import shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.plots import Drawing
-from benchmarks.reports.scores import KNOWN
+from benchmarks.reports.scores import KNOWN, VIRTUAL_BEST, Score, attempts, scores
+from benchmarks.reports.scores import standing as scoring_standing
 
 TITLE = "Two runs compared"
 NAME = "compare"
 RATIO, LEAST = 1.5, 0.1
+NEAR = 1.1  # times: nearer tools are not told apart
 SHOWN = 200
 BAD = ("wrong", "error")
+RANKED = ("loop", "replay", "growth", "smtlib")  # suites of tools that are asked the same
 Identity = tuple[str, str, str, int]  # suite, problem, tool, seed
 
 
@@ -116,7 +119,7 @@ def report(
     if not why:
         quicker = [pair for pair in timed if pair.is_quicker]
         blocks += _listed(f"Quicker by {RATIO:g} times and {LEAST:g} s, both solved", quicker, is_bad=False)
-    blocks += [Heading("By suite and tool"), _summary(pairs, is_timed=not why)]
+    blocks += [Heading("By suite and tool"), _summary(pairs, is_timed=not why), *_orders(pairs)]
     drawings: dict[str, Drawing] = {}
     for suite in sorted({pair.before.suite for pair in timed}) if draw else ():
         name = f"{NAME}-{suite}"
@@ -217,6 +220,62 @@ def _summary(pairs: Sequence[Pair], *, is_timed: bool) -> Grid:
         body.append([suite, tool, *(f"{count:,}" for count in counts), shown])
     head = ["suite", "tool", "measured in both", "solved before", "after", "lost", "gained", "mean ratio of seconds"]
     return Grid(head, body)
+
+
+def _orders(pairs: Sequence[Pair]) -> Iterable[Block]:
+    """In which order the tools stand, before and after, on the runs that were measured in both."""
+    body = []
+    groups: dict[str, list[Pair]] = {}
+    for pair in pairs:
+        if pair.before.suite in RANKED and pair.is_measured:
+            groups.setdefault(_asked(pair.before), []).append(pair)
+    for group in sorted(groups):
+        sides = [ranking(rows) for rows in zip(*map(_sides, groups[group]), strict=True)]
+        if sides and all(len(side) > 1 for side in sides):
+            shown = [", ".join(f"{score.backend} {shown_seconds(score.par2)}" for score in side) for side in sides]
+            body.append([group, *shown, _same_order(*sides)])
+    if body:
+        yield Heading("Order of the tools")
+        yield Paragraph(
+            "Fewest errors, then most solved, then least PAR-2, in CPU seconds, which stands beside each. Tools with "
+            f"as many errors and as many solved whose PAR-2 lie within {NEAR - 1:.0%} of each other in both are not "
+            "told apart: as much differs from one time to the next."
+        )
+        yield Grid(["questions", "before", "after", "the same order"], body)
+
+
+def _same_order(before: Sequence[Score], after: Sequence[Score]) -> str:
+    """Whether the tools stand in one order, and which that changed their places lie too near to each other to tell."""
+    old, new = ({score.backend: (n, score) for n, score in enumerate(side)} for side in (before, after))
+    near, names = dict[str, None](), list(old)
+    for place, one in enumerate(names):
+        for other in names[place + 1 :]:
+            if (new[one][0] < new[other][0]) == (old[one][0] < old[other][0]):
+                continue
+            if not all(_are_near(side[one][1], side[other][1]) for side in (old, new)):
+                return "no"
+            near |= {one: None, other: None}
+    return f"yes, but for {', '.join(near)}, too near to tell" if near else "yes"
+
+
+def _are_near(one: Score, other: Score) -> bool:
+    """Whether nothing but a small difference of time tells two tools apart."""
+    low, high = sorted((one.par2, other.par2))
+    return (one.errors, one.solved) == (other.errors, other.solved) and high <= NEAR * low
+
+
+def _asked(row: Row) -> str:
+    """The questions that a run is of, as far as tools are ranked on them: of files those of one logic."""
+    if row.suite == "smtlib":
+        return f"{row.suite}, {row.options.get('logic', '')}"
+    return f"{row.suite}, {row.problem.rpartition(', ')[2]}" if row.suite == "replay" else row.suite
+
+
+def ranking(rows: Sequence[Row]) -> list[Score]:
+    """The tools of one suite, best first; none where a run is missing, and nobody may be ranked."""
+    found = attempts(rows)
+    lines = [score for score in scores(found) if score.backend != VIRTUAL_BEST]
+    return lines if scoring_standing(found).may_rank else []
 
 
 def _points(pairs: Sequence[Pair], suite: str) -> list[plots.Named]:

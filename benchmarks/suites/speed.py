@@ -47,9 +47,10 @@ LOADING = (
     "for name in names:\n"
     "    with contextlib.suppress(Exception):\n"
     "        name.startswith('__') or importlib.import_module(name)\n"
-    "if 'backends.worker' in names:\n"
-    "    subprocess.run([sys.executable, '-c', 'import backends.child, pysmt.solvers.z3'], check=True)"
-)  # the last of them: the process in which the command's solver runs
+    "if sys.argv[2]:\n"
+    "    subprocess.run([sys.executable, '-c', sys.argv[2]], check=True)"
+)
+SOLVING = {RUN: "import backends.child, pysmt.solvers.z3"}  # in the process in which the command's solver runs
 
 
 def plan(folders: Sequence[Path], out: Path, seconds: float, memory_mb: int) -> tuple[Task, ...]:
@@ -114,7 +115,7 @@ def _run(task: Task) -> Ended:
         command = [sys.executable, "-c", code, *_arguments(task.backend, folder, made)]
     else:
         of = next(name for name, tool in IMPORTS.items() if tool == task.backend)
-        command = [sys.executable, "-c", LOADING, str(modules(made, of))]
+        command = [sys.executable, "-c", LOADING, str(modules(made, of)), SOLVING.get(of, "")]
     process = run_process(
         command, WALL * task.seconds, cpu_seconds=task.seconds, memory_mb=task.memory_mb, tree=True
     )  # fmt: skip

@@ -256,13 +256,9 @@ def verdict(said: Mapping[str, Any], code: int) -> str:
     """
     if str(said.get("schema", "")).startswith("attack/"):
         return BROKEN if code else NOT_BROKEN
-    if "outcome" in said:
+    if "kind" not in said or said.get("proved") or said.get("extension") or not said.get("program"):
         return programs.verdict(said)
-    if code == 0:
-        return programs.PROVED
-    if not said.get("program"):
-        return programs.NONE
-    return DIFFERS if said.get("counterexample") or said.get("failing") else OPEN
+    return DIFFERS if said.get("broken") else OPEN
 
 
 def _questions(folder: Path) -> tuple[str, ...]:

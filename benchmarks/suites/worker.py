@@ -30,6 +30,7 @@ WORK = {
     "rnn": "benchmarks.suites.rnn",
     "adders": "benchmarks.suites.adders",
     "speed": "benchmarks.suites.speed",
+    "workers": "benchmarks.suites.workers",
 }
 
 

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from pathlib import Path
 
-from benchmarks.sygus_suite import bitvectors, integers, invariants, motifs, strings
+from benchmarks.sygus_suite import bitvectors, hackers_delight, integers, invariants, motifs, strings
 from benchmarks.sygus_suite.language import SygusProblem
 from cegis.sygus import write_problem
 
 FILES = Path(__file__).parent / "files"
-TRACKS = (motifs, integers, bitvectors, strings, invariants)
+TRACKS = (motifs, integers, bitvectors, hackers_delight, strings, invariants)
 PROBLEMS: Mapping[str, Callable[[], SygusProblem]] = {
     f"{track.__name__.rpartition('.')[2]}/{make.__name__}": make for track in TRACKS for make in track.PROBLEMS
 }

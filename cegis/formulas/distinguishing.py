@@ -6,6 +6,7 @@ counterexample after the other. Here every harvested value is given a point of i
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 from pysmt.environment import Environment
@@ -17,14 +18,19 @@ from cegis.formulas.refutation import logic_of
 from dsl.operators import INT, Term
 from dsl.scalars import Value
 
-MOST_VALUES = 24
+LEAST_VALUES, MOST_VALUES = 5, 24  # of fewer, points by chance meet each
 QUERY_SECONDS = 0.5
 
 
-def telling(spec: FormulaSpec, backend: Backend, *, seed: int = 0) -> list[tuple[Value, ...]]:
-    """A valuation for each value on a border at which it alone is right; none for a value that never is."""
+def telling(
+    spec: FormulaSpec, backend: Backend, *, seed: int = 0, stop: Callable[[], bool] = lambda: False
+) -> list[tuple[Value, ...]]:
+    """A valuation for each value on a border at which it alone is right; none for a value that never is.
+
+    Once ``stop()`` is true, those found so far.
+    """
     mined, call = harvest(spec), single_call(spec)
-    if mined is None or call is None or mined.value.sort != INT or mined.borders < 2:
+    if mined is None or call is None or mined.value.sort != INT or mined.borders < LEAST_VALUES:
         return []
     environment = Environment()
     manager, signature = environment.formula_manager, call.function.signature
@@ -33,6 +39,8 @@ def telling(spec: FormulaSpec, backend: Backend, *, seed: int = 0) -> list[tuple
     found = []
     with backend.open(environment, logic_of(spec), seed=seed, limits=Limits(seconds=QUERY_SECONDS)) as session:
         for place, one in enumerate(right):
+            if stop():
+                break
             others = [manager.Not(other) for number, other in enumerate(right) if number != place]
             answer = decide(session, f"telling/{place}", manager.And(one, *others))
             if isinstance(answer, Sat):

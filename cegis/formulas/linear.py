@@ -235,6 +235,7 @@ def join(is_all: bool, parts: Iterable[Condition]) -> Condition:
             if isinstance(one, Joined) and not one.parts:  # the other constant
                 return one
             flat[one] = None
+    flat = _met(is_all, flat)
     alike: dict[object, list[Condition]] = {}
     for part in flat:
         alike.setdefault(_compared(part), []).append(part)
@@ -244,6 +245,20 @@ def join(is_all: bool, parts: Iterable[Condition]) -> Condition:
         if not any(_absorbs(is_all, other, part) for other in alike[_compared(part)] if other is not part)
     ]
     return kept[0] if len(kept) == 1 else Joined(is_all, tuple(kept))
+
+
+def _met(is_all: bool, parts: dict[Condition, None]) -> dict[Condition, None]:
+    """``parts`` with x <= y and not x = y as x < y, and in a disjunction x < y or x = y as x <= y."""
+    for part in list(parts):
+        if not isinstance(part, Compared) or part.is_equality:
+            continue
+        border = part.linear if is_all else part.linear + Linear((), -1)
+        equality = Compared(border if border.parts[0][1] > 0 else border * -1, True)
+        beside: Condition = Not(equality) if is_all else equality
+        if beside in parts:
+            new = Compared(border + Linear((), 1) if is_all else border, False)
+            return _met(is_all, {new if one == part else one: None for one in parts if one != beside})
+    return parts
 
 
 def _compared(part: Condition) -> object:

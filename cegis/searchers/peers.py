@@ -79,7 +79,7 @@ class Induction:
     """Inductive conditions of simple shapes, on specifications that are made of Horn clauses."""
 
     name: str = "induction"
-    delay: float = 0.5
+    delay: float = 0.1
     memory_mb: int | None = None
 
     def search(self, problem: Problem, stop: Stop) -> Answers:

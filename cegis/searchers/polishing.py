@@ -10,12 +10,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import replace
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cegis.formulas.formula import FormulaSpec, Function
+from cegis.formulas.linear import condition, forms
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
@@ -23,7 +25,7 @@ from cegis.outcome import Found
 from cegis.verdict import Counterexample, Valid, Verifier
 from dsl.deduction.shrinking import shrink
 from dsl.enumeration.values import Values
-from dsl.operators import BOOL, INT, Term
+from dsl.operators import BOOL, INT, GrammarError, Term
 from dsl.program import Program
 from dsl.theories.theory import literal
 
@@ -77,13 +79,33 @@ def _shrunk_one(
     values = {other: Values(points.columns(other)) for other in programs}
     fixed = {other: _row(values[other](program.term), counts[other]) for other, program in programs.items()}
     program, own = programs[function], values[function]
+    costs: dict[Term, dict[str, int]] = {}  # of parts, most of which stay from one attempt to the next
 
     def fits(term: Term) -> bool:
         return bool(points.judge({**fixed, function: _row(own(term), counts[function])}).all())
 
     spares = [*function.signature.variables, *(literal(value, BOOL)() for value in (True, False))]
     spares += [literal(value, INT)() for value in (0, 1)]
-    return Program(shrink(program.term, fits, program.grammar.cost, spares=spares, stop=stop), program.grammar)
+
+    def price(term: Term) -> int | None:
+        return program.grammar.costs(term, costs).get(program.grammar.start)
+
+    shrunk = shrink(program.term, fits, price, spares=spares, rewritings=_plainer, stop=stop)
+    return Program(shrunk, program.grammar)
+
+
+@lru_cache(maxsize=65_536)
+def _plainer(term: Term) -> tuple[Term, ...]:
+    """The same sum or condition as linear arithmetic has it: x <= y for not (x + -1 * y >= 1), as solvers write it."""
+    if term.sort not in (INT, BOOL) or not term.arguments or term.operator.definition is not None:
+        return ()
+    try:
+        if term.sort == BOOL:
+            return (condition(term).term,)
+        found = forms(term)
+    except (GrammarError, RecursionError):
+        return ()
+    return (found[0].term,) if len(found) == 1 else ()
 
 
 def _row(values: Any, points: int) -> NDArray[Any]:

@@ -126,7 +126,7 @@ class Searcher(Protocol):
     ...     print(name, searcher.delay)
     cvc5 0.5
     horn 0.5
-    induction 0.5
+    induction 0.1
     """
 
     @property
@@ -203,6 +203,7 @@ class Racing:
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
     _began: float = field(default_factory=time.monotonic, init=False)
     _best: int | None = field(default=None, init=False)  # the size of a proved solution
+    _cost: float = field(default=math.inf, init=False)  # what that costs, where it is one program
     _until: float = field(default=math.inf, init=False)  # when the search for a smaller one ends
     _is_hopeless: bool = field(default=False, init=False)  # a constraint fails that calls no function
     evidence: Statement | None = field(default=None, init=False)  # that there is no solution
@@ -235,6 +236,9 @@ class Racing:
         """From now on only what is smaller than ``solution``, which is proved, is worth proposing, and not for long."""
         (least, most), now = self.patience, time.monotonic()
         self._best = solution.size
+        if len(solution.programs) == 1:
+            (program,) = solution.programs.values()
+            self._cost = program.cost
         self._until = min(now + min(max(least, 2 * (now - self._began)), most), self.end - PROOF_SECONDS)
         self._ready = [other for other in self._ready if other.size < self._best]
 
@@ -251,12 +255,12 @@ class Racing:
         Where the own search has been through all of given grammars, nobody is waited for; where a searcher fails, the
         race goes on.
         """
-        self._start()
+        self.start()
         if self._is_hopeless:
             return Exhausted()
 
         def is_over() -> bool:
-            return stop() or self._is_due() or self.evidence is not None or self._is_short()
+            return stop() or self.is_due() or self.evidence is not None or self._is_short()
 
         proposal = self._own_proposal(is_over)
         if self._is_short() and isinstance(proposal, Stopped):
@@ -271,7 +275,7 @@ class Racing:
             proposal = Stopped(NOT_CERTAIN)
         is_certain = isinstance(proposal, Exhausted) and None not in self.problem.grammars.values()
         self._note_own(proposal, is_over())
-        while not is_certain and not self._is_due() and not stop() and self._is_running():
+        while not is_certain and not self.is_due() and not stop() and self._is_running():
             if self.evidence is not None or self._best is not None:
                 break  # nothing to wait for
             time.sleep(POLL_SECONDS)
@@ -340,9 +344,13 @@ class Racing:
     def __exit__(self, *_: object) -> None:
         self.close()
 
-    def _is_due(self) -> bool:
+    def is_due(self) -> bool:
+        """Whether an outside answer is there, or nothing smaller than a proved one can or will come any more.
+
+        It cannot where our own search has built everything that costs less.
+        """
         self._collect()
-        return bool(self._ready) or time.monotonic() > self._until
+        return bool(self._ready) or time.monotonic() > self._until or self.own.level >= self._cost - 1
 
     def _collect(self) -> None:
         for _ in range(self._answers.qsize()):
@@ -360,7 +368,8 @@ class Racing:
         seen = [*self._seen, *self._sampled]
         return all(is_exhausted(spec, grammar, seen, stop) for grammar in self.problem.homes.values())
 
-    def _start(self) -> None:
+    def start(self) -> None:
+        """Let the others begin, each after its delay; starting twice is harmless."""
         if not self._lanes:
             self._lanes = [Lane(searcher) for searcher in self.others]
             for lane in self._lanes:

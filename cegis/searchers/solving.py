@@ -39,7 +39,10 @@ from dsl.showing import cut
 
 Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
-POLISH_SECONDS = 1.0  # for making a proved solution smaller, and as much again as it took to find
+POLISH_SECONDS = 1.0  # of CPU time for making a proved solution smaller
+PROOF_SHARES = 10  # as many times that, of wall clock, for all proofs of smaller ones
+OUTSIDE_SECONDS = 3.0  # the same for one of another searcher, which is no small one
+EQUATIONS_SHARE = 0.5  # of the time left, for the functions that equations leave
 SHARE = 0.1  # of the time left, for deciding a solution that multiplies or divides; then others are looked for
 
 
@@ -149,13 +152,18 @@ class _Run:
     on_found: Callable[[Found[Solution]], None]
 
     def solve(self, problem: Problem) -> Outcome[Solution]:
-        """One component: its loop, and a smaller solution."""
-        started, budget = time.perf_counter(), self._left()
+        """One component: by its equations where it has some, else its loop, and a smaller solution."""
+        if len(problem.spec.functions) > 1 and self.verifier is None:
+            found = self._by_equations(problem)
+            if found is not None:
+                return found
+        budget = self._left()
         with self._verifying(problem.spec) as verifier:
-            own, troubles = _own(problem, self.backends[0], budget, self.seed)
-            budget = self._left()
             end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
-            with Racing(own, (*self.searchers, *REFUTERS), problem, end=end) as search:
+            with Racing(Absent("not made yet"), (*self.searchers, *REFUTERS), problem, end=end) as search:
+                search.start()  # making our own search may take longer than some other needs for an answer
+                search.own, troubles = _own(problem, self.backends[0], budget, self.seed, search.is_due)
+                budget = self._left()
                 timely = Timely(verifier, self.end, SHARE)
                 loop = Loop(search, timely, budget, self.on_event, self.on_progress)
                 outcome = loop.run()
@@ -165,10 +173,45 @@ class _Run:
             outcome = _told(outcome, search, troubles, verifier)
             if not isinstance(outcome, Found):
                 return outcome
-            polished = self._polished(outcome, problem, verifier, started)
+            polished = self._polished(outcome, problem, verifier)
             if polished.program is not outcome.program:
                 self.on_found(polished)
             return polished
+
+    def _by_equations(self, problem: Problem) -> Found[Solution] | None:
+        """Functions that equations define put in, then the others, and all proved as a whole; None if that fails."""
+        from cegis.searchers.elimination import NAME, reduced
+
+        system = reduced(problem.spec)
+        if system is None:
+            return None
+        now = time.perf_counter()
+        end = None if self.end is None else now + EQUATIONS_SHARE * (self.end - now)
+        inner = replace(self, end=end, on_found=lambda found: None)
+        parts: list[Found[Solution]] = []
+        for component in () if system.rest is None else system.rest.components:
+            functions = component.functions
+            grammars = {function: problem.grammars[function] for function in functions}
+            part = inner.solve(Problem(component, grammars, {f: problem.homes[f] for f in functions}))
+            if not isinstance(part, Found):
+                return None
+            parts.append(part)
+        programs = {function: program for part in parts for function, program in part.program.programs.items()}
+        names = dict.fromkeys((NAME, *(part.program.searcher for part in parts)))
+        solution = system.solution(problem, programs, ", ".join(names))
+        if solution is None:
+            return None
+        with self._verifying(problem.spec) as verifier:
+            match Timely(verifier, self.end).check(solution):
+                case Valid(claims, notes):
+                    searched = tuple(one for part in parts for one in part.searchers)
+                    found = Found(solution, claims, notes, _summed([part.statistics for part in parts]), searched)
+                    self.on_found(found)
+                    polished = self._polished(found, problem, verifier)
+                    if polished.program is not found.program:
+                        self.on_found(polished)
+                    return polished
+        return None
 
     def _smaller(self, found: Found[Solution], search: Racing, loop: Loop) -> Found[Solution]:
         """``found``, or where another searcher had it a smaller solution that comes soon after."""
@@ -182,17 +225,20 @@ class _Run:
             self.on_found(found)
         return found
 
-    def _polished(
-        self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution], started: float
-    ) -> Found[Solution]:
+    def _polished(self, found: Found[Solution], problem: Problem, verifier: Verifier[Solution]) -> Found[Solution]:
         """A smaller solution; solvers confirm only the last, and where they do not the first stays."""
         from cegis.searchers.polishing import polish
 
-        now = time.perf_counter()
-        end = now + POLISH_SECONDS + (now - started)
-        end = end if self.end is None else min(end, self.end)
-        timely = Timely(verifier, end, confirms=False)
-        small = polish(found, problem.spec, timely, stop=lambda: time.perf_counter() > end, seed=self.seed)
+        now, used = time.perf_counter(), time.process_time()
+        share = POLISH_SECONDS if found.program.searcher == "enumeration" else OUTSIDE_SECONDS
+        end = now + PROOF_SHARES * share
+        timely = Timely(verifier, end if self.end is None else min(end, self.end), confirms=False)
+
+        def stop() -> bool:
+            is_late = self.end is not None and time.perf_counter() > self.end
+            return is_late or time.process_time() > used + share
+
+        small = polish(found, problem.spec, timely, stop=stop, seed=self.seed)
         if small.program is not found.program and isinstance(verifier, Witnesses):
             small = _confirmed(small, found, verifier, self.end)
         checking = small.statistics.check_seconds + time.perf_counter() - now
@@ -298,8 +344,13 @@ class Absent:
         """Nothing to learn."""
 
 
-def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> tuple[Search, tuple[str, ...]]:
-    """Our own search for this shape of specification, and what a solver that was to help it did wrong."""
+def _own(
+    problem: Problem, backend: Backend, budget: Budget, seed: int, stop: Callable[[], bool]
+) -> tuple[Search, tuple[str, ...]]:
+    """Our own search for this shape of specification, and what a solver that was to help it did wrong.
+
+    Nothing is asked of a solver any more once ``stop()`` is true.
+    """
     points = Points(problem.spec)
     if not points.is_layered:
         return Absent("a call stands inside another; only other searchers take that"), ()
@@ -313,7 +364,7 @@ def _own(problem: Problem, backend: Backend, budget: Budget, seed: int) -> tuple
     (function,) = problem.spec.functions
     valuations, troubles = list[tuple[Value, ...]](), tuple[str, ...]()
     try:
-        valuations = telling(problem.spec, backend, seed=seed)
+        valuations = telling(problem.spec, backend, seed=seed, stop=stop)
     except BackendError as error:  # the search does without
         troubles = (str(error),)
     grammar = problem.homes[function]
@@ -327,6 +378,6 @@ def _summed(parts: Sequence[Statistics]) -> Statistics:
         sum(part.candidates for part in parts),
         sum(part.search_seconds for part in parts),
         sum(part.check_seconds for part in parts),
-        max(part.memory_mb for part in parts),
-        max(part.level for part in parts),
+        max((part.memory_mb for part in parts), default=0.0),
+        max((part.level for part in parts), default=0),
     )

@@ -4,28 +4,36 @@
     ((Start Int (x 0 (+ Start Start) (ite Condition Start Start)))
      (Condition Bool ((<= Start Start))))               the same with their rules
 
-The first nonterminal is the start. ``(Constant S)`` is any literal, ``(Variable S)`` any parameter of that sort.
+The first nonterminal is the start. ``(Constant S)`` is any literal, ``(Variable S)`` any parameter of that sort. A rule
+``(! rule :weight 3)`` costs the search so much, where others cost 1: what is cheapest is found first.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cegis.formulas.formula import Function
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, any_constant, any_variable, nonterminal
-from cegis.sygus.syntax import Expression, Group, fault, shown
+from cegis.sygus.syntax import Expression, Group, Token, fault, shown
 from cegis.sygus.terms import Scope, read_sort, read_term, symbol
 from dsl.operators import BOOL, STRING, Sort, Term
 from dsl.theories import theory
 
 LEAVES = {"Constant": any_constant, "Variable": any_variable, "InputVariable": any_variable}
+WEIGHT = "weight"  # the name of a weight that none was declared for
+MOST_WEIGHT = 1_000
 MOST_CONSTANTS = 16  # of a specification that are tried where any literal may stand
 
 
-def read_grammar(items: Sequence[Expression], function: Function, scope: Scope) -> WrittenGrammar:
-    """The grammar that follows the sort of a function; ``scope`` knows the defined functions."""
+def read_grammar(
+    items: Sequence[Expression], function: Function, scope: Scope, weights: Iterable[str] = (WEIGHT,)
+) -> WrittenGrammar:
+    """The grammar that follows the sort of a function; ``scope`` knows the defined functions.
+
+    ``weights`` are the names that a weight may have; a grammar uses one of them.
+    """
     if len(items) > 2:
         raise fault(items[2], f"expected the end of the synth-fun, got {shown(items[2])}")
     *declared, listed = (_entries(item) for item in items)
@@ -40,7 +48,9 @@ def read_grammar(items: Sequence[Expression], function: Function, scope: Scope) 
     if sorts[start] != function.signature.result:
         result = function.signature.result.name
         raise fault(listed[0], f"the start {start} is of sort {sorts[start].name}, but the function of sort {result}")
-    return WrittenGrammar(function.signature, _rules(listed, sorts, function, scope), sorts)
+    paid: dict[tuple[str, Term], int] = {}
+    rules = _rules(listed, sorts, function, scope, _Weights(frozenset(weights), frozenset(sorts), paid))
+    return WrittenGrammar(function.signature, rules, sorts, paid)
 
 
 def constants_for(problem: SygusProblem, written: WrittenGrammar, name: str) -> tuple[Term, ...]:
@@ -93,7 +103,7 @@ def _check_declared(place: Expression, entries: Sequence[Group], sorts: Mapping[
 
 
 def _rules(
-    entries: Sequence[Group], sorts: Mapping[str, Sort], function: Function, scope: Scope
+    entries: Sequence[Group], sorts: Mapping[str, Sort], function: Function, scope: Scope, weights: _Weights
 ) -> dict[str, tuple[Term, ...]]:
     known = {variable.operator.name: variable for variable in function.signature.variables}
     known |= {name: nonterminal(name, sort) for name, sort in sorts.items()}
@@ -101,14 +111,45 @@ def _rules(
     rules = {}
     for entry, (name, sort) in zip(entries, sorts.items(), strict=True):
         assert isinstance(entry.items[2], Group)
-        rules[name] = tuple(_rule(rule, name, sort, inner) for rule in entry.items[2].items)
+        rules[name] = tuple(_rule(rule, name, sort, inner, weights) for rule in entry.items[2].items)
         if not rules[name]:
             raise fault(entry, f"the nonterminal {name!r} has no rule")
     return rules
 
 
-def _rule(expression: Expression, name: str, sort: Sort, scope: Scope) -> Term:
-    rule = read_term(expression, scope)
+@dataclass
+class _Weights:
+    """The names a weight may have, the weights of rules, and the name that the first of them had."""
+
+    names: frozenset[str]
+    nonterminals: frozenset[str]
+    paid: dict[tuple[str, Term], int]
+    used: str = ""
+
+    def read(self, expression: Expression) -> int | None:
+        """The weight that an annotated rule is given; None for one that is given none."""
+        if not isinstance(expression, Group) or expression.items[:1] != ("!",):
+            return None
+        found = [
+            (key, value)
+            for key, value in zip(expression.items[2::2], expression.items[3::2], strict=False)
+            if str(key)[1:] in self.names
+        ]
+        for key, value in found:
+            if self.used not in ("", str(key)):
+                raise fault(key, f"a grammar has one weight to search by, got {self.used} and {key}")
+            if not (isinstance(value, Token) and value.isdigit() and 1 <= int(value) <= MOST_WEIGHT):
+                raise fault(value, f"expected a weight from 1 to {MOST_WEIGHT:,}, got {shown(value)}")
+            self.used = str(key)
+        return int(str(found[-1][1])) if found else None
+
+
+def _rule(expression: Expression, name: str, sort: Sort, scope: Scope, weights: _Weights) -> Term:
+    rule, weight = read_term(expression, scope), weights.read(expression)
+    if weight is not None:
+        if rule == any_constant(rule.sort) or rule.operator.name in weights.nonterminals:
+            raise fault(expression, "a weight of a rule that is a nonterminal, or any constant, is not supported")
+        weights.paid[name, rule] = weight
     if rule.sort != sort:
         raise fault(expression, f"{name} is of sort {sort.name}, but this rule is of sort {rule.sort.name}")
     return rule

@@ -8,20 +8,21 @@ production and no detours, so
 3. nonterminals that derive nothing, or that no program reaches, are left out;
 4. nonterminals with the same productions are one (the coarsest bisimulation), so no term is enumerated twice.
 
-The language stays the same to the letter. Every operator and every leaf costs 1, so the cost of a program is its size.
+The language stays the same to the letter. Every operator and every leaf costs 1, so the cost of a program is its size;
+the outermost operator of a rule with a weight costs that.
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, variable
 
 Body = tuple[Operator, tuple[str, ...]]  # an operator and the nonterminals of its arguments
-Bodies = dict[str, dict[Body, None]]  # per nonterminal, in order
+Bodies = dict[str, dict[Body, int]]  # per nonterminal, in order: what each costs
 
 
 def nonterminal(name: str, sort: Sort) -> Term:
@@ -45,11 +46,15 @@ def _leaf(name: str, sort: Sort) -> Term:
 
 @dataclass(frozen=True)
 class WrittenGrammar:
-    """``rules[name]``: what the nonterminal may be, in the order of the file. The first nonterminal is the start."""
+    """``rules[name]``: what the nonterminal may be, in the order of the file. The first nonterminal is the start.
+
+    ``weights[name, rule]``: of the rules that were given one, at least 1.
+    """
 
     signature: ScalarSignature
     rules: Mapping[str, tuple[Term, ...]]
     sorts: Mapping[str, Sort]
+    weights: Mapping[tuple[str, Term], int] = field(default_factory=dict)
 
     @property
     def start(self) -> str:
@@ -87,10 +92,10 @@ class WrittenGrammar:
         bodies = _reached(_productive(bodies), self.start)
         merged = _merged(bodies, free)
         rows = {
-            Production(name, operator, tuple(merged[part] for part in parts)): None
+            Production(name, operator, tuple(merged[part] for part in parts), cost): None
             for name in bodies
             if merged[name] == name
-            for operator, parts in bodies[name]
+            for (operator, parts), cost in bodies[name].items()
         }
         return Grammar(self.signature, self.start, tuple(rows), free & set(merged.values()))
 
@@ -107,7 +112,7 @@ def restricted(grammar: Grammar, names: Iterable[str]) -> Grammar:
     bodies: Bodies = {name: {} for name in grammar.sorts}
     for row in grammar.productions:
         if not row.arguments or row.operator.name in kept:
-            bodies[row.nonterminal][row.operator, row.arguments] = None
+            bodies[row.nonterminal][row.operator, row.arguments] = row.cost
     bodies = _reached(_productive(bodies), grammar.start)
     rows = (row for row in grammar.productions if (row.operator, row.arguments) in bodies.get(row.nonterminal, ()))
     return replace(grammar, productions=tuple(rows), constants=grammar.constants & bodies.keys())
@@ -141,12 +146,20 @@ class _Flattening:
             self.free.add(name)
             self._add_leaves(name, (term for term in self.constants if term.sort == rule.sort))
         elif rule == any_variable(rule.sort):
-            self._add_leaves(name, (term for term in self.parameters if term.sort == rule.sort))
+            weight = self.written.weights.get((name, rule), 1)
+            self._add_leaves(name, (term for term in self.parameters if term.sort == rule.sort), weight)
         else:
-            self.bodies[name][rule.operator, tuple(map(self._argument, rule.arguments))] = None
+            weight = self.written.weights.get((name, rule), 1)
+            self._put(self.bodies[name], (rule.operator, tuple(map(self._argument, rule.arguments))), weight)
 
-    def _add_leaves(self, name: str, terms: Iterable[Term]) -> None:
-        self.bodies[name] |= {(term.operator, ()): None for term in terms}
+    def _add_leaves(self, name: str, terms: Iterable[Term], weight: int = 1) -> None:
+        for term in terms:
+            self._put(self.bodies[name], (term.operator, ()), weight)
+
+    @staticmethod
+    def _put(bodies: dict[Body, int], body: Body, cost: int) -> None:
+        """``body`` at this cost, or at a smaller one that it has by another rule."""
+        bodies[body] = min(cost, bodies.get(body, cost))
 
     def _argument(self, part: Term) -> str:
         """The nonterminal of an argument; one of its own where it is none."""
@@ -159,7 +172,11 @@ class _Flattening:
     def closed(self) -> tuple[Bodies, frozenset[str]]:
         """The bodies, and which nonterminals derive any literal, with what is reached through units."""
         reach = {name: _closure(name, self.units) for name in self.bodies}
-        bodies = {name: {body: None for other in reach[name] for body in self.bodies[other]} for name in self.bodies}
+        bodies: Bodies = {name: {} for name in self.bodies}
+        for name, others in reach.items():
+            for other in others:
+                for body, cost in self.bodies[other].items():
+                    self._put(bodies[name], body, cost)
         return bodies, frozenset(name for name in bodies if self.free & reach[name].keys())
 
 
@@ -182,7 +199,11 @@ def _productive(bodies: Bodies) -> Bodies:
         if more == good:
             break
         good = more
-    return {name: {body: None for body in bodies[name] if good.issuperset(body[1])} for name in bodies if name in good}
+    return {
+        name: {body: cost for body, cost in bodies[name].items() if good.issuperset(body[1])}
+        for name in bodies
+        if name in good
+    }
 
 
 def _merged(bodies: Bodies, free: frozenset[str]) -> dict[str, str]:
@@ -193,7 +214,7 @@ def _merged(bodies: Bodies, free: frozenset[str]) -> dict[str, str]:
             name: (
                 merged[name],
                 name in free,
-                frozenset((o, tuple(merged[a] for a in args)) for o, args in bodies[name]),
+                frozenset((o, tuple(merged[a] for a in args), cost) for (o, args), cost in bodies[name].items()),
             )
             for name in bodies
         }

@@ -7,19 +7,21 @@ predeclaration, ``declare-primed-var``, old names. Two commands are sugar and ar
     (inv-constraint inv pre trans post)    pre(x) => inv(x),  inv(x) and trans(x, x!) => inv(x!),  inv(x) => post(x)
     (chc-constraint (x ...) body head)     body => head
 
-Oracles, recursion, quantifiers, optimisation, data types, arrays and reals are refused by name and place.
+A quantifier over all values, below connectives alone, is a declared variable (``_hoisted``). Others, oracles,
+recursion, optimisation, data types, arrays and reals are refused by name and place.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import count
 from pathlib import Path
 
 from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.sygus.applications import desugared
-from cegis.sygus.grammars import constants_for, read_grammar
+from cegis.sygus.grammars import WEIGHT, constants_for, read_grammar
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar
 from cegis.sygus.syntax import Expression, Group, SygusError, Token, expressions, fault, nearest, shown
@@ -37,13 +39,14 @@ LOGICS = (
 Items = Sequence[Expression]
 Parameters = tuple[tuple[str, Sort], ...]
 REFUSED_COMMANDS = (
-    "declare-const", "declare-datatype", "declare-datatypes", "declare-sort", "declare-weight",
+    "declare-const", "declare-datatype", "declare-datatypes", "declare-sort",
     "define-fun-rec", "define-funs-rec",
     "declare-correctness-oracle", "declare-correctness-cex-oracle", "declare-oracle-fun", "oracle-assume",
     "oracle-constraint", "oracle-constraint-cex", "oracle-constraint-io", "oracle-constraint-membership",
     "oracle-constraint-negwitness", "oracle-constraint-poswitness", "optimize-synth", "assert", "check-sat",
 )  # fmt: skip
-REFUSED_FEATURES = (":oracles", ":recursion", ":weights")
+REFUSED_FEATURES = (":oracles", ":recursion")
+QUANTIFIERS = {"forall": True, "exists": False}  # where each may stand: on the side of truth, or of falsehood
 
 
 def read(path: str | Path) -> SygusProblem:
@@ -73,7 +76,9 @@ def read_text(text: str, file: str = "input") -> SygusProblem:
     """
     reading = Reading()
     try:
-        for expression in expressions(text):
+        found = expressions(text)
+        reading.taken |= {word for expression in found for word in _words(expression)}
+        for expression in found:
             reading.command(expression)
         return reading.problem(file)
     except SygusError as error:
@@ -94,12 +99,14 @@ class Reading:
         self.functions: dict[str, Function] = {}
         self.definitions: dict[str, Operator] = {}
         self.written: dict[str, WrittenGrammar | None] = {}
+        self.taken: set[str] = set()  # words of the text, and names made so that they are none
         self.shared: set[str] = set()  # variables that a constraint of its own scope uses
         self.places: dict[str, Expression] = {}  # of the grammars
         self.constraints: list[Term] = []
         self.assumptions: list[Term] = []
         self.operators: dict[str, Operator] = {}  # what can be applied: functions to be found, and defined ones
         self.macros: dict[str, tuple[Parameters, Term]] = {}
+        self.weights = [WEIGHT]  # the names that weights of rules may have
         self.terms: dict[str, Term] = {}  # what a name means in a constraint: variables, bodies of defined constants
         self.scope = Scope(self.terms, self.operators, self.macros, sorts=self.sorts)
         self.commands: dict[str, Callable[[Expression, Items], None]] = {
@@ -107,6 +114,8 @@ class Reading:
             "set-feature": self._set_feature,
             "define-sort": self._define_sort,
             "define-fun": self._define,
+            "define-const": self._define_constant,
+            "declare-weight": self._declare_weight,
             "declare-var": self._declare,
             "declare-fun": self._declare_function,
             "declare-primed-var": self._declare_primed,
@@ -233,6 +242,14 @@ class Reading:
             if parameters:
                 self.operators[name] = self.definitions[name]
 
+    def _define_constant(self, place: Expression, items: Items) -> None:
+        name, sort, text = expect(place, items, "(define-const NAME SORT TERM)", 3)
+        self._define(place, (name, Group((), place.line, place.column, 1), sort, text))
+
+    def _declare_weight(self, place: Expression, items: Items) -> None:
+        [name] = expect(place, items, "(declare-weight NAME)", 1)
+        self.weights.append(symbol(name))
+
     def _synthesize(self, place: Expression, items: Items) -> None:
         head, names, sort, *grammar = expect(
             place, items, "(synth-fun NAME ((ARGUMENT SORT) ...) SORT GRAMMAR)", 3, most=5
@@ -249,7 +266,7 @@ class Reading:
         if grammar:
             constants = {name: operator() for name, operator in self.definitions.items() if not operator.arguments}
             operators = {name: operator for name, operator in self.definitions.items() if operator.arguments}
-            written = read_grammar(grammar, function, Scope(constants, operators, sorts=self.sorts))
+            written = read_grammar(grammar, function, Scope(constants, operators, sorts=self.sorts), self.weights)
             self.places[function.name] = grammar[-1]
         self.functions[function.name] = function
         self.written[function.name] = written
@@ -282,7 +299,7 @@ class Reading:
     # --- what is asked ------------------------------------------------------------------------------------------
 
     def _constraint(self, place: Expression, items: Items) -> None:
-        self.constraints.append(self._formula(place, items))
+        self.constraints.append(self._formula(place, [self._hoisted(item, True) for item in items]))
 
     def _assume(self, place: Expression, items: Items) -> None:
         term = self._formula(place, items)
@@ -301,6 +318,35 @@ class Reading:
         if term.sort != BOOL:
             raise fault(text, f"expected a formula of sort Bool, got a term of sort {term.sort.name}")
         return term
+
+    def _hoisted(self, expression: Expression, is_true: bool) -> Expression:
+        """A constraint whose quantifiers became variables of the specification, where that says the same.
+
+        All values are meant where ``forall`` stands on the side of truth, or ``exists`` on that of falsehood, below
+        connectives alone. Any other quantifier stays, and is refused with its place by who reads the term.
+        """
+        if not isinstance(expression, Group) or not expression.items:
+            return expression
+        head, *parts = expression.items
+        match head, parts:
+            case (("forall" | "exists"), [names, body]) if QUANTIFIERS[str(head)] == is_true:
+                bindings = [self._bound(name, sort, names) for name, sort in self._parameters(names)]
+                return _group(expression, ("let", _group(names, bindings), self._hoisted(body, is_true)))
+            case (("and" | "or"), _):
+                return _group(expression, (head, *(self._hoisted(part, is_true) for part in parts)))
+            case "not", [part]:
+                return _group(expression, (head, self._hoisted(part, not is_true)))
+            case "=>", [*conditions, conclusion]:
+                before = (self._hoisted(part, not is_true) for part in conditions)
+                return _group(expression, (head, *before, self._hoisted(conclusion, is_true)))
+        return expression
+
+    def _bound(self, name: str, sort: Sort, place: Expression) -> Group:
+        """The binding of a quantified name to a variable that the text does not speak of."""
+        free = next(made for n in count(1) if (made := f"{name}!{n}") not in self.taken)
+        self.taken.add(free)
+        self._variable(place, free, sort)
+        return _group(place, (f"|{name}|", f"|{free}|"))
 
     def _invariant(self, place: Expression, items: Items) -> None:
         names = expect(place, items, "(inv-constraint INV PRE TRANS POST)", 4)
@@ -352,6 +398,26 @@ def expect(place: Expression, items: Items, shape: str, least: int, most: int | 
     if not least <= len(items) <= (least if most is None else most):
         raise fault(place, f"expected {shape}, got {shown(place)}")
     return items
+
+
+def _group(place: Expression, items: Iterable[Expression | str]) -> Group:
+    """``items`` in brackets, at a place."""
+    made = tuple(
+        item if isinstance(item, (Group, Token)) else Token(item, "SYMBOL", place.line, place.column) for item in items
+    )
+    depth = 1 + max((item.depth for item in made if isinstance(item, Group)), default=0)
+    return Group(made, place.line, place.column, depth)
+
+
+def _words(expression: Expression) -> Iterator[str]:
+    """Every token of an expression, without bars."""
+    stack = [expression]
+    while stack:
+        inner = stack.pop()
+        if isinstance(inner, Group):
+            stack += inner.items
+        else:
+            yield inner.strip("|")
 
 
 def _implies(condition: Term, conclusion: Term) -> Term:

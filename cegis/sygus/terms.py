@@ -12,7 +12,7 @@ from dataclasses import dataclass, field, replace
 from functools import lru_cache
 
 from cegis.formulas.formula import rebuilt
-from cegis.sygus.applications import desugared, one_row
+from cegis.sygus.applications import desugared, let_row, one_row
 from cegis.sygus.syntax import Expression, Group, SygusError, Token, fault, nearest, shown
 from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.scalars import variable
@@ -27,6 +27,7 @@ LAST_CHARACTER = 0x2FFFF  # of SMT-LIB's alphabet
 REGULAR = ("re.", "str.in_re", "str.in.re", "str.to_re", "str.to.re", "str.replace_re")
 QUANTIFIERS = ("forall", "exists")
 ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]{1,5})\}|([0-9a-fA-F]{4}))")
+HOLE_NAME = re.compile(r"_[0-9]+")
 RESERVED = ("let", "_", "!", "as", "par", "true", "false", "exists", "forall")
 
 
@@ -62,8 +63,8 @@ def read_term(expression: Expression, scope: Scope) -> Term:
     if isinstance(expression, Token):
         return _literal(expression) or _named(expression, scope)
     match expression.items:
-        case ["let", *_] if scope.is_rule:
-            raise fault(expression, "a let in a grammar is not supported")
+        case ["let", Group(items=[_, *_] as bindings), body] if scope.is_rule:
+            return _let_in_rule(expression, [_binding(binding, scope) for binding in bindings], body, scope)
         case ["let", Group(items=bindings), body]:
             pairs = (_binding(binding, scope) for binding in bindings)
             return read_term(body, scope.binding(dict(pairs)))
@@ -78,7 +79,8 @@ def read_term(expression: Expression, scope: Scope) -> Term:
         case [Token() as head, sort] if head in scope.leaves:
             return scope.leaves[head](read_sort(sort, scope.sorts))
         case [Token() as head, *_] if head in QUANTIFIERS:
-            raise fault(head, f"a quantifier ({head}) is not supported; only declared variables range over all values")
+            text = "is not supported here; forall may stand below the connectives of a constraint, where it is true"
+            raise fault(head, f"a quantifier ({head}) {text}")
         case [head, _, *_]:
             arguments = [read_term(argument, scope) for argument in expression.items[1:]]
             return applied(head, operator_name(head), arguments, scope)
@@ -217,6 +219,22 @@ def _binding(expression: Expression, scope: Scope) -> tuple[str, Term]:
                 raise fault(value, f"expected a term of sort {expected.name}, got one of sort {term.sort.name}")
             return symbol(name), term
     raise fault(expression, f"expected (name term) in a let, got {shown(expression)}")
+
+
+def _let_in_rule(place: Expression, bound: list[tuple[str, Term]], body: Expression, scope: Scope) -> Term:
+    """A ``let`` of a grammar as one row: what it binds is derived once."""
+    for name, _ in bound:
+        if name in scope.names or HOLE_NAME.fullmatch(name):
+            raise fault(place, f"the let binds {name!r}, a name that is taken")
+    if len({name for name, _ in bound}) < len(bound):
+        raise fault(place, "the let binds a name twice")
+    inner = read_term(body, scope.binding({name: variable(name, value.sort)() for name, value in bound}))
+    try:
+        return _sized(place, let_row(bound, inner))
+    except GrammarError as error:
+        if isinstance(error, SygusError):
+            raise
+        raise fault(place, "a let in a grammar has to use every name that it binds") from None
 
 
 def _check_arguments(place: Expression, name: str, expected: Sequence[Sort], got: Sequence[Sort]) -> None:

@@ -68,8 +68,14 @@ def _parameters(signature: ScalarSignature) -> str:
 def _grammar(written: WrittenGrammar) -> str:
     heads = {name: f"{symbol_text(name)} {sort.name}" for name, sort in written.sorts.items()}
     declared = " ".join(f"({head})" for head in heads.values())
-    rules = (f"({head} ({' '.join(map(term_text, written.rules[name]))}))" for name, head in heads.items())
+    texts = {name: " ".join(_rule_text(name, rule, written) for rule in written.rules[name]) for name in heads}
+    rules = (f"({head} ({texts[name]}))" for name, head in heads.items())
     return f"  ({declared})\n  (" + "\n   ".join(rules) + ")"
+
+
+def _rule_text(name: str, rule: Term, written: WrittenGrammar) -> str:
+    weight = written.weights.get((name, rule))
+    return term_text(rule) if weight is None else f"(! {term_text(rule)} :weight {weight})"
 
 
 def _written(grammar: Grammar) -> WrittenGrammar:

@@ -184,8 +184,10 @@ class Bank:
 
     def work(self, cost: int) -> Iterator[tuple[int, Costs, list[Box]]]:
         """Productions (by number) and argument costs with rows not yet combined, as boxes of positions in levels."""
+        known = {name: tuple(sorted(store.costs)) for name, store in self.stores.items()}
         for index, production in enumerate(self.grammar.productions):
-            for costs in index_ranges.splits(cost - production.cost, len(production.arguments)):
+            choices = [known[name] for name in production.arguments]
+            for costs in index_ranges.splits_among(cost - production.cost, choices):
                 if is_mirror(production, costs):
                     continue
                 done = self._combined.get((index, costs))

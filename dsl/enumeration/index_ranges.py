@@ -7,7 +7,7 @@ into chunks in lexicographic order. Costs of arguments are the ordered ways to w
 from __future__ import annotations
 
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 
 Range = tuple[int, int]  # positions from the first to before the second
 Box = tuple[Range, ...]
@@ -19,16 +19,26 @@ def splits(total: int, parts: int) -> Iterator[tuple[int, ...]]:
     >>> list(splits(4, 2))
     [(1, 3), (2, 2), (3, 1)]
     """
-    if parts == 0:
-        if total == 0:
+    return splits_among(total, [range(1, total + 1)] * parts)
+
+
+def splits_among(total: int, choices: Sequence[Sequence[int]]) -> Iterator[tuple[int, ...]]:
+    """Ways to write ``total`` as a sum of one cost of each of ``choices`` (at least 1 and rising), in order.
+
+    >>> list(splits_among(4, [(1, 2, 3), (1, 3)]))
+    [(1, 3), (3, 1)]
+    """
+    if len(choices) < 2:
+        if not choices and total == 0:
             yield ()
-    elif parts == 1:
-        if total >= 1:
+        elif choices and total in choices[0]:
             yield (total,)
-    else:
-        for first in range(1, total - parts + 2):
-            for rest in splits(total - first, parts - 1):
-                yield (first, *rest)
+        return
+    for first in choices[0]:
+        if first >= total:
+            return
+        for rest in splits_among(total - first, choices[1:]):
+            yield (first, *rest)
 
 
 def fresh(sizes: tuple[int, ...], done: tuple[int, ...]) -> list[Box]:

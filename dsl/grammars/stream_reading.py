@@ -22,7 +22,7 @@ from dsl.grammars.motifs import EQUAL, GREATER, MINUS, PLUS, at_least, times
 from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, PRODUCT, divided, modulo
 from dsl.grammars.streams import INDICATOR, INPUTS, MOST, Loop, one_of, variables
 from dsl.operators import BOOL, INT, GrammarError, Operator, Term
-from dsl.scalars import variable
+from dsl.scalars import identifier, variable
 from dsl.text import replace
 from dsl.theories.theory import find, literal
 
@@ -105,18 +105,15 @@ class _Reading:
             raise GrammarError(f"expected a loop over {self.tokens}, got: for {ast.unparse(each.target)} in "
                                f"{ast.unparse(each.iter)}")  # fmt: skip
         token = each.target.id
-        firsts = {name: _number(value) for name, value in self._run(self.before, {}).items()}
+        firsts = {name: _number(value) for name, value in self._run(self.before, {}, "").items()}
         if {token, self.tokens} & firsts.keys():
             raise GrammarError(f"{token!r} is given another meaning")
-        step = self._run(each.body, {})
+        names = {name: variable(new, INT)() for name, new in _renamed(firsts).items()}
+        step = self._run(each.body, names, token)
         if {token, self.tokens} & step.keys():
             raise GrammarError("the loop changes what it goes over")
-        names = {name: variable(new, INT)() for name, new in _renamed(firsts).items()}
         updates = {name: self._term(step.get(name, ast.Name(name)), INT, names, token) for name in firsts}
-        answer = self._run(self.after, {})
-        strange = (step.keys() - firsts.keys()) & _names(self.answer, *answer.values())
-        if strange:
-            raise GrammarError(f"{min(strange)!r} has no value before the first step: give it one before the loop")
+        answer = self._run(self.after, names, "")
         output = self._term(_put(self.answer, answer), INT, names, "")
         needed, waiting = set[str](), [output]
         while waiting:
@@ -130,9 +127,11 @@ class _Reading:
 
     def _of_last(self) -> Loop:
         """A function of the last step alone: ``int(tokens[-1])``."""
-        value = _put(self.answer, self._run([*self.before, *self.after], {}))
-        names = {f"{LAST}{'' if self.inputs == 1 else f'_{INPUTS[n]}'}": INPUTS[n] for n in range(self.inputs)}
-        of_inputs = self._term(value, INT, {}, f"{self.tokens}[-1]")
+        last = f"{self.tokens}[-1]"
+        value = _put(self.answer, self._run([*self.before, *self.after], {}, last))
+        of_inputs = self._term(value, INT, {}, last)
+        known = {f"{LAST}{'' if self.inputs == 1 else f'_{INPUTS[n]}'}": INPUTS[n] for n in range(self.inputs)}
+        names = {name: given for name, given in known.items() if given in variables(of_inputs)}
         puts = {given: variable(name, INT)() for name, given in names.items()}
         output = of_inputs.fold(
             lambda operator, arguments: (
@@ -142,27 +141,34 @@ class _Reading:
         updates = tuple(variable(given, INT)() for given in names.values())
         return Loop(self.inputs, tuple((name, 0) for name in names), updates, output)
 
-    def _run(self, body: list[ast.stmt], known: Values) -> Values:
-        """What names are after these statements, in terms of what they were before."""
-        known = dict(known)
+    def _run(self, body: list[ast.stmt], names: Mapping[str, Term], token: str, known: Values | None = None) -> Values:
+        """What names are after these statements, in terms of what they were before.
+
+        Every value is read, whether anything depends on it or not: Python computes it, and may fail.
+        """
+        known = {} if known is None else dict(known)
+
+        def read(value: ast.expr) -> ast.expr:
+            found = _put(value, known)
+            self._read(found, names, token)
+            return found
+
         for statement in body:
             match statement:
                 case ast.Assign([ast.Name(name)], value):
-                    known[name] = _put(value, known)
+                    known[name] = read(value)
                 case ast.AnnAssign(target=ast.Name(name), value=ast.expr() as value):
-                    known[name] = _put(value, known)
+                    known[name] = read(value)
                 case ast.Assign([ast.Tuple(targets)], value) if all(isinstance(one, ast.Name) for one in targets):
-                    parts = self._several(value, len(targets))
-                    values = [_put(part, known) for part in parts]
+                    values = [read(part) for part in self._several(value, len(targets))]
                     known |= {one.id: part for one, part in zip(targets, values, strict=True)}  # type: ignore[attr-defined]
                 case ast.AugAssign(ast.Name(name), operator, value):
-                    old = ast.Name(name, ast.Load())
-                    known[name] = _put(ast.BinOp(old, operator, value), known)
+                    known[name] = read(ast.BinOp(ast.Name(name, ast.Load()), operator, value))
                 case ast.If(test, then, otherwise):
-                    test = _put(test, known)
-                    one, other = self._run(then, known), self._run(otherwise, known)
+                    test = read(test)
+                    one, other = self._run(then, names, token, known), self._run(otherwise, names, token, known)
                     for name in {**one, **other}:
-                        unset = known.get(name, ast.Name(name, ast.Load()))
+                        unset = known.get(name, ast.Name(name, ast.Load()))  # which is refused where it is read
                         values = [one.get(name, unset), other.get(name, unset)]
                         same = ast.dump(values[0]) == ast.dump(values[1])
                         known[name] = values[0] if same else ast.IfExp(test, *values)
@@ -278,9 +284,9 @@ def _renamed(firsts: Mapping[str, int]) -> dict[str, str]:
     """Names of states that mean nothing else in a printed loop."""
     found = dict[str, str]()
     for name in firsts:
-        free = (f"{name}{'_' * n}" for n in range(len(firsts) + 2))
-        found[name] = next(new for new in free if new not in RESERVED and new not in found.values()
-                           and (new == name or new not in firsts))  # fmt: skip
+        others = {*RESERVED, *found.values(), *(firsts.keys() - {name})}
+        free = (name if n == 1 else f"{name}_{n}" for n in range(1, 2 * len(others) + 3))
+        found[name] = next(new for new in free if new not in others and identifier(new) == new)
     return found
 
 

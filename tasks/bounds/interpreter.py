@@ -286,7 +286,7 @@ def row_step(step: Step, u: float) -> RowStep:
         case Affine(weight, bias) if not weight.any():
             return partial(_constants, np.zeros(len(weight)) if bias is None else bias)
         case Affine(weight, bias):
-            return partial(_affine, *_layers(weight, np.zeros(len(weight)) if bias is None else bias), u)
+            return partial(_affine, *layers(weight, np.zeros(len(weight)) if bias is None else bias), u)
         case Norm():
             return lambda x, token: _norm(step, x, u)
         case Activation():
@@ -316,7 +316,7 @@ def row_step(step: Step, u: float) -> RowStep:
     raise NetworkError(f"no bound is known for the step {type(step).__name__}")
 
 
-def _layers(weight: Reals, bias: Reals) -> tuple[ball.Affine, ball.Affine | None, slice | Ids]:
+def layers(weight: Reals, bias: Reals) -> tuple[ball.Affine, ball.Affine | None, slice | Ids]:
     """The map, and where many columns have no weight the map of the others, and which these are."""
     whole, used = ball.Affine.of(weight, bias), np.flatnonzero(weight.any(axis=0))
     if len(used) > MOST_USED * weight.shape[1]:

@@ -12,6 +12,7 @@ rows are followed as balls.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
@@ -136,6 +137,8 @@ class _Rows:
 def form_step(step: Step, u: float) -> FormStep:
     """A step that acts on each row by itself."""
     match step:
+        case Affine(weight, bias) if weight.any():
+            return partial(_affine, *interpreter.layers(weight, np.zeros(len(weight)) if bias is None else bias), u)
         case Affine(weight, bias):
             layer = ball.Affine.of(weight, np.zeros(len(weight)) if bias is None else bias)
             return lambda x, token: zonotope.affine(x, layer, u)
@@ -166,6 +169,15 @@ def form_step(step: Step, u: float) -> FormStep:
             return _residual([form_step(part, u) for part in inner], u)
     by_ball = interpreter.row_step(step, u)
     return lambda x, token: zonotope.forget(x, lambda y: by_ball(y, token))
+
+
+def _affine(
+    whole: ball.Affine, part: ball.Affine | None, used: slice | NDArray[np.int64], u: float, x: Form, token: Ids
+) -> Form:
+    """``W x + b``, as ``interpreter`` does it: without the columns that have no weight, where all are finite."""
+    if part is None or not np.isfinite(x.rest).all():
+        return zonotope.affine(x, whole, u)
+    return zonotope.affine(Form(x.center[:, used], x.shape[:, used], x.rest[:, used]), part, u)
 
 
 def _after(steps: Sequence[FormStep], x: Form, token: Ids) -> Form:

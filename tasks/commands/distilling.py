@@ -118,14 +118,15 @@ def ready(
     if horizon is not None:
         length = None if horizon.start is None else str(horizon.start)
 
-    is_plain = not any((backend, grammar, semantics, margin, operands, *question.values()))
+    is_plain = not any((backend, grammar, margin, operands, *question.values()))
     is_placed = program is not None and program.parameters == 2  # the tokens and a place: labels of sequences
     streams = streams_asked(network, length) if is_plain and not is_placed else None
     if streams is not None:
         from tasks.pipeline.streams import distill_streams
 
         def of_streams(seconds: float, observer: Observer) -> Distilled:
-            return distill_streams(of, to, program=program, seconds=seconds, seed=seed, observer=observer)
+            told = {"semantics": semantics, "seconds": seconds, "seed": seed, "observer": observer}
+            return distill_streams(of, to, program=program, **told)
 
         of, folder = streams
         if horizon is not None and horizon.longest < of.length:

@@ -17,7 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager, suppress
 
 LAST_SECONDS = 1  # of CPU time, between the soft limit and a hard one
-LEAST_SECONDS = 4  # of a hard limit; nothing is put before a shorter one
+LEAST_SECONDS = 2  # of a hard limit; nothing is put before a shorter one
 
 
 @contextmanager

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
 
 OWN = {
     "accept": "accept:accept",
+    "attack": "attack:attack",
     "check": "check:check",
     "dsl": "dsl:dsl",
     "explain": "explain:explain",

@@ -58,6 +58,22 @@ grammar_option = click.option(
     "[default: those alone]",
 )
 
+
+def _with_workers(context: click.Context, parameter: click.Parameter, said: str | None) -> None:
+    """Open the workers that are named until the command ends."""
+    if said is not None:
+        from tasks.proofs.workers import opened
+
+        context.with_resource(opened(said))
+
+
+workers_option = click.option(
+    "--workers",
+    expose_value=False,
+    callback=_with_workers,
+    help="Who lists sequences and decides digits: a number of processes, or a Dask scheduler such as "
+    "tcp://host:8786.  [default: this process]",
+)
 operands_option = click.option(
     "--operands",
     help="How a prompt shows two numbers: fields such as digits=10,order=lsb,between=+,after==,answer_digits=11, "
@@ -80,6 +96,7 @@ DISTILLING = (
     exceptions_option,
     against_option,
     operands_option,
+    workers_option,
     verbose_option,
     quiet_option,
     json_option,

@@ -6,6 +6,7 @@ proved answer is kept while a smaller one is looked for; where SIGTERM or SIGXCP
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import replace
 from functools import partial
@@ -68,6 +69,7 @@ def solve(
     quiet: bool,
 ) -> int:
     """Find the functions that FILE (SyGuS-IF 2.1) asks for, and prove them right."""
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts them when it is imported; nothing here needs more
     from backends import get
     from cegis import FormulaBudget, Found
     from cegis.formulas.refutation import logic_of

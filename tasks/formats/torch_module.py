@@ -119,7 +119,7 @@ def from_torch(
         program = _traced(torch, own, shape.longest)
         exact: Transformer | Recurrent
         network: Transformer | Recurrent
-        if has_recurrence(torch, module):
+        if has_recurrence(program):
             network = exact = recurrent_of(torch, program, len(vocabulary), shape.longest, dtype)
         else:
             exact, graph = _followed(torch, program, len(vocabulary), shape.longest, "float64")

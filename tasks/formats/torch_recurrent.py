@@ -22,9 +22,10 @@ CELLS = {"gru.input": 3, "lstm.input": 4, "rnn_tanh.input": 1, "rnn_relu.input":
 NOTHING = ("dropout.default", "contiguous.default", "clone.default", "detach.default", "alias.default")
 
 
-def has_recurrence(torch: Any, module: Any) -> bool:
-    """Whether a module has a recurrent layer of torch in it."""
-    return any(isinstance(part, torch.nn.RNNBase) for part in module.modules())
+def has_recurrence(program: Any) -> bool:
+    """Whether a traced ``program`` runs a recurrent layer of torch; one that a module holds and never calls is none."""
+    kinds = tuple(f"aten.{name.partition('.')[0]}." for name in CELLS)
+    return any(str(node.target).startswith(kinds) for node in program.graph.nodes)
 
 
 def recurrent_of(

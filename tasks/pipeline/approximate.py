@@ -72,7 +72,8 @@ def approximated(table: LabelTable, best: Searched, *, seconds: float, seed: int
     Beside an exact expression only one half as long, which is wrong on one input in a hundred.
     """
     found = rule(table, seconds=seconds / 2, seed=seed)
-    others = [] if best.exact or table.is_placed else shorter_programs(table)
+    is_expression = bool(best.exact) and not best.is_automaton
+    others = [] if is_expression or table.is_placed else shorter_programs(table)
     if isinstance(best.outcome, Differs):
         others.append(best.outcome.program)
     useful = [other for other in others if table.count_exceptions(other) <= USEFUL * table.size]
@@ -105,6 +106,8 @@ def rule(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:
     rng = np.random.default_rng(seed)
     every = tuple(part.expected >= 0 for part in table.parts)
     batch, expected = _sample(table, every, SAMPLE, rng)
+    short, said = _shortest(table, every, SAMPLE // 2)
+    batch, expected = short.joined(batch), np.concatenate([said, expected])
     bank = _grown(table.followed, batch, seconds, seed)
     start = table.grammar.start
     errors = (bank.stores[start].values != expected).sum(axis=1)
@@ -116,8 +119,13 @@ def rule(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:
 
 
 def _weight(program: Program, table: LabelTable) -> float:
-    """What is preferred: two more to the cost of a program should halve its exceptions."""
-    return float((1 + table.count_exceptions(program)) * 2.0 ** (program.cost / 2))
+    """What is preferred: two more to the cost of a program should halve its exceptions.
+
+    Every length counts alike: of 2,097,151 words a network that learnt 1* accepts 20, and a program that rejects all
+    would have the fewest exceptions, if it were not wrong on one of two words of one token.
+    """
+    shares = [_wrong(program, part).sum() / labels for part in table.parts if (labels := (part.expected >= 0).sum())]
+    return float((1 + table.size * np.mean(shares)) * 2.0 ** (program.cost / 2))
 
 
 def _halves(bank: Bank, expected: NDArray[np.int64], labels: int) -> list[Term]:
@@ -221,6 +229,21 @@ def _sample(
             batch = batch.joined(part.batch.rows(rows))
             expected.append(part.expected[rows])
         start += size
+    return batch, np.concatenate(expected)
+
+
+def _shortest(
+    table: LabelTable, chosen: tuple[NDArray[np.bool_], ...], count: int
+) -> tuple[SequenceBatch, NDArray[np.int64]]:
+    """All chosen inputs of the shortest lengths, as long as they are no more than ``count``, and what is expected."""
+    batch, expected = table.grammar.sequences.batch(()), [np.zeros(0, np.int64)]
+    for part, mask in sorted(zip(table.parts, chosen, strict=True), key=lambda pair: pair[0].batch.width):
+        rows = np.flatnonzero(mask)
+        if batch.examples + len(rows) > count:
+            break
+        if len(rows):
+            batch = batch.joined(part.batch.rows(rows))
+            expected.append(part.expected[rows])
     return batch, np.concatenate(expected)
 
 

@@ -394,6 +394,8 @@ def labelled(
                 weaker = enumerate_within(model, first.domain, deadline - time.perf_counter(), semantics="float64")
             first = weaker
             also = f"; every sequence up to length {longest} has its label there as well" if longest is not None else ""
+            if isinstance(network, Recurrent):
+                also += ". Ask for more with --semantics float32, which is slower"
             notes += (
                 f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}{also}",
             )

@@ -65,7 +65,7 @@ class Failing:
     semantics: str
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class NumberDistillation(Together):
     """What is known on all pairs of ``operands``: ``failing``, a pair that breaks the program, or a ``cover``.
 
@@ -224,7 +224,11 @@ def distill_numbers(
                 break
             started = time.perf_counter()
             on_digit = lambda done, total: observer.on_work("digits", done, total)  # noqa: E731
-            found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
+            try:
+                found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
+            except KeyboardInterrupt:
+                not_applied["proof"] = "interrupted"
+                break
             said = _covered(found)
             clock.done(f"proof {one}", said)
             if found.is_whole:

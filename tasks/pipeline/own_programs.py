@@ -96,12 +96,13 @@ class OwnProgram:
         return len(last.args.args) if isinstance(last, ast.FunctionDef) else None
 
     def chosen(self) -> str | None:
-        """The text of the function that is meant, below those it calls; None where only the function is known.
+        """The text of the function that is meant, below those it calls.
 
-        Raises GrammarError where the file gives a name that it uses another meaning.
+        None where a function was given, whose text need not be what it does. Raises GrammarError where the file gives a
+        name that it uses another meaning.
         """
         if self.function is not None:
-            return _text_of(self.function) or None
+            return None
         text = selected(self.text, self.entry, self.name)
         hidden = hidden_names(self.text, text)
         if hidden:

@@ -36,11 +36,14 @@ def as_run(own: OwnProgram, of: NumberStreams, deadline: float) -> RunProgram:
     return as_program(own.name, function, signature, readout, text=text, needs=needs, deadline=deadline)
 
 
-def compared_function(of: NumberStreams, program: RunProgram, longest: int, deadline: float) -> Outcome:
+def compared_function(
+    of: NumberStreams, program: RunProgram, longest: int, deadline: float, semantics: Semantics | None = None
+) -> Outcome:
     """``program`` against the network on every stream that can be listed until then, up to ``longest`` steps."""
     best = Open("nothing was compared")
     lattice = Lattice.of(of.network)
-    ways = [lattice] if lattice is not None else [Boxes(of.network, u, name) for name, u in ARITHMETICS]
+    arithmetics = ARITHMETICS[:1] if semantics == "float32" else ARITHMETICS
+    ways = [lattice] if lattice is not None else [Boxes(of.network, u, name) for name, u in arithmetics]
     answers: list[Ints] = []
     for way in ways:
         found = _Listing(of, program, way, longest, deadline, answers).run()

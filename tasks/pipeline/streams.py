@@ -8,7 +8,10 @@ loop that is given is compared at once.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -29,11 +32,12 @@ from tasks.pipeline.result import Together
 from tasks.pipeline.steps import SILENT, Clock, Observer
 from tasks.pipeline.stream_functions import as_run, compared_function
 from tasks.proofs import stream_affine, stream_states
-from tasks.proofs.enumeration import MEANING
+from tasks.proofs.enumeration import MEANING, Semantics
 from tasks.proofs.stream_states import Broken, Equal, Open, Outcome
 
 BEGUN, TRIED, TAKEN = 10, 1000, 2  # streams: of the first search, that a loop is held to, that are taken from these
 ROUNDS = 12
+INTERRUPTED = "interrupted"
 SEARCHING = 0.4  # of the time, at most, for one search
 METHODS = {
     "affine": "in exact rationals, by the worst case of every step",
@@ -43,7 +47,7 @@ METHODS = {
 }
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, repr=False)
 class StreamDistillation(Together):
     """A loop for the network ``of``, None where none was found; ``outcome``: what is so of it, or why there is none.
 
@@ -125,30 +129,43 @@ class StreamDistillation(Together):
 
 
 def distill_streams(
-    of: NumberStreams, asked: Streams | None = None, *, program: Loop | OwnProgram | str | None = None,
-    seconds: float = 60.0, seed: int = 0, observer: Observer = SILENT,
-) -> StreamDistillation:  # fmt: skip
+    of: NumberStreams,
+    asked: Streams | None = None,
+    *,
+    program: Loop | OwnProgram | Path | str | Callable[..., Any] | None = None,
+    semantics: Semantics | None = None,
+    seconds: float = 60.0,
+    seed: int = 0,
+    observer: Observer = SILENT,
+) -> StreamDistillation:
     """A loop for a network of numbers, and on which streams of ``asked`` the two are equal, in about ``seconds``.
 
     ``asked``: by default the streams that the network was made for; a loop is searched on these, and followed from
-    there. ``program``: none is searched, and this one is compared: a loop, or the text of a function of the tokens so
-    far, which is read where it is one, and run otherwise (on every stream that is listed). Time is wall clock. Raises
-    GrammarError for what is no such function, and BlackBoxError for one that raises or changes its mind.
+    there. ``program``: none is searched, and this one is compared: a loop, or the text or the file of a function of the
+    tokens so far, which is read where it is one, and run otherwise (on every stream that is listed); or the function,
+    which is run. ``semantics``: the coarsest arithmetic that a claim must hold in; None: that in which most is shown.
+    Time is wall clock; an interrupt keeps what is known. Raises GrammarError for what is no such function, and
+    BlackBoxError for one that raises or changes its mind.
     """
     clock, asked = Clock(seconds, observer.on_step), asked or of.asked
     longest, rounds = asked.max_length or of.length, 0
-    given = read_loop(own_program(program), of) if isinstance(program, OwnProgram | str) else program
+    given = program if program is None or isinstance(program, Loop) else read_loop(own_program(program), of)
+    outcome: Outcome = Open(INTERRUPTED)
     if isinstance(given, OwnProgram):
         run = as_run(given, of, clock.end)
-        outcome = compared_function(of, run, longest, clock.end)
+        with suppress(KeyboardInterrupt):
+            outcome = compared_function(of, run, longest, clock.end, semantics)
         clock.done("proof", f"{_short(outcome)}; {how_run(run)}")
         return _result(of, asked, run, outcome, rounds, clock)
     if given is None:
-        given, outcome, rounds = _found(of, clock, seed)
-        clock.done("search", "none" if given is None else f"a loop of {given.size} operators, round {rounds}")
+        with suppress(KeyboardInterrupt):
+            given, outcome, rounds = _found(of, clock, seed, semantics)
+        said = "no loop" if given is None else f"a loop of {given.size} operators, round {rounds}; {_short(outcome)}"
+        clock.done("search", said)
         if given is None or longest == of.length:
             return _result(of, asked, given, outcome, rounds, clock)
-    outcome = compared_loop(of, given, longest, seconds=clock.left)
+    with suppress(KeyboardInterrupt):
+        outcome = compared_loop(of, given, longest, semantics, seconds=clock.left)
     clock.done("proof", _short(outcome))
     return _result(of, asked, given, outcome, rounds, clock)
 
@@ -158,7 +175,7 @@ def read_loop(own: OwnProgram, of: NumberStreams) -> Loop | OwnProgram:
     try:
         text = own.chosen()
         if text is None:
-            raise GrammarError("its text is not known")
+            raise GrammarError("a function can only be run; give its text to have it read")
         return loop_from_text(text, of.inputs, of.alphabet)
     except GrammarError as error:
         if not own.is_run:
@@ -206,7 +223,7 @@ def _short(outcome: Outcome) -> str:
             return f"equal up to {outcome.equal_up_to} steps; {reason}" if outcome.shorter else reason
 
 
-def _found(of: NumberStreams, clock: Clock, seed: int) -> tuple[Loop | None, Outcome, int]:
+def _found(of: NumberStreams, clock: Clock, seed: int, semantics: Semantics | None) -> tuple[Loop | None, Outcome, int]:
     """A loop that holds as long as the network was made for, or the last one; what is so of it; and rounds."""
     rng = np.random.default_rng(seed)
     x = of.sample(BEGUN, rng)
@@ -228,7 +245,7 @@ def _found(of: NumberStreams, clock: Clock, seed: int) -> tuple[Loop | None, Out
         if wrong.any():
             x = np.concatenate([x, tried[wrong][:TAKEN]])
             continue
-        outcome = compared_loop(of, loop, of.length, seconds=max(1.0, clock.left))
+        outcome = compared_loop(of, loop, of.length, semantics, seconds=max(1.0, clock.left))
         best = (loop, outcome)
         if not isinstance(outcome, Broken) or outcome.equal_up_to >= of.length:
             return *best, turn
@@ -237,18 +254,23 @@ def _found(of: NumberStreams, clock: Clock, seed: int) -> tuple[Loop | None, Out
         why = f"{ROUNDS} loops were each broken by a stream"
     if best is None and of.length > 1 and clock.has_time:  # long streams may be where the network stops being right
         half = replace(of, length=of.length // 2)
-        shorter, _, _ = _found(half, Clock(clock.left), seed)
+        shorter, _, _ = _found(half, Clock(clock.left), seed, semantics)
         if shorter is not None:
-            best = shorter, compared_loop(of, shorter, of.length, seconds=max(1.0, clock.left))
+            best = shorter, compared_loop(of, shorter, of.length, semantics, seconds=max(1.0, clock.left))
     return (None, Open(why), turn) if best is None else (*best, turn)
 
 
-def compared_loop(of: NumberStreams, loop: Loop, longest: int, *, seconds: float = 60.0) -> Outcome:
+def compared_loop(
+    of: NumberStreams, loop: Loop, longest: int, semantics: Semantics | None = None, *, seconds: float = 60.0
+) -> Outcome:
     """A loop against the network on streams of up to ``longest`` steps, by the method that fits the two."""
-    try:
-        return stream_affine.compared(of.network, of.numbers, loop, longest, column=of.column)
-    except stream_affine.NotAffineError:
-        return stream_states.compared(of.network, of.numbers, loop, longest, column=of.column, seconds=seconds)
+    if semantics in (None, "real"):
+        try:
+            return stream_affine.compared(of.network, of.numbers, loop, longest, column=of.column)
+        except stream_affine.NotAffineError:
+            pass
+    told: dict[str, Any] = {"column": of.column, "seconds": seconds, "semantics": semantics}
+    return stream_states.compared(of.network, of.numbers, loop, longest, **told)
 
 
 def _filled(stream: Ints, length: int) -> Ints:

@@ -33,8 +33,10 @@ from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Transformer
+from tasks.proofs import workers
 
 Ids = NDArray[np.int64]
+_Read = tuple[list[tuple[Labels, Reals]], int, float]  # labels and margins, rows that were read, largest radius
 Semantics = Literal["real", "float32", "float64"]
 ROUNDOFF = {"real": ball.REAL, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
 MEANING = {
@@ -46,10 +48,13 @@ MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
 STEP, LEAST = 2.0, 200  # seconds that a block should take where time is limited, and its fewest sequences
 FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
+PART, FEWEST = 20_000, 500  # sequences that are given to a worker at once, of a light network, and at least
 LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
 SHARED = 4  # that, where longer sequences are little more work than the states that they share
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
-MOST_FORMS = 100_000_000  # numbers in the states of a recurrent network's words that are followed as zonotopes
+AHEAD = (2, 1, 0)  # last tokens of a recurrent network's prompts that are followed as balls, the others as zonotopes
+PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that it should decide
+Worth = dict[tuple[int, int | None], bool]  # whether a way decides prompts of a length, of ``AHEAD`` or None for balls
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -157,9 +162,7 @@ def enumerate_domain(
     margins = [np.full(shape, -np.inf) for shape in shapes]
     total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
     pace = _Pace(deadline, rate, few(loaded))
-    for block in blocks(listed, pace.most):
-        batches = [listed[n][rows] for n, rows in block]
-        found, rows_read, widest = _answers(loaded, batches, ROUNDOFF[semantics], with_zonotopes)
+    for block, (found, rows_read, widest) in _answered(loaded, listed, ROUNDOFF[semantics], with_zonotopes, pace):
         classes, radius = classes + rows_read, max(radius, widest)
         for (n, rows), (label, margin) in zip(block, found, strict=True):
             labels[n][rows], margins[n][rows] = label, margin
@@ -169,6 +172,28 @@ def enumerate_domain(
             pace.note(sum(rows.stop - rows.start for _, rows in block))
     lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=True))
     return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
+
+
+def _answered(
+    loaded: Loaded, listed: list[Tokens], u: float, with_zonotopes: bool, pace: _Pace
+) -> Iterator[tuple[list[tuple[int, slice]], _Read]]:
+    """Blocks of the sequences ``listed``, and what ``_answers`` says of them: by workers, where there are any.
+
+    Then blocks are cut by their number alone, so that nothing depends on how many workers there are.
+    """
+    used, part, worth = workers.current(), _part(loaded), Worth()
+    if used is None or isinstance(loaded.network, BlackBox) or sum(map(len, listed)) <= part:
+        for block in blocks(listed, pace.most):
+            yield block, _answers(loaded, [listed[n][rows] for n, rows in block], u, with_zonotopes, worth)
+        return
+    cut = [*blocks(listed, lambda: part)]
+    parts = [(loaded, [listed[n][rows] for n, rows in block], u, with_zonotopes) for block in cut]
+    yield from zip(cut, used.map(_answers, parts), strict=True)
+
+
+def _part(loaded: Loaded) -> int:
+    """How many sequences are one worker's: about as much work whatever the network's size."""
+    return max(FEWEST, PART * LIGHT // max(_weights(loaded), LIGHT))
 
 
 class LateError(Exception):
@@ -236,9 +261,13 @@ def enumerate_within(
 
 def few(loaded: Loaded) -> int:
     """How many sequences are bounded before it is known how long more of them take."""
+    return max(1, FIRST * LIGHT // max(_weights(loaded), LIGHT))
+
+
+def _weights(loaded: Loaded) -> int:
+    """How many weights a transformer has; 0 for any other network."""
     network = loaded.network
-    weights = sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else 0
-    return max(1, FIRST * LIGHT // max(weights, LIGHT))
+    return sum(int(array.size) for array in network.arrays()) if isinstance(network, Transformer) else 0
 
 
 def _shortest(
@@ -370,7 +399,7 @@ def check(loaded: Loaded, domain: Domain, semantics: Semantics) -> None:
 
 
 def _answers(
-    loaded: Loaded, batches: list[Tokens], u: float, with_zonotopes: bool = True
+    loaded: Loaded, batches: list[Tokens], u: float, with_zonotopes: bool = True, worth: Worth | None = None
 ) -> tuple[list[tuple[Labels, Reals]], int, float]:
     """Per batch labels and margins; how many rows were read; and the largest radius of a logit that is read."""
     if isinstance(loaded.network, BlackBox):
@@ -378,8 +407,7 @@ def _answers(
         return answers, sum(label.size for label, _ in answers), 0.0
     prompts = [loaded.prompts(batch) for batch in batches]
     if isinstance(loaded.network, Recurrent):
-        found = _read(loaded, recurrent.enclose(loaded.network, prompts, u))
-        return _again(loaded, prompts, found, u) if with_zonotopes else found
+        return _along_prefixes(loaded, prompts, u, with_zonotopes, {} if worth is None else worth)
     loaded = narrowed(loaded, u)
     network = loaded.network
     assert isinstance(network, Transformer)
@@ -394,28 +422,78 @@ def _answers(
     return found
 
 
-def _again(
-    loaded: Loaded, prompts: list[Ids], found: tuple[list[tuple[Labels, Reals]], int, float], u: float
+def _along_prefixes(
+    loaded: Loaded, prompts: list[Ids], u: float, with_zonotopes: bool, worth: Worth
 ) -> tuple[list[tuple[Labels, Reals]], int, float]:
-    """``found``, with zonotopes for the prompts that balls leave without a label, where these are few."""
-    network, answers = loaded.network, found[0]
+    """By the tree of prefixes: balls, and for prompts that they leave without a label zonotopes, for more and more.
+
+    A way that decides few of ``PROBES`` prompts is left out: balls where prompts are long, zonotopes but for the last
+    tokens where margins are small. ``worth`` remembers that for prompts of the same length.
+    """
+    network = loaded.network
     assert isinstance(network, Recurrent)
-    is_open = [np.any(label == UNDECIDED, axis=tuple(range(1, label.ndim))) for label, _ in answers]
-    work = sum(int(rows.sum()) * ids.shape[1] for rows, ids in zip(is_open, prompts, strict=True)) * network.width**2
-    if not 0 < work < MOST_FORMS:
-        return found
-    rows_read, widest = found[1:]
-    for ids, rows, (label, margin) in zip(prompts, is_open, answers, strict=True):
-        where, most = np.flatnonzero(rows), recurrent_zonotope.most_prompts(network, ids.shape[1], u)
-        for start in range(0, len(where), most):
-            some = where[start : start + most]
-            (again,), count, _ = _read(loaded, recurrent_zonotope.enclose(network, [ids[some]], u))
-            better = again[1] > margin[some]
-            label[some], margin[some] = (
-                np.where(better, new, old[some]) for new, old in zip(again, (label, margin), strict=True)
-            )
-            rows_read += count
+    answers = [_unread(loaded, ids) for ids in prompts]
+    rows_read, widest, is_first = 0, 0.0, True
+    for ahead in (None, *(AHEAD if with_zonotopes else ())):
+        is_open = [np.flatnonzero((label == UNDECIDED).any(axis=tuple(range(1, label.ndim)))) for label, _ in answers]
+        if ahead != AHEAD[-1] and with_zonotopes and not _is_worth(loaded, prompts, is_open, u, ahead, worth):
+            continue
+        for batches in _batches(network, prompts, is_open, u, ahead):
+            some = [ids[rows] for ids, rows in zip(prompts, batches, strict=True)]
+            again, count, radius = _read(loaded, _enclosed(network, some, u, ahead))
+            rows_read, widest = rows_read + count, max(widest, radius if is_first else 0.0)
+            for rows, (label, margin), new in zip(batches, answers, again, strict=True):
+                better = new[1] > margin[rows]
+                label[rows] = np.where(better, new[0], label[rows])
+                margin[rows] = np.where(better, new[1], margin[rows])
+        is_first = False
     return answers, rows_read, widest
+
+
+def _unread(loaded: Loaded, ids: Ids) -> tuple[Labels, Reals]:
+    """No label for any prompt."""
+    every = ids.shape[1] - len(loaded.prefix)
+    shape = (len(ids),) if loaded.readout.position == "last" else (len(ids), every)
+    return np.full(shape, UNDECIDED, np.int64), np.full(shape, -np.inf)
+
+
+def _is_worth(
+    loaded: Loaded, prompts: list[Ids], is_open: list[Ids], u: float, ahead: int | None, worth: Worth
+) -> bool:
+    """Whether this way decides many of a few of the longest prompts; where all are few, it is."""
+    rows = is_open[-1] if is_open else np.zeros(0, np.int64)
+    key = (prompts[-1].shape[1] if prompts else 0, ahead)
+    if key in worth:
+        return worth[key]
+    if len(rows) <= 8 * PROBES:
+        return True
+    few = prompts[-1][rows[:: len(rows) // PROBES]]
+    network = loaded.network
+    assert isinstance(network, Recurrent)
+    ((label, _),), _, _ = _read(loaded, _enclosed(network, [few], u, ahead))
+    worth[key] = bool((label != UNDECIDED).mean() > WORTH)
+    return worth[key]
+
+
+def _batches(
+    network: Recurrent, prompts: list[Ids], is_open: list[Ids], u: float, ahead: int | None
+) -> Iterator[list[Ids]]:
+    """The open rows of every batch of prompts, so many at a time as may be followed together."""
+    if not any(len(rows) for rows in is_open):
+        return
+    if ahead is None:
+        yield is_open
+        return
+    none = np.zeros(0, np.int64)
+    for n, (ids, rows) in enumerate(zip(prompts, is_open, strict=True)):
+        for piece in recurrent_zonotope.pieces(network, ids[rows], u, ahead):
+            yield [rows[piece] if m == n else none for m in range(len(prompts))]
+
+
+def _enclosed(network: Recurrent, prompts: list[Ids], u: float, ahead: int | None) -> Stream:
+    if ahead is None:
+        return recurrent.enclose(network, prompts, u)
+    return recurrent_zonotope.enclose(network, prompts, u, ahead)
 
 
 def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:

@@ -11,7 +11,7 @@ across the direction that moves the worst difference most, and after ``CUTS`` cu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from concurrent.futures import Executor
 from dataclasses import dataclass, field, replace
 
@@ -23,7 +23,7 @@ from tasks.bounds.ball import Reals
 from tasks.formats import Loaded
 from tasks.networks.readout import UNDECIDED, Argmax
 from tasks.networks.transformer import Attention, Transformer, walk
-from tasks.proofs import attention_bounds
+from tasks.proofs import attention_bounds, workers
 from tasks.proofs.digit_groups import Case, Chosen, Ints, Steps
 from tasks.proofs.enumeration import ROUNDOFF, LateError, Semantics, answers_of
 
@@ -116,13 +116,18 @@ def cover(
 ) -> Cover:  # fmt: skip
     """Compare ``program`` with a network without ``obstacle`` on all pairs, until a digit stays open.
 
-    ``executor``: each digit is a job of its own there. Raises DomainError where answers do not have such digits.
+    ``executor``: each digit is a job of its own there; without one by the ``workers`` in use. Raises DomainError
+    where answers do not have such digits.
     """
     deadline = None if seconds is None else time.time() + seconds
     DigitMachine(program, operands)
     indices, found = range(operands.shown_digits), list[Decided]()
     job = _Job(loaded, operands, program, semantics, deadline)
-    results = map(job, indices) if executor is None else executor.map(job, indices)
+    used = workers.current()
+    if executor is not None:
+        results: Iterable[Decided] = executor.map(job, indices)
+    else:
+        results = map(job, indices) if used is None else used.map(job, [(index,) for index in indices])
     for decided in results:
         if decided.is_late:
             return Cover(tuple(found), len(indices), True)

@@ -22,6 +22,7 @@ from markupsafe import Markup
 
 from cegis import Rung
 from cegis.claim import counted
+from cegis.streams import stream_text
 from tasks.formats.writing import write_file
 from tasks.networks.conditions import readout_text, row_text
 from tasks.networks.model import BlackBox, Loaded
@@ -146,6 +147,7 @@ def _parts(subject: Subject) -> dict[str, Any]:
         "margins": margins_svg(subject.rows),
         "sequences": sequences_svg(subject.rows),
         "rows": [(row, counted(row.sequences), STATES[row.state][0]) for row in subject.rows],
+        "broken": _broken(subject),
         "exceptions": [_exception(one) for one in values["exceptions"]],
         "automaton": None if automaton is None else automaton_svg(automaton, shown(subject.name, 60)),
         "rule": Markup(highlighted(values["rule"]["program"])) if values.get("rule") else None,
@@ -244,7 +246,7 @@ def _facts_together(values: Mapping[str, Any], model: Loaded | None) -> list[tup
     facts = [
         ("format", values["format"]),
         ("inputs", values["asked_in_words"]),
-        ("read", values.get("conditions") or ""),
+        ("read", str(values.get("conditions") or "").removeprefix("read-out: ")),
     ]
     if model is not None and not isinstance(model.network, BlackBox):
         facts.append(("weights", f"{sum(array.size for array in model.network.arrays()):,}"))
@@ -296,6 +298,15 @@ def _exception(one: Mapping[str, Any]) -> dict[str, Any]:
     place = "" if sequence is one["inputs"] else str(one["inputs"][1])
     return {"length": len(sequence), "sequence": " ".join(map(str, sequence)), "place": place,
             "network": one.get("network"), "program": one.get("program")}  # fmt: skip
+
+
+def _broken(subject: Subject) -> str:
+    """The input that breaks the program, as it is shown; empty where none is known."""
+    broken = subject.values.get("broken")
+    if not broken:
+        return ""
+    tokens = list(map(str, sequence_of(broken["inputs"])))
+    return stream_text(tokens) if subject.kind == "streams" else " ".join(tokens)
 
 
 def _node_rows(drawn: Graph) -> list[tuple[Any, int, int]]:

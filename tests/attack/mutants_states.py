@@ -5,6 +5,7 @@ from __future__ import annotations
 from mutant import Mutant
 
 TREE = "tests/unit/tasks/proofs/test_prefix_tree.py"
+SETS, ZONOTOPE = "tests/property/test_state_sets.py", "tasks/bounds/recurrent_zonotope.py"
 FOLDERS = "tests/unit/tasks/formats/test_recurrent_folders.py"
 CHECKED = "tests/unit/tasks/checker/test_checker_recurrent.py"
 
@@ -25,10 +26,45 @@ STATES: tuple[Mutant, ...] = (
     ),
     Mutant(
         "what a step got wrong is no symbol of the next",
-        "tasks/bounds/recurrent_zonotope.py",
-        "np.concatenate([after.shape, own.shape], axis=2)",
-        "np.concatenate([after.shape, 0.0 * own.shape], axis=2)",
+        ZONOTOPE,
+        "fresh[:, diagonal, diagonal] = own",
+        "fresh[:, diagonal, diagonal] = 0.0 * own",
         "networks",
+    ),
+    Mutant(
+        "an activation of a zonotope that does not bend",
+        ZONOTOPE,
+        "rest = slope * x.rest + _slack(x, 2) * whole.radius + 0.5 * bend * whole.radius**2",
+        "rest = slope * x.rest + _slack(x, 2) * whole.radius",
+        f"{SETS}::test_what_is_left_of_an_operation_on_zonotopes_is_in_the_rest",
+    ),
+    Mutant(
+        "a product of zonotopes without that of the errors",
+        ZONOTOPE,
+        "rest = straight + a.radius * b.radius + slack * moved",
+        "rest = straight + slack * moved",
+        f"{SETS}::test_what_is_left_of_an_operation_on_zonotopes_is_in_the_rest",
+    ),
+    Mutant(
+        "a blend of zonotopes without what both move",
+        ZONOTOPE,
+        "rest = straight + g.ball.radius * both + slack * moves",
+        "rest = straight + slack * moves",
+        f"{SETS}::test_what_is_left_of_an_operation_on_zonotopes_is_in_the_rest",
+    ),
+    Mutant(
+        "a map of zonotopes that rounds nothing",
+        ZONOTOPE,
+        "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)",
+        "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:])",
+        f"{SETS}::test_the_rest_of_a_map_holds_its_rounding_in_float32",
+    ),
+    Mutant(
+        "symbols that are forgotten without a trace",
+        ZONOTOPE,
+        "(rest + lost) * INFLATION",
+        "rest * INFLATION",
+        f"{SETS}::test_a_zonotope_after_a_token_holds_every_state",
     ),
     Mutant(
         "states with equal centers are one",

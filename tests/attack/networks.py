@@ -13,6 +13,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from fractions import Fraction
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -46,7 +47,11 @@ from tasks.proofs.enumeration import ROUNDOFF, answers_of
 Ids = NDArray[np.int64]
 MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly, and bounded by the checker
 TRANSFORMER = (("balls", interpreter.enclose), ("forms", zonotope_interpreter.enclose))
-RECURRENT = (("balls", recurrent.enclose), ("forms", recurrent_zonotope.enclose))
+RECURRENT = (
+    ("balls", recurrent.enclose),
+    ("zonotopes", recurrent_zonotope.enclose),
+    ("zonotopes, then balls", partial(recurrent_zonotope.enclose, ahead=2)),
+)
 GRAINS = (None, 6, 12, 32)  # on which the checker makes balls coarse
 TOLD = 4  # of what is wrong, sentences per case
 

@@ -26,7 +26,7 @@ from tasks.checker.formats import read
 from tasks.checker.pairs import everywhere
 from tasks.formats import Loaded, save_folder
 from tasks.networks.transformer import Affine
-from tasks.pipeline.numbers import distill_numbers
+from tasks.pipeline.numbers import distill_numbers, follow_numbers
 from tasks.proofs.digit_groups import DigitMachine, Steps
 from tasks.proofs.enumeration import ROUNDOFF
 from tasks.proofs.group_cover import cover
@@ -60,13 +60,19 @@ def attack(seed: int, index: int) -> Outcome:
         fewest, most = (sum(value < end for value in least.values()) for end in (-NEAR, NEAR))
         if said.failures.least > most or said.failures.most < fewest:
             wrong.append(f"{said.failures.words} From {fewest} to {most} do")
+    far = follow_numbers(network, program=SUM, seconds=SECONDS)
+    if far.horizon is not None:
+        decided += 1
+        below = operands.base**far.horizon
+        false = [pair for pair, least_of in least.items() if max(pair) < below and least_of < -NEAR]
+        wrong += [f"proved of numbers of {far.horizon} digits, and {min(false)} fails"] if false else []
     margin = checked(network, semantics)
     if margin is not None:
         decided += 1
         worst = float(min(least.values()))
         if margin > worst + NEAR * (1 + abs(worst)):
             wrong.append(f"the checker finds a margin of {margin} in {semantics}, and the least of all is {worst}")
-    return Outcome(3, decided, tuple(wrong))
+    return Outcome(4, decided, tuple(wrong))
 
 
 def made(random: np.random.Generator) -> Loaded:

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from state_networks import asked, random_cells
 
-from tasks.bounds import ball, exact_states, frames
+from tasks.bounds import ball, exact_states, frames, recurrent_zonotope
 from tasks.bounds.frames import Frame
+from tasks.bounds.recurrent_zonotope import Zonotope, Zonotopes
 from tasks.checker.arithmetic import ZERO
 from tasks.checker.files import Tensors
 from tasks.checker.recurrent import Recurrent as Checked
@@ -22,6 +23,7 @@ from tasks.checker.recurrent_forms import Frame as CheckedFrame
 from tasks.checker.steps import FILE, recurrent_network
 from tasks.formats.network_folder import save_folder
 from tasks.networks.recurrent import Recurrent
+from tasks.networks.transformer import Activation, Affine
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 kinds = st.sampled_from(["tanh", "sigmoid", "gru", "reset", "lstm"])
@@ -74,6 +76,78 @@ def test_an_image_holds_the_image_of_every_state(rng: np.random.Generator, kind:
     reach = frame.linear(image).sum(axis=1) + frame.offset(image)
     along = np.abs(np.linalg.solve(frame.axes, (after - frame.center).T)).T
     assert (along <= reach * (1 + 1e-9) + 1e-9).all()
+
+
+@laws
+@given(seeds, kinds, st.sampled_from([1e-3, 0.1, 1.0]))
+def test_a_zonotope_after_a_token_holds_every_state(rng: np.random.Generator, kind: str, size: float) -> None:
+    network = random_cells(rng, kind, int(rng.integers(1, 4)), int(rng.integers(1, 3)), float(rng.choice([0.5, 1.5])))
+    width, known = network.width, int(rng.integers(1, 9 * network.width))
+    symbols = (size / known * rng.normal(size=(1, known, width))).astype(np.float32)
+    rest = 0.3 * size * rng.uniform(size=(1, width))
+    before = Zonotope(rng.normal(scale=0.5, size=(1, width)), symbols, rest)
+    token = rng.integers(0, 2, 1)
+    after = Zonotopes(network, ball.FLOAT32, 9).step(before, token)
+    assert isinstance(after, Zonotope)
+    assert after.symbols.shape[1] <= recurrent_zonotope.MOST_SYMBOLS[True] * width
+    signs = rng.choice([-1.0, 1.0], (200, known))
+    own = rng.choice([-1.0, 1.0], (200, width))
+    states = network.step(before.center + signs @ symbols[0] + own * rest, np.repeat(token, 200))
+    assert (np.abs(states - after.center) <= after.radius + 1e-12).all()
+    # what is no symbol yet holds all that is not linear in those before: nothing is forgotten where symbols are few
+    if known + width <= recurrent_zonotope.MOST_SYMBOLS[True] * width:
+        apart = np.abs(states - after.center - signs @ after.symbols[0, :known])
+        fresh = np.abs(after.symbols[0, known:]).sum(axis=0)
+        assert (apart <= fresh + after.rest + 1e-6 * size + 1e-12).all()
+
+
+@laws
+@given(seeds, st.sampled_from([1e-3, 0.1, 1.0]))
+def test_what_is_left_of_an_operation_on_zonotopes_is_in_the_rest(rng: np.random.Generator, size: float) -> None:
+    """For few symbols and all their corners, where what is beyond first order is as large as it gets."""
+    corners = np.array([*np.ndindex(2, 2, 2)]) * 2.0 - 1.0
+    given = [
+        Zonotope(
+            rng.normal(size=(1, 40)), size * rng.normal(size=(1, 2, 40)), size * rng.choice([0.0, 0.1], size=(1, 40))
+        )
+        for _ in range(3)
+    ]
+    points = [x.center + corners[:, :2] @ x.symbols[0] + corners[:, 2:] * x.rest for x in given]
+    share = 1 / (1 + np.exp(-points[0]))
+    for found, values in (
+        (recurrent_zonotope._multiply(*given[:2], ball.REAL), points[0] * points[1]),
+        (recurrent_zonotope._blend(*given, ball.REAL), share * points[1] + (1 - share) * points[2]),
+        (recurrent_zonotope._add(*given[:2], ball.REAL), points[0] + points[1]),
+        (recurrent_zonotope._activation(Activation("tanh"), ball.REAL, given[0]), np.tanh(points[0])),
+        (recurrent_zonotope._activation(Activation("sigmoid"), ball.REAL, given[0]), share),
+        (recurrent_zonotope._activation(Activation("relu"), ball.REAL, given[0]), np.maximum(points[0], 0)),
+    ):
+        assert (np.abs(values - found.center - corners[:, :2] @ found.symbols[0]) <= found.rest + 1e-14).all()
+
+
+@laws
+@given(seeds)
+def test_the_rest_of_a_map_holds_its_rounding_in_float32(rng: np.random.Generator) -> None:
+    weight, x = (rng.normal(size=shape).astype(np.float32) for shape in ((30, 40), (1, 40)))
+    way = recurrent_zonotope._way(Affine(weight.astype(float)), ball.FLOAT32, np.float32)
+    found = way(Zonotope(x.astype(float), np.zeros((1, 1, 40), np.float32), np.zeros((1, 40))))
+    executed = (x @ weight.T).astype(float)
+    assert (executed != found.center).any()
+    assert (np.abs(executed - found.center) <= found.radius).all()
+
+
+@laws
+@given(seeds, kinds)
+def test_a_zonotope_holds_what_float32_executes(rng: np.random.Generator, kind: str) -> None:
+    network = random_cells(rng, kind, 3, 2, 1.5)
+    word = rng.integers(0, 2, (1, 12))
+    stream = recurrent_zonotope.enclose(network, [word], ball.FLOAT32)
+    state = network.start.astype(np.float32)[None]
+    for n, token in enumerate(word[0]):
+        state = network.step(state.astype(float), np.array([token])).astype(np.float32)  # rounded after every token
+        at = stream.places[0][0, n + 1]
+        read = network.read(state.astype(float))[0]
+        assert (np.abs(read - stream.x.center[at]) <= stream.x.radius[at]).all()
 
 
 @laws

@@ -22,6 +22,19 @@ PROGRAMS = {
     "far.py": """def far(tokens):
     return ']]' if 5 * (tokens.count('[') - tokens.count(']')) > len(tokens) else ']'
 """,
+    "total.py": """def total(numbers):
+    found = 0
+    for number in numbers:
+        found += int(number)
+    return found
+""",
+    "largest.py": """def largest(numbers):
+    best = 0
+    for number in numbers:
+        if int(number) > best:
+            best = int(number)
+    return best
+""",
     "junk.py": "def junk(tokens):\n    import os\n    return os.getcwd()\n",
 }
 
@@ -80,6 +93,19 @@ HORIZON_CASES = (
     _fast("horizon_dyck", "horizon dyck_lead --longest 6"),
     _slow("horizon_gpt2", "horizon gpt2_lead --longest 14 --out h.cert"),
     _slow("horizon_circuit_folder", "horizon circuit_drawn --longest 12 --out h.cert"),
+)
+
+NUMBER_CASES = (
+    _fast(
+        "numbers_streams",
+        "run numbers_sum -v --out n.cert",
+        "verify numbers_sum total.py --length 100",
+        "verify numbers_sum largest.py --exceptions e.jsonl",
+        "verify numbers_sum total.py --semantics float32",
+        "horizon numbers_sum --longest 100 --against numbers_last",
+        "run numbers_last -q",
+        "show numbers_sum",
+    ),
 )
 
 OPTION_CASES = (
@@ -196,4 +222,4 @@ REFUSED_CASES = (
     _refused("refused_words_of_check", "check nowhere", "check refused_notes", "check gpt2_lead"),
 )  # fmt: skip
 
-CASES = (*CIRCUIT_CASES, *HORIZON_CASES, *OPTION_CASES, *FORMAT_CASES, *REFUSED_CASES)
+CASES = (*CIRCUIT_CASES, *HORIZON_CASES, *NUMBER_CASES, *OPTION_CASES, *FORMAT_CASES, *REFUSED_CASES)

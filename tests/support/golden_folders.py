@@ -321,8 +321,22 @@ def _cut(folder: Path) -> None:
     weights.write_bytes(weights.read_bytes()[:-8])
 
 
+def _numbers(state: tuple[float, float]) -> Callable[[Path], None]:
+    """``h' = state . [h, x]`` read as it is, for the numbers 0 to 9."""
+
+    def folder(path: Path) -> None:
+        tensors = {"hmlp.mlp.0.weight": np.array([state]), "hmlp.mlp.0.bias": np.zeros(1)}
+        tensors |= {"ymlp.mlp.0.weight": np.ones((1, 1)), "ymlp.mlp.0.bias": np.zeros(1)}
+        case = {"name": path.name, "input": {"domain": "integers 0..9", "T": 10}, "read_out": {"kind": "round"}}
+        _files(path, {"case.json": case}, tensors)
+
+    return folder
+
+
 FOLDERS: dict[str, Callable[[Path], None]] = {
     "circuit_drawn": _circuit(0),
+    "numbers_sum": _numbers((1.0, 1.0 + 2.0**-10)),
+    "numbers_last": _numbers((2.0**-6, 1.0)),
     "circuit_positions": _circuit(1, positions=True),
     "sparsity_model": _circuit_sparsity(False),
     "sparsity_circuit": _circuit_sparsity(True),

@@ -197,3 +197,20 @@ def test_the_command_ends_with_1_where_something_got_worse(tmp_path: Path) -> No
     assert "expected a folder with rows of a benchmark" in said
     shutil.copy(tmp_path / "two" / "solvers.jsonl", tmp_path / "two.jsonl")
     assert ask("one", "two.jsonl")[0] == 1
+
+
+def test_the_order_of_the_tools_is_told_of_both_runs() -> None:
+    second = tuple(
+        replace(row, backend="cvc5", key=f"{row.key}c", seconds=2.0 * (row.seconds or 1.0)) for row in BEFORE
+    )
+    both = (*BEFORE, *second)
+    busy = tuple(replace(row, seconds=1.3 * (row.seconds or 1.0), load=20.0) for row in both)
+    line = section(compared(busy, both)[0], "Order of the tools").strip().splitlines()[-1]
+    assert [cell.strip().split()[0] for cell in line.strip("|").split("|")] == ["smtlib,", "z3", "z3", "yes"]
+    turned = tuple(replace(row, seconds=9.0) if row.backend == "z3" else row for row in both)
+    assert section(compared(turned, both)[0], "Order of the tools").strip().endswith("| no             |")
+    close = tuple(replace(row, seconds=1.95) if row.backend == "z3" else replace(row, seconds=2.0) for row in both)
+    turned = tuple(replace(row, seconds=2.05) if row.backend == "z3" else row for row in close)
+    assert "| yes, but for z3, cvc5, too near to tell |" in compared(turned, close)[0]
+    part = tuple(replace(row, status="killed") if row.backend == "z3" else row for row in both[:-1])
+    assert "Order of the tools" not in compared(part, both)[0]

@@ -1,7 +1,10 @@
 """Limits hold and are named; rows survive a process that dies while writing."""
 
 import json
+import os
+import signal
 import sys
+import threading
 import time
 from pathlib import Path
 
@@ -9,7 +12,8 @@ import pytest
 
 from benchmarks.harness import journal
 from benchmarks.harness.execution import execute
-from benchmarks.harness.measure import WALL, run_process, told
+from benchmarks.harness.load import burning
+from benchmarks.harness.measure import WALL, CpuClock, run_process, told
 from benchmarks.harness.row import BenchmarkError, Place, Row, finished, read
 from benchmarks.harness.task import Task
 
@@ -223,3 +227,49 @@ def test_an_unknown_status_is_refused() -> None:
 
     with pytest.raises(BenchmarkError, match="expected a status"):
         Row(**{**asdict(row), "status": "fine"})
+
+
+def test_a_rank_by_cpu_seconds_stands_beside_an_artificial_load() -> None:
+    work = "n = 0\nfor _ in range({}): n += 1"  # one tool needs five times the work of the other
+
+    def ranked() -> list[str]:
+        runs = {name: run_process([sys.executable, "-c", work.format(rounds)], 120.0)
+                for name, rounds in (("slow", 5_000_000), ("quick", 1_000_000))}  # fmt: skip
+        assert all(run.code == 0 for run in runs.values())
+        return sorted(runs, key=lambda name: runs[name].cputime)
+
+    with burning(2 * (os.cpu_count() or 1)) as burners:
+        assert all(Path(f"/proc/{pid}").exists() for pid in burners)
+        loaded = ranked()
+    assert not any(Path(f"/proc/{pid}").exists() for pid in burners)
+    assert loaded == ranked() == ["quick", "slow"]
+
+
+def test_a_load_that_is_none_is_refused() -> None:
+    with pytest.raises(BenchmarkError, match="0 to 1,024 processes, got -1"), burning(-1):
+        pass
+
+
+def test_the_clock_is_exact_beside_a_timer_and_counts_every_thread() -> None:
+    def burn(rounds: int = 20_000) -> None:
+        for _ in range(rounds):  # reading a thread's clock would bring that of the process up to date
+            pass
+
+    clock = CpuClock(descendants=False)
+    signal.setitimer(signal.ITIMER_PROF, 60)
+    try:
+        spans = []
+        for _ in range(40):
+            before = clock.now()
+            burn()
+            spans.append(clock.now() - before)
+        assert min(spans) > 0
+        before = clock.now()
+        threads = [threading.Thread(target=burn, args=(3_000_000,)) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        for thread in threads:
+            thread.join()
+        assert clock.now() - before > 10 * max(spans[1:5])
+    finally:
+        signal.setitimer(signal.ITIMER_PROF, 0)

@@ -228,10 +228,11 @@ def test_a_folder_that_is_no_network_stands_for_those_in_it_and_what_holds_none_
 @pytest.mark.parametrize(
     ("said", "code", "word"),
     [
-        ({"program": "p", "sentence": "proved equal"}, 0, "proved"),
-        ({"program": "p", "failing": {"a": 1}}, 1, "differs"),
-        ({"program": "p", "counterexample": {"numbers": [1]}}, 1, "differs"),
-        ({"program": "p", "failing": None}, 1, "not decided"),
+        ({"kind": "pairs", "program": "p", "broken": {"inputs": ["1"]}}, 1, "differs"),
+        ({"kind": "streams", "program": "p", "broken": {"inputs": ["1"]}, "extension": {}}, 1, "differs"),
+        ({"kind": "streams", "program": "p", "broken": {"inputs": ["1"]}, "extension": {"horizon": 3}}, 1, "horizon"),
+        ({"kind": "pairs", "program": "p", "broken": None}, 1, "not decided"),
+        ({"kind": "pairs", "program": "p", "proved": True}, 0, "proved"),
         ({"program": None}, 1, "no program"),
         ({"schema": "attack/1", "counterexample": None}, 0, "not broken"),
         ({"schema": "attack/1", "counterexample": {"inputs": ["a"]}}, 1, "broken"),

@@ -8,7 +8,7 @@ from cegis.formulas.formula import FormulaSpec, conjuncts, inlined
 from cegis.formulas.harvest import harvest, single_call
 from cegis.formulas.linear import FALSE, TRUE, Linear, compare, condition, forms, join
 from dsl.operators import BOOL, INT
-from dsl.scalars import Columns
+from dsl.scalars import Columns, ScalarSignature, variable
 from dsl.theories.theory import find, literal
 
 x, y, z = integers("x", "y", "z")
@@ -80,3 +80,26 @@ def test_conjunctions_come_apart_and_definitions_are_put_in():
     assert len(conjuncts([both])) == 3
     assert inlined(both) == both
     assert find("and", (BOOL, BOOL)).definition is None
+
+
+@pytest.mark.parametrize(
+    ("is_all", "left", "right", "expected"),
+    [
+        (True, ("<=", "x", "y"), ("distinct", "x", "y"), "<(x, y)"),
+        (True, ("distinct", "x", "y"), (">=", "x", "y"), "<(y, x)"),
+        (False, ("<", "x", "y"), ("=", "y", "x"), "<=(x, y)"),
+        (False, ("<=", "x", "y"), ("distinct", "x", "y"), "or(<=(x, y), not(=(x, y)))"),
+    ],
+)
+def test_comparisons_that_meet_at_their_border_are_one(is_all, left, right, expected):
+    signature = ScalarSignature((("x", INT), ("y", INT)), BOOL)
+
+    def made(name, *operands):
+        values = [variable(operand, INT)() for operand in operands]
+        return condition(of("not", of("=", *values)) if name == "distinct" else of(name, *values))
+
+    whole, terms = join(is_all, (made(*left), made(*right))).term, [made(*left).term, made(*right).term]
+    grid = signature.batch([(a, b) for a in range(-3, 4) for b in range(-3, 4)])
+    first, second = (np.broadcast_to(term.evaluate(grid), (49,)) for term in terms)
+    assert (np.broadcast_to(whole.evaluate(grid), (49,)) == (first & second if is_all else first | second)).all()
+    assert str(whole) == expected

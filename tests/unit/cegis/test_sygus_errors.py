@@ -74,7 +74,8 @@ TERMS = [
     ("(= 1.5 z)", "16: real numbers are not supported, got 1.5"),
     (
         "(exists ((y Int)) (= y z))",
-        "14: a quantifier (exists) is not supported; only declared variables range over all values",
+        "14: a quantifier (exists) is not supported here; forall may stand below the connectives "
+        "of a constraint, where it is true",
     ),
     ("(let ((y)) y)", "19: expected (name term) in a let, got '(y)'"),
     ("()", "13: expected a term, got '()'"),
@@ -94,7 +95,7 @@ GRAMMARS = [
     ("((S Int (y)))", "38: unknown name 'y'"),
     ("((S Int ()))", "30: the nonterminal 'S' has no rule"),
     ("((S Int (S (+ S S))))", "29: the grammar derives no term from S: every rule leads back to itself"),
-    ("((S Int (x (let ((z S)) z))))", "40: a let in a grammar is not supported"),
+    ("((S Int (x (let ((x S)) x))))", "40: the let binds 'x', a name that is taken"),
     ("((x Int (1)))", "30: the nonterminal 'x' has a name that is taken"),
     ("((S Bool (true)))", "30: the start S is of sort Bool, but the function of sort Int"),
 ]

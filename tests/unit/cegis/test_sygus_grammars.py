@@ -2,12 +2,18 @@
 
 from __future__ import annotations
 
+import re
+
+import numpy as np
 import pytest
 
-from cegis.sygus import read_text
+from cegis import SygusError, solve
+from cegis.sygus import read_text, write_problem
 from cegis.sygus.syntax import expressions
 from cegis.sygus.terms import Scope, read_term
 from dsl.operators import INT, STRING
+from dsl.program import term_text
+from dsl.scalars import Columns, variable
 
 
 def problem(grammar, parameters="(x Int) (y Int)", result="Int", before=""):
@@ -121,3 +127,51 @@ def term_of(text, read):
     """A term over the parameters of f."""
     variables = {term.operator.name: term for term in read.function("f").signature.variables}
     return read_term(expressions(text)[0], Scope(variables))
+
+
+LET = """(set-logic LIA)(synth-fun f ((x Int) (y Int)) Int ((S Int) (A Int)) (
+ (S Int ((let ((v A) (w (+ A 1))) (- (* 2 v) (+ w A)))))
+ (A Int (x y (+ A A)))))
+(declare-var x Int)(declare-var y Int)(constraint (= (f x y) (- (* 2 (+ x x)) (+ (+ y 1) x))))(check-synth)"""
+
+
+@pytest.mark.needs("z3", "cvc5")
+def test_what_a_let_of_a_rule_binds_is_derived_once_and_printed_so():
+    z3 = pytest.importorskip("z3")
+    problem = read_text(LET)
+    found = solve(problem.spec, problem.grammars)
+    (program,) = found.program.programs.values()
+    text = program.sygus("f")
+    assert re.search(r"Int \(let \(\(v \(\+ x x\)\) \(w \(\+ (x|y) 1\)\)\) \(- \(\* 2 v\) \(\+ w (x|y)\)\)\)\)$", text)
+    assert program(3, 5) == 3
+    assert problem.written["f"].derives(program.term)
+    assert read_text(write_problem(problem)).written == problem.written
+    smt = z3.Solver()  # the text means for a solver's own reader what it means here
+    smt.from_string(f"{text}(assert (distinct (f 3 5) 3))")
+    assert str(smt.check()) == "unsat"
+
+
+@pytest.mark.parametrize(
+    ("rule", "message"),
+    [
+        ("(let ((x A)) (+ x A))", "the let binds 'x', a name that is taken"),
+        ("(let ((A A)) (+ A A))", "the let binds 'A', a name that is taken"),
+        ("(let ((_1 A)) (+ _1 A))", "the let binds '_1', a name that is taken"),
+        ("(let ((v A) (v A)) v)", "the let binds a name twice"),
+        ("(let ((v A)) (+ A A))", "a let in a grammar has to use every name that it binds"),
+        ("(let ((v A)) (+ v q))", "unknown name 'q'"),
+    ],
+)
+def test_a_let_that_cannot_be_a_row_is_refused(rule, message):
+    with pytest.raises(SygusError, match=re.escape(message)):
+        read_text(LET.replace("(let ((v A) (w (+ A 1))) (- (* 2 v) (+ w A)))", rule))
+
+
+def test_lets_within_a_let_keep_their_own_names():
+    rule = "(let ((v A)) (+ (let ((w (+ v A))) (- w v)) v))"
+    problem = read_text(LET.replace("(let ((v A) (w (+ A 1))) (- (* 2 v) (+ w A)))", rule))
+    (term,) = problem.written["f"].rules["S"]
+    values = {"x": np.array([4]), "y": np.array([9])}
+    row = term.operator(*(variable(name, INT)() for name in "xyx"[: len(term.arguments)]))
+    assert term_text(row) == "(let ((v x)) (+ (let ((w (+ v y))) (- w v)) v))"
+    assert int(row.evaluate(Columns(values, 1))[0]) == 4 + 9

@@ -7,7 +7,9 @@ import time
 import numpy as np
 import pytest
 
-from cegis.sygus import read, read_answer, read_text
+from cegis import SygusError, solve
+from cegis.formulas.formula import subterms
+from cegis.sygus import read, read_answer, read_text, write_problem
 from dsl.operators import BOOL, INT, STRING, bitvector
 from dsl.program import term_text as text
 from dsl.scalars import Columns, ScalarSignature
@@ -218,4 +220,90 @@ def test_an_answer_is_read_as_terms_of_the_grammar():
 def test_cvc5s_total_division_is_read_as_the_standards():
     problem = read_text("(set-logic LIA)\n(synth-fun f ((x Int)) Int)\n(declare-var x Int)\n(check-synth)")
     answer = read_answer("((define-fun f ((x Int)) Int (div_total (mod_total x 5) 3)))", problem)
-    assert str(answer["f"]) == "(div (mod x 5) 3)"
+    assert str(answer["f"]) == "div(mod(x, 5), 3)"
+
+
+def test_constants_repetition_and_divisibility_are_read():
+    problem = read_text(
+        "(set-logic BV)(define-const two (_ BitVec 4) #x2)(synth-fun f ((x (_ BitVec 4))) (_ BitVec 8))"
+        "(declare-var x (_ BitVec 4))(constraint (= (f x) ((_ repeat 2) (bvadd x two))))(check-synth)"
+    )
+    (constraint,) = problem.spec.constraints
+    repeated = constraint.arguments[1]
+    assert repeated.operator.name == "concat"
+    assert repeated.evaluate(problem.spec.signature.batch([(3,)])) == 0x55
+    problem = read_text(
+        "(set-logic LIA)(synth-fun f ((x Int)) Bool)(declare-var x Int)"
+        "(constraint (= (f x) ((_ divisible 3) x)))(check-synth)"
+    )
+    (constraint,) = problem.spec.constraints
+    right = constraint.arguments[1].evaluate(problem.spec.signature.batch([(6,), (-4,), (0,)]))
+    assert right.tolist() == [True, False, True]
+    for wrong in ("((_ repeat 0) x)", "((_ repeat 5000) x)", "((_ divisible 2) x)"):
+        with pytest.raises(SygusError, match=r"1:\d+: "):
+            read_text(f"(set-logic BV)(synth-fun f () Bool)(declare-var x (_ BitVec 4))(constraint (= x {wrong}))")
+
+
+QUANTIFIED = """(set-logic LIA)(synth-fun f ((x Int)) Int)(declare-var x Int)(declare-var y Int)
+(constraint {})(check-synth)"""
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(forall ((y Int)) (=> (< y x) (<= y (f x))))",
+        "(=> (exists ((y Int)) (and (< y x) (> y (f x)))) false)",
+        "(and true (not (exists ((y Int)) (not (or (forall ((z Int)) (>= (f z) z)) (= y y))))))",
+    ],
+)
+def test_quantifiers_over_all_values_are_variables_of_their_own(text):
+    problem = read_text(QUANTIFIED.format(text))
+    assert len(problem.spec.variables) > 2
+    used = {str(one) for c in problem.spec.constraints for one in subterms(c) if one.operator.is_variable}
+    assert "y" not in used  # the declared one is another
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "(exists ((y Int)) (= (f x) (* 2 y)))",
+        "(= (forall ((y Int)) (> y x)) (> (f x) 0))",
+        "(=> (forall ((y Int)) (> (f y) x)) (> (f x) 0))",
+        "(let ((z 1)) (forall ((y Int)) (> (f y) z)))",
+    ],
+)
+def test_other_quantifiers_are_refused_with_their_place(text):
+    with pytest.raises(SygusError, match=r"input:2:\d+: a quantifier \((exists|forall)\) is not supported here"):
+        read_text(QUANTIFIED.format(text))
+
+
+WEIGHTED = """(set-logic LIA)(set-feature :weights true)(declare-weight w)
+(synth-fun f ((x Int)) Int ((A Int)) ((A Int ({}))))(declare-var x Int)
+(constraint (= (f x) (+ x x)))(check-synth)"""
+
+
+def test_the_weight_of_a_rule_is_what_the_search_pays_for_it():
+    problem = read_text(WEIGHTED.format("x 2 (! (+ A A) :w 9) (! (* 2 A) :w 3)"))
+    grammar = problem.grammars["f"]
+    costs = {(p.operator.name, p.cost) for p in grammar.productions}
+    assert {("+", 9), ("*", 3), ("x", 1)} <= costs
+    again = read_text(write_problem(problem))
+    assert again.grammars == problem.grammars
+    outcome = solve(problem.spec, problem.grammars)
+    assert outcome.program.programs[problem.spec.functions[0]].term.operator.name == "*"
+    heavy = read_text(WEIGHTED.format("x 2 (! (+ A A) :w 3) (! (* 2 A) :w 9)"))
+    outcome = solve(heavy.spec, heavy.grammars)
+    assert outcome.program.programs[heavy.spec.functions[0]].term.operator.name == "+"
+
+
+@pytest.mark.parametrize(
+    ("rules", "message"),
+    [
+        ("x (! (+ A A) :w 0)", "expected a weight from 1 to 1,000, got '0'"),
+        ("x (! A :w 2)", "a weight of a rule that is a nonterminal, or any constant, is not supported"),
+        ("x (! (+ A A) :w 2) (! (- A A) :weight 2)", "a grammar has one weight to search by, got :w and :weight"),
+    ],
+)
+def test_weights_that_cannot_be_kept_are_refused(rules, message):
+    with pytest.raises(SygusError, match=f"input:2:[0-9]+: {message}"):
+        read_text(WEIGHTED.format(rules))

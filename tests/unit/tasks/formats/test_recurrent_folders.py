@@ -114,6 +114,24 @@ def test_a_torch_layer_of_two_directions_is_refused():
         from_torch(Net(), vocabulary=("a", "b", "c"), longest=6, outputs=("no", "yes"))
 
 
+def test_a_recurrent_layer_that_is_never_called_makes_no_recurrent_network():
+    torch = pytest.importorskip("torch")
+    from tasks.formats.torch_module import from_torch
+    from tasks.networks.transformer import Transformer
+
+    class Net(torch.nn.Module):
+        def __init__(self):
+            super().__init__()
+            self.embed, self.out = torch.nn.Embedding(3, 2), torch.nn.Linear(2, 2)
+            self.spare = torch.nn.GRU(2, 3, batch_first=True)
+
+        def forward(self, ids):
+            return self.out(torch.tanh(self.embed(ids))[:, -1])
+
+    loaded = from_torch(Net(), vocabulary=("a", "b", "c"), longest=4, outputs=("no", "yes"))
+    assert isinstance(loaded.network, Transformer)
+
+
 def test_a_longer_word_is_the_same_formula(tmp_path):
     folder = write_dynet(tmp_path / "net", "gru")
     loaded = load(folder, Question(lengths=(0, 64)))

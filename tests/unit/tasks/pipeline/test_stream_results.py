@@ -1,6 +1,7 @@
 """Results on networks of numbers: programs of one's own, what is said of them, and other networks beside them."""
 
 import json
+import pickle
 from dataclasses import replace
 from pathlib import Path
 
@@ -13,6 +14,7 @@ from dsl.operators import GrammarError
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
+from tasks.pipeline import streams
 from tasks.pipeline.beside import beside_lines, beside_streams
 from tasks.pipeline.own_programs import OwnProgram
 from tasks.pipeline.report import distillation_json, distillation_text, exception_lines, program_text
@@ -63,6 +65,16 @@ def test_a_wrong_loop_is_broken_by_its_shortest_stream_and_says_so_everywhere():
     assert json.loads(*exception_lines(found))["inputs"] == value["broken"]["inputs"]
 
 
+def test_executions_are_claimed_where_they_are_asked_for_and_bounded():
+    exactly, run = "in real arithmetic;", "in real arithmetic and in float64 and float32 as executed;"
+    for semantics, words in ((None, exactly), ("real", exactly), ("float32", run)):
+        for program in (None, SUM):
+            found = distill_streams(network(1.001), program=program, semantics=semantics, seconds=20)
+            assert found.is_proved
+            assert words in found.claims[0].sentence
+            assert bool(found.claims[0].detail) is (semantics == "float32")  # what is assumed of executions
+
+
 def test_what_breaks_beyond_what_was_asked_is_told_beside_the_proof():
     found = distill_streams(network(1.01), program=SUM)  # 5 * 0.01 a step
     assert found.is_proved
@@ -85,6 +97,19 @@ def test_a_function_that_cannot_be_read_is_run_on_every_listed_stream_and_the_cl
     assert "a function that is run is compared on streams that are listed" in far.verdict()
     with pytest.raises(GrammarError, match="of the kind that is printed"):
         distill_streams(network(), program=OwnProgram("mine.py", RUN, is_run=False))
+
+
+def test_a_function_that_was_given_is_run_whatever_its_text_says():
+    def total(numbers):
+        t = 0
+        for x in numbers:
+            t += int(x)
+        return t
+
+    found = distill_streams(network(length=2), program=total)
+    assert str(found.claims[0].rung) == "enumerated"
+    assert "was run by" in found.claims[0].sentence
+    assert "def total" in program_text(found)
 
 
 def test_a_run_function_that_is_wrong_late_or_fickle_is_never_proved():
@@ -123,3 +148,24 @@ def test_proofs_about_two_networks_say_where_these_differ():
     _, mine, theirs = other.apart
     assert int(theirs) == 2 * int(mine)
     assert "Against the network twice" in beside_lines(other)[1]
+
+
+def test_an_interrupt_keeps_the_program_and_proves_nothing(monkeypatch):
+    def interrupted(*_, **__):
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(streams, "compared_loop", interrupted)
+    found = distill_streams(network(), program=SUM)
+    assert not found.is_proved
+    assert found.program is not None
+    assert "NOT DECIDED: interrupted." in distillation_text(found)
+    found = distill_streams(network())
+    assert found.verdict() == "NOT FOUND: interrupted."
+
+
+def test_a_result_is_pickled_and_shown():
+    found = pickle.loads(pickle.dumps(distill_streams(network(), program=SUM)))
+    assert found.is_proved
+    assert repr(found).startswith(
+        "StreamDistillation('sum', 1 to 6 steps, each a whole number from 0 to 5: compared, proved;"
+    )

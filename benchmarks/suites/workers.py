@@ -1,0 +1,103 @@
+"""The suite "workers": one listing here, here in parts, by two processes, and by two workers of a local Dask cluster.
+
+    here             all sequences, blocks as large as memory likes them
+    in parts         the same parts that workers are given, one after the other; their CPU seconds are recorded
+    2 processes      ``--workers 2``
+    2 Dask workers   ``--workers tcp://...`` with a scheduler and two workers on this machine
+
+Cost is CPU seconds of everything that was started, start-up of the workers included, since on a machine that others use
+as well wall clock says little. The results of the last three must be equal to the last bit, which the page says.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import time
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, Future
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+from benchmarks.harness.task import Task
+from tasks.formats.circuit_folder import weights_sha256
+
+SUITE, COUNT = "workers", 2
+HERE, PARTS, PROCESSES, DASK = "here", "in parts", f"{COUNT} processes", f"{COUNT} Dask workers"
+TOOLS = (HERE, PARTS, PROCESSES, DASK)
+LISTED, LONGEST = 200_000, 16  # sequences; how long they may be
+
+
+def plan(folders: Sequence[Path], seconds: float, memory_mb: int) -> tuple[Task, ...]:
+    """Every way for each circuit."""
+    return tuple(
+        Task(SUITE, folder.name, tool, 0, seconds, {"circuit": weights_sha256(folder)}, {"circuit": str(folder)},
+             memory_mb)
+        for folder in folders
+        for tool in TOOLS
+    )  # fmt: skip
+
+
+def work(task: Task, report: Callable[..., None]) -> None:
+    """List a circuit's sequences in one of the ways."""
+    from benchmarks.harness.measure import cpu_seconds
+    from cegis import Domain
+    from tasks.formats import load
+    from tasks.proofs.enumeration import enumerate_domain, shortened
+    from tasks.proofs.verifier import lengthened
+
+    model = load(Path(task.files["circuit"]))
+    own = model.domain
+    domain = shortened(Domain(own.alphabet, own.min_length, LONGEST, own.constraint), LISTED)
+    model = lengthened(model, domain)
+    start, lengths = cpu_seconds(), list[float]()
+    with _workers(task.backend, lengths):
+        found = enumerate_domain(model, domain)
+    digest = hashlib.sha256()
+    for part in found.lengths:
+        digest.update(part.labels.tobytes())
+        digest.update(part.margins.tobytes())
+    detail: dict[str, Any] = {
+        "sequences": domain.size(), "longest": domain.lengths[-1], "computations": found.classes,
+        "result": f"{digest.hexdigest()[:16]}, {found.classes}, {found.radius!r}", "parts": lengths,
+    }  # fmt: skip
+    report(status="solved", reason="", seconds=cpu_seconds() - start, detail=detail)
+
+
+@contextmanager
+def _workers(tool: str, lengths: list[float]) -> Iterator[None]:
+    """Those of a tool; they have ended, and their time is counted, behind it."""
+    from tasks.proofs.workers import Workers, opened, using
+
+    if tool == HERE:
+        yield
+    elif tool == PARTS:
+        with using(Workers(lambda: _Here(lengths))):
+            yield
+    elif tool == PROCESSES:
+        with opened(str(COUNT)) as workers:
+            yield
+            workers.close(wait=True)
+    else:
+        from distributed import LocalCluster
+
+        with (
+            LocalCluster(n_workers=COUNT, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+            opened(cluster.scheduler_address),
+        ):
+            yield
+
+
+class _Here(Executor):
+    """Does what it is given at once, and notes how many CPU seconds that took."""
+
+    def __init__(self, lengths: list[float]) -> None:
+        self._lengths = lengths
+
+    def submit(self, fn: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
+        """A future that is done."""
+        future: Future[Any] = Future()
+        start = time.process_time()
+        future.set_result(fn(*given, **named))
+        self._lengths.append(round(time.process_time() - start, 4))
+        return future

@@ -1,0 +1,9 @@
+; The average, rounded up, without overflow.
+(set-logic BV)
+(synth-fun f ((x (_ BitVec 32)) (y (_ BitVec 32))) (_ BitVec 32)
+  ((Word (_ BitVec 32)))
+  ((Word (_ BitVec 32) (x y #x00000000 #x00000001 #x0000001f (bvnot Word) (bvneg Word) (bvand Word Word) (bvor Word Word) (bvxor Word Word) (bvadd Word Word) (bvsub Word Word) (bvmul Word Word) (bvudiv Word Word) (bvlshr Word Word) (bvashr Word Word) (bvshl Word Word)))))
+(declare-var x (_ BitVec 32))
+(declare-var y (_ BitVec 32))
+(constraint (= (f x y) (bvsub (bvor x y) (bvlshr (bvxor x y) #x00000001))))
+(check-synth)

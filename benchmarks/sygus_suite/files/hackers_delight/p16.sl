@@ -1,0 +1,12 @@
+; The larger of two words, by a mask.
+(set-logic BV)
+(synth-fun f ((x (_ BitVec 32)) (y (_ BitVec 32))) (_ BitVec 32)
+  ((Word (_ BitVec 32)) (Test Bool) (One (_ BitVec 32)) (Zero (_ BitVec 32)))
+  ((Word (_ BitVec 32) (x y #x00000000 #x00000001 #x0000001f (bvnot Word) (bvneg Word) (bvand Word Word) (bvor Word Word) (bvxor Word Word) (bvadd Word Word) (bvsub Word Word) (bvmul Word Word) (bvudiv Word Word) (bvlshr Word Word) (bvashr Word Word) (bvshl Word Word) (ite Test One Zero)))
+   (Test Bool ((bvule Word Word) (bvult Word Word) (= Word Word) (not Test) (and Test Test) (or Test Test)))
+   (One (_ BitVec 32) (#x00000001))
+   (Zero (_ BitVec 32) (#x00000000))))
+(declare-var x (_ BitVec 32))
+(declare-var y (_ BitVec 32))
+(constraint (= (f x y) (ite (bvule y x) x y)))
+(check-synth)

@@ -1,0 +1,10 @@
+; Exchanges two fields of a word: those of a mask, and those ``k`` bits further left.
+(set-logic BV)
+(synth-fun f ((x (_ BitVec 32)) (mask (_ BitVec 32)) (k (_ BitVec 32))) (_ BitVec 32)
+  ((Word (_ BitVec 32)))
+  ((Word (_ BitVec 32) (x mask k #x00000000 #x00000001 #x0000001f (bvnot Word) (bvneg Word) (bvand Word Word) (bvor Word Word) (bvxor Word Word) (bvadd Word Word) (bvsub Word Word) (bvmul Word Word) (bvudiv Word Word) (bvlshr Word Word) (bvashr Word Word) (bvshl Word Word)))))
+(declare-var x (_ BitVec 32))
+(declare-var mask (_ BitVec 32))
+(declare-var k (_ BitVec 32))
+(constraint (= (f x mask k) (bvxor (bvxor x (bvand (bvxor x (bvlshr x k)) mask)) (bvshl (bvand (bvxor x (bvlshr x k)) mask) k))))
+(check-synth)

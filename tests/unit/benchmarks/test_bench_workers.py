@@ -1,0 +1,73 @@
+"""The suite "workers": equal results to the last bit, when workers pay, and that parts are noted as they are."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+import pytest
+
+from benchmarks.harness.execution import lost
+from benchmarks.harness.place import Place
+from benchmarks.harness.row import BenchmarkError, Row
+from benchmarks.harness.task import Task
+from benchmarks.reports import workers_page
+from benchmarks.reports.document import markdown
+from benchmarks.suites import workers
+from tasks.formats.circuit_folder import shipped_path
+
+HERE = Place({}, "a machine", "abc", "0123")
+SECONDS = {workers.HERE: 10.0, workers.PARTS: 12.0, workers.PROCESSES: 15.0, workers.DASK: 20.0}
+
+
+def rows(**results: str) -> list[Row]:
+    """One run of every way on a circuit of eight parts."""
+    found = []
+    for tool, seconds in SECONDS.items():
+        detail = {
+            "sequences": 1000, "longest": 8, "computations": 70, "result": results.get(tool, "same"),
+            "parts": [1.5] * 8 if tool == workers.PARTS else [],
+        }  # fmt: skip
+        made = lost(Task(workers.SUITE, "toy", tool, 0, 100.0, {}, {}), HERE, "")
+        found.append(replace(made, status="solved", terminationreason="", seconds=seconds, detail=detail))
+    return found
+
+
+def test_cost_efficiency_and_the_point_from_which_workers_pay() -> None:
+    text = markdown(workers_page.report(rows()))
+    assert "Results that depend on the workers: 0." in text
+    line = next(line for line in text.splitlines() if line.startswith("| toy"))
+    cells = [cell.strip() for cell in line.strip("|").split("|")]
+    assert cells[4:] == ["10", "12", "15", "20", "67%", "3.75", "50%", "10"]
+    table = text.split("## On more workers", 1)[1]
+    assert "| 4       | 4.0 |" in table
+    assert "| 1,000   | 8.0 |" in table
+
+
+def test_a_result_that_depends_on_who_made_it_stands_on_top() -> None:
+    text = markdown(workers_page.report(rows(**{workers.DASK: "another"})))
+    assert "**Results that depend on the workers: 1 (toy).**" in text
+    other = markdown(workers_page.report(rows(**{workers.HERE: "cut in another way"})))
+    assert "Results that depend on the workers: 0." in other
+    with pytest.raises(BenchmarkError, match="--suite workers"):
+        workers_page.report(())
+
+
+def test_parts_that_double_the_work_never_pay_on_two() -> None:
+    assert workers_page.pays_from(10.0, 20.0, 21.0) is None
+    assert workers_page.pays_from(10.0, 10.0, 12.0) == 2.0
+
+
+def test_parts_that_are_made_here_are_noted_and_change_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.proofs import enumeration
+
+    monkeypatch.setattr(enumeration, "PART", 500)
+    monkeypatch.setattr(workers, "LISTED", 3_000)
+    said: dict[str, dict[str, object]] = {}
+    for task in workers.plan([shipped_path("bracket_depth")], 60.0, 4096)[:2]:
+        workers.work(task, lambda tool=task.backend, **told: said.update({tool: told}))
+    whole, parts = (said[tool]["detail"] for tool in (workers.HERE, workers.PARTS))
+    assert isinstance(whole, dict)
+    assert isinstance(parts, dict)
+    assert (whole["parts"], whole["sequences"]) == ([], parts["sequences"])
+    assert len(parts["parts"]) > 1
+    assert parts["computations"] >= whole["computations"]
