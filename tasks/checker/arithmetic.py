@@ -319,7 +319,8 @@ class Affine:
                     for row, (n, b) in zip(self.weight, self._terms, strict=True)
                 ]
                 self._errors[u] = arb_mat(columns).transpose()
-            return (arb_mat([[*row, ONE] for row in sizes]) * self._errors[u]).tolist()
+            found: list[Row] = (arb_mat([[*row, ONE] for row in sizes]) * self._errors[u]).tolist()
+        return found
 
     @cached_property
     def _errors(self) -> dict[float, arb_mat]:
