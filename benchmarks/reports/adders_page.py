@@ -102,6 +102,8 @@ def _verdicts(rows: Sequence[Row]) -> Iterable[Block]:
     for row in rows:
         told = row.detail
         said = [told["verdict"] if row.status == "solved" else row.reason or f"{row.status}."]
+        if row.status == "solved" and told.get("failures"):
+            said.append(told["failures"])
         if isinstance(told.get("check"), str):
             said.append(f"No certificate: {told['check']}.")
         elif told.get("certified") and told["certified"] != told["arithmetic"]:

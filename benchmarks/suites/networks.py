@@ -41,6 +41,7 @@ LONGEST: Mapping[str, tuple[int | None, ...]] = {  # of a family's sequences; el
 CHECKABLE = 100_000_000  # parameters times inputs of a certificate that is made and checked, about a minute
 SECONDS = 400.0  # CPU, of one network
 SEARCH = 150.0  # wall clock, that one is distilled in: what distill run allows
+CHECKING = 600  # seconds of wall clock that the checker has
 OURS = "ours"
 PROVED, LABELLED, EXCEPTIONS, AGREES, NONE = "proved", "proved where labelled", "exceptions", "agrees", "no program"
 HORIZON = "horizon"  # proved up to some length, and not for all that was asked
@@ -185,7 +186,8 @@ def _checked(found: Distillation, folder: Path) -> float | str:
 def seconds_of_checking(certificate: Certificate) -> float:
     """CPU seconds in which the independent checker confirms it; raises BenchmarkError where it does not."""
     with TemporaryDirectory() as scratch:
-        command = [sys.executable, "-m", "tasks.checker", str(certificate.save(Path(scratch) / "certificate"))]
+        folder = str(certificate.save(Path(scratch) / "certificate"))
+        command = [sys.executable, "-m", "tasks.checker", folder, "--time-limit", str(CHECKING)]
         before = os.times()
         said = subprocess.run(command, capture_output=True, text=True, check=False)
         after = os.times()

@@ -13,11 +13,12 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
-from flint import arb, arb_mat
+from flint import arb, arb_mat, ctx
 
 Row = list[arb]
 
-TINY, LIMIT, LEAST_EPS, ZERO = arb(2) ** -64, arb(2) ** 40, 2.0**-40, arb(0)
+TINY, LIMIT, LEAST_EPS, ZERO, ONE = arb(2) ** -64, arb(2) ** 40, 2.0**-40, arb(0), arb(1)
+ROUGH = 32  # bits of what rounding adds
 ROUNDOFF = {"real": 0.0, "float64": 2.0**-53, "float32": 2.0**-24}
 ASSUMPTION = (
     "Executions are IEEE float32 or float64, rounded to nearest (sums in any order, fused multiply-add and flushed "
@@ -64,24 +65,26 @@ class Arithmetic:
     def add(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The sums of two lists of rows of equal shape, each rounded once."""
         return [
-            [self.blur(x + y, self.gamma(1) * (x + y)) for x, y in zip(row, other, strict=True)]
+            [self.blur(z := x + y, self.gamma(1) * z) for x, y in zip(row, other, strict=True)]
             for row, other in zip(rows, others, strict=True)
         ]
 
     def multiply(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The products of two lists of rows of equal shape, entry by entry, each rounded once."""
         return [
-            [self.blur(x * y, self.gamma(1) * (x * y)) for x, y in zip(row, other, strict=True)]
+            [self.blur(z := x * y, self.gamma(1) * z) for x, y in zip(row, other, strict=True)]
             for row, other in zip(rows, others, strict=True)
         ]
 
     def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
         """``W x + b`` of every row, with what an execution rounds."""
-        errors = layer.rounding(self, [[x.abs_upper() for x in row] for row in rows])
-        return [
-            [self.blur(x + b, e) for x, b, e in zip(row, layer.bias, error, strict=True)]
-            for row, error in zip((arb_mat(rows) * layer.turned[0]).tolist(), errors, strict=True)
-        ]
+        exact = (arb_mat([[*row, ONE] for row in rows]) * layer.with_bias).tolist()
+        if self.is_real:
+            return [[self.blur(x, ZERO) for x in row] for row in exact]
+        with ctx.workprec(ROUGH):  # of what rounding adds few bits are needed
+            errors = layer.rounding(self, [[x.abs_upper() for x in row] for row in rows])
+        wide = ([arb(x, e) for x, e in zip(*both, strict=True)] for both in zip(exact, errors, strict=True))
+        return [[x if abs(x) < LIMIT else arb.nan() for x in row] for row in wide]
 
     def blend(self, gates: list[Row], ones: list[Row], others: list[Row]) -> list[Row]:
         """``g one + (1 - g) other``, g = sigmoid(gate), or ``(one - other) g + other``, entry by entry.
@@ -305,12 +308,29 @@ class Affine:
         return a.affine(self, rows)
 
     def rounding(self, a: Arithmetic, sizes: list[Row]) -> list[Row]:
-        """What rounding adds where entries of x have at most these ``sizes``."""
+        """What rounding adds where entries of x have at most these ``sizes``, and everything subnormal."""
         if a.is_real:
             return [[ZERO] * len(self.bias) for _ in sizes]
-        factors = [(a.gamma(1 + n), a.gamma(1 + len(self.weight[0])) * abs(b)) for n, b in self._terms]
-        moved = (arb_mat(sizes) * self.turned[1]).tolist()
-        return [[g * x + off for (g, off), x in zip(factors, row, strict=True)] for row in moved]
+        u = float(a.u)
+        with ctx.workprec(ROUGH):
+            if u not in self._errors:
+                columns = [
+                    [*(a.gamma(1 + n) * abs(w) for w in row), a.gamma(1 + len(row)) * abs(b) + TINY]
+                    for row, (n, b) in zip(self.weight, self._terms, strict=True)
+                ]
+                self._errors[u] = arb_mat(columns).transpose()
+            found: list[Row] = (arb_mat([[*row, ONE] for row in sizes]) * self._errors[u]).tolist()
+        return found
+
+    @cached_property
+    def _errors(self) -> dict[float, arb_mat]:
+        """Per unit roundoff the map from the sizes of x, and 1, to what rounding adds."""
+        return {}
+
+    @cached_property
+    def with_bias(self) -> arb_mat:
+        """The map of x, and 1, as (in + 1, out)."""
+        return arb_mat([[*row, b] for row, b in zip(self.weight, self.bias, strict=True)]).transpose()
 
     @cached_property
     def turned(self) -> tuple[arb_mat, arb_mat]:

@@ -25,7 +25,8 @@ from cegis.operands import Operands, Pair
 from tasks.automata.digits import DigitMachine, NumberProgram
 from tasks.formats import Loaded
 from tasks.proofs.digit_groups import Case, Chosen, Ints, Steps
-from tasks.proofs.enumeration import MEANING, ROUNDOFF, Semantics
+from tasks.proofs.enumeration import MEANING, ROUNDOFF, LateError, Semantics
+from tasks.proofs.group_cover import decide
 from tasks.proofs.operand_search import Teacher
 
 PART, LARGE = 16, 2_000  # choices that are grown together; of the first ones bounded together
@@ -65,17 +66,19 @@ class Failures:
     def words(self) -> str:
         """The number as a sentence; of a bound, what it rests on.
 
-        >>> Failures(10**20, (Wrong(0, 5, 2, 9),), "real").words  # doctest: +ELLIPSIS
-        'At least 5 of all 10^20 pairs fail: sets that are all wrong at digit 1 of the answer, by bounds in real ...'
+        >>> Failures(100, (Wrong(0, 5, 2, 9), Wrong(1, 0, 0, 9)), "real").words
+        'From 5 to 7 of all 100 pairs fail: all others are decided, by bounds in real arithmetic.'
         """
         every, bounds = counted(self.pairs), f"by bounds in {MEANING[self.semantics]}"
         if self.is_exact:
             return f"Exactly {self.least:,} of all {every} pairs fail: every pair is decided, {bounds}."
         where = max(self.digits, key=lambda digit: digit.wrong).index + 1
-        if not self.least:
+        if not self.least and self.most == self.pairs:
             return (
                 f"How many of all {every} pairs fail is not known: no set of pairs was found that is wrong as a whole."
             )
+        if self.most < self.pairs:
+            return f"From {self.least:,} to {self.most:,} of all {every} pairs fail: all others are decided, {bounds}."
         return (
             f"At least {self.least:,} of all {every} pairs fail: sets that are all wrong at digit {where} of the "
             f"answer, {bounds}."
@@ -102,9 +105,23 @@ def count_failing(
     for done, index in enumerate(map(int, order)):
         left = seconds - (time.perf_counter() - begun)
         seeds = [pair for pair, margin in zip(known, margins[:, index], strict=True) if margin < 0]
-        share = left / 2 if seeds and done == 0 else left / (len(order) - done)
-        digits[index] = wrong_at(steps, index, time.perf_counter() + share, seeds)
+        until = time.perf_counter() + (left / 2 if seeds and done == 0 else left / (len(order) - done))
+        digits[index] = (None if seeds else _right_at(steps, index, until)) or wrong_at(steps, index, until, seeds)
     return Failures(operands.size(), tuple(digits[index] for index in sorted(digits)), semantics)
+
+
+def _right_at(steps: Steps, index: int, deadline: float) -> Wrong | None:
+    """That no pair is wrong at a digit of the answer, where boxes that are cut show it; None where they do not."""
+
+    def check_time() -> None:
+        if time.perf_counter() > deadline:
+            raise LateError
+
+    try:
+        found = decide(steps, index, check_time=check_time)
+    except LateError:
+        return None
+    return None if found.open else Wrong(index, 0, 0, found.boxes)
 
 
 def wrong_at(steps: Steps, index: int, deadline: float = np.inf, known: Sequence[Pair] = ()) -> Wrong:

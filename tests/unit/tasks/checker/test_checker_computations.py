@@ -65,7 +65,7 @@ def test_many_prompts_at_once_have_the_logits_that_each_has_alone(tmp_path, monk
                 assert len(rows) == len(others)
                 for one, other in zip((v for r in rows for v in r), (v for r in others for v in r), strict=True):
                     assert one.overlaps(other)  # sums in another order round otherwise
-                    assert abs(float(one.rad()) - float(other.rad())) <= 1e-9 * float(other.rad()) + 1e-20
+                    assert abs(float(one.rad()) - float(other.rad())) <= 2.0**-26 * float(other.rad()) + 1e-20  # ROUGH
 
 
 def alike(scratch, groups, each):

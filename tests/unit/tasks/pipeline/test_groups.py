@@ -3,6 +3,7 @@
 import itertools
 import json
 
+import click
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -13,8 +14,11 @@ from dsl.grammars.groups import Naming, group_product
 from dsl.operators import GrammarError
 from tasks import Question, distill, from_callable
 from tasks.checker.programs import called, function_of
+from tasks.commands.question import ask
+from tasks.formats import save_folder
 from tasks.formats.case import elements_of
 from tasks.pipeline.groups import is_group, namings
+from tests.support.adding_networks import adding
 
 
 def composed(p, q):
@@ -168,3 +172,14 @@ def test_elements_that_are_none_are_refused():
     ):  # fmt: skip
         with pytest.raises(GrammarError):
             Naming(rule, ("a", "b"), elements, moduli, 2)
+
+
+def test_elements_come_from_a_file_or_are_refused_in_a_sentence(tmp_path):
+    folder, file = tmp_path / "network", tmp_path / "elements.json"
+    save_folder(adding(1, 3), folder)
+    file.write_text(json.dumps([[0, 1, 2], [1, 2, 0], [2, 0, 1]]))
+    assert ask(str(folder), elements=str(file)).model.elements == ((0, 1, 2), (1, 2, 0), (2, 0, 1))
+    for wrong in ("", "{}", "[[0, [1]]]", "[1.5]", "[]"):
+        file.write_text(wrong)
+        with pytest.raises(click.ClickException, match="--elements: expected"):
+            ask(str(folder), elements=str(file))
