@@ -156,7 +156,7 @@ MUTANTS = (
     Mutant(
         "the checker rounds no product",
         CHECKER,
-        "[self.blur(x * y, self.gamma(1) * (x * y)) for x, y in zip(row, other, strict=True)]",
+        "[self.blur(z := x * y, self.gamma(1) * z) for x, y in zip(row, other, strict=True)]",
         "[arb((x * y).mid()) for x, y in zip(row, other, strict=True)]",
         "networks",
     ),
