@@ -161,8 +161,8 @@ BEYOND: tuple[Mutant, ...] = (
     Mutant(
         "a text is read whatever its names mean in its file",
         "tasks/pipeline/own_programs.py",
-        "hidden = hidden_names(self.text, text)",
-        "hidden: list[str] = []",
+        "hidden = hidden_names(self.text, text)\n        if hidden:\n            return",
+        "hidden: list[str] = []\n        if hidden:\n            return",
         f"{VERIFY}::test_a_file_that_changes_what_len_means_is_run_as_it_is",
     ),
     Mutant(
