@@ -28,7 +28,7 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("backends", "benchmarks", "cegis", "dsl", "tasks", "tests")
-SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60, "streams": 120}
+SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60, "streams": 240}
 OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
 SECONDS = 900  # for one mutant
 

@@ -54,7 +54,7 @@ def attack(seed: int, index: int) -> Outcome:
     case = made(rng, KINDS[index % len(KINDS)])
     known = Known(case)
     semantics: Any = rng.choice(np.array([None, None, "real", "float32"]))
-    longest = int(rng.choice([1, 2, 4, known.length, 12, 30]))
+    longest = int(rng.choice([1, 1, 1, 2, 3, 4, known.length, 12, 30]))
     loop = loop_from_text(case.text, case.of.inputs, case.of.alphabet)
     outcome = compared_loop(case.of, loop, longest, semantics, seconds=SECONDS)
     wrong = [f"{outcome}: {false}" for false in known.falsehoods(outcome)]
@@ -160,7 +160,8 @@ def made(rng: Random, kind: str) -> Case:
         steps.append(Affine(_float32(weight), _float32(bias)))
     last = Affine(_float32(read[0]), _float32(read[1]))
     network = Recurrent(0.0 + numbers, _float32(start), tuple(steps), (last,), dtype=dtype)
-    kinds = ["right"] * 4 + ["changed"] if kind in ("late", "tail") else ["right", "right", "changed", "other"]
+    is_right = kind in ("late", "tail")
+    kinds = ["right"] * 4 + ["changed"] if is_right else ["right", "right", "changed", "changed", "other"]
     which = rng.choice(kinds)
     loop = right if which == "right" else _changed(rng, right)
     if which == "other":
@@ -199,7 +200,7 @@ _NOTHING = Recurrence(*(np.zeros(shape, np.int64) for shape in ((1, 1), (1, 1), 
 
 def _changed(rng: Random, right: Recurrence) -> Recurrence:
     """One number in it is another."""
-    name = str(rng.choice(["back", "into", "constant", "start", "read", "shift", "cap", "cap"]))
+    name = str(rng.choice(["back", "back", "back", "into", "constant", "start", "read", "shift", "cap"]))
     value = getattr(right, name)
     if name == "shift" or value is None:
         return replace(right, shift=right.shift + int(rng.choice([-1, 1])))
@@ -271,11 +272,16 @@ def _drifting(
 def _decaying(rng: Random, inputs: int) -> tuple[list[Layer], Layer, Reals]:
     """A state that turns, and decays a little in each turn; what is read is next to 0 after the first step."""
     size = int(rng.integers(1, 4))
-    back = np.diag(rng.choice([-1.0, 1.0], size)) @ rng.permutation(np.eye(size))
-    back *= rng.choice([0.25, 0.5, 0.75, 0.875, 0.9375], (size, 1)) * rng.choice([0.5, 1.0, 1.0, 2.0], (size, 1))
-    little = 2.0 ** -int(rng.integers(3, 12))
-    into, constant = (little * rng.integers(-1, 2, shape) for shape in ((size, inputs), size))
-    read, start = rng.choice([-1.0, 1.0, 0.5, 0.0], size), rng.choice([-0.625, -0.375, 0.5, 0.75, 1.0], size)
+    back = np.diag(rng.choice([-1.0, 1.0, 1.0], size)) @ np.roll(np.eye(size), 1, axis=1)
+    back *= rng.choice([0.25, 0.5, 0.75, 0.875, 0.9375], (size, 1))
+    back[0] *= float(rng.choice([0.5, 1.0, 2.0])) if size > 1 else 1.0
+    into = 2.0 ** -int(rng.integers(3, 12)) * rng.integers(-1, 2, (size, inputs))
+    constant = 2.0 ** -int(rng.integers(2, 12)) * rng.choice([-1.0, 0.0, 0.0, 1.0], size)
+    read, start = rng.choice([-1.0, 1.0, 0.5, 0.0, 0.0], size), rng.choice([-0.625, -0.375, 0.5, 0.75, 1.0], size)
+    if rng.random() < 0.5:  # it comes from 0, to a little less or more than a half
+        start, into = 0.0 * start, into / 2**6
+        limit = abs(float(read @ np.linalg.solve(np.eye(size) - back, constant)))
+        constant *= float(rng.choice([0.46875, 0.5625, 0.6875])) / limit if limit > 0.0 else 1.0
     shift = -float(read @ (back @ start)) * float(rng.choice([1.0, 1.0, 0.75, 0.0]))
     return [(np.hstack([back, into]), constant)], (read[None], np.array([shift])), start
 
