@@ -22,12 +22,13 @@ from mutant import Mutant
 from mutants_coarse import COARSE
 from mutants_recurrent import RECURRENT
 from mutants_states import STATES
+from mutants_streams import STREAMS
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("backends", "benchmarks", "cegis", "dsl", "tasks", "tests")
-SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60}
+SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60, "streams": 240}
 OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
 SECONDS = 900  # for one mutant
 
@@ -346,6 +347,7 @@ def every_mutant() -> tuple[Mutant, ...]:
         *COARSE,
         *RECURRENT,
         *STATES,
+        *STREAMS,
         *(importlib.import_module("mutants_beyond").BEYOND if beyond else ()),
     )
 
