@@ -200,7 +200,7 @@ def _of_words(task: Task, folder: Path, longest: int | None = None) -> dict[str,
     if longest is not None and isinstance(model.readout, Rounded):
         model = load(folder, Question(lengths=(1, longest), readout=Rounded(0)))
     domain = words_of(model) if longest is None else model.domain.up_to(longest)
-    found = distill(model, domain, seconds=(0.5 if longest is not None else 0.7) * task.seconds, seed=task.seed)
+    found = distill(model, domain, seconds=(0.5 if longest is not None else 0.8) * task.seconds, seed=task.seed)
     figures, program = networks.detail(found), found.program
     is_known = found.is_proved or bool(found.exceptions)
     broken = found.broken
