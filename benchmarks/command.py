@@ -196,7 +196,7 @@ def bench(
             from benchmarks.reports import rnn_page
             from benchmarks.suites import rnn
 
-            planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only))
+            planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only), out)
             with open_executor(executor, jobs, scheduler) as pool:
                 click.echo(_page_of(planned, out / RNN_ROWS, pool, seed, rnn_page.write))
             return

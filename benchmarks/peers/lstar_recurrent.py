@@ -18,7 +18,8 @@ from aalpy.learning_algs import run_Lstar
 
 from tasks.networks.number_streams import NumberStreams
 
-MOST_WORDS = 300_000  # that are all compared
+MOST_WORDS = 1_100_000  # that are all compared: of length 20 over two letters
+TOGETHER = 4_096  # states at once
 RANDOM = 20_000  # words, where they are more
 Word = tuple[int, ...]
 
@@ -85,6 +86,23 @@ class Answers(SUL):  # type: ignore[misc]  # AALpy has no types
             self.state = self.network.step(self.state, self.ids[[letter]])
         return int(self.read(self.network.read(self.state))[0])
 
+    def every(self, longest: int) -> np.ndarray[Any, Any]:
+        """Answers after every token of every word of a length, in order: those that begin alike share their states."""
+        letters, deep = len(self.ids), 0
+        while deep < longest and letters ** (deep + 1) <= TOGETHER:
+            deep += 1
+        blocks = []
+        for word in product(range(letters), repeat=longest - deep):
+            states, found = self.network.initial(1), []
+            for letter in word:
+                states = self.network.step(states, self.ids[[letter]])
+                found.append(self.read(self.network.read(states)))
+            for _ in range(deep):
+                states = self.network.step(np.repeat(states, letters, axis=0), np.tile(self.ids, len(states)))
+                found.append(self.read(self.network.read(states)))
+            blocks.append(np.stack([np.repeat(one, letters**deep // len(one)) for one in found], axis=1))
+        return np.concatenate(blocks)
+
     def all(self, words: np.ndarray[Any, Any]) -> np.ndarray[Any, Any]:
         """Answers after every token of words (words, T)."""
         states, found = self.network.initial(len(words)), []
@@ -100,16 +118,23 @@ class Words(Oracle):  # type: ignore[misc]
     def __init__(self, sul: Answers, longest: int, seed: int) -> None:
         super().__init__(sul.alphabet, sul)
         self.is_complete = len(sul.alphabet) ** longest <= MOST_WORDS
+        self.words: np.ndarray[Any, Any]
         if self.is_complete:
-            self.words = np.array(list(product(sul.alphabet, repeat=longest)))
+            number = np.arange(len(sul.alphabet) ** longest)
+            powers = len(sul.alphabet) ** np.arange(longest - 1, -1, -1)
+            self.words = np.stack([(number // power % len(sul.alphabet)).astype(np.int8) for power in powers], axis=1)
+            self.answers = sul.every(longest)
         else:
             self.words = np.random.default_rng(seed).integers(0, len(sul.alphabet), (RANDOM, longest))
-        self.answers = sul.all(self.words)
+            self.answers = sul.all(self.words)
+        self.last = "none was finished"
 
     def find_cex(self, hypothesis: Any) -> Word | None:
         wrong = self.differing(hypothesis)
         self.num_queries += len(self.words)
         rows = np.flatnonzero(wrong.any(axis=1))
+        among = f"of {len(self.words):,} {'' if self.is_complete else 'random '}words of the longest length"
+        self.last = f"the last one, of {len(hypothesis.states)} states, was wrong on {len(rows):,} {among}"
         if not len(rows):
             return None
         row = rows[np.argmax(wrong[rows].argmax(axis=1) == wrong[rows].argmax(axis=1).min())]
@@ -134,7 +159,8 @@ def learn(of: Any, longest: int, *, seconds: float, seed: int) -> LearnedMachine
     try:
         machine, account = run_Lstar(sul.alphabet, sul, oracle, "moore", return_data=True, print_level=0)
     except OutOfTimeError:
-        return LearnedMachine(0, sul.num_queries, 0, 0, oracle.is_complete, f"no machine within {seconds:g} s")
+        ended = f"no machine within {seconds:g} s: {oracle.last}"
+        return LearnedMachine(0, sul.num_queries, 0, 0, oracle.is_complete, ended)
     wrong = int(oracle.differing(machine).any(axis=1).sum())
     questions = int(account["queries_learning"])
     return LearnedMachine(len(machine.states), questions, wrong, len(oracle.words), oracle.is_complete, "")

@@ -13,13 +13,16 @@ from benchmarks.reports.document import Block, Code, Grid, Heading, Paragraph, s
 from benchmarks.reports.page import conditions
 from benchmarks.reports.summary import summary
 from benchmarks.suites.networks import OURS
-from benchmarks.suites.rnn import LSTAR, ORIGINS, RETRAINED, SUITE
+from benchmarks.suites.rnn import FLOAT32, LSTAR, ORIGINS, RETRAINED, SUITE
 
 TITLE = "Recurrent networks: programs, and where they are proved equal"
 ABOUT = (
     "Proved means over every stream of the task's length, or of every length: nothing is sampled. Held is the printed "
     "text, run on random streams beside the network. Seconds are CPU seconds of the whole work, check those of the "
-    "independent checker on its certificate (none: such a proof has no certificate yet)."
+    "independent checker on its certificate (none: such a proof has no certificate yet). Of acceptors every word is "
+    "listed, to the length listed; exceptions are all words to there on which the program that the run found, not the "
+    "language that was taught, differs from the network; float32 is the length to which every label is bounded in "
+    "float32 as executed, in a run of its own."
 )
 
 
@@ -57,6 +60,7 @@ def _count(origin: str, rows: Sequence[Row]) -> Iterable[Block]:
 
 def _table(rows: Sequence[Row]) -> Grid:
     peers = {row.problem: row for row in rows if row.backend == LSTAR}
+    executed = {row.problem: row for row in rows if row.backend == FLOAT32}
     body = []
     for row in rows:
         if row.backend != OURS:
@@ -70,6 +74,7 @@ def _table(rows: Sequence[Row]) -> Grid:
                 _text(detail.get("state")), _text(detail.get("domain")), _text(row.sizes.get("lines")),
                 "–" if not row.checked else f"{row.checked - (row.wrong or 0):,} of {row.checked:,}",
                 "–" if row.seconds is None else shown_seconds(row.seconds), _check(detail.get("check")),
+                _text(detail.get("length") if "asked" in detail else None), *_float32(executed.get(row.problem)),
                 *_peer(peers.get(row.problem)),
             ]
         )  # fmt: skip
@@ -85,6 +90,9 @@ def _table(rows: Sequence[Row]) -> Grid:
         "held",
         "s",
         "check, s",
+        "listed to",
+        "float32 to",
+        "float32 s",
         "L* states",
         "L* s",
     ]
@@ -106,6 +114,12 @@ def _text(value: object) -> str:
     return "–" if value is None or value == "" else f"{value:,}" if isinstance(value, int) else str(value)
 
 
+def _float32(row: Row | None) -> tuple[str, str]:
+    if row is None or row.seconds is None:
+        return "–", "–"
+    return _text(row.detail.get("whole")), shown_seconds(row.seconds)
+
+
 def _peer(row: Row | None) -> tuple[str, str]:
     if row is None or row.seconds is None:
         return "–", "–"
@@ -125,5 +139,9 @@ def _unsolved(rows: Sequence[Row]) -> Iterable[Block]:
 def _programs(rows: Sequence[Row]) -> Iterable[Block]:
     for row in rows:
         if row.backend == OURS and row.program:
-            yield Paragraph(f"{row.problem}, {row.detail.get('origin', '')}: {row.detail.get('claim', '')}.")
+            file = row.detail.get("file")
+            said = f"{row.detail.get('claim', '').rstrip('.')}{f'; all of them are in {file}' if file else ''}"
+            yield Paragraph(f"{row.problem}, {row.detail.get('origin', '')}: {said}.")
             yield Code(row.program)
+        elif row.backend in (FLOAT32, LSTAR) and "claim" in row.detail:
+            yield Paragraph(f"{row.problem}, {row.backend}: {row.detail['claim']}.")

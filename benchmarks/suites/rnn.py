@@ -5,8 +5,10 @@
 
 Networks of numbers become loops (``tasks.pipeline.streams``), proved over every stream of the length of their task or
 of every length; the printed text is then run on ``HELD`` random streams beside the network in its own precision.
-Where no loop is found and all streams can be listed, and for acceptors, the pipeline of all networks is asked. A task
-without a trained network is a row, too. ``seconds`` are CPU seconds of the work, start-up left out.
+Where no loop is found and all streams can be listed, and for acceptors, the pipeline of all networks is asked: of these
+every word is listed to length ``WORDS``, or as far as programs are searched on, and every word on which the program
+found differs from the network is written to a file. A row of its own says how far the labels are bounded in float32 as
+executed. A task without a trained network is a row, too. ``seconds`` are CPU seconds of the work, start-up left out.
 """
 
 from __future__ import annotations
@@ -14,7 +16,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -22,19 +24,30 @@ from benchmarks.harness.row import BenchmarkError, digest
 from benchmarks.harness.task import Task
 from benchmarks.suites.networks import MARK, OURS, seconds_of_checking
 
-SUITE, LSTAR = "rnn", "AALpy L*"
+if TYPE_CHECKING:
+    from cegis import Domain
+    from tasks.formats import Loaded
+    from tasks.pipeline.distill import Distillation
+
+SUITE, LSTAR, FLOAT32 = "rnn", "AALpy L*", "ours, float32"
 AUTHORS, RETRAINED = ORIGINS = ("authors' weights", "our retraining")
 HELD = 2000  # random streams on which the printed text is run
-ACCEPTING = {"bp": 8}  # longest words of acceptors that are listed, by the beginning of a name; else WORDS
-WORDS = 12
+WORDS = 20  # tokens of the longest words of acceptors that are listed, over so many letters that they can be
+LONGER = 2.5  # times the limit, for an acceptor
 MOST_TOKENS = 16  # of a network that L* is asked of
 NO_NETWORK = "training ended without a network that is right on every stream looked at"
 
 
 def plan(
-    cases: Path | None, trained: Path | None, seconds: float, memory_mb: int, seed: int, only: Sequence[str] = ()
+    cases: Path | None,
+    trained: Path | None,
+    seconds: float,
+    memory_mb: int,
+    seed: int,
+    only: Sequence[str] = (),
+    out: Path | None = None,
 ) -> tuple[Task, ...]:
-    """Every network with this project, and those of few tokens with L*."""
+    """Every network with this project, and those of few tokens with L*; files of exceptions go below ``out``."""
     from tasks.training.stream_tasks import TASKS
 
     asked: list[tuple[str, str, Path | None, int]] = []
@@ -55,20 +68,33 @@ def plan(
         )
         options = {"content": content, "origin": origin}
         files = {} if where is None else {"folder": str(where)}
-        peers = [OURS] + ([LSTAR] if where is not None and tokens <= MOST_TOKENS and _is_small(where) else [])
-        tasks += [Task(SUITE, name, peer, seed, seconds, options, files, memory_mb) for peer in peers]
+        is_acceptor = where is not None and not _is_of_numbers(where)
+        if is_acceptor and out is not None:
+            files["exceptions"] = str((out / "exceptions" / f"{name.replace('/', '-')}.jsonl").resolve())
+        peers = [OURS, *([FLOAT32] if is_acceptor else [])]
+        peers += [LSTAR] if where is not None and tokens <= MOST_TOKENS and _is_small(where) else []
+        limit = LONGER * seconds if is_acceptor else seconds
+        tasks += [Task(SUITE, name, peer, seed, limit, options, files, memory_mb) for peer in peers]
     return tuple(tasks)
 
 
 def _is_small(folder: Path) -> bool:
     """Whether a network reads few different tokens."""
     from tasks.formats.recurrent_case import number_streams
+
+    return not _is_of_numbers(folder) or len(number_streams(folder).numbers) <= MOST_TOKENS
+
+
+def _is_of_numbers(folder: Path) -> bool:
+    """Whether a network reads numbers, not symbols."""
+    from tasks.formats.recurrent_case import number_streams
     from tasks.networks.sparse_transformer import NetworkError
 
     try:
-        return len(number_streams(folder).numbers) <= MOST_TOKENS
+        number_streams(folder)
     except NetworkError:
-        return True  # of symbols
+        return False
+    return True
 
 
 def work(task: Task, report: Callable[..., None]) -> None:
@@ -79,7 +105,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
         report(status="unsolved", reason=NO_NETWORK)
         return
     folder, start = Path(task.files["folder"]), time.process_time()
-    found = learned(task, folder) if task.backend == LSTAR else distilled(task, folder)
+    found = {LSTAR: learned, FLOAT32: as_executed}.get(task.backend, distilled)(task, folder)
     detail = {"origin": origin, **found.pop("detail", {})}
     report(**found, detail=detail, seconds=time.process_time() - start)
 
@@ -87,12 +113,10 @@ def work(task: Task, report: Callable[..., None]) -> None:
 def distilled(task: Task, folder: Path) -> dict[str, Any]:
     """What this project finds."""
     from tasks.formats.recurrent_case import number_streams
-    from tasks.networks.sparse_transformer import NetworkError
 
-    try:
-        of = number_streams(folder)
-    except NetworkError:
-        return _of_words(task, folder, _longest(task.problem))
+    if not _is_of_numbers(folder):
+        return _of_words(task, folder)
+    of = number_streams(folder)
     columns = range(of.network.outputs)
     rows = [_loop(task, folder, column) for column in columns]  # where several numbers go out, a program for each
     found = rows[0]
@@ -107,9 +131,13 @@ def distilled(task: Task, folder: Path) -> dict[str, Any]:
     return found
 
 
-def _longest(problem: str) -> int:
-    last = problem.rpartition("/")[2]
-    return next((length for name, length in ACCEPTING.items() if last.startswith(name)), WORDS)
+def words_of(model: Loaded) -> Domain:
+    """The words of an acceptor that are listed: to ``WORDS`` tokens, or as long as programs are searched on."""
+    from tasks.pipeline.labels import MOST_SEQUENCES
+    from tasks.proofs.enumeration import shortened
+
+    most = model.domain.max_length
+    return shortened(model.domain.up_to(WORDS if most is None else min(WORDS, most)), MOST_SEQUENCES)
 
 
 def _loop(task: Task, folder: Path, column: int) -> dict[str, Any]:
@@ -161,31 +189,33 @@ def held(of: Any, text: str, seed: int) -> tuple[int, int]:
     return wrong, len(x)
 
 
-def _of_words(task: Task, folder: Path, longest: int) -> dict[str, Any]:
-    """What the pipeline of all networks finds on every sequence of up to so many tokens."""
+def _of_words(task: Task, folder: Path, longest: int | None = None) -> dict[str, Any]:
+    """What the pipeline of all networks finds on every sequence of up to so many tokens, or of an acceptor's words."""
     from benchmarks.suites import networks
     from tasks.formats import Question, load
     from tasks.networks.readout import Rounded
     from tasks.pipeline.distill import distill
 
     model = load(folder, Question())
-    if isinstance(model.readout, Rounded):
+    if longest is not None and isinstance(model.readout, Rounded):
         model = load(folder, Question(lengths=(1, longest), readout=Rounded(0)))
-    domain = model.domain.up_to(longest)
-    found = distill(model, domain, seconds=0.5 * task.seconds, seed=task.seed)
-    figures = networks.detail(found)
-    program = found.program
-    name = "program"
-    exceptions = len(found.exceptions)
+    domain = words_of(model) if longest is None else model.domain.up_to(longest)
+    found = distill(model, domain, seconds=(0.5 if longest is not None else 0.8) * task.seconds, seed=task.seed)
+    figures, program = networks.detail(found), found.program
     is_known = found.is_proved or bool(found.exceptions)
-    claims = " ".join(claim.words for claim in found.claims)
+    broken = found.broken
     detail = {
-        "claim": claims or f"equal up to length {found.horizon}, {exceptions} exceptions to length {longest}",
-        "length": longest, "horizon": found.horizon, "every": False, "method": "enumeration",
-        "exceptions": exceptions, "state": None, "domain": figures["inputs"], "semantics": figures["semantics"],
+        "claim": claim_of_words(found), "length": found.domain.lengths[-1], "asked": domain.lengths[-1],
+        "horizon": found.horizon, "every": False, "method": "enumeration", "exceptions": len(found.exceptions),
+        "broken": None if broken is None else " ".join(map(str, broken.inputs)), "state": None,
+        "domain": figures["inputs"], "undecided": figures["undecided"], "semantics": figures["semantics"],
     }  # fmt: skip
+    if broken is not None:
+        detail["breaks"] = len(broken.inputs)
+    if found.exceptions and "exceptions" in task.files:
+        detail["file"] = _written(found, Path(task.files["exceptions"]))
     return {
-        "program": "" if program is None else program.source(name),
+        "program": "" if program is None else program.source("program"),
         "size": 0 if program is None else program.size,
         "detail": detail,
         "status": "solved" if is_known else "unsolved",
@@ -193,18 +223,72 @@ def _of_words(task: Task, folder: Path, longest: int) -> dict[str, Any]:
     }
 
 
+def claim_of_words(found: Distillation) -> str:
+    """What is known of the program that was found, to the length that was listed, and in which arithmetic."""
+    if found.claims or found.program is None or not found.exceptions:
+        return " ".join(claim.words for claim in found.claims)
+    labels, first = found.labels, found.exceptions[0]
+    reach = f"of length {found.domain.lengths[0]} to {found.domain.lengths[-1]}"
+    without = f" that have a label ({labels.undecided:,} have none)" if labels.undecided else ""
+    short = "the two differ at the shortest length"
+    if found.horizon is not None and found.horizon >= found.domain.lengths[0]:
+        short = f"the two are equal up to length {found.horizon}"
+    return (
+        f"the program that this run found differs from the network on exactly {len(found.exceptions):,} of all "
+        f"{labels.size:,} sequences {reach}{without}, in {labels.enumeration.meaning}; {short}; the first exception is "
+        f"{' '.join(map(str, first.inputs))!r}, network {first.expected!r}, program {first.got!r}"
+    )
+
+
+def _written(found: Distillation, target: Path) -> str:
+    """The name of the file with every exception, below the folder of the rows."""
+    from tasks.formats.writing import write_file
+    from tasks.pipeline.report import exception_lines
+
+    target.parent.mkdir(parents=True, exist_ok=True)
+    write_file(target, (f"{line}\n".encode() for line in exception_lines(found)))
+    return f"{target.parent.name}/{target.name}"
+
+
+def as_executed(task: Task, folder: Path) -> dict[str, Any]:
+    """To which length every label is bounded in float32 as executed, in most of the time."""
+    from tasks.formats import BlackBox, Question, load
+    from tasks.networks.readout import UNDECIDED
+    from tasks.proofs.enumeration import enumerate_within
+
+    model = load(folder, Question())
+    if isinstance(model.network, BlackBox) or model.network.dtype != "float32":
+        return {"status": "unsupported", "reason": "its weights are no float32 numbers"}
+    domain = words_of(model)
+    found = enumerate_within(model, domain, 0.8 * task.seconds, semantics="float32")
+    whole, listed = None, found.domain.lengths
+    for length, part in zip(listed, found.lengths, strict=True):
+        if (part.labels == UNDECIDED).any():
+            break
+        whole = length
+    claim = f"{found.size - found.undecided:,} of the {found.size:,} labels of length {listed[0]} to {listed[-1]} hold "
+    claim += f"in {found.meaning}; {found.undecided:,} undecided"
+    detail = {
+        "claim": claim, "length": listed[-1], "asked": domain.lengths[-1], "whole": whole, "domain": found.size,
+        "undecided": found.undecided, "method": "enumeration", "semantics": found.semantics,
+    }  # fmt: skip
+    if whole is None:
+        return {"status": "unsolved", "reason": "the shortest words are not decided", "detail": detail}
+    return {"status": "solved", "reason": "", "detail": detail}
+
+
 def learned(task: Task, folder: Path) -> dict[str, Any]:
     """What AALpy's L* learns, and whether its machine is right on every word it is compared on."""
     from benchmarks.peers import lstar_recurrent
     from tasks.formats import Question, load
     from tasks.formats.recurrent_case import number_streams
-    from tasks.networks.sparse_transformer import NetworkError
 
-    try:
+    if _is_of_numbers(folder):
         of: Any = number_streams(folder)
         longest = of.length
-    except NetworkError:
-        of, longest = load(folder, Question()), _longest(task.problem)
+    else:
+        of = load(folder, Question())
+        longest = words_of(of).lengths[-1]
     found = lstar_recurrent.learn(of, longest, seconds=0.5 * task.seconds, seed=task.seed)
     detail: Mapping[str, Any] = {
         "claim": found.words, "length": longest, "method": "L*", "states": found.states, "questions": found.questions,

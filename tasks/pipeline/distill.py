@@ -44,7 +44,7 @@ USUAL_SECONDS = 150.0
 INTERRUPTED = "interrupted"
 HAVING = 0.15  # of the time that is left, for which inputs have a label
 LISTING, SEARCHING = 1 / 3, 0.5  # of the time there is, and of what is then left: at most so much of it
-LISTING_ALL = 0.6  # of the time there is, where nothing but listing says anything of longer sequences
+LISTING_ALL = 0.75  # of the time there is, where nothing but listing says anything of longer sequences
 
 
 @dataclass(frozen=True)

@@ -41,6 +41,7 @@ from dsl.grammars import selections
 from dsl.grammars.motifs import AND, NOT, OR
 from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
 from dsl.operators import TEXT, Operator
+from tasks.networks.recurrent import Recurrent
 from tasks.pipeline.closed_forms import calculated, closed_form
 from tasks.pipeline.dependence import Dependence, Labelled, dependences, representatives, sample
 from tasks.pipeline.functions import RunProgram
@@ -48,7 +49,7 @@ from tasks.pipeline.groups import product_of_a_group
 from tasks.pipeline.labels import Inputs, LabelTable
 from tasks.pipeline.probes import Probes
 from tasks.pipeline.reading import reading
-from tasks.pipeline.state_merging import merged_program
+from tasks.pipeline.state_merging import merged_program, shorter_programs
 from tasks.pipeline.tidy import tidied
 from tasks.proofs.enumeration import LateError
 
@@ -57,6 +58,7 @@ GOOD = 60  # words of a program beside which nothing is tried that says more tha
 LONG = 12  # operators of a program beside which a shorter rule is looked for
 BRIEF = 3.0  # seconds of search beside what is calculated from two tokens
 SHORT, BESIDE = 80, 15.0  # words of an exact automaton beside which an expression is searched so many seconds at most
+NEAR = 0.001  # of the inputs: beside a machine that is wrong on no more, a recurrent network has seldom another program
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
 DEPENDING = 0.1  # of the time, for what the answer depends on
 BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answer depends on, or some of them
@@ -140,6 +142,8 @@ def searched(
     left = seconds - (time.perf_counter() - begun)
     if read_off is not None or (automaton is not None and reading(automaton) <= SHORT):
         left = min(left, BESIDE if of_two is None else BRIEF)
+    elif reads_off and automaton is None and _has_near_machine(table):
+        left = min(left, BESIDE)
     run = Expressions(table, solver, seed, on_round)
     is_followed = is_followed if solver is None else True
     outcome = run.run(attempts(inputs, found, is_followed, seed), left, read_off)
@@ -148,6 +152,13 @@ def searched(
     outcome = tidied(table, run.verifier, outcome, seconds=TIDYING * seconds, seed=seed)
     result = Searched(outcome, dependence=found, tried=tuple(run.tried), is_interrupted=run.is_interrupted)
     return result if automaton is None else _with_automaton(table, result, automaton, seed)
+
+
+def _has_near_machine(table: LabelTable) -> bool:
+    """Whether a machine learned from shorter words of a recurrent network is wrong on few of all."""
+    if table.is_placed or not isinstance(table.enumeration.loaded.network, Recurrent):
+        return False
+    return any(table.count_exceptions(machine) <= NEAR * table.size for machine in shorter_programs(table))
 
 
 def _with_automaton(table: LabelTable, result: Searched, automaton: Program, seed: int) -> Searched:

@@ -252,10 +252,11 @@ def enumerate_within(
     faster = SHARED if isinstance(loaded.network, Recurrent) else FASTER
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
-        most = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)
-        if longer.size() > most:
+        more = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)  # what is left makes
+        if longer.size() - part.size() > more:
             return found
-        part = max(longer, shortened(domain, int(min(most, faster * part.size()))), key=lambda some: some.lengths[-1])
+        most = int(min(part.size() + more, faster * part.size()))
+        part = max(longer, shortened(domain, most), key=lambda some: some.lengths[-1])
         try:
             found = _lengthened(found, part, deadline, on_progress, with_zonotopes)
         except LateError:

@@ -17,7 +17,8 @@ from tasks.proofs.closed_boxes import closed_claim
 from tasks.proofs.enumeration import Semantics
 from tasks.proofs.orbits import orbits_claim
 
-SHARE = 0.8  # of the time, for each method but the last
+SHARE = 0.8  # of the time, for orbits
+BOXES = 0.1  # of what is then left, for boxes: those that close do so in a few rounds
 
 
 def applies(model: Loaded) -> bool:
@@ -34,6 +35,6 @@ def recurrent_lengths(
     orbits = orbits_claim(model, program, seconds=left)
     if isinstance(orbits, Claim):
         return orbits
-    left = None if end is None else max(0.0, end - time.perf_counter())
+    left = None if end is None else BOXES * max(0.0, end - time.perf_counter())
     boxes = closed_claim(model, program, semantics=semantics, seconds=left)
     return boxes if isinstance(boxes, Claim) else f"orbits: {orbits}; boxes: {boxes}"

@@ -1,15 +1,23 @@
 """The suite "rnn": loops and L* on the same networks, rows for tasks without a network, and the page."""
 
+import json
+from itertools import product
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from benchmarks.harness.row import BenchmarkError, Row
+from benchmarks.peers import lstar_recurrent
 from benchmarks.reports import rnn_page
 from benchmarks.suites import rnn
+from cegis import Program
+from tasks.formats import Question, load
+from tasks.pipeline import distill
+from tasks.pipeline.labels import grammar_of
 from tasks.training import streams
 from tasks.training.stream_tasks import TASKS
+from tests.support.recurrent_networks import dynet_logits, dynet_tensors, write_dynet
 
 PARITY = next(task for task in TASKS if task.paper_name == "Parity_All")
 
@@ -88,3 +96,48 @@ def test_a_printed_text_that_differs_from_its_network_is_counted(trained):
     wrong, checked = rnn.held(of, "def program(tokens):\n    return 0", 0)
     assert checked == rnn.HELD
     assert 0.4 < wrong / checked < 0.6
+
+
+@pytest.fixture
+def acceptor(tmp_path):
+    """A folder of a small acceptor over two symbols."""
+    return write_dynet(tmp_path / "cases" / "acceptor", "gru", dynet_tensors("gru", seed=1))
+
+
+def test_an_acceptor_is_listed_beside_float32_and_a_file_holds_every_exception(acceptor, tmp_path, monkeypatch):
+    real = distill.distill
+
+    def compared(model, domain, *, seconds, seed):
+        program = Program.parse("def f(tokens):\n    return 'accept'\n", grammar_of(domain, ("accept", "reject")))
+        return real(model, domain, program=program, seconds=600, seed=seed, semantics="float64")
+
+    monkeypatch.setattr(distill, "distill", compared)
+    monkeypatch.setattr(rnn, "WORDS", 6)
+    tasks = rnn.plan(tmp_path / "cases", None, 400.0, 4096, 0, (), tmp_path / "out")
+    assert [task.backend for task in tasks] == ["ours", rnn.FLOAT32, rnn.LSTAR]
+    assert {task.seconds for task in tasks} == {400.0 * rnn.LONGER}
+    ours, executed = map(run, tasks[:2])
+    assert (executed["detail"]["whole"], executed["detail"]["undecided"]) == (6, 0)
+    assert "float32 as executed; 0 undecided" in executed["detail"]["claim"]
+    detail = ours["detail"]
+    words = [word for length in range(7) for word in product("ab", repeat=length)]
+    tensors = dynet_tensors("gru", seed=1)
+    logits = [dynet_logits(tensors, ["ab".index(letter) for letter in word]) for word in words]
+    rejected = [word for word, (yes, no) in zip(words, logits, strict=True) if no >= yes]
+    lines = [json.loads(line) for line in (tmp_path / "out" / detail["file"]).read_text().splitlines()]
+    assert 0 < detail["exceptions"] == len(rejected) == len(lines)
+    assert detail["broken"] == " ".join(rejected[0])
+    assert (
+        f"the program that this run found differs from the network on exactly {len(lines):,} of all 127"
+        in (detail["claim"])
+    )
+    assert "of length 0 to 6, in real arithmetic and in float64 as executed" in detail["claim"]
+
+
+@pytest.mark.parametrize("longest", [2, 5])
+def test_answers_to_every_word_are_in_order_as_one_by_one(acceptor, monkeypatch, longest):
+    monkeypatch.setattr(lstar_recurrent, "TOGETHER", 8)
+    answers = lstar_recurrent.Answers(load(acceptor, Question()), np.inf)
+    oracle = lstar_recurrent.Words(answers, longest, 0)
+    assert [tuple(word) for word in oracle.words.tolist()] == [*product(answers.alphabet, repeat=longest)]
+    np.testing.assert_array_equal(oracle.answers, answers.all(oracle.words))
