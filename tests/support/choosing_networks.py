@@ -9,12 +9,12 @@ from __future__ import annotations
 from dataclasses import replace
 
 import numpy as np
+from adding_networks import as_float32
 
 from cegis.operands import Operands
 from tasks.formats import Loaded
 from tasks.networks.model import Question, authored
 from tasks.networks.transformer import Activation, Affine, Attention, Transformer
-from tests.support.adding_networks import _float32
 
 WHOLE = 4.0  # the sum of all weights of a row
 CHOICES = ("max(a, b)", "min(a, b)", "a < b", "a <= b", "a > b", "a >= b")
@@ -50,8 +50,8 @@ def choosing(
     value = np.zeros((4, width))
     value[:, 0] = WHOLE
     attention = Attention(
-        (Affine(_float32(query.reshape(-1, width))),), (Affine(_float32(key.reshape(-1, width))),),
-        (Affine(_float32(value)),), 4, 1.0,
+        (Affine(as_float32(query.reshape(-1, width))),), (Affine(as_float32(key.reshape(-1, width))),),
+        (Affine(as_float32(value)),), 4, 1.0,
     )  # fmt: skip
     fine = 2.0 * base ** (digits - 1)
     least = 1 if what in ("a > b", "a <= b") else 0  # of the difference, for the step to be 1
@@ -69,10 +69,10 @@ def choosing(
     read, offsets = np.zeros((len(vocabulary), 1)), np.full(len(vocabulary), -1e4)
     read[:base, 0], offsets[:base] = 2.0 * np.arange(base), -(np.arange(base) ** 2.0)
     steps = (
-        attention, Affine(_float32(step), _float32(ends)), Activation("relu"),
-        Affine(_float32(np.array(let)), _float32(np.array(shift))), Activation("relu"), Affine(np.ones((1, 2))),
-        Affine(_float32(read), _float32(offsets)),
+        attention, Affine(as_float32(step), as_float32(ends)), Activation("relu"),
+        Affine(as_float32(np.array(let)), as_float32(np.array(shift))), Activation("relu"), Affine(np.ones((1, 2))),
+        Affine(as_float32(read), as_float32(offsets)),
     )  # fmt: skip
-    network = Transformer(_float32(tokens), _float32(positions), steps, length, "float32")
+    network = Transformer(as_float32(tokens), as_float32(positions), steps, length, "float32")
     question = Question(alphabet=operands.alphabet, lengths=(1, length))
     return replace(authored(f"choosing-{seed}", "steps", network, vocabulary, question), operands=operands)
