@@ -22,7 +22,7 @@ from rich.console import Console
 @click.option("--kills", default=60, show_default=True, help="Writers that are killed or meet.")
 @click.option("--distillations", default=40, show_default=True, help="Whole distillations against a list.")
 @click.option("--recurrent", default=60, show_default=True, help="Recurrent networks at every length.")
-@click.option("--pairs", default=40, show_default=True, help="Networks that add, against every pair.")
+@click.option("--pairs", default=40, show_default=True, help="Networks that add or compare, against every pair.")
 @click.option("--streams", default=80, show_default=True, help="Networks of numbers against loops, on all streams.")
 @click.option("--seed", default=0, show_default=True, help="Of all random numbers.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
