@@ -100,40 +100,10 @@ STREAMS = tuple(
             "EXACT = 2.0**40",
         ),
         (
-            "a lattice of any weights",
-            STATES,
-            "if all((a * 256 == np.round(a * 256)).all() for a in arrays) else None",
-            "if True else None",
-        ),
-        (
-            "a pair that is new is forgotten",
-            STATES,
-            "fresh.append(row)",
-            "fresh += [row] if row or not fresh else []\n            fresh = fresh[:-1] if len(seen) == 3 else fresh",
-        ),
-        (
-            "pairs of one network state are one",
-            STATES,
-            "key = np.concatenate([(pairs.states.center + 0.0).view(np.int64), pairs.memory], axis=1)\n    _, first",
-            "key = np.ascontiguousarray((pairs.states.center + 0.0).view(np.int64))\n    _, first",
-        ),
-        (
-            "pairs as wide as the first",
-            STATES,
-            "np.maximum.at(radius, index, pairs.states.radius)",
-            "radius = pairs.states.radius[first]",
-        ),
-        (
             "a number that is read is dropped",
             STATES,
             "return np.asarray(first.weight[:, :width].any(axis=0))",
             "return np.asarray(first.weight[:, :width].all(axis=0))",
-        ),
-        (
-            "a state of the loop that is read is dropped",
-            STATES,
-            "read = {name for update in self.loop.updates for name in variables(update)}",
-            "read = {name for update in self.loop.updates[:1] for name in variables(update)}",
         ),
         (
             "float64 for float32",
@@ -148,12 +118,6 @@ STREAMS = tuple(
             "apart = np.abs(read.center[:, self.column] - said)",
         ),
         (
-            "numbers of a step that are left out",
-            STATES,
-            "for start in range(0, len(pairs) * tokens, ROWS):",
-            "for start in range(0, len(pairs) * tokens - 1, ROWS - 1):",
-        ),
-        (
             "a step more than was walked",
             STATES,
             "return self._equal(steps, margin, most, begun) if steps else None",
@@ -164,18 +128,6 @@ STREAMS = tuple(
             STATES,
             "margin, steps = min(margin, least), steps + 1",
             "margin, steps = least, steps + 1",
-        ),
-        (
-            "a stream in the wrong order",
-            STATES,
-            "ids = np.array(tokens[::-1])",
-            "ids = np.array(tokens)",
-        ),
-        (
-            "boxes for float64 where float32 is asked for",
-            STATES,
-            'arithmetics[:1] if semantics == "float32" else arithmetics',
-            "arithmetics[1:]",
         ),
     )
 )

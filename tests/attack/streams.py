@@ -54,7 +54,8 @@ def attack(seed: int, index: int) -> Outcome:
     case = made(rng, KINDS[index % len(KINDS)])
     known = Known(case)
     semantics: Any = rng.choice(np.array([None, None, "real", "float32"]))
-    longest = int(rng.choice([1, 1, 1, 2, 3, 4, known.length, 12, 30]))
+    is_grown = KINDS[index % len(KINDS)] == "grown"
+    longest = int(rng.choice([6, known.length, 9, 12] if is_grown else [1, 1, 1, 2, 3, 4, known.length, 12, 30]))
     loop = loop_from_text(case.text, case.of.inputs, case.of.alphabet)
     outcome = compared_loop(case.of, loop, longest, semantics, seconds=SECONDS)
     wrong = [f"{outcome}: {false}" for false in known.falsehoods(outcome)]
