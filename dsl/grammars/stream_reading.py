@@ -6,6 +6,8 @@
             total += int(token)                 after      assignments, and one return
         return total
 
+Without a loop, ``sum(int(token) for token in tokens)`` stands for one that adds.
+
 What ``Loop.source`` prints is read back as the loop that it was. Assignments of a step follow each other in the text
 and are made at once in a ``Loop``: each value is put in the place of its name. A name that a step sets from the token
 alone, before it is read, is no state; nor is one for a number of the step, or its text.
@@ -35,7 +37,7 @@ COMPARED: Mapping[type[ast.cmpop], Operator] = {
 }  # fmt: skip
 SHAPE = "a loop over its one argument, such as: total = 0; for token in tokens: total += int(token); return total"
 LAST = "last"
-CALLED = {"int", "abs", "max", "min", "map"}
+CALLED = {"int", "abs", "max", "min", "map", "sum"}
 RESERVED = {*CALLED, *INPUTS, "token", "tokens"}
 Values = dict[str, ast.expr]
 
@@ -89,6 +91,8 @@ class _Reading:
         self.are_digits = all(len(part) == 1 for token in alphabet for part in token.split(","))
         body = [node for node in function.body if not _is_text(node)]
         loops = [n for n, node in enumerate(body) if isinstance(node, ast.For)]
+        if not loops and (sums := _Sums(self.tokens, function)).is_any(body):
+            body, loops = sums.as_loop(body), [len(sums.added)]
         if not body or len(loops) > 1 or not isinstance(body[-1], ast.Return) or body[-1].value is None:
             raise GrammarError(f"expected {SHAPE}")
         split = loops[0] if loops else 0
@@ -295,6 +299,64 @@ class _Reading:
         raise GrammarError(f"not in a loop that is read: {ast.unparse(node)}")
 
 
+class _Sums(ast.NodeTransformer):
+    """Takes sums over ``tokens`` out of statements: ``added`` has the new name of each, and what a token adds."""
+
+    def __init__(self, tokens: str, function: ast.FunctionDef) -> None:
+        self.tokens, self.used, self.added = tokens, {*_names(function), tokens}, dict[str, ast.expr]()
+        self.token = self._free("token")
+
+    def is_any(self, body: list[ast.stmt]) -> bool:
+        """Whether there is one."""
+        return any(self._each(node) is not None for statement in body for node in ast.walk(statement))
+
+    def as_loop(self, body: list[ast.stmt]) -> list[ast.stmt]:
+        """The same statements behind a loop that makes the sums."""
+        after = [self.visit(deepcopy(statement)) for statement in body]
+        firsts = [ast.parse(f"{name} = 0").body[0] for name in self.added]
+        steps: list[ast.stmt] = [
+            ast.AugAssign(ast.Name(name, ast.Store()), ast.Add(), each) for name, each in self.added.items()
+        ]
+        loop = ast.For(ast.Name(self.token, ast.Store()), ast.Name(self.tokens, ast.Load()), steps, [])
+        return [*firsts, ast.fix_missing_locations(loop), *after]
+
+    def visit_Call(self, node: ast.Call) -> ast.expr:
+        each = self._each(node)
+        if each is None:
+            return self.generic_visit(node)  # type: ignore[return-value]
+        name = self._free("total")
+        self.added[name] = each
+        return ast.Name(name, ast.Load())
+
+    def _each(self, node: ast.AST) -> ast.expr | None:
+        """What a token adds to the sum that ``node`` is."""
+        match node:
+            case ast.Call(ast.Name("sum"), [ast.Call(ast.Name("map"), [ast.Name("int"), ast.Name(name)], [])], []):
+                return (
+                    self._with_token(ast.parse("int(token)", mode="eval").body, "token")
+                    if name == self.tokens
+                    else None
+                )
+            case ast.Call(
+                ast.Name("sum"),
+                [ast.GeneratorExp(each, [ast.comprehension(ast.Name(token), ast.Name(name), tests, 0)])],
+                [],
+            ) if name == self.tokens:
+                for test in reversed(tests):
+                    each = ast.IfExp(test, each, ast.Constant(0))
+                return self._with_token(each, token)
+        return None
+
+    def _with_token(self, each: ast.expr, token: str) -> ast.expr:
+        return replace(deepcopy(each), {token: ast.Name(self.token, ast.Load())})
+
+    def _free(self, name: str) -> str:
+        names = (name if n == 1 else f"{name}_{n}" for n in range(1, len(self.used) + 2))
+        free = next(new for new in names if new not in self.used)
+        self.used.add(free)
+        return free
+
+
 def _renamed(wanted: Sequence[str]) -> dict[str, str]:
     """Names of states that mean nothing else in a printed loop."""
     found = dict[str, str]()
@@ -356,7 +418,7 @@ def _put(node: ast.expr, known: Values) -> ast.expr:
     return found
 
 
-def _names(*nodes: ast.expr) -> set[str]:
+def _names(*nodes: ast.AST) -> set[str]:
     return {one.id for node in nodes for one in ast.walk(node) if isinstance(one, ast.Name)}
 
 

@@ -1,8 +1,11 @@
 """Claims about all pairs of numbers: every digit of the answer is right on every right prefix.
 
 The program is ``p * a + q * b + r``, or its remainder by a power of the base, which schoolbook arithmetic goes through
-digit by digit, least significant first, with the carry as its state. The digits of a and b that count the same power,
-and that of the answer, are a group. At a row whose token is known a head gives a quotient of two sums over groups,
+digit by digit, least significant first, with the carry as its state. Or it is one such sum where another is negative,
+and a third elsewhere (``max``, ``min``, ``abs``, a comparison): which one is supposed at the start, and a second carry,
+of the sum that decides, is negative after all digits exactly where that sum is. The digits of a and b that count the
+same power, and that of the answer, are a group. At a row whose token is known a head gives a quotient of two
+sums over groups,
 
     y = sum_j w_j v_j / sum_j w_j,        c.y - t = (sum_j w_j (c.v_j - t)) / sum_j w_j,
 
@@ -78,8 +81,22 @@ def _powers(count: int, order: str) -> list[int]:
     return list(range(count) if order == "lsb" else reversed(range(count)))
 
 
+Sum = tuple[int, int, int]  # p, q, r of p * a + q * b + r
+Carries = tuple[int, int, int]  # which sum is supposed, its carry, and that of the sum that decides
+ALWAYS: Sum = (0, 0, 0)  # never negative
+
+
 def factors(text: str) -> tuple[int, int, int, int | None]:
     """p, q, r and the modulus of a function of two numbers, ``p * a + q * b + r``, that returns no more than that."""
+    (number, _), decides, modulus = sums_of(text)
+    expect(decides == ALWAYS, "program.py: expected one sum")
+    return *number, modulus
+
+
+def sums_of(text: str) -> tuple[tuple[Sum, Sum], Sum, int | None]:
+    """What a function of two numbers returns: the first sum, the second where the one that decides is negative; and the
+    modulus, of one that is no choice.
+    """
     try:
         tree = ast.parse(text)
     except (SyntaxError, ValueError, RecursionError, MemoryError):
@@ -93,13 +110,48 @@ def factors(text: str) -> tuple[int, int, int, int | None]:
             )
         case _:
             expect(False, "program.py: expected one function of a and b with one return")
-    modulus = None
-    assert value is not None
+    expect(function.name not in ("max", "min", "abs", "int"), "program.py: a function called as one of Python's own")
     inner: Any = value
-    if isinstance(inner, ast.BinOp) and isinstance(inner.op, ast.Mod):
-        inner, modulus = inner.left, _constant(inner.right)
-    p, q, r = _terms(inner)
-    return p, q, r, modulus
+    match inner:
+        case ast.BinOp(left, ast.Mod(), right):
+            number = _terms(left)
+            return (number, number), ALWAYS, _constant(right)
+        case ast.Call(ast.Name("max"), [left, right], []):  # the right one where left - right < 0
+            first, second = _terms(left), _terms(right)
+            return (first, second), _apart(first, second), None
+        case ast.Call(ast.Name("min"), [left, right], []):  # the right one where right - left < 0
+            first, second = _terms(left), _terms(right)
+            return (first, second), _apart(second, first), None
+        case ast.Call(ast.Name("abs"), [inside], []):
+            number = _terms(inside)
+            return (number, _apart(ALWAYS, number)), number, None
+        case ast.Call(ast.Name("int"), [ast.Compare() as test], []):
+            return _where(test, (0, 0, 1), (0, 0, 0))
+        case ast.IfExp(ast.Compare() as test, yes, no):
+            return _where(test, _terms(yes), _terms(no))
+    number = _terms(inner)
+    return (number, number), ALWAYS, None
+
+
+def _apart(one: Sum, two: Sum) -> Sum:
+    return one[0] - two[0], one[1] - two[1], one[2] - two[2]
+
+
+def _where(test: ast.Compare, yes: Sum, no: Sum) -> tuple[tuple[Sum, Sum], Sum, None]:
+    """``yes`` where the comparison holds, ``no`` elsewhere."""
+    expect(len(test.ops) == 1, "program.py: more than one comparison")
+    left, right = _terms(test.left), _terms(test.comparators[0])
+    match test.ops[0]:
+        case ast.Lt():
+            return (no, yes), _apart(left, right), None
+        case ast.Gt():
+            return (no, yes), _apart(right, left), None
+        case ast.LtE():  # no where right < left
+            return (yes, no), _apart(right, left), None
+        case ast.GtE():
+            return (yes, no), _apart(left, right), None
+    expect(False, "program.py: a comparison other than < > <= >=")
+    raise AssertionError
 
 
 def _constant(node: ast.expr) -> int:
@@ -133,27 +185,49 @@ def _terms(node: ast.expr) -> tuple[int, int, int]:
 
 
 class Sums:
-    """Schoolbook arithmetic of a program: carries, and digits of its number."""
+    """Schoolbook arithmetic of a program: carries, and digits of its number.
+
+    Every pair has one way through all groups that begins at one of ``starts`` and ends where ``is_end`` says: that on
+    which the sum that is negative is supposed to be so.
+    """
 
     def __init__(self, text: str, layout: Layout) -> None:
-        self.p, self.q, self.r, modulus = factors(text)
+        self.sums, self.decides, modulus = sums_of(text)
         self.layout, base, digits = layout, layout.base, len(layout.answer)
         confirm(modulus is None or modulus == base**digits, "a remainder by anything but what the answer's digits hold")
         self.has_modulus, self.groups = modulus is not None, max(digits, layout.digits)
-        confirm(self.has_modulus or digits >= layout.digits, "the answer has fewer digits than the numbers")
-        level, every, after = {self.r}, {self.r}, {self.r}
+        supposed = (0,) if self.decides == ALWAYS else (0, 1)
+        self.starts: set[Carries] = {(n, self.sums[n][2], self.decides[2]) for n in supposed}
+        level, every, ways = self.starts, {*self.starts}, list[set[tuple[Carries, int, Carries]]]()
         for power in range(self.groups):
-            level = {self.step(c, a, b)[1] for c in level for a in layout.values(power) for b in layout.values(power)}
+            values = layout.values(power)
+            ways.append({(c, *self.step(c, a, b)) for c in level for a in values for b in values})
+            level = {after for _, _, after in ways[-1]}
             every |= level
             expect(len(every) <= MOST_CARRIES, "the program has too many carries")
-            after = level if power + 1 == digits else after
-        confirm(self.has_modulus or after == {0}, "the program's number is not always shown by the answer's digits")
         self.carries = sorted(every)
+        confirm(self.has_modulus or self._is_shown(ways), "the program's number is not always shown by the answer's "
+                "digits, or the answer has fewer digits than the numbers")  # fmt: skip
 
-    def step(self, carry: int, a: int, b: int) -> tuple[int, int]:
-        """A digit of the number, and the carry after it."""
-        after, digit = divmod(self.p * a + self.q * b + carry, self.layout.base)
-        return digit, after
+    def _is_shown(self, ways: list[set[tuple[Carries, int, Carries]]]) -> bool:
+        """Whether on every way to an end no carry is left, and all digits that the answer does not show are 0."""
+        met = {after for _, _, after in ways[-1] if self.is_end(after)}
+        left = any(carry for _, carry, _ in met)
+        for some in reversed(ways[len(self.layout.answer) :]):
+            into = [(before, digit) for before, digit, after in some if after in met]
+            left, met = left or any(digit for _, digit in into), {before for before, _ in into}
+        return not left
+
+    def is_end(self, carries: Carries) -> bool:
+        """Whether a way may end there: what is supposed is so."""
+        return (carries[0] == 1) == (carries[2] < 0)
+
+    def step(self, carries: Carries, a: int, b: int) -> tuple[int, Carries]:
+        """A digit of the number, and the carries after it."""
+        supposed, carry, deciding = carries
+        base, (p, q, _), (v, w, _) = self.layout.base, self.sums[supposed], self.decides
+        after, digit = divmod(p * a + q * b + carry, base)
+        return digit, (supposed, after, (v * a + w * b + deciding) // base)
 
 
 @dataclass(frozen=True)
@@ -161,8 +235,8 @@ class Choice:
     """Digits in some ``groups``: carries before and after each, the right ``digit`` of the answer, what they add."""
 
     groups: tuple[int, ...]
-    before: tuple[int, ...]
-    after: tuple[int, ...]
+    before: tuple[Carries, ...]
+    after: tuple[Carries, ...]
     digit: int
     sums: tuple[float, ...]
 
@@ -194,7 +268,7 @@ class Place:
         self.fixed = self.nothing
         for row in flat[base * len(names) :]:
             self.fixed = _plus(self.fixed, row)
-        self.known: dict[int, list[tuple[int, int, int, tuple[float, ...]]]] = {}
+        self.known: dict[int, list[tuple[Carries, Carries, int, tuple[float, ...]]]] = {}
         self.gaps: dict[Any, Any] = {}  # what was found, by the question
 
     def _features(self, h: int, keys: list[int], count: int) -> list[Floats]:
@@ -238,11 +312,11 @@ class Place:
             found.append([w, *(w * v for v in values), g, *far])
         return found
 
-    def ways(self, group: int) -> list[tuple[int, int, int, tuple[float, ...]]]:
+    def ways(self, group: int) -> list[tuple[Carries, Carries, int, tuple[float, ...]]]:
         """Every way through a group: carry before and after, digit of the answer, what it adds; equal ones once."""
         if group not in self.known:
             sums, layout = self.pairs.sums, self.pairs.layout
-            found: dict[tuple[int, int, int, tuple[float, ...]], None] = {}
+            found: dict[tuple[Carries, Carries, int, tuple[float, ...]], None] = {}
             a_, b_, z_ = (self.of_cell.get((name, group)) for name in "abz")
             for carry in sums.carries:
                 for a in layout.values(group):
@@ -271,7 +345,7 @@ class Place:
             found += part[2 + self.d :]
         return found
 
-    def gap(self, low: int, high: int) -> dict[tuple[int, int], tuple[Floats, Floats]]:
+    def gap(self, low: int, high: int) -> dict[tuple[Carries, Carries], tuple[Floats, Floats]]:
         """Least and most that groups from ``low`` to below ``high`` add, by carries before and after."""
         key = low, high
         if key not in self.gaps:
@@ -279,30 +353,34 @@ class Place:
                 zero = [0.0] * (self.heads * (2 + 2 * self.d * GRID))
                 self.gaps[key] = {(c, c): (zero, zero) for c in self.pairs.sums.carries}
             else:
-                into: dict[tuple[int, int], tuple[Floats, Floats]] = {}
+                into: dict[tuple[Carries, Carries], tuple[Floats, Floats]] = {}
                 for carry, after, _, add in self.ways(high - 1):
                     terms = self.bounds(add)
                     one = into.get((carry, after))
                     into[carry, after] = _hull(one, (terms, terms))
-                found: dict[tuple[int, int], tuple[Floats, Floats]] = {}
+                found: dict[tuple[Carries, Carries], tuple[Floats, Floats]] = {}
                 for (start, middle), ends in self.gap(low, high - 1).items():
                     for (carry, after), more in into.items():
                         if carry == middle:
                             both = _sum(ends[0], more[0]), _sum(ends[1], more[1])
                             found[start, after] = _hull(found.get((start, after)), both)
                 self.gaps[key] = found
-        known: dict[tuple[int, int], tuple[Floats, Floats]] = self.gaps[key]
+        known: dict[tuple[Carries, Carries], tuple[Floats, Floats]] = self.gaps[key]
         return known
 
-    def first(self, group: int) -> dict[int, tuple[Floats, Floats]]:
-        """What the groups below add, by the carry after them."""
-        return {after: ends for (start, after), ends in self.gap(0, group).items() if start == self.pairs.sums.r}
+    def first(self, group: int) -> dict[Carries, tuple[Floats, Floats]]:
+        """What the groups below add, by the carries after them."""
+        found: dict[Carries, tuple[Floats, Floats]] = {}
+        for (start, after), ends in self.gap(0, group).items():
+            if start in self.pairs.sums.starts:
+                found[after] = _hull(found.get(after), ends)
+        return found
 
-    def rest_of(self, group: int) -> dict[int, tuple[Floats, Floats]]:
-        """What the groups from ``group`` on add, by the carry before them."""
-        found: dict[int, tuple[Floats, Floats]] = {}
+    def rest_of(self, group: int) -> dict[Carries, tuple[Floats, Floats]]:
+        """What the groups from ``group`` on add, by the carries before them."""
+        found: dict[Carries, tuple[Floats, Floats]] = {}
         for (before, end), ends in self.gap(group, self.pairs.sums.groups).items():
-            if self.pairs.sums.has_modulus or end == 0:
+            if self.pairs.sums.is_end(end):
                 found[before] = _hull(found.get(before), ends)
         return found
 
@@ -333,11 +411,11 @@ class Place:
         known: tuple[Floats, Floats] | None = self.gaps[key]
         return known
 
-    def _side(self, which: str, group: int) -> dict[int, tuple[Floats, Floats]]:
+    def _side(self, which: str, group: int) -> dict[Carries, tuple[Floats, Floats]]:
         key = which, group
         if key not in self.gaps:
             self.gaps[key] = self.first(group) if which == "first" else self.rest_of(group)
-        known: dict[int, tuple[Floats, Floats]] = self.gaps[key]
+        known: dict[Carries, tuple[Floats, Floats]] = self.gaps[key]
         return known
 
     def grown(self, c: Choice, group: int) -> list[Choice]:

@@ -43,9 +43,10 @@ COUNTING, LONGEST_COUNT = 0.15, 10.0  # of the time, for how many pairs fail, an
 WHOLE = 0.5  # of the time, for all digits at once, before fewer of them are looked at
 ENOUGH = 0.9  # of some pairs on which a program is right, that it is taken for what the network does
 FACTORS, OFFSETS, SAMPLE = (1, 0, -1, 2, -2, 3), (0, 1, -1), 400
+CHOSEN = ("max(a, b)", "min(a, b)", "a < b", "a > b", "a <= b", "a >= b", "abs(a - b)")
 METHOD = (
     "proved by teacher forcing: every next digit is right on every right prefix, hence the number that is generated "
-    "is; all choices of digits in groups, what the others add bounded by dynamic programming over the carry"
+    "is; all choices of digits in groups, what the others add bounded by dynamic programming over {state}"
 )
 
 
@@ -132,7 +133,10 @@ class NumberDistillation(Together):
     def reason(self) -> str:
         """Why nothing more is known."""
         if self.program is None:
-            return "no sum of few multiples of a and b is what the network gives on most pairs"
+            return (
+                "no sum of few multiples of a and b, nor their larger, their smaller, their difference without its "
+                "sign or a comparison is what the network gives on most pairs"
+            )
         late = "the time was up" if self.cover is not None and self.cover.is_late else ""
         open_ = "some digits stayed open" if self.cover is not None and self.cover.open else ""
         why = late or open_ or self.not_applied.get("proof", "the time was up")
@@ -232,7 +236,7 @@ def distill_numbers(
             said = _covered(found)
             clock.done(f"proof {one}", said)
             if found.is_whole:
-                claims = (_claim(model, asked, found, one, time.perf_counter() - started),)
+                claims = (_claim(model, asked, given, found, one, time.perf_counter() - started),)
                 break
             more = [pair for case in found.open for pair in _completed(case.groups, case.a, case.b, asked)]
             failing, again, lower = _failing(model, asked, given, SEARCHING * clock.left, seed + 1, more)
@@ -317,6 +321,7 @@ def _found(model: Loaded, operands: Operands, seed: int) -> tuple[NumberProgram 
     random, numbers = np.random.default_rng(seed), simple_numbers(operands)
     few = [(int(random.choice(len(numbers))), int(random.choice(len(numbers)))) for _ in range(SAMPLE // 4)]
     pairs = [(numbers[a], numbers[b]) for a, b in few]
+    pairs += [(a, min(max(a + apart, 0), operands.largest)) for a, _ in pairs[::2] for apart in (0, 1, -1)]
     while len(pairs) < SAMPLE:
         digits = random.integers(0, operands.base, (2, operands.digits))
         drawn = [sum(int(d) * operands.base**k for k, d in enumerate(row)) for row in digits]
@@ -342,7 +347,8 @@ def _candidates(operands: Operands) -> list[NumberProgram]:
     modulus = operands.base**operands.shown_digits
     shapes = [(p, q, r) for p, q, r in product(FACTORS, FACTORS, OFFSETS) if p or q]
     shapes.sort(key=lambda shape: (sum(map(abs, shape)), [-x for x in shape]))
-    return [NumberProgram(*shape, end) for shape in shapes for end in (None, modulus)]
+    sums = [NumberProgram(*shape, end) for shape in shapes for end in (None, modulus)]
+    return sorted([*sums, *map(NumberProgram.of, CHOSEN)], key=lambda program: program.size)
 
 
 def _failing(
@@ -406,10 +412,16 @@ def _covered(found: Cover) -> str:
     return text + ("; the time was up" if found.is_late else "")
 
 
-def _claim(model: Loaded, operands: Operands, found: Cover, semantics: Semantics, seconds: float) -> Claim:
+def _claim(
+    model: Loaded, operands: Operands, program: NumberProgram, found: Cover, semantics: Semantics, seconds: float
+) -> Claim:
     assert isinstance(model.network, Transformer)
+    state = (
+        "the carry" if program.below is None else "carries, of which the last must confirm the comparison guessed first"
+    )
     return Claim(
-        Rung.BOUNDED, model.reference, MEANING[semantics], operands, f"{METHOD}, {least_margin(found.margin)}",
+        Rung.BOUNDED, model.reference, MEANING[semantics], operands,
+        f"{METHOD.format(state=state)}, {least_margin(found.margin)}",
         operands.size(), seconds, assumption(model.network), number_conditions(model, operands), "pairs",
     )  # fmt: skip
 

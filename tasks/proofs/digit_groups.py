@@ -2,12 +2,13 @@
 
 The digits ``a_k``, ``b_k`` of a pair and the digit ``z_k`` of its answer are a *group*: whatever the order of a prompt,
 groups are visited in the order of the program, least significant first, and all that one has to know of the groups
-before is the carry (``automata.digits``). At a row whose token is given, a head gives a quotient of two sums over keys,
+before is a state, such as the carry (``automata.digits``). At a row whose token is given, a head gives a quotient of
+two sums over keys,
 
     y = sum_j w_j v_j / sum_j w_j,        w_j = exp(scale q.k_j),
 
 and both are sums over groups. Groups in a *window* are chosen one by one; what the others add lies between bounds found
-by dynamic programming over carries. In a direction d, about any number t,
+by dynamic programming over states. In a direction d, about any number t,
 
     d.y - t  =  (sum_j w_j (d.v_j - t)) / sum_j w_j,
 
@@ -42,7 +43,7 @@ LOSS = 2.0**-40  # far above what float64 loses in sums of some hundred terms, r
 class Chosen:
     """Digits of some ``groups``, in rising order, for many cases at once.
 
-    ``before``, ``after``: (cases, groups) carries before and after each; ``a``, ``b``: (cases, groups) digits;
+    ``before``, ``after``: (cases, groups) states before and after each; ``a``, ``b``: (cases, groups) digits;
     ``answer``: the right digit; ``sums``: (cases, features) what these groups and all fixed tokens add.
     """
 
@@ -63,7 +64,7 @@ class Chosen:
 
     @property
     def different(self) -> Ints:
-        """One of all cases that add the same to every sum, between the same carries."""
+        """One of all cases that add the same to every sum, between the same states."""
         key = np.concatenate([self.before, self.after, self.answer[:, None], self.sums], axis=1)
         rows = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * key.itemsize))).ravel()
         return np.sort(np.unique(rows, return_index=True)[1])
@@ -82,7 +83,7 @@ class Steps(Averages):
         self.operands, self.machine = operands, machine
         self.digit = np.array([loaded.vocabulary.index(token) for token in operands.alphabet])
         self.vocabulary = loaded.vocabulary
-        self.groups = max(operands.digits, operands.shown_digits)
+        self.groups = machine.groups
         self._out = self._outer()
         assert isinstance(loaded.readout, Argmax)
         self.columns = frozenset(loaded.readout.columns)
@@ -182,7 +183,7 @@ class Case:
         return growth, np.einsum("hed,hd->he", np.abs(self.steps._out), rest)
 
     def added(self, group: int) -> tuple[Ints, Ints, Ints, Ints, Ints, Reals]:
-        """Every way through a group: carry before, digits a, b and of the answer, carry after; what each adds."""
+        """Every way through a group: state before, digits a, b and of the answer, state after; what each adds."""
         machine, rows, sums = self.steps.machine, list[tuple[int, int, int, int, int]](), list[Reals]()
         nothing = np.zeros((len(self.steps.digit), len(self.fixed)))
         parts = [self.of_cell.get((name, group), nothing) for name in "abz"]
@@ -227,7 +228,7 @@ class Case:
         return self._ways[group]
 
     def gap(self, low: int, high: int) -> tuple[Reals, Reals]:
-        """Least and most that the groups from ``low`` to below ``high`` add, by the carries before and after them:
+        """Least and most that the groups from ``low`` to below ``high`` add, by the states before and after them:
         (states, states, functionals), infinite where no digits lead from one to the other.
         """
         if (low, high) not in self._gaps:
@@ -248,15 +249,15 @@ class Case:
         return self._gaps[low, high]
 
     def first(self, group: int) -> tuple[Reals, Reals]:
-        """What the groups below ``group`` add, by the carry after them."""
-        start = int(np.searchsorted(self.states, self.steps.machine.program.r))
+        """What the groups below ``group`` add, by the state after them."""
+        starts = [*self.steps.machine.starts]
         least, most = self.gap(0, group)
-        return least[start], most[start]
+        return least[starts].min(axis=0), most[starts].max(axis=0)
 
     def last(self, group: int) -> tuple[Reals, Reals]:
-        """What the groups from ``group`` on add, by the carry before them."""
+        """What the groups from ``group`` on add, by the state before them."""
+        ends = [*self.steps.machine.ends]
         least, most = self.gap(group, self.steps.groups)
-        ends = np.array([self.steps.machine.program.modulus is not None or state == 0 for state in self.states])
         return least[:, ends].min(axis=1), most[:, ends].max(axis=1)
 
     def leak(self, group: int) -> float:
@@ -286,7 +287,7 @@ class Case:
     def _free(self, chosen: Chosen) -> tuple[Reals, Reals]:
         """Least and most that all other groups add, (cases, functionals)."""
         groups = chosen.groups
-        before, after = (np.searchsorted(self.states, carries) for carries in (chosen.before, chosen.after))
+        before, after = (np.searchsorted(self.states, part) for part in (chosen.before, chosen.after))
         ends = []
         for n in (0, 1):
             total = self.first(groups[0])[n][before[:, 0]] + self.last(groups[-1] + 1)[n][after[:, -1]]

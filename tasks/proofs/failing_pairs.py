@@ -1,6 +1,6 @@
 """How many pairs of numbers a network answers otherwise than a program: counted over sets of pairs, never sampled.
 
-A choice of digits in some groups stands for all pairs that have them, and the dynamic program over carries counts
+A choice of digits in some groups stands for all pairs that have them, and the dynamic program over states counts
 these. Where the largest lead that the right digit may have over another one is below zero, every one of them is
 answered wrong; where its least lead over all is above zero, none is wrong at that digit. What is neither is chosen one
 group more, first where most pairs are expected to be wrong. So at each digit of the answer at least ``wrong`` and at
@@ -180,10 +180,9 @@ class _Search:
 def _sizes(case: Case, chosen: Chosen) -> Counts:
     """How many pairs have these digits, (cases,)."""
     states, groups = case.states, chosen.groups
-    before, after = (np.searchsorted(states, carries) for carries in (chosen.before, chosen.after))
-    start = int(np.searchsorted(states, case.steps.machine.program.r))
-    ends = np.array([case.steps.machine.program.modulus is not None or state == 0 for state in states])
-    total: Counts = ways(case, 0, groups[0])[start][before[:, 0]]
+    before, after = (np.searchsorted(states, part) for part in (chosen.before, chosen.after))
+    starts, ends = [*case.steps.machine.starts], [*case.steps.machine.ends]
+    total: Counts = ways(case, 0, groups[0])[starts].sum(axis=0)[before[:, 0]]
     total = total * ways(case, groups[-1] + 1, case.steps.groups)[:, ends].sum(axis=1)[after[:, -1]]
     for at in range(len(groups) - 1):
         total = total * ways(case, groups[at] + 1, groups[at + 1])[after[:, at], before[:, at + 1]]
@@ -191,7 +190,7 @@ def _sizes(case: Case, chosen: Chosen) -> Counts:
 
 
 def ways(case: Case, low: int, high: int) -> Counts:
-    """In how many ways digits of the groups from ``low`` to below ``high`` lead from each carry to each."""
+    """In how many ways digits of the groups from ``low`` to below ``high`` lead from each state to each."""
     known: dict[tuple[int, int], Counts] = case.known_ways
     if (low, high) not in known:
         size = len(case.states)

@@ -35,13 +35,13 @@ MOST_BOXES = 3_000_000  # of one digit of the answer
 
 @dataclass(frozen=True)
 class Open:
-    """A choice of digits that was not decided: ``a`` and ``b`` in some ``groups``, the ``carry`` before the first."""
+    """A choice of digits that was not decided: ``a`` and ``b`` in some ``groups``, the ``state`` before the first."""
 
     index: int
     groups: tuple[int, ...]
     a: tuple[int, ...]
     b: tuple[int, ...]
-    carry: int
+    state: int
     margin: float
 
 

@@ -2,8 +2,9 @@
 
 Greedy decoding gives a wrong number exactly where a digit is wrong after right ones, so one pass over prompt and right
 answer together shows all digits of a pair at once (teacher forcing). Tried are, in turn, round and extreme numbers,
-chains of carries, pairs that a proof left open, random pairs in which carries go far, and what comes of changing a few
-digits of the pairs of least margin. What is found is made as simple as it stays wrong: fewer digits but 0, then less.
+chains of carries, numbers that are nearly equal, pairs that a proof left open, random pairs in which carries go far or
+most digits are equal, and what comes of changing a few digits of the pairs of least margin. What is found is made as
+simple as it stays wrong: fewer digits but 0, then less.
 """
 
 from __future__ import annotations
@@ -133,7 +134,7 @@ def wrong_pairs(teacher: Teacher, *, seed: int = 0, most: int = 64) -> list[Pair
     random, found = np.random.default_rng(seed), list[Pair]()
     numbers = simple_numbers(teacher.operands)
     families = [_random(teacher.operands, random, RANDOM, share) for share in (0.0, 0.5, 0.9)]
-    for pairs in (*families, [(a, b) for a in numbers for b in numbers]):
+    for pairs in (*families, _near(teacher.operands, random), [(a, b) for a in numbers for b in numbers]):
         worst = teacher.worst(pairs)
         found += [pairs[n] for n in np.flatnonzero(worst < 0)][: most - len(found)]
         if len(found) >= most:
@@ -178,6 +179,7 @@ def _families(operands: Operands, random: np.random.Generator, more: list[Pair])
                     if operands.contains(pair):
                         chains.append(pair)
     yield from _parts(chains if len(chains) < 40_000 else chains[:: len(chains) // 40_000])
+    yield from _parts(_near(operands, random))
     yield from _parts([pair for pair in more if operands.contains(pair)])
     for share in (0.0, 0.5, 0.9):
         yield from _parts(_random(operands, random, RANDOM, share))
@@ -195,6 +197,17 @@ def _random(operands: Operands, random: np.random.Generator, count: int, share: 
     b = np.where(random.random(shape) < share, base - 1 - a, b)
     numbers = [[sum(int(d) * base**k for k, d in enumerate(row)) for row in part] for part in (a, b)]
     return [pair for pair in zip(*numbers, strict=True) if operands.contains(pair)] or [(0, 0)]
+
+
+def _near(operands: Operands, random: np.random.Generator) -> list[Pair]:
+    """Equal numbers, such as differ by a unit of some digit, borrowing or not, and such as differ in few digits."""
+    units = [operands.base**power for power in range(operands.digits)]
+    numbers = [*simple_numbers(operands), *(a for a, _ in _random(operands, random, 64, 0.0))]
+    pairs = [(a, a + sign * unit) for a in numbers for unit in units for sign in (0, 1, -1)]
+    for _ in range(RANDOM // 4):
+        a = numbers[int(random.integers(len(numbers)))]
+        pairs.append((a, _changed((a, a), operands, random)[1]))
+    return [pair for pair in dict.fromkeys(pairs) if operands.contains(pair)]
 
 
 def _changed(pair: Pair, operands: Operands, random: np.random.Generator) -> Pair:

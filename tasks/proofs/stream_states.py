@@ -466,6 +466,8 @@ def _holds(boxes: Pairs, after: Pairs, has_token: bool) -> bool:
 
 def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
     """Different rows, the first of each, and which of them each row is."""
+    if not key.shape[1]:  # a loop without states: all rows are one
+        return key[:1], np.zeros(min(1, len(key)), np.int64), np.zeros(len(key), np.int64)
     raw = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * 8))).ravel()
     found, first, index = np.unique(raw, return_index=True, return_inverse=True)
     return found.view(np.int64), first.astype(np.int64), index.astype(np.int64)

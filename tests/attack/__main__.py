@@ -22,7 +22,8 @@ from rich.console import Console
 @click.option("--kills", default=60, show_default=True, help="Writers that are killed or meet.")
 @click.option("--distillations", default=40, show_default=True, help="Whole distillations against a list.")
 @click.option("--recurrent", default=60, show_default=True, help="Recurrent networks at every length.")
-@click.option("--pairs", default=40, show_default=True, help="Networks that add, against every pair.")
+@click.option("--pairs", default=40, show_default=True, help="Networks that add or compare, against every pair.")
+@click.option("--streams", default=80, show_default=True, help="Networks of numbers against loops, on all streams.")
 @click.option("--seed", default=0, show_default=True, help="Of all random numbers.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
 @click.option("--keep", type=click.Path(path_type=Path), default=Path("out/attack"), show_default=True,
@@ -42,6 +43,7 @@ def main(
     distillations: int,
     recurrent: int,
     pairs: int,
+    streams: int,
     seed: int,
     jobs: int,
     keep: Path,
@@ -65,9 +67,8 @@ def main(
         for sentence in outcome.wrong:
             console.print(f"  {sentence}", markup=False)
         sys.exit(bool(outcome.wrong))
-    sizes = dict(
-        zip(PARTS, (networks, planted, certificates, programs, kills, distillations, recurrent, pairs), strict=True)
-    )
+    asked = (networks, planted, certificates, programs, kills, distillations, recurrent, pairs, streams)
+    sizes = dict(zip(PARTS, asked, strict=True))
     counts = Campaign(seed, keep, jobs, frozenset(known), first).run(sizes, console)
     console.print(table(counts))
     for name, count in counts.items():

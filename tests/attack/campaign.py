@@ -18,7 +18,7 @@ from rich.table import Table
 from trial import Case, Outcome
 
 SILENCE = 60.0  # seconds
-PARTS = ("networks", "planted", "certificates", "programs", "writers", "distillations", "recurrent", "pairs")
+PARTS = ("networks", "planted", "certificates", "programs", "writers", "distillations", "recurrent", "pairs", "streams")
 
 
 @dataclass

@@ -22,12 +22,13 @@ from mutant import Mutant
 from mutants_coarse import COARSE
 from mutants_recurrent import RECURRENT
 from mutants_states import STATES
+from mutants_streams import STREAMS
 from rich.console import Console
 from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("backends", "benchmarks", "cegis", "dsl", "tasks", "tests")
-SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60}
+SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60, "streams": 240}
 OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
 SECONDS = 900  # for one mutant
 
@@ -156,7 +157,7 @@ MUTANTS = (
     Mutant(
         "the checker rounds no product",
         CHECKER,
-        "[self.blur(x * y, self.gamma(1) * (x * y)) for x, y in zip(row, other, strict=True)]",
+        "[self.blur(z := x * y, self.gamma(1) * z) for x, y in zip(row, other, strict=True)]",
         "[arb((x * y).mid()) for x, y in zip(row, other, strict=True)]",
         "networks",
     ),
@@ -346,6 +347,7 @@ def every_mutant() -> tuple[Mutant, ...]:
         *COARSE,
         *RECURRENT,
         *STATES,
+        *STREAMS,
         *(importlib.import_module("mutants_beyond").BEYOND if beyond else ()),
     )
 

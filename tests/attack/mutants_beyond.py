@@ -21,6 +21,9 @@ GROUPS = "tests/unit/tasks/pipeline/test_groups.py"
 LINES = "tests/unit/tasks/checker/test_checker_lines.py"
 PAIRS = "tests/property/test_pairs_of_numbers.py"
 COUNTED_PAIRS = f"{PAIRS}::test_pairs_that_fail_are_no_fewer_and_no_more_than_is_said"
+COMPARED = "tests/property/test_numbers_compared.py"
+GUESSING = f"{COMPARED}::test_a_machine_that_guesses_calculates_as_python_does"
+OTHER_COMPARED = f"{COMPARED}::test_another_comparison_is_refused_by_prover_and_checker"
 PROVED_PAIRS = f"{PAIRS}::test_what_is_proved_holds_for_every_pair"
 CHECKED_PAIRS = f"{PAIRS}::test_what_the_checker_finds_holds_for_every_pair"
 
@@ -31,6 +34,55 @@ BEYOND: tuple[Mutant, ...] = (
         "np.maximum.at(most[start], target, known[1][start, source] + terms)",
         "np.minimum.at(most[start], target, np.abs(known[1][start, source] + terms))",
         PROVED_PAIRS,
+    ),
+    Mutant(
+        "a guessed comparison may end in any way",
+        "tasks/automata/digits.py",
+        "if guess == (tested < 0))",
+        "if guess in (0, 1))",
+        GUESSING,
+    ),
+    Mutant(
+        "a comparison starts as if it held",
+        "tasks/automata/digits.py",
+        "return tuple(sorted(self._numbers[state] for state in self._guessed))",
+        "return (min(self._numbers[state] for state in self._guessed),)",
+        GUESSING,
+    ),
+    Mutant(
+        "groups below one that is chosen are as after one start alone",
+        "tasks/proofs/digit_groups.py",
+        "return least[starts].min(axis=0), most[starts].max(axis=0)",
+        "return least[starts[0]], most[starts[0]]",
+        OTHER_COMPARED,
+    ),
+    Mutant(
+        "the carry of a comparison is its form with the signs turned",
+        "tasks/automata/digits.py",
+        "tested = (below.tested[0] * a + below.tested[1] * b + tested) // base",
+        "tested = -((below.tested[0] * a + below.tested[1] * b + tested) // base)",
+        GUESSING,
+    ),
+    Mutant(
+        "the checker lets a comparison end otherwise than it was supposed",
+        "tasks/checker/pairs.py",
+        "return (carries[0] == 1) == (carries[2] < 0)",
+        "return True",
+        GUESSING,
+    ),
+    Mutant(
+        "the checker supposes but one outcome of a comparison",
+        "tasks/checker/pairs.py",
+        "supposed = (0,) if self.decides == ALWAYS else (0, 1)",
+        "supposed = (0,)",
+        GUESSING,
+    ),
+    Mutant(
+        "the checker reads at most as less",
+        "tasks/checker/pairs.py",
+        "return (yes, no), _apart(right, left), None",
+        "return (no, yes), _apart(left, right), None",
+        GUESSING,
     ),
     Mutant(
         "a digit is right with a margin below zero",
@@ -161,8 +213,8 @@ BEYOND: tuple[Mutant, ...] = (
     Mutant(
         "a text is read whatever its names mean in its file",
         "tasks/pipeline/own_programs.py",
-        "hidden = hidden_names(self.text, text)",
-        "hidden: list[str] = []",
+        "hidden = hidden_names(self.text, text)\n        if hidden:\n            return",
+        "hidden: list[str] = []\n        if hidden:\n            return",
         f"{VERIFY}::test_a_file_that_changes_what_len_means_is_run_as_it_is",
     ),
     Mutant(

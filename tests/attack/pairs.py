@@ -1,8 +1,9 @@
-"""Networks that add two numbers, most pairs right and few wrong: what is proved of all pairs, against every pair.
+"""Networks that add or compare two numbers, most pairs right and few wrong: what is proved, against every pair.
 
-Some are right, some have noise in every weight, and in some a spike of three ReLUs is planted at one value of a sum, so
-that the few pairs with that sum are wrong, often a single one. Prover, search and checker are asked; the network's own
-formula, written once more here, says which pairs fail.
+Some are right, some have noise in every weight, and in some that add a spike of three ReLUs is planted at one value of
+a sum, so that the few pairs with that sum are wrong, often a single one. Of those that compare, some do not look at one
+digit, and some are asked for a program that differs where both numbers are equal, or nearly so. Prover, search and
+checker are asked; the network's own formula, written once more here, says which pairs fail.
 """
 
 from __future__ import annotations
@@ -15,11 +16,13 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-from adding_networks import SUM, adding
+from adding_networks import SUM, adding, as_float32
+from choosing_networks import CHOICES, choosing
 from flint import ctx
 from numpy.typing import NDArray
 from trial import Outcome, random_of
 
+from tasks.automata.digits import DigitMachine, NumberProgram
 from tasks.certificates.pairs import fields_of
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import read
@@ -27,29 +30,37 @@ from tasks.checker.pairs import everywhere
 from tasks.formats import Loaded, save_folder
 from tasks.networks.transformer import Affine
 from tasks.pipeline.numbers import distill_numbers, follow_numbers
-from tasks.proofs.digit_groups import DigitMachine, Steps
+from tasks.proofs.digit_groups import Steps
 from tasks.proofs.enumeration import ROUNDOFF
 from tasks.proofs.group_cover import cover
 
+NEARLY = {
+    "max(a, b)": ("b if a < b + 1 else a", "a if a + 1 >= b else b", "min(a, b)", "max(b, a)"),
+    "min(a, b)": ("a if a < b + 2 else b", "b if b < a + 2 else a", "max(a, b)", "min(b, a)"),
+    "a < b": ("a <= b", "a + 1 < b", "a > b"),
+    "a <= b": ("a < b", "a <= b + 1", "b <= a"),
+    "a > b": ("a >= b", "a > b + 1", "a < b"),
+    "a >= b": ("a > b", "a + 1 >= b", "b >= a"),
+}  # programs that are right on most pairs, or on few, or say the same
 SECONDS, NEAR = 10.0, 1e-5  # for one proof; of a margin, relative and absolute, what float64 may lose here and there
 
 
 def attack(seed: int, index: int) -> Outcome:
     """One network, and everything that is said of it."""
     random = random_of("pairs", seed, index)
-    network, semantics = made(random), str(random.choice(["real", "float32"]))
-    least = margins(network)
+    (network, program), semantics = made(random), str(random.choice(["real", "float32"]))
+    least = margins(network, program)
     wrong: list[str] = []
     decided = 0
     operands = network.operands
     assert operands is not None
-    found = cover(network, operands, SUM, semantics, seconds=SECONDS)  # type: ignore[arg-type]
+    found = cover(network, operands, program, semantics, seconds=SECONDS)  # type: ignore[arg-type]
     if found.is_whole:
         decided += 1
         worst = float(min(least.values()))
         if found.margin > worst + NEAR * (1 + abs(worst)):
             wrong.append(f"proved in {semantics} with margin {found.margin}, and the least of all is {worst}")
-    said = distill_numbers(network, program=SUM, seconds=SECONDS)
+    said = distill_numbers(network, program=program, seconds=SECONDS)
     if said.failing is not None:
         decided += 1
         if least[said.failing.pair] > NEAR:
@@ -60,13 +71,13 @@ def attack(seed: int, index: int) -> Outcome:
         fewest, most = (sum(value < end for value in least.values()) for end in (-NEAR, NEAR))
         if said.failures.least > most or said.failures.most < fewest:
             wrong.append(f"{said.failures.words} From {fewest} to {most} do")
-    far = follow_numbers(network, program=SUM, seconds=SECONDS)
+    far = follow_numbers(network, program=program, seconds=SECONDS)
     if far.horizon is not None:
         decided += 1
         below = operands.base**far.horizon
         false = [pair for pair, least_of in least.items() if max(pair) < below and least_of < -NEAR]
         wrong += [f"proved of numbers of {far.horizon} digits, and {min(false)} fails"] if false else []
-    margin = checked(network, semantics)
+    margin = checked(network, program, semantics)
     if margin is not None:
         decided += 1
         worst = float(min(least.values()))
@@ -75,18 +86,23 @@ def attack(seed: int, index: int) -> Outcome:
     return Outcome(4, decided, tuple(wrong))
 
 
-def made(random: np.random.Generator) -> Loaded:
-    """A network for numbers of one to three digits."""
+def made(random: np.random.Generator) -> tuple[Loaded, NumberProgram]:
+    """A network for numbers of one to three digits, and what it is compared with."""
     kind = random.choice(["right", "noise", "planted", "planted"])
-    network = adding(
-        int(random.integers(1, 4)),
-        int(random.integers(2, 5)),
-        order=str(random.choice(["lsb", "msb"])),
-        noise=float(random.choice([1e-3, 1e-2])) if kind == "noise" else 0.0,
-        by_token=float(random.choice([0.0, 1e-3])),
-        seed=int(random.integers(2**30)),
-    )
-    return planted(network, random) if kind == "planted" else network
+    order, seed = str(random.choice(["lsb", "msb"])), int(random.integers(2**30))
+    by_token, noise = float(random.choice([0.0, 1e-3])), float(random.choice([1e-3, 1e-2])) if kind == "noise" else 0.0
+    digits, base = int(random.integers(1, 4)), int(random.integers(2, 5))
+    if random.random() < 0.5:
+        network = adding(digits, base, order=order, noise=noise, by_token=by_token, seed=seed)
+        return planted(network, random) if kind == "planted" else network, SUM
+    what = str(random.choice(CHOICES))
+    asked, blind = what, None
+    if kind == "planted" and random.random() < 0.5:
+        asked = str(random.choice(NEARLY[what]))
+    elif kind == "planted":
+        blind = int(random.integers(digits))
+    network = choosing(what, digits, base, order=order, noise=noise, by_token=by_token, blind=blind, seed=seed)
+    return network, NumberProgram.of(asked)
 
 
 def planted(network: Loaded, random: np.random.Generator) -> Loaded:
@@ -100,56 +116,59 @@ def planted(network: Loaded, random: np.random.Generator) -> Loaded:
     bias = np.concatenate([up.bias, [1 - steep * at, -steep * at, -1 - steep * at]])
     size = float(random.choice([-1.5, 1.5]))
     out = np.concatenate([down.weight, [[size, -2 * size, size]]], axis=1)
-    steps = (attention, Affine(_float32(weight), _float32(bias)), relu, Affine(_float32(out)), read_)
+    steps = (attention, Affine(as_float32(weight), as_float32(bias)), relu, Affine(as_float32(out)), read_)
     return replace(network, network=replace(network.network, steps=steps))
 
 
-def _float32(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return np.asarray(values, np.float32).astype(np.float64)
-
-
-def margins(network: Loaded) -> dict[tuple[int, int], float]:
+def margins(network: Loaded, program: NumberProgram) -> dict[tuple[int, int], float]:
     """The least margin of the right digits of every pair, by the formula of these networks alone."""
     operands: Any = network.operands
-    attention, up, _, down, last = network.network.steps  # type: ignore[union-attr]
+    attention, *others = network.network.steps  # type: ignore[union-attr]
     tokens, places = network.network.tokens, network.network.positions  # type: ignore[union-attr]
-    query, key, value = (part[0].weight for part in (attention.query, attention.key, attention.value))
+    heads = attention.heads
+    query, key, value = (np.split(part[0].weight, heads) for part in (attention.query, attention.key, attention.value))
+    right = eval(f"lambda a, b: {program.expression}")
     found = {}
     for a, b in itertools.product(range(operands.largest + 1), repeat=2):
-        total = a + b
+        total = int(right(a, b))
         digits = [total // operands.base**power % operands.base for power in operands.answer_powers]
         words = [*operands.prompt(a, b), *map(str, digits[:-1])]
         ids = [network.vocabulary.index(word) for word in words]
         x = tokens[ids] + places[: len(ids)]
-        q, k, v = x @ query.T, x @ key.T, x @ value.T
         worst = np.inf
         for n, digit in enumerate(digits):
             row = len(operands.cells) - 1 + n
-            scores = k[: row + 1] @ q[row]
-            weights = np.exp(scores - scores.max())
-            given = weights @ v[: row + 1] / weights.sum()
-            hidden = np.maximum(up.weight @ given + up.bias, 0.0)
-            logits = last.weight @ (down.weight @ hidden) + last.bias
-            others = np.delete(logits, digit)
-            worst = min(worst, float(logits[digit] - others.max()))
+            given: list[float] = []
+            for q, k, v in zip(query, key, value, strict=True):
+                scores = (x[: row + 1] @ k.T) @ (q @ x[row])
+                weights = np.exp(scores - scores.max())
+                given += [*(weights @ (x[: row + 1] @ v.T) / weights.sum())]
+            y = np.array(given)
+            for step in others:
+                y = _mapped(step, y) if isinstance(step, Affine) else np.maximum(y, 0.0)
+            worst = min(worst, float(y[digit] - np.delete(y, digit).max()))
         found[a, b] = worst
     return found
 
 
-def checked(network: Loaded, semantics: str) -> float | None:
+def _mapped(layer: Affine, x: NDArray[np.float64]) -> NDArray[np.float64]:
+    return np.asarray(layer.weight @ x + (0.0 if layer.bias is None else layer.bias))
+
+
+def checked(network: Loaded, program: NumberProgram, semantics: str) -> float | None:
     """The margin that the checker finds over all pairs, None where it finds none."""
     operands: Any = network.operands
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch) / "network"
         save_folder(network, folder)
         files = {path.name: path.read_bytes() for path in folder.iterdir()}
-    steps = Steps(network, operands, DigitMachine(SUM, operands), ROUNDOFF[semantics])  # type: ignore[index]
+    steps = Steps(network, operands, DigitMachine(program, operands), ROUNDOFF[semantics])  # type: ignore[index]
     directions = np.rint(2**16 * steps.directions).astype(int).tolist()
     readout: Any = network.readout
     try:
         with ctx.workprec(80):
             _, margin = everywhere(
-                read("steps", files, semantics), fields_of(operands), SUM.source(), [*readout.columns],
+                read("steps", files, semantics), fields_of(operands), program.source(), [*readout.columns],
                 [*readout.names], directions, semantics, time.monotonic() + SECONDS,
             )  # fmt: skip
     except (Rejected, UnreadableError):

@@ -30,6 +30,7 @@ def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
         "distillations": 3,
         "recurrent": 6,
         "pairs": 3,
+        "streams": 8,
     }
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     run = subprocess.run(
@@ -102,6 +103,15 @@ def test_what_is_planted_breaks_in_real_arithmetic():
             said = planted._label_of(planted.formula_of(made), made, made.words)
             breaks.append(said in ("yes", "no") and said != planted._answer(made, made.words))
         assert sum(breaks) >= 4, kind
+
+
+def test_some_networks_of_numbers_go_wrong_only_beyond_the_streams_that_are_all_run():
+    import streams
+    from trial import random_of
+
+    late = [streams.Known(streams.made(random_of("streams", 0, index), "late")) for index in (3, 5, 7, 11, 13, 15)]
+    firsts = [min((t for t, near in known.margins.items() if near < 0), default=0) for known in late]
+    assert sum(first > 11 for first in firsts) >= 2, firsts
 
 
 def test_the_text_of_every_mutant_stands_exactly_once():

@@ -50,7 +50,9 @@ def adding(
     query[length, 1:], key[length, 0] = by_token, 1.0
     value = np.zeros((1, width))
     value[0, 0] = WHOLE
-    attention = Attention((Affine(_float32(query)),), (Affine(_float32(key)),), (Affine(_float32(value)),), 1, 1.0)
+    attention = Attention(
+        (Affine(as_float32(query)),), (Affine(as_float32(key)),), (Affine(as_float32(value)),), 1, 1.0
+    )
     fine = float(base**digits)  # s is a multiple of one over it
     steep = 4.0 * fine
     up = np.array([[1.0], [steep], [steep]])
@@ -62,15 +64,15 @@ def adding(
     offsets[:base] = (-(np.arange(base) ** 2.0) - 2.0 * np.arange(base) * shift) * fine
     up = up * (1 + noise * random.normal(size=up.shape))
     steps = (
-        attention, Affine(_float32(up), _float32(bias)), Activation("relu"), Affine(_float32(down)),
-        Affine(_float32(read), _float32(offsets)),
+        attention, Affine(as_float32(up), as_float32(bias)), Activation("relu"), Affine(as_float32(down)),
+        Affine(as_float32(read), as_float32(offsets)),
     )  # fmt: skip
-    network = Transformer(_float32(tokens), _float32(positions), steps, length, "float32")
+    network = Transformer(as_float32(tokens), as_float32(positions), steps, length, "float32")
     question = Question(alphabet=operands.alphabet, lengths=(1, length))
     return replace(authored(f"adding-{seed}", "steps", network, vocabulary, question), operands=operands)
 
 
-def _float32(values: np.ndarray) -> np.ndarray:
+def as_float32(values: np.ndarray) -> np.ndarray:
     return np.asarray(values, np.float32).astype(np.float64)
 
 

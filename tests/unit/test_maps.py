@@ -47,9 +47,9 @@ def imported(room: Path) -> set[str]:
 
 
 @pytest.mark.parametrize("room", MAPPED, ids=inside)
-def test_the_map_of_a_room_names_its_files_and_no_others(room: Path) -> None:
-    named = {name for cell in rows(room) for name in re.findall(r"`(\w+\.py)`", cell)}
-    assert named == {path.name for path in room.glob("*.py")} - {"__init__.py"}
+def test_the_map_of_a_room_names_each_of_its_files_once_and_no_others(room: Path) -> None:
+    named = [name for cell in rows(room) for name in re.findall(r"`(\w+\.py)`", cell)]
+    assert sorted(named) == sorted({path.name for path in room.glob("*.py")} - {"__init__.py"})
 
 
 @pytest.mark.parametrize("house", HOUSES)

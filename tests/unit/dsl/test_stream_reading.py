@@ -138,3 +138,35 @@ def test_numbers_that_leave_64_bits_are_refused_and_never_wrapped():
         assert answers == [int(python(text)(["0"] * steps)) for steps in range(1, fits + 1)]
         with pytest.raises(OutgrownError, match="more than is followed"):
             loop.run(np.zeros((1, 70, 1), np.int64))
+
+
+@pytest.mark.parametrize(
+    "answer",
+    [
+        "sum(int(t) for t in tokens)",
+        "sum(map(int, tokens)) % 3",
+        "sum(int(t) for t in tokens if int(t) > 1) - 2 * sum(t == '1' for t in tokens)",
+        "max(sum(map(int, tokens)), 4)",
+    ],
+)
+def test_sums_over_the_tokens_are_loops_that_add(answer):
+    loop = loop_from_text(f"def f(tokens):\n    return {answer}", 1, DIGITS)
+    for stream in product(DIGITS, repeat=3):
+        said = loop.run(np.array([[[int(t)] for t in stream]]))[0].tolist()
+        assert said == [eval(answer, {"tokens": stream[: n + 1]}) for n in range(3)]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "def f(tokens):\n    return sum(int(t) for t in tokens[1:])",
+        "def f(tokens):\n    k = 2\n    return sum(int(t) * k for t in tokens)",  # k is set behind the loop
+        "def f(tokens):\n    sum = int(tokens[-1])\n    return sum",
+        "def f(tokens):\n    return sum([int(t) for t in tokens], 1)",
+        "def f(tokens):\n    return sum(int(t) for t in tokens for u in tokens)",
+        "def f(tokens):\n    return sum(int(tokens[-1]) for t in tokens)",
+    ],
+)
+def test_other_sums_are_not_read(text):
+    with pytest.raises(GrammarError):
+        loop_from_text(text, 1, DIGITS)

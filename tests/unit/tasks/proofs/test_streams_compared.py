@@ -219,3 +219,12 @@ def test_a_loop_whose_numbers_outgrow_a_word_is_neither_proved_nor_broken():
     loop = Loop(1, (("total", 2**62),), (times(2)(total),), INDICATOR(EQUAL(total, literal(0, INT)())))
     zero = network((Affine(np.zeros((1, 2)), np.zeros(1)), RELU), (Affine(np.zeros((1, 1)), np.zeros(1)),))
     assert isinstance(stream_states.compared(zero, SINGLE, loop, 10), Open)
+
+
+def test_a_loop_that_keeps_nothing_is_compared_at_every_length_like_any_other():
+    nothing = Loop(1, (), (), literal(0, INT)())
+    of = network((Affine(np.array([[0.5, 0.01]]), np.zeros(1)), RELU), (Affine(np.array([[1.0]]), np.zeros(1)),))
+    found = stream_states.compared(of, SINGLE, nothing, 4)
+    assert isinstance(found, Equal)
+    assert (found.length, found.method) == (None, "boxes")
+    assert 0.39 < found.margin < 0.4  # 5 * 0.01 / (1 - 0.5) is the most that it comes to
