@@ -118,7 +118,7 @@ def test_an_acceptor_is_listed_beside_float32_and_a_file_holds_every_exception(a
     assert {task.seconds for task in tasks} == {400.0 * rnn.LONGER}
     ours, executed = map(run, tasks[:2])
     assert (executed["detail"]["whole"], executed["detail"]["undecided"]) == (6, 0)
-    assert "float32 as executed; 0 undecided" in executed["detail"]["claim"]
+    assert "float32 as executed; 0 undecided; tokens 'a' 'b'" in executed["detail"]["claim"]
     detail = ours["detail"]
     words = [word for length in range(7) for word in product("ab", repeat=length)]
     tensors = dynet_tensors("gru", seed=1)
@@ -141,3 +141,10 @@ def test_answers_to_every_word_are_in_order_as_one_by_one(acceptor, monkeypatch,
     oracle = lstar_recurrent.Words(answers, longest, 0)
     assert [tuple(word) for word in oracle.words.tolist()] == [*product(answers.alphabet, repeat=longest)]
     np.testing.assert_array_equal(oracle.answers, answers.all(oracle.words))
+
+
+def test_of_many_symbols_the_signs_and_one_letter_are_listed(tmp_path):
+    symbols = ("a", "b", "c", "(", ")")
+    tensors = dynet_tensors("gru") | {"embedding": np.eye(5, 2, dtype=np.float32)}
+    folder = write_dynet(tmp_path, "gru", tensors, symbols={name: n for n, name in enumerate(symbols)})
+    assert rnn.acceptor(folder).domain.alphabet == ("(", ")", "a")
