@@ -216,7 +216,7 @@ def _of_words(task: Task, folder: Path, longest: int | None = None) -> dict[str,
     domain = words_of(model) if longest is None else model.domain.up_to(longest)
     found = distill(model, domain, seconds=(0.5 if longest is not None else 0.8) * task.seconds, seed=task.seed)
     figures, program = networks.detail(found), found.program
-    is_known = found.is_proved or bool(found.exceptions)
+    is_known = found.is_proved or (bool(found.exceptions) and found.domain.lengths == domain.lengths)
     broken = found.broken
     detail = {
         "claim": claim_of_words(found), "length": found.domain.lengths[-1], "asked": domain.lengths[-1],
@@ -233,8 +233,18 @@ def _of_words(task: Task, folder: Path, longest: int | None = None) -> dict[str,
         "size": 0 if program is None else program.size,
         "detail": detail,
         "status": "solved" if is_known else "unsolved",
-        "reason": "" if is_known else networks.verdict(found),
+        "reason": "" if is_known else _why_not(found, domain),
     }
+
+
+def _why_not(found: Distillation, domain: Domain) -> str:
+    """Why it is not known how a program does on all of ``domain``."""
+    from benchmarks.suites import networks
+
+    if found.domain.lengths == domain.lengths:
+        return networks.verdict(found)
+    reach, longest = found.domain.lengths[-1], domain.lengths[-1]
+    return f"words are listed to length {reach} of {longest}, where the time for that ended: {networks.verdict(found)}"
 
 
 def claim_of_words(found: Distillation) -> str:

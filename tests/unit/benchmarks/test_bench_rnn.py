@@ -1,6 +1,7 @@
 """The suite "rnn": loops and L* on the same networks, rows for tasks without a network, and the page."""
 
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -148,3 +149,18 @@ def test_of_many_symbols_the_signs_and_one_letter_are_listed(tmp_path):
     tensors = dynet_tensors("gru") | {"embedding": np.eye(5, 2, dtype=np.float32)}
     folder = write_dynet(tmp_path, "gru", tensors, symbols={name: n for n, name in enumerate(symbols)})
     assert rnn.acceptor(folder).domain.alphabet == ("(", ")", "a")
+
+
+def test_words_listed_to_a_shorter_length_are_no_answer_to_all_that_was_asked(acceptor, tmp_path, monkeypatch):
+    real = distill.distill
+
+    def shorter(model, domain, *, seconds, seed):
+        program = Program.parse("def f(tokens):\n    return 'accept'\n", grammar_of(domain, ("accept", "reject")))
+        found = real(model, domain.up_to(0), program=program, seconds=600, seed=seed, semantics="float64")
+        return replace(found, asked=domain)
+
+    monkeypatch.setattr(distill, "distill", shorter)
+    (ours, *_) = rnn.plan(tmp_path / "cases", None, 400.0, 4096, 0, (), tmp_path / "out")
+    said = run(ours)
+    assert (said["status"], said["detail"]["length"], said["detail"]["asked"]) == ("unsolved", 0, 20)
+    assert said["reason"].startswith("words are listed to length 0 of 20")
