@@ -33,6 +33,7 @@ SUITE, LSTAR, FLOAT32 = "rnn", "AALpy L*", "ours, float32"
 AUTHORS, RETRAINED = ORIGINS = ("authors' weights", "our retraining")
 HELD = 2000  # random streams on which the printed text is run
 WORDS = 20  # tokens of the longest words of acceptors that are listed, over so many letters that they can be
+MANY_SYMBOLS = 4  # of an acceptor: of more those that are no letters are listed, with one letter
 LONGER = 2.5  # times the limit, for an acceptor
 MOST_TOKENS = 16  # of a network that L* is asked of
 NO_NETWORK = "training ended without a network that is right on every stream looked at"
@@ -131,6 +132,19 @@ def distilled(task: Task, folder: Path) -> dict[str, Any]:
     return found
 
 
+def acceptor(folder: Path) -> Loaded:
+    """A network of symbols; where these are many, on its signs and the first of its letters alone."""
+    from tasks.formats import Question, load
+
+    model = load(folder, Question())
+    alphabet = model.domain.alphabet
+    signs = [symbol for symbol in alphabet if not symbol.isalnum()]
+    letter = next((symbol for symbol in alphabet if symbol.isalnum()), None)
+    if len(alphabet) <= MANY_SYMBOLS or not signs or letter is None or len(signs) >= MANY_SYMBOLS:
+        return model
+    return load(folder, Question(alphabet=(*signs, letter)))
+
+
 def words_of(model: Loaded) -> Domain:
     """The words of an acceptor that are listed: to ``WORDS`` tokens, or as long as programs are searched on."""
     from tasks.pipeline.labels import MOST_SEQUENCES
@@ -196,13 +210,13 @@ def _of_words(task: Task, folder: Path, longest: int | None = None) -> dict[str,
     from tasks.networks.readout import Rounded
     from tasks.pipeline.distill import distill
 
-    model = load(folder, Question())
+    model = acceptor(folder) if longest is None else load(folder, Question())
     if longest is not None and isinstance(model.readout, Rounded):
         model = load(folder, Question(lengths=(1, longest), readout=Rounded(0)))
     domain = words_of(model) if longest is None else model.domain.up_to(longest)
     found = distill(model, domain, seconds=(0.5 if longest is not None else 0.8) * task.seconds, seed=task.seed)
     figures, program = networks.detail(found), found.program
-    is_known = found.is_proved or bool(found.exceptions)
+    is_known = found.is_proved or (bool(found.exceptions) and found.domain.lengths == domain.lengths)
     broken = found.broken
     detail = {
         "claim": claim_of_words(found), "length": found.domain.lengths[-1], "asked": domain.lengths[-1],
@@ -219,8 +233,18 @@ def _of_words(task: Task, folder: Path, longest: int | None = None) -> dict[str,
         "size": 0 if program is None else program.size,
         "detail": detail,
         "status": "solved" if is_known else "unsolved",
-        "reason": "" if is_known else networks.verdict(found),
+        "reason": "" if is_known else _why_not(found, domain),
     }
+
+
+def _why_not(found: Distillation, domain: Domain) -> str:
+    """Why it is not known how a program does on all of ``domain``."""
+    from benchmarks.suites import networks
+
+    if found.domain.lengths == domain.lengths:
+        return networks.verdict(found)
+    reach, longest = found.domain.lengths[-1], domain.lengths[-1]
+    return f"words are listed to length {reach} of {longest}, where the time for that ended: {networks.verdict(found)}"
 
 
 def claim_of_words(found: Distillation) -> str:
@@ -235,7 +259,8 @@ def claim_of_words(found: Distillation) -> str:
         short = f"the two are equal up to length {found.horizon}"
     return (
         f"the program that this run found differs from the network on exactly {len(found.exceptions):,} of all "
-        f"{labels.size:,} sequences {reach}{without}, in {labels.enumeration.meaning}; {short}; the first exception is "
+        f"{labels.size:,} sequences {reach}{without}, in {labels.enumeration.meaning}; {labels.conditions}; "
+        f"{short}{', wherever there is one' if labels.undecided else ''}; the first exception is "
         f"{' '.join(map(str, first.inputs))!r}, network {first.expected!r}, program {first.got!r}"
     )
 
@@ -252,11 +277,12 @@ def _written(found: Distillation, target: Path) -> str:
 
 def as_executed(task: Task, folder: Path) -> dict[str, Any]:
     """To which length every label is bounded in float32 as executed, in most of the time."""
-    from tasks.formats import BlackBox, Question, load
+    from tasks.formats import BlackBox
+    from tasks.networks.conditions import conditions
     from tasks.networks.readout import UNDECIDED
     from tasks.proofs.enumeration import enumerate_within
 
-    model = load(folder, Question())
+    model = acceptor(folder)
     if isinstance(model.network, BlackBox) or model.network.dtype != "float32":
         return {"status": "unsupported", "reason": "its weights are no float32 numbers"}
     domain = words_of(model)
@@ -267,7 +293,7 @@ def as_executed(task: Task, folder: Path) -> dict[str, Any]:
             break
         whole = length
     claim = f"{found.size - found.undecided:,} of the {found.size:,} labels of length {listed[0]} to {listed[-1]} hold "
-    claim += f"in {found.meaning}; {found.undecided:,} undecided"
+    claim += f"in {found.meaning}; {found.undecided:,} undecided; {conditions(model, found.domain)}"
     detail = {
         "claim": claim, "length": listed[-1], "asked": domain.lengths[-1], "whole": whole, "domain": found.size,
         "undecided": found.undecided, "method": "enumeration", "semantics": found.semantics,
@@ -280,14 +306,13 @@ def as_executed(task: Task, folder: Path) -> dict[str, Any]:
 def learned(task: Task, folder: Path) -> dict[str, Any]:
     """What AALpy's L* learns, and whether its machine is right on every word it is compared on."""
     from benchmarks.peers import lstar_recurrent
-    from tasks.formats import Question, load
     from tasks.formats.recurrent_case import number_streams
 
     if _is_of_numbers(folder):
         of: Any = number_streams(folder)
         longest = of.length
     else:
-        of = load(folder, Question())
+        of = acceptor(folder)
         longest = words_of(of).lengths[-1]
     found = lstar_recurrent.learn(of, longest, seconds=0.5 * task.seconds, seed=task.seed)
     detail: Mapping[str, Any] = {

@@ -142,7 +142,7 @@ def searched(
     left = seconds - (time.perf_counter() - begun)
     if read_off is not None or (automaton is not None and reading(automaton) <= SHORT):
         left = min(left, BESIDE if of_two is None else BRIEF)
-    elif reads_off and automaton is None and _has_near_machine(table):
+    elif reads_off and automaton is None and has_near_machine(table):
         left = min(left, BESIDE)
     run = Expressions(table, solver, seed, on_round)
     is_followed = is_followed if solver is None else True
@@ -154,7 +154,7 @@ def searched(
     return result if automaton is None else _with_automaton(table, result, automaton, seed)
 
 
-def _has_near_machine(table: LabelTable) -> bool:
+def has_near_machine(table: LabelTable) -> bool:
     """Whether a machine learned from shorter words of a recurrent network is wrong on few of all."""
     if table.is_placed or not isinstance(table.enumeration.loaded.network, Recurrent):
         return False

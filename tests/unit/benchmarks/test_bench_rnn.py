@@ -1,6 +1,7 @@
 """The suite "rnn": loops and L* on the same networks, rows for tasks without a network, and the page."""
 
 import json
+from dataclasses import replace
 from itertools import product
 from pathlib import Path
 
@@ -118,7 +119,7 @@ def test_an_acceptor_is_listed_beside_float32_and_a_file_holds_every_exception(a
     assert {task.seconds for task in tasks} == {400.0 * rnn.LONGER}
     ours, executed = map(run, tasks[:2])
     assert (executed["detail"]["whole"], executed["detail"]["undecided"]) == (6, 0)
-    assert "float32 as executed; 0 undecided" in executed["detail"]["claim"]
+    assert "float32 as executed; 0 undecided; tokens 'a' 'b'" in executed["detail"]["claim"]
     detail = ours["detail"]
     words = [word for length in range(7) for word in product("ab", repeat=length)]
     tensors = dynet_tensors("gru", seed=1)
@@ -141,3 +142,25 @@ def test_answers_to_every_word_are_in_order_as_one_by_one(acceptor, monkeypatch,
     oracle = lstar_recurrent.Words(answers, longest, 0)
     assert [tuple(word) for word in oracle.words.tolist()] == [*product(answers.alphabet, repeat=longest)]
     np.testing.assert_array_equal(oracle.answers, answers.all(oracle.words))
+
+
+def test_of_many_symbols_the_signs_and_one_letter_are_listed(tmp_path):
+    symbols = ("a", "b", "c", "(", ")")
+    tensors = dynet_tensors("gru") | {"embedding": np.eye(5, 2, dtype=np.float32)}
+    folder = write_dynet(tmp_path, "gru", tensors, symbols={name: n for n, name in enumerate(symbols)})
+    assert rnn.acceptor(folder).domain.alphabet == ("(", ")", "a")
+
+
+def test_words_listed_to_a_shorter_length_are_no_answer_to_all_that_was_asked(acceptor, tmp_path, monkeypatch):
+    real = distill.distill
+
+    def shorter(model, domain, *, seconds, seed):
+        program = Program.parse("def f(tokens):\n    return 'accept'\n", grammar_of(domain, ("accept", "reject")))
+        found = real(model, domain.up_to(0), program=program, seconds=600, seed=seed, semantics="float64")
+        return replace(found, asked=domain)
+
+    monkeypatch.setattr(distill, "distill", shorter)
+    (ours, *_) = rnn.plan(tmp_path / "cases", None, 400.0, 4096, 0, (), tmp_path / "out")
+    said = run(ours)
+    assert (said["status"], said["detail"]["length"], said["detail"]["asked"]) == ("unsolved", 0, 20)
+    assert said["reason"].startswith("words are listed to length 0 of 20")

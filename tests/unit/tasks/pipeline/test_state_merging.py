@@ -1,5 +1,6 @@
 """Automata learned from labels: small, exact where they claim to be, readable, and read back as they were printed."""
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -10,11 +11,13 @@ from cegis import Constraint, Domain
 from dsl.program import Program
 from dsl.sequences import SequenceSignature
 from tasks.automata.moore import Machine, filled, readable
-from tasks.formats import Question, from_callable
+from tasks.formats import Question, from_callable, load
 from tasks.networks.readout import UNDECIDED
 from tasks.pipeline.labels import LabelTable
+from tasks.pipeline.search import has_near_machine
 from tasks.pipeline.state_merging import learned, merged_program
 from tasks.proofs.enumeration import Answers, Enumeration
+from tests.support.recurrent_networks import write_dynet
 
 
 def subject(function, names, domain=None):
@@ -153,3 +156,16 @@ def test_text_formula_and_arrays_of_a_machine_agree(name, labels):
             formula = environment.substituter.substitute(program.encode(symbols), stands)
             assert environment.simplifier.simplify(formula).constant_value() == label
     assert Program.parse(text, program.grammar) == program
+
+
+@pytest.mark.parametrize(("wrong", "is_near"), [((), True), (("abababab",), True), (("abababab", "bbbbbbbb"), False)])
+def test_a_machine_is_near_where_it_is_wrong_on_one_word_in_a_thousand_of_a_recurrent_network(wrong, is_near, tmp_path):
+    """Of 1,023 words those in ``wrong`` have the other label than that of their number of a."""
+
+    def even(word):
+        return "yes" if (word.count("a") % 2 == 0) != (word in wrong) else "no"
+
+    table = subject(even, ("yes", "no"), Domain(("a", "b"), 0, 9))
+    assert not has_near_machine(table)  # nothing is known of a black box
+    recurrent = replace(table.enumeration, loaded=load(write_dynet(tmp_path, "gru"), Question()))
+    assert has_near_machine(replace(table, enumeration=recurrent)) == is_near

@@ -61,6 +61,14 @@ def test_with_time_every_length_is_listed_and_without_it_the_first_few():
     assert short.counts() == enumerate_domain(counting(), Domain(AB, 1, 9)).counts()
 
 
+def test_sequences_that_are_listed_already_take_no_time_again():
+    first = enumerate_domain(counting(), Domain(AB, 1, 5))  # 62, and of length 6 there are 64
+    found = replace(first, seconds=10_000 * 62 / 96)  # so that 96 more are expected in 10,000 seconds
+    assert enumerate_within(counting(), Domain(AB, 1, 6), 10_000, first=found).domain == Domain(AB, 1, 6)
+    found = replace(first, seconds=10_000 * 62 / 48)
+    assert enumerate_within(counting(), Domain(AB, 1, 6), 10_000, first=found).domain == Domain(AB, 1, 5)
+
+
 def test_of_a_large_network_fewer_are_listed_before_the_time_is_looked_at():
     assert few(counting()) == FIRST
     large = [replace(counting().network, positions=np.ones((rows, 2)), longest=rows) for rows in (50_000, 10**6)]
