@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -266,12 +267,12 @@ def claim_of_words(found: Distillation) -> str:
 
 
 def _written(found: Distillation, target: Path) -> str:
-    """The name of the file with every exception, below the folder of the rows."""
+    """The name of the file with every exception of the program, below the folder of the rows."""
     from tasks.formats.writing import write_file
     from tasks.pipeline.report import exception_lines
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(target, (f"{line}\n".encode() for line in exception_lines(found)))
+    write_file(target, (f"{line}\n".encode() for line in exception_lines(replace(found, rule=None))))
     return f"{target.parent.name}/{target.name}"
 
 
