@@ -15,6 +15,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -214,9 +215,13 @@ def _of_words(task: Task, folder: Path, longest: int | None = None) -> dict[str,
     if longest is not None and isinstance(model.readout, Rounded):
         model = load(folder, Question(lengths=(1, longest), readout=Rounded(0)))
     domain = words_of(model) if longest is None else model.domain.up_to(longest)
-    found = distill(model, domain, seconds=(0.5 if longest is not None else 0.8) * task.seconds, seed=task.seed)
+    if longest is None:  # in float64 alone: float32 has a run of its own
+        found = distill(model, domain, semantics="float64", seconds=0.8 * task.seconds, seed=task.seed)
+    else:
+        found = distill(model, domain, seconds=0.5 * task.seconds, seed=task.seed)
     figures, program = networks.detail(found), found.program
-    is_known = found.is_proved or (bool(found.exceptions) and found.domain.lengths == domain.lengths)
+    is_listed = found.domain.lengths == domain.lengths and not found.labels.undecided
+    is_known = found.is_proved or (bool(found.exceptions) and is_listed)
     broken = found.broken
     detail = {
         "claim": claim_of_words(found), "length": found.domain.lengths[-1], "asked": domain.lengths[-1],
@@ -242,7 +247,8 @@ def _why_not(found: Distillation, domain: Domain) -> str:
     from benchmarks.suites import networks
 
     if found.domain.lengths == domain.lengths:
-        return networks.verdict(found)
+        undecided = found.labels.undecided
+        return networks.verdict(found) + (f"; {undecided:,} words have no label" if undecided else "")
     reach, longest = found.domain.lengths[-1], domain.lengths[-1]
     return f"words are listed to length {reach} of {longest}, where the time for that ended: {networks.verdict(found)}"
 
@@ -266,12 +272,12 @@ def claim_of_words(found: Distillation) -> str:
 
 
 def _written(found: Distillation, target: Path) -> str:
-    """The name of the file with every exception, below the folder of the rows."""
+    """The name of the file with every exception of the program, below the folder of the rows."""
     from tasks.formats.writing import write_file
     from tasks.pipeline.report import exception_lines
 
     target.parent.mkdir(parents=True, exist_ok=True)
-    write_file(target, (f"{line}\n".encode() for line in exception_lines(found)))
+    write_file(target, (f"{line}\n".encode() for line in exception_lines(replace(found, rule=None))))
     return f"{target.parent.name}/{target.name}"
 
 

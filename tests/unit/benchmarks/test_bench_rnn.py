@@ -108,9 +108,9 @@ def acceptor(tmp_path):
 def test_an_acceptor_is_listed_beside_float32_and_a_file_holds_every_exception(acceptor, tmp_path, monkeypatch):
     real = distill.distill
 
-    def compared(model, domain, *, seconds, seed):
+    def compared(model, domain, *, semantics, seconds, seed):
         program = Program.parse("def f(tokens):\n    return 'accept'\n", grammar_of(domain, ("accept", "reject")))
-        return real(model, domain, program=program, seconds=600, seed=seed, semantics="float64")
+        return real(model, domain, program=program, seconds=600, seed=seed, semantics=semantics)
 
     monkeypatch.setattr(distill, "distill", compared)
     monkeypatch.setattr(rnn, "WORDS", 6)
@@ -154,9 +154,9 @@ def test_of_many_symbols_the_signs_and_one_letter_are_listed(tmp_path):
 def test_words_listed_to_a_shorter_length_are_no_answer_to_all_that_was_asked(acceptor, tmp_path, monkeypatch):
     real = distill.distill
 
-    def shorter(model, domain, *, seconds, seed):
+    def shorter(model, domain, *, semantics, seconds, seed):
         program = Program.parse("def f(tokens):\n    return 'accept'\n", grammar_of(domain, ("accept", "reject")))
-        found = real(model, domain.up_to(0), program=program, seconds=600, seed=seed, semantics="float64")
+        found = real(model, domain.up_to(0), program=program, seconds=600, seed=seed, semantics=semantics)
         return replace(found, asked=domain)
 
     monkeypatch.setattr(distill, "distill", shorter)
