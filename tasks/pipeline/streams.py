@@ -266,7 +266,7 @@ def compared_loop(
     """A loop against the network on streams of up to ``longest`` steps, by the method that fits the two."""
     if semantics in (None, "real"):
         try:
-            return stream_affine.compared(of.network, of.numbers, loop, longest, column=of.column)
+            return stream_affine.compared(of.network, of.numbers, loop, longest, column=of.column, seconds=seconds)
         except stream_affine.NotAffineError:
             pass
     told: dict[str, Any] = {"column": of.column, "seconds": seconds, "semantics": semantics}

@@ -51,12 +51,18 @@ class Difference:
 
 
 def compared(
-    network: Recurrent, numbers: NDArray[np.int64], loop: Loop, length: int | None, *, column: int = 0
+    network: Recurrent,
+    numbers: NDArray[np.int64],
+    loop: Loop,
+    length: int | None,
+    *,
+    column: int = 0,
+    seconds: float = np.inf,
 ) -> Outcome:
     """The loop against output ``column`` on every stream of up to ``length`` steps of ``numbers``; None: of any.
 
     Equal with ``length`` None where a proof for every length closes; Broken where a step up to ``LONGEST`` breaks it.
-    Raises NotAffineError.
+    It ends after about ``seconds`` (wall clock), one step at least. Raises NotAffineError.
     """
     begun = time.perf_counter()
     difference = joined(network, loop, column)
@@ -66,8 +72,10 @@ def compared(
         raise NotAffineError("expected every combination of numbers")
     worst, steps = Fraction(0), _Steps(difference, lows, highs)
     for t in range(1, LONGEST + 1):
-        least, most = steps.next()
         shorter = None if t == 1 else _equal(t - 1, worst, begun)
+        if shorter is not None and time.perf_counter() - begun > seconds:
+            return shorter if length is not None and t > length else Open("the time ended", shorter)
+        least, most = steps.next()
         worst = max(worst, abs(least), abs(most))
         if worst >= Fraction(1, 2):
             return _broken(network, difference, steps.stream(abs(most) >= abs(least)), column, shorter)

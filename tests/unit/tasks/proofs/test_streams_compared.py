@@ -228,3 +228,15 @@ def test_a_loop_that_keeps_nothing_is_compared_at_every_length_like_any_other():
     assert isinstance(found, Equal)
     assert (found.length, found.method) == (None, "boxes")
     assert 0.39 < found.margin < 0.4  # 5 * 0.01 / (1 - 0.5) is the most that it comes to
+
+
+def test_an_affine_proof_without_time_keeps_the_steps_that_were_done():
+    same = recurrence(0.5)
+    loop = loop_of(X, 1)  # right on 0 alone: broken at once where there is time
+    zeros = combinations(0, 0, 1)
+    of = network(same.transition, same.output, zeros)
+    found = stream_affine.compared(of, zeros, loop, 10, seconds=0.0)
+    assert isinstance(found, Open)
+    assert found.reason == "the time ended"
+    assert found.equal_up_to == 1
+    assert stream_affine.compared(of, zeros, loop, 10).length is None
