@@ -150,17 +150,17 @@ def test_a_network_that_multiplies_permutations_is_distilled_and_read_back():
 
 
 @pytest.mark.parametrize(
-    ("answer", "text"),
+    ("answer", "texts"),
     [
-        (lambda a, b: max(a, b), "max(int(tokens[0]), int(tokens[-1]))"),
-        (lambda a, b: a * b % 7, "int(tokens[0]) * int(tokens[-1]) % 7"),
+        (lambda a, b: max(a, b), ("max(int(tokens[0]), int(tokens[-1]))", "max(tokens, key=int)")),
+        (lambda a, b: a * b % 7, ("int(tokens[0]) * int(tokens[-1]) % 7",)),
     ],
 )
-def test_what_is_calculated_of_two_numbers_is_read_off(answer, text):
+def test_what_is_calculated_of_two_numbers_is_read_off(answer, texts):
     table = np.array([[answer(a, b) for b in range(7)] for a in range(7)])
     found = distill(network(table), seconds=0.5)
     assert found.is_exact
-    assert text in found.program.source()
+    assert any(text in found.program.source() for text in texts)
 
 
 def test_elements_that_are_none_are_refused():

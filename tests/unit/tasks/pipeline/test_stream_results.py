@@ -24,7 +24,7 @@ SCHEMA = json.loads((Path(__file__).resolve().parents[4] / "docs" / "distillatio
 WRITTEN = {"certificates": [], "not_certified": [], "exceptions_file": None}
 NUMBERS = combinations(0, 5, 1)
 SUM = "def f(s):\n    total = 0\n    for x in s:\n        total += int(x)\n    return total"
-RUN = "def f(s):\n    return sum(int(x) for x in s)"
+RUN = "def f(s):\n    return sum(sorted(int(x) for x in s))"
 
 
 def network(gain=1.0, length=6, name="sum"):
@@ -113,7 +113,7 @@ def test_a_function_that_was_given_is_run_whatever_its_text_says():
 
 
 def test_a_run_function_that_is_wrong_late_or_fickle_is_never_proved():
-    late = "def f(s):\n    return sum(int(x) for x in s) - (len(s) > 2)"
+    late = "def f(s):\n    return sum(sorted(int(x) for x in s)) - (len(s) > 2)"
     found = distill_streams(network(length=4), program=late)
     assert (found.is_proved, found.horizon, len(found.broken.inputs)) == (False, 2, 3)
     fickle = "def f(s, seen=[]):\n    seen.append(1)\n    return len(seen)"
