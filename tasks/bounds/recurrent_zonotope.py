@@ -125,6 +125,7 @@ class Zonotopes:
             return self._balls.step(states, ids)
         return self.joined([self._stepped(states.at(part), ids[part]) for part in self._parts(len(ids))])
 
+    @np.errstate(all="ignore")
     def read(self, states: States) -> Ball:
         """Their logits."""
         if isinstance(states, Ball):
