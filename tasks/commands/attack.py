@@ -13,6 +13,10 @@ from tasks.commands.manners import json_option
 from tasks.commands.question import asks
 
 LONGEST = 64
+NOT_LISTED = (
+    "sequences of tokens are attacked, and {}; distill verify compares a program on all of them, and names one on "
+    "which it is wrong"
+)
 
 
 @click.command()
@@ -37,7 +41,7 @@ def attack(
     """
     from tasks.commands.distilling import reach
     from tasks.commands.exits import NOT_PROVED, PROVED
-    from tasks.commands.question import ask, check_seconds
+    from tasks.commands.question import ask, check_seconds, streams_asked
     from tasks.commands.user_objects import program_named
     from tasks.networks.quoting import json_text, shown
     from tasks.pipeline import attack as pipeline
@@ -45,7 +49,12 @@ def attack(
     check_seconds(seconds)
     if longest < 1:
         raise click.ClickException(f"expected --longest of 1 or more, got {longest}")
+    is_plain = not any(question.values())
+    if is_plain and streams_asked(network, None) is not None:
+        raise click.ClickException(f"{network}: {NOT_LISTED.format('its inputs are streams of numbers')}")
     asked = ask(network, **question)
+    if is_plain and asked.model.operands is not None:
+        raise click.ClickException(f"{asked.model.name}: {NOT_LISTED.format('its prompts show two numbers')}")
     pipeline.check_attackable(asked.model)
     model, domain = asked.between(None, reach(asked.model, longest), f"--longest {longest}")
     own = program_named(program, is_run=False)

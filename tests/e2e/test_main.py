@@ -252,3 +252,11 @@ def test_from_python_what_is_no_network_is_named():
             NetworkError, match=f"expected a network, got {type(thing).__name__}; make one with from_torch"
         ):
             pipeline.distill(thing)
+
+
+@pytest.mark.parametrize("workers", ["0", "some"])
+def test_workers_that_cannot_be_had_are_one_line(distill, workers):
+    done = distill("run", CIRCUIT, "--workers", workers)
+    assert done.returncode == 2
+    assert done.stderr.startswith("distill: expected a number of workers from 1 to 256")
+    assert done.stderr.count("\n") == 1

@@ -102,3 +102,11 @@ def test_pages_tables_and_other_networks_know_streams(tmp_path, capsys):
     assert "this network is recurrent" in capsys.readouterr().err
     assert code("run", folder, "--against", "quote_closing") == 2
     assert "expected a recurrent network whose steps are a whole number from 0 to 9" in capsys.readouterr().err
+
+
+def test_attack_says_of_streams_which_command_compares_them(tmp_path, capsys):
+    folder = numbers(tmp_path, "last", [0.0, 1.0])
+    (tmp_path / "own.py").write_text("def f(tokens):\n    return int(tokens[-1])\n")
+    assert code("attack", folder, tmp_path / "own.py") == 2
+    assert "its inputs are streams of numbers; distill verify" in capsys.readouterr().err
+    assert code("verify", folder, tmp_path / "own.py") == 0
