@@ -18,6 +18,7 @@ from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
     from cegis.operands import Operands
+    from tasks.commands.question import Asked
     from tasks.formats import Loaded
     from tasks.networks.number_streams import NumberStreams
     from tasks.pipeline.distill import Distillation
@@ -112,65 +113,100 @@ def ready(
 
     A circuit has a solver where none is named, and a program is searched.
     """
-    from tasks.certificates.write import share_of_checking
-    from tasks.pipeline.report import compared
-
     if horizon is not None:
         length = None if horizon.start is None else str(horizon.start)
-
+    told: dict[str, Any] = {"semantics": semantics, "seed": seed}
     is_plain = not any((backend, grammar, margin, operands, *question.values()))
     is_placed = program is not None and program.parameters == 2  # the tokens and a place: labels of sequences
     streams = streams_asked(network, length) if is_plain and not is_placed else None
     if streams is not None:
-        from tasks.pipeline.streams import distill_streams
-
-        def of_streams(seconds: float, observer: Observer) -> Distilled:
-            told = {"semantics": semantics, "seconds": seconds, "seed": seed, "observer": observer}
-            return distill_streams(of, to, program=program, **told)
-
-        of, folder = streams
-        if horizon is not None and horizon.longest < of.length:
-            of = replace(of, length=horizon.longest)
-        to = of.up_to(of.length if horizon is None else horizon.longest)
-        return Run(of_streams, folder, share_of_checking(of), _beside_streams(of, against))
+        return _of_streams(*streams, program, horizon, against, told)
     asked = ask(network, **question)
     pairs = numbers_asked(asked.model, operands, (*question.values(), length, backend, grammar, margin))
     if pairs is not None:
-        from tasks.pipeline.numbers import distill_numbers, follow_numbers
-
-        def of_pairs(seconds: float, observer: Observer) -> Distilled:
-            told = {"semantics": semantics, "seconds": seconds, "seed": seed, "observer": observer}
-            if horizon is not None:
-                return follow_numbers(asked.model, pairs, program=program, longest=horizon.longest, **told)
-            return distill_numbers(asked.model, pairs, program=program, **told)
-
-        return Run(
-            of_pairs, asked.folder, share_of_checking(asked.model, is_of_pairs=True), _beside_pairs(pairs, against)
-        )
+        return _of_pairs(asked, pairs, program, horizon, against, told)
     is_usual = program is None and horizon is None and asked.model.format == "circuit"
-    solver, own = _solver(backend or ("z3" if is_usual else None)), None
+    solver = _solver(backend or ("z3" if is_usual else None))
     if grammar is not None:
         from tasks.commands.user_objects import language
 
-        own = language(grammar)
+        told["grammar"] = language(grammar)
+    beside = None if against is None else other(asked, against, **question)
+    return _of_sequences(asked, length, program, horizon, solver, beside, told | {"margin": margin})
+
+
+def _of_streams(
+    of: NumberStreams,
+    folder: Path,
+    program: OwnProgram | None,
+    horizon: Horizon | None,
+    against: str | None,
+    told: dict[str, Any],
+) -> Run:
+    """The run of a recurrent network of numbers."""
+    from tasks.certificates.write import share_of_checking
+    from tasks.pipeline.streams import distill_streams
+
+    if horizon is not None and horizon.longest < of.length:
+        of = replace(of, length=horizon.longest)
+    to = of.up_to(of.length if horizon is None else horizon.longest)
+
+    def make(seconds: float, observer: Observer) -> Distilled:
+        return distill_streams(of, to, program=program, seconds=seconds, observer=observer, **told)
+
+    return Run(make, folder, share_of_checking(of), _beside_streams(of, against))
+
+
+def _of_pairs(
+    asked: Asked,
+    pairs: Operands,
+    program: OwnProgram | None,
+    horizon: Horizon | None,
+    against: str | None,
+    told: dict[str, Any],
+) -> Run:
+    """The run of a network whose prompts show two numbers."""
+    from tasks.certificates.write import share_of_checking
+    from tasks.pipeline.numbers import distill_numbers, follow_numbers
+
+    def make(seconds: float, observer: Observer) -> Distilled:
+        more = told | {"program": program, "seconds": seconds, "observer": observer}
+        if horizon is not None:
+            return follow_numbers(asked.model, pairs, longest=horizon.longest, **more)
+        return distill_numbers(asked.model, pairs, **more)
+
+    return Run(make, asked.folder, share_of_checking(asked.model, is_of_pairs=True), _beside_pairs(pairs, against))
+
+
+def _of_sequences(
+    asked: Asked,
+    length: str | None,
+    program: OwnProgram | None,
+    horizon: Horizon | None,
+    solver: Any,
+    beside: Loaded | None,
+    told: dict[str, Any],
+) -> Run:
+    """The run of any other network, on sequences of tokens."""
+    from tasks.certificates.write import share_of_checking
+    from tasks.pipeline.report import compared
+
     if horizon is None:
         model, domain = asked.up_to(asked.usual(length))
     else:
         model, domain = asked.between(None, reach(asked.model, horizon.longest), f"--longest {horizon.longest}")
 
-    def of_sequences(seconds: float, observer: Observer) -> Distillation:
+    def make(seconds: float, observer: Observer) -> Distillation:
         from tasks.pipeline.distill import distill, follow
 
-        told: dict[str, Any] = {"semantics": semantics, "margin": margin, "seed": seed, "grammar": own}
-        told |= {"seconds": seconds, "observer": observer}
+        more = told | {"seconds": seconds, "observer": observer}
         if horizon is None:
-            return distill(model, domain, program=program, backend=solver, **told)
+            return distill(model, domain, program=program, backend=solver, **more)
         assert domain is not None
-        return follow(model, domain, program, length=min(int(length or USUAL_LENGTH), horizon.longest), **told)
+        return follow(model, domain, program, length=min(int(length or USUAL_LENGTH), horizon.longest), **more)
 
-    beside = None if against is None else other(asked, against, **question)
     compare = None if beside is None else lambda result, seconds: compared(result, beside, seconds)
-    return Run(of_sequences, asked.folder, share_of_checking(model), compare)
+    return Run(make, asked.folder, share_of_checking(model), compare)
 
 
 def _beside_streams(of: NumberStreams, against: str | None) -> Callable[[Any, float], Any] | None:

@@ -207,19 +207,13 @@ def distill(
         candidates = best.exact if program is None else (program,)
         is_right = isinstance(program, RunProgram)
         run = Extending(table, asked, candidates, rule, clock, seed, observer, program is not None, is_right)
-        try:
-            extension = extended(run, is_free=semantics is None)
-            why_nothing = run.why_nothing
-        except KeyboardInterrupt:
-            why_nothing = INTERRUPTED
-        not_applied |= run.not_applied | ({} if extension else {LONGER: why_nothing})
+        extension, reasons = _beyond(run, is_free=semantics is None)
+        not_applied |= reasons
     elif isinstance(best.outcome, Found):
         claims = tuple(claim for claim in best.outcome.claims if isinstance(claim, Claim))
         extension = endless(table, best.outcome.program, claims, clock)
     if best.is_interrupted:
         notes += ("the search was interrupted, so there may be a shorter program",)
-    reasons = {name: reason for name, reason in not_applied.items() if reason is not None}
-    steps = tuple(clock.steps)
     return Distillation(
         model,
         asked,
@@ -229,14 +223,23 @@ def distill(
         rule,
         found,
         extension,
-        steps,
+        tuple(clock.steps),
         notes,
-        reasons,
+        {name: reason for name, reason in not_applied.items() if reason is not None},
         queries,
         labelled_iff,
         best.dependence,
         best.tried,
     )
+
+
+def _beyond(run: Extending, *, is_free: bool) -> tuple[Extension | None, dict[str, str]]:
+    """How far a program holds beyond what was listed, and why steps were not taken."""
+    try:
+        extension, why_nothing = extended(run, is_free=is_free), run.why_nothing
+    except KeyboardInterrupt:
+        extension, why_nothing = None, INTERRUPTED
+    return extension, run.not_applied | ({} if extension else {LONGER: why_nothing})
 
 
 def _share(model: Loaded, asked: Domain) -> float:

@@ -220,29 +220,27 @@ def distill_numbers(
     clock.done("pairs", text)
     found: Cover | None = None
     claims: tuple[Claim, ...] = ()
-    if failing is None:
-        for one in tried_semantics:
-            reason = obstacle(model, asked, one)
-            if reason is not None:
-                not_applied["proof"] = reason
-                break
-            started = time.perf_counter()
-            on_digit = lambda done, total: observer.on_work("digits", done, total)  # noqa: E731
-            try:
-                found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
-            except KeyboardInterrupt:
-                not_applied["proof"] = "interrupted"
-                break
-            said = _covered(found)
-            clock.done(f"proof {one}", said)
-            if found.is_whole:
-                claims = (_claim(model, asked, given, found, one, time.perf_counter() - started),)
-                break
-            more = [pair for case in found.open for pair in _completed(case.groups, case.a, case.b, asked)]
-            failing, again, lower = _failing(model, asked, given, SEARCHING * clock.left, seed + 1, more)
-            tried, least = tried + again, min(least, lower)
-            if failing is not None or found.is_late:
-                break
+    for one in tried_semantics if failing is None else ():
+        reason = obstacle(model, asked, one)
+        if reason is not None:
+            not_applied["proof"] = reason
+            break
+        started = time.perf_counter()
+        on_digit = lambda done, total: observer.on_work("digits", done, total)  # noqa: E731
+        try:
+            found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
+        except KeyboardInterrupt:
+            not_applied["proof"] = "interrupted"
+            break
+        clock.done(f"proof {one}", _covered(found))
+        if found.is_whole:
+            claims = (_claim(model, asked, given, found, one, time.perf_counter() - started),)
+            break
+        more = [pair for case in found.open for pair in _completed(case.groups, case.a, case.b, asked)]
+        failing, again, lower = _failing(model, asked, given, SEARCHING * clock.left, seed + 1, more)
+        tried, least = tried + again, min(least, lower)
+        if failing is not None or found.is_late:
+            break
     failures = _counted(model, asked, given, tried_semantics, clock, seed) if failing and with_count else None
     return NumberDistillation(
         model, asked, given, claims, tuple(clock.steps), not_applied, asked, share, failing, found, tried, least,
