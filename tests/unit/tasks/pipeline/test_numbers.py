@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
 
-from cegis import DomainError
+from cegis import DomainError, Operands
 from dsl.operators import GrammarError
 from tasks import distill_numbers, load, save_folder
 from tasks.automata.digits import NumberProgram
@@ -19,15 +19,17 @@ from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.commands.main import main
 from tasks.networks.transformer import Affine
+from tasks.pipeline import numbers
 from tasks.pipeline.numbers import follow_numbers
 from tasks.pipeline.report import distillation_text
 from tasks.proofs.group_cover import cover
-from tasks.proofs.operand_search import Teacher
+from tasks.proofs.operand_search import Teacher, simple_numbers
 from tests.support.adding_networks import SUM, adding, every_margin
 
 CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases")) / "adders"
 REAL = pytest.mark.skipif(not CASES.is_dir(), reason=f"no cases of adders in {CASES.parent} (set DISTILL_CASES)")
 PUBLISHED = json.loads((Path(__file__).resolve().parents[4] / "docs" / "distillation.schema.json").read_text())
+FAR = Operands(digits=10, between=("+",), after=("=",))
 SAID = "digits=2,base=3,between=+,after=="
 
 
@@ -236,3 +238,34 @@ def test_adders_that_are_wrong_fail_on_a_simple_pair(name):
     assert found.failing.index is not None
     assert sum(digit != "0" for number in found.failing.pair for digit in str(number)) <= 6
     assert found.failing.value != sum(found.failing.pair)
+
+
+def test_a_network_that_is_wrong_on_simple_numbers_alone_is_found_to_add(monkeypatch):
+    """As trained adders are: programs are told apart on round and equal numbers, which are the hard ones."""
+    simple = {*simple_numbers(FAR)}
+
+    class Wrong:
+        def __init__(self, model, operands, program):
+            self.program = program
+
+        def says(self, a, b):
+            return 0 if {a, b} & simple or abs(a - b) < 2 else a + b
+
+        def given(self, pair):
+            return FAR.answer(self.says(*pair))
+
+        def worst(self, pairs):
+            return np.array([1.0 if self.program(*pair) == self.says(*pair) else -1.0 for pair in pairs])
+
+    monkeypatch.setattr(numbers, "Teacher", Wrong)
+    found, share = numbers._found(None, FAR, 0)
+    assert found == SUM
+    assert share < numbers.ENOUGH
+
+
+@REAL
+@pytest.mark.parametrize("name", ["qwen_173", "cai_242", "rezabyt_311"])
+def test_a_real_adder_that_is_wrong_somewhere_is_found_to_add(name):
+    model = load(CASES / name)
+    found, _ = numbers._found(model, model.operands, 0)
+    assert found == SUM
