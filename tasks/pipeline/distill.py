@@ -83,6 +83,7 @@ def distill(  # type: ignore[misc]  # what the overloads leave open
     told: dict[str, Any] = {"semantics": semantics, "seconds": seconds, "seed": seed, "observer": observer}
     of_sequences: dict[str, Any] = dict(zip(OF_SEQUENCES, (backend, margin, grammar), strict=True))
     model, asked = _asked(network, domain, of_sequences)
+    program = None if program is None else _given(program)
     with workers.lent(executor):
         if isinstance(model, NumberStreams):
             from tasks.pipeline.streams import distill_streams
@@ -107,7 +108,8 @@ def _asked(network: Any, domain: Any, of_sequences: dict[str, Any]) -> tuple[Any
     elif domain is None and not given:
         domain = model.operands
     if not isinstance(domain, kinds | None):
-        raise DomainError(f"{model.name}: expected {kinds}, got {domain!r}")
+        wanted = "Streams" if isinstance(model, NumberStreams) else "a Domain or Operands"
+        raise DomainError(f"{model.name}: expected {wanted} to be asked about, got {domain!r}")
     if given and isinstance(domain, Operands | Streams):
         raise DomainError(f"{model.name}: {given} goes with sequences of tokens, not with {type(domain).__name__}")
     return model, domain
@@ -135,12 +137,17 @@ def verify(
     >>> found.is_proved, found.claims[0].sequences
     (True, 34)
     """
+    return distill(network, domain, program=_given(program, is_run=is_run), **options)
+
+
+def _given(program: Any, *, is_run: bool = True) -> Any:
+    """A program that was found or parsed, as it is; text, file or function as one of the user's own."""
+    if isinstance(program, Program | OwnProgram):
+        return program
     from dsl.grammars.streams import Loop
     from tasks.automata.digits import NumberProgram
 
-    is_found = isinstance(program, Program | Loop | NumberProgram)
-    given: Any = program
-    return distill(network, domain, program=given if is_found else own_program(given, is_run=is_run), **options)
+    return program if isinstance(program, Loop | NumberProgram) else own_program(program, is_run=is_run)
 
 
 def follow(
@@ -155,6 +162,7 @@ def follow(
 
     A program of sequences is searched up to ``length``. See ``distill`` for the ``options`` and what is raised.
     """
+    program = None if program is None else _given(program, is_run=False)
     model, asked = _asked(network, domain, {name: options.get(name) for name in OF_SEQUENCES})
     if isinstance(model, NumberStreams):
         longest = asked.max_length or model.length
