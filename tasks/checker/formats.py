@@ -235,7 +235,7 @@ def _finished(
         result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
     if kind == "recurrent case":
-        return replace(result, declared=declared_by(said["case.json"], [*result.tokens]))
+        return replace(result, declared=declared_by(said["case.json"], [*result.tokens], len(result.outputs)))
     found = declared(kind, said, result.tokens, result.outputs, prefix)
     pool = result.network.pool if isinstance(result.network, Network) else "none"
     return replace(result, declared=replace(found, pool=pool))

@@ -8,6 +8,10 @@ So after t letters it is
 which is largest, and least, where each letter on its own makes its part so. The label is the whole number that the
 program returns on all sequences of t letters exactly where both are below 1/2 in size. For all t from K on, with
 |M^m| = c < 1 (maximum of row sums), rows v_s = q M^s have sum_(s >= K) |v_s| <= (|v_K| + ... + |v_(K+m-1)|) / (1 - c).
+
+It is one number for all sequences of all lengths where letters make no difference to v_s n(letter) for d powers s, d
+numbers in z, and after 1 to d + 1 letters it is the same: from t to t + 1 letters it moves by q M^t (M z_0 + n - z_0),
+and what is 0 for d powers of M in a row is 0 for all that follow (Cayley and Hamilton).
 """
 
 from __future__ import annotations
@@ -72,7 +76,7 @@ def largest(network: Recurrence, program: Recurrence, most: int | None, deadline
     both = _beside(network, program)
     size = max(abs(x) for given in both.into for x in given) if both.into[0] else NONE
     first = max((abs(x) for x in both.start), default=NONE)
-    row, state, least, greatest, worst = both.read, both.start, NONE, NONE, NONE
+    row, state, least, greatest, worst, met = both.read, both.start, NONE, NONE, NONE, set[Fraction]()
     for t in range(1, LONGEST + 1):
         confirm(monotonic() < deadline, "the worst sequences were not found in time")
         parts = [_dot(row, given) for given in both.into]
@@ -81,7 +85,8 @@ def largest(network: Recurrence, program: Recurrence, most: int | None, deadline
         away = _dot(row, state) + both.shift
         worst = max(worst, abs(least + away), abs(greatest + away))
         confirm(worst < HALF, f"some sequence of {t} letters has another label than the program says")
-        if t == most:
+        met |= {least + away, greatest + away}
+        if t == most or (t == len(both.start) + 1 and len(met) == 1):
             return worst
         if most is None and t & (t - 1) == 0:
             later = _later(both.back, row)

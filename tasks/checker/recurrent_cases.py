@@ -51,13 +51,13 @@ def recurrent_case(said: dict[str, Any], t: Tensors) -> tuple[Recurrent, str, li
     return network, name, tokens, outputs
 
 
-def declared_by(case: dict[str, Any], tokens: list[str]) -> Declared:
-    """Every token, any length, and the read-out of the family."""
+def declared_by(case: dict[str, Any], tokens: list[str], outputs: int) -> Declared:
+    """Every token, any length, and the read-out of the family; none of one of several numbers."""
     kind = case["read_out"]["kind"]
     if kind == "accept_reject_at_end":
-        readout = readout_of("argmax", [0, 1], ANSWERS)
+        readout: dict[str, Any] | None = readout_of("argmax", [0, 1], ANSWERS)
     else:
-        readout = readout_of("round", [0], [], "every")
+        readout = readout_of("round", [0], [], "every") if outputs == 1 else None
     return Declared(tokens, None, None, [], [], readout, is_endless=True)
 
 
@@ -134,13 +134,15 @@ def _numbers(case: dict[str, Any], config: dict[str, Any], t: Tensors) -> tuple[
         maps = t.matrix("Wh.weight", width, width), t.matrix("Wx.weight", width, inputs)
         rows = [[*h, *x, b] for h, x, b in zip(*maps, t.take("Wx.bias", width), strict=True)]
         transition: Steps = (Affine(rows, t.take("Wh.bias", width)), *between)
-        output: Steps = (Affine(t.matrix("Wy.weight", 1, width), t.take("Wy.bias", 1)),)
+        outputs = _axis(t, "Wy.weight", 0)
+        output: Steps = (Affine(t.matrix("Wy.weight", outputs, width), t.take("Wy.bias", outputs)),)
         more = [ONE]  # the second bias is the weight of an input that is always 1
     else:
         width = _axis(t, f"{_maps(t, 'hmlp')[-1]}.weight", 0)
         inputs, more = _axis(t, "hmlp.mlp.0.weight", 1) - width, []
         transition = _mlp(t, "hmlp", width + inputs, width, between)
-        output = _mlp(t, "ymlp", width, 1, between)
+        outputs = _axis(t, f"{_maps(t, 'ymlp')[-1]}.weight", 0)
+        output = _mlp(t, "ymlp", width, outputs, between)
     text = str(case["input"]["domain"])
     ends = re.search(r"integers? (-?\d{1,6})\.\.(-?\d{1,6})", text)
     span = range(int(ends[1]), int(ends[2]) + 1) if ends else range(2 * bool(re.search(r"\bbits?\b", text)))
@@ -148,7 +150,8 @@ def _numbers(case: dict[str, Any], config: dict[str, Any], t: Tensors) -> tuple[
     steps = [*product(span, repeat=inputs)]
     tokens = [",".join(map(str, step)) for step in steps]
     table = [[arb(x) for x in step] + more for step in steps]
-    return Recurrent(table, [ZERO] * width, transition, output), tokens, ["y"]
+    names = ["y"] if outputs == 1 else [f"y{n}" for n in range(outputs)]
+    return Recurrent(table, [ZERO] * width, transition, output), tokens, names
 
 
 def _maps(t: Tensors, mlp: str) -> list[str]:
