@@ -29,7 +29,7 @@ BUILTINS = (
 )  # fmt: skip
 METHODS = (
     "count", "index", "get", "fromkeys", "upper", "lower", "capitalize", "title", "swapcase", "startswith", "endswith",
-    "isdigit", "isalpha", "isupper", "islower", "join",
+    "isdigit", "isalpha", "isupper", "islower", "join", "split",
 )  # fmt: skip
 KEYS = tuple(f"key={name}" for name in ("int", "str", "len", "tokens.count", "tokens.index"))
 NODES = (

@@ -234,7 +234,7 @@ class _Reading:
         return value  # type: ignore[no-any-return]
 
     def _value(self, node: ast.expr, known: dict[str, Any]) -> Any:
-        """A text, or factors of states with a constant behind them."""
+        """A text, parts of one (a tuple), or factors of states with a constant behind them (a list)."""
         zeros = [NONE] * len(getattr(self, "order", ()))
         match node:
             case ast.Constant(int() as value) if type(value) is int:
@@ -255,8 +255,13 @@ class _Reading:
                 return [one[-1] * x for x in other]
             case ast.Subscript(inner, ast.Constant(int() as place)):
                 text = self._value(inner, known)
-                self._follow(type(text) is str and type(place) is int and 0 <= place < len(text), "a part of a text")
+                is_part = type(text) in (str, tuple) and type(place) is int and 0 <= place < len(text)
+                self._follow(is_part, "a part of a text")
                 return text[place]
+            case ast.Call(ast.Attribute(inner, "split"), [ast.Constant(str() as between)], []):
+                text = self._value(inner, known)
+                self._follow(type(text) is str and between, "a text that is split")
+                return (*text.split(between),)
             case ast.Call(ast.Name("int"), [inner], []):
                 text = self._value(inner, known)
                 self._follow(

@@ -139,28 +139,29 @@ def _through(steps: tuple[Step, ...], u: float, form: Form) -> Ball:
     return form.ball
 
 
-def every_length(beside: Beside) -> Graph | None:
-    """Boxes that no input leaves, if they are found."""
-    ways: list[Callable[[], Graph]] = [partial(hulls, beside, told) for told in range(LONGEST_HISTORY + 1)]
-    return _first([*ways, *(partial(snapped, beside, cell) for cell in CELLS)], beside.deadline)
+def every_length(beside: Beside, *, is_thorough: bool = True) -> Iterator[Graph]:
+    """Boxes that no input leaves, as they are found; what takes longer last, and only where it is to be thorough."""
+    ways = [*(partial(hulls, beside, told) for told in range(3)), *(partial(snapped, beside, cell) for cell in CELLS)]
+    later = [partial(hulls, beside, told) for told in range(3, 1 + LONGEST_HISTORY)] if is_thorough else []
+    return _found([*ways, *later], beside.deadline)
 
 
-def up_to(beside: Beside, length: int) -> Graph | None:
-    """Boxes of each step up to ``length``, as few as are enough, if they are found."""
+def up_to(beside: Beside, length: int) -> Iterator[Graph]:
+    """Boxes of each step up to ``length`` as they are found, few first."""
     ways = [partial(levels, beside, length, inf, told) for told in range(3)]
-    return _first([*ways, *(partial(levels, beside, length, cell) for cell in JOINED)], beside.deadline)
+    return _found([*ways, *(partial(levels, beside, length, cell) for cell in JOINED)], beside.deadline)
 
 
-def _first(ways: Sequence[Callable[[], Graph]], deadline: float) -> Graph | None:
+def _found(ways: Sequence[Callable[[], Graph]], deadline: float) -> Iterator[Graph]:
     for way in ways:
         if time.perf_counter() > deadline:
-            return None
+            return
         try:
             with np.errstate(all="ignore"):  # what is not finite is in no box
-                return way()
+                graph = way()
         except (LostError, OutgrownError):
             continue
-    return None
+        yield graph
 
 
 def levels(beside: Beside, length: int, cell: float, told: int = 0) -> Graph:

@@ -151,8 +151,8 @@ def _followed_on(proved: Equal, beside: Beside, semantics: Semantics | None) -> 
 
 def invariant(beside: Beside, semantics: Semantics | None) -> tuple[Graph, Semantics] | None:
     """Boxes that no input leaves, and the coarsest arithmetic, not below ``semantics``, in which they were found."""
-    for name, u in ARITHMETICS[: 1 if semantics == "float32" else 2]:
-        graph = every_length(replace(beside, u=u))
+    for is_thorough, (name, u) in product((False, True), ARITHMETICS[: 1 if semantics == "float32" else 2]):
+        graph = next(every_length(replace(beside, u=u), is_thorough=is_thorough), None)
         if graph is not None:
             return graph, name
     return None

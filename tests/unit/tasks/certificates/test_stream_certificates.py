@@ -178,3 +178,14 @@ def test_what_changes_only_now_and_then_is_not_forgotten(tmp_path: Path) -> None
     with pytest.raises(Rejected, match="the program says '1'"):  # after 1 0
         establish(asked, files)
     assert establish(asked, files | {PROGRAM: kept.replace("return b", "return a").encode()})["lengths"] == [1, None]
+
+
+def test_numbers_of_more_than_one_digit_are_read_from_their_token(tmp_path: Path) -> None:
+    folder = written(tmp_path / "n", [([[0.0, 1.0, -1.0]], [0.0])], [([[1.0]], [0.0])])
+    said = json.loads((folder / "case.json").read_text())
+    (folder / "case.json").write_text(json.dumps(said | {"input": {"domain": "integers -1..10", "T": 6}}))
+    apart = "def program(tokens):\n    return int(tokens[-1].split(',')[0]) - int(tokens[-1].split(',')[1])\n"
+    found = made(folder, apart, 6)
+    assert isinstance(found, Certificate), found
+    assert found.statement["kind"] == "affine"
+    assert "split(',')" in found.files[PROGRAM].decode()
