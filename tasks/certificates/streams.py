@@ -24,7 +24,6 @@ from tasks.proofs.box_graphs import Beside, every_length, up_to
 from tasks.proofs.enumeration import Semantics
 from tasks.proofs.stream_states import ARITHMETICS, Equal
 
-FORMAT = "recurrent case"
 SPARE = (8.0, 64.0)  # roundings of room about boxes, for the checker's own bounds
 GRAPHS = 3  # that the checker is given, in one arithmetic
 FINDING = 0.4  # of the time, at most, for finding boxes
@@ -36,7 +35,7 @@ def attest_stream(result: StreamDistillation, folder: Path, *, seconds: float = 
     if proved is None or not isinstance(result.program, Loop):
         return "nothing is proved" if proved is None else "a function that was run has no certificate"
     longest = proved.length
-    must, may = FILES[FORMAT]
+    must, may = FILES[result.of.format]
     files = {PROGRAM: result.source().encode()}
     files |= {NETWORK + name: (folder / name).read_bytes() for name in (*must, *may) if (folder / name).is_file()}
     end, reasons = time.monotonic() + seconds, list[str]()
@@ -68,7 +67,7 @@ def _question(result: StreamDistillation, kind: str, longest: int | None, semant
     readout = {"kind": "round", "position": "every", "columns": [result.of.column], "names": [], "denominator": 1}
     return {
         "kind": kind,
-        "format": FORMAT,
+        "format": result.of.format,
         "alphabet": list(result.of.alphabet),
         "lengths": [1, longest],
         "automaton": None,

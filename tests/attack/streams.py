@@ -29,7 +29,7 @@ from trial import Outcome, random_of
 
 from cegis.certificate import Certificate
 from dsl.grammars.stream_reading import loop_from_text
-from tasks.certificates.streams import FORMAT, attest_stream
+from tasks.certificates.streams import attest_stream
 from tasks.checker.evidence import NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.formats.recurrent_case import number_streams
@@ -461,7 +461,7 @@ def certified(case: Case, known: Known, longest: int, semantics: Any) -> tuple[i
     statements = [found.statement] if isinstance(found, Certificate) else []
     reads = {"kind": "round", "position": "every", "columns": [0], "names": [], "denominator": 1}
     asked = {
-        "kind": "affine", "format": FORMAT, "alphabet": list(of.alphabet), "automaton": None, "prefix": [],
+        "kind": "affine", "format": of.format, "alphabet": list(of.alphabet), "automaton": None, "prefix": [],
         "suffix": [], "readout": reads, "semantics": "real", "directions": None, "least_margin": 0.0,
     }  # fmt: skip
     for most in (None, longest):
