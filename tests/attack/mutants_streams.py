@@ -137,6 +137,30 @@ STREAMS = tuple(
             "margin, steps = least, steps + 1",
         ),
         (
+            "a pair is forgotten",
+            STATES,
+            "return pairs.rows(np.array(fresh, np.int64)), bool(fresh)",
+            "return pairs.rows(np.array(fresh[1:] or fresh, np.int64)), bool(fresh)",
+        ),
+        (
+            "the last pair is forgotten",
+            STATES,
+            "return pairs.rows(np.array(fresh, np.int64)), bool(fresh)",
+            "return pairs.rows(np.array(fresh[:-1] or fresh, np.int64)), bool(fresh)",
+        ),
+        (
+            "the loop's first state is dropped, though it is read",
+            GRAPHS,
+            "return np.array([name in read for name in self.loop.names], bool)",
+            "return np.array([name in read and n > 0 for n, name in enumerate(self.loop.names)], bool)",
+        ),
+        (
+            "the loop's states are dropped, though they are read",
+            GRAPHS,
+            "return np.array([name in read for name in self.loop.names], bool)",
+            "return np.zeros(len(self.loop.names), bool)",
+        ),
+        (
             "boxes of all lengths, an open output passed over",
             GRAPHS,
             "if not (apart * (1.0 + 2.0**-40) < 0.5).all():",
