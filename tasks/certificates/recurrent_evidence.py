@@ -11,11 +11,13 @@ from __future__ import annotations
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
 from cegis import Program
 from tasks.automata.endless import automaton
+from tasks.bounds.ball import Ball
 from tasks.formats import Loaded
-from tasks.proofs.closed_boxes import Closed, closed
+from tasks.proofs.closed_boxes import closed
 from tasks.proofs.orbits import GRID, Caught, caught
 
 SPARE_BITS = 64  # of precision
@@ -29,14 +31,14 @@ def orbit_sets(model: Loaded, program: Program) -> list[dict[str, Any]]:
 def boxes(model: Loaded, program: Program, semantics: Any) -> list[dict[str, Any]]:
     """The boxes that no token leaves, in these semantics or weaker ones; raises as ``closed`` does."""
     found = closed(model, automaton(model.domain, program), program.grammar.sequences.labels, semantics)
-    return stated_boxes(found)
+    return stated_boxes(np.array(found.states.rows), found.boxes)
 
 
-def stated_boxes(found: Closed) -> list[dict[str, Any]]:
-    """Boxes, and where letters lead from each."""
+def stated_boxes(after: NDArray[np.int64], boxes: Ball) -> list[dict[str, Any]]:
+    """Boxes, and where letters lead from each: ``after`` (boxes, letters)."""
     return [
-        {"next": list(row), "center": center.tolist(), "radii": radii.tolist()}
-        for row, center, radii in zip(found.states.rows, found.boxes.center, found.boxes.radius, strict=True)
+        {"next": row.tolist(), "center": center.tolist(), "radii": radii.tolist()}
+        for row, center, radii in zip(after, boxes.center, boxes.radius, strict=True)
     ]
 
 

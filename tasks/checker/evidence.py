@@ -101,7 +101,7 @@ def establish(
     expect(q["kind"] in ("network", "counts", "paths", "all_lengths", *SETS), f"unknown kind {q['kind']!r}")
     is_real = q["kind"] not in ("all_lengths", "orbits", "affine") or q["semantics"] == "real"
     expect(is_real, "every length is meant in real arithmetic alone")
-    expect((q["kind"] in SETS[:2]) is (STATES in q), "sets of states are for recurrent networks at every length")
+    expect((q["kind"] in SETS[:2]) is (STATES in q), "sets of states are for recurrent networks")
     expect((q["directions"] is not None) == (q["kind"] == "paths"), "directions are for paths")
     language = q.get(LANGUAGE, ["_0"])
     expect(type(language) is list and language and {*map(type, language)} == {str}, "a language is a list of texts")
@@ -192,7 +192,7 @@ class Claim:
         longest = 2**16 if has_no_end else self.network.longest - len(self.prefix + self.suffix)
         greatest = self.least if is_endless and self.most is None else self.most
         fits = type(self.least) is type(greatest) is int and 0 <= self.least <= greatest <= longest
-        fits = fits and ((self.most is None) is is_endless or q["kind"] == "affine")
+        fits = fits and ((self.most is None) is is_endless or q["kind"] in ("boxes", "affine"))
         expect(fits, f"lengths {self.least} to {self.most} do not fit the network")
         expect(
             is_recurrent or self.least + len(self.prefix + self.suffix) > 0,
@@ -290,8 +290,8 @@ class Claim:
         return found | {"sequences": None, "inputs": None, "labels": dict.fromkeys(sorted(labels))}, margin
 
     def recurrent(self, deadline: float) -> tuple[Statement, arb]:
-        """The same for a recurrent network, by sets of its states."""
-        confirm(self._is_inhabited(), "no sequence is of that length or longer")
+        """The same for a recurrent network, by sets of its states; boxes, and affine maps, to the greatest length."""
+        confirm(self.most is not None or self._is_inhabited(), "no sequence is of that length or longer")
         expect(not self.suffix, "labels are read before the suffix")
         assert isinstance(self.network, Recurrent)
         if self.q["kind"] == "affine":
@@ -309,9 +309,9 @@ class Claim:
                 self.network, self.letters, self.ids, self.prefix, float(self.a.u), label_of, deadline, self.q[STATES]
             )
             empty = called(self.program, []) if self.least == 0 and self.accepting[0] else None
-            labels, margin = boxes.decided(machine, self.table, self.accepting, self.least, empty)
+            labels, margin = boxes.decided(machine, self.table, self.accepting, self.least, self.most, empty)
         found: Statement = self._found(0, Counter(labels), [], [])
-        return found | {"sequences": None, "inputs": None, "labels": dict.fromkeys(sorted(labels))}, margin
+        return found | self._counted() | {"labels": dict.fromkeys(sorted(labels))}, margin
 
     def _affine(self, deadline: float) -> tuple[Statement, arb]:
         """The same where network and program are affine, up to the greatest length, if there is one."""
@@ -324,10 +324,24 @@ class Claim:
         margin = (arb(1) / 2 - arb(worst.numerator) / worst.denominator).lower()
         confirm(margin > self.q["least_margin"], "a margin is not above the least one")
         found: Statement = self._found(0, Counter({"whole numbers": 1}), [], [])
-        sizes = [len(self.letters) ** n for n in range(1, (self.most or 0) + 1)]
-        inputs = sum(n * size for n, size in enumerate(sizes, 1)) if self.every else sum(sizes)
-        counted = {"sequences": sum(sizes), "inputs": inputs} if self.most else {"sequences": None, "inputs": None}
-        return found | counted | {"labels": None}, margin
+        return found | self._counted() | {"labels": None}, margin
+
+    def _counted(self) -> Statement:
+        """How many sequences there are up to the greatest length, and how many labels; nothing where there is none."""
+        if self.most is None:
+            return {"sequences": None, "inputs": None}
+        ways, sequences, inputs = {0: 1}, 0, 0
+        for length in range(self.most + 1):
+            ends = sum(count for state, count in ways.items() if self.accepting[state])
+            if length >= self.least:
+                sequences, inputs = sequences + ends, inputs + ends * (length if self.every else 1)
+            after = Counter[int]()
+            for state, count in ways.items():
+                for to in self.table[state]:
+                    if to >= 0:
+                        after[to] += count
+            ways = after
+        return {"sequences": sequences, "inputs": inputs}
 
     def _is_inhabited(self) -> bool:
         """Whether any sequence is as long: one that is longer by the number of states or more has a loop to cut out."""

@@ -25,6 +25,9 @@ from tasks.checker.sparsemax import CIRCUIT_OF, gathered, sparsemax
 from tasks.checker.steps import FILE as STEPS
 from tasks.checker.steps import recurrent_network, steps_network
 from tasks.checker.torch_files import TorchTensors, archive
+from tasks.checker.torch_states import WEIGHTS as STATE_DICTS
+from tasks.checker.torch_states import declared_by as declared_by_torch
+from tasks.checker.torch_states import state_dict, torch_recurrent
 
 MEANS = "mean_baseline_pretrain.pt"
 FILES = {
@@ -39,6 +42,7 @@ FILES = {
     "steps": ((STEPS, "model.safetensors"), ()),
     "recurrent steps": ((STEPS, "model.safetensors"), ()),
     "recurrent case": (("case.json", "model.safetensors"), ("config.json",)),
+    "torch recurrent": (("case.json",), STATE_DICTS),  # one of these
     "sparsemax": (("config.json", "smt_weights.json", "vocab.json"), ("case.json",)),  # and circuit_<task>.json
 }  # those that must be there, and those that may
 ALLOWED: dict[str, tuple[Any, ...]] = {
@@ -209,6 +213,10 @@ def read(kind: str, files: dict[str, bytes], semantics: str, prefix: Sequence[st
     if kind == "sparsemax":
         numbers = gathered(said["smt_weights.json"])
         return _finished(kind, said, numbers, _sparsemax(said, numbers, semantics), semantics, prefix)
+    if kind == "torch recurrent":
+        tensors = state_dict(files)
+        network, name, tokens, outputs = torch_recurrent(said["case.json"], tensors)
+        return _finished(kind, said, tensors, Read(network, name, tuple(tokens), tuple(outputs)), semantics)
     tensors = Tensors(must[-1], files[must[-1]])
     if kind in ("decoder", "adder"):
         return _finished(kind, said, tensors, _with_tables(kind, said, tensors, semantics), semantics)
@@ -235,7 +243,10 @@ def _finished(
         result = replace(result, network=lean(result.network, Arithmetic(ROUNDOFF[semantics])))
     expect(len({*result.tokens}) == len(result.tokens) == len(result.network.tokens), "tokens need one name each")
     if kind == "recurrent case":
-        return replace(result, declared=declared_by(said["case.json"], [*result.tokens]))
+        return replace(result, declared=declared_by(said["case.json"], [*result.tokens], len(result.outputs)))
+    if kind == "torch recurrent":
+        own = declared_by_torch(said["case.json"], [*result.tokens], [*result.outputs])
+        return replace(result, declared=own)
     found = declared(kind, said, result.tokens, result.outputs, prefix)
     pool = result.network.pool if isinstance(result.network, Network) else "none"
     return replace(result, declared=replace(found, pool=pool))

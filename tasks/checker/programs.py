@@ -2,7 +2,7 @@
 
 Nothing runs that could do more than compute a label from tokens. What a program reads of them is one of ``FOLDS``, or a
 loop over them: a value that every token moves, and that is read in the end. So sequences with the same values get the
-same answer. ``tokens[-1]`` becomes the name ``last``, which steps know ahead. Whatever else reads tokens is refused.
+same answer. ``tokens[-1]`` becomes the name ``_last``, which steps know ahead. Whatever else reads tokens is refused.
 
 A program may read more than a machine can follow: any slice, order or table of the tokens. It is then executed alone.
 """
@@ -17,7 +17,7 @@ import tokenize
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
-from typing import Any
+from typing import Any, TypeGuard
 
 from tasks.checker.files import Rejected, UnreadableError, confirm, expect
 from tasks.checker.growth import MOST_TEXT, SCOPE, Bounded, expect_small
@@ -29,7 +29,7 @@ BUILTINS = (
 )  # fmt: skip
 METHODS = (
     "count", "index", "get", "fromkeys", "upper", "lower", "capitalize", "title", "swapcase", "startswith", "endswith",
-    "isdigit", "isalpha", "isupper", "islower", "join",
+    "isdigit", "isalpha", "isupper", "islower", "join", "split",
 )  # fmt: skip
 KEYS = tuple(f"key={name}" for name in ("int", "str", "len", "tokens.count", "tokens.index"))
 NODES = (
@@ -167,12 +167,23 @@ def _calls_what_stands_before(functions: list[ast.FunctionDef]) -> None:
 
 @dataclass(frozen=True)
 class Machine:
-    """``step(state, token, last)`` and ``answer(state, last)``; ``asks_last``: steps depend on ``last``."""
+    """``step(state, token, last)`` and ``answer(state, last)``; ``asks_last``: steps depend on ``last``.
+
+    ``is_read``: which numbers of a state the next step may read, or leave as they are; of the others only an answer
+    depends.
+    """
 
     start: State
     step: Callable[[State, str, str], State]
     answer: Callable[[State, str], Any]
     asks_last: bool
+    is_read: tuple[bool, ...]
+
+    def lasting(self, state: State) -> State:
+        """The state without what no later step and no later answer depends on."""
+        return tuple(
+            value if read else first for value, read, first in zip(state, self.is_read, self.start, strict=True)
+        )
 
 
 def machine_of(text: str, counted: list[str]) -> Machine:
@@ -180,13 +191,13 @@ def machine_of(text: str, counted: list[str]) -> Machine:
     reader = _Reader()
     for token in counted:
         reader.visit(_expression(f"tokens.count({token!r})"))
-    body = statements(text, reader, ast.Name("last", ast.Load()))
+    body = statements(text, reader, ast.Name("_last", ast.Load()))
     names, read = [*reader.state], {name for part in reader.steps for name in _names(part)}
     more = {name: what for name, what in {"place": (0, "place + 1"), "before": ("", "token")}.items() if name in read}
     after = ast.parse(f"({''.join(f'{name}, ' for name in [*names, *(text for _, text in more.values())])})").body[0]
     assert isinstance(after, ast.Expr)
-    step = _function(f"step({', '.join([*names, *more, 'token', 'last'])})", [*reader.steps, ast.Return(after.value)])
-    answer = _function(f"answer({', '.join([*names, 'last'])})", body)
+    step = _function(f"step({', '.join([*names, *more, 'token', '_last'])})", [*reader.steps, ast.Return(after.value)])
+    answer = _function(f"answer({', '.join([*names, '_last'])})", body)
     start = *reader.state.values(), *(first for first, _ in more.values())
     types = tuple(map(type, start))  # equal values of other types would be one state, and print differently
 
@@ -195,16 +206,24 @@ def machine_of(text: str, counted: list[str]) -> Machine:
         _follow(tuple(map(type, after)) == types, "what it remembers changes its type")
         return after
 
-    return Machine(start, stepped, lambda state, last: called(answer, *state[: len(names)], last), "last" in read)
+    loaded = {node.id for part in reader.steps for node in ast.walk(part) if _is_loaded(node)}
+    targets = [target for part in reader.steps if isinstance(part, ast.Assign) for target in part.targets]
+    new = {name for target in targets for name in _stored(target)}  # in every step
+    is_read = (*(name in loaded or name not in new for name in names), *(True for _ in more))
+    return Machine(
+        start, stepped, lambda state, last: called(answer, *state[: len(names)], last), "_last" in read, is_read
+    )
 
 
 def statements(text: str, reader: _Reader, last: ast.expr) -> list[ast.stmt]:
     """What the program does in the end; ``reader`` takes what reads the tokens, ``last`` stands for ``tokens[-1]``."""
     *others, function = ast.parse(text).body
     assert isinstance(function, ast.FunctionDef)
-    strange = [name for name in _names(function) if name in ("last", function.name) or name.startswith("_")]
+    strange = [name for name in _names(function) if name == function.name or name.startswith("_")]
     _follow(not others and not strange, f"it calls functions, or uses the names {strange}")
     _follow("tokens" not in _stored(function), "it changes what the tokens are")
+    bound = {name for node in ast.walk(function) if isinstance(node, ast.comprehension) for name in _names(node.target)}
+    function = _Renamed({"place", "before"} - bound).visit(function)
     body: list[ast.stmt] = []
     for statement in _Put({"tokens[-1]": last}).visit(function).body:
         if isinstance(statement, ast.For):
@@ -294,6 +313,17 @@ def _read_at_once(loop: ast.For) -> set[str]:
     return found
 
 
+@dataclass
+class _Renamed(ast.NodeTransformer):
+    """Writes ``_name`` for these names of a program's own, which steps use for others."""
+
+    names: set[str]
+
+    def visit_Name(self, node: ast.Name) -> ast.AST:
+        """The name, or the other one."""
+        return ast.Name(f"_{node.id}", node.ctx) if node.id in self.names else node
+
+
 class _Put(ast.NodeTransformer):
     """Writes other expressions where these texts stand."""
 
@@ -314,7 +344,7 @@ def _hole(form: str, node: ast.AST) -> ast.expr | None:
 
 def _alone(parts: list[Any], names: set[str]) -> None:
     """Nothing in a step may read other ``names`` than these: others have their values elsewhere."""
-    strange = {name for part in parts for name in _names(part)} - {*names, *BUILTINS, "last"}
+    strange = {name for part in parts for name in _names(part)} - {*names, *BUILTINS, "_last"}
     _follow(not strange, f"a step reads {sorted(strange)}")
 
 
@@ -324,6 +354,10 @@ def _follow(holds: object, what: str) -> None:
 
 def _names(part: ast.AST) -> set[str]:
     return {node.id for node in ast.walk(part) if isinstance(node, ast.Name)}
+
+
+def _is_loaded(node: ast.AST) -> TypeGuard[ast.Name]:
+    return isinstance(node, ast.Name) and isinstance(node.ctx, ast.Load)
 
 
 def _stored(part: ast.AST) -> set[str]:

@@ -8,6 +8,10 @@ So after t letters it is
 which is largest, and least, where each letter on its own makes its part so. The label is the whole number that the
 program returns on all sequences of t letters exactly where both are below 1/2 in size. For all t from K on, with
 |M^m| = c < 1 (maximum of row sums), rows v_s = q M^s have sum_(s >= K) |v_s| <= (|v_K| + ... + |v_(K+m-1)|) / (1 - c).
+
+It is one number for all sequences of all lengths where letters make no difference to v_s n(letter) for d powers s, d
+numbers in z, and after 1 to d + 1 letters it is the same: from t to t + 1 letters it moves by q M^t (M z_0 + n - z_0),
+and what is 0 for d powers of M in a row is 0 for all that follow (Cayley and Hamilton).
 """
 
 from __future__ import annotations
@@ -72,7 +76,7 @@ def largest(network: Recurrence, program: Recurrence, most: int | None, deadline
     both = _beside(network, program)
     size = max(abs(x) for given in both.into for x in given) if both.into[0] else NONE
     first = max((abs(x) for x in both.start), default=NONE)
-    row, state, least, greatest, worst = both.read, both.start, NONE, NONE, NONE
+    row, state, least, greatest, worst, met = both.read, both.start, NONE, NONE, NONE, set[Fraction]()
     for t in range(1, LONGEST + 1):
         confirm(monotonic() < deadline, "the worst sequences were not found in time")
         parts = [_dot(row, given) for given in both.into]
@@ -81,7 +85,8 @@ def largest(network: Recurrence, program: Recurrence, most: int | None, deadline
         away = _dot(row, state) + both.shift
         worst = max(worst, abs(least + away), abs(greatest + away))
         confirm(worst < HALF, f"some sequence of {t} letters has another label than the program says")
-        if t == most:
+        met |= {least + away, greatest + away}
+        if t == most or (t == len(both.start) + 1 and len(met) == 1):
             return worst
         if most is None and t & (t - 1) == 0:
             later = _later(both.back, row)
@@ -229,7 +234,7 @@ class _Reading:
         return value  # type: ignore[no-any-return]
 
     def _value(self, node: ast.expr, known: dict[str, Any]) -> Any:
-        """A text, or factors of states with a constant behind them."""
+        """A text, parts of one (a tuple), or factors of states with a constant behind them (a list)."""
         zeros = [NONE] * len(getattr(self, "order", ()))
         match node:
             case ast.Constant(int() as value) if type(value) is int:
@@ -250,8 +255,13 @@ class _Reading:
                 return [one[-1] * x for x in other]
             case ast.Subscript(inner, ast.Constant(int() as place)):
                 text = self._value(inner, known)
-                self._follow(type(text) is str and type(place) is int and 0 <= place < len(text), "a part of a text")
+                is_part = type(text) in (str, tuple) and type(place) is int and 0 <= place < len(text)
+                self._follow(is_part, "a part of a text")
                 return text[place]
+            case ast.Call(ast.Attribute(inner, "split"), [ast.Constant(str() as between)], []):
+                text = self._value(inner, known)
+                self._follow(type(text) is str and between, "a text that is split")
+                return (*text.split(between),)
             case ast.Call(ast.Name("int"), [inner], []):
                 text = self._value(inner, known)
                 self._follow(

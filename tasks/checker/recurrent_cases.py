@@ -51,13 +51,13 @@ def recurrent_case(said: dict[str, Any], t: Tensors) -> tuple[Recurrent, str, li
     return network, name, tokens, outputs
 
 
-def declared_by(case: dict[str, Any], tokens: list[str]) -> Declared:
-    """Every token, any length, and the read-out of the family."""
+def declared_by(case: dict[str, Any], tokens: list[str], outputs: int) -> Declared:
+    """Every token, any length, and the read-out of the family; none of one of several numbers."""
     kind = case["read_out"]["kind"]
     if kind == "accept_reject_at_end":
-        readout = readout_of("argmax", [0, 1], ANSWERS)
+        readout: dict[str, Any] | None = readout_of("argmax", [0, 1], ANSWERS)
     else:
-        readout = readout_of("round", [0], [], "every")
+        readout = readout_of("round", [0], [], "every") if outputs == 1 else None
     return Declared(tokens, None, None, [], [], readout, is_endless=True)
 
 
@@ -83,7 +83,7 @@ def _dynet(case: dict[str, Any], config: dict[str, Any], t: Tensors) -> tuple[Re
         gates = {name: _gate(t, at + name, size, read, n * each, width + inputs) for name in names}
         h, c = Columns(n * each, n * each + size), Columns(n * each + size, (n + 1) * each)
         new: Steps = _lstm(gates, c, size) if is_lstm else (Blend((gates["z"],), (h,), (gates["htilde"], _tanh)),)
-        steps.append(Concat((*_columns(0, n * each), new, *_columns((n + 1) * each, width + inputs))))
+        steps.append(Concat((*columns(0, n * each), new, *columns((n + 1) * each, width + inputs))))
     steps.append(Columns(0, width))
     last = (layers - 1) * each
     output = (Columns(last, last + size), Affine(t.matrix("out.weight", 2, size), t.take("out.bias", 2)))
@@ -120,35 +120,43 @@ def _lstm(gates: dict[str, Affine], c: Columns, size: int) -> Steps:
     return (first, Concat(((Product((o,), (new, _tanh)),), (new,))))
 
 
-def _columns(start: int, stop: int) -> tuple[Steps, ...]:
+def columns(start: int, stop: int) -> tuple[Steps, ...]:
+    """The way of these columns, if there are any."""
     return ((Columns(start, stop),),) if start < stop else ()
 
 
 def _numbers(case: dict[str, Any], config: dict[str, Any], t: Tensors) -> tuple[Recurrent, list[str], list[str]]:
     expect(case["read_out"]["kind"] == "round", "case.json: read_out not understood")
     kind = str(config.get("activation", "")).lower()
-    between: Steps = (_ACTIVATIONS[kind],) if kind in _ACTIVATIONS else ()
+    between: Steps = (ACTIVATIONS[kind],) if kind in ACTIVATIONS else ()
     if "Wh.weight" in t.left:
         expect(between, "config.json: expected an activation that is known")
-        width, inputs = (_axis(t, name, axis) for name, axis in (("Wh.weight", 0), ("Wx.weight", 1)))
+        width, inputs = (axis(t, name, which) for name, which in (("Wh.weight", 0), ("Wx.weight", 1)))
         maps = t.matrix("Wh.weight", width, width), t.matrix("Wx.weight", width, inputs)
         rows = [[*h, *x, b] for h, x, b in zip(*maps, t.take("Wx.bias", width), strict=True)]
         transition: Steps = (Affine(rows, t.take("Wh.bias", width)), *between)
-        output: Steps = (Affine(t.matrix("Wy.weight", 1, width), t.take("Wy.bias", 1)),)
+        outputs = axis(t, "Wy.weight", 0)
+        output: Steps = (Affine(t.matrix("Wy.weight", outputs, width), t.take("Wy.bias", outputs)),)
         more = [ONE]  # the second bias is the weight of an input that is always 1
     else:
-        width = _axis(t, f"{_maps(t, 'hmlp')[-1]}.weight", 0)
-        inputs, more = _axis(t, "hmlp.mlp.0.weight", 1) - width, []
+        width = axis(t, f"{_maps(t, 'hmlp')[-1]}.weight", 0)
+        inputs, more = axis(t, "hmlp.mlp.0.weight", 1) - width, []
         transition = _mlp(t, "hmlp", width + inputs, width, between)
-        output = _mlp(t, "ymlp", width, 1, between)
+        outputs = axis(t, f"{_maps(t, 'ymlp')[-1]}.weight", 0)
+        output = _mlp(t, "ymlp", width, outputs, between)
+    tokens, table = numbers_of(case, inputs)
+    names = ["y"] if outputs == 1 else [f"y{n}" for n in range(outputs)]
+    return Recurrent([row + more for row in table], [ZERO] * width, transition, output), tokens, names
+
+
+def numbers_of(case: dict[str, Any], inputs: int) -> tuple[list[str], list[Row]]:
+    """The tokens of all numbers of a step, and these."""
     text = str(case["input"]["domain"])
     ends = re.search(r"integers? (-?\d{1,6})\.\.(-?\d{1,6})", text)
     span = range(int(ends[1]), int(ends[2]) + 1) if ends else range(2 * bool(re.search(r"\bbits?\b", text)))
     expect(span and 0 < inputs < 17 and len(span) ** inputs <= MOST, "case.json: the numbers of a step")
     steps = [*product(span, repeat=inputs)]
-    tokens = [",".join(map(str, step)) for step in steps]
-    table = [[arb(x) for x in step] + more for step in steps]
-    return Recurrent(table, [ZERO] * width, transition, output), tokens, ["y"]
+    return [",".join(map(str, step)) for step in steps], [[arb(x) for x in step] for step in steps]
 
 
 def _maps(t: Tensors, mlp: str) -> list[str]:
@@ -162,15 +170,16 @@ def _mlp(t: Tensors, mlp: str, into: int, out: int, between: Steps) -> Steps:
     names = _maps(t, mlp)
     expect(between or len(names) == 1, "config.json: expected an activation that is known")
     for n, name in enumerate(names):
-        size = out if n == len(names) - 1 else _axis(t, f"{name}.weight", 0)
+        size = out if n == len(names) - 1 else axis(t, f"{name}.weight", 0)
         steps += [*(between if n else ()), Affine(t.matrix(f"{name}.weight", size, into), t.take(f"{name}.bias", size))]
         into = size
     return tuple(steps)
 
 
-def _axis(t: Tensors, name: str, axis: int) -> int:
+def axis(t: Tensors, name: str, which: int) -> int:
+    """The length of one axis of a matrix."""
     expect(name in t.left and len(t.left[name]["shape"]) == 2, f"expected a tensor {name} of two axes")
-    return int(t.left[name]["shape"][axis])
+    return int(t.left[name]["shape"][which])
 
 
 def _activation(kind: str) -> Step:
@@ -180,5 +189,5 @@ def _activation(kind: str) -> Step:
     return step
 
 
-_ACTIVATIONS = {kind: _activation(kind) for kind in ("relu", "tanh", "sigmoid")}
-_tanh, _sigmoid = _ACTIVATIONS["tanh"], _ACTIVATIONS["sigmoid"]
+ACTIVATIONS = {kind: _activation(kind) for kind in ("relu", "tanh", "sigmoid")}
+_tanh, _sigmoid = ACTIVATIONS["tanh"], ACTIVATIONS["sigmoid"]

@@ -13,13 +13,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any, NamedTuple, cast
 
 from flint import arb, arb_mat
 
-from tasks.checker.arithmetic import LIMIT, TINY, ZERO, Affine, Arithmetic, Row
+from tasks.checker.arithmetic import LIMIT, ONE, TINY, ZERO, Affine, Arithmetic, Row
 from tasks.checker.files import confirm, expect
-from tasks.checker.network import Step, run
+from tasks.checker.network import run
 from tasks.checker.readouts import Reader
 from tasks.checker.recurrent import Recurrent
 
@@ -41,6 +42,16 @@ class Discs:
     sizes: tuple[int, ...]
     radii: Row
 
+    @classmethod
+    def units(cls, count: int) -> Discs:
+        """As many directions of one column, each from -1 to 1."""
+        return cls((1,) * count, [ONE] * count)
+
+    @cached_property
+    def are_units(self) -> bool:
+        """Whether every direction goes from -1 to 1."""
+        return {*self.sizes} <= {1} and all(r == 1 for r in self.radii)
+
     def parts(self, row: Row) -> list[Row]:
         """A row of columns, by direction."""
         found, at = [], 0
@@ -51,6 +62,8 @@ class Discs:
 
     def reach(self, slopes: Row) -> arb:
         """An upper bound of |slopes . y|."""
+        if self.are_units:
+            return sum(map(abs, slopes), ZERO).abs_upper()
         lengths = (length(part) for part in self.parts(slopes))
         return sum((r * x for r, x in zip(self.radii, lengths, strict=True)), ZERO).abs_upper()
 
@@ -68,6 +81,7 @@ class Forms(Arithmetic):
     def __init__(self, discs: Discs, u: float = 0.0) -> None:
         super().__init__(u)
         self.discs = discs
+        self._maps = dict[int, tuple[Affine, list[int], arb_mat, arb_mat]]()  # what is kept is not another one
 
     def size(self, x: Linear) -> arb:
         """An upper bound of |x|."""
@@ -81,25 +95,47 @@ class Forms(Arithmetic):
         return found if self.size(found) < LIMIT else Linear(x.center, x.slopes, arb.pos_inf())
 
     def affine(self, layer: Affine, rows: list[Any]) -> list[Any]:
-        """``W x + b``."""
-        expect(len(rows) == 1, "one set at a time")
-        (row,) = cast("list[list[Linear]]", rows)
-        used = [n for n in range(len(row)) if not all(weights[n] == 0 for weights in layer.weight)]
-        weight = [[weights[n] for n in used] for weights in layer.weight]
-        found = self._mapped(weight, layer.bias, [row[n] for n in used])
-        (errors,) = layer.rounding(self, [[ZERO if self.is_real else self.size(x) for x in row]])
-        return [[self._rounded(x, error) for x, error in zip(found, errors, strict=True)]]
-
-    def _mapped(self, weight: list[Row], bias: Row, row: list[Linear]) -> list[Linear]:
-        if not row:
-            return [Linear(b, [ZERO] * sum(self.discs.sizes), ZERO) for b in bias]
-        table = arb_mat([[x.center, *x.slopes] for x in row])
-        moved = (arb_mat(weight) * table).tolist()
-        sizes = arb_mat([[abs(w) for w in weights] for weights in weight])
-        rests = (sizes * arb_mat(len(row), 1, [x.rest for x in row])).entries()
+        """``W x + b`` of every row."""
+        used, weight, sizes = self._used(layer)
+        found = self._mapped(weight, sizes, layer.bias, [[row[n] for n in used] for row in rows])
+        if self.is_real:
+            return found
+        errors = layer.rounding(self, [[self.size(x) for x in row] for row in rows])
+        most = (LIMIT * self.u / 2).lower()  # of what rounding adds, which is at least u times the size of a number
         return [
-            Linear(center + b, slopes, rest.abs_upper())
-            for (center, *slopes), b, rest in zip(moved, bias, rests, strict=True)
+            [
+                Linear(x.center, x.slopes, (x.rest + error).abs_upper() if error < most else arb.pos_inf())
+                for x, error in zip(row, more, strict=True)
+            ]
+            for row, more in zip(found, errors, strict=True)
+        ]
+
+    def _used(self, layer: Affine) -> tuple[list[int], arb_mat, arb_mat]:
+        """The numbers that a map reads, its weights for them, and the sizes of these."""
+        if id(layer) not in self._maps:
+            inputs = range(len(layer.weight[0])) if layer.weight else range(0)
+            used = [n for n in inputs if not all(weights[n] == 0 for weights in layer.weight)]
+            weight = [[weights[n] for n in used] for weights in layer.weight]
+            sizes = arb_mat([[abs(w) for w in weights] for weights in weight])
+            self._maps[id(layer)] = layer, used, arb_mat(weight), sizes
+        _, *found = self._maps[id(layer)]
+        return found[0], found[1], found[2]
+
+    def _mapped(self, weight: arb_mat, sizes: arb_mat, bias: Row, rows: list[list[Linear]]) -> list[list[Linear]]:
+        """All rows in one product: center and slopes of each side by side."""
+        columns = sum(self.discs.sizes)
+        if not rows or not rows[0]:
+            return [[Linear(b, [ZERO] * columns, ZERO) for b in bias] for _ in rows]
+        each = [*zip(*rows, strict=True)]  # by the number that is read
+        moved = (weight * arb_mat([[v for x in row for v in (x.center, *x.slopes)] for row in each])).tolist()
+        rests = (sizes * arb_mat([[x.rest for x in row] for row in each])).tolist()
+        starts = range(0, len(rows) * (columns + 1), columns + 1)
+        return [
+            [
+                Linear(line[at] + b, line[at + 1 : at + 1 + columns], rest[n].abs_upper())
+                for line, b, rest in zip(moved, bias, rests, strict=True)
+            ]
+            for n, at in enumerate(starts)
         ]
 
     def add(self, rows: list[Any], others: list[Any]) -> list[Any]:
@@ -134,17 +170,24 @@ class Forms(Arithmetic):
 
     def after(self, network: Recurrent, states: list[Linear], token: int) -> list[Linear]:
         """What a token makes of states."""
-        read = [Linear(x, [ZERO] * sum(self.discs.sizes), ZERO) for x in network.tokens[token]]
-        return self._through(network.transition, [*states, *read])
+        return self.after_each(network, [states], [token])[0]
+
+    def after_each(self, network: Recurrent, sets: list[list[Linear]], tokens: list[int]) -> list[list[Linear]]:
+        """What tokens make of sets of states, one of each."""
+        none = [ZERO] * sum(self.discs.sizes)
+        rows: list[Any] = [
+            [*states, *(Linear(x, none, ZERO) for x in network.tokens[token])]
+            for states, token in zip(sets, tokens, strict=True)
+        ]
+        return cast("list[list[Linear]]", run(network.transition, self, rows))
 
     def read(self, network: Recurrent, states: list[Linear]) -> list[Linear]:
         """Their logits."""
-        return self._through(network.output, states)
+        return self.read_each(network, [states])[0]
 
-    def _through(self, steps: tuple[Step, ...], row: list[Linear]) -> list[Linear]:
-        rows: list[Any] = [row]
-        (found,) = run(steps, self, rows)
-        return cast("list[Linear]", found)
+    def read_each(self, network: Recurrent, sets: list[Any]) -> list[list[Linear]]:
+        """The logits of sets of states."""
+        return cast("list[list[Linear]]", run(network.output, self, sets))
 
     def reach(self, x: Linear) -> arb:
         """An upper bound of how far ``x`` may lie from its center."""
@@ -174,13 +217,13 @@ class Forms(Arithmetic):
         far = self.reach(x)
         if kind == "relu":
             whole = arb(x.center, far)
+            if not whole.is_finite():
+                return Linear(x.center, x.slopes, arb.pos_inf())
             if whole >= 0:
                 return x
             if whole <= 0:
                 return Linear(ZERO, [ZERO] * len(x.slopes), ZERO)
-            return Linear(
-                x.center / 2, [s / 2 for s in x.slopes], (x.rest / 2 + abs(x.center) / 2 + far / 2).abs_upper()
-            )
+            return _bent(x, whole)
         confirm(kind in BENDS, f"sets of states are not followed through {kind}")
         half = x.center if kind == "tanh" else x.center / 2
         t = half.tanh()
@@ -188,6 +231,16 @@ class Forms(Arithmetic):
         bend = _tanh_bend(half, far) if kind == "tanh" else _tanh_bend(half, far / 2) / 8
         rest = abs(slope) * x.rest + bend * far * far / 2
         return self._rounded(Linear(value, [slope * s for s in x.slopes], rest.abs_upper()), self.gamma(14))
+
+
+def _bent(x: Linear, whole: arb) -> Linear:
+    """max(x, 0) where x may be of either sign: with 0 <= m <= 1 it is m x and from 0 to what that leaves at an end."""
+    low, high = whole.lower(), whole.upper()
+    m = (high / (high - low)).mid()
+    m = m if 0 <= m <= 1 else ZERO
+    ends = ((-m * low).upper(), ((1 - m) * high).upper())
+    half = (ends[0] if ends[0] > ends[1] else ends[1]) / 2
+    return Linear(m * x.center + half, [m * s for s in x.slopes], (m * x.rest + half).abs_upper())
 
 
 def _tanh_bend(center: arb, far: arb) -> arb:
@@ -226,12 +279,6 @@ class Frame:
         """Every state of the set at once."""
         return [Linear(c, row, ZERO) for c, row in zip(self.center, self.axes.tolist(), strict=True)]
 
-    @classmethod
-    def box(cls, center: Row, radii: Row) -> Frame:
-        """The upright box with these half sides."""
-        axes = [[arb(int(n == k)) for k in range(len(center))] for n in range(len(center))]
-        return cls.of(center, axes, Discs((1,) * len(center), radii))
-
     def reaches(self, image: Sequence[Linear]) -> Row:
         """Per direction an upper bound of how far ``image`` lies from the center, in terms of the frame."""
         moved = (self.inverse * arb_mat([x.slopes for x in image])).tolist()
@@ -249,10 +296,6 @@ class Frame:
             found.append((reach + away).abs_upper())
             at += size
         return found
-
-    def within(self, a: Forms, image: Sequence[Linear]) -> Row:
-        """What ``reaches`` says for a box and an image that depends on other discs, those of ``a``."""
-        return [(abs(x.center - c) + a.reach(x)).abs_upper() for x, c in zip(image, self.center, strict=True)]
 
     def holds(self, reaches: Row) -> bool:
         """Whether all that reaches so far lies in the set."""

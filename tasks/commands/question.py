@@ -246,13 +246,14 @@ def numbers_asked(model: Loaded, text: str | None, others: tuple[Any, ...]) -> O
 
 def streams_asked(network: str, length: str | None) -> tuple[NumberStreams, Path] | None:
     """The network of numbers in the folder that is named, for streams of ``length`` steps; None where it is none."""
+    from tasks.formats import recurrent_case, torch_state
     from tasks.formats.circuit_folder import circuit_folder
-    from tasks.formats.recurrent_case import number_streams
     from tasks.networks.sparse_transformer import NetworkError
 
     try:
         folder = circuit_folder(network)
-        found = number_streams(folder)
+        is_torch = torch_state.is_here(folder)
+        found = (torch_state if is_torch else recurrent_case).number_streams(folder)
     except (NetworkError, OSError):
         return None  # whatever it is, it is read, or refused, as any other network
     if length is None:

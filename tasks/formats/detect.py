@@ -21,6 +21,7 @@ from tasks.formats import (
     recurrent_case,
     sparse,
     sparsemax,
+    torch_state,
     tracr,
     transformer_lens,
 )
@@ -101,6 +102,10 @@ FORMATS = (
     ),
     Format("decoder", ("case.json", "model.safetensors"), decoder.load, mark=decoder.MARK),
     Format("adder", ("case.json", "model.safetensors"), adders.load, mark=adders.MARKS),
+    *(
+        Format(torch_state.FORMAT, ("case.json", weights), torch_state.load, (torch_state.ENTRY,))
+        for weights in torch_state.WEIGHTS
+    ),
     Format("recurrent case", ("case.json", "model.safetensors"), recurrent_case.load, mark=recurrent_case.DYNET),
     Format("recurrent case", ("case.json", "model.safetensors"), recurrent_case.load, mark=recurrent_case.MIPS),
     Format("dyck", ("config.json", "model.safetensors"), dyck.load, ("pool",)),

@@ -68,7 +68,7 @@ def load(folder: Path, question: Question) -> Loaded:
     build = _dynet if "layers.0.h0" in tensors else _mips
     network, vocabulary, own, outputs = build(folder, what, said, tensors)
     loaded = assemble(str(name), "recurrent case", network, vocabulary, question, own=own, outputs=outputs)
-    _replay(what, said, network, vocabulary)
+    replay(what, said, network, vocabulary)
     return loaded
 
 
@@ -139,7 +139,7 @@ def _of_numbers(
     activation = next((name for name in ACTIVATIONS if chosen == name), None)
     build = _elman if "Wh.weight" in tensors else _mlps
     width, inputs, has_ones, transition, output, dtype = build(str(folder / WEIGHTS), tensors, activation)
-    numbers, vocabulary = _numbers(what, said, inputs)
+    numbers, vocabulary = numbers_of(what, said, inputs)
     tokens = np.hstack([numbers, np.ones((len(numbers), 1))]) if has_ones else numbers
     network = Recurrent(tokens, np.zeros(width), transition, output, dtype=dtype)
     return network, numbers, vocabulary
@@ -152,13 +152,19 @@ def number_streams(folder: Path, *, column: int = 0) -> NumberStreams:
     if "layers.0.h0" in tensors:
         raise NetworkError(f"{folder}: its steps are symbols, no numbers")
     network, numbers, _ = _of_numbers(folder, what, said, tensors)
-    length = object_of(f"{what}: input", said.get("input", {}), None).get("T", 10)
-    if not isinstance(length, int) or not 1 <= length <= 1000:
-        raise NetworkError(f"{what}: expected input.T from 1 to 1,000, got {length!r}")
+    length = length_of(what, said)
     is_ours = isinstance(said.get("origin"), str)
     name = said.get("name") if isinstance(said.get("name"), str) and said.get("name") else folder.name
     origin = "our retraining" if is_ours else "authors' weights"
     return NumberStreams(str(name), network, numbers.astype(np.int64), length, origin, column)
+
+
+def length_of(what: str, said: dict[str, Any]) -> int:
+    """How many steps a network of numbers was made for."""
+    length = object_of(f"{what}: input", said.get("input", {}), None).get("T", 10)
+    if not isinstance(length, int) or isinstance(length, bool) or not 1 <= length <= 1000:
+        raise NetworkError(f"{what}: expected input.T from 1 to 1,000, got {length!r}")
+    return length
 
 
 Parts = tuple[int, int, bool, tuple[Step, ...], tuple[Step, ...], Dtype]
@@ -166,9 +172,7 @@ Parts = tuple[int, int, bool, tuple[Step, ...], tuple[Step, ...], Dtype]
 
 def _elman(what: str, tensors: Mapping[str, NDArray[Any]], activation: Any) -> Parts:
     """``h' = activation(Wh h + bh + Wx x + bx)``, ``y = Wy h + by``."""
-    width, inputs, outputs = (
-        _axis(what, tensors, *at) for at in (("Wh.weight", 0), ("Wx.weight", 1), ("Wy.weight", 0))
-    )
+    width, inputs, outputs = (axis(what, tensors, *at) for at in (("Wh.weight", 0), ("Wx.weight", 1), ("Wy.weight", 0)))
     shapes: dict[str, tuple[int, ...]] = {
         "Wh.weight": (width, width), "Wh.bias": (width,), "Wx.weight": (width, inputs), "Wx.bias": (width,),
         "Wy.weight": (outputs, width), "Wy.bias": (outputs,),
@@ -189,11 +193,11 @@ def _mlps(what: str, tensors: Mapping[str, NDArray[Any]], activation: Any) -> Pa
         if numbers != list(range(0, 2 * len(numbers), 2)) or not numbers:
             raise NetworkError(f"{what}: expected the maps {mlp}.mlp.0, {mlp}.mlp.2, ..., got the numbers {numbers}")
         found[mlp] = [f"{mlp}.mlp.{n}" for n in numbers]
-    width = _axis(what, tensors, f"{found['hmlp'][-1]}.weight", 0)
-    inputs = _axis(what, tensors, "hmlp.mlp.0.weight", 1) - width
+    width = axis(what, tensors, f"{found['hmlp'][-1]}.weight", 0)
+    inputs = axis(what, tensors, "hmlp.mlp.0.weight", 1) - width
     for mlp, before in (("hmlp", width + inputs), ("ymlp", width)):
         for name in found[mlp]:
-            after = _axis(what, tensors, f"{name}.weight", 0)
+            after = axis(what, tensors, f"{name}.weight", 0)
             shapes |= {f"{name}.weight": (after, before), f"{name}.bias": (after,)}
             before = after
     weights, dtype = widen(what, shapes, tensors)
@@ -207,13 +211,14 @@ def _mlps(what: str, tensors: Mapping[str, NDArray[Any]], activation: Any) -> Pa
     return width, inputs, False, parts[0], parts[1], dtype
 
 
-def _axis(what: str, tensors: Mapping[str, NDArray[Any]], name: str, axis: int) -> int:
+def axis(what: str, tensors: Mapping[str, NDArray[Any]], name: str, which: int) -> int:
+    """The length of one axis of a matrix."""
     if name not in tensors or tensors[name].ndim != 2:
         raise NetworkError(f"{what}: expected a tensor {name!r} of two axes")
-    return int(tensors[name].shape[axis])
+    return int(tensors[name].shape[which])
 
 
-def _numbers(what: str, said: dict[str, Any], inputs: int) -> tuple[Reals, tuple[str, ...]]:
+def numbers_of(what: str, said: dict[str, Any], inputs: int) -> tuple[Reals, tuple[str, ...]]:
     """The numbers of every token (tokens, inputs) and their names: ``7``, or ``0,1`` where a step reads several."""
     text = str(object_of(f"{what}: input", said.get("input", {}), None).get("domain", ""))
     found = INTEGERS.search(text)
@@ -250,7 +255,7 @@ def _is_formula(line: str, formula: str) -> bool:
     return line == formula or line.startswith((f"{formula} (", f"{formula} with "))
 
 
-def _replay(what: str, said: dict[str, Any], network: Recurrent, vocabulary: tuple[str, ...]) -> None:
+def replay(what: str, said: dict[str, Any], network: Recurrent, vocabulary: tuple[str, ...]) -> None:
     """Raise NetworkError where the network does not give what the ``test_vectors`` say."""
     stored = object_of(f"{what}: test_vectors", said.get("test_vectors", {}), None).get("vectors", [])
     index = {name: n for n, name in enumerate(vocabulary)}

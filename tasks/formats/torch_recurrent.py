@@ -112,7 +112,7 @@ class _Follower:
             )
         arrays = [self._found[weight] for weight in weights]
         size, is_lstm = arrays[1].shape[1], name == "lstm.input"
-        cells = tuple(_layer(name, arrays[n : n + each], size) for n in range(0, len(arrays), each))
+        cells = tuple(torch_layer(name, arrays[n : n + each], size) for n in range(0, len(arrays), each))
         inputs = self._table.shape[1]
         if has_biases:
             self._table, inputs = np.hstack([self._table, np.ones((len(self._table), 1))]), inputs + 1
@@ -123,7 +123,7 @@ class _Follower:
         return ("layer",)
 
 
-def _layer(name: str, arrays: list[Reals], size: int) -> Layer:
+def torch_layer(name: str, arrays: list[Reals], size: int) -> Layer:
     """One layer, from weight_ih, weight_hh and, where there are any, bias_ih and bias_hh: gates one below another."""
 
     def gate(n: int) -> Gate:

@@ -26,13 +26,12 @@ from typing import Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammars.streams import Loop, OutgrownError, variables
-from tasks.bounds import ball, zonotope
+from dsl.grammars.streams import Loop, OutgrownError
+from tasks.bounds import ball
 from tasks.bounds.ball import Ball, Reals
-from tasks.bounds.zonotope import Form
-from tasks.bounds.zonotope_interpreter import form_step
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
+from tasks.proofs.box_graphs import Beside, Graph, after_token, every_length, groups, hulls_of, outputs
 from tasks.proofs.enumeration import Semantics
 
 Ints = NDArray[np.int64]
@@ -44,7 +43,8 @@ ROWS = 8192
 EXACT = 2.0**24  # units that float32 holds exactly
 FINEST, COARSEST = 2.0**-10, 2.0**20  # sides of cells in which boxes are joined
 MOST_STEPS = 400  # until no new pair appears
-MOST_CLOSED, ROUNDS = 400_000, 60  # boxes times inputs, and rounds, in which one box for each state is looked for
+CLOSING = 0.3  # of the time that is left, at most, for boxes that no input leaves
+ARITHMETICS: tuple[tuple[Semantics, float], ...] = (("float32", ball.FLOAT32), ("float64", ball.FLOAT64))
 
 
 @dataclass(frozen=True)
@@ -126,14 +126,36 @@ def compared(
         if not isinstance(found, Open):
             return found
         outcome = found
-    arithmetics: tuple[tuple[Semantics, float], ...] = (("float32", ball.FLOAT32), ("float64", ball.FLOAT64))
-    arithmetics = arithmetics[:1] if semantics == "float32" else arithmetics
+    arithmetics = ARITHMETICS[: 1 if semantics == "float32" else 2]
     for room, (name, u) in product(ROOMS, arithmetics):
         other = Walk(network, numbers, loop, column, Boxes(network, u, name), deadline, room).run(length)
+        if isinstance(other, Equal):
+            return _followed_on(other, Beside(network, numbers, loop, column, u, deadline), semantics)
         if not isinstance(other, Open):
             return other
         outcome = other if other.equal_up_to > outcome.equal_up_to else outcome
     return outcome
+
+
+def _followed_on(proved: Equal, beside: Beside, semantics: Semantics | None) -> Equal:
+    """What is proved at every length, where boxes that no input leaves are found; else ``proved``."""
+    begun = time.perf_counter()
+    end = begun + CLOSING * max(0.0, beside.deadline - begun)
+    found = invariant(replace(beside, deadline=end), semantics)
+    if found is None:
+        return proved
+    graph, name = found
+    spent = proved.seconds + time.perf_counter() - begun
+    return Equal(None, min(proved.margin, graph.margin), proved.pairs, name, proved.method, spent)
+
+
+def invariant(beside: Beside, semantics: Semantics | None) -> tuple[Graph, Semantics] | None:
+    """Boxes that no input leaves, and the coarsest arithmetic, not below ``semantics``, in which they were found."""
+    for is_thorough, (name, u) in product((False, True), ARITHMETICS[: 1 if semantics == "float32" else 2]):
+        graph = next(every_length(replace(beside, u=u), is_thorough=is_thorough), None)
+        if graph is not None:
+            return graph, name
+    return None
 
 
 class LatticeError(Exception):
@@ -207,21 +229,11 @@ class Boxes:
 
     def step(self, states: Ball, ids: Ints) -> Ball:
         """The states after one more token each."""
-        x = Ball.exact(self.network.tokens[ids])
-        form = zonotope.concat(
-            [Form.of(states), Form(x.center, np.zeros((*x.center.shape, states.center.shape[1])), x.radius)]
-        )
-        return self._run(self.network.transition, form)
+        return after_token(self.network, self.u, states, ids)
 
     def read(self, states: Ball) -> Ball:
         """The outputs."""
-        return self._run(self.network.output, Form.of(states))
-
-    def _run(self, steps: tuple[object, ...], form: Form) -> Ball:
-        none = np.zeros(len(form.center), np.int64)
-        for step in steps:
-            form = form_step(step, self.u)(form, none)  # type: ignore[arg-type]
-        return form.ball
+        return outputs(self.network, self.u, states)
 
 
 @dataclass(frozen=True)
@@ -259,18 +271,10 @@ class Walk:
         return MOST_LISTED if self.room == ROOMS[-1] else self.room
 
     @cached_property
-    def read_later(self) -> NDArray[np.bool_]:
-        """Which numbers of the loop's state its updates read; others are answers, or parts of one, and forgotten."""
-        read = {name for update in self.loop.updates for name in variables(update)}
-        return np.array([name in read for name in self.loop.names], bool)
-
-    @cached_property
-    def kept(self) -> NDArray[np.bool_]:
-        """Which numbers of the network's state its transition reads."""
-        first, width = self.network.transition[0], self.network.width
-        if not isinstance(first, Affine):
-            return np.ones(width, bool)
-        return np.asarray(first.weight[:, :width].any(axis=0))
+    def beside(self) -> Beside:
+        """The two side by side."""
+        u = 0.0 if isinstance(self.arithmetic, Lattice) else self.arithmetic.u
+        return Beside(self.network, self.numbers, self.loop, self.column, u, self.deadline)
 
     def run(self, length: int) -> Outcome:
         """What is so of streams of up to ``length`` steps."""
@@ -307,36 +311,7 @@ class Walk:
             return self._ended(str(error), steps, length, margin, most, begun)
         except TimeoutError:
             return self._ended("the time ended", steps, length, margin, most, begun)
-        if not self.arithmetic.is_exact:
-            for has_token in (False, True):
-                closed = self._closed(levels, has_token)
-                if closed is not None:
-                    return self._equal(None, min(margin, closed), most, begun)
         return self._equal(length, margin, most, begun)
-
-    def _closed(self, levels: list[Pairs], has_token: bool) -> float | None:
-        """The least margin, where one box for each state of the loop (and last input) holds the next ones; else None.
-
-        Kleene's iteration from all that was met, widened a little in each round.
-        """
-        boxes = _put_together(levels[1:])  # what a state before any input leads to is among them
-        boxes = _hulls(boxes, _memory(boxes, has_token))
-        for _ in range(ROUNDS):
-            if len(boxes) * len(self.numbers) > MOST_CLOSED or time.perf_counter() > self.deadline:
-                return None
-            try:
-                after, found, least = self._after(boxes, [boxes], keep=True, with_replay=False)
-            except (TimeoutError, OutgrownError):
-                return None
-            if found is not None:
-                return None
-            both = _put_together([boxes, after])
-            joined = _hulls(both, _memory(both, has_token))
-            if len(joined) == len(boxes) and _holds(boxes, _hulls(after, _memory(after, has_token)), has_token):
-                return least
-            wider = joined.states.radius * (1.0 + 1e-4) + 1e-9  # else it is only reached in the limit
-            boxes = replace(joined, states=Ball(joined.states.center, wider))
-        return None
 
     def _equal(self, length: int | None, margin: float, most: int, begun: float) -> Equal:
         seconds = time.perf_counter() - begun
@@ -354,9 +329,7 @@ class Walk:
             return self._equal(length, margin, most, begun)
         return self._open(reason, steps, margin, most, begun)
 
-    def _after(
-        self, pairs: Pairs, levels: list[Pairs], keep: bool, with_replay: bool = True
-    ) -> tuple[Pairs, Broken | Open | None, float]:
+    def _after(self, pairs: Pairs, levels: list[Pairs], keep: bool) -> tuple[Pairs, Broken | Open | None, float]:
         """The pairs after one more step, what is wrong with one, and the least margin."""
         tokens, parts, least = len(self.numbers), [], np.inf
         for start in range(0, len(pairs) * tokens, ROWS):
@@ -369,15 +342,13 @@ class Walk:
             read, said = self.arithmetic.read(states), self.loop.read(memory)
             apart = np.abs(read.center[:, self.column] - said) + read.radius[:, self.column]
             wrong = ~(apart * (1.0 + 2.0**-40) < 0.5)
-            if wrong.any() and not with_replay:
-                return pairs, Open("an output is open"), 0.0
             if wrong.any():
                 row = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
                 return pairs, self._replayed(levels, int(parent[row]), int(token[row]), float(apart[row])), 0.0
             least = min(least, 0.5 - float(apart.max()))
-            memory[:, ~self.read_later] = 0
-            states.center[:, ~self.kept] = 0.0
-            states.radius[:, ~self.kept] = 0.0
+            memory[:, ~self.beside.read_later] = 0
+            states.center[:, ~self.beside.kept] = 0.0
+            states.radius[:, ~self.beside.kept] = 0.0
             if keep:
                 parts.append(Pairs(states, memory, parent, token))
                 if len(parts) >= 32:
@@ -428,7 +399,7 @@ def _put_together(parts: list[Pairs]) -> Pairs:
 def _merged(pairs: Pairs) -> Pairs:
     """Those with one center and one loop state are one, as wide as the widest."""
     key = np.concatenate([(pairs.states.center + 0.0).view(np.int64), pairs.memory], axis=1)
-    _, first, index = _groups(key)
+    _, first, index = groups(key)
     radius = np.zeros((len(first), pairs.states.radius.shape[1]))
     np.maximum.at(radius, index, pairs.states.radius)
     chosen = pairs.rows(first)
@@ -436,41 +407,9 @@ def _merged(pairs: Pairs) -> Pairs:
 
 
 def _hulls(pairs: Pairs, key: Ints) -> Pairs:
-    _, first, index = _groups(key)
-    low = np.full((len(first), pairs.states.center.shape[1]), np.inf)
-    high = -low
-    np.minimum.at(low, index, pairs.states.center - pairs.states.radius)
-    np.maximum.at(high, index, pairs.states.center + pairs.states.radius)
-    center = (low + high) / 2
-    radius = np.maximum(high - center, center - low) * (1.0 + 2.0**-40) + 2.0**-1000
-    radius = radius + 2.0**-50 * np.abs(center)  # of the differences above
+    _, first, index = groups(key)
     chosen = pairs.rows(first)
-    return Pairs(Ball(center, radius), chosen.memory, chosen.parent, chosen.token)
-
-
-def _memory(pairs: Pairs, has_token: bool) -> Ints:
-    """The state of the loop, and the last input where it is asked for."""
-    return np.concatenate([pairs.memory, pairs.token[:, None]], axis=1) if has_token else pairs.memory
-
-
-def _holds(boxes: Pairs, after: Pairs, has_token: bool) -> bool:
-    """Whether every box of ``after`` lies in the one of ``boxes`` with its state."""
-    place = {row.tobytes(): n for n, row in enumerate(_memory(boxes, has_token))}
-    rows = [place.get(row.tobytes(), -1) for row in _memory(after, has_token)]
-    if min(rows, default=-1) < 0:
-        return False
-    outer = boxes.states[np.array(rows)]
-    apart = np.abs(after.states.center - outer.center) + after.states.radius
-    return bool((apart * (1.0 + 2.0**-40) + 2.0**-1000 <= outer.radius).all())
-
-
-def _groups(key: Ints) -> tuple[Ints, Ints, Ints]:
-    """Different rows, the first of each, and which of them each row is."""
-    if not key.shape[1]:  # a loop without states: all rows are one
-        return key[:1], np.zeros(min(1, len(key)), np.int64), np.zeros(len(key), np.int64)
-    raw = np.ascontiguousarray(key).view(np.dtype((np.void, key.shape[1] * 8))).ravel()
-    found, first, index = np.unique(raw, return_index=True, return_inverse=True)
-    return found.view(np.int64), first.astype(np.int64), index.astype(np.int64)
+    return Pairs(hulls_of(pairs.states, index, len(first)), chosen.memory, chosen.parent, chosen.token)
 
 
 def _new(pairs: Pairs, seen: set[bytes]) -> tuple[Pairs, bool]:

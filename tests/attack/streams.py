@@ -6,6 +6,8 @@
     grown     numbers that outgrow what float32 holds exactly
     tail      affine, next to nothing comes in: the start decays, and with it what is read comes to a half, or nearly
     late      one more number that drifts, and goes wrong after a dozen steps or more, or never
+    narrow    the same on a lattice, and gone with any number but the least: one stream alone goes wrong
+    forgetful a network that does what the loop would do if it forgot one of its states
 
 The loop is the one that the network was made from, that one changed in one place, or another one. It is run from its
 text by Python; the network by its formula, written once more here: in rational numbers, and in float32 and float64 with
@@ -29,7 +31,7 @@ from trial import Outcome, random_of
 
 from cegis.certificate import Certificate
 from dsl.grammars.stream_reading import loop_from_text
-from tasks.certificates.streams import FORMAT, attest_stream
+from tasks.certificates.streams import attest_stream
 from tasks.checker.evidence import NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.formats.recurrent_case import number_streams
@@ -42,7 +44,9 @@ from tasks.proofs.stream_states import Broken, Equal
 Random = np.random.Generator
 Ints = NDArray[np.int64]
 Reals = NDArray[np.float64]
-KINDS = ("affine", "lattice", "boxes", "late", "tail", "affine", "grown", "late")
+KINDS = (
+    "affine", "lattice", "boxes", "late", "tail", "affine", "grown", "late", "narrow", "forgetful",
+)  # fmt: skip
 SECONDS, LONG, MOST = 1.5, 60, 600  # for one proof; steps of long streams; streams of which every one is run
 HALF = Fraction(1, 2)
 NAMES, INPUTS = ("a", "b", "c"), ("int(token)", ("int(token.split(',')[0])", "int(token.split(',')[1])"))
@@ -142,13 +146,14 @@ def made(rng: Random, kind: str) -> Case:
     is_affine = kind in ("affine", "tail") or (kind == "late" and rng.random() < 0.5)
     right = _NOTHING if kind == "tail" else _recurrence(rng, inputs, "affine" if is_affine else kind)
     right = replace(right, into=np.zeros((1, inputs), np.int64)) if kind == "tail" else right
-    transition, output = (_straight if is_affine else _clipped)(rng, right)
+    done = _forgetting(rng, right) if kind == "forgetful" else right
+    transition, output = (_straight if is_affine else _clipped)(rng, done)
     start = (0.0 + right.start) @ transition[-1]
     layers, read = transition[:-1], output
     if kind == "tail":
         layers, read, start = _decaying(rng, inputs)
-    if kind == "late":
-        layers, read, start = _drifting(rng, layers, read, start, low, is_affine)
+    if kind in ("late", "narrow"):
+        layers, read, start = _drifting(rng, layers, read, start, low, is_affine, is_narrow=kind == "narrow")
     if kind == "boxes" or (kind in ("affine", "late") and rng.random() < 0.4):
         size, is_single = 2.0 ** -int(rng.integers(4, 14)), rng.random() < 0.3
         layers = [(_moved(rng, w, size, is_single), _moved(rng, b, size, is_single)) for w, b in layers]
@@ -161,7 +166,7 @@ def made(rng: Random, kind: str) -> Case:
         steps.append(Affine(_float32(weight), _float32(bias)))
     last = Affine(_float32(read[0]), _float32(read[1]))
     network = Recurrent(0.0 + numbers, _float32(start), tuple(steps), (last,), dtype=dtype)
-    is_right = kind in ("late", "tail")
+    is_right = kind in ("late", "tail", "narrow", "forgetful")
     kinds = ["right"] * 4 + ["changed"] if is_right else ["right", "right", "changed", "changed", "other"]
     which = rng.choice(kinds)
     loop = right if which == "right" else _changed(rng, right)
@@ -192,7 +197,7 @@ def _recurrence(rng: Random, inputs: int, kind: str) -> Recurrence:
         rng.integers(0, 2, size) * (rng.random() < 0.3),
         rng.integers(-1, 3, size),
         int(rng.integers(-1, 2)),
-        int(rng.integers(1, 5)) if kind in ("lattice", "boxes", "late") else None,
+        int(rng.integers(1, 5)) if kind in ("lattice", "boxes", "late", "narrow", "forgetful") else None,
     )
 
 
@@ -210,6 +215,13 @@ def _changed(rng: Random, right: Recurrence) -> Recurrence:
     other = value.copy()
     other.flat[rng.integers(other.size)] += rng.choice([-1, 1])
     return replace(right, **{name: other})
+
+
+def _forgetting(rng: Random, right: Recurrence) -> Recurrence:
+    """One of its states is read by nothing but the answer."""
+    back = right.back.copy()
+    back[:, rng.integers(len(back))] = 0
+    return replace(right, back=back)
 
 
 Layer = tuple[Reals, Reals]
@@ -238,11 +250,13 @@ def _clipped(rng: Random, right: Recurrence) -> tuple[list[Any], Layer]:
 
 
 def _drifting(
-    rng: Random, layers: list[Layer], read: Layer, start: Reals, low: int, is_affine: bool
+    rng: Random, layers: list[Layer], read: Layer, start: Reals, low: int, is_affine: bool, *, is_narrow: bool
 ) -> tuple[list[Layer], Layer, Reals]:
     """One more number, that is added to what is read: it comes to a half after a dozen steps or more, or never."""
-    rate = int(rng.integers(3, 11)) / 256 if rng.random() < 0.5 else float(rng.uniform(0.011, 0.04))
+    is_even = is_narrow or rng.random() < 0.5
+    rate = int(rng.integers(3, 11)) / 256 if is_even else float(rng.uniform(0.011, 0.04))
     ways = ["steps", "numbers", "leak", "decay"] + ([] if is_affine else ["reset", "reset"])
+    ways = ["reset"] if is_narrow else ways
     keep, into, constant, first, shift = 1.0, 0.0, rate, 0.0, 0.0
     match str(rng.choice(ways)):
         case "numbers":
@@ -461,7 +475,7 @@ def certified(case: Case, known: Known, longest: int, semantics: Any) -> tuple[i
     statements = [found.statement] if isinstance(found, Certificate) else []
     reads = {"kind": "round", "position": "every", "columns": [0], "names": [], "denominator": 1}
     asked = {
-        "kind": "affine", "format": FORMAT, "alphabet": list(of.alphabet), "automaton": None, "prefix": [],
+        "kind": "affine", "format": of.format, "alphabet": list(of.alphabet), "automaton": None, "prefix": [],
         "suffix": [], "readout": reads, "semantics": "real", "directions": None, "least_margin": 0.0,
     }  # fmt: skip
     for most in (None, longest):

@@ -219,8 +219,10 @@ def affine(network: Any, program: bytes, longest: int | None, folder: Path) -> d
 def test_sums_are_compared_exactly_at_every_length(tmp_path: Path) -> None:
     found = affine(running_sum(), SUM, 400, tmp_path / "sum")
     assert found["margin"] == pytest.approx(0.5, abs=1e-4)
+    same = affine(running_sum(), SUM, None, tmp_path / "sum")  # the two are one number apart, whatever comes
+    assert (same["lengths"], same["margin"]) == ([1, None], found["margin"])
     with pytest.raises(Rejected, match="no bound"):
-        affine(running_sum(), SUM, None, tmp_path / "sum")  # no power of the two is small: lengths one by one alone
+        affine(running_sum(1.0 + 2.0**-20), SUM, None, tmp_path / "off")  # no power of the two is small
     last = affine(running_sum(leak=0.0), SUM.replace(b"total + int", b"int"), None, tmp_path / "last")
     assert last["lengths"] == [1, None]
 
