@@ -71,6 +71,7 @@ def productions(
         *[Production("Token", frequent(is_most), ("Some",), cost=4) for is_most in (True, False)],
         *[Production("Given", given(n, text), cost=1) for n, text in enumerate(alphabet)],
         *[Production("Found", row, ("Some", name), cost=3) for row in MATCHES for name in ("Token", "Given")],
+        *[Production("Found", row, ("Part",), cost=4) for row in OCCURRENCES],
         Production("Token", MIDDLE, ("Whole",), cost=3),
         *[
             Production("Flag", is_text(n, text), (name,))
@@ -86,7 +87,7 @@ def productions(
     ]
     if not is_whole:
         rows = [row for row in rows if not row.operator.result.positional or row.operator is TOKENS]
-        left_out = {UNIQUE, INDEXED, KINDS, CONTAINS, ALIKE, CHANGES, MIDDLE, *MATCHES}
+        left_out = {UNIQUE, INDEXED, KINDS, CONTAINS, ALIKE, CHANGES, MIDDLE, *MATCHES, *OCCURRENCES}
         left_out |= {frequent(is_most) for is_most in (True, False)}
         rows = [row for row in rows if row.operator not in left_out and "Found" not in row.arguments]
     if several:
@@ -110,6 +111,11 @@ def productions(
             for n in range(len(MATCHES))
             for default in others
             for name in ("Token", "Given")
+        ]
+        rows += [
+            Production("Label", occurrence_label(n, alphabet, labels, default), ("Part",), cost=5)
+            for n in range(len(OCCURRENCES))
+            for default in others
         ]
     return rows + _placed_rows(is_whole) if is_placed else rows
 
@@ -563,24 +569,69 @@ MATCHES = tuple(_match(is_last, is_after) for is_after in (True, False) for is_l
 @maker
 def match_label(number: int, alphabet: Sequence[str], labels: Sequence[str], default: str) -> Operator:
     """That one of ``MATCHES`` as the label, which is ``default`` where there is no such token."""
-    base, index, other = MATCHES[number], _labels_of(alphabet, labels), labels.index(default)
+    return _or_default(MATCHES[number], alphabet, labels, default)
 
-    def encode(s: Any, part: Sequence[Row], token: Row) -> Any:
-        found = base.smt(s, part, token)
+
+def _or_default(base: Operator, alphabet: Sequence[str], labels: Sequence[str], default: str) -> Operator:
+    """The token that ``base`` finds as the label, which is ``default`` where it finds none."""
+    index, other = _labels_of(alphabet, labels), labels.index(default)
+
+    def encode(s: Any, *parts: Any) -> Any:
+        found = base.smt(s, *parts)
         return s.manager.Ite(_some(s.manager, found), _as_label(s, found, index), s.manager.Int(other))
 
-    def run(s: Any, part: Any, token: Any) -> Any:
-        found = base.numpy(s, part, token)
+    def run(s: Any, *parts: Any) -> Any:
+        found = base.numpy(s, *parts)
         return np.where(found < 0, other, index[found])
 
     return Operator(
         f"{base.name}, or {default!r}",
-        (PART, TOKEN),
+        base.arguments,
         LABEL,
         numpy=run,
         smt=encode,
         python=base.python.replace("''", repr(default)),
     )
+
+
+def _occurrence(is_last: bool, is_once: bool) -> Operator:
+    """The first or last token of a part that occurs in it once, or more than once."""
+
+    def run(s: Any, part: Any) -> Any:
+        counts = (part[..., :, None] == part[..., None, :]).sum(-1)
+        hits = (part != NOTHING) & ((counts == 1) if is_once else (counts > 1))
+        if is_last:
+            return _at(part, hits.shape[-1] - 1 - _first_place(hits[..., ::-1], np.int64(hits.shape[-1])))
+        return _at(part, _first_place(hits, np.int64(-1)))
+
+    def encode(s: Any, part: Sequence[Row]) -> Any:
+        m, found = s.manager, _nothing(s.manager, s)
+        for n in range(len(part)) if is_last else reversed(range(len(part))):
+            row = part[n]
+            again = m.Or([_same(m, row, other) for k, other in enumerate(part) if k != n])
+            found = _choose(m, m.And(_some(m, row), m.Not(again) if is_once else again), row, found)
+        return found
+
+    end, often = "last" if is_last else "first", "once" if is_once else "more than once"
+    way, test = "[::-1]" * is_last, "== 1" if is_once else "> 1"
+    return Operator(
+        f"{end} token that occurs {often}",
+        (PART,),
+        TOKEN,
+        numpy=run,
+        smt=encode,
+        python=f"next((token for token in _0{way} if _0.count(token) {test}), '')",
+        noun="single" if is_once else "repeated",
+    )
+
+
+OCCURRENCES = tuple(_occurrence(is_last, is_once) for is_once in (True, False) for is_last in (False, True))
+
+
+@maker
+def occurrence_label(number: int, alphabet: Sequence[str], labels: Sequence[str], default: str) -> Operator:
+    """That one of ``OCCURRENCES`` as the label, which is ``default`` where there is no such token."""
+    return _or_default(OCCURRENCES[number], alphabet, labels, default)
 
 
 # --- what is asked of tokens and parts --------------------------------------------------------------------------
