@@ -21,10 +21,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
-from cegis.claim import Statement
 from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.formulas.refutation import holds
@@ -40,6 +39,9 @@ from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.showing import brief
 from dsl.theories.theory import find, literal
+
+if TYPE_CHECKING:
+    from cegis.claim import Statement
 
 Stop = Callable[[], bool]
 POLL_SECONDS = 0.02
