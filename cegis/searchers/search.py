@@ -51,7 +51,8 @@ from dsl.scalars import Value
 from dsl.theories.theory import find
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed, at most
-LEAST_PATIENCE, WAITING = 30_000, 20  # at least, and as many times those there were when it was found
+LEAST_PATIENCE, STRING_PATIENCE = 100_000, 30_000  # at least; where there are strings, which take longer to build
+WAITING = 20  # as many times those there were when it was found
 POOL = 1_000  # sampled valuations, at least, that a candidate must pass before the verifier is asked
 FOR_EACH = 200  # as many for each variable: with more of them the telling valuations are rarer
 FIRST = 12  # tests the search begins with
@@ -238,7 +239,8 @@ class PointSearch:
             sources = (self._fitted, *trees, self._goals, self._inverses)
             self._joined += [choice for source in sources if not stop() for choice in source(stop)]
             if self._joined and not is_last:
-                self._patience = max(LEAST_PATIENCE, min(PATIENCE, WAITING * self._asked))
+                least = STRING_PATIENCE if STRING in self._grammar.sorts.values() else LEAST_PATIENCE
+                self._patience = max(least, min(PATIENCE, WAITING * self._asked))
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
