@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import os
+import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from importlib import import_module, metadata
+from importlib import import_module
 from importlib.util import find_spec
 from typing import Any
 
@@ -16,7 +18,6 @@ from backends.answer import BackendError, Limits
 from backends.backend import Backend
 from backends.engine import Engine
 from backends.session import Solving
-from backends.worker import Worker
 
 
 def _values(solver: Any, symbols: tuple[Any, ...]) -> Iterable[Any]:
@@ -54,14 +55,16 @@ class PysmtBackend(Backend):
 
     def version(self) -> str:
         """The version of that package; raises BackendError where it is not installed."""
-        try:
-            return metadata.version(self.package)
-        except metadata.PackageNotFoundError:
-            raise self._missing() from None
+        version = installed_version(self.package)
+        if version is None:
+            raise self._missing()
+        return version
 
     def engine(self, environment: Environment, logic: Logic, seed: int, limits: Limits, hard: bool) -> Solving:
         """An ``Engine`` in this process, or a ``Worker`` where limits are hard."""
         if hard:
+            from backends.worker import Worker
+
             return Worker(self, logic, seed, limits)
         if limits.memory_mb is not None:
             raise BackendError("a memory limit cannot be kept inside this process; open the session with hard=True")
@@ -85,3 +88,28 @@ class PysmtBackend(Backend):
 
     def _missing(self) -> BackendError:
         return BackendError(f"the solver {self.name} is not installed; run: pip install {self.package}")
+
+
+def installed_version(package: str) -> str | None:
+    """The version of a package that is installed, by the name of its folder; None where there is none.
+
+    ``NAME-VERSION.dist-info`` in a folder of the path is what pip leaves (PyPA, "Recording installed projects"). Only
+    where that is not clear ``importlib.metadata`` is asked: to import it takes as long as a small problem.
+    """
+    stem, end = f"{package.replace('-', '_')}-".lower(), ".dist-info"
+    for folder in sys.path:
+        try:
+            names = os.listdir(folder or os.curdir)
+        except OSError:  # a file, or none
+            continue
+        found = [name for name in names if name.lower().startswith(stem) and name.endswith(end)]
+        if len(found) == 1:
+            return found[0][len(stem) : -len(end)]
+        if found:
+            break
+    from importlib import metadata
+
+    try:
+        return metadata.version(package)
+    except metadata.PackageNotFoundError:
+        return None

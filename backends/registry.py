@@ -8,12 +8,9 @@ written in a file (``backends.configuration``). A name that is taken stays taken
 from __future__ import annotations
 
 from importlib import import_module
-from importlib.metadata import entry_points
 
 from backends.answer import BackendError
 from backends.backend import Backend
-from backends.configuration import configured
-from backends.portfolio import Portfolio
 
 GROUP = "distill.backends"
 SHIPPED = {"z3": "backends.z3:Z3", "cvc5": "backends.cvc5:CVC5", "bitwuzla": "backends.bitwuzla:BITWUZLA"}
@@ -29,10 +26,14 @@ def get(name: str) -> Backend:
 
     ``z3+cvc5`` is the portfolio of the two, ``portfolio`` that of all available backends for integers (QF_LIA).
     """
-    if name == "portfolio":
+    if name in SHIPPED:
+        return load(SHIPPED[name])
+    if name == "portfolio" or "+" in name:
+        from backends.portfolio import Portfolio
+
+        if "+" in name:
+            return Portfolio(*map(get, name.split("+")))
         return Portfolio(*(backend for backend in available() if "QF_LIA" in backend.logics))
-    if "+" in name:
-        return Portfolio(*map(get, name.split("+")))
     homes = _homes()
     if name in homes:
         return load(homes[name])
@@ -63,11 +64,15 @@ def load(home: str) -> Backend:
 
 
 def _homes() -> dict[str, str]:
+    from importlib.metadata import entry_points
+
     contributed = {point.name: point.value for point in entry_points(group=GROUP)}
     return {**SHIPPED, **{name: home for name, home in sorted(contributed.items()) if name not in SHIPPED}}
 
 
 def _programs() -> dict[str, Backend]:
+    from backends.configuration import configured
+
     programs = configured()
     for name, program in programs.items():
         if name in _homes():

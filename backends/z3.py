@@ -11,7 +11,6 @@ PySMT cannot hand strings to Z3. Z3's package brings its own program along, whic
 from __future__ import annotations
 
 from dataclasses import dataclass
-from importlib import metadata
 from pathlib import Path
 from typing import Any
 
@@ -47,6 +46,8 @@ def _core(solver: Any) -> list[str]:
 
 def program() -> str:
     """The path of the program in Z3's package; raises BackendError where there is none."""
+    from importlib import metadata
+
     try:
         listed = metadata.files("z3-solver") or []
     except metadata.PackageNotFoundError:

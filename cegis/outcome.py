@@ -7,13 +7,15 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Generic, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
-from cegis.claim import Statement
 from cegis.verdict import Counterexample, Inputs, Verdict
 from dsl.program import Program
-from dsl.sequences import Label
 from dsl.showing import brief, code_html, cut, panel_html, table_html, words_html
+
+if TYPE_CHECKING:
+    from cegis.claim import Statement
+    from dsl.sequences import Label
 
 SHOWN = 10  # exceptions and examples in a notebook
 P = TypeVar("P", covariant=True)  # what was looked for: a Program, for a formula a Solution

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
-from typing import Any, Generic, Protocol, TypeVar
+from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from backends import BackendError
-from cegis.claim import Statement
 from dsl.scalars import Value
-from dsl.sequences import Label
 from dsl.showing import brief
+
+if TYPE_CHECKING:
+    from cegis.claim import Statement
+    from dsl.sequences import Label
 
 MOST_TROUBLES = 2  # after which a verifier whose solver breaks is not asked any more
 Inputs = tuple[Value | tuple[str, ...], ...]  # tokens; a sequence and a place; values of variables

@@ -19,11 +19,9 @@ import numpy as np
 
 from dsl.composition import Composition
 from dsl.deduction.conditionals import join
-from dsl.deduction.thresholds import solve_thresholds
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.streaming import match
 from dsl.grammar import Grammar, Production
-from dsl.meaning import Constant, TupleOf
 from dsl.operators import INT, Term
 from dsl.program import WORD, Program
 
@@ -180,6 +178,8 @@ class Enumerator:
 
     def _tuples(self) -> Iterator[Term]:
         """Labels that are tuples, of terms that are each right on its part of all."""
+        from dsl.meaning import TupleOf
+
         for production in self.grammar.productions:
             meaning = production.operator.meaning
             if not isinstance(meaning, TupleOf) or not len(self._target):
@@ -207,6 +207,9 @@ class Enumerator:
         """Put solved thresholds for each wanted value among the flags."""
         if self._choose is None or not self._with_thresholds:
             return
+        from dsl.deduction.thresholds import solve_thresholds
+        from dsl.meaning import Constant
+
         basis = [
             p.operator()
             for p in self.grammar.productions

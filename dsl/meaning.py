@@ -11,11 +11,12 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
+
+from dsl.combination import Combination as Combination
 
 Ints = NDArray[np.int64]
 Values = NDArray[Any]
@@ -132,21 +133,3 @@ class TupleOf:
     """A label that is a tuple of the arguments; ``values``: what each label is a tuple of, None where it is none."""
 
     values: tuple[tuple[str | int | bool, ...] | None, ...]
-
-
-class Combination(Enum):
-    """What a row makes of the values of its arguments, in their order."""
-
-    SUM = auto()
-    DIFFERENCE = auto()
-    PRODUCT = auto()
-    GREATER = auto()
-    EQUAL = auto()
-    LESS = auto()
-    AT_MOST = auto()
-    NO_LESS = auto()
-    UNEQUAL = auto()
-    NOT = auto()
-    AND = auto()
-    OR = auto()
-    CHOICE = auto()  # the second where the first holds, else the third

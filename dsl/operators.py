@@ -24,7 +24,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any
 
-from dsl.meaning import Combination, Constant, Multiple, Within
+from dsl.combination import Combination
 from dsl.references import Call, Named, reference
 from dsl.showing import cut
 
@@ -281,6 +281,8 @@ def _from_rows(rows: list[tuple[Operator, tuple[int, ...]]]) -> Term:
 
 def _magnitudes(operator: Operator, arguments: list[tuple[int, int]]) -> tuple[int, int]:
     """How large the value of a row may be, and the largest number on the way, by those of its arguments."""
+    from dsl.meaning import Constant, Multiple, Within
+
     sizes, met = [size for size, _ in arguments], max((most for _, most in arguments), default=0)
     match operator.meaning:
         case _ if operator.result != INT:

@@ -12,6 +12,7 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from typing import Any
 
 import numpy as np
@@ -184,6 +185,7 @@ def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArr
     return np.array(values, sort.dtype)
 
 
+@lru_cache(maxsize=2**14, typed=True)
 @maker
 def variable(name: str, sort: Sort) -> Operator:
     """The operator that reads the parameter ``name``.

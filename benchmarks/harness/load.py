@@ -15,7 +15,7 @@ from benchmarks.harness.measure import ROOT
 from benchmarks.harness.row import BenchmarkError
 
 MOST = 1024
-BURN = "from benchmarks.harness.measure import end_with_parent; end_with_parent()\nwhile True: pass"
+BURN = "from benchmarks.harness.parent import end_with_parent; end_with_parent()\nwhile True: pass"
 
 
 @contextmanager

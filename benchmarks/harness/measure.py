@@ -16,7 +16,6 @@ high-water mark (``VmHWM``, looked at while it runs) is taken instead.
 from __future__ import annotations
 
 import contextlib
-import ctypes
 import json
 import math
 import os
@@ -40,7 +39,6 @@ TREE_POLL_SECONDS = 0.2  # every process of the system is looked at
 GRACE_SECONDS = 1.0  # between asking a group to end and ending it
 ROOT = Path(__file__).parents[2]
 LIMITED = 'ulimit -c 0; ulimit -S -t "$1"; ulimit -H -t "$2"; ulimit -v "$3"; shift 3; exec "$@"'
-PR_SET_PDEATHSIG = 1
 NO_MEMORY = ("MemoryError", "bad_alloc", "out of memory", "Cannot allocate memory", "Unable to allocate")
 
 
@@ -240,12 +238,6 @@ def told(output: str) -> dict[str, Any]:
             earlier = found.get(name)
             found[name] = [*earlier, *value] if name == "answers" and earlier else value
     return found
-
-
-def end_with_parent() -> None:
-    """Ask Linux to end this process when the one that measures it dies, so that no run outlives its row."""
-    if sys.platform == "linux":
-        ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 def end(pid: int, how: signal.Signals) -> None:

@@ -15,7 +15,7 @@ from typing import Any
 
 def main() -> None:
     """Do what the command line says; what the solver objects to is printed as ``(error "...")``."""
-    from benchmarks.harness.measure import end_with_parent
+    from benchmarks.harness.parent import end_with_parent
 
     end_with_parent()
     solver, file, *options = sys.argv[1:]

@@ -21,7 +21,7 @@ COUNTED = "SygusEnumerator::"
 
 def main() -> None:
     """Do what the command line says."""
-    from benchmarks.harness.measure import end_with_parent
+    from benchmarks.harness.parent import end_with_parent
 
     end_with_parent()
     what, file, *options = sys.argv[1:]

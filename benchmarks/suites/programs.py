@@ -26,7 +26,7 @@ from benchmarks.suites import texts
 
 SUITE, OURS = "programs", "ours"
 HARD = 2.0  # times the time limit: CPU seconds after which a run is ended
-START = "from benchmarks.harness.measure import end_with_parent; end_with_parent(); "
+START = "from benchmarks.harness.parent import end_with_parent; end_with_parent(); "
 DISTILL = (sys.executable, "-c", START + "from tasks.commands.main import main; main()")
 RUN = (*DISTILL, "run")
 CHECK = (sys.executable, "-m", "tasks.checker")

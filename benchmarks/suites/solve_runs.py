@@ -41,7 +41,7 @@ CVC5: Mapping[str, Mapping[str, str]] = {
     "cvc5 fast": {"sygus-enum": "fast"},
 }
 START = (
-    "from benchmarks.harness.measure import end_with_parent; end_with_parent(); "
+    "from benchmarks.harness.parent import end_with_parent; end_with_parent(); "
     "from tasks.commands.main import script; script()"
 )
 SOLVE = (sys.executable, "-c", START, "solve")  # distill solve, of this very source whatever is installed
@@ -234,6 +234,6 @@ def _native_source() -> str:
     """What a run of cvc5 depends on in our source: its own process and the check of answers, not the engine."""
     own = (
         "peers/solve_native.py", "inputs/solve_problem.py", "inputs/solve_answer.py", "suites/solve_runs.py",
-        "harness/measure.py",
+        "harness/measure.py", "harness/parent.py",
     )  # fmt: skip
     return digest("".join((Path(__file__).parents[1] / name).read_text(encoding="utf-8") for name in own))

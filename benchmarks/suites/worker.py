@@ -13,7 +13,7 @@ import sys
 from importlib import import_module
 from typing import Any
 
-from benchmarks.harness.measure import end_with_parent
+from benchmarks.harness.parent import end_with_parent
 from benchmarks.harness.task import Task
 
 WORK = {

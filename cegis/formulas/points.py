@@ -12,6 +12,7 @@ value wanted at a point is known as well (``target``).
 
 from __future__ import annotations
 
+from collections import deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -40,6 +41,10 @@ class Template:
     points: list[list[int]] = field(default_factory=list)
     _columns: Columns | None = field(default=None, init=False, repr=False)
 
+    def empty(self) -> Template:
+        """The same without tests."""
+        return Template(self.signature, self.calls, self.constraints, [], [[] for _ in self.calls])
+
     @property
     def columns(self) -> Columns:
         """The variables at the tests, for search."""
@@ -66,6 +71,10 @@ def _boolean_target(constraint: Term, call: Term) -> Term | None:
     if constraint.operator.name == "not" and constraint.arguments == (call,):
         return literal(False, BOOL)()
     return None
+
+
+# templates without tests, and for each ground constraint the place of its template and its literals
+Shapes = tuple[tuple[Template, ...], tuple[tuple[int, tuple[Value, ...]], ...]]
 
 
 class Points:
@@ -232,25 +241,47 @@ class Points:
         return number[arguments]
 
     def _read(self) -> None:
-        """Sort the constraints into templates."""
-        flat = self.spec.flat
-        by_name = {call.variable: call for call in flat.calls}
-        known: dict[object, Template] = {}
-        for constraint in conjuncts(flat.constraints):
-            calls = _used_calls(constraint, by_name)
-            used = [inner for part in (constraint, *_arguments(calls)) for inner in subterms(part)]
-            has_variables = any(inner.operator.is_variable and inner not in by_name for inner in used)
-            if has_variables or not calls or len({call.name for call in calls}) != len(calls):
-                key: object = tuple(call.name for call in calls)
-                if key not in known:
-                    signature = ScalarSignature(self.spec.variables, BOOL)
-                    known[key] = Template(signature, calls, (), [], [[] for _ in calls])
-                known[key].constraints += (constraint,)
-                continue
-            template, row = _abstracted(constraint, calls, self.spec.mark)
-            key = (template.constraints, tuple((call.function, call.arguments) for call in template.calls))
-            self._ground.append((known.setdefault(key, template), row))
-        self.templates = list(known.values())
+        """Templates of the constraints, without tests."""
+        shapes, ground = _shapes(self.spec)
+        self.templates = [shape.empty() for shape in shapes]
+        self._ground = [(self.templates[place], row) for place, row in ground]
+
+
+_SHAPES: deque[tuple[FormulaSpec, Shapes]] = deque(maxlen=4)
+
+
+def _shapes(spec: FormulaSpec) -> Shapes:
+    """``_sorted(spec)``, worked out once for this very object: equal ones may define a name differently."""
+    for known, shapes in tuple(_SHAPES):
+        if known is spec:
+            return shapes
+    shapes = _sorted(spec)
+    _SHAPES.append((spec, shapes))
+    return shapes
+
+
+def _sorted(spec: FormulaSpec) -> Shapes:
+    """The constraints sorted into templates; for each ground one the place of its template, and its literals."""
+    flat = spec.flat
+    by_name = {call.variable: call for call in flat.calls}
+    known: dict[object, Template] = {}
+    ground: list[tuple[Template, tuple[Value, ...]]] = []
+    for constraint in conjuncts(flat.constraints):
+        calls = _used_calls(constraint, by_name)
+        used = [inner for part in (constraint, *_arguments(calls)) for inner in subterms(part)]
+        has_variables = any(inner.operator.is_variable and inner not in by_name for inner in used)
+        if has_variables or not calls or len({call.name for call in calls}) != len(calls):
+            key: object = tuple(call.name for call in calls)
+            if key not in known:
+                signature = ScalarSignature(spec.variables, BOOL)
+                known[key] = Template(signature, calls, (), [], [[] for _ in calls])
+            known[key].constraints += (constraint,)
+            continue
+        template, row = _abstracted(constraint, calls, spec.mark)
+        key = (template.constraints, tuple((call.function, call.arguments) for call in template.calls))
+        ground.append((known.setdefault(key, template), row))
+    places = {id(template): place for place, template in enumerate(known.values())}
+    return tuple(known.values()), tuple((places[id(template)], row) for template, row in ground)
 
 
 def _used_calls(term: Term, by_name: Mapping[Term, Call]) -> tuple[Call, ...]:

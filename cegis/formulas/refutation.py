@@ -125,6 +125,7 @@ class Refutation:
     environment: Environment = field(default_factory=Environment)
     queries: int = field(default=0, init=False)
     _session: Session | None = field(default=None, init=False, repr=False)
+    _last: tuple[Solution, tuple[Term, ...]] | None = field(default=None, init=False, repr=False)
 
     __repr__ = brief
 
@@ -184,7 +185,9 @@ class Refutation:
 
     def _closed(self, solution: Solution) -> tuple[Term, ...]:
         """The constraints with the programs in place of the calls."""
-        return with_programs(self.spec.constraints, solution.bodies)
+        if self._last is None or self._last[0] is not solution:
+            self._last = solution, with_programs(self.spec.constraints, solution.bodies)
+        return self._last[1]
 
     def _ask(self, solution: Solution) -> Sat | Unsat | NoAnswer:
         manager = self.environment.formula_manager

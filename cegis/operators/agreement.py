@@ -27,7 +27,7 @@ from cegis.operators.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, MASK, STRING, GrammarError, Operator, Sort
 from dsl.scalars import ScalarSignature
-from dsl.theories.theory import find
+from dsl.theories.theory import is_own
 
 LIMITS = Limits(seconds=30.0)  # for each question to a solver
 AT_ONCE = 100  # points in one question
@@ -108,7 +108,7 @@ def check_own(grammar: Grammar) -> None:
     with ExitStack() as stack:
         examiner = Examiner((), stack)
         for operator in dict.fromkeys(production.operator for production in grammar.productions):
-            if _is_own(operator):
+            if is_own(operator):
                 found = examiner.examine(Readings(operator, grammar.signature)).disagreement
                 if found is not None:
                     raise GrammarError(f"the readings of an operator differ, so nothing proved with it holds: {found}")
@@ -116,7 +116,7 @@ def check_own(grammar: Grammar) -> None:
 
 def guarded(grammar: Grammar) -> Grammar:
     """``grammar`` with own operators that raise GrammarError, naming themselves, instead of anything else."""
-    rows = (replace(p, operator=_guarded(p.operator)) if _is_own(p.operator) else p for p in grammar.productions)
+    rows = (replace(p, operator=_guarded(p.operator)) if is_own(p.operator) else p for p in grammar.productions)
     return replace(grammar, productions=tuple(rows))
 
 
@@ -153,15 +153,6 @@ def _of_sort(sort: Sort, value: Any, inputs: Any, arguments: Sequence[Any]) -> A
     if got.dtype == object and sort.dtype != "object" and not inputs.exact:
         return got.astype(sort.dtype)
     return value
-
-
-def _is_own(operator: Operator) -> bool:
-    if operator.is_variable or operator.is_literal or operator.definition is not None:
-        return False
-    try:
-        return find(operator.name, operator.arguments) is not operator
-    except GrammarError:
-        return True
 
 
 def examine(grammar: Grammar, backends: Sequence[str | Backend] = ("z3", "cvc5")) -> Iterator[Checked]:

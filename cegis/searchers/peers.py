@@ -82,7 +82,7 @@ class Induction:
     """Inductive conditions of simple shapes, on specifications that are made of Horn clauses."""
 
     name: str = "induction"
-    delay: float = 0.1
+    delay: float = 0.25
     memory_mb: int | None = None
 
     def search(self, problem: Problem, stop: Stop) -> Answers:

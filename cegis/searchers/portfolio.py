@@ -21,10 +21,9 @@ import time
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from typing import Any, Protocol
+from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
-from cegis.claim import Statement
 from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec, Function, subterms
 from cegis.formulas.refutation import holds
@@ -40,6 +39,9 @@ from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.showing import brief
 from dsl.theories.theory import find, literal
+
+if TYPE_CHECKING:
+    from cegis.claim import Statement
 
 Stop = Callable[[], bool]
 POLL_SECONDS = 0.02
@@ -187,7 +189,7 @@ class Lane:
 class Racing:
     """``own`` beside ``others``, each on ``problem``.
 
-    After a proved solution it goes on for twice as many seconds as that took to come, shorter where it is a small and
+    After a proved solution it goes on for as many seconds as that took to come, shorter where it is a small and
     longer where it is a large one, within ``patience``, and not beyond ``end`` (by ``time.monotonic``) less the time
     for a proof. Delays and patience count what our own search had (``_spent``). Searchers that are good for a first
     solution alone, or for evidence that there is none, end with a proved one (``is_until_proved``).
@@ -196,7 +198,7 @@ class Racing:
     own: Search
     others: tuple[Searcher, ...]
     problem: Problem
-    patience: tuple[float, float] = (1.0, 3.0)
+    patience: tuple[float, float] = (0.3, 3.0)
     end: float = math.inf
     _answers: queue.Queue[Solution] = field(default_factory=lambda: queue.Queue(AHEAD), init=False)
     _ready: list[Solution] = field(default_factory=list, init=False)
@@ -244,7 +246,7 @@ class Racing:
         if len(solution.programs) == 1:
             (program,) = solution.programs.values()
             self._cost = program.cost
-        seconds = max(min(2 * spent, solution.size / FEW), solution.size / MANY)
+        seconds = max(min(spent, solution.size / FEW), solution.size / MANY)
         self._until = spent + min(max(least, seconds), most)
         self._ready = [other for other in self._ready if other.size < self._best]
 

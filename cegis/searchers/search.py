@@ -50,7 +50,9 @@ from dsl.program import Program
 from dsl.scalars import Value
 from dsl.theories.theory import find
 
-PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed
+PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed, at most
+LEAST_PATIENCE, STRING_PATIENCE = 100_000, 30_000  # at least; where there are strings, which take longer to build
+WAITING = 20  # as many times those there were when it was found
 POOL = 1_000  # sampled valuations, at least, that a candidate must pass before the verifier is asked
 FOR_EACH = 200  # as many for each variable: with more of them the telling valuations are rarer
 FIRST = 12  # tests the search begins with
@@ -102,6 +104,7 @@ class PointSearch:
         self._was_full = False
         self._bank, self._level = self._new_bank(grammar), 0
         self._asked, self._joined = -1, list[Choice]()
+        self._patience = PATIENCE
         self._said: tuple[tuple[int, bool], tuple[Term, ...]] = ((-1, False), ())
         self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
@@ -166,6 +169,8 @@ class PointSearch:
                 return Stopped("time limit")
             choice = self._cheapest(stop)
             is_full = self._is_full()
+            if choice is not None and choice.cost > self._level and (is_full or self._is_impatient()):
+                choice = self._cheapest(stop, is_last=True)
             if choice is not None and (choice.cost <= self._level or is_full or self._is_impatient()):
                 failed = self._failed(choice.term)
                 if not failed:
@@ -218,17 +223,24 @@ class PointSearch:
 
     # --- sources ------------------------------------------------------------------------------------------------
 
-    def _cheapest(self, stop: Stop) -> Choice | None:
-        """The cheapest candidate known that is right at all points seen so far."""
+    def _cheapest(self, stop: Stop, *, is_last: bool = False) -> Choice | None:
+        """The cheapest candidate known that is right at all points seen so far.
+
+        Once there is one, rows are joined again when it is the ``is_last`` look, and not on the way there.
+        """
         found = list(self._rows())
         if found and found[0].cost <= self._level:
             return found[0]
-        if self._bank.candidates > RENEWED * self._asked:  # dearer sources, when there is enough new to join
+        is_due = is_last or not self._joined
+        if is_due and self._bank.candidates > RENEWED * self._asked:  # dearer sources, when there is enough new to join
             self._asked = self._bank.candidates
             self._joined = list(self._harvested(stop))
             trees = () if self._joined else (self._trees,)
             sources = (self._fitted, *trees, self._goals, self._inverses)
             self._joined += [choice for source in sources if not stop() for choice in source(stop)]
+            if self._joined and not is_last:
+                least = STRING_PATIENCE if STRING in self._grammar.sorts.values() else LEAST_PATIENCE
+                self._patience = max(least, min(PATIENCE, WAITING * self._asked))
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
@@ -395,7 +407,7 @@ class PointSearch:
     # --- limits -------------------------------------------------------------------------------------------------
 
     def _is_impatient(self) -> bool:
-        return self._is_learned or self._bank.candidates > PATIENCE
+        return self._is_learned or self._bank.candidates > self._patience
 
     def _is_full(self) -> bool:
         if self._level >= self._budget.cost or self._bank.is_out_of_memory:

@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -55,8 +56,8 @@ def keys(values: NDArray[Any]) -> NDArray[np.uint64]:
         words = np.fromiter(map(hash, values.ravel().tolist()), np.int64, values.size).reshape(values.shape)
     else:
         words = values.astype(np.int64)
-    weights = np.random.default_rng(0).integers(1, 2**63, size=values.shape[1], dtype=np.uint64) * np.uint64(2)
-    mixed: NDArray[np.uint64] = words.astype(np.uint64) @ (weights + np.uint64(1))
+    weights = np.frombuffer(Random(0).randbytes(8 * values.shape[1]), np.uint64) | np.uint64(1)
+    mixed: NDArray[np.uint64] = words.astype(np.uint64) @ weights
     return mixed
 
 

@@ -64,8 +64,15 @@ def shrink(
 
 
 def _replacements(term: Term, spares: Sequence[Term]) -> Iterator[Term]:
-    """Smaller terms of the same sort: spare ones, then parts of ``term``, smallest first."""
+    """Smaller terms of the same sort: spare ones, then parts of ``term``, smallest first.
+
+    Of a conditional also itself the other way round, by a part of its condition.
+    """
     parts = {inner: None for inner in _inside(term, 3) if inner.sort == term.sort}
+    if term.operator.is_choice:
+        condition, then, otherwise = term.arguments
+        inner_ones = (inner for inner in _inside(condition, 3) if inner.sort == condition.sort)
+        parts |= {term.operator(inner, otherwise, then): None for inner in inner_ones}
     smaller = [spare for spare in spares if spare.sort == term.sort and spare.size < term.size]
     yield from sorted({**dict.fromkeys(smaller), **parts}, key=lambda part: part.size)
 

@@ -107,7 +107,7 @@ class Packed:
         return np.asarray(ONES[bits].sum(axis=1, dtype=np.int64))
 
 
-ONES = np.array([number.bit_count() for number in range(2**16)], np.uint8)
+ONES = np.unpackbits(np.arange(2**16, dtype=np.uint16).view(np.uint8)).reshape(-1, 16).sum(axis=1, dtype=np.uint8)
 
 
 def grow_tree(

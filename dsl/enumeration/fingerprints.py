@@ -7,6 +7,7 @@ alone never do. A sum is quick (one multiplication per value), and one example m
 from __future__ import annotations
 
 import math
+from random import Random
 from typing import Any
 
 import numpy as np
@@ -20,13 +21,14 @@ class Keys:
     """The weights: (examples, positions, at least 1)."""
 
     def __init__(self, seed: int) -> None:
-        self._random = np.random.default_rng(seed)
+        self._random = Random(seed)  # numpy's takes a hundredth of a second to import
         self._weight = np.zeros((0, 1), np.uint64)
 
     def widen(self, examples: int, width: int) -> None:
         """Have weights for so many examples of so many positions; those there are stay."""
         shape = (examples, max(width, 1))
-        weight = self._random.integers(1, 2**63, size=shape, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+        drawn = np.frombuffer(self._random.randbytes(8 * math.prod(shape)), np.uint64)
+        weight = drawn.reshape(shape) | np.uint64(1)
         weight[: len(self._weight), : self._weight.shape[1]] = self._weight
         self._weight = weight
 

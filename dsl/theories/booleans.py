@@ -9,7 +9,7 @@ from functools import cache
 
 import numpy as np
 
-from dsl.meaning import Combination
+from dsl.combination import Combination
 from dsl.operators import BOOL, Operator, Sort
 from dsl.references import maker
 

@@ -46,6 +46,16 @@ def find(name: str, sorts: tuple[Sort, ...]) -> Operator:
     return row
 
 
+def is_own(operator: Operator) -> bool:
+    """Whether ``operator`` is a user's: no row of the theories, no variable, no literal and no defined function."""
+    if operator.is_variable or operator.is_literal or operator.definition is not None:
+        return False
+    try:
+        return find(operator.name, operator.arguments) is not operator
+    except GrammarError:
+        return True
+
+
 def _unknown(name: str, sorts: tuple[Sort, ...]) -> str:
     kind = name[3:-1].split()[0] if name.startswith("(_ ") and name[3:-1].split() else name
     got = f"({', '.join(sort.name for sort in sorts)})"

@@ -70,7 +70,6 @@ def solve(
 ) -> int:
     """Find the functions that FILE (SyGuS-IF 2.1) asks for, and prove them right."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts them when it is imported; nothing here needs more
-    from backends import get
     from cegis import FormulaBudget, Found
     from cegis.formulas.refutation import logic_of
     from cegis.searchers.peers import SEARCHERS
@@ -87,7 +86,7 @@ def solve(
     try:
         problem = read(file)
         grammars = _restricted(problem, _grammars(problem, grammar), operators)
-        solver = get(backend) if backend else default_backend(problem.spec)
+        solver = _backend(backend) if backend else default_backend(problem.spec)
         solver.ready_for(logic_of(problem.spec))  # one that is missing or has no such logic: found before any work
         witnesses = _witnesses(problem, confirming, solver)
         others = [_searcher(name, memory_mb) for name in searchers or SEARCHERS if name != OWN]
@@ -113,6 +112,12 @@ def solve(
         raise click.ClickException(f"{file}: a term is nested too deeply to be worked with") from None
     click.echo(_shown(file, outcome, as_json))
     return SOLVED if isinstance(outcome, Found) else NOT_SOLVED
+
+
+def _backend(name: str) -> Backend:
+    from backends import get
+
+    return get(name)
 
 
 def _shown(file: Path, outcome: Outcome[Solution], as_json: bool) -> str:

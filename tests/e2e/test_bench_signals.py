@@ -17,7 +17,7 @@ from benchmarks.reports import page
 ROOT = Path(place.__file__).parents[2]
 STUBBORN = (  # a run that hears no SIGTERM, and, where asked, a child of it in a session of its own
     "import os, signal, subprocess, sys, time\n"
-    "from benchmarks.harness.measure import end_with_parent; end_with_parent()\n"
+    "from benchmarks.harness.parent import end_with_parent; end_with_parent()\n"
     "signal.signal(signal.SIGTERM, signal.SIG_IGN)\n"
     "pids = [os.getpid()]\n"
     "child = [sys.executable, '-c', 'import time; time.sleep(60)']\n"

@@ -375,7 +375,8 @@ def test_another_package_can_contribute_a_backend_but_not_take_a_name(monkeypatc
     points = [SimpleNamespace(name=name, value=f"{__name__}:MINE") for name in ("mine", "z3")]
     mine = replace(Z3, name="mine", home=f"{__name__}:MINE")
     monkeypatch.setattr(sys.modules[__name__], "MINE", mine, raising=False)
-    monkeypatch.setattr(registry, "entry_points", lambda group: points if group == "distill.backends" else [])
+    contributed = {"distill.backends": points}
+    monkeypatch.setattr("importlib.metadata.entry_points", lambda group: contributed.get(group, []))
     assert backends.names() == (*registry.SHIPPED, "mine")
     assert backends.get("mine") is mine
     assert backends.get("z3") is Z3

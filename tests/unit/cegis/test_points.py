@@ -8,6 +8,7 @@ from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import sample
+from cegis.sygus import read_text
 from dsl.operators import BOOL, INT, STRING, bitvector
 from dsl.theories.theory import literal
 
@@ -115,3 +116,19 @@ def test_samples_fit_their_sort_and_repeat_by_seed(sort):
     assert len(set(rows)) == len(rows)
     if sort.width:
         assert all(0 <= value < 1 << sort.width for (value,) in rows)
+
+
+def test_specifications_that_differ_in_a_definition_alone_have_tests_of_their_own() -> None:
+    def wanted(body: str) -> Points:
+        text = f"(define-fun g ((n Int)) Int {body}) (synth-fun f ((n Int)) Int) (declare-var n Int)"
+        points = Points(read_text(f"{text} (constraint (= (f n) (g n)))").spec)
+        points.add([(5,)])
+        return points
+
+    first, second = wanted("(+ n 1)"), wanted("(+ n 2)")
+    assert first.spec == second.spec  # operators are equal by their names
+    values = np.array([[6], [7]])
+    assert [p.judge({p.spec.functions[0]: values})[:, 0].tolist() for p in (first, second)] == [
+        [True, False],
+        [False, True],
+    ]
