@@ -33,16 +33,15 @@ Formula = Any  # pysmt.fnode.FNode, which carries no types
 def postorder(formula: Formula, known: Container[Formula] = ()) -> list[Formula]:
     """Every distinct node of ``formula``, arguments before their parents, without recursion and without ``known``."""
     order: list[Formula] = []
-    seen: set[Formula] = set()
-    stack: list[tuple[Formula, bool]] = [(formula, False)]
+    seen: set[int] = set()  # nodes by number: to hash one is a call of Python's
+    stack: list[Formula | None] = [formula]  # None is above a node whose arguments are done
     while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            order.append(node)
-        elif node not in seen and node not in known:
-            seen.add(node)
-            stack.append((node, True))
-            stack.extend((child, False) for child in reversed(node.args()))
+        node = stack.pop()
+        if node is None:
+            order.append(stack.pop())
+        elif (number := node.node_id()) not in seen and (not known or node not in known):
+            seen.add(number)
+            stack += (node, None, *reversed(node.args()))
     return order
 
 

@@ -23,10 +23,10 @@ Row = list[Any]
 def encode(formula: Formula) -> list[Row]:
     """The rows of a formula in the fragment, the formula itself last."""
     rows: list[Row] = []
-    index: dict[Formula, int] = {}
+    index: dict[int, int] = {}
     for node in postorder(formula):
-        index[node] = len(rows)
-        rows.append([node.node_type(), [index[child] for child in node.args()], _payload(node)])
+        index[node.node_id()] = len(rows)
+        rows.append([node.node_type(), [index[child.node_id()] for child in node.args()], _payload(node)])
     return rows
 
 

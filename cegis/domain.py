@@ -10,6 +10,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from numbers import Integral
 
 import numpy as np
@@ -71,6 +72,19 @@ class Constraint:
                     f"constraint {self.text!r}: row {state} must hold {width} targets "
                     f"between -1 and {states - 1}, got {row}"
                 )
+
+    def completions(self, length: int) -> list[list[int]]:
+        """``result[n][state]``: accepted continuations of exactly n symbols, n up to ``length`` (Python integers)."""
+        counts = self._counts
+        while len(counts) <= length:
+            below = counts[-1]
+            counts.append([sum(below[target] for target in row if target != DEAD) for row in self.transitions])
+        return counts[: length + 1]
+
+    @cached_property
+    def _counts(self) -> list[list[int]]:
+        """``completions`` as far as anybody asked."""
+        return [[int(flag) for flag in self.accepting]]
 
     @classmethod
     def explore(
@@ -269,9 +283,4 @@ class Domain:
     def _completions(self, length: int) -> list[list[int]]:
         """``result[n][state]``: accepted continuations of exactly n symbols from ``state`` (Python integers)."""
         assert self.constraint is not None
-        table = self.constraint.transitions
-        counts = [[int(flag) for flag in self.constraint.accepting]]
-        for _ in range(length):
-            below = counts[-1]
-            counts.append([sum(below[target] for target in row if target != DEAD) for row in table])
-        return counts
+        return self.constraint.completions(length)

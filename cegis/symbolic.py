@@ -119,6 +119,7 @@ class Symbolic:
     queries: int = field(default=0, init=False)
     _session: Session | None = field(default=None, init=False, repr=False)
     _inhabited: set[int] = field(default_factory=set, init=False, repr=False)
+    _sequences: dict[int, Any] = field(default_factory=dict, init=False, repr=False)  # per length, as a formula
     _wasted: float = field(default=0.0, init=False, repr=False)  # seconds of checks that came to nothing
     _answering: dict[tuple[str, str], None] = field(
         default_factory=dict, init=False, repr=False
@@ -170,10 +171,10 @@ class Symbolic:
                 self.environment, logic, seed=self.seed, limits=Limits(seconds), recorder=self.recorder, hard=self.hard
             )
         symbols = self.signature.symbols(self.environment.formula_manager, length)
-        assumptions = translate(self.environment, sequences(self.domain, symbols), logic)
         limits = Limits(seconds=seconds)
         if length not in self._inhabited:
             name = f"{self.reference.name}/length={length}/assumptions"
+            assumptions = translate(self.environment, self._among(symbols), logic)
             match decide(self._session, name, assumptions, limits):
                 case NoAnswer() as unknown:
                     return unknown
@@ -185,8 +186,16 @@ class Symbolic:
             self._inhabited.add(length)
         self.queries += 1
         name = f"{self.reference.name}/length={length}/query={self.queries}"
-        formula = refutation(self.domain, symbols, self.reference, program)
+        wrong = self.reference.differs(symbols, program.encode(symbols))
+        formula = symbols.manager.And(self._among(symbols), wrong)
         return decide(self._session, name, translate(self.environment, formula, logic), limits)
+
+    def _among(self, symbols: SymbolicSequence) -> Any:
+        """``sequences`` of the domain over ``symbols``, which are those of their length."""
+        length = len(symbols.at)
+        if length not in self._sequences:
+            self._sequences[length] = sequences(self.domain, symbols)
+        return self._sequences[length]
 
     def _replay(self, program: Program, sequence: tuple[str, ...]) -> Counterexample:
         expected, got = self.reference.label(sequence), program(sequence)

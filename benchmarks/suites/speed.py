@@ -36,7 +36,7 @@ TOOLS = (RUN, VERIFY, CHECK, *IMPORTS.values(), LISTING, PLAIN)
 LISTED = 120_000  # sequences, of the lengths that are listed as a whole
 PROGRAM, CERTIFICATE, MADE = "program.py", "certificate", "made.json"
 CHECKING = "import sys; from tasks.checker.__main__ import main; sys.exit(main())"
-RUNNING = "from tasks.commands.main import main; main()"
+RUNNING = "from tasks.commands.main import script; script()"
 NOTED = (  # the command, and what it has loaded at its end
     "import atexit, json, sys; at = sys.argv.pop(1); "
     "atexit.register(lambda: open(at, 'w').write(json.dumps([*sys.modules]))); "

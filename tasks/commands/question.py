@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,6 +22,7 @@ if TYPE_CHECKING:
 USUAL_LENGTH = 10  # of a circuit's sequences
 WHOLE = "whole"  # the network that a circuit was cut from
 MOST_LIST = 10_000_000  # bytes of a file of elements
+SMALL = 1 << 20  # bytes of a network whose matrices are quicker multiplied by one thread
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -59,6 +61,26 @@ grammar_option = click.option(
 )
 
 
+def _with_few_threads(context: click.Context, parameter: click.Parameter, network: str) -> str:
+    """One thread for products of matrices where the network is small: starting others costs more than they save.
+
+    numpy reads this when it is imported, which the commands do behind their options.
+    """
+    if _is_small(Path(network)):
+        os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")
+    return network
+
+
+def _is_small(path: Path) -> bool:
+    """Whether the files of a network are; a shipped name, which is no path, is one of a small one."""
+    if not path.is_dir():
+        return not path.exists() or path.stat().st_size <= SMALL
+    return sum(part.stat().st_size for part in path.rglob("*") if part.is_file()) <= SMALL
+
+
+network_argument = click.argument("network", callback=_with_few_threads)
+
+
 def _with_workers(context: click.Context, parameter: click.Parameter, said: str | None) -> None:
     """Open the workers that are named until the command ends."""
     if said is not None:
@@ -71,7 +93,7 @@ workers_option = click.option(
     "--workers",
     expose_value=False,
     callback=_with_workers,
-    help="Who lists sequences and decides digits: a number of processes, or a Dask scheduler such as "
+    help="Who lists sequences, bounds boxes and decides digits: a number of processes, or a Dask scheduler such as "
     "tcp://host:8786.  [default: this process]",
 )
 operands_option = click.option(

@@ -9,11 +9,11 @@ from typing import Any
 
 import click
 
-from tasks.commands.question import distills, out_option
+from tasks.commands.question import distills, network_argument, out_option
 
 
 @click.command()
-@click.argument("network")
+@network_argument
 @click.argument("program")
 @click.option(
     "--no-run",

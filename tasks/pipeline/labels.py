@@ -11,7 +11,7 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, lru_cache
 from typing import Any
 
 import numpy as np
@@ -304,6 +304,7 @@ def grammar_of(domain: Domain, names: tuple[str, ...], is_placed: bool = False) 
     return _grammar_of_sequences(domain, names, with_tokens=True, with_letters=True)
 
 
+@lru_cache(8)
 def _grammar_of_sequences(domain: Domain, names: tuple[Label, ...], **more: bool) -> Grammar:
     least = domain.min_length
     return fixed_places(domain.alphabet, names, least, min(least, FIXED_PLACES), **more)

@@ -11,7 +11,7 @@ one with less to read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Iterator
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -66,6 +66,7 @@ CONNECTIVES = frozenset({AND, OR, NOT})
 FEW_CANDIDATES = 500_000  # of a part, which is small
 SMALL = 2  # a number that is tried before larger ones
 GIVEN = "it was given"  # why no other program was looked for
+PARTS = 3  # attempts for each of the things that the answer depends on, at most
 PER_COST = 3  # words of a program for each unit of its cost, about
 
 
@@ -146,7 +147,12 @@ def searched(
         left = min(left, BESIDE)
     run = Expressions(table, solver, seed, on_round)
     is_followed = is_followed if solver is None else True
-    outcome = run.run(attempts(inputs, found, is_followed, seed), left, read_off)
+    planned = attempts(inputs, found, is_followed, seed)
+    most = PARTS * len(found) + len(table.grammars)
+    if solver is None:  # else a time limit is seldom what ends them, and the first one is mostly enough
+        listed = [*planned]
+        planned, most = iter(listed), len(listed)
+    outcome = run.run(planned, left, read_off, most)
     if read_off is not None and not (isinstance(outcome, Found) and reading(outcome.program) <= reading(read_off)):
         outcome = _as_found(table, read_off, outcome.statistics, "read off what the answer depends on")
     outcome = tidied(table, run.verifier, outcome, seconds=TIDYING * seconds, seed=seed)
@@ -193,9 +199,7 @@ class Attempt:
     enough: int = READABLE  # words of a program beside which no other attempt is made
 
 
-def attempts(
-    inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool | None, seed: int
-) -> tuple[Attempt, ...]:
+def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool | None, seed: int) -> Iterator[Attempt]:
     """What is searched, one after the other: parts of the grammar that say what the answer depends on, then all.
 
     Where programs can be followed to longer sequences (``is_followed`` is not None), the grammar of those that can be
@@ -203,7 +207,9 @@ def attempts(
     """
     table, rng = inputs.table, np.random.default_rng(seed)
     first = (table.first(),)
-    parts = []
+    others = [Attempt(words, grammar, first, is_all=True) for words, grammar in table.grammars]
+    if is_followed is not None and not table.is_placed:
+        yield replace(others.pop(0), enough=SHORT if is_followed else READABLE)
     for known in found:
         rows, groups = sample(inputs, known.features, rng)
         part = relevant(table.grammar, inputs.batch(rows), groups)
@@ -214,22 +220,19 @@ def attempts(
             few = small(plain(part))
             if all(selections.whole(text) is not None for text in table.domain.alphabet):
                 few = without_letters(few)  # numbers are mostly numbers
-            parts += [
+            yield from (
                 Attempt(f"{words}, by small numbers", few, examples, most=FEW_CANDIDATES, with_thresholds=False),
                 Attempt(f"{words}, without connectives", plain(part), examples, most=FEW_CANDIDATES),
                 Attempt(words, part, examples, most=FEW_CANDIDATES),
-            ]
+            )
     if not found and table.own_grammar is None:
         begun = np.sort(rng.permutation(table.size)[:SAMPLED])
         examples = tuple(inputs.example(int(row)) for row in begun)
         words, grammar = table.grammars[-1]
         few = small(plain(grammar))
         words = f"{words}, by small numbers"
-        parts.append(Attempt(words, few, examples, is_all=True, most=FEW_CANDIDATES, with_thresholds=False))
-    others = [Attempt(words, grammar, first, is_all=True) for words, grammar in table.grammars]
-    if is_followed is None or table.is_placed:
-        return (*parts, *others)
-    return (replace(others[0], enough=SHORT if is_followed else READABLE), *parts, *others[1:])
+        yield Attempt(words, few, examples, is_all=True, most=FEW_CANDIDATES, with_thresholds=False)
+    yield from others
 
 
 def exchanged(table: LabelTable, best: Searched, program: Program) -> Searched:
@@ -318,15 +321,20 @@ class Expressions:
         self.tried: list[Tried] = []
         self.is_interrupted = False
 
-    def run(self, attempts: tuple[Attempt, ...], seconds: float, beside: Program | None) -> Outcome[Program]:
+    def run(
+        self, attempts: Iterable[Attempt], seconds: float, beside: Program | None, most: int = 1
+    ) -> Outcome[Program]:
         """The exact program with the least to read; of the first grammar where that is little, else of all.
 
         Where none is exact, the program of the first with the fewest exceptions. ``beside``: another exact program, so
-        that there is no need to look for long, and none for what costs as much.
+        that there is no need to look for long, and none for what costs as much. ``most``: attempts that share the time;
+        one is made when it is its turn.
         """
         outcomes: list[Outcome[Program]] = []
         found: Found[Program] | None = None
-        for left, attempt in zip(range(len(attempts), 0, -1), attempts, strict=True):
+        waiting = iter(attempts)
+        attempt, left = next(waiting, None), most
+        while attempt is not None:
             search = Enumerator(
                 attempt.grammar,
                 seed=self.seed,
@@ -349,11 +357,17 @@ class Expressions:
             if found is not None and reading(found.program) <= attempt.enough:
                 break
             is_known = found is not None or beside is not None
+            try:
+                following, left = next(waiting, None), max(1, left - 1)
+            except KeyboardInterrupt:
+                self.is_interrupted = True
+                return found or interrupted(self.table, min(loop.tried, key=self.table.count_exceptions, default=None))
             is_good = beside is not None or (found is not None and reading(found.program) <= GOOD)
-            if is_good and left > 1 and attempts[-left + 1].is_all and not attempt.is_all:
+            if is_good and following is not None and following.is_all and not attempt.is_all:
                 break  # a program that says more than what the answer depends on is seldom a better one
             if is_known:
                 seconds = min(seconds, BESIDE / 2)
+            attempt = following
         if found is None:
             return replace(self._closest(outcomes), statistics=self.statistics(outcomes))
         program = Program(found.program.term, self.table.grammar)

@@ -16,7 +16,7 @@ and enumerates nothing; ``counting`` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from functools import cache, cached_property
 
 import numpy as np
@@ -29,12 +29,14 @@ from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.networks.transformer import Affine, Attention, Mask, Pool, Step, Transformer, walk
+from tasks.proofs import workers
 from tasks.proofs.attention_bounds import not_one_average, parts_around
 from tasks.proofs.enumeration import read_bounds
 
 Ints = NDArray[np.int64]
 
 ROWS = 4096  # boxes computed together: their temporaries fit the cache
+PART = 4  # times so many are given to a worker at once, some tenths of a second
 UNKNOWN = -1  # on a canvas
 
 
@@ -58,6 +60,15 @@ def obstacle(network: Circuit | Loaded, u: float = ball.FLOAT32) -> str | None:
             "position, so the order of tokens matters"
         )
     return not_one_average(loaded, u)
+
+
+_Split = tuple[Labels, Reals, tuple[Reals, Reals]]  # labels and margins of boxes, and both ends of what they are cut in
+
+
+def _all_split(tally: Tally, low: Reals, high: Reals, last: int, longest: int) -> list[_Split]:
+    """What one worker does: that of some boxes, in blocks as anywhere."""
+    rows = [slice(start, start + ROWS) for start in range(0, len(low), ROWS)]
+    return [tally._split(low[part], high[part], last, longest) for part in rows]
 
 
 class Tally:
@@ -118,10 +129,10 @@ class Tally:
         while len(low):
             high = np.minimum(high, longest - low.sum(axis=1, keepdims=True) + low)
             halves = []
-            for start in range(0, len(low), ROWS):
+            parts = [slice(start, start + ROWS) for start in range(0, len(low), ROWS)]
+            for part, (labels, margins, halved) in zip(parts, self._splits(low, high, last, longest), strict=True):
                 check_time()
-                part = slice(start, start + ROWS)
-                labels, margins, halved = self._split(low[part], high[part], last, longest)
+                self.boxes += len(labels)
                 known = labels != UNDECIDED
                 least = min(least, float(margins[known].min(initial=np.inf)))
                 corners = low[part][known].astype(int), high[part][known].astype(int) + 1
@@ -133,11 +144,32 @@ class Tally:
             low, high = low[inside], high[inside]
         return canvas, least
 
-    def _split(self, low: Reals, high: Reals, last: int, longest: int) -> tuple[Labels, Reals, tuple[Reals, Reals]]:
+    def _splits(self, low: Reals, high: Reals, last: int, longest: int) -> Iterator[_Split]:
+        """``_split`` of so many ``ROWS`` boxes after the others: by workers, where there are any and boxes are many.
+
+        What is computed together is the same whoever does it, so that bounds are the same to the last bit.
+        """
+        used, own = workers.current(), [slice(start, start + ROWS) for start in range(0, len(low), ROWS)]
+        if used is None or len(low) <= PART * ROWS:
+            for rows in own:
+                yield self._split(low[rows], high[rows], last, longest)
+            return
+        starts = range(0, len(low), PART * ROWS)
+        parts = [(self, low[n : n + PART * ROWS], high[n : n + PART * ROWS], last, longest) for n in starts]
+        for found in used.map(_all_split, parts):
+            yield from found
+
+    def __getstate__(self) -> dict[str, object]:
+        return {name: value for name, value in self.__dict__.items() if name != "_attention"}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        self.__dict__.update(state)
+        self._attention = cache(self._attention_of)
+
+    def _split(self, low: Reals, high: Reals, last: int, longest: int) -> _Split:
         """Labels and margins of boxes, and the undecided ones cut in two where that moves the logits most."""
         logits, influence = self._logits(low, high, last, longest)
         labels, margins = self._read(logits)
-        self.boxes += len(labels)
         rows = np.flatnonzero((labels == UNDECIDED) & (low < high).any(axis=1))
         low, high = low[rows], high[rows]
         axis = np.where(low < high, influence[rows], -1.0).argmax(axis=1)

@@ -80,15 +80,17 @@ def fit(table: Table, labels: int, *, seconds: float = 60.0) -> Fitted:
     ]
     longest, deadline = table.domain.lengths[-1], start + seconds
     frequency = sum(np.bincount(part.labels, minlength=labels) for part in whole)
-    best = _Attempt("constant", _constant(np.asarray(frequency), table.domain), int(np.sum(frequency)))
+    constant = _Attempt("constant", _constant(np.asarray(frequency), table.domain), int(np.sum(frequency)))
+    made: list[_Attempt | _Inexact] = [constant]
     for family in families(len(table.domain.alphabet), longest):
         if time.perf_counter() > deadline:
             break
         for attempt in _attempts(family, whole, labels, longest, deadline):
-            if attempt.wrong == 0:
+            if isinstance(attempt, _Attempt) and attempt.wrong == 0:
                 return Fitted(attempt.surrogate, (), family.name, time.perf_counter() - start)
-            if attempt.wrong < best.wrong:
-                best = attempt
+            made.append(attempt)
+    attempts = [one if isinstance(one, _Attempt) else one.attempt(whole, labels, longest) for one in made]
+    best = min((one for one in attempts if one is not None), key=lambda one: one.wrong)
     wrong = tuple(table.domain.words(row) for part in whole for row in part.sequences[_wrong(best.surrogate, part)])
     return Fitted(best.surrogate, wrong, best.family, time.perf_counter() - start)
 
@@ -112,12 +114,38 @@ class _Attempt:
     wrong: int
 
 
-def _attempts(family: Family, whole: list[Labelled], labels: int, longest: int, deadline: float) -> Iterator[_Attempt]:
+@dataclass(frozen=True)
+class _Inexact:
+    """A family that cannot be right on ``some`` sequences; how wrong it is matters where no other one is exact."""
+
+    family: Family
+    some: list[Labelled]
+
+    def attempt(self, whole: list[Labelled], labels: int, longest: int) -> _Attempt | None:
+        """The attempt with slack; None where float32 may round its sums."""
+        try:
+            surrogate = _pruned(self.family, _solve_softly(self.family, self.some, labels), longest)
+        except NetworkError:
+            return None
+        return _Attempt(self.family.name, surrogate, sum(int(_wrong(surrogate, part).sum()) for part in whole))
+
+
+class _InseparableError(Exception):
+    """No read-out of a family gives every label."""
+
+
+def _attempts(
+    family: Family, whole: list[Labelled], labels: int, longest: int, deadline: float
+) -> Iterator[_Attempt | _Inexact]:
     """Fit to some sequences, check on all, add those that are wrong, again; the last attempt may be exact."""
     chosen = [_spread(len(part.labels), SAMPLE // len(whole)) for part in whole]
     while time.perf_counter() < deadline:
         some = [Labelled(part.sequences[rows], part.labels[rows]) for part, rows in zip(whole, chosen, strict=True)]
-        solved = _solve(*_features(family, some), labels, deadline - time.perf_counter())
+        try:
+            solved = _solve(*_features(family, some), labels, deadline - time.perf_counter())
+        except _InseparableError:
+            yield _Inexact(family, some)
+            return
         exact = solved is not None
         if solved is None:
             solved = _solve_softly(family, some, labels)
@@ -230,6 +258,19 @@ def _solve_softly(family: Family, some: list[Labelled], labels: int) -> tuple[In
     return max(grids, key=lambda grid: int(_right(features, target, *grid).sum()))
 
 
+def _distinct(rows: Integers) -> tuple[Integers, NDArray[np.int64], NDArray[np.int64]]:
+    """As ``np.unique(rows, axis=0)``: distinct rows, sorted, where each is first, and which one each row is.
+
+    Rows are sorted by a number each at first, which is quick; those with equal ones are compared.
+    """
+    random = np.random.default_rng(0).integers(-(2**62), 2**62, rows.shape[1])
+    _, first, kind = np.unique(rows @ random, return_index=True, return_inverse=True)  # sums modulo 2**64
+    if (rows[first][kind] != rows).any():  # two rows have one number
+        return np.unique(rows, axis=0, return_index=True, return_inverse=True)
+    some, order, back = np.unique(rows[first], axis=0, return_index=True, return_inverse=True)
+    return some, first[order], back[kind]
+
+
 def _constraints(
     target: NDArray[np.int64], labels: int
 ) -> tuple[NDArray[np.int64], NDArray[np.int64], NDArray[np.int64]]:
@@ -242,10 +283,13 @@ def _constraints(
 def _solve(
     features: Integers, target: NDArray[np.int64], labels: int, seconds: float
 ) -> tuple[Integers, Integers] | None:
-    """An integer read-out (labels, features) and bias (labels,), or None when the features cannot separate."""
-    features, first, kind = np.unique(features, axis=0, return_index=True, return_inverse=True)
+    """An integer read-out (labels, features) and bias (labels,); None where none was found.
+
+    Raises _InseparableError when the features cannot separate.
+    """
+    features, first, kind = _distinct(features)
     if (target[first][kind] != target).any():
-        return None  # two sequences look alike and have different labels
+        raise _InseparableError  # two sequences look alike and have different labels
     target = target[first]
     rows, wanted, rival = _constraints(target, labels)
     active = _spread(len(rows), BATCH)
@@ -253,7 +297,7 @@ def _solve(
     while time.perf_counter() < deadline:
         solution = _linear_programme(features[rows[active]], wanted[active], rival[active], labels)
         if solution is None:
-            return None
+            raise _InseparableError
         logits = features @ solution[0].T + solution[1]
         margins = logits[rows, wanted] - logits[rows, rival]
         violated = np.flatnonzero(margins < 1 - 1e-6)

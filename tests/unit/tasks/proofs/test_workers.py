@@ -3,18 +3,22 @@
 from __future__ import annotations
 
 import os
+import pickle
 import signal
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
+from contextlib import nullcontext
 from pathlib import Path
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tasks.bounds.ball import FLOAT32
 from tasks.commands.main import distill
 from tasks.formats import load
 from tasks.formats.circuit_folder import shipped_path
-from tasks.proofs import enumeration
+from tasks.proofs import count_bounds, enumeration
+from tasks.proofs.count_bounds import Tally
 from tasks.proofs.enumeration import Enumeration, LateError, enumerate_domain
 from tasks.proofs.workers import TRIES, Workers, WorkersError, current, opened, using
 
@@ -108,3 +112,30 @@ def test_workers_that_cannot_be_had_are_one_sentence(said: str) -> None:
         pass
     result = CliRunner().invoke(distill, ["run", "quote_closing", "--workers", said])
     assert isinstance(result.exception, WorkersError)
+
+
+def painted(workers: Workers | None) -> tuple[object, ...]:
+    tally = pickle.loads(pickle.dumps(Tally(load(shipped_path("bracket_depth")), FLOAT32)))  # as workers are given it
+    with nullcontext() if workers is None else using(workers):
+        canvas, least = tally.paint(0, 40, lambda: None)
+    return canvas.tobytes(), least, tally.boxes, tally.seen
+
+
+def test_boxes_of_counts_do_not_depend_on_how_many_workers_bound_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count_bounds, "ROWS", 64)
+    monkeypatch.setattr(count_bounds, "PART", 2)
+    assert painted(None) == painted(threads(1)) == painted(threads(3))
+
+
+def test_a_time_limit_holds_while_workers_bound_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(count_bounds, "ROWS", 64)
+    monkeypatch.setattr(count_bounds, "PART", 2)
+    tally, asked = Tally(load(shipped_path("bracket_depth")), FLOAT32), []
+
+    def late() -> None:
+        asked.append(1)
+        if len(asked) == 5:
+            raise LateError
+
+    with using(threads(2)), pytest.raises(LateError):
+        tally.paint(0, 40, late)
