@@ -321,7 +321,7 @@ class _Unrolling:
             if not is_ready:
                 stack += [(node, True), *((premise, False) for premise in reversed(premises))]
                 continue
-            row = [model.get(symbols[name].symbol_name(), default_of(sort.dtype)) for name, sort in self.spec.variables]
+            row = [model.get(symbols[name].symbol_name(), default_of(sort)) for name, sort in self.spec.variables]
             columns = self.spec.signature.batch([row], exact=True)
             concluded = None if clause.conclusion is None else self._fact(clause.conclusion, columns)
             if concluded not in done:

@@ -246,9 +246,7 @@ class _Looking:
     def _candidates(self) -> Iterator[dict[Term, Term]]:
         """What calls may be, over the variables of the specification."""
         flat = self.spec.flat
-        yield {
-            call.variable: literal(default_of(call.variable.sort.dtype), call.variable.sort)() for call in flat.calls
-        }
+        yield {call.variable: literal(default_of(call.variable.sort), call.variable.sort)() for call in flat.calls}
         mined, call = harvest(self.spec), single_call(self.spec)
         if mined is None or call is None:
             return
@@ -271,7 +269,7 @@ class _Looking:
         answer = self._ask(f"failing/{number}", m.And(parts))
         if not isinstance(answer, Sat):
             return None
-        return tuple(answer.model.get(n, default_of(sort.dtype)) for n, sort in self.spec.variables)
+        return tuple(answer.model.get(n, default_of(sort)) for n, sort in self.spec.variables)
 
     def _closed(self, constraint: Term, values: dict[Term, Term]) -> Term:
         return rebuilt(constraint, values)
@@ -283,7 +281,7 @@ class _Looking:
             stand_in = grounded.variable_of(call.name, valuation)
             value = None if stand_in is None else model.get(stand_in.operator.name)
             sort = call.variable.sort
-            found[call.variable] = literal(default_of(sort.dtype) if value is None else value, sort)()
+            found[call.variable] = literal(default_of(sort) if value is None else value, sort)()
         return found
 
 
