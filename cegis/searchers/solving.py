@@ -172,7 +172,7 @@ class _Run:
                     self.on_found(outcome)
                     outcome = self._smaller(outcome, search, loop)
             outcome = _told(outcome, search, troubles, verifier)
-            if not isinstance(outcome, Found):
+            if not isinstance(outcome, Found) or search.is_smallest(outcome.program):
                 return outcome
             polished = self._polished(outcome, problem, verifier)
             if polished.program is not outcome.program:
