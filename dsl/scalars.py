@@ -173,6 +173,11 @@ def belongs(value: object, sort: Sort) -> bool:
     return isinstance(value, int) and not isinstance(value, bool) and (sort == INT or 0 <= value < 2**sort.width)
 
 
+def json_value(value: Value) -> bool | int | str:
+    """A value as JSON has it: a fraction as text, ``"7/3"``, since a number there may be rounded."""
+    return str(value) if isinstance(value, Fraction) else value
+
+
 def _python_type(sort: Sort) -> str:
     return {BOOL: "bool", REAL: "'Fraction'", STRING: "str"}.get(sort, "int")  # programs import nothing
 

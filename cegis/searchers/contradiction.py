@@ -30,7 +30,7 @@ from cegis.formulas.sampling import sample
 from cegis.invariants.unrolling import fact_text, valuation_text
 from dsl.operators import BOOL, GrammarError, Sort, Term
 from dsl.program import term_text
-from dsl.scalars import ScalarSignature, Value, variable
+from dsl.scalars import ScalarSignature, Value, json_value, variable
 from dsl.theories.theory import literal
 
 SAMPLES = 24
@@ -92,7 +92,10 @@ class Contradiction:
             "kind": "contradiction",
             "checked": self.witness,
             "constraints": [
-                {"constraint": term_text(i.constraint), "values": dict(zip(names, i.valuation, strict=True))}
+                {
+                    "constraint": term_text(i.constraint),
+                    "values": dict(zip(names, map(json_value, i.valuation), strict=True)),
+                }
                 for i in self.instances
             ],
             "calls": list(self.calls),

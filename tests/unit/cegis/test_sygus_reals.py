@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from fractions import Fraction
 
 import pytest
 
 from cegis import Exhausted, FormulaBudget, Found, SygusError, solve
 from cegis.invariants.unrolling import Run
+from cegis.searchers.contradiction import Contradiction
 from cegis.searchers.peers import Cvc5Sygus, Unrolling
 from cegis.searchers.portfolio import Problem
 from cegis.searchers.solving import homes
@@ -172,3 +174,19 @@ def test_a_finite_grammar_of_reals_can_be_exhausted() -> None:
 def test_a_literal_is_the_same_from_a_whole_number_and_from_a_fraction() -> None:
     assert literal(3, REAL) == literal(Fraction(3), REAL)
     assert literal(3, REAL).value == Fraction(3)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        climbing("0.9"),
+        "(set-logic LRA) (synth-fun f ((x Real)) Real) (declare-var x Real) (constraint (= (f x) 0.5))"
+        " (constraint (=> (> x 1) (= (f x) (/ 1 3))))",
+    ],
+)
+def test_evidence_with_reals_is_json(text: str) -> None:
+    problem = read_text(text)
+    outcome = solve(problem.spec, problem.grammars, budget=FormulaBudget(seconds=60))
+    assert isinstance(outcome, Exhausted), outcome
+    assert isinstance(outcome.evidence, Run | Contradiction)
+    assert "/" in json.dumps(outcome.evidence.as_json())
