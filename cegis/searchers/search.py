@@ -238,9 +238,11 @@ class PointSearch:
             trees = () if self._joined else (self._trees,)
             sources = (self._fitted, *trees, self._goals, self._inverses)
             self._joined += [choice for source in sources if not stop() for choice in source(stop)]
+            if stop():
+                self._asked = -1
             if self._joined and not is_last:
                 least = STRING_PATIENCE if STRING in self._grammar.sorts.values() else LEAST_PATIENCE
-                self._patience = max(least, min(PATIENCE, WAITING * self._asked))
+                self._patience = max(least, min(PATIENCE, WAITING * self._bank.candidates))
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
@@ -259,9 +261,13 @@ class PointSearch:
     def _harvested(self, stop: Stop) -> Iterator[Choice]:
         """What the specification itself says, joined on the whole pool; worked out again once that has grown."""
         known = (self._pool.tests, self._refuted > TRUSTING)
-        if self._said[0] != known:
-            self._said = known, tuple(self._joined_as_said(stop))
-        yield from self._priced(self._said[1])
+        if self._said[0] == known:
+            yield from self._priced(self._said[1])
+            return
+        said = tuple(self._joined_as_said(stop))
+        if not stop():  # what was ended on the way is worked out again
+            self._said = known, said
+        yield from self._priced(said)
 
     def _joined_as_said(self, stop: Stop) -> Iterator[Term]:
         """What the specification says of its values and conditions, as a chain, and as a decision tree."""
