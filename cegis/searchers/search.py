@@ -51,7 +51,7 @@ from dsl.scalars import Value
 from dsl.theories.theory import find
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed, at most
-LEAST_PATIENCE, STRING_PATIENCE = 100_000, 30_000  # at least; where there are strings, which take longer to build
+LEAST_PATIENCE, OBJECT_PATIENCE = 100_000, 30_000  # at least; where there are strings or reals, which take longer
 WAITING = 20  # as many times those there were when it was found
 POOL = 1_000  # sampled valuations, at least, that a candidate must pass before the verifier is asked
 FOR_EACH = 200  # as many for each variable: with more of them the telling valuations are rarer
@@ -241,7 +241,8 @@ class PointSearch:
             if stop():
                 self._asked = -1
             if self._joined and not is_last:
-                least = STRING_PATIENCE if STRING in self._grammar.sorts.values() else LEAST_PATIENCE
+                are_objects = any(sort.dtype == "object" for sort in self._grammar.sorts.values())
+                least = OBJECT_PATIENCE if are_objects else LEAST_PATIENCE
                 self._patience = max(least, min(PATIENCE, WAITING * self._bank.candidates))
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
