@@ -81,7 +81,7 @@ class ProgramReference:
 
     def label(self, sequence: tuple[str, ...]) -> Label:
         """The label of one sequence; raises DomainError where the program gives none."""
-        label = self.program(sequence)
+        label: Label | None = self.program(sequence)
         if label is None:
             raise DomainError(
                 f"{self.name} names no label on {' '.join(sequence)!r}; leave such sequences out of the domain"

@@ -21,6 +21,7 @@ import keyword
 import math
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
@@ -73,6 +74,7 @@ def bitvector(width: int) -> Sort:
 
 BOOL = Sort("Bool", "bool")
 INT = Sort("Int", "int64")
+REAL = Sort("Real", "object")  # Python's fractions
 STRING = Sort("String", "object")
 LABEL = Sort("Label", "int64")  # index into the signature's labels; -2 is "no label"
 MASK = Sort("Mask", "bool", positional=True)
@@ -102,7 +104,7 @@ class Operator:
     noun: str = field(default="value", compare=False)  # what a variable that holds the result is called
     needs_token: bool = field(default=False, compare=False)  # undefined on the empty sequence
     helper: str = field(default="", compare=False)  # a Python function that the text calls, printed above the program
-    value: bool | int | str | None = field(default=None, repr=False)  # of a literal
+    value: bool | int | str | Fraction | None = field(default=None, repr=False)  # of a literal
     is_variable: bool = field(default=False, repr=False)  # reads a parameter
     parameters: tuple[tuple[str, Sort], ...] = field(default=(), compare=False, repr=False)  # of a defined function
     definition: Term | None = field(default=None, compare=False, repr=False)  # its body, over its parameters

@@ -90,8 +90,8 @@ class Program:
             values = values.astype(self.term.sort.dtype, copy=False)
         return np.broadcast_to(values, (batch.examples,))
 
-    def __call__(self, *values: Sequence[str] | Value) -> Value | None:
-        """The exact value on one input: a label (None where the program names none), or a bool, int or str.
+    def __call__(self, *values: Sequence[str] | Value) -> Any:
+        """The exact value on one input: a label (None where the program names none), or a bool, int, str or Fraction.
 
         A sequence program takes one sequence of tokens, a scalar program a value per parameter. Raises GrammarError
         for anything else.

@@ -1,4 +1,4 @@
-"""The inputs of scalar programs: named parameters of the sorts Bool, Int, bit-vector and String.
+"""The inputs of scalar programs: named parameters of the sorts Bool, Int, Real, bit-vector and String.
 
 A batch of examples is a ``Columns``: one numpy array per parameter, all of one length. Search keeps machine words
 (``int64``, ``uint64``), which wrap around; ``exact`` columns hold Python's own unbounded numbers, and the same numpy
@@ -12,21 +12,22 @@ import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import lru_cache
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.operators import BOOL, INT, RESERVED, STRING, GrammarError, Operator, Sort, Term
+from dsl.operators import BOOL, INT, REAL, RESERVED, STRING, GrammarError, Operator, Sort, Term
 from dsl.references import maker
 from dsl.showing import cut
 
-Value = bool | int | str
+Value = bool | int | str | Fraction
 LAST_CODE = 0x2FFFF  # of SMT-LIB's characters
 HELPERS = (
     "bvsdiv", "bvsmod", "bvsrem", "bvudiv", "bvurem", "char_at", "concat", "div", "extract", "from_code", "from_int",
-    "implies", "indexof", "is_digit", "mod", "replace_all", "rotate_left", "rotate_right", "signed", "substr",
+    "implies", "indexof", "is_digit", "mod", "ratio", "replace_all", "rotate_left", "rotate_right", "signed", "substr",
     "to_code", "to_int",
 )  # functions that texts of the theories' rows call  # fmt: skip
 HOLE = re.compile(r"_\d+")  # what an operator's text calls its arguments
@@ -167,18 +168,25 @@ def belongs(value: object, sort: Sort) -> bool:
         return isinstance(value, bool)
     if sort == STRING:
         return isinstance(value, str) and all(ord(character) <= LAST_CODE for character in value)
+    if sort == REAL:
+        return isinstance(value, int | Fraction) and not isinstance(value, bool)
     return isinstance(value, int) and not isinstance(value, bool) and (sort == INT or 0 <= value < 2**sort.width)
 
 
+def json_value(value: Value) -> bool | int | str:
+    """A value as JSON has it: a fraction as text, ``"7/3"``, since a number there may be rounded."""
+    return str(value) if isinstance(value, Fraction) else value
+
+
 def _python_type(sort: Sort) -> str:
-    return {BOOL: "bool", STRING: "str"}.get(sort, "int")
+    return {BOOL: "bool", REAL: "'Fraction'", STRING: "str"}.get(sort, "int")  # programs import nothing
 
 
 def column(sort: Sort, values: Sequence[Value], *, exact: bool = False) -> NDArray[Any]:
     """Values of one sort as an array: (values,). Numbers outside int64 wrap around unless ``exact``."""
     if exact or sort.dtype == "object":
         array = np.empty(len(values), object)
-        array[:] = values
+        array[:] = [Fraction(value) for value in values] if sort == REAL else values
         return array.astype(bool) if sort == BOOL else array
     if sort == INT:
         values = [(int(value) + 2**63) % 2**64 - 2**63 for value in values]
@@ -219,4 +227,4 @@ def pysmt_type(manager: Any, sort: Sort) -> Any:
     types = manager.env.type_manager
     if sort.width:
         return types.BVType(sort.width)
-    return {BOOL: types.BOOL, INT: types.INT, STRING: types.STRING}[sort]()
+    return {BOOL: types.BOOL, INT: types.INT, REAL: types.REAL, STRING: types.STRING}[sort]()

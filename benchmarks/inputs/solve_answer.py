@@ -11,11 +11,14 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from fractions import Fraction
 
 from backends.sexpression import Expression, read, shown
 from benchmarks.inputs.solve_problem import Asked, Problem, renamed
 
+DECIMAL = re.compile(r"[0-9]+\.[0-9]+")
 CORE = {"not", "and", "or", "xor", "=>", "=", "distinct", "ite"}
+REALS = {"+", "-", "*", "/", "<", "<=", ">", ">="}
 INTEGERS = {"+", "-", "*", "div", "mod", "abs", "<", "<=", ">", ">="}
 BITVECTORS = {
     "concat", "extract", "repeat", "zero_extend", "sign_extend", "rotate_left", "rotate_right", "bvnot", "bvneg",
@@ -113,12 +116,14 @@ class _Matching:
         if isinstance(rule, str) and rule in self.grammar:
             return self.derives(rule, term)
         if isinstance(rule, list) and len(rule) == 2 and rule[0] == "Constant":
-            return _literal_sort(term) == shown(rule[1])
+            sort, wanted = _literal_sort(term), shown(rule[1])
+            return sort == wanted or (sort, wanted) == ("Int", "Real")
         if isinstance(rule, list) and len(rule) == 2 and rule[0] == "Variable":
             return (term, shown(rule[1])) in self.asked.parameters
         if _literal(rule) is not None or _literal(term) is not None:
-            same = _literal(rule) is not None and _literal(rule) == _literal(term)
-            return same or (isinstance(rule, list) and isinstance(term, list) and self._all(rule, term))
+            return _is_same(_literal(rule), _literal(term)) or (
+                isinstance(rule, list) and isinstance(term, list) and self._all(rule, term)
+            )
         if isinstance(rule, str) or isinstance(term, str):
             return rule == term
         return self._all(rule, term)
@@ -160,6 +165,8 @@ def _is_of(logic: str, operator: str) -> bool:
         return "BV" in logic or logic == "ALL"
     if operator.startswith(("str.", "re.")):
         return logic.endswith("S") or "SLIA" in logic or logic == "ALL"
+    if operator in REALS and "RA" in logic:
+        return True
     return operator in INTEGERS and any(part in logic for part in ("IA", "ALL"))
 
 
@@ -169,11 +176,33 @@ def _is_ground(term: Expression) -> bool:
     return all(_is_ground(part) for part in term[1:])
 
 
+def _is_same(one: tuple[str, object] | None, other: tuple[str, object] | None) -> bool:
+    """Whether two literals have one value; a whole number is also a real one, where a file has reals."""
+    if one is None or other is None:
+        return False
+    return one == other or ({one[0], other[0]} == {"Int", "Real"} and one[1] == other[1])
+
+
+def _ratio(above: Expression, below: Expression) -> tuple[str, object] | None:
+    """The quotient of two literals that are numbers."""
+    parts = [found[1] for found in (_literal(above), _literal(below)) if found is not None]
+    if len(parts) < 2 or not all(isinstance(part, int | Fraction) and not isinstance(part, bool) for part in parts):
+        return None
+    first, second = (Fraction(str(part)) for part in parts)
+    return ("Real", first / second) if second else None
+
+
 def _literal(term: Expression) -> tuple[str, object] | None:
     """(sort, value) of a literal, None for anything else."""
     match term:
         case ["-", str(digits)] if digits.isdigit():
             return "Int", -int(digits)
+        case ["-", str(digits)] if DECIMAL.fullmatch(digits):
+            return "Real", -Fraction(digits)
+        case ["/", above, below]:
+            return _ratio(above, below)
+        case str() if DECIMAL.fullmatch(term):
+            return "Real", Fraction(term)
         case ["_", str(bits), str(width)] if re.fullmatch("bv[0-9]+", bits):
             return f"(_ BitVec {width})", int(bits[2:])
         case "true" | "false":

@@ -13,7 +13,7 @@ value wanted at a point is known as well (``target``).
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Container, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -22,9 +22,51 @@ from numpy.typing import NDArray
 
 from cegis.domain import DomainError
 from cegis.formulas.formula import Call, FormulaSpec, Function, conjuncts, subterms
-from dsl.operators import BOOL, Sort, Term
+from dsl.operators import BOOL, Operator, Sort, Term
 from dsl.scalars import Columns, ScalarSignature, Value, variable
 from dsl.theories.theory import literal
+
+MOST_FIXED = 2**23  # values of steps that a template keeps
+
+
+@dataclass(frozen=True, slots=True)
+class Step:
+    """One subterm of constraints: an operator on the values of earlier steps; it ``varies`` with a call's value.
+
+    ``over``: the steps whose values nobody needs after this one. ``is_whole``: it is a constraint itself.
+    """
+
+    operator: Operator
+    arguments: tuple[int, ...]
+    varies: bool
+    is_whole: bool
+    over: tuple[int, ...]
+
+    def value(self, inputs: Columns, values: Sequence[Any]) -> Any:
+        """The numpy value, from those of earlier steps."""
+        return self.operator.numpy(inputs, *(values[argument] for argument in self.arguments))
+
+
+def _steps(constraints: Sequence[Term], calls: Container[Operator]) -> tuple[Step, ...]:
+    """The distinct subterms of the constraints, arguments first."""
+    numbers: dict[tuple[Operator, tuple[int, ...]], int] = {}
+
+    def number(operator: Operator, arguments: list[int]) -> int:
+        return numbers.setdefault((operator, tuple(arguments)), len(numbers))
+
+    wholes = {int(constraint.fold(number)) for constraint in constraints}
+    last = {place: place for place in range(len(numbers))}
+    varies: list[bool] = []
+    for place, (operator, arguments) in enumerate(numbers):
+        varies.append(operator in calls or any(varies[argument] for argument in arguments))
+        last |= dict.fromkeys(arguments, place)
+    over: list[list[int]] = [[] for _ in numbers]
+    for place, end in last.items():
+        over[end].append(place)
+    return tuple(
+        Step(operator, arguments, varies[place], place in wholes, tuple(over[place]))
+        for place, (operator, arguments) in enumerate(numbers)
+    )
 
 
 @dataclass
@@ -40,6 +82,27 @@ class Template:
     rows: list[tuple[Value, ...]] = field(default_factory=list)
     points: list[list[int]] = field(default_factory=list)
     _columns: Columns | None = field(default=None, init=False, repr=False)
+    _steps: tuple[Step, ...] | None = field(default=None, init=False, repr=False)
+    _fixed: tuple[int, list[Any]] = field(default=(0, []), init=False, repr=False)
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """How the constraints are evaluated, each of their subterms once."""
+        if self._steps is None:
+            self._steps = _steps(self.constraints, frozenset(call.variable.operator for call in self.calls))
+        return self._steps
+
+    def fixed(self) -> list[Any]:
+        """For each step its value at the tests, for search, where no call matters; None elsewhere, and of too many."""
+        inputs = self.columns
+        if len(self.steps) * inputs.examples > MOST_FIXED:
+            return [None] * len(self.steps)
+        if self._fixed[0] != inputs.examples:
+            values: list[Any] = []
+            for step in self.steps:
+                values.append(None if step.varies else step.value(inputs, values))
+            self._fixed = inputs.examples, values
+        return list(self._fixed[1])
 
     def empty(self) -> Template:
         """The same without tests."""
@@ -214,8 +277,14 @@ class Points:
         inputs = Columns(columns, len(template.rows), self.exact)
         shape = (rows, len(template.rows))
         holds = np.ones(shape, bool)
-        for constraint in template.constraints:
-            holds &= np.broadcast_to(np.asarray(constraint.evaluate(inputs), bool), shape)
+        found = [None] * len(template.steps) if self.exact else template.fixed()
+        for place, step in enumerate(template.steps):
+            if found[place] is None:
+                found[place] = step.value(inputs, found)
+            if step.is_whole:
+                holds &= np.broadcast_to(np.asarray(found[place], bool), shape)
+            for over in step.over:
+                found[over] = None
         return holds
 
     def _is_ground(self, template: Template) -> bool:

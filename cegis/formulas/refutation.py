@@ -12,12 +12,13 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from types import TracebackType
 from typing import Any
 
 import numpy as np
 from pysmt.environment import Environment
-from pysmt.logics import QF_BV, QF_LIA, QF_NIA, QF_SLIA, QF_UF, Logic
+from pysmt.logics import QF_BV, QF_LIA, QF_LRA, QF_NIA, QF_SLIA, QF_UF, Logic
 
 from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
 from backends import Unknown as NoAnswer
@@ -25,7 +26,7 @@ from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms, with_programs
 from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
-from dsl.operators import BOOL, INT, STRING, GrammarError, Term
+from dsl.operators import BOOL, INT, REAL, STRING, GrammarError, Sort, Term
 from dsl.scalars import Value
 from dsl.showing import brief
 
@@ -146,7 +147,7 @@ class Refutation:
             return Unknown(str(error))
         match answer:
             case Sat(model=model):
-                values = tuple(model.get(name, default_of(sort.dtype)) for name, sort in self.spec.variables)
+                values = tuple(model.get(name, default_of(sort)) for name, sort in self.spec.variables)
                 found = self.replay(solution, values)
                 if found is None:
                     raise EncodingError(
@@ -233,9 +234,10 @@ def holds(spec: FormulaSpec, solution: Solution, valuations: Sequence[Sequence[V
     return all(np.all(closed.evaluate(columns)) for closed in with_programs(spec.constraints, solution.bodies))
 
 
-def default_of(dtype: str) -> Any:
+def default_of(sort: Sort) -> Value:
     """A value for a variable that no constraint mentions."""
-    return {"bool": False, "object": ""}.get(dtype, 0)
+    simplest: dict[Sort, Value] = {BOOL: False, STRING: "", REAL: Fraction(0)}
+    return simplest.get(sort, 0)
 
 
 def logic_of(spec: FormulaSpec, solution: Solution | None = None) -> Logic:
@@ -245,14 +247,25 @@ def logic_of(spec: FormulaSpec, solution: Solution | None = None) -> Logic:
     parts = {inner for term in terms for inner in subterms(term)}
     sorts = {inner.sort for inner in parts} | {sort for _, sort in spec.variables}
     if any(sort.width for sort in sorts):
-        if sorts & {INT, STRING}:
-            raise DomainError("a specification that mixes bit-vectors with integers or strings is not supported")
+        if sorts & {INT, REAL, STRING}:
+            raise DomainError("a specification that mixes bit-vectors with numbers or strings is not supported")
         return QF_BV
+    if REAL in sorts:
+        return _real_logic(sorts, parts)
     if STRING in sorts:
         return QF_SLIA
     if any(_is_nonlinear(inner) for inner in parts):
         return QF_NIA
     return QF_LIA if INT in sorts or sorts == {BOOL} else QF_UF
+
+
+def _real_logic(sorts: set[Sort], parts: set[Term]) -> Logic:
+    """That of linear reals; raises DomainError for a mixture, GrammarError for a product of unknowns."""
+    if sorts & {INT, STRING}:
+        raise DomainError("a specification that mixes reals with integers or strings is not supported")
+    if any(_is_nonlinear(inner) for inner in parts):
+        raise GrammarError("a product of reals is only supported with a number")
+    return QF_LRA
 
 
 def _is_nonlinear(term: Term) -> bool:

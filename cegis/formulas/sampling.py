@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from fractions import Fraction
 from functools import lru_cache
 from itertools import islice
 from random import Random
 
 from cegis.formulas.formula import FormulaSpec, inlined, subterms
-from dsl.operators import BOOL, INT, STRING, Sort
+from dsl.operators import BOOL, INT, REAL, STRING, Sort
 from dsl.scalars import Value
 
 
@@ -47,7 +48,7 @@ class _Draws:
         spread = (attempt % 4, 2, 6, 40)[attempt % 4]  # ties and small values are as telling as large ones
         row = [_value(sort, self.literals, spread, random) for _, sort in variables]
         if attempt % 2:
-            _order(row, [place for place, (_, sort) in enumerate(variables) if sort == INT], random)
+            _order(row, [place for place, (_, sort) in enumerate(variables) if sort in (INT, REAL)], random)
         self.rows.setdefault(tuple(row), attempt)
         self.attempts += 1
 
@@ -56,9 +57,13 @@ def _order(row: list[Value], places: list[int], random: Random) -> None:
     """Sort some of the numbers, up or down: conditions such as x < y < z rarely hold by chance."""
     left_out = {random.choice(places) for _ in range(random.randrange(3))} if places else set()
     kept = [place for place in places if place not in left_out]
-    ordered = sorted((int(row[place]) for place in kept), reverse=random.random() < 0.3)
+    ordered = sorted((_number(row[place]) for place in kept), reverse=random.random() < 0.3)
     for place, value in zip(kept, ordered, strict=True):
         row[place] = value
+
+
+def _number(value: Value) -> int | Fraction:
+    return value if isinstance(value, Fraction) else int(value)
 
 
 def nearby(spec: FormulaSpec, valuation: tuple[Value, ...], count: int, *, seed: int) -> list[tuple[Value, ...]]:
@@ -80,6 +85,10 @@ def _changed(sort: Sort, value: Value, valuation: tuple[Value, ...], random: Ran
         others = [int(other) for other in valuation if type(other) is int]
         base = int(value) if random.random() < 0.5 else random.choice(others)
         return base + random.randrange(-2, 3)
+    if sort == REAL:
+        others_too = [other for other in valuation if isinstance(other, Fraction)]
+        chosen = Fraction(value) if random.random() < 0.5 else random.choice(others_too)
+        return chosen + Fraction(random.randrange(-4, 5), 2)
     if sort.width:
         return int(value) ^ (1 << random.randrange(sort.width))
     return _text([str(value)], random)
@@ -102,6 +111,9 @@ def _value(sort: Sort, literals: dict[Sort, list[Value]], spread: int, random: R
     if sort == INT:
         base = int(own[int(random.random() * len(own))]) if own and random.random() < 0.4 else 0
         return base + int(random.random() * (2 * spread + 1)) - spread  # randrange takes five times as long
+    if sort == REAL:
+        first = Fraction(own[int(random.random() * len(own))]) if own and random.random() < 0.4 else Fraction(0)
+        return first + Fraction(random.randrange(-2 * spread, 2 * spread + 1), random.choice((1, 1, 2, 3)))
     if sort == STRING:
         return _text([str(value) for value in own], random)
     return _bits(sort.width, [int(value) for value in own], random)

@@ -27,7 +27,7 @@ from cegis.formulas.refutation import default_of, logic_of
 from cegis.invariants.clauses import Clause, clauses
 from dsl.operators import Operator, Term
 from dsl.program import symbol_text, term_text
-from dsl.scalars import Columns, Symbols, Value, pysmt_type
+from dsl.scalars import Columns, Symbols, Value, json_value, pysmt_type
 from dsl.theories.theory import literal
 
 LONGEST = 2_048  # steps of a run
@@ -102,7 +102,7 @@ class Run:
             "steps": [
                 {
                     "forced": None if step.concluded is None else fact_text(step.concluded),
-                    "values": dict(zip(names, step.valuation, strict=True)),
+                    "values": dict(zip(names, map(json_value, step.valuation), strict=True)),
                 }
                 for step in self.steps
             ],
@@ -321,7 +321,7 @@ class _Unrolling:
             if not is_ready:
                 stack += [(node, True), *((premise, False) for premise in reversed(premises))]
                 continue
-            row = [model.get(symbols[name].symbol_name(), default_of(sort.dtype)) for name, sort in self.spec.variables]
+            row = [model.get(symbols[name].symbol_name(), default_of(sort)) for name, sort in self.spec.variables]
             columns = self.spec.signature.batch([row], exact=True)
             concluded = None if clause.conclusion is None else self._fact(clause.conclusion, columns)
             if concluded not in done:

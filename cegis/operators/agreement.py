@@ -19,13 +19,13 @@ from typing import Any
 
 import numpy as np
 from pysmt.environment import Environment
-from pysmt.logics import QF_BV, QF_NIA, QF_SLIA, QF_UF, Logic
+from pysmt.logics import QF_BV, QF_LRA, QF_NIA, QF_SLIA, QF_UF, Logic
 
 from backends import Backend, BackendError, Limits, Sat, Session, Unsat, decide, get
 from backends.evaluation import flatten
 from cegis.operators.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
-from dsl.operators import BOOL, MASK, STRING, GrammarError, Operator, Sort
+from dsl.operators import BOOL, MASK, REAL, STRING, GrammarError, Operator, Sort
 from dsl.scalars import ScalarSignature
 from dsl.theories.theory import is_own
 
@@ -333,4 +333,6 @@ def _logic(case: Readings) -> Logic:
         return QF_BV
     if STRING in sorts:
         return QF_SLIA
+    if REAL in sorts:
+        return QF_LRA
     return QF_NIA if any(sort.dtype == "int64" for sort in sorts) else QF_UF

@@ -12,6 +12,7 @@ from __future__ import annotations
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from fractions import Fraction
 from functools import cached_property, partial
 from itertools import combinations, product
 from typing import Any
@@ -21,7 +22,7 @@ from numpy.typing import NDArray
 
 from dsl.enumeration.blocks import spread
 from dsl.function import called
-from dsl.operators import BOOL, INT, LABEL, MASK, STRING, Operator, Sort, Term
+from dsl.operators import BOOL, INT, LABEL, MASK, REAL, STRING, Operator, Sort, Term
 from dsl.scalars import Columns, ScalarSignature, Symbols, column, pysmt_type
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from dsl.text import Printer
@@ -31,6 +32,7 @@ LONGEST = 3  # sequence
 FEW = 8  # points in a shape
 VARIED = 3  # values of each argument in a block
 STRINGS = ("", "a", "ab", "b0", "12", "0", "-1", "aba")
+FRACTIONS = tuple(Fraction(above, below) for above, below in ((-3, 1), (-1, 2), (0, 1), (1, 3), (1, 1), (5, 2)))
 
 
 @dataclass(frozen=True)
@@ -255,7 +257,8 @@ class Readings:
         if sort == MASK and isinstance(self.signature, SequenceSignature):
             tokens = self.signature.alphabet[:2]
             return tuple(frozenset(some) for size in range(3) for some in combinations(tokens, size))
-        return {BOOL: (False, True), INT: tuple(range(-4, 5)), STRING: STRINGS, LABEL: self._labels}[sort]
+        numbers = {INT: tuple(range(-4, 5)), REAL: FRACTIONS}
+        return {BOOL: (False, True), **numbers, STRING: STRINGS, LABEL: self._labels}[sort]
 
     def _arrays(self, points: Sequence[Point], batch: Any, exact: bool) -> Iterator[Any]:
         """The arguments at all points, as numpy rows take them."""
@@ -321,6 +324,8 @@ def _is(manager: Any, formula: Any, value: Any) -> Any:
     if isinstance(value, str):
         return manager.Equals(formula, manager.String(value))
     kind = manager.env.stc.get_type(formula)
+    if kind.is_real_type():
+        return manager.Equals(formula, manager.Real(value))
     return manager.Equals(formula, manager.BV(value, kind.width) if kind.is_bv_type() else manager.Int(value))
 
 

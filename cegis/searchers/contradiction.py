@@ -30,7 +30,7 @@ from cegis.formulas.sampling import sample
 from cegis.invariants.unrolling import fact_text, valuation_text
 from dsl.operators import BOOL, GrammarError, Sort, Term
 from dsl.program import term_text
-from dsl.scalars import ScalarSignature, Value, variable
+from dsl.scalars import ScalarSignature, Value, json_value, variable
 from dsl.theories.theory import literal
 
 SAMPLES = 24
@@ -92,7 +92,10 @@ class Contradiction:
             "kind": "contradiction",
             "checked": self.witness,
             "constraints": [
-                {"constraint": term_text(i.constraint), "values": dict(zip(names, i.valuation, strict=True))}
+                {
+                    "constraint": term_text(i.constraint),
+                    "values": dict(zip(names, map(json_value, i.valuation), strict=True)),
+                }
                 for i in self.instances
             ],
             "calls": list(self.calls),
@@ -246,9 +249,7 @@ class _Looking:
     def _candidates(self) -> Iterator[dict[Term, Term]]:
         """What calls may be, over the variables of the specification."""
         flat = self.spec.flat
-        yield {
-            call.variable: literal(default_of(call.variable.sort.dtype), call.variable.sort)() for call in flat.calls
-        }
+        yield {call.variable: literal(default_of(call.variable.sort), call.variable.sort)() for call in flat.calls}
         mined, call = harvest(self.spec), single_call(self.spec)
         if mined is None or call is None:
             return
@@ -271,7 +272,7 @@ class _Looking:
         answer = self._ask(f"failing/{number}", m.And(parts))
         if not isinstance(answer, Sat):
             return None
-        return tuple(answer.model.get(n, default_of(sort.dtype)) for n, sort in self.spec.variables)
+        return tuple(answer.model.get(n, default_of(sort)) for n, sort in self.spec.variables)
 
     def _closed(self, constraint: Term, values: dict[Term, Term]) -> Term:
         return rebuilt(constraint, values)
@@ -283,7 +284,7 @@ class _Looking:
             stand_in = grounded.variable_of(call.name, valuation)
             value = None if stand_in is None else model.get(stand_in.operator.name)
             sort = call.variable.sort
-            found[call.variable] = literal(default_of(sort.dtype) if value is None else value, sort)()
+            found[call.variable] = literal(default_of(sort) if value is None else value, sort)()
         return found
 
 

@@ -239,6 +239,11 @@ class Racing:
         """Whether our own search goes on without what made ``solution`` too hard to decide."""
         return isinstance(self.own, Avoids) and self.own.avoid(solution)
 
+    def is_smallest(self, solution: Solution) -> bool:
+        """Whether our own search has built every program that costs less, so that nothing smaller can be right."""
+        programs = tuple(solution.programs.values())
+        return len(programs) == 1 and self.level >= programs[0].cost - 1
+
     def beat(self, solution: Solution) -> None:
         """From now on only what is smaller than ``solution``, which is proved, is worth proposing, and not for long."""
         (least, most), spent = self.patience, self._spent()

@@ -51,7 +51,7 @@ from dsl.scalars import Value
 from dsl.theories.theory import find
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed, at most
-LEAST_PATIENCE, STRING_PATIENCE = 100_000, 30_000  # at least; where there are strings, which take longer to build
+LEAST_PATIENCE, OBJECT_PATIENCE = 100_000, 30_000  # at least; where there are strings or reals, which take longer
 WAITING = 20  # as many times those there were when it was found
 POOL = 1_000  # sampled valuations, at least, that a candidate must pass before the verifier is asked
 FOR_EACH = 200  # as many for each variable: with more of them the telling valuations are rarer
@@ -238,9 +238,12 @@ class PointSearch:
             trees = () if self._joined else (self._trees,)
             sources = (self._fitted, *trees, self._goals, self._inverses)
             self._joined += [choice for source in sources if not stop() for choice in source(stop)]
+            if stop():
+                self._asked = -1
             if self._joined and not is_last:
-                least = STRING_PATIENCE if STRING in self._grammar.sorts.values() else LEAST_PATIENCE
-                self._patience = max(least, min(PATIENCE, WAITING * self._asked))
+                are_objects = any(sort.dtype == "object" for sort in self._grammar.sorts.values())
+                least = OBJECT_PATIENCE if are_objects else LEAST_PATIENCE
+                self._patience = max(least, min(PATIENCE, WAITING * self._bank.candidates))
         return min([*found, *self._joined], key=lambda choice: choice.cost, default=None)
 
     def _rows(self) -> Iterator[Choice]:
@@ -259,9 +262,13 @@ class PointSearch:
     def _harvested(self, stop: Stop) -> Iterator[Choice]:
         """What the specification itself says, joined on the whole pool; worked out again once that has grown."""
         known = (self._pool.tests, self._refuted > TRUSTING)
-        if self._said[0] != known:
-            self._said = known, tuple(self._joined_as_said(stop))
-        yield from self._priced(self._said[1])
+        if self._said[0] == known:
+            yield from self._priced(self._said[1])
+            return
+        said = tuple(self._joined_as_said(stop))
+        if not stop():  # what was ended on the way is worked out again
+            self._said = known, said
+        yield from self._priced(said)
 
     def _joined_as_said(self, stop: Stop) -> Iterator[Term]:
         """What the specification says of its values and conditions, as a chain, and as a decision tree."""

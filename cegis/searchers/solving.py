@@ -10,6 +10,7 @@ that was asked. What one solver proves another confirms (``cegis.searchers.witne
 from __future__ import annotations
 
 import math
+import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
@@ -25,7 +26,7 @@ from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget, Loop, Search
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.searchers.peers import REFUTERS
-from cegis.searchers.portfolio import Problem, Racing, Searcher, cpu_end
+from cegis.searchers.portfolio import BUSY, Problem, Racing, Searcher, cpu_end
 from cegis.searchers.search import PointSearch, hard_operators
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
@@ -172,7 +173,7 @@ class _Run:
                     self.on_found(outcome)
                     outcome = self._smaller(outcome, search, loop)
             outcome = _told(outcome, search, troubles, verifier)
-            if not isinstance(outcome, Found):
+            if not isinstance(outcome, Found) or search.is_smallest(outcome.program):
                 return outcome
             polished = self._polished(outcome, problem, verifier)
             if polished.program is not outcome.program:
@@ -288,9 +289,18 @@ class Timely:
         if not isinstance(self.verifier, Witnesses):
             return self.verifier.check(solution)
         if self.end is not None:
-            share = self.share if hard_operators(solution) else 1.0
+            share = min(1.0, self.share * slowness()) if hard_operators(solution) else 1.0
             self.verifier.seconds = max(LEAST_SECONDS, share * (self.end - time.perf_counter()))
         return self.verifier.check(solution) if self.confirms else self.verifier.check_once(solution)
+
+
+def slowness() -> float:
+    """How many times as long as alone a solver may take by the clock: processes per processor, 1 to ``BUSY``."""
+    try:
+        load, processors = os.getloadavg()[0], os.cpu_count() or 1
+    except (AttributeError, OSError):  # a system that does not tell
+        return 1.0
+    return min(float(BUSY), max(1.0, load / processors))
 
 
 def _confirmed(

@@ -163,7 +163,7 @@ class StepwiseSearch:
             match decide(session, f"allowed/{len(found)}", query, Limits(seconds=QUERY_SECONDS)):
                 case Sat(model=model) if len(found) < MOST_VALUES and call.name in model:
                     value = model[call.name]
-                    found.append(value)  # type: ignore[arg-type]
+                    found.append(value)
                     taken = literal(value, call.function.signature.result)().encode(symbols)
                     query = manager.And(query, manager.Not(manager.EqualsOrIff(symbols[call.name], taken)))
                 case Unsat():

@@ -5,8 +5,8 @@ from __future__ import annotations
 from cegis.formulas.formula import Function, subterms
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.syntax import Expression, Group, SygusError, Token, expressions, fault, shown
-from cegis.sygus.terms import Scope, read_term, symbol
-from dsl.operators import Term
+from cegis.sygus.terms import Scope, as_real, read_term, symbol
+from dsl.operators import REAL, Term
 
 TOTAL = {"div_total": "div", "mod_total": "mod"}  # cvc5's own, which differ at a divisor of zero alone
 
@@ -44,7 +44,8 @@ def _answer(top: tuple[Expression, ...], problem: SygusProblem) -> dict[str, Ter
         function = next((f for f in problem.spec.functions if f.name == str(head)), None)
         if function is None:
             raise fault(head, f"{shown(head)} is none of the functions to be found")
-        found[function.name] = read_term(body, _answer_scope(problem, function, parameters))
+        term = read_term(body, _answer_scope(problem, function, parameters))
+        found[function.name] = as_real(term) if function.signature.result == REAL else term
         if found[function.name].sort != function.signature.result:
             raise fault(body, f"expected a body of sort {function.signature.result.name}")
     missing = [function.name for function in problem.spec.functions if function.name not in found]
@@ -70,4 +71,5 @@ def _answer_scope(problem: SygusProblem, function: Function, parameters: Express
         terms | dict(zip(names, function.signature.variables, strict=True)),
         {operator.name: operator for operator in problem.definitions if operator.arguments},
         rows={(operator.name, operator.arguments): operator for operator in rows},
+        is_real=REAL in {sort for _, sort in function.signature.parameters} | {function.signature.result},
     )

@@ -17,8 +17,8 @@ from cegis.formulas.formula import Function
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, any_constant, any_variable, nonterminal
 from cegis.sygus.syntax import Expression, Group, Token, fault, shown
-from cegis.sygus.terms import Scope, read_sort, read_term, symbol
-from dsl.operators import BOOL, STRING, Sort, Term
+from cegis.sygus.terms import Scope, as_real, read_sort, read_term, symbol
+from dsl.operators import BOOL, REAL, STRING, Sort, Term
 from dsl.theories import theory
 
 LEAVES = {"Constant": any_constant, "Variable": any_variable, "InputVariable": any_variable}
@@ -146,6 +146,7 @@ class _Weights:
 
 def _rule(expression: Expression, name: str, sort: Sort, scope: Scope, weights: _Weights) -> Term:
     rule, weight = read_term(expression, scope), weights.read(expression)
+    rule = as_real(rule) if sort == REAL else rule
     if weight is not None:
         if rule == any_constant(rule.sort) or rule.operator.name in weights.nonterminals:
             raise fault(expression, "a weight of a rule that is a nonterminal, or any constant, is not supported")

@@ -1,14 +1,14 @@
 """SyGuS-IF 2.1 files as problems: one method per command.
 
 The language is that of "The SyGuS Language Standard, Version 2.1" (Padhi, Polgreen, Raghothaman, Reynolds, Udupa, 2021)
-over Int, Bool, bit-vectors and strings, and what SyGuS-IF 1.0 wrote differently: ``(BitVec 64)``, grammars without a
-predeclaration, ``declare-primed-var``, old names. Two commands are sugar and are taken apart here:
+over Int, Bool, Real, bit-vectors and strings, and what SyGuS-IF 1.0 wrote differently: ``(BitVec 64)``, grammars
+without a predeclaration, ``declare-primed-var``, old names. Two commands are sugar and are taken apart here:
 
     (inv-constraint inv pre trans post)    pre(x) => inv(x),  inv(x) and trans(x, x!) => inv(x!),  inv(x) => post(x)
     (chc-constraint (x ...) body head)     body => head
 
 A quantifier over all values, below connectives alone, is a declared variable (``_hoisted``). Others, oracles,
-recursion, optimisation, data types, arrays and reals are refused by name and place.
+recursion, optimisation, data types and arrays are refused by name and place.
 """
 
 from __future__ import annotations
@@ -25,15 +25,15 @@ from cegis.sygus.grammars import WEIGHT, constants_for, read_grammar
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar
 from cegis.sygus.syntax import Expression, Group, SygusError, Token, expressions, fault, nearest, shown
-from cegis.sygus.terms import Scope, applied, read_sort, read_term, symbol
+from cegis.sygus.terms import Scope, applied, as_real, read_sort, read_term, symbol
 from dsl.grammar import Grammar
-from dsl.operators import BOOL, GrammarError, Operator, Sort, Term
+from dsl.operators import BOOL, REAL, GrammarError, Operator, Sort, Term
 from dsl.scalars import ScalarSignature, variable
 from dsl.theories import theory
 
 LOGICS = (
-    "ALL", "BV", "CLIA", "LIA", "NIA", "S", "SLIA", "SNIA", "UFBV", "UFLIA", "UFNIA", "UFSLIA",
-    "PBE_BV", "PBE_SLIA", "QF_BV", "QF_LIA", "QF_NIA", "QF_S", "QF_SLIA",
+    "ALL", "BV", "CLIA", "LIA", "LRA", "NIA", "S", "SLIA", "SNIA", "UFBV", "UFLIA", "UFNIA", "UFSLIA",
+    "PBE_BV", "PBE_SLIA", "QF_BV", "QF_LIA", "QF_LRA", "QF_NIA", "QF_S", "QF_SLIA",
     "QF_UFBV", "QF_UFLIA", "QF_UFNIA",
 )  # fmt: skip
 Items = Sequence[Expression]
@@ -180,6 +180,7 @@ class Reading:
         if self.logic:
             raise fault(place, f"the logic is set twice, to {self.logic} and {name}")
         self.logic = str(name)
+        self.scope = replace(self.scope, is_real=self.logic.endswith("LRA"))
 
     def _set_feature(self, place: Expression, items: Items) -> None:
         name, value = expect(place, items, "(set-feature :NAME true)", 2)
@@ -230,6 +231,7 @@ class Reading:
         values = {key: term for key, term in self.terms.items() if key not in self.variables}
         values |= {key: variable(key, sort)() for key, sort in parameters}
         body = read_term(text, replace(self.scope, terms=values))
+        body = as_real(body) if result == REAL else body
         if body.sort != result:
             raise fault(text, f"{name} is declared to be of sort {result.name}, but its body is of {body.sort.name}")
         calls = {function.operator for function in self.functions.values()}
@@ -266,7 +268,8 @@ class Reading:
         if grammar:
             constants = {name: operator() for name, operator in self.definitions.items() if not operator.arguments}
             operators = {name: operator for name, operator in self.definitions.items() if operator.arguments}
-            written = read_grammar(grammar, function, Scope(constants, operators, sorts=self.sorts), self.weights)
+            scope = Scope(constants, operators, sorts=self.sorts, is_real=self.scope.is_real)
+            written = read_grammar(grammar, function, scope, self.weights)
             self.places[function.name] = grammar[-1]
         self.functions[function.name] = function
         self.written[function.name] = written

@@ -9,12 +9,13 @@ from __future__ import annotations
 import re
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from fractions import Fraction
 from functools import lru_cache
 
 from cegis.formulas.formula import rebuilt
 from cegis.sygus.applications import desugared, let_row, one_row
 from cegis.sygus.syntax import Expression, Group, SygusError, Token, fault, nearest, shown
-from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term, bitvector
+from dsl.operators import BOOL, INT, REAL, STRING, GrammarError, Operator, Sort, Term, bitvector
 from dsl.scalars import variable
 from dsl.theories import theory
 
@@ -26,6 +27,7 @@ DIALECT = {"int.to.str": "str.from_int", "str.to.int": "str.to_int", "implies": 
 LAST_CHARACTER = 0x2FFFF  # of SMT-LIB's alphabet
 REGULAR = ("re.", "str.in_re", "str.in.re", "str.to_re", "str.to.re", "str.replace_re")
 QUANTIFIERS = ("forall", "exists")
+CONVERSIONS = ("ubv_to_int", "sbv_to_int", "int_to_bv", "bv2nat", "bv2int", "nat2bv", "int2bv")
 ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]{1,5})\}|([0-9a-fA-F]{4}))")
 HOLE_NAME = re.compile(r"_[0-9]+")
 RESERVED = ("let", "_", "!", "as", "par", "true", "false", "exists", "forall")
@@ -47,6 +49,7 @@ class Scope:
     sorts: Mapping[str, Sort] = field(default_factory=dict)
     leaves: Mapping[str, Callable[[Sort], Term]] = field(default_factory=dict)
     is_rule: bool = False
+    is_real: bool = False  # a numeral is a real number, as in the logic LRA
 
     def binding(self, terms: Mapping[str, Term]) -> Scope:
         """This scope, where ``terms`` shadow what had their names."""
@@ -61,7 +64,7 @@ class Scope:
 def read_term(expression: Expression, scope: Scope) -> Term:
     """The term an expression stands for; raises SygusError with the place of what is wrong."""
     if isinstance(expression, Token):
-        return _literal(expression) or _named(expression, scope)
+        return _literal(expression, scope.is_real) or _named(expression, scope)
     match expression.items:
         case ["let", Group(items=[_, *_] as bindings), body] if scope.is_rule:
             return _let_in_rule(expression, [_binding(binding, scope) for binding in bindings], body, scope)
@@ -71,7 +74,11 @@ def read_term(expression: Expression, scope: Scope) -> Term:
         case ["!", body, *_]:
             return read_term(body, scope)
         case ["-", Token(type="NUMERAL") as number] if not number.startswith("-"):
-            return _constant(-_number(number), INT)
+            return _constant(-_number(number), REAL if scope.is_real else INT)
+        case ["-", Token(type="DECIMAL") as number] if not number.startswith("-"):
+            return _constant(-_decimal(number), REAL)
+        case [Token() as head, above, below] if head == "/":
+            return _ratio(head, read_term(above, scope), read_term(below, scope), scope)
         case ["_", Token() as bits, width] if re.fullmatch(r"bv[0-9]+", bits):
             return _bits(expression, _number(bits, bits[2:]), _width(width))
         case ["_", "char", Token(type="HEXADECIMAL") as code] if int(code[2:], 16) <= LAST_CHARACTER:
@@ -88,13 +95,14 @@ def read_term(expression: Expression, scope: Scope) -> Term:
 
 
 def read_sort(expression: Expression, sorts: Mapping[str, Sort]) -> Sort:
-    """Int, Bool, String, a bit-vector (also as ``(BitVec 64)``), or a name of ``sorts``."""
+    """Int, Bool, Real, String, a bit-vector (also as ``(BitVec 64)``), or a name of ``sorts``."""
     match expression:
         case Group(items=["_", "BitVec", width]) | Group(items=["BitVec", width]):
             return bitvector(_width(width))
-        case Token() if expression in (known := {"Int": INT, "Bool": BOOL, "String": STRING, **sorts}):
+        case Token() if expression in (known := {"Int": INT, "Bool": BOOL, "Real": REAL, "String": STRING, **sorts}):
             return known[expression]
-    raise fault(expression, f"the sort {shown(expression)} is not supported; known: Int, Bool, String and (_ BitVec n)")
+    names = "Int, Bool, Real, String and (_ BitVec n)"
+    raise fault(expression, f"the sort {shown(expression)} is not supported; known: {names}")
 
 
 def symbol(expression: Expression) -> str:
@@ -121,6 +129,9 @@ def operator_name(head: Expression) -> str:
 
 def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scope) -> Term:
     """``name`` applied to arguments, taken apart where no row has so many."""
+    if any(argument.sort == REAL for argument in arguments):
+        arguments = [as_real(argument) for argument in arguments]
+        _check_product(place, name, arguments, scope)
     sorts = tuple(argument.sort for argument in arguments)
     if (name, sorts) in scope.rows:
         return _sized(place, scope.rows[name, sorts](*arguments))
@@ -143,15 +154,48 @@ def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scop
             raise fault(place, str(error)) from None
         if kind.startswith(REGULAR):
             raise fault(place, f"regular expressions ({name}) are not supported") from None
+        if kind in CONVERSIONS:
+            raise fault(place, f"conversions between bit-vectors and integers ({kind}) are not supported") from None
         if kind == "distinct":
             raise fault(place, "distinct takes two or more arguments of one sort") from None
         raise fault(place, f"unknown function {name!r}{nearest(kind, (*theory.names(), *scope.names))}") from None
 
 
-def _literal(token: Token) -> Term | None:
+def as_real(term: Term) -> Term:
+    """A whole number written out, as the real number that it is meant to be beside others; anything else as it is."""
+    value = term.operator.value
+    return _constant(Fraction(value), REAL) if term.sort == INT and isinstance(value, int) else term
+
+
+def _ratio(place: Expression, above: Term, below: Term, scope: Scope) -> Term:
+    """A division of reals by a number: a number, or a product with one."""
+    above, below = as_real(above), as_real(below)
+    if above.sort != REAL or below.sort != REAL:
+        raise fault(place, f"/ takes two reals, got ({above.sort.name}, {below.sort.name})")
+    if not below.operator.is_literal or not below.operator.value:
+        raise fault(place, "a division of reals is only supported by a number that is not 0")
+    assert isinstance(below.operator.value, Fraction)
+    if isinstance(above.operator.value, Fraction):
+        return _constant(above.operator.value / below.operator.value, REAL)
+    if scope.is_rule:
+        raise fault(place, "a rule cannot divide; write a product, as (* 0.5 x)")
+    return applied(place, "*", [_constant(1 / below.operator.value, REAL), above], scope)
+
+
+def _check_product(place: Expression, name: str, arguments: Sequence[Term], scope: Scope) -> None:
+    """Raise SygusError for a product of reals that no solver here decides."""
+    if name == "*" and sum(not _is_number(argument, scope) for argument in arguments) > 1:
+        raise fault(place, "a product of reals is only supported with a number")
+
+
+def _is_number(term: Term, scope: Scope) -> bool:
+    return term.operator.is_literal or (scope.is_rule and term.operator.name.startswith("(Constant "))
+
+
+def _literal(token: Token, is_real: bool) -> Term | None:
     match token.type:
         case "NUMERAL":
-            return _constant(_number(token), INT)
+            return _constant(_number(token), REAL if is_real else INT)
         case "HEXADECIMAL":
             return _bits(token, int(token[2:], 16), 4 * (len(token) - 2))
         case "BINARY":
@@ -159,14 +203,19 @@ def _literal(token: Token) -> Term | None:
         case "TEXT":
             return _constant(_unescaped(token), STRING)
         case "DECIMAL":
-            raise fault(token, f"real numbers are not supported, got {token}")
+            return _constant(_decimal(token), REAL)
     return _constant(token == "true", BOOL) if token in ("true", "false") else None
 
 
 @lru_cache(maxsize=4096)
-def _constant(value: bool | int | str, sort: Sort) -> Term:
+def _constant(value: bool | int | str | Fraction, sort: Sort) -> Term:
     """The literal; a file of examples repeats the same few."""
     return theory.literal(value, sort)()
+
+
+def _decimal(token: Token) -> Fraction:
+    whole, _, rest = token.partition(".")
+    return Fraction(_number(token, whole + rest), 10 ** len(rest))
 
 
 def _number(place: Token, digits: str = "") -> int:

@@ -12,7 +12,7 @@ from cegis.formulas.formula import FormulaSpec, subterms
 from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, any_constant, nonterminal
 from dsl.grammar import Grammar
-from dsl.operators import BOOL, STRING, Operator, Term
+from dsl.operators import BOOL, REAL, STRING, Operator, Term
 from dsl.program import Program, define_fun, symbol_text, term_text
 from dsl.scalars import ScalarSignature
 
@@ -117,6 +117,8 @@ def _logic(spec: FormulaSpec, terms: Iterable[Term]) -> str:
     sorts = {inner.sort for inner in used} | {f.signature.result for f in spec.functions}
     if any(sort.width for sort in sorts):
         return "BV" if all(sort.width or sort == BOOL for sort in sorts) else "ALL"
+    if REAL in sorts:
+        return "LRA"
     if STRING in sorts:
         return "SLIA"
     products = ({part.operator.is_literal for part in inner.arguments} for inner in used if inner.operator.name == "*")

@@ -8,9 +8,10 @@ first. What the logic has beyond these rows (changes of width, div, regular expr
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from fractions import Fraction
 
 from dsl.grammar import Grammar, Production
-from dsl.operators import BOOL, INT, STRING, Operator, Sort
+from dsl.operators import BOOL, INT, REAL, STRING, Operator, Sort
 from dsl.scalars import ScalarSignature, Value, variable
 from dsl.theories.theory import find, literal
 
@@ -19,6 +20,7 @@ WORDS = ("bvand", "bvor", "bvxor", "bvadd", "bvsub", "bvmul", "bvudiv", "bvurem"
 SHIFTS = ("bvshl", "bvlshr", "bvashr")
 ORDERS = ("bvult", "bvule", "bvugt", "bvuge", "bvslt", "bvsle", "bvsgt", "bvsge")
 FACTOR = "Constant"  # the nonterminal of literal factors
+REAL_FACTOR = "Factor"  # and of those of reals, which no solver here multiplies by each other
 
 
 def default_grammar(signature: ScalarSignature, logic: str = "", constants: Iterable[Operator] = ()) -> Grammar:
@@ -40,6 +42,9 @@ def default_grammar(signature: ScalarSignature, logic: str = "", constants: Iter
         is_linear = "NIA" not in logic and "NRA" not in logic and "ALL" not in logic
         rows += _products(is_linear, literals)
         names |= {FACTOR} if is_linear else set()
+    if REAL in sorts:
+        rows += _multiples(literals)
+        names |= {REAL_FACTOR}
     return Grammar(signature, nonterminal(signature.result), tuple(rows), frozenset(names))
 
 
@@ -69,6 +74,9 @@ def _of_sort(sort: Sort, literals: tuple[Operator, ...]) -> Iterator[Production]
     elif sort == INT:
         yield from (_production(name, INT, INT) for name in ("+", "-", *COMPARISONS))
         yield _production("-", INT)
+    elif sort == REAL:
+        yield from (_production(name, REAL, REAL) for name in ("+", "-", *COMPARISONS))
+        yield _production("-", REAL)
     elif sort == STRING:
         yield from _strings()
     else:
@@ -94,6 +102,13 @@ def _products(is_linear: bool, literals: tuple[Operator, ...]) -> list[Productio
         return [Production("Int", times, ("Int", "Int"))]
     own = [row for row in literals if row.result == INT and row.value not in (-1, 0, 1)] or [literal(2, INT)]
     return [Production("Int", times, (FACTOR, "Int")), *(Production(FACTOR, row) for row in own)]
+
+
+def _multiples(literals: tuple[Operator, ...]) -> list[Production]:
+    own = [row for row in literals if row.result == REAL and row.value not in (-1, 0, 1)]
+    factors = own or [literal(2, REAL), literal(Fraction(1, 2), REAL)]
+    times = Production(nonterminal(REAL), find("*", (REAL, REAL)), (REAL_FACTOR, nonterminal(REAL)))
+    return [times, *(Production(REAL_FACTOR, row) for row in factors)]
 
 
 def _production(name: str, *sorts: Sort) -> Production:

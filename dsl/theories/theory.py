@@ -1,4 +1,4 @@
-"""The rows of SMT-LIB's theories, by name: Bool, Int, bit-vectors and String; literals; defined functions.
+"""The rows of SMT-LIB's theories, by name: Bool, Int, Real, bit-vectors and String; literals; defined functions.
 
 An operator is called as in SMT-LIB and SyGuS-IF 2.1, so a term prints there as ``(name argument ...)``. ``find`` takes
 a name and the sorts it is applied to; ``literal`` makes a constant; ``define`` makes an operator out of a term.
@@ -7,17 +7,18 @@ a name and the sorts it is applied to; ``literal`` makes a constant; ``define`` 
 from __future__ import annotations
 
 import difflib
+from fractions import Fraction
 from functools import cache, lru_cache
 from typing import Any
 
 import numpy as np
 
-from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, Term
+from dsl.operators import BOOL, INT, REAL, STRING, GrammarError, Operator, Sort, Term
 from dsl.references import maker
 from dsl.scalars import Columns, Symbols, Value, belongs, column, identifier
-from dsl.theories import bitvectors, booleans, integers, strings
+from dsl.theories import bitvectors, booleans, integers, reals, strings
 
-ROWS = (*booleans.ROWS, *integers.ROWS, *strings.ROWS)
+ROWS = (*booleans.ROWS, *integers.ROWS, *reals.ROWS, *strings.ROWS)
 
 
 @cache
@@ -86,6 +87,7 @@ def literal(value: Value, sort: Sort) -> Operator:
     """
     if not belongs(value, sort):
         raise GrammarError(f"expected a value of sort {sort.name}, got {value!r}")
+    value = Fraction(value) if sort == REAL else value
 
     @lru_cache(maxsize=8)
     def constant(examples: int, exact: bool) -> Any:
@@ -97,10 +99,15 @@ def literal(value: Value, sort: Sort) -> Operator:
     def smt(symbols: Any) -> Any:
         if sort.width:
             return symbols.manager.BV(value, sort.width)
-        return {BOOL: symbols.manager.Bool, INT: symbols.manager.Int, STRING: symbols.manager.String}[sort](value)
+        made = {BOOL: symbols.manager.Bool, INT: symbols.manager.Int, REAL: symbols.manager.Real}
+        return {**made, STRING: symbols.manager.String}[sort](value)
 
     text = f"0x{value:X}" if sort.width and int(value) > 9 else repr(value)
-    return Operator(smt_text(value, sort), (), sort, numpy, smt, text, value=value)
+    helper = ""
+    if isinstance(value, Fraction):
+        text = reals.python_of(value)
+        helper = reals.RATIO if value.denominator > 1 else ""
+    return Operator(smt_text(value, sort), (), sort, numpy, smt, text, helper=helper, value=value)
 
 
 def smt_text(value: Value, sort: Sort) -> str:
@@ -108,6 +115,8 @@ def smt_text(value: Value, sort: Sort) -> str:
     match value:
         case bool():
             return str(value).lower()
+        case Fraction():
+            return reals.text_of(value)
         case str():
             return f'"{"".join(_character(value, place) for place in range(len(value)))}"'
         case int() if sort.width % 4 or not sort.width:

@@ -358,3 +358,22 @@ def test_an_export_beyond_the_circuit_or_to_nowhere_is_refused(tmp_path, monkeyp
     assert ended.value.code == 2
     assert "Missing option '--out'" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
+
+
+def test_a_small_problem_loads_nothing_that_it_does_not_need(tmp_path: Path) -> None:
+    file = tmp_path / "larger.sl"
+    file.write_text(MAX, encoding="utf-8")
+    needless = (
+        "importlib.metadata", "numpy.random", "torch", "scipy", "rich", "tomllib",
+        "backends.portfolio", "backends.configuration", "backends.worker", "cegis.claim", "cegis.operators.agreement",
+        "cegis.searchers.contradiction", "cegis.searchers.joint", "cegis.invariants.induction", "dsl.meaning",
+    )  # fmt: skip
+    code = (
+        "import sys; from tasks.commands.main import main\n"
+        f"try: main(['solve', '--quiet', '--searcher', 'own', {str(file)!r}])\n"
+        f"finally: print([m for m in {needless} if m in sys.modules], file=sys.stderr)"
+    )
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, timeout=120)
+    assert (run.returncode, run.stderr.strip()) == (0, "[]")
+    assert "z3" in run.stdout
+    assert "cvc5" in run.stdout

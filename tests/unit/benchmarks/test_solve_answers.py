@@ -41,9 +41,9 @@ def judged(text: str, answer: str, folder: Path) -> Judgement:
     return judge(Problem("toy", text), answer, folder)
 
 
-def body(grammar: str, term: str, parameters: str = "((x Int) (y Int))", sort: str = "Int") -> str:
+def body(grammar: str, term: str, parameters: str = "((x Int) (y Int))", sort: str = "Int", logic: str = "LIA") -> str:
     """What is outside of ``grammar`` in an answer."""
-    problem = Problem("toy", f"(set-logic LIA) (synth-fun f {parameters} {sort} {grammar}) (check-synth)")
+    problem = Problem("toy", f"(set-logic {logic}) (synth-fun f {parameters} {sort} {grammar}) (check-synth)")
     (found,) = bodies(problem, f"(define-fun f {parameters} {sort} {term})")
     return outside(problem, found)
 
@@ -142,6 +142,19 @@ def test_literals_are_equal_by_value() -> None:
     assert body("((I Int)) ((I Int (x -1 (+ I I))))", "(+ x (- 1))") == ""
     assert body("((I Int)) ((I Int (x 1 (- I) (+ I I))))", "(+ x (- 1))") == ""
     assert body("((I Int)) ((I Int (x 1 (+ I I))))", "(+ x (- 1))") != ""
+
+
+def test_real_numbers_are_equal_by_value_and_linear() -> None:
+    real = {"parameters": "((x Real) (y Real))", "sort": "Real", "logic": "LRA"}
+    grammar = "((R Real)) ((R Real (x 1 0.5 (- 2) (/ 1 3) (+ R R))))"
+    for term in ("(+ x 1.0)", "(+ x (/ 1.0 2.0))", "(+ (- 2.0) (/ 2.0 6.0))", "(+ 1 x)"):
+        assert body(grammar, term, **real) == "", term
+    for term in ("(+ x 0.25)", "(+ x (/ 1.0 4.0))", "(/ x 2.0)", "2.0", "(/ 1.0 0.0)"):
+        assert body(grammar, term, **real) != "", term
+    assert body("((R Real)) ((R Real ((Constant Real))))", "(/ (- 1.0) 3.0)", **real) == ""
+    assert body("", "(ite (<= x (* 2.5 y)) (- x) (/ (+ x y) 2.0))", **real) == ""
+    assert body("", "(* x y)", **real) != ""
+    assert body("", "(div x 2.0)", **real) != ""
 
 
 def test_a_text_is_the_same_however_it_is_spelled() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from fractions import Fraction
 
 import pytest
 
@@ -14,11 +15,11 @@ from cegis.operators.agreement import Disagreement, Raised, check_operators, exa
 from cegis.verdict import Unknown, Valid
 from dsl.grammar import Grammar, Production
 from dsl.grammars.motifs import COUNT, TOGGLE, is_token, label, motifs
-from dsl.operators import BOOL, INT, STRING, GrammarError, Operator, Sort, bitvector
+from dsl.operators import BOOL, INT, REAL, STRING, GrammarError, Operator, Sort, bitvector
 from dsl.program import Program
 from dsl.scalars import ScalarSignature, variable
 from dsl.sequences import SequenceSignature
-from dsl.theories import booleans, integers, strings
+from dsl.theories import booleans, integers, reals, strings
 from dsl.theories.theory import define, find, literal
 
 NIBBLE, WORD = bitvector(4), bitvector(32)
@@ -48,6 +49,16 @@ def test_the_rows_of_booleans_and_integers_agree_in_all_readings():
     assert {one.readings for one in checked} == {("numpy", "exact numpy", "Python", "formula", "z3", "cvc5")}
     assert {one.operator.name: one.left_open for one in checked if one.left_open} == {"div": 9, "mod": 9}
     assert {one.operator.name: one.points for one in checked}["ite"] == 2 * 9 * 9
+
+
+@pytest.mark.needs("z3", "cvc5")
+def test_the_rows_of_reals_agree_in_all_readings_but_for_products_that_no_linear_solver_takes():
+    rows = [*reals.ROWS, find("=", (REAL, REAL)), find("ite", (BOOL, REAL, REAL)), literal(Fraction(-5, 3), REAL)]
+    checked = list(examine(grammar_of(*rows)))
+    assert [one.operator for one in checked] == rows
+    assert not any(one.disagreement or one.left_open for one in checked)
+    assert all(one.readings[:4] == ("numpy", "exact numpy", "Python", "formula") for one in checked)
+    assert {one.operator.name for one in checked if "z3" not in one.readings or "cvc5" not in one.readings} <= {"*"}
 
 
 @pytest.mark.needs("z3", "cvc5", "bitwuzla")

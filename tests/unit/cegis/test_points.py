@@ -132,3 +132,23 @@ def test_specifications_that_differ_in_a_definition_alone_have_tests_of_their_ow
         [True, False],
         [False, True],
     ]
+
+
+@pytest.mark.parametrize("most", [0, 2**23])
+def test_tests_hold_as_the_constraints_say_whatever_is_kept(most: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("cegis.formulas.points.MOST_FIXED", most)
+    text = """
+    (synth-fun f ((x Int) (y Int)) Int) (declare-var a Int) (declare-var b Int)
+    (constraint (=> (< a b) (= (f a b) (+ a 1)))) (constraint (=> (not (< a b)) (< (f a b) (+ a 1))))
+    """
+    spec = read_text(text).spec
+    rows = [(a, b) for a in range(-3, 4) for b in range(-3, 4)]
+    for exact in (False, True):
+        points = Points(spec, exact=exact)
+        points.add(rows[:20])
+        points.judge({spec.functions[0]: np.zeros((1, 20), int)})
+        points.add(rows[20:])
+        values = np.array([[a + 1 for a, b in rows], [a + (a < b) for a, b in rows], [0] * len(rows)])
+        judged = points.judge({spec.functions[0]: values})
+        wanted = [[f == a + 1 if a < b else f < a + 1 for f, (a, b) in zip(v, rows, strict=True)] for v in values]
+        assert judged.tolist() == wanted

@@ -8,13 +8,13 @@ from cegis.sygus import SygusError, read, read_answer, read_text
 
 FUNCTION = "(synth-fun f ((x Int)) Int)\n"
 LOGICS = (
-    "ALL, BV, CLIA, LIA, NIA, S, SLIA, SNIA, UFBV, UFLIA, UFNIA, UFSLIA, PBE_BV, PBE_SLIA, "
-    "QF_BV, QF_LIA, QF_NIA, QF_S, QF_SLIA, QF_UFBV, QF_UFLIA, QF_UFNIA"
+    "ALL, BV, CLIA, LIA, LRA, NIA, S, SLIA, SNIA, UFBV, UFLIA, UFNIA, UFSLIA, PBE_BV, PBE_SLIA, "
+    "QF_BV, QF_LIA, QF_LRA, QF_NIA, QF_S, QF_SLIA, QF_UFBV, QF_UFLIA, QF_UFNIA"
 )
 
 TEXTS = [
     ("", "1:1: the file asks for no function: expected a synth-fun or a synth-inv"),
-    ("(set-logic LRA)", f"1:12: the logic 'LRA' is not supported; known: {LOGICS}"),
+    ("(set-logic NRA)", f"1:12: the logic 'NRA' is not supported; known: {LOGICS}"),
     ("(set-logic LIA)\n(set-logic BV)", "2:1: the logic is set twice, to LIA and BV"),
     ("(set-feature :oracles true)", "1:1: the feature :oracles is not supported"),
     ("(synth-fun 5 () Int)", "1:12: expected a name, got '5'"),
@@ -46,7 +46,7 @@ COMMANDS = [
     ("(constraint)", "1: expected one formula, got '(constraint)'"),
     (
         "(declare-var a (Array Int Int))",
-        "16: the sort '(Array Int Int)' is not supported; known: Int, Bool, String and (_ BitVec n)",
+        "16: the sort '(Array Int Int)' is not supported; known: Int, Bool, Real, String and (_ BitVec n)",
     ),
     ("(declare-var a (_ BitVec 0))", "26: expected a width of 1 to 65,536 bits, got '0'"),
     ("(declare-var f Int)", "14: the name 'f' is declared twice"),
@@ -68,10 +68,14 @@ TERMS = [
     ("(= (f true) 3)", "17: f takes (Int), got (Bool)"),
     ("(= 1 true)", "14: = takes two arguments of one sort, got (Int, Bool)"),
     ("(bvad #b0 #b1)", "14: unknown function 'bvad'; did you mean bvand or bvadd or bvnand?"),
+    ("(ubv_to_int #b01)", "14: conversions between bit-vectors and integers (ubv_to_int) are not supported"),
+    ("((_ int_to_bv 8) z)", "14: conversions between bit-vectors and integers (int_to_bv) are not supported"),
     ("(distinct 1 true)", "14: distinct takes two or more arguments of one sort"),
     ('(str.in_re "a" (str.to_re "a"))', "29: regular expressions (str.to_re) are not supported"),
     ("(f -)", "16: - is a function: expected (- ...) with arguments"),
-    ("(= 1.5 z)", "16: real numbers are not supported, got 1.5"),
+    ("(= 1.5 z)", "14: = takes two arguments of one sort, got (Real, Int)"),
+    ("(= (/ z 2.0) 1.0)", "17: / takes two reals, got (Int, Real)"),
+    ("(= (/ 1.0 0.0) 1.0)", "17: a division of reals is only supported by a number that is not 0"),
     (
         "(exists ((y Int)) (= y z))",
         "14: a quantifier (exists) is not supported here; forall may stand below the connectives "

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import ast
 import re
+from fractions import Fraction
 
 import numpy as np
 import pytest
 
-from dsl.operators import BOOL, INT, LABEL, STRING, GrammarError, Sort, bitvector
+from dsl.operators import BOOL, INT, LABEL, REAL, STRING, GrammarError, Sort, bitvector
 from dsl.scalars import HELPERS, Columns, column, identifier, variable
 from dsl.theories import bitvectors, theory
 from dsl.theories.theory import define, find, literal, names
@@ -45,7 +46,7 @@ def test_every_name_leads_to_a_row_that_bears_it(name):
         ("bvad", (BYTE, BYTE), "unknown operator 'bvad'; did you mean bvand or bvadd"),
         ("zzz", (INT,), "unknown operator 'zzz'; the known ones are =, ite, not"),
         ("bvadd", (BYTE, LONG), "bvadd takes 2 bit-vector(s) of one width, got ((_ BitVec 8), (_ BitVec 64))"),
-        ("-", (BOOL,), "- takes (Int, Int) or (Int), got (Bool)"),
+        ("-", (BOOL,), "- takes (Int, Int) or (Int) or (Real, Real) or (Real), got (Bool)"),
         ("=", (INT, BOOL), "= takes two arguments of one sort, got (Int, Bool)"),
         ("ite", (INT, INT, INT), "ite takes (Bool, S, S) with any sort S, got (Int, Int, Int)"),
         ("(_ extract 8 0)", (BYTE,), "(_ extract 8 0) takes one bit-vector and 2 index(es) that fit its width"),
@@ -192,7 +193,12 @@ def test_every_sort_has_its_own_equation_and_choice():
 
 
 def test_functions_that_rows_call_are_no_identifiers_of_names():
-    rows = [*theory.ROWS, *bitvectors.rows(8), find("concat", (bitvector(1), bitvector(2)))]
+    rows = [
+        *theory.ROWS,
+        *bitvectors.rows(8),
+        literal(Fraction(1, 2), REAL),
+        find("concat", (bitvector(1), bitvector(2))),
+    ]
     rows += [find(f"(_ {kind} 1{' 0' * (n - 1)})", (bitvector(8),)) for kind, n in bitvectors.INDEXED.items()]
     called = {node.name for row in rows for node in ast.parse(row.helper).body if isinstance(node, ast.FunctionDef)}
     assert called == set(HELPERS)
