@@ -29,7 +29,7 @@ SUITE, COUNT = "workers", 2
 HERE, PARTS, PROCESSES, DASK = "here", "in parts", f"{COUNT} processes", f"{COUNT} Dask workers"
 TOOLS = (HERE, PARTS, PROCESSES, DASK)
 LISTED, LONGEST = 60_000, 16  # sequences; how long they may be
-BOXES, LETTERS = 200, 3  # tokens, and different ones at most, where boxes of counts are bounded
+BOXES, LETTERS = 300, 3  # tokens, and different ones at most, where boxes of counts are bounded
 LIST, BOUND = "listing", "boxes of counts"
 
 
