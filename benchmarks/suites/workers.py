@@ -30,6 +30,7 @@ HERE, PARTS, PROCESSES, DASK = "here", "in parts", f"{COUNT} processes", f"{COUN
 TOOLS = (HERE, PARTS, PROCESSES, DASK)
 LISTED, LONGEST = 60_000, 16  # sequences; how long they may be
 BOXES, LETTERS = 300, 3  # tokens, and different ones at most, where boxes of counts are bounded
+TRIMMED = "MALLOC_TRIM_THRESHOLD_"  # Dask sets it for workers; each large array is then new memory from the system
 LIST, BOUND = "listing", "boxes of counts"
 
 
@@ -122,9 +123,13 @@ def _workers(tool: str, lengths: list[float]) -> Iterator[None]:
             yield
             workers.close(wait=True)
     else:
+        import dask
         from distributed import LocalCluster
 
+        spawned = dask.config.get("distributed.nanny.pre-spawn-environ")
+        spawned = {name: value for name, value in spawned.items() if name != TRIMMED}
         with (
+            dask.config.set({"distributed.nanny.pre-spawn-environ": spawned}),
             LocalCluster(n_workers=COUNT, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
             opened(cluster.scheduler_address),
         ):
