@@ -236,6 +236,7 @@ def bench(
             click.echo(solve_page.write(out / SYGUS_ROWS, out))
             return
         from benchmarks.harness import runexec, standing
+        from benchmarks.reports.beside import keep_queries
         from benchmarks.suites import smtlib as smtlib_suite
 
         folders, place = _folders(circuits), here()
@@ -255,6 +256,7 @@ def bench(
         if smtlib is not None:
             absent = smtlib_suite.absent(_names(backends), tools)
             standing.record_absent(out / ROWS, smtlib_suite.SUITE, absent)
+        keep_queries((*tasks, *files), out)
         counter = _Counter(len(tasks) + len(files))
         with open_executor(executor, jobs, scheduler) as pool:
             if tasks:

@@ -24,6 +24,7 @@ from benchmarks.harness.row import ANSWERED, REPEATS, Place, Row
 from benchmarks.harness.task import Task
 
 COMMAND = (sys.executable, "-m", "benchmarks.suites.worker")
+KEPT = 8_000  # characters of what a run wrote
 GRACE_SECONDS = 0.3
 START_SECONDS = 30.0  # for a replay worker to start and to read its file up to the first query
 REPORTED = ("solver", "seconds", "verdict", "phases", "queries", "candidates", "program", "size", "answers", "detail",
@@ -72,9 +73,20 @@ def measured(task: Task, place: Place, run: Callable[[Task], Ended]) -> Row:
         starttime=started,
         returnvalue=process.code if process.code >= 0 else None,
         exitsignal=-process.code if process.code < 0 else None,
+        log=log(process),
         **{"solver": task.backend, **{name: ended.told[name] for name in REPORTED if name in ended.told}},
         **asdict(place),
     )
+
+
+def log(process: Process) -> str:
+    """What a process wrote, standard error last; of what is long the beginning and the end."""
+    parts = [process.output.rstrip(), *(["--- standard error ---", process.errors.rstrip()] if process.errors else [])]
+    text = "\n".join(filter(None, parts))
+    if len(text) > KEPT:
+        left_out = f"\n... {len(text) - KEPT:,} characters left out ...\n"
+        text = text[: KEPT // 2] + left_out + text[-KEPT // 2 :]
+    return f"{text}\n" if text else ""
 
 
 def _in_worker(task: Task, command: Sequence[str]) -> Ended:

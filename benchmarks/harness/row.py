@@ -55,7 +55,7 @@ class Row:
     whole, comparable between solvers: sat, unsat, proved, no program, or "" for none. ``repeats``: how many runs before
     this one were killed. ``wrong`` of ``checked`` inputs are answered differently from what is asked about, None and 0
     where that was not counted. ``sizes``: how large the answer is, by unit. ``load``: the machine's load average at the
-    start. ``returnvalue``, ``exitsignal``: how the process ended.
+    start. ``returnvalue``, ``exitsignal``: how the process ended. ``log``: what it wrote, beginning and end.
     """
 
     key: str
@@ -94,6 +94,7 @@ class Row:
     sizes: Mapping[str, int] = field(default_factory=dict)
     returnvalue: int | None = None
     exitsignal: int | None = None
+    log: str = ""
 
     def __post_init__(self) -> None:
         if self.status not in STATUSES:

@@ -18,6 +18,7 @@ from benchmarks.harness.row import BenchmarkError, Row
 from benchmarks.harness.runexec import OURS, WORDS
 from benchmarks.harness.standing import Plan, Standing
 from benchmarks.reports import plots, scores, smtlib_section
+from benchmarks.reports.beside import every_run, kept_queries
 from benchmarks.reports.comparison import Add, compared, shown_seconds
 from benchmarks.reports.document import Block, Figure, Grid, Heading, Paragraph, save
 from benchmarks.reports.plots import Drawing
@@ -41,19 +42,26 @@ ABOUT = {
     "interface (terms built by a direct walk, push, assert, check, values, pop), one session each. pySMT: the part of "
     "decide that converts, solves and reads the model; the rest checks the question and re-evaluates the model.",
 }
+BESIDE = "With what its process wrote, and the file that it was given, where they are kept beside this page."
 PHASES = ("search", "encode", "solve")
 
 
 def write(rows_file: Path, folder: Path) -> str:
     """Write the report of ``rows_file`` to ``folder``; the Markdown text. Raises BenchmarkError without rows."""
     rows, plan = written(rows_file, folder)
-    return save(folder, "report", TITLE, *report(rows, plan=plan))
+    return save(folder, "report", TITLE, *report(rows, plan=plan, queries=kept_queries(folder)))
 
 
 def report(
-    rows: Sequence[Row], draw: bool | None = None, plan: Plan | None = None
+    rows: Sequence[Row],
+    draw: bool | None = None,
+    plan: Plan | None = None,
+    queries: frozenset[str] = frozenset(),
 ) -> tuple[list[Block], dict[str, Drawing]]:
-    """The blocks of the report and its drawings; none are made where matplotlib is missing."""
+    """The blocks of the report and its drawings; none are made where matplotlib is missing.
+
+    ``queries``: the names of those that stand beside the page.
+    """
     if not rows:
         raise BenchmarkError("there are no rows to make a report from; run a suite first: distill bench --suite loop")
     draw = plots.is_installed() if draw is None else draw
@@ -76,6 +84,7 @@ def report(
             blocks.append(Paragraph("There is nothing that every tool ran."))
     if not draw:
         blocks.append(Paragraph("No drawings were made: matplotlib is not installed (pip install matplotlib)."))
+    blocks += [Heading("Every run"), Paragraph(BESIDE), every_run(rows, queries)]
     return [*blocks, *conditions(rows)], drawings
 
 

@@ -17,6 +17,7 @@ from xml.etree import ElementTree
 from benchmarks.harness import standing
 from benchmarks.harness.row import Row, read
 from benchmarks.harness.standing import Plan, task_of
+from benchmarks.reports.beside import LOGS, log_name, write_logs
 
 FOLDER, ENDING = "results", ".results.xml"
 GENERATOR = "symbolic-circuit-distillation"
@@ -37,6 +38,7 @@ def written(rows_file: Path, folder: Path) -> tuple[tuple[Row, ...], Plan | None
     rows = standing.chosen(read(rows_file), plan)
     if rows:
         write(rows, folder, plan)
+        write_logs(rows, folder)
     return rows, plan
 
 
@@ -92,7 +94,8 @@ def _result(suite: str, tool: str, rows: Sequence[Row], planned: int | None) -> 
     system.append(_element("cpu", {"model": processor, "cores": cores[1] if cores else ""}))
     system.append(_element("ram", {"size": ""}))  # the table needs the element; a row does not know the size
     for row in sorted(rows, key=task_of):
-        run = _element("run", {"name": task_of(row)})
+        log = {"logfile": f"../{LOGS}/{name}"} if (name := log_name(row)) else {}
+        run = _element("run", {"name": task_of(row), **log})
         run.extend(_element("column", column) for column in _columns(row))
         found.append(run)
     return found

@@ -14,15 +14,16 @@ from benchmarks.reports.page import conditions
 from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.reports.sweep_page import WORKERS, scaling
-from benchmarks.suites.workers import COUNT, DASK, HERE, PARTS, PROCESSES, SUITE, TOOLS
+from benchmarks.suites.workers import BOUND, COUNT, DASK, HERE, PARTS, PROCESSES, SUITE, TOOLS
 
-TITLE = "Listing by workers"
+TITLE = "Proofs by workers"
 ABOUT = (
-    f"One listing, with bounds, four ways. CPU seconds of everything that was started, {COUNT} workers' start-up "
-    "included. In parts: what workers are given, one after the other in one process; parts share no beginnings of "
-    "sequences, so they may be more work than the whole. Efficiency: what the cheaper of these two cost, by all that "
-    f"the workers used. Pays from: CPU seconds of a listing from which {COUNT} workers end earlier, if each has a core "
-    "of its own: a calculation from their start-up and the loss by parts."
+    "One listing, with bounds, or one branch and bound over boxes of counts, four ways. CPU seconds of everything that "
+    f"was started, {COUNT} workers' start-up included. In parts: what workers are given, one after the other in one "
+    "process; parts share no beginnings of sequences, so they may be more work than the whole. Efficiency: what the "
+    "cheaper of these two cost, by all that the workers used. Pays from: CPU seconds of such work from which "
+    f"{COUNT} workers end earlier, if each has a core of its own: a calculation from their start-up and the loss by "
+    "parts."
 )
 
 
@@ -55,8 +56,9 @@ def report(rows: Sequence[Row], plan: Plan | None = None) -> list[Block]:
 
 
 def is_alike(of: Mapping[str, Row]) -> bool:
-    """Whether the ways that are cut into parts came to one result, to the last bit."""
-    return len({of[tool].detail["result"] for tool in TOOLS if tool in of and tool != HERE}) <= 1
+    """Whether the ways that are cut into parts, which boxes are in all of them, came to one result, to the last bit."""
+    is_cut = any(row.options.get("what") == BOUND for row in of.values())
+    return len({of[tool].detail["result"] for tool in TOOLS if tool in of and (is_cut or tool != HERE)}) <= 1
 
 
 def _named(names: Sequence[str]) -> str:
@@ -88,8 +90,8 @@ def _costs(by_name: Mapping[str, Mapping[str, Row]]) -> Grid:
             cells += [f"{min(here, parts) / used:.0%}", "never" if least is None else shown_seconds(least)]
         told = next(iter(of.values())).detail
         count = len(of[PARTS].detail["parts"]) if PARTS in of else 0
-        body.append([name, str(told["longest"]), f"{told['sequences']:,}", f"{count:,}", *cells])
-    head = ["circuit", "length", "sequences", "parts", *(f"{tool}, s" for tool in TOOLS)]
+        body.append([name, str(told["longest"]), f"{told.get('boxes', told.get('sequences')):,}", f"{count:,}", *cells])
+    head = ["what", "length", "sequences or boxes", "parts", *(f"{tool}, s" for tool in TOOLS)]
     for tool in (PROCESSES, DASK):
         head += [f"efficiency, {tool}", "pays from, s"]
     return Grid(head, body)

@@ -230,7 +230,7 @@ class Bank:
         store.append(words[new], origin)
         if self._remember or self._given:
             rows = store.rows(slots)
-            for place in np.flatnonzero(store.origin[rows, 0] > cost):  # a late arrival may be cheaper than its equal
+            for place in (store.origin[rows, 0] > cost).nonzero()[0]:  # a late arrival may be cheaper than its equal
                 if store.origin[rows[place], 0] > cost:
                     store.cheapen(int(rows[place]), (cost, number, int(members[place])))
             if self._remember:
@@ -354,10 +354,10 @@ class Bank:
             words = self._words_of(group, more, columns)
             rows = np.concatenate([_rows(self.blocks[number]) for number in group])
             differs = (words != columns[name][rows]).reshape(len(words), math.prod(words.shape[1:]))
-            away = np.flatnonzero(differs.any(axis=1))
+            away = differs.any(axis=1).nonzero()[0]
             starts = np.cumsum([0, *(len(_rows(self.blocks[number])) for number in group)])
             bounds = np.searchsorted(away, starts)
-            for n in np.flatnonzero(np.diff(bounds)):
+            for n in np.diff(bounds).nonzero()[0]:
                 places = away[bounds[n] : bounds[n + 1]]
                 strays[name].append(Stray(group[n], places - starts[n], words[places]))
         for found in strays.values():
@@ -367,16 +367,19 @@ class Bank:
     def _together(self) -> Iterator[list[int]]:
         """The blocks, by number; small ones of one production together, as many as may be evaluated at once."""
         groups: dict[int, tuple[list[int], int]] = {}
+        most: dict[int, int] = {}
         for number, block in enumerate(self.blocks):
             if not _is_small(block):
                 yield [number]
                 continue
-            size = len(_rows(block))
-            group, held = groups.get(id(block.production), ([], 0))
+            size, production = len(_rows(block)), id(block.production)
+            if production not in most:
+                most[production] = self.chunk(block.production)
+            group, held = groups.get(production, ([], 0))
             group.append(number)
-            groups[id(block.production)] = group, held + size
-            if held + size > self.chunk(block.production):
-                yield groups.pop(id(block.production))[0]
+            groups[production] = group, held + size
+            if held + size > most[production]:
+                yield groups.pop(production)[0]
         yield from (group for group, _ in groups.values())
 
     def _words_of(self, group: list[int], more: Batch, columns: dict[str, NDArray[Any]]) -> NDArray[Any]:

@@ -113,7 +113,7 @@ class Numbering:
             found = self._keys[at]
             same = found == mine
             numbers[waiting[same]] = self._numbers[at[same]]
-            other = np.flatnonzero((found != 0) & ~same)
+            other = ((found != 0) & ~same).nonzero()[0]
             waiting, mine, at = waiting[other], mine[other], self._next(at[other])
         return numbers
 
@@ -123,15 +123,15 @@ class Numbering:
         slots, waiting, mine, has_claimed = at, np.arange(len(keys)), keys, np.zeros(len(keys), bool)
         while True:
             found = self._keys[at]
-            empty = np.flatnonzero(found == 0)
+            empty = (found == 0).nonzero()[0]
             if len(empty):
                 free, wanted = at[empty], mine[empty]
                 self._keys[free] = wanted  # of several claims to one slot any one stays
                 found[empty] = self._keys[free]
                 has_claimed[waiting[empty[found[empty] == wanted]]] = True
-            other = np.flatnonzero(found != mine)
+            other = (found != mine).nonzero()[0]
             if not len(other):
-                return slots, np.flatnonzero(has_claimed)
+                return slots, has_claimed.nonzero()[0]
             waiting, mine, at = waiting[other], mine[other], self._next(at[other])
             slots[waiting] = at
 
@@ -271,7 +271,7 @@ class Store:
         rows = np.arange(len(self), len(self) + len(words), dtype=np.int32)
         self._words.extend(words)
         self._origin.extend(origin)
-        for cost in np.flatnonzero(np.bincount(origin[:, 0])):
+        for cost in np.bincount(origin[:, 0]).nonzero()[0]:
             self.levels[int(cost)].extend(rows[origin[:, 0] == cost])
 
     def cheapen(self, row: int, origin: tuple[int, int, int]) -> None:

@@ -9,9 +9,9 @@ and sums below 2**16 terms.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from functools import cached_property
+from functools import cached_property, lru_cache
 
 from flint import arb, arb_mat, ctx
 
@@ -62,12 +62,19 @@ class Arithmetic:
         wide = x if self.is_real else arb(x, abs(error) + TINY)
         return wide if abs(wide) < LIMIT else arb.nan()
 
+    def blurred(self, row: Row, errors: Row) -> Row:
+        """``blur`` of each entry."""
+        if not self.is_real:
+            row = [arb(x, abs(error) + TINY) for x, error in zip(row, errors, strict=True)]
+        return [x if abs(x) < LIMIT else arb.nan() for x in row]
+
     def add(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The sums of two lists of rows of equal shape, each rounded once."""
-        return [
-            [self.blur(z := x + y, self.gamma(1) * z) for x, y in zip(row, other, strict=True)]
-            for row, other in zip(rows, others, strict=True)
-        ]
+        once, result = self.gamma(1), []
+        for row, other in zip(rows, others, strict=True):
+            sums = [x + y for x, y in zip(row, other, strict=True)]
+            result.append(self.blurred(sums, [once * z for z in sums]))
+        return result
 
     def multiply(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The products of two lists of rows of equal shape, entry by entry, each rounded once."""
@@ -106,18 +113,20 @@ class Arithmetic:
 
         S moves by at most sqrt(mean(r^2)) while x stays within r of its middle.
         """
-        n, square = len(x), _mean(v * v for v in x) + eps
+        n, square = len(x), _mean([v * v for v in x]) + eps
+        once, more = self.gamma(1), self.gamma(16)
         if centered:
-            mean, size = _mean(x), _mean(map(abs, x))
-            x = [self.blur(v - mean, self.gamma(n + 2) * size + self.gamma(1) * abs(v - mean)) for v in x]
-        root = (_mean(v.mid() * v.mid() for v in x) + eps).sqrt()
-        root = arb(root, _mean(v.rad() * v.rad() for v in x).sqrt())
+            mean, size = _mean(x), self.gamma(n + 2) * _mean([abs(v) for v in x])
+            x = [v - mean for v in x]
+            x = self.blurred(x, [size + once * abs(v) for v in x])
+        middles = [v.mid() for v in x]
+        root = (_mean([v * v for v in middles]) + eps).sqrt()
+        radii = [v.rad() for v in x]
+        root = arb(root, _mean([r * r for r in radii]).sqrt())
         root = arb(root * root, (4 if centered else 1) * self.gamma(n + 8) * square).sqrt()
         scaled = [g * v / root for g, v in zip(gain, x, strict=True)]
-        return [
-            self.blur(y + b, self.gamma(16) * abs(y) + self.gamma(1) * abs(b))
-            for y, b in zip(scaled, bias, strict=True)
-        ]
+        errors = [more * abs(y) + once * abs(b) for y, b in zip(scaled, bias, strict=True)]
+        return self.blurred([y + b for y, b in zip(scaled, bias, strict=True)], errors)
 
     def activate(self, row: Row, kind: str) -> Row:
         """An execution of either GELU errs by less than 13u |x|: see the bounds on erf and tanh beside them.
@@ -135,7 +144,8 @@ class Arithmetic:
         else:  # |a tanh'(a)| < 0.45, and a has 16 roundings of one sign
             root, cubic = (2 / arb.pi()).sqrt(), arb(44715) / 10**6
             inner = [(root * (x + cubic * x * x * x)).tanh() for x in row]
-        return [self.blur(x / 2 * (1 + y), self.gamma(16) * x) for x, y in zip(row, inner, strict=True)]
+        more = self.gamma(16)
+        return self.blurred([x / 2 * (1 + y) for x, y in zip(row, inner, strict=True)], [more * x for x in row])
 
     def _saturating(self, x: arb, kind: str) -> arb:
         """Through sigma(x) = (1 + tanh(x/2)) / 2, or tanh itself; neither is above 1."""
@@ -169,11 +179,11 @@ class Arithmetic:
         kth, after = sorted(v.abs_lower() for v in x)[-k], sorted(v.abs_upper() for v in x)[-k - 1]
         return [v if v.abs_lower() > after else ZERO if v.abs_upper() < kth else v.union(ZERO) for v in x]
 
-    def scores(self, q: Row, keys: Sequence[Row], scale: arb) -> Row:
-        """``scale * q.k`` for every key; its rounding is bounded by Cauchy and Schwarz."""
+    def scores(self, q: Row, keys: Sequence[Row], scale: arb, lengths: Row | None = None) -> Row:
+        """``scale * q.k`` for every key; its rounding is bounded by Cauchy and Schwarz. ``lengths``: of the keys."""
         dots = (arb_mat(keys) * arb_mat([[v] for v in q])).entries()
-        reach = scale * self.gamma(len(q) + 8) * _length(q)
-        return [self.blur(scale * s, reach * _length(k)) for s, k in zip(dots, keys, strict=True)]
+        reach = scale * self.gamma(len(q) + 8) * length(q)
+        return self.blurred([scale * s for s in dots], [reach * v for v in lengths or map(length, keys)])
 
     def attend(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb, sink: arb | None) -> Row:
         """One head's answer to the query ``q``; a sink is the score of one more key, of value zero."""
@@ -199,16 +209,15 @@ class Arithmetic:
         powers = [s.exp() for s in moved]
         left = faint.count * (max(s.lower() for s in moved) - faint.below).exp().upper() if faint.count else ZERO
         total = sum(powers, ZERO) + ZERO.union(left)
-        middle = (arb_mat([[p.mid() for p in powers]]) * arb_mat(values)).entries()
-        middle = [(v / total).mid() for v in middle]
-        apart = arb_mat([[v - m for v, m in zip(row, middle, strict=True)] for row in values])
-        size = max(v.abs_upper() for row in values for v in row) + left * faint.reach / total
-        rounded = self.gamma(2 * count + 8) * size
-        mixed = (arb_mat([powers]) * apart).entries()
-        return [
-            self.blur(m + arb(y, left * (faint.reach + abs(m))) / total, rounded)
-            for m, y in zip(middle, mixed, strict=True)
-        ]
+        shares, given = arb_mat([powers]), arb_mat(values)
+        middle = [(v / total).mid() for v in (shares.mid() * given).entries()]
+        apart = given - _ones(len(values)) * arb_mat([middle])
+        size = max([v.abs_upper() for row in values for v in row]) + left * faint.reach / total
+        mixed = (shares * apart).entries()
+        if faint.count:
+            mixed = [arb(y, left * (faint.reach + abs(m))) for m, y in zip(middle, mixed, strict=True)]
+        rounded = [self.gamma(2 * count + 8) * size] * len(middle)
+        return self.blurred([m + y / total for m, y in zip(middle, mixed, strict=True)], rounded)
 
     def project(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb) -> Row:
         """One head's answer to the query ``q``."""
@@ -263,6 +272,10 @@ class Sizes(Arithmetic):
         """``x`` within ``error`` of what it is; not a number where an execution may overflow."""
         wide = arb(x, abs(error) + TINY)
         return wide if abs(wide) < arb(2) ** (100 if self.u > 2.0**-53 else 900) else arb.nan()
+
+    def blurred(self, row: Row, errors: Row) -> Row:
+        """``blur`` of each entry."""
+        return [self.blur(x, error) for x, error in zip(row, errors, strict=True)]
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """At most twice the root of the width; a variance that is a difference of squares must not be negative."""
@@ -357,10 +370,15 @@ def is_known(row: Row) -> bool:
     return all(v.is_finite() for v in row)
 
 
-def _mean(values: Iterable[arb]) -> arb:
-    listed = [*values]
-    return sum(listed, ZERO) / len(listed)
+def _mean(values: Row) -> arb:
+    return sum(values, ZERO) / len(values)
 
 
-def _length(x: Row) -> arb:
-    return arb(sum((v * v for v in x), ZERO).upper()).sqrt().upper()
+@lru_cache(1024)
+def _ones(rows: int) -> arb_mat:
+    return arb_mat([[ONE]] * rows)
+
+
+def length(x: Row) -> arb:
+    """What the length of a row as a vector is at most."""
+    return arb(sum([v * v for v in x], ZERO).upper()).sqrt().upper()

@@ -78,8 +78,11 @@ class _Stage:
             answers.append([head.answer(row, seen) for row in rows])
         return [*zip(rows, *answers, strict=True)]
 
-    def sequential(self, prompts: list[list[int]], same: list[int]) -> list[list[Made]]:
-        """The same where each row sees those up to it; ``same``: how many of a prompt's are those of the one before."""
+    def sequential(self, prompts: list[list[int]], same: list[int], *, at_end: bool) -> list[list[Made]]:
+        """The same where each row sees those up to it; ``same``: how many of a prompt's are those of the one before.
+
+        ``at_end``: of a prompt's last row alone.
+        """
         made: list[list[Made]] = []
         trail: list[list[Set]] = []  # per place of a prompt, what each head sees there
         for rows, first in zip(prompts, same, strict=True):
@@ -88,9 +91,15 @@ class _Stage:
             for row in rows[first:]:
                 before = trail[-1] if trail else [head.nothing for head in self.heads]
                 trail.append([head.grown(seen, row) for head, seen in zip(self.heads, before, strict=True)])
-                answers = [head.answer(row, seen) for head, seen in zip(self.heads, trail[-1], strict=True)]
-                made[-1].append((row, *answers))
+                if not at_end:
+                    made[-1].append(self._behind(row, trail[-1]))
+            if at_end:
+                made[-1] = [self._behind(rows[-1], trail[-1])]
         return made
+
+    def _behind(self, row: int, seen: list[Set]) -> Made:
+        """What the row behind attention is made from, where each head sees that."""
+        return row, *(head.answer(row, keys) for head, keys in zip(self.heads, seen, strict=True))
 
     def attended(self, a: Arithmetic, made: list[Made]) -> tuple[list[Row], list[int]]:
         """The stream behind attention for rows that are ``made`` from these, and their tokens."""
@@ -108,13 +117,18 @@ class _Stage:
 class Computations(Generic[T]):
     """``at(prompts)``: what ``read`` says of the logits at each place of each prompt (after a pool: at one place).
 
-    ``grain``: of the grid on which balls are made coarse, in bits; None for none.
+    ``grain``: of the grid on which balls are made coarse, in bits; None for none. ``at_end``: only the last place is
+    asked for. Where rows see those up to theirs, others are then made up to the last attention, which it sees them by;
+    behind that no row is part of another.
     """
 
-    def __init__(self, network: Network, a: Arithmetic, read: Callable[[Row], T], grain: int | None = None) -> None:
+    def __init__(
+        self, network: Network, a: Arithmetic, read: Callable[[Row], T], grain: int | None = None, at_end: bool = False
+    ) -> None:
         self._network, self._a, self._read, self._grain = network, a, read, grain
         self._token = _first_equal(list(zip(network.tokens, network.bigram or network.tokens, strict=True)))
         positions = network.positions
+        self._at_end = at_end and network.causal and network.pool == "none"
         self._place = [0] * network.longest if positions is None else _first_equal([(row, row) for row in positions])
         self.asked, self.made = 0, 0  # places of prompts, but for beginnings that are shared; rows of logits
         self._forget()
@@ -133,10 +147,13 @@ class Computations(Generic[T]):
         made: list[list[Made]] = [[(self._token[t], self._place[n]) for n, t in enumerate(one)] for one in prompts]
         rows = self._numbers(first, made, self._start)
         same = [0, *(_shared(*two) for two in pairwise(prompts))] if self._network.causal else []
-        self.asked += sum(map(len, prompts)) - sum(same)
+        self.asked += len(prompts) if self._at_end else sum(map(len, prompts)) - sum(same)
         for before, stage in pairwise(self._stages):
-            made = before.sequential(rows, same) if self._network.causal else [*map(before.mutual, rows)]
+            at_end = self._at_end and stage is self._stages[-1]
+            made = before.sequential(rows, same, at_end=at_end) if self._network.causal else [*map(before.mutual, rows)]
             rows = self._numbers(stage, made, partial(before.attended, self._a))
+        if self._at_end:
+            rows = [row[-1:] for row in rows]  # of a network without attention there is still one of every place
         ends = rows if self._network.pool == "none" else [*map(self._pool, rows)]
         self._end()
         lost, nothing = self._lost, self._nothing
@@ -222,7 +239,8 @@ class Readings(Generic[T]):
     def __init__(
         self, network: Network, a: Arithmetic, read: Callable[[Row], T | None], places: slice = slice(None)
     ) -> None:
-        self._coarse, self._sharp = (Computations(network, a, read, grain) for grain in (GRAIN, None))
+        at_end = places == slice(-1, None)
+        self._coarse, self._sharp = (Computations(network, a, read, grain, at_end) for grain in (GRAIN, None))
         self._places, self._pays = places, True
 
     def at(self, prompts: list[Prompt]) -> list[list[T | None]]:

@@ -10,7 +10,7 @@ from math import floor, inf
 
 from flint import arb
 
-from tasks.checker.arithmetic import Arithmetic, Faint, Row, is_known
+from tasks.checker.arithmetic import Arithmetic, Faint, Row, length
 from tasks.checker.balls import Balls, above
 from tasks.checker.network import Heads
 
@@ -65,6 +65,8 @@ class Head:
         self._queries, self._keys, self._values = Balls(grain), Balls(grain), Balls(grain)
         self._value: list[int] = []  # per key
         self._reach: list[float] = []  # what its value is below; 0 where that may not be finite
+        self._is_known: list[bool] = []  # whether that is
+        self._length: list[arb] = []
         self._fading = FADED if grain is None else COARSE
         self._scores: list[_Scores] = []  # per query
         self._sets: dict[tuple[int, ...], Set] = {(): self.nothing}
@@ -83,6 +85,8 @@ class Head:
             self._value.append(of_value)
             reach = max(above(v) for v in self._values.rows[of_value])
             self._reach.append(reach if reach < inf else 0.0)
+            self._is_known.append(reach < inf)
+            self._length.append(length(self._keys.rows[-1]))
 
     def seen(self, rows: list[int]) -> Set:
         """The set of keys of these rows."""
@@ -144,8 +148,10 @@ class Head:
         new = [key for key in dict.fromkeys(keys) if key not in scores.of]
         if new:
             rows = [self._keys.rows[key] for key in new]
-            for key, score in zip(new, self._a.scores(self._queries.rows[query], rows, self._heads.scale), strict=True):
-                scores.add(key, score, self._value[key], is_known(self._values.rows[self._value[key]]))
+            lengths = [self._length[key] for key in new]
+            found = self._a.scores(self._queries.rows[query], rows, self._heads.scale, lengths)
+            for key, score in zip(new, found, strict=True):
+                scores.add(key, score, self._value[key], self._is_known[key])
             self.held += len(new)
         return scores
 

@@ -108,6 +108,10 @@ class Lines(Arithmetic):
         ball = x.ball if self.is_real else arb(x.ball, (abs(error) + TINY).upper())
         return Line(ball if abs(arb(ball, x.spread)) < LIMIT else arb.nan(), x.g, x.spread)
 
+    def blurred(self, row: Row, errors: Row) -> Row:
+        """``blur`` of each entry."""
+        return [self.blur(x, error) for x, error in zip(row, errors, strict=True)]
+
     def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
         """The map of every row, with what an execution rounds."""
         lines = [[self.line(x) for x in row] for row in rows]

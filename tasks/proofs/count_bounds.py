@@ -36,7 +36,6 @@ from tasks.proofs.enumeration import read_bounds
 Ints = NDArray[np.int64]
 
 ROWS = 4096  # boxes computed together: their temporaries fit the cache
-PART = 4  # times so many are given to a worker at once, some tenths of a second
 UNKNOWN = -1  # on a canvas
 
 
@@ -65,10 +64,9 @@ def obstacle(network: Circuit | Loaded, u: float = ball.FLOAT32) -> str | None:
 _Split = tuple[Labels, Reals, tuple[Reals, Reals]]  # labels and margins of boxes, and both ends of what they are cut in
 
 
-def _all_split(tally: Tally, low: Reals, high: Reals, last: int, longest: int) -> list[_Split]:
-    """What one worker does: that of some boxes, in blocks as anywhere."""
-    rows = [slice(start, start + ROWS) for start in range(0, len(low), ROWS)]
-    return [tally._split(low[part], high[part], last, longest) for part in rows]
+def _split(tally: Tally, low: Reals, high: Reals, last: int, longest: int) -> _Split:
+    """What one worker does."""
+    return tally._split(low, high, last, longest)
 
 
 class Tally:
@@ -150,14 +148,10 @@ class Tally:
         What is computed together is the same whoever does it, so that bounds are the same to the last bit.
         """
         used, own = workers.current(), [slice(start, start + ROWS) for start in range(0, len(low), ROWS)]
-        if used is None or len(low) <= PART * ROWS:
-            for rows in own:
-                yield self._split(low[rows], high[rows], last, longest)
-            return
-        starts = range(0, len(low), PART * ROWS)
-        parts = [(self, low[n : n + PART * ROWS], high[n : n + PART * ROWS], last, longest) for n in starts]
-        for found in used.map(_all_split, parts):
-            yield from found
+        if used is None or len(own) == 1:
+            yield from (self._split(low[rows], high[rows], last, longest) for rows in own)
+        else:
+            yield from used.map(_split, [(self, low[rows], high[rows], last, longest) for rows in own])
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_attention"}

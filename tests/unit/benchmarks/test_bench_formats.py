@@ -14,9 +14,13 @@ import pytest
 from click.testing import CliRunner
 
 from benchmarks.command import bench
+from benchmarks.harness.execution import log
+from benchmarks.harness.measure import Process
 from benchmarks.harness.row import Row, append
 from benchmarks.harness.standing import Plan
+from benchmarks.harness.task import Task
 from benchmarks.reports import compare_page, document, result_xml
+from benchmarks.reports.beside import keep_queries
 from benchmarks.reports.document import Grid, Heading, markdown
 from benchmarks.reports.page import write
 
@@ -214,3 +218,45 @@ def test_the_order_of_the_tools_is_told_of_both_runs() -> None:
     assert "| yes, but for z3, cvc5, too near to tell |" in compared(turned, close)[0]
     part = tuple(replace(row, status="killed") if row.backend == "z3" else row for row in both[:-1])
     assert "Order of the tools" not in compared(part, both)[0]
+
+
+def test_a_page_links_the_log_and_the_query_of_a_run_that_has_them(tmp_path: Path) -> None:
+    query, out = tmp_path / "a.smt2", tmp_path / "out"
+    query.write_text("(check-sat)")
+    options = {**ROW.options, "content": "0123456789abcdef0123"}
+    keep_queries([Task("smtlib", "own/a.smt2", "z3", 0, 10.0, options, {"file": str(query)})], out)
+    for row in (replace(ROW, options=options, log="sat <b>é\n"), *ROWS[1:]):
+        append(out / "solvers.jsonl", row)
+    text = write(out / "solvers.jsonl", out)
+    moved = tmp_path / "moved"
+    shutil.move(out, moved)
+    wanted, kept = "logs/smtlib-k.log", "queries/0123456789abcdef.smt2"
+    page = (moved / "report.html").read_text()
+    assert page.count('href="logs/') == page.count('href="queries/') == 1
+    for link in (wanted, kept):
+        assert f'href="{link}"' in page
+        assert f"({link})" in text
+    assert (moved / wanted).read_text() == "sat <b>é\n"
+    assert (moved / kept).read_text() == "(check-sat)"
+    result = moved / "results" / "smtlib.z3.results.xml"
+    (run,) = (run for run in ElementTree.parse(result).getroot().findall("run") if run.get("logfile"))
+    assert (result.parent / run.attrib["logfile"]).resolve() == (moved / wanted).resolve()
+
+
+def test_a_log_of_a_run_that_is_no_longer_on_the_page_is_removed(tmp_path: Path) -> None:
+    append(tmp_path / "solvers.jsonl", replace(ROW, log="sat"))
+    write(tmp_path / "solvers.jsonl", tmp_path)
+    (tmp_path / "solvers.jsonl").unlink()
+    append(tmp_path / "solvers.jsonl", replace(ROW, key="new", log="sat"))
+    write(tmp_path / "solvers.jsonl", tmp_path)
+    assert [path.name for path in (tmp_path / "logs").iterdir()] == ["smtlib-new.log"]
+
+
+def test_of_a_long_log_the_beginning_and_the_end_are_kept() -> None:
+    said = "".join(f"{n}\n" for n in range(10_000))
+    kept = log(Process(said, "the error", 1, False, "", 1.0, 1.0, 1.0))
+    assert kept.startswith("0\n1\n")
+    assert kept.endswith("9999\n--- standard error ---\nthe error\n")
+    assert len(kept) < 8_100
+    assert "characters left out" in kept
+    assert log(Process("", "", 0, False, "", 1.0, 1.0, 1.0)) == ""

@@ -57,6 +57,26 @@ def test_parts_that_double_the_work_never_pay_on_two() -> None:
     assert workers_page.pays_from(10.0, 10.0, 12.0) == 2.0
 
 
+def test_boxes_are_the_same_to_the_last_bit_whoever_bounds_them(monkeypatch: pytest.MonkeyPatch) -> None:
+    from tasks.proofs import count_bounds
+
+    monkeypatch.setattr(count_bounds, "ROWS", 64)
+    monkeypatch.setattr(workers, "BOXES", 30)
+    said: dict[str, dict[str, object]] = {}
+    plan = workers.plan([shipped_path("bracket_depth"), shipped_path("variable_type")], 60.0, 4096)
+    boxes = [task for task in plan if task.options["what"] == workers.BOUND]
+    assert {task.problem for task in boxes} == {"bracket_depth, boxes of counts"}  # two layers attend in the other one
+    for task in boxes[:2]:
+        workers.work(task, lambda tool=task.backend, **told: said.update({tool: told}))
+    whole, parts = (said[tool]["detail"] for tool in (workers.HERE, workers.PARTS))
+    assert isinstance(whole, dict)
+    assert isinstance(parts, dict)
+    assert (whole["result"], whole["boxes"]) == (parts["result"], parts["boxes"])
+    assert (len(whole["parts"]), len(parts["parts"]) > 1) == (0, True)
+    found = [replace(row, options={"what": workers.BOUND}) for row in rows(**{workers.HERE: "another"})]
+    assert "Results that depend on the workers: 1 (toy)" in markdown(workers_page.report(found))
+
+
 def test_parts_that_are_made_here_are_noted_and_change_no_result(monkeypatch: pytest.MonkeyPatch) -> None:
     from tasks.proofs import enumeration
 

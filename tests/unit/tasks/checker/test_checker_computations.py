@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from itertools import product
 
 import numpy as np
@@ -66,6 +67,38 @@ def test_many_prompts_at_once_have_the_logits_that_each_has_alone(tmp_path, monk
                 for one, other in zip((v for r in rows for v in r), (v for r in others for v in r), strict=True):
                     assert one.overlaps(other)  # sums in another order round otherwise
                     assert abs(float(one.rad()) - float(other.rad())) <= 2.0**-26 * float(other.rad()) + 1e-20  # ROUGH
+
+
+def test_the_last_place_alone_has_the_logits_that_it_has_among_all(tmp_path):
+    rng = np.random.default_rng(1)
+    for network in networks(tmp_path):
+        a, prompts = Arithmetic(ROUNDOFF["float32"]), prompts_of(network, rng)
+        every = Computations(network, a, lambda row: row)
+        last = Computations(network, a, lambda row: row, at_end=True)
+        for n in range(0, len(prompts), 5):
+            asked = prompts[n : n + 5]
+            for rows, (row,) in zip(every.at(asked), last.at(asked), strict=True):
+                assert all(one.overlaps(other) for one, other in zip(rows[-1], row, strict=True))
+
+
+def test_rows_behind_the_last_attention_are_made_for_the_places_that_are_asked_for():
+    network = network_of("circuit", shipped_path("variable_type"))
+    prompts = [(0, *word) for word in product((1, 2), repeat=3)]
+    every, last = (
+        Computations(network, Arithmetic(ROUNDOFF["float32"]), lambda row: row, at_end=at_end)
+        for at_end in (False, True)
+    )
+    assert (len(every.at(prompts)), len(last.at(prompts))) == (8, 8)
+    assert (every.made, last.made) == (1 + 2 + 4 + 8, 8)
+
+
+def test_a_value_that_may_not_be_finite_is_seen_from_the_last_place():
+    network = network_of("circuit", shipped_path("quote_closing"))
+    prompts = [(0, 1, 2, 1), (0, 2, 2, 1)]
+    lost = replace(network, tokens=[[arb.nan()] * len(row) if n == 1 else row for n, row in enumerate(network.tokens)])
+    some = Computations(lost, Arithmetic(ROUNDOFF["float32"]), lambda row: row, at_end=True)
+    for prompt in (*prompts, (0, 1, 2)):
+        assert not any(v.is_finite() for v in some.at([prompt])[0][0])
 
 
 def alike(scratch, groups, each):

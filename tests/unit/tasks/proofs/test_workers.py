@@ -123,13 +123,11 @@ def painted(workers: Workers | None) -> tuple[object, ...]:
 
 def test_boxes_of_counts_do_not_depend_on_how_many_workers_bound_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(count_bounds, "ROWS", 64)
-    monkeypatch.setattr(count_bounds, "PART", 2)
     assert painted(None) == painted(threads(1)) == painted(threads(3))
 
 
 def test_a_time_limit_holds_while_workers_bound_boxes(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(count_bounds, "ROWS", 64)
-    monkeypatch.setattr(count_bounds, "PART", 2)
     tally, asked = Tally(load(shipped_path("bracket_depth")), FLOAT32), []
 
     def late() -> None:
