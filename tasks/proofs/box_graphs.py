@@ -40,7 +40,7 @@ ROOM = 1.0 + 2.0**-20  # of what a box must hold
 FREE = 2.0**30  # half the side of a box in a number that is not read
 CELLS = tuple(2.0**-n for n in range(3, 13))  # sides that images are snapped to
 LONGEST_HISTORY = 4
-JOINED = (16.0, 4.0, 1.0, 0.25, 2.0**-4, 2.0**-6, 2.0**-8, 2.0**-10, 2.0**-14, 0.0)  # sides of what is one box
+JOINED = (16.0, 4.0, 1.0, 0.25, 2.0**-4, 2.0**-6, 2.0**-7, 2.0**-8, 2.0**-10, 2.0**-14, 0.0)  # sides of what is one box
 
 
 class LostError(Exception):

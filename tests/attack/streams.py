@@ -38,6 +38,7 @@ from tasks.formats.recurrent_case import number_streams
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine, Step
+from tasks.pipeline.own_programs import own_program
 from tasks.pipeline.streams import compared_loop, distill_streams
 from tasks.proofs.stream_states import Broken, Equal
 
@@ -468,7 +469,8 @@ def certified(case: Case, known: Known, longest: int, semantics: Any) -> tuple[i
     with tempfile.TemporaryDirectory() as scratch:
         folder = _written(Path(scratch) / "made", case)
         of = number_streams(folder)
-        result = distill_streams(of, of.up_to(longest), program=case.text, semantics=semantics, seconds=SECONDS)
+        loop = own_program(case.text)
+        result = distill_streams(of, of.up_to(longest), program=loop, semantics=semantics, seconds=SECONDS)
         is_long = case.loop.cap is None and (result.proved is None or result.proved.length is None)  # many states
         found = "not asked" if is_long else attest_stream(result, folder, seconds=SECONDS)
         files = {NETWORK + path.name: path.read_bytes() for path in folder.iterdir()}

@@ -14,6 +14,7 @@ from tasks.certificates.streams import attest_stream
 from tasks.checker.evidence import GIVEN, NETWORK, PROGRAM, STATES, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.formats.recurrent_case import number_streams
+from tasks.pipeline.own_programs import own_program
 from tasks.pipeline.streams import distill_streams
 
 COUNT = "def program(tokens):\n    a = 0\n    for token in tokens:\n        a = a + int(token)\n    return a\n"
@@ -52,7 +53,7 @@ def comparing(folder: Path) -> Path:
 
 def made(folder: Path, program: str, longest: int) -> Certificate | str:
     of = number_streams(folder)
-    result = distill_streams(of, of.up_to(longest), program=program, seconds=20)
+    result = distill_streams(of, of.up_to(longest), program=own_program(program), seconds=600)
     return attest_stream(result, folder)
 
 
@@ -98,7 +99,8 @@ def test_of_several_outputs_one_is_certified(tmp_path: Path) -> None:
     folder = written(tmp_path / "n", [([[0.0, 1.0]], [0.0])], [([[1.0], [2.0]], [0.0, 0.0])])
     for column, program in enumerate(("int(tokens[-1])", "2 * int(tokens[-1])")):
         of = number_streams(folder, column=column)
-        found = attest_stream(distill_streams(of, program=f"def program(tokens):\n    return {program}\n"), folder)
+        own = own_program(f"def program(tokens):\n    return {program}\n")
+        found = attest_stream(distill_streams(of, program=own), folder)
         assert isinstance(found, Certificate), found
         assert found.statement["readout"]["columns"] == [column]
 
