@@ -12,11 +12,21 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasks.commands.manners import Manners
-from tasks.commands.question import WHOLE, ask, check_margin, check_seconds, numbers_asked, other, streams_asked
+from tasks.commands.question import (
+    WHOLE,
+    ask,
+    check_margin,
+    check_seconds,
+    lists_asked,
+    numbers_asked,
+    other,
+    streams_asked,
+)
 from tasks.commands.result import finish
 from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
+    from cegis.lists import Lists
     from cegis.operands import Operands
     from tasks.commands.question import Asked
     from tasks.formats import Loaded
@@ -106,6 +116,7 @@ def ready(
     against: str | None = None,
     program: OwnProgram | None = None,
     operands: str | None = None,
+    lists: str | None = None,
     horizon: Horizon | None = None,
     **question: Any,
 ) -> Run:
@@ -116,15 +127,19 @@ def ready(
     if horizon is not None:
         length = None if horizon.start is None else str(horizon.start)
     told: dict[str, Any] = {"semantics": semantics, "seed": seed}
-    is_plain = not any((backend, grammar, margin, operands, *question.values()))
+    is_plain = not any((backend, grammar, margin, operands, lists, *question.values()))
     is_placed = program is not None and program.parameters == 2  # the tokens and a place: labels of sequences
     streams = streams_asked(network, length) if is_plain and not is_placed else None
     if streams is not None:
         return _of_streams(*streams, program, horizon, against, told)
     asked = ask(network, **question)
-    pairs = numbers_asked(asked.model, operands, (*question.values(), length, backend, grammar, margin))
+    of_sequences = (*question.values(), length, backend, grammar, margin)
+    pairs = numbers_asked(asked.model, operands, (*of_sequences, lists))
     if pairs is not None:
         return _of_pairs(asked, pairs, program, horizon, against, told)
+    shown = lists_asked(asked.model, lists, (*of_sequences, operands)) if horizon is None else None
+    if shown is not None:
+        return _of_lists(asked, shown, program, against, told)
     is_usual = program is None and horizon is None and asked.model.format == "circuit"
     solver = _solver(backend or ("z3" if is_usual else None))
     if grammar is not None:
@@ -176,6 +191,19 @@ def _of_pairs(
         return distill_numbers(asked.model, pairs, **more)
 
     return Run(make, asked.folder, share_of_checking(asked.model, is_of_pairs=True), _beside_pairs(pairs, against))
+
+
+def _of_lists(asked: Asked, lists: Lists, program: OwnProgram | None, against: str | None, told: dict[str, Any]) -> Run:
+    """The run of a network whose prompts show a list that it answers token by token."""
+    from tasks.pipeline.lists import distill_lists
+
+    if against is not None:
+        raise click.ClickException("--against compares sequences, pairs and streams; leave it out for lists")
+
+    def make(seconds: float, observer: Observer) -> Distilled:
+        return distill_lists(asked.model, lists, program=program, seconds=seconds, observer=observer, **told)
+
+    return Run(make, asked.folder, 0.0, None)
 
 
 def _of_sequences(

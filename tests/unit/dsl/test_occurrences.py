@@ -23,7 +23,7 @@ ASKED = [
 
 def by_hand(part, is_last, is_once):
     found = ""
-    for n, token in enumerate(part):
+    for token in part:
         times = sum(other == token for other in part)
         if (times == 1) == is_once and (is_last or not found):
             found = token
