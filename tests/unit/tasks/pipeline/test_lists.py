@@ -12,12 +12,13 @@ from jsonschema import Draft202012Validator
 from cegis import DomainError
 from cegis.lists import Lists
 from dsl.operators import GrammarError
-from tasks import load, save_folder
+from tasks import distill, load, save_folder
 from tasks.commands.main import main
 from tasks.formats.lists import read_lists
 from tasks.networks.model import Question, authored
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Affine, Attention, Transformer
+from tasks.pipeline.distill import follow
 from tasks.pipeline.lists import distill_lists
 from tasks.proofs.list_search import ListTeacher, drawn
 
@@ -62,6 +63,16 @@ def test_what_is_done_to_a_list_is_found_and_not_called_proved():
     assert found.verdict().startswith("NOT DECIDED: of ")
     assert "625 are too many to list" in found.verdict()
     assert "stated here" in found.conditions
+
+
+def test_the_way_in_for_every_network_takes_lists_as_well():
+    network = replace(backwards(blind=3), lists=LISTS)
+    found = distill(network, program="def f(tokens, i): return tokens[-1 - i]", seconds=20)
+    assert found.asked == LISTS
+    assert found.broken is not None
+    assert found.broken.inputs == ("0", "0", "0", "3")
+    with pytest.raises(DomainError, match="are all alike"):
+        follow(network, LISTS, "def f(tokens, i): return tokens[-1 - i]", length=1)
 
 
 def test_a_simple_list_that_fails_is_shown_with_what_both_say():
