@@ -23,7 +23,7 @@ from tasks.pipeline.lists import distill_lists
 from tasks.proofs.list_search import ListTeacher, drawn
 
 SORT = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5] / "shared" / "cases")) / "arena/sort10"
-PUBLISHED = json.loads((Path(__file__).resolve().parents[4] / "docs" / "distillation.schema.json").read_text())
+PUBLISHED = Path(__file__).resolve().parents[4] / "docs" / "distillation.schema.json"
 TOKENS = ("0", "1", "2", "3", "4", "SEP")
 LISTS = Lists(TOKENS[:-1], 4, 4, after=("SEP",))
 SAID = "items=4,answers=4,alphabet=0..4,after=SEP"
@@ -111,7 +111,7 @@ def test_the_command_reads_fields_and_prints_json_by_the_schema(tmp_path, capsys
         main(asked)
     assert ended.value.code == 1
     value = json.loads(capsys.readouterr().out)
-    Draft202012Validator(PUBLISHED).validate(value)
+    Draft202012Validator(json.loads(PUBLISHED.read_text())).validate(value)
     assert (value["kind"], value["outcome"], value["proved"]) == ("lists", "differs", False)
     assert value["figures"]["failing"]["items"] == ["0", "0", "0", "3"]
 
