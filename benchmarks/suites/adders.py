@@ -116,7 +116,9 @@ def _figures(found: NumberDistillation) -> dict[str, Any]:
     elif failing is not None:
         figures |= {"pair": list(map(str, failing.pair)), "right": str(failing.right), "arithmetic": failing.semantics}
         figures["given"] = None if failing.value is None else str(failing.value)
-        figures["failures"] = "" if found.failures is None else found.failures.words
+        counted = found.failures
+        figures["failures"] = "" if counted is None else counted.words
+        figures["fail"] = None if counted is None else [str(counted.least), str(counted.most)]
     return figures
 
 
