@@ -12,11 +12,12 @@ from enum import IntEnum
 from typing import Any, Protocol
 
 from cegis.domain import Domain
+from cegis.lists import Lists
 from cegis.operands import Operands
 from cegis.streams import Streams
 from dsl.showing import cut, panel_html, words_html
 
-Inputs = Domain | Operands | Streams  # what a claim speaks of
+Inputs = Domain | Operands | Streams | Lists  # what a claim speaks of
 MOST_DIGITS = 15  # of a number that is written out
 MOST_WORDS = 120  # characters of a constraint's text in a sentence
 
@@ -92,7 +93,7 @@ def limits(domain: Inputs) -> str:
     >>> limits(Domain(("a",), 2, 2)), limits(Domain(("a",), 1, None))
     ('length 2', 'length 1 or more')
     """
-    if isinstance(domain, Operands | Streams):
+    if isinstance(domain, Operands | Streams | Lists):
         return domain.words
     lengths = f"{domain.min_length} to {domain.max_length}"
     if domain.max_length is None:

@@ -22,12 +22,14 @@ ABOUT = (
     "end token, which is no part of the answer here. Measured is the program beside the network run in "
     f"float64, on {RANDOM:,} random pairs and all pairs of round and extreme numbers, or on all where there are few: "
     "it proves nothing, and no search has chosen those pairs. The least margin is that of the proof, after rounding. "
+    "How many pairs fail is counted over sets of pairs under bounds, never sampled, in seconds; it is counted where "
+    "one layer attends. "
     "Seconds are CPU seconds from the files read to the verdict, check those of the independent checker on the "
     "certificate."
 )
 HEAD = [
-    "network", "parameters", "program", "pairs", "claimed", "measured wrong", "outcome", "arithmetic", "least margin",
-    "CPU s", "check, CPU s",
+    "network", "parameters", "program", "pairs", "claimed", "measured wrong", "outcome", "pairs that fail",
+    "arithmetic", "least margin", "CPU s", "check, CPU s",
 ]  # fmt: skip
 
 
@@ -66,7 +68,7 @@ def _line(row: Row) -> list[str]:
     measured = [f"{wrong:,} of {tried:,} {family}" for family, (wrong, tried) in told.get("measured", {}).items()]
     return [
         row.problem, _count(told.get("parameters")), told.get("expression") or "–", _pairs(told.get("pairs")),
-        told.get("claimed") or "–", ", ".join(measured) or "–", _outcome(row),
+        told.get("claimed") or "–", ", ".join(measured) or "–", _outcome(row), _failing(row),
         told.get("arithmetic") or "–", "–" if not _is_proved(row) or margin is None else f"{margin:.3g}",
         "–" if row.seconds is None else shown_seconds(row.seconds),
         shown_seconds(check) if isinstance(check, float) else "–" if check is None else "no certificate",
@@ -81,6 +83,21 @@ def _outcome(row: Row) -> str:
         return "not decided" if row.status == "unsolved" else row.status
     a, b = told["pair"]
     return f"{a}, {b}: {'no number' if told['given'] is None else told['given']}, not {told['right']}"
+
+
+def _failing(row: Row) -> str:
+    """How many pairs fail, exactly or between bounds; of a network with a pair that fails, or none."""
+    between = row.detail.get("fail")
+    if _is_proved(row):
+        return "none"
+    if row.status != "solved":
+        return "–"
+    if between is None:
+        return "at least 1 (not counted)"
+    least, most = (f"{int(number):,}" for number in between)  # in full: a bound that is rounded is none
+    if least == most:
+        return least
+    return f"{'1' if least == '0' else least} to {'all' if between[1] == row.detail.get('pairs') else most}"
 
 
 def _count(value: object) -> str:

@@ -17,6 +17,7 @@ from tasks.certificates.solver_evidence import certify
 from tasks.formats import Loaded
 from tasks.networks.number_streams import NumberStreams
 from tasks.pipeline.distill import Distilled
+from tasks.pipeline.lists import ListDistillation
 from tasks.pipeline.numbers import NumberDistillation
 from tasks.pipeline.sequences import Distillation
 from tasks.pipeline.streams import StreamDistillation
@@ -53,6 +54,8 @@ def certificates(
         from tasks.certificates.pairs import attest_pairs
 
         return (Written(attest_pairs(result, folder, seconds=seconds)),)
+    if isinstance(result, ListDistillation):
+        return (Written("of lists nothing is proved: they are tried, and one that fails is shown"),)
     assert isinstance(result, Distillation)
     if any(claim.rung == Rung.SURROGATE for claim in result.claims) and result.labels.own_grammar is None:
         by_solver = certify(result, folder)

@@ -12,12 +12,22 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasks.commands.manners import Manners
-from tasks.commands.question import WHOLE, ask, check_margin, check_seconds, numbers_asked, other, streams_asked
+from tasks.commands.question import (
+    WHOLE,
+    ask,
+    check_margin,
+    check_seconds,
+    lists_asked,
+    numbers_asked,
+    other,
+    streams_asked,
+)
 from tasks.commands.result import finish
 from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
     from cegis.claim import Inputs
+    from cegis.lists import Lists
     from cegis.operands import Operands
     from tasks.commands.question import Asked
     from tasks.formats import Loaded
@@ -71,9 +81,12 @@ class Run:
     @property
     def share(self) -> float:
         """The share of the time for the check of a certificate."""
+        from cegis.lists import Lists
         from cegis.operands import Operands
         from tasks.certificates.write import share_of_checking
 
+        if isinstance(self.domain, Lists):
+            return 0.0  # nothing is proved of these
         return share_of_checking(self.network, is_of_pairs=isinstance(self.domain, Operands))
 
 
@@ -126,6 +139,7 @@ def ready(
     against: str | None = None,
     program: OwnProgram | None = None,
     operands: str | None = None,
+    lists: str | None = None,
     horizon: Horizon | None = None,
     **question: Any,
 ) -> Run:
@@ -136,15 +150,19 @@ def ready(
     told: dict[str, Any] = {"program": program, "semantics": semantics, "seed": seed}
     if horizon is not None:
         length = None if horizon.start is None else str(horizon.start)
-    is_plain = not any((backend, grammar, margin, operands, *question.values()))
+    is_plain = not any((backend, grammar, margin, operands, lists, *question.values()))
     is_placed = program is not None and program.parameters == 2  # the tokens and a place: labels of sequences
     streams = streams_asked(network, length) if is_plain and not is_placed else None
     if streams is not None:
         return _of_streams(*streams, told, horizon, against)
     asked = ask(network, **question)
-    pairs = numbers_asked(asked.model, operands, (*question.values(), length, backend, grammar, margin))
+    of_sequences = (*question.values(), length, backend, grammar, margin)
+    pairs = numbers_asked(asked.model, operands, (*of_sequences, lists))
     if pairs is not None:
         return _of_pairs(asked, pairs, told, horizon, against)
+    shown = lists_asked(asked.model, lists, (*of_sequences, operands)) if horizon is None else None
+    if shown is not None:
+        return _of_lists(asked, shown, told, against)
     told["margin"] = margin
     if horizon is None:
         is_usual = program is None and asked.model.format == "circuit"
@@ -169,6 +187,13 @@ def _of_pairs(asked: Asked, pairs: Operands, told: dict[str, Any], horizon: Hori
     """The run of a network whose prompts show two numbers."""
     to = pairs if horizon is None else pairs.up_to(horizon.longest)
     return Run(asked.model, to, asked.folder, told, horizon, _beside_pairs(pairs, against))
+
+
+def _of_lists(asked: Asked, lists: Lists, told: dict[str, Any], against: str | None) -> Run:
+    """The run of a network whose prompts show a list that it answers token by token."""
+    if against is not None:
+        raise click.ClickException("--against compares sequences, pairs and streams; leave it out for lists")
+    return Run(asked.model, lists, asked.folder, told, None, None)
 
 
 def _of_sequences(

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import os
+import re
 from collections.abc import Callable
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -15,6 +16,7 @@ from tasks.commands.manners import json_option, quiet_option, verbose_option
 
 if TYPE_CHECKING:
     from cegis import Domain
+    from cegis.lists import Lists
     from cegis.operands import Operands
     from tasks.formats import Loaded
     from tasks.networks.number_streams import NumberStreams
@@ -101,6 +103,12 @@ operands_option = click.option(
     help="How a prompt shows two numbers: fields such as digits=10,order=lsb,between=+,after==,answer_digits=11, "
     "several tokens parted by spaces; none for a question about sequences.  [default: the folder's own]",
 )
+lists_option = click.option(
+    "--lists",
+    help="How a prompt shows a list that the network answers token by token: fields such as "
+    "items=10,answers=10,alphabet=0..50,after=SEP,distinct=yes, several tokens parted by spaces; none for a question "
+    "about sequences.  [default: the folder's own]",
+)
 
 DISTILLING = (
     click.option("--time-limit", "seconds", default=150.0, show_default=True, help="Seconds for the whole run."),
@@ -118,6 +126,7 @@ DISTILLING = (
     exceptions_option,
     against_option,
     operands_option,
+    lists_option,
     workers_option,
     verbose_option,
     quiet_option,
@@ -264,6 +273,54 @@ def numbers_asked(model: Loaded, text: str | None, others: tuple[Any, ...]) -> O
     if not is_free:
         raise click.ClickException("--operands goes with no option about sequences; leave one of them out")
     return operands_of(text)
+
+
+def lists_asked(model: Loaded, text: str | None, others: tuple[Any, ...]) -> Lists | None:
+    """The lists that are asked about: those of ``--lists``, or the folder's own where none of ``others``, the options
+    about sequences, is given; None for a question about sequences. Raises ClickException.
+    """
+    is_free = all(value is None for value in others)
+    if text is None:
+        return model.lists if is_free else None
+    if text == "none":
+        return None
+    if not is_free:
+        raise click.ClickException("--lists goes with no option about sequences or operands; leave one of them out")
+    return lists_of(text)
+
+
+def lists_of(text: str) -> Lists:
+    """``items=3,answers=3,alphabet=0..9,after=SEP`` as lists; raises ClickException for anything else."""
+    from cegis.domain import DomainError
+    from cegis.lists import Lists
+
+    names = {"alphabet": "alphabet", "items": "items", "answers": "answers", "before": "before", "after": "after",
+             "distinct": "is_distinct"}  # fmt: skip
+    values: dict[str, Any] = {}
+    for part in text.split(","):
+        name, sign, value = part.partition("=")
+        name = name.strip()
+        if not sign or name not in names or names[name] in values:
+            raise click.ClickException(f"--lists: expected fields such as items=10, each once, of {', '.join(names)}")
+        numbers = re.fullmatch(r"(\d{1,3})\.\.(\d{1,3})", value)
+        if name == "alphabet" and numbers:
+            values[name] = tuple(map(str, range(int(numbers[1]), int(numbers[2]) + 1)))
+        elif name in ("alphabet", "before", "after"):
+            values[name] = tuple(value.split())
+        elif name == "distinct" and value in ("yes", "no"):
+            values["is_distinct"] = value == "yes"
+        elif name in ("items", "answers") and value.isdecimal() and len(value) < 9:
+            values[name] = int(value)
+        else:
+            expected = "yes or no" if name == "distinct" else "a whole number"
+            raise click.ClickException(f"--lists: expected {expected} of {name}, got {value!r}")
+    missing = [name for name in ("alphabet", "items", "answers") if name not in values]
+    if missing:
+        raise click.ClickException(f"--lists: expected {missing[0]}, such as items=10,answers=10,alphabet=0..50")
+    try:
+        return Lists(**values)
+    except DomainError as error:
+        raise click.ClickException(f"--lists: {error}") from error
 
 
 def streams_asked(network: str, length: str | None) -> tuple[NumberStreams, Path] | None:

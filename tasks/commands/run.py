@@ -36,7 +36,8 @@ def run(
     the method that fits the network.
 
     Of a recurrent network of numbers the program is a loop over them, followed as far as it holds; of a network whose
-    prompts show two numbers (--operands), a function of these, compared on all pairs.
+    prompts show two numbers (--operands), a function of these, compared on all pairs; of one that answers a list token
+    by token (--lists), a function of the list and a place in the answer, and a list for which it is wrong.
     """
     from tasks.commands.distilling import distilled
 

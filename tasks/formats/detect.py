@@ -25,6 +25,7 @@ from tasks.formats import (
     tracr,
     transformer_lens,
 )
+from tasks.formats.lists import read_lists
 from tasks.formats.operands import read_operands
 from tasks.formats.reading import MOST_WEIGHTS, TOO_LARGE, read_bytes, read_object
 from tasks.formats.untrusted import read_safetensors
@@ -192,7 +193,8 @@ def load(path: Path | str, question: Question | None = None) -> Loaded:
             loaded = known.load(folder, question or Question())
             if loaded.format == "circuit":  # named by from_circuit
                 return loaded
-            return replace(loaded, name=named(loaded.name), operands=read_operands(folder, loaded.vocabulary))
+            operands, lists = read_operands(folder, loaded.vocabulary), read_lists(folder, loaded.vocabulary)
+            return replace(loaded, name=named(loaded.name), operands=operands, lists=lists)
     strange = [folder / name for name in sorted({n for f in FORMATS for n in f.files}) if _is_no_file(folder / name)]
     if strange:
         raise NetworkError(

@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from cegis.claim import limits
 from cegis.domain import MAX_ALPHABET, Constraint, Domain
+from cegis.lists import Lists
 from cegis.operands import Operands
 from dsl.showing import cut, panel_html, table_html, words_html
 from tasks.networks.interpreter import check_ids, logits
@@ -118,8 +119,8 @@ class Loaded:
 
     ``declared``: what the folder says of itself, whatever the caller chose; ``files``: the network's files and where
     they lie, by the names that a certificate gives them, if they are not those that every folder of its format has.
-    ``operands``: the pairs of numbers that its prompts show, where the folder says so; ``elements``: what the tokens of
-    the alphabet stand for, where they are elements of a group.
+    ``operands``, ``lists``: the pairs of numbers, or the lists, that its prompts show, where the folder says so;
+    ``elements``: what the tokens of the alphabet stand for, where they are elements of a group.
     """
 
     name: str
@@ -134,6 +135,7 @@ class Loaded:
     declared: Declared = field(default=Declared())
     files: tuple[tuple[str, Path], ...] = field(default=())
     operands: Operands | None = field(default=None)
+    lists: Lists | None = field(default=None)
     elements: tuple[Any, ...] | None = field(default=None)
 
     def __repr__(self) -> str:

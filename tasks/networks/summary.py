@@ -91,6 +91,11 @@ def model_text(model: Loaded) -> str:
             f"asked     all pairs of {model.operands.words}; --operands none asks about sequences",
             f"shown     prompt: {shown(model.operands.shown)}; answer: {model.operands.answer_words}",
         ]
+    if model.lists is not None:
+        lines += [
+            f"asked     lists of {model.lists.words}; --lists none asks about sequences",
+            f"shown     prompt: {shown(model.lists.shown)}; answer: {model.lists.answers} tokens",
+        ]
     return "\n".join([*lines, *(f"note      {shown(note)}" for note in model.notes)])
 
 

@@ -3,6 +3,7 @@
     Domain      sequences of tokens     listed, and followed beyond       (``sequences``)
     Streams     streams of numbers      loops, followed step by step      (``streams``)
     Operands    prompts of two numbers  functions, on all pairs at once   (``numbers``)
+    Lists       prompts of a list       a list that fails, no proof       (``lists``)
 
 What is asked about decides: the ``domain``, or where none is given what the network is made for.
 """
@@ -18,6 +19,7 @@ from typing import TYPE_CHECKING, Any, overload
 from backends import Backend
 from cegis import Domain, DomainError, Operands, Program
 from cegis.claim import Inputs
+from cegis.lists import Lists
 from cegis.streams import Streams
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
@@ -33,6 +35,7 @@ from tasks.proofs.enumeration import Semantics
 if TYPE_CHECKING:
     from dsl.grammars.streams import Loop
     from tasks.automata.digits import NumberProgram
+    from tasks.pipeline.lists import ListDistillation
     from tasks.pipeline.numbers import NumberDistillation
     from tasks.pipeline.streams import StreamDistillation
 
@@ -47,9 +50,11 @@ def distill(network: NumberStreams, domain: Streams | None = None, **options: An
 @overload
 def distill(network: Circuit | Loaded, domain: Operands, **options: Any) -> NumberDistillation: ...
 @overload
+def distill(network: Circuit | Loaded, domain: Lists, **options: Any) -> ListDistillation: ...
+@overload
 def distill(network: Circuit | Loaded, domain: Domain, **options: Any) -> Distillation: ...
 @overload
-def distill(network: Circuit | Loaded, domain: None = None, **options: Any) -> Distillation | NumberDistillation: ...
+def distill(network: Circuit | Loaded, domain: None = None, **options: Any) -> Distillation | Together: ...
 @overload
 def distill(network: Circuit | Loaded | NumberStreams, domain: Inputs | None = None, **options: Any) -> Distilled: ...
 def distill(  # type: ignore[misc]  # what the overloads leave open
@@ -93,6 +98,10 @@ def distill(  # type: ignore[misc]  # what the overloads leave open
             from tasks.pipeline.numbers import distill_numbers
 
             return distill_numbers(model, asked, program=program, **told)
+        if isinstance(asked, Lists):
+            from tasks.pipeline.lists import distill_lists
+
+            return distill_lists(model, asked, program=program, **told)
         return distill_sequences(model, asked, program=program, **told, **of_sequences)
 
 
@@ -100,17 +109,17 @@ def _asked(network: Any, domain: Any, of_sequences: dict[str, Any]) -> tuple[Any
     """The network, and what is asked of it; DomainError where the two, or the options ``of_sequences``, do not fit."""
     model = network if isinstance(network, NumberStreams) else model_of(network)
     given = ", ".join(name for name, value in of_sequences.items() if value is not None)
-    kinds: Any = Domain | Operands
+    kinds: Any = Domain | Operands | Lists
     if isinstance(model, NumberStreams):
         kinds, domain = Streams, model.asked if domain is None else domain
         if isinstance(domain, Streams) and domain.alphabet != model.asked.alphabet:
             raise DomainError(f"{model.name}: expected {model.up_to(domain.max_length).words}, got {domain.words}")
     elif domain is None and not given:
-        domain = model.operands
+        domain = model.operands or model.lists
     if not isinstance(domain, kinds | None):
-        wanted = "Streams" if isinstance(model, NumberStreams) else "a Domain or Operands"
+        wanted = "Streams" if isinstance(model, NumberStreams) else "a Domain, Operands or Lists"
         raise DomainError(f"{model.name}: expected {wanted} to be asked about, got {domain!r}")
-    if given and isinstance(domain, Operands | Streams):
+    if given and isinstance(domain, Operands | Streams | Lists):
         raise DomainError(f"{model.name}: {given} goes with sequences of tokens, not with {type(domain).__name__}")
     return model, domain
 
@@ -173,4 +182,8 @@ def follow(
             from tasks.pipeline.numbers import follow_numbers
 
             return follow_numbers(model, asked, program=program, **options)
+        if isinstance(asked, Lists):
+            raise DomainError(
+                f"{model.name}: expected sequences, pairs or streams to follow; {asked.words} are all alike"
+            )
         return follow_sequences(model, asked, program, length=length, **options)

@@ -3,8 +3,9 @@
     Distillation           sequences of tokens: listed, and followed beyond              (``sequences``)
     StreamDistillation     streams of numbers, for a recurrent network                   (``streams``)
     NumberDistillation     prompts of two numbers, all pairs of them                     (``numbers``)
+    ListDistillation       prompts of a list that is answered token by token             (``lists``)
 
-Each is a ``Result``. The last two are ``Together``: of them no list of labels is kept, so that all they can say is a
+Each is a ``Result``. The last three are ``Together``: of them no list of labels is kept, so that all they can say is a
 claim, one input that breaks it, or why there is neither. What is printed of each kind, as text and JSON, is in
 ``report``.
 """
@@ -17,6 +18,7 @@ from typing import Any, Protocol
 
 from cegis import Claim, Counterexample, Operands
 from cegis.claim import Inputs, counted, limits
+from cegis.lists import Lists
 from cegis.streams import Streams
 from dsl.showing import code_html, cut, panel_html, words_html
 from tasks.formats import Loaded
@@ -72,7 +74,7 @@ class Together:
     """
 
     model: Loaded | NumberStreams
-    asked: Operands | Streams
+    asked: Operands | Streams | Lists
     program: Any
     claims: tuple[Claim, ...]
     steps: tuple[Step, ...]

@@ -162,14 +162,23 @@ def confirmed(
 
     None where every digit is right, or one before is not decided.
     """
-    answer = operands.answer(program(*pair))
+    return first_wrong(loaded, operands.prompt(*pair), operands.answer(program(*pair)), semantics)
+
+
+def first_wrong(
+    loaded: Loaded, prompt: tuple[str, ...], answer: tuple[str, ...], semantics: Semantics
+) -> tuple[int, str] | None:
+    """The first token of an answer at which the network has another, by bounds on that prompt alone, and which.
+
+    None where every token is right, or one before is not decided.
+    """
     alone = replace(
         loaded, prefix=(), suffix=(), domain=replace(loaded.domain, alphabet=loaded.vocabulary, constraint=None)
     )
     number = {token: n for n, token in enumerate(loaded.vocabulary)}
     for index, right in enumerate(answer):
-        prompt = [number[token] for token in (*operands.prompt(*pair), *answer[:index])]
-        (label,), _ = answers_of(alone, np.array([prompt], np.int8), semantics)
+        ids = [number[token] for token in (*prompt, *answer[:index])]
+        (label,), _ = answers_of(alone, np.array([ids], np.int64), semantics)
         if label == UNDECIDED:
             return None
         given = loaded.readout.text(int(label))

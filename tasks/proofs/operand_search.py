@@ -22,7 +22,7 @@ from tasks.automata.digits import NumberProgram
 from tasks.bounds.ball import Reals
 from tasks.formats import Loaded
 from tasks.networks.interpreter import logits
-from tasks.networks.model import BlackBox
+from tasks.networks.model import BlackBox, Network
 from tasks.networks.readout import Argmax
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Transformer
@@ -61,22 +61,11 @@ class Teacher:
         found = []
         for start in range(0, len(pairs), BATCH):
             ids, right = self.ids(pairs[start : start + BATCH])
-            rows = self._logits(ids, len(self.operands.cells))
+            rows = prefix_logits(self.loaded.network, ids, len(self.operands.cells))
             own = np.take_along_axis(rows, right[..., None], axis=-1)[..., 0]
             np.put_along_axis(rows, right[..., None], -np.inf, axis=-1)
             found.append(own - rows[..., list(readout.columns)].max(axis=-1))
         return np.concatenate(found)
-
-    def _logits(self, ids: NDArray[np.int64], shortest: int) -> Reals:
-        """Of each prefix of the prompts from ``shortest`` tokens on, (prompts, prefixes, outputs)."""
-        match self.loaded.network:
-            case Transformer() as network:
-                return logits(network, ids)[:, shortest - 1 :]
-            case Recurrent() as network:
-                return network.logits(ids)[:, shortest:]
-            case BlackBox() as network:
-                lengths = range(shortest, ids.shape[1] + 1)
-                return np.concatenate([network.logits(ids[:, :length]) for length in lengths], axis=1)
 
     def worst(self, pairs: list[Pair]) -> Reals:
         """The least of ``margins`` of each pair."""
@@ -89,10 +78,22 @@ class Teacher:
         ids = [self.loaded.vocabulary.index(token) for token in self.operands.prompt(*pair)]
         answer: list[str] = []
         for _ in range(self.operands.shown_digits):
-            rows = self._logits(np.array([ids], np.int64), len(ids))
+            rows = prefix_logits(self.loaded.network, np.array([ids], np.int64), len(ids))
             answer.append(readout.names[int(rows[0, -1, list(readout.columns)].argmax())])
             ids.append(self.loaded.vocabulary.index(answer[-1]))
         return tuple(answer)
+
+
+def prefix_logits(network: Network, ids: NDArray[np.int64], shortest: int) -> Reals:
+    """The logits of each prefix of the prompts from ``shortest`` tokens on, (prompts, prefixes, outputs)."""
+    match network:
+        case Transformer():
+            return logits(network, ids)[:, shortest - 1 :]
+        case Recurrent():
+            return network.logits(ids)[:, shortest:]
+        case BlackBox():
+            lengths = range(shortest, ids.shape[1] + 1)
+            return np.concatenate([network.logits(ids[:, :length]) for length in lengths], axis=1)
 
 
 def search(

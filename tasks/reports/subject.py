@@ -19,6 +19,7 @@ import numpy as np
 from cegis import Constraint, Domain, DomainError, Operands
 from cegis.certificate import MANIFEST, Certificate
 from cegis.claim import counted
+from cegis.lists import Lists
 from cegis.streams import Streams
 from tasks.certificates.independent import stored_files
 from tasks.checker.formats import FILES
@@ -431,9 +432,9 @@ def _rows_of(result: Distillation) -> tuple[LengthRow, ...]:
     return tuple(row for row in rows if row.sequences)[:MOST_LENGTHS]
 
 
-def _rows_together(asked: Operands | Streams, result: Together) -> tuple[LengthRow, ...]:
-    """What is known of streams of each length; nothing of pairs, whose prompts all have one."""
-    if isinstance(asked, Operands):
+def _rows_together(asked: Operands | Streams | Lists, result: Together) -> tuple[LengthRow, ...]:
+    """What is known of streams of each length; nothing of pairs and lists, whose prompts all have one."""
+    if isinstance(asked, Operands | Lists):
         return ()
     proved = result.claims[0].domain.max_length if result.claims else 0
     broken = None if result.broken is None else len(result.broken.inputs)

@@ -20,6 +20,8 @@ APART = "tests/unit/tasks/bounds/test_differences_of_logits.py"
 GROUPS = "tests/unit/tasks/pipeline/test_groups.py"
 LINES = "tests/unit/tasks/checker/test_checker_lines.py"
 PAIRS = "tests/property/test_pairs_of_numbers.py"
+LISTS = "tests/unit/tasks/pipeline/test_lists.py"
+OCCURRENCES = "tests/unit/dsl/test_occurrences.py"
 COUNTED_PAIRS = f"{PAIRS}::test_pairs_that_fail_are_no_fewer_and_no_more_than_is_said"
 COMPARED = "tests/property/test_numbers_compared.py"
 GUESSING = f"{COMPARED}::test_a_machine_that_guesses_calculates_as_python_does"
@@ -34,6 +36,27 @@ BEYOND: tuple[Mutant, ...] = (
         "np.maximum.at(most[start], target, known[1][start, source] + terms)",
         "np.minimum.at(most[start], target, np.abs(known[1][start, source] + terms))",
         PROVED_PAIRS,
+    ),
+    Mutant(
+        "answers to lists are compared at their first token alone",
+        "tasks/proofs/list_search.py",
+        "return np.asarray(self.margins(rows).min(axis=1))",
+        "return np.asarray(self.margins(rows)[:, 0])",
+        f"{LISTS}::test_margins_by_right_tokens_are_below_zero_where_greedy_answers_differ",
+    ),
+    Mutant(
+        "items of lists that should differ are made the same",
+        "tasks/proofs/list_search.py",
+        "if not lists.is_distinct or token not in row:",
+        "if True:",
+        f"{LISTS}::test_different_items_stay_different",
+    ),
+    Mutant(
+        "a token that occurs twice occurs once",
+        "dsl/grammars/selections.py",
+        "(counts == 1) if is_once",
+        "(counts <= 2) if is_once",
+        f"{OCCURRENCES}::test_it_is_the_token_that_a_reader_of_its_text_would_take",
     ),
     Mutant(
         "a guessed comparison may end in any way",

@@ -2,8 +2,10 @@
 
 Some are right, some have noise in every weight, and in some that add a spike of three ReLUs is planted at one value of
 a sum, so that the few pairs with that sum are wrong, often a single one. Of those that compare, some do not look at one
-digit, and some are asked for a program that differs where both numbers are equal, or nearly so. Prover, search and
-checker are asked; the network's own formula, written once more here, says which pairs fail.
+digit, and some are asked for a program that differs where both numbers are equal, or nearly so. Of others that are
+right one thing is changed: a parameter by 6 %, one digit of what is expected, the order of the digits of a prompt or
+an answer; weights of attention depend on the digits or do not. Prover, search and checker are asked; the network's own
+formula, written once more here, says which pairs fail.
 """
 
 from __future__ import annotations
@@ -42,13 +44,15 @@ NEARLY = {
     "a > b": ("a >= b", "a > b + 1", "a < b"),
     "a >= b": ("a > b", "a + 1 >= b", "b >= a"),
 }  # programs that are right on most pairs, or on few, or say the same
+LARGER = 1.06  # times a parameter, where one is changed
 SECONDS, NEAR = 10.0, 1e-5  # for one proof; of a margin, relative and absolute, what float64 may lose here and there
 
 
 def attack(seed: int, index: int) -> Outcome:
     """One network, and everything that is said of it."""
     random = random_of("pairs", seed, index)
-    (network, program), semantics = made(random), str(random.choice(["real", "float32"]))
+    make = changed if random.random() < 0.4 else made
+    (network, program), semantics = make(random), str(random.choice(["real", "float32"]))
     least = margins(network, program)
     wrong: list[str] = []
     decided = 0
@@ -103,6 +107,42 @@ def made(random: np.random.Generator) -> tuple[Loaded, NumberProgram]:
         blind = int(random.integers(digits))
     network = choosing(what, digits, base, order=order, noise=noise, by_token=by_token, blind=blind, seed=seed)
     return network, NumberProgram.of(asked)
+
+
+def changed(random: np.random.Generator) -> tuple[Loaded, NumberProgram]:
+    """A network that is right, with one thing changed in it or in what is asked of it."""
+    digits, base, seed = int(random.integers(1, 4)), int(random.integers(2, 5)), int(random.integers(2**30))
+    by_token, order = float(random.choice([0.0, 1e-3])), str(random.choice(["lsb", "msb"]))
+    what = str(random.choice(["a + b", *CHOICES]))
+    if what == "a + b":
+        network = adding(digits, base, order=order, by_token=by_token, seed=seed)
+    else:
+        network = choosing(what, digits, base, order=order, by_token=by_token, seed=seed)
+    operands: Any = network.operands
+    match random.choice(["parameter", "digit", "order"]):
+        case "parameter":
+            return scaled(network, random), NumberProgram.of(what)
+        case "digit" if what == "a + b":
+            unit = operands.base ** int(random.integers(operands.shown_digits))
+            return network, NumberProgram(1, 1, unit, operands.base**operands.shown_digits)
+        case "digit":
+            return network, NumberProgram.of(str(random.choice(NEARLY[what])))
+    name = str(random.choice(["order", "answer_order"]))
+    now = operands.order if name == "order" else operands.answer_order or "lsb"
+    turned = replace(operands, **{name: "msb" if now == "lsb" else "lsb"})
+    return replace(network, operands=turned), NumberProgram.of(what)
+
+
+def scaled(network: Loaded, random: np.random.Generator) -> Loaded:
+    """``network`` with one parameter behind attention, which is not 0, made larger by 6 %."""
+    attention, *others = network.network.steps  # type: ignore[union-attr]
+    at = int(random.choice([n for n, step in enumerate(others) if isinstance(step, Affine)]))
+    step: Any = others[at]
+    weight, bias = step.weight.copy(), None if step.bias is None else step.bias.copy()
+    part = weight if bias is None or not bias.any() or random.random() < 0.5 else bias
+    part[tuple(random.choice(np.argwhere(part)))] *= LARGER
+    others[at] = Affine(as_float32(weight), None if bias is None else as_float32(bias))
+    return replace(network, network=replace(network.network, steps=(attention, *others)))
 
 
 def planted(network: Loaded, random: np.random.Generator) -> Loaded:

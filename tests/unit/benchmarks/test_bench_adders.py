@@ -98,12 +98,30 @@ def test_the_page_says_proved_only_of_what_is_proved():
     assert "Of 5 networks: 2 proved on all pairs, 1 with a pair that fails, 2 not decided." in text
     lines = {line[0]: line for block in blocks for line in getattr(block, "body", ())}
     assert lines["one"][1:] == (
-        ["57", "a + b", "10^20", "100%", "0 of 5,000 random, 0 of 4,000 round", "proved", "real", "0.25", "1", "30"]
+        [
+            "57",
+            "a + b",
+            "10^20",
+            "100%",
+            "0 of 5,000 random, 0 of 4,000 round",
+            "proved",
+            "none",
+            "real",
+            "0.25",
+            "1",
+            "30",
+        ]
     ), lines["one"]
-    assert lines["two"][6:9] == ["0, 9: no number, not 9", "real", "–"]
+    assert lines["two"][6:10] == ["0, 9: no number, not 9", "at least 1 (not counted)", "real", "–"]
     assert lines["three"][6] == "not decided"
     assert lines["four"][6] == "timeout"
     assert lines["five"][-1] == "no certificate"
+    for ends, shown in {
+        ("1078", "1078"): "1,078", ("0", "5"): "1 to 5", ("7", str(10**20)): "7 to all",
+        ("1078000000000001", "5" * 20): "1,078,000,000,000,001 to 55,555,555,555,555,555,555",
+    }.items():  # fmt: skip
+        (line,) = (adders_page._line(row("two", "solved", detail=fails | {"fail": [*ends]})),)
+        assert line[7] == shown
     assert "The certificate holds in weaker only." in text
     assert "No certificate: too little time." in text
     with pytest.raises(BenchmarkError, match="no rows"):
