@@ -7,6 +7,7 @@ from mutant import Mutant
 TREE = "tests/unit/tasks/proofs/test_prefix_tree.py"
 SETS, ZONOTOPE = "tests/property/test_state_sets.py", "tasks/bounds/recurrent_zonotope.py"
 FOLDERS = "tests/unit/tasks/formats/test_recurrent_folders.py"
+ELLIPSOID = "tasks/bounds/recurrent_ellipsoid.py"
 CHECKED = "tests/unit/tasks/checker/test_checker_recurrent.py"
 
 STATES: tuple[Mutant, ...] = (
@@ -65,6 +66,48 @@ STATES: tuple[Mutant, ...] = (
         "(rest + lost) * INFLATION",
         "rest * INFLATION",
         f"{SETS}::test_a_zonotope_after_a_token_holds_every_state",
+    ),
+    Mutant(
+        "an ellipsoid without what a step got wrong",
+        ELLIPSOID,
+        "q[:, every, every] += (sides / total * total)[:, None] * box",
+        "q[:, every, every] += FLUSHED",
+        "networks",
+    ),
+    Mutant(
+        "an ellipsoid around a box that cuts its corners",
+        ELLIPSOID,
+        "q[:, every, every] += (sides / total * total)[:, None] * box",
+        "q[:, every, every] += (sides / total)[:, None] * box**2",
+        f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
+    ),
+    Mutant(
+        "an ellipsoid that does not grow where a box is added",
+        ELLIPSOID,
+        "q: Reals = product * (sides / one)[:, None, None]",
+        "q: Reals = product.copy()",
+        f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
+    ),
+    Mutant(
+        "a root of an ellipsoid that is rounded without a trace",
+        ELLIPSOID,
+        "2.0 * u * size + FLUSHED",
+        "0.0 * size",
+        f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
+    ),
+    Mutant(
+        "what a layer rounds is lost before the next one",
+        ELLIPSOID,
+        "columns] = np.sqrt(((one + total) / total * total)[:, None] * box)",
+        "columns] = 0.0",
+        f"{SETS}::test_an_ellipsoid_after_a_token_holds_every_state",
+    ),
+    Mutant(
+        "the symbols of an ellipsoid move an entry by their middle",
+        ZONOTOPE,
+        "length: Reals = np.sqrt(squares)",
+        "length: Reals = 0.3 * np.sqrt(squares)",
+        f"{SETS}::test_an_ellipsoid_after_a_token_holds_every_state",
     ),
     Mutant(
         "states with equal centers are one",
