@@ -39,7 +39,7 @@ LIGHT = 2.0**-16  # of the spread of an entry: what is left over there stays as 
 def enclose(network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float, ahead: int = 0) -> Stream:
     """What ``recurrent.enclose`` gives, with smaller radii; ``ahead``: the last tokens, for which balls are used."""
     longest = max((ids.shape[1] for ids in batches), default=0)
-    return tree(network, batches, Ellipsoids(network, u, max(0, longest - ahead)))
+    return tree(network, batches, Ellipsoids(network, u, max(0, longest - ahead), ahead > 0))
 
 
 class Ellipsoids(Zonotopes):
@@ -47,13 +47,16 @@ class Ellipsoids(Zonotopes):
 
     is_round = True
 
-    def __init__(self, network: Recurrent, u: float, deep: int) -> None:
+    def __init__(self, network: Recurrent, u: float, deep: int, is_followed: bool = False) -> None:
         super().__init__(network, u, deep)
+        self._is_followed = is_followed  # by balls
         self._transition = _interleaved(network.transition, u, self._dtype)
         self._together = max(1, NUMBERS // (2 * network.width**2))
 
-    def _renewed(self, after: Zonotope) -> Zonotope:
-        """``after`` with its rest inside the ellipsoid."""
+    def _renewed(self, after: Zonotope, depth: int) -> Zonotope:
+        """``after`` with its rest inside the ellipsoid; the box around both where only balls follow."""
+        if depth == self._deep and self._is_followed:
+            return replace(after, symbols=after.symbols[:, :0], rest=after.radius)
         known = np.isfinite(after.rest)
         symbols, lost = root(added(after.symbols, np.where(known, after.rest, 0.0)), after.symbols.dtype.type)
         return replace(after, symbols=symbols, rest=np.where(known, lost, np.inf))

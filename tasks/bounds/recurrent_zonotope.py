@@ -33,7 +33,7 @@ from tasks.networks.transformer import Activation, Affine, Blend, Columns, Conca
 
 MOST_SYMBOLS = {True: 6, False: 2}  # per number of the state: in float32, where errors are large, and in float64
 MOST_NUMBERS = 40_000_000  # in the zonotopes of one level
-NUMBERS = 2**19  # in the zonotopes that go through all steps together
+NUMBERS = 2**20  # in the zonotopes that go through all steps together
 LOOSER = 0.125  # than a ball a linear form may be: what it remembers is worth that, a ball only grows
 FLUSHED = 2.0**-100  # above what all subnormals that one product of symbols flushes may come to
 VANISHED = 2.0**-55  # above the root of what all squares of numbers in float32 that come out as zero may add up to
@@ -172,10 +172,10 @@ class Zonotopes:
         x = Ball.exact(self._network.tokens[ids])
         none = np.zeros((len(ids), states.symbols.shape[1], x.center.shape[1]), self._dtype)
         after = self._transition(_concat([states, replace(states, center=x.center, symbols=none, rest=x.radius)]))
-        return replace(self._renewed(after), depth=states.depth + 1)
+        return replace(self._renewed(after, states.depth + 1), depth=states.depth + 1)
 
-    def _renewed(self, after: Zonotope) -> Zonotope:
-        """``after`` with a symbol for what is left over at each entry, and the lightest symbols forgotten."""
+    def _renewed(self, after: Zonotope, depth: int) -> Zonotope:
+        """``after``, of so many tokens, with a symbol for what is left at each entry; the lightest are forgotten."""
         known = np.isfinite(after.rest)
         own = np.where(known, after.rest, 0.0).astype(self._dtype)
         fresh = np.zeros((*own.shape, own.shape[1]), self._dtype)
@@ -249,7 +249,7 @@ def _affine(whole: Map, part: Map, used: slice | Ids, u: float, x: Zonotope) -> 
     """``W x + b``, without the columns that have no weight where all are finite: zero times infinity is none."""
     layer, weight = whole
     if part[0] is not layer and np.isfinite(x.rest).all():
-        x = _chosen(x, used)
+        x = _chosen_once(x, used)
         layer, weight = part
     rows, count, width = x.symbols.shape
     size = np.abs(x.center) + x.radius
@@ -322,9 +322,19 @@ def _columns(start: int, stop: int, x: Zonotope) -> Zonotope:
 
 def _chosen(x: Zonotope, columns: slice | Ids) -> Zonotope:
     """Those entries alone."""
-    symbols = np.ascontiguousarray(x.symbols[:, :, columns])
+    symbols = x.symbols[:, :, columns] if isinstance(columns, slice) else np.take(x.symbols, columns, axis=2)
     form = replace(x, center=x.center[:, columns], symbols=symbols, rest=x.rest[:, columns])
     return _spread(form, x.spread[:, columns])
+
+
+def _chosen_once(x: Zonotope, columns: slice | Ids) -> Zonotope:
+    """Those entries alone; the gates of a cell read the same."""
+    known = vars(x).setdefault("chosen", {})
+    key = columns.tobytes() if isinstance(columns, np.ndarray) else ""
+    if key not in known:
+        known[key] = _chosen(x, columns)
+    found: Zonotope = known[key]
+    return found
 
 
 def _spread(x: Zonotope, spread: Reals) -> Zonotope:

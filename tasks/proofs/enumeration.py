@@ -465,10 +465,14 @@ def _unread(loaded: Loaded, ids: Ids) -> tuple[Labels, Reals]:
 
 @dataclass
 class Worth:
-    """``decides``: whether a way, or None for balls, decides prompts of a length; ``ahead``: of ellipsoids."""
+    """``decides``: whether a way, or None for balls, decides words of a length; ``ahead``: balls after ellipsoids.
+
+    It is at most ``most``: one that left many prompts open is not tried again.
+    """
 
     decides: dict[tuple[int, Way | None], bool] = field(default_factory=dict)
     ahead: int = AHEAD
+    most: int = MOST_AHEAD
 
 
 @dataclass
@@ -530,7 +534,8 @@ class _Found:
             count, left = (sum(map(len, rows)) for rows in (before, self.open_rows()))
             if ahead == worth.ahead and count > PROBES:
                 share = 1.0 - left / count
-                worth.ahead = min(MOST_AHEAD, max(0, ahead + (share > MORE) - (share < LESS)))
+                worth.most = ahead - 1 if share < LESS else worth.most
+                worth.ahead = max(0, min(worth.most, ahead + (share > MORE)))
 
     def _sorted(self, batches: list[Ids]) -> list[Ids]:
         return [
