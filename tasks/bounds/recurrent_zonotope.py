@@ -330,7 +330,7 @@ def _chosen(x: Zonotope, columns: slice | Ids) -> Zonotope:
 def _chosen_once(x: Zonotope, columns: slice | Ids) -> Zonotope:
     """Those entries alone; the gates of a cell read the same."""
     known = vars(x).setdefault("chosen", {})
-    key = columns.tobytes() if isinstance(columns, np.ndarray) else ""
+    key = columns.tobytes() if isinstance(columns, np.ndarray) else repr(columns)
     if key not in known:
         known[key] = _chosen(x, columns)
     found: Zonotope = known[key]

@@ -56,8 +56,8 @@ STATES: tuple[Mutant, ...] = (
     Mutant(
         "a map of zonotopes that rounds nothing",
         ZONOTOPE,
-        "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)",
-        "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:])",
+        "return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)",
+        "return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:])",
         f"{SETS}::test_the_rest_of_a_map_holds_its_rounding_in_float32",
     ),
     Mutant(
@@ -68,16 +68,23 @@ STATES: tuple[Mutant, ...] = (
         f"{SETS}::test_a_zonotope_after_a_token_holds_every_state",
     ),
     Mutant(
+        "gates read the entries of another gate",
+        ZONOTOPE,
+        "else repr(columns)",
+        'else ""',
+        f"{SETS}::test_maps_of_one_row_read_their_own_entries",
+    ),
+    Mutant(
         "an ellipsoid without what a step got wrong",
         ELLIPSOID,
-        "q[:, every, every] += (sides / total * total)[:, None] * box",
+        "q[:, every, every] += sides[:, None] * box",
         "q[:, every, every] += FLUSHED",
         "networks",
     ),
     Mutant(
         "an ellipsoid around a box that cuts its corners",
         ELLIPSOID,
-        "q[:, every, every] += (sides / total * total)[:, None] * box",
+        "q[:, every, every] += sides[:, None] * box",
         "q[:, every, every] += (sides / total)[:, None] * box**2",
         f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
     ),
@@ -98,7 +105,7 @@ STATES: tuple[Mutant, ...] = (
     Mutant(
         "what a layer rounds is lost before the next one",
         ELLIPSOID,
-        "columns] = np.sqrt(((one + total) / total * total)[:, None] * box)",
+        "columns] = np.sqrt((one + total)[:, None] * box)",
         "columns] = 0.0",
         f"{SETS}::test_an_ellipsoid_after_a_token_holds_every_state",
     ),

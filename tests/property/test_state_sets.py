@@ -126,6 +126,15 @@ def test_what_is_left_of_an_operation_on_zonotopes_is_in_the_rest(rng: np.random
         assert (np.abs(values - found.center - corners[:, :2] @ found.symbols[0]) <= found.rest + 1e-14).all()
 
 
+def test_maps_of_one_row_read_their_own_entries() -> None:
+    first, last = np.array([[1.0, 2.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0, 2.0]])
+    way = recurrent_zonotope._way(Concat(((Affine(first),), (Affine(last),))), ball.REAL, np.float64)
+    row = np.array([[1.0, 10.0, 100.0, 1000.0]])
+    found = way(Zonotope(row, np.eye(4)[None], np.zeros((1, 4))))
+    assert (np.abs(found.center - [[21.0, 2100.0]]) < 1e-9).all()
+    assert np.array_equal(found.symbols[0], [[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+
+
 @laws
 @given(seeds)
 def test_the_rest_of_a_map_holds_its_rounding_in_float32(rng: np.random.Generator) -> None:
