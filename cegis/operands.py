@@ -10,7 +10,7 @@ fields, for the operands and for the answer. This file knows no program and no n
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Literal
@@ -71,6 +71,15 @@ class Operands:
             tokens = getattr(self, name)
             if not isinstance(tokens, tuple) or not all(isinstance(token, str) for token in tokens):
                 raise DomainError(f"expected {name} as a tuple of tokens, such as ('+',), got {tokens!r}")
+
+    def up_to(self, digits: int) -> Operands:
+        """The same prompts, of numbers of so many digits at most.
+
+        >>> Operands(digits=3).up_to(2).largest
+        99
+        """
+        most = self.base ** min(digits, self.digits) - 1
+        return self if most >= self.largest else replace(self, most=most)
 
     @property
     def largest(self) -> int:

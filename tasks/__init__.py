@@ -28,19 +28,20 @@ if TYPE_CHECKING:
     from tasks.networks.readout import Argmax, Rounded, TokenSet
     from tasks.networks.sparse_transformer import NetworkError
     from tasks.networks.transformer import Transformer
-    from tasks.pipeline.distill import Distillation, distill, verify
+    from tasks.pipeline.distill import distill, verify
     from tasks.pipeline.explain import Explanation, explain
-    from tasks.pipeline.numbers import NumberDistillation, distill_numbers
+    from tasks.pipeline.numbers import NumberDistillation
     from tasks.pipeline.observers import live, notebook, plain
     from tasks.pipeline.prune import Pruned, prune
+    from tasks.pipeline.sequences import Distillation
     from tasks.pipeline.steps import Observer
-    from tasks.pipeline.streams import StreamDistillation, distill_streams
+    from tasks.pipeline.streams import StreamDistillation
     from tasks.reports.page import write_page
 
 LATER = {
     "Argmax": "tasks.networks.readout:Argmax",
     "BlackBox": "tasks.networks.model:BlackBox",
-    "Distillation": "tasks.pipeline.distill:Distillation",
+    "Distillation": "tasks.pipeline.sequences:Distillation",
     "Explanation": "tasks.pipeline.explain:Explanation",
     "Loaded": "tasks.networks.model:Loaded",
     "NetworkError": "tasks.networks.sparse_transformer:NetworkError",
@@ -56,8 +57,6 @@ LATER = {
     "check": "tasks.checker.evidence:check",
     "NumberDistillation": "tasks.pipeline.numbers:NumberDistillation",
     "distill": "tasks.pipeline.distill:distill",
-    "distill_numbers": "tasks.pipeline.numbers:distill_numbers",
-    "distill_streams": "tasks.pipeline.streams:distill_streams",
     "explain": "tasks.pipeline.explain:explain",
     "from_callable": "tasks.formats.blackbox:from_callable",
     "from_circuit": "tasks.formats.sparse:from_circuit",
@@ -94,8 +93,6 @@ __all__ = [
     "certify",
     "check",
     "distill",
-    "distill_numbers",
-    "distill_streams",
     "explain",
     "from_callable",
     "from_circuit",

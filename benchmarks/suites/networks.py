@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     from cegis import Domain
     from cegis.certificate import Certificate
     from tasks.formats import Loaded
-    from tasks.pipeline.distill import Distillation
+    from tasks.pipeline.sequences import Distillation
 
 SUITE = "networks"
 MARK, RECORDED = "case.json", "wrong_any_id.json"

@@ -28,7 +28,7 @@ from benchmarks.suites.networks import MARK, OURS, seconds_of_checking
 if TYPE_CHECKING:
     from cegis import Domain
     from tasks.formats import Loaded
-    from tasks.pipeline.distill import Distillation
+    from tasks.pipeline.sequences import Distillation
 
 SUITE, LSTAR, FLOAT32 = "rnn", "AALpy L*", "ours, float32"
 AUTHORS, RETRAINED = ORIGINS = ("authors' weights", "our retraining")

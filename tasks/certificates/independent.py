@@ -39,9 +39,9 @@ from tasks.networks.circuit import Circuit
 from tasks.networks.readout import Argmax, Readout, Rounded, TokenSet
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import Distillation
 from tasks.pipeline.labels import length_of
 from tasks.pipeline.languages import texts
+from tasks.pipeline.sequences import Distillation
 from tasks.proofs.attention_bounds import obstacle as not_covered
 from tasks.proofs.count_bounds import obstacle as not_counted
 from tasks.proofs.enumeration import usual_semantics

@@ -33,9 +33,9 @@ from tasks.formats.circuit_folder import JSON_FILE, WEIGHTS_FILE, load_circuit, 
 from tasks.networks.circuit import Circuit
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Mask, Transformer, walk
-from tasks.pipeline.distill import Distillation
 from tasks.pipeline.labels import grammar_of
 from tasks.pipeline.report import program_text
+from tasks.pipeline.sequences import Distillation
 from tasks.pipeline.surrogate import SurrogateReference
 
 

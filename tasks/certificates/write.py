@@ -16,9 +16,9 @@ from cegis.certificate import Certificate
 from tasks.certificates.solver_evidence import certify
 from tasks.formats import Loaded
 from tasks.networks.number_streams import NumberStreams
-from tasks.pipeline.distill import Distillation
+from tasks.pipeline.distill import Distilled
 from tasks.pipeline.numbers import NumberDistillation
-from tasks.pipeline.report import Distilled
+from tasks.pipeline.sequences import Distillation
 from tasks.pipeline.streams import StreamDistillation
 from tasks.proofs.count_bounds import obstacle
 

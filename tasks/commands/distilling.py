@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -17,13 +17,13 @@ from tasks.commands.result import finish
 from tasks.formats.writing import check_file
 
 if TYPE_CHECKING:
+    from cegis.claim import Inputs
     from cegis.operands import Operands
     from tasks.commands.question import Asked
     from tasks.formats import Loaded
     from tasks.networks.number_streams import NumberStreams
-    from tasks.pipeline.distill import Distillation
+    from tasks.pipeline.distill import Distilled
     from tasks.pipeline.own_programs import OwnProgram
-    from tasks.pipeline.report import Distilled
     from tasks.pipeline.steps import Observer
 
 USUAL_LENGTH = 10  # of sequences on which a program is searched that is then followed
@@ -45,16 +45,36 @@ class Horizon:
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is ready to be made: ``make(seconds, observer)``; ``folder``: where the network's files lie.
+    """A run that is ready to be made, on the ``domain`` of a network whose files lie in ``folder``.
 
-    ``share``: of the time, for the check of a certificate; ``beside``: how a result is compared with another network,
-    in so many seconds.
+    ``options``: the others of ``tasks.pipeline.distill``; with a ``horizon`` a program is followed. ``beside``: how a
+    result is compared with another network, in so many seconds.
     """
 
-    make: Callable[[float, Observer], Distilled]
+    network: Loaded | NumberStreams
+    domain: Inputs
     folder: Path
-    share: float
+    options: dict[str, Any]
+    horizon: Horizon | None = None
     beside: Callable[[Any, float], Any] | None = None
+
+    def make(self, seconds: float, observer: Observer) -> Distilled:
+        """The result, in so many seconds."""
+        from tasks.pipeline.distill import distill, follow
+
+        options = self.options | {"seconds": seconds, "observer": observer}
+        if self.horizon is None:
+            return distill(self.network, self.domain, **options)
+        start = min(self.horizon.start or USUAL_LENGTH, self.horizon.longest)
+        return follow(self.network, self.domain, length=start, **options)
+
+    @property
+    def share(self) -> float:
+        """The share of the time for the check of a certificate."""
+        from cegis.operands import Operands
+        from tasks.certificates.write import share_of_checking
+
+        return share_of_checking(self.network, is_of_pairs=isinstance(self.domain, Operands))
 
 
 def distilled(
@@ -113,100 +133,57 @@ def ready(
 
     A circuit has a solver where none is named, and a program is searched.
     """
+    told: dict[str, Any] = {"program": program, "semantics": semantics, "seed": seed}
     if horizon is not None:
         length = None if horizon.start is None else str(horizon.start)
-    told: dict[str, Any] = {"semantics": semantics, "seed": seed}
     is_plain = not any((backend, grammar, margin, operands, *question.values()))
     is_placed = program is not None and program.parameters == 2  # the tokens and a place: labels of sequences
     streams = streams_asked(network, length) if is_plain and not is_placed else None
     if streams is not None:
-        return _of_streams(*streams, program, horizon, against, told)
+        return _of_streams(*streams, told, horizon, against)
     asked = ask(network, **question)
     pairs = numbers_asked(asked.model, operands, (*question.values(), length, backend, grammar, margin))
     if pairs is not None:
-        return _of_pairs(asked, pairs, program, horizon, against, told)
-    is_usual = program is None and horizon is None and asked.model.format == "circuit"
-    solver = _solver(backend or ("z3" if is_usual else None))
+        return _of_pairs(asked, pairs, told, horizon, against)
+    told["margin"] = margin
+    if horizon is None:
+        is_usual = program is None and asked.model.format == "circuit"
+        told["backend"] = _solver(backend or ("z3" if is_usual else None))
     if grammar is not None:
         from tasks.commands.user_objects import language
 
         told["grammar"] = language(grammar)
     beside = None if against is None else other(asked, against, **question)
-    return _of_sequences(asked, length, program, horizon, solver, beside, told | {"margin": margin})
+    return _of_sequences(asked, length, told, horizon, beside)
 
 
 def _of_streams(
-    of: NumberStreams,
-    folder: Path,
-    program: OwnProgram | None,
-    horizon: Horizon | None,
-    against: str | None,
-    told: dict[str, Any],
+    of: NumberStreams, folder: Path, told: dict[str, Any], horizon: Horizon | None, against: str | None
 ) -> Run:
     """The run of a recurrent network of numbers."""
-    from tasks.certificates.write import share_of_checking
-    from tasks.pipeline.streams import distill_streams
-
-    if horizon is not None and horizon.longest < of.length:
-        of = replace(of, length=horizon.longest)
     to = of.up_to(of.length if horizon is None else horizon.longest)
-
-    def make(seconds: float, observer: Observer) -> Distilled:
-        return distill_streams(of, to, program=program, seconds=seconds, observer=observer, **told)
-
-    return Run(make, folder, share_of_checking(of), _beside_streams(of, against))
+    return Run(of, to, folder, told, horizon, _beside_streams(of, against))
 
 
-def _of_pairs(
-    asked: Asked,
-    pairs: Operands,
-    program: OwnProgram | None,
-    horizon: Horizon | None,
-    against: str | None,
-    told: dict[str, Any],
-) -> Run:
+def _of_pairs(asked: Asked, pairs: Operands, told: dict[str, Any], horizon: Horizon | None, against: str | None) -> Run:
     """The run of a network whose prompts show two numbers."""
-    from tasks.certificates.write import share_of_checking
-    from tasks.pipeline.numbers import distill_numbers, follow_numbers
-
-    def make(seconds: float, observer: Observer) -> Distilled:
-        more = told | {"program": program, "seconds": seconds, "observer": observer}
-        if horizon is not None:
-            return follow_numbers(asked.model, pairs, longest=horizon.longest, **more)
-        return distill_numbers(asked.model, pairs, **more)
-
-    return Run(make, asked.folder, share_of_checking(asked.model, is_of_pairs=True), _beside_pairs(pairs, against))
+    to = pairs if horizon is None else pairs.up_to(horizon.longest)
+    return Run(asked.model, to, asked.folder, told, horizon, _beside_pairs(pairs, against))
 
 
 def _of_sequences(
-    asked: Asked,
-    length: str | None,
-    program: OwnProgram | None,
-    horizon: Horizon | None,
-    solver: Any,
-    beside: Loaded | None,
-    told: dict[str, Any],
+    asked: Asked, length: str | None, told: dict[str, Any], horizon: Horizon | None, beside: Loaded | None
 ) -> Run:
     """The run of any other network, on sequences of tokens."""
-    from tasks.certificates.write import share_of_checking
+    from tasks.pipeline.labels import usual_domain
     from tasks.pipeline.report import compared
 
     if horizon is None:
         model, domain = asked.up_to(asked.usual(length))
     else:
         model, domain = asked.between(None, reach(asked.model, horizon.longest), f"--longest {horizon.longest}")
-
-    def make(seconds: float, observer: Observer) -> Distillation:
-        from tasks.pipeline.distill import distill, follow
-
-        more = told | {"seconds": seconds, "observer": observer}
-        if horizon is None:
-            return distill(model, domain, program=program, backend=solver, **more)
-        assert domain is not None
-        return follow(model, domain, program, length=min(int(length or USUAL_LENGTH), horizon.longest), **more)
-
     compare = None if beside is None else lambda result, seconds: compared(result, beside, seconds)
-    return Run(make, asked.folder, share_of_checking(model), compare)
+    return Run(model, usual_domain(model) if domain is None else domain, asked.folder, told, horizon, compare)
 
 
 def _beside_streams(of: NumberStreams, against: str | None) -> Callable[[Any, float], Any] | None:

@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from tasks.commands.manners import Manners
     from tasks.pipeline.agreement import Against
     from tasks.pipeline.beside import Beside
-    from tasks.pipeline.report import Distilled
+    from tasks.pipeline.distill import Distilled
 
 
 def finish(

@@ -12,7 +12,6 @@ next digit is right on every right prefix, the number that is generated is right
 from __future__ import annotations
 
 import time
-from concurrent.futures import Executor
 from dataclasses import dataclass, fields, replace
 from itertools import product
 from typing import Any
@@ -30,7 +29,7 @@ from tasks.networks.conditions import named
 from tasks.networks.readout import Argmax
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
-from tasks.pipeline.own_programs import OwnProgram, own_program
+from tasks.pipeline.own_programs import OwnProgram
 from tasks.pipeline.result import Together
 from tasks.pipeline.steps import SILENT, Clock, Observer
 from tasks.proofs.enumeration import MEANING, Semantics
@@ -180,15 +179,15 @@ class NumberDistillation(Together):
 
 
 def distill_numbers(
-    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | OwnProgram | str | None = None,
-    semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0, executor: Executor | None = None,
+    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | OwnProgram | None = None,
+    semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0,
     observer: Observer = SILENT, with_count: bool = True,
 ) -> NumberDistillation:  # fmt: skip
     """The program of two numbers that ``model`` calculates on all pairs of ``operands``, proved, or a pair that fails.
 
     ``operands``: by default those that the folder describes. ``program``: none is searched, and this one (a
     ``NumberProgram``, or the text of a Python function) is compared. ``semantics`` None takes the strongest that is
-    proved. ``executor``: digits of the answer are decided there, each a job. ``with_count``: pairs that fail are
+    proved. Digits of the answer are decided by the ``workers`` in use, each a job. ``with_count``: pairs that fail are
     counted where one does. Raises DomainError, NetworkError, and GrammarError for a text that is no such program.
 
     >>> found = distill_numbers(network)                                                          # doctest: +SKIP
@@ -200,7 +199,7 @@ def distill_numbers(
         raise NetworkError(f"{model.name}: its folder describes no operands; say how a prompt shows two numbers")
     _check(model, asked)
     clock, not_applied = Clock(seconds, observer.on_step), dict[str, str]()
-    given = read_program(program) if isinstance(program, OwnProgram | str) else program
+    given = read_program(program) if isinstance(program, OwnProgram) else program
     share = 1.0
     if given is None:
         given, share = _found(model, asked, seed)
@@ -228,7 +227,7 @@ def distill_numbers(
         started = time.perf_counter()
         on_digit = lambda done, total: observer.on_work("digits", done, total)  # noqa: E731
         try:
-            found = cover(model, asked, given, one, seconds=clock.left, executor=executor, on_digit=on_digit)
+            found = cover(model, asked, given, one, seconds=clock.left, on_digit=on_digit)
         except KeyboardInterrupt:
             not_applied["proof"] = "interrupted"
             break
@@ -249,25 +248,23 @@ def distill_numbers(
 
 
 def follow_numbers(
-    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | OwnProgram | str | None = None,
-    longest: int | None = None, semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0,
-    executor: Executor | None = None, observer: Observer = SILENT,
+    model: Loaded, operands: Operands | None = None, *, program: NumberProgram | OwnProgram | None = None,
+    semantics: Semantics | None = None, seconds: float = 150.0, seed: int = 0,
+    observer: Observer = SILENT,
 ) -> NumberDistillation:  # fmt: skip
     """Up to how many digits one program is the network's answer to all pairs, and a pair of one digit more that fails.
 
-    ``longest``: at most so many digits are looked at. See ``distill_numbers`` for the rest.
+    See ``distill_numbers``.
     """
-    start, asked = time.perf_counter(), operands or model.operands
-    told: dict[str, Any] = {"semantics": semantics, "seed": seed, "executor": executor, "observer": observer}
-    if asked is not None and longest is not None:
-        asked = _of_digits(asked, longest)
-    found = distill_numbers(model, asked, program=program, seconds=WHOLE * seconds, **told)
+    start = time.perf_counter()
+    told: dict[str, Any] = {"semantics": semantics, "seed": seed, "observer": observer}
+    found = distill_numbers(model, operands, program=program, seconds=WHOLE * seconds, **told)
     if found.is_proved or found.program is None:
         return found
     proved, steps = found, found.steps
     for digits in range(1, found.operands.digits):
         left = seconds - (time.perf_counter() - start)
-        part = _of_digits(found.operands, digits)
+        part = found.operands.up_to(digits)
         if part == found.operands or left <= 0:
             break
         one = distill_numbers(model, part, program=found.program, seconds=left, with_count=False, **told)
@@ -279,15 +276,8 @@ def follow_numbers(
     return replace(found, claims=proved.claims, cover=proved.cover, steps=steps)
 
 
-def _of_digits(operands: Operands, digits: int) -> Operands:
-    """The same pairs, of numbers of so many digits at most."""
-    most = operands.base ** min(digits, operands.digits) - 1
-    return operands if most >= operands.largest else replace(operands, most=most)
-
-
-def read_program(program: OwnProgram | str) -> NumberProgram:
+def read_program(own: OwnProgram) -> NumberProgram:
     """The program of two numbers in a text, which is read and never run; raises GrammarError where it is none."""
-    own = own_program(program, is_run=False) if isinstance(program, str) else program
     text = own.chosen()
     if text is None:
         raise GrammarError(f"{own.name} is a function, which could only be run; name a file with a function of two "
@@ -295,7 +285,7 @@ def read_program(program: OwnProgram | str) -> NumberProgram:
     try:
         return NumberProgram.parse(text)
     except GrammarError as error:
-        more = "" if program is own and own.file is None else " (--operands none asks about sequences of tokens)"
+        more = "" if own.file is None else " (--operands none asks about sequences of tokens)"
         raise GrammarError(f"{own.name}: {error}{more}") from None
 
 

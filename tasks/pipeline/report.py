@@ -17,16 +17,16 @@ from cegis.claim import equality, inputs_text, least_margin, under
 from tasks.formats import Loaded
 from tasks.networks.quoting import NAME, json_text
 from tasks.pipeline.agreement import Against, against
-from tasks.pipeline.distill import Distillation
+from tasks.pipeline.distill import Distilled
 from tasks.pipeline.extend import Extension
 from tasks.pipeline.functions import TRUST, how_run, is_run
 from tasks.pipeline.labels import SLACK
 from tasks.pipeline.result import Together
 from tasks.pipeline.search import GIVEN, Tried
+from tasks.pipeline.sequences import Distillation
 from tasks.pipeline.surrogate import described as described_surrogate
 from tasks.proofs.verifier import Cost
 
-Distilled = Distillation | Together
 SCHEMA = "distillation/1"  # of the JSON values
 SHOWN_EXCEPTIONS = 20
 SHOWN_LABELS = 8

@@ -1,6 +1,6 @@
 """What every run ends with, whatever its inputs are: sequences that are listed, or sets of inputs taken together.
 
-    Distillation           sequences of tokens: listed, and followed beyond              (``distill``)
+    Distillation           sequences of tokens: listed, and followed beyond              (``sequences``)
     StreamDistillation     streams of numbers, for a recurrent network                   (``streams``)
     NumberDistillation     prompts of two numbers, all pairs of them                     (``numbers``)
 

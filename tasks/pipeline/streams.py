@@ -8,10 +8,8 @@ loop that is given is compared at once.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -27,7 +25,7 @@ from dsl.operators import GrammarError
 from tasks.bounds.interpreter import assumption
 from tasks.networks.number_streams import Ints, NumberStreams
 from tasks.pipeline.functions import RunProgram, how_run, qualified
-from tasks.pipeline.own_programs import OwnProgram, own_program
+from tasks.pipeline.own_programs import OwnProgram
 from tasks.pipeline.result import Together
 from tasks.pipeline.steps import SILENT, Clock, Observer
 from tasks.pipeline.stream_functions import as_run, compared_function
@@ -132,7 +130,7 @@ def distill_streams(
     of: NumberStreams,
     asked: Streams | None = None,
     *,
-    program: Loop | OwnProgram | Path | str | Callable[..., Any] | None = None,
+    program: Loop | OwnProgram | None = None,
     semantics: Semantics | None = None,
     seconds: float = 60.0,
     seed: int = 0,
@@ -141,15 +139,14 @@ def distill_streams(
     """A loop for a network of numbers, and on which streams of ``asked`` the two are equal, in about ``seconds``.
 
     ``asked``: by default the streams that the network was made for; a loop is searched on these, and followed from
-    there. ``program``: none is searched, and this one is compared: a loop, or the text or the file of a function of the
-    tokens so far, which is read where it is one, and run otherwise (on every stream that is listed); or the function,
-    which is run. ``semantics``: the coarsest arithmetic that a claim must hold in; None: that in which most is shown.
-    Time is wall clock; an interrupt keeps what is known. Raises GrammarError for what is no such function, and
-    BlackBoxError for one that raises or changes its mind.
+    there. ``program``: none is searched, and this one is compared: a loop, or a function of the tokens so far, which is
+    read where it is one, and run otherwise (on every stream that is listed). ``semantics``: the coarsest arithmetic
+    that a claim must hold in; None: that in which most is shown. Time is wall clock; an interrupt keeps what is known.
+    Raises GrammarError for what is no such function, and BlackBoxError for one that raises or changes its mind.
     """
     clock, asked = Clock(seconds, observer.on_step), asked or of.asked
     longest, rounds = asked.max_length or of.length, 0
-    given = program if program is None or isinstance(program, Loop) else read_loop(own_program(program), of)
+    given = read_loop(program, of) if isinstance(program, OwnProgram) else program
     outcome: Outcome = Open(INTERRUPTED)
     if isinstance(given, OwnProgram):
         run = as_run(given, of, clock.end)

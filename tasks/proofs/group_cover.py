@@ -11,8 +11,7 @@ across the direction that moves the worst difference most, and after ``CUTS`` cu
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
-from concurrent.futures import Executor
+from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -112,23 +111,18 @@ class Cover:
 
 def cover(
     loaded: Loaded, operands: Operands, program: NumberProgram, semantics: Semantics, *, seconds: float | None = None,
-    executor: Executor | None = None, on_digit: Callable[[int, int], None] = lambda done, total: None,
+    on_digit: Callable[[int, int], None] = lambda done, total: None,
 ) -> Cover:  # fmt: skip
     """Compare ``program`` with a network without ``obstacle`` on all pairs, until a digit stays open.
 
-    ``executor``: each digit is a job of its own there; without one by the ``workers`` in use. Raises DomainError
-    where answers do not have such digits.
+    Each digit is a job of its own for the ``workers`` in use. Raises DomainError where answers do not have such digits.
     """
     deadline = None if seconds is None else time.time() + seconds
     DigitMachine(program, operands)
     indices, found = range(operands.shown_digits), list[Decided]()
     job = _Job(loaded, operands, program, semantics, deadline)
     used = workers.current()
-    if executor is not None:
-        results: Iterable[Decided] = executor.map(job, indices)
-    else:
-        results = map(job, indices) if used is None else used.map(job, [(index,) for index in indices])
-    for decided in results:
+    for decided in map(job, indices) if used is None else used.map(job, [(index,) for index in indices]):
         if decided.is_late:
             return Cover(tuple(found), len(indices), True)
         found.append(decided)

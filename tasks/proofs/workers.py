@@ -69,7 +69,7 @@ class Workers:
                 return self._pool.submit(function, *part)
             except BrokenExecutor:
                 self._pool = None
-        raise WorkersError("the workers end as soon as they are started; leave --workers out")
+        raise WorkersError("the workers end as soon as they are started; do without (no --workers, no executor)")
 
     def close(self, *, wait: bool = False) -> None:
         """Let the workers go; without ``wait`` whatever they still do."""
@@ -101,6 +101,19 @@ def using(workers: Workers) -> Iterator[Workers]:
     finally:
         _current.reset(token)
         workers.close()
+
+
+@contextmanager
+def lent(executor: Executor | None) -> Iterator[None]:
+    """Use an executor of the caller's inside, and leave it open; None: whatever is in use already."""
+    if executor is None:
+        yield
+        return
+    token = _current.set(Workers(lambda: executor))
+    try:
+        yield
+    finally:
+        _current.reset(token)
 
 
 @contextmanager

@@ -30,7 +30,8 @@ from tasks.networks.quoting import shown, shown_lines
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Transformer
 from tasks.pipeline.dependence import listed
-from tasks.pipeline.report import Distilled, depends_text
+from tasks.pipeline.distill import Distilled
+from tasks.pipeline.report import depends_text
 from tasks.reports.automaton import automaton_of, automaton_svg
 from tasks.reports.browser import examples, executable, word
 from tasks.reports.drawing import graph_svg

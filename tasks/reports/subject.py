@@ -28,18 +28,11 @@ from tasks.networks.model import BlackBox
 from tasks.networks.number_streams import NumberStreams
 from tasks.networks.readout import UNDECIDED, Argmax, Readout, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import Distillation
+from tasks.pipeline.distill import Distilled
 from tasks.pipeline.labels import length_of
-from tasks.pipeline.report import (
-    SCHEMA,
-    Distilled,
-    distillation_json,
-    labelled_sentence,
-    region_sentence,
-    rule_sentence,
-    stated,
-)
+from tasks.pipeline.report import SCHEMA, distillation_json, labelled_sentence, region_sentence, rule_sentence, stated
 from tasks.pipeline.result import Together
+from tasks.pipeline.sequences import Distillation
 from tasks.proofs.enumeration import enumerate_domain, shortened
 
 FEW = 20_000  # sequences that are bounded again for a result that was read

@@ -24,8 +24,9 @@ from tasks.certificates.independent import _question
 from tasks.formats import Loaded, Question, load
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline import labels
-from tasks.pipeline.distill import Distillation, distill, verify
+from tasks.pipeline.distill import distill, verify
 from tasks.pipeline.report import distillation_json
+from tasks.pipeline.sequences import Distillation
 from tasks.proofs.enumeration import shortened
 
 MOST, SECONDS, TOLD = 90, 1.0, 5  # sequences; of a distillation; sentences

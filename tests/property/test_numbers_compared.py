@@ -14,7 +14,7 @@ from cegis import DomainError
 from cegis.certificate import Certificate
 from cegis.operands import Operands
 from dsl.operators import GrammarError
-from tasks import distill_numbers
+from tasks import distill
 from tasks.automata.digits import DigitMachine, NumberProgram
 from tasks.certificates.pairs import attest_pairs, fields_of
 from tasks.checker.evidence import check
@@ -22,6 +22,8 @@ from tasks.checker.files import Rejected, UnreadableError
 from tasks.checker.formats import read
 from tasks.checker.pairs import Layout, Sums, everywhere, sums_of
 from tasks.formats import load, save_folder
+from tasks.pipeline.numbers import distill_numbers
+from tasks.pipeline.own_programs import own_program
 from tasks.proofs.digit_groups import Steps
 from tasks.proofs.enumeration import ROUNDOFF
 from tasks.proofs.failing_pairs import count_failing
@@ -61,7 +63,7 @@ def test_what_is_proved_holds_for_every_pair(network, program, semantics):
     least = float(margins.min())
     assert not (found.is_whole and (least <= 0 or found.margin > least + 1e-6 * (1 + abs(least))))
     assert found.is_whole or least < 0.5
-    said = distill_numbers(network, program=program, seconds=20)
+    said = distill(network, program=program, seconds=20)
     assert said.failing is not None or least > -1e-5
     if said.failing is not None:
         numbers = range(network.operands.largest + 1)
@@ -155,7 +157,7 @@ def test_what_a_network_compares_is_found_proved_and_certified(what, tmp_path):
     network = choosing(what, 2, 3)
     save_folder(network, folder)
     loaded = load(folder)
-    found = distill_numbers(loaded, network.operands, seconds=60)
+    found = distill(loaded, network.operands, seconds=60)
     assert found.is_proved
     assert found.program == NumberProgram.of(what)
     assert "guessed first" in found.claims[0].sentence
@@ -188,7 +190,7 @@ def test_another_comparison_is_refused_by_prover_and_checker(what, other, tmp_pa
 
 def test_a_network_that_does_not_look_at_one_digit_fails_for_a_simple_pair():
     found = distill_numbers(
-        choosing("max(a, b)", 3, 4, blind=0), program="def f(a, b): return max(a, b)", with_count=False
+        choosing("max(a, b)", 3, 4, blind=0), program=own_program("def f(a, b): return max(a, b)"), with_count=False
     )
     assert not found.is_proved
     assert found.failing is not None

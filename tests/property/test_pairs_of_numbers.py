@@ -18,6 +18,7 @@ from tasks.checker.files import Rejected
 from tasks.checker.formats import read
 from tasks.checker.pairs import everywhere, factors
 from tasks.formats import save_folder
+from tasks.proofs import workers
 from tasks.proofs.digit_groups import Steps
 from tasks.proofs.enumeration import ROUNDOFF
 from tasks.proofs.failing_pairs import count_failing
@@ -133,8 +134,8 @@ def checked(network, folder, semantics, text=TEXT, **changed):
 
 def test_digits_are_decided_in_other_processes_as_here():
     network = adding(2, 3)
-    with ProcessPoolExecutor(2) as pool:
-        found = cover(network, network.operands, SUM, "float32", executor=pool)
+    with ProcessPoolExecutor(2) as pool, workers.lent(pool):
+        found = cover(network, network.operands, SUM, "float32")
     assert found.is_whole
     assert found == cover(network, network.operands, SUM, "float32")
 

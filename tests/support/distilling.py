@@ -4,7 +4,8 @@ from typing import Any
 
 from backends import Backend
 from tasks.networks.circuit import Circuit
-from tasks.pipeline.distill import Distillation, distill
+from tasks.pipeline.distill import distill
+from tasks.pipeline.sequences import Distillation
 from tasks.proofs.select import listed_domain
 
 

@@ -12,7 +12,7 @@ from tasks.networks.readout import Argmax, Rounded
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Affine, Attention, Transformer
 from tasks.pipeline import approximate, labels, search
-from tasks.pipeline import distill as pipeline
+from tasks.pipeline import sequences as pipeline
 from tasks.pipeline.approximate import region, rule
 from tasks.pipeline.distill import distill
 from tasks.pipeline.labels import LabelTable, usual_domain

@@ -11,8 +11,9 @@ from cegis import Counterexample, Program, Round, Rung
 from dsl.grammars.motifs import CHOOSE, has
 from tasks.formats import from_circuit
 from tasks.pipeline import extend, labels
-from tasks.pipeline.distill import Distillation, distill, follow
+from tasks.pipeline.distill import distill, follow
 from tasks.pipeline.report import distillation_json, distillation_text, program_text, verdict
+from tasks.pipeline.sequences import Distillation
 from tasks.pipeline.steps import Observer
 from tasks.proofs import select
 from tasks.proofs.select import Way, up_to

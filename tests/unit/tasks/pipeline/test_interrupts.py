@@ -4,8 +4,8 @@ import pytest
 from average_networks import average
 
 from cegis import Found, Program
-from tasks.pipeline import distill as pipeline
 from tasks.pipeline import labels, search
+from tasks.pipeline import sequences as pipeline
 from tasks.pipeline.distill import distill
 from tasks.pipeline.report import distillation_json, distillation_text, verdict
 

@@ -13,7 +13,7 @@ from jsonschema import Draft202012Validator
 
 from cegis import DomainError, Operands
 from dsl.operators import GrammarError
-from tasks import distill_numbers, load, save_folder
+from tasks import distill, load, save_folder, verify
 from tasks.automata.digits import NumberProgram
 from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
@@ -22,6 +22,7 @@ from tasks.networks.transformer import Affine
 from tasks.pipeline import numbers
 from tasks.pipeline.numbers import follow_numbers
 from tasks.pipeline.report import distillation_text
+from tasks.proofs import workers
 from tasks.proofs.group_cover import cover
 from tasks.proofs.operand_search import Teacher, simple_numbers
 from tests.support.adding_networks import SUM, adding, every_margin
@@ -40,7 +41,7 @@ def place(tmp_path, network):
 
 
 def test_a_network_that_adds_is_found_to_add():
-    found = distill_numbers(adding(2, 3), seconds=60)
+    found = distill(adding(2, 3), seconds=60)
     assert found.is_proved
     assert found.program is not None
     assert found.program.expression == "a + b"
@@ -52,11 +53,12 @@ def test_a_network_that_adds_is_found_to_add():
 
 def test_digits_decided_in_other_processes_are_decided_alike():
     network = adding(2, 3)
-    here = distill_numbers(network, program=SUM, seconds=60)
+    here = distill(network, program=SUM, seconds=60)
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
-        there = distill_numbers(network, program=SUM, seconds=60, executor=pool)
-        late = cover(network, network.operands, SUM, "real", seconds=-1.0, executor=pool)
-        wrong = cover(network, network.operands, NumberProgram(1, 1, 1), "real", seconds=60, executor=pool)
+        there = distill(network, program=SUM, seconds=60, executor=pool)
+        with workers.lent(pool):
+            late = cover(network, network.operands, SUM, "real", seconds=-1.0)
+            wrong = cover(network, network.operands, NumberProgram(1, 1, 1), "real", seconds=60)
     assert there.is_proved
     assert there.cover == here.cover
     assert (late.is_late, late.is_whole) == (True, False)
@@ -66,8 +68,8 @@ def test_digits_decided_in_other_processes_are_decided_alike():
 
 def test_a_program_of_ones_own_is_compared():
     network = adding(2, 3)
-    assert distill_numbers(network, program="def f(x, y):\n    return y + x", seconds=60).is_proved
-    wrong = distill_numbers(network, program="def f(a, b):\n    return a + b + 1", seconds=60)
+    assert verify(network, "def f(x, y):\n    return y + x", seconds=60).is_proved
+    wrong = verify(network, "def f(a, b):\n    return a + b + 1", seconds=60)
     assert wrong.failing is not None
     assert wrong.failing.pair == (0, 0)
     assert not wrong.is_proved
@@ -86,12 +88,12 @@ def test_a_program_of_ones_own_is_compared():
 )
 def test_other_texts_are_no_programs_of_two_numbers(text):
     with pytest.raises(GrammarError):
-        distill_numbers(adding(1, 2), program=text)
+        verify(adding(1, 2), text)
 
 
 def test_numbers_that_the_answer_has_no_digits_for_are_refused():
     with pytest.raises(DomainError, match="not always a number of 3 digits"):
-        distill_numbers(adding(2, 3), program="def f(a, b):\n    return a - b")
+        verify(adding(2, 3), "def f(a, b):\n    return a - b")
 
 
 def test_six_percent_more_in_one_parameter_is_not_proved():
@@ -102,7 +104,7 @@ def test_six_percent_more_in_one_parameter_is_not_proved():
     changed = replace(network.network, steps=(attention, Affine(np.float32(weight).astype(float), up.bias), *rest))
     other = replace(network, network=changed)
     assert every_margin(other, SUM).min() < 0
-    found = distill_numbers(other, program="def f(a, b):\n    return a + b", seconds=30)
+    found = verify(other, "def f(a, b):\n    return a + b", seconds=30)
     assert not found.is_proved
     assert found.failing is not None
     a, b = found.failing.pair
@@ -149,7 +151,7 @@ def test_horizons_of_pairs_are_digits_and_agree_with_every_pair():
             assert not right[found.failing.pair]
             assert "NOT EQUAL: for a =" in found.verdict()
         assert found.claims or not found.is_proved
-    one = follow_numbers(adding(2, 3), program=SUM, longest=1, seconds=60)
+    one = follow_numbers(adding(2, 3), adding(2, 3).operands.up_to(1), program=SUM, seconds=60)
     assert (one.is_proved, one.horizon) == (True, 1)
     assert "all 9 pairs of numbers a, b from 0 to 2 (2 digits of base 3" in one.claims[0].sentence
     assert "chosen by the user" not in one.claims[0].sentence
@@ -200,7 +202,7 @@ def test_a_statement_that_was_changed_is_refused(tmp_path, change):
     from tasks.certificates.pairs import attest_pairs
 
     net = place(tmp_path, adding(2, 3))
-    made = attest_pairs(distill_numbers(adding(2, 3), program="def f(a, b):\n    return a + b"), net)
+    made = attest_pairs(verify(adding(2, 3), "def f(a, b):\n    return a + b"), net)
     assert isinstance(made, Certificate)
     fields = dict(change)
     if isinstance(fields.get("operands"), dict):
@@ -224,7 +226,7 @@ def test_options_about_operands_are_refused_in_one_sentence(tmp_path, capsys):
 
 @REAL
 def test_the_smallest_adder_adds_all_pairs_as_executed():
-    found = distill_numbers(load(CASES / "micro_57"), program="def f(a, b):\n    return a + b", seconds=300)
+    found = verify(load(CASES / "micro_57"), "def f(a, b):\n    return a + b", seconds=300)
     assert found.is_proved
     assert found.claims[0].sequences == 10**20
     assert "float32 as executed" in found.claims[0].semantics
@@ -233,7 +235,7 @@ def test_the_smallest_adder_adds_all_pairs_as_executed():
 @REAL
 @pytest.mark.parametrize("name", ["qwen_173", "cai_242", "rezabyt_311"])
 def test_adders_that_are_wrong_fail_on_a_simple_pair(name):
-    found = distill_numbers(load(CASES / name), program="def f(a, b):\n    return a + b", seconds=300)
+    found = verify(load(CASES / name), "def f(a, b):\n    return a + b", seconds=300)
     assert found.failing is not None
     assert found.failing.index is not None
     assert sum(digit != "0" for number in found.failing.pair for digit in str(number)) <= 6

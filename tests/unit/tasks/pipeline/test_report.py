@@ -18,7 +18,7 @@ from tasks.commands.main import main
 from tasks.formats import Question, from_callable, from_circuit, load
 from tasks.formats.writing import write_file
 from tasks.networks.sparse_transformer import NetworkError
-from tasks.pipeline.distill import Distillation, distill, follow
+from tasks.pipeline.distill import distill, follow
 from tasks.pipeline.report import (
     MOST_EXCEPTIONS,
     SCHEMA,
@@ -26,6 +26,7 @@ from tasks.pipeline.report import (
     distillation_text,
     exception_lines,
 )
+from tasks.pipeline.sequences import Distillation
 from tasks.proofs.select import up_to
 from tasks.proofs.verifier import lengthened
 

@@ -15,7 +15,7 @@ from dsl.theories.theory import literal
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
-from tasks.pipeline.streams import distill_streams
+from tasks.pipeline.distill import distill, verify
 from tasks.proofs import stream_affine, stream_states
 from tasks.proofs.stream_states import Broken, Equal, Open
 
@@ -198,7 +198,7 @@ def test_numbers_that_outgrow_float32_end_the_lattice():
 
 def test_a_proof_up_to_a_shorter_length_than_was_asked_is_none_of_that():
     of = NumberStreams("sum", recurrence(1.0), SINGLE, 10, "a test")
-    found = distill_streams(of, program=SUM)
+    found = verify(of, SUM)
     for length, is_proved in ((9, False), (10, True), (None, True)):
         claim = replace(found.claims[0], domain=of.up_to(length))
         assert replace(found, claims=(claim,)).is_proved is is_proved
@@ -206,7 +206,7 @@ def test_a_proof_up_to_a_shorter_length_than_was_asked_is_none_of_that():
 
 def test_of_a_network_that_stops_being_right_the_loop_is_found_on_shorter_streams():
     leaking = NumberStreams("leaking", recurrence(1.0 + 2.0**-9), SINGLE, 40, "a test")
-    found = distill_streams(leaking, seconds=60)
+    found = distill(leaking, seconds=60)
     assert found.program is not None
     assert isinstance(found.outcome, Broken)
     assert 1 <= found.outcome.equal_up_to < 40

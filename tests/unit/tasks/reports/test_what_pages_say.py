@@ -11,7 +11,8 @@ from counted_circuits import OPENER, program, shipped, up_to
 
 from cegis import Program
 from tasks.formats import from_callable
-from tasks.pipeline.distill import Distillation, distill
+from tasks.pipeline.distill import distill
+from tasks.pipeline.sequences import Distillation
 from tasks.reports.page import page
 from tasks.reports.subject import of_distillation
 
