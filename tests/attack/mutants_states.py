@@ -79,7 +79,7 @@ STATES: tuple[Mutant, ...] = (
         ELLIPSOID,
         "q[:, every, every] += sides[:, None] * box",
         "q[:, every, every] += FLUSHED",
-        "networks",
+        f"{SETS}::test_what_float32_executes_in_any_order_is_held",
     ),
     Mutant(
         "an ellipsoid around a box that cuts its corners",
