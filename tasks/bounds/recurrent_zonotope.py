@@ -17,7 +17,7 @@ as balls, which begin at the box around the zonotope; prompts come in pieces tha
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cached_property, partial
 from itertools import pairwise
 
@@ -33,9 +33,10 @@ from tasks.networks.transformer import Activation, Affine, Blend, Columns, Conca
 
 MOST_SYMBOLS = {True: 6, False: 2}  # per number of the state: in float32, where errors are large, and in float64
 MOST_NUMBERS = 40_000_000  # in the zonotopes of one level
-NUMBERS = 2**19  # in the zonotopes that go through all steps together
-LOOSER = 2.0**-16  # than a ball a linear form may be: what it remembers is worth that
+NUMBERS = 2**20  # in the zonotopes that go through all steps together
+LOOSER = 0.125  # than a ball a linear form may be: what it remembers is worth that, a ball only grows
 FLUSHED = 2.0**-100  # above what all subnormals that one product of symbols flushes may come to
+VANISHED = 2.0**-55  # above the root of what all squares of numbers in float32 that come out as zero may add up to
 Symbols = NDArray[np.floating]
 
 
@@ -63,16 +64,25 @@ def pieces(network: Recurrent, ids: NDArray[np.integer], u: float, ahead: int = 
 
 @dataclass(frozen=True)
 class Zonotope:
-    """``center`` and ``rest``: (rows, width); ``symbols``: (rows, symbols, width); after ``depth`` tokens."""
+    """``center`` and ``rest``: (rows, width); ``symbols``: (rows, symbols, width); after ``depth`` tokens.
+
+    Where it ``is_round`` (``recurrent_ellipsoid``) the symbols meet |s|_2 <= 1 together, else each |s_k| <= 1.
+    All bounds here but ``spread`` are the triangle inequality, and so hold for both.
+    """
 
     center: Reals
     symbols: Symbols
     rest: Reals
     depth: int = 0
+    is_round: bool = False
 
     @cached_property
     def spread(self) -> Reals:
         """How far the symbols move each entry, (rows, width), rounded up."""
+        if self.is_round:
+            squares = np.einsum("rkw,rkw->rw", self.symbols, self.symbols).astype(np.float64)
+            length: Reals = np.sqrt(squares) * (1.0 + _slack(self, self.symbols.shape[1])) + VANISHED
+            return length
         ones = np.ones((1, self.symbols.shape[1]), self.symbols.dtype)
         total: Reals = (ones @ np.abs(self.symbols))[:, 0].astype(np.float64)
         return total * (1.0 + _slack(self, self.symbols.shape[1])) + FLUSHED
@@ -90,7 +100,7 @@ class Zonotope:
 
     def at(self, rows: Ids | slice) -> Zonotope:
         """Some of the rows."""
-        return Zonotope(self.center[rows], self.symbols[rows], self.rest[rows], self.depth)
+        return replace(self, center=self.center[rows], symbols=self.symbols[rows], rest=self.rest[rows])
 
 
 States = Zonotope | Ball
@@ -101,6 +111,7 @@ class Zonotopes:
     """Zonotopes with symbols of their own for the first ``deep`` tokens, balls for the others."""
 
     rows = recurrent.ROWS
+    is_round = False
 
     def __init__(self, network: Recurrent, u: float, deep: int, times: int = 1) -> None:
         ball.check_roundoff(u)
@@ -115,7 +126,9 @@ class Zonotopes:
     def initial(self) -> States:
         """The state before any token, once."""
         start = Ball.exact(self._network.initial(1))
-        return Zonotope(start.center, np.zeros((1, 0, self._network.width), self._dtype), start.radius)
+        return Zonotope(
+            start.center, np.zeros((1, 0, self._network.width), self._dtype), start.radius, 0, self.is_round
+        )
 
     def step(self, states: States, ids: Ids) -> States:
         """The states after one more token each."""
@@ -143,7 +156,7 @@ class Zonotopes:
             return Ball.join(balls)
         forms = [part for part in parts if isinstance(part, Zonotope)]
         center, rest = (np.concatenate([getattr(x, name) for x in forms]) for name in ("center", "rest"))
-        return Zonotope(center, np.concatenate([x.symbols for x in forms]), rest, forms[0].depth)
+        return replace(forms[0], center=center, symbols=np.concatenate([x.symbols for x in forms]), rest=rest)
 
     def merged(self, states: States) -> tuple[Ids, Ids]:
         """Balls that are equal bit by bit; of zonotopes none: each has symbols of its own."""
@@ -158,7 +171,11 @@ class Zonotopes:
     def _stepped(self, states: Zonotope, ids: Ids) -> Zonotope:
         x = Ball.exact(self._network.tokens[ids])
         none = np.zeros((len(ids), states.symbols.shape[1], x.center.shape[1]), self._dtype)
-        after = self._transition(_concat([states, Zonotope(x.center, none, x.radius)]))
+        after = self._transition(_concat([states, replace(states, center=x.center, symbols=none, rest=x.radius)]))
+        return replace(self._renewed(after, states.depth + 1), depth=states.depth + 1)
+
+    def _renewed(self, after: Zonotope, depth: int) -> Zonotope:
+        """``after``, of so many tokens, with a symbol for what is left at each entry; the lightest are forgotten."""
         known = np.isfinite(after.rest)
         own = np.where(known, after.rest, 0.0).astype(self._dtype)
         fresh = np.zeros((*own.shape, own.shape[1]), self._dtype)
@@ -166,7 +183,7 @@ class Zonotopes:
         fresh[:, diagonal, diagonal] = own
         lost = np.where(known, np.abs(after.rest - own.astype(np.float64)) + TINY, np.inf)  # what the conversion rounds
         symbols, lost = _lightened(np.concatenate([after.symbols, fresh], axis=1), lost, self._most)
-        return Zonotope(after.center, symbols, lost, states.depth + 1)
+        return replace(after, symbols=symbols, rest=lost)
 
 
 def _lightened(symbols: Symbols, rest: Reals, most: int) -> tuple[Symbols, Reals]:
@@ -232,7 +249,7 @@ def _affine(whole: Map, part: Map, used: slice | Ids, u: float, x: Zonotope) -> 
     """``W x + b``, without the columns that have no weight where all are finite: zero times infinity is none."""
     layer, weight = whole
     if part[0] is not layer and np.isfinite(x.rest).all():
-        x = _chosen(x, used)
+        x = _chosen_once(x, used)
         layer, weight = part
     rows, count, width = x.symbols.shape
     size = np.abs(x.center) + x.radius
@@ -241,14 +258,14 @@ def _affine(whole: Map, part: Map, used: slice | Ids, u: float, x: Zonotope) -> 
     rounded = gamma(layer.depth, u) * (moved[:rows] + np.abs(layer.bias))
     flushed = TINY * (2.0 * layer.depth + size.sum(axis=-1, keepdims=True)) + FLUSHED
     symbols = (x.symbols.reshape(rows * count, width) @ weight).reshape(rows, count, len(layer.bias))
-    return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)
+    return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)
 
 
 def _add(x: Zonotope, y: Zonotope, u: float) -> Zonotope:
     """``x + y`` with one rounding."""
     center, moved = x.center + y.center, x.radius + y.radius
     rest = x.rest + y.rest + _slack(x, 2) * moved + gamma(1, u) * (np.abs(center) + moved) + FLUSHED
-    return _kept(center, x.symbols + y.symbols, rest)
+    return _kept(x, center, x.symbols + y.symbols, rest)
 
 
 def _multiply(x: Zonotope, y: Zonotope, u: float) -> Zonotope:
@@ -258,9 +275,8 @@ def _multiply(x: Zonotope, y: Zonotope, u: float) -> Zonotope:
     straight = np.abs(x.center) * y.rest + np.abs(y.center) * x.rest
     slack = _slack(x, 4)
     rest = straight + a.radius * b.radius + slack * moved
-    return _better(
-        total, moved, total.radius - (1.0 - slack) * moved, [(x.center, y.symbols), (y.center, x.symbols)], rest
-    )
+    linear = [(x.center, y.symbols), (y.center, x.symbols)]
+    return _better(x, total, moved, total.radius - (1.0 - slack) * moved, linear, rest)
 
 
 def _blend(gate: Zonotope, one: Zonotope, other: Zonotope, u: float) -> Zonotope:
@@ -275,7 +291,7 @@ def _blend(gate: Zonotope, one: Zonotope, other: Zonotope, u: float) -> Zonotope
     slack = _slack(g, 6)
     rest = straight + g.ball.radius * both + slack * moves
     linear = [(share, one.symbols), (1.0 - share, other.symbols), (apart, g.symbols)]
-    return _better(total, moved, total.radius - (1.0 - slack) * moved, linear, rest)
+    return _better(g, total, moved, total.radius - (1.0 - slack) * moved, linear, rest)
 
 
 def _activation(step: Activation, u: float, x: Zonotope) -> Zonotope:
@@ -297,7 +313,7 @@ def _activation(step: Activation, u: float, x: Zonotope) -> Zonotope:
         case _:
             return _forget(x, interpreter.row_step(step, u)(whole, np.zeros(len(c), np.int64)))
     rest = slope * x.rest + _slack(x, 2) * whole.radius + 0.5 * bend * whole.radius**2
-    return _better(total, total.radius - rounded, rounded, [(slope, x.symbols)], rest)
+    return _better(x, total, total.radius - rounded, rounded, [(slope, x.symbols)], rest)
 
 
 def _columns(start: int, stop: int, x: Zonotope) -> Zonotope:
@@ -306,8 +322,19 @@ def _columns(start: int, stop: int, x: Zonotope) -> Zonotope:
 
 def _chosen(x: Zonotope, columns: slice | Ids) -> Zonotope:
     """Those entries alone."""
-    symbols = np.ascontiguousarray(x.symbols[:, :, columns])
-    return _spread(Zonotope(x.center[:, columns], symbols, x.rest[:, columns]), x.spread[:, columns])
+    symbols = x.symbols[:, :, columns] if isinstance(columns, slice) else np.take(x.symbols, columns, axis=2)
+    form = replace(x, center=x.center[:, columns], symbols=symbols, rest=x.rest[:, columns])
+    return _spread(form, x.spread[:, columns])
+
+
+def _chosen_once(x: Zonotope, columns: slice | Ids) -> Zonotope:
+    """Those entries alone; the gates of a cell read the same."""
+    known = vars(x).setdefault("chosen", {})
+    key = columns.tobytes() if isinstance(columns, np.ndarray) else repr(columns)
+    if key not in known:
+        known[key] = _chosen(x, columns)
+    found: Zonotope = known[key]
+    return found
 
 
 def _spread(x: Zonotope, spread: Reals) -> Zonotope:
@@ -320,35 +347,40 @@ def _concat(parts: Sequence[Zonotope]) -> Zonotope:
     """Side by side, over the same symbols."""
     names = ("center", "symbols", "rest", "spread")
     center, symbols, rest, spread = (np.concatenate([getattr(x, name) for x in parts], axis=-1) for name in names)
-    return _spread(Zonotope(center, symbols, rest), spread)
+    return _spread(replace(parts[0], center=center, symbols=symbols, rest=rest), spread)
 
 
 def _forget(x: Zonotope, y: Ball) -> Zonotope:
     """Any operation on balls, after which no symbol is known."""
-    return Zonotope(y.center, np.zeros((*x.symbols.shape[:2], y.center.shape[1]), x.symbols.dtype), y.radius)
+    none = np.zeros((*x.symbols.shape[:2], y.center.shape[1]), x.symbols.dtype)
+    return replace(x, center=y.center, symbols=none, rest=y.radius)
 
 
-def _better(total: Ball, moved: Reals, rounded: Reals, linear: list[tuple[Reals, Symbols]], rest: Reals) -> Zonotope:
-    """The linear form, a sum of scaled symbols, except at entries that the ball's own bound holds more tightly."""
+def _better(
+    x: Zonotope, total: Ball, moved: Reals, rounded: Reals, linear: list[tuple[Reals, Symbols]], rest: Reals
+) -> Zonotope:
+    """The linear form, of symbols of ``x``, except at entries that the ball's own bound holds far more tightly."""
     (slope, first), *others = linear
     symbols = first * slope.astype(first.dtype)[:, None]
     for slope, more in others:
         symbols += more * slope.astype(first.dtype)[:, None]
-    found = Zonotope(total.center, symbols, rest)
+    found = replace(x, center=total.center, symbols=symbols, rest=rest)
     tight = found.spread + rest < moved * (1.0 + LOOSER)
     if tight.all():
-        return _kept(total.center, symbols, rest + rounded + FLUSHED, found.spread)
+        return _kept(x, total.center, symbols, rest + rounded + FLUSHED, found.spread)
     symbols = np.where(tight[:, None], symbols, symbols.dtype.type(0))
-    return _kept(total.center, symbols, np.where(tight, rest + rounded + FLUSHED, total.radius))
+    return _kept(x, total.center, symbols, np.where(tight, rest + rounded + FLUSHED, total.radius))
 
 
-def _kept(center: Reals, symbols: Symbols, rest: Reals, spread: Reals | None = None) -> Zonotope:
-    """A zonotope with its rest rounded up; unbounded where anything is not finite or too large."""
-    form = Zonotope(center, symbols, rest * INFLATION + TINY)
+def _kept(x: Zonotope, center: Reals, symbols: Symbols, rest: Reals, spread: Reals | None = None) -> Zonotope:
+    """A form as ``x`` with its rest rounded up; unbounded where anything is not finite or too large."""
+    form = replace(x, center=center, symbols=symbols, rest=rest * INFLATION + TINY)
     if spread is not None:
         _spread(form, spread)
     lost = ~((np.abs(center) < LIMIT) & (form.radius < LIMIT))
     if lost.any():
         symbols = np.where(lost[:, None], symbols.dtype.type(0), symbols)
-        return Zonotope(np.where(lost, 0.0, center), symbols, np.where(lost, np.inf, form.rest))
+        return replace(
+            form, center=np.where(lost, 0.0, center), symbols=symbols, rest=np.where(lost, np.inf, form.rest)
+        )
     return form

@@ -41,6 +41,7 @@ USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names 
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
 SLOWER = 2.0  # times as long: float32 is left out where listing has not the time for it
+RESERVED = 0.5  # of the time for listing words, for float64, at most
 SHORTEST = 2.0  # times the share of listing, for the shortest sequences: without them there is nothing
 MOST_PRINTED = 50_000  # inputs on which the text of a program in a language of one's own is run
 FEW_NAMES = 8  # of outputs: programs may give each of them, whether it occurs or not
@@ -371,56 +372,83 @@ def labelled(
     """The labels of ``domain`` as far as ``seconds`` allow, and what to say of them.
 
     With ``semantics`` None in the strongest arithmetic that loses none: float32 where the network is one of float32 and
-    rounding is bounded well enough; else what float32 leaves without a label is bounded in float64 as well. In float32
-    a recurrent network's words are bounded by balls alone: zonotopes, a hundred times slower there, are for who asks.
+    rounding is bounded well enough in time; else what float32 leaves without a label is bounded in float64 as well.
     """
     least = usual_margin(model) if margin is None else margin
-    deadline, network = time.perf_counter() + seconds, model.network
+    network = model.network
     is_free = semantics is None and not isinstance(network, BlackBox) and network.dtype == "float32"
-    first = enumerate_within(
-        model,
-        shortened(domain, FIRST),
-        SHORTEST * seconds,
-        semantics="float32" if is_free else semantics,
-        on_progress=on_progress,
-        with_zonotopes=not (is_free and isinstance(network, Recurrent)),
-    )
-    notes = model.notes
+    if is_free and isinstance(network, Recurrent):
+        found, notes = _of_both(model, domain, least, seconds, on_progress)
+    else:
+        found, notes = _of_one(model, domain, "float32" if is_free else semantics, is_free, least, seconds, on_progress)
+    return LabelTable.of(found, least, grammar), model.notes + notes
+
+
+Progress = Callable[[int, int], None]
+
+
+def _of_one(
+    model: Loaded,
+    domain: Domain,
+    semantics: Semantics | None,
+    is_free: bool,
+    least: float,
+    seconds: float,
+    on_progress: Progress,
+) -> tuple[Enumeration, tuple[str, ...]]:
+    """All in one arithmetic: in ``semantics``; where it ``is_free``, in float64 if float32 loses labels or time."""
+    deadline, notes = time.perf_counter() + seconds, tuple[str, ...]()
+    short = shortened(domain, FIRST)
+    first = enumerate_within(model, short, SHORTEST * seconds, semantics=semantics, on_progress=on_progress)
     if is_free:
         weaker = in_float64(first, least, deadline)
         lost = _labels(weaker, least) - _labels(first, least)
         if lost:
-            size, longest = _labels(weaker, least), _decided_up_to(first, least)
-            if isinstance(network, Recurrent):  # whose margins in float64 are much larger, and cost as little
-                weaker = enumerate_within(model, first.domain, deadline - time.perf_counter(), semantics="float64")
-            first = weaker
-            also = f"; every sequence up to length {longest} has its label there as well" if longest is not None else ""
-            if isinstance(network, Recurrent):
-                also += ". Ask for more with --semantics float32, which is slower"
-            notes += (
-                f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}{also}",
-            )
+            size, first = _labels(weaker, least), weaker
+            notes = (f"in float32 as executed, rounding is not bounded well enough for {lost:,} of the first {size:,}",)
         elif first.seconds * domain.size() > (deadline - time.perf_counter()) * first.domain.size():
             other = enumerate_within(model, first.domain, seconds, semantics="float64")  # tighter bounds take longer
             if other.seconds * SLOWER < first.seconds:
                 first = other
-                notes += ("float32 execution was not bounded in time; ask for it with --semantics float32",)
-    found = enumerate_within(
-        model,
-        domain,
-        deadline - time.perf_counter(),
-        semantics=first.semantics,
-        first=first,
-        on_progress=on_progress,
-        with_zonotopes=not (is_free and isinstance(network, Recurrent) and first.semantics == "float32"),
-    )
+                notes = ("float32 execution was not bounded in time; ask for it with --semantics float32",)
+    left = deadline - time.perf_counter()
+    found = enumerate_within(model, domain, left, semantics=first.semantics, first=first, on_progress=on_progress)
     if found.semantics == "float32" and is_free:
         weaker = in_float64(found, least, deadline)
         kept, size = _labels(found, least), _labels(weaker, least)
         if size > kept:
             found = weaker
             notes += (f"in float32 as executed, rounding is bounded well enough for {kept:,} of the {size:,} labels",)
-    return LabelTable.of(found, least, grammar), notes
+    return found, notes
+
+
+def _of_both(
+    model: Loaded, domain: Domain, least: float, seconds: float, on_progress: Progress
+) -> tuple[Enumeration, tuple[str, ...]]:
+    """Words of a recurrent network in float32, whose labels hold in float64 too; in float64 where that gives more.
+
+    Float32 takes longer, the more so the longer words are, so it leaves the time that float64 is expected to take.
+    """
+    deadline, short = time.perf_counter() + seconds, shortened(domain, FIRST)
+    first = enumerate_within(model, short, SHORTEST * seconds, semantics="float64")
+    needed = SLOWER * first.seconds * domain.size() / max(first.domain.size(), 1)
+    strong = enumerate_within(model, short, SHORTEST * seconds, semantics="float32", on_progress=on_progress)
+    left = deadline - time.perf_counter()
+    strong = enumerate_within(
+        model, domain, left - min(needed, RESERVED * left), semantics="float32", first=strong, on_progress=on_progress
+    )
+    if strong.domain.lengths == domain.lengths and _labels(strong, least) == strong.size:
+        return strong, ()
+    left = deadline - time.perf_counter()
+    wide = enumerate_within(model, domain, left, semantics="float64", first=first, on_progress=on_progress)
+    kept, size, longest = _labels(strong, least), _labels(wide, least), _decided_up_to(strong, least)
+    if size <= kept:
+        return strong, ()
+    whole = "" if longest is None else f", among them all up to length {longest}"
+    return wide, (
+        f"in float32 as executed, rounding was bounded well enough in time for {kept:,} of the {size:,} labels{whole}. "
+        "Give more time, or ask for it alone with --semantics float32",
+    )
 
 
 def _labels(enumeration: Enumeration, margin: float) -> int:

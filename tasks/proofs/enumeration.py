@@ -14,8 +14,9 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, replace
-from typing import Literal
+from dataclasses import dataclass, field, replace
+from functools import partial
+from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,7 +24,7 @@ from numpy.typing import NDArray
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
 from dsl.showing import brief
-from tasks.bounds import ball, recurrent, recurrent_zonotope, zonotope_interpreter
+from tasks.bounds import ball, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
@@ -37,8 +38,8 @@ from tasks.proofs import workers
 
 Ids = NDArray[np.int64]
 Way = tuple[int, int]
-Worth = dict[tuple[int, Way | None], bool]  # whether a way, or None for balls, decides prompts of a length
 _Read = tuple[list[tuple[Labels, Reals]], int, float]  # labels and margins, rows that were read, largest radius
+Enclose = Callable[[Recurrent, list[Ids], float], Stream]
 Semantics = Literal["real", "float32", "float64"]
 ROUNDOFF = {"real": ball.REAL, "float64": ball.FLOAT64, "float32": ball.FLOAT32}
 MEANING = {
@@ -57,8 +58,12 @@ MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; be
 # how a recurrent network's prompts are followed as zonotopes: but for so many last tokens, and with so many times the
 # usual number of symbols
 USUAL: Way = (0, 1)
-ZONOTOPES: tuple[Way, ...] = ((2, 1), (1, 1), USUAL, (0, 4))
+ZONOTOPES: tuple[Way, ...] = (USUAL, (0, 4))
 PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that it should decide
+# last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
+# more than this share of the prompts is decided, one less where it is less than that
+AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.98, 0.75
+MOST_ENTRIES, MOST_SHARED = 10_000_000, 8  # in the ellipsoids of a level; prompts to one of them, or more
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -412,7 +417,7 @@ def _answers(
         return answers, sum(label.size for label, _ in answers), 0.0
     prompts = [loaded.prompts(batch) for batch in batches]
     if isinstance(loaded.network, Recurrent):
-        return _along_prefixes(loaded, prompts, u, with_zonotopes, {} if worth is None else worth)
+        return _along_prefixes(loaded, prompts, u, with_zonotopes, worth or Worth())
     loaded = narrowed(loaded, u)
     network = loaded.network
     assert isinstance(network, Transformer)
@@ -430,32 +435,25 @@ def _answers(
 def _along_prefixes(
     loaded: Loaded, prompts: list[Ids], u: float, with_zonotopes: bool, worth: Worth
 ) -> tuple[list[tuple[Labels, Reals]], int, float]:
-    """By the tree of prefixes: balls, and for prompts that they leave without a label zonotopes, for more and more.
+    """By the tree of prefixes: balls, and for prompts that they leave without a label ellipsoids, then zonotopes.
 
-    A way that decides few of ``PROBES`` prompts is left out: balls where prompts are long, zonotopes but for the last
-    tokens where margins are small. ``worth`` remembers that for prompts of the same length.
+    A way that decides few of ``PROBES`` prompts is left out, as balls are where prompts are long; ellipsoids are
+    followed for more and more of the tokens. ``worth`` remembers both.
     """
-    network = loaded.network
-    assert isinstance(network, Recurrent)
-    answers = [_unread(loaded, ids) for ids in prompts]
-    rows_read, widest, is_first = 0, 0.0, True
-    for way in (None, *(ZONOTOPES if with_zonotopes else ())):
-        is_open = [np.flatnonzero((label == UNDECIDED).any(axis=tuple(range(1, label.ndim)))) for label, _ in answers]
-        if way != USUAL and with_zonotopes and not _is_worth(loaded, prompts, is_open, u, way, worth):
-            continue
-        for batches in _batches(network, prompts, is_open, u, way):
-            some = [ids[rows] for ids, rows in zip(prompts, batches, strict=True)]
-            again, count, radius = _read(loaded, _enclosed(network, some, u, way))
-            rows_read, widest = rows_read + count, max(widest, radius if is_first else 0.0)
-            for rows, (label, margin), new in zip(batches, answers, again, strict=True):
-                better = new[1] > margin[rows]
-                label[rows] = np.where(better, new[0], label[rows])
-                margin[rows] = np.where(better, new[1], margin[rows])
-        is_first = False
-        if is_open and len(is_open[-1]) >= PROBES:
-            share = (answers[-1][0][is_open[-1]] != UNDECIDED).mean()
-            worth.setdefault((prompts[-1].shape[1], way), bool(share > WORTH))
-    return answers, rows_read, widest
+    found = _Found(loaded, prompts, u, [_unread(loaded, ids) for ids in prompts])
+    if not with_zonotopes:
+        found.better(recurrent.enclose, found.open_rows())
+        return found.answers, found.rows_read, found.widest
+    if found.is_worth(None, worth):
+        found.better(recurrent.enclose, found.open_rows())
+    found.by_ellipsoids(worth)
+    for way in ZONOTOPES:
+        if way == USUAL or found.is_worth(way, worth):
+            for n, rows in enumerate(found.open_rows()):
+                for piece in recurrent_zonotope.pieces(found.network, prompts[n][rows], u, *way):
+                    batches = [rows[piece] if m == n else rows[:0] for m in range(len(prompts))]
+                    found.better(_enclose(way), batches)
+    return found.answers, found.rows_read, found.widest
 
 
 def _unread(loaded: Loaded, ids: Ids) -> tuple[Labels, Reals]:
@@ -465,41 +463,96 @@ def _unread(loaded: Loaded, ids: Ids) -> tuple[Labels, Reals]:
     return np.full(shape, UNDECIDED, np.int64), np.full(shape, -np.inf)
 
 
-def _is_worth(loaded: Loaded, prompts: list[Ids], is_open: list[Ids], u: float, way: Way | None, worth: Worth) -> bool:
-    """Whether this way decides many of a few of the longest prompts; where all are few, it is."""
-    rows = is_open[-1] if is_open else np.zeros(0, np.int64)
-    key = (prompts[-1].shape[1] if prompts else 0, way)
-    if key in worth:
-        return worth[key]
-    if len(rows) <= 8 * PROBES:
-        return True
-    few = prompts[-1][rows[:: len(rows) // PROBES]]
-    network = loaded.network
-    assert isinstance(network, Recurrent)
-    ((label, _),), _, _ = _read(loaded, _enclosed(network, [few], u, way))
-    worth[key] = bool((label != UNDECIDED).mean() > WORTH)
-    return worth[key]
+@dataclass
+class Worth:
+    """``decides``: whether a way, or None for balls, decides words of a length; ``ahead``: balls after ellipsoids.
+
+    It is at most ``most``: one that left many prompts open is not tried again.
+    """
+
+    decides: dict[tuple[int, Way | None], bool] = field(default_factory=dict)
+    ahead: int = AHEAD
+    most: int = MOST_AHEAD
 
 
-def _batches(
-    network: Recurrent, prompts: list[Ids], is_open: list[Ids], u: float, way: Way | None
-) -> Iterator[list[Ids]]:
-    """The open rows of every batch of prompts, so many at a time as may be followed together."""
-    if not any(len(rows) for rows in is_open):
-        return
+@dataclass
+class _Found:
+    """Labels and margins of batches of prompts as they become better; and how many rows were read for that."""
+
+    loaded: Loaded
+    prompts: list[Ids]
+    u: float
+    answers: list[tuple[Labels, Reals]]
+    rows_read: int = 0
+    widest: float = 0.0
+
+    def open_rows(self) -> list[Ids]:
+        """The prompts of every batch that have no label yet."""
+        return [np.flatnonzero((label == UNDECIDED).any(axis=tuple(range(1, label.ndim)))) for label, _ in self.answers]
+
+    def better(self, enclose: Enclose, batches: list[Ids]) -> None:
+        """Take what ``enclose`` finds of some rows of every batch where it is better."""
+        if not any(len(rows) for rows in batches):
+            return
+        some = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
+        again, count, radius = _read(self.loaded, enclose(self.network, some, self.u))
+        self.widest = self.widest if self.rows_read else radius  # of the first way that is tried
+        self.rows_read += count
+        for rows, (label, margin), new in zip(batches, self.answers, again, strict=True):
+            better = new[1] > margin[rows]
+            label[rows] = np.where(better, new[0], label[rows])
+            margin[rows] = np.where(better, new[1], margin[rows])
+
+    @property
+    def network(self) -> Recurrent:
+        """What is followed."""
+        assert isinstance(self.loaded.network, Recurrent)
+        return self.loaded.network
+
+    def is_worth(self, way: Way | None, worth: Worth) -> bool:
+        """Whether this way decides many of a few of the longest prompts; where all are few, it is."""
+        rows = self.open_rows()[-1] if self.prompts else np.zeros(0, np.int64)
+        key = (self.prompts[-1].shape[1] if self.prompts else 0, way)
+        if key not in worth.decides:
+            if len(rows) <= 8 * PROBES:
+                return True
+            few = self.prompts[-1][rows[:: len(rows) // PROBES]]
+            ((label, _),), _, _ = _read(self.loaded, _enclose(way)(self.network, [few], self.u))
+            worth.decides[key] = bool((label != UNDECIDED).mean() > WORTH)
+        return worth.decides[key]
+
+    def by_ellipsoids(self, worth: Worth) -> None:
+        """Ellipsoids for all but the last tokens, of the prompts of all lengths together; then for all but fewer."""
+        for ahead in range(worth.ahead, -1, -1):
+            before = self._sorted(self.open_rows())
+            listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, before, strict=True)]
+            for block in blocks(listed, self._most(ahead)):
+                together = [np.zeros(0, np.int64)] * len(before)
+                for n, rows in block:
+                    together[n] = before[n][rows]
+                self.better(partial(recurrent_ellipsoid.enclose, ahead=ahead), together)
+            count, left = (sum(map(len, rows)) for rows in (before, self.open_rows()))
+            if ahead == worth.ahead and count > PROBES:
+                share = 1.0 - left / count
+                worth.most = ahead - 1 if share < LESS else worth.most
+                worth.ahead = max(0, min(worth.most, ahead + (share > MORE)))
+
+    def _sorted(self, batches: list[Ids]) -> list[Ids]:
+        return [
+            rows[np.lexsort(ids[rows].T[::-1])] if ids.shape[1] else rows
+            for ids, rows in zip(self.prompts, batches, strict=True)
+        ]
+
+    def _most(self, ahead: int) -> Callable[[], int]:
+        """How many prompts are followed at once, where most of them share all but the last tokens with others."""
+        each = min(len(self.network.tokens) ** ahead, MOST_SHARED)
+        return lambda: each * max(1, MOST_ENTRIES // self.network.width**2)
+
+
+def _enclose(way: Way | None) -> Enclose:
     if way is None:
-        yield is_open
-        return
-    none = np.zeros(0, np.int64)
-    for n, (ids, rows) in enumerate(zip(prompts, is_open, strict=True)):
-        for piece in recurrent_zonotope.pieces(network, ids[rows], u, *way):
-            yield [rows[piece] if m == n else none for m in range(len(prompts))]
-
-
-def _enclosed(network: Recurrent, prompts: list[Ids], u: float, way: Way | None) -> Stream:
-    if way is None:
-        return recurrent.enclose(network, prompts, u)
-    return recurrent_zonotope.enclose(network, prompts, u, *way)
+        return recurrent.enclose
+    return partial(recurrent_zonotope.enclose, ahead=way[0], times=way[1])
 
 
 def _read(loaded: Loaded, stream: Stream) -> tuple[list[tuple[Labels, Reals]], int, float]:

@@ -7,6 +7,7 @@ from mutant import Mutant
 TREE = "tests/unit/tasks/proofs/test_prefix_tree.py"
 SETS, ZONOTOPE = "tests/property/test_state_sets.py", "tasks/bounds/recurrent_zonotope.py"
 FOLDERS = "tests/unit/tasks/formats/test_recurrent_folders.py"
+ELLIPSOID = "tasks/bounds/recurrent_ellipsoid.py"
 CHECKED = "tests/unit/tasks/checker/test_checker_recurrent.py"
 
 STATES: tuple[Mutant, ...] = (
@@ -55,8 +56,8 @@ STATES: tuple[Mutant, ...] = (
     Mutant(
         "a map of zonotopes that rounds nothing",
         ZONOTOPE,
-        "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)",
-        "return _kept(x.center @ layer.weight.T + layer.bias, symbols, moved[rows:])",
+        "return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)",
+        "return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:])",
         f"{SETS}::test_the_rest_of_a_map_holds_its_rounding_in_float32",
     ),
     Mutant(
@@ -65,6 +66,55 @@ STATES: tuple[Mutant, ...] = (
         "(rest + lost) * INFLATION",
         "rest * INFLATION",
         f"{SETS}::test_a_zonotope_after_a_token_holds_every_state",
+    ),
+    Mutant(
+        "gates read the entries of another gate",
+        ZONOTOPE,
+        "else repr(columns)",
+        'else ""',
+        f"{SETS}::test_maps_of_one_row_read_their_own_entries",
+    ),
+    Mutant(
+        "an ellipsoid without what a step got wrong",
+        ELLIPSOID,
+        "q[:, every, every] += sides[:, None] * box",
+        "q[:, every, every] += FLUSHED",
+        f"{SETS}::test_what_float32_executes_in_any_order_is_held",
+    ),
+    Mutant(
+        "an ellipsoid around a box that cuts its corners",
+        ELLIPSOID,
+        "q[:, every, every] += sides[:, None] * box",
+        "q[:, every, every] += (sides / total)[:, None] * box**2",
+        f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
+    ),
+    Mutant(
+        "an ellipsoid that does not grow where a box is added",
+        ELLIPSOID,
+        "q: Reals = product * (sides / one)[:, None, None]",
+        "q: Reals = product.copy()",
+        f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
+    ),
+    Mutant(
+        "a root of an ellipsoid that is rounded without a trace",
+        ELLIPSOID,
+        "2.0 * u * size + FLUSHED",
+        "0.0 * size",
+        f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
+    ),
+    Mutant(
+        "what a layer rounds is lost before the next one",
+        ELLIPSOID,
+        "columns] = np.sqrt((one + total)[:, None] * box)",
+        "columns] = 0.0",
+        f"{SETS}::test_an_ellipsoid_after_a_token_holds_every_state",
+    ),
+    Mutant(
+        "the symbols of an ellipsoid move an entry by their middle",
+        ZONOTOPE,
+        "length: Reals = np.sqrt(squares)",
+        "length: Reals = 0.3 * np.sqrt(squares)",
+        f"{SETS}::test_an_ellipsoid_after_a_token_holds_every_state",
     ),
     Mutant(
         "states with equal centers are one",

@@ -26,7 +26,7 @@ from formulas import Formula, read
 from numpy.typing import NDArray
 from trial import Outcome, random_of
 
-from tasks.bounds import interpreter, recurrent, recurrent_zonotope, zonotope_interpreter
+from tasks.bounds import interpreter, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope_interpreter
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.computations import logits
@@ -51,6 +51,8 @@ RECURRENT = (
     ("balls", recurrent.enclose),
     ("zonotopes", recurrent_zonotope.enclose),
     ("zonotopes, then balls", partial(recurrent_zonotope.enclose, ahead=2)),
+    ("ellipsoids", recurrent_ellipsoid.enclose),
+    ("ellipsoids, then balls", partial(recurrent_ellipsoid.enclose, ahead=2)),
 )
 GRAINS = (None, 6, 12, 32)  # on which the checker makes balls coarse
 TOLD = 4  # of what is wrong, sentences per case

@@ -12,8 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from state_networks import asked, random_cells
 
-from tasks.bounds import ball, exact_states, frames, recurrent_zonotope
+from tasks.bounds import ball, exact_states, frames, recurrent_ellipsoid, recurrent_zonotope
 from tasks.bounds.frames import Frame
+from tasks.bounds.recurrent_ellipsoid import Ellipsoids, absorbed, added
 from tasks.bounds.recurrent_zonotope import Zonotope, Zonotopes
 from tasks.checker.arithmetic import ZERO
 from tasks.checker.files import Tensors
@@ -23,7 +24,7 @@ from tasks.checker.recurrent_forms import Frame as CheckedFrame
 from tasks.checker.steps import FILE, recurrent_network
 from tasks.formats.network_folder import save_folder
 from tasks.networks.recurrent import Recurrent
-from tasks.networks.transformer import Activation, Affine
+from tasks.networks.transformer import Activation, Affine, Blend, Columns, Concat, Product, Step
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 kinds = st.sampled_from(["tanh", "sigmoid", "gru", "reset", "lstm"])
@@ -125,6 +126,15 @@ def test_what_is_left_of_an_operation_on_zonotopes_is_in_the_rest(rng: np.random
         assert (np.abs(values - found.center - corners[:, :2] @ found.symbols[0]) <= found.rest + 1e-14).all()
 
 
+def test_maps_of_one_row_read_their_own_entries() -> None:
+    first, last = np.array([[1.0, 2.0, 0.0, 0.0]]), np.array([[0.0, 0.0, 1.0, 2.0]])
+    way = recurrent_zonotope._way(Concat(((Affine(first),), (Affine(last),))), ball.REAL, np.float64)
+    row = np.array([[1.0, 10.0, 100.0, 1000.0]])
+    found = way(Zonotope(row, np.eye(4)[None], np.zeros((1, 4))))
+    assert (np.abs(found.center - [[21.0, 2100.0]]) < 1e-9).all()
+    assert np.array_equal(found.symbols[0], [[1.0, 0.0], [2.0, 0.0], [0.0, 1.0], [0.0, 2.0]])
+
+
 @laws
 @given(seeds)
 def test_the_rest_of_a_map_holds_its_rounding_in_float32(rng: np.random.Generator) -> None:
@@ -136,18 +146,99 @@ def test_the_rest_of_a_map_holds_its_rounding_in_float32(rng: np.random.Generato
     assert (np.abs(executed - found.center) <= found.radius).all()
 
 
+def extent(x: Zonotope, along: np.ndarray) -> np.ndarray:
+    """How far ``x``, one row, reaches from its center along each row of ``along``."""
+    moved = np.linalg.norm(along @ x.symbols[0].T.astype(float), axis=1)
+    reach: np.ndarray = moved + np.abs(along) @ x.rest[0]
+    return reach
+
+
+def round_set(rng: np.random.Generator, width: int, size: float) -> Zonotope:
+    known = int(rng.integers(1, 3 * width))
+    symbols = (size / np.sqrt(known) * rng.normal(size=(1, known, width))).astype(np.float32)
+    rest = size * float(rng.choice([0.01, 0.3])) * rng.uniform(size=(1, width))
+    return Zonotope(rng.normal(scale=0.5, size=(1, width)), symbols, rest, is_round=True)
+
+
 @laws
-@given(seeds, kinds)
-def test_a_zonotope_holds_what_float32_executes(rng: np.random.Generator, kind: str) -> None:
+@given(seeds, kinds, st.sampled_from([1e-3, 0.1, 1.0]))
+def test_an_ellipsoid_after_a_token_holds_every_state(rng: np.random.Generator, kind: str, size: float) -> None:
+    network = random_cells(rng, kind, int(rng.integers(1, 4)), int(rng.integers(1, 3)), float(rng.choice([0.5, 1.5])))
+    before, token = round_set(rng, network.width, size), rng.integers(0, 2, 1)
+    after = Ellipsoids(network, ball.FLOAT32, 9).step(before, token)
+    assert isinstance(after, Zonotope)
+    assert after.symbols.shape == (1, network.width, network.width)
+    s = rng.normal(size=(200, before.symbols.shape[1]))
+    own = rng.choice([-1.0, 1.0], (200, network.width)) * before.rest
+    points = before.center + s / np.linalg.norm(s, axis=1, keepdims=True) @ before.symbols[0] + own
+    apart = network.step(points, np.repeat(token, 200)) - after.center
+    worst = np.linalg.solve(after.symbols[0].T.astype(float) @ after.symbols[0], apart.T).T  # where it reaches least
+    assert ((worst * apart).sum(axis=1) <= extent(after, worst) * (1 + 1e-9) + 1e-12).all()
+    assert (np.abs(apart) <= after.radius + 1e-12).all()
+
+
+@laws
+@given(seeds, st.sampled_from([1e-6, 1e-3, 1.0]))
+def test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box(rng: np.random.Generator, size: float) -> None:
+    x = round_set(rng, int(rng.integers(1, 8)), size)
+    along = rng.choice([-1.0, 1.0], (100, x.center.shape[1])) * rng.choice([0.0, 0.1, 1.0], (100, x.center.shape[1]))
+    q = added(x.symbols, x.rest)
+    assert (extent(x, along) <= np.sqrt(np.einsum("ai,ij,aj->a", along, q[0], along)) * (1 + 1e-14)).all()
+    symbols, rest = recurrent_ellipsoid.root(q, np.float32)
+    rooted = Zonotope(x.center, symbols, rest, is_round=True)
+    assert (np.sqrt(np.einsum("ai,ij,aj->a", along, q[0], along)) <= extent(rooted, along) * (1 + 1e-14)).all()
+    assert (extent(x, along) <= extent(absorbed(x), along) * (1 + 1e-14)).all()
+
+
+def summed(steps: tuple[Step, ...], x: np.ndarray, order: str) -> np.ndarray:
+    """A row in float32, sums of an affine map added up in an order."""
+    for step in steps:
+        match step:
+            case Affine(weight, bias):
+                terms = np.concatenate([weight.astype(np.float32) * x, np.zeros((len(weight), 1), np.float32)], axis=1)
+                terms[:, -1] = 0.0 if bias is None else bias
+                if order == "pairs":
+                    x = terms.sum(axis=1, dtype=np.float32)
+                else:
+                    x = np.cumsum(terms[:, :: 1 if order == "forwards" else -1], axis=1, dtype=np.float32)[:, -1]
+            case Activation("tanh"):
+                x = np.tanh(x)
+            case Activation("sigmoid"):
+                x = np.float32(1) / (np.float32(1) + np.exp(-x))
+            case Concat(parts):
+                x = np.concatenate([summed(part, x, order) for part in parts])
+            case Columns(start, stop):
+                x = x[start:stop]
+            case Product(left, right):
+                x = summed(left, x, order) * summed(right, x, order)
+            case Blend(gate, one, other):
+                share = np.float32(1) / (np.float32(1) + np.exp(-summed(gate, x, order)))
+                x = share * summed(one, x, order) + (np.float32(1) - share) * summed(other, x, order)
+            case _:
+                raise AssertionError(step)
+        assert x.dtype == np.float32
+    return x
+
+
+@laws
+@given(seeds, kinds, st.sampled_from([recurrent_zonotope.enclose, recurrent_ellipsoid.enclose]))
+def test_what_float32_executes_in_any_order_is_held(rng: np.random.Generator, kind: str, enclose) -> None:
     network = random_cells(rng, kind, 3, 2, 1.5)
     word = rng.integers(0, 2, (1, 12))
-    stream = recurrent_zonotope.enclose(network, [word], ball.FLOAT32)
-    state = network.start.astype(np.float32)[None]
+    stream = enclose(network, [word], ball.FLOAT32, ahead=int(rng.integers(3)))
+    exact = [known.logits for known in exact_states.along(network, word[0].tolist())]
+    states = {order: network.start.astype(np.float32) for order in ("forwards", "backwards", "pairs")}
+    differs = False
     for n, token in enumerate(word[0]):
-        state = network.step(state.astype(float), np.array([token])).astype(np.float32)  # rounded after every token
         at = stream.places[0][0, n + 1]
-        read = network.read(state.astype(float))[0]
-        assert (np.abs(read - stream.x.center[at]) <= stream.x.radius[at]).all()
+        assert (np.abs(exact[n + 1].center[0] - stream.x.center[at]) <= stream.x.radius[at]).all()
+        for order, state in states.items():
+            row = np.concatenate([state, network.tokens[token].astype(np.float32)])
+            states[order] = summed(network.transition, row, order)
+            read = summed(network.output, states[order], order)
+            differs |= bool((np.abs(read - exact[n + 1].center[0]) > exact[n + 1].radius[0]).any())
+            assert (np.abs(read - stream.x.center[at]) <= stream.x.radius[at]).all()
+    assert differs
 
 
 @laws

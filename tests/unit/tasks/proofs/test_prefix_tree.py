@@ -12,7 +12,7 @@ from recurrent_networks import counter, dynet_tensors, write_adder, write_dynet
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.domain import DEAD
-from tasks.bounds import ball, operations, recurrent, recurrent_zonotope, zonotope
+from tasks.bounds import ball, operations, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope
 from tasks.formats import load
 from tasks.networks.readout import UNDECIDED
 from tasks.proofs.beam_search import beams
@@ -75,7 +75,7 @@ def test_labels_at_every_place_are_those_of_prefixes(tmp_path):
 
 
 @pytest.mark.parametrize("u", [ball.FLOAT32, ball.FLOAT64])
-@pytest.mark.parametrize("method", [recurrent.enclose, recurrent_zonotope.enclose])
+@pytest.mark.parametrize("method", [recurrent.enclose, recurrent_zonotope.enclose, recurrent_ellipsoid.enclose])
 def test_bounds_hold_the_real_value(made, u, method):
     words = np.array([*product((0, 1), repeat=6)])
     stream = method(made.network, [words], u)
