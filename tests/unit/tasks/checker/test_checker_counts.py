@@ -195,7 +195,7 @@ TWICE = "\n    for token in tokens:\n        depth = depth + 1\n    return str(d
         "return tokens[len(tokens) - 1]",
         "return str(len(set(tokens)))",
         "_0 = 3\n    return str(tokens.count('a'))",
-        "last = 'a'\n    return tokens[-1]",
+        "_last = 'a'\n    return tokens[-1]",
         "_1 = 'a'\n    return tokens[0]",
         "place = 3\n    depth = 0\n    for token in tokens:\n        depth = depth + place\n    return str(depth)",
         "return str(sum(any(before == other for before, token in zip(tokens, tokens[1:])) for other in tokens))",
