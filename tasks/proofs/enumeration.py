@@ -62,7 +62,7 @@ ZONOTOPES: tuple[Way, ...] = (USUAL, (0, 4))
 PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that it should decide
 # last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
 # more than this share of the prompts is decided, one less where it is less than that
-AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.98, 0.75
+AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.98, 0.5
 MOST_ENTRIES, MOST_SHARED = 10_000_000, 8  # in the ellipsoids of a level; prompts to one of them, or more
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
