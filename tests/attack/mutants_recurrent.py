@@ -112,15 +112,15 @@ RECURRENT = (
     Mutant(
         "checker: a box that letters may leave",
         LED,
-        "confirm(target.holds(target.within(a, after)), ",
-        "confirm(target.within(a, after), ",
+        "confirm(to < 0 or self._holds(to, a, image), ",
+        "confirm(to < 0 or self._holds, ",
         TAMPERED,
     ),
     Mutant(
         "checker: labels of boxes not compared",
         LED,
-        'said == label, f"the label after',
-        'said != 0, f"the label after',
+        "confirm(said == label, ",
+        "confirm(said != 0, ",
         TAMPERED,
     ),
     Mutant(

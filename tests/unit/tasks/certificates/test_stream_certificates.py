@@ -191,3 +191,18 @@ def test_numbers_of_more_than_one_digit_are_read_from_their_token(tmp_path: Path
     assert isinstance(found, Certificate), found
     assert found.statement["kind"] == "affine"
     assert "split(',')" in found.files[PROGRAM].decode()
+
+
+def test_streams_that_go_on_where_no_box_is_are_refused(tmp_path: Path) -> None:
+    last = written(tmp_path / "n", [([[0.0, 1.0]], [0.0])], [([[1.0]], [0.0])])
+    program = b"def program(tokens):\n    return int(tokens[-1])\n"
+    files = {PROGRAM: program} | {NETWORK + path.name: path.read_bytes() for path in last.iterdir()}
+    readout = {"kind": "round", "position": "every", "columns": [0], "names": [], "denominator": 1}
+    asked = {
+        "kind": "boxes", "format": "recurrent case", "alphabet": ["0", "1"], "lengths": [1, 1], "automaton": None,
+        "prefix": [], "suffix": [], "readout": readout, "semantics": "float32", "directions": None,
+        "least_margin": 0.0, "states": [{"next": [-1, -1], "center": [0.0], "radii": [0.1]}],
+    }  # fmt: skip
+    assert establish(asked, files)["inputs"] == 2
+    with pytest.raises(Rejected, match="leads nowhere"):
+        establish(asked | {"lengths": [1, 2]}, files)
