@@ -24,7 +24,7 @@ def sample(spec: FormulaSpec, count: int, *, seed: int) -> list[tuple[Value, ...
 
 @lru_cache(maxsize=4)
 def _drawn(spec: FormulaSpec, seed: int) -> _Draws:
-    return _Draws(spec, Random(seed), _literals(spec))
+    return _Draws(spec, Random(int(seed)), _literals(spec))
 
 
 @dataclass

@@ -130,7 +130,7 @@ class Searcher(Protocol):
     ...     print(name, searcher.delay)
     cvc5 0.5
     horn 0.5
-    induction 0.1
+    induction 0.25
     """
 
     @property

@@ -21,7 +21,7 @@ class Keys:
     """The weights: (examples, positions, at least 1)."""
 
     def __init__(self, seed: int) -> None:
-        self._random = Random(seed)  # numpy's takes a hundredth of a second to import
+        self._random = Random(int(seed))  # numpy's takes a hundredth of a second to import
         self._weight = np.zeros((0, 1), np.uint64)
 
     def widen(self, examples: int, width: int) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -55,14 +55,14 @@ class Horizon:
 
 @dataclass(frozen=True)
 class Run:
-    """A run that is ready to be made, on the ``domain`` of a network whose files lie in ``folder``.
+    """A run that is ready to be made, of a network whose files lie in ``folder``; ``domain`` None: what can be listed.
 
     ``options``: the others of ``tasks.pipeline.distill``; with a ``horizon`` a program is followed. ``beside``: how a
     result is compared with another network, in so many seconds.
     """
 
     network: Loaded | NumberStreams
-    domain: Inputs
+    domain: Inputs | None
     folder: Path
     options: dict[str, Any]
     horizon: Horizon | None = None
@@ -73,7 +73,7 @@ class Run:
         from tasks.pipeline.distill import distill, follow
 
         options = self.options | {"seconds": seconds, "observer": observer}
-        if self.horizon is None:
+        if self.horizon is None or self.domain is None:
             return distill(self.network, self.domain, **options)
         start = min(self.horizon.start or USUAL_LENGTH, self.horizon.longest)
         return follow(self.network, self.domain, length=start, **options)
@@ -200,15 +200,15 @@ def _of_sequences(
     asked: Asked, length: str | None, told: dict[str, Any], horizon: Horizon | None, beside: Loaded | None
 ) -> Run:
     """The run of any other network, on sequences of tokens."""
-    from tasks.pipeline.labels import usual_domain
     from tasks.pipeline.report import compared
 
     if horizon is None:
         model, domain = asked.up_to(asked.usual(length))
     else:
         model, domain = asked.between(None, reach(asked.model, horizon.longest), f"--longest {horizon.longest}")
+    model = replace(model, operands=None, lists=None)  # which are not what is asked about
     compare = None if beside is None else lambda result, seconds: compared(result, beside, seconds)
-    return Run(model, usual_domain(model) if domain is None else domain, asked.folder, told, horizon, compare)
+    return Run(model, domain, asked.folder, told, horizon, compare)
 
 
 def _beside_streams(of: NumberStreams, against: str | None) -> Callable[[Any, float], Any] | None:

@@ -12,7 +12,7 @@ import numpy as np
 import safetensors.numpy
 import torch
 from made import MOODS, Array, Made, Random, Shapes, encoded, halved, readout, sizes, weights
-from recurrents import recurrent
+from recurrents import recurrent, torch_state
 from rotated import adder, decoder
 from stepwise import steps
 
@@ -342,6 +342,7 @@ MAKERS: dict[str, Maker] = {
     "decoder": decoder,
     "adder": adder,
     "recurrent": recurrent,
+    "torch": torch_state,
     "steps": lambda rng, mood: steps(rng, mood, OTHERS),
 }
 MAKERS = {name: maker for name, maker in MAKERS.items() if any(known.name.startswith(name) for known in FORMATS)}

@@ -59,7 +59,7 @@ def read(format_name: str, files: Files, task: str | None = None, circuit: bool 
             return Formula("decoder", *formulas_beyond.decoder(files))
         case "adder":
             return Formula("adder", *formulas_beyond.adder(files))
-        case "recurrent case" | "recurrent steps":
+        case "recurrent case" | "recurrent steps" | "torch recurrent":
             return Formula(format_name, *recurrents.formula(files))
         case "steps":
             return Formula("steps", *formulas_beyond.steps(files))

@@ -299,15 +299,15 @@ BEYOND: tuple[Mutant, ...] = (
     Mutant(
         "the checker asks for the first last letter alone",
         "tasks/checker/programs.py",
-        '"last" in read)',
-        "False)",
+        '"_last" in read, is_read',
+        "False, is_read",
         f"{PATHS}::test_a_program_that_is_wrong_for_one_last_letter_alone_is_refused",
     ),
     Mutant(
         "the checker's scores have no error",
         "tasks/checker/arithmetic.py",
-        "return [self.blur(scale * s, reach * _length(k)) for",
-        "return [self.blur(scale * s, ZERO * reach * _length(k)) for",
+        "[reach * v for v in lengths or map(length, keys)]",
+        "[ZERO * reach * v for v in lengths or map(length, keys)]",
         f"{LONG_SCORE}[counts]",
     ),
     Mutant(

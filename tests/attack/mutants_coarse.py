@@ -80,8 +80,8 @@ COARSE: tuple[Mutant, ...] = (
     Mutant(
         "the checker rounds no faint value",
         ARITHMETIC,
-        "for row in values for v in row) + left * faint.reach / total",
-        "for row in values for v in row)",
+        "for row in values for v in row]) + left * faint.reach / total",
+        "for row in values for v in row])",
         f"{TESTS}::test_the_rounding_of_faint_keys_is_in_the_average",
     ),
     Mutant(

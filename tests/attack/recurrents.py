@@ -27,6 +27,7 @@ from tasks.networks.transformer import Affine, Columns
 
 Ids = NDArray[np.int64]
 LONGEST = 6
+TORCH = {"rnn_tanh": 1, "rnn_relu": 1, "gru": 3, "lstm": 4}  # gates
 GATES = {"gru": ("z", "r", "htilde"), "lstm": ("i", "f", "o", "ctilde")}
 PROSE = ["x_t = embedding[symbol id]   (2 numbers)", "affine(g) = Wx_g @ in + Wh_g @ h_(t-1) + b_g  with tensors"]
 SAID = {
@@ -51,6 +52,9 @@ def formula(files: Mapping[str, bytes]) -> tuple[Any, ...]:
         said = json.loads(files["network.json"])
         return tuple(said["vocabulary"]), tuple(said["outputs"]), LONGEST, dtype, partial(_listed, said, w)
     case, config = json.loads(files["case.json"]), json.loads(files.get("config.json", b"{}"))
+    if "recurrent" in case:
+        said = case["recurrent"]
+        return tuple(case["symbols"]), tuple(case["outputs"]), LONGEST, dtype, partial(_run_torch, w, said)
     if "embedding" in w:
         return tuple(case["symbols"]), ("accept", "reject"), LONGEST, dtype, partial(_run_dynet, w)
     inputs = w["Wx.weight"].shape[1] if "Wx.weight" in w else w["hmlp.mlp.0.weight"].shape[1] - _width(w)
@@ -128,6 +132,25 @@ def _torch(rng: Random, mood: str) -> Made:
     with tempfile.TemporaryDirectory() as folder:
         made = save_folder(loaded, Path(folder) / "made")
         return Made("recurrent steps", {path.name: path.read_bytes() for path in made.iterdir()})
+
+
+def torch_state(rng: Random, mood: str) -> Made:
+    """The state dict of a recurrent layer of torch, with an embedding, one or two maps after it, and biases or none."""
+    layer, layers, size = str(rng.choice([*TORCH])), int(rng.integers(1, 3)), int(rng.integers(1, 4))
+    has_bias, is_deep, rows = rng.random() < 0.7, rng.random() < 0.5, TORCH[layer] * size
+    shapes: Shapes = {"emb.weight": (2, 2)}
+    for n in range(layers):
+        shapes |= {f"rnn.weight_ih_l{n}": (rows, size if n else 2), f"rnn.weight_hh_l{n}": (rows, size)}
+        shapes |= {f"rnn.bias_{part}_l{n}": (rows,) for part in ("ih", "hh") if has_bias}
+    shapes |= {"hidden.weight": (2, size), "hidden.bias": (2,)} if is_deep else {}
+    shapes |= {"head.weight": (2, 2 if is_deep else size), "head.bias": (2,)}
+    output = ["hidden", "relu", "head"] if is_deep else ["head"]
+    case = {
+        "recurrent": {"layer": layer, "name": "rnn", "embedding": "emb", "output": output},
+        "symbols": {"t0": 0, "t1": 1}, "outputs": ["no", "yes"], "read_out": {"kind": "argmax", "position": "last"},
+    }  # fmt: skip
+    made = _case(rng, mood, shapes, case, {})
+    return Made("torch recurrent", made.files, made.question)
 
 
 # --- formulas -------------------------------------------------------------------------------------------------------
@@ -242,3 +265,37 @@ def _follow(o: Any, listed: list[dict[str, Any]], x: Any, w: Mapping[str, Any]) 
             case other:
                 raise ValueError(f"no formula is known for the step {other!r}")
     return x
+
+
+def _run_torch(w: Mapping[str, Any], said: Mapping[str, Any], o: Any, ids: Ids) -> Any:
+    size, kind = w["rnn.weight_hh_l0"].shape[1], said["layer"]
+    layers = sum(name.startswith("rnn.weight_hh") for name in w)
+    h = [_start(o, np.zeros(size, w["emb.weight"].dtype), ids) for _ in range(layers)]
+    c, found = list(h), []
+    for t in range(ids.shape[-1]):
+        x = _rows(o, w["emb.weight"], ids, t)
+        for n in range(layers):
+
+            def part(of: str, value: Any, gate: int, n: int = n) -> Any:
+                rows, bias = slice(gate * size, (gate + 1) * size), w.get(f"rnn.bias_{of}_l{n}")
+                return o.linear(value, w[f"rnn.weight_{of}_l{n}"][rows], None if bias is None else bias[rows])
+
+            def gate(number: int, kind: str = "sigmoid", n: int = n, x: Any = x, part: Any = part) -> Any:
+                return o.activate(o.add(part("ih", x, number), part("hh", h[n], number)), kind)
+
+            if kind == "gru":
+                r, z = gate(0), gate(1)
+                new = o.activate(o.add(part("ih", x, 2), o.multiply(r, part("hh", h[n], 2))), "tanh")
+                h[n] = o.add(o.multiply(_less(o, z, size), new), o.multiply(z, h[n]))
+            elif kind == "lstm":
+                i, f, g, out = gate(0), gate(1), gate(2, "tanh"), gate(3)
+                c[n] = o.add(o.multiply(f, c[n]), o.multiply(i, g))
+                h[n] = o.multiply(out, o.activate(c[n], "tanh"))
+            else:
+                h[n] = gate(0, kind.removeprefix("rnn_"))
+            x = h[n]
+        for name in said["output"]:
+            is_map = f"{name}.weight" in w
+            x = o.linear(x, w[f"{name}.weight"], w[f"{name}.bias"]) if is_map else o.activate(x, name)
+        found.append(x)
+    return _joined(found)

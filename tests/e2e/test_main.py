@@ -7,11 +7,11 @@ import shutil
 import subprocess
 import sys
 from dataclasses import dataclass
-from importlib import metadata
 
 import numpy as np
 import pytest
 
+from backends import package
 from tasks.commands.main import main
 from tasks.formats.circuit_folder import shipped_path
 from tasks.networks.sparse_transformer import NetworkError
@@ -175,14 +175,8 @@ def test_a_damaged_circuit_is_one_line_and_exit_code_two(distill, tmp_path, dama
 
 
 def test_a_missing_solver_names_its_package(distill, monkeypatch):
-    real = metadata.version
-
-    def version(name):
-        if name == "z3-solver":
-            raise metadata.PackageNotFoundError(name)
-        return real(name)
-
-    monkeypatch.setattr(metadata, "version", version)
+    real = package.installed_version
+    monkeypatch.setattr(package, "installed_version", lambda name: None if name == "z3-solver" else real(name))
     refused(distill("run", CIRCUIT), "pip install z3-solver")
 
 
