@@ -37,8 +37,8 @@ class Manners:
         """Columns of the terminal that reads the result; None for a file or a pipe, where a sentence is a line."""
         return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
 
-    def more(self, out: object) -> list[str]:
-        """What else could be had, as a line; ``out``: where a certificate was asked for, None where it was not."""
+    def more(self, *, is_certifiable: bool) -> list[str]:
+        """What else could be had, as a line; among it a certificate, where one can be and was not asked for."""
         ways = [] if self.verbose else ["-v shows how, and what it rests on"]
-        ways += ["--out FOLDER writes a certificate"] if out is None else []
+        ways += ["--out FOLDER writes a certificate"] if is_certifiable else []
         return [f"More: {'; '.join(ways)}."] if ways else []

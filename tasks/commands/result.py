@@ -39,6 +39,7 @@ def finish(
     from tasks.pipeline.agreement import Against, against_json, against_lines
     from tasks.pipeline.beside import beside_json, beside_lines
     from tasks.pipeline.report import distillation_json, distillation_text, exception_lines
+    from tasks.pipeline.result import Together
 
     as_json, is_proved = manners.as_json, result.is_proved
     if not as_json:
@@ -83,7 +84,8 @@ def finish(
                 for path, certificate in saved
             ]
             said += [f"No certificate: {reason}." for reason in reasons if out is not None]
-            said += manners.more(out)
+            has_some = bool(result.claims) if isinstance(result, Together) else result.program is not None
+            said += manners.more(is_certifiable=out is None and has_some)
             click.echo("\n".join(["", *map(shown, said)]))
     return PROVED if is_proved else NOT_PROVED
 
