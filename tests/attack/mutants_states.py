@@ -79,7 +79,7 @@ STATES: tuple[Mutant, ...] = (
         ELLIPSOID,
         "q[:, every, every] += sides[:, None] * box",
         "q[:, every, every] += FLUSHED",
-        f"{SETS}::test_what_float32_executes_in_any_order_is_held",
+        f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
     ),
     Mutant(
         "an ellipsoid around a box that cuts its corners",
