@@ -63,6 +63,11 @@ class Lists:
         return (*self.before, *items, *self.after)
 
     @property
+    def tokens(self) -> tuple[str, ...]:
+        """Those of prompts and answers."""
+        return (*self.before, *self.alphabet, *self.after)
+
+    @property
     def min_length(self) -> int:
         """How long the lists are."""
         return self.items

@@ -92,6 +92,11 @@ class Operands:
         return int(self.digits + 1 if self.answer_digits is None else self.answer_digits)
 
     @property
+    def tokens(self) -> tuple[str, ...]:
+        """Those of prompts and answers."""
+        return (*self.before, *self.alphabet, *self.between, *self.after)
+
+    @property
     def min_length(self) -> int:
         """How many tokens a prompt has."""
         return len(self.cells)

@@ -19,8 +19,8 @@ if TYPE_CHECKING:
     from tasks.formats.blackbox import from_callable
     from tasks.formats.detect import load
     from tasks.formats.network_folder import save_folder
+    from tasks.formats.number_streams import number_streams
     from tasks.formats.onnx_file import from_onnx
-    from tasks.formats.recurrent_case import number_streams
     from tasks.formats.sparse import from_circuit
     from tasks.formats.torch_module import from_torch
     from tasks.formats.transformer_lens import from_transformer_lens
@@ -66,7 +66,7 @@ LATER = {
     "live": "tasks.pipeline.observers:live",
     "load": "tasks.formats.detect:load",
     "notebook": "tasks.pipeline.observers:notebook",
-    "number_streams": "tasks.formats.recurrent_case:number_streams",
+    "number_streams": "tasks.formats.number_streams:number_streams",
     "plain": "tasks.pipeline.observers:plain",
     "prune": "tasks.pipeline.prune:prune",
     "save_folder": "tasks.formats.network_folder:save_folder",

@@ -82,14 +82,14 @@ def plan(
 
 def _is_small(folder: Path) -> bool:
     """Whether a network reads few different tokens."""
-    from tasks.formats.recurrent_case import number_streams
+    from tasks.formats.number_streams import number_streams
 
     return not _is_of_numbers(folder) or len(number_streams(folder).numbers) <= MOST_TOKENS
 
 
 def _is_of_numbers(folder: Path) -> bool:
     """Whether a network reads numbers, not symbols."""
-    from tasks.formats.recurrent_case import number_streams
+    from tasks.formats.number_streams import number_streams
     from tasks.networks.sparse_transformer import NetworkError
 
     try:
@@ -114,7 +114,7 @@ def work(task: Task, report: Callable[..., None]) -> None:
 
 def distilled(task: Task, folder: Path) -> dict[str, Any]:
     """What this project finds."""
-    from tasks.formats.recurrent_case import number_streams
+    from tasks.formats.number_streams import number_streams
 
     if not _is_of_numbers(folder):
         return _of_words(task, folder)
@@ -156,7 +156,7 @@ def words_of(model: Loaded) -> Domain:
 
 
 def _loop(task: Task, folder: Path, column: int) -> dict[str, Any]:
-    from tasks.formats.recurrent_case import number_streams
+    from tasks.formats.number_streams import number_streams
     from tasks.pipeline.streams import distill_streams
     from tasks.proofs.stream_states import Broken
 
@@ -312,7 +312,7 @@ def as_executed(task: Task, folder: Path) -> dict[str, Any]:
 def learned(task: Task, folder: Path) -> dict[str, Any]:
     """What AALpy's L* learns, and whether its machine is right on every word it is compared on."""
     from benchmarks.peers import lstar_recurrent
-    from tasks.formats.recurrent_case import number_streams
+    from tasks.formats.number_streams import number_streams
 
     if _is_of_numbers(folder):
         of: Any = number_streams(folder)

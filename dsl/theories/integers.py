@@ -8,14 +8,14 @@ readings wrap around; on exact numbers they are exact.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from typing import Any
 from weakref import WeakKeyDictionary
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.operators import BOOL, INT, Operator
+from dsl.operators import INT, Operator
+from dsl.theories.numbers import arithmetic, comparisons
 
 Numbers = NDArray[Any]
 _BY_ZERO: WeakKeyDictionary[Any, dict[Any, Any]] = WeakKeyDictionary()  # per formula manager, x mod 0 by x
@@ -66,43 +66,22 @@ def _remainder(s: Any, x: Any, y: Any) -> Any:
     return s.manager.Plus(rest, s.manager.Ite(is_zero, by_zero, s.manager.Int(0)))
 
 
-def _number(
-    name: str, arity: int, numpy: Callable[..., Any], smt: Callable[..., Any], python: str, noun: str, **more: Any
-) -> Operator:
-    return Operator(name, (INT,) * arity, INT, numpy, smt, python, noun=noun, **more)
-
-
-def _comparison(name: str, numpy: Callable[..., Any], smt: Callable[..., Any]) -> Operator:
-    return Operator(name, (INT, INT), BOOL, numpy, smt, f"_0 {name} _1", noun="flag")
-
-
 ROWS = (
-    _number(
-        "+", 2, lambda _, x, y: np.add(x, y), lambda s, x, y: s.manager.Plus(x, y), "_0 + _1", "total", commutative=True
+    *arithmetic(INT, lambda manager: manager.Int(0)),
+    Operator(
+        "div", (INT, INT), INT, lambda _, x, y: divide(x, y), _quotient, "div(_0, _1)", noun="quotient", helper=DIV
     ),
-    _number("-", 2, lambda _, x, y: np.subtract(x, y), lambda s, x, y: s.manager.Minus(x, y), "_0 - _1", "difference"),
-    _number("-", 1, lambda _, x: np.negative(x), lambda s, x: s.manager.Minus(s.manager.Int(0), x), "-_0", "opposite"),
-    _number(
-        "*",
-        2,
-        lambda _, x, y: np.multiply(x, y),
-        lambda s, x, y: s.manager.Times(x, y),
-        "_0 * _1",
-        "product",
-        commutative=True,
+    Operator(
+        "mod", (INT, INT), INT, lambda _, x, y: remainder(x, y), _remainder, "mod(_0, _1)", noun="rest", helper=MOD
     ),
-    _number("div", 2, lambda _, x, y: divide(x, y), _quotient, "div(_0, _1)", "quotient", helper=DIV),
-    _number("mod", 2, lambda _, x, y: remainder(x, y), _remainder, "mod(_0, _1)", "rest", helper=MOD),
-    _number(
+    Operator(
         "abs",
-        1,
+        (INT,),
+        INT,
         lambda _, x: np.abs(x),
         lambda s, x: s.manager.Ite(s.manager.LT(x, s.manager.Int(0)), s.manager.Minus(s.manager.Int(0), x), x),
         "abs(_0)",
-        "distance",
+        noun="distance",
     ),
-    _comparison("<=", lambda _, x, y: np.less_equal(x, y), lambda s, x, y: s.manager.LE(x, y)),
-    _comparison("<", lambda _, x, y: np.less(x, y), lambda s, x, y: s.manager.LT(x, y)),
-    _comparison(">=", lambda _, x, y: np.greater_equal(x, y), lambda s, x, y: s.manager.GE(x, y)),
-    _comparison(">", lambda _, x, y: np.greater(x, y), lambda s, x, y: s.manager.GT(x, y)),
+    *comparisons(INT),
 )

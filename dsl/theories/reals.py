@@ -7,13 +7,10 @@ A number that is no whole one prints as ``ratio(1, 3)``, by a helper, as a progr
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from fractions import Fraction
-from typing import Any
 
-import numpy as np
-
-from dsl.operators import BOOL, REAL, Operator
+from dsl.operators import REAL
+from dsl.theories.numbers import arithmetic, comparisons
 
 RATIO = """
 def ratio(above, below):
@@ -33,33 +30,4 @@ def python_of(value: Fraction) -> str:
     return str(value) if value.denominator == 1 else f"ratio({value.numerator}, {value.denominator})"
 
 
-def _number(
-    name: str, arity: int, numpy: Callable[..., Any], smt: Callable[..., Any], python: str, noun: str, **more: Any
-) -> Operator:
-    return Operator(name, (REAL,) * arity, REAL, numpy, smt, python, noun=noun, **more)
-
-
-def _comparison(name: str, numpy: Callable[..., Any], smt: Callable[..., Any]) -> Operator:
-    return Operator(name, (REAL, REAL), BOOL, numpy, smt, f"_0 {name} _1", noun="flag")
-
-
-ROWS = (
-    _number(
-        "+", 2, lambda _, x, y: np.add(x, y), lambda s, x, y: s.manager.Plus(x, y), "_0 + _1", "total", commutative=True
-    ),
-    _number("-", 2, lambda _, x, y: np.subtract(x, y), lambda s, x, y: s.manager.Minus(x, y), "_0 - _1", "difference"),
-    _number("-", 1, lambda _, x: np.negative(x), lambda s, x: s.manager.Minus(s.manager.Real(0), x), "-_0", "opposite"),
-    _number(
-        "*",
-        2,
-        lambda _, x, y: np.multiply(x, y),
-        lambda s, x, y: s.manager.Times(x, y),
-        "_0 * _1",
-        "product",
-        commutative=True,
-    ),
-    _comparison("<=", lambda _, x, y: np.less_equal(x, y).astype(bool), lambda s, x, y: s.manager.LE(x, y)),
-    _comparison("<", lambda _, x, y: np.less(x, y).astype(bool), lambda s, x, y: s.manager.LT(x, y)),
-    _comparison(">=", lambda _, x, y: np.greater_equal(x, y).astype(bool), lambda s, x, y: s.manager.GE(x, y)),
-    _comparison(">", lambda _, x, y: np.greater(x, y).astype(bool), lambda s, x, y: s.manager.GT(x, y)),
-)
+ROWS = (*arithmetic(REAL, lambda manager: manager.Real(0)), *comparisons(REAL))

@@ -17,9 +17,10 @@ from tasks.commands.question import (
     ask,
     check_margin,
     check_seconds,
-    lists_asked,
-    numbers_asked,
+    lists_of,
+    operands_of,
     other,
+    shown_asked,
     streams_asked,
 )
 from tasks.commands.result import finish
@@ -157,10 +158,11 @@ def ready(
         return _of_streams(*streams, told, horizon, against)
     asked = ask(network, **question)
     of_sequences = (*question.values(), length, backend, grammar, margin)
-    pairs = numbers_asked(asked.model, operands, (*of_sequences, lists))
+    pairs = shown_asked("--operands", asked.model.operands, operands, (*of_sequences, lists), operands_of)
     if pairs is not None:
         return _of_pairs(asked, pairs, told, horizon, against)
-    shown = lists_asked(asked.model, lists, (*of_sequences, operands)) if horizon is None else None
+    others = (*of_sequences, operands)
+    shown = None if horizon else shown_asked("--lists", asked.model.lists, lists, others, lists_of)
     if shown is not None:
         return _of_lists(asked, shown, told, against)
     told["margin"] = margin

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -27,6 +27,7 @@ MOST_LIST = 10_000_000  # bytes of a file of elements
 SMALL = 1 << 20  # bytes of a network whose matrices are quicker multiplied by one thread
 MOST_SECONDS = 10_000_000  # some 116 days; backends count in milliseconds and refuse much more
 Command = TypeVar("Command", bound=Callable[..., Any])
+Shown = TypeVar("Shown")
 
 OPTIONS = (
     click.option("--alphabet", help="Tokens a sequence may hold, separated by spaces.  [default: the folder's own]"),
@@ -261,78 +262,60 @@ def other(asked: Asked, name: str, **question: Any) -> Loaded:
     return replace(found, prefix=own.prefix, suffix=own.suffix) if is_open else found
 
 
-def numbers_asked(model: Loaded, text: str | None, others: tuple[Any, ...]) -> Operands | None:
-    """The pairs of numbers that are asked about: those of ``--operands``, or the folder's own where none of ``others``,
-    the options about sequences, is given; None for a question about sequences. Raises ClickException.
+def shown_asked(
+    option: str, own: Shown | None, text: str | None, others: tuple[Any, ...], read: Callable[[str], Shown]
+) -> Shown | None:
+    """What prompts show, of which all is asked about: what ``option`` says, or the folder's ``own`` where none of
+    ``others``, the options about other inputs, is given; None for a question about those. Raises ClickException.
     """
+    from cegis.domain import DomainError
+
     is_free = all(value is None for value in others)
     if text is None:
-        return model.operands if is_free else None
+        return own if is_free else None
     if text == "none":
         return None
     if not is_free:
-        raise click.ClickException("--operands goes with no option about sequences; leave one of them out")
-    return operands_of(text)
-
-
-def lists_asked(model: Loaded, text: str | None, others: tuple[Any, ...]) -> Lists | None:
-    """The lists that are asked about: those of ``--lists``, or the folder's own where none of ``others``, the options
-    about sequences, is given; None for a question about sequences. Raises ClickException.
-    """
-    is_free = all(value is None for value in others)
-    if text is None:
-        return model.lists if is_free else None
-    if text == "none":
-        return None
-    if not is_free:
-        raise click.ClickException("--lists goes with no option about sequences or operands; leave one of them out")
-    return lists_of(text)
+        raise click.ClickException(f"{option} goes with no option about other inputs; leave one of them out")
+    try:
+        return read(text)
+    except DomainError as error:
+        raise click.ClickException(f"{option}: {error}") from error
 
 
 def lists_of(text: str) -> Lists:
     """``items=3,answers=3,alphabet=0..9,after=SEP`` as lists; raises ClickException for anything else."""
-    from cegis.domain import DomainError
     from cegis.lists import Lists
 
-    names = {"alphabet": "alphabet", "items": "items", "answers": "answers", "before": "before", "after": "after",
-             "distinct": "is_distinct"}  # fmt: skip
+    names = ("alphabet", "items", "answers", "before", "after", "distinct")
     values: dict[str, Any] = {}
-    for part in text.split(","):
-        name, sign, value = part.partition("=")
-        name = name.strip()
-        if not sign or name not in names or names[name] in values:
-            raise click.ClickException(f"--lists: expected fields such as items=10, each once, of {', '.join(names)}")
+    for name, value in _fields("--lists", text, names, "items=10"):
         numbers = re.fullmatch(r"(\d{1,3})\.\.(\d{1,3})", value)
         if name == "alphabet" and numbers:
             values[name] = tuple(map(str, range(int(numbers[1]), int(numbers[2]) + 1)))
         elif name in ("alphabet", "before", "after"):
             values[name] = tuple(value.split())
-        elif name == "distinct" and value in ("yes", "no"):
+        elif name == "distinct":
+            if value not in ("yes", "no"):
+                raise click.ClickException(f"--lists: expected yes or no of distinct, got {value!r}")
             values["is_distinct"] = value == "yes"
-        elif name in ("items", "answers") and value.isdecimal() and len(value) < 9:
-            values[name] = int(value)
         else:
-            expected = "yes or no" if name == "distinct" else "a whole number"
-            raise click.ClickException(f"--lists: expected {expected} of {name}, got {value!r}")
+            values[name] = _whole("--lists", name, value)
     missing = [name for name in ("alphabet", "items", "answers") if name not in values]
     if missing:
         raise click.ClickException(f"--lists: expected {missing[0]}, such as items=10,answers=10,alphabet=0..50")
-    try:
-        return Lists(**values)
-    except DomainError as error:
-        raise click.ClickException(f"--lists: {error}") from error
+    return Lists(**values)
 
 
 def streams_asked(network: str, length: str | None) -> tuple[NumberStreams, Path] | None:
     """The network of numbers in the folder that is named, for streams of ``length`` steps; None where it is none."""
-    from tasks.formats import recurrent_case, torch_state
     from tasks.formats.circuit_folder import circuit_folder
+    from tasks.formats.number_streams import number_streams
     from tasks.networks.sparse_transformer import NetworkError
 
     try:
         folder = circuit_folder(network)
-        is_torch = torch_state.is_here(folder)
-        found = (torch_state if is_torch else recurrent_case).number_streams(folder)
+        found = number_streams(folder)
     except (NetworkError, OSError):
         return None  # whatever it is, it is read, or refused, as any other network
     if length is None:
@@ -351,24 +334,33 @@ def operands_of(text: str) -> Operands:
 
     from cegis.operands import Operands
 
-    names = [field.name for field in fields(Operands)]
     values: dict[str, Any] = {}
-    for part in text.split(","):
-        name, sign, value = part.partition("=")
-        name = name.strip()
-        if not sign or name not in names or name in values:
-            raise click.ClickException(
-                f"--operands: expected fields such as digits=10, each once, of {', '.join(names)}"
-            )
+    for name, value in _fields("--operands", text, tuple(field.name for field in fields(Operands)), "digits=10"):
         if name in ("before", "between", "after"):
             values[name] = tuple(value.split())
         elif name in ("order", "answer_order"):
             values[name] = value
-        elif value.isdecimal() and len(value) < 200:
-            values[name] = int(value)
         else:
-            raise click.ClickException(f"--operands: expected a whole number of {name}, got {value!r}")
+            values[name] = _whole("--operands", name, value)
     return Operands(**values)
+
+
+def _fields(option: str, text: str, names: tuple[str, ...], example: str) -> Iterator[tuple[str, str]]:
+    """``NAME=VALUE,NAME=VALUE`` as pairs, each name one of ``names`` and there once; raises ClickException."""
+    met = set[str]()
+    for part in text.split(","):
+        name, sign, value = part.partition("=")
+        name = name.strip()
+        if not sign or name not in names or name in met:
+            raise click.ClickException(f"{option}: expected fields such as {example}, each once, of {', '.join(names)}")
+        met.add(name)
+        yield name, value
+
+
+def _whole(option: str, name: str, value: str) -> int:
+    if not value.isdecimal() or len(value) >= 200:
+        raise click.ClickException(f"{option}: expected a whole number of {name}, got {value!r}")
+    return int(value)
 
 
 def lengths(text: str) -> tuple[int | None, int]:

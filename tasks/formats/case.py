@@ -11,11 +11,12 @@ search, and nothing is believed of it. All else in it is commentary for people.
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol, TypeVar
 
-from cegis.domain import DEAD, Constraint
+from cegis.domain import DEAD, Constraint, DomainError
 from tasks.formats.reading import read_object
 from tasks.formats.untrusted import line_of, list_of, object_of, texts_of, whole_of
 from tasks.networks.model import Question
@@ -146,3 +147,40 @@ def _prefixes(what: str, language: dict[str, Any], alphabet: tuple[str, ...]) ->
         rows.append(tuple(order.index(targets[token]) if token in targets else DEAD for token in alphabet))
     text = "prefixes of: " + line_of(f"{what}: words", language.get("words", "the language"))
     return Constraint(text, tuple(rows), tuple(True for _ in order))
+
+
+class Shown(Protocol):
+    """What prompts show: a structured domain."""
+
+    @property
+    def tokens(self) -> tuple[str, ...]:
+        """Those of its prompts and answers."""
+
+
+S = TypeVar("S", bound=Shown)
+
+
+def read_shown(
+    folder: Path,
+    vocabulary: tuple[str, ...],
+    name: str,
+    of_fields: Callable[[str, object], S],
+    of_words: Callable[[dict[str, Any], dict[str, Any], tuple[str, ...]], S | None],
+) -> S | None:
+    """What prompts show, as the folder's file describes it: by fields, ``input.NAME``, or in words.
+
+    None where it describes nothing of the kind. Raises NetworkError.
+    """
+    if not (folder / FILE).is_file():
+        return None
+    said, what = read_object(folder / FILE), str(folder / FILE)
+    given = object_of(f"{what}: input", said.get("input", {}), None)
+    try:
+        is_by_fields = name in given
+        found = of_fields(f"{what}: input.{name}", given[name]) if is_by_fields else of_words(said, given, vocabulary)
+    except DomainError as error:
+        raise NetworkError(f"{what}: {error}") from error
+    unknown = [token for token in (() if found is None else found.tokens) if token not in vocabulary]
+    if unknown:
+        raise NetworkError(f"{what}: the {name}' token {unknown[0]!r} is not in the vocabulary")
+    return found

@@ -17,10 +17,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cegis.domain import DomainError
 from cegis.lists import Lists
-from tasks.formats.case import FILE
-from tasks.formats.reading import read_object
+from tasks.formats.case import read_shown
 from tasks.formats.untrusted import object_of, texts_of, whole_of
 from tasks.networks.sparse_transformer import NetworkError
 
@@ -39,21 +37,7 @@ NAMES = tuple(field.name for field in fields(Lists))
 
 def read_lists(folder: Path, vocabulary: tuple[str, ...]) -> Lists | None:
     """The lists that the folder's ``case.json`` describes, None where it describes none; raises NetworkError."""
-    if not (folder / FILE).is_file():
-        return None
-    said, what = read_object(folder / FILE), str(folder / FILE)
-    given = object_of(f"{what}: input", said.get("input", {}), None)
-    try:
-        if "lists" in given:
-            found: Lists | None = of_fields(f"{what}: input.lists", given["lists"])
-        else:
-            found = _of_words(said, given, vocabulary)
-    except DomainError as error:
-        raise NetworkError(f"{what}: {error}") from error
-    unknown = [t for t in (*found.before, *found.alphabet, *found.after) if t not in vocabulary] if found else []
-    if unknown:
-        raise NetworkError(f"{what}: the lists' token {unknown[0]!r} is not in the vocabulary")
-    return found
+    return read_shown(folder, vocabulary, "lists", of_fields, _of_words)
 
 
 def of_fields(what: str, value: object) -> Lists:

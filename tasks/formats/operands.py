@@ -17,10 +17,8 @@ from dataclasses import fields
 from pathlib import Path
 from typing import Any
 
-from cegis.domain import DomainError
 from cegis.operands import Operands
-from tasks.formats.case import FILE
-from tasks.formats.reading import read_object
+from tasks.formats.case import read_shown
 from tasks.formats.untrusted import object_of
 from tasks.networks.sparse_transformer import NetworkError
 
@@ -35,28 +33,7 @@ NAMES = tuple(field.name for field in fields(Operands))
 
 def read_operands(folder: Path, vocabulary: tuple[str, ...]) -> Operands | None:
     """The operands that the folder's ``case.json`` describes, None where it describes none; raises NetworkError."""
-    if not (folder / FILE).is_file():
-        return None
-    said, what = read_object(folder / FILE), str(folder / FILE)
-    given = object_of(f"{what}: input", said.get("input", {}), None)
-    try:
-        if "operands" in given:
-            found: Operands | None = of_fields(f"{what}: input.operands", given["operands"])
-        else:
-            found = _of_words(said, given, vocabulary)
-    except DomainError as error:
-        raise NetworkError(f"{what}: {error}") from error
-    if found is not None:
-        check_tokens(what, found, vocabulary)
-    return found
-
-
-def check_tokens(what: str, operands: Operands, vocabulary: tuple[str, ...]) -> None:
-    """Raise NetworkError where a token of a prompt is none of the network's."""
-    around = (*operands.before, *operands.between, *operands.after)
-    unknown = [token for token in (*operands.alphabet, *around) if token not in vocabulary]
-    if unknown:
-        raise NetworkError(f"{what}: the operands' token {unknown[0]!r} is not in the vocabulary")
+    return read_shown(folder, vocabulary, "operands", of_fields, _of_words)
 
 
 def of_fields(what: str, value: object) -> Operands:

@@ -213,7 +213,7 @@ def distill_lists(
 def _check(model: Loaded, lists: Lists) -> None:
     if not isinstance(model.readout, Argmax) or model.readout.position != "last":
         raise NetworkError(f"{model.name}: answers are read as the largest logit at the last position (argmax)")
-    unknown = [t for t in (*lists.before, *lists.alphabet, *lists.after) if t not in model.vocabulary]
+    unknown = [token for token in lists.tokens if token not in model.vocabulary]
     if unknown:
         raise NetworkError(f"{model.name}: no token is called {unknown[0]!r}, which a prompt would hold")
     longest = len(lists.before) + lists.items + len(lists.after) + lists.answers - 1

@@ -34,7 +34,7 @@ from dsl.grammars.stream_reading import loop_from_text
 from tasks.certificates.streams import attest_stream
 from tasks.checker.evidence import NETWORK, PROGRAM, establish
 from tasks.checker.files import Rejected, UnreadableError
-from tasks.formats.recurrent_case import number_streams
+from tasks.formats.number_streams import number_streams
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine, Step

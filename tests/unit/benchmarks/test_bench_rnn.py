@@ -91,7 +91,7 @@ def test_the_page_keeps_origins_apart_and_names_every_reason():
 
 
 def test_a_printed_text_that_differs_from_its_network_is_counted(trained):
-    from tasks.formats.recurrent_case import number_streams
+    from tasks.formats.number_streams import number_streams
 
     of = number_streams(Path(trained) / PARITY.name)
     wrong, checked = rnn.held(of, "def program(tokens):\n    return 0", 0)

@@ -1,19 +1,19 @@
 """Certificates of loops for networks of numbers: of each length and of all, and refused with anything changed."""
 
-import copy
 import json
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from refusing import refused_if
 from safetensors.numpy import save
 
 from cegis.certificate import Certificate
 from tasks.certificates.streams import attest_stream
 from tasks.checker.evidence import GIVEN, NETWORK, PROGRAM, STATES, check, establish
-from tasks.checker.files import Rejected, UnreadableError
-from tasks.formats.recurrent_case import number_streams
+from tasks.checker.files import Rejected
+from tasks.formats.number_streams import number_streams
 from tasks.pipeline.own_programs import own_program
 from tasks.pipeline.streams import distill_streams
 
@@ -105,16 +105,6 @@ def test_of_several_outputs_one_is_certified(tmp_path: Path) -> None:
         assert found.statement["readout"]["columns"] == [column]
 
 
-def refused(given: Parts, change: Any) -> bool:
-    asked, files = copy.deepcopy(given[0]), dict(given[1])
-    change(asked, files)
-    try:
-        establish(asked, files)
-    except (Rejected, UnreadableError):
-        return True
-    return False
-
-
 @pytest.mark.parametrize(
     "edit",
     [
@@ -131,35 +121,35 @@ def refused(given: Parts, change: Any) -> bool:
 )
 def test_other_boxes_show_nothing(finite: Parts, endless: Parts, edit: Any) -> None:
     for given in (finite, endless):
-        assert refused(given, lambda asked, files: edit(asked["states"][1]))
+        assert refused_if(given, lambda asked, files: edit(asked["states"][1]))
 
 
 def test_boxes_of_each_step_show_nothing_of_longer_streams(finite: Parts) -> None:
     for lengths in ([1, 7], [1, None], [7, 7], [2, 1]):
-        assert refused(finite, lambda asked, files, lengths=lengths: asked.update(lengths=lengths))
-    assert not refused(finite, lambda asked, files: asked.update(lengths=[1, 5]))
-    assert not refused(finite, lambda asked, files: asked.update(lengths=[4, 6]))
+        assert refused_if(finite, lambda asked, files, lengths=lengths: asked.update(lengths=lengths))
+    assert not refused_if(finite, lambda asked, files: asked.update(lengths=[1, 5]))
+    assert not refused_if(finite, lambda asked, files: asked.update(lengths=[4, 6]))
 
 
 def test_boxes_lead_where_they_are_said_to(finite: Parts) -> None:
     def crossed(asked: Any, files: Any) -> None:
         asked["states"][0]["next"].reverse()
 
-    assert refused(finite, crossed)
+    assert refused_if(finite, crossed)
 
 
 def test_another_program_or_network_is_refused(finite: Parts, endless: Parts, tmp_path: Path) -> None:
     for program in (COUNT.replace("a = 0", "a = 1"), COUNT.replace("return a", "return min(a, 5)")):
-        assert refused(finite, lambda asked, files, program=program: files.update({PROGRAM: program.encode()}))
+        assert refused_if(finite, lambda asked, files, program=program: files.update({PROGRAM: program.encode()}))
     wrong = CHANGED.replace("int(token), last", "int(token), before")
-    assert refused(endless, lambda asked, files: files.update({PROGRAM: wrong.encode()}))
+    assert refused_if(endless, lambda asked, files: files.update({PROGRAM: wrong.encode()}))
     weights = {NETWORK + "model.safetensors": (comparing(tmp_path / "n") / "model.safetensors").read_bytes()}
-    assert refused(finite, lambda asked, files: files.update(weights))
+    assert refused_if(finite, lambda asked, files: files.update(weights))
     files = finite[1]
     raw = bytearray(files[NETWORK + "model.safetensors"])
     at = raw.index(np.float32(1.01).tobytes())
     raw[at : at + 4] = np.float32(1.2).tobytes()
-    assert refused(finite, lambda asked, files: files.update({NETWORK + "model.safetensors": bytes(raw)}))
+    assert refused_if(finite, lambda asked, files: files.update({NETWORK + "model.safetensors": bytes(raw)}))
 
 
 def test_what_changes_only_now_and_then_is_not_forgotten(tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from tasks.checker.formats import read
 from tasks.checker.recurrent import States
 from tasks.commands.main import distill as command
 from tasks.formats import load
-from tasks.formats.torch_state import number_streams
+from tasks.formats.number_streams import number_streams
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.distill import distill
 from tasks.pipeline.streams import distill_streams

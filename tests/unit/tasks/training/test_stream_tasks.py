@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from tasks.formats.recurrent_case import number_streams
+from tasks.formats.number_streams import number_streams
 from tasks.training import streams
 from tasks.training.stream_tasks import TASKS
 
