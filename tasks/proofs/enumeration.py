@@ -63,7 +63,7 @@ PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that 
 # last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
 # more than this share of the prompts is decided, one less where it is less than that
 AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.98, 0.5
-MOST_ENTRIES, MOST_SHARED = 10_000_000, 8  # in the ellipsoids of a level; prompts to one of them, or more
+MOST_ENTRIES, MOST_SHARED = 10_000_000, 32  # in the ellipsoids of a level; prompts to one of them that are counted on
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -523,19 +523,32 @@ class _Found:
 
     def by_ellipsoids(self, worth: Worth) -> None:
         """Ellipsoids for all but the last tokens, of the prompts of all lengths together; then for all but fewer."""
-        for ahead in range(worth.ahead, -1, -1):
-            before = self._sorted(self.open_rows())
-            listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, before, strict=True)]
-            for block in blocks(listed, self._most(ahead)):
-                together = [np.zeros(0, np.int64)] * len(before)
-                for n, rows in block:
-                    together[n] = before[n][rows]
-                self.better(partial(recurrent_ellipsoid.enclose, ahead=ahead), together)
-            count, left = (sum(map(len, rows)) for rows in (before, self.open_rows()))
-            if ahead == worth.ahead and count > PROBES:
-                share = 1.0 - left / count
-                worth.most = ahead - 1 if share < LESS else worth.most
-                worth.ahead = max(0, min(worth.most, ahead + (share > MORE)))
+        self._followed(self._sorted(self.open_rows()), None, worth)
+
+    def _followed(self, batches: list[Ids], ahead: int | None, worth: Worth) -> None:
+        """These rows, a block at a time, and those that stay open once more with one ball less after the ellipsoids.
+
+        ``ahead``: how many balls, or None for as many as were best so far.
+        """
+        listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
+        for block in blocks(listed, lambda: self._most(listed, worth.ahead if ahead is None else ahead)):
+            tried = worth.ahead if ahead is None else ahead
+            together = [rows[:0] for rows in batches]
+            for n, rows in block:
+                together[n] = batches[n][rows]
+            self.better(partial(recurrent_ellipsoid.enclose, ahead=tried), together)
+            before, kept = sum(map(len, together)), self._open_of(together)
+            left = sum(map(len, kept))
+            if ahead is None and before > PROBES:
+                share = 1.0 - left / before
+                worth.most = tried - 1 if share < LESS else worth.most
+                worth.ahead = max(0, min(worth.most, tried + (share > MORE)))
+            if left and tried:
+                self._followed(kept, tried - 1, worth)
+
+    def _open_of(self, batches: list[Ids]) -> list[Ids]:
+        """Which of these rows have no label yet."""
+        return [rows[np.isin(rows, still)] for rows, still in zip(batches, self.open_rows(), strict=True)]
 
     def _sorted(self, batches: list[Ids]) -> list[Ids]:
         return [
@@ -543,10 +556,12 @@ class _Found:
             for ids, rows in zip(self.prompts, batches, strict=True)
         ]
 
-    def _most(self, ahead: int) -> Callable[[], int]:
-        """How many prompts are followed at once, where most of them share all but the last tokens with others."""
-        each = min(len(self.network.tokens) ** ahead, MOST_SHARED)
-        return lambda: each * max(1, MOST_ENTRIES // self.network.width**2)
+    def _most(self, listed: list[Ids], ahead: int) -> int:
+        """How many prompts are followed at once: as many as share so many beginnings without their last tokens."""
+        longest = max(listed, key=lambda ids: ids.shape[1])
+        begun = longest[:, : max(0, longest.shape[1] - ahead)]
+        shared = len(longest) // max(1, 1 + int((begun[1:] != begun[:-1]).any(axis=1).sum()))
+        return max(1, min(shared, MOST_SHARED)) * max(1, MOST_ENTRIES // self.network.width**2)
 
 
 def _enclose(way: Way | None) -> Enclose:

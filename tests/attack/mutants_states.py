@@ -96,6 +96,13 @@ STATES: tuple[Mutant, ...] = (
         f"{SETS}::test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box",
     ),
     Mutant(
+        "a matrix of an ellipsoid in float32 that rounds as float64 does",
+        ELLIPSOID,
+        "(FLOAT32 if dtype == np.float32 else FLOAT64)",
+        "FLOAT64",
+        f"{SETS}::test_the_matrix_of_an_ellipsoid_holds_what_its_products_round",
+    ),
+    Mutant(
         "a root of an ellipsoid that is rounded without a trace",
         ELLIPSOID,
         "2.0 * u * size + FLUSHED",

@@ -190,6 +190,17 @@ def test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box(rng: np.random.Gen
     assert (extent(x, along) <= extent(absorbed(x), along) * (1 + 1e-14)).all()
 
 
+@laws
+@given(seeds, st.sampled_from([1e-12, 1e-3, 1.0]))
+def test_the_matrix_of_an_ellipsoid_holds_what_its_products_round(rng: np.random.Generator, size: float) -> None:
+    width = int(rng.integers(2, 30))
+    symbols = (size * rng.normal(size=(1, 3 * width, width))).astype(np.float32)
+    symbols[..., -1] = symbols[..., :-1].sum(axis=2)  # nearly flat: what is lost shows in that direction
+    q, wide = added(symbols, np.zeros((1, width)))[0], symbols[0].astype(float)
+    along = np.linalg.svd(wide)[2]
+    assert (((wide @ along.T) ** 2).sum(axis=0) <= np.einsum("ai,ij,aj->a", along, q, along)).all()
+
+
 def summed(steps: tuple[Step, ...], x: np.ndarray, order: str) -> np.ndarray:
     """A row in float32, sums of an affine map added up in an order."""
     for step in steps:
