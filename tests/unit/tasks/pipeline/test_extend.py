@@ -200,6 +200,7 @@ def test_without_time_what_was_listed_is_all_that_holds(monkeypatch):
     found = farther(table, loaded.domain, parsed(MORE_A, table), None, seconds=1e-9)
     assert not found.is_proved
     assert found.sentence.startswith(f"holds up to length {listed}; stopped by the time limit")
+    assert found.sentence.endswith(f" s at length {listed + 1}"), "shorter ones are known"
     (claim,) = found.found.claims
     assert (claim.rung, claim.domain.max_length) == (Rung.ENUMERATED, listed)
     assert claim.sequences == table.enumeration.domain.size()
