@@ -51,7 +51,7 @@ from dsl.theories.theory import literal
 Ints = NDArray[np.int64]
 LARGEST = 2**40  # of a stream's numbers
 MOST = 600_000  # streams that are kept
-FLAGS = 4000  # flags of which pairs are looked at
+FLAGS, FEW_PAIRS = 4000, 50  # flags of which pairs are looked at; pairs of which one is chosen
 ORDERS, DELAYS, BESIDE = (
     4,
     7,
@@ -61,6 +61,7 @@ LARGEST_COEFFICIENT = 64
 SPARE = 3  # steps beyond those that a recurrence looks back
 FEW_VALUES, FEW_COMPARED, FEW_COUNTED = 64, 20, 6  # of an input, for a set that is read off; compared; counted
 DEEPEST, SHALLOW, CHUNK = 10, 2, 8_000  # costs; streams that are made at once
+COMPARED = 2  # cost of a comparison with a number
 LARGEST_DIVISOR = 40
 
 
@@ -149,6 +150,8 @@ def _ago(series: Series, steps: int) -> Series:
 def _sum(parts: Sequence[tuple[int, Series]], constant: int) -> Series:
     """Multiples of streams and a constant, added up."""
     found: Series | None = None
+    if constant and all(factor <= 0 for factor, _ in parts):  # 1 - x, not 0 - x + 1
+        found, constant = number(constant), 0
     for factor, part in sorted((p for p in parts if p[0]), key=lambda p: p[0] < 0):
         size = part if abs(factor) == 1 else Pointwise(times(abs(factor)), (part,))
         if found is None:
@@ -250,8 +253,9 @@ class Search:
         ends = (int(self.examples.y.min()), int(self.examples.y.max()))
         yield from (number(n) for n in dict.fromkeys((1, 2, 0, *ends)))
         if (self.examples.low, self.examples.high) == (0, 1):
-            for twice in (Pointwise(times(2), (Input(n),)) for n in range(inputs)):  # a sign
-                yield from (Pointwise(MINUS, (number(1), twice)), Pointwise(MINUS, (twice, number(1))))
+            yield from (
+                Pointwise(MINUS, (number(1), Pointwise(times(2), (Input(n),)))) for n in range(inputs)
+            )  # a sign
         if inputs == 1 and 2 <= self.examples.high - self.examples.low < FEW_COUNTED:
             yield commonest(self.examples.low, self.examples.high)
 
@@ -276,13 +280,13 @@ class Search:
         for operator, starts in ((GREATEST, {0, self.examples.low}), (LEAST, {0, self.examples.high})):
             for start in sorted(starts):
                 yield Unary(1, partial(running, operator, start), partial(_running, operator, start))
+        if (self.examples.low, self.examples.high) == (0, 1):
+            yield Unary(1, lambda v: 2 * v - 1, lambda s: Pointwise(MINUS, (Pointwise(times(2), (s,)), number(1))), 1)
         if 2 < self.examples.high - self.examples.low < FEW_COMPARED:
             for bound in range(self.examples.low, self.examples.high):
                 yield Unary(2, partial(_above, bound), partial(_is_above, bound), 1)
         yield pointwise(ABSOLUTE, 1)
         yield pointwise(times(2), 1)
-        for low, high in self._bounds():
-            yield Unary(1, partial(held, low, high), partial(Held, low=low, high=high), SHALLOW + 3)
         for m, deepest in self.moduli():
             if deepest < DEEPEST:
                 continue
@@ -296,6 +300,9 @@ class Search:
             yield Unary(2, partial(_window, np.add, width), partial(_windowed, width), SHALLOW + 3)
             for operator, joined in ((GREATEST, np.maximum), (LEAST, np.minimum)):
                 yield Unary(2, partial(_window, joined, width), partial(_joined, operator, width), SHALLOW + 1)
+        for low, high in self._bounds():
+            make = partial(Held, low=low, high=high)
+            yield Unary(1, partial(held, low, high), make, SHALLOW + 3, is_late=True)
         for (m, deepest), (factor, keeps, gives) in product(
             self.moduli(), ((1, "part", "rest"), (1, "rest", "part"), (2, "rest", "part"), (2, "rest", "rest"))
         ):
@@ -318,7 +325,7 @@ class Search:
             if hits:
                 inputs = self.examples.x.shape[2]
                 return min(map(self._of, hits), key=lambda series: loop_of(series, inputs).size)
-            flag = self._comparison() or self._membership() or self._conjunction()
+            flag = self._flag(cost - 1)
             if flag is not None or self._is_over():
                 return flag
             made = self._made(cost)
@@ -405,9 +412,19 @@ class Search:
             keys: Ints = (mixed * self.keys).sum(axis=1) ^ ((mixed + 7) * (mixed + 3) * self.keys[::-1]).sum(axis=1)
         return keys
 
-    def _comparison(self) -> Series | None:
-        """A stream of the last level and a number that compare as the answer says."""
-        level, ones = self.levels[-1].values, self.examples.y == 1
+    def _flag(self, last: int) -> Series | None:
+        """A comparison with a number, a set of numbers, or two flags: of these what costs less."""
+        cost, both = self._conjunction() or (last, None)
+        most = last if self._is_over() else min(last, max(last, cost) - COMPARED)
+        for level in range(max(1, last - COMPARED), most + 1):
+            found = self._comparison(level)
+            if found is not None:
+                return found
+        return (self._membership() if last > COMPARED + 1 else None) or both
+
+    def _comparison(self, number_of: int) -> Series | None:
+        """A stream of a level and a number that compare as the answer says."""
+        level, ones = self.levels[number_of].values, self.examples.y == 1
         if not np.isin(self.examples.y, (0, 1)).all() or ones.all() or not ones.any() or not len(level):
             return None
         one, other = level[:, ones], level[:, ~ones]
@@ -420,7 +437,7 @@ class Search:
         if not rows:
             return None
         row, operator, bounds = min(rows, key=lambda found: found[0])
-        return Pointwise(operator, (self.series(len(self.levels) - 1, row), number(int(bounds[row]))))
+        return Pointwise(operator, (self.series(number_of, row), number(int(bounds[row]))))
 
     def _membership(self) -> Series | None:
         """A number of the step that is one of some where the answer is 1."""
@@ -433,8 +450,8 @@ class Search:
                 return Pointwise(one_of(tuple(map(int, members))), (Input(n),))
         return None
 
-    def _conjunction(self) -> Series | None:
-        """Two flags whose conjunction is the answer."""
+    def _conjunction(self) -> tuple[int, Series] | None:
+        """Two flags whose conjunction is the answer, with the least to read of those that cost least; and that cost."""
         y = self.examples.y
         if not np.isin(y, (0, 1)).all() or not y.any():
             return None
@@ -451,10 +468,16 @@ class Search:
             return None
         both = np.array(extra, np.float32)
         overlap = both @ both.T
-        one, other = np.unravel_index(int((overlap == 0).argmax()), overlap.shape)
-        if overlap[one, other] != 0 or one == other:
+        pairs = np.argwhere(np.triu(overlap == 0, 1))
+        if not len(pairs):
             return None
-        return Pointwise(PRODUCT, (self.series(*places[one]), self.series(*places[other])))
+        costs = np.array([level for level, _ in places])[pairs].sum(axis=1)
+        found = [
+            Pointwise(PRODUCT, (self.series(*places[one]), self.series(*places[other])))
+            for one, other in pairs[costs == costs.min()][:FEW_PAIRS].tolist()
+        ]
+        inputs = self.examples.x.shape[2]
+        return int(costs.min()) + 1, min(found, key=lambda series: loop_of(series, inputs).size)
 
     def series(self, level: int, row: int) -> Series:
         """The series of a place."""

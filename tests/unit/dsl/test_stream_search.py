@@ -87,6 +87,8 @@ def test_what_is_found_is_right_on_other_streams(name):
         (0, 9, lambda x: (x < 3).astype(int), "int(int(tokens[-1]) < 3)"),
         (0, 9, lambda x: (x == 5).astype(int), "int(int(tokens[-1]) == 5)"),
         (0, 9, lambda x: (x > 3).cumsum(axis=1), "total + int(int(token) > 3)"),
+        (0, 1, lambda x: 1 - x, "return 1 - int(tokens[-1])"),
+        (0, 1, lambda x: (x + delayed(x, 1)) % 2, "return (last + before) % 2"),
         (0, 1, lambda x: ((x == 1) & (delayed(x, 1) == 0)).cumsum(axis=1), "total + int(x > last)"),
     ],
 )
