@@ -232,6 +232,33 @@ def test_labels_of_every_place_are_those_of_an_automaton_on_what_stands_before(l
     assert own.term == merged_program(table).term, "the text of an automaton at every place is read, not run"
 
 
+def test_of_several_programs_the_first_with_the_fewest_exceptions_is_closest():
+    asked = subject(lambda w: "yes" if w.count("a") % 2 else "no", ("no", "yes"))
+    signature = asked.grammar.sequences
+    never, always, odd_b = (
+        Machine(columns, outputs).program(signature)
+        for columns, outputs in (
+            (((0,), (0,)), (0,)),
+            (((0,), (0,)), (1,)),
+            (((0, 1), (1, 0)), (0, 1)),
+        )
+    )
+    near = subject(lambda w: "yes" if w.count("a") % 2 and w != "abbbbbb" else "no", ("no", "yes"))
+    right = merged_program(asked)
+    counts = [len(asked.exceptions(program)) for program in (never, always, odd_b, right)]
+    assert (
+        counts == [asked.count_exceptions(program) for program in (never, always, odd_b, right)] == [127, 128, 170, 0]
+    )
+    assert asked.closest([always, never, odd_b]) is never
+    assert asked.closest([never, right, always]) is right
+    twins = [Machine(((0, 1), (1, 0)), (0, 1)).program(signature) for _ in range(2)]
+    assert asked.closest(twins) is twins[0]
+    assert near.closest([right, never]) is right
+    assert near.exceptions(right)[0].inputs == tuple("abbbbbb")
+    assert asked.count_exceptions(always, 3) > 3, "it ends as soon as they are more"
+    assert asked.count_exceptions(always, 128) == 128
+
+
 @pytest.mark.parametrize(("wrong", "is_near"), [((), True), (("abababab",), True), (("abababab", "bbbbbbbb"), False)])
 def test_a_machine_is_near_where_it_is_wrong_on_one_word_in_a_thousand_of_a_recurrent_network(wrong, is_near, tmp_path):
     """Of 1,023 words those in ``wrong`` have the other label than that of their number of a."""
