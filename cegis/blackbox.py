@@ -13,7 +13,7 @@ from __future__ import annotations
 
 import functools
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -148,9 +148,9 @@ class Asked:
         """Every sequence on which program and table differ, shortest first."""
         return self._verifier.exceptions(program)
 
-    def count_exceptions(self, program: Program) -> int:
-        """How many sequences differ."""
-        return self._verifier.count_exceptions(program)
+    def closest(self, programs: Sequence[Program]) -> Program:
+        """The program with the fewest exceptions, the first of several."""
+        return self._verifier.closest(programs)
 
     def label(self, sequence: tuple[str, ...]) -> Label:
         """The first answer at a sequence of the domain."""

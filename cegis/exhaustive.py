@@ -125,6 +125,10 @@ class Exhaustive:
         """How many sequences have no label, so that no program is right or wrong there."""
         return self.table.undecided
 
+    def closest(self, programs: Sequence[Program]) -> Program:
+        """The program with the fewest exceptions, the first of several."""
+        return min(programs, key=self.count_exceptions)
+
     def count_exceptions(self, program: Program) -> int:
         """How many sequences differ."""
         return sum(len(self._wrong(program, length)) for length in self.table.domain.lengths)

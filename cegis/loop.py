@@ -15,7 +15,7 @@ the verifier can list exceptions, the best one is returned with its complete lis
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
@@ -115,8 +115,8 @@ class ListsExceptions(Protocol):
         """Every sequence on which ``program`` differs from the reference."""
         ...
 
-    def count_exceptions(self, program: Program) -> int:
-        """How many those are, without listing them."""
+    def closest(self, programs: Sequence[Program], /) -> Program:
+        """The one of ``programs`` that differs on the fewest, the first of several."""
         ...
 
 
@@ -213,7 +213,7 @@ class Loop:
         lister = _lister(self.verifier)
         asked = self.verifier.ask_again() if isinstance(self.verifier, AsksAgain) else ""
         if self.tried and lister is not None:
-            best = min(self.tried, key=lister.count_exceptions)
+            best = lister.closest(self.tried)
             exceptions = lister.exceptions(best)
             why = reason or "no program of the grammar agrees with the counterexamples"
             if lister.undecided:

@@ -22,7 +22,7 @@ from copy import deepcopy
 from dsl.grammars.comparisons import AT_MOST, LESS, NO_LESS, UNEQUAL
 from dsl.grammars.motifs import EQUAL, GREATER, MINUS, PLUS, at_least, times
 from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, PRODUCT, divided, modulo
-from dsl.grammars.streams import INDICATOR, INPUTS, MOST, Loop, one_of, variables
+from dsl.grammars.streams import EITHER, INDICATOR, INPUTS, MOST, Loop, one_of, variables
 from dsl.operators import BOOL, INT, GrammarError, Operator, Term
 from dsl.scalars import identifier, variable
 from dsl.text import replace
@@ -31,7 +31,6 @@ from dsl.theories.theory import find, literal
 MOST_TEXT = 100_000  # characters
 MOST_NODES = 4000  # of a value, once the values of names stand in it
 AND, OR, NOT = find("and", (BOOL, BOOL)), find("or", (BOOL, BOOL)), find("not", (BOOL,))
-EITHER = find("ite", (BOOL, INT, INT))
 COMPARED: Mapping[type[ast.cmpop], Operator] = {
     ast.Eq: EQUAL, ast.NotEq: UNEQUAL, ast.Lt: LESS, ast.LtE: AT_MOST, ast.Gt: GREATER, ast.GtE: NO_LESS,
 }  # fmt: skip

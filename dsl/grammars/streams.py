@@ -5,7 +5,8 @@
 A ``Loop`` is that, with updates and output as integer terms, all states assigned at once. It is the shape of a
 recurrent network, so a proof can walk both side by side, and it prints as a function of four lines for one answer:
 that of the last step. What the search builds is a ``Series``, a stream made of streams: an input, a function of
-streams at each step, the stream one step earlier, a running sum, maximum or minimum, digits of a running division.
+streams at each step, the stream one step earlier, a running sum, maximum or minimum, a running sum that is held
+between bounds or begins again, what was last where a flag held, digits of a running division.
 ``loop_of`` finds the states that it needs.
 
 >>> carried = Division(Pointwise(PLUS, (Input(0), Input(1))), 1, 2, keeps="part", gives="rest")
@@ -29,18 +30,19 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.grammars.motifs import PLUS, times
+from dsl.grammars.motifs import PLUS, at_least, times
 from dsl.grammars.positions import GREATEST, LEAST, divided, modulo
 from dsl.meaning import Combination, Multiple
 from dsl.operators import BOOL, INT, GrammarError, Operator, Term
 from dsl.references import maker
 from dsl.scalars import Columns, variable
 from dsl.text import Printer, replace
-from dsl.theories.theory import literal
+from dsl.theories.theory import find, literal
 
 Ints = NDArray[np.int64]
 Digit = Literal["rest", "part"]
 INPUTS = ("x", "y", "z", "u", "v", "w")  # what terms call the numbers of a step
+EITHER = find("ite", (BOOL, INT, INT))
 DIGITS = re.compile(r"\d(,\d)*")
 MOST = 2**52  # of a loop's numbers, so that no sum or product of them leaves 64 bits unseen
 
@@ -109,6 +111,31 @@ class Running:
 
 
 @dataclass(frozen=True)
+class Held:
+    """A running sum that is set back to ``low`` and ``high`` where a step leads beyond (None: no such bound)."""
+
+    of: Series
+    low: int | None
+    high: int | None
+
+
+@dataclass(frozen=True)
+class Since:
+    """The sum of a stream since the last step at which the flag ``keeps`` was 0; 0 at such a step."""
+
+    of: Series
+    keeps: Series
+
+
+@dataclass(frozen=True)
+class Latest:
+    """The number of a stream at the last step at which ``flag`` was 1; 0 before there was one."""
+
+    of: Series
+    flag: Series
+
+
+@dataclass(frozen=True)
 class Division:
     """``s = factor * kept + x`` at each step, from 0 on; ``s % divisor`` or ``s // divisor`` is kept, and is given."""
 
@@ -119,7 +146,7 @@ class Division:
     gives: Digit
 
 
-Series = Input | Pointwise | Earlier | Running | Division
+Series = Input | Pointwise | Earlier | Running | Held | Since | Latest | Division
 
 
 def values(series: Series, x: Ints) -> Ints:
@@ -135,6 +162,12 @@ def values(series: Series, x: Ints) -> Ints:
             return earlier(values(of, x))
         case Running(of, operator, start):
             return running(operator, start, values(of, x))
+        case Held(of, low, high):
+            return held(low, high, values(of, x))
+        case Since(of, keeps):
+            return since(values(of, x), values(keeps, x))
+        case Latest(of, flag):
+            return latest(values(of, x), values(flag, x))
         case Division():
             return divisions(series, values(series.of, x))
 
@@ -149,6 +182,33 @@ def running(operator: Operator, start: int, x: Ints) -> Ints:
     ways = {PLUS: np.add, GREATEST: np.maximum, LEAST: np.minimum}
     way = ways[operator]
     return np.asarray(way(start, way.accumulate(x.astype(np.int64), axis=-1)))
+
+
+def held(low: int | None, high: int | None, x: Ints) -> Ints:
+    """What ``Held`` makes of streams (..., T)."""
+    level, found = np.zeros_like(x[..., 0], np.int64), []
+    for at in range(x.shape[-1]):
+        level = np.clip(level + x[..., at], low, high)
+        found.append(level)
+    return np.stack(found, axis=-1)
+
+
+def since(x: Ints, keeps: Ints) -> Ints:
+    """What ``Since`` makes of streams (..., T) and flags (..., T)."""
+    total, found = np.zeros((), np.int64), []
+    for at in range(x.shape[-1]):
+        total = np.where(keeps[..., at], total + x[..., at], 0)
+        found.append(total)
+    return np.stack(found, axis=-1)
+
+
+def latest(x: Ints, flag: Ints) -> Ints:
+    """What ``Latest`` makes of streams (..., T) and flags (..., T)."""
+    last, found = np.zeros((), np.int64), []
+    for at in range(x.shape[-1]):
+        last = np.where(flag[..., at], x[..., at], last)
+        found.append(last)
+    return np.stack(found, axis=-1)
 
 
 def divisions(series: Division, x: Ints) -> Ints:
@@ -235,21 +295,21 @@ class Loop:
         """A Python function of the tokens so far, texts of ``alphabet``: ``7``, or ``3,5`` for two numbers."""
         printer = Printer(frozenset())
         updates = [printer.print(term) for term in self.updates]
-        used = [node.id for update in updates for node in ast.walk(update) if isinstance(node, ast.Name)]
         incoming = {INPUTS[n]: self._incoming(n, alphabet) for n in range(self.inputs)}
-        lines = []
-        several = [given for given in incoming if used.count(given) > 1]
-        if several:
-            lines.append(f"        {', '.join(several)} = {', '.join(incoming[given] for given in several)}")
-        put = {given: ast.parse(text, mode="eval").body for given, text in incoming.items() if given not in several}
-        texts = [ast.unparse(replace(update, put)) for update in updates]
-        names = ", ".join(self.names)
+        lines = list[str]()
         if self.states:
+            assigned = _statements(dict(zip(self.names, updates, strict=True)))
+            used = [node.id for node in ast.walk(ast.parse("\n".join(assigned))) if isinstance(node, ast.Name)]
+            several = [given for given in incoming if used.count(given) > 1]
+            if several:
+                lines.append(f"        {', '.join(several)} = {', '.join(incoming[given] for given in several)}")
+            for given in incoming.keys() - several:  # a call, which needs no parentheses anywhere
+                assigned = [re.sub(rf"\b{given}\b", incoming[given], statement) for statement in assigned]
             lines = [
-                f"    {names} = {', '.join(str(first) for _, first in self.states)}",
+                f"    {', '.join(self.names)} = {', '.join(str(first) for _, first in self.states)}",
                 "    for token in tokens:",
                 *lines,
-                f"        {names} = {', '.join(texts)}",
+                *(f"        {statement}" for statement in assigned),
             ]
         answer = ast.unparse(printer.print(self.output))
         if self.names == ("last",) and updates and isinstance(updates[0], ast.Name) and updates[0].id in incoming:
@@ -263,6 +323,40 @@ class Loop:
             return "int(token)"
         are_digits = all(DIGITS.fullmatch(token) for token in alphabet)
         return f"int(token[{2 * index}])" if are_digits else f"int(token.split(',')[{index}])"
+
+
+def _statements(updates: dict[str, ast.expr]) -> list[str]:
+    """Updates that are made at once as assignments: what is part of another comes first, where no other needs it as it
+    was, and the other says its name.
+    """
+    left, lines = {name: ast.unparse(update) for name, update in updates.items()}, list[str]()
+    new = "_" * (1 + max(map(len, updates)))  # behind a name: as it is after its assignment; no name is as long
+    while first := next((name for name in left if _goes_first(name, left, new)), None):
+        value = left.pop(first)
+        lines.append(f"{first} = {value}")
+        left = {name: _exchanged(text, value, first + new) for name, text in left.items()}
+    lines.append(f"{', '.join(left)} = {', '.join(left.values())}")
+    return [re.sub(rf"\b(\w+?){new}\b", r"\1", line) for line in lines]
+
+
+def _goes_first(name: str, texts: dict[str, str], new: str) -> bool:
+    """Whether its new value is part of another one, and its old value of none."""
+    value = texts[name]
+    others = [text for other, text in texts.items() if other != name]
+    exchanged = [_exchanged(text, value, name + new) for text in others]
+    is_part = not value.isidentifier() and not value.isdecimal() and exchanged != others
+    return is_part and not any(re.search(rf"\b{name}\b", text) for text in exchanged)
+
+
+def _exchanged(text: str, part: str, name: str) -> str:
+    """An expression with a ``name`` wherever ``part`` stands in it."""
+
+    class Exchanging(ast.NodeTransformer):
+        def visit(self, node: ast.AST) -> ast.AST:
+            is_it = isinstance(node, ast.expr) and ast.unparse(node) == part
+            return ast.Name(name, ast.Load()) if is_it else self.generic_visit(node)
+
+    return ast.unparse(Exchanging().visit(ast.parse(text, mode="eval")))
 
 
 def _largest(values: Any) -> int:
@@ -335,6 +429,15 @@ class _Maker:
                 return before if self._first(before) == 0 else self._held("before", of, 0)
             case Running(of, operator, _):
                 return operator(self.after(series), _number(self.now(of)))
+            case Held(of, low, high):
+                level = PLUS(self.after(series), _number(self.now(of)))
+                level = level if low is None else GREATEST(level, literal(low, INT)())
+                return level if high is None else LEAST(level, literal(high, INT)())
+            case Since(of, keeps):
+                more = PLUS(self.after(series), _number(self.now(of)))
+                return EITHER(_flag(self.now(keeps)), more, literal(0, INT)())
+            case Latest(of, flag):
+                return EITHER(_flag(self.now(flag)), _number(self.now(of)), self.after(series))
             case Division():
                 return _digit(self._sum(series), series.divisor, series.gives)
 
@@ -349,6 +452,12 @@ class _Maker:
             case Running(_, operator, start):
                 name = {PLUS: "total", GREATEST: "highest", LEAST: "lowest"}[operator]
                 return self._held(name, series, start)
+            case Held():
+                return self._held("level", series, 0)
+            case Since():
+                return self._held("run", series, 0)
+            case Latest():
+                return self._held("latest", series, 0)
             case Division():
                 held = self._division(series)
                 return held if _is_plain(series) else _digit(held, series.divisor, series.gives)
@@ -398,6 +507,10 @@ def _applied(operator: Operator, arguments: list[Term]) -> Term:
     """An operator on terms, with flags as numbers where it takes numbers."""
     sorts = operator.arguments
     return operator(*(_number(part) if sort == INT else part for sort, part in zip(sorts, arguments, strict=True)))
+
+
+def _flag(term: Term) -> Term:
+    return term if term.sort == BOOL else at_least(1)(term)
 
 
 def _number(term: Term) -> Term:

@@ -3,6 +3,7 @@
 Among the numberings of few states one is chosen that makes most steps arithmetic: ``state + 1``, ``max(state - 1, 0)``.
 Two states are a flag.
 A machine is one operator of its own grammar, so its text is read back by ``Program.parse`` like that of any program.
+Where a program is asked about a place in a sequence, the machine reads the tokens up to there.
 """
 
 from __future__ import annotations
@@ -17,9 +18,10 @@ from numpy.typing import NDArray
 
 from cegis import Program
 from dsl.grammar import Grammar, Production
+from dsl.grammars.positions import PlacedBatch, PlacedSignature, PlacedSymbols
 from dsl.operators import BOOL, INT, LABEL, Operator
 from dsl.references import maker
-from dsl.sequences import SequenceBatch, SequenceSignature, SymbolicSequence
+from dsl.sequences import PAD, SequenceBatch, SequenceSignature, SymbolicSequence
 from tasks.automata.moore_text import Wording, is_plain, simple, worded
 
 MOST_RENUMBERED = 6  # states: 5! orders of those behind the first
@@ -54,13 +56,15 @@ class Machine:
         return state
 
     def read(self, batch: SequenceBatch) -> NDArray[np.int64]:
-        """The state after each sequence."""
-        return self.run(batch.tokens)
+        """The state after each sequence, or at the place in it that is asked about."""
+        if not isinstance(batch, PlacedBatch):
+            return self.run(batch.tokens)
+        return self.run(np.where(np.arange(batch.width) <= batch.place[:, None], batch.tokens, np.int8(PAD)))
 
     def encode(self, symbols: SymbolicSequence) -> Any:
         """The state as a formula."""
         m, state = symbols.manager, symbols.manager.Int(0)
-        for row in symbols.at:
+        for row in symbols.at[: symbols.place + 1] if isinstance(symbols, PlacedSymbols) else symbols.at:
             following = m.Int(0)
             for here, column in zip(row, self.columns, strict=True):
                 following = m.Ite(here, _chosen(m, state, column), following)
@@ -89,16 +93,16 @@ class Machine:
 def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator, Operator]:
     """The state after the sequence, and the label of a state."""
     outputs = np.array(machine.outputs, np.int64)
-    words = machine.worded(signature)
+    words, is_placed = machine.worded(signature), isinstance(signature, PlacedSignature)
     walk = Operator(
         f"automaton of {machine.states} states",
         (),
         BOOL if machine.is_flag else INT,
         numpy=(lambda s: machine.read(s) == 1) if machine.is_flag else machine.read,
         smt=(lambda s: s.manager.Equals(machine.encode(s), s.manager.Int(1))) if machine.is_flag else machine.encode,
-        python=words.walk,
+        python=words.walk.replace("in tokens:", "in tokens[:i + 1]:", 1) if is_placed else words.walk,
         noun=words.noun,
-        meaning=machine,
+        meaning=None if is_placed else machine,  # what follows a meaning follows whole sequences
     )
     label = Operator(
         "label of the state",
@@ -107,7 +111,7 @@ def _operators(machine: Machine, signature: SequenceSignature) -> tuple[Operator
         numpy=lambda s, state: outputs[np.clip(np.asarray(state, np.int64), 0, len(outputs) - 1)],
         smt=lambda s, state: _label_formula(s.manager, state, machine),
         python=words.label,
-        meaning=machine,
+        meaning=None if is_placed else machine,
     )
     return walk, label
 

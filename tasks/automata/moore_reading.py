@@ -1,7 +1,7 @@
 """An automaton as ``moore`` prints it, read back as the machine that it is; nothing of the text is run.
 
     state = 0                         the value before any token
-    for token in tokens:
+    for token in tokens:              tokens[:i + 1] where the label of a place i is asked for
         if token == '(':              a step for each token: an expression of the value alone
             state = min(state + 1, 4)
         ...
@@ -18,6 +18,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 
 from cegis import Program
+from dsl.grammars.positions import PlacedSignature
 from dsl.operators import GrammarError
 from dsl.sequences import SequenceSignature
 from tasks.automata.moore import Machine
@@ -43,9 +44,9 @@ def _machine(text: str, signature: SequenceSignature) -> Machine:
     match body:
         case [
             ast.Assign([ast.Name(name)], first),
-            ast.For(ast.Name(variable), ast.Name("tokens"), [step], []),
+            ast.For(ast.Name(variable), walked, [step], []),
             ast.Return(ast.expr() as label),
-        ]:
+        ] if ast.unparse(walked) == ("tokens[:i + 1]" if isinstance(signature, PlacedSignature) else "tokens"):
             pass
         case _:
             raise ValueError("expected a value, a loop over the tokens, and a return")

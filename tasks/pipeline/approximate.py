@@ -8,9 +8,11 @@ compared with every label, so what is said of them is as sure as the labels are.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import reduce
+from itertools import chain
+from math import inf
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,7 +26,7 @@ from dsl.program import WORD, Program
 from dsl.sequences import SequenceBatch
 from dsl.showing import brief
 from tasks.pipeline.labels import LabelTable, Part, length_of
-from tasks.pipeline.search import TIDYING, Searched, searched
+from tasks.pipeline.search import TIDYING, Searched, may_be_machine, searched
 from tasks.pipeline.state_merging import shorter_programs
 from tasks.pipeline.tidy import tidied_program
 
@@ -34,6 +36,7 @@ DEEPEST = 9  # the cost up to which terms are built
 TRIED = 40  # terms compared with every label
 CONJUNCTS = 3
 WORTH = 0.9  # a flag that leaves out less than a tenth is not worth reading
+GROWING = 0.5  # of the time, for building terms; what is left is for comparing them with every label
 RARE = 0.01  # share of inputs: beside an exact expression a rule is wrong on no more
 USEFUL = 0.1  # share of inputs: a rule that is wrong on more says nothing
 NAMES = ("right", "may differ")
@@ -71,16 +74,16 @@ def approximated(table: LabelTable, best: Searched, *, seconds: float, seed: int
 
     Beside an exact expression only one half as long, which is wrong on one input in a hundred.
     """
+    deadline = time.perf_counter() + seconds / 2
     found = rule(table, seconds=seconds / 2, seed=seed)
     is_expression = bool(best.exact) and not best.is_automaton
-    others = [] if is_expression or table.is_placed else shorter_programs(table)
+    others = shorter_programs(table) if may_be_machine(table) and not is_expression else []
     if isinstance(best.outcome, Differs):
         others.append(best.outcome.program)
-    useful = [other for other in others if table.count_exceptions(other) <= USEFUL * table.size]
-    candidates = [*([] if found is None else [found]), *useful]
-    if not candidates:
+    useful = (other for other in others if _is_useful(other, table))
+    program = _lightest(chain([] if found is None else [found], useful), table, deadline)
+    if program is None:
         return None
-    program = min(candidates, key=lambda candidate: _weight(candidate, table))
     program = tidied_program(table, program, seconds=TIDYING * seconds, seed=seed)
     exceptions = table.exceptions(program)
     if isinstance(best.outcome, Found) and not best.is_automaton:
@@ -103,19 +106,35 @@ def having_a_label(table: LabelTable, *, seconds: float, seed: int = 0) -> Progr
 
 def rule(table: LabelTable, *, seconds: float, seed: int = 0) -> Program | None:
     """The best of short programs with few exceptions; None where those are more than a tenth of all inputs."""
-    rng = np.random.default_rng(seed)
+    rng, deadline = np.random.default_rng(seed), time.perf_counter() + seconds
     every = tuple(part.expected >= 0 for part in table.parts)
     batch, expected = _sample(table, every, SAMPLE, rng)
     short, said = _shortest(table, every, SAMPLE // 2)
     batch, expected = short.joined(batch), np.concatenate([said, expected])
-    bank = _grown(table.followed, batch, seconds, seed)
+    bank = _grown(table.followed, batch, GROWING * seconds, seed)
     start = table.grammar.start
     errors = (bank.stores[start].values != expected).sum(axis=1)
     terms = [bank.term(start, int(row)) for row in np.argsort(errors, kind="stable")[:TRIED]]
     terms = [term for term in terms if term.magnitude < WORD]
     programs = [Program(term, table.grammar) for term in (*terms, *_halves(bank, expected, len(table.names)))]
-    best = min(programs, key=lambda program: _weight(program, table), default=None)
-    return best if best is not None and table.count_exceptions(best) <= USEFUL * table.size else None
+    best = _lightest(programs, table, deadline)
+    return best if best is not None and _is_useful(best, table) else None
+
+
+def _lightest(programs: Iterable[Program], table: LabelTable, deadline: float) -> Program | None:
+    """The program with the least weight of those that are weighed until the deadline: the first one always is."""
+    weighed = list[tuple[float, Program]]()
+    for program in programs:
+        weighed.append((_weight(program, table), program))
+        if time.perf_counter() > deadline:
+            break
+    return min(weighed, key=lambda pair: pair[0], default=(inf, None))[1]
+
+
+def _is_useful(program: Program, table: LabelTable) -> bool:
+    """Whether it is wrong on few enough inputs to say something."""
+    most = USEFUL * table.size
+    return table.count_exceptions(program, most) <= most
 
 
 def _weight(program: Program, table: LabelTable) -> float:
@@ -144,7 +163,7 @@ def _halves(bank: Bank, expected: NDArray[np.int64], labels: int) -> list[Term]:
 
 def region(table: LabelTable, program: Program, *, seconds: float, seed: int = 0) -> Region | None:
     """The smallest region found that holds every exception of ``program``; None where there is none to hold."""
-    rng = np.random.default_rng(seed)
+    rng, deadline = np.random.default_rng(seed), time.perf_counter() + seconds
     wrong = tuple(_wrong(program, part) for part in table.parts)
     right = tuple((part.expected >= 0) & ~is_wrong for part, is_wrong in zip(table.parts, wrong, strict=True))
     if not any(is_wrong.any() for is_wrong in wrong):
@@ -157,17 +176,21 @@ def region(table: LabelTable, program: Program, *, seconds: float, seed: int = 0
     )
     batch, _ = _sample(among, wrong, SAMPLE, rng)
     others, _ = _sample(among, right, SAMPLE, rng)
-    bank = _grown(among.followed, batch.joined(others), seconds, seed)
+    bank = _grown(among.followed, batch.joined(others), GROWING * seconds, seed)
     values = bank.stores["Flag"].values
+    exceptional = [part.batch.rows(np.flatnonzero(w)) for part, w in zip(among.parts, wrong, strict=True) if w.any()]
     rows = np.flatnonzero(values[:, : batch.examples].all(axis=1))
-    flags = _narrowing(bank, rows, values[rows, batch.examples :], lambda flag: _holds(flag, among, wrong))
+    flags = _narrowing(bank, rows, values[rows, batch.examples :], lambda flag: _holds(flag, exceptional), deadline)
     return _region(among, flags) if flags else None
 
 
 def _narrowing(
-    bank: Bank, rows: NDArray[np.int64], covers: NDArray[np.bool_], holds: Callable[[Term], bool]
+    bank: Bank, rows: NDArray[np.int64], covers: NDArray[np.bool_], holds: Callable[[Term], bool], deadline: float
 ) -> list[Term]:
-    """A few flags that hold of every exception, each of which leaves out as many sampled others as possible."""
+    """A few flags that hold of every exception, each of which leaves out as many sampled others as possible.
+
+    At the ``deadline`` those that were found.
+    """
     chosen: list[Term] = []
     inside = np.ones(covers.shape[1], bool)
     for _ in range(CONJUNCTS):
@@ -175,7 +198,7 @@ def _narrowing(
             break
         covered = (covers & inside).sum(axis=1)
         for n in np.argsort(covered, kind="stable")[:TRIED]:
-            if covered[n] > WORTH * inside.sum():
+            if covered[n] > WORTH * inside.sum() or time.perf_counter() > deadline:
                 return chosen
             flag = bank.term("Flag", int(rows[n]))
             if flag.magnitude < WORD and holds(flag):
@@ -185,9 +208,9 @@ def _narrowing(
     return chosen
 
 
-def _holds(flag: Term, among: LabelTable, wrong: tuple[NDArray[np.bool_], ...]) -> bool:
+def _holds(flag: Term, exceptional: list[SequenceBatch]) -> bool:
     """Whether the flag is true of every exception."""
-    return all(_values(flag, part)[is_wrong].all() for part, is_wrong in zip(among.parts, wrong, strict=True))
+    return all(_values(flag, batch).all() for batch in exceptional)
 
 
 def _region(among: LabelTable, flags: list[Term]) -> Region:
@@ -196,7 +219,7 @@ def _region(among: LabelTable, flags: list[Term]) -> Region:
     condition = reduce(lambda one, other: AND(one, other), flags)
     certain, unsure = (label(n, name)() for n, name in enumerate(NAMES))
     program = Program(CHOOSE(condition, unsure, certain), grammar)
-    inside = sum(int((_values(condition, part) & (part.expected >= 0)).sum()) for part in among.parts)
+    inside = sum(int((_values(condition, part.batch) & (part.expected >= 0)).sum()) for part in among.parts)
     return Region(program, inside)
 
 
@@ -253,7 +276,7 @@ def _wrong(program: Program, part: Part) -> NDArray[np.bool_]:
     return np.asarray((program.run(part.batch) != part.expected) & (part.expected >= 0))
 
 
-def _values(flag: Term, part: Part) -> NDArray[np.bool_]:
-    if not part.batch.examples:
+def _values(flag: Term, batch: SequenceBatch) -> NDArray[np.bool_]:
+    if not batch.examples:
         return np.zeros(0, bool)
-    return np.broadcast_to(np.asarray(flag.evaluate(part.batch), bool), (part.batch.examples,))
+    return np.broadcast_to(np.asarray(flag.evaluate(batch), bool), (batch.examples,))

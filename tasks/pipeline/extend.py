@@ -28,7 +28,7 @@ from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.pipeline.approximate import NAMES, Rule
 from tasks.pipeline.functions import is_run, qualified
-from tasks.pipeline.labels import LabelTable
+from tasks.pipeline.labels import LabelTable, length_of
 from tasks.pipeline.linear_thresholds import threshold_program
 from tasks.pipeline.reading import reading
 from tasks.pipeline.steps import SILENT, Clock, Observer
@@ -51,6 +51,7 @@ SMALL = 24  # operators of a program that is always short enough
 LENGTHIER = 2  # times as much to read: no program beyond is looked for, none is kept that breaks as well, only later
 RUN = "a function that is run is compared sequence by sequence"
 LISTED = "all sequences that were asked for are listed"
+WRONG = "the program is wrong on a sequence that was listed"
 LONGER = "longer lengths"  # what is not applied where nothing is known beyond the listed part
 
 
@@ -215,6 +216,8 @@ class Extending:
         if not candidates and (self.rule is None or self.rule.where is None):
             return None
         way = RUN if any(map(is_run, candidates)) else self.way(not candidates)
+        if self.keeps and not isinstance(way, Way) and (broken := self._broken(candidates[0])) is not None:
+            return self._done(broken)
         kind, method = self._kind(way)
         by = self.verifier(kind, (1.0 if kind is Falsifier else PROVING) * self.clock.left)
         if not candidates:
@@ -237,6 +240,20 @@ class Extending:
             self._done(Extension(self.domain, best[0], None, best[1], method))
             best = self._further(by, best)
         return self._whole(self._done(Extension(self.domain, best[0], None, best[1], method)), by)
+
+    def _broken(self, program: Program) -> Extension | None:
+        """How far a program holds that is wrong on what was listed; None where that is not known, or it is not."""
+        short = self.table.check(program)
+        if not isinstance(short, Counterexample) or is_run(program):
+            return None
+        reach, least = length_of(short.inputs) - 1, self.domain.min_length
+        found = Extent(least - 1, short, None, ())
+        if reach >= least:
+            right = self.table.up_to(reach)
+            if right.undecided:
+                return None
+            found = _listed(right, found, right.check(program))
+        return Extension(self.domain, program, None, found, Method(Way.ENUMERATION, WRONG, self.domain.lengths[-1]))
 
     def _kind(self, way: Way | str) -> tuple[type[Verifier], Method]:
         longest = self.domain.lengths[-1]

@@ -9,9 +9,10 @@ there are.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from math import inf
 from typing import Any
 
 import numpy as np
@@ -193,9 +194,7 @@ class LabelTable:
 
     def inputs(self, part: Part, row: int) -> Inputs:
         """One input by its names."""
-        tokens = part.batch.tokens[row]
-        words = self.domain.words(tokens[tokens >= 0])
-        return (words, int(part.batch.place[row])) if isinstance(part.batch, PlacedBatch) else words
+        return next(self._inputs(part, np.array([row])))
 
     def check_text(self, program: Program) -> None:
         """Raise GrammarError where the printed text of ``program`` is not what runs: its operators are the user's own.
@@ -241,24 +240,45 @@ class LabelTable:
         """Every input with a label that is not the program's, shortest first."""
         return tuple(self._exceptions(program))
 
-    def count_exceptions(self, program: Program) -> int:
-        """How many there are."""
-        return sum(len(self._wrong(program, part)) for part in self.parts)
+    def count_exceptions(self, program: Program, most: float = inf) -> int:
+        """How many there are; where they are more than ``most``, a number above that, which is sooner known."""
+        count = 0
+        for part in reversed(self.parts):  # most of them are long
+            count += len(self._wrong(program, part))
+            if count > most:
+                break
+        return count
+
+    def closest(self, programs: Sequence[Program]) -> Program:
+        """The program with the fewest exceptions, the first of several; counted from the last, which is likely that."""
+        best, fewest = programs[-1], inf
+        for program in reversed(programs):
+            count = self.count_exceptions(program, fewest)
+            if count <= fewest:
+                best, fewest = program, count
+        return best
 
     def _exceptions(self, program: Program) -> Iterator[Counterexample]:
-        given, with_tokens = program.grammar.sequences.labels, None
+        given, with_tokens, is_running = program.grammar.sequences.labels, None, is_run(program)
         for part in self.parts:
             wrong = self._wrong(program, part)
-            got = program.run(part.batch) if len(wrong) else wrong
-            for row in wrong:
-                inputs = self.inputs(part, int(row))
-                answer = given[int(got[row])] if got[row] >= 0 else None
-                if is_run(program) and answer is None:  # it may say what is no label
+            got = program.run(part.batch)[wrong] if len(wrong) else wrong
+            for inputs, expected, label in zip(
+                self._inputs(part, wrong), part.expected[wrong].tolist(), got.tolist(), strict=True
+            ):
+                answer = given[label] if label >= 0 else None
+                if is_running and answer is None:  # it may say what is no label
                     answer = program(*inputs) if self.is_placed else program(inputs)
                 elif answer is None and self.own_grammar is None:
                     with_tokens = with_tokens or self._with_tokens(program)
                     answer = with_tokens(*inputs) if self.is_placed else with_tokens(inputs)
-                yield Counterexample(inputs, self.names[part.expected[row]], answer)
+                yield Counterexample(inputs, self.names[expected], answer)
+
+    def _inputs(self, part: Part, rows: NDArray[np.int64]) -> Iterator[Inputs]:
+        """Inputs by their names: all at once, since there may be very many."""
+        alphabet, batch = np.array(self.domain.alphabet, object), part.batch
+        words = map(tuple, alphabet[batch.tokens[rows]].tolist())
+        return zip(words, batch.place[rows].tolist(), strict=True) if isinstance(batch, PlacedBatch) else words
 
     def _with_tokens(self, program: Program) -> Program:
         """The same program, read where tokens that are no labels count as labels: what it gives can be told."""

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import html
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TextIO
@@ -17,6 +18,7 @@ from dsl.showing import PANEL
 from tasks.pipeline.steps import Observer, Step
 
 Tell = Callable[[str], None]
+QUIET = 15.0  # seconds without a line after which one says what goes on
 MOST_LINES = 12  # of rounds and steps that a notebook keeps
 
 
@@ -32,7 +34,9 @@ def plain(file: TextIO | None = None) -> Observer:
 
 @contextmanager
 def live(console: Any = None, *, keeps: bool = True) -> Iterator[Observer]:
-    """Rounds and steps as lines, and below them what goes on right now; plain lines where there is no terminal.
+    """Rounds and steps as lines, and below them what goes on right now.
+
+    Where there is no terminal these are plain lines, with one of what goes on wherever none came for a while.
 
     Without ``keeps`` a terminal shows what goes on, and no line of it stays.
 
@@ -47,7 +51,7 @@ def live(console: Any = None, *, keeps: bool = True) -> Iterator[Observer]:
         console.print(line, markup=False)
 
     if not console.is_terminal:
-        yield observer(say)
+        yield observer(*unhurried(say))
         return
     with console.status("reading the network") as status:
 
@@ -55,6 +59,22 @@ def live(console: Any = None, *, keeps: bool = True) -> Iterator[Observer]:
             status.update(escape(line))
 
         yield observer(say if keeps else show, show)
+
+
+def unhurried(say: Tell, clock: Callable[[], float] = time.monotonic) -> tuple[Tell, Tell]:
+    """``say``, and a way to show what goes on right now: said where nothing was for ``QUIET`` seconds."""
+    told = clock()
+
+    def tell(line: str) -> None:
+        nonlocal told
+        told = clock()
+        say(line)
+
+    def show(line: str) -> None:
+        if clock() - told >= QUIET:
+            tell(f"  {line}")
+
+    return tell, show
 
 
 @contextmanager

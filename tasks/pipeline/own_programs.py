@@ -29,7 +29,6 @@ from typing import Any
 from cegis import Program
 from cegis.blackbox import name_of
 from dsl.operators import GrammarError
-from dsl.sequences import SequenceSignature
 from tasks.automata.moore_reading import read_machine
 from tasks.networks.readout import Argmax
 from tasks.pipeline.functions import as_program, signature_of
@@ -346,8 +345,7 @@ def _readers(table: LabelTable, text: str) -> Iterator[Callable[[str], Program]]
         return
     for labels in _labels(table, text):
         yield partial(Program.parse, grammar=grammar_of(table.domain, labels, table.is_placed))
-        if not table.is_placed:
-            yield partial(read_machine, signature=SequenceSignature(table.domain.alphabet, labels))
+        yield partial(read_machine, signature=signature_of(table.domain.alphabet, labels, table.is_placed))
 
 
 def _labels(table: LabelTable, text: str) -> tuple[tuple[str, ...], ...]:

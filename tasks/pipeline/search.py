@@ -11,8 +11,10 @@ one with less to read.
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import takewhile
+from math import inf
 
 import numpy as np
 
@@ -139,11 +141,11 @@ def searched(
     of_two = (calculated(inputs) or product_of_a_group(inputs)) if reads_off else None
     forms += [] if of_two is None else [of_two]
     read_off = min(forms, key=reading, default=None)
-    automaton = None if table.is_placed or table.own_grammar else merged_program(table)
+    automaton = merged_program(table) if may_be_machine(table) and table.own_grammar is None else None
     left = seconds - (time.perf_counter() - begun)
     if read_off is not None or (automaton is not None and reading(automaton) <= SHORT):
         left = min(left, BESIDE if of_two is None else BRIEF)
-    elif reads_off and automaton is None and has_near_machine(table):
+    elif reads_off and automaton is None and has_near_machine(table, begun + seconds):
         left = min(left, BESIDE)
     run = Expressions(table, solver, seed, on_round)
     is_followed = is_followed if solver is None else True
@@ -160,11 +162,21 @@ def searched(
     return result if automaton is None else _with_automaton(table, result, automaton, seed)
 
 
-def has_near_machine(table: LabelTable) -> bool:
-    """Whether a machine learned from shorter words of a recurrent network is wrong on few of all."""
-    if table.is_placed or not isinstance(table.enumeration.loaded.network, Recurrent):
+def may_be_machine(table: LabelTable) -> bool:
+    """Whether an automaton may give the labels: those of places are where nothing behind a place is read."""
+    return not table.is_placed or isinstance(table.enumeration.loaded.network, Recurrent)
+
+
+def has_near_machine(table: LabelTable, deadline: float = inf) -> bool:
+    """Whether a machine learned from shorter words of a recurrent network is wrong on few of all.
+
+    At the ``deadline`` (by ``time.perf_counter``) those that were looked at are all there are.
+    """
+    if not isinstance(table.enumeration.loaded.network, Recurrent):
         return False
-    return any(table.count_exceptions(machine) <= NEAR * table.size for machine in shorter_programs(table))
+    most = NEAR * table.size
+    machines = takewhile(lambda machine: time.perf_counter() < deadline, shorter_programs(table))
+    return any(table.count_exceptions(machine, most) <= most for machine in machines)
 
 
 def _with_automaton(table: LabelTable, result: Searched, automaton: Program, seed: int) -> Searched:
@@ -330,7 +342,8 @@ class Expressions:
         that there is no need to look for long, and none for what costs as much. ``most``: attempts that share the time;
         one is made when it is its turn.
         """
-        outcomes: list[Outcome[Program]] = []
+        closest: Outcome[Program] | None = None
+        used: list[Statistics] = []
         found: Found[Program] | None = None
         waiting = iter(attempts)
         attempt, left = next(waiting, None), most
@@ -342,16 +355,17 @@ class Expressions:
                 max_cost=None if beside is None else reading(beside) // PER_COST,
                 with_thresholds=attempt.with_thresholds,
             )
-            budget = Budget(seconds=max(seconds / left, 0.1))
+            budget, began = Budget(seconds=max(seconds / left, 0.1)), time.perf_counter()
             loop = Loop(search, self.verifier, budget, self.on_round)
             try:
                 outcome = loop.run(attempt.examples)
             except KeyboardInterrupt:
                 self.is_interrupted = True
-                best = min(loop.tried, key=self.table.count_exceptions, default=None)
-                return found or interrupted(self.table, best)
-            outcomes.append(outcome)
-            seconds -= self._told(attempt, outcome)
+                return found or interrupted(self.table, loop.tried)
+            used.append(outcome.statistics)
+            closest = outcome if closest is None else _closer(closest, outcome)
+            self._told(attempt, outcome)
+            seconds -= time.perf_counter() - began
             if isinstance(outcome, Found) and (found is None or reading(outcome.program) < reading(found.program)):
                 found = outcome
             if found is not None and reading(found.program) <= attempt.enough:
@@ -361,7 +375,7 @@ class Expressions:
                 following, left = next(waiting, None), max(1, left - 1)
             except KeyboardInterrupt:
                 self.is_interrupted = True
-                return found or interrupted(self.table, min(loop.tried, key=self.table.count_exceptions, default=None))
+                return found or interrupted(self.table, loop.tried)
             is_good = beside is not None or (found is not None and reading(found.program) <= GOOD)
             if is_good and following is not None and following.is_all and not attempt.is_all:
                 break  # a program that says more than what the answer depends on is seldom a better one
@@ -369,17 +383,13 @@ class Expressions:
                 seconds = min(seconds, BESIDE / 2)
             attempt = following
         if found is None:
-            return replace(self._closest(outcomes), statistics=self.statistics(outcomes))
+            assert closest is not None
+            return replace(closest, statistics=self.statistics(used))
         program = Program(found.program.term, self.table.grammar)
-        return replace(found, program=program, statistics=self.statistics(outcomes))
+        return replace(found, program=program, statistics=self.statistics(used))
 
-    def _closest(self, outcomes: list[Outcome[Program]]) -> Outcome[Program]:
-        """The outcome that says most: with the fewest exceptions, else the last."""
-        differing = [outcome for outcome in outcomes if isinstance(outcome, Differs)]
-        return min(differing, key=lambda outcome: len(outcome.exceptions), default=outcomes[-1])
-
-    def _told(self, attempt: Attempt, outcome: Outcome[Program]) -> float:
-        """What was searched, for the result; returns the seconds it took."""
+    def _told(self, attempt: Attempt, outcome: Outcome[Program]) -> None:
+        """What was searched, for the result."""
         used = outcome.statistics
         seconds = used.search_seconds + used.check_seconds
         match outcome:
@@ -392,12 +402,10 @@ class Expressions:
         self.tried.append(
             Tried(attempt.words, len(attempt.grammar.productions), used.candidates, used.rounds, seconds, ended)
         )
-        return seconds
 
     @staticmethod
-    def statistics(outcomes: list[Outcome[Program]]) -> Statistics:
+    def statistics(used: list[Statistics]) -> Statistics:
         """Of all searches together."""
-        used = [outcome.statistics for outcome in outcomes]
         return Statistics(
             sum(one.rounds for one in used),
             max(one.examples for one in used),
@@ -409,11 +417,19 @@ class Expressions:
         )
 
 
-def interrupted(table: LabelTable, best: Program | None) -> Outcome[Program]:
+def _closer(one: Outcome[Program], other: Outcome[Program]) -> Outcome[Program]:
+    """The outcome that says more: with fewer exceptions, else the ``other``, which is later."""
+    if isinstance(one, Differs) and isinstance(other, Differs):
+        return other if len(other.exceptions) < len(one.exceptions) else one
+    return one if isinstance(one, Differs) else other
+
+
+def interrupted(table: LabelTable, tried: Sequence[Program]) -> Outcome[Program]:
     """What is left of a search that the user ended: the best program so far."""
     nothing = Statistics(0, 0, 0, 0.0, 0.0, 0.0)
-    if best is None:
+    if not tried:
         return Stopped("interrupted", None, (), nothing)
+    best = table.closest(tried)
     exceptions = table.exceptions(best)
     if not exceptions:
         return _as_found(table, best, nothing, "interrupted")

@@ -1,9 +1,12 @@
 """The smallest automaton found that gives every label: state merging, where the grammar of motifs has no program.
 
 Labels of the prefixes of a finite-state behaviour are the outputs of a Moore machine. States are found in the order of
-their shortest prefix; a prefix is an old state when no continuation that both still have in the domain tells them
-apart (state merging on a complete table, Trakhtenbrot and Barzdin 1973). What comes out is a guess where the domain
-ends too early, and is therefore compared with every label like any other program.
+their shortest prefix; a prefix is an old state when no continuation that both still have in the domain tells them apart
+(state merging on a complete table, Trakhtenbrot and Barzdin 1973). A state that its shortest prefix leaves without a
+label, as the empty word does where that is not asked about, has that of the next prefix merged into it. What comes out
+is a guess where the domain ends too early, and is therefore compared with every label like any other program. Where
+labels stand at every place, that of a prefix is the one at its last place in any longer word: so it is for networks
+that read from left to right.
 """
 
 from __future__ import annotations
@@ -12,6 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis import Program, Valid
+from dsl.grammars.positions import PlacedBatch
 from tasks.automata.moore import FREE, Machine, readable
 from tasks.pipeline.labels import LabelTable
 
@@ -55,8 +59,12 @@ def _table(table: LabelTable, tokens: int, longest: int) -> list[NDArray[np.int6
         width = part.batch.width
         if width > longest:
             continue
-        powers = tokens ** np.arange(width - 1, -1, -1)
-        labels[width][(part.batch.tokens.astype(np.int64) * powers).sum(axis=1)] = part.expected
+        batch = part.batch
+        ends = batch.place + 1 if isinstance(batch, PlacedBatch) else np.full(batch.examples, width)
+        for end in np.unique(ends):
+            rows = np.flatnonzero((ends == end) & (part.expected != FREE))
+            powers = tokens ** np.arange(end - 1, -1, -1)
+            labels[end][(batch.tokens[rows, :end].astype(np.int64) * powers).sum(axis=1)] = part.expected[rows]
     return labels
 
 
@@ -87,9 +95,11 @@ def _merged(table: list[NDArray[np.int64]], tokens: int, longest: int) -> tuple[
                     return None
                 states.append(word)
                 known.append(after)
+            elif known[target][0][0] == FREE:
+                known[target][0] = after[0]
             row.append(target)
         rows.append(row)
-    return rows, [int(table[length][number]) for length, number in states]
+    return rows, [int(labels[0][0]) for labels in known]
 
 
 def _agree(one: list[NDArray[np.int64]], other: list[NDArray[np.int64]]) -> bool:

@@ -211,10 +211,10 @@ class Listed(Verifier):
         try:
             self.compare(comparison)
         except LateError:
-            text = f"stopped by the time limit of {self.seconds:.3g} s at length {comparison.reached + 1}"
+            text = f"stopped by the time limit of {self.seconds:.3g} s at length {comparison.following}"
             stopped = StopReason(Cause.TIME, text)
         except KeyboardInterrupt:
-            stopped = StopReason(Cause.INTERRUPT, f"interrupted at length {comparison.reached + 1}")
+            stopped = StopReason(Cause.INTERRUPT, f"interrupted at length {comparison.following}")
         except DomainError as error:
             stopped = StopReason(Cause.TOO_MANY_STATES, str(error))
         found = comparison.extent(stopped, time.perf_counter() - self._started)
@@ -243,6 +243,11 @@ class Comparison:
     def is_over(self) -> bool:
         """Whether a counterexample was found, or something else ended it."""
         return self.counterexample is not None or self.stopped is not None
+
+    @property
+    def following(self) -> int:
+        """The length of which not all is compared or known."""
+        return max(self.reached, self.known) + 1
 
     def extent(self, stopped: StopReason | None, seconds: float) -> Extent:
         """What was shown so far."""

@@ -38,7 +38,7 @@ from cegis import (
 from cegis.outcome import Statistics
 from tasks.formats import from_circuit
 from tasks.pipeline.distill import distill
-from tasks.pipeline.observers import live, plain
+from tasks.pipeline.observers import QUIET, live, plain, unhurried
 from tasks.pipeline.steps import Step
 
 AB, XY = ("a", "b"), ("x", "y")
@@ -182,6 +182,26 @@ def test_observers_tell_steps_and_rounds():
         observer.on_step(Step("labels", "[bold] is no markup", 0.1, 0.1))
         observer.on_progress(1, 2)
     assert "[bold] is no markup" in console.file.getvalue()
+
+
+def test_where_no_terminal_is_a_long_silence_is_broken_by_what_goes_on():
+    now, lines = 0.0, list[str]()
+    tell, show = unhurried(lines.append, lambda: now)
+    show("1 of 9")
+    now = QUIET - 1
+    tell("labels: done")
+    now = QUIET + 1
+    show("2 of 9")
+    assert lines == ["labels: done"], "a line was told a moment ago"
+    now = 2 * QUIET
+    show("3 of 9")
+    show("4 of 9")
+    assert lines == ["labels: done", "  3 of 9"]
+    console = pytest.importorskip("rich.console").Console(file=io.StringIO(), width=80, highlight=False)
+    with live(console) as observer:
+        observer.on_step(Step("labels", "two", 0.1, 0.1))
+        observer.on_progress(1, 2)
+    assert console.file.getvalue() == "labels: two [0.1 s]\n"
 
 
 def test_the_observer_of_notebooks_shows_one_escaped_output(monkeypatch):

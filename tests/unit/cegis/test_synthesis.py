@@ -5,6 +5,7 @@ from __future__ import annotations
 import random
 import sys
 import time
+from collections.abc import Sequence
 from itertools import pairwise, product
 from pathlib import Path
 from typing import Any
@@ -239,8 +240,8 @@ def test_an_empty_list_of_exceptions_is_never_reported_for_a_refuted_program():
         def exceptions(self, program: Program) -> tuple[Counterexample, ...]:
             return ()
 
-        def count_exceptions(self, program: Program) -> int:
-            return 0
+        def closest(self, programs: Sequence[Program]) -> Program:
+            return programs[-1]
 
     outcome = synthesize(PAIRS, GRAMMAR, verifier=Blind(PAIRS), budget=Budget(cost=6))
     assert isinstance(outcome, Stopped)

@@ -3,16 +3,19 @@
 import numpy as np
 import pytest
 
-from dsl.grammars.motifs import EQUAL, MINUS, PLUS, times
+from dsl.grammars.motifs import EQUAL, GREATER, MINUS, PLUS, times
 from dsl.grammars.positions import ABSOLUTE, GREATEST, LEAST, modulo
 from dsl.grammars.streams import (
     Division,
     Earlier,
+    Held,
     Input,
+    Latest,
     Loop,
     OutgrownError,
     Pointwise,
     Running,
+    Since,
     loop_of,
     number,
     one_of,
@@ -23,6 +26,7 @@ from dsl.scalars import variable
 
 X, Y = Input(0), Input(1)
 DIFFERENCE = Pointwise(MINUS, (X, Earlier(X)))
+IS_LARGE = Pointwise(GREATER, (X, number(4)))
 SERIES = [
     (X, 1),
     (Earlier(Earlier(X)), 1),
@@ -34,6 +38,13 @@ SERIES = [
     (Earlier(Pointwise(MINUS, (number(1), X))), 1),  # not 1 before the first step
     (Running(Pointwise(EQUAL, (X, number(2))), PLUS), 1),
     (Pointwise(one_of((0, 4)), (X,)), 1),
+    (Held(DIFFERENCE, 0, 5), 1),
+    (Held(Pointwise(MINUS, (X, number(5))), -2, None), 1),
+    (Held(X, None, 20), 1),
+    (Since(number(1), IS_LARGE), 1),
+    (Running(Since(X, IS_LARGE), GREATEST), 1),
+    (Latest(X, IS_LARGE), 1),
+    (Pointwise(PLUS, (Latest(Y, Pointwise(EQUAL, (X, Y))), Earlier(Since(Y, IS_LARGE)))), 2),
     (Division(X, 2, 3, "rest", "part"), 1),
     (Division(X, 1, 5, "rest", "rest"), 1),
     (Division(Pointwise(PLUS, (X, Y)), 1, 7, "part", "rest"), 2),
@@ -66,6 +77,22 @@ def test_a_loop_prints_in_four_lines():
         "    return total % 2",
     ]
     assert loop_of(X, 1).source("same", ("0", "1")).splitlines()[1:] == ["    return int(tokens[-1])"]
+
+
+def test_a_step_that_is_part_of_another_is_said_once():
+    longest = loop_of(Running(Since(number(1), IS_LARGE), GREATEST), 1)
+    assert longest.source("f", ("0", "9")).splitlines()[1:] == [
+        "    highest, run = 0, 0",
+        "    for token in tokens:",
+        "        run = run + 1 if int(token) > 4 else 0",
+        "        highest = max(highest, run)",
+        "    return highest",
+    ]
+    fall = loop_of(Running(DIFFERENCE, GREATEST), 1)  # what was last is needed as it was
+    assert "highest, last = max(highest, x - last), x" in fall.source("f", ("0", "9"))
+    a, b = (variable(name, INT)() for name in "ab")  # each needs the other as it was
+    swapped = Loop(1, (("a", 0), ("b", 1)), (PLUS(a, b), PLUS(PLUS(a, b), a)), b)
+    assert "a, b = a + b, a + b + a" in swapped.source("f", ("0", "1"))
 
 
 def test_a_loop_needs_an_update_for_each_state():

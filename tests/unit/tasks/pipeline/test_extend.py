@@ -7,14 +7,14 @@ import numpy as np
 import pytest
 from average_networks import AB, average, lead
 
-from cegis import Counterexample, Program, Rung, Unknown, Valid, motifs
+from cegis import Counterexample, Domain, Program, Rung, Unknown, Valid, motifs
 from dsl.grammars.motifs import CHOOSE, has, label
 from tasks.formats import Question
 from tasks.formats.blackbox import from_callable
 from tasks.networks.readout import TokenSet
 from tasks.pipeline import extend, labels
 from tasks.pipeline.approximate import NAMES, Region, Rule
-from tasks.pipeline.distill import distill
+from tasks.pipeline.distill import distill, verify
 from tasks.pipeline.extend import Extending, Extension, _Longer, extended
 from tasks.pipeline.labels import LabelTable
 from tasks.pipeline.report import distillation_json, distillation_text, verdict
@@ -23,6 +23,7 @@ from tasks.proofs.enumeration import enumerate_domain
 from tasks.proofs.path_cover import CoveringVerifier
 from tasks.proofs.select import Method, Way
 from tasks.proofs.verifier import Cause, Extent, StopReason
+from tests.support.recurrent_networks import counter
 
 MORE_A = "def f(tokens):\n    return 'yes' if tokens.count('a') > tokens.count('b') else 'no'\n"
 NO_B = "def f(tokens):\n    return 'no' if 'b' in tokens else 'yes'\n"
@@ -199,6 +200,7 @@ def test_without_time_what_was_listed_is_all_that_holds(monkeypatch):
     found = farther(table, loaded.domain, parsed(MORE_A, table), None, seconds=1e-9)
     assert not found.is_proved
     assert found.sentence.startswith(f"holds up to length {listed}; stopped by the time limit")
+    assert found.sentence.endswith(f" s at length {listed + 1}"), "shorter ones are known"
     (claim,) = found.found.claims
     assert (claim.rung, claim.domain.max_length) == (Rung.ENUMERATED, listed)
     assert claim.sequences == table.enumeration.domain.size()
@@ -260,6 +262,23 @@ def test_the_program_that_held_longest_is_kept():
     verifier = _Longer(table, CoveringVerifier(loaded, loaded.domain), 8, longer)
     assert isinstance(verifier.check(parsed(NO_B, table)), Counterexample)
     assert verifier.best == longer
+
+
+@pytest.mark.parametrize(("say", "horizon"), [("tokens.count('b') >= 3", 3), ("len(tokens) >= 1", 0)])
+def test_a_recurrent_network_that_a_listed_word_refutes_has_its_exact_horizon_at_any_length(say, horizon):
+    """The words that are listed say how far a program holds; none is bred beyond to say it less exactly."""
+    text = f"def f(tokens):\n    return 'many' if {say} else 'few'\n"
+    network = counter(2.5)
+    found = verify(network, text, Domain(("a", "b"), 1, 40), seconds=20)
+    assert not found.is_proved
+    assert found.horizon == found.extension.found.equal_up_to == horizon
+    assert len(found.broken.sequence) == horizon + 1
+    assert "lengths between are open" not in distillation_text(found)
+    if horizon:
+        assert found.claims[-1].domain.max_length == horizon
+        assert found.claims[-1].rung.is_proof
+    else:
+        assert not found.claims
 
 
 def test_a_proof_over_nothing_is_none():

@@ -18,7 +18,7 @@ def ended(*arguments, **named):
 
 def test_an_interrupt_while_a_short_rule_is_looked_for_keeps_the_exact_automaton(monkeypatch):
     monkeypatch.setattr(pipeline, "approximated", ended)
-    monkeypatch.setattr(search.Expressions, "run", lambda self, *_: search.interrupted(self.table, None))
+    monkeypatch.setattr(search.Expressions, "run", lambda self, *_: search.interrupted(self.table, ()))
     loaded = average((1.0, -20.0, 0.5), 6)
     found = distill(loaded, loaded.domain, seconds=20)
     assert found.is_proved

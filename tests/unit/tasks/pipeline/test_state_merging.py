@@ -7,14 +7,18 @@ import numpy as np
 import pytest
 from pysmt.environment import Environment
 
-from cegis import Constraint, Domain
+from cegis import Constraint, Domain, Found
+from dsl.grammars.positions import PlacedSignature, PlacedSymbols
+from dsl.operators import GrammarError
 from dsl.program import Program
 from dsl.sequences import SequenceSignature
 from tasks.automata.moore import Machine, filled, readable
+from tasks.automata.moore_reading import read_machine
 from tasks.formats import Question, from_callable, load
-from tasks.networks.readout import UNDECIDED
+from tasks.networks.readout import UNDECIDED, Argmax
 from tasks.pipeline.labels import LabelTable
-from tasks.pipeline.search import has_near_machine
+from tasks.pipeline.own_programs import OwnProgram
+from tasks.pipeline.search import has_near_machine, searched
 from tasks.pipeline.state_merging import learned, merged_program
 from tasks.proofs.enumeration import Answers, Enumeration
 from tests.support.recurrent_networks import write_dynet
@@ -90,6 +94,24 @@ def test_sequences_without_a_label_or_outside_the_domain_do_not_matter():
     assert learned(subject(lambda w: None if "bb" in w else str(len(w) % 2), ("0", "1"))).states == 2
 
 
+def test_a_start_that_is_not_asked_about_has_the_label_of_what_is_merged_into_it():
+    def nested(word):
+        level = 0
+        for token in word:
+            level += 1 if token == "a" else -1
+            if not 0 <= level <= 2:
+                return "no"
+        return "no" if level else "yes"
+
+    asked = subject(nested, ("no", "yes"), Domain(("a", "b"), 1, 9))
+    found = learned(asked)
+    assert found is not None
+    assert found.states == 4, "depths 0 to 2, and what cannot be closed"
+    assert merged_program(asked) is not None, (
+        "the label of depth 0 is that of 'ab', since no empty word is in the table"
+    )
+
+
 def test_long_sequences_are_no_hindrance_where_there_are_few_of_them():
     falling = Constraint("a* b*", ((0, 1), (-1, 1)), (True, True))
     asked = subject(lambda w: str(len(w) % 3) if "b" in w else "a", ("0", "1", "2", "a"),
@@ -156,6 +178,85 @@ def test_text_formula_and_arrays_of_a_machine_agree(name, labels):
             formula = environment.substituter.substitute(program.encode(symbols), stands)
             assert environment.simplifier.simplify(formula).constant_value() == label
     assert Program.parse(text, program.grammar) == program
+
+
+@pytest.mark.parametrize("name", MACHINES)
+def test_text_formula_and_arrays_of_a_machine_agree_at_every_place(name):
+    machine, labels = MACHINES[name][0], ("x", "y")
+    signature = PlacedSignature(('"', "a", "b"), labels)
+    program = machine.program(signature)
+    text, scope = program.source(), {}
+    exec(text, scope)
+    asked = [(word, i) for n in range(1, 4) for word in product(signature.alphabet, repeat=n) for i in range(n)]
+    environment = Environment()
+    whole = machine.run(SequenceSignature(signature.alphabet, labels).batch([w[: i + 1] for w, i in asked]).tokens)
+    for (word, i), state, label in zip(asked, whole, program.run(signature.batch(asked)), strict=True):
+        assert scope["program"](list(word), i) == labels[label] == labels[machine.outputs[state]]
+        symbols = signature.symbols(environment.formula_manager, len(word))
+        placed = PlacedSymbols(symbols.manager, symbols.at, i)
+        stands = {
+            symbol: environment.formula_manager.Bool(token == here)
+            for row, here in zip(symbols.at, word, strict=True)
+            for symbol, token in zip(row, signature.alphabet, strict=True)
+        }
+        formula = environment.substituter.substitute(program.encode(placed), stands)
+        assert environment.simplifier.simplify(formula).constant_value() == label
+    assert Program.parse(text, program.grammar) == program
+    assert (
+        read_machine(text, signature).run(signature.batch(asked)).tolist()
+        == program.run(signature.batch(asked)).tolist()
+    )
+    with pytest.raises(GrammarError):
+        read_machine(text.replace("tokens[:i + 1]", "tokens[:i]"), signature)
+    with pytest.raises(GrammarError):
+        read_machine(text.replace("tokens[:i + 1]", "tokens"), signature)
+
+
+@pytest.mark.parametrize("least", [1, 3])
+def test_labels_of_every_place_are_those_of_an_automaton_on_what_stands_before(least, tmp_path):
+    """Where words are asked for from a length on, labels of shorter prefixes are those in longer words."""
+    folder = write_dynet(tmp_path, "gru")
+    every = Argmax(("yes", "no"), (0, 1), "every")
+    recurrent = replace(load(folder, Question()), readout=every)
+    domain, parts = Domain(("a", "b"), least, 6), []
+    for length in domain.lengths:
+        rows = domain.sequences(length)
+        labels = ((rows == 0).cumsum(axis=1) % 3 != 0).astype(np.int64)
+        parts.append(Answers(rows, labels, np.ones(labels.shape)))
+    table = LabelTable.of(Enumeration(recurrent, domain, "float64", tuple(parts), 0, 0.0, 0.0))
+    found = searched(table, seconds=5.0)
+    assert isinstance(found.outcome, Found)
+    assert "(state + 1) % 3" in merged_program(table).source()
+    assert learned(table).states == 3
+    own = OwnProgram("mine", merged_program(table).source("mine")).on(table)
+    assert own.term == merged_program(table).term, "the text of an automaton at every place is read, not run"
+
+
+def test_of_several_programs_the_first_with_the_fewest_exceptions_is_closest():
+    asked = subject(lambda w: "yes" if w.count("a") % 2 else "no", ("no", "yes"))
+    signature = asked.grammar.sequences
+    never, always, odd_b = (
+        Machine(columns, outputs).program(signature)
+        for columns, outputs in (
+            (((0,), (0,)), (0,)),
+            (((0,), (0,)), (1,)),
+            (((0, 1), (1, 0)), (0, 1)),
+        )
+    )
+    near = subject(lambda w: "yes" if w.count("a") % 2 and w != "abbbbbb" else "no", ("no", "yes"))
+    right = merged_program(asked)
+    counts = [len(asked.exceptions(program)) for program in (never, always, odd_b, right)]
+    assert (
+        counts == [asked.count_exceptions(program) for program in (never, always, odd_b, right)] == [127, 128, 170, 0]
+    )
+    assert asked.closest([always, never, odd_b]) is never
+    assert asked.closest([never, right, always]) is right
+    twins = [Machine(((0, 1), (1, 0)), (0, 1)).program(signature) for _ in range(2)]
+    assert asked.closest(twins) is twins[0]
+    assert near.closest([right, never]) is right
+    assert near.exceptions(right)[0].inputs == tuple("abbbbbb")
+    assert asked.count_exceptions(always, 3) > 3, "it ends as soon as they are more"
+    assert asked.count_exceptions(always, 128) == 128
 
 
 @pytest.mark.parametrize(("wrong", "is_near"), [((), True), (("abababab",), True), (("abababab", "bbbbbbbb"), False)])
