@@ -36,6 +36,7 @@ def default_grammar(signature: ScalarSignature, logic: str = "", constants: Iter
     rows = [
         *(Production(nonterminal(sort), variable(name, sort)) for name, sort in signature.parameters),
         *(row for sort in sorts for row in _of_sort(sort, literals)),
+        *(row for sort in sorts if sort.width and INT in sorts for row in _conversions(sort)),
     ]
     names = {nonterminal(sort) for sort in sorts}
     if INT in sorts:
@@ -82,6 +83,13 @@ def _of_sort(sort: Sort, literals: tuple[Operator, ...]) -> Iterator[Production]
     else:
         yield from (_production(name, sort) for name in ("bvnot", "bvneg"))
         yield from (_production(name, sort, sort) for name in (*WORDS, *SHIFTS, *ORDERS))
+
+
+def _conversions(word: Sort) -> Iterator[Production]:
+    """Between the words of a width and integers, where both are about."""
+    yield _production("ubv_to_int", word)
+    yield _production("sbv_to_int", word)
+    yield _production(f"(_ int_to_bv {word.width})", INT)
 
 
 def _strings() -> Iterator[Production]:
