@@ -37,6 +37,11 @@ class _Draws:
     attempts: int = 0
     rows: dict[tuple[Value, ...], int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        sorts = [sort for _, sort in self.spec.variables]
+        self._drawn = [(sort, self.literals.get(sort, [])) for sort in sorts]
+        self._numbers = [place for place, sort in enumerate(sorts) if sort in (INT, REAL)]
+
     def first(self, count: int) -> list[tuple[Value, ...]]:
         """The first ``count`` of them among twice as many draws."""
         while self.attempts < 2 * count and len(self.rows) < count:
@@ -44,11 +49,11 @@ class _Draws:
         return [row for row, attempt in islice(self.rows.items(), count) if attempt < 2 * count]
 
     def _draw(self) -> None:
-        variables, attempt, random = self.spec.variables, self.attempts, self.random
+        attempt, random = self.attempts, self.random
         spread = (attempt % 4, 2, 6, 40)[attempt % 4]  # ties and small values are as telling as large ones
-        row = [_value(sort, self.literals, spread, random) for _, sort in variables]
+        row = [_value(sort, own, spread, random) for sort, own in self._drawn]
         if attempt % 2:
-            _order(row, [place for place, (_, sort) in enumerate(variables) if sort in (INT, REAL)], random)
+            _order(row, self._numbers, random)
         self.rows.setdefault(tuple(row), attempt)
         self.attempts += 1
 
@@ -104,8 +109,7 @@ def _literals(spec: FormulaSpec) -> dict[Sort, list[Value]]:
     return {sort: list(values) for sort, values in found.items()}
 
 
-def _value(sort: Sort, literals: dict[Sort, list[Value]], spread: int, random: Random) -> Value:
-    own = literals.get(sort, [])
+def _value(sort: Sort, own: Sequence[Value], spread: int, random: Random) -> Value:
     if sort == BOOL:
         return random.random() < 0.5
     if sort == INT:

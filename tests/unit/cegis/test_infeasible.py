@@ -149,6 +149,16 @@ def test_a_contradiction_is_found_and_says_who_saw_it(name: str) -> None:
     assert len(found.instances) <= 4
 
 
+@pytest.mark.parametrize(("last", "room"), [(3, 2), (4, 3)])
+def test_values_that_have_to_rise_leave_their_room(last: int, room: int) -> None:
+    text = f"""{INT} (constraint (=> (> x y) (> (f x) (f y))))
+    (constraint (=> (<= 0 x {last}) (<= 0 (f x) {room})))"""
+    found = contradiction(spec_of(text), seconds=20, backends=(Z3, CVC5))
+    assert isinstance(found, Contradiction), found
+    assert len(found.calls) > last
+    assert isinstance(contradiction(spec_of(text.replace(f"{room}))", f"{last}))")), seconds=20, backends=(Z3,)), NoAnswer)
+
+
 def test_a_contradiction_on_one_word_says_so() -> None:
     spec = spec_of(IMPOSSIBLE["words"][0])
     found = contradiction(spec, seconds=20, backends=(Z3,))
