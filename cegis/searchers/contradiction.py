@@ -4,7 +4,8 @@
 
 The calls are read as variables, one for each different point (calls inside calls are told to agree where their
 arguments do). Tried are the constraints without variables, sampled valuations, where several calls meet all of few
-small values, and those where what the constraints themselves say, and values that were right elsewhere, all fail. What is left of the constraints is as little as needed.
+small values, and those where what the constraints themselves say, and values that were right elsewhere, all fail. What
+is left of the constraints is as little as needed.
 Where it comes down to an equation and a constraint that it breaks, or to few values, exact evaluation decides; else two
 solvers have to say so, or the sentence says on whose word alone it rests. That nothing is found says nothing.
 """

@@ -156,7 +156,9 @@ def test_values_that_have_to_rise_leave_their_room(last: int, room: int) -> None
     found = contradiction(spec_of(text), seconds=20, backends=(Z3, CVC5))
     assert isinstance(found, Contradiction), found
     assert len(found.calls) > last
-    assert isinstance(contradiction(spec_of(text.replace(f"{room}))", f"{last}))")), seconds=20, backends=(Z3,)), NoAnswer)
+    assert isinstance(
+        contradiction(spec_of(text.replace(f"{room}))", f"{last}))")), seconds=20, backends=(Z3,)), NoAnswer
+    )
 
 
 def test_a_contradiction_on_one_word_says_so() -> None:

@@ -1,4 +1,4 @@
-"""Bit-vectors beside integers: every spelling is read, searched, proved by two solvers, and printed as it was written."""
+"""Bit-vectors beside integers: every spelling is read, searched, proved twice, and printed as it was written."""
 
 from __future__ import annotations
 
