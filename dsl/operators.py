@@ -60,15 +60,8 @@ class Sort:
     def __repr__(self) -> str:
         return f"Sort({self.name!r})"
 
-    def __eq__(self, other: object) -> bool:
-        return self is other or (isinstance(other, Sort) and self._key == other._key)
-
     def __hash__(self) -> int:
         return hash(self.name)  # which Python keeps
-
-    @property
-    def _key(self) -> tuple[str, str, bool, int]:
-        return self.name, self.dtype, self.positional, self.width
 
 
 def bitvector(width: int) -> Sort:
