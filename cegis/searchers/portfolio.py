@@ -33,12 +33,12 @@ from cegis.loop import Avoids, Search
 from cegis.outcome import End, Searched
 from cegis.searchers.exhaustion import is_exhausted, is_hopeless
 from dsl.enumerator import Exhausted, Stopped
-from dsl.grammar import Grammar, Production
-from dsl.grammars.defaults import FACTOR, nonterminal
+from dsl.grammar import Grammar
+from dsl.grammars.defaults import with_rows
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.showing import brief
-from dsl.theories.theory import find, literal
+from dsl.theories.theory import literal
 
 if TYPE_CHECKING:
     from cegis.claim import Statement
@@ -99,15 +99,7 @@ class Problem:
 
 def _admitting(home: Grammar, term: Term) -> Grammar:
     """``home``, which stands for a logic, with the rows of ``term`` that it leaves out (as mod; linear if it is)."""
-    known = {production.operator for production in home.productions}
-    rows = []
-    for row in dict.fromkeys(inner.operator for inner in subterms(term) if inner.arguments):
-        names = [nonterminal(sort) for sort in row.arguments]
-        if row.name in ("div", "mod") and FACTOR in home.sorts:
-            names[1] = FACTOR
-        if row not in known and {nonterminal(row.result), *names} <= home.sorts.keys():
-            rows.append(Production(nonterminal(row.result), find(row.name, row.arguments), tuple(names)))
-    return replace(home, productions=(*home.productions, *rows))
+    return with_rows(home, (inner.operator for inner in subterms(term)))
 
 
 def _own_rows(home: Grammar, term: Term) -> Term:
