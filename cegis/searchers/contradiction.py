@@ -152,6 +152,14 @@ def contradiction(
     return Contradiction(spec, tuple(found), calls, (said,), doubt if others else "there was nobody else to ask")
 
 
+def at_once(spec: FormulaSpec, constraint: Term, valuation: tuple[Value, ...]) -> Contradiction:
+    """The evidence that a constraint is which calls no function and fails at ``valuation``."""
+    literals: dict[Term, Term] = {
+        v: literal(value, v.sort)() for v, value in zip(spec.signature.variables, valuation, strict=True)
+    }
+    return Contradiction(spec, (Instance(constraint, valuation, rebuilt(constraint, literals)),), (), ())
+
+
 class _OverError(Exception):
     """Nothing was found, and why not more was tried."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -191,6 +192,20 @@ def test_what_has_no_solution_is_infeasible_with_its_evidence(text: str) -> None
     outcome = solve(spec_of(text), budget=FormulaBudget(seconds=30))
     assert isinstance(outcome, Exhausted), outcome
     assert isinstance(outcome.evidence, Contradiction)
+
+
+def test_a_constraint_that_calls_no_function_is_shown_where_it_fails() -> None:
+    text = f"{INT} (assume (> y 4)) (constraint (> (f x) x)) (constraint (=> (> x y) (< x 9)))"
+    outcome = solve(spec_of(text), budget=FormulaBudget(seconds=30))
+    assert isinstance(outcome, Exhausted), outcome
+    assert isinstance(outcome.evidence, Contradiction)
+    assert outcome.evidence.sentence.endswith("; checked by exact evaluation")
+    (instance,) = outcome.evidence.instances
+    at_x, at_y = instance.valuation
+    assert at_x > at_y > 4
+    assert at_x >= 9
+    assert json.dumps(outcome.evidence.as_json())
+    assert isinstance(solve(spec_of(text.replace("< x 9", "> x 5")), budget=FormulaBudget(seconds=30)), Found)
 
 
 def test_an_unsafe_loop_is_infeasible_and_a_safe_one_is_solved() -> None:
