@@ -222,6 +222,15 @@ def _bit_vectors(_: Backend, session: Session, manager: Any) -> None:
     _expect_kind(decide(session, "division by zero is all ones", manager.Not(zero)), Unsat)
 
 
+def _words_among_integers(_: Backend, session: Session, manager: Any) -> None:
+    word, number = manager.Symbol("w", BVType(8)), manager.Symbol("n", INT)
+    spelled = manager.BVToNatural(word)
+    session.add(manager.Equals(number, manager.Minus(spelled, manager.Int(200))))
+    answer = decide(session, "the largest", manager.GE(number, manager.Int(55)))
+    expect(isinstance(answer, Sat) and dict(answer.model) == {"n": 55, "w": 255}, f"expected 255, got {answer}")
+    _expect_kind(decide(session, "none is below 0", manager.LT(number, manager.Int(-200))), Unsat)
+
+
 def _bit_vector_operators(_: Backend, session: Session, manager: Any) -> None:
     """Every operator on every pair of 2-bit numbers, negative ones and zero divisors among them."""
     numbers = [manager.Symbol(f"n_{value}", BVType(2)) for value in range(4)]
@@ -396,6 +405,7 @@ CASES: tuple[Case, ...] = (
     Case("bit-vectors", "QF_BV", _bit_vectors),
     Case("every bit-vector operator", "QF_BV", _bit_vector_operators),
     Case("bit-vector queries leave no trace", "QF_BV", _bit_vector_queries),
+    Case("words among integers", "QF_AUFBVLIRA", _words_among_integers),
     Case("a bit-vector timeout is unknown", "QF_BV", _bit_vector_timeout),
 )
 

@@ -30,7 +30,7 @@ def _core(solver: Any) -> list[str]:
 
 CVC5 = PysmtBackend(
     name="cvc5",
-    logics=(*LOGICS, "QF_SLIA"),
+    logics=(*LOGICS, "QF_SLIA", "QF_AUFBVLIRA"),
     package="cvc5",
     module="cvc5",
     solver="pysmt.solvers.cvcfive:CVC5Solver",

@@ -161,6 +161,7 @@ OPERATIONS: dict[int, Callable[..., Value | None]] = {
     op.TIMES: _strict(lambda *values: prod(values)),
     op.DIV: _divide_int,
     op.TOREAL: _strict(lambda value: Fraction(value)),
+    op.BV_TONATURAL: _strict(lambda value: value),
     op.STR_LENGTH: _strict(len),
     op.STR_CONCAT: _strict(lambda *parts: "".join(parts)),
     op.STR_CONTAINS: _strict(lambda text, part: part in text),

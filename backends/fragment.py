@@ -19,7 +19,7 @@ from backends.answer import BackendError
 CONSTANTS = frozenset({op.BOOL_CONSTANT, op.INT_CONSTANT, op.REAL_CONSTANT, op.BV_CONSTANT, op.STR_CONSTANT})
 CORE = frozenset(
     {op.AND, op.OR, op.NOT, op.IMPLIES, op.IFF, op.ITE, op.EQUALS, op.LE, op.LT}
-    | {op.PLUS, op.MINUS, op.TIMES, op.DIV, op.TOREAL}
+    | {op.PLUS, op.MINUS, op.TIMES, op.DIV, op.TOREAL, op.BV_TONATURAL}
 )
 GUARD = "core-guard-"  # begins the names of our own symbols, so no question may use it
 BITVECTORS = frozenset(op.BV_OPERATORS | op.BV_RELATIONS)

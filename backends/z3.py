@@ -81,7 +81,7 @@ class _Z3(PysmtBackend):
 
 Z3 = _Z3(
     name="z3",
-    logics=(*LOGICS, "QF_SLIA"),
+    logics=(*LOGICS, "QF_SLIA", "QF_AUFBVLIRA"),
     package="z3-solver",
     module="z3",
     solver="pysmt.solvers.z3:Z3Solver",

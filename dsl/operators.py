@@ -60,6 +60,9 @@ class Sort:
     def __repr__(self) -> str:
         return f"Sort({self.name!r})"
 
+    def __hash__(self) -> int:
+        return hash(self.name)  # which Python keeps
+
 
 def bitvector(width: int) -> Sort:
     """The sort of bit-vectors of ``width`` bits: whole numbers from 0 below 2**width.

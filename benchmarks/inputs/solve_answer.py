@@ -26,6 +26,7 @@ BITVECTORS = {
     "bvsrem", "bvsmod", "bvshl", "bvlshr", "bvashr", "bvult", "bvule", "bvugt", "bvuge", "bvslt", "bvsle", "bvsgt",
     "bvsge", "bvcomp",
 }  # fmt: skip
+CONVERSIONS = {"ubv_to_int", "sbv_to_int", "int_to_bv"}
 
 
 class WrongAnswerError(ValueError):
@@ -161,6 +162,8 @@ def _outside_logic(problem: Problem, body: Body) -> str:
 def _is_of(logic: str, operator: str) -> bool:
     if operator in CORE:
         return True
+    if operator in CONVERSIONS:
+        return logic == "ALL"
     if operator in BITVECTORS:
         return "BV" in logic or logic == "ALL"
     if operator.startswith(("str.", "re.")):

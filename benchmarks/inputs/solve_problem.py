@@ -22,10 +22,11 @@ from benchmarks.harness.row import BenchmarkError
 
 OTHER_NAMES = {
     "int.to.str": "str.from_int", "str.to.int": "str.to_int", "str.to.re": "str.to_re", "str.in.re": "str.in_re",
+    "bv2nat": "ubv_to_int", "bv2int": "ubv_to_int", "int2bv": "int_to_bv", "nat2bv": "int_to_bv",
     "div_total": "div", "mod_total": "mod",  # cvc5's own: what it prints where the divisor is not zero
 }  # fmt: skip
-SILENT = ("set-logic", "set-info", "set-option", "set-feature", "check-synth", "exit")
-KEPT = ("define-fun", "define-sort", "declare-const", "declare-fun")
+SILENT = ("set-logic", "set-info", "set-option", "set-feature", "declare-weight", "check-synth", "exit")
+KEPT = ("define-fun", "define-const", "define-sort", "declare-const", "declare-fun")
 
 
 @dataclass(frozen=True)
@@ -172,6 +173,11 @@ def _spelled(character: str) -> str:
     return character if " " <= character <= "~" and character != "\\" else f"\\u{{{ord(character):x}}}"
 
 
+def _plain(rule: Expression) -> Expression:
+    """A rule without its weight."""
+    return rule[1] if isinstance(rule, list) and len(rule) > 1 and rule[0] == "!" else rule
+
+
 def _asked(command: Expression) -> Asked:
     """What a ``synth-fun`` or ``synth-inv`` asks for; raises BenchmarkError."""
     try:
@@ -179,7 +185,9 @@ def _asked(command: Expression) -> Asked:
         sort, rest = ("Bool", rest) if kind == "synth-inv" else (shown(rest[0]), rest[1:])
         # Before the rules, newer files declare the nonterminals; that says nothing that the rules do not.
         rules = [list(line) for line in rest[-1]] if rest else None
-        grammar = None if rules is None else {str(symbol): (shown(of), tuple(every)) for symbol, of, every in rules}
+        grammar = None
+        if rules is not None:
+            grammar = {str(symbol): (shown(of), tuple(map(_plain, every))) for symbol, of, every in rules}
         pairs = tuple((str(parameter), shown(of)) for parameter, of in map(list, parameters))
         return Asked(str(name), pairs, str(sort), grammar)
     except (ValueError, IndexError) as error:

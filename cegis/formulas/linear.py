@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from functools import cached_property, reduce
+from functools import cached_property, lru_cache, reduce
 
 from dsl.operators import BOOL, INT, Term
 from dsl.theories.theory import find, literal
@@ -24,6 +24,14 @@ class Linear:
 
     parts: tuple[tuple[Term, int], ...]
     constant: int = 0
+
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        """Kept, since conditions are compared with each other again and again."""
+        return hash((self.parts, self.constant))
 
     @classmethod
     def of(cls, coefficients: dict[Term, int], constant: int) -> Linear:
@@ -120,6 +128,13 @@ class Compared:
     linear: Linear
     is_equality: bool
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.linear, self.is_equality))
+
     @cached_property
     def term(self) -> Term:
         """The comparison with nothing negative on either side."""
@@ -157,6 +172,13 @@ class Joined:
     is_all: bool
     parts: tuple[Condition, ...]
 
+    def __hash__(self) -> int:
+        return self._hash
+
+    @cached_property
+    def _hash(self) -> int:
+        return hash((self.is_all, self.parts))
+
     @cached_property
     def term(self) -> Term:
         """The parts one after the other, nested to the left."""
@@ -170,6 +192,7 @@ Condition = Compared | Opaque | Not | Joined
 TRUE, FALSE = Joined(True, ()), Joined(False, ())
 
 
+@lru_cache(maxsize=2**16)
 def condition(term: Term, *, negated: bool = False) -> Condition:
     """A Boolean term (without defined functions) in negation normal form, its linear atoms simplified."""
     name, arguments = term.operator.name, term.arguments

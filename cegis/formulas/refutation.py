@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 from pysmt.environment import Environment
-from pysmt.logics import QF_BV, QF_LIA, QF_LRA, QF_NIA, QF_SLIA, QF_UF, Logic
+from pysmt.logics import QF_AUFBVLIRA, QF_BV, QF_LIA, QF_LRA, QF_NIA, QF_SLIA, QF_UF, Logic
 
 from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
 from backends import Unknown as NoAnswer
@@ -247,9 +247,11 @@ def logic_of(spec: FormulaSpec, solution: Solution | None = None) -> Logic:
     parts = {inner for term in terms for inner in subterms(term)}
     sorts = {inner.sort for inner in parts} | {sort for _, sort in spec.variables}
     if any(sort.width for sort in sorts):
-        if sorts & {INT, REAL, STRING}:
-            raise DomainError("a specification that mixes bit-vectors with numbers or strings is not supported")
-        return QF_BV
+        if sorts & {REAL, STRING}:
+            raise DomainError("a specification that mixes bit-vectors with reals or strings is not supported")
+        if INT in sorts and any(_is_nonlinear(inner) for inner in parts):
+            raise GrammarError("a product of integers beside bit-vectors is only supported with a number")
+        return QF_AUFBVLIRA if INT in sorts else QF_BV
     if REAL in sorts:
         return _real_logic(sorts, parts)
     if STRING in sorts:

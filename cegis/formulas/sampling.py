@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from fractions import Fraction
-from functools import lru_cache
+from functools import lru_cache, partial
 from itertools import islice
 from random import Random
 
@@ -37,18 +37,24 @@ class _Draws:
     attempts: int = 0
     rows: dict[tuple[Value, ...], int] = field(default_factory=dict)
 
+    def __post_init__(self) -> None:
+        sorts = [sort for _, sort in self.spec.variables]
+        self._drawers = [_drawer(sort, self.literals.get(sort, [])) for sort in sorts]
+        self._numbers = [place for place, sort in enumerate(sorts) if sort in (INT, REAL)]
+
     def first(self, count: int) -> list[tuple[Value, ...]]:
         """The first ``count`` of them among twice as many draws."""
-        while self.attempts < 2 * count and len(self.rows) < count:
+        most = 2 * count if self.spec.variables else 1
+        while self.attempts < most and len(self.rows) < count:
             self._draw()
         return [row for row, attempt in islice(self.rows.items(), count) if attempt < 2 * count]
 
     def _draw(self) -> None:
-        variables, attempt, random = self.spec.variables, self.attempts, self.random
+        attempt, random = self.attempts, self.random
         spread = (attempt % 4, 2, 6, 40)[attempt % 4]  # ties and small values are as telling as large ones
-        row = [_value(sort, self.literals, spread, random) for _, sort in variables]
+        row = [drawer(spread, random) for drawer in self._drawers]
         if attempt % 2:
-            _order(row, [place for place, (_, sort) in enumerate(variables) if sort in (INT, REAL)], random)
+            _order(row, self._numbers, random)
         self.rows.setdefault(tuple(row), attempt)
         self.attempts += 1
 
@@ -104,19 +110,32 @@ def _literals(spec: FormulaSpec) -> dict[Sort, list[Value]]:
     return {sort: list(values) for sort, values in found.items()}
 
 
-def _value(sort: Sort, literals: dict[Sort, list[Value]], spread: int, random: Random) -> Value:
-    own = literals.get(sort, [])
+Drawer = Callable[[int, Random], Value]  # from how far values spread and what is random
+
+
+def _drawer(sort: Sort, own: Sequence[Value]) -> Drawer:
+    """Draws values of ``sort``, among them those near its literals."""
     if sort == BOOL:
-        return random.random() < 0.5
+        return lambda spread, random: random.random() < 0.5
     if sort == INT:
-        base = int(own[int(random.random() * len(own))]) if own and random.random() < 0.4 else 0
-        return base + int(random.random() * (2 * spread + 1)) - spread  # randrange takes five times as long
+        return partial(_integer, [int(value) for value in own])
     if sort == REAL:
-        first = Fraction(own[int(random.random() * len(own))]) if own and random.random() < 0.4 else Fraction(0)
-        return first + Fraction(random.randrange(-2 * spread, 2 * spread + 1), random.choice((1, 1, 2, 3)))
+        return partial(_fraction, [Fraction(value) for value in own])
     if sort == STRING:
-        return _text([str(value) for value in own], random)
-    return _bits(sort.width, [int(value) for value in own], random)
+        texts = [str(value) for value in own]
+        return lambda spread, random: _text(texts, random)
+    words = [int(value) for value in own]
+    return lambda spread, random: _bits(sort.width, words, random)
+
+
+def _integer(own: Sequence[int], spread: int, random: Random) -> int:
+    base = own[int(random.random() * len(own))] if own and random.random() < 0.4 else 0
+    return base + int(random.random() * (2 * spread + 1)) - spread  # randrange takes five times as long
+
+
+def _fraction(own: Sequence[Fraction], spread: int, random: Random) -> Fraction:
+    first = own[int(random.random() * len(own))] if own and random.random() < 0.4 else Fraction(0)
+    return first + Fraction(random.randrange(-2 * spread, 2 * spread + 1), random.choice((1, 1, 2, 3)))
 
 
 def _bits(width: int, own: Sequence[int], random: Random) -> int:

@@ -3,8 +3,9 @@
     constraints(x_1, v) and ... and constraints(x_n, v)      unsatisfiable over the values v of the calls
 
 The calls are read as variables, one for each different point (calls inside calls are told to agree where their
-arguments do). Tried are the constraints without variables, sampled valuations, and those where what the constraints
-themselves say, and values that were right elsewhere, all fail. What is left of the constraints is as little as needed.
+arguments do). Tried are the constraints without variables, sampled valuations, where several calls meet all of few
+small values, and those where what the constraints themselves say, and values that were right elsewhere, all fail. What
+is left of the constraints is as little as needed.
 Where it comes down to an equation and a constraint that it breaks, or to few values, exact evaluation decides; else two
 solvers have to say so, or the sentence says on whose word alone it rests. That nothing is found says nothing.
 """
@@ -28,12 +29,13 @@ from cegis.formulas.harvest import harvest, single_call
 from cegis.formulas.refutation import default_of, logic_of
 from cegis.formulas.sampling import sample
 from cegis.invariants.unrolling import fact_text, valuation_text
-from dsl.operators import BOOL, GrammarError, Sort, Term
+from dsl.operators import BOOL, INT, GrammarError, Sort, Term
 from dsl.program import term_text
 from dsl.scalars import ScalarSignature, Value, json_value, variable
 from dsl.theories.theory import literal
 
 SAMPLES = 24
+SMALL, MOST_SMALL = range(-1, 5), 64  # values of each variable that are all tried, where there are no more valuations
 ROUNDS = 12  # of looking for a valuation where everything tried fails
 QUERY_SECONDS = 2.0
 MOST_VALUES = 1 << 16  # of all calls together, that are gone through
@@ -150,6 +152,14 @@ def contradiction(
     return Contradiction(spec, tuple(found), calls, (said,), doubt if others else "there was nobody else to ask")
 
 
+def at_once(spec: FormulaSpec, constraint: Term, valuation: tuple[Value, ...]) -> Contradiction:
+    """The evidence that a constraint is which calls no function and fails at ``valuation``."""
+    literals: dict[Term, Term] = {
+        v: literal(value, v.sort)() for v, value in zip(spec.signature.variables, valuation, strict=True)
+    }
+    return Contradiction(spec, (Instance(constraint, valuation, rebuilt(constraint, literals)),), (), ())
+
+
 class _OverError(Exception):
     """Nothing was found, and why not more was tried."""
 
@@ -170,7 +180,8 @@ class _Looking:
         if not self.spec.variables:
             self.valuations = self._allowed([()])
             return self._contradicting(self._instances(self.valuations)) if self.valuations else None
-        self.valuations = self._allowed(sample(self.spec, SAMPLES, seed=self.seed))
+        drawn = sample(self.spec, SAMPLES, seed=self.seed)
+        self.valuations = self._allowed(list(dict.fromkeys([*drawn, *_small(self.spec)])))
         if self.valuations and (found := self._contradicting(self._instances(self.valuations))):
             return found
         tried = list(self._candidates())
@@ -286,6 +297,23 @@ class _Looking:
             sort = call.variable.sort
             found[call.variable] = literal(default_of(sort) if value is None else value, sort)()
         return found
+
+
+def _small(spec: FormulaSpec) -> list[tuple[Value, ...]]:
+    """All valuations of small values, where several calls are compared: one after the other they may leave no room."""
+    if len(spec.flat.calls) < 2:
+        return []
+    values: list[list[Value]] = []
+    for _, sort in spec.variables:
+        if sort == BOOL:
+            values.append([False, True])
+        elif sort == INT:
+            values.append(list(SMALL))
+        elif sort.width:
+            values.append(list(range(min(len(SMALL), 2**sort.width))))
+        else:
+            return []
+    return list(product(*values)) if prod(map(len, values)) <= MOST_SMALL else []
 
 
 @dataclass

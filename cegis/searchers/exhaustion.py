@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from cegis.formulas.formula import FormulaSpec, conjuncts, inlined, subterms
 from cegis.formulas.points import Points
 from dsl.grammar import Grammar, Production
-from dsl.operators import BOOL, INT
+from dsl.operators import BOOL, INT, Term
 from dsl.scalars import Columns, Value
 
 MOST_VALUES = 5_000_000  # built in all
@@ -54,16 +54,18 @@ def is_exhausted(
     return not points.judge({function: found}).all(axis=1).any()
 
 
-def is_hopeless(spec: FormulaSpec, valuations: Sequence[tuple[Value, ...]]) -> bool:
-    """Whether something that no function has a part in fails at one of ``valuations``, by exact numbers."""
+def hopeless(spec: FormulaSpec, valuations: Sequence[tuple[Value, ...]]) -> tuple[Term, tuple[Value, ...]] | None:
+    """A constraint that no function has a part in, and where of ``valuations`` it fails, by exact numbers."""
     free = [term for term in conjuncts(spec.constraints) if not spec.called(term)]
     columns = spec.signature.batch(valuations, exact=True)
     allowed = np.ones(len(valuations), bool)
     for assumption in spec.assumptions if free else ():
         allowed &= np.broadcast_to(np.asarray(assumption.evaluate(columns), bool), allowed.shape)
-    return any(
-        (allowed & ~np.broadcast_to(np.asarray(term.evaluate(columns), bool), allowed.shape)).any() for term in free
-    )
+    for term in free:
+        fails = allowed & ~np.broadcast_to(np.asarray(term.evaluate(columns), bool), allowed.shape)
+        if fails.any():
+            return term, tuple(valuations[int(np.argmax(fails))])
+    return None
 
 
 def _has_integers(spec: FormulaSpec, grammar: Grammar) -> bool:

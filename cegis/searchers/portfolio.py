@@ -18,7 +18,7 @@ import math
 import queue
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
@@ -31,14 +31,14 @@ from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
 from cegis.loop import Avoids, Search
 from cegis.outcome import End, Searched
-from cegis.searchers.exhaustion import is_exhausted, is_hopeless
+from cegis.searchers.exhaustion import hopeless, is_exhausted
 from dsl.enumerator import Exhausted, Stopped
-from dsl.grammar import Grammar, Production
-from dsl.grammars.defaults import FACTOR, nonterminal
+from dsl.grammar import Grammar
+from dsl.grammars.defaults import with_rows
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
 from dsl.showing import brief
-from dsl.theories.theory import find, literal
+from dsl.theories.theory import literal
 
 if TYPE_CHECKING:
     from cegis.claim import Statement
@@ -99,15 +99,7 @@ class Problem:
 
 def _admitting(home: Grammar, term: Term) -> Grammar:
     """``home``, which stands for a logic, with the rows of ``term`` that it leaves out (as mod; linear if it is)."""
-    known = {production.operator for production in home.productions}
-    rows = []
-    for row in dict.fromkeys(inner.operator for inner in subterms(term) if inner.arguments):
-        names = [nonterminal(sort) for sort in row.arguments]
-        if row.name in ("div", "mod") and FACTOR in home.sorts:
-            names[1] = FACTOR
-        if row not in known and {nonterminal(row.result), *names} <= home.sorts.keys():
-            rows.append(Production(nonterminal(row.result), find(row.name, row.arguments), tuple(names)))
-    return replace(home, productions=(*home.productions, *rows))
+    return with_rows(home, (inner.operator for inner in subterms(term)))
 
 
 def _own_rows(home: Grammar, term: Term) -> Term:
@@ -212,13 +204,12 @@ class Racing:
     _best: int | None = field(default=None, init=False)  # the size of a proved solution
     _cost: float = field(default=math.inf, init=False)  # what that costs, where it is one program
     _until: float = field(default=math.inf, init=False)  # when the search for a smaller one ends
-    _is_hopeless: bool = field(default=False, init=False)  # a constraint fails that calls no function
     evidence: Statement | None = field(default=None, init=False)  # that there is no solution
 
     def __post_init__(self) -> None:
         self._cpu_end = cpu_end()
         self._sampled = sample(self.problem.spec, SAMPLES, seed=0)
-        self._is_hopeless = is_hopeless(self.problem.spec, self._sampled)
+        self._look_for_failure(self._sampled)
 
     @property
     def candidates(self) -> int:
@@ -258,7 +249,7 @@ class Racing:
     def observe(self, inputs: Any, expected: Any) -> None:
         """Take a valuation at which a candidate failed: nothing that fails there is proposed again."""
         self._seen.append(tuple(inputs))
-        self._is_hopeless |= is_hopeless(self.problem.spec, [tuple(inputs)])
+        self._look_for_failure([tuple(inputs)])
         self._ready = [solution for solution in self._ready if self._holds(solution)]
         self.own.observe(inputs, expected)
 
@@ -269,7 +260,7 @@ class Racing:
         race goes on.
         """
         self.start()
-        if self._is_hopeless:
+        if self.evidence is not None:
             return Exhausted()
 
         def is_over() -> bool:
@@ -299,6 +290,14 @@ class Racing:
             self._ready.sort(key=lambda solution: solution.size)
             return self._ready.pop(0)
         return proposal
+
+    def _look_for_failure(self, valuations: Sequence[tuple[Any, ...]]) -> None:
+        """Evidence that there is no solution, where a constraint fails that calls no function."""
+        failed = hopeless(self.problem.spec, valuations)
+        if failed is not None and self.evidence is None:
+            from cegis.searchers.contradiction import at_once
+
+            self.evidence = at_once(self.problem.spec, *failed)
 
     def searched(self, winner: str, *, own_won: bool) -> tuple[Searched, ...]:
         """What became of every searcher, ours first; ``winner`` had the solution, or ``own_won``."""

@@ -61,6 +61,7 @@ TRUSTING = 5  # refuted candidates after which harvested values are joined as th
 LEARNT = 4  # tests learnt from one failure in the pool
 RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
 CHUNK = 4_000_000  # values judged at once
+FAR = 1_000  # times as many candidates as were built are not looked out for: it takes long to count what is ahead
 RELEARNT = 2  # times that a bank is begun again with learned costs
 STALLED = 4_000_000  # candidates built, and none to propose, after which a bank is begun again
 PARTIAL = 48  # terms to learn them from
@@ -419,8 +420,10 @@ class PointSearch:
     def _is_full(self) -> bool:
         if self._level >= self._budget.cost or self._bank.is_out_of_memory:
             return True
-        ahead = 0 if self._is_learned else self._bank.pending(self._level + 1)  # half a level of learned costs is fine
-        return self._bank.candidates + ahead > self._budget.candidates
+        built, most = self._bank.candidates, self._budget.candidates
+        if self._is_learned or built < most // FAR:  # half a level of learned costs is fine
+            return built > most
+        return built + self._bank.pending(self._level + 1) > most
 
     def _limit(self) -> str:
         if self._bank.is_out_of_memory:

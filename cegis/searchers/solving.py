@@ -32,7 +32,7 @@ from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumerator
 from dsl.grammar import Grammar
-from dsl.grammars.defaults import default_grammar
+from dsl.grammars.defaults import default_grammar, with_rows
 from dsl.operators import GrammarError, Operator, Term
 from dsl.scalars import ScalarSignature, Value
 from dsl.sequences import SequenceSignature
@@ -123,9 +123,20 @@ def shape(signature: SequenceSignature | ScalarSignature) -> str:
 
 
 def homes(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> dict[Function, Grammar]:
-    """A grammar for every function of ``spec``: its own, or all terms of the logic."""
-    logic, constants = logic_of(spec).name, _constants(spec)
-    return {f: grammars.get(f.name) or default_grammar(f.signature, logic, constants) for f in spec.functions}
+    """A grammar for every function of ``spec``: its own, or the terms of the logic and rows that constraints use."""
+    logic, constants, rows = logic_of(spec).name, _constants(spec), _rows(spec)
+    found = {}
+    for function in spec.functions:
+        own = grammars.get(function.name)
+        found[function] = own or with_rows(default_grammar(function.signature, logic, constants), rows)
+    return found
+
+
+def _rows(spec: FormulaSpec) -> tuple[Operator, ...]:
+    """The rows of the theories, and literals, that the constraints and assumptions are made of."""
+    parts = (part for term in (*spec.constraints, *spec.assumptions) for part in subterms(inlined(term)))
+    calls = {function.operator for function in spec.functions}
+    return tuple(row for row in dict.fromkeys(p.operator for p in parts) if row not in calls and not is_own(row))
 
 
 def _constants(spec: FormulaSpec) -> tuple[Operator, ...]:

@@ -27,7 +27,6 @@ DIALECT = {"int.to.str": "str.from_int", "str.to.int": "str.to_int", "implies": 
 LAST_CHARACTER = 0x2FFFF  # of SMT-LIB's alphabet
 REGULAR = ("re.", "str.in_re", "str.in.re", "str.to_re", "str.to.re", "str.replace_re")
 QUANTIFIERS = ("forall", "exists")
-CONVERSIONS = ("ubv_to_int", "sbv_to_int", "int_to_bv", "bv2nat", "bv2int", "nat2bv", "int2bv")
 ESCAPE = re.compile(r"\\u(?:\{([0-9a-fA-F]{1,5})\}|([0-9a-fA-F]{4}))")
 HOLE_NAME = re.compile(r"_[0-9]+")
 RESERVED = ("let", "_", "!", "as", "par", "true", "false", "exists", "forall")
@@ -154,8 +153,6 @@ def applied(place: Expression, name: str, arguments: Sequence[Term], scope: Scop
             raise fault(place, str(error)) from None
         if kind.startswith(REGULAR):
             raise fault(place, f"regular expressions ({name}) are not supported") from None
-        if kind in CONVERSIONS:
-            raise fault(place, f"conversions between bit-vectors and integers ({kind}) are not supported") from None
         if kind == "distinct":
             raise fault(place, "distinct takes two or more arguments of one sort") from None
         raise fault(place, f"unknown function {name!r}{nearest(kind, (*theory.names(), *scope.names))}") from None

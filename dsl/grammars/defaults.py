@@ -2,12 +2,14 @@
 
 There is a nonterminal per sort that the function can meet, named after it: Bool, Int, String, BitVec32. Any literal is
 derivable (``Grammar.constants``); 0, 1 and those given are proposed. In linear arithmetic a product has a literal
-first. What the logic has beyond these rows (changes of width, div, regular expressions) is left out.
+first. What the logic has beyond these rows (changes of width, div, regular expressions) is left out, unless it is asked
+for (``with_rows``).
 """
 
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 
 from dsl.grammar import Grammar, Production
@@ -36,6 +38,7 @@ def default_grammar(signature: ScalarSignature, logic: str = "", constants: Iter
     rows = [
         *(Production(nonterminal(sort), variable(name, sort)) for name, sort in signature.parameters),
         *(row for sort in sorts for row in _of_sort(sort, literals)),
+        *(row for sort in sorts if sort.width and INT in sorts for row in _conversions(sort)),
     ]
     names = {nonterminal(sort) for sort in sorts}
     if INT in sorts:
@@ -46,6 +49,27 @@ def default_grammar(signature: ScalarSignature, logic: str = "", constants: Iter
         rows += _multiples(literals)
         names |= {REAL_FACTOR}
     return Grammar(signature, nonterminal(signature.result), tuple(rows), frozenset(names))
+
+
+def with_rows(grammar: Grammar, operators: Iterable[Operator]) -> Grammar:
+    """``grammar``, which stands for a logic, with the rows of the theories that it leaves out; linear where it is.
+
+    ``operators``: rows and literals of some terms. A row joins where its arguments can be derived, its sorts with it.
+    """
+    known = {production.operator for production in grammar.productions}
+    wanted = tuple(dict.fromkeys(operators))
+    leaves = [row for row in wanted if row.is_literal and nonterminal(row.result) not in grammar.sorts]
+    rows = [find(row.name, row.arguments) for row in wanted if row.arguments and row not in known]
+    made = {*grammar.sorts, *(nonterminal(row.result) for row in (*leaves, *rows))}
+    productions = [Production(nonterminal(row.result), row) for row in leaves]
+    for row in rows:
+        names = [nonterminal(sort) for sort in row.arguments]
+        if row.name in ("div", "mod") and FACTOR in grammar.sorts:
+            names[1] = FACTOR
+        if made.issuperset(names):
+            productions.append(Production(nonterminal(row.result), row, tuple(names)))
+    constants = grammar.constants | {nonterminal(row.result) for row in leaves}
+    return replace(grammar, productions=(*grammar.productions, *productions), constants=constants)
 
 
 def nonterminal(sort: Sort) -> str:
@@ -82,6 +106,13 @@ def _of_sort(sort: Sort, literals: tuple[Operator, ...]) -> Iterator[Production]
     else:
         yield from (_production(name, sort) for name in ("bvnot", "bvneg"))
         yield from (_production(name, sort, sort) for name in (*WORDS, *SHIFTS, *ORDERS))
+
+
+def _conversions(word: Sort) -> Iterator[Production]:
+    """Between the words of a width and integers, where both are about."""
+    yield _production("ubv_to_int", word)
+    yield _production("sbv_to_int", word)
+    yield _production(f"(_ int_to_bv {word.width})", INT)
 
 
 def _strings() -> Iterator[Production]:

@@ -16,7 +16,7 @@ import numpy as np
 from dsl.operators import BOOL, INT, REAL, STRING, GrammarError, Operator, Sort, Term
 from dsl.references import maker
 from dsl.scalars import Columns, Symbols, Value, belongs, column, identifier
-from dsl.theories import bitvectors, booleans, integers, reals, strings
+from dsl.theories import bitvectors, booleans, conversions, integers, reals, strings
 
 ROWS = (*booleans.ROWS, *integers.ROWS, *reals.ROWS, *strings.ROWS)
 
@@ -25,7 +25,7 @@ ROWS = (*booleans.ROWS, *integers.ROWS, *reals.ROWS, *strings.ROWS)
 def names() -> tuple[str, ...]:
     """The names that ``find`` knows, those with indices without them (``extract``)."""
     plain = (row.name for row in (*ROWS, *bitvectors.rows(1)))
-    return tuple(dict.fromkeys(["=", "ite", *plain, "concat", *bitvectors.INDEXED]))
+    return tuple(dict.fromkeys(["=", "ite", *plain, "concat", *bitvectors.INDEXED, *conversions.NAMES]))
 
 
 @cache
@@ -39,9 +39,8 @@ def find(name: str, sorts: tuple[Sort, ...]) -> Operator:
         return booleans.equal(sorts[0])
     if name == "ite" and len(sorts) == 3 and sorts[0] == BOOL and sorts[1] == sorts[2]:
         return booleans.choice(sorts[1])
-    row = next((row for row in ROWS if row.name == name and row.arguments == sorts), None) or bitvectors.find(
-        name, sorts
-    )
+    row = next((row for row in ROWS if row.name == name and row.arguments == sorts), None)
+    row = row or bitvectors.find(name, sorts) or conversions.find(name, sorts)
     if row is None:
         raise GrammarError(_unknown(name, sorts))
     return row
@@ -71,6 +70,9 @@ def _unknown(name: str, sorts: tuple[Sort, ...]) -> str:
         expected = ["(Bool, S, S) with any sort S"]
     elif kind in bitvectors.INDEXED:
         expected = [f"one bit-vector and {bitvectors.INDEXED[kind]} index(es) that fit its width"]
+    elif kind in conversions.NAMES:
+        is_word = kind in conversions.WORD_NAMES
+        expected = [f"(Int), with a width of at most {conversions.MOST_BITS:,}" if is_word else "one bit-vector"]
     elif not expected:
         count = 1 if kind in ("bvnot", "bvneg") else 2
         expected = [f"{count} bit-vector(s)" + (" of one width" if count == 2 and kind != "concat" else "")]

@@ -32,6 +32,7 @@ SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "w
 OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
 SECONDS = 900  # for one mutant
 
+WORDS = "tests/unit/cegis/test_sygus_conversions.py::test_the_encoding_has_the_value_of_exact_evaluation_at_all_words"
 BALL, FORMS, CHECKER = "tasks/bounds/ball.py", "tasks/bounds/zonotope.py", "tasks/checker/arithmetic.py"
 MUTANTS = (
     Mutant(
@@ -335,6 +336,41 @@ MUTANTS = (
         'manifest = json.dumps({**body, "sha256"',
         'os.makedirs(target, exist_ok=True); (target / MANIFEST).touch(); manifest = json.dumps({**body, "sha256"',
         "writers",
+    ),
+    Mutant(
+        "a difference of words as a sum of numbers",
+        "dsl/theories/conversions.py",
+        "join = manager.Plus if kind == BV_ADD else manager.Minus",
+        "join = manager.Plus",
+        WORDS,
+    ),
+    Mutant(
+        "a word's number without its remainder",
+        "dsl/theories/conversions.py",
+        "return manager.Minus(number, manager.Times(span, manager.Div(number, span)))",
+        "return number",
+        WORDS,
+    ),
+    Mutant(
+        "a number's word by the word of its negation",
+        "dsl/theories/conversions.py",
+        "manager.BVAdd if number.is_plus() else manager.BVSub if number.is_minus() else manager.BVMul",
+        "manager.BVAdd if number.is_plus() or number.is_minus() else manager.BVMul",
+        WORDS,
+    ),
+    Mutant(
+        "a wide word cut from the top",
+        "dsl/theories/conversions.py",
+        "manager.BVExtract(word, 0, width - 1)",
+        "manager.BVExtract(word, own - width, own - 1)",
+        WORDS,
+    ),
+    Mutant(
+        "a sign that no word has",
+        "dsl/theories/conversions.py",
+        "is_negative = s.manager.BVULE(s.manager.BV(half, width), x)",
+        "is_negative = s.manager.BVULT(s.manager.BV(half, width), x)",
+        WORDS,
     ),
 )
 

@@ -55,6 +55,8 @@ def grammars() -> dict[str, Grammar]:
     widths += (find("concat", (NIBBLE, bitvector(8))), find("(_ extract 10 3)", (bitvector(12),)))
     narrowed = (find("(_ extract 69 66)", (WIDE,)), find("(_ zero_extend 66)", (NIBBLE,)), find("bvcomp", (WIDE, WIDE)))
     narrowed += (*bitvectors.rows(4), find("(_ sign_extend 3)", (bitvector(1),)))
+    converting = tuple(find(name, (sort,)) for name in ("ubv_to_int", "sbv_to_int") for sort in (NIBBLE, WIDE))
+    converting += tuple(find(name, (INT,)) for name in ("(_ int_to_bv 4)", "(_ int_to_bv 70)"))
     return {
         "bool": grammar_of(connectives, BOOL),
         "int": grammar_of(numbers, INT, *(literal(value, INT) for value in (0, 7, -3))),
@@ -66,6 +68,7 @@ def grammars() -> dict[str, Grammar]:
         },
         "widths": grammar_of(widths, bitvector(12)),
         "narrowed": grammar_of(narrowed, NIBBLE, literal(3, NIBBLE)),
+        "words and numbers": grammar_of((*converting, find("+", (INT, INT)), find("bvadd", (NIBBLE, NIBBLE))), INT),
         "string": grammar_of((*strings.ROWS, *over(STRING)), STRING, literal(0, INT), literal("b\n'", STRING)),
         "default": default_grammar(ScalarSignature((("len", INT), ("state", STRING), ("x", BOOL)), STRING)),
     }

@@ -110,6 +110,19 @@ def test_not_knowing_is_never_valid(
     assert judged(LARGER, MAXIMUM, tmp_path).status == status
 
 
+def test_weights_constants_and_conversions_are_known(tmp_path: Path) -> None:
+    text = """
+    (set-logic ALL) (declare-weight w) (define-const low (_ BitVec 8) #x0f)
+    (synth-fun f ((x (_ BitVec 8))) Int ((I Int) (W (_ BitVec 8))) (
+      (I Int ((! 1 :w 2) (! (+ I I) :w 3) (bv2nat W))) (W (_ BitVec 8) (x low (! (bvand W W) :w 5) ((_ int2bv 8) I)))))
+    (declare-var x (_ BitVec 8)) (constraint (= (f x) (+ 1 (ubv_to_int (bvand x low))))) (check-synth)
+    """
+    answer = "(define-fun f ((x (_ BitVec 8))) Int (+ 1 (bv2nat {}))"
+    assert judged(text, answer.format("(bvand x low)") + ")", tmp_path).status == "solved"
+    assert judged(text, answer.format("(bvand x ((_ nat2bv 8) 1))") + ")", tmp_path).status == "wrong"
+    assert "outside the grammar" in judged(text, answer.format("(bvand x #x0f)") + ")", tmp_path).reason
+
+
 def test_what_the_check_does_not_know_stays_unchecked(tmp_path: Path) -> None:
     text = LARGER.replace("(check-synth)", "(oracle-assume ((x Int)) (y Int) true here) (check-synth)")
     found = judged(text, MAXIMUM, tmp_path)

@@ -1,9 +1,12 @@
 """Linear forms, conditions, and what a specification says about its function."""
 
+from itertools import pairwise
+
 import numpy as np
 import pytest
 from specs import call, function, integers, maximum, of
 
+from cegis.formulas import linear
 from cegis.formulas.formula import FormulaSpec, conjuncts, inlined
 from cegis.formulas.harvest import harvest, single_call
 from cegis.formulas.linear import FALSE, TRUE, Linear, compare, condition, forms, join
@@ -103,3 +106,29 @@ def test_comparisons_that_meet_at_their_border_are_one(is_all, left, right, expe
     first, second = (np.broadcast_to(term.evaluate(grid), (49,)) for term in terms)
     assert (np.broadcast_to(whole.evaluate(grid), (49,)) == (first & second if is_all else first | second)).all()
     assert str(whole) == expected
+
+
+def test_what_constraints_share_is_read_once(monkeypatch):
+    """A search in an array of ten: every constraint begins with the same order, for each of eleven values."""
+    names = [f"y{place}" for place in range(10)]
+    fields, key = integers(*names), integers("k")[0]
+    f = function("f", *((name, INT) for name in (*names, "k")), result=INT)
+    order = of("<", fields[0], fields[1])
+    for one, other in pairwise(fields[1:]):
+        order = of("and", order, of("<", one, other))
+    value = call(f, *fields, key)
+    beside = [of("<", key, fields[0])]
+    beside += [of("and", of("<", one, key), of("<", key, other)) for one, other in pairwise(fields)]
+    beside += [of("<", fields[-1], key)]
+    constraints = tuple(
+        of("=>", order, of("=>", test, of("=", value, literal(place, INT)()))) for place, test in enumerate(beside)
+    )
+    mined = harvest(FormulaSpec((f,), tuple((name, INT) for name in (*names, "k")), constraints))
+    assert mined is not None
+    read, atom = [], linear._atom
+    monkeypatch.setattr(linear, "_atom", lambda *arguments: read.append(arguments) or atom(*arguments))
+    for term in mined.terms:
+        assert mined.right(term)
+    assert len(read) < 2 * len(mined.terms) * len(
+        constraints
+    )  # each value is compared with each; the order adds little

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import replace
 
 import pytest
@@ -149,6 +150,18 @@ def test_a_contradiction_is_found_and_says_who_saw_it(name: str) -> None:
     assert len(found.instances) <= 4
 
 
+@pytest.mark.parametrize(("last", "room"), [(3, 2), (4, 3)])
+def test_values_that_have_to_rise_leave_their_room(last: int, room: int) -> None:
+    text = f"""{INT} (constraint (=> (> x y) (> (f x) (f y))))
+    (constraint (=> (<= 0 x {last}) (<= 0 (f x) {room})))"""
+    found = contradiction(spec_of(text), seconds=20, backends=(Z3, CVC5))
+    assert isinstance(found, Contradiction), found
+    assert len(found.calls) > last
+    assert isinstance(
+        contradiction(spec_of(text.replace(f"{room}))", f"{last}))")), seconds=20, backends=(Z3,)), NoAnswer
+    )
+
+
 def test_a_contradiction_on_one_word_says_so() -> None:
     spec = spec_of(IMPOSSIBLE["words"][0])
     found = contradiction(spec, seconds=20, backends=(Z3,))
@@ -179,6 +192,20 @@ def test_what_has_no_solution_is_infeasible_with_its_evidence(text: str) -> None
     outcome = solve(spec_of(text), budget=FormulaBudget(seconds=30))
     assert isinstance(outcome, Exhausted), outcome
     assert isinstance(outcome.evidence, Contradiction)
+
+
+def test_a_constraint_that_calls_no_function_is_shown_where_it_fails() -> None:
+    text = f"{INT} (assume (> y 4)) (constraint (> (f x) x)) (constraint (=> (> x y) (< x 9)))"
+    outcome = solve(spec_of(text), budget=FormulaBudget(seconds=30))
+    assert isinstance(outcome, Exhausted), outcome
+    assert isinstance(outcome.evidence, Contradiction)
+    assert outcome.evidence.sentence.endswith("; checked by exact evaluation")
+    (instance,) = outcome.evidence.instances
+    at_x, at_y = instance.valuation
+    assert at_x > at_y > 4
+    assert at_x >= 9
+    assert json.dumps(outcome.evidence.as_json())
+    assert isinstance(solve(spec_of(text.replace("< x 9", "> x 5")), budget=FormulaBudget(seconds=30)), Found)
 
 
 def test_an_unsafe_loop_is_infeasible_and_a_safe_one_is_solved() -> None:

@@ -12,6 +12,7 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.refutation import Refutation, logic_of
 from cegis.formulas.solution import Solution
 from cegis.searchers.solving import solve
+from cegis.sygus import read_text
 from dsl.grammars.defaults import default_grammar
 from dsl.operators import BOOL, INT, STRING, bitvector
 from dsl.program import Program
@@ -132,3 +133,24 @@ def test_the_logic_is_the_one_of_the_terms():
     mixed = FormulaSpec((f, g), (("v", word), ("s", STRING)), ())
     with pytest.raises(DomainError, match="mixes"):
         logic_of(mixed)
+
+
+@pytest.mark.parametrize(
+    ("parameters", "sort", "body", "size"),
+    [
+        ("((x Int) (y Int))", "Int", "(+ (mod (div x 3) (- 3)) (* 2 (mod y 3)))", 11),
+        ("((x (_ BitVec 16)))", "Bool", "(bvslt (bvmul x x) ((_ rotate_left 3) x))", 6),
+        ("((x (_ BitVec 8)))", "(_ BitVec 8)", "(concat ((_ extract 3 0) x) ((_ extract 7 4) x))", 5),
+        ("((x (_ BitVec 8)))", "(_ BitVec 8)", "(concat #b101 ((_ extract 6 2) x))", 4),
+        ("((x Int))", "Int", "(abs (- x 7))", 4),
+    ],
+)
+def test_without_a_grammar_an_answer_may_use_what_its_constraints_are_made_of(parameters, sort, body, size):
+    names = [pair.split()[0] for pair in parameters[2:-2].split(") (")]
+    declared = "".join(f"(declare-var {pair}) " for pair in parameters[2:-2].split(") ("))
+    text = f"(synth-fun f {parameters} {sort}) {declared} (constraint (= (f {' '.join(names)}) {body})) (check-synth)"
+    problem = read_text(text)
+    found = solve(problem.spec, problem.grammars, budget=Budget(seconds=60))
+    assert isinstance(found, Found), found
+    assert found.program.size <= size
+    assert found.claims[0].is_confirmed
