@@ -111,7 +111,7 @@ def _bounding(folder: Path) -> Callable[[], dict[str, Any]]:
 @contextmanager
 def _workers(tool: str, lengths: list[float]) -> Iterator[None]:
     """Those of a tool; they have ended, and their time is counted, behind it."""
-    from tasks.proofs.workers import Workers, opened, using
+    from tasks.bounds.workers import Workers, opened, using
 
     if tool == HERE:
         yield

@@ -11,6 +11,6 @@ def is_ours(error: Exception) -> bool:
     from cegis import DomainError, GrammarError
     from cegis.certificate import CertificateError
     from tasks.networks.sparse_transformer import NetworkError
-    from tasks.proofs.workers import WorkersError
+    from tasks.bounds.workers import WorkersError
 
     return isinstance(error, (BackendError, DomainError, GrammarError, CertificateError, NetworkError, WorkersError))

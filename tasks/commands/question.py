@@ -87,7 +87,7 @@ network_argument = click.argument("network", callback=_with_few_threads)
 def _with_workers(context: click.Context, parameter: click.Parameter, said: str | None) -> None:
     """Open the workers that are named until the command ends."""
     if said is not None:
-        from tasks.proofs.workers import opened
+        from tasks.bounds.workers import opened
 
         context.with_resource(opened(said))
 

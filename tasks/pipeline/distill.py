@@ -29,7 +29,7 @@ from tasks.pipeline.own_programs import OwnProgram, own_program
 from tasks.pipeline.result import Together
 from tasks.pipeline.sequences import USUAL_SECONDS, Distillation, distill_sequences, follow_sequences
 from tasks.pipeline.steps import SILENT, Observer
-from tasks.proofs import workers
+from tasks.bounds import workers
 from tasks.proofs.enumeration import Semantics
 
 if TYPE_CHECKING:

@@ -18,7 +18,7 @@ from tasks.checker.files import Rejected
 from tasks.checker.formats import read
 from tasks.checker.pairs import everywhere, factors
 from tasks.formats import save_folder
-from tasks.proofs import workers
+from tasks.bounds import workers
 from tasks.proofs.digit_groups import Steps
 from tasks.proofs.enumeration import ROUNDOFF
 from tasks.proofs.failing_pairs import count_failing

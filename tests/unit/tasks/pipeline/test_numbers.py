@@ -22,7 +22,7 @@ from tasks.networks.transformer import Affine
 from tasks.pipeline import numbers
 from tasks.pipeline.numbers import follow_numbers
 from tasks.pipeline.report import distillation_text
-from tasks.proofs import workers
+from tasks.bounds import workers
 from tasks.proofs.group_cover import cover
 from tasks.proofs.operand_search import Teacher, simple_numbers
 from tests.support.adding_networks import SUM, adding, every_margin

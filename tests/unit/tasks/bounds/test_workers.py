@@ -20,14 +20,18 @@ from tasks.formats.circuit_folder import shipped_path
 from tasks.proofs import count_bounds, enumeration
 from tasks.proofs.count_bounds import Tally
 from tasks.proofs.enumeration import Enumeration, LateError, enumerate_domain
-from tasks.proofs.workers import TRIES, Workers, WorkersError, current, opened, using
+from tasks.bounds.workers import TRIES, Workers, WorkersError, current, opened, using
 
 
 def threads(count: int) -> Workers:
     return Workers(lambda: ThreadPoolExecutor(count))
 
 
-def killed_once(number: int, folder: str) -> int:
+def power(_: None, base: int, exponent: int) -> int:
+    return base**exponent
+
+
+def killed_once(_: None, number: int, folder: str) -> int:
     """The square of a number; the first worker that is asked for that of 2 is killed at it."""
     mark = Path(folder) / "killed"
     if number == 2 and not mark.exists():
@@ -38,7 +42,7 @@ def killed_once(number: int, folder: str) -> int:
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
     with opened("2") as workers:
-        assert [*workers.map(killed_once, [(n, str(tmp_path)) for n in range(5)])] == [0, 1, 4, 9, 16]
+        assert [*workers.map(killed_once, None, [(n, str(tmp_path)) for n in range(5)])] == [0, 1, 4, 9, 16]
     assert (tmp_path / "killed").exists()
 
 
@@ -54,7 +58,7 @@ class Broken(ThreadPoolExecutor):
 def test_where_every_worker_is_lost_it_is_computed_here() -> None:
     started = []
     workers = Workers(lambda: started.append(1) or Broken(1))  # type: ignore[func-returns-value]
-    assert [*workers.map(pow, [(2, 3), (3, 2)])] == [8, 9]
+    assert [*workers.map(power, None, [(2, 3), (3, 2)])] == [8, 9]
     assert len(started) >= TRIES
 
 
@@ -68,18 +72,18 @@ class Plain(ThreadPoolExecutor):
 def test_any_executor_may_be_used_and_is_let_go() -> None:
     made: list[Plain] = []
     with using(Workers(lambda: made.append(Plain(1)) or made[-1])) as workers:  # type: ignore[func-returns-value]
-        assert [*workers.map(pow, [(2, 3)])] == [8]
+        assert [*workers.map(power, None, [(2, 3)])] == [8]
     with pytest.raises(RuntimeError, match="after shutdown"):
         made[0].submit(pow, 2, 3)
 
 
-def late(number: int) -> int:
+def late(_: None, number: int) -> int:
     raise LateError(number)
 
 
 def test_what_a_part_raises_is_raised_and_is_no_loss() -> None:
     with pytest.raises(LateError):
-        [*threads(2).map(late, [(1,), (2,)])]
+        [*threads(2).map(late, None, [(1,), (2,)])]
 
 
 def listed(workers: Workers | None) -> Enumeration:
