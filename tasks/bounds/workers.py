@@ -14,6 +14,7 @@ import hashlib
 import os
 import pickle
 import signal
+import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future, ProcessPoolExecutor, wait
 from contextlib import ExitStack, contextmanager
@@ -26,7 +27,7 @@ from typing import Any, TypeVar
 T = TypeVar("T")
 Part = tuple[Any, ...]  # what a part needs besides what is shared: picklable values
 TRIES, MOST = 3, 256  # times that a part is given to a worker; processes
-PATIENCE = 0.1  # seconds of waiting between two looks at the clock
+PATIENCE, ALONE = 0.1, 10.0  # seconds of waiting between two looks at the clock, and for a first or another worker
 KEPT = 8  # values that a worker keeps unpacked
 SCHEMES = ("tcp://", "tls://", "ws://", "wss://", "ucx://")
 
@@ -101,10 +102,15 @@ def _alone(function: Callable[..., T], shared: Any, part: Part) -> T:
 
 @dataclass
 class Workers:
-    """``start`` makes an executor, when there is work; one that broke is replaced."""
+    """``start`` makes an executor, when there is work; one that broke is replaced.
+
+    ``has_any``: whether there is a worker; where there is none for ``ALONE`` seconds, nobody is waited for.
+    """
 
     start: Callable[[], Executor]
+    has_any: Callable[[], bool] = lambda: True
     _pool: Executor | None = field(default=None, init=False)
+    _seen: float = field(default_factory=time.monotonic, init=False)  # when there was one
 
     def map(
         self,
@@ -140,6 +146,10 @@ class Workers:
         for _ in range(TRIES):
             while not wait([futures[n]], timeout=PATIENCE).done:
                 check_time()
+                self._seen = time.monotonic() if self.has_any() else self._seen
+                if time.monotonic() - self._seen > ALONE:
+                    self._pool = None
+                    return False
             if not _is_lost(futures[n]):
                 return True
             if not futures[n].cancelled() and isinstance(futures[n].exception(), BrokenExecutor):
@@ -236,7 +246,7 @@ class _Processes(ProcessPoolExecutor):
 
 
 def _started() -> None:
-    """A worker ends with the process that started it, even where that was killed, and not by an interrupt of its own."""
+    """A worker ends with the process that started it, even where that was killed; an interrupt is for that alone."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)
     parent = parent_process()
     assert parent is not None
@@ -259,4 +269,14 @@ def _dask(address: str) -> Iterator[Workers]:
             client = stack.enter_context(Client(address, timeout=10))
         except (OSError, ValueError) as error:
             raise WorkersError(f"no Dask scheduler answers at {address!r}: {error}") from error
-        yield Workers(lambda: client.get_executor(pure=False))
+
+        def has_any() -> bool:
+            return client.status == "running" and bool(client.scheduler_info()["workers"])
+
+        def start() -> Executor:
+            if client.status == "closed":
+                raise BrokenExecutor("the scheduler is gone")
+            pool: Executor = client.get_executor(pure=False)
+            return pool
+
+        yield Workers(start, has_any)

@@ -22,14 +22,13 @@ from functools import cache, cached_property
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.bounds import ball, interpreter
+from tasks.bounds import ball, interpreter, workers
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.magnitudes import narrowed
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.networks.transformer import Affine, Attention, Mask, Pool, Step, Transformer, walk
-from tasks.bounds import workers
 from tasks.proofs.attention_bounds import not_one_average, parts_around
 from tasks.proofs.enumeration import read_bounds
 

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
 from dsl.showing import brief
-from tasks.bounds import ball, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope_interpreter
+from tasks.bounds import ball, recurrent, recurrent_ellipsoid, recurrent_zonotope, workers, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
@@ -35,7 +35,6 @@ from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Transformer
-from tasks.bounds import workers
 
 Ids = NDArray[np.int64]
 Way = tuple[int, int]

@@ -18,11 +18,11 @@ import numpy as np
 
 from cegis.operands import Operands, Pair
 from tasks.automata.digits import DigitMachine, NumberProgram
+from tasks.bounds import workers
 from tasks.bounds.ball import Reals
 from tasks.formats import Loaded
 from tasks.networks.readout import UNDECIDED, Argmax
 from tasks.networks.transformer import Attention, Transformer, walk
-from tasks.bounds import workers
 from tasks.proofs import attention_bounds
 from tasks.proofs.digit_groups import Case, Chosen, Ints, Steps
 from tasks.proofs.enumeration import ROUNDOFF, LateError, Semantics, answers_of

@@ -1,26 +1,39 @@
-"""Claims about workers: the same result however many there are, in order, and one that is killed loses nothing."""
+"""Claims about workers: the same result however many there are, in order, and one that is killed loses nothing.
+
+What is proved by them, and that it stays what it is while one is killed, is in ``test_parts_of_proofs``.
+"""
 
 from __future__ import annotations
 
+import multiprocessing
 import os
 import pickle
 import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
 from concurrent.futures import BrokenExecutor, Future, ThreadPoolExecutor
 from contextlib import nullcontext
 from pathlib import Path
+from typing import ClassVar, TypeVar
 
 import numpy as np
 import pytest
 from click.testing import CliRunner
 
+from tasks.bounds import workers
 from tasks.bounds.ball import FLOAT32
+from tasks.bounds.workers import TRIES, Workers, WorkersError, current, each, opened, using
 from tasks.commands.main import distill
 from tasks.formats import load
 from tasks.formats.circuit_folder import shipped_path
 from tasks.proofs import count_bounds, enumeration
 from tasks.proofs.count_bounds import Tally
 from tasks.proofs.enumeration import Enumeration, LateError, enumerate_domain
-from tasks.bounds.workers import TRIES, Workers, WorkersError, current, opened, using
+
+ROOT = Path(workers.__file__).parents[2]
+T = TypeVar("T")
 
 
 def threads(count: int) -> Workers:
@@ -75,6 +88,111 @@ def test_any_executor_may_be_used_and_is_let_go() -> None:
         assert [*workers.map(power, None, [(2, 3)])] == [8]
     with pytest.raises(RuntimeError, match="after shutdown"):
         made[0].submit(pow, 2, 3)
+
+
+def is_alone(_: None, number: int) -> bool:
+    return current() is None
+
+
+def test_inside_a_part_nobody_is_in_use() -> None:
+    class Here(ThreadPoolExecutor):
+        def submit(self, function: Callable[..., T], *given: object) -> Future[T]:  # type: ignore[override]
+            future: Future[T] = Future()
+            future.set_result(function(*given))
+            return future
+
+    with using(Workers(lambda: Here(1))):
+        assert [*each(is_alone, None, [(1,), (2,)])] == [True, True]
+        assert current() is not None
+
+
+class Counted:
+    """Notes each time that it is unpacked."""
+
+    unpacked: ClassVar[list[int]] = []
+
+    def __setstate__(self, state: object) -> None:
+        Counted.unpacked.append(1)
+
+    def __getstate__(self) -> dict[str, int]:
+        return {"a network": 1}
+
+
+def is_counted(shared: object, _: int) -> bool:
+    return isinstance(shared, Counted)
+
+
+def test_what_is_shared_is_unpacked_once_by_a_worker_and_not_at_all_here() -> None:
+    Counted.unpacked.clear()
+    shared = Counted()
+    assert all(each(is_counted, shared, [(n,) for n in range(5)]))
+    assert not Counted.unpacked
+    with using(threads(1)):
+        for _ in range(2):
+            assert all(each(is_counted, shared, [(n,) for n in range(5)]))
+    assert len(Counted.unpacked) == 1
+
+
+def asleep(_: None, seconds: float) -> None:
+    time.sleep(seconds)
+
+
+def test_a_limit_holds_while_a_worker_is_at_work_and_the_worker_ends() -> None:
+    started = time.monotonic()
+
+    def check_time() -> None:
+        if multiprocessing.active_children():
+            raise LateError
+
+    with pytest.raises(LateError), opened("1"):
+        [*each(asleep, None, [(600.0,), (600.0,)], check_time)]
+    while multiprocessing.active_children():
+        assert time.monotonic() < started + 60
+        time.sleep(0.02)
+
+
+BOSS = """
+import multiprocessing, sys, threading, time
+from tasks.bounds import workers
+from tasks.bounds.workers import TRIES, Workers, WorkersError, current, each, opened, using
+from test_workers import asleep
+
+def told():
+    while not multiprocessing.active_children():
+        time.sleep(0.02)
+    print(multiprocessing.active_children()[0].pid, flush=True)
+
+if __name__ == "__main__":
+    with opened("1"):
+        threading.Thread(target=told).start()
+        list(each(asleep, None, [(600.0,), (600.0,)]))
+"""
+
+
+def test_a_worker_ends_with_the_process_that_started_it_even_by_kill_9(tmp_path: Path) -> None:
+    psutil = pytest.importorskip("psutil")
+    (tmp_path / "boss.py").write_text(BOSS)
+    here = {**os.environ, "PYTHONPATH": os.pathsep.join([str(ROOT), str(Path(__file__).parent)])}
+    boss = subprocess.Popen([sys.executable, str(tmp_path / "boss.py")], env=here, stdout=subprocess.PIPE, text=True)
+    assert boss.stdout is not None
+    with boss, boss.stdout:
+        worker = psutil.Process(int(boss.stdout.readline()))
+        deadline = time.monotonic() + 60
+        while worker.num_threads() < 2 and time.monotonic() < deadline:  # it is not yet told whom to follow
+            time.sleep(0.02)
+        boss.kill()
+    worker.wait(60)
+
+
+def test_where_no_worker_comes_nobody_is_waited_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(workers, "ALONE", 0.05)
+
+    class Never(ThreadPoolExecutor):
+        def submit(self, *_: object) -> Future[object]:  # type: ignore[override]
+            return Future()
+
+    gone = Workers(lambda: Never(1), has_any=lambda: False)
+    assert [*gone.map(power, None, [(2, 3), (3, 2)])] == [8, 9]
 
 
 def late(_: None, number: int) -> int:
