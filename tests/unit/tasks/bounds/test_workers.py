@@ -24,7 +24,7 @@ from click.testing import CliRunner
 
 from tasks.bounds import workers
 from tasks.bounds.ball import FLOAT32
-from tasks.bounds.workers import TRIES, Workers, WorkersError, current, each, opened, using
+from tasks.bounds.workers import TRIES, Workers, WorkersError, blocks, current, each, opened, using
 from tasks.commands.main import distill
 from tasks.formats import load
 from tasks.formats.circuit_folder import shipped_path
@@ -51,6 +51,14 @@ def killed_once(_: None, number: int, folder: str) -> int:
         mark.touch()
         os.kill(os.getpid(), signal.SIGKILL)
     return number * number
+
+
+def test_blocks_are_all_rows_once() -> None:
+    for count in range(9):
+        for size in (1, 2, 3, 8):
+            cut = blocks(count, size)
+            assert [row for rows in cut for row in range(count)[rows]] == [*range(count)]
+            assert all(0 < rows.stop - rows.start <= size for rows in cut)
 
 
 def test_a_worker_that_is_killed_loses_nothing(tmp_path: Path) -> None:
@@ -154,7 +162,7 @@ def test_a_limit_holds_while_a_worker_is_at_work_and_the_worker_ends() -> None:
 BOSS = """
 import multiprocessing, sys, threading, time
 from tasks.bounds import workers
-from tasks.bounds.workers import TRIES, Workers, WorkersError, current, each, opened, using
+from tasks.bounds.workers import TRIES, Workers, WorkersError, blocks, current, each, opened, using
 from test_workers import asleep
 
 def told():
