@@ -20,6 +20,7 @@ from concurrent.futures import BrokenExecutor, CancelledError, Executor, Future,
 from contextlib import ExitStack, contextmanager
 from contextvars import ContextVar
 from dataclasses import dataclass, field
+from functools import lru_cache
 from multiprocessing import get_context, parent_process
 from threading import Thread
 from typing import Any, TypeVar
@@ -65,7 +66,7 @@ class Packed:
     """A value as bytes, which a worker unpacks once, however many parts it is given."""
 
     name: str  # digest of ``data``
-    data: bytes = field(repr=False)
+    data: bytes = field(repr=False, compare=False)
 
     @classmethod
     def of(cls, value: Any) -> Packed:
@@ -76,14 +77,12 @@ class Packed:
     @property
     def value(self) -> Any:
         """The value: the same object for every part that this process computes."""
-        if self.name not in _unpacked:
-            while len(_unpacked) >= KEPT:
-                _unpacked.pop(next(iter(_unpacked)), None)
-            _unpacked[self.name] = pickle.loads(self.data)
-        return _unpacked[self.name]
+        return _unpacked(self)
 
 
-_unpacked: dict[str, Any] = {}
+@lru_cache(KEPT)
+def _unpacked(packed: Packed) -> Any:
+    return pickle.loads(packed.data)
 
 
 def _computed(function: Callable[..., T], packed: Packed, part: Part) -> T:

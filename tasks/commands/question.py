@@ -96,8 +96,8 @@ workers_option = click.option(
     "--workers",
     expose_value=False,
     callback=_with_workers,
-    help="Who lists sequences, bounds boxes and decides digits: a number of processes, or a Dask scheduler such as "
-    "tcp://host:8786.  [default: this process]",
+    help="Who lists sequences, bounds boxes, follows states and decides digits: a number of processes, or a Dask "
+    "scheduler such as tcp://host:8786.  [default: this process]",
 )
 operands_option = click.option(
     "--operands",
