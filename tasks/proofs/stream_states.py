@@ -40,7 +40,7 @@ Method = Literal["lattice", "boxes", "affine", "listed"]
 
 ROOMS = (20_000, 400_000, 4_000_000)  # pairs times inputs of a step, before boxes are joined: little is tried first
 MOST_LISTED = 24_000_000  # of the last step, which need not be kept
-ROWS = 8192
+ROWS, PART, MERGED = 8192, 2**17, 32  # pairs computed together; numbers of states in a part; parts that become one
 EXACT = 2.0**24  # units that float32 holds exactly
 FINEST, COARSEST = 2.0**-10, 2.0**20  # sides of cells in which boxes are joined
 MOST_STEPS = 400  # until no new pair appears
@@ -349,7 +349,7 @@ class Walk:
         tokens, parts, least = len(self.numbers), list[Pairs](), np.inf
         cut = (
             (start, stop, pairs.between(start // tokens, -(-stop // tokens)), keep)
-            for start, stop in ((rows.start, rows.stop) for rows in blocks(len(pairs) * tokens, ROWS))
+            for start, stop in ((rows.start, rows.stop) for rows in blocks(len(pairs) * tokens, self.part))
         )
         for found in each(Walk.images, self, cut, self.check_time):
             if isinstance(found, Apart):
@@ -358,7 +358,7 @@ class Walk:
             least = min(least, margin)
             if keep:
                 parts.append(after)
-                if len(parts) >= 32:
+                if len(parts) >= MERGED:
                     parts = [_merged(_put_together(parts))]
         return (_put_together(parts) if parts else pairs), None, least
 
@@ -367,23 +367,31 @@ class Walk:
 
         ``above``: the pairs that they come from. Without ``keep`` none are given out.
         """
-        tokens = len(self.numbers)
-        places = np.arange(start, stop)
-        parent, token = places // tokens, places % tokens
-        row = parent - start // tokens
-        states = self.arithmetic.step(above.states[row], token)
-        memory = self.loop.step(above.memory[row], self.numbers[token])
-        read, said = self.arithmetic.read(states), self.loop.read(memory)
-        apart = np.abs(read.center[:, self.column] - said) + read.radius[:, self.column]
-        wrong = ~(apart * (1.0 + 2.0**-40) < 0.5)
-        if wrong.any():
-            worst = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
-            return Apart(int(parent[worst]), int(token[worst]), float(apart[worst]))
-        memory[:, ~self.beside.read_later] = 0
-        states.center[:, ~self.beside.kept] = 0.0
-        states.radius[:, ~self.beside.kept] = 0.0
-        after = Pairs(states, memory, parent, token)
-        return (_merged(after) if keep else after.between(0, 0)), 0.5 - float(apart.max())
+        tokens, parts, least = len(self.numbers), [above.between(0, 0)], np.inf
+        for rows in blocks(stop - start, ROWS):
+            places = np.arange(start + rows.start, start + rows.stop)
+            parent, token = places // tokens, places % tokens
+            row = parent - start // tokens
+            states = self.arithmetic.step(above.states[row], token)
+            memory = self.loop.step(above.memory[row], self.numbers[token])
+            read, said = self.arithmetic.read(states), self.loop.read(memory)
+            apart = np.abs(read.center[:, self.column] - said) + read.radius[:, self.column]
+            wrong = ~(apart * (1.0 + 2.0**-40) < 0.5)
+            if wrong.any():
+                worst = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
+                return Apart(int(parent[worst]), int(token[worst]), float(apart[worst]))
+            least = min(least, 0.5 - float(apart.max()))
+            memory[:, ~self.beside.read_later] = 0
+            states.center[:, ~self.beside.kept] = 0.0
+            states.radius[:, ~self.beside.kept] = 0.0
+            if keep:
+                parts.append(Pairs(states, memory, parent, token))
+        return _merged(_put_together(parts)), least
+
+    @property
+    def part(self) -> int:
+        """How many pairs after a step are computed by themselves: as many as are worth the way to a worker."""
+        return max(ROWS, PART // self.network.width)
 
     def check_time(self) -> None:
         """Raise TimeoutError when the time is up."""

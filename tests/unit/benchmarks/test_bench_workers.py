@@ -99,6 +99,7 @@ def test_what_is_cut_in_rounds_is_the_same_whole_and_in_parts(what: str, monkeyp
         monkeypatch.setattr(workers, name, small)
     monkeypatch.setattr(recurrent_zonotope.Zonotopes, "rows", 8)
     monkeypatch.setattr(stream_states, "ROWS", 8)
+    monkeypatch.setattr(stream_states, "PART", 8)
     said: dict[str, Any] = {}
     plan = workers.plan([shipped_path("bracket_depth")], 60.0, 4096)
     for task in [task for task in plan if task.options["what"] == what][:2]:

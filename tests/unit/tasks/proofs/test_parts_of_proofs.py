@@ -124,6 +124,7 @@ def walk() -> Walk:
 
 def walks(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Run:
     monkeypatch.setattr(stream_states, "ROWS", 16)
+    monkeypatch.setattr(stream_states, "PART", 16)
 
     def run() -> object:
         found = walk().run(12)
@@ -258,6 +259,7 @@ def test_a_wrong_program_is_broken_by_a_shortest_sequence_whoever_looks(count: i
 @pytest.mark.parametrize("count", [0, 2])
 def test_a_walk_that_the_time_ends_keeps_the_steps_before(count: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(stream_states, "ROWS", 16)
+    monkeypatch.setattr(stream_states, "PART", 16)
     steps = iter(range(20))
 
     def check_time(self: Walk) -> None:
