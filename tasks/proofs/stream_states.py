@@ -40,7 +40,7 @@ Method = Literal["lattice", "boxes", "affine", "listed"]
 
 ROOMS = (20_000, 400_000, 4_000_000)  # pairs times inputs of a step, before boxes are joined: little is tried first
 MOST_LISTED = 24_000_000  # of the last step, which need not be kept
-ROWS, PART, MERGED = 8192, 2**17, 32  # pairs computed together; numbers of states in a part; parts that become one
+ROWS, PART, MERGED = 8192, 2**15, 32  # pairs computed together; numbers of states in a part; parts that become one
 EXACT = 2.0**24  # units that float32 holds exactly
 FINEST, COARSEST = 2.0**-10, 2.0**20  # sides of cells in which boxes are joined
 MOST_STEPS = 400  # until no new pair appears
