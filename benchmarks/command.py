@@ -136,8 +136,8 @@ def bench(
     networks of other people; "breadth", which of many plain functions the search finds; "learned", what motifs
     learned from some problems do for others; "rnn", recurrent networks to programs and proofs, beside L*; "adders",
     networks that calculate, proved on all pairs of numbers or with a pair that fails; "speed", what the main chain
-    costs over bare imports, checker by prover, listing by plain enumeration; "workers", one listing by none and by two
-    workers. Rows go to solvers.jsonl in the
+    costs over bare imports, checker by prover, listing by plain enumeration; "workers", parts of proofs by none
+    and by two workers. Rows go to solvers.jsonl in the
     folder (peers: rows.jsonl; sygus and rate: sygus.jsonl; elsewhere the suite's name), and runs that are there are
     not repeated; report.html and report.md (sygus.html, networks.html, breadth.html, learned.html, rnn.html,
     adders.html) are made from them.

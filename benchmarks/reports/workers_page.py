@@ -14,11 +14,11 @@ from benchmarks.reports.page import conditions
 from benchmarks.reports.result_xml import written
 from benchmarks.reports.summary import summary
 from benchmarks.reports.sweep_page import WORKERS, scaling
-from benchmarks.suites.workers import BOUND, COUNT, DASK, HERE, PARTS, PROCESSES, SUITE, TOOLS
+from benchmarks.suites.workers import COUNT, DASK, HERE, LIST, PARTS, PROCESSES, SUITE, TOOLS
 
 TITLE = "Proofs by workers"
 ABOUT = (
-    "One listing, with bounds, or one branch and bound over boxes of counts, four ways. CPU seconds of everything that "
+    "One piece of a proof, four ways. CPU seconds of everything that "
     f"was started, {COUNT} workers' start-up included. In parts: what workers are given, one after the other in one "
     "process; parts share no beginnings of sequences, so they may be more work than the whole. Efficiency: what the "
     "cheaper of these two cost, by all that the workers used. Pays from: CPU seconds of such work from which "
@@ -56,8 +56,8 @@ def report(rows: Sequence[Row], plan: Plan | None = None) -> list[Block]:
 
 
 def is_alike(of: Mapping[str, Row]) -> bool:
-    """Whether the ways that are cut into parts, which boxes are in all of them, came to one result, to the last bit."""
-    is_cut = any(row.options.get("what") == BOUND for row in of.values())
+    """Whether the ways that are cut alike, which are all but the whole listing, came to one result, to the last bit."""
+    is_cut = any(row.options.get("what", LIST) != LIST for row in of.values())
     return len({of[tool].detail["result"] for tool in TOOLS if tool in of and (is_cut or tool != HERE)}) <= 1
 
 
@@ -89,24 +89,32 @@ def _costs(by_name: Mapping[str, Mapping[str, Row]]) -> Grid:
             least = pays_from(here, parts, used)
             cells += [f"{min(here, parts) / used:.0%}", "never" if least is None else shown_seconds(least)]
         told = next(iter(of.values())).detail
-        count = len(of[PARTS].detail["parts"]) if PARTS in of else 0
-        body.append([name, str(told["longest"]), f"{told.get('boxes', told.get('sequences')):,}", f"{count:,}", *cells])
-    head = ["what", "length", "sequences or boxes", "parts", *(f"{tool}, s" for tool in TOOLS)]
+        count = sum(map(len, of[PARTS].detail["parts"])) if PARTS in of else 0
+        body.append([name, str(told["longest"]), f"{told['size']:,} {told['of']}", f"{count:,}", *cells])
+    head = ["what", "length", "size", "parts", *(f"{tool}, s" for tool in TOOLS)]
     for tool in (PROCESSES, DASK):
         head += [f"efficiency, {tool}", "pays from, s"]
     return Grid(head, body)
 
 
+def _replayed(row: Row, workers: int) -> float:
+    """Seconds of a run whose parts are given to so many workers, round by round; the rest is done by one."""
+    rounds: list[list[float]] = row.detail["parts"]
+    alone = max(0.0, (row.seconds or 0.0) - sum(map(sum, rounds)))
+    return alone + sum(scaling(of_round, workers) for of_round in rounds)
+
+
 def _scaling(by_name: Mapping[str, Mapping[str, Row]]) -> Iterable[Block]:
     yield Heading("On more workers")
     yield Paragraph(
-        "A calculation, no measurement: the recorded parts of each listing, each as long as its CPU seconds, in "
-        "their order, given to the next worker that is free; start-up and the way to a worker cost nothing. How many "
-        "times as quick as one worker."
+        "A calculation, no measurement: the recorded parts of each, each as long as its CPU seconds, in their order, "
+        "given to the next worker that is free; those of a level, or a step, when the one before has ended, and what "
+        "is done between parts by the one that gives them out, as long as it took. Start-up and the way to a worker "
+        "cost nothing. How many times as quick as one worker."
     )
     body = []
-    found = {name: of[PARTS].detail["parts"] for name, of in by_name.items() if PARTS in of}
+    found = {name: of[PARTS] for name, of in by_name.items() if PARTS in of}
     for workers in WORKERS:
-        quick = [f"{sum(parts) / scaling(parts, workers):.1f}" if sum(parts) else "" for parts in found.values()]
+        quick = [f"{_replayed(row, 1) / _replayed(row, workers):.1f}" for row in found.values()]
         body.append([f"{workers:,}", *quick])
     yield Grid(["workers", *found], body)

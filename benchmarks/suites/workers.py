@@ -1,6 +1,10 @@
 """The suite "workers": one piece of work here, here in parts, by two processes, and by two workers of a local cluster.
 
-The work is a listing with bounds, or a branch and bound over boxes of counts.
+    listing             a circuit's sequences, with bounds
+    boxes of counts     branch and bound over them, where they decide what a circuit answers
+    path cover          the nodes of a program's states, and boxes that are cut (``COVERED``)
+    levels of states    ellipsoids of a tanh network with random weights, level by level
+    steps of pairs      boxes of a network of numbers beside a loop, step by step
 
     here             all of it, sequences in blocks as large as memory likes them
     in parts         the same parts that workers are given, one after the other; their CPU seconds are recorded
@@ -8,8 +12,8 @@ The work is a listing with bounds, or a branch and bound over boxes of counts.
     2 Dask workers   ``--workers tcp://...`` with a scheduler and two workers on this machine
 
 Cost is CPU seconds of everything that was started, start-up of the workers included, since on a machine that others use
-as well wall clock says little. The results of the last three, of boxes all four, must be equal to the last bit, which
-the page says.
+as well wall clock says little. The results of all four, of a listing of the last three, must be equal to the last bit,
+which the page says.
 """
 
 from __future__ import annotations
@@ -31,19 +35,28 @@ TOOLS = (HERE, PARTS, PROCESSES, DASK)
 LISTED, LONGEST = 60_000, 16  # sequences; how long they may be
 BOXES, LETTERS = 300, 3  # tokens, and different ones at most, where boxes of counts are bounded
 TRIMMED = "MALLOC_TRIM_THRESHOLD_"  # Dask sets it for workers; each large array is then new memory from the system
-LIST, BOUND = "listing", "boxes of counts"
+LIST, BOUND, COVER = "listing", "boxes of counts", "path cover"
+LEVELS, STEPS = "levels of states", "steps of pairs"
+MADE = {LEVELS: "random tanh network", STEPS: "sum of numbers"}  # here, not loaded
+COVERED = {"bracket_depth": ("']]' if tokens.count('[') - tokens.count(']') >= 2 else ']'", 12)}  # program, length
+WIDTH, DEPTH = 64, 13  # numbers of a state, and tokens, of which there are two
+NUMBERS, STEPPED = 100, 40  # numbers of an input, and steps
 
 
 def plan(folders: Sequence[Path], seconds: float, memory_mb: int) -> tuple[Task, ...]:
-    """Every way for each circuit; boxes where counts of few letters decide what a circuit answers."""
-    return tuple(
-        Task(SUITE, f"{folder.name}, {what}", tool, 0, seconds, {"circuit": weights_sha256(folder), "what": what},
-             {"circuit": str(folder)}, memory_mb)
+    """Every way for each circuit, and for what is made here; see above for which circuits have what."""
+    circuits = [
+        (f"{folder.name}, {what}", {"circuit": weights_sha256(folder), "what": what}, {"circuit": str(folder)})
         for folder in folders
-        for what in (LIST, BOUND)
-        if what == LIST or _is_counted(folder)
+        for what in (LIST, BOUND, COVER)
+        if what == LIST or (folder.name in COVERED if what == COVER else _is_counted(folder))
+    ]
+    made = [(f"{name}, {what}", {"what": what}, dict[str, str]()) for what, name in MADE.items()]
+    return tuple(
+        Task(SUITE, name, tool, 0, seconds, options, files, memory_mb)
+        for name, options, files in [*circuits, *made]
         for tool in TOOLS
-    )  # fmt: skip
+    )
 
 
 def _is_counted(folder: Path) -> bool:
@@ -55,15 +68,18 @@ def _is_counted(folder: Path) -> bool:
 
 
 def work(task: Task, report: Callable[..., None]) -> None:
-    """List a circuit's sequences, or bound its boxes, in one of the ways."""
+    """Do one piece of work in one of the ways."""
     from benchmarks.harness.measure import cpu_seconds
 
-    make = _listing if task.options["what"] == LIST else _bounding
-    run = make(Path(task.files["circuit"]))
-    start, lengths = cpu_seconds(), list[float]()
-    with _workers(task.backend, lengths):
+    what = task.options["what"]
+    if what in MADE:
+        run = {LEVELS: _levels, STEPS: _steps}[what]()
+    else:
+        run = {LIST: _listing, BOUND: _bounding, COVER: _covering}[what](Path(task.files["circuit"]))
+    start, rounds = cpu_seconds(), list[list[float]]()
+    with _workers(task.backend, rounds):
         detail = run()
-    report(status="solved", reason="", seconds=cpu_seconds() - start, detail={**detail, "parts": lengths})
+    report(status="solved", reason="", seconds=cpu_seconds() - start, detail={**detail, "parts": rounds})
 
 
 def _listing(folder: Path) -> Callable[[], dict[str, Any]]:
@@ -85,7 +101,7 @@ def _listing(folder: Path) -> Callable[[], dict[str, Any]]:
             digest.update(part.labels.tobytes())
             digest.update(part.margins.tobytes())
         return {
-            "sequences": domain.size(), "longest": domain.lengths[-1], "computations": found.classes,
+            "size": domain.size(), "of": "sequences", "longest": domain.lengths[-1], "computations": found.classes,
             "result": f"{digest.hexdigest()[:16]}, {found.classes}, {found.radius!r}",
         }  # fmt: skip
 
@@ -103,20 +119,113 @@ def _bounding(folder: Path) -> Callable[[], dict[str, Any]]:
     def run() -> dict[str, Any]:
         canvas, least = tally.paint(0, BOXES, lambda: None)
         result = f"{hashlib.sha256(canvas.tobytes()).hexdigest()[:16]}, {least!r}, {tally.seen}"
-        return {"boxes": tally.boxes, "longest": BOXES, "result": result}
+        return {"size": tally.boxes, "of": "boxes", "longest": BOXES, "result": result}
+
+    return run
+
+
+def _covering(folder: Path) -> Callable[[], dict[str, Any]]:
+    """What proves a program by the states that it needs; how many boxes, and the least margin."""
+    from cegis import Program, motifs
+    from tasks.formats import load
+    from tasks.networks.readout import Argmax
+    from tasks.proofs.path_cover import CoveringVerifier
+
+    text, longest = COVERED[folder.name]
+    model = load(folder)
+    domain = model.domain.up_to(longest)
+    assert isinstance(model.readout, Argmax)
+    grammar = motifs(domain.alphabet, model.readout.names, min_length=domain.min_length)
+    program = Program.parse(f"def f(tokens):\n    return {text}\n", grammar)
+    verifier = CoveringVerifier(model, domain)
+
+    def run() -> dict[str, Any]:
+        found = verifier.examine(program)
+        result = f"equal up to {found.equal_up_to}, {verifier.margin!r}, {verifier.boxes}"
+        return {"size": verifier.boxes, "of": "boxes", "longest": found.equal_up_to, "result": result}
+
+    return run
+
+
+def _levels() -> Callable[[], dict[str, Any]]:
+    """What bounds every state of a network of random weights; how many, and a digest of all bounds."""
+    import numpy as np
+
+    from tasks.bounds import recurrent_ellipsoid
+    from tasks.bounds.ball import FLOAT32
+    from tasks.networks.recurrent import Recurrent
+    from tasks.networks.transformer import Activation, Affine
+
+    random = np.random.default_rng(0)
+
+    def numbers(*shape: int, scale: float) -> Any:
+        return random.normal(scale=scale, size=shape).astype(np.float32).astype(np.float64)
+
+    after = (Affine(numbers(WIDTH, 2 * WIDTH, scale=WIDTH**-0.5), numbers(WIDTH, scale=0.1)), Activation("tanh"))
+    output = (Affine(numbers(2, WIDTH, scale=1.0), np.zeros(2)),)
+    network = Recurrent(numbers(2, WIDTH, scale=1.0), np.zeros(WIDTH), after, output)
+    words = np.indices((2,) * DEPTH).reshape(DEPTH, -1).T
+
+    def run() -> dict[str, Any]:
+        found = recurrent_ellipsoid.enclose(network, [words], FLOAT32)
+        digest = hashlib.sha256(found.x.center.tobytes() + found.x.radius.tobytes()).hexdigest()
+        return {"size": len(found.x), "of": "states", "longest": DEPTH, "result": digest[:16]}
+
+    return run
+
+
+def _steps() -> Callable[[], dict[str, Any]]:
+    """What walks a network of numbers, a little more than their sum, beside the sum; the pairs, and what is proved."""
+    import numpy as np
+
+    from dsl.grammars.motifs import PLUS
+    from dsl.grammars.streams import Input, Running, loop_of
+    from tasks.bounds.ball import FLOAT64
+    from tasks.networks.number_streams import combinations
+    from tasks.networks.recurrent import Recurrent
+    from tasks.networks.transformer import Affine
+    from tasks.proofs.stream_states import Boxes, Equal, Walk
+
+    inputs, loop = combinations(0, NUMBERS - 1, 1), loop_of(Running(Input(0), PLUS), 1)
+    added, same = Affine(np.array([[1.0, 1.0 + 2.0**-20]]), np.zeros(1)), Affine(np.ones((1, 1)), np.zeros(1))
+    network = Recurrent(inputs.astype(np.float64), np.zeros(1), (added,), (same,))
+    walk = Walk(network, inputs, loop, 0, Boxes(network, FLOAT64, "float64"), time.perf_counter() + 3600)
+
+    def run() -> dict[str, Any]:
+        found = walk.run(STEPPED)
+        assert isinstance(found, Equal)
+        result = f"{found.length}, {found.margin!r}, {found.pairs}"
+        return {"size": found.pairs, "of": "pairs", "longest": STEPPED, "result": result}
 
     return run
 
 
 @contextmanager
-def _workers(tool: str, lengths: list[float]) -> Iterator[None]:
-    """Those of a tool; they have ended, and their time is counted, behind it."""
-    from tasks.proofs.workers import Workers, opened, using
+def _workers(tool: str, rounds: list[list[float]]) -> Iterator[None]:
+    """Those of a tool; they have ended, and their time is counted, behind it.
+
+    ``rounds`` is told, of parts that are made here, how long each took: a list for those that are given out together.
+    """
+    from tasks.bounds.workers import Part, Workers, opened, using
+
+    class Noted(Workers):
+        """Begins a list of the parts that they are given together."""
+
+        def map(
+            self,
+            function: Callable[..., Any],
+            shared: Any,
+            parts: Sequence[Part],
+            check_time: Callable[[], None] = lambda: None,
+        ) -> Iterator[Any]:
+            """As ever."""
+            rounds.append([])
+            yield from super().map(function, shared, parts, check_time)
 
     if tool == HERE:
         yield
     elif tool == PARTS:
-        with using(Workers(lambda: _Here(lengths))):
+        with using(Noted(lambda: _Here(rounds))):
             yield
     elif tool == PROCESSES:
         with opened(str(COUNT)) as workers:
@@ -139,13 +248,13 @@ def _workers(tool: str, lengths: list[float]) -> Iterator[None]:
 class _Here(Executor):
     """Does what it is given at once, and notes how many CPU seconds that took."""
 
-    def __init__(self, lengths: list[float]) -> None:
-        self._lengths = lengths
+    def __init__(self, rounds: list[list[float]]) -> None:
+        self._rounds = rounds
 
     def submit(self, fn: Callable[..., Any], /, *given: Any, **named: Any) -> Future[Any]:
         """A future that is done."""
         future: Future[Any] = Future()
         start = time.process_time()
         future.set_result(fn(*given, **named))
-        self._lengths.append(round(time.process_time() - start, 4))
+        self._rounds[-1].append(round(time.process_time() - start, 4))
         return future

@@ -23,6 +23,7 @@ from numpy.typing import NDArray
 from tasks.bounds import ball
 from tasks.bounds.ball import Ball
 from tasks.bounds.interpreter import Stream, ranked, row_step
+from tasks.bounds.workers import blocks, each
 from tasks.networks.interpreter import check_ids
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Step
@@ -33,7 +34,10 @@ ROWS = 512  # of states that go through all steps together: what they need fits 
 
 
 class Arithmetic(Protocol[States]):
-    """What a tree of prefixes is computed in: states of many prefixes, and what is done to them."""
+    """What a tree of prefixes is computed in: states of many prefixes, and what is done to them.
+
+    It can be pickled, by what it is made of: the blocks of a level are computed by the ``workers`` in use.
+    """
 
     rows: int  # of states that go through all steps together
 
@@ -62,8 +66,11 @@ class Balls:
     rows = ROWS
 
     def __init__(self, network: Recurrent, u: float) -> None:
-        self._network = network
+        self._network, self._u = network, u
         self.step, self.read = step(network, u), read(network, u)
+
+    def __reduce__(self) -> tuple[type[Balls], tuple[Recurrent, float]]:
+        return Balls, (self._network, self._u)
 
     def initial(self) -> Ball:
         """The state before any token, once."""
@@ -106,22 +113,25 @@ def tree(network: Recurrent, batches: Sequence[NDArray[np.integer]], arithmetic:
             break
         pairs, index = ranked(codes, count * vocabulary)
         before, token = pairs // vocabulary, pairs % vocabulary
-        parts = [slice(start, start + arithmetic.rows) for start in range(0, len(pairs), arithmetic.rows)]
-        states = arithmetic.joined(
-            [arithmetic.step(arithmetic.chosen(states, before[rows]), token[rows]) for rows in parts]
-        )
+        parts = ((arithmetic.chosen(states, before[rows]), token[rows]) for rows in blocks(len(pairs), arithmetic.rows))
+        states = arithmetic.joined([*each(_stepped, arithmetic, parts)])
         kept, same = arithmetic.merged(states)
         if len(kept) < len(pairs):
             states, index, token = arithmetic.chosen(states, kept), same[index], token[kept]
         count = len(kept)
-        parts = [slice(start, start + arithmetic.rows) for start in range(0, count, arithmetic.rows)]
-        found += [arithmetic.read(arithmetic.chosen(states, np.arange(count)[rows])) for rows in parts]
+        every = np.arange(count)
+        found += [arithmetic.read(arithmetic.chosen(states, every[rows])) for rows in blocks(count, arithmetic.rows)]
         tokens.append(token)
         for n, part in zip(going, np.split(index, np.cumsum([len(batches[n]) for n in going])[:-1]), strict=True):
             at[n] = part
             places[n].append(part + offset)
         offset += count
     return Stream(Ball.join(found), np.concatenate(tokens), tuple(np.stack(columns, axis=1) for columns in places))
+
+
+def _stepped(arithmetic: Arithmetic[States], states: States, ids: Ids) -> States:
+    """What is computed by itself: some states of a level, each after one more token."""
+    return arithmetic.step(states, ids)
 
 
 def merged(states: Ball) -> tuple[Ids, Ids]:

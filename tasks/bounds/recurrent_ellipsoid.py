@@ -51,6 +51,7 @@ class Ellipsoids(Zonotopes):
 
     def __init__(self, network: Recurrent, u: float, deep: int, is_followed: bool = False) -> None:
         super().__init__(network, u, deep)
+        self._made_of = (network, u, deep, is_followed)
         self._is_followed = is_followed  # by balls
         self._transition = _interleaved(network.transition, u, self._dtype)
         self._together = max(1, NUMBERS // (2 * network.width**2))

@@ -115,6 +115,7 @@ class Zonotopes:
 
     def __init__(self, network: Recurrent, u: float, deep: int, times: int = 1) -> None:
         ball.check_roundoff(u)
+        self._made_of: tuple[object, ...] = (network, u, deep, times)
         self._network, self._deep, self._balls = network, deep, recurrent.Balls(network, u)
         self._most = times * MOST_SYMBOLS[u > FLOAT64] * network.width
         self._dtype = np.float32 if u > FLOAT64 and network.dtype == "float32" else np.float64
@@ -122,6 +123,9 @@ class Zonotopes:
             _ways(steps, u, self._dtype) for steps in (network.transition, network.output)
         )
         self._together = max(1, NUMBERS // (network.width * (self._most + network.width)))
+
+    def __reduce__(self) -> tuple[type[Zonotopes], tuple[object, ...]]:
+        return type(self), self._made_of
 
     def initial(self) -> States:
         """The state before any token, once."""

@@ -10,7 +10,7 @@ def is_ours(error: Exception) -> bool:
     from backends import BackendError
     from cegis import DomainError, GrammarError
     from cegis.certificate import CertificateError
+    from tasks.bounds.workers import WorkersError
     from tasks.networks.sparse_transformer import NetworkError
-    from tasks.proofs.workers import WorkersError
 
     return isinstance(error, (BackendError, DomainError, GrammarError, CertificateError, NetworkError, WorkersError))

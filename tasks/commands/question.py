@@ -87,7 +87,7 @@ network_argument = click.argument("network", callback=_with_few_threads)
 def _with_workers(context: click.Context, parameter: click.Parameter, said: str | None) -> None:
     """Open the workers that are named until the command ends."""
     if said is not None:
-        from tasks.proofs.workers import opened
+        from tasks.bounds.workers import opened
 
         context.with_resource(opened(said))
 
@@ -96,8 +96,8 @@ workers_option = click.option(
     "--workers",
     expose_value=False,
     callback=_with_workers,
-    help="Who lists sequences, bounds boxes and decides digits: a number of processes, or a Dask scheduler such as "
-    "tcp://host:8786.  [default: this process]",
+    help="Who lists sequences, bounds boxes, follows states and decides digits: a number of processes, or a Dask "
+    "scheduler such as tcp://host:8786.  [default: this process]",
 )
 operands_option = click.option(
     "--operands",

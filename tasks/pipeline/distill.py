@@ -21,6 +21,7 @@ from cegis import Domain, DomainError, Operands, Program
 from cegis.claim import Inputs
 from cegis.lists import Lists
 from cegis.streams import Streams
+from tasks.bounds import workers
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.number_streams import NumberStreams
@@ -29,7 +30,6 @@ from tasks.pipeline.own_programs import OwnProgram, own_program
 from tasks.pipeline.result import Together
 from tasks.pipeline.sequences import USUAL_SECONDS, Distillation, distill_sequences, follow_sequences
 from tasks.pipeline.steps import SILENT, Observer
-from tasks.proofs import workers
 from tasks.proofs.enumeration import Semantics
 
 if TYPE_CHECKING:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import time
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -29,14 +30,19 @@ class Probes:
     parts: tuple[Part, ...]
 
     @classmethod
-    def of(cls, table: LabelTable, seed: int = 0) -> Probes:
-        """Random sequences, and one token again and again, which hardly ever is drawn."""
+    def of(cls, table: LabelTable, seed: int = 0, deadline: float = np.inf) -> Probes:
+        """Random sequences, and one token again and again, which hardly ever is drawn.
+
+        Behind the ``deadline`` (by ``time.perf_counter``) no more lengths.
+        """
         enumeration = table.enumeration
         model, longest = enumeration.loaded, enumeration.domain.lengths[-1]
         if isinstance(model.network, Transformer) and not model.network.steps:
             return cls(())
         parts, random = [], np.random.default_rng(seed)
         for length in range(longest + 1, min(longest + LENGTHS, room(model, longest + LENGTHS)) + 1):
+            if time.perf_counter() > deadline:
+                break
             domain = replace(up_to(model, length), constraint=enumeration.domain.constraint)
             if domain.count(length):
                 drawn = domain.sample(length, DRAWN, random)

@@ -36,7 +36,7 @@ def tidied(
 def tidied_program(table: LabelTable, program: Program, *, seconds: float, seed: int = 0) -> Program:
     """A program that is wrong on no more inputs than ``program``, with no more to read."""
     deadline = time.perf_counter() + seconds
-    probes = Probes.of(table, seed)
+    probes = Probes.of(table, seed, deadline)
     before = probes.wrong(program)
     most, is_followed = table.count_exceptions(program), _is_followed(program)
 

@@ -16,20 +16,19 @@ and enumerates nothing; ``counting`` does.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Sequence
 from functools import cache, cached_property
 
 import numpy as np
 from numpy.typing import NDArray
 
-from tasks.bounds import ball, interpreter
+from tasks.bounds import ball, interpreter, workers
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.magnitudes import narrowed
 from tasks.formats import Loaded, model_of
 from tasks.networks.circuit import Circuit
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.networks.transformer import Affine, Attention, Mask, Pool, Step, Transformer, walk
-from tasks.proofs import workers
 from tasks.proofs.attention_bounds import not_one_average, parts_around
 from tasks.proofs.enumeration import read_bounds
 
@@ -62,11 +61,6 @@ def obstacle(network: Circuit | Loaded, u: float = ball.FLOAT32) -> str | None:
 
 
 _Split = tuple[Labels, Reals, tuple[Reals, Reals]]  # labels and margins of boxes, and both ends of what they are cut in
-
-
-def _split(tally: Tally, low: Reals, high: Reals, last: int, longest: int) -> _Split:
-    """What one worker does."""
-    return tally._split(low, high, last, longest)
 
 
 class Tally:
@@ -126,10 +120,10 @@ class Tally:
         low[0, last] = 1
         while len(low):
             high = np.minimum(high, longest - low.sum(axis=1, keepdims=True) + low)
-            halves = []
-            parts = [slice(start, start + ROWS) for start in range(0, len(low), ROWS)]
-            for part, (labels, margins, halved) in zip(parts, self._splits(low, high, last, longest), strict=True):
-                check_time()
+            halves, cut = [], workers.blocks(len(low), ROWS)
+            boxes = ((low[rows], high[rows], last, longest) for rows in cut)
+            splits = workers.each(Tally._split, self, boxes, check_time)
+            for part, (labels, margins, halved) in zip(cut, splits, strict=True):
                 self.boxes += len(labels)
                 known = labels != UNDECIDED
                 least = min(least, float(margins[known].min(initial=np.inf)))
@@ -141,17 +135,6 @@ class Tally:
             inside = low.sum(axis=1) <= longest
             low, high = low[inside], high[inside]
         return canvas, least
-
-    def _splits(self, low: Reals, high: Reals, last: int, longest: int) -> Iterator[_Split]:
-        """``_split`` of so many ``ROWS`` boxes after the others: by workers, where there are any and boxes are many.
-
-        What is computed together is the same whoever does it, so that bounds are the same to the last bit.
-        """
-        used, own = workers.current(), [slice(start, start + ROWS) for start in range(0, len(low), ROWS)]
-        if used is None or len(own) == 1:
-            yield from (self._split(low[rows], high[rows], last, longest) for rows in own)
-        else:
-            yield from used.map(_split, [(self, low[rows], high[rows], last, longest) for rows in own])
 
     def __getstate__(self) -> dict[str, object]:
         return {name: value for name, value in self.__dict__.items() if name != "_attention"}

@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any, Literal
@@ -24,7 +25,7 @@ from numpy.typing import NDArray
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
 from dsl.showing import brief
-from tasks.bounds import ball, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope_interpreter
+from tasks.bounds import ball, recurrent, recurrent_ellipsoid, recurrent_zonotope, workers, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
@@ -34,7 +35,6 @@ from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
 from tasks.networks.transformer import Transformer
-from tasks.proofs import workers
 
 Ids = NDArray[np.int64]
 Way = tuple[int, int]
@@ -190,19 +190,22 @@ def _answered(
 
     Then blocks are cut by their number alone, so that nothing depends on how many workers there are.
     """
-    used, part, worth = workers.current(), _part(loaded), Worth()
-    if used is None or isinstance(loaded.network, BlackBox) or sum(map(len, listed)) <= part:
+    if workers.current() is None or sum(map(len, listed)) <= (part := _part(loaded)):
+        worth = Worth()
         for block in blocks(listed, pace.most):
             yield block, _answers(loaded, [listed[n][rows] for n, rows in block], u, with_zonotopes, worth)
         return
     cut = [*blocks(listed, lambda: part)]
-    parts = [(loaded, [listed[n][rows] for n, rows in block], u, with_zonotopes) for block in cut]
-    yield from zip(cut, used.map(_answers, parts), strict=True)
+    parts = (([listed[n][rows] for n, rows in block], u, with_zonotopes) for block in cut)
+    yield from zip(cut, workers.each(_answers, loaded, parts, pace.check_time), strict=True)
 
 
 def _part(loaded: Loaded) -> int:
-    """How many sequences are one worker's: about as much work whatever the network's size."""
-    return max(FEWEST, PART * LIGHT // max(_weights(loaded), LIGHT))
+    """How many sequences are one worker's: about as much work whatever the network's size; of a black box, all."""
+    if isinstance(loaded.network, BlackBox):
+        return MAX_SEQUENCES
+    weights = sum(int(array.size) for array in loaded.network.arrays())
+    return max(FEWEST, PART * LIGHT // max(weights, LIGHT))
 
 
 class LateError(Exception):
@@ -222,11 +225,15 @@ class _Pace:
         """At most so many."""
         return self._most
 
+    def check_time(self) -> None:
+        """Raise LateError when no time is left."""
+        if time.perf_counter() > self._deadline:
+            raise LateError
+
     def note(self, count: int) -> None:
         """That a block of ``count`` ended just now; raises LateError when no time is left for another."""
+        self.check_time()
         now = time.perf_counter()
-        if now > self._deadline:
-            raise LateError
         if self._deadline != np.inf:
             self._most = self._within(count / max(now - self._began, 1e-6))
         self._began = now
@@ -356,20 +363,21 @@ def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf)
     Labels in float32 as executed are those in float64 and real arithmetic too; so is their margin a bound. After the
     ``deadline`` (by ``time.perf_counter``) the rest stays open.
     """
-    lengths, step = [], int(min(BLOCK, max(LEAST, STEP * found.size / max(found.seconds, 1e-6))))
+    lengths, pace = [], _Pace(deadline, found.size / max(found.seconds, 1e-6), LEAST)
     radius, again = 0.0, 0
     for part in found.lengths:
         is_open = (part.labels == UNDECIDED) | (part.margins < least)
         rows = np.flatnonzero(is_open if is_open.ndim == 1 else is_open.any(axis=1))
         labels, margins = part.labels.copy(), part.margins.copy()
-        for start in range(0, len(rows), step):
-            if time.perf_counter() > deadline:
-                break
-            some = rows[start : start + step]
-            ((label, margin),), _, widest = _answers(found.loaded, [part.sequences[some]], ROUNDOFF["float64"])
-            radius, again = max(radius, widest), again + len(some)
-            labels[some] = np.where(is_open[some], label, labels[some])
-            margins[some] = np.where(is_open[some], margin, margins[some])
+        with suppress(LateError):
+            pace.check_time()
+            answered = _answered(found.loaded, [part.sequences[rows]], ROUNDOFF["float64"], True, pace)
+            for ((_, block),), (((label, margin),), _, widest) in answered if len(rows) else ():
+                some = rows[block]
+                radius, again = max(radius, widest), again + len(some)
+                labels[some] = np.where(is_open[some], label, labels[some])
+                margins[some] = np.where(is_open[some], margin, margins[some])
+                pace.note(len(some))
         lengths.append(replace(part, labels=labels, margins=margins))
     if again < sum(len(part.sequences) for part in found.lengths):
         radius = max(radius, found.radius)  # some are as they were

@@ -18,11 +18,12 @@ import numpy as np
 
 from cegis.operands import Operands, Pair
 from tasks.automata.digits import DigitMachine, NumberProgram
+from tasks.bounds import workers
 from tasks.bounds.ball import Reals
 from tasks.formats import Loaded
 from tasks.networks.readout import UNDECIDED, Argmax
 from tasks.networks.transformer import Attention, Transformer, walk
-from tasks.proofs import attention_bounds, workers
+from tasks.proofs import attention_bounds
 from tasks.proofs.digit_groups import Case, Chosen, Ints, Steps
 from tasks.proofs.enumeration import ROUNDOFF, LateError, Semantics, answers_of
 
@@ -53,7 +54,6 @@ class Decided:
     boxes: int
     cases: int
     open: tuple[Open, ...] = ()
-    is_late: bool = False
 
 
 def obstacle(loaded: Loaded, operands: Operands, semantics: Semantics) -> str | None:
@@ -121,14 +121,14 @@ def cover(
     DigitMachine(program, operands)
     indices, found = range(operands.shown_digits), list[Decided]()
     job = _Job(loaded, operands, program, semantics, deadline)
-    used = workers.current()
-    for decided in map(job, indices) if used is None else used.map(job, [(index,) for index in indices]):
-        if decided.is_late:
-            return Cover(tuple(found), len(indices), True)
-        found.append(decided)
-        on_digit(len(found), len(indices))
-        if decided.open:
-            break
+    try:
+        for decided in workers.each(_Job.decided, job, ((index,) for index in indices), job.check_time):
+            found.append(decided)
+            on_digit(len(found), len(indices))
+            if decided.open:
+                break
+    except LateError:
+        return Cover(tuple(found), len(indices), True)
     return Cover(tuple(found), len(indices), False)
 
 
@@ -141,16 +141,15 @@ class _Job:
     deadline: float | None
     steps: Steps | None = None
 
-    def __call__(self, index: int) -> Decided:
+    def decided(self, index: int) -> Decided:
+        """One digit of the answer; raises LateError."""
         if self.steps is None:
             machine = DigitMachine(self.program, self.operands)
             self.steps = Steps(self.loaded, self.operands, machine, ROUNDOFF[self.semantics])
-        try:
-            return decide(self.steps, index, check_time=self._check)
-        except LateError:
-            return Decided(index, 0.0, 0, 0, (), is_late=True)
+        return decide(self.steps, index, check_time=self.check_time)
 
-    def _check(self) -> None:
+    def check_time(self) -> None:
+        """Raise LateError behind the deadline, which is of ``time.time``: that of all machines."""
         if self.deadline is not None and time.time() > self.deadline:
             raise LateError
 

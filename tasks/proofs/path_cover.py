@@ -12,12 +12,18 @@ enough the sequences, by how far they pull attention along its widest axis (``Tr
 sequences is run one by one, so this ends; the time limit may end it sooner, and then nothing is claimed of that length.
 Lengths are proved shortest first. Random sequences of every node are run through the network before it is bounded, so a
 wrong program is refuted early, and every counterexample is one sequence whose label was bounded by itself.
+
+What the ``workers`` in use compute: the nodes of every length that end in one token, so many at once as memory allows;
+then boxes that are to be cut, ``TAKEN`` of those that wait at a time. Neither depends on how many workers there are.
 """
 
 from __future__ import annotations
 
 import time
+from collections.abc import Callable, Sequence
+from copy import copy
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -30,6 +36,7 @@ from tasks.automata.trellis import NONE, Ints, Trellis, product
 from tasks.automata.trellis_construction import trellis
 from tasks.bounds.ball import Reals
 from tasks.bounds.interpreter import chunks
+from tasks.bounds.workers import each
 from tasks.bounds.zonotope import SLACK, Form, compressed
 from tasks.networks.readout import UNDECIDED, Labels
 from tasks.networks.sparse_transformer import NetworkError
@@ -42,6 +49,7 @@ TRIED = 8  # random sequences per node
 SYMBOLS = 16  # axes of what attention gives that are followed, per row
 MOST_PIECES = 64  # of what attention gives, per box
 TOGETHER = 500  # sequences of a box that are run rather than divided
+TAKEN = 32  # boxes that are cut at a time
 PARTS, STEPS = 8, 64  # of the sequences of a node, by a sum that is followed in so many steps
 METHOD = (
     "one layer attends, so what it gives is an average along a path: over all sequences of each state of the program "
@@ -64,6 +72,26 @@ class _BrokenError(Exception):
         self.broken = broken
 
 
+@dataclass(frozen=True, eq=False)
+class _Box:
+    """Sequences of one last node that bounds on all of them leave undecided; ``axes`` of what attention gives there."""
+
+    graph: Trellis
+    axes: Reals
+
+
+@dataclass(frozen=True)
+class _Found:
+    """Of some sets of sequences: how many were bounded, the least margin behind a label, and what is left to do.
+
+    Or a sequence where program and network differ, or why one has no label.
+    """
+
+    boxes: int
+    margin: float
+    left: tuple[_Box, ...] | Counterexample | StopReason
+
+
 @dataclass
 class CoveringVerifier(Verifier):
     """Compares programs with ``model`` on every sequence of ``domain``, many at once; see ``Verifier``.
@@ -78,7 +106,10 @@ class CoveringVerifier(Verifier):
         if hindered := obstacle(self.model, ROUNDOFF[self.semantics]):
             raise NetworkError(f"{self.model.name}: its sequences cannot be gathered ({hindered}); list them instead")
         self._averages = Averages(self.model, ROUNDOFF[self.semantics], self.domain.lengths[-1])
-        self._random = np.random.default_rng(0)
+
+    def __getstate__(self) -> dict[str, Any]:
+        """What workers are given: the time is looked at by whoever waits for them."""
+        return {**vars(self), "on_length": _unheard, "seconds": None, "boxes": 0, "margin": np.inf, "_started": 0.0}
 
     def examine(
         self, program: Program, where: Program | None = None, inside: str = "", known: int | None = None
@@ -92,9 +123,12 @@ class CoveringVerifier(Verifier):
             if where is not None:
                 other = trellis(self.domain, where)
                 graph = product(graph, other, other.names.index(inside))
+            cut = {n: self._cut(graph, n) for n in self.domain.lengths if known is None or n > known}
+            parts = ((length, nodes) for length, of_length in cut.items() for nodes in of_length)
+            bounded = each(_bounded, (self, graph), parts, self.check_time)
             for length in self.domain.lengths:
-                if known is None or length > known:
-                    self._compare(graph, length)
+                for _ in cut.get(length, ()):
+                    self._finish(self._noted(next(bounded)))
                 equal = length
                 costs.append(Cost(length, len(graph.levels[length].token), self.boxes, time.process_time() - began))
                 self.on_length(length, self.domain.lengths[-1])
@@ -137,40 +171,73 @@ class CoveringVerifier(Verifier):
 
     # --- one length ---------------------------------------------------------------------------------------------
 
-    def _compare(self, graph: Trellis, length: int) -> None:
+    def _cut(self, graph: Trellis, length: int) -> list[Ints]:
+        """The nodes of a length whose sequences have labels: those that end in one token, so many at once."""
         level = graph.levels[length]
         asked = np.flatnonzero(level.label != NONE)
-        if not len(asked):
-            return
-        self._try(graph, length, asked)
         work = self._averages.work(graph, length)
-        for token in np.unique(level.token[asked]):
-            every = asked[level.token[asked] == token]
-            for some in chunks(len(every), work, CHUNK_VALUES):
-                self._bound(graph, length, every[some])
+        alike = [asked[level.token[asked] == token] for token in np.unique(level.token[asked])]
+        return [every[some] for every in alike for some in chunks(len(every), work, CHUNK_VALUES)]
 
-    def _bound(self, graph: Trellis, length: int, nodes: Ints) -> None:
-        """Prove some nodes that end in one token, by parts where need be; raises where that does not succeed."""
-        waiting = self._open(graph, nodes, length)
+    def _finish(self, boxes: Sequence[_Box]) -> None:
+        """Prove what bounds have left undecided, the last boxes first; raises where that does not succeed."""
+        waiting = [*boxes]
         while waiting:
-            above, node, axes = waiting.pop()
-            part = above.only(length, node)
-            if part.sizes[length][0] <= TOGETHER:
-                self._run(part)
-            else:
-                parts = self._divided(part, axes)
-                waiting += self._open(parts, np.arange(len(parts.levels[length].token)), length)
+            taken = waiting[-TAKEN:]
+            del waiting[-TAKEN:]
+            for found in each(_narrowed, self, ((box,) for box in taken), self.check_time):
+                waiting += self._noted(found)
 
-    def _open(self, graph: Trellis, nodes: Ints, length: int) -> list[tuple[Trellis, int, Reals]]:
-        """The nodes among ``nodes`` that bounds leave undecided, with the axes of what attention gives there."""
-        axes = self._averages.axes(graph, length, nodes, self._random)
+    def _noted(self, found: _Found) -> tuple[_Box, ...]:
+        """What is left to do; raises where nothing can be."""
+        self.boxes, self.margin = self.boxes + found.boxes, min(self.margin, found.margin)
+        match found.left:
+            case Counterexample() as broken:
+                raise _BrokenError(broken)
+            case StopReason(text=text):
+                raise _StoppedError(text)
+            case boxes:
+                return boxes
+
+    def found(self, search: Callable[[CoveringVerifier], list[_Box]]) -> _Found:
+        """What a search of its own comes to."""
+        own = copy(self)
+        own.boxes, own.margin = 0, np.inf
+        left: tuple[_Box, ...] | Counterexample | StopReason
+        try:
+            left = tuple(search(own))
+        except _BrokenError as error:
+            left = error.broken
+        except _StoppedError as error:
+            left = StopReason(Cause.NO_LABEL, str(error))
+        return _Found(own.boxes, own.margin, left)
+
+    def bound(self, graph: Trellis, length: int, nodes: Ints) -> list[_Box]:
+        """Prove some nodes that end in one token, and what is left of them."""
+        self._try(graph, length, nodes)
+        return self._open(graph, nodes, length)
+
+    def narrow(self, box: _Box) -> list[_Box]:
+        """Prove the parts of a box, and what is left of them."""
+        length = box.graph.longest
+        parts = self._divided(box.graph, box.axes)
+        return self._open(parts, np.arange(len(parts.levels[length].token)), length)
+
+    def _open(self, graph: Trellis, nodes: Ints, length: int) -> list[_Box]:
+        """The nodes among ``nodes`` that bounds leave undecided, but those of few sequences, which are run."""
+        axes = self._averages.axes(graph, length, nodes, np.random.default_rng(0))
         given = compressed(self._averages.given(graph, length, nodes, axes), SYMBOLS)
         is_right, _, _ = self._read(graph, length, nodes, given)
-        return [
-            (graph, int(nodes[n]), axes[n])
+        boxes = [
+            _Box(graph.only(length, int(nodes[n])), axes[n])
             for n in np.flatnonzero(~is_right)
             if not self._is_right(graph, length, int(nodes[n]), _rows(given, np.array([n])))
         ]
+        few = [box.graph.sizes[length][0] <= TOGETHER for box in boxes]
+        for box, is_few in zip(boxes, few, strict=True):
+            if is_few:
+                self._run(box.graph)
+        return [box for box, is_few in zip(boxes, few, strict=True) if not is_few]
 
     def _divided(self, graph: Trellis, axes: Reals) -> Trellis:
         """The sequences of a trellis with one last node in parts."""
@@ -217,7 +284,7 @@ class CoveringVerifier(Verifier):
 
     def _try(self, graph: Trellis, length: int, nodes: Ints) -> None:
         """Run random sequences of every node through the network."""
-        tokens = graph.tokens(graph.paths(length, nodes, TRIED if length else 1, self._random))
+        tokens = graph.tokens(graph.paths(length, nodes, TRIED if length else 1, np.random.default_rng(length)))
         self.check_time()
         found, _ = self.model.labels(tokens.reshape(len(nodes) * tokens.shape[1], length))
         said, labels = self._named(graph, found).reshape(tokens.shape[:2]), graph.levels[length].label[nodes]
@@ -253,6 +320,21 @@ class CoveringVerifier(Verifier):
         is_right = is_decided & (self._named(graph, labels) == level.label[nodes])
         self.margin = min(self.margin, float(margins[is_right].min(initial=np.inf)))
         return is_right, is_decided & ~is_right, logits
+
+
+def _bounded(of: tuple[CoveringVerifier, Trellis], length: int, nodes: Ints) -> _Found:
+    """What is found of some nodes that end in one token."""
+    verifier, graph = of
+    return verifier.found(lambda own: own.bound(graph, length, nodes))
+
+
+def _narrowed(verifier: CoveringVerifier, box: _Box) -> _Found:
+    """What is found of the parts of a box."""
+    return verifier.found(lambda own: own.narrow(box))
+
+
+def _unheard(length: int, longest: int) -> None:
+    """Nobody is told of lengths."""
 
 
 def _rows(form: Form, rows: Ints) -> Form:

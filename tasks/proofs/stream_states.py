@@ -29,6 +29,7 @@ from numpy.typing import NDArray
 from dsl.grammars.streams import Loop, OutgrownError
 from tasks.bounds import ball
 from tasks.bounds.ball import Ball, Reals
+from tasks.bounds.workers import blocks, each
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Activation, Affine
 from tasks.proofs.box_graphs import Beside, Graph, after_token, every_length, groups, hulls_of, outputs
@@ -39,7 +40,7 @@ Method = Literal["lattice", "boxes", "affine", "listed"]
 
 ROOMS = (20_000, 400_000, 4_000_000)  # pairs times inputs of a step, before boxes are joined: little is tried first
 MOST_LISTED = 24_000_000  # of the last step, which need not be kept
-ROWS = 8192
+ROWS, PART, MERGED = 8192, 2**15, 32  # pairs computed together; numbers of states in a part; parts that become one
 EXACT = 2.0**24  # units that float32 holds exactly
 FINEST, COARSEST = 2.0**-10, 2.0**20  # sides of cells in which boxes are joined
 MOST_STEPS = 400  # until no new pair appears
@@ -252,6 +253,20 @@ class Pairs:
         """Some of them."""
         return Pairs(self.states[chosen], self.memory[chosen], self.parent[chosen], self.token[chosen])
 
+    def between(self, start: int, stop: int) -> Pairs:
+        """Those with these numbers."""
+        part = slice(start, stop)
+        return Pairs(self.states[part], self.memory[part], self.parent[part], self.token[part])
+
+
+@dataclass(frozen=True)
+class Apart:
+    """A pair, by the one that it comes from and the token, whose output may lie ``distance`` from the loop's answer."""
+
+    parent: int
+    token: int
+    distance: float
+
 
 @dataclass
 class Walk:
@@ -331,33 +346,61 @@ class Walk:
 
     def _after(self, pairs: Pairs, levels: list[Pairs], keep: bool) -> tuple[Pairs, Broken | Open | None, float]:
         """The pairs after one more step, what is wrong with one, and the least margin."""
-        tokens, parts, least = len(self.numbers), [], np.inf
-        for start in range(0, len(pairs) * tokens, ROWS):
-            if time.perf_counter() > self.deadline:
-                raise TimeoutError
-            places = np.arange(start, min(start + ROWS, len(pairs) * tokens))
+        tokens, parts, least = len(self.numbers), list[Pairs](), np.inf
+        cut = (
+            (start, stop, pairs.between(start // tokens, -(-stop // tokens)), keep)
+            for start, stop in ((rows.start, rows.stop) for rows in blocks(len(pairs) * tokens, self.part))
+        )
+        for found in each(Walk.images, self, cut, self.check_time):
+            if isinstance(found, Apart):
+                return pairs, self._replayed(levels, found), 0.0
+            after, margin = found
+            least = min(least, margin)
+            if keep:
+                parts.append(after)
+                if len(parts) >= MERGED:
+                    parts = [_merged(_put_together(parts))]
+        return (_put_together(parts) if parts else pairs), None, least
+
+    def images(self, start: int, stop: int, above: Pairs, keep: bool) -> tuple[Pairs, float] | Apart:
+        """Of the pairs after one more step those numbered ``start`` to ``stop``, each once, and the least margin there.
+
+        ``above``: the pairs that they come from. Without ``keep`` none are given out.
+        """
+        tokens, parts, least = len(self.numbers), [above.between(0, 0)], np.inf
+        for rows in blocks(stop - start, ROWS):
+            places = np.arange(start + rows.start, start + rows.stop)
             parent, token = places // tokens, places % tokens
-            states = self.arithmetic.step(pairs.states[parent], token)
-            memory = self.loop.step(pairs.memory[parent], self.numbers[token])
+            row = parent - start // tokens
+            states = self.arithmetic.step(above.states[row], token)
+            memory = self.loop.step(above.memory[row], self.numbers[token])
             read, said = self.arithmetic.read(states), self.loop.read(memory)
             apart = np.abs(read.center[:, self.column] - said) + read.radius[:, self.column]
             wrong = ~(apart * (1.0 + 2.0**-40) < 0.5)
             if wrong.any():
-                row = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
-                return pairs, self._replayed(levels, int(parent[row]), int(token[row]), float(apart[row])), 0.0
+                worst = int(np.flatnonzero(wrong)[np.argmax(np.nan_to_num(apart[wrong], nan=np.inf))])
+                return Apart(int(parent[worst]), int(token[worst]), float(apart[worst]))
             least = min(least, 0.5 - float(apart.max()))
             memory[:, ~self.beside.read_later] = 0
             states.center[:, ~self.beside.kept] = 0.0
             states.radius[:, ~self.beside.kept] = 0.0
             if keep:
                 parts.append(Pairs(states, memory, parent, token))
-                if len(parts) >= 32:
-                    parts = [_merged(_put_together(parts))]
-        return (_put_together(parts) if parts else pairs), None, least
+        return _merged(_put_together(parts)), least
 
-    def _replayed(self, levels: list[Pairs], parent: int, token: int, apart: float) -> Broken | Open:
+    @property
+    def part(self) -> int:
+        """How many pairs after a step are computed by themselves: as many as are worth the way to a worker."""
+        return max(ROWS, PART // self.network.width)
+
+    def check_time(self) -> None:
+        """Raise TimeoutError when the time is up."""
+        if time.perf_counter() > self.deadline:
+            raise TimeoutError
+
+    def _replayed(self, levels: list[Pairs], found: Apart) -> Broken | Open:
         """A stream that leads to a pair: whether the network breaks the loop there."""
-        tokens = [token]
+        parent, tokens = found.parent, [found.token]
         for pairs in reversed(levels[1:]):
             tokens.append(int(pairs.token[parent]))
             parent = int(pairs.parent[parent])
@@ -374,7 +417,7 @@ class Walk:
             label = int(np.round(center))
             if abs(center - label) + radius < 0.5 and label != answers[at]:
                 return Broken(stream[: at + 1], label, int(answers[at]), None)
-        return Open(f"an output is only known to {apart:.3g} of the loop's answer")
+        return Open(f"an output is only known to {found.distance:.3g} of the loop's answer")
 
     def _joined(self, pairs: Pairs, cell: float) -> tuple[Pairs, float]:
         """Fewer pairs: hulls of boxes of one loop state in one cell."""

@@ -34,6 +34,8 @@ SECONDS = 900  # for one mutant
 
 WORDS = "tests/unit/cegis/test_sygus_conversions.py::test_the_encoding_has_the_value_of_exact_evaluation_at_all_words"
 BALL, FORMS, CHECKER = "tasks/bounds/ball.py", "tasks/bounds/zonotope.py", "tasks/checker/arithmetic.py"
+WORKERS = "tests/unit/tasks/bounds/test_workers.py"
+CUT = "tests/unit/tasks/proofs/test_parts_of_proofs.py"
 MUTANTS = (
     Mutant(
         "an eighth of each rounding",
@@ -203,6 +205,27 @@ MUTANTS = (
         "for row in np.flatnonzero(~is_right):\n            self._replay",
         "for row in np.flatnonzero(~is_right)[:0]:\n            self._replay",
         "planted",
+    ),
+    Mutant(
+        "boxes that bounds leave open are forgotten",
+        "tasks/proofs/path_cover.py",
+        "return [box for box, is_few in zip(boxes, few, strict=True) if not is_few]",
+        "return [box for box, is_few in zip(boxes, few, strict=True) if not is_few][:0]",
+        f"{CUT}::test_boxes_that_are_left_are_cut_some_at_a_time_with_the_same_result",
+    ),
+    Mutant(
+        "what a worker leaves open is forgotten",
+        "tasks/proofs/path_cover.py",
+        "self._finish(self._noted(next(bounded)))",
+        "self._noted(next(bounded))",
+        f"{CUT}::test_boxes_that_are_left_are_cut_some_at_a_time_with_the_same_result",
+    ),
+    Mutant(
+        "the last block of a level is left out",
+        "tasks/bounds/workers.py",
+        "for start in range(0, count, size)]",
+        "for start in range(0, max(count - size, 1), size)]",
+        f"{WORKERS}::test_blocks_are_all_rows_once",
     ),
     Mutant(
         "classes that differ are not replayed",

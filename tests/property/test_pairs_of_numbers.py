@@ -13,12 +13,12 @@ from hypothesis import strategies as st
 from cegis import DomainError
 from cegis.operands import Operands
 from tasks.automata.digits import DigitMachine, NumberProgram
+from tasks.bounds import workers
 from tasks.certificates.pairs import fields_of
 from tasks.checker.files import Rejected
 from tasks.checker.formats import read
 from tasks.checker.pairs import everywhere, factors
 from tasks.formats import save_folder
-from tasks.proofs import workers
 from tasks.proofs.digit_groups import Steps
 from tasks.proofs.enumeration import ROUNDOFF
 from tasks.proofs.failing_pairs import count_failing

@@ -15,6 +15,7 @@ from cegis import DomainError, Operands
 from dsl.operators import GrammarError
 from tasks import distill, load, save_folder, verify
 from tasks.automata.digits import NumberProgram
+from tasks.bounds import workers
 from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.commands.main import main
@@ -22,7 +23,6 @@ from tasks.networks.transformer import Affine
 from tasks.pipeline import numbers
 from tasks.pipeline.numbers import follow_numbers
 from tasks.pipeline.report import distillation_text
-from tasks.proofs import workers
 from tasks.proofs.group_cover import cover
 from tasks.proofs.operand_search import Teacher, simple_numbers
 from tests.support.adding_networks import SUM, adding, every_margin

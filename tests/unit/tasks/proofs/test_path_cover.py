@@ -326,7 +326,8 @@ def test_parts_of_parts_are_followed_however_deep_they_lie(monkeypatch):
     depth = iter(range(20_000))  # far beyond what Python lets functions call themselves
 
     def still_open(self, graph, nodes, length):
-        return [(graph, int(nodes[0]), None)] if next(depth, None) is not None else []
+        box = path_cover._Box(graph.only(length, int(nodes[0])), None)
+        return [box] if next(depth, None) is not None else []
 
     monkeypatch.setattr(path_cover, "TOGETHER", 0)
     monkeypatch.setattr(CoveringVerifier, "_open", still_open)
