@@ -17,6 +17,7 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
+from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -530,29 +531,25 @@ class _Found:
         return worth.decides[key]
 
     def by_ellipsoids(self, worth: Worth) -> None:
-        """Ellipsoids for all but the last tokens, of the prompts of all lengths together; then for all but fewer."""
-        self._followed(self._sorted(self.open_rows()), None, worth)
+        """Ellipsoids for all but the last tokens, of the prompts of all lengths together; then for all but fewer.
 
-    def _followed(self, batches: list[Ids], ahead: int | None, worth: Worth) -> None:
-        """These rows, a block at a time, and those that stay open once more with one ball less after the ellipsoids.
-
-        ``ahead``: how many balls, or None for as many as were best so far.
+        First with as many balls after them as were best so far, which is known anew after each block.
         """
-        listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
-        for block in blocks(listed, lambda: self._most(listed, worth.ahead if ahead is None else ahead)):
-            tried = worth.ahead if ahead is None else ahead
-            together = [rows[:0] for rows in batches]
-            for n, rows in block:
-                together[n] = batches[n][rows]
-            self.better(partial(recurrent_ellipsoid.enclose, ahead=tried), together)
-            before, kept = sum(map(len, together)), self._open_of(together)
-            left = sum(map(len, kept))
-            if ahead is None and before > PROBES:
-                share = 1.0 - left / before
-                worth.most = tried - 1 if share < LESS else worth.most
-                worth.ahead = max(0, min(worth.most, tried + (share > MORE)))
-            if left and tried:
-                self._followed(kept, tried - 1, worth)
+        for fewer in count():
+            batches = self._sorted(self.open_rows())
+            listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
+            for block in blocks(listed, partial(self._most, listed, worth, fewer)):
+                together = [rows[:0] for rows in batches]
+                for n, rows in block:
+                    together[n] = batches[n][rows]
+                ahead, size = worth.ahead - fewer, sum(map(len, together))
+                self.better(partial(recurrent_ellipsoid.enclose, ahead=ahead), together)
+                if not fewer and size > PROBES:
+                    share = 1.0 - sum(map(len, self._open_of(together))) / size
+                    worth.most = ahead - 1 if share < LESS else worth.most
+                    worth.ahead = max(0, min(worth.most, ahead + (share > MORE)))
+            if fewer >= worth.ahead:
+                return
 
     def _open_of(self, batches: list[Ids]) -> list[Ids]:
         """Which of these rows have no label yet."""
@@ -564,10 +561,10 @@ class _Found:
             for ids, rows in zip(self.prompts, batches, strict=True)
         ]
 
-    def _most(self, listed: list[Ids], ahead: int) -> int:
+    def _most(self, listed: list[Ids], worth: Worth, fewer: int) -> int:
         """How many prompts are followed at once: as many as share so many beginnings without their last tokens."""
         longest = max(listed, key=lambda ids: ids.shape[1])
-        begun = longest[:, : max(0, longest.shape[1] - ahead)]
+        begun = longest[:, : max(0, longest.shape[1] - worth.ahead + fewer)]
         shared = len(longest) // max(1, 1 + int((begun[1:] != begun[:-1]).any(axis=1).sum()))
         return max(1, min(shared, MOST_SHARED)) * max(1, MOST_ENTRIES // self.network.width**2)
 
