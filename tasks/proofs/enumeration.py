@@ -62,9 +62,9 @@ USUAL: Way = (0, 1)
 ZONOTOPES: tuple[Way, ...] = (USUAL, (0, 4))
 PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that it should decide
 # last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
-# more than this share of the prompts is decided, one less where it is less than that
-AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.98, 0.5
-MOST_ENTRIES, MOST_SHARED = 10_000_000, 32  # in the ellipsoids of a level; prompts to one of them that are counted on
+# all prompts with the same beginning are decided for more than this share of the beginnings, one less where for less
+AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.9, 0.5
+MOST_ENTRIES, MOST_SHARED = 10_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -538,22 +538,27 @@ class _Found:
         for fewer in count():
             batches = self._sorted(self.open_rows())
             listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
-            for block in blocks(listed, partial(self._most, listed, worth, fewer)):
+            for block in blocks(listed, partial(self._most, batches, worth, fewer)):
                 together = [rows[:0] for rows in batches]
                 for n, rows in block:
                     together[n] = batches[n][rows]
-                ahead, size = worth.ahead - fewer, sum(map(len, together))
+                ahead = worth.ahead - fewer
                 self.better(partial(recurrent_ellipsoid.enclose, ahead=ahead), together)
-                if not fewer and size > PROBES:
-                    share = 1.0 - sum(map(len, self._open_of(together))) / size
+                if not fewer and sum(map(len, together)) > PROBES:
+                    still = [rows[np.isin(rows, kept)] for rows, kept in zip(together, self.open_rows(), strict=True)]
+                    share = 1.0 - self._begun(still, ahead) / self._begun(together, ahead)
                     worth.most = ahead - 1 if share < LESS else worth.most
                     worth.ahead = max(0, min(worth.most, ahead + (share > MORE)))
             if fewer >= worth.ahead:
                 return
 
-    def _open_of(self, batches: list[Ids]) -> list[Ids]:
-        """Which of these rows have no label yet."""
-        return [rows[np.isin(rows, still)] for rows, still in zip(batches, self.open_rows(), strict=True)]
+    def _begun(self, batches: list[Ids], ahead: int) -> int:
+        """How many beginnings sorted rows have, without the last tokens of the longest; most of one length."""
+        longest, most = max((ids.shape[1] for ids in self.prompts), default=0), 0
+        for ids, rows in zip(self.prompts, batches, strict=True):
+            begun = ids[rows, : max(0, longest - ahead)]
+            most = max(most, bool(len(rows)) + int((begun[1:] != begun[:-1]).any(axis=1).sum()))
+        return most
 
     def _sorted(self, batches: list[Ids]) -> list[Ids]:
         return [
@@ -561,11 +566,9 @@ class _Found:
             for ids, rows in zip(self.prompts, batches, strict=True)
         ]
 
-    def _most(self, listed: list[Ids], worth: Worth, fewer: int) -> int:
-        """How many prompts are followed at once: as many as share so many beginnings without their last tokens."""
-        longest = max(listed, key=lambda ids: ids.shape[1])
-        begun = longest[:, : max(0, longest.shape[1] - worth.ahead + fewer)]
-        shared = len(longest) // max(1, 1 + int((begun[1:] != begun[:-1]).any(axis=1).sum()))
+    def _most(self, batches: list[Ids], worth: Worth, fewer: int) -> int:
+        """How many prompts are followed at once: as many as share so many beginnings."""
+        shared = sum(map(len, batches)) // max(1, self._begun(batches, worth.ahead - fewer))
         return max(1, min(shared, MOST_SHARED)) * max(1, MOST_ENTRIES // self.network.width**2)
 
 
