@@ -89,9 +89,7 @@ class Stream:
     most: int = 0
 
 
-def enclose(
-    network: Transformer, batches: Sequence[NDArray[np.integer]], u: float, *, at_end: bool = False
-) -> Stream:
+def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float, *, at_end: bool = False) -> Stream:
     """Bounds on the logits at every row of ``batches`` of prompts; each batch: (prompts, T) token ids.
 
     ``at_end``: at the last row of each prompt alone. Behind the last attention no row is part of another, so the others

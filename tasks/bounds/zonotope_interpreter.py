@@ -44,9 +44,7 @@ FormStep = Callable[[Form, Ids], Form]
 CHUNK_VALUES = 4_000_000  # numbers in the shapes of some rows
 
 
-def enclose(
-    network: Transformer, batches: Sequence[NDArray[np.integer]], u: float, *, at_end: bool = False
-) -> Stream:
+def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float, *, at_end: bool = False) -> Stream:
     """What ``interpreter.enclose`` gives, with smaller radii."""
     interpreter.check(network, batches, u)
     rows, steps = _Rows(interpreter.embed(network, batches, u), u), interpreter.needed(network, u)
