@@ -120,7 +120,7 @@ class Arithmetic:
         return self.blur(m * x + (1 - m) * y + (g - m) * (x - y), self.gamma(8) * (1 + g.rad()) * (abs(x) + abs(y)))
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
-        """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``; as long as ``gain`` is.
+        """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``; as long as ``gain``.
 
         S moves by at most sqrt(mean(r^2)) while x stays within r of its middle.
         """
@@ -212,10 +212,11 @@ class Arithmetic:
     ) -> Row:
         """``sum_j p_j v_j``, p = softmax of these scores, those of ``faint`` keys, and of a sink, whose value is zero.
 
-        No score is above ``largest`` in size, and no entry of a value above that of its ``sizes``. About any m it is m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a
-        factor for what scores may move. A faint key has e_j <= f = exp(L - D), where L is the largest lower end of the
-        others with their factors. So k of them add at most k f (R + |m|) to the upper sum and at most k f to the lower
-        one. Rounding moves the result by gamma sum_j p_j |v_j|: gamma (largest |v_j| + k f R / sum_j e_j).
+        No score is above ``largest`` in size, and no entry of a value above that of its ``sizes``. About any m it is
+        m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a factor for what scores may move. A faint key has e_j <= f
+        = exp(L - D), where L is the largest lower end of the others with their factors. So k of them add at most
+        k f (R + |m|) to the upper sum and at most k f to the lower one. Rounding moves the result by
+        gamma sum_j p_j |v_j|: gamma (largest |v_j| + k f R / sum_j e_j).
         """
         best = max(scores, key=float)
         if self.overflows(best.lower(), sink):
