@@ -92,8 +92,8 @@ class Stream:
 def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float, *, at_end: bool = False) -> Stream:
     """Bounds on the logits at every row of ``batches`` of prompts; each batch: (prompts, T) token ids.
 
-    ``at_end``: at the last row of each prompt alone. Behind the last attention no row is part of another, so the others
-    are not made there; those that may hold NaN reach the last row through their keys and values.
+    ``at_end``: at the last row of each prompt alone, where that is known without the others: behind the last attention
+    no row is part of another, so others are not made.
     Raises NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered.
     """
     check(network, batches, u)
@@ -448,9 +448,11 @@ def attention(
     """Attention splits classes by what they are given; each new class with the one it was.
 
     That is computed once for each query with each multiset of keys and values, which classes may share (``merging``).
-    ``at_end``: for the last row of each prompt alone.
+    ``at_end``: for the last row of each prompt alone, unless queries, keys or values may be NaN somewhere: zero times
+    those of a hidden token reaches the last row, too.
     """
     lost = np.sum([ball.remains(part.radius, u).max(axis=1) for part in (q, k, v)], axis=0)  # though seen by no row
+    at_end = at_end and not lost.any()
     (query, (q,)), (key, (k, v)) = merged(q), merged(k, v)
     q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
     own = np.concatenate([place.ravel() for place in stream.places])

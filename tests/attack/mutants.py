@@ -233,6 +233,22 @@ MUTANTS = (
         "networks",
     ),
     Mutant(
+        "last rows do not hear of hidden tokens that may be NaN",
+        "tasks/bounds/interpreter.py",
+        "at_end = at_end and not lost.any()",
+        "at_end = bool(at_end)",
+        "tests/unit/tasks/bounds/test_not_a_number.py"
+        "::test_the_last_row_alone_is_unknown_where_a_row_before_it_may_be_nan",
+    ),
+    Mutant(
+        "first rows are taken for last ones",
+        "tasks/bounds/interpreter.py",
+        "cells[:, -1] for cells in",
+        "cells[:, 0] for cells in",
+        "tests/unit/tasks/proofs/test_enumeration_of_domains.py"
+        "::test_last_rows_alone_have_the_bounds_that_they_have_among_all",
+    ),
+    Mutant(
         "the checker's sums are exact",
         CHECKER,
         "factor = arb(1, self.gamma(times))",
