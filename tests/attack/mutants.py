@@ -253,14 +253,14 @@ MUTANTS = (
         CHECKER,
         "factor = arb(1, self.gamma(times))",
         "factor = arb(1, ZERO)",
-        "networks",
+        "tests/property/test_checker_arithmetic.py::test_float64_and_float32_executions_lie_in_the_ball",
     ),
     Mutant(
         "the checker's maps are exact",
         CHECKER,
         "exact += errors",
         "exact += ZERO * errors",
-        "networks",
+        "tests/property/test_checker_arithmetic.py::test_float64_and_float32_executions_lie_in_the_ball",
     ),
     Mutant(
         "the checker's averages are exact",
