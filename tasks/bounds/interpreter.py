@@ -20,7 +20,7 @@ from __future__ import annotations
 
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 
 import numpy as np
@@ -79,21 +79,25 @@ class Loose:
 class Stream:
     """``x`` (classes, width), the ``token`` of each class, and per batch of prompts the class of every row.
 
-    ``places[b]``: (prompts, T) indices into ``x``; after a pool (prompts, 1).
+    ``places[b]``: (prompts, T) indices into ``x``; after a pool, and of last rows alone, (prompts, 1). ``most``: of how
+    many classes an attention was given, at most.
     """
 
     x: Ball
     token: Ids
     places: tuple[Ids, ...]
+    most: int = 0
 
 
-def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float, *, at_end: bool = False) -> Stream:
     """Bounds on the logits at every row of ``batches`` of prompts; each batch: (prompts, T) token ids.
 
+    ``at_end``: at the last row of each prompt alone, where that is known without the others: behind the last attention
+    no row is part of another, so others are not made.
     Raises NetworkError for ids the network cannot take, RoundoffError for a ``u`` that is not covered.
     """
     check(network, batches, u)
-    return finite(run(needed(network, u), embed(network, batches, u), u), u)
+    return finite(run(needed(network, u), embed(network, batches, u), u, at_end=at_end), u)
 
 
 def check(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> None:
@@ -103,9 +107,9 @@ def check(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float
         check_ids(ids, len(network.tokens), network.longest, network.shortest)
 
 
-def run(steps: tuple[Step, ...], stream: Stream, u: float) -> Stream:
-    """The stream after ``steps``."""
-    return _run(steps, stream, u)[0]
+def run(steps: tuple[Step, ...], stream: Stream, u: float, *, at_end: bool = False) -> Stream:
+    """The stream after ``steps``; ``at_end``: behind the last attention of last rows alone."""
+    return _run(steps, stream, u, at_end)[0]
 
 
 def assumption(network: Transformer | Recurrent) -> str:
@@ -129,7 +133,8 @@ def finite(stream: Stream, u: float) -> Stream:
     width = stream.x.center.shape[1]
     nothing = Ball(np.zeros((1, width)), np.full((1, width), np.inf))
     places = (np.where(lost[place].any(axis=1, keepdims=True), len(lost), place) for place in stream.places)
-    return Stream(Ball.join([stream.x, nothing]), np.append(stream.token, stream.token[:1]), tuple(places))
+    token = np.append(stream.token, stream.token[:1])
+    return replace(stream, x=Ball.join([stream.x, nothing]), token=token, places=tuple(places))
 
 
 def needed(network: Transformer, u: float, *, every_row: bool = True) -> tuple[Step, ...]:
@@ -238,11 +243,12 @@ def _shaped(flat: Ids, shapes: Sequence[tuple[int, ...]]) -> tuple[Ids, ...]:
     return tuple(part.reshape(shape) for part, shape in zip(np.split(flat, ends), shapes, strict=True))
 
 
-def _run(steps: tuple[Step, ...], stream: Stream, u: float) -> tuple[Stream, Ids]:
+def _run(steps: tuple[Step, ...], stream: Stream, u: float, at_end: bool) -> tuple[Stream, Ids]:
     """The stream after ``steps``, and for each of its classes the class it was before them."""
     origin = np.arange(len(stream.x))
     by_row: list[RowStep] = []
-    for step in steps:
+    last = max((n for n, step in enumerate(steps) if sees_others(step)), default=-1)
+    for n, step in enumerate(steps):
         if not sees_others(step):
             by_row.append(row_step(step, u))
             continue
@@ -251,11 +257,11 @@ def _run(steps: tuple[Step, ...], stream: Stream, u: float) -> tuple[Stream, Ids
             case Attention():
                 parts = (step.query, step.key, step.value)
                 q, k, v = (_each_row([row_step(inner, u) for inner in part], stream).x for part in parts)
-                stream, came_from = attention(step, stream, q, k, v, u)
+                stream, came_from = attention(step, stream, q, k, v, u, at_end=at_end and n == last)
                 origin = origin[came_from]
             case Residual(inner):
-                branch, came_from = _run(inner, stream, u)
-                stream = Stream(ball.add(stream.x[came_from], branch.x, u), branch.token, branch.places)
+                branch, came_from = _run(inner, stream, u, at_end and n == last)
+                stream = replace(branch, x=ball.add(stream.x[came_from], branch.x, u))
                 origin = origin[came_from]
             case Pool(kind):
                 stream = _pooled(kind, stream, u)
@@ -277,7 +283,7 @@ def _each_row(steps: Sequence[RowStep], stream: Stream) -> Stream:
         for step in steps:
             x = step(x, stream.token[rows])
         parts.append(x)
-    return Stream(Ball.join(parts), stream.token, stream.places)
+    return replace(stream, x=Ball.join(parts))
 
 
 def row_step(step: Step, u: float) -> RowStep:
@@ -436,17 +442,22 @@ def _activation(step: Activation, x: Ball, u: float) -> Ball:
     return operations.gelu_tanh(x, u)
 
 
-def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: float) -> tuple[Stream, Ids]:
+def attention(
+    step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: float, *, at_end: bool = False
+) -> tuple[Stream, Ids]:
     """Attention splits classes by what they are given; each new class with the one it was.
 
     That is computed once for each query with each multiset of keys and values, which classes may share (``merging``).
+    ``at_end``: for the last row of each prompt alone, unless queries, keys or values may be NaN somewhere: zero times
+    those of a hidden token reaches the last row, too.
     """
     lost = np.sum([ball.remains(part.radius, u).max(axis=1) for part in (q, k, v)], axis=0)  # though seen by no row
+    at_end = at_end and not lost.any()
     (query, (q,)), (key, (k, v)) = merged(q), merged(k, v)
     q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
     own = np.concatenate([place.ravel() for place in stream.places])
     answer, parts, count = np.zeros(len(own), np.int64), [], 0
-    for keys, cells in _seen(step, stream).items():
+    for keys, cells in _seen(step, stream, at_end).items():
         paths = np.concatenate([group.paths for group in cells])
         asking, seen, index = _grouped(query[paths[:, 0]], key[paths[:, 1:]], len(stream.x))
         ends = np.cumsum([len(group.paths) for group in cells])[:-1]
@@ -455,12 +466,16 @@ def attention(step: Attention, stream: Stream, q: Ball, k: Ball, v: Ball, u: flo
         count += len(asking)
         for rows in chunks(len(asking), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
             parts.append(_weighed(step, q[asking[rows]], k[seen[rows]], v[seen[rows]], u))
+    shapes = [place.shape for place in stream.places]
+    if at_end:
+        ends = np.concatenate([cells[:, -1] for cells in _shaped(np.arange(len(own)), shapes)])
+        own, answer, shapes = own[ends], answer[ends], [(rows, 1) for rows, _ in shapes]
     number, (y,) = merged(Ball.join(parts))
     known, members = ranked(number[answer] * len(stream.x) + own, len(y) * len(stream.x))
     came_from, given = known % len(stream.x), y[known // len(stream.x)]
-    places = _shaped(members, [place.shape for place in stream.places])
     x = Ball(given.center, given.radius + lost[came_from, None])
-    return Stream(x, stream.token[came_from], places), came_from
+    most = max(stream.most, len(stream.x))
+    return Stream(x, stream.token[came_from], _shaped(members, shapes), most), came_from
 
 
 @dataclass(frozen=True)
@@ -475,10 +490,10 @@ class Cells:
     path: Ids | None = None
 
 
-def _seen(step: Attention, stream: Stream) -> dict[int, list[Cells]]:
-    """By number of keys: the cells, and the classes that they see."""
+def _seen(step: Attention, stream: Stream, at_end: bool) -> dict[int, list[Cells]]:
+    """By number of keys: the cells, and the classes that they see; ``at_end``: the last cells of prompts."""
     found: dict[int, list[Cells]] = defaultdict(list)
-    for group in _prefixes(stream) if step.causal else _whole_prompts(stream):
+    for group in _prefixes(stream, at_end) if step.causal else _whole_prompts(stream, at_end):
         for count, rows, visible in _visible(step, stream.token, group.paths):
             if len(rows) == len(group.paths):
                 found[count].append(Cells(group.cells, visible, group.path))
@@ -490,17 +505,17 @@ def _seen(step: Attention, stream: Stream) -> dict[int, list[Cells]]:
     return found
 
 
-def _whole_prompts(stream: Stream) -> Iterator[Cells]:
+def _whole_prompts(stream: Stream, at_end: bool) -> Iterator[Cells]:
     """Every row sees its whole prompt."""
     start = 0
     for place in stream.places:
         cells = start + np.arange(place.size).reshape(place.shape)
-        for row in range(place.shape[1]):
+        for row in range(place.shape[1] - 1 if at_end else 0, place.shape[1]):
             yield Cells(cells[:, row], np.concatenate([place[:, row, None], place], axis=1))
         start += place.size
 
 
-def _prefixes(stream: Stream) -> Iterator[Cells]:
+def _prefixes(stream: Stream, at_end: bool) -> Iterator[Cells]:
     """Every row sees its own prefix: those of all prompts are one tree, of which each level is made from the last."""
     classes, starts = len(stream.x), np.cumsum([0, *(place.size for place in stream.places)])
     node = [np.zeros(len(place), np.int64) for place in stream.places]  # of each prompt, in the level before
@@ -512,8 +527,12 @@ def _prefixes(stream: Stream) -> Iterator[Cells]:
         paths = np.concatenate([paths[known // classes], (known % classes)[:, None]], axis=1)
         for n, part in zip(longer, np.split(index, np.cumsum([len(node[n]) for n in longer])[:-1]), strict=True):
             node[n] = part
-        cells = [starts[n] + row + stream.places[n].shape[1] * np.arange(len(node[n])) for n in longer]
-        yield Cells(np.concatenate(cells), np.concatenate([paths[:, -1:], paths], axis=1), index)
+        asked = [n for n in longer if not at_end or stream.places[n].shape[1] == row + 1]
+        if not asked:
+            continue
+        used, index = ranked(np.concatenate([node[n] for n in asked]), len(paths))
+        cells = [starts[n] + row + stream.places[n].shape[1] * np.arange(len(node[n])) for n in asked]
+        yield Cells(np.concatenate(cells), np.concatenate([paths[used, -1:], paths[used]], axis=1), index)
 
 
 def _visible(step: Attention, token: Ids, paths: Ids) -> Iterator[tuple[int, Ids, Ids]]:

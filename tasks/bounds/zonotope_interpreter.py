@@ -12,6 +12,7 @@ rows are followed as balls.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from functools import partial
 
 import numpy as np
@@ -43,12 +44,13 @@ FormStep = Callable[[Form, Ids], Form]
 CHUNK_VALUES = 4_000_000  # numbers in the shapes of some rows
 
 
-def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+def enclose(network: Transformer, batches: Sequence[NDArray[np.integer]], u: float, *, at_end: bool = False) -> Stream:
     """What ``interpreter.enclose`` gives, with smaller radii."""
     interpreter.check(network, batches, u)
-    rows = _Rows(interpreter.embed(network, batches, u), u)
-    for step in interpreter.needed(network, u):
-        rows.follow(step)
+    rows, steps = _Rows(interpreter.embed(network, batches, u), u), interpreter.needed(network, u)
+    last = max((n for n, step in enumerate(steps) if interpreter.sees_others(step)), default=-1)
+    for n, step in enumerate(steps):
+        rows.follow(step, at_end=at_end and n == last)
     return interpreter.finite(rows.stream(), u)
 
 
@@ -57,7 +59,7 @@ def work(network: Transformer, stream: Stream) -> int:
     widths = [len(step.weight) for step in walk(network.steps) if isinstance(step, Affine)]
     width = int(network.tokens.shape[1])
     is_pooled = any(isinstance(step, Pool) for step in network.steps)
-    rows = sum(map(len, stream.places)) * network.longest if is_pooled else len(stream.x)
+    rows = sum(map(len, stream.places)) * network.longest if is_pooled else max(stream.most, len(stream.x))
     return rows * max([width, *widths]) * 2 * width
 
 
@@ -73,34 +75,44 @@ class _Rows:
         self.base, self.given, self.post = stream, given, post
         self.steps: list[FormStep] = []
 
-    def follow(self, step: Step) -> None:
-        """One more step."""
+    def follow(self, step: Step, *, at_end: bool) -> None:
+        """One more step; ``at_end``: behind it last rows alone are wanted."""
         if not interpreter.sees_others(step):
             self.steps.append(form_step(step, self.u))
             return
         match step:
             case Attention():
-                self._attend((), step, (), is_residual=False)
+                self._attend((), step, (), at_end=at_end, is_residual=False)
                 return
             case Residual(inner):
                 seeing = [n for n, part in enumerate(inner) if interpreter.sees_others(part)]
                 if len(seeing) == 1 and isinstance(inner[seeing[0]], Attention):
                     attention = inner[seeing[0]]
                     assert isinstance(attention, Attention)
-                    self._attend(inner[: seeing[0]], attention, inner[seeing[0] + 1 :], is_residual=True)
+                    before, after = inner[: seeing[0]], inner[seeing[0] + 1 :]
+                    self._attend(before, attention, after, at_end=at_end, is_residual=True)
                     return
-        self._start(interpreter.run((step,), self.stream(), self.u))
+        self._start(interpreter.run((step,), self.stream(), self.u, at_end=at_end))
 
     def stream(self) -> Stream:
         """Everything that was followed, as balls."""
-        return Stream(self._each([[]])[0], self.base.token, self.base.places)
+        return replace(self.base, x=self._each([[]])[0])
 
-    def _attend(self, before: tuple[Step, ...], step: Attention, after: tuple[Step, ...], *, is_residual: bool) -> None:
+    def _attend(
+        self,
+        before: tuple[Step, ...],
+        step: Attention,
+        after: tuple[Step, ...],
+        *,
+        at_end: bool,
+        is_residual: bool,
+    ) -> None:
         pre = [form_step(part, self.u) for part in before]
         ways = [[*pre, *(form_step(inner, self.u) for inner in part)] for part in (step.query, step.key, step.value)]
         x, q, k, v = self._each([[], *ways])
-        given, came_from = interpreter.attention(step, Stream(x, self.base.token, self.base.places), q, k, v, self.u)
-        own = Stream(x[came_from], given.token, given.places)
+        stream = replace(self.base, x=x)
+        given, came_from = interpreter.attention(step, stream, q, k, v, self.u, at_end=at_end)
+        own = replace(given, x=x[came_from])
         post = [form_step(part, self.u) for part in after]
         if is_residual:
             self._start(own, given.x, post)

@@ -18,6 +18,7 @@ from flint import arb, arb_mat, ctx
 Row = list[arb]
 
 TINY, LIMIT, LEAST_EPS, ZERO, ONE = arb(2) ** -64, arb(2) ** 40, 2.0**-40, arb(0), arb(1)
+ABOUT, FLUSHED = arb(0, 1), arb(0, TINY)  # a number times the first is any of that size or less
 ROUGH = 32  # bits of what rounding adds
 ROUNDOFF = {"real": 0.0, "float64": 2.0**-53, "float32": 2.0**-24}
 ASSUMPTION = (
@@ -46,10 +47,13 @@ NONE = Faint(0, ZERO, ZERO)
 
 
 class Arithmetic:
-    """What all operations share: the unit roundoff."""
+    """What all operations share: the unit roundoff.
 
-    def __init__(self, u: float) -> None:
-        self.is_real, self.u, self.known = u == 0, arb(u), dict[int, arb]()
+    ``is_small``: it is known beforehand that no number of any execution reaches LIMIT, so that none is looked at.
+    """
+
+    def __init__(self, u: float, *, is_small: bool = False) -> None:
+        self.is_real, self.u, self.known, self.is_small = u == 0, arb(u), dict[int, arb](), is_small
 
     def gamma(self, k: int) -> arb:
         """The relative error of ``k`` roundings (Higham 2002, chapter 3); infinite from k u = 1/2 on."""
@@ -60,21 +64,29 @@ class Arithmetic:
     def blur(self, x: arb, error: arb) -> arb:
         """``x``, known up to the size of an ``error`` of rounding beside the ball it is."""
         wide = x if self.is_real else arb(x, abs(error) + TINY)
-        return wide if abs(wide) < LIMIT else arb.nan()
+        return self.held([wide])[0]
 
     def blurred(self, row: Row, errors: Row) -> Row:
         """``blur`` of each entry."""
         if not self.is_real:
             row = [arb(x, abs(error) + TINY) for x, error in zip(row, errors, strict=True)]
-        return [x if abs(x) < LIMIT else arb.nan() for x in row]
+        return self.held(row)
+
+    def rounded(self, row: Row, times: int) -> Row:
+        """``blur`` of each entry, which an execution knows up to ``times`` roundings of its own."""
+        if not self.is_real:
+            factor = arb(1, self.gamma(times))
+            row = [x * factor + FLUSHED for x in row]
+        return self.held(row)
+
+    def held(self, row: Row) -> Row:
+        """``row``, with no number where an execution may reach LIMIT."""
+        return row if self.is_small else [x if abs(x) < LIMIT else arb.nan() for x in row]
 
     def add(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The sums of two lists of rows of equal shape, each rounded once."""
-        once, result = self.gamma(1), []
-        for row, other in zip(rows, others, strict=True):
-            sums = [x + y for x, y in zip(row, other, strict=True)]
-            result.append(self.blurred(sums, [once * z for z in sums]))
-        return result
+        pairs = zip(rows, others, strict=True)
+        return [self.rounded([x + y for x, y in zip(*pair, strict=True)], 1) for pair in pairs]
 
     def multiply(self, rows: list[Row], others: list[Row]) -> list[Row]:
         """The products of two lists of rows of equal shape, entry by entry, each rounded once."""
@@ -85,13 +97,12 @@ class Arithmetic:
 
     def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
         """``W x + b`` of every row, with what an execution rounds."""
-        exact = (arb_mat([[*row, ONE] for row in rows]) * layer.with_bias).tolist()
-        if self.is_real:
-            return [[self.blur(x, ZERO) for x in row] for row in exact]
-        with ctx.workprec(ROUGH):  # of what rounding adds few bits are needed
-            errors = layer.rounding(self, [[x.abs_upper() for x in row] for row in rows])
-        wide = ([arb(x, e) for x, e in zip(*both, strict=True)] for both in zip(exact, errors, strict=True))
-        return [[x if abs(x) < LIMIT else arb.nan() for x in row] for row in wide]
+        exact = arb_mat([[*row, ONE] for row in rows]) * layer.with_bias
+        if not self.is_real:
+            with ctx.workprec(ROUGH):  # of what rounding adds few bits are needed
+                errors = layer.errors(self, [[x.abs_upper() for x in row] for row in rows]) * ABOUT
+            exact += errors
+        return [self.held(row) for row in exact.tolist()]
 
     def blend(self, gates: list[Row], ones: list[Row], others: list[Row]) -> list[Row]:
         """``g one + (1 - g) other``, g = sigmoid(gate), or ``(one - other) g + other``, entry by entry.
@@ -109,24 +120,24 @@ class Arithmetic:
         return self.blur(m * x + (1 - m) * y + (g - m) * (x - y), self.gamma(8) * (1 + g.rad()) * (abs(x) + abs(y)))
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
-        """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``.
+        """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``; as long as ``gain``.
 
         S moves by at most sqrt(mean(r^2)) while x stays within r of its middle.
         """
-        n, square = len(x), _mean([v * v for v in x]) + eps
-        once, more = self.gamma(1), self.gamma(16)
+        n, once = len(x), self.gamma(1)
         if centered:
             mean, size = _mean(x), self.gamma(n + 2) * _mean([abs(v) for v in x])
             x = [v - mean for v in x]
             x = self.blurred(x, [size + once * abs(v) for v in x])
-        middles = [v.mid() for v in x]
-        root = (_mean([v * v for v in middles]) + eps).sqrt()
-        radii = [v.rad() for v in x]
-        root = arb(root, _mean([r * r for r in radii]).sqrt())
-        root = arb(root * root, (4 if centered else 1) * self.gamma(n + 8) * square).sqrt()
-        scaled = [g * v / root for g, v in zip(gain, x, strict=True)]
-        errors = [more * abs(y) + once * abs(b) for y, b in zip(scaled, bias, strict=True)]
-        return self.blurred([y + b for y, b in zip(scaled, bias, strict=True)], errors)
+        middles, radii = [v.mid() for v in x], [v.rad() for v in x]
+        root = arb((_mean([v * v for v in middles]) + eps).sqrt(), _mean([r * r for r in radii]).sqrt())
+        square = root * root
+        root = arb(square, (4 if centered else 1) * self.gamma(n + 8) * square).sqrt()
+        scaled = self.rounded([g * v / root for g, v in zip(gain, x, strict=False)], 16)
+        if all(b is ZERO for b in bias):
+            return scaled
+        factor = arb(1, once)
+        return self.held([y + b * factor for y, b in zip(scaled, bias, strict=True)])
 
     def activate(self, row: Row, kind: str) -> Row:
         """An execution of either GELU errs by less than 13u |x|: see the bounds on erf and tanh beside them.
@@ -144,8 +155,8 @@ class Arithmetic:
         else:  # |a tanh'(a)| < 0.45, and a has 16 roundings of one sign
             root, cubic = (2 / arb.pi()).sqrt(), arb(44715) / 10**6
             inner = [(root * (x + cubic * x * x * x)).tanh() for x in row]
-        more = self.gamma(16)
-        return self.blurred([x / 2 * (1 + y) for x, y in zip(row, inner, strict=True)], [more * x for x in row])
+        more = arb(0, self.gamma(16))
+        return self.rounded([x * ((1 + y) / 2 + more) for x, y in zip(row, inner, strict=True)], 0)
 
     def _saturating(self, x: arb, kind: str) -> arb:
         """Through sigma(x) = (1 + tanh(x/2)) / 2, or tanh itself; neither is above 1."""
@@ -190,34 +201,44 @@ class Arithmetic:
         scores = self.scores(q, keys, scale)
         return self.average(scores, values, sink, max(s.abs_upper() for s in scores), NONE)
 
-    def average(self, scores: Row, values: Sequence[Row], sink: arb | None, largest: arb, faint: Faint) -> Row:
+    def average(
+        self,
+        scores: Row,
+        values: Sequence[Row],
+        sink: arb | None,
+        largest: arb,
+        faint: Faint,
+        sizes: Row | None = None,
+    ) -> Row:
         """``sum_j p_j v_j``, p = softmax of these scores, those of ``faint`` keys, and of a sink, whose value is zero.
 
-        No score is above ``largest`` in size. About any m it is m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a
-        factor for what scores may move. A faint key has e_j <= f = exp(L - D), where L is the largest lower end of the
-        others with their factors. So k of them add at most k f (R + |m|) to the upper sum and at most k f to the lower
-        one. Rounding moves the result by gamma sum_j p_j |v_j|: gamma (largest |v_j| + k f R / sum_j e_j).
+        No score is above ``largest`` in size, and no entry of a value above that of its ``sizes``. About any m it is
+        m + sum_j e_j (v_j - m) / sum_j e_j, with e_j up to a factor for what scores may move. A faint key has e_j <= f
+        = exp(L - D), where L is the largest lower end of the others with their factors. So k of them add at most
+        k f (R + |m|) to the upper sum and at most k f to the lower one. Rounding moves the result by
+        gamma sum_j p_j |v_j|: gamma (largest |v_j| + k f R / sum_j e_j).
         """
-        if self.overflows(max(s.lower() for s in scores), sink):
+        best = max(scores, key=float)
+        if self.overflows(best.lower(), sink):
             return [arb.nan()] * len(values[0])
         if sink is not None:
             scores, values = [*scores, sink], [*values, [ZERO] * len(values[0])]
             largest = max(largest, abs(sink))
         count = len(scores) + faint.count
-        top = max(s.mid() for s in scores)
-        moved = [arb(s, self.drift(abs(s) + largest, count)) - top for s in scores]
+        factor, shift = arb(1, self.gamma(4)), arb(-best.mid(), self.drift(largest, count))
+        moved = [s * factor + shift for s in scores]
         powers = [s.exp() for s in moved]
         left = faint.count * (max(s.lower() for s in moved) - faint.below).exp().upper() if faint.count else ZERO
         total = sum(powers, ZERO) + ZERO.union(left)
         shares, given = arb_mat([powers]), arb_mat(values)
         middle = [(v / total).mid() for v in (shares.mid() * given).entries()]
         apart = given - _ones(len(values)) * arb_mat([middle])
-        size = max([v.abs_upper() for row in values for v in row]) + left * faint.reach / total
+        size = max(sizes or [v.abs_upper() for row in values for v in row]) + left * faint.reach / total
         mixed = (shares * apart).entries()
         if faint.count:
             mixed = [arb(y, left * (faint.reach + abs(m))) for m, y in zip(middle, mixed, strict=True)]
-        rounded = [self.gamma(2 * count + 8) * size] * len(middle)
-        return self.blurred([m + y / total for m, y in zip(middle, mixed, strict=True)], rounded)
+        error = ZERO if self.is_real else arb(0, self.gamma(2 * count + 8) * size + TINY)
+        return self.held([m + y / total + error for m, y in zip(middle, mixed, strict=True)])
 
     def project(self, q: Row, keys: Sequence[Row], values: Sequence[Row], scale: arb) -> Row:
         """One head's answer to the query ``q``."""
@@ -261,21 +282,21 @@ class Sizes(Arithmetic):
     """Rows of balls about zero that hold every row of every prompt, those that nobody reads among them.
 
     What is finite here is finite in every execution. A bound that is not known is no number, as everywhere.
-    ``longest``: how many rows a prompt has at most.
+    ``longest``: how many rows a prompt has at most; ``is_small``: what may reach LIMIT is not known either.
     """
 
-    def __init__(self, u: float, longest: int) -> None:
+    def __init__(self, u: float, longest: int, *, is_small: bool = False) -> None:
         super().__init__(u)
         self.longest = longest
+        self.most = LIMIT if is_small else arb(2) ** (100 if u > 2.0**-53 else 900)
 
     def blur(self, x: arb, error: arb) -> arb:
         """``x`` within ``error`` of what it is; not a number where an execution may overflow."""
-        wide = arb(x, abs(error) + TINY)
-        return wide if abs(wide) < arb(2) ** (100 if self.u > 2.0**-53 else 900) else arb.nan()
+        return self.held([arb(x, abs(error) + TINY)])[0]
 
-    def blurred(self, row: Row, errors: Row) -> Row:
-        """``blur`` of each entry."""
-        return [self.blur(x, error) for x, error in zip(row, errors, strict=True)]
+    def held(self, row: Row) -> Row:
+        """``row``, with no number where an execution may overflow, or reach LIMIT where that is asked."""
+        return [x if abs(x) < self.most else arb.nan() for x in row]
 
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """At most twice the root of the width; a variance that is a difference of squares must not be negative."""
@@ -324,16 +345,20 @@ class Affine:
         """What rounding adds where entries of x have at most these ``sizes``, and everything subnormal."""
         if a.is_real:
             return [[ZERO] * len(self.bias) for _ in sizes]
-        u = float(a.u)
         with ctx.workprec(ROUGH):
-            if u not in self._errors:
-                columns = [
-                    [*(a.gamma(1 + n) * abs(w) for w in row), a.gamma(1 + len(row)) * abs(b) + TINY]
-                    for row, (n, b) in zip(self.weight, self._terms, strict=True)
-                ]
-                self._errors[u] = arb_mat(columns).transpose()
-            found: list[Row] = (arb_mat([[*row, ONE] for row in sizes]) * self._errors[u]).tolist()
+            found: list[Row] = self.errors(a, sizes).tolist()
         return found
+
+    def errors(self, a: Arithmetic, sizes: list[Row]) -> arb_mat:
+        """``rounding`` as a matrix, of an execution."""
+        u = float(a.u)
+        if u not in self._errors:
+            columns = [
+                [*(a.gamma(1 + n) * abs(w) for w in row), a.gamma(1 + len(row)) * abs(b) + TINY]
+                for row, (n, b) in zip(self.weight, self._terms, strict=True)
+            ]
+            self._errors[u] = arb_mat(columns).transpose()
+        return arb_mat([[*row, ONE] for row in sizes]) * self._errors[u]
 
     @cached_property
     def _errors(self) -> dict[float, arb_mat]:

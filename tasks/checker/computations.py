@@ -26,10 +26,12 @@ from tasks.checker.arithmetic import Arithmetic, Row, is_known
 from tasks.checker.balls import Balls
 from tasks.checker.files import expect
 from tasks.checker.heads import Head, Set
+from tasks.checker.narrow import narrowed
 from tasks.checker.network import Branch, Network, Prompt, pooled, run, through
 
 T = TypeVar("T")
 GRAIN = 40  # of coarse balls: bits behind the point
+TRIED = 100  # prompts, for whether coarse balls make rows equal
 HELD = 1_000_000  # numbers and entries of tables, of some 100 bytes each
 Made = tuple[int, ...]  # what a row is made from: a token and a place, or a row and the answer of each head
 Make = Callable[[list[Made]], tuple[list[Row], list[int]]]  # rows from what they are made from, and their tokens
@@ -233,18 +235,23 @@ class Computations(Generic[T]):
 class Readings(Generic[T]):
     """What is ``read`` of prompts at some ``places`` of each; None where nothing is.
 
-    Balls are coarse as long as that makes rows equal, and as they are for prompts of which this says too little.
+    Balls are coarse as long as that makes rows equal, and as they are for prompts of which this says too little. A few
+    prompts are tried first.
     """
 
     def __init__(
         self, network: Network, a: Arithmetic, read: Callable[[Row], T | None], places: slice = slice(None)
     ) -> None:
+        network, a = narrowed(network, a)
         at_end = places == slice(-1, None)
         self._coarse, self._sharp = (Computations(network, a, read, grain, at_end) for grain in (GRAIN, None))
-        self._places, self._pays = places, True
+        self._places, self._pays, self._is_tried = places, True, False
 
     def at(self, prompts: list[Prompt]) -> list[list[T | None]]:
         """What is read of each prompt."""
+        if not self._is_tried:
+            self._is_tried = True
+            return [*self.at(prompts[:TRIED]), *self.at(prompts[TRIED:])]
         found: list[list[T | None]] = [[None]] * len(prompts)
         if self._pays:
             asked, made = self._coarse.asked, self._coarse.made

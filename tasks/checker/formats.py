@@ -18,7 +18,7 @@ from tasks.checker.arithmetic import LEAST_EPS, ROUNDOFF, ZERO, Affine, Arithmet
 from tasks.checker.declared import Declared, declared, texts
 from tasks.checker.decoders import adder, decoder, tokens_of
 from tasks.checker.files import Tensors, expect, parse
-from tasks.checker.network import Branch, Constant, Heads, Network, Step, lean
+from tasks.checker.network import Activated, Branch, Constant, Heads, Masked, Network, Normed, Step, lean
 from tasks.checker.recurrent import Recurrent
 from tasks.checker.recurrent_cases import declared_by, recurrent_case
 from tasks.checker.sparsemax import CIRCUIT_OF, gathered, sparsemax
@@ -289,16 +289,12 @@ def _layers(
         if not size.inner:
             continue
         up, down = layout.affine(t, at + layout.up, d, size.inner), layout.affine(t, at + layout.down, size.inner, d)
-        inner: Steps = (*site(f"{n}.mlp.act_in"), up, _activation(kind), *site(f"{n}.mlp.post_act"), down)
+        inner: Steps = (*site(f"{n}.mlp.act_in"), up, Activated(kind), *site(f"{n}.mlp.post_act"), down)
         yield Branch((*second, *inner, *site(f"{n}.mlp.resid_delta")), None, ())
 
 
 def _turned(table: list[Row]) -> list[Row]:
     return [list(column) for column in zip(*table, strict=True)]
-
-
-def _activation(kind: str) -> Step:
-    return lambda a, rows: [a.activate(row, kind) for row in rows]
 
 
 def _norm(t: Tensors, d: int, eps: Any, *, centered: bool) -> Callable[[str], Steps]:
@@ -307,7 +303,7 @@ def _norm(t: Tensors, d: int, eps: Any, *, centered: bool) -> Callable[[str], St
 
     def named(name: str) -> Steps:
         gain, bias = t.take(f"{name}.weight", d), t.take(f"{name}.bias", d) if centered else [ZERO] * d
-        return (lambda a, rows: [a.norm(x, gain, bias, eps, centered=centered) for x in rows],)
+        return (Normed(gain, bias, eps, centered),)
 
     return named
 
@@ -348,12 +344,8 @@ def _sparse(c: dict[str, Any], kept_nodes: dict[str, list[int]], t: Tensors, *, 
         top = f"{part}_{ {'act_in': 'in', 'resid_delta': 'out', 'post_act': 'neuron'}.get(what, what) }"
         is_top = top in c["top_k_sites"] and c["top_k_fraction"] is not None
         k = max(1, int(c["top_k_fraction"] * width)) if is_top else width
-        if not is_kept:
-            return (lambda a, rows: [a.top_k(x, k) for x in rows],) if is_top else ()
-        pick = [(n in kept, mean) for n, mean in enumerate(means)]
-        return (lambda a, rows: [[m if not keep and (a.is_real or v.is_finite()) else v
-                                  for v, (keep, m) in zip(a.top_k(x, k), pick, strict=True)]
-                                 for x in rows],)  # fmt: skip
+        largest: Steps = (lambda a, rows: [a.top_k(x, k) for x in rows],) if is_top and k < width else ()
+        return (*largest, Masked(tuple(n in kept for n in range(width)), means)) if is_kept else largest
 
     sinks = "attn.attn_imp.sink_logit" if c["sink"] else ""
     found = tuple(_layers(t, CIRCUIT, size, c["activation"], norm, site, sinks))
@@ -547,7 +539,7 @@ def _dyck(said: dict[str, Any], t: Tensors) -> Read:
     known = c.keys() <= {"n", "d", "heads", "ff", "layers", "causal", "pool", "note"} and type(c["causal"]) is bool
     expect(known and c["pool"] in ("sum", "mean", "last") and d % heads == 0, "config.json: not understood")
     found = tuple(_layers(t, DYCK, Size(layers, heads, d // heads, d, inner), "relu"))
-    final: Steps = DYCK.affine(t, "h1", d, d), _activation("relu"), DYCK.affine(t, "h2", d, 2)
+    final: Steps = DYCK.affine(t, "h1", d, d), Activated("relu"), DYCK.affine(t, "h2", d, 2)
     tables = t.matrix("tok.weight", 2, d), t.matrix("pos", n, d)
     return Read(Network(*tables, found, final, n, c["causal"], c["pool"]), "", ("(", ")"), ("not valid", "valid"))
 

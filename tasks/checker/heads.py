@@ -67,6 +67,7 @@ class Head:
         self._reach: list[float] = []  # what its value is below; 0 where that may not be finite
         self._is_known: list[bool] = []  # whether that is
         self._length: list[arb] = []
+        self._size: list[arb] = []  # per value, of its largest entry
         self._fading = FADED if grain is None else COARSE
         self._scores: list[_Scores] = []  # per query
         self._sets: dict[tuple[int, ...], Set] = {(): self.nothing}
@@ -80,6 +81,8 @@ class Head:
         while len(self._scores) < len(self._queries.rows):
             self._scores.append(_Scores(self._grain))
         of_value = self._values.number(value)
+        if len(self._size) < len(self._values.rows):
+            self._size.append(max(v.abs_upper() for v in self._values.rows[-1]))
         self.key.append(self._keys.number(key, of_value))
         if len(self._value) < len(self._keys.rows):
             self._value.append(of_value)
@@ -140,7 +143,7 @@ class Head:
         if self._heads.projects:
             return self._a.share(z, values)
         faint = Faint(count - len(z), arb(below), arb(reach))
-        return self._a.average(z, values, self._sink, arb(size), faint)
+        return self._a.average(z, values, self._sink, arb(size), faint, [self._size[n] for _, n in pairs])
 
     def _scored(self, query: int, keys: tuple[int, ...]) -> _Scores:
         """What ``query`` gives to these keys, among others."""

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import accumulate
 
 from flint import arb
 
@@ -31,6 +32,47 @@ class Constant:
     def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
         """The row, once for each that is given; not numbers where an execution may meet NaN."""
         return [self.row if a.is_real or is_known(row) else [arb.nan()] * len(self.row) for row in rows]
+
+
+@dataclass(frozen=True)
+class Normed:
+    """A norm of each row, of its first entries where ``gain`` is shorter."""
+
+    gain: Row
+    bias: Row
+    eps: float
+    centered: bool
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The norms of the rows."""
+        return [a.norm(x, self.gain, self.bias, self.eps, centered=self.centered) for x in rows]
+
+
+@dataclass(frozen=True)
+class Activated:
+    """An activation of this ``kind``, entry by entry."""
+
+    kind: str
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The rows, each entry by itself."""
+        return [a.activate(row, self.kind) for row in rows]
+
+
+@dataclass(frozen=True)
+class Masked:
+    """``means`` in place of all entries but the ``kept`` ones; where those may not be finite, nothing is known."""
+
+    kept: tuple[bool, ...]
+    means: Row
+
+    def __call__(self, a: Arithmetic, rows: list[Row]) -> list[Row]:
+        """The rows with that."""
+        known = [(keep, mean) for keep, mean in zip(self.kept, self.means, strict=True)]
+        return [
+            [mean if not keep and (a.is_real or v.is_finite()) else v for v, (keep, mean) in zip(x, known, strict=True)]
+            for x in rows
+        ]
 
 
 @dataclass(frozen=True)
@@ -60,7 +102,8 @@ def by_groups(gain: Row, bias: Row, eps: float, groups: int, *, centered: bool) 
 class Heads:
     """Attention: steps to query, key and value of each row, cut into ``count`` heads; ``sinks`` one per head.
 
-    ``projects``: scores are projected on the simplex (sparsemax, without sinks), not made so by softmax.
+    ``projects``: scores are projected on the simplex (sparsemax, without sinks), not made so by softmax. ``widths``: of
+    the heads' values, where they are not equal.
     """
 
     steps: tuple[tuple[Step, ...], ...]
@@ -68,10 +111,15 @@ class Heads:
     scale: arb
     sinks: list[arb | None]
     projects: bool = False
+    widths: tuple[int, ...] = ()
 
     def parts(self, a: Arithmetic, x: list[Row]) -> list[list[list[Row]]]:
         """Queries, keys and values, each by row and head."""
-        return [[_cut(row, self.count) for row in run(steps, a, x)] for steps in self.steps]
+        cuts = [(), (), self.widths]
+        return [
+            [_cut(row, widths or (len(row) // self.count,) * self.count) for row in run(steps, a, x)]
+            for steps, widths in zip(self.steps, cuts, strict=True)
+        ]
 
     def mixed(
         self, a: Arithmetic, parts: list[list[list[Row]]], rows: Iterable[tuple[int, Sequence[int]]]
@@ -171,10 +219,10 @@ def _leaner(branch: Branch, a: Arithmetic, tame: bool) -> Branch:
     return replace(branch, before=(*branch.before, Watched(branch.heads)), heads=None, after=safe, unused=())
 
 
-def is_tame(network: Network, a: Arithmetic) -> bool:
-    """Whether no execution has infinity or NaN anywhere, whatever the prompt."""
+def is_tame(network: Network, a: Arithmetic, *, is_small: bool = False) -> bool:
+    """Whether no execution has infinity or NaN anywhere, whatever the prompt; nor a number that reaches LIMIT."""
     sizes, tables = (
-        Sizes(float(a.u), network.longest),
+        Sizes(float(a.u), network.longest, is_small=is_small),
         [table for table in (network.tokens, network.positions) if table is not None],
     )
     x = [[sum(column, ZERO) for column in zip(*map(_sizes, tables), strict=True)]]
@@ -188,8 +236,11 @@ def is_tame(network: Network, a: Arithmetic) -> bool:
 
 
 def _sizes(table: list[Row]) -> Row:
-    """Balls about zero that hold all rows."""
-    return [arb(0, max(abs(v).upper() for v in column)) for column in zip(*table, strict=True)]
+    """Balls about zero that hold all rows; no numbers where one may not be finite."""
+    return [
+        arb(0, max(abs(v).upper() for v in column)) if is_known([*column]) else arb.nan()
+        for column in zip(*table, strict=True)
+    ]
 
 
 def through(branches: tuple[Branch, ...], a: Arithmetic, x: list[Row], seen: list[list[int]]) -> list[Row]:
@@ -210,9 +261,8 @@ def run(steps: tuple[Step, ...], a: Arithmetic, rows: list[Row]) -> list[Row]:
     return rows
 
 
-def _cut(row: Row, count: int) -> list[Row]:
-    size = len(row) // count
-    return [row[n * size : (n + 1) * size] for n in range(count)]
+def _cut(row: Row, widths: tuple[int, ...]) -> list[Row]:
+    return [row[end - width : end] for width, end in zip(widths, accumulate(widths), strict=True)]
 
 
 def pooled(a: Arithmetic, kind: str, rows: list[Row]) -> Row:

@@ -430,14 +430,15 @@ def _answers(
     loaded = narrowed(loaded, u)
     network = loaded.network
     assert isinstance(network, Transformer)
-    stream = enclose(network, prompts, u)
+    at_end = loaded.readout.position == "last"
+    stream = enclose(network, prompts, u, at_end=at_end)
     found = _read(loaded, stream)
     if (
         with_zonotopes
         and any((label == UNDECIDED).any() for label, _ in found[0])
         and zonotope_interpreter.work(network, stream) < MOST_WORK
     ):
-        return _read(loaded, zonotope_interpreter.enclose(network, prompts, u))
+        return _read(loaded, zonotope_interpreter.enclose(network, prompts, u, at_end=at_end))
     return found
 
 

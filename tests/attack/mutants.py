@@ -36,6 +36,7 @@ WORDS = "tests/unit/cegis/test_sygus_conversions.py::test_the_encoding_has_the_v
 BALL, FORMS, CHECKER = "tasks/bounds/ball.py", "tasks/bounds/zonotope.py", "tasks/checker/arithmetic.py"
 WORKERS = "tests/unit/tasks/bounds/test_workers.py"
 CUT = "tests/unit/tasks/proofs/test_parts_of_proofs.py"
+NARROW = "tests/unit/tasks/checker/test_checker_narrow.py"
 MUTANTS = (
     Mutant(
         "an eighth of each rounding",
@@ -254,6 +255,78 @@ MUTANTS = (
         "wide = x if self.is_real else arb(x, abs(error) + TINY)",
         "wide = x if self.is_real else arb(x, TINY)",
         "networks",
+    ),
+    Mutant(
+        "last rows do not hear of hidden tokens that may be NaN",
+        "tasks/bounds/interpreter.py",
+        "at_end = at_end and not lost.any()",
+        "at_end = bool(at_end)",
+        "tests/unit/tasks/bounds/test_not_a_number.py"
+        "::test_the_last_row_alone_is_unknown_where_a_row_before_it_may_be_nan",
+    ),
+    Mutant(
+        "first rows are taken for last ones",
+        "tasks/bounds/interpreter.py",
+        "cells[:, -1] for cells in",
+        "cells[:, 0] for cells in",
+        "tests/unit/tasks/proofs/test_enumeration_of_domains.py"
+        "::test_last_rows_alone_have_the_bounds_that_they_have_among_all",
+    ),
+    Mutant(
+        "the checker's sums are exact",
+        CHECKER,
+        "factor = arb(1, self.gamma(times))",
+        "factor = arb(1, ZERO)",
+        "tests/property/test_checker_arithmetic.py::test_float64_and_float32_executions_lie_in_the_ball",
+    ),
+    Mutant(
+        "the checker's maps are exact",
+        CHECKER,
+        "exact += errors",
+        "exact += ZERO * errors",
+        "tests/property/test_checker_arithmetic.py::test_float64_and_float32_executions_lie_in_the_ball",
+    ),
+    Mutant(
+        "the checker's averages are exact",
+        CHECKER,
+        "arb(0, self.gamma(2 * count + 8) * size + TINY)",
+        "arb(0, TINY)",
+        "tests/unit/tasks/checker/test_checker_balls.py::test_the_rounding_of_faint_keys_is_in_the_average",
+    ),
+    Mutant(
+        "the checker's exponents are exact",
+        CHECKER,
+        "arb(-best.mid(), self.drift(largest, count))",
+        "arb(-best.mid(), ZERO)",
+        f"{NARROW}::test_scores_move_by_what_rounding_may_do_to_them",
+    ),
+    Mutant(
+        "the checker looks at no number whatever the weights",
+        "tasks/checker/narrow.py",
+        "if not (a.is_real or is_tame(network, a, is_small=True)):",
+        "if False:",
+        f"{NARROW}::test_numbers_that_may_reach_the_limit_are_looked_at_in_the_whole_network",
+    ),
+    Mutant(
+        "the checker takes what a weight reads for unread",
+        "tasks/checker/narrow.py",
+        "any(weight[row][n] != 0 for row in rows)",
+        "any(weight[row][n] > 0 for row in rows)",
+        f"{NARROW}::test_what_is_read_has_the_bounds_that_it_has_in_the_whole_network",
+    ),
+    Mutant(
+        "the checker's norms are of what is read behind them",
+        "tasks/checker/narrow.py",
+        "wanted = [*wanted, *(n for n in range(len(gain)) if n not in wanted)]",
+        "wanted = [*wanted]",
+        f"{NARROW}::test_a_masked_entry_is_not_read_and_a_norm_reads_every_entry",
+    ),
+    Mutant(
+        "the checker takes a weight that is no number for none",
+        "tasks/checker/network.py",
+        "if is_known([*column]) else arb.nan()",
+        "if column else arb.nan()",
+        f"{NARROW}::test_numbers_that_may_reach_the_limit_are_looked_at_in_the_whole_network",
     ),
     Mutant(
         "the checker's AbsTopK keeps what may go",

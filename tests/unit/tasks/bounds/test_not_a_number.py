@@ -116,6 +116,18 @@ def test_keys_that_no_row_sees_must_be_finite_too():
     assert np.isfinite(stream.x.radius[stream.places[0]]).all(axis=2).tolist() == [[False] * 2, [True] * 2]
 
 
+@pytest.mark.parametrize("hidden", [(), (1,)])
+@pytest.mark.parametrize("part", ["query", "key", "value"])
+def test_the_last_row_alone_is_unknown_where_a_row_before_it_may_be_nan(hidden, part):
+    """Weights of hidden keys are zero, and zero times NaN is NaN in the last row as well."""
+    tokens, one = np.array([[1.0, 0.0], [0.0, 1.0]]), (Affine(np.eye(2)),)
+    parts = dict.fromkeys(("query", "key", "value"), one) | {part: (Affine(np.array([[1.0, 0.0], [0.0, 2.0**70]])),)}
+    attention = Residual((Attention(**parts, heads=1, scale=1.0, sink=np.zeros(1), hidden=hidden),))
+    network, prompts = Transformer(tokens, None, (attention,), 3), np.array([[0, 1, 0], [0, 0, 0]])
+    stream = interpreter.enclose(network, [prompts], FLOAT32, at_end=True)
+    assert np.isfinite(stream.x.radius[stream.places[0][:, -1]]).all(axis=1).tolist() == [False, True]
+
+
 def test_a_sparsemax_whose_scores_swallow_the_one_is_undecided():
     """1 + z > z is false as executed, so there is no support, and a division by zero."""
     big = (Affine(np.eye(2) * 2.0**14),)

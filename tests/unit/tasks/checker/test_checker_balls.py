@@ -95,9 +95,9 @@ def test_the_rounding_of_faint_keys_is_in_the_average():
 class Recording(Arithmetic):
     """Remembers of how many keys only the number was used."""
 
-    def average(self, scores, values, sink, largest, faint):
+    def average(self, scores, values, sink, largest, faint, sizes):
         self.faint, self.largest = faint, largest
-        return super().average(scores, values, sink, largest, faint)
+        return super().average(scores, values, sink, largest, faint, sizes)
 
 
 def head_of(a, scale=1.0, sink=None, grain=None):

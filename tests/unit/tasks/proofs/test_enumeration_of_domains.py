@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from cegis import Constraint, Domain
-from tasks.bounds import operations
+from tasks.bounds import interpreter, operations, zonotope_interpreter
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball, RoundoffError
 from tasks.bounds.interpreter import assumption, enclose, needed
 from tasks.formats import Loaded, Question, from_callable, from_circuit
@@ -198,3 +198,18 @@ def test_outputs_that_are_not_read_change_nothing():
         sequences = domain.sequences(length)
         assert np.allclose(narrow.logits(sequences), circuit.logits(sequences)[:, list(circuit.readout.columns)])
         assert (narrow.labels(sequences)[0] == circuit.labels(sequences)[0]).all()
+
+
+@pytest.mark.parametrize("bounds", [interpreter, zonotope_interpreter])
+def test_last_rows_alone_have_the_bounds_that_they_have_among_all(bounds):
+    for name in ("bracket_depth", "bracket_dilution", "variable_type"):
+        loaded = from_circuit(load_circuit(shipped_path(name)))
+        domain = loaded.domain.up_to(loaded.domain.min_length + 3)
+        prompts = [loaded.prompts(domain.sequences(length)) for length in domain.lengths]
+        every, last = (bounds.enclose(loaded.network, prompts, FLOAT32, at_end=at_end) for at_end in (False, True))
+        assert len(last.x) <= len(every.x)
+        for rows, ends in zip(every.places, last.places, strict=True):
+            assert ends.shape == (len(rows), 1)
+            one, other = every.x[rows[:, -1]], last.x[ends[:, 0]]
+            assert np.allclose(one.center, other.center, rtol=1e-12, atol=1e-14)
+            assert np.allclose(one.radius, other.radius, rtol=1e-9, atol=1e-16)
