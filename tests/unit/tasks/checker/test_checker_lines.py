@@ -23,7 +23,7 @@ def test_a_square_holds_that_of_every_point(middle, radius, inside, factors, at)
         arb(middle) + arb(radius) * arb(inside) + sum((arb(g) * e for g, e in zip(factors, at, strict=True)), arb(0))
     )
     assert (line.square.ball + moved).overlaps(point * point)
-    assert line.square.ball.rad() <= (line * line).ball.rad() + 1e-9
+    assert float(line.square.ball.rad()) <= float((line * line).ball.rad()) * (1 + 1e-6) + 1e-9  # radii are rounded up
 
 
 def test_differences_of_logits_hold_those_that_float32_computes():
