@@ -10,7 +10,7 @@ import pytest
 import small_networks
 from flint import arb, ctx
 
-from tasks.checker.arithmetic import NONE, ROUNDOFF, Affine, Arithmetic
+from tasks.checker.arithmetic import NONE, ROUNDOFF, ZERO, Affine, Arithmetic
 from tasks.checker.computations import Readings, logits
 from tasks.checker.formats import FILES, read
 from tasks.checker.narrow import narrowed
@@ -103,3 +103,15 @@ def test_scores_move_by_what_rounding_may_do_to_them():
     assert moved.contains(-off.tanh().mid())
     (alone,) = REAL.average([arb(100), arb(100)], [[arb(1)], [arb(-1)]], None, arb(100), NONE)
     assert float(alone.rad()) < 1e-20
+
+
+def test_a_sum_and_a_norm_hold_what_float32_computes():
+    a, one, tiny = Arithmetic(2.0**-24), np.float32(1), np.float32(2.0**-30)
+    ((total,),) = a.add([[arb(1)]], [[arb(float(tiny))]])
+    assert total.contains(arb(float(one + tiny)))
+    assert not Arithmetic(0.0).add([[arb(1)]], [[arb(float(tiny))]])[0][0].contains(arb(float(one + tiny)))
+    row = np.float32([3.0, 1.0, -2.0, 0.1])
+    executed = row / np.sqrt((row * row).mean(dtype=np.float32) + np.float32(2.0**-17))
+    exact = a.norm([arb(float(v)) for v in row], [arb(1)] * 4, [ZERO] * 4, 2.0**-17, centered=False)
+    assert all(ball.contains(arb(float(v))) for ball, v in zip(exact, executed, strict=True))
+    assert all(ball.rad() >= abs(float(v)) * 2.0**-24 for ball, v in zip(exact, executed, strict=True))
