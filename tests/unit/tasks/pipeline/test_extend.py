@@ -264,7 +264,10 @@ def test_the_program_that_held_longest_is_kept():
     assert verifier.best == longer
 
 
-@pytest.mark.parametrize(("say", "horizon"), [("tokens.count('b') >= 3", 3), ("len(tokens) >= 1", 0)])
+@pytest.mark.parametrize(
+    ("say", "horizon"),
+    [("tokens.count('b') >= 3", 3), pytest.param("len(tokens) >= 1", 0, marks=pytest.mark.slow)],
+)
 def test_a_recurrent_network_that_a_listed_word_refutes_has_its_exact_horizon_at_any_length(say, horizon):
     """The words that are listed say how far a program holds; none is bred beyond to say it less exactly."""
     text = f"def f(tokens):\n    return 'many' if {say} else 'few'\n"
