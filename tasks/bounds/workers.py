@@ -63,7 +63,10 @@ def each(
 
 @dataclass(frozen=True)
 class Packed:
-    """A value as bytes, which a worker unpacks once, however many parts it is given."""
+    """A value as bytes, which a worker unpacks once, however many parts it is given.
+
+    They come the way of the parts themselves, which the executor pickles as well, and never from a file.
+    """
 
     name: str  # digest of ``data``
     data: bytes = field(repr=False, compare=False)

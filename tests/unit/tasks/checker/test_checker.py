@@ -109,6 +109,15 @@ def other_type(value):
     return [float(value)] if isinstance(value, int) else []
 
 
+def test_a_smaller_margin_holds_and_no_larger_one(certificate, tmp_path):
+    margin = certificate.statement["margin"]
+    smaller = {**certificate.statement, "margin": 0.5 * margin}
+    assert checked(smaller, certificate.files, tmp_path / "smaller")["margin"] == 0.5 * margin
+    for n, other in enumerate((1.0001 * margin, 0.0, -margin, float("nan"), float("inf"), True)):
+        with pytest.raises((Rejected, UnreadableError)):
+            checked({**certificate.statement, "margin": other}, certificate.files, tmp_path / f"{n}")
+
+
 def test_every_changed_entry_of_the_statement_is_refused(certificate, tmp_path):
     def changes(value):
         match value:
