@@ -23,6 +23,7 @@ It does not choose labels and knows no network; see ``interpreter`` and ``enumer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -116,18 +117,37 @@ class Affine:
     """``x -> W x + b`` with exact float32 entries. ``weight``: (out, in), ``bias``: (out,).
 
     ``depth`` counts, per output, the roundings one term can meet: its product and every addition of a nonzero term.
+    ``blocks``: of how many identities side by side the weight consists, 0 where it is something else.
     """
 
     weight: Reals
     bias: Reals
     absolute: Reals
     depth: Reals
+    blocks: int = 0
 
     @classmethod
     def of(cls, weight: NDArray[np.floating], bias: NDArray[np.floating]) -> Affine:
         """The map with these weights."""
         wide = weight.astype(np.float64)
-        return cls(wide, bias.astype(np.float64), np.abs(wide), np.count_nonzero(wide, axis=1) + 2.0)
+        blocks = wide.shape[1] // max(1, len(wide))
+        is_sum = blocks > 0 and np.array_equal(wide, np.tile(np.eye(len(wide)), (1, blocks)))
+        depth = np.count_nonzero(wide, axis=1) + 2.0
+        return cls(wide, bias.astype(np.float64), np.abs(wide), depth, blocks if is_sum else 0)
+
+    def linear(self, x: NDArray[Any], weight: NDArray[Any] | None = None) -> NDArray[Any]:
+        """``x W^T`` over the last axis; ``weight``: W^T in the precision of ``x``, or other weights of its pattern."""
+        if not self.blocks:
+            return np.asarray(x @ (self.weight.T if weight is None else weight))
+        out = len(self.bias)
+        total = x[..., :out]
+        for start in range(out, self.blocks * out, out):
+            total = total + x[..., start : start + out]
+        return total
+
+    def sizes(self, x: Reals) -> Reals:
+        """``x |W|^T`` over the last axis."""
+        return self.linear(x, self.absolute.T)
 
 
 def gamma(roundings: float | Reals, u: float) -> Reals:
@@ -139,11 +159,35 @@ def gamma(roundings: float | Reals, u: float) -> Reals:
 @np.errstate(all="ignore")
 def affine(x: Ball, layer: Affine, u: float) -> Ball:
     """``W x + b`` over the last axis; x: (..., in). At most nnz + 2 roundings per term, whatever the order."""
-    g = gamma(layer.depth, u)
-    moved = x.radius @ layer.absolute.T
-    rounded = g * (x.magnitude @ layer.absolute.T + np.abs(layer.bias))
-    flushed = TINY * (2.0 * layer.depth + x.magnitude.sum(axis=-1, keepdims=True))
-    return _ball(x.center @ layer.weight.T + layer.bias, moved + rounded + flushed)
+    center, moved = layer.linear(x.center) + layer.bias, layer.sizes(x.radius)
+    return _ball(center, moved + _rounded(x.magnitude, np.abs(center) + moved, layer, u))
+
+
+@np.errstate(all="ignore")
+def affine_error(largest: Reals, spread: Reals, layer: Affine, u: float) -> Reals:
+    """How far (..., out) ``W x + b`` may be off, of any x (..., in) with |x| <= ``largest`` known up to ``spread``."""
+    size = layer.sizes(largest + spread) + np.abs(layer.bias)
+    return _ball(size, layer.sizes(spread) + _rounded(largest + spread, size, layer, u)).radius
+
+
+def _rounded(largest: Reals, total: Reals, layer: Affine, u: float) -> Reals:
+    """What an execution rounds and flushes where |x| <= ``largest`` and |W x + b| <= ``total``."""
+    size = layer.sizes(largest) + np.abs(layer.bias)
+    flushed: Reals = TINY * (2.0 * layer.depth + largest.sum(axis=-1, keepdims=True))
+    return rounding(layer.depth, size, total, u) + flushed
+
+
+def rounding(depth: Reals, size: Reals, total: Reals, u: float) -> Reals:
+    """What roundings change of a sum of products with absolute values that add up to ``size``, itself up to ``total``.
+
+    The error is that of the products, u times their sizes, and of each addition, u times the partial sum it computes
+    (Higham 2002, section 4.2): exactly, that is no more than the positive terms or the negative ones come to, so than
+    (size + total) / 2, whatever the order. The center computed here errs in the same way.
+    """
+    ways = (u, FLOAT64)
+    half = sum(depth * v for v in ways) / 2.0
+    rest: Reals = sum(v + depth * v * gamma(depth, v) for v in ways) + half * (1.0 + gamma(depth, FLOAT64))
+    return rest * size + half * total
 
 
 @np.errstate(all="ignore")

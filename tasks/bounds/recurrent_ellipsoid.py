@@ -35,6 +35,7 @@ from tasks.bounds.recurrent_zonotope import FLUSHED, NUMBERS, Symbols, Way, Zono
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Columns, Step
 
+STRAIGHT = 2  # last steps before balls after which nothing is added to the ellipsoid: it would widen it
 LIGHT = 2.0**-16  # of the spread of an entry: what is left over there stays as it is
 
 
@@ -53,13 +54,23 @@ class Ellipsoids(Zonotopes):
         super().__init__(network, u, deep)
         self._made_of = (network, u, deep, is_followed)
         self._is_followed = is_followed  # by balls
-        self._transition = _interleaved(network.transition, u, self._dtype)
+        self._straight, self._transition = self._transition, _interleaved(network.transition, u, self._dtype)
         self._together = max(1, NUMBERS // (2 * network.width**2))
+
+    def _is_last(self, depth: int) -> bool:
+        """Whether it is one of the last steps before balls: what they leave over stays beside the ellipsoid."""
+        return self._is_followed and depth > self._deep - STRAIGHT
+
+    def _way(self, depth: int) -> Way:
+        """The transition to states after so many tokens."""
+        return self._straight if self._is_last(depth) else self._transition
 
     def _renewed(self, after: Zonotope, depth: int) -> Zonotope:
         """``after`` with its rest inside the ellipsoid; the box around both where only balls follow."""
         if depth == self._deep and self._is_followed:
             return replace(after, symbols=after.symbols[:, :0], rest=after.radius)
+        if self._is_last(depth):
+            return after
         known = np.isfinite(after.rest)
         symbols, lost = root(added(after.symbols, np.where(known, after.rest, 0.0)), after.symbols.dtype.type)
         return replace(after, symbols=symbols, rest=np.where(known, lost, np.inf))

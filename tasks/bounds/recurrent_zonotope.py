@@ -66,6 +66,9 @@ def pieces(network: Recurrent, ids: NDArray[np.integer], u: float, ahead: int = 
 class Zonotope:
     """``center`` and ``rest``: (rows, width); ``symbols``: (rows, symbols, width); after ``depth`` tokens.
 
+    Forms of the same rows share their symbols in order; those that a form does not have move nothing in it. So do all
+    at the last entries where ``symbols`` is narrower than the rows: those are tokens, which are exact.
+
     Where it ``is_round`` (``recurrent_ellipsoid``) the symbols meet |s|_2 <= 1 together, else each |s_k| <= 1.
     All bounds here but ``spread`` are the triangle inequality, and so hold for both.
     """
@@ -174,9 +177,16 @@ class Zonotopes:
     @np.errstate(all="ignore")
     def _stepped(self, states: Zonotope, ids: Ids) -> Zonotope:
         x = Ball.exact(self._network.tokens[ids])
-        none = np.zeros((len(ids), states.symbols.shape[1], x.center.shape[1]), self._dtype)
-        after = self._transition(_concat([states, replace(states, center=x.center, symbols=none, rest=x.radius)]))
+        center, rest, spread = (
+            np.concatenate(pair, axis=1)
+            for pair in ((states.center, x.center), (states.rest, x.radius), (states.spread, np.zeros_like(x.center)))
+        )
+        after = self._way(states.depth + 1)(_spread(replace(states, center=center, rest=rest), spread))
         return replace(self._renewed(after, states.depth + 1), depth=states.depth + 1)
+
+    def _way(self, depth: int) -> Way:
+        """The transition to states after so many tokens."""
+        return self._transition
 
     def _renewed(self, after: Zonotope, depth: int) -> Zonotope:
         """``after``, of so many tokens, with a symbol for what is left at each entry; the lightest are forgotten."""
@@ -227,7 +237,7 @@ def _way(step: Step, u: float, dtype: type[np.floating]) -> Way:
             maps = [(layer, np.ascontiguousarray(layer.weight.T.astype(dtype))) for layer in (whole, part or whole)]
             return partial(_affine, maps[0], maps[1], used, u)
         case Activation():
-            return partial(_activation, step, u)
+            return lambda x: _activation(step, u, _widened(x))
         case Columns(start, stop):
             return partial(_columns, start, stop)
         case Concat(parts):
@@ -235,7 +245,7 @@ def _way(step: Step, u: float, dtype: type[np.floating]) -> Way:
             return lambda x: _concat([side(x) for side in sides])
         case Residual(inner):
             branch = _ways(inner, u, dtype)
-            return lambda x: _add(x, branch(x), u)
+            return lambda x: _add(_widened(x), branch(x), u)
         case Product(left, right):
             pair = _ways(left, u, dtype), _ways(right, u, dtype)
             return lambda x: _multiply(pair[0](x), pair[1](x), u)
@@ -255,21 +265,22 @@ def _affine(whole: Map, part: Map, used: slice | Ids, u: float, x: Zonotope) -> 
     if part[0] is not layer and np.isfinite(x.rest).all():
         x = _chosen_once(x, used)
         layer, weight = part
-    rows, count, width = x.symbols.shape
+    width = x.center.shape[1]
     size = np.abs(x.center) + x.radius
     lost = x.rest + _slack(x, width) * x.spread
-    moved = np.concatenate([size, lost]) @ layer.absolute.T
-    rounded = gamma(layer.depth, u) * (moved[:rows] + np.abs(layer.bias))
+    sizes, moved, rest = np.split(layer.sizes(np.concatenate([size, x.radius, lost])), 3)
+    center = layer.linear(x.center) + layer.bias
+    rounded = ball.rounding(layer.depth, sizes + np.abs(layer.bias), np.abs(center) + moved, u)
     flushed = TINY * (2.0 * layer.depth + size.sum(axis=-1, keepdims=True)) + FLUSHED
-    symbols = (x.symbols.reshape(rows * count, width) @ weight).reshape(rows, count, len(layer.bias))
-    return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)
+    symbols = layer.linear(_widened(x).symbols if layer.blocks else x.symbols, weight[: x.symbols.shape[2]])
+    return _kept(x, center, symbols, rest + rounded + flushed)
 
 
 def _add(x: Zonotope, y: Zonotope, u: float) -> Zonotope:
     """``x + y`` with one rounding."""
     center, moved = x.center + y.center, x.radius + y.radius
     rest = x.rest + y.rest + _slack(x, 2) * moved + gamma(1, u) * (np.abs(center) + moved) + FLUSHED
-    return _kept(x, center, x.symbols + y.symbols, rest)
+    return _kept(x, center, _summed([x.symbols, y.symbols]), rest)
 
 
 def _multiply(x: Zonotope, y: Zonotope, u: float) -> Zonotope:
@@ -321,14 +332,43 @@ def _activation(step: Activation, u: float, x: Zonotope) -> Zonotope:
 
 
 def _columns(start: int, stop: int, x: Zonotope) -> Zonotope:
-    return _chosen(x, slice(start, stop))
+    return _widened(_chosen(x, slice(start, stop)))
 
 
 def _chosen(x: Zonotope, columns: slice | Ids) -> Zonotope:
-    """Those entries alone."""
-    symbols = x.symbols[:, :, columns] if isinstance(columns, slice) else np.take(x.symbols, columns, axis=2)
+    """Those entries alone; of symbols in triangular form not the last, which move none of the first entries."""
+    wide = x.symbols.shape[2]
+    if isinstance(columns, np.ndarray):
+        index = columns[columns < wide]
+        is_run = len(index) > 0 and index[-1] - index[0] == len(index) - 1
+        columns, index = columns, slice(int(index[0]), int(index[-1]) + 1) if is_run else index
+    else:
+        index = columns
+    symbols = x.symbols[:, :, index]
+    stop = index.stop if isinstance(index, slice) else symbols.shape[1]
+    if not symbols[:, -1:].any() and not symbols[:, stop:].any():
+        symbols = symbols[:, :stop]
     form = replace(x, center=x.center[:, columns], symbols=symbols, rest=x.rest[:, columns])
     return _spread(form, x.spread[:, columns])
+
+
+def _widened(x: Zonotope) -> Zonotope:
+    """``x`` with symbols for each entry."""
+    rows, count, width = x.symbols.shape
+    if width == x.center.shape[1]:
+        return x
+    symbols = np.zeros((rows, count, x.center.shape[1]), x.symbols.dtype)
+    symbols[:, :, :width] = x.symbols
+    return _spread(replace(x, symbols=symbols), x.spread)
+
+
+def _summed(parts: Sequence[Symbols]) -> Symbols:
+    """The sum of symbols, of which some may have more than others."""
+    first, *others = sorted(parts, key=lambda part: -part.shape[1])
+    total = first.copy()
+    for part in others:
+        total[:, : part.shape[1]] += part
+    return total
 
 
 def _chosen_once(x: Zonotope, columns: slice | Ids) -> Zonotope:
@@ -349,14 +389,23 @@ def _spread(x: Zonotope, spread: Reals) -> Zonotope:
 
 def _concat(parts: Sequence[Zonotope]) -> Zonotope:
     """Side by side, over the same symbols."""
-    names = ("center", "symbols", "rest", "spread")
-    center, symbols, rest, spread = (np.concatenate([getattr(x, name) for x in parts], axis=-1) for name in names)
+    center, rest, spread = (
+        np.concatenate([getattr(x, name) for x in parts], axis=-1) for name in ("center", "rest", "spread")
+    )
+    count = max(x.symbols.shape[1] for x in parts)
+    symbols = np.empty((len(center), count, center.shape[1]), parts[0].symbols.dtype)
+    start = 0
+    for x in parts:
+        _, own, width = x.symbols.shape
+        symbols[:, :own, start : start + width] = x.symbols
+        symbols[:, own:, start : start + width] = 0.0
+        start += width
     return _spread(replace(parts[0], center=center, symbols=symbols, rest=rest), spread)
 
 
 def _forget(x: Zonotope, y: Ball) -> Zonotope:
     """Any operation on balls, after which no symbol is known."""
-    none = np.zeros((*x.symbols.shape[:2], y.center.shape[1]), x.symbols.dtype)
+    none = np.zeros((len(y.center), 0, y.center.shape[1]), x.symbols.dtype)
     return replace(x, center=y.center, symbols=none, rest=y.radius)
 
 
@@ -364,10 +413,10 @@ def _better(
     x: Zonotope, total: Ball, moved: Reals, rounded: Reals, linear: list[tuple[Reals, Symbols]], rest: Reals
 ) -> Zonotope:
     """The linear form, of symbols of ``x``, except at entries that the ball's own bound holds far more tightly."""
-    (slope, first), *others = linear
+    (slope, first), *others = sorted(linear, key=lambda part: -part[1].shape[1])
     symbols = first * slope.astype(first.dtype)[:, None]
     for slope, more in others:
-        symbols += more * slope.astype(first.dtype)[:, None]
+        symbols[:, : more.shape[1]] += more * slope.astype(first.dtype)[:, None]
     found = replace(x, center=total.center, symbols=symbols, rest=rest)
     tight = found.spread + rest < moved * (1.0 + LOOSER)
     if tight.all():

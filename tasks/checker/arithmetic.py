@@ -97,12 +97,16 @@ class Arithmetic:
 
     def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
         """``W x + b`` of every row, with what an execution rounds."""
-        exact = arb_mat([[*row, ONE] for row in rows]) * layer.with_bias
-        if not self.is_real:
-            with ctx.workprec(ROUGH):  # of what rounding adds few bits are needed
-                errors = layer.errors(self, [[x.abs_upper() for x in row] for row in rows]) * ABOUT
-            exact += errors
-        return [self.held(row) for row in exact.tolist()]
+        exact: list[Row] = (arb_mat([[*row, ONE] for row in rows]) * layer.with_bias).tolist()
+        if self.is_real:
+            return [self.held(row) for row in exact]
+        with ctx.workprec(ROUGH):  # of what rounding adds few bits are needed
+            errors = (layer.errors(self, [[x.abs_upper() for x in row] for row in rows]) * ABOUT).tolist()
+        factors = [arb(1, half) for half in layer.halves(self)]
+        return [
+            self.held([x * factor + error for x, factor, error in zip(row, factors, more, strict=True)])
+            for row, more in zip(exact, errors, strict=True)
+        ]
 
     def blend(self, gates: list[Row], ones: list[Row], others: list[Row]) -> list[Row]:
         """``g one + (1 - g) other``, g = sigmoid(gate), or ``(one - other) g + other``, entry by entry.
@@ -332,7 +336,12 @@ class Sizes(Arithmetic):
 
 @dataclass(frozen=True)
 class Affine:
-    """``W x + b`` of every row; zero weights meet no rounding."""
+    """``W x + b`` of every row; zero weights meet no rounding.
+
+    Each product is rounded, and each of n sums of some of the n + 1 terms. Exactly such a sum is no more than all
+    positive terms or all negative ones are, so than (A + |y|) / 2, with A the sum of the sizes of the terms and y the
+    result (Higham 2002, section 4.2): u A + n u ((A + |y|) / 2 + gamma(n + 1) A), whatever the order.
+    """
 
     weight: list[Row]
     bias: Row
@@ -346,23 +355,39 @@ class Affine:
         if a.is_real:
             return [[ZERO] * len(self.bias) for _ in sizes]
         with ctx.workprec(ROUGH):
-            found: list[Row] = self.errors(a, sizes).tolist()
+            found: list[Row] = (self._reach(a, sizes) * self._errors(a)[1]).tolist()
         return found
 
     def errors(self, a: Arithmetic, sizes: list[Row]) -> arb_mat:
-        """``rounding`` as a matrix, of an execution."""
+        """The part of ``rounding`` that does not depend on the size of the result, of an execution."""
+        return self._reach(a, sizes) * self._errors(a)[0]
+
+    def halves(self, a: Arithmetic) -> Row:
+        """For each result what rounding adds of its size."""
+        return [n * a.u / 2 for n, _ in self._terms]
+
+    def _reach(self, a: Arithmetic, sizes: list[Row]) -> arb_mat:
+        return arb_mat([[*row, ONE] for row in sizes])
+
+    def _errors(self, a: Arithmetic) -> tuple[arb_mat, arb_mat]:
+        """The maps from the sizes of x, and 1, to what rounding adds beside ``halves``, and in all."""
         u = float(a.u)
-        if u not in self._errors:
-            columns = [
-                [*(a.gamma(1 + n) * abs(w) for w in row), a.gamma(1 + len(row)) * abs(b) + TINY]
-                for row, (n, b) in zip(self.weight, self._terms, strict=True)
-            ]
-            self._errors[u] = arb_mat(columns).transpose()
-        return arb_mat([[*row, ONE] for row in sizes]) * self._errors[u]
+        if u not in self._made:
+            found = []
+            for share in (ONE / 2, ONE):
+                columns = [
+                    [
+                        *((a.u + n * a.u * (share + a.gamma(n + 1))) * abs(w) for w in row),
+                        n * a.u * (share + a.gamma(n + 1)) * abs(b) + TINY,
+                    ]
+                    for row, (n, b) in zip(self.weight, self._terms, strict=True)
+                ]
+                found.append(arb_mat(columns).transpose())
+            self._made[u] = found[0], found[1]
+        return self._made[u]
 
     @cached_property
-    def _errors(self) -> dict[float, arb_mat]:
-        """Per unit roundoff the map from the sizes of x, and 1, to what rounding adds."""
+    def _made(self) -> dict[float, tuple[arb_mat, arb_mat]]:
         return {}
 
     @cached_property

@@ -35,6 +35,8 @@ SECONDS = 900  # for one mutant
 WORDS = "tests/unit/cegis/test_sygus_conversions.py::test_the_encoding_has_the_value_of_exact_evaluation_at_all_words"
 BALL, FORMS, CHECKER = "tasks/bounds/ball.py", "tasks/bounds/zonotope.py", "tasks/checker/arithmetic.py"
 WORKERS = "tests/unit/tasks/bounds/test_workers.py"
+SUM = "test_a_sum_whose_roundings_all_go_wrong_lies_in_its_ball_and_near_its_edge"
+WORST = f"tests/property/test_ball.py::{SUM}"
 CUT = "tests/unit/tasks/proofs/test_parts_of_proofs.py"
 NARROW = "tests/unit/tasks/checker/test_checker_narrow.py"
 MUTANTS = (
@@ -48,10 +50,26 @@ MUTANTS = (
     Mutant(
         "no rounding in a sum of products",
         BALL,
-        "_ball(x.center @ layer.weight.T + layer.bias, moved + rounded + flushed)",
-        "_ball(x.center @ layer.weight.T + layer.bias, moved + flushed)",
+        "moved + _rounded(x.magnitude, np.abs(center) + moved, layer, u))",
+        "moved)",
         "networks",
     ),
+    Mutant(
+        "partial sums without what cancels",
+        BALL,
+        "return rest * size + half * total",
+        "return rest * total + half * total",
+        WORST,
+    ),
+    Mutant("partial sums of half their size", BALL, "v in ways) / 2.0", "v in ways) / 4.0", WORST),
+    Mutant(
+        "a sum no larger than at its center",
+        BALL,
+        "np.abs(center) + moved, layer, u)",
+        "np.abs(center), layer, u)",
+        WORST,
+    ),
+    Mutant("any blocks of weights are identities", BALL, "blocks if is_sum else 0", "blocks", "networks"),
     Mutant(
         "ReLU of a ball by its centre",
         BALL,
@@ -282,9 +300,23 @@ MUTANTS = (
     Mutant(
         "the checker's maps are exact",
         CHECKER,
-        "exact += errors",
-        "exact += ZERO * errors",
+        "[x * factor + error for x, factor, error in",
+        "[x + ZERO * error for x, factor, error in",
         "tests/property/test_checker_arithmetic.py::test_float64_and_float32_executions_lie_in_the_ball",
+    ),
+    Mutant(
+        "the checker's sums without the size of the result",
+        CHECKER,
+        "factors = [arb(1, half)",
+        "factors = [arb(1, 0 * half)",
+        f"tests/property/test_checker_arithmetic.py::{SUM}",
+    ),
+    Mutant(
+        "the checker's partial sums of a quarter of the terms",
+        CHECKER,
+        "for share in (ONE / 2, ONE)",
+        "for share in (ONE / 4, ONE)",
+        f"tests/property/test_checker_arithmetic.py::{SUM}",
     ),
     Mutant(
         "the checker's averages are exact",

@@ -56,9 +56,16 @@ STATES: tuple[Mutant, ...] = (
     Mutant(
         "a map of zonotopes that rounds nothing",
         ZONOTOPE,
-        "return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:] + rounded + flushed)",
-        "return _kept(x, x.center @ layer.weight.T + layer.bias, symbols, moved[rows:])",
+        "return _kept(x, center, symbols, rest + rounded + flushed)",
+        "return _kept(x, center, symbols, rest)",
         f"{SETS}::test_the_rest_of_a_map_holds_its_rounding_in_float32",
+    ),
+    Mutant(
+        "symbols that are left out although they move an entry",
+        ZONOTOPE,
+        "if not symbols[:, -1:].any() and not symbols[:, stop:].any():",
+        "if stop < symbols.shape[1]:",
+        f"{SETS}::test_symbols_are_left_out_only_where_they_move_nothing",
     ),
     Mutant(
         "symbols that are forgotten without a trace",

@@ -1,6 +1,7 @@
 """Every operation of ``tasks.bounds.ball`` contains the ideal value (arb, 200 bits) and any float32 execution."""
 
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from fractions import Fraction
 from math import inf
 
@@ -10,6 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
+from worst_sums import SUMS, worst_sum
 
 from tasks.bounds import ball
 from tasks.bounds.ball import FLOAT32, FLOAT64, Affine, Ball
@@ -157,6 +159,31 @@ def test_affine_reaches_its_worst_corner_and_no_further(rng, width, blur):
     corner = exact(center) + exact(np.sign(weight)) * flint.arb(blur)
     assert_contains(y, (exact(weight) * corner).sum(axis=1, keepdims=True))
     assert y.radius[0, 0] <= blur * np.abs(weight).sum() + 1e-6 * blur + 1e-12
+
+
+@pytest.mark.parametrize("u", [FLOAT32, FLOAT64])
+@pytest.mark.parametrize("terms", SUMS.values(), ids=SUMS)
+@pytest.mark.parametrize("is_corner", [False, True])
+def test_a_sum_whose_roundings_all_go_wrong_lies_in_its_ball_and_near_its_edge(terms, u, is_corner):
+    weight, one = np.array([[float(term) for term in terms]]), np.ones((1, len(terms)))
+    x = Ball(0.0 * one, one) if is_corner else Ball(one, 0.0 * one)  # of which all ones are a corner
+    y = ball.affine(x, Affine.of(weight, np.zeros(1)), u)
+    gets, radius = worst_sum(terms, u), Fraction(y.radius[0, 0])
+    assert abs(gets - Fraction(y.center[0, 0])) <= radius
+    if not is_corner and u == FLOAT32:  # of float64, the center errs as much
+        assert radius <= Fraction(5, 2) * (gets - sum(terms))
+
+
+@laws
+@given(seeds, widths, st.integers(1, 3), blurs, roundoffs)
+def test_identities_side_by_side_add_as_other_weights_do(rng, width, blocks, blur, u):
+    weight, bias = np.tile(np.eye(width), (1, blocks)), floats(rng, width)
+    x, layer = blurred(rng, floats(rng, 3, blocks * width), blur), Affine.of(weight, bias)
+    assert layer.blocks == blocks
+    assert Affine.of(weight * np.array([*[1.0] * (blocks * width - 1), 2.0]), bias).blocks == 0
+    added, multiplied = ball.affine(x, layer, u), ball.affine(x, replace(layer, blocks=0), u)
+    np.testing.assert_allclose(added.center, multiplied.center, rtol=1e-12, atol=1e-12)
+    np.testing.assert_allclose(added.radius, multiplied.radius, rtol=1e-9)
 
 
 @laws

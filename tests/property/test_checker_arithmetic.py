@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import numpy as np
 import pytest
-from flint import arb, ctx
+from flint import arb, ctx, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
+from worst_sums import SUMS, worst_sum
 
-from tasks.checker.arithmetic import ROUNDOFF, ZERO, Affine, Arithmetic
+from tasks.checker.arithmetic import ROUNDOFF, TINY, ZERO, Affine, Arithmetic
 
 SEEDS = st.integers(0, 2**32 - 1)
 SCALES = st.sampled_from([1e-3, 1.0, 30.0])
@@ -161,3 +162,17 @@ def test_nothing_is_known_beyond_what_float32_can_hold():
     assert not a.blur(arb(2) ** 40, ZERO).is_finite()
     assert not a.gamma(2**24).is_finite()
     assert not a.attend([arb(1)], [[arb(1)]], [[arb(1)]], arb(1), arb(90))[0].is_finite()
+
+
+@pytest.mark.parametrize("semantics", ["float32", "float64"])
+@pytest.mark.parametrize("terms", SUMS.values(), ids=SUMS)
+def test_a_sum_whose_roundings_all_go_wrong_lies_in_its_ball_and_near_its_edge(terms, semantics):
+    a = Arithmetic(ROUNDOFF[semantics])
+    layer, gets = Affine([[arb(float(term)) for term in terms]], [ZERO]), worst_sum(terms, ROUNDOFF[semantics])
+    ((y,),) = a.affine(layer, [[arb(1)] * len(terms)])
+    (widest,) = layer.rounding(a, [[arb(1)] * len(terms)])[0]
+    with ctx.workprec(4000):
+        off = arb(fmpq(gets.numerator, gets.denominator)) - arb(float(sum(terms)))
+        assert off <= y.rad() + abs(y.mid() - arb(float(sum(terms))))
+        assert off <= widest
+        assert y.rad() <= 2.5 * off + 2 * TINY

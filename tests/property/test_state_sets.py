@@ -3,6 +3,7 @@
 import json
 import tempfile
 from collections.abc import Iterator
+from dataclasses import replace
 
 import flint
 import numpy as np
@@ -175,6 +176,39 @@ def test_an_ellipsoid_after_a_token_holds_every_state(rng: np.random.Generator, 
     worst = np.linalg.solve(after.symbols[0].T.astype(float) @ after.symbols[0], apart.T).T  # where it reaches least
     assert ((worst * apart).sum(axis=1) <= extent(after, worst) * (1 + 1e-9) + 1e-12).all()
     assert (np.abs(apart) <= after.radius + 1e-12).all()
+
+
+@laws
+@given(seeds, kinds, st.sampled_from([1e-3, 0.1, 1.0]), st.booleans())
+def test_a_last_step_before_balls_holds_every_state(
+    rng: np.random.Generator, kind: str, size: float, is_upper: bool
+) -> None:
+    network = random_cells(rng, kind, int(rng.integers(1, 4)), int(rng.integers(1, 3)), float(rng.choice([0.5, 1.5])))
+    before, token = replace(round_set(rng, network.width, size), depth=7), rng.integers(0, 2, 1)
+    if is_upper:  # as after a step that is not one of the last
+        upper = np.linalg.qr(rng.normal(size=(network.width, network.width)))[1]
+        before = replace(before, symbols=(size * upper[None]).astype(np.float32))
+    after = Ellipsoids(network, ball.FLOAT32, 9, True).step(before, token)
+    assert isinstance(after, Zonotope)
+    assert after.symbols.shape == before.symbols.shape
+    s = rng.normal(size=(200, before.symbols.shape[1]))
+    own = rng.choice([-1.0, 1.0], (200, network.width)) * before.rest
+    points = before.center + s / np.linalg.norm(s, axis=1, keepdims=True) @ before.symbols[0] + own
+    apart = network.step(points, np.repeat(token, 200)) - after.center
+    for along in (apart, rng.choice([-1.0, 1.0], apart.shape)):
+        assert (np.abs((along * apart).sum(axis=1)) <= extent(after, along) * (1 + 1e-9) + 1e-12).all()
+
+
+def test_symbols_are_left_out_only_where_they_move_nothing() -> None:
+    symbols = np.array([[[1.0, 2.0, 3.0], [0.0, 4.0, 5.0], [0.0, 0.0, 6.0]]])
+    x = Zonotope(np.zeros((1, 3)), symbols, np.zeros((1, 3)))
+    for columns, count in ((slice(0, 1), 1), (slice(0, 2), 2), (slice(1, 3), 3), (np.array([0, 2]), 3)):
+        found = recurrent_zonotope._chosen(x, columns)
+        assert np.array_equal(found.symbols, symbols[:, :count, columns])
+    full = replace(x, symbols=np.ones((1, 3, 3)))
+    assert recurrent_zonotope._chosen(full, slice(0, 1)).symbols.shape == (1, 3, 1)
+    behind = replace(x, symbols=np.array([[[1.0, 0.0, 0.0], [7.0, 0.0, 0.0], [0.0, 0.0, 6.0]]]))
+    assert recurrent_zonotope._chosen(behind, slice(0, 1)).symbols.shape == (1, 3, 1)
 
 
 @laws
