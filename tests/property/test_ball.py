@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.special import erf
-from worst_sums import SUMS, worst_sum
+from worst_sums import SUMS, TINY, worst_sum
 
 from tasks.bounds import ball
 from tasks.bounds.ball import FLOAT32, FLOAT64, Affine, Ball
@@ -172,6 +172,14 @@ def test_a_sum_whose_roundings_all_go_wrong_lies_in_its_ball_and_near_its_edge(t
     assert abs(gets - Fraction(y.center[0, 0])) <= radius
     if not is_corner and u == FLOAT32:  # of float64, the center errs as much
         assert radius <= Fraction(5, 2) * (gets - sum(terms))
+
+
+def test_what_a_map_is_off_by_holds_for_all_signs_of_what_it_reads() -> None:
+    terms = [Fraction(1), Fraction(1), *[TINY] * 60]
+    signs = np.array([1.0, -1.0, *[1.0] * 60])  # the weights alone add up to almost nothing
+    layer = Affine.of(signs[None] * np.array([[float(term) for term in terms]]), np.zeros(1))
+    error = ball.affine_error(np.ones((1, 62)), np.zeros((1, 62)), layer, FLOAT32)
+    assert worst_sum(terms, FLOAT32) - sum(terms) <= Fraction(error[0, 0])
 
 
 @laws
