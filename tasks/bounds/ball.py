@@ -184,9 +184,9 @@ def rounding(depth: Reals, size: Reals, total: Reals, u: float) -> Reals:
     (Higham 2002, section 4.2): exactly, that is no more than the positive terms or the negative ones come to, so than
     (size + total) / 2, whatever the order. The center computed here errs in the same way.
     """
-    ways = (u, FLOAT64)
-    half = sum(depth * v for v in ways) / 2.0
-    rest: Reals = sum(v + depth * v * gamma(depth, v) for v in ways) + half * (1.0 + gamma(depth, FLOAT64))
+    ways, sums = (u, FLOAT64), depth - 1.0
+    half = sum(sums * v for v in ways) / 2.0
+    rest: Reals = sum(v + sums * v * gamma(depth, v) for v in ways) + half * (1.0 + gamma(depth, FLOAT64))
     return rest * size + half * total
 
 
