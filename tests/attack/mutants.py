@@ -341,7 +341,7 @@ MUTANTS = (
         CHECKER,
         "arb(root * root, error)",
         "arb(root * root, ZERO)",
-        "networks",
+        f"{LAWS}::test_a_variance_of_one_pass_errs_by_as_much_as_the_squares_do",
     ),
     Mutant(
         "the checker's variance errs as if it were made in two passes",
