@@ -72,11 +72,11 @@ class Arithmetic:
             row = [arb(x, abs(error) + TINY) for x, error in zip(row, errors, strict=True)]
         return self.held(row)
 
-    def rounded(self, row: Row, times: int) -> Row:
-        """``blur`` of each entry, which an execution knows up to ``times`` roundings of its own."""
+    def rounded(self, row: Row, times: int, beside: arb = ZERO) -> Row:
+        """``blur`` of each entry, which an execution knows up to ``times`` roundings of its own, ``beside`` others."""
         if not self.is_real:
-            factor = arb(1, self.gamma(times))
-            row = [x * factor + FLUSHED for x in row]
+            factor, more = arb(1, self.gamma(times)), arb(0, beside + TINY)
+            row = [x * factor + more for x in row]
         return self.held(row)
 
     def held(self, row: Row) -> Row:
@@ -101,7 +101,7 @@ class Arithmetic:
         if self.is_real:
             return [self.held(row) for row in exact]
         with ctx.workprec(ROUGH):  # of what rounding adds few bits are needed
-            errors = (layer.errors(self, [[x.abs_upper() for x in row] for row in rows]) * ABOUT).tolist()
+            errors = (layer.errors(self, [[abs(x) for x in row] for row in rows]) * ABOUT).tolist()
         factors = [arb(1, half) for half in layer.halves(self)]
         return [
             self.held([x * factor + error for x, factor, error in zip(row, factors, more, strict=True)])
@@ -126,21 +126,22 @@ class Arithmetic:
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """``gain * x / S + bias``, S = sqrt(mean(x^2) + eps), of x - mean(x) where ``centered``; as long as ``gain``.
 
-        S moves by at most sqrt(mean(r^2)) while x stays within r of its middle.
+        S moves by at most sqrt(mean(r^2)) while x stays within r of its middle. A variance that is computed as
+        mean(x^2) - mean(x)^2 errs by as much as these do.
         """
-        n, once = len(x), self.gamma(1)
+        n, row = len(x), arb_mat([x])
+        error = self.gamma(n + 8) * (_square(row) / n + eps)
         if centered:
             mean, size = _mean(x), self.gamma(n + 2) * _mean([abs(v) for v in x])
-            x = [v - mean for v in x]
-            x = self.blurred(x, [size + once * abs(v) for v in x])
-        middles, radii = [v.mid() for v in x], [v.rad() for v in x]
-        root = arb((_mean([v * v for v in middles]) + eps).sqrt(), _mean([r * r for r in radii]).sqrt())
-        square = root * root
-        root = arb(square, (4 if centered else 1) * self.gamma(n + 8) * square).sqrt()
+            x = self.rounded([v - mean for v in x], 1, size)
+            row, error = arb_mat([x]), 4 * error
+        middles = row.mid()
+        root = arb((_square(middles) / n + eps).sqrt(), (_square(row - middles) / n).upper().sqrt())
+        root = arb(root * root, error).sqrt()
         scaled = self.rounded([g * v / root for g, v in zip(gain, x, strict=False)], 16)
         if all(b is ZERO for b in bias):
             return scaled
-        factor = arb(1, once)
+        factor = arb(1, self.gamma(1))
         return self.held([y + b * factor for y, b in zip(scaled, bias, strict=True)])
 
     def activate(self, row: Row, kind: str) -> Row:
@@ -418,6 +419,11 @@ def _thresholds(scores: Row) -> list[arb]:
 def is_known(row: Row) -> bool:
     """Whether all of a row is bounded."""
     return all(v.is_finite() for v in row)
+
+
+def _square(row: arb_mat) -> arb:
+    """The sum of the squares of a row."""
+    return (row * row.transpose())[0, 0]
 
 
 def _mean(values: Row) -> arb:

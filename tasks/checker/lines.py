@@ -29,7 +29,7 @@ class Line:
     def spread(self) -> arb:
         """How far the symbols may move it, at most."""
         if self._spread is None:
-            self._spread = arb(sum(map(abs, self.g), ZERO).upper())
+            self._spread = sum(map(abs, self.g), ZERO).upper()
         return self._spread
 
     @property
@@ -64,26 +64,33 @@ class Line:
         """(a + r + L)(b + s + M) = ab + aM + bL + rest, with the parts of balls beside their middles in ``rest``."""
         if not isinstance(other, Line):
             other = arb(other)
-            middle, moved = other.mid(), arb(self.spread * other.rad())
-            return Line(arb(self.ball * other, moved.upper()), [middle * c for c in self.g])
+            middle = other.mid()
+            return Line(arb(self.ball * other, self.spread * other.rad()), [middle * c for c in self.g])
         one, two = self.ball.mid(), other.ball.mid()
         left, right = self.spread, other.spread
         rest = self.ball.rad() * right + other.ball.rad() * left + left * right
-        ball = arb(self.ball * other.ball, arb(rest).upper())
-        return Line(ball, [one * y + two * x for x, y in zip(self.g, other.g, strict=True)])
+        return Line(
+            arb(self.ball * other.ball, rest), [one * y + two * x for x, y in zip(self.g, other.g, strict=True)]
+        )
 
     __rmul__ = __mul__
 
     @property
     def square(self) -> Line:
         """(a + r + L)^2 = a^2 + 2aL + (2a + r)r + 2rL + L^2, of which L^2 is from 0 to the square of its spread."""
-        middle, reach = self.ball.mid(), self.spread
-        half = arb(reach * reach / 2).upper()
-        ball = arb(self.ball * self.ball + half, (half + 2 * self.ball.rad() * reach).upper())
-        return Line(ball, [2 * middle * c for c in self.g])
+        twice, reach = 2 * self.ball.mid(), self.spread
+        half = reach * reach / 2
+        return Line(arb(self.ball * self.ball + half, half + 2 * self.ball.rad() * reach), [twice * c for c in self.g])
 
     def __truediv__(self, other: Any) -> Line:
         return self.__mul__(1 / arb(other))
+
+
+def _total(lines: list[Line]) -> Line:
+    """The sum of some lines."""
+    return Line(
+        sum([x.ball for x in lines], ZERO), [sum(part, ZERO) for part in zip(*[x.g for x in lines], strict=True)]
+    )
 
 
 def _whole(x: Any) -> arb:
@@ -105,7 +112,7 @@ class Lines(Arithmetic):
         """``x``, known up to the size of an ``error`` of rounding beside what it is."""
         if not isinstance(x, Line):
             return super().blur(x, abs(error))
-        ball = x.ball if self.is_real else arb(x.ball, (abs(error) + TINY).upper())
+        ball = x.ball if self.is_real else arb(x.ball, abs(error) + TINY)
         return Line(ball if abs(arb(ball, x.spread)) < LIMIT else arb.nan(), x.g, x.spread)
 
     def blurred(self, row: Row, errors: Row) -> Row:
@@ -115,7 +122,7 @@ class Lines(Arithmetic):
     def affine(self, layer: Affine, rows: list[Row]) -> list[Row]:
         """The map of every row, with what an execution rounds."""
         lines = [[self.line(x) for x in row] for row in rows]
-        errors = layer.rounding(self, [[abs(x).upper() for x in row] for row in lines])
+        errors = layer.rounding(self, [[abs(x) for x in row] for row in lines])
         balls = (arb_mat([[x.ball for x in row] for row in lines]) * layer.turned[0]).tolist()
         flat = [[x.g[k] for x in row] for row in lines for k in range(self.symbols)]
         moved = (arb_mat(flat) * layer.turned[0]).tolist() if flat else []
@@ -131,14 +138,13 @@ class Lines(Arithmetic):
     def norm(self, x: Row, gain: Row, bias: Row, eps: float, *, centered: bool) -> Row:
         """``gain * x / S + bias``, as that of ``Arithmetic``; 1 / S is linear in S^2 up to its second derivative."""
         n, lines = len(x), [self.line(v) for v in x]
-        square = sum((abs(v) * abs(v) for v in lines), ZERO) / n + eps
+        sizes = [*map(abs, lines)]
+        square = sum((v * v for v in sizes), ZERO) / n + eps
         if centered:
-            mean = sum(lines[1:], lines[0]) / n
-            size = sum((abs(v) for v in lines), ZERO) / n
-            lines = [self.blur(v - mean, self.gamma(n + 2) * size + self.gamma(1) * abs(v - mean)) for v in lines]
-        squares = [v.square for v in lines]
-        t = sum(squares[1:], squares[0]) / n + eps
-        t = Line(arb(t.ball, ((4 if centered else 1) * self.gamma(n + 8) * square).upper()), t.g)
+            mean, size = _total(lines) / n, self.gamma(n + 2) * sum(sizes, ZERO) / n
+            lines = [self.blur(z := v - mean, size + self.gamma(1) * abs(z)) for v in lines]
+        t = _total([v.square for v in lines]) / n + eps
+        t = Line(arb(t.ball, (4 if centered else 1) * self.gamma(n + 8) * square), t.g)
         whole = t.whole
         least = max(whole.lower(), arb(eps) / 2)
         if not whole.is_finite() or not t.ball.mid() > least:
@@ -147,7 +153,7 @@ class Lines(Arithmetic):
         inverse = 1 / middle.sqrt()
         slope = (-inverse / middle / 2).mid()
         bend = arb(3) / 8 * reach * reach / (least * least * arb(least).sqrt())
-        error = (abs(-inverse / middle / 2 - slope) * reach + bend).upper()
+        error = abs(-inverse / middle / 2 - slope) * reach + bend
         h = Line(arb(inverse + slope * (t.ball - middle), error), [slope * c for c in t.g])
         result = []
         for g, v, b in zip(gain, lines, bias, strict=True):

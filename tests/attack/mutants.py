@@ -34,6 +34,7 @@ SECONDS = 900  # for one mutant
 
 WORDS = "tests/unit/cegis/test_sygus_conversions.py::test_the_encoding_has_the_value_of_exact_evaluation_at_all_words"
 BALL, FORMS, CHECKER = "tasks/bounds/ball.py", "tasks/bounds/zonotope.py", "tasks/checker/arithmetic.py"
+LAWS = "tests/property/test_checker_arithmetic.py"
 WORKERS = "tests/unit/tasks/bounds/test_workers.py"
 SUM = "test_a_sum_whose_roundings_all_go_wrong_lies_in_its_ball_and_near_its_edge"
 WORST = f"tests/property/test_ball.py::{SUM}"
@@ -300,8 +301,8 @@ MUTANTS = (
     Mutant(
         "the checker's sums are exact",
         CHECKER,
-        "factor = arb(1, self.gamma(times))",
-        "factor = arb(1, ZERO)",
+        "arb(1, self.gamma(times)), arb(0, beside + TINY)",
+        "arb(1, ZERO), arb(0, beside + TINY)",
         f"{NARROW}::test_a_sum_and_a_norm_hold_what_float32_computes",
     ),
     Mutant(
@@ -377,9 +378,30 @@ MUTANTS = (
     Mutant(
         "the checker's variance is exact",
         CHECKER,
-        "(4 if centered else 1) * self.gamma(n + 8) * square",
-        "ZERO * square",
-        "networks",
+        "arb(root * root, error)",
+        "arb(root * root, ZERO)",
+        f"{LAWS}::test_a_variance_of_one_pass_errs_by_as_much_as_the_squares_do",
+    ),
+    Mutant(
+        "the checker's variance errs as if it were made in two passes",
+        CHECKER,
+        "row, error = arb_mat([x]), 4 * error",
+        "row, error = arb_mat([x]), 4 * self.gamma(n + 8) * (_square(arb_mat([x])) / n + eps)",
+        f"{LAWS}::test_a_variance_of_one_pass_errs_by_as_much_as_the_squares_do",
+    ),
+    Mutant(
+        "the checker's mean is exact",
+        CHECKER,
+        "[v - mean for v in x], 1, size)",
+        "[v - mean for v in x], 1)",
+        f"{LAWS}::test_an_entry_at_the_mean_is_off_it_by_what_the_mean_errs",
+    ),
+    Mutant(
+        "the checker's roots do not move",
+        CHECKER,
+        "(_square(row - middles) / n).upper().sqrt()",
+        "ZERO",
+        f"{LAWS}::test_the_image_of_a_ball_holds_the_image_of_its_points",
     ),
     Mutant(
         "the checker takes all places for one",

@@ -180,8 +180,8 @@ BEYOND: tuple[Mutant, ...] = (
     Mutant(
         "a square of a line is linear",
         "tasks/checker/lines.py",
-        "(half + 2 * self.ball.rad() * reach).upper()",
-        "(2 * self.ball.rad() * reach).upper()",
+        "half, half + 2 * self.ball.rad() * reach",
+        "half, 2 * self.ball.rad() * reach",
         f"{LINES}::test_a_square_holds_that_of_every_point",
     ),
     Mutant(
