@@ -22,8 +22,9 @@ from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, Session, Unknown, decide
 from backends.search import STOPPED, NoAnswer, NotApplicable, Stop, interruptible, never
+from cegis.formulas.evaluation import default_of
 from cegis.formulas.formula import FormulaSpec, Function, subterms
-from cegis.formulas.refutation import default_of, logic_of
+from cegis.formulas.refutation import logic_of
 from cegis.invariants.clauses import Clause, clauses
 from dsl.operators import Operator, Term
 from dsl.program import symbol_text, term_text

@@ -24,9 +24,10 @@ from pysmt.environment import Environment
 
 from backends import Backend, BackendError, Limits, Sat, Session, Unsat, decide
 from backends.search import STOPPED, NoAnswer, Stop, interruptible, never
+from cegis.formulas.evaluation import default_of
 from cegis.formulas.formula import FormulaSpec, Function, conjuncts, rebuilt, subterms
 from cegis.formulas.harvest import harvest, single_call
-from cegis.formulas.refutation import default_of, logic_of
+from cegis.formulas.refutation import logic_of
 from cegis.formulas.sampling import sample
 from cegis.invariants.unrolling import fact_text, valuation_text
 from dsl.operators import BOOL, INT, GrammarError, Sort, Term

@@ -25,8 +25,8 @@ from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
 from cegis.domain import DomainError
+from cegis.formulas.evaluation import holds
 from cegis.formulas.formula import FormulaSpec, Function, subterms
-from cegis.formulas.refutation import holds
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
 from cegis.loop import Avoids, Search
