@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -20,10 +19,13 @@ from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms, wit
 from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Valid
 from dsl.operators import BOOL, REAL, STRING, Operator, Sort, Term
+from dsl.records import dataclass
 from dsl.scalars import Value, column
 from dsl.showing import brief
 
 DIVISIONS = ("div", "mod")
+TEXT = "running the printed text"
+TOO_DEEP = "the printed text is nested too deeply for Python to read it"
 
 
 class ContradictionError(DomainError):
@@ -65,7 +67,7 @@ class Proof:
 
     def as_json(self) -> dict[str, Any]:
         """The witnesses as JSON values."""
-        by = [] if self.spec.variables else ["exact evaluation", "running the printed text"]
+        by = [] if self.spec.variables else ["exact evaluation", *([] if self.doubt else [TEXT])]
         by += [solver for solver in (self.solver, *self.witnesses) if solver]
         return {"by": by, "logic": self.logic, "confirmed": self.is_confirmed, "doubt": self.doubt}
 
@@ -86,8 +88,10 @@ class Proof:
         count = len(self.spec.constraints)
         what = f"all {count:,} constraints" if count > 1 else "the constraint"
         if not self.spec.variables:
-            verb, other = "name" if count > 1 else "names", self.solver or "running the printed text"
-            return f"satisfies {what}, which {verb} no variable; checked by exact evaluation and by {other}"
+            verb = "name" if count > 1 else "names"
+            other = self.solver or ("" if self.doubt else TEXT)
+            said = f"satisfies {what}, which {verb} no variable; checked by exact evaluation"
+            return f"{said} and by {other}" if other else said
         names = ", ".join(f"{name}: {sort.name}" for name, sort in self.spec.variables)
         assumed = " that the assumptions allow" if self.spec.assumptions else ""
         claim = f"satisfies {what} for all values of {names}{assumed}"
@@ -109,7 +113,11 @@ def evaluated(spec: FormulaSpec, solution: Solution, closed: Sequence[Term]) -> 
     failed = failing(spec, closed, ())
     if failed is not None:
         return failed
-    printed, columns = _printed(solution), spec.signature.batch([()], exact=True)
+    try:
+        printed = _printed(solution)
+    except (SyntaxError, RecursionError, MemoryError):
+        return Valid((Proof(spec, "", "", time.perf_counter() - start, doubt=TOO_DEEP),), (TOO_DEEP,))
+    columns = spec.signature.batch([()], exact=True)
 
     def read(operator: Operator, values: list[Any]) -> Any:
         return printed.get(operator, operator.numpy)(columns, *values)

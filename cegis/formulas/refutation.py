@@ -66,11 +66,12 @@ class Refutation:
 
     def check(self, solution: Solution) -> Verdict:
         """Valid, a counterexample that the exact evaluation confirms, or Unknown with the reason."""
-        start = time.perf_counter()
+        start, doubt = time.perf_counter(), ""
         if not self.spec.variables:
             ground = evaluated(self.spec, solution, self._closed(solution))
             if isinstance(ground, Counterexample):
                 return ground
+            doubt = "; ".join(ground.notes)
         try:
             answer = self._ask(solution)
         except (GrammarError, BackendError) as error:  # no solver can be told of some operator, or this one is broken
@@ -95,7 +96,8 @@ class Refutation:
             case Unsat(solver=name, version=version):
                 seconds = time.perf_counter() - start
                 assert self._session is not None
-                return Valid((Proof(self.spec, self._session.logic.name, f"{name} {version}", seconds, name),))
+                logic = self._session.logic.name
+                return Valid((Proof(self.spec, logic, f"{name} {version}", seconds, name, doubt=doubt),))
 
     def _evaluated(self, start: float, doubt: str) -> Valid:
         """Proved by exact evaluation alone, as there is no variable."""

@@ -14,12 +14,11 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from backends.answer import BackendError
 from cegis.domain import DomainError
-from cegis.formulas.distinguishing import telling
 from cegis.formulas.evaluation import Proof
 from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms
 from cegis.formulas.logic import logic_name
@@ -36,6 +35,7 @@ from dsl import enumerator
 from dsl.grammar import Grammar
 from dsl.grammars.defaults import default_grammar, with_rows
 from dsl.operators import GrammarError, Operator, Term
+from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, Value
 from dsl.sequences import SequenceSignature
 from dsl.showing import cut
@@ -71,10 +71,10 @@ def solve(
 
     ``grammars``: one by name, one for all, or None for any term of the logic. ``backend`` proves the programs (None:
     ``default_backend``, or nobody where there is no variable), and the first of ``witnesses`` that can (None: the other
-    shipped ones that are installed) confirms it; or a ``verifier`` of one's own, asked about all functions together. Other ``searchers`` run beside our
-    own search; the outcome says what became of each. ``on_found`` hears of every proved solution of all functions at
-    once, each smaller than the one before; what is returned is the last of them. Deterministic by ``seed`` as long as
-    no limit of time is met and no other searcher is first.
+    shipped ones that are installed) confirms it; or a ``verifier`` of one's own, asked about all functions together.
+    Other ``searchers`` run beside our own search; the outcome says what became of each. ``on_found`` hears of every
+    proved solution of all functions at once, each smaller than the one before; what is returned is the last of them.
+    Deterministic by ``seed`` as long as no limit of time is met and no other searcher is first.
     Raises GrammarError for a grammar that does not fit its function.
 
     >>> print(solve(above).program)
@@ -393,6 +393,8 @@ def _own(
     valuations, troubles = list[tuple[Value, ...]](), tuple[str, ...]()
     try:
         if backend is not None:  # there are variables
+            from cegis.formulas.distinguishing import telling
+
             valuations = telling(problem.spec, backend, seed=seed, stop=stop)
     except BackendError as error:  # the search does without
         troubles = (str(error),)

@@ -221,6 +221,18 @@ def test_examples_are_run_through_the_printed_text_as_well() -> None:
         assert isinstance(witnesses.check(solution(of("+", A, A))), Valid)
 
 
+def test_a_text_that_python_cannot_read_is_no_second_reading() -> None:
+    deep = A
+    for _ in range(300):
+        deep = of("-", literal(0, INT)(), deep)
+    ground = FormulaSpec((F,), (), (of("=", call(F, BIG), BIG),))
+    with Witnesses(ground, ()) as witnesses:
+        proof = proof_of(witnesses.check(solution(deep)))
+    assert proof.sentence.endswith("; checked by exact evaluation")
+    assert proof.as_json()["by"] == ["exact evaluation"]
+    assert "nested too deeply" in proof.doubt
+
+
 def test_the_witnesses_are_those_that_decide_the_logic() -> None:
     assert [backend.name for backend in witnesses_of(SPEC, get("cvc5"))] == ["cvc5", "z3"]
     assert witnesses_of(SPEC)[0] == Z3
