@@ -91,6 +91,10 @@ class Witnesses:
     _wrong: set[str] = field(default_factory=set, init=False, repr=False)
     _speaker: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # who was asked, by who answered
 
+    def __post_init__(self) -> None:
+        if self.backends:  # imported now, since what a race takes is measured
+            import cegis.formulas.refutation  # noqa: F401
+
     def check(self, solution: Solution, /) -> Verdict:
         """Valid with one proof that names its witnesses, a counterexample, or Unknown with everybody's reasons."""
         return self._check(solution, 2, ())

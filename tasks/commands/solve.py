@@ -35,7 +35,9 @@ NOBODY = "none"  # who confirms a proof where nobody is to
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--backend", help="The solver that verifies.  [default: z3, or cvc5 where there are strings; nobody for examples]")
+@click.option(
+    "--backend", help="The solver that verifies.  [default: z3, or cvc5 where there are strings; nobody for examples]"
+)
 @click.option(
     "--confirm",
     "confirming",
