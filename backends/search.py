@@ -16,12 +16,13 @@ from dataclasses import dataclass
 from pathlib import Path
 from threading import Event, Thread
 from time import monotonic
+from typing import TYPE_CHECKING
 
 from backends.answer import Limits
-from backends.process import DiedError
-from backends.program import Program
-from backends.session import Session
-from backends.sexpression import Expression
+
+if TYPE_CHECKING:
+    from backends.session import Session
+    from backends.sexpression import Expression
 
 LAUNCHER = str(Path(__file__).with_name("launcher.py"))
 POLL_SECONDS = 0.02
@@ -73,6 +74,9 @@ def ask(
 
     ``stop()`` is asked now and then, in another thread; once it is true, the program is ended.
     """
+    from backends.process import DiedError  # most problems are solved before anybody is asked
+    from backends.program import Program
+
     deadline, limits = monotonic() + seconds, Limits(seconds, memory_mb)
     if stop():
         return NoAnswer(STOPPED)

@@ -33,8 +33,9 @@ if TYPE_CHECKING:
     from cegis.claim import Claim, Rung
     from cegis.domain import Constraint, Domain, DomainError
     from cegis.exhaustive import Exhaustive, Table
+    from cegis.formulas.evaluation import Proof
     from cegis.formulas.formula import FormulaSpec, Function
-    from cegis.formulas.refutation import Proof, Refutation
+    from cegis.formulas.refutation import Refutation
     from cegis.formulas.solution import Solution
     from cegis.loop import Budget, FormulaBudget
     from cegis.operands import Operands
@@ -95,7 +96,7 @@ LATER = {
     "Production": "dsl.grammar:Production",
     "Program": "dsl.program:Program",
     "ProgramReference": "cegis.symbolic:ProgramReference",
-    "Proof": "cegis.formulas.refutation:Proof",
+    "Proof": "cegis.formulas.evaluation:Proof",
     "Refutation": "cegis.formulas.refutation:Refutation",
     "Round": "cegis.outcome:Round",
     "Rung": "cegis.claim:Rung",

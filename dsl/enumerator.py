@@ -12,18 +12,16 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dsl.composition import Composition
-from dsl.deduction.conditionals import join
 from dsl.enumeration.bank import Bank
-from dsl.enumeration.streaming import match
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, Term
 from dsl.program import WORD, Program
+from dsl.records import dataclass
 
 DEEPER, FEWEST = 4, 6  # levels beyond a full bank, of terms that are not kept; examples that make it worth it
 
@@ -157,6 +155,8 @@ class Enumerator:
         deadline = time.perf_counter() + seconds
         makers = frozenset(p for p in self.grammar.productions if p.nonterminal == production.arguments[0])
 
+        from dsl.enumeration.streaming import match
+
         def is_late() -> bool:
             return stop() or time.perf_counter() > deadline
 
@@ -198,6 +198,8 @@ class Enumerator:
     def _tree(self) -> Term | None:
         if self._choose is None:
             return None
+        from dsl.deduction.conditionals import join
+
         labels = self.bank.stores[self.grammar.start].values
         tries = 1 if len(np.unique(self._target)) <= 2 else 4  # of many labels, terms may be right on several
         joined = join(self.bank, self.grammar.start, labels == self._target, kinds=self._target, tries=tries)

@@ -20,12 +20,13 @@ import builtins
 import keyword
 import math
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from dsl.combination import Combination
+from dsl.records import dataclass
 from dsl.references import Call, Named, reference
 from dsl.showing import cut
 
@@ -113,11 +114,13 @@ class Operator:
     definition: Term | None = field(default=None, compare=False, repr=False)  # its body, over its parameters
     meaning: object = field(default=None, compare=False, repr=False)  # what it does, as a value (``dsl.meaning``)
     made_by: object = field(default=None, compare=False, repr=False)  # the call that made it (``dsl.references``)
+    _hash: int = field(init=False, repr=False, compare=False)  # kept, like that of a term
 
     def __post_init__(self) -> None:
         for index in range(len(self.arguments)):
             if f"_{index}" not in self.python:
                 raise GrammarError(f"operator {self.name}: its Python text has no hole _{index}: {self.python!r}")
+        self.__dict__["_hash"] = hash((self.name, self.arguments, self.result))
         noun = self.noun
         if not noun.isidentifier() or keyword.iskeyword(noun) or hasattr(builtins, noun) or noun in RESERVED:
             raise GrammarError(f"operator {self.name}: expected a noun that can be a variable's name, got {noun!r}")
@@ -138,10 +141,6 @@ class Operator:
 
     def __deepcopy__(self, memo: object) -> Operator:
         return self
-
-    @cached_property
-    def _hash(self) -> int:
-        return hash((self.name, self.arguments, self.result))
 
     @property
     def is_literal(self) -> bool:
@@ -170,13 +169,15 @@ class Term:
 
     operator: Operator
     arguments: tuple[Term, ...] = ()
+    _hash: int = field(init=False, repr=False, compare=False)  # kept, since terms are keys everywhere
 
     def __post_init__(self) -> None:
         got = tuple(argument.operator.result for argument in self.arguments)
         if self.operator.arguments != got:
             expected = tuple(sort.name for sort in self.operator.arguments)
             raise GrammarError(f"{self.operator.name} takes {expected}, got {tuple(sort.name for sort in got)}")
-        _ = self._hash  # now, while those of the arguments are known: later it would be as deep a walk as the term
+        # now, while those of the arguments are known: later it would be as deep a walk as the term
+        self.__dict__["_hash"] = hash((self.operator, self.arguments))
 
     def __repr__(self) -> str:
         return f"Term({cut(str(self)) if self.size <= MOST_SHOWN else f'{self.size} operators'})"
@@ -209,11 +210,6 @@ class Term:
     def __deepcopy__(self, memo: object) -> Term:
         return self
 
-    @cached_property
-    def _hash(self) -> int:
-        """Kept, since terms are keys everywhere and their hash takes a walk over the whole term."""
-        return hash((self.operator, self.arguments))
-
     @property
     def sort(self) -> Sort:
         """The sort of its value."""
@@ -236,6 +232,20 @@ class Term:
     def encode(self, inputs: Any) -> Any:
         """The PySMT formula on symbolic inputs (a tuple of formulas, one per position, for a positional sort)."""
         return self.fold(lambda operator, arguments: operator.smt(inputs, *arguments))
+
+    @cached_property
+    def subterms(self) -> tuple[Term, ...]:
+        """Every distinct subterm, arguments before what they stand in, without recursion; kept."""
+        order: dict[Term, None] = {}
+        stack: list[tuple[Term, bool]] = [(self, False)]
+        while stack:
+            node, expanded = stack.pop()
+            if expanded:
+                order[node] = None
+            elif node not in order:
+                stack.append((node, True))
+                stack.extend((argument, False) for argument in reversed(node.arguments))
+        return tuple(order)
 
     def fold(self, read: Callable[[Operator, list[Any]], Any]) -> Any:
         """``read(operator, values of its arguments)``, once per distinct subterm and however deep, up to the term."""

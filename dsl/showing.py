@@ -6,7 +6,6 @@ escaped, whoever wrote the words; it has its own light ground, so that it can be
 
 from __future__ import annotations
 
-import html
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import MISSING, fields
 from typing import Any
@@ -49,6 +48,12 @@ def _part(value: Any) -> str:
     return cut(repr(value), MOST_OF_FIELD)
 
 
+def _escaped(text: str) -> str:
+    from html import escape  # its table of characters takes long to make
+
+    return escape(text)
+
+
 def code_html(source: str) -> str:
     """Python as HTML, its syntax colored where Pygments is there."""
     try:
@@ -56,7 +61,7 @@ def code_html(source: str) -> str:
         from pygments.formatters import HtmlFormatter
         from pygments.lexers import PythonLexer
     except ImportError:
-        inner = html.escape(source)
+        inner = _escaped(source)
     else:
         inner = highlight(source, PythonLexer(), HtmlFormatter(nowrap=True, noclasses=True, nobackground=True))
     return f'<pre style="{CODE}"><code>{inner.rstrip()}</code></pre>'
@@ -64,15 +69,14 @@ def code_html(source: str) -> str:
 
 def words_html(text: str) -> str:
     """A paragraph."""
-    return f'<p style="margin:.3em 0">{html.escape(text)}</p>'
+    return f'<p style="margin:.3em 0">{_escaped(text)}</p>'
 
 
 def table_html(head: Sequence[str], rows: Iterable[Sequence[object]]) -> str:
     """A table; every cell is escaped."""
-    top = "".join(f'<th style="text-align:left">{html.escape(cell)}</th>' for cell in head)
+    top = "".join(f'<th style="text-align:left">{_escaped(cell)}</th>' for cell in head)
     body = "".join(
-        f"<tr>{''.join(f'<td style=text-align:left>{html.escape(str(cell))}</td>' for cell in row)}</tr>"
-        for row in rows
+        f"<tr>{''.join(f'<td style=text-align:left>{_escaped(str(cell))}</td>' for cell in row)}</tr>" for row in rows
     )
     return f"<table><thead><tr>{top}</tr></thead><tbody>{body}</tbody></table>"
 

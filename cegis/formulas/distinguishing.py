@@ -7,16 +7,15 @@ counterexample after the other. Here every harvested value is given a point of i
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from pysmt.environment import Environment
-
-from backends import Backend, Limits, Sat, decide
 from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.harvest import harvest, single_call
-from cegis.formulas.refutation import logic_of
 from dsl.operators import INT, Term
 from dsl.scalars import Value
+
+if TYPE_CHECKING:
+    from backends import Backend
 
 LEAST_VALUES, MOST_VALUES = 5, 24  # of fewer, points by chance meet each
 QUERY_SECONDS = 0.5
@@ -32,6 +31,11 @@ def telling(
     mined, call = harvest(spec), single_call(spec)
     if mined is None or call is None or mined.value.sort != INT or mined.borders < LEAST_VALUES:
         return []
+    from pysmt.environment import Environment
+
+    from backends import Limits, Sat, decide
+    from cegis.formulas.refutation import logic_of
+
     environment = Environment()
     manager, signature = environment.formula_manager, call.function.signature
     symbols = signature.symbols(manager)

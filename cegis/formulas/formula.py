@@ -10,13 +10,14 @@ call as a variable of its own (``flat``): the specification then depends on a ca
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from functools import cached_property
 from itertools import count
 from typing import Any
 
 from cegis.domain import DomainError
 from dsl.operators import BOOL, Operator, Sort, Term
+from dsl.records import dataclass
 from dsl.references import maker
 from dsl.scalars import ScalarSignature, variable
 from dsl.showing import brief
@@ -183,6 +184,8 @@ def with_programs(terms: Iterable[Term], bodies: Mapping[Operator, tuple[ScalarS
 
 def inlined(term: Term) -> Term:
     """``term`` without defined functions: each application replaced by its definition."""
+    if all(inner.operator.definition is None for inner in subterms(term)):
+        return term
     values: dict[Term, Term] = {}
     for inner in subterms(term):
         arguments = tuple(values[argument] for argument in inner.arguments)
@@ -205,6 +208,8 @@ def conjuncts(terms: Iterable[Term]) -> tuple[Term, ...]:
 
 def subterms(term: Term, known: Container[Term] = ()) -> tuple[Term, ...]:
     """Every distinct subterm but those ``known``, arguments before what they stand in, without recursion."""
+    if not known:
+        return term.subterms
     order: dict[Term, None] = {}
     stack: list[tuple[Term, bool]] = [(term, False)]
     while stack:

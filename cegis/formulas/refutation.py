@@ -12,97 +12,31 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from fractions import Fraction
 from types import TracebackType
-from typing import Any
 
-import numpy as np
 from pysmt.environment import Environment
 from pysmt.logics import QF_AUFBVLIRA, QF_BV, QF_LIA, QF_LRA, QF_NIA, QF_SLIA, QF_UF, Logic
 
 from backends import Backend, BackendError, Limits, Recorder, Sat, Session, Unsat, decide
 from backends import Unknown as NoAnswer
-from cegis.domain import DomainError
-from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms, with_programs
+from cegis.formulas.evaluation import (
+    ContradictionError,
+    EncodingError,
+    Proof,
+    default_of,
+    evaluated,
+    failing,
+    is_allowed,
+)
+from cegis.formulas.formula import FormulaSpec, with_programs
+from cegis.formulas.logic import logic_name
 from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
-from dsl.operators import BOOL, INT, REAL, STRING, GrammarError, Sort, Term
+from dsl.operators import GrammarError, Term
 from dsl.scalars import Value
 from dsl.showing import brief
 
-NONLINEAR = ("*", "div", "mod")
-
-
-class ContradictionError(DomainError):
-    """Nothing satisfies the assumptions."""
-
-    TEXT = "the assumptions contradict each other, so every program satisfies the specification; correct them"
-
-
-class EncodingError(BackendError):
-    """A solver's model is right about the formula and wrong about the programs: the fault is ours."""
-
-
-@dataclass(frozen=True)
-class Proof:
-    """The claim about a formula: every constraint holds for all values of the variables, by the word of solvers.
-
-    ``solver`` (its ``name`` with a version) found no exception, nor did ``witnesses``; without any, ``doubt`` says why
-    nobody else confirms it. No solver at all: there is no variable, and exact evaluation is the proof.
-
-    >>> proof = synthesize(above).claims[0]
-    >>> type(proof).__name__, proof.is_confirmed
-    ('Proof', True)
-    """
-
-    spec: FormulaSpec
-    logic: str
-    solver: str
-    seconds: float
-    name: str = ""
-    witnesses: tuple[str, ...] = ()
-    doubt: str = ""
-
-    __repr__ = brief
-
-    @property
-    def is_confirmed(self) -> bool:
-        """Whether the claim rests on more than one solver's word."""
-        return bool(self.witnesses) or not self.spec.variables or not self.spec.constraints
-
-    def as_json(self) -> dict[str, Any]:
-        """The witnesses as JSON values."""
-        solvers = [solver for solver in (self.solver, *self.witnesses) if solver]
-        evaluated = [] if self.spec.variables else ["exact evaluation"]
-        return {"by": [*evaluated, *solvers], "logic": self.logic, "confirmed": self.is_confirmed, "doubt": self.doubt}
-
-    @property
-    def sentence(self) -> str:
-        """The claim in one sentence."""
-        free = [function.name for function in self.spec.functions if function not in self._called]
-        return self._proved + (f"; no constraint calls {', '.join(free)}: any program would do" if free else "")
-
-    @property
-    def _called(self) -> set[Function]:
-        return {function for constraint in self.spec.constraints for function in self.spec.called(constraint)}
-
-    @property
-    def _proved(self) -> str:
-        if not self.spec.constraints:
-            return "satisfies the specification, which has no constraint"
-        count = len(self.spec.constraints)
-        what = f"all {count:,} constraints" if count > 1 else "the constraint"
-        if not self.spec.variables:
-            asked = f" and by {self.solver}" if self.solver else ""
-            verb = "name" if count > 1 else "names"
-            return f"satisfies {what}, which {verb} no variable; checked by exact evaluation{asked}"
-        names = ", ".join(f"{name}: {sort.name}" for name, sort in self.spec.variables)
-        assumed = " that the assumptions allow" if self.spec.assumptions else ""
-        claim = f"satisfies {what} for all values of {names}{assumed}"
-        if self.witnesses:
-            return f"{claim}; {' and '.join((self.solver, *self.witnesses))} ({self.logic}) find no exception"
-        why = f" ({self.doubt})" if self.doubt else ""
-        return f"{claim}; no exception, on the word of {self.solver} ({self.logic}) alone{why}"
+LOGICS = {logic.name: logic for logic in (QF_AUFBVLIRA, QF_BV, QF_LIA, QF_LRA, QF_NIA, QF_SLIA, QF_UF)}
 
 
 @dataclass
@@ -132,11 +66,12 @@ class Refutation:
 
     def check(self, solution: Solution) -> Verdict:
         """Valid, a counterexample that the exact evaluation confirms, or Unknown with the reason."""
-        start = time.perf_counter()
+        start, doubt = time.perf_counter(), ""
         if not self.spec.variables:
-            ground = self._ground(solution)
-            if ground is not None:
+            ground = evaluated(self.spec, solution, self._closed(solution))
+            if isinstance(ground, Counterexample):
                 return ground
+            doubt = "; ".join(ground.notes)
         try:
             answer = self._ask(solution)
         except (GrammarError, BackendError) as error:  # no solver can be told of some operator, or this one is broken
@@ -161,7 +96,8 @@ class Refutation:
             case Unsat(solver=name, version=version):
                 seconds = time.perf_counter() - start
                 assert self._session is not None
-                return Valid((Proof(self.spec, self._session.logic.name, f"{name} {version}", seconds, name),))
+                logic = self._session.logic.name
+                return Valid((Proof(self.spec, logic, f"{name} {version}", seconds, name, doubt=doubt),))
 
     def _evaluated(self, start: float, doubt: str) -> Valid:
         """Proved by exact evaluation alone, as there is no variable."""
@@ -169,20 +105,7 @@ class Refutation:
 
     def replay(self, solution: Solution, values: Sequence[Value]) -> Counterexample | None:
         """The first constraint that fails at these values of the variables, by exact evaluation; None if none does."""
-        columns = self.spec.signature.batch([values], exact=True)
-        if not all(np.all(assumption.evaluate(columns)) for assumption in self.spec.assumptions):
-            return None
-        for constraint, closed in zip(self.spec.constraints, self._closed(solution), strict=True):
-            if not np.all(closed.evaluate(columns)):
-                return Counterexample(tuple(values), str(constraint), None)
-        return None
-
-    def _ground(self, solution: Solution) -> Counterexample | None:
-        """``replay`` where there are no variables, and so nothing else to ask; assumptions must hold there."""
-        columns = self.spec.signature.batch([()], exact=True)
-        if not all(np.all(assumption.evaluate(columns)) for assumption in self.spec.assumptions):
-            raise ContradictionError(ContradictionError.TEXT)
-        return self.replay(solution, ())
+        return failing(self.spec, self._closed(solution), values) if is_allowed(self.spec, values) else None
 
     def _closed(self, solution: Solution) -> tuple[Term, ...]:
         """The constraints with the programs in place of the calls."""
@@ -228,50 +151,6 @@ class Refutation:
         self.close()
 
 
-def holds(spec: FormulaSpec, solution: Solution, valuations: Sequence[Sequence[Value]]) -> bool:
-    """Whether every constraint holds, by exact numbers, at values of the variables that the assumptions allow."""
-    columns = spec.signature.batch(valuations, exact=True)
-    return all(np.all(closed.evaluate(columns)) for closed in with_programs(spec.constraints, solution.bodies))
-
-
-def default_of(sort: Sort) -> Value:
-    """A value for a variable that no constraint mentions."""
-    simplest: dict[Sort, Value] = {BOOL: False, STRING: "", REAL: Fraction(0)}
-    return simplest.get(sort, 0)
-
-
 def logic_of(spec: FormulaSpec, solution: Solution | None = None) -> Logic:
     """The logic that a specification (and a solution) is stated in; raises DomainError for a mixture."""
-    terms = [inlined(term) for term in (*spec.constraints, *spec.assumptions)]
-    terms += [] if solution is None else [inlined(program.term) for program in solution.programs.values()]
-    parts = {inner for term in terms for inner in subterms(term)}
-    sorts = {inner.sort for inner in parts} | {sort for _, sort in spec.variables}
-    if any(sort.width for sort in sorts):
-        if sorts & {REAL, STRING}:
-            raise DomainError("a specification that mixes bit-vectors with reals or strings is not supported")
-        if INT in sorts and any(_is_nonlinear(inner) for inner in parts):
-            raise GrammarError("a product of integers beside bit-vectors is only supported with a number")
-        return QF_AUFBVLIRA if INT in sorts else QF_BV
-    if REAL in sorts:
-        return _real_logic(sorts, parts)
-    if STRING in sorts:
-        return QF_SLIA
-    if any(_is_nonlinear(inner) for inner in parts):
-        return QF_NIA
-    return QF_LIA if INT in sorts or sorts == {BOOL} else QF_UF
-
-
-def _real_logic(sorts: set[Sort], parts: set[Term]) -> Logic:
-    """That of linear reals; raises DomainError for a mixture, GrammarError for a product of unknowns."""
-    if sorts & {INT, STRING}:
-        raise DomainError("a specification that mixes reals with integers or strings is not supported")
-    if any(_is_nonlinear(inner) for inner in parts):
-        raise GrammarError("a product of reals is only supported with a number")
-    return QF_LRA
-
-
-def _is_nonlinear(term: Term) -> bool:
-    if term.operator.name not in NONLINEAR or len(term.arguments) != 2:
-        return False
-    changing = [not argument.operator.is_literal for argument in term.arguments]
-    return all(changing) if term.operator.name == "*" else changing[1] or term.arguments[1].operator.value == 0
+    return LOGICS[logic_name(spec, solution)]

@@ -12,7 +12,7 @@ there is true. So a solver's word is nowhere in it. That no run is found says no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from time import monotonic
 from typing import Any
@@ -22,11 +22,13 @@ from pysmt.environment import Environment
 
 from backends import Backend, Limits, Sat, Session, Unknown, decide
 from backends.search import STOPPED, NoAnswer, NotApplicable, Stop, interruptible, never
+from cegis.formulas.evaluation import default_of
 from cegis.formulas.formula import FormulaSpec, Function, subterms
-from cegis.formulas.refutation import default_of, logic_of
+from cegis.formulas.refutation import logic_of
 from cegis.invariants.clauses import Clause, clauses
 from dsl.operators import Operator, Term
 from dsl.program import symbol_text, term_text
+from dsl.records import dataclass
 from dsl.scalars import Columns, Symbols, Value, json_value, pysmt_type
 from dsl.theories.theory import literal
 

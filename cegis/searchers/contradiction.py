@@ -13,7 +13,7 @@ solvers have to say so, or the sentence says on whose word alone it rests. That 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import field
 from itertools import product
 from math import prod
 from time import monotonic
@@ -24,13 +24,15 @@ from pysmt.environment import Environment
 
 from backends import Backend, BackendError, Limits, Sat, Session, Unsat, decide
 from backends.search import STOPPED, NoAnswer, Stop, interruptible, never
+from cegis.formulas.evaluation import default_of
 from cegis.formulas.formula import FormulaSpec, Function, conjuncts, rebuilt, subterms
 from cegis.formulas.harvest import harvest, single_call
-from cegis.formulas.refutation import default_of, logic_of
+from cegis.formulas.refutation import logic_of
 from cegis.formulas.sampling import sample
 from cegis.invariants.unrolling import fact_text, valuation_text
 from dsl.operators import BOOL, INT, GrammarError, Sort, Term
 from dsl.program import term_text
+from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, Value, json_value, variable
 from dsl.theories.theory import literal
 

@@ -8,16 +8,16 @@ when its turn comes: most problems are solved before.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import dataclass, field
+from dataclasses import field
 from types import MappingProxyType
 
-from backends.cvc5_sygus import CONFIGURATIONS, cvc5_answer
 from backends.search import Answered, Infeasible, NoAnswer, NotApplicable
 from cegis.domain import DomainError
 from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.searchers.portfolio import Problem, Refuted, Searcher
 from dsl.operators import BOOL, GrammarError, Term
+from dsl.records import dataclass
 
 Answers = Generator[Solution, None, NoAnswer | Infeasible | Refuted | None]
 Stop = Callable[[], bool]
@@ -31,12 +31,13 @@ class Cvc5Sygus:
 
     name: str = "cvc5"
     delay: float = 0.5
-    options: Mapping[str, str] = field(default_factory=lambda: CONFIGURATIONS["default"])
+    options: Mapping[str, str] = field(default_factory=dict)
     memory_mb: int | None = None
     is_until_proved: bool = True  # its answers are seldom the smallest
 
     def search(self, problem: Problem, stop: Stop) -> Answers:
         """cvc5's answer, if it gives one that can be read."""
+        from backends.cvc5_sygus import cvc5_answer
         from cegis.sygus.answers import read_answer
         from cegis.sygus.syntax import SygusError
         from cegis.sygus.writer import as_problem, write_problem
@@ -113,10 +114,10 @@ class Unrolling:
         if not _asks_for_conditions(problem):
             return NOT_HORN
         from cegis.invariants.unrolling import unrolled
-        from cegis.searchers.witnesses import witnesses_of
+        from cegis.searchers.witnesses import solvers_of
 
         try:
-            first, *_ = witnesses_of(problem.spec)
+            first, *_ = solvers_of(problem.spec)
             run = unrolled(problem.spec, seconds=LONG, backend=first, stop=stop, hard=True)
         except GrammarError as error:  # no solver can be told of some operator
             return NotApplicable(str(error))
@@ -137,9 +138,9 @@ class Contradictions:
         if _agree(problem.spec):
             return NotApplicable("the examples do not contradict each other")
         from cegis.searchers.contradiction import contradiction
-        from cegis.searchers.witnesses import witnesses_of
+        from cegis.searchers.witnesses import solvers_of
 
-        solvers = witnesses_of(problem.spec)
+        solvers = solvers_of(problem.spec)
         found = contradiction(problem.spec, seconds=LONG, backends=solvers, stop=stop, hard=True)
         return found if isinstance(found, NoAnswer) else Refuted(found)
 

@@ -20,13 +20,13 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass, field, replace
+from dataclasses import field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
 from cegis.domain import DomainError
+from cegis.formulas.evaluation import holds
 from cegis.formulas.formula import FormulaSpec, Function, subterms
-from cegis.formulas.refutation import holds
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
 from cegis.loop import Avoids, Search
@@ -37,6 +37,7 @@ from dsl.grammar import Grammar
 from dsl.grammars.defaults import with_rows
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
+from dsl.records import dataclass
 from dsl.showing import brief
 from dsl.theories.theory import literal
 
@@ -196,6 +197,7 @@ class Racing:
     _ready: list[Solution] = field(default_factory=list, init=False)
     _seen: list[tuple[Any, ...]] = field(default_factory=list, init=False)
     _lanes: list[Lane] = field(default_factory=list, init=False)
+    _starter: threading.Thread | None = field(default=None, init=False)  # begins each lane when it is its turn
     _own_end: tuple[End, str] | None = field(default=None, init=False)  # of our own search, while it has one
     _hurry: threading.Event = field(default_factory=threading.Event, init=False)  # nobody is to wait any more
     _closed: threading.Event = field(default_factory=threading.Event, init=False)
@@ -338,12 +340,15 @@ class Racing:
         return time.process_time() > self._cpu_end
 
     def _is_running(self) -> bool:
-        return any(lane.thread is not None and lane.thread.is_alive() for lane in self._lanes)
+        threads = (self._starter, *(lane.thread for lane in self._lanes))
+        return any(thread is not None and thread.is_alive() for thread in threads)
 
     def close(self) -> None:
         """End the other searchers; one that does not end in time is left behind."""
         self._closed.set()
         end = time.monotonic() + END_SECONDS
+        if self._starter is not None:
+            self._starter.join(END_SECONDS)  # it only waits, and begins nobody any more
         for lane in self._lanes:
             if lane.thread is not None:
                 lane.thread.join(max(0.0, end - time.monotonic()))
@@ -392,17 +397,22 @@ class Racing:
         """Let the others begin, each after its delay; starting twice is harmless."""
         if not self._lanes:
             self._lanes = [Lane(searcher) for searcher in self.others]
-            for lane in self._lanes:
-                name = lane.searcher.name
-                lane.thread = threading.Thread(target=self._run, args=(lane,), name=name, daemon=True)
-                lane.thread.start()
+            if self._lanes:
+                self._starter = threading.Thread(target=self._start_in_turn, name="starter", daemon=True)
+                self._starter.start()
+
+    def _start_in_turn(self) -> None:
+        """Begin each lane in a thread of its own when its time has come."""
+        for lane in sorted(self._lanes, key=lambda lane: lane.searcher.delay):
+            if not self._awaits(lane.searcher.delay):
+                return
+            lane.started = time.monotonic()
+            lane.thread = threading.Thread(target=self._run, args=(lane,), name=lane.searcher.name, daemon=True)
+            lane.thread.start()
 
     def _run(self, lane: Lane) -> None:
         """One searcher from its start to its end, whatever that is."""
         try:
-            if not self._awaits(lane.searcher.delay):
-                return
-            lane.started = time.monotonic()
             self._take(lane, self._searching(lane))
         except BaseException as error:  # a thread that ends by SystemExit would do so without a word
             lane.end, lane.reason = End.DIED, _one_line(error)

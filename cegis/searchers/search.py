@@ -24,31 +24,31 @@ right at points, no more: the verifier decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
-from functools import partial
-from typing import Any
+from functools import cached_property, partial
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from cegis.formulas.formula import FormulaSpec, Function, subterms
-from cegis.formulas.harvest import harvest
 from cegis.formulas.points import Points
 from cegis.formulas.sampling import nearby, sample
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget
-from cegis.searchers.chain import chain
 from cegis.sygus.productions import restricted
-from dsl.deduction.conditionals import conditionals, join
-from dsl.deduction.trees import Leaf, Split, Stuck, Tree, grow_tree
 from dsl.enumeration.bank import Bank
-from dsl.enumeration.values import Values
 from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.operators import STRING, GrammarError, Term
 from dsl.program import Program
+from dsl.records import dataclass
 from dsl.scalars import Value
 from dsl.theories.theory import find
+
+if TYPE_CHECKING:
+    from cegis.formulas.harvest import Harvest
+    from dsl.deduction.trees import Tree
+    from dsl.enumeration.values import Values
 
 PATIENCE = 200_000  # candidates built before a candidate that is not known to be the cheapest is proposed, at most
 LEAST_PATIENCE, OBJECT_PATIENCE = 100_000, 30_000  # at least; where there are strings or reals, which take longer
@@ -107,7 +107,6 @@ class PointSearch:
         self._asked, self._joined = -1, list[Choice]()
         self._patience = PATIENCE
         self._said: tuple[tuple[int, bool], tuple[Term, ...]] = ((-1, False), ())
-        self._mined = harvest(spec)
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
 
     def _new_bank(self, grammar: Grammar) -> Bank:
@@ -237,7 +236,7 @@ class PointSearch:
             self._asked = self._bank.candidates
             self._joined = list(self._harvested(stop))
             trees = () if self._joined else (self._trees,)
-            sources = (self._fitted, *trees, self._goals, self._inverses)
+            sources = (self._fitted, *trees, self._goals, self._inverses) if self._asked else ()
             self._joined += [choice for source in sources if not stop() for choice in source(stop)]
             if stop():
                 self._asked = -1
@@ -260,6 +259,15 @@ class PointSearch:
             best = min(rows, key=lambda row: int(store.origin[row, 0]))
             yield from self._priced([self._bank.term(start, best)])
 
+    @cached_property
+    def _mined(self) -> Harvest | None:
+        """What the specification itself says of its values, where it has a single call."""
+        if len(self._spec.flat.calls) != 1:
+            return None
+        from cegis.formulas.harvest import harvest
+
+        return harvest(self._spec)
+
     def _harvested(self, stop: Stop) -> Iterator[Choice]:
         """What the specification itself says, joined on the whole pool; worked out again once that has grown."""
         known = (self._pool.tests, self._refuted > TRUSTING)
@@ -275,6 +283,10 @@ class PointSearch:
         """What the specification says of its values and conditions, as a chain, and as a decision tree."""
         if self._mined is None or not self._mined.terms:
             return
+        from cegis.searchers.chain import chain
+        from dsl.deduction.trees import Stuck, grow_tree
+        from dsl.enumeration.values import Values
+
         columns = self._pool.columns(self._function)
         values = Values(columns)
         right = self._pool.right(self._function, _stacked(self._mined.terms, values, columns.examples))
@@ -292,6 +304,8 @@ class PointSearch:
 
     def _built(self, tree: Tree) -> Term:
         """A tree over harvested terms and predicates as a term."""
+        from dsl.deduction.trees import Leaf, Split
+
         assert self._mined is not None
         match tree:
             case Leaf(row):
@@ -303,7 +317,12 @@ class PointSearch:
 
     def _trees(self, stop: Stop) -> Iterator[Choice]:
         """Terms right at some points, joined by the grammar's conditionals."""
-        if not self.points.is_pointwise or not conditionals(self._grammar, self._grammar.start):
+        if not self.points.is_pointwise:
+            return
+        from dsl.deduction.conditionals import conditionals, join
+        from dsl.deduction.trees import Stuck
+
+        if not conditionals(self._grammar, self._grammar.start):
             return
         term = join(self._bank, self._grammar.start, self._right(), stop=stop)
         yield from self._priced([] if isinstance(term, Stuck) else [term])
@@ -350,6 +369,7 @@ class PointSearch:
         target = self.points.targets(self._function)
         if target is None:
             return
+        from dsl.deduction.conditionals import conditionals
         from dsl.deduction.constants import fitted
         from dsl.deduction.parts import add_parts
 

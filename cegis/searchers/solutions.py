@@ -15,23 +15,23 @@ import math
 import time
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from backends import Backend, BackendError
+from backends.answer import BackendError
 from cegis.claim import Statement
 from cegis.domain import DomainError
+from cegis.formulas.evaluation import Proof
 from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.points import Points
-from cegis.formulas.refutation import Proof, Refutation
 from cegis.formulas.sampling import sample
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget
 from cegis.outcome import Statistics
 from cegis.searchers.solving import Grammars, by_name, homes
-from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
+from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, default_backend, witnesses_of
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.enumeration.bank import Bank
 from dsl.enumeration.solutions import Forest
@@ -40,6 +40,10 @@ from dsl.operators import Term
 from dsl.program import Program
 from dsl.scalars import Value
 from dsl.theories.theory import find
+
+if TYPE_CHECKING:
+    from backends import Backend
+    from cegis.formulas.refutation import Refutation
 
 SAMPLE = 200  # valuations at which behaviours are told apart
 CHUNK = 4_000_000  # values judged at once
@@ -71,7 +75,7 @@ def enumerate_solutions(
         raise DomainError("solutions are not listed where a call stands inside another; ask for one solution")
     (grammar,) = homes(spec, by_name(spec, grammars)).values()
     asked = witnesses_of(spec, backend)
-    solvers = asked if witnesses is None else (asked[0], *witnesses)
+    solvers = asked if witnesses is None else (*asked[:1], *witnesses)
     return Solutions(spec, grammar, solvers, budget or FormulaBudget(), seed)
 
 
@@ -204,7 +208,10 @@ class Solutions:
             constraints=tuple(same),
             assumptions=(*self._spec.assumptions, *flat.constraints),
         )
-        with Refutation(asked, self._solvers[0], seed=self._seed) as verifier:
+        from cegis.formulas.refutation import Refutation
+
+        first = self._solvers[0] if self._solvers else default_backend(asked)
+        with Refutation(asked, first, seed=self._seed) as verifier:
             try:
                 self._is_free = not isinstance(self._check(verifier, solution), Valid)
             except BackendError:  # then it is not known to leave none

@@ -14,30 +14,35 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
-from backends import Backend, BackendError
+from backends.answer import BackendError
 from cegis.domain import DomainError
-from cegis.formulas.distinguishing import telling
+from cegis.formulas.evaluation import Proof
 from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms
+from cegis.formulas.logic import logic_name
 from cegis.formulas.points import Points
-from cegis.formulas.refutation import Proof, logic_of
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget, FormulaBudget, Loop, Search
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.searchers.peers import REFUTERS
 from cegis.searchers.portfolio import BUSY, Problem, Racing, Searcher, cpu_end
 from cegis.searchers.search import PointSearch, hard_operators
-from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, witnesses_of
+from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, default_backend, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumerator
 from dsl.grammar import Grammar
 from dsl.grammars.defaults import default_grammar, with_rows
 from dsl.operators import GrammarError, Operator, Term
+from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, Value
 from dsl.sequences import SequenceSignature
 from dsl.showing import cut
 from dsl.theories.theory import is_own
+
+if TYPE_CHECKING:
+    from backends import Backend
 
 Grammars = Grammar | Mapping[str, Grammar | None] | None
 MOST_CONSTANTS = 16
@@ -65,11 +70,11 @@ def solve(
     """Programs for all functions of ``spec``, each of its grammar, or why not.
 
     ``grammars``: one by name, one for all, or None for any term of the logic. ``backend`` proves the programs (None:
-    ``default_backend``), and the first of ``witnesses`` that can (None: the other shipped ones that are installed)
-    confirms it; or a ``verifier`` of one's own, asked about all functions together. Other ``searchers`` run beside our
-    own search; the outcome says what became of each. ``on_found`` hears of every proved solution of all functions at
-    once, each smaller than the one before; what is returned is the last of them. Deterministic by ``seed`` as long as
-    no limit of time is met and no other searcher is first.
+    ``default_backend``, or nobody where there is no variable), and the first of ``witnesses`` that can (None: the other
+    shipped ones that are installed) confirms it; or a ``verifier`` of one's own, asked about all functions together.
+    Other ``searchers`` run beside our own search; the outcome says what became of each. ``on_found`` hears of every
+    proved solution of all functions at once, each smaller than the one before; what is returned is the last of them.
+    Deterministic by ``seed`` as long as no limit of time is met and no other searcher is first.
     Raises GrammarError for a grammar that does not fit its function.
 
     >>> print(solve(above).program)
@@ -81,7 +86,7 @@ def solve(
     budget, started = budget or FormulaBudget(), time.perf_counter()
     end = None if budget.seconds is None else started + budget.seconds
     asked = witnesses_of(spec, backend)
-    solvers = asked if witnesses is None else (asked[0], *witnesses)
+    solvers = asked if witnesses is None else (*asked[:1], *witnesses)
     components = (spec,) if verifier else spec.components
     tell = on_found if len(components) == 1 else lambda found: None
     run = _Run(tuple(solvers), verifier, budget, end, tuple(searchers), seed, on_event, on_progress, tell)
@@ -124,7 +129,7 @@ def shape(signature: SequenceSignature | ScalarSignature) -> str:
 
 def homes(spec: FormulaSpec, grammars: Mapping[str, Grammar | None]) -> dict[Function, Grammar]:
     """A grammar for every function of ``spec``: its own, or the terms of the logic and rows that constraints use."""
-    logic, constants, rows = logic_of(spec).name, _constants(spec), _rows(spec)
+    logic, constants, rows = logic_name(spec), _constants(spec), _rows(spec)
     found = {}
     for function in spec.functions:
         own = grammars.get(function.name)
@@ -175,7 +180,7 @@ class _Run:
             end = math.inf if budget.seconds is None else time.monotonic() + budget.seconds
             with Racing(Absent("not made yet"), (*self.searchers, *REFUTERS), problem, end=end) as search:
                 search.start()  # making our own search may take longer than some other needs for an answer
-                search.own, troubles = _own(problem, self.backends[0], budget, self.seed, search.is_due)
+                search.own, troubles = _own(problem, next(iter(self.backends), None), budget, self.seed, search.is_due)
                 budget = self._left()
                 timely = Timely(verifier, self.end, SHARE)
                 loop = Loop(search, timely, budget, self.on_event, self.on_progress)
@@ -367,7 +372,7 @@ class Absent:
 
 
 def _own(
-    problem: Problem, backend: Backend, budget: Budget, seed: int, stop: Callable[[], bool]
+    problem: Problem, backend: Backend | None, budget: Budget, seed: int, stop: Callable[[], bool]
 ) -> tuple[Search, tuple[str, ...]]:
     """Our own search for this shape of specification, and what a solver that was to help it did wrong.
 
@@ -381,12 +386,16 @@ def _own(
         from cegis.searchers.stepwise import StepwiseSearch, is_stepwise
 
         if is_stepwise(problem.spec):
-            return StepwiseSearch(problem.spec, problem.homes, backend=backend, budget=budget, seed=seed), ()
+            first = backend or default_backend(problem.spec)
+            return StepwiseSearch(problem.spec, problem.homes, backend=first, budget=budget, seed=seed), ()
         return JointSearch(problem.spec, problem.homes, budget=budget, seed=seed), ()
     (function,) = problem.spec.functions
     valuations, troubles = list[tuple[Value, ...]](), tuple[str, ...]()
     try:
-        valuations = telling(problem.spec, backend, seed=seed, stop=stop)
+        if backend is not None:  # there are variables
+            from cegis.formulas.distinguishing import telling
+
+            valuations = telling(problem.spec, backend, seed=seed, stop=stop)
     except BackendError as error:  # the search does without
         troubles = (str(error),)
     grammar = problem.homes[function]

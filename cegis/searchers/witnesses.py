@@ -4,6 +4,7 @@
     the second finds one, and exact evaluation agrees                      refuted; the first is not believed any more
     the second does not know in its share of the time, or breaks           on the word of the first alone, and why
     the first does not know, or breaks                                     the second is asked in its place
+    there is no variable, and nothing is divided by what may be zero       exact evaluation decides (``evaluated``)
 
 A counterexample is evaluated exactly, so it needs no second word. A solver that broke or came too late is asked last
 from then on, and what it did is in the notes.
@@ -15,34 +16,48 @@ import time
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from types import TracebackType
+from typing import TYPE_CHECKING
 
-from backends import BITWUZLA, CVC5, Z3, Backend, BackendError
-from cegis.formulas.formula import FormulaSpec, subterms
-from cegis.formulas.refutation import ContradictionError, EncodingError, Proof, Refutation, logic_of
+from backends.answer import BackendError
+from cegis.formulas.evaluation import ContradictionError, EncodingError, Proof, divides_by_unknown, evaluated
+from cegis.formulas.formula import FormulaSpec, subterms, with_programs
+from cegis.formulas.logic import logic_name
 from cegis.formulas.solution import Solution
 from cegis.searchers.search import HARD, hard_operators
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.operators import STRING
 
+if TYPE_CHECKING:
+    from backends import Backend
+    from cegis.formulas.refutation import Refutation
+
 FIRST_SHARE = 0.5  # of the time of a check, for the solver asked first; the others have the rest
 CONFIRM_SECONDS = 2.0  # for confirming a proof, and ten times as long as the proof took
 LEAST_SECONDS = 0.001  # what a solver is given when time is up
-ANYBODY = (Z3, CVC5, BITWUZLA)
 
 
 def default_backend(spec: FormulaSpec) -> Backend:
     """z3, but cvc5 for strings: PySMT does not hand them to z3, which has to be told in text, by its own program."""
+    from backends import CVC5, Z3
+
     sorts = {sort for _, sort in spec.variables}
     for function in spec.functions:
         sorts |= {function.signature.result, *(sort for _, sort in function.signature.parameters)}
     return CVC5 if STRING in sorts else Z3
 
 
-def witnesses_of(spec: FormulaSpec, first: Backend | None = None) -> tuple[Backend, ...]:
+def solvers_of(spec: FormulaSpec, first: Backend | None = None) -> tuple[Backend, ...]:
     """``first`` (the default for the specification) and the other shipped solvers that are installed for its logic."""
-    chosen, logic = first or default_backend(spec), logic_of(spec).name
-    others = (other for other in ANYBODY if other.name != chosen.name and logic in other.logics)
+    from backends import BITWUZLA, CVC5, Z3
+
+    chosen, logic = first or default_backend(spec), logic_name(spec)
+    others = (other for other in (Z3, CVC5, BITWUZLA) if other.name != chosen.name and logic in other.logics)
     return (chosen, *(other for other in others if other.is_installed()))
+
+
+def witnesses_of(spec: FormulaSpec, first: Backend | None = None) -> tuple[Backend, ...]:
+    """``solvers_of`` the specification; nobody where it has no variable, unless ``first`` is named."""
+    return () if first is None and not spec.variables else solvers_of(spec, first)
 
 
 @dataclass
@@ -60,7 +75,7 @@ class _Heard:
 
 @dataclass
 class Witnesses:
-    """Checks solutions of ``spec`` by ``backends``: the first proves, another confirms.
+    """Checks solutions of ``spec`` by ``backends``: the first proves, another confirms; none where nothing varies.
 
     ``seconds`` bounds one check by all of them; close it (or use ``with``) to release the solvers. ``notes`` tell of
     solvers that were wrong or broke.
@@ -76,6 +91,10 @@ class Witnesses:
     _wrong: set[str] = field(default_factory=set, init=False, repr=False)
     _speaker: dict[str, str] = field(default_factory=dict, init=False, repr=False)  # who was asked, by who answered
 
+    def __post_init__(self) -> None:
+        if self.backends:  # imported now, since what a race takes is measured
+            import cegis.formulas.refutation  # noqa: F401
+
     def check(self, solution: Solution, /) -> Verdict:
         """Valid with one proof that names its witnesses, a counterexample, or Unknown with everybody's reasons."""
         return self._check(solution, 2, ())
@@ -90,6 +109,11 @@ class Witnesses:
 
     def _check(self, solution: Solution, wanted: int, proofs: tuple[Proof, ...]) -> Verdict:
         """The verdict by so many proofs, of which some are there."""
+        if not self.backends and not self.spec.variables:
+            closed = with_programs(self.spec.constraints, solution.bodies)
+            if not any(map(divides_by_unknown, closed)):
+                return evaluated(self.spec, solution, closed)
+            self.backends = solvers_of(self.spec)
         start, heard = time.perf_counter(), _Heard(list(proofs))
         for backend in self._order():
             if heard.is_enough(wanted, is_ground=not self.spec.variables):
@@ -174,6 +198,8 @@ class Witnesses:
         is_hard = confirms and (hard_operators(solution) or self._is_hard)
         name = f"{backend.name}{' (worker)' if is_hard else ''}"
         if name not in self._open:
+            from cegis.formulas.refutation import Refutation
+
             self._open[name] = Refutation(self.spec, backend, seed=self.seed, hard=bool(is_hard))
         self._open[name].seconds = seconds
         return self._open[name]

@@ -6,7 +6,6 @@ a name and the sorts it is applied to; ``literal`` makes a constant; ``define`` 
 
 from __future__ import annotations
 
-import difflib
 from fractions import Fraction
 from functools import cache, lru_cache
 from typing import Any
@@ -60,6 +59,8 @@ def _unknown(name: str, sorts: tuple[Sort, ...]) -> str:
     kind = name[3:-1].split()[0] if name.startswith("(_ ") and name[3:-1].split() else name
     got = f"({', '.join(sort.name for sort in sorts)})"
     if kind not in names():
+        import difflib
+
         near = difflib.get_close_matches(kind, names())
         hint = f"did you mean {' or '.join(near)}?" if near else f"the known ones are {', '.join(names())}"
         return f"unknown operator {name!r}; {hint}"

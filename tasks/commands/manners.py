@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 import sys
 from dataclasses import dataclass
 
@@ -35,7 +34,11 @@ class Manners:
     @property
     def width(self) -> int | None:
         """Columns of the terminal that reads the result; None for a file or a pipe, where a sentence is a line."""
-        return shutil.get_terminal_size().columns if sys.stdout.isatty() else None
+        if not sys.stdout.isatty():
+            return None
+        import shutil  # with what it needs for archives
+
+        return shutil.get_terminal_size().columns
 
     def more(self, *, is_certifiable: bool) -> list[str]:
         """What else could be had, as a line; among it a certificate, where one can be and was not asked for."""

@@ -18,6 +18,8 @@ import click
 from tasks.commands.manners import quiet_option
 
 if TYPE_CHECKING:
+    from pysmt.logics import Logic
+
     from backends import Backend
     from cegis import Budget, Found, Outcome, Statistics
     from cegis.claim import Statement
@@ -33,7 +35,9 @@ NOBODY = "none"  # who confirms a proof where nobody is to
 
 @click.command()
 @click.argument("file", type=click.Path(exists=True, dir_okay=False, path_type=Path))
-@click.option("--backend", help="The solver that verifies.  [default: z3, or cvc5 where there are strings]")
+@click.option(
+    "--backend", help="The solver that verifies.  [default: z3, or cvc5 where there are strings; nobody for examples]"
+)
 @click.option(
     "--confirm",
     "confirming",
@@ -71,10 +75,9 @@ def solve(
     """Find the functions that FILE (SyGuS-IF 2.1) asks for, and prove them right."""
     os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # numpy starts them when it is imported; nothing here needs more
     from cegis import FormulaBudget, Found
-    from cegis.formulas.refutation import logic_of
     from cegis.searchers.peers import SEARCHERS
     from cegis.searchers.solving import solve as solution_of
-    from cegis.searchers.witnesses import default_backend
+    from cegis.searchers.witnesses import witnesses_of
     from cegis.sygus import read
     from tasks.commands.ending import speaking_last
     from tasks.commands.solve_progress import telling
@@ -86,8 +89,9 @@ def solve(
     try:
         problem = read(file)
         grammars = _restricted(problem, _grammars(problem, grammar), operators)
-        solver = _backend(backend) if backend else default_backend(problem.spec)
-        solver.ready_for(logic_of(problem.spec))  # one that is missing or has no such logic: found before any work
+        solver = next(iter(witnesses_of(problem.spec, _backend(backend) if backend else None)), None)
+        if solver is not None:
+            solver.ready_for(_logic(problem))  # one that is missing or has no such logic: found before any work
         witnesses = _witnesses(problem, confirming, solver)
         others = [_searcher(name, memory_mb) for name in searchers or SEARCHERS if name != OWN]
         budget = FormulaBudget(seconds=seconds, memory_mb=memory_mb)
@@ -120,6 +124,12 @@ def _backend(name: str) -> Backend:
     return get(name)
 
 
+def _logic(problem: SygusProblem) -> Logic:
+    from cegis.formulas.refutation import logic_of
+
+    return logic_of(problem.spec)
+
+
 def _shown(file: Path, outcome: Outcome[Solution], as_json: bool) -> str:
     from tasks.networks.quoting import json_text
 
@@ -139,7 +149,7 @@ def _list(
     file: Path,
     problem: SygusProblem,
     grammars: Mapping[str, Grammar | None],
-    solver: Backend,
+    solver: Backend | None,
     witnesses: list[Backend] | None,
     budget: Budget,
     seed: int,
@@ -175,17 +185,14 @@ def _list(
     return SOLVED if solutions else NOT_SOLVED
 
 
-def _witnesses(problem: SygusProblem, name: str | None, solver: Backend) -> list[Backend] | None:
+def _witnesses(problem: SygusProblem, name: str | None, solver: Backend | None) -> list[Backend] | None:
     """Who confirms what ``solver`` proves; None for any other that is installed."""
-    from backends import get
-    from cegis.formulas.refutation import logic_of
-
     if name is None or name == NOBODY:
         return None if name is None else []
-    chosen = get(name)
-    if chosen.name == solver.name:
+    chosen = _backend(name)
+    if solver is not None and chosen.name == solver.name:
         raise click.ClickException(f"{name} proves, so another solver has to confirm it; name one, or {NOBODY}")
-    chosen.ready_for(logic_of(problem.spec))
+    chosen.ready_for(_logic(problem))
     return [chosen]
 
 

@@ -32,6 +32,7 @@ SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "w
 OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
 SECONDS = 900  # for one mutant
 
+WITNESSES = "tests/unit/cegis/test_witnesses.py"
 WORDS = "tests/unit/cegis/test_sygus_conversions.py::test_the_encoding_has_the_value_of_exact_evaluation_at_all_words"
 BALL, FORMS, CHECKER = "tasks/bounds/ball.py", "tasks/bounds/zonotope.py", "tasks/checker/arithmetic.py"
 LAWS = "tests/property/test_checker_arithmetic.py"
@@ -500,6 +501,27 @@ MUTANTS = (
         "join = manager.Plus if kind == BV_ADD else manager.Minus",
         "join = manager.Plus",
         WORDS,
+    ),
+    Mutant(
+        "examples-hold-unasked",
+        "cegis/formulas/evaluation.py",
+        "    if failed is not None:\n        return failed",
+        "    if False:\n        return failed",
+        f"{WITNESSES}::test_examples_that_divide_by_zero_are_put_to_a_solver",
+    ),
+    Mutant(
+        "printed-text-is-not-run",
+        "cegis/formulas/evaluation.py",
+        "if not np.all(constraint.fold(read)):",
+        "if False:",
+        f"{WITNESSES}::test_examples_are_run_through_the_printed_text_as_well",
+    ),
+    Mutant(
+        "division-by-zero-has-a-value",
+        "cegis/formulas/evaluation.py",
+        "any(not divisor.operator.value for divisor in divisors)",
+        "any(divisor.operator.value is None for divisor in divisors)",
+        f"{WITNESSES}::test_examples_that_divide_by_zero_are_put_to_a_solver",
     ),
     Mutant(
         "a word's number without its remainder",

@@ -216,3 +216,24 @@ def test_importing_a_room_loads_neither_torch_nor_a_solver(module):
 
 def test_the_command_line_starts_without_the_engine():
     assert not loaded("import tasks.commands.main") & {"torch", "pysmt", "numpy", "scipy", "z3", "cvc5"}
+
+
+EXAMPLES = """(set-logic SLIA) (synth-fun f ((s String)) String)
+    (constraint (= (f "a") "a")) (constraint (= (f "bc") "bc")) (check-synth)"""
+SOLVE = "from tasks.commands.main import distill; distill(['solve', '-q', {file!r}], standalone_mode=False)"
+
+
+def test_solving_examples_loads_no_solver_and_nothing_that_other_problems_need(tmp_path):
+    file = tmp_path / "same.sl"
+    file.write_text(EXAMPLES, encoding="utf-8")
+    code = f"{SOLVE.format(file=str(file))}\nimport sys\nprint(*sys.modules)"
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, cwd=ROOT)
+    answer, _, modules = run.stdout.rstrip().rpartition("\n")
+    assert "(define-fun f ((s String)) String s)" in answer
+    names = set(modules.split())
+    foreign = {*SOLVERS, "pysmt", "torch", "rich", "html", "shutil", "subprocess"}
+    assert not {name.partition(".")[0] for name in names} & foreign
+    late = ("backends.session", "backends.backend", "cegis.formulas.refutation", "cegis.formulas.harvest")
+    late += ("cegis.searchers.polishing", "cegis.searchers.contradiction", "cegis.sygus.writer", "cegis.certificate")
+    assert not names & {*late}
+    assert not [name for name in names if name.startswith(("dsl.deduction.", "cegis.invariants.", "tasks.checker"))]

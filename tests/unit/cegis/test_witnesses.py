@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from specs import call, function, integers, maximum, of
 
-from backends import CVC5, Z3, Backend, Portfolio, get
+from backends import CVC5, Z3, Backend, BackendError, Portfolio, get
 from backends.smtlib_process import SmtlibProcess
 from cegis import Counterexample, DomainError, FormulaBudget, Found, Unknown, Valid, enumerate_solutions, synthesize
+from cegis.formulas.evaluation import Proof
 from cegis.formulas.formula import FormulaSpec
-from cegis.formulas.refutation import Proof
 from cegis.formulas.solution import Solution
 from cegis.outcome import Outcome
 from cegis.searchers.solving import solve
@@ -21,7 +22,7 @@ from dsl.grammars.defaults import default_grammar
 from dsl.operators import INT, STRING, Term
 from dsl.program import Program
 from dsl.scalars import variable
-from dsl.theories.theory import literal
+from dsl.theories.theory import find, literal
 
 pytestmark = pytest.mark.needs("z3", "cvc5")
 FAKE = Path(__file__).parents[2] / "support/fake_solver.py"
@@ -187,6 +188,49 @@ def test_without_variables_exact_evaluation_is_the_proof(mode: str) -> None:
     assert "checked by exact evaluation" in proved(outcome).sentence
     with Witnesses(ground, (fake(mode),)) as witnesses:
         assert isinstance(witnesses.check(solution(WRONG)), Counterexample)
+
+
+def test_examples_need_no_solver_unless_one_is_named() -> None:
+    ground = FormulaSpec((F,), (), (of("=", call(F, BIG), BIG),))
+    assert witnesses_of(ground) == ()
+    assert witnesses_of(ground, get("cvc5"))[0].name == "cvc5"
+    proof = proved(solve(ground, budget=FormulaBudget(seconds=10)))
+    assert proof.as_json()["by"] == ["exact evaluation", "running the printed text"]
+    assert proof.is_confirmed
+    named = proved(solve(ground, backend=get("cvc5"), budget=FormulaBudget(seconds=10)))
+    assert named.sentence.endswith(f"checked by exact evaluation and by {named.solver}")
+
+
+def test_examples_that_divide_by_zero_are_put_to_a_solver() -> None:
+    by_zero = of("div", A, literal(0, INT)())
+    ground = FormulaSpec((F,), (), (of("=", call(F, BIG), literal(0, INT)()),))
+    with Witnesses(ground, ()) as witnesses:
+        assert isinstance(witnesses.check(solution(BIG)), Counterexample)
+        assert not witnesses.backends
+        witnesses.check(solution(by_zero))
+        assert witnesses.backends
+        assert "division by zero" in " ".join(witnesses.notes)
+
+
+def test_examples_are_run_through_the_printed_text_as_well() -> None:
+    misprinted = replace(find("+", (INT, INT)), python="_0 - _1")
+    ground = FormulaSpec((F,), (), (of("=", call(F, BIG), of("+", BIG, BIG)),))
+    with Witnesses(ground, ()) as witnesses, pytest.raises(BackendError, match="printed text"):
+        witnesses.check(solution(misprinted(A, A)))
+    with Witnesses(ground, ()) as witnesses:
+        assert isinstance(witnesses.check(solution(of("+", A, A))), Valid)
+
+
+def test_a_text_that_python_cannot_read_is_no_second_reading() -> None:
+    deep = A
+    for _ in range(300):
+        deep = of("-", literal(0, INT)(), deep)
+    ground = FormulaSpec((F,), (), (of("=", call(F, BIG), BIG),))
+    with Witnesses(ground, ()) as witnesses:
+        proof = proof_of(witnesses.check(solution(deep)))
+    assert proof.sentence.endswith("; checked by exact evaluation")
+    assert proof.as_json()["by"] == ["exact evaluation"]
+    assert "nested too deeply" in proof.doubt
 
 
 def test_the_witnesses_are_those_that_decide_the_logic() -> None:
