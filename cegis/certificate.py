@@ -14,11 +14,11 @@ import os
 import stat
 from collections.abc import Collection, Iterator, Mapping
 from contextlib import suppress
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from cegis.replacing import repair, replace
-from dsl.records import dataclass
 
 MANIFEST = "certificate.json"
 FORMAT = 1

@@ -6,6 +6,7 @@ range, never of more.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from decimal import ROUND_FLOOR, Context, Decimal
 from enum import IntEnum
 from typing import Any, Protocol
@@ -14,7 +15,6 @@ from cegis.domain import Domain
 from cegis.lists import Lists
 from cegis.operands import Operands
 from cegis.streams import Streams
-from dsl.records import dataclass
 from dsl.showing import cut, panel_html, words_html
 
 Inputs = Domain | Operands | Streams | Lists  # what a claim speaks of

@@ -9,13 +9,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Hashable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 from numbers import Integral
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.records import dataclass
 from dsl.showing import brief, cut
 
 Tokens = NDArray[np.int8]  # (sequences, length), indices into the alphabet

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
@@ -19,7 +19,6 @@ from cegis.claim import Claim, Rung
 from cegis.domain import Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.sequences import Label, SequenceBatch
 from dsl.showing import brief
 

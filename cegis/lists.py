@@ -10,9 +10,9 @@ file knows no program and no network.
 from __future__ import annotations
 
 import math
+from dataclasses import dataclass
 
 from cegis.domain import DomainError
-from dsl.records import dataclass
 
 MOST_ITEMS, MOST_TOKENS = 256, 127
 

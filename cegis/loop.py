@@ -16,7 +16,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from numbers import Integral, Real
 from typing import Any, Protocol, runtime_checkable
 
@@ -26,7 +26,6 @@ from cegis.outcome import Differs, Found, Outcome, Round, Statistics
 from cegis.verdict import Combined, Counterexample, Unknown, Valid, Verdict, Verifier
 from dsl.enumerator import Exhausted, Stopped
 from dsl.program import Program
-from dsl.records import dataclass
 
 TELL_SECONDS = 1.0
 

@@ -10,7 +10,7 @@ fields, for the operands and for the answer. This file knows no program and no n
 
 from __future__ import annotations
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from numbers import Integral
 from typing import Literal
@@ -19,7 +19,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from cegis.domain import DomainError
-from dsl.records import dataclass
 
 Order = Literal["lsb", "msb"]
 Pair = tuple[int, int]

@@ -5,12 +5,12 @@ Where several searchers were about, the outcome lists what became of each.
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from enum import StrEnum
 from typing import TYPE_CHECKING, Any, Generic, TypeVar
 
 from cegis.verdict import Counterexample, Inputs, Verdict
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.showing import brief, code_html, cut, panel_html, table_html, words_html
 
 if TYPE_CHECKING:

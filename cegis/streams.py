@@ -7,11 +7,11 @@ written as a token: ``7``, or ``3,5`` for two numbers. This file knows no progra
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import groupby, product
 
 from cegis.domain import DomainError
-from dsl.records import dataclass
 
 
 @dataclass(frozen=True)

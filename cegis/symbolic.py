@@ -14,7 +14,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Any, Protocol
 
@@ -28,7 +28,6 @@ from cegis.claim import Claim, Rung
 from cegis.domain import DEAD, Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.sequences import Label, SequenceSignature, SymbolicSequence
 from dsl.showing import brief
 

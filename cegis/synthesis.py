@@ -7,7 +7,7 @@ a formula over typed variables (``cegis.formulas.formula.FormulaSpec``, handed t
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from numbers import Integral
 from typing import TYPE_CHECKING, Any, overload
 
@@ -24,7 +24,6 @@ from cegis.verdict import FunctionVerifier, Verdict, Verifier
 from dsl.enumerator import Enumerator
 from dsl.grammar import Grammar
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.sequences import Label
 from dsl.showing import brief, cut
 

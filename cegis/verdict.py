@@ -7,11 +7,10 @@ they established: a ``Valid`` covers the whole domain, an ``Unknown`` may still 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
 from backends import BackendError
-from dsl.records import dataclass
 from dsl.scalars import Value
 from dsl.showing import brief
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Any
 
 from dsl.operators import GrammarError, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.references import maker
 from dsl.text import BOUND, Printer
 

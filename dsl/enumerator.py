@@ -12,6 +12,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -21,7 +22,6 @@ from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, Term
 from dsl.program import WORD, Program
-from dsl.records import dataclass
 
 DEEPER, FEWEST = 4, 6  # levels beyond a full bank, of terms that are not kept; examples that make it worth it
 

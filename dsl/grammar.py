@@ -9,12 +9,11 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Callable, Iterable, Iterator
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Protocol
 
 from dsl.operators import GrammarError, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature
 from dsl.sequences import SequenceSignature
 from dsl.showing import cut

@@ -10,13 +10,13 @@ Tokens are indices into the alphabet. The *tests* of a row are its position-wise
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from dsl.combination import Combination as Combination
-from dsl.records import dataclass
 
 Ints = NDArray[np.int64]
 Values = NDArray[Any]

@@ -20,13 +20,12 @@ import builtins
 import keyword
 import math
 from collections.abc import Callable
-from dataclasses import field
+from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
 from typing import Any
 
 from dsl.combination import Combination
-from dsl.records import dataclass
 from dsl.references import Call, Named, reference
 from dsl.showing import cut
 

@@ -14,6 +14,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from dsl.composition import Composition, written_out
 from dsl.function import called, function_text, operators, read_body
 from dsl.grammar import Grammar
 from dsl.operators import MOST_SHOWN, GrammarError, Operator, Term
-from dsl.records import dataclass
 from dsl.scalars import Columns, ScalarSignature, Symbols, Value
 from dsl.sequences import SequenceBatch, SymbolicSequence
 from dsl.showing import code_html, cut, panel_html

@@ -14,14 +14,12 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable, Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import wraps
 from importlib import import_module
 from operator import attrgetter
 from types import ModuleType
 from typing import Any, ParamSpec, TypeVar
-
-from dsl.records import dataclass
 
 Given = ParamSpec("Given")
 Rows = TypeVar("Rows")

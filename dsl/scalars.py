@@ -11,6 +11,7 @@ import builtins
 import keyword
 import re
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import lru_cache
 from typing import Any
@@ -19,7 +20,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.operators import BOOL, INT, REAL, RESERVED, STRING, GrammarError, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.references import maker
 from dsl.showing import cut
 

@@ -7,7 +7,7 @@ token, exactly one of which is true per position.
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import fields
+from dataclasses import dataclass, fields
 from functools import cached_property
 from typing import Any, Self
 
@@ -15,7 +15,6 @@ import numpy as np
 from numpy.typing import NDArray
 
 from dsl.operators import LABEL, GrammarError, Sort
-from dsl.records import dataclass
 from dsl.showing import brief, cut
 
 PAD = -1

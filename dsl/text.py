@@ -12,11 +12,10 @@ import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cache
 
 from dsl.operators import GrammarError, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.theories.theory import literal
 
 BOUND = "token"  # the variable of a position-wise term

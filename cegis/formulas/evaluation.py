@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from typing import Any
 
@@ -19,7 +20,6 @@ from cegis.formulas.formula import FormulaSpec, Function, inlined, subterms, wit
 from cegis.formulas.solution import Solution
 from cegis.verdict import Counterexample, Valid
 from dsl.operators import BOOL, REAL, STRING, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.scalars import Value, column
 from dsl.showing import brief
 

@@ -10,14 +10,13 @@ call as a variable of its own (``flat``): the specification then depends on a ca
 from __future__ import annotations
 
 from collections.abc import Container, Iterable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import cached_property
 from itertools import count
 from typing import Any
 
 from cegis.domain import DomainError
 from dsl.operators import BOOL, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.references import maker
 from dsl.scalars import ScalarSignature, variable
 from dsl.showing import brief

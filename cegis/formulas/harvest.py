@@ -14,13 +14,13 @@ is a solution whenever there is one. It is long; its parts are what makes a shor
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from functools import cached_property, lru_cache
 from itertools import combinations
 
 from cegis.formulas.formula import Call, FormulaSpec, inlined, rebuilt, subterms
 from cegis.formulas.linear import Condition, Linear, atoms, compare, condition, forms, join
 from dsl.operators import BOOL, INT, GrammarError, Term
-from dsl.records import dataclass
 from dsl.theories.theory import literal
 
 MOST_TERMS = 48

@@ -9,10 +9,10 @@ every form it may take through its conditionals; writing gives the shortest term
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
 from functools import cached_property, lru_cache, reduce
 
 from dsl.operators import BOOL, INT, Term
-from dsl.records import dataclass
 from dsl.theories.theory import find, literal
 
 MOST_FORMS = 64  # of one term; beyond, the conditionals in it are not followed

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from cegis.formulas.formula import FormulaSpec, Function
 from dsl.operators import Operator, Term
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature
 from dsl.showing import brief
 

@@ -8,6 +8,7 @@ which are the guards as well.
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import dataclass
 from itertools import combinations, product
 
 from cegis.formulas.formula import Function, rebuilt, subterms
@@ -15,7 +16,6 @@ from cegis.formulas.linear import Compared, Linear, atoms, condition
 from cegis.invariants.clauses import Clause, negation
 from cegis.invariants.templates import Bound, Fact, Hull, Part, Region, Residue
 from dsl.operators import BOOL, INT, Term
-from dsl.records import dataclass
 from dsl.theories.theory import find
 
 MOST_LIMITS = 100

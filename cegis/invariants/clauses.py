@@ -11,11 +11,11 @@ this kind (two calls that may be concluded, a call inside a number) has no claus
 from __future__ import annotations
 
 from collections.abc import Iterable
+from dataclasses import dataclass
 from itertools import product
 
 from cegis.formulas.formula import FormulaSpec, inlined, subterms
 from dsl.operators import BOOL, Operator, Term
-from dsl.records import dataclass
 from dsl.theories.theory import find
 
 MOST_CLAUSES = 256

@@ -8,6 +8,7 @@ that have no row, are no answer. Integers, Booleans and bit-vectors; Spacer is a
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from types import MappingProxyType
 
 from backends import BackendError
@@ -20,7 +21,6 @@ from cegis.invariants.clauses import Clause, clauses
 from cegis.sygus.syntax import expressions
 from cegis.sygus.terms import Scope, read_term
 from dsl.operators import STRING, GrammarError, Term
-from dsl.records import dataclass
 
 CONFIGURATIONS: Mapping[str, Mapping[str, str]] = MappingProxyType(
     {"global": {"fp.spacer.global": "true"}, "local": {}}

@@ -13,7 +13,7 @@ A ``Region`` says them of the points at which its guard holds, so that a loop in
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from functools import cached_property
 from math import lcm
@@ -21,7 +21,6 @@ from math import lcm
 from cegis.formulas.linear import Compared, Linear
 from cegis.invariants.clauses import negation
 from dsl.operators import BOOL, INT, Term
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, Value
 from dsl.theories.theory import find, literal
 

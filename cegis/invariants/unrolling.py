@@ -12,7 +12,7 @@ there is true. So a solver's word is nowhere in it. That no run is found says no
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import product
 from time import monotonic
 from typing import Any
@@ -28,7 +28,6 @@ from cegis.formulas.refutation import logic_of
 from cegis.invariants.clauses import Clause, clauses
 from dsl.operators import Operator, Term
 from dsl.program import symbol_text, term_text
-from dsl.records import dataclass
 from dsl.scalars import Columns, Symbols, Value, json_value, pysmt_type
 from dsl.theories.theory import literal
 

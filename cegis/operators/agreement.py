@@ -13,7 +13,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import ExitStack
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 
@@ -26,7 +26,6 @@ from backends.evaluation import flatten
 from cegis.operators.readings import Encoded, Point, Readings
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, MASK, REAL, STRING, GrammarError, Operator, Sort
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature
 from dsl.theories.theory import is_own
 

@@ -11,6 +11,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import cached_property, partial
 from itertools import combinations, product
@@ -22,7 +23,6 @@ from numpy.typing import NDArray
 from dsl.enumeration.blocks import spread
 from dsl.function import called
 from dsl.operators import BOOL, INT, LABEL, MASK, REAL, STRING, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.scalars import Columns, ScalarSignature, Symbols, column, pysmt_type
 from dsl.sequences import SequenceSignature, SymbolicSequence
 from dsl.text import Printer

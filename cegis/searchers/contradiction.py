@@ -13,7 +13,7 @@ solvers have to say so, or the sentence says on whose word alone it rests. That 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from itertools import product
 from math import prod
 from time import monotonic
@@ -32,7 +32,6 @@ from cegis.formulas.sampling import sample
 from cegis.invariants.unrolling import fact_text, valuation_text
 from dsl.operators import BOOL, INT, GrammarError, Sort, Term
 from dsl.program import term_text
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, Value, json_value, variable
 from dsl.theories.theory import literal
 

@@ -10,14 +10,13 @@ whole specification like any solution, and where the grammar does not derive it,
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from cegis.formulas.formula import FormulaSpec, Function, conjuncts, rebuilt, subterms, with_programs
 from cegis.formulas.solution import Solution
 from cegis.searchers.portfolio import Problem
 from dsl.operators import Operator, Term
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature
 
 NAME = "equation"  # who is said to have found a function that the specification defines

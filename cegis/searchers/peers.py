@@ -8,7 +8,7 @@ when its turn comes: most problems are solved before.
 from __future__ import annotations
 
 from collections.abc import Callable, Generator, Mapping
-from dataclasses import field
+from dataclasses import dataclass, field
 from types import MappingProxyType
 
 from backends.search import Answered, Infeasible, NoAnswer, NotApplicable
@@ -17,7 +17,6 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.searchers.portfolio import Problem, Refuted, Searcher
 from dsl.operators import BOOL, GrammarError, Term
-from dsl.records import dataclass
 
 Answers = Generator[Solution, None, NoAnswer | Infeasible | Refuted | None]
 Stop = Callable[[], bool]

@@ -20,7 +20,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import suppress
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any, Protocol
 
 from backends.search import STOPPED, Infeasible, NoAnswer, NotApplicable
@@ -37,7 +37,6 @@ from dsl.grammar import Grammar
 from dsl.grammars.defaults import with_rows
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.showing import brief
 from dsl.theories.theory import literal
 

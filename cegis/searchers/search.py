@@ -24,6 +24,7 @@ right at points, no more: the verifier decides.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property, partial
 from typing import TYPE_CHECKING, Any
 
@@ -41,7 +42,6 @@ from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar
 from dsl.operators import STRING, GrammarError, Term
 from dsl.program import Program
-from dsl.records import dataclass
 from dsl.scalars import Value
 from dsl.theories.theory import find
 

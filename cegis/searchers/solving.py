@@ -14,7 +14,7 @@ import os
 import time
 from collections.abc import Callable, Mapping, Sequence
 from contextlib import AbstractContextManager, nullcontext
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from backends.answer import BackendError
@@ -35,7 +35,6 @@ from dsl import enumerator
 from dsl.grammar import Grammar
 from dsl.grammars.defaults import default_grammar, with_rows
 from dsl.operators import GrammarError, Operator, Term
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, Value
 from dsl.sequences import SequenceSignature
 from dsl.showing import cut

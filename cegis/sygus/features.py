@@ -8,6 +8,7 @@ grammar has (constants, arithmetic, comparisons, connectives, conditionals, labe
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from itertools import product
 from typing import Any
 
@@ -15,7 +16,6 @@ import numpy as np
 
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator, Term
-from dsl.records import dataclass
 from dsl.sequences import SequenceBatch
 
 

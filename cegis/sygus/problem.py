@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 
 from cegis.formulas.formula import FormulaSpec, Function, conjuncts, subterms
 from cegis.sygus.productions import WrittenGrammar
 from dsl.grammar import Grammar
 from dsl.operators import BOOL, Operator, Term
-from dsl.records import dataclass
 from dsl.scalars import Value
 from dsl.showing import brief
 

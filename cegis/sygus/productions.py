@@ -15,11 +15,10 @@ the outermost operator of a rule with a weight costs that.
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, variable
 
 Body = tuple[Operator, tuple[str, ...]]  # an operator and the nonterminals of its arguments

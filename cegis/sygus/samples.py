@@ -11,6 +11,7 @@ SyGuS-IF has no weights: every production costs 1.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from types import SimpleNamespace
 
 from cegis.formulas.formula import FormulaSpec, Function, rebuilt
@@ -19,7 +20,6 @@ from cegis.sygus.problem import SygusProblem
 from cegis.sygus.productions import WrittenGrammar, nonterminal
 from dsl.grammar import Grammar, Production
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator, Sort, Term
-from dsl.records import dataclass
 from dsl.scalars import ScalarSignature, variable
 from dsl.theories import theory
 

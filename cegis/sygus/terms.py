@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from fractions import Fraction
 from functools import lru_cache
 
@@ -16,7 +16,6 @@ from cegis.formulas.formula import rebuilt
 from cegis.sygus.applications import desugared, let_row, one_row
 from cegis.sygus.syntax import Expression, Group, SygusError, Token, fault, nearest, shown
 from dsl.operators import BOOL, INT, REAL, STRING, GrammarError, Operator, Sort, Term, bitvector
-from dsl.records import dataclass
 from dsl.scalars import variable
 from dsl.theories import theory
 

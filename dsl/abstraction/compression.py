@@ -18,7 +18,7 @@ from __future__ import annotations
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 
 from dsl.abstraction.families import Families
 from dsl.abstraction.learned import LABELS, Body, Learned, Motif, instance
@@ -27,7 +27,6 @@ from dsl.function import called
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Term
 from dsl.program import Program
-from dsl.records import dataclass
 
 ROUNDS, ARITY = 12, 3  # abstractions looked for, and their arguments
 FEWEST_USES = 2

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import ast
 import re
+from dataclasses import dataclass
 from functools import cached_property
 
 from dsl.grammar import Grammar, Production
 from dsl.operators import LABEL, Operator
-from dsl.records import dataclass
 from dsl.sequences import SequenceSignature
 
 TEXT = re.compile(r"'(?:[^'\\]|\\.)*'|\"(?:[^\"\\]|\\.)*\"")

@@ -23,14 +23,13 @@ from __future__ import annotations
 import math
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
-from dataclasses import field, replace
+from dataclasses import dataclass, field, replace
 from itertools import permutations
 
 from dsl.abstraction.families import Families
 from dsl.composition import composed, parameter
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Operator, Term
-from dsl.records import dataclass
 
 Body = str | tuple["Body", ...]
 PRIOR = 10.0  # uses of its nonterminal that the costs of a grammar count for, or as many as there are

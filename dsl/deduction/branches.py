@@ -9,6 +9,7 @@ known, and large, come first. A part is a set of examples as the bits of a numbe
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
@@ -16,7 +17,6 @@ from numpy.typing import NDArray
 from dsl.deduction.rows import Rows
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.records import dataclass
 
 MAX_SPLITS = 64  # tried on one part with two leaves
 MAX_DEEP = 6  # tried on one part with a tree on a side

@@ -11,6 +11,7 @@ from __future__ import annotations
 import heapq
 import math
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from itertools import count
 from typing import Any
 
@@ -20,7 +21,6 @@ from numpy.typing import NDArray
 from dsl.deduction.rows import Indices, Rows
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.records import dataclass
 
 MAX_STATES = 300  # expanded before the search gives up
 IMPOSSIBLE = 10**9  # more than any cost

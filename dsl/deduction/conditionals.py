@@ -8,6 +8,7 @@ condition's value. ``qm(a, b) = ite(a < 0, b, a)`` looks at its own branch: such
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -17,7 +18,6 @@ from dsl.deduction.trees import Guard, Guards, Leaf, Mask, Split, Stuck, Tree, g
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import Term
-from dsl.records import dataclass
 from dsl.scalars import Columns
 
 

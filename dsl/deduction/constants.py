@@ -14,6 +14,7 @@ of more than 64 bits, are left out; what is right at a part of the points only i
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from fractions import Fraction
 from functools import reduce
 from typing import Any
@@ -25,7 +26,6 @@ from dsl.deduction.inverses import BINARY
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Production
 from dsl.operators import INT, Term
-from dsl.records import dataclass
 from dsl.theories.theory import find, literal
 
 MOST_VALUES = 2**22  # rows times points looked at (the cheapest rows)

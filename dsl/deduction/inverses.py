@@ -14,6 +14,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
@@ -26,7 +27,6 @@ from dsl.enumeration.index_ranges import chunks
 from dsl.enumeration.store import Column, Numbering, Rows
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.records import dataclass
 
 CHUNK = 2**17  # values at once
 PAIRS = 2_000  # rows on either side of a pair that is tried

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from random import Random
 from typing import Any
 
@@ -17,7 +18,6 @@ from numpy.typing import NDArray
 
 from dsl.grammar import Production
 from dsl.operators import Term
-from dsl.records import dataclass
 from dsl.scalars import Columns
 
 Indices = NDArray[np.int64]

@@ -11,7 +11,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial, reduce
 from itertools import product
 from typing import Any
@@ -45,7 +45,6 @@ from dsl.grammars.streams import (
     values,
 )
 from dsl.operators import INT, Operator, Term
-from dsl.records import dataclass
 from dsl.scalars import variable
 from dsl.theories.theory import literal
 

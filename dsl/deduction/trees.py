@@ -14,13 +14,12 @@ must be right, and elsewhere the rest of the tree goes on. Nothing here knows te
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import dataclass
 from functools import partial
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
-
-from dsl.records import dataclass
 
 MOST_VALUES = 2**25  # flags times examples that are looked at (the cheapest flags)
 MOST_LEAVES = 48  # of a tree, and chosen beforehand

@@ -18,6 +18,7 @@ import math
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -31,7 +32,6 @@ from dsl.enumeration.index_ranges import Box
 from dsl.enumeration.store import Rows, Store
 from dsl.grammar import Grammar, Production
 from dsl.operators import GrammarError, Sort, Term
-from dsl.records import dataclass
 
 CHUNK = 2**17  # values evaluated at once (strings: times 4)
 SMALL = 1024  # candidates of a block that is looked at together with others of its production

@@ -10,7 +10,7 @@ and of terms, so the part is a place to search first, never a limit of what ther
 from __future__ import annotations
 
 from collections.abc import Iterator
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from itertools import islice, product
 from typing import Any
 
@@ -20,7 +20,6 @@ from numpy.typing import NDArray
 from dsl.enumeration.blocks import Batch
 from dsl.grammar import Grammar, Production
 from dsl.operators import INT, TOKEN, Operator
-from dsl.records import dataclass
 
 PASSES = 3  # a token is chosen, then counted, then looked for by that number
 HELD, HELD_POSITIONAL = 10, 48  # values of a nonterminal that are given to others

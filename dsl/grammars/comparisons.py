@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import ast
 from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
 from functools import cached_property
 
 import numpy as np
@@ -16,7 +17,6 @@ from dsl.grammar import Production
 from dsl.grammars import selections
 from dsl.meaning import Combination
 from dsl.operators import BOOL, INT, Operator
-from dsl.records import dataclass
 from dsl.references import maker
 
 LESS = Operator(

@@ -16,6 +16,7 @@ import ast
 import textwrap
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
+from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
@@ -23,7 +24,6 @@ import numpy as np
 
 from dsl.grammar import Production
 from dsl.operators import LABEL, TOKEN, GrammarError, Operator
-from dsl.records import dataclass
 from dsl.references import maker
 from dsl.sequences import NO_LABEL
 

@@ -10,6 +10,7 @@ are printed as Python prints quotients: ``'0.5'``.
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -23,7 +24,6 @@ from dsl.grammars.selections import order_of, whole
 from dsl.grammars.tables import Tables
 from dsl.meaning import Combination, Constant, Divided, Fold, Multiple, Remainder, TokenTest
 from dsl.operators import BOOL, INT, LABEL, MASK, GrammarError, Operator
-from dsl.records import dataclass
 from dsl.references import maker
 from dsl.sequences import NO_LABEL, Label, SequenceBatch, SequenceSignature, SymbolicSequence
 

@@ -23,7 +23,7 @@ from __future__ import annotations
 import ast
 import re
 from collections.abc import Sequence
-from dataclasses import field
+from dataclasses import dataclass, field
 from functools import cached_property
 from typing import Any, Literal
 
@@ -34,7 +34,6 @@ from dsl.grammars.motifs import PLUS, at_least, times
 from dsl.grammars.positions import GREATEST, LEAST, divided, modulo
 from dsl.meaning import Combination, Multiple
 from dsl.operators import BOOL, INT, GrammarError, Operator, Term
-from dsl.records import dataclass
 from dsl.references import maker
 from dsl.scalars import Columns, variable
 from dsl.text import Printer, replace

@@ -9,13 +9,13 @@ from __future__ import annotations
 import ast
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 
 from dsl.grammar import Production
 from dsl.operators import BOOL, INT, LABEL, TOKEN, Operator, Sort
-from dsl.records import dataclass
 from dsl.references import maker
 from dsl.sequences import NO_LABEL
 
