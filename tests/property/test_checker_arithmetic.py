@@ -7,6 +7,7 @@ import pytest
 from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 from scipy.special import erf
 
 from tasks.checker.arithmetic import ROUNDOFF, ZERO, Affine, Arithmetic
@@ -96,7 +97,7 @@ OPERATIONS = ["affine", "rms", "layer", "relu", "gelu", "gelu_tanh", "attend"]
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=SEEDS, scale=SCALES)
 def test_float64_and_float32_executions_lie_in_the_ball(name, seed, scale):
     as_balls, executed = forms(name, np.random.default_rng(seed), scale)
@@ -111,7 +112,7 @@ def test_float64_and_float32_executions_lie_in_the_ball(name, seed, scale):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=SEEDS)
 def test_the_image_of_a_ball_holds_the_image_of_its_points(name, seed):
     rng = np.random.default_rng(seed)
@@ -137,7 +138,7 @@ def test_the_image_of_a_ball_holds_the_image_of_its_points(name, seed):
     assert all(not w.is_finite() or w.contains(p.mid()) for w, p in zip(wide, point, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=SEEDS, k=st.integers(1, 6))
 def test_the_largest_entries_are_kept_and_ties_become_hulls(seed, k):
     rng = np.random.default_rng(seed)

@@ -9,6 +9,7 @@ import pytest
 from flint import ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import DomainError
 from cegis.certificate import Certificate
@@ -51,7 +52,7 @@ TEXTS = ("max({x}, {y})", "min({x}, {y})", "abs({x})", "int({x} < {y})", "{x} >=
 OTHER = {"max(a, b)": "min(a, b)", "a <= b": "int(a < b)", "a > b": "int(a < b)"}
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(made, asked, st.sampled_from(["real", "float32"]))
 def test_what_is_proved_holds_for_every_pair(network, program, semantics):
     try:
@@ -73,7 +74,7 @@ def test_what_is_proved_holds_for_every_pair(network, program, semantics):
         assert said.failures is None or said.failures.most >= int((margins < -1e-5).sum())
 
 
-@settings(max_examples=6)
+@settings(max_examples=examples(6))
 @given(made, asked, st.sampled_from(["real", "float32"]))
 def test_what_the_checker_finds_holds_for_every_pair(tmp_path_factory, network, program, semantics):
     try:
@@ -103,7 +104,7 @@ def checked(network, program, folder, semantics):
         )  # fmt: skip
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(TEXTS), forms, forms, forms, st.integers(2, 4), st.integers(1, 4))
 def test_a_machine_that_guesses_calculates_as_python_does(shape, x, y, z, base, shown):
     written = {name: f"({p} * a + {q} * b + {r})" for name, (p, q, r) in zip("xyz", (x, y, z), strict=True)}

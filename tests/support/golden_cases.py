@@ -87,7 +87,7 @@ HORIZON_CASES = (
     _fast("horizon_listed", "horizon quote_closing --length 4 --longest 6"),
     _slow("horizon_program", "horizon quote_closing --program diluted.py --longest 64 --out h.cert", "check h.cert"),
     _fast("horizon_program_that_breaks", "horizon bracket_dilution --program far.py --longest 32 --out h.cert"),
-    _fast("horizon_program_that_is_wrong", "horizon quote_closing --program wrong.py --longest 12 --out h.cert"),
+    _slow("horizon_program_that_is_wrong", "horizon quote_closing --program wrong.py --longest 12 --out h.cert"),
     _slow("horizon_real", "horizon bracket_depth --longest 32 --semantics real --out h.cert"),
     _slow("horizon_float64", "horizon bracket_depth --longest 32 --semantics float64"),
     _fast("horizon_dyck", "horizon dyck_lead --longest 6"),
@@ -96,7 +96,8 @@ HORIZON_CASES = (
 )
 
 NUMBER_CASES = (
-    _fast(
+    _fast("numbers_last", "run numbers_last -v", "show numbers_last"),
+    _slow(
         "numbers_streams",
         "run numbers_sum -v --out n.cert",
         "verify numbers_sum total.py --length 100",

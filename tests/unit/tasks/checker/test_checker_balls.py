@@ -11,6 +11,7 @@ import tracr_networks
 from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from tasks.checker.arithmetic import ROUNDOFF, ZERO, Arithmetic, Faint
 from tasks.checker.balls import Balls, above, coarse
@@ -30,7 +31,7 @@ def precision():
         yield
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     middle=SIZES, radius=st.floats(0, 1e6, allow_subnormal=False), shift=st.integers(-70, 0), grain=st.integers(0, 40)
 )
