@@ -73,7 +73,13 @@ def assert_alive(session: Session, manager: Any) -> None:
     assert isinstance(decide(session, "background", manager.Not(manager.Symbol("kept", BOOL)), Limits(20)), Unsat)
 
 
-@pytest.mark.parametrize("backend", SOLVERS)
+@pytest.mark.parametrize(
+    "backend",
+    [
+        pytest.param(Z3, id="z3", marks=pytest.mark.needs("z3")),
+        pytest.param(CVC5, id="cvc5", marks=[pytest.mark.needs("cvc5"), pytest.mark.slow]),
+    ],
+)
 def test_a_solver_conforms_in_a_worker(backend: Backend) -> None:
     assert check(backend, hard=True) == ()
 
