@@ -39,6 +39,7 @@ def corpus(tmp_path: Path) -> Path:
     return folder
 
 
+@pytest.mark.slow
 def test_a_benchmark_killed_in_the_middle_goes_on_where_it_was(tmp_path: Path, corpus: Path) -> None:
     arguments = ["--suite", "replay", "--backends", "z3", "--corpus", str(corpus), "--out", str(tmp_path / "out")]
     rows_file = tmp_path / "out" / "solvers.jsonl"
