@@ -127,11 +127,12 @@ def test_numpy_and_text_agree_and_the_text_reads_back(name, step, derive):
             assert re.search(r"(\S.*) == \1", text)
 
 
+@pytest.mark.parametrize("step", sliced([4, 1], 2))
 @pytest.mark.parametrize("name", GRAMMARS)
-def test_the_formula_means_what_numpy_computes(name, derive):
+def test_the_formula_means_what_numpy_computes(name, step, derive):
     grammar, rng = GRAMMARS[name], random.Random(1)
     cases = inputs(name, grammar)
-    for program in programs(grammar, derive, 20):
+    for program in islice(programs(grammar, derive, 20), 0, None, step):
         for case in rng.sample(cases, 3):
             assert by_formula(grammar, program, *case) == program(*case), (str(program.term), case)
 
