@@ -9,7 +9,7 @@ import pytest
 from flint import ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from quick import examples
+from quick import examples, sliced
 
 from cegis import DomainError
 from cegis.certificate import Certificate
@@ -152,7 +152,7 @@ def ways(starts, step, is_end, digits):
     return found
 
 
-@pytest.mark.parametrize("what", ["max(a, b)", "a <= b", "a > b"])
+@pytest.mark.parametrize("what", sliced(["max(a, b)", "a <= b", "a > b"], 2))
 def test_what_a_network_compares_is_found_proved_and_certified(what, tmp_path):
     folder = tmp_path / "net"
     network = choosing(what, 2, 3)
@@ -173,8 +173,10 @@ def test_what_a_network_compares_is_found_proved_and_certified(what, tmp_path):
 
 @pytest.mark.parametrize(
     ("what", "other"),
-    [("max(a, b)", "min(a, b)"), ("a < b", "int(b < a)"), ("a < b", "int(a <= b)"), ("a >= b", "int(a > b)"),
-     ("max(a, b)", "b if a < b + 1 else a"), ("max(a, b)", "a"), ("min(a, b)", "b if a < b else a")],
+    sliced([
+        ("max(a, b)", "min(a, b)"), ("a < b", "int(b < a)"), ("a < b", "int(a <= b)"), ("a >= b", "int(a > b)"),
+        ("max(a, b)", "b if a < b + 1 else a"), ("max(a, b)", "a"), ("min(a, b)", "b if a < b else a"),
+    ], 2),
 )  # fmt: skip
 def test_another_comparison_is_refused_by_prover_and_checker(what, other, tmp_path):
     network, program = choosing(what, 2, 2), NumberProgram.of(other)

@@ -118,7 +118,7 @@ OPTION_CASES = (
     _slow("option_readout_round", "run quote_closing --length 2 --readout round --answers x --out r.cert"),
     _slow("option_answers", "run bracket_depth --length 5 --answers '] ]] x' --out a.cert"),
     _slow("option_alphabet", "run bracket_depth --length 6 --alphabet '[ ]' --out a.cert"),
-    _fast("option_prefix", "run circuit_drawn --length 4 --prefix '<s> c' --out p.cert"),
+    _slow("option_prefix", "run circuit_drawn --length 4 --prefix '<s> c' --out p.cert"),
     _fast("option_suffix", "run circuit_drawn --length 3 --suffix 'c a' --out s.cert"),
     *(
         _slow(f"option_{kind}", f"run bracket_depth --length 5 --margin 0.01 --semantics {kind} --out k.cert")
