@@ -65,7 +65,7 @@ def test_a_quiet_run_says_nothing_but_its_result(distill):
 
 
 def test_run_prints_function_claim_chain_and_certificate(distill):
-    done = distill("run", CIRCUIT, "--length", 4, "-v", "--out", f"{CIRCUIT}.cert")
+    done = distill("run", CIRCUIT, "--length", 5, "-v", "--out", f"{CIRCUIT}.cert")
     assert done.returncode == 0
     for part in ("def quote_closing(tokens", "PROVED (rung surrogate)", "The steps:", "solver queries", "Certificate:"):
         assert part in done.stdout
@@ -77,7 +77,7 @@ def test_run_prints_function_claim_chain_and_certificate(distill):
 
 
 def test_json_is_one_object_and_nothing_else(distill):
-    done = distill("run", CIRCUIT, "--length", 3, "--backend", "cvc5", "--json", "--out", "c")
+    done = distill("run", CIRCUIT, "--length", 4, "--backend", "cvc5", "--json", "--out", "c")
     result = json.loads(done.stdout)
     assert done.stderr == ""
     assert (done.returncode, result["proved"], result["outcome"], result["certificate"]) == (0, True, "found", "c")

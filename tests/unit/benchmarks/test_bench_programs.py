@@ -148,7 +148,7 @@ def test_there_is_no_page_without_rows() -> None:
 
 
 def test_the_quick_benchmark_distills_two_networks_and_checks_their_certificates(tmp_path: Path) -> None:
-    result = CliRunner().invoke(bench, ["programs", "--quick", "--time-limit", "20", "--out", str(tmp_path)])
+    result = CliRunner().invoke(bench, ["programs", "--quick", "--time-limit", "40", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output
     rows = [json.loads(line) for line in (tmp_path / "programs.jsonl").read_text().splitlines()]
     assert sorted(row["problem"] for row in rows) == ["one token/set_0_1", "one token/table_0_0"]
