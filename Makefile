@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 ATTACK ?= --jobs 2
-CORES ?= --numprocesses auto --dist loadfile
+CORES ?= --numprocesses auto --dist worksteal
 
 .PHONY: demo test test-all lint check attack mutants circuits bench docs clean
 

@@ -283,7 +283,8 @@ def _is_hole(name: str) -> bool:
 
 
 def _bind(holes: dict[str, ast.expr], hole: str, node: ast.expr) -> bool:
-    return ast.dump(holes.setdefault(hole, node)) == ast.dump(node)
+    first = holes.setdefault(hole, node)
+    return first is node or ast.dump(first) == ast.dump(node)
 
 
 def _unbind(node: ast.expr, placed: ast.expr) -> ast.expr:

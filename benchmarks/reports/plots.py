@@ -113,7 +113,8 @@ def _drawn(figure: Any, name: str, points: Sequence[Named] = ()) -> Drawing:
     with rc_context({"svg.hashsalt": name, "svg.fonttype": "none", "pdf.fonttype": 42}):
         vector, pixels, paper = BytesIO(), BytesIO(), BytesIO()
         figure.savefig(vector, format="svg", dpi=150, metadata={"Date": None, "Creator": None})
-        names = _titles(figure, points)  # before others measure their texts, and move the axes a little
+        names = _titles(figure, points)
+        figure.set_layout_engine("none")  # the axes stay where the circles are, and are not placed three times
         figure.savefig(pixels, format="png", dpi=110)
         figure.savefig(paper, format="pdf", metadata={"CreationDate": None})
     text = vector.getvalue().decode()

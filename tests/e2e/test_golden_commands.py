@@ -26,7 +26,9 @@ SUMMARY = COMMANDS / "summary.txt"
 LIMITED, SECONDS = ("run", "horizon", "check"), "400"
 
 every_case = pytest.mark.parametrize(
-    "case", [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.is_slow) for case in CASES]
+    "case",
+    [pytest.param(case, id=case.name, marks=[pytest.mark.slow] * case.is_slow) for case in CASES],
+    scope="module",
 )
 Ended = tuple[Path, tuple[Done, ...], tuple[tuple[str, Done], ...]]
 

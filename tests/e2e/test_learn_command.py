@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+import io
 import json
 import shutil
 from pathlib import Path
@@ -33,14 +35,23 @@ def distill(tmp_path, monkeypatch, capsys):
     return run
 
 
+@pytest.fixture(scope="module")
+def found(tmp_path_factory):
+    """A certificate and a result in JSON."""
+    folder = tmp_path_factory.mktemp("found")
+    common = ("--length", "5", "--backend", "none", "--out")
+    for words in (("run", NETWORKS[0], *common, "one.cert"), ("run", NETWORKS[1], "--json", *common, "../two.cert")):
+        with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit):
+            main(list(words))
+    (folder / "two.json").write_text(out.getvalue())
+    return folder
+
+
 @pytest.fixture
-def corpus(tmp_path, distill):
-    """A certificate, a result in JSON, two programs by hand, and what is none of these."""
+def corpus(tmp_path, found):
+    """What was found, two programs by hand, and what is none of these."""
     folder = tmp_path / "corpus"
-    folder.mkdir()
-    distill("run", NETWORKS[0], "--length", "5", "--backend", "none", "--out", str(folder / "one.cert"))
-    _, out, _ = distill("run", NETWORKS[1], "--length", "5", "--backend", "none", "--json", "--out", "two.cert")
-    (folder / "two.json").write_text(out)
+    shutil.copytree(found, folder)
     rows = []
     for name, a, b, n in (("p.py", "u", "v", 2), ("q.py", "<", ">", 3)):
         (folder / name).write_text(RULE.format(a=a, b=b, n=n))
@@ -61,7 +72,9 @@ def test_motifs_of_a_corpus_are_learned_and_searched_with(distill, corpus):
     assert "left out junk.json: cannot be read" in err
     learned = read_motifs(Path("m.json"))
     assert any(motif.body == ("minus", ("count _", "$0"), ("count _", "$1")) for motif in learned.motifs)
-    code, out, _ = distill("run", "bracket_depth", "--length", "5", "--grammar", "m.json", "--out", "again.cert")
+    code, out, _ = distill(
+        "run", "bracket_depth", "--length", "5", "--backend", "none", "--grammar", "m.json", "--out", "again.cert"
+    )
     assert code == 0
     assert "tokens.count('[') - tokens.count(']')" in out
     assert distill("check", "again.cert")[0] == 0

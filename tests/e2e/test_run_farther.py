@@ -162,7 +162,7 @@ def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was
 def test_the_horizon_of_a_folder_is_that_of_its_program(gpt2, tmp_path, monkeypatch, capsys):
     monkeypatch.chdir(tmp_path)
     folder = gpt2()
-    for more, code in ((["--longest", "20"], 0), (["--program", str(folder / "case.json")], 2)):
+    for more, code in ((["--longest", "14"], 0), (["--program", str(folder / "case.json")], 2)):
         with pytest.raises(SystemExit) as ended:
             main(["horizon", str(folder), "--json", *more])
         out, err = capsys.readouterr()
@@ -170,7 +170,7 @@ def test_the_horizon_of_a_folder_is_that_of_its_program(gpt2, tmp_path, monkeypa
         if code:
             assert "expected a file with one function" in err
         else:
-            assert (json.loads(out)["asked"], json.loads(out)["proved"]) == ([1, 20], True)
+            assert (json.loads(out)["asked"], json.loads(out)["proved"]) == ([1, 14], True)
 
 
 def case(name):

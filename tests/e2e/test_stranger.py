@@ -129,8 +129,14 @@ PROGRAMS = {
 }
 
 
-@pytest.mark.parametrize("name", PROGRAMS)
-@pytest.mark.parametrize("command", [CHECKER, TASKS_MAIN], ids=["checker", "distill"])
+@pytest.mark.parametrize(
+    ("name", "command"),
+    [
+        pytest.param(name, command, marks=[pytest.mark.slow] * (who + name == "distillhuge"), id=f"{who}-{name}")
+        for who, command in (("checker", CHECKER), ("distill", TASKS_MAIN))
+        for name in PROGRAMS
+    ],
+)
 def test_a_hostile_program_ends_in_one_line_within_the_limit(tmp_path, name, command):
     program, seconds, said = PROGRAMS[name]
     folder = sealed(tmp_path / "c", *dyck(program))

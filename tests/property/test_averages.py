@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import Domain, Program, motifs
 from tasks.automata.trellis import NONE, Trellis
@@ -26,7 +27,7 @@ F = np.float32
 LETTERS, VOCABULARY = ("a", "b", "c"), ("a", "b", "c", "<", ">")
 WIDTH, LONGEST = 4, 4
 GRAMMAR = motifs(LETTERS, ("yes", "no"), min_length=0)
-laws = settings(max_examples=40, deadline=None, derandomize=True)
+laws = settings(max_examples=examples(40), deadline=None, derandomize=True)
 seeds = st.integers(0, 2**32 - 1)
 
 

@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA, QF_LIRA
 from pysmt.typing import BOOL, INT, REAL, BVType
+from quick import examples
 
 from backends import BITWUZLA, CVC5, Z3, Answer, Limits, Sat, Unknown, Unsat, decide, get, smtlib_script
 from backends.evaluation import flatten
@@ -95,8 +96,8 @@ models = st.fixed_dictionaries(
     | {symbol.symbol_name(): st.fractions(-20, 20, max_denominator=9) for symbol in REALS}
     | {symbol.symbol_name(): st.integers(0, 15) for symbol in VECTORS}
 )
-few = settings(max_examples=60, deadline=None, derandomize=True)
-many = settings(max_examples=200, deadline=None, derandomize=True)
+few = settings(max_examples=examples(60), deadline=None, derandomize=True)
+many = settings(max_examples=examples(200), deadline=None, derandomize=True)
 
 
 def ask(backend: Any, logic: Any, formula: Any) -> Answer:

@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 from scipy.special import erf
 from worst_sums import SUMS, TINY, worst_sum
 
@@ -21,7 +22,7 @@ seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 widths = st.integers(1, 7)
 blurs = st.sampled_from([0.0, 1e-9, 1e-6, 1e-3, 0.3])
 roundoffs = st.sampled_from([FLOAT32, FLOAT64])
-laws = settings(max_examples=60, deadline=None, derandomize=True)
+laws = settings(max_examples=examples(60), deadline=None, derandomize=True)
 
 
 @pytest.fixture(autouse=True)
@@ -277,7 +278,7 @@ def test_abs_top_k_decides_what_is_clear_and_nothing_else():
     assert_contains(close, np.array([[3.0, 0.0, 1.9, 0.0]]))
 
 
-@settings(max_examples=80, deadline=None, derandomize=True)
+@settings(max_examples=examples(80), deadline=None, derandomize=True)
 @given(
     seeds, st.sampled_from([1, 2, 5, 20, 40]), st.integers(1, 3), st.sampled_from([0.0, 1e-6, 1e-3, 0.05]), roundoffs,
     st.sampled_from([None, -3.0, 0.5, 6.0]),

@@ -7,6 +7,7 @@ import pytest
 from flint import arb, ctx, fmpq
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 from scipy.special import erf
 from worst_sums import SUMS, worst_sum
 
@@ -99,7 +100,7 @@ OPERATIONS = ["affine", "rms", "layer", "one pass", "relu", "gelu", "gelu_tanh",
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=SEEDS, scale=SCALES)
 def test_float64_and_float32_executions_lie_in_the_ball(name, seed, scale):
     as_balls, executed = forms(name, np.random.default_rng(seed), scale)
@@ -135,7 +136,7 @@ def test_an_entry_at_the_mean_is_off_it_by_what_the_mean_errs(seed):
 
 
 @pytest.mark.parametrize("name", OPERATIONS)
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=examples(30), deadline=None)
 @given(seed=SEEDS)
 def test_the_image_of_a_ball_holds_the_image_of_its_points(name, seed):
     rng = np.random.default_rng(seed)
@@ -161,7 +162,7 @@ def test_the_image_of_a_ball_holds_the_image_of_its_points(name, seed):
     assert all(not w.is_finite() or w.contains(p.mid()) for w, p in zip(wide, point, strict=True))
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=examples(60), deadline=None)
 @given(seed=SEEDS, k=st.integers(1, 6))
 def test_the_largest_entries_are_kept_and_ties_become_hulls(seed, k):
     rng = np.random.default_rng(seed)

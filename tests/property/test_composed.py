@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysmt.environment import Environment
+from quick import examples
 
 from dsl.composition import composed, parameter, written_out
 from dsl.grammars.motifs import motifs
@@ -50,7 +51,7 @@ def text(term: Term) -> str:
 
 
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 def test_readings_are_those_of_the_body(data, derive):
     grammar = data.draw(st.sampled_from(GRAMMARS))
     rng = random.Random(data.draw(st.integers(0, 2**32)))

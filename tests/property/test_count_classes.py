@@ -12,6 +12,7 @@ from counted_circuits import COUNTED, shipped
 from exact_attention import attending, exact_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import Constraint, Domain, Program, motifs
 from dsl.grammars.motifs import CHOOSE, EQUAL, constant, label
@@ -103,14 +104,14 @@ def test_every_row_that_reads_the_sequence_is_followed(name: str, derive) -> Non
                 assert agree(Program(CHOOSE(flag, yes, no), GRAMMAR), Domain(LETTERS, 1, 4)), flag
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(domain=domains(), size=st.integers(0, 14), data=st.data())
 def test_classes_tell_what_a_program_says_of_every_sequence(domain: Domain, size: int, data, derive) -> None:
     choose = lambda options: data.draw(st.sampled_from(options))  # noqa: E731
     assert agree(Program(derive(GRAMMAR, "Label", size, choose), GRAMMAR), domain)
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(domain=domains(), size=st.integers(0, 14), data=st.data())
 def test_the_word_of_a_class_is_in_the_domain_and_gets_its_answer(domain: Domain, size: int, data, derive) -> None:
     choose = lambda options: data.draw(st.sampled_from(options))  # noqa: E731
@@ -148,7 +149,7 @@ def float_attention(
     return weight @ np.concatenate(mixed) + bias
 
 
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @given(st.sampled_from(CIRCUITS), st.integers(0, 2**32 - 1))
 def test_attention_over_a_box_of_counts_holds_ideal_values_and_float32(circuit: Circuit, seed: int) -> None:
     rng = np.random.default_rng(seed)

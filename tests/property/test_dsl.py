@@ -16,6 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysmt.environment import Environment
+from quick import examples
 
 from cegis.domain import Constraint, Domain
 from cegis.symbolic import sequences
@@ -124,7 +125,7 @@ def test_the_three_readings_of_every_row_agree(grammar, derive):
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_the_three_readings_of_random_programs_agree(data, derive):
     grammar = data.draw(st.sampled_from(GRAMMARS))
     program = draw_program(data, grammar, derive)
@@ -156,7 +157,7 @@ def compiled(source: str) -> Callable[[list[str]], Any]:
 
 
 @given(data=st.data(), docstring=st.text(max_size=150))
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_a_printed_program_reads_back_as_itself(data, docstring, derive):
     grammar = data.draw(st.sampled_from(GRAMMARS))
     program = draw_program(data, grammar, derive)
@@ -165,7 +166,7 @@ def test_a_printed_program_reads_back_as_itself(data, docstring, derive):
 
 
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_printed_programs_use_nothing_but_builtins_and_their_argument(data, derive):
     grammar = data.draw(st.sampled_from(GRAMMARS))
     nodes = list(ast.walk(ast.parse(draw_program(data, grammar, derive).source())))
@@ -198,7 +199,7 @@ def test_a_text_with_a_variable_exchanged_is_no_program_of_another_meaning(deriv
 
 
 @given(data=st.data())
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 def test_size_and_cost_are_those_of_the_cheapest_derivation(data, derive):
     grammar = data.draw(st.sampled_from(GRAMMARS))
     program = draw_program(data, grammar, derive)

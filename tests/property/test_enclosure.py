@@ -8,6 +8,7 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 from torch.nn import functional
 
 from tasks.bounds import ball, interpreter, operations, zonotope, zonotope_interpreter
@@ -30,7 +31,7 @@ from tasks.networks.transformer import (
 F = np.float32
 VOCABULARY, WIDTH, LONGEST = 4, 4, 5
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
-laws = settings(max_examples=40, deadline=None, derandomize=True)
+laws = settings(max_examples=examples(40), deadline=None, derandomize=True)
 
 
 @pytest.fixture(autouse=True)
@@ -432,7 +433,7 @@ def curved_point(rng, form):
 
 
 @pytest.mark.parametrize("kind", range(11))
-@settings(max_examples=25, deadline=None, derandomize=True)
+@settings(max_examples=examples(25), deadline=None, derandomize=True)
 @given(seeds, st.sampled_from([1e-6, 1e-2, 0.3]), st.sampled_from([0.0, 1.0]))
 def test_forms_hold_every_point_and_know_what_it_came_from(kind, rng, blur, aside):
     """The image of a point is within ``rest`` of what the same symbols give after the step."""

@@ -9,6 +9,7 @@ from counted_circuits import COUNTED, shipped
 from exact_attention import exact_attention
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import Program, motifs
 from dsl.grammars.motifs import label
@@ -38,7 +39,7 @@ def boxes(draw: st.DrawFn) -> tuple[list[int], list[float]]:
     return low, high
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(boxes())
 def test_halves_hold_every_whole_number_of_a_box_once(box: tuple[list[int], list[float]]) -> None:
     low, high = box
@@ -92,7 +93,7 @@ def far(draw: st.DrawFn) -> tuple[Circuit, list[int], list[float], list[int], in
     return circuit, low, [n + tops[end] for n, end in zip(low, ends, strict=True)], point, last
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=examples(80), deadline=None)
 @given(far())
 def test_endless_boxes_hold_attention_at_counts_up_to_a_thousand_million(
     given_: tuple[Circuit, list[int], list[float], list[int], int],

@@ -6,6 +6,7 @@ from typing import Any
 import numpy as np
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from dsl.grammars.stream_reading import loop_from_text
 from dsl.grammars.streams import OutgrownError
@@ -84,7 +85,7 @@ class Drawn:
         return [f"int({token}[0])", f"int({token}[2])", f"int({token}.split(',')[1])"]
 
 
-@settings(max_examples=200)
+@settings(max_examples=examples(200))
 @given(st.integers(0, 2**40))
 def test_what_is_read_answers_as_python_does(seed):
     drawn = Drawn(seed)

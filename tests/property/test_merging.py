@@ -9,6 +9,7 @@ import pytest
 import tracr_networks
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from tasks.bounds import merging, zonotope_interpreter
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball
@@ -21,7 +22,7 @@ CENTERS = st.one_of(st.floats(-1e12, 1e12), st.floats(-4, 4), st.just(0.0), st.j
 RADII = st.one_of(st.just(0.0), st.floats(0, 1e-9), st.floats(0, 1e6), st.just(np.inf))
 
 
-@settings(max_examples=200, deadline=None)
+@settings(max_examples=examples(200), deadline=None)
 @given(rows=st.lists(st.tuples(CENTERS, RADII), min_size=1, max_size=8))
 def test_a_coarse_ball_holds_the_ball_that_it_replaces(rows):
     center, radius = (np.array([part]).T for part in zip(*rows, strict=True))

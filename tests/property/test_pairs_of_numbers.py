@@ -9,6 +9,7 @@ import pytest
 from flint import ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import DomainError
 from cegis.operands import Operands
@@ -38,7 +39,7 @@ made = st.builds(
 )
 
 
-@settings(max_examples=25)
+@settings(max_examples=examples(25))
 @given(made, st.sampled_from(["real", "float32"]))
 def test_what_is_proved_holds_for_every_pair(network, semantics):
     least = float(every_margin(network, SUM).min())
@@ -47,7 +48,7 @@ def test_what_is_proved_holds_for_every_pair(network, semantics):
     assert found.is_whole or least < 0.7
 
 
-@settings(max_examples=12)
+@settings(max_examples=examples(12))
 @given(
     st.builds(adding, st.integers(1, 3), st.integers(2, 4), noise=st.sampled_from([0.0, 0.02, 0.05]),
               by_token=st.sampled_from([0.0, 1e-2]), seed=st.integers(0, 2**20)),
@@ -71,7 +72,7 @@ def test_every_pair_fails_of_a_program_that_says_one_more():
     assert "Exactly 729 of all 729 pairs fail" in found.words
 
 
-@settings(max_examples=8)
+@settings(max_examples=examples(8))
 @given(made, st.sampled_from(["real", "float32"]))
 def test_what_the_checker_finds_holds_for_every_pair(tmp_path_factory, network, semantics):
     folder = tmp_path_factory.mktemp("pairs") / "network"

@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysmt.environment import Environment
+from quick import examples
 from scalar_programs import drawn, grammars, inputs_of
 
 from backends.evaluation import flatten
@@ -35,7 +36,7 @@ def compiled(program: Program) -> Callable[..., Any]:
 
 
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_text_words_and_exact_numbers_agree(data, derive):
     program = drawn(data, derive)
     signature = program.grammar.scalars
@@ -57,7 +58,7 @@ def _numbers(term: Term, signature: ScalarSignature, rows: list[tuple[Any, ...]]
 
 
 @given(data=st.data())
-@settings(max_examples=100)
+@settings(max_examples=examples(100))
 def test_the_formula_has_the_value_of_the_program(data, derive):
     program = drawn(data, derive)
     signature = program.grammar.scalars
@@ -75,7 +76,7 @@ def test_the_formula_has_the_value_of_the_program(data, derive):
 
 
 @given(data=st.data())
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 def test_what_is_printed_reads_back_as_the_same_program(data, derive):
     program = drawn(data, derive)
     source = program.source("inv-f")

@@ -6,6 +6,7 @@ import pytest
 import z3
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from quick import examples
 from scalar_programs import drawn, inputs_of
 
 from dsl.theories.theory import smt_text
@@ -15,7 +16,7 @@ UNFIXED = ("div", "mod")  # by zero they have any value
 
 @pytest.mark.needs("z3")
 @given(data=st.data())
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 def test_z3_reads_the_printed_answer_as_the_same_function(data, derive):
     program = drawn(data, derive)
     signature = program.grammar.scalars

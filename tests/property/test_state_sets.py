@@ -11,6 +11,7 @@ import pytest
 from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 from state_networks import asked, random_cells
 
 from tasks.bounds import ball, exact_states, frames, recurrent_ellipsoid, recurrent_zonotope
@@ -29,7 +30,7 @@ from tasks.networks.transformer import Activation, Affine, Blend, Columns, Conca
 
 seeds = st.integers(0, 2**32 - 1).map(np.random.default_rng)
 kinds = st.sampled_from(["tanh", "sigmoid", "gru", "reset", "lstm"])
-laws = settings(max_examples=25, deadline=None, derandomize=True)
+laws = settings(max_examples=examples(25), deadline=None, derandomize=True)
 
 
 @pytest.fixture(autouse=True)

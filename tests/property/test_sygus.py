@@ -6,6 +6,7 @@ import re
 
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis.sygus import SygusError, read_text, write_problem
 
@@ -93,7 +94,7 @@ def test_the_file_itself_is_a_problem():
     assert len(read_text(TEXT).spec.constraints) == 5
 
 
-@settings(max_examples=150)
+@settings(max_examples=examples(150))
 @given(st.lists(edits, min_size=1, max_size=4))
 def test_an_edited_file_is_a_problem_or_refused(changes):
     holds(edited(changes))

@@ -7,6 +7,7 @@ from itertools import product
 
 from hypothesis import assume, given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis.sygus import SygusError, as_problem, read_text
 from dsl.operators import INT, Term
@@ -80,7 +81,7 @@ def language(written):
     return {term for size in range(1, LARGEST + 1) for term in derived(written.start, size, frozenset())}
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(grammars())
 def test_both_derive_the_same_terms(text):
     problem = read(text)
@@ -93,7 +94,7 @@ def test_both_derive_the_same_terms(text):
         assert grammar.cost(term) == term.size
 
 
-@settings(max_examples=80)
+@settings(max_examples=examples(80))
 @given(grammars())
 def test_no_two_nonterminals_of_a_search_have_the_same_productions(text):
     grammar = read(text).grammars["f"]

@@ -7,6 +7,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import Constraint, Domain, DomainError, Program, motifs
 from dsl.grammars.motifs import ANY_PAIR, CHOOSE, SAME_AS_QUERY, count_of, digits, is_token, label
@@ -17,7 +18,7 @@ from tasks.automata.trellis_construction import trellis
 
 LETTERS = ("a", "b", "c")
 LABELS = ("0", "1", "2")  # numbers, so that programs may give an answer that is no label
-laws = settings(max_examples=60, deadline=None, derandomize=True)
+laws = settings(max_examples=examples(60), deadline=None, derandomize=True)
 
 
 @st.composite

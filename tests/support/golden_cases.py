@@ -87,7 +87,7 @@ HORIZON_CASES = (
     _fast("horizon_listed", "horizon quote_closing --length 4 --longest 6"),
     _slow("horizon_program", "horizon quote_closing --program diluted.py --longest 64 --out h.cert", "check h.cert"),
     _fast("horizon_program_that_breaks", "horizon bracket_dilution --program far.py --longest 32 --out h.cert"),
-    _fast("horizon_program_that_is_wrong", "horizon quote_closing --program wrong.py --longest 12 --out h.cert"),
+    _slow("horizon_program_that_is_wrong", "horizon quote_closing --program wrong.py --longest 12 --out h.cert"),
     _slow("horizon_real", "horizon bracket_depth --longest 32 --semantics real --out h.cert"),
     _slow("horizon_float64", "horizon bracket_depth --longest 32 --semantics float64"),
     _fast("horizon_dyck", "horizon dyck_lead --longest 6"),
@@ -96,7 +96,8 @@ HORIZON_CASES = (
 )
 
 NUMBER_CASES = (
-    _fast(
+    _fast("numbers_last", "run numbers_last -v", "show numbers_last"),
+    _slow(
         "numbers_streams",
         "run numbers_sum -v --out n.cert",
         "verify numbers_sum total.py --length 100",
@@ -117,7 +118,7 @@ OPTION_CASES = (
     _slow("option_readout_round", "run quote_closing --length 2 --readout round --answers x --out r.cert"),
     _slow("option_answers", "run bracket_depth --length 5 --answers '] ]] x' --out a.cert"),
     _slow("option_alphabet", "run bracket_depth --length 6 --alphabet '[ ]' --out a.cert"),
-    _fast("option_prefix", "run circuit_drawn --length 4 --prefix '<s> c' --out p.cert"),
+    _slow("option_prefix", "run circuit_drawn --length 4 --prefix '<s> c' --out p.cert"),
     _fast("option_suffix", "run circuit_drawn --length 3 --suffix 'c a' --out s.cert"),
     *(
         _slow(f"option_{kind}", f"run bracket_depth --length 5 --margin 0.01 --semantics {kind} --out k.cert")

@@ -6,6 +6,7 @@ import ast
 import subprocess
 import sys
 from collections.abc import Container, Iterator
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -80,9 +81,11 @@ SOLVER_FILES = {  # a wall, or a peer
 FILES = [path for room in ARROWS for path in sorted((ROOT / room).rglob("*.py"))]
 
 
-def imports(path: Path, whole: bool = False) -> Iterator[tuple[str, bool]]:
+@cache
+def imports(path: Path, whole: bool = False) -> tuple[tuple[str, bool], ...]:
     """The modules a file imports, and whether that happens when the file is imported; ``whole``: names as well."""
     tree = ast.parse(path.read_text(encoding="utf-8"))
+    found: list[tuple[str, bool]] = []
     at_import = {id(inner) for statement in tree.body for inner in _outside_functions(statement)}
     for node in ast.walk(tree):
         names: list[str] = []
@@ -91,8 +94,8 @@ def imports(path: Path, whole: bool = False) -> Iterator[tuple[str, bool]]:
         elif isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: name the package in full"
             names = [f"{node.module}.{alias.name}" if whole else node.module or "" for alias in node.names]
-        for name in names:
-            yield name, id(node) in at_import
+        found += [(name, id(node) in at_import) for name in names]
+    return tuple(found)
 
 
 def _outside_functions(statement: ast.stmt) -> Iterator[ast.stmt]:

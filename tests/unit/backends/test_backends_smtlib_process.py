@@ -18,6 +18,7 @@ from distilling import distilled
 from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA, QF_LRA
 from pysmt.typing import BOOL, INT, REAL, BVType
+from quick import sliced
 
 import backends
 from backends import BackendError, Limits, Sat, Unknown, Unsat, decide
@@ -72,7 +73,7 @@ def ask(m: Any, program: SmtlibProcess, limits: Limits | None = None, number: in
             assert isinstance(answer, Unsat)
 
 
-@EVERY_PROGRAM
+@pytest.mark.parametrize("program", sliced(PROGRAMS, 3), ids=lambda program: program.name)
 def test_a_program_conforms(program: SmtlibProcess) -> None:
     assert check(on_path(program)) == ()
 

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA, QF_NIA, QF_SLIA
 from pysmt.typing import INT, STRING, BVType
+from quick import examples
 
 from backends import BITWUZLA, CVC5, Z3, BackendError, Limits, Portfolio, Sat, Session, Unsat, decide, smtlib_script
 from backends.evaluation import flatten
@@ -70,7 +71,7 @@ def strings(*texts: str) -> tuple[Any, ...]:
 
 @pytest.mark.needs("z3")
 @pytest.mark.needs("cvc5")
-@settings(max_examples=120)
+@settings(max_examples=examples(120))
 @given(st.one_of(texts.map(lambda t: (X, t)), numbers.map(lambda t: (N, t))))
 def test_two_solvers_give_a_ground_term_our_value(question: tuple[Any, Any]) -> None:
     symbol, term = question
@@ -170,7 +171,7 @@ def test_what_is_no_string_is_refused(printed: Any) -> None:
 
 @pytest.mark.needs("z3")
 @pytest.mark.needs("cvc5")
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(flags)
 def test_recorded_strings_mean_what_was_asked(formula: Any) -> None:
     """Both solvers read the text with their own parsers."""

@@ -21,6 +21,10 @@ from backends.conformance import check
 from backends.wire import read_value
 
 SOLVERS = [pytest.param(backend, id=backend.name, marks=pytest.mark.needs(backend.name)) for backend in (Z3, CVC5)]
+ONE_QUICK = [
+    pytest.param(Z3, id="z3", marks=pytest.mark.needs("z3")),
+    pytest.param(CVC5, id="cvc5", marks=[pytest.mark.needs("cvc5"), pytest.mark.slow]),
+]
 
 
 class Trouble(Z3Solver):
@@ -73,7 +77,7 @@ def assert_alive(session: Session, manager: Any) -> None:
     assert isinstance(decide(session, "background", manager.Not(manager.Symbol("kept", BOOL)), Limits(20)), Unsat)
 
 
-@pytest.mark.parametrize("backend", SOLVERS)
+@pytest.mark.parametrize("backend", ONE_QUICK)
 def test_a_solver_conforms_in_a_worker(backend: Backend) -> None:
     assert check(backend, hard=True) == ()
 
@@ -175,7 +179,7 @@ def test_a_worker_that_cannot_find_its_backend_says_so() -> None:
         lost.open(Environment(), QF_LIA, hard=True)
 
 
-@pytest.mark.parametrize("backend", SOLVERS)
+@pytest.mark.parametrize("backend", ONE_QUICK)
 def test_wide_division_ends_at_its_limit(backend: Backend) -> None:
     """Both solvers overrun their own limits here: the reason workers exist."""
     environment = Environment()

@@ -378,6 +378,7 @@ def test_a_compiled_network_is_proved_with_its_figures() -> None:
     assert found["detail"]["check"] > 0  # the independent checker has confirmed it
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3")
 def test_the_command_runs_and_resumes(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(lengths, "LENGTHS", (4,))

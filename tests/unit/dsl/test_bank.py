@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from dsl.enumeration import bank as bank_module
 from dsl.enumeration.bank import Bank
@@ -111,7 +112,7 @@ steps = st.lists(st.one_of(words, st.integers(1, LEVEL - 1)), max_size=7)
 
 
 @given(steps=steps)
-@settings(max_examples=40)
+@settings(max_examples=examples(40))
 @example(steps=[LEVEL - 1, "a", "", "abbab", 2, "b"])
 @example(steps=["", LEVEL - 1, ""])
 @example(steps=["a", 4, "ab", "abb", 5, "abba", "abbab"])

@@ -6,6 +6,7 @@ from itertools import product
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import Domain, DomainError
 from tasks.automata.regex import constraint
@@ -30,7 +31,7 @@ def words(text, alphabet=("a", "b"), longest=5):
     return set(Domain(alphabet, 0, longest, constraint(text, alphabet)))
 
 
-@settings(max_examples=150, deadline=None, derandomize=True)
+@settings(max_examples=examples(150), deadline=None, derandomize=True)
 @given(expressions)
 def test_the_sequences_are_those_that_python_matches(text):
     every = {word for n in range(6) for word in product("ab", repeat=n)}

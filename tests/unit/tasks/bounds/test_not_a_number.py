@@ -5,6 +5,7 @@ from __future__ import annotations
 import extreme_networks as extreme
 import numpy as np
 import pytest
+from quick import sliced
 from random_circuits import random_circuit, with_kept, with_tensors
 
 from tasks.bounds import ball, interpreter, operations
@@ -42,9 +43,10 @@ def scaled(tensors, where, columns, size):
     return found
 
 
-@pytest.mark.parametrize("zero", ZERO)
-@pytest.mark.parametrize(("huge", "columns"), HUGE)
-@pytest.mark.parametrize("size", [1e18, 3e37])
+@pytest.mark.parametrize(
+    ("huge", "columns", "size", "zero"),
+    sliced(((*huge, size, zero) for huge in HUGE for size in (1e18, 3e37) for zero in ZERO), 7),
+)
 def test_no_label_is_given_where_an_execution_meets_nan(tmp_path, huge, columns, size, zero):
     def change(tensors):
         made = scaled(tensors, huge, columns, size)
@@ -224,7 +226,7 @@ def test_prover_and_checker_print_one_assumption():
 # --- any network ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [*range(24), 370, 1164])
+@pytest.mark.parametrize("seed", [*range(6), 370, 1164, *sliced(range(6, 24), 18)])
 def test_no_execution_of_an_extreme_network_contradicts_a_label(tmp_path, seed):
     folder = extreme.write(seed, tmp_path / "network")
     assert _refusal(folder) or not extreme.untrue(folder)[2]

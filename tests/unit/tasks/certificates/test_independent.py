@@ -95,8 +95,8 @@ def test_every_length_is_certified_of_a_folder_as_of_a_circuit(unpositioned, tmp
 
 
 def test_what_is_not_confirmed_is_said(unpositioned):
-    result = explained(unpositioned, 12)
-    model = lengthened(result.model, Domain(("a", "b"), 1, 12))
+    result = explained(unpositioned, 6)
+    model = lengthened(result.model, Domain(("a", "b"), 1, 6))
     assert "not decided" in attest_all_lengths(model, unpositioned, result.program)  # its margin falls to zero
 
 

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flint import arb
+from quick import sliced
 from refusing import REFUSED, refused
 from safetensors.numpy import save
 from small_networks import DYCK, GPT2, dyck_tensors, gpt2_tensors, write_network
@@ -118,7 +119,8 @@ def test_a_smaller_margin_holds_and_no_larger_one(certificate, tmp_path):
             checked({**certificate.statement, "margin": other}, certificate.files, tmp_path / f"{n}")
 
 
-def test_every_changed_entry_of_the_statement_is_refused(certificate, tmp_path):
+@pytest.mark.parametrize("step", sliced([4, 1], 2))
+def test_every_changed_entry_of_the_statement_is_refused(certificate, tmp_path, step):
     def changes(value):
         match value:
             case bool():
@@ -138,12 +140,13 @@ def test_every_changed_entry_of_the_statement_is_refused(certificate, tmp_path):
 
     folder, count = tmp_path / "c", 0
     listed = {"exceptions": certificate.statement["exceptions"]}  # another test changes these
-    for changed in changes({name: v for name, v in certificate.statement.items() if name not in listed}):
+    changed_ones = changes({name: v for name, v in certificate.statement.items() if name not in listed})
+    for changed in changed_ones[::step]:
         statement = {**listed, **changed}
         count += 1
         is_reordered = statement == {**certificate.statement, "alphabet": [")", "("]}  # the same claim
         assert refused(statement, certificate.files, folder) or is_reordered, statement
-    assert count > 100
+    assert count > 100 // step
 
 
 def test_every_changed_line_of_the_lists_is_refused(certificate, tmp_path):

@@ -11,6 +11,7 @@ import tracr_networks
 from flint import arb, ctx
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples, sliced
 
 from tasks.checker.arithmetic import ROUNDOFF, ZERO, Arithmetic, Faint
 from tasks.checker.balls import Balls, above, coarse
@@ -30,7 +31,7 @@ def precision():
         yield
 
 
-@settings(max_examples=300, deadline=None)
+@settings(max_examples=examples(300), deadline=None)
 @given(
     middle=SIZES, radius=st.floats(0, 1e6, allow_subnormal=False), shift=st.integers(-70, 0), grain=st.integers(0, 40)
 )
@@ -161,7 +162,7 @@ def networks(scratch):
         yield read(kind, files, "float32").network
 
 
-@pytest.mark.parametrize("grain", [3, 6, 12, 32])
+@pytest.mark.parametrize("grain", sliced([12, 3, 6, 32], 4))
 def test_coarse_logits_hold_the_logits_of_every_prompt(tmp_path, grain):
     merged = 0
     for network in networks(tmp_path):

@@ -284,6 +284,6 @@ def test_listing_never_takes_the_search_its_third(monkeypatch):
         pipeline, "searched", lambda *given, **told: shares.append(told["seconds"]) or searched(*given, **told)
     )
     loaded = mean_of_tokens([[1.0, 0.0]], Rounded(0, denominator=5))
-    distill(loaded, seconds=30)
-    assert shares[0] <= 10.0
-    assert shares[1] >= 10.0 - 1.0
+    distill(loaded, seconds=9)
+    assert shares[0] <= 3.0
+    assert shares[1] >= 3.0 - 1.0

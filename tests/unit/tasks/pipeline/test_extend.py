@@ -272,7 +272,7 @@ def test_a_recurrent_network_that_a_listed_word_refutes_has_its_exact_horizon_at
     """The words that are listed say how far a program holds; none is bred beyond to say it less exactly."""
     text = f"def f(tokens):\n    return 'many' if {say} else 'few'\n"
     network = counter(2.5)
-    found = verify(network, text, Domain(("a", "b"), 1, 40), seconds=20)
+    found = verify(network, text, Domain(("a", "b"), 1, 40), seconds=8)
     assert not found.is_proved
     assert found.horizon == found.extension.found.equal_up_to == horizon
     assert len(found.broken.sequence) == horizon + 1

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from quick import examples
 
 from cegis import Program
 from dsl.grammars.groups import Naming, group_product
@@ -119,7 +120,7 @@ def test_wrong_declarations_are_no_matter():
         assert (group_product(tokens, tokens, naming).numpy(None, *np.indices(table.shape)) == table).all()
 
 
-@settings(max_examples=60)
+@settings(max_examples=examples(60))
 @given(st.sampled_from(sorted(GROUPS)), st.data())
 def test_no_group_is_found_where_one_product_is_another(name, data):
     table = products(*GROUPS[name])

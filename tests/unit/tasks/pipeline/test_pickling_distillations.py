@@ -36,7 +36,7 @@ def test_a_distillation_is_made_in_another_process():
 
 
 @pytest.mark.parametrize(("name", "length", "backend"), [
-    ("bracket_depth_deep", 40, None),  # beyond listing
+    ("bracket_depth_deep", 20, None),  # beyond listing
     ("bracket_dilution", 8, None),  # an automaton, or a short rule with exceptions
     pytest.param("bracket_depth", 5, "z3", marks=pytest.mark.needs("z3")),  # with a surrogate
 ])  # fmt: skip

@@ -14,6 +14,7 @@ import pytest
 from click.testing import CliRunner
 from jsonschema import Draft202012Validator
 from planted_networks import PLANTED, PLANTED_EDGES, lead_model, odd
+from quick import sliced
 
 from cegis import Domain
 from tasks.commands.main import distill
@@ -405,14 +406,15 @@ def test_neurons_between_which_no_weight_leads_are_pruned_without_edges():
     assert found.size.edges == 0
 
 
-def test_the_command_writes_a_circuit_and_says_what_it_is(tmp_path):
+@pytest.mark.parametrize(("more", "nodes"), sliced([((), 9), (("--whole",), 608)], 2))
+def test_the_command_writes_a_circuit_and_says_what_it_is(tmp_path, more, nodes):
     out = tmp_path / "small"
-    run = invoke("quote_closing", "--whole", "--length", "3", "--steps", "20", "--json", "--out", str(out))
+    run = invoke("quote_closing", *more, "--length", "3", "--steps", "20", "--json", "--out", str(out))
     value = json.loads(run.stdout)
     assert [error.message for error in SCHEMA.iter_errors(value)] == []
     assert run.return_value == 0
     assert value["faithful"]
-    assert value["whole"]["nodes"] == 608
+    assert value["whole"]["nodes"] == nodes
     assert load_circuit(out).nodes == value["size"]["nodes"] < 20
     assert not out.with_name("small.partial").exists()
 
@@ -422,13 +424,13 @@ def test_pairs_and_functions_are_kept_by_the_command(tmp_path, monkeypatch):
     rows = [domain.words(row) for length in domain.lengths for row in domain.sequences(length)]
     lines = [json.dumps({"tokens": list(words), "label": "'" if "'" in words else '"'}) for words in rows]
     (tmp_path / "pairs.jsonl").write_text("\n".join(lines))
-    run = invoke("quote_closing", "--whole", "--data", str(tmp_path / "pairs.jsonl"), "--steps", "20", "--json")
+    run = invoke("quote_closing", "--data", str(tmp_path / "pairs.jsonl"), "--steps", "20", "--json")
     value = json.loads(run.stdout)
     assert [error.message for error in SCHEMA.iter_errors(value)] == []
     assert value["accuracy"]["agree"] == value["sequences"] == domain.size()
     monkeypatch.syspath_prepend(str(tmp_path))
     (tmp_path / "closing_task.py").write_text('def label(tokens):\n    return "\'" if "\'" in tokens else \'"\'\n')
-    run = invoke("quote_closing", "--whole", "--task", "closing_task:label", "--length", "3", "--steps", "20", "--json")
+    run = invoke("quote_closing", "--task", "closing_task:label", "--length", "3", "--steps", "20", "--json")
     assert json.loads(run.stdout)["accuracy"]["agree"] == domain.size()
 
 

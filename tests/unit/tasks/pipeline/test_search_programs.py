@@ -1,6 +1,7 @@
 """Functions of the token at a place: the program is the line that a person would write, and no table."""
 
 import pytest
+from quick import sliced
 
 from benchmarks.inputs.functions import Function, table
 from tasks.pipeline.search import searched
@@ -12,16 +13,19 @@ WORDS = ("salt", "plum", "pear", "sea", "oak", "lemon", "olive", "radar")
 
 @pytest.mark.parametrize(
     ("alphabet", "truth", "line"),
-    [
-        (LETTERS, lambda token: chr(ord(token) + 2), "chr(ord(tokens[i]) + 2)"),
-        (LETTERS, lambda token: ord(token) - ord("a"), "str(ord(tokens[i]) - ord('a'))"),
-        (LETTERS, lambda token: chr(219 - ord(token)), "chr(219 - ord(tokens[i]))"),
-        (NUMBERS, lambda token: abs(int(token) - 18), "str(abs(int(tokens[i]) - 18))"),
-        (NUMBERS, lambda token: 3 * int(token) - 70, "str(3 * int(tokens[i]) - 70)"),
-        (NUMBERS, lambda token: int(token) ** 2, "str(number * number)"),
-        (WORDS, lambda token: token[0] + token[-1], "tokens[i][:1] + tokens[i][-1:]"),
-        (WORDS, lambda token: f"{token}-{token}", "tokens[i] + '-' + tokens[i]"),
-    ],
+    sliced(
+        [
+            (LETTERS, lambda token: chr(ord(token) + 2), "chr(ord(tokens[i]) + 2)"),
+            (LETTERS, lambda token: ord(token) - ord("a"), "str(ord(tokens[i]) - ord('a'))"),
+            (LETTERS, lambda token: chr(219 - ord(token)), "chr(219 - ord(tokens[i]))"),
+            (NUMBERS, lambda token: abs(int(token) - 18), "str(abs(int(tokens[i]) - 18))"),
+            (NUMBERS, lambda token: 3 * int(token) - 70, "str(3 * int(tokens[i]) - 70)"),
+            (NUMBERS, lambda token: int(token) ** 2, "str(number * number)"),
+            (WORDS, lambda token: token[0] + token[-1], "tokens[i][:1] + tokens[i][-1:]"),
+            (WORDS, lambda token: f"{token}-{token}", "tokens[i] + '-' + tokens[i]"),
+        ],
+        3,
+    ),
 )
 def test_the_program_is_one_line(alphabet, truth, line):
     found = searched(table(Function("f", alphabet, 2, lambda tokens, i: truth(tokens[i]), is_placed=True)), seconds=60)

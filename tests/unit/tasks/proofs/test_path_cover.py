@@ -5,6 +5,7 @@ from itertools import product as words_of
 import numpy as np
 import pytest
 from average_networks import AB, SIGNS, VOCABULARY, average, lead
+from quick import sliced
 
 from cegis import Constraint, Counterexample, Domain, DomainError, Program, Unknown, Valid, motifs
 from dsl.grammars.motifs import CHOOSE, count_of, digits, has, label
@@ -73,7 +74,7 @@ def tried(request, monkeypatch):
 # --- verdicts are those of enumeration --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [1, 3, 5, 9, 14, 18, 21, 23])  # these give more than one label
+@pytest.mark.parametrize("seed", sliced([3, 1, 5, 9, 14, 18, 21, 23], 4))  # these give more than one label
 def test_the_exact_program_is_valid_and_any_other_breaks_where_it_is_wrong(seed, tried):
     loaded = random_network(seed)
     subject = labelled(loaded)
@@ -96,7 +97,7 @@ def test_the_exact_program_is_valid_and_any_other_breaks_where_it_is_wrong(seed,
         assert broken.expected == said != broken.got
 
 
-@pytest.mark.parametrize("seed", [5, 14, 21])
+@pytest.mark.parametrize("seed", sliced([5, 14, 21], 3))
 def test_weights_that_move_a_label_are_never_proved(seed, tried):
     loaded = random_network(seed)
     program = tree(labelled(loaded))
