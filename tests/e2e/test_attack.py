@@ -67,6 +67,7 @@ def test_a_bound_that_is_too_small_is_found_and_kept(monkeypatch, tmp_path):
     from tasks.bounds import ball
 
     monkeypatch.setattr(ball, "gamma", lambda k, u: 0.0 * np.asarray(k, float))
+    monkeypatch.setattr(ball, "rounding", lambda depth, size, total, u: 0.0 * size)
     counts = Campaign(0, tmp_path, is_first=True).run({"networks": 20}, Console(quiet=True))
     (index,) = counts["networks"].wrong
     text = (tmp_path / f"networks-0-{index}" / "README.md").read_text()

@@ -84,6 +84,7 @@ def pigeons(holes: int) -> str:
     return f"(and {' '.join(parts)})"
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", sliced(["z3", "cvc5"], 2))
 def test_a_query_a_solver_chews_on_ends_at_the_limit_and_the_next_is_answered(backend: str, tmp_path: Path) -> None:
     holes = 13

@@ -110,6 +110,7 @@ def test_a_name_lies_where_its_point_is_drawn(file: Path) -> None:
     assert all(min(abs(x - a) + abs(y - b) for a, b in drawn) < 0.5 for x, y in named)
 
 
+@pytest.mark.slow
 def test_nothing_bars_those_who_do_not_see_or_point(browser: Any, file: Path) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe is not installed").Axe()
     opened = Opened(browser, file, 400)

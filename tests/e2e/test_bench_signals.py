@@ -71,6 +71,7 @@ def is_gone(pid: int) -> bool:
         return True
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3")
 @pytest.mark.parametrize(
     ("how", "code"), sliced([(signal.SIGINT, 130), (signal.SIGTERM, 143), (signal.SIGKILL, -signal.SIGKILL)], 3)
@@ -97,6 +98,7 @@ def test_a_suite_that_is_ended_ends_its_worker_and_keeps_its_rows(
     assert page.write(tmp_path / "solvers.jsonl", tmp_path).splitlines()[2].startswith("**1 of 4 runs.")
 
 
+@pytest.mark.slow
 def test_a_limit_that_cannot_hold_is_lowered_and_said(tmp_path: Path) -> None:
     problem = tmp_path / "problems" / "above.sl"
     problem.parent.mkdir()

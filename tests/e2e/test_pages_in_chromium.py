@@ -81,6 +81,7 @@ def test_nothing_bars_those_who_do_not_see_or_point(browser, pages, name):
     opened.page.close()
 
 
+@pytest.mark.slow
 def test_tables_nodes_and_details_answer_to_the_keyboard(browser, pages):
     page = Opened(browser, pages("quote_closing")).page
     edges = page.locator("summary", has_text="edges")

@@ -88,6 +88,7 @@ def test_a_certificate_is_checked_first(distill, tmp_path):
     assert "This repeats what d.cert states; nothing of it was proved" in words("n.html")
 
 
+@pytest.mark.slow
 def test_a_certificate_for_every_length_knows_all_that_are_shown(distill):
     circuit = shipped("quote_closing")
     certificate = attest_all_lengths(circuit, shipped_path("quote_closing"), program(circuit, DILUTED))

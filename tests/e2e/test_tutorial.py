@@ -30,6 +30,7 @@ def _text(output: Any) -> str:
     return "" if plain.startswith("<IPython.core.display") else plain
 
 
+@pytest.mark.slow
 def test_the_tutorial_runs_and_prints_what_stands_in_it(tmp_path, monkeypatch, request):
     notebook = nbformat.read(TUTORIAL, as_version=4)
     before = printed(notebook)

@@ -301,6 +301,7 @@ def blocks(language: str) -> list[str]:
     return re.findall(rf"```{language}\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3")
 def test_the_readme_is_enough_to_add_a_solver(tmp_path: Path) -> None:
     """Its first file, command and program, as they are printed; the package z3-solver brings the program z3."""

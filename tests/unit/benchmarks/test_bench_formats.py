@@ -180,6 +180,7 @@ def test_a_run_that_was_not_measured_is_neither_lost_nor_won() -> None:
     assert "| 4                | 4 " in text
 
 
+@pytest.mark.slow
 def test_the_command_ends_with_1_where_something_got_worse(tmp_path: Path) -> None:
     for name, rows in (("one", BEFORE), ("two", after(a=LATE))):
         (tmp_path / name).mkdir()

@@ -41,6 +41,7 @@ def test_what_is_held_back_is_not_in_the_corpus():
     assert abs(len(corpus) - len(held)) <= 1
 
 
+@pytest.mark.slow
 def test_a_problem_is_searched_with_and_without(tmp_path):
     write_motifs(Learned((LEAD,), {"Number": {"lead _ _": 3}}, "1 of 1"), learned.motifs_file(tmp_path, 0))
     name = next(f.name for f in learned.split(0)[1] if f.name.startswith("0.") and "less" in f.name)

@@ -149,6 +149,7 @@ def test_a_solver_says_equal_of_the_program_and_differs_of_another(stand_in: str
     assert len(found["detail"]["broken"]) == 4
 
 
+@pytest.mark.slow
 def test_the_program_to_follow_equals_the_circuit_at_the_short_lengths(tmp_path: Path) -> None:
     folder = shipped_path("bracket_depth_deep")
     found = stand_ins.programs(folder, tmp_path)
@@ -329,6 +330,7 @@ def test_no_figure_is_told_without_rows_behind_it() -> None:
     assert list(sentences(())) == []
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not plots.is_installed(), reason="matplotlib is not installed")
 def test_the_page_holds_a_drawing_per_circuit(tmp_path: Path) -> None:
     for number, row in enumerate(BY_LENGTH):

@@ -147,6 +147,7 @@ def test_there_is_no_page_without_rows() -> None:
         report(())
 
 
+@pytest.mark.slow
 def test_the_quick_benchmark_distills_two_networks_and_checks_their_certificates(tmp_path: Path) -> None:
     result = CliRunner().invoke(bench, ["programs", "--quick", "--time-limit", "40", "--out", str(tmp_path)])
     assert result.exit_code == 0, result.output

@@ -156,6 +156,7 @@ def test_text_from_rows_cannot_break_the_page_or_a_table() -> None:
     assert "\\| x" in markdown(blocks)
 
 
+@pytest.mark.slow
 def test_the_page_needs_nothing_beside_it_and_is_the_same_every_time(tmp_path: Path) -> None:
     pytest.importorskip("matplotlib")
     for number, row in enumerate((*LOOP, *AGREED)):
@@ -182,6 +183,7 @@ def test_no_rows_make_no_report() -> None:
         report([])
 
 
+@pytest.mark.slow
 def test_a_point_of_a_growth_curve_has_its_name_where_it_is_drawn() -> None:
     pytest.importorskip("matplotlib")
     lines = {"z3 <one>": [(4.0, 0.5), (6.0, 2.0)], "cvc5": [(4.0, 0.25)]}

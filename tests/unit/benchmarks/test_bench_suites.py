@@ -120,6 +120,7 @@ def test_replay_gives_the_recorded_answers(recorded: Path, backend: str, mode: s
         assert all(answer == expected for _, answer, _, expected in found["answers"])
 
 
+@pytest.mark.slow
 def test_the_time_of_a_solver_program_is_its_own_and_not_that_of_the_process_that_asks(
     recorded: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -170,6 +171,7 @@ def test_a_solver_that_calls_a_wrong_program_right_makes_an_error(cache: Path, m
     assert "wrong on 2 of 120" in found["reason"]
 
 
+@pytest.mark.slow
 def test_growth_asks_every_backend_the_same_and_width_changes_no_answer(cache: Path) -> None:
     tasks = growth.plan([FOLDER], ["z3", "cvc5"], 1, 30.0, 4096, cache)
     assert len({task.options["program"] for task in tasks}) == 1

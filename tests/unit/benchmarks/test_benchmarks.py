@@ -227,6 +227,7 @@ def told(**fields: object) -> list[str]:
     return [sys.executable, "-c", f"print({json.dumps(fields)!r})"]
 
 
+@pytest.mark.slow
 def test_a_worker_that_overruns_is_killed_with_its_children(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("benchmarks.suites.peers.START_SECONDS", 0.1)
     monkeypatch.setattr("benchmarks.suites.peers.GRACE_SECONDS", 0.2)

@@ -105,6 +105,7 @@ def test_no_rows_are_an_error() -> None:
         report(())
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not plots.is_installed(), reason="matplotlib is not installed")
 def test_the_page_holds_its_drawings(tmp_path: Path) -> None:
     for number, row in enumerate((*ROWS, *RATE)):

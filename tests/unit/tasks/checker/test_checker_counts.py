@@ -62,6 +62,7 @@ def test_a_program_that_breaks_has_no_certificate():
     assert "positions" in made("variable_type", typed, 5)
 
 
+@pytest.mark.slow
 def test_a_longer_length_or_another_domain_is_refused(certificate, tmp_path):
     everything = {"transitions": [[0, 0, 0]], "accepting": [True]}
     odd = {"transitions": [[1, 1, 1], [0, 0, 0]], "accepting": [False, True]}

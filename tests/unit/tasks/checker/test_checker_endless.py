@@ -179,6 +179,7 @@ def test_a_program_that_is_wrong_for_one_last_letter_alone_is_refused(tmp_path, 
     assert not accepts(fading(3.5), tmp_path / "c", FADES.format(rule))
 
 
+@pytest.mark.slow
 def test_programs_with_ever_more_states_or_without_an_answer_are_refused(tmp_path):
     circuit = fading(3.5)
     growing = "next((place for place, token in enumerate(tokens) if token == 'a'), len(tokens)) < 0 or len(tokens) < 4"
@@ -248,6 +249,7 @@ def said_by(circuit: Circuit, counts: np.ndarray, last: int) -> tuple[int, float
     return int(labels[0]), float(margins[0])
 
 
+@pytest.mark.slow
 def test_no_claim_about_random_circuits_is_contradicted_near_or_far(tmp_path, monkeypatch, derive):
     """The prover's bounds at single vectors of counts against the checker's at all of them."""
     monkeypatch.setattr(endless, "MOST_BOXES", 1000)

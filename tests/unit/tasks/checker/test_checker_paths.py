@@ -279,7 +279,7 @@ def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(lead, certifica
     name, rng = f"network/{WEIGHTS}", np.random.default_rng(1)
     stated, weights = establish(question, files), files[name]
     begin, verdicts = 8 + int.from_bytes(weights[:8], "little"), Counter()
-    for place in rng.choice(np.arange(begin + 3, len(weights), 4), 24, replace=False):
+    for place in rng.choice(np.arange(begin + 3, len(weights), 4), 40, replace=False):
         changed = bytearray(weights)
         changed[place] ^= 1 << int(rng.integers(8))
         again = {**files, name: bytes(changed)}

@@ -277,6 +277,7 @@ def test_a_rule_says_what_short_words_say_and_not_what_nearly_all_long_ones_do()
     assert min(len(e.inputs) for e in table.exceptions(found)) == 7
 
 
+@pytest.mark.slow
 def test_listing_never_takes_the_search_its_third(monkeypatch):
     shares = []
     monkeypatch.setattr(pipeline, "labelled", lambda *given: shares.append(given[4]) or labels.labelled(*given))

@@ -84,6 +84,7 @@ def test_a_sequence_that_breaks_goes_back_to_the_search():
         assert found.program(word) == said
 
 
+@pytest.mark.slow
 def test_where_the_time_ends_a_proof_a_sequence_that_breaks_it_farther_out_is_still_found(monkeypatch):
     def ended(self, program, where=None, inside="", known=None):
         return Extent(
@@ -264,6 +265,7 @@ def test_the_program_that_held_longest_is_kept():
     assert verifier.best == longer
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("say", "horizon"),
     [("tokens.count('b') >= 3", 3), pytest.param("len(tokens) >= 1", 0, marks=pytest.mark.slow)],

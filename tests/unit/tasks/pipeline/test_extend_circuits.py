@@ -75,6 +75,7 @@ def test_the_report_names_rung_arithmetic_length_margin_method_and_growth(quotes
     assert [row["length"] for row in values["extension"]["growth"]] == list(range(1, 65))
 
 
+@pytest.mark.slow
 def test_a_program_that_cannot_be_bettered_gets_its_exact_horizon(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extend, "SEARCHING", 0.03)
     result = farther("bracket_depth_deep", 24)
@@ -109,6 +110,7 @@ def test_one_that_holds_longer_but_breaks_as_well_is_not_preferred_where_it_is_m
     assert farther("bracket_depth_deep", 24).program.term == long.term
 
 
+@pytest.mark.slow
 def test_where_float32_leaves_a_tie_float64_is_tried(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(extend, "SEARCHING", 0.003)
     strict = farther("bracket_depth", 24, semantics="float32")
@@ -186,6 +188,7 @@ def test_one_program_is_followed_to_its_horizon_and_no_other_is_looked_for() -> 
     assert all(step.name != "search" for step in found.steps)
 
 
+@pytest.mark.slow
 def test_the_listed_part_has_a_sequence(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(labels, "FEW_SEQUENCES", 0)
     assert farther("quote_closing", 40, seconds=20).domain.max_length == 1

@@ -35,6 +35,7 @@ def test_a_distillation_is_made_in_another_process():
     is_whole(there, of_circuit("quote_closing", 5))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("name", "length", "backend"), [
     ("bracket_depth_deep", 20, None),  # beyond listing
     ("bracket_dilution", 8, None),  # an automaton, or a short rule with exceptions

@@ -419,6 +419,7 @@ def test_the_command_writes_a_circuit_and_says_what_it_is(tmp_path, more, nodes)
     assert not out.with_name("small.partial").exists()
 
 
+@pytest.mark.slow
 def test_pairs_and_functions_are_kept_by_the_command(tmp_path, monkeypatch):
     _, domain = quotes(3)
     rows = [domain.words(row) for length in domain.lengths for row in domain.sequences(length)]

@@ -176,6 +176,7 @@ def test_one_layer_with_positions_is_covered_as_far_as_positions_go() -> None:
     assert "one layer attends" in found.sentence
 
 
+@pytest.mark.slow
 def test_covering_finds_what_counting_finds() -> None:
     circuit = shipped("quote_closing")
     written = program(circuit, OPENER)

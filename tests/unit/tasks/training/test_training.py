@@ -33,6 +33,7 @@ def small(steps=150, **recipe):
     return replace(asked, config=config, domain=short, taught=short, recipe=recipe)
 
 
+@pytest.mark.slow
 def test_the_same_seed_gives_the_same_circuit_and_another_seed_another():
     first, again, other = (make_circuit(small(50, prune_steps=20), seed) for seed in (0, 0, 1))
     for name, tensor in first.network.tensors.items():
