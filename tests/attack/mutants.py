@@ -39,6 +39,7 @@ LAWS = "tests/property/test_checker_arithmetic.py"
 WORKERS = "tests/unit/tasks/bounds/test_workers.py"
 SUM = "test_a_sum_whose_roundings_all_go_wrong_lies_in_its_ball_and_near_its_edge"
 WORST = f"tests/property/test_ball.py::{SUM}"
+BLOCKS = "tests/property/test_ball.py::test_identities_side_by_side_add_as_other_weights_do"
 CUT = "tests/unit/tasks/proofs/test_parts_of_proofs.py"
 NARROW = "tests/unit/tasks/checker/test_checker_narrow.py"
 MUTANTS = (
@@ -78,7 +79,7 @@ MUTANTS = (
         "return affine(Ball(largest, spread), layer, u).radius",
         "tests/property/test_ball.py::test_what_a_map_is_off_by_holds_for_all_signs_of_what_it_reads",
     ),
-    Mutant("any blocks of weights are identities", BALL, "blocks if is_sum else 0", "blocks", "networks"),
+    Mutant("any blocks of weights are identities", BALL, "blocks if is_sum else 0", "blocks", BLOCKS),
     Mutant(
         "ReLU of a ball by its centre",
         BALL,
