@@ -19,7 +19,7 @@ from __future__ import annotations
 import builtins
 import keyword
 import math
-from collections.abc import Callable
+from collections.abc import Callable, Container
 from dataclasses import dataclass, field
 from fractions import Fraction
 from functools import cached_property
@@ -234,17 +234,8 @@ class Term:
 
     @cached_property
     def subterms(self) -> tuple[Term, ...]:
-        """Every distinct subterm, arguments before what they stand in, without recursion; kept."""
-        order: dict[Term, None] = {}
-        stack: list[tuple[Term, bool]] = [(self, False)]
-        while stack:
-            node, expanded = stack.pop()
-            if expanded:
-                order[node] = None
-            elif node not in order:
-                stack.append((node, True))
-                stack.extend((argument, False) for argument in reversed(node.arguments))
-        return tuple(order)
+        """``postorder``, kept."""
+        return postorder(self)
 
     def fold(self, read: Callable[[Operator, list[Any]], Any]) -> Any:
         """``read(operator, values of its arguments)``, once per distinct subterm and however deep, up to the term."""
@@ -272,6 +263,20 @@ class Term:
         if not self.arguments:
             return self.operator.name
         return f"{self.operator.name}({', '.join(map(str, self.arguments))})"
+
+
+def postorder(term: Term, known: Container[Term] = ()) -> tuple[Term, ...]:
+    """Every distinct subterm but those ``known``, arguments before what they stand in, without recursion."""
+    order: dict[Term, None] = {}
+    stack: list[tuple[Term, bool]] = [(term, False)]
+    while stack:
+        node, expanded = stack.pop()
+        if expanded:
+            order[node] = None
+        elif node not in order and node not in known:
+            stack.append((node, True))
+            stack.extend((argument, False) for argument in reversed(node.arguments))
+    return tuple(order)
 
 
 def _from_reference(name: str, python: str, where: Named | Call) -> Operator:

@@ -16,7 +16,7 @@ from itertools import count
 from typing import Any
 
 from cegis.domain import DomainError
-from dsl.operators import BOOL, Operator, Sort, Term
+from dsl.operators import BOOL, Operator, Sort, Term, postorder
 from dsl.references import maker
 from dsl.scalars import ScalarSignature, variable
 from dsl.showing import brief
@@ -207,18 +207,7 @@ def conjuncts(terms: Iterable[Term]) -> tuple[Term, ...]:
 
 def subterms(term: Term, known: Container[Term] = ()) -> tuple[Term, ...]:
     """Every distinct subterm but those ``known``, arguments before what they stand in, without recursion."""
-    if not known:
-        return term.subterms
-    order: dict[Term, None] = {}
-    stack: list[tuple[Term, bool]] = [(term, False)]
-    while stack:
-        node, expanded = stack.pop()
-        if expanded:
-            order[node] = None
-        elif node not in order and node not in known:
-            stack.append((node, True))
-            stack.extend((argument, False) for argument in reversed(node.arguments))
-    return tuple(order)
+    return postorder(term, known) if known else term.subterms
 
 
 def rebuilt(term: Term, replacement: Mapping[Term, Term]) -> Term:

@@ -110,6 +110,13 @@ def test_nothing_shrinks_hides_or_drops_what_may_be_nan():
     assert ball.affine(lost, ball.Affine.of(np.zeros((2, 3)), np.zeros(2)), FLOAT32).is_lost.all()
 
 
+def test_a_map_that_adds_halves_meets_what_is_lost_as_other_maps_do():
+    lost = Ball(np.zeros((1, 4)), np.array([[np.inf, 0.0, 0.0, 0.0]]))
+    halves = ball.Affine.of(np.tile(np.eye(2), (1, 2)), np.zeros(2))
+    assert halves.blocks == 2
+    assert not np.isfinite(ball.affine(lost, halves, FLOAT32).radius).any()  # zero times infinity
+
+
 def test_keys_that_no_row_sees_must_be_finite_too():
     tokens, one = np.array([[1.0, 0.0], [0.0, 1.0]]), (Affine(np.eye(2)),)
     values = (Affine(np.array([[1.0, 0.0], [0.0, 2.0**70]])),)
