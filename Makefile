@@ -4,6 +4,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 ATTACK ?= --jobs 2
 CORES ?= --numprocesses auto --dist worksteal
+unexport PYTHONDONTWRITEBYTECODE # images set it, and each of the processes that tests start would compile what it imports
 
 .PHONY: demo test test-all lint check attack mutants circuits bench docs clean
 
