@@ -119,10 +119,10 @@ class _Sums(_Reader):
 
     def visit(self, node: ast.AST) -> Any:
         for pattern in GROWING if isinstance(node, ast.expr) else ():
-            found = _hole(ast.dump(_expression(pattern)), node)
+            found = _hole(pattern, node)
             _follow(found is None, f"{ast.unparse(node)!r} has ever more values as sequences grow")
         for pattern, each, value in SUMS if isinstance(node, ast.expr) else ():
-            part = _hole(ast.dump(_expression(pattern)), node)
+            part = _hole(pattern, node)
             if part is not None:
                 return _expression(value.format(f"({self._sum(each, part)})"))
         return super().visit(node)

@@ -17,6 +17,7 @@ import tokenize
 from collections.abc import Callable
 from copy import deepcopy
 from dataclasses import dataclass, field
+from functools import cache
 from typing import Any, TypeGuard
 
 from tasks.checker.files import Rejected, UnreadableError, confirm, expect
@@ -255,10 +256,9 @@ class _Reader(ast.NodeTransformer):
 
     def visit(self, node: ast.AST) -> Any:
         for pattern, first, step, value in FOLDS if isinstance(node, ast.expr) else ():
-            form = _expression(pattern)
-            part = _hole(ast.dump(form), node)
+            part = _hole(pattern, node)
             if part is not None:
-                return self._fold(ast.unparse(node), _stored(form), {"E": part}, first, step, value)
+                return self._fold(ast.unparse(node), _stored(_expression(pattern)), {"E": part}, first, step, value)
         return self.generic_visit(node)
 
     def _fold(self, text: str, bound: set[str], put: dict[str, ast.expr], first: Any, step: str, value: str) -> Any:
@@ -335,8 +335,11 @@ class _Put(ast.NodeTransformer):
         return deepcopy(self.put[ast.unparse(node)]) if known else self.generic_visit(node)
 
 
-def _hole(form: str, node: ast.AST) -> ast.expr | None:
-    """The part of ``node`` that stands where ``form`` says E, if the two are otherwise the same."""
+def _hole(pattern: str, node: ast.AST) -> ast.expr | None:
+    """The part of ``node`` that stands where ``pattern`` (more than an E) says E, if they are otherwise the same."""
+    form = _dumped(pattern)
+    if not form.startswith(f"{type(node).__name__}("):
+        return None
     whole, hole = ast.dump(node), ast.dump(ast.Name("E", ast.Load()))
     parts = (part for part in ast.walk(node) if isinstance(part, ast.expr))
     return next((part for part in parts if form.replace(hole, ast.dump(part)) == whole), None)
@@ -366,6 +369,11 @@ def _stored(part: ast.AST) -> set[str]:
 
 def _expression(text: str) -> ast.expr:
     return ast.parse(text, mode="eval").body
+
+
+@cache
+def _dumped(pattern: str) -> str:
+    return ast.dump(_expression(pattern))
 
 
 def _function(head: str, body: list[ast.stmt]) -> Function:
