@@ -17,7 +17,7 @@ LENGTH = {"z3": 8, "cvc5": 6}
 ASKED = [(name, [*LENGTH][(n + m) % 2]) for n, name in enumerate(shipped_names()) for m in (0, 1)]
 
 
-@pytest.mark.parametrize(("name", "backend"), sliced(ASKED, 2))
+@pytest.mark.parametrize(("name", "backend"), sliced(ASKED, 6))
 def test_every_circuit_becomes_a_short_proved_program(name, backend):
     circuit = load_circuit(shipped_path(name))
     result = distilled(circuit, get(backend), length=LENGTH[backend], seconds=100)
@@ -32,7 +32,7 @@ def test_every_circuit_becomes_a_short_proved_program(name, backend):
     assert Program.parse(source, grammar).term == result.program.term
 
 
-@pytest.mark.parametrize("name", sliced(shipped_names(), 2))
+@pytest.mark.parametrize("name", sliced(shipped_names(), 3))
 def test_the_certificate_of_every_circuit_holds(name, tmp_path):
     folder = shipped_path(name)
     result = distilled(load_circuit(folder), get("z3"), length=5, seconds=60)

@@ -15,6 +15,7 @@ from functools import cache
 from pathlib import Path
 
 import pytest
+from checking import checked_here
 from golden_cases import CASES, PROGRAMS, Case
 from golden_folders import FOLDERS, write
 from golden_texts import Done, line_of
@@ -62,7 +63,12 @@ def distill(command: str) -> Done:
         words += ["--time-limit", SECONDS]
     typed = [f"./{word}" if word in FOLDERS else word for word in words]
     out, err = io.StringIO(), io.StringIO()
-    with contextlib.redirect_stdout(out), contextlib.redirect_stderr(err), pytest.raises(SystemExit) as exited:
+    with (
+        contextlib.redirect_stdout(out),
+        contextlib.redirect_stderr(err),
+        pytest.raises(SystemExit) as exited,
+        checked_here(),
+    ):
         main(typed)
     assert isinstance(exited.value.code, int)
     return Done(command, exited.value.code, out.getvalue(), err.getvalue())

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from checking import checked_here
 from safetensors.numpy import save_file
 
 from cegis import Domain
@@ -156,7 +157,7 @@ def test_what_is_proved_for_every_length_is_certified_with_the_executed_one_besi
     assert code == 0
     assert "PROVED (rung all lengths)" in printed.out
     for name, said in (("quote.cert", "of every length from 1 on"), ("quote-to-40.cert", "of length 1 to 40")):
-        with pytest.raises(SystemExit) as ended:
+        with pytest.raises(SystemExit) as ended, checked_here():
             main(["check", str(tmp_path / name)])
         assert ended.value.code == 0
         assert said in capsys.readouterr().out

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 import pytest
+from checking import checked_here
 
 from backends import package
 from tasks.commands.main import main
@@ -82,14 +83,16 @@ def test_json_is_one_object_and_nothing_else(distill):
     assert done.stderr == ""
     assert (done.returncode, result["proved"], result["outcome"], result["certificate"]) == (0, True, "found", "c")
     assert {claim["rung"] for claim in result["claims"]} == {"surrogate", "enumerated"}
-    assert json.loads(distill("check", "c", "--json").stdout)["holds"] is True
+    with checked_here():
+        assert json.loads(distill("check", "c", "--json").stdout)["holds"] is True
 
 
 def test_a_changed_certificate_is_refused(distill, tmp_path):
     distill("run", CIRCUIT, "--length", 3, "--out", "c")
     program = tmp_path / "c" / "program.py"
     program.write_text(program.read_text().replace("in tokens", "not in tokens"))
-    refused(distill("check", "c"), "program.py is not the file that was certified")
+    with checked_here():
+        refused(distill("check", "c"), "program.py is not the file that was certified")
 
 
 def test_list_and_show_speak_of_every_circuit(distill):
@@ -215,7 +218,8 @@ def test_the_bare_command_prints_the_help_as_click_lays_it_out(distill):
 
 def test_a_check_says_first_whether_it_holds(distill):
     distill("run", CIRCUIT, "--length", 3, "--backend", "none", "--out", "c")
-    lines = distill("check", "c").stdout.splitlines()
+    with checked_here():
+        lines = distill("check", "c").stdout.splitlines()
     assert lines[0] == "The certificate holds."
     assert lines[1].startswith("the program equals the circuit network quote_closing on all ")
     assert lines[2].startswith("Executions are IEEE float32 or float64")

@@ -8,6 +8,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from checking import checked_here
 
 from tasks.commands.main import main
 from tasks.formats.detect import FORMATS
@@ -41,7 +42,7 @@ def printed(command: str, capsys: pytest.CaptureFixture[str]) -> tuple[int, str]
         exec(compile(Path(file).read_text(), file, "exec"), {"__name__": "__main__"})
         return 0, capsys.readouterr().out
     assert program == "distill"
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, checked_here():
         main(words)
     return int(ended.value.code or 0), capsys.readouterr().out
 

@@ -4,6 +4,7 @@ import json
 
 import numpy as np
 import pytest
+from checking import checked_here
 from safetensors.numpy import save_file
 
 from tasks.checker.evidence import check
@@ -23,7 +24,7 @@ def numbers(path, name, state, bias=0.0):
 
 
 def code(*arguments):
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, checked_here():
         main([*map(str, arguments)])
     return ended.value.code
 

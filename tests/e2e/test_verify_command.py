@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 import pytest
+from checking import checked_here
 
 from tasks.commands.main import main
 
@@ -24,7 +25,7 @@ SCHEMA = json.loads((Path(__file__).parents[2] / "docs" / "distillation.schema.j
 
 def run(capsys, *arguments):
     """Exit code and what was printed."""
-    with pytest.raises(SystemExit) as ended:
+    with pytest.raises(SystemExit) as ended, checked_here():
         main(list(map(str, arguments)))
     return ended.value.code, capsys.readouterr()
 

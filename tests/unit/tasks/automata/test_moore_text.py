@@ -5,6 +5,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from quick import examples
 
 from dsl.program import Program
 from dsl.sequences import SequenceSignature
@@ -80,7 +81,7 @@ LABELS = {
 @pytest.mark.parametrize("kind", LABELS)
 def test_the_text_runs_as_the_machine_reads_back_and_the_checker_follows_it(kind):
     rng, labels = random.Random(kind), LABELS[kind]
-    for _ in range(60):
+    for _ in range(examples(60)):
         states, alphabet = rng.randint(1, 5), ("(", "b", "'c", '"')[: rng.randint(1, 4)]
         choices = [*simple(states), tuple(rng.randrange(states) for _ in range(states))]
         columns = tuple(rng.choice(choices) for _ in alphabet)

@@ -6,7 +6,7 @@ from random import Random
 import numpy as np
 import pytest
 from counted_circuits import COUNTED, DEPTH, DILUTED, OPENER, one_hop, program, shipped, up_to, verifier
-from quick import sliced
+from quick import examples, sliced
 from random_circuits import CONFIGS, naive_logits, random_circuit, with_kept, with_tensors
 
 from cegis import (
@@ -150,7 +150,7 @@ def test_random_programs_get_the_verdict_of_enumeration(name: str, derive) -> No
     domain, grammar = circuit.domain.up_to(6), motifs(circuit.domain.alphabet, circuit.labels)
     exhaustive = Exhaustive(as_table(circuit, label_domain(circuit, domain)))
     counting, choose = verifier(circuit, domain), Random(name).choice
-    for size in range(150):
+    for size in range(examples(150)):
         candidate = Program(derive(grammar, "Label", 3 + size % 12, choose), grammar)
         expected, got = exhaustive.check(candidate), counting.check(candidate)
         assert type(got) is type(expected), candidate.source()
