@@ -22,15 +22,15 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
     sizes = {
-        "networks": 8,
+        "networks": 4,
         "planted": 1,
-        "certificates": 8,
-        "programs": 8,
+        "certificates": 4,
+        "programs": 4,
         "kills": 2,
-        "distillations": 3,
+        "distillations": 2,
         "recurrent": 2,
         "pairs": 1,
-        "streams": 4,
+        "streams": 2,
     }
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     run = subprocess.run(

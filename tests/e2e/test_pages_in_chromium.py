@@ -58,7 +58,7 @@ def opened(browser, pages):
 
 
 @pytest.mark.parametrize("width", [400, 1400])
-@pytest.mark.parametrize("name", sliced(shipped_names(), 2))
+@pytest.mark.parametrize("name", sliced(shipped_names(), 3))
 def test_a_page_opens_without_error_request_or_overflow(browser, pages, name, width):
     opened = Opened(browser, pages(name), width)
     assert opened.said == []
@@ -198,7 +198,7 @@ def test_the_page_executes_gates_norms_and_pools_as_numpy_does(opened, act, pool
 
 
 @pytest.mark.parametrize("shown", ["executed", "computed before"])
-@pytest.mark.parametrize(("pool", "marked"), [("first", [0]), ("mean", []), ("last", [2]), (None, [2])])
+@pytest.mark.parametrize(("pool", "marked"), sliced([("first", [0]), ("mean", []), ("last", [2]), (None, [2])], 3))
 def test_the_row_of_an_attention_that_is_read_is_marked(browser, tmp_path, monkeypatch, pool, marked, shown):
     if shown == "computed before":
         monkeypatch.setattr("tasks.reports.browser.MOST_BYTES", 10)

@@ -114,7 +114,7 @@ def test_one_bias_nudged_until_a_label_flips_is_noticed(circuit, proved):
     nudged = with_tensor(circuit, "final_logits_bias", nudge)
     verdict = Exhaustive(as_table(nudged, label_domain(nudged, proved.domain))).check(proved.program)
     assert not isinstance(verdict, Valid)
-    again = distilled(nudged, get("z3"), length=LENGTH, seconds=9)
+    again = distilled(nudged, get("z3"), length=LENGTH, seconds=3)
     assert again.program != proved.program or not again.is_proved
 
 

@@ -3,6 +3,8 @@
 import contextlib
 import json
 
+from quick import examples
+
 from cegis.domain import DomainError
 from tasks.networks.sparse_transformer import NetworkError
 
@@ -10,10 +12,13 @@ JUNK = (None, [], {}, "x", -1, 0, 1.5, True, 10**9, [[1]], {"a": []})
 
 
 def read_junk(folder, files, read):
-    """``read(folder)`` for each junk at each place of ``files`` (name to content); anything but a refusal is raised."""
+    """``read(folder)`` for each junk at each place of ``files`` (name to content); anything but a refusal is raised.
+
+    In the quick suite some of the junk is put at each place, in turn.
+    """
     for name, whole in files.items():
-        for path in leaves(whole):
-            for junk in JUNK:
+        for number, path in enumerate(leaves(whole)):
+            for junk in [*JUNK[number % len(JUNK) :], *JUNK][: examples(len(JUNK))]:
                 (folder / name).write_text(json.dumps(changed(whole, path, junk)))
                 with contextlib.suppress(NetworkError, DomainError):
                     read(folder)

@@ -7,6 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
+from import_statements import import_statements
 
 ROOT = Path(__file__).resolve().parents[2]
 HOUSES = ("tasks", "cegis", "dsl")
@@ -36,11 +37,9 @@ def imported(room: Path) -> set[str]:
     """The other rooms of its house that a room's files import."""
     found = set()
     for path in room.glob("*.py"):
-        for node in ast.walk(ast.parse(read(path))):
-            if isinstance(node, ast.ImportFrom) and node.module is not None:
-                found |= {f"{node.module}.{alias.name}" for alias in node.names}
-            elif isinstance(node, ast.Import):
-                found |= {alias.name for alias in node.names}
+        for node, _ in import_statements(path):
+            above = f"{node.module}." if isinstance(node, ast.ImportFrom) else ""
+            found |= {above + alias.name for alias in node.names}
     house = room.parent.name
     here = {path.name for path in ROOMS if path.parent.name == house}
     return {name.split(".")[1] for name in found if name.startswith(f"{house}.")} & here - {room.name}

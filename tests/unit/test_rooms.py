@@ -5,11 +5,12 @@ from __future__ import annotations
 import ast
 import subprocess
 import sys
-from collections.abc import Container, Iterator
+from collections.abc import Container
 from functools import cache
 from pathlib import Path
 
 import pytest
+from import_statements import import_statements
 
 ROOT = Path(__file__).resolve().parents[2]
 ARROWS = {
@@ -84,28 +85,14 @@ FILES = [path for room in ARROWS for path in sorted((ROOT / room).rglob("*.py"))
 @cache
 def imports(path: Path, whole: bool = False) -> tuple[tuple[str, bool], ...]:
     """The modules a file imports, and whether that happens when the file is imported; ``whole``: names as well."""
-    tree = ast.parse(path.read_text(encoding="utf-8"))
     found: list[tuple[str, bool]] = []
-    at_import = {id(inner) for statement in tree.body for inner in _outside_functions(statement)}
-    for node in ast.walk(tree):
-        names: list[str] = []
-        if isinstance(node, ast.Import):
-            names = [alias.name for alias in node.names]
-        elif isinstance(node, ast.ImportFrom):
+    for node, at_import in import_statements(path):
+        names = [alias.name for alias in node.names]
+        if isinstance(node, ast.ImportFrom):
             assert node.level == 0, f"{path}: name the package in full"
-            names = [f"{node.module}.{alias.name}" if whole else node.module or "" for alias in node.names]
-        found += [(name, id(node) in at_import) for name in names]
+            names = [f"{node.module}.{name}" if whole else node.module or "" for name in names]
+        found += [(name, at_import) for name in names]
     return tuple(found)
-
-
-def _outside_functions(statement: ast.stmt) -> Iterator[ast.stmt]:
-    is_for_types = isinstance(statement, ast.If) and ast.unparse(statement.test) == "TYPE_CHECKING"
-    if isinstance(statement, ast.FunctionDef | ast.AsyncFunctionDef) or is_for_types:
-        return
-    yield statement
-    for inner in ast.iter_child_nodes(statement):
-        if isinstance(inner, ast.stmt):
-            yield from _outside_functions(inner)
 
 
 def test_every_room_is_looked_at():

@@ -7,6 +7,7 @@ from typing import Any
 
 import pytest
 from pysmt.logics import QF_BV, QF_LIA, QF_LRA
+from quick import examples
 
 from backends import BackendError, Recorder, Sat, Unsat, get
 from backends import Unknown as NoAnswer
@@ -64,7 +65,7 @@ def mutate(term: Term, rng: random.Random, derive: Any, grammar: Any, nontermina
 )
 def test_valid_exactly_when_all_sequences_agree_and_every_counterexample_refutes(solver, constraint, logic, derive):
     rng, domain, seen = random.Random(7), Domain(("a", "b"), 1, 4, constraint), []
-    for _ in range(30):
+    for _ in range(examples(60)):
         reference = Program(derive(GRAMMAR, "Label", rng.randint(4, 14), rng.choice), GRAMMAR)
         candidate = Program(mutate(reference.term, rng, derive, GRAMMAR, "Label"), GRAMMAR)
         with Symbolic(domain, GRAMMAR.signature, ProgramReference(reference), get(solver), logic=logic) as verifier:
@@ -77,8 +78,8 @@ def test_valid_exactly_when_all_sequences_agree_and_every_counterexample_refutes
             assert (verdict.expected, verdict.got) == (reference(verdict.inputs), candidate(verdict.inputs))
         else:
             assert isinstance(verdict, Valid)
-    assert seen.count(Valid) > 5
-    assert seen.count(Counterexample) > 5
+    assert seen.count(Valid) >= 4
+    assert seen.count(Counterexample) >= 4
 
 
 MUTANTS = {

@@ -15,6 +15,7 @@ from cegis import Domain
 from cegis.certificate import Certificate
 from tasks.certificates import independent
 from tasks.certificates.independent import attest, attest_all_lengths, attest_counts
+from tasks.checker import endless
 from tasks.checker.evidence import GIVEN, PROGRAM, check, establish
 from tasks.formats import Question, load
 from tasks.pipeline.distill import distill
@@ -94,7 +95,8 @@ def test_every_length_is_certified_of_a_folder_as_of_a_circuit(unpositioned, tmp
     assert check(counted.save(tmp_path / "d"))["sequences"] == 500
 
 
-def test_what_is_not_confirmed_is_said(unpositioned):
+def test_what_is_not_confirmed_is_said(unpositioned, monkeypatch):
+    monkeypatch.setattr(endless, "MOST_BOXES", 800)
     result = explained(unpositioned, 6)
     model = lengthened(result.model, Domain(("a", "b"), 1, 6))
     assert "not decided" in attest_all_lengths(model, unpositioned, result.program)  # its margin falls to zero

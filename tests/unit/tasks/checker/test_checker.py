@@ -119,7 +119,7 @@ def test_a_smaller_margin_holds_and_no_larger_one(certificate, tmp_path):
             checked({**certificate.statement, "margin": other}, certificate.files, tmp_path / f"{n}")
 
 
-@pytest.mark.parametrize("step", sliced([4, 1], 2))
+@pytest.mark.parametrize("step", sliced([8, 1], 2))
 def test_every_changed_entry_of_the_statement_is_refused(certificate, tmp_path, step):
     def changes(value):
         match value:
@@ -230,7 +230,8 @@ def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(tmp_path):
     assert unlike
 
 
-def test_a_weight_that_flips_a_label_is_never_accepted(tmp_path):
+@pytest.mark.parametrize("step", sliced([4, 1], 2))
+def test_a_weight_that_flips_a_label_is_never_accepted(tmp_path, step):
     """Move the output bias to just beyond every margin: one label changes. Right at it there is a tie, and none."""
     tensors = dyck_tensors()
     loaded = load(write_network(tmp_path / "network", DYCK, tensors))
@@ -238,7 +239,7 @@ def test_a_weight_that_flips_a_label_is_never_accepted(tmp_path):
     gap = logits[:, 1] - logits[:, 0]
     files = dyck_files(tensors, scratch=tmp_path)
     stated = establish(question(), files)
-    for row, target in zip(loaded.domain.sequences(4), gap, strict=True):
+    for row, target in zip(loaded.domain.sequences(4)[::step], gap[::step], strict=True):
         for nudge in (1e-3, 0.0):
             moved = {**tensors, "h2.bias": tensors["h2.bias"].copy()}
             moved["h2.bias"][1] -= np.float32(target + np.sign(target) * nudge)
@@ -407,7 +408,7 @@ def test_without_time_for_the_checker_there_is_no_certificate_and_it_is_said_why
     assert seen == [(0, 39)]
 
 
-@pytest.mark.parametrize("name", ["bracket_dilution", "quote_closing"])
+@pytest.mark.parametrize("name", sliced(["quote_closing", "bracket_dilution"], 2))
 def test_a_shipped_circuit_is_certified_in_float32(name, tmp_path):
     folder = shipped_path(name)
     loaded = load(folder)

@@ -21,7 +21,7 @@ SLOW = pytest.mark.slow
     ("case", "longest", "inputs"),
     [
         ("gpt2/bce_D2", 10, 94),
-        ("tracr/hist", None, 1641),
+        pytest.param("tracr/hist", None, 1641, marks=SLOW),
         pytest.param("dyck/dyck10", None, 1024, marks=SLOW),
         pytest.param("gpt2/bce_tomita4", 12, 3735, marks=SLOW),
     ],

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import tracr_networks
+from quick import sliced
 from small_networks import DYCK, GPT2, dyck_tensors, gpt2_tensors, lead_network, write_network
 
 from cegis import Domain
@@ -150,7 +151,7 @@ def test_what_the_files_declare_otherwise_is_refused(honest, name, part, value):
         establish({**question, part: value}, files)
 
 
-@pytest.mark.parametrize(("name", "changes", "words"), SAID)
+@pytest.mark.parametrize(("name", "changes", "words"), sliced(SAID, 2))
 def test_what_the_user_chose_is_said(honest, name, changes, words, tmp_path):
     question, files = honest[name]
     found = establish({**question, **changes}, files)

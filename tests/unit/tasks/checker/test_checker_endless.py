@@ -155,7 +155,7 @@ LATE = [
 
 
 @pytest.mark.parametrize(
-    ("late", "far"), sliced([(late, FAR[(n + m) % 5]) for n, late in enumerate(LATE) for m in (0, 2)], 4)
+    ("late", "far"), sliced([(late, FAR[(n + m) % 5]) for n, late in enumerate(LATE) for m in (0, 2)], 8)
 )
 def test_a_program_that_breaks_far_out_is_refused(tmp_path, monkeypatch, far, late):
     """Equal up to ``far`` tokens or nearly so, and another label beyond."""

@@ -13,6 +13,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from flint import arb_mat, ctx
+from quick import sliced
 from refusing import REFUSED, refused
 from safetensors.numpy import load as tensors_of
 from safetensors.numpy import save
@@ -63,12 +64,12 @@ def certificate(lead):
 
 def test_a_claim_over_more_sequences_than_anyone_can_list_is_checked(tmp_path):
     folder = lead_network(tmp_path / "network")
-    question, files = asked(folder, Domain(("a", "b"), 0, 30))
+    question, files = asked(folder, Domain(("a", "b"), 0, 20))
     found = establish(question, files)
-    assert (found["sequences"], found["semantics"]) == (2**31 - 1, "float32")
-    assert "all 2,147,483,647 sequences of length 0 to 30, in real arithmetic and in float64" in found["claim"]
-    most_a = sum(comb(n, k) for n in range(31) for k in range(n + 1) if 2 * k > n)
-    assert found["labels"] == {"a": most_a, "b": 2**31 - 1 - most_a}
+    assert (found["sequences"], found["semantics"]) == (2**21 - 1, "float32")
+    assert "all 2,097,151 sequences of length 0 to 20, in real arithmetic and in float64" in found["claim"]
+    most_a = sum(comb(n, k) for n in range(21) for k in range(n + 1) if 2 * k > n)
+    assert found["labels"] == {"a": most_a, "b": 2**21 - 1 - most_a}
     assert check(Certificate(found, files).save(tmp_path / "c")) == found
 
 
@@ -275,7 +276,7 @@ def differences(files, text, longest, least=0):
 
 
 def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(lead, certificate, tmp_path):
-    question, files = asked(lead_network(tmp_path / "network"), Domain(("a", "b"), 0, 7))
+    question, files = asked(lead_network(tmp_path / "network"), Domain(("a", "b"), 0, 5))
     name, rng = f"network/{WEIGHTS}", np.random.default_rng(1)
     stated, weights = establish(question, files), files[name]
     begin, verdicts = 8 + int.from_bytes(weights[:8], "little"), Counter()
@@ -290,7 +291,7 @@ def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(lead, certifica
             verdicts["refused"] += 1
         else:
             verdicts["accepted"] += 1
-            assert not differences(again, LEAD, 7)
+            assert not differences(again, LEAD, 5)
     assert verdicts["refused"] > 5 < verdicts["accepted"]
 
 
@@ -425,7 +426,7 @@ def unruly(folder, seed):
     return folder
 
 
-@pytest.mark.parametrize(("seed", "answer"), [(4, "a"), (42, "b"), (51, "b")])
+@pytest.mark.parametrize(("seed", "answer"), sliced([(4, "a"), (42, "b"), (51, "b")], 3))
 def test_few_sequences_are_looked_at_one_by_one_where_boxes_do_not_decide(tmp_path, monkeypatch, seed, answer):
     text = "def program(tokens):\n    return {!r}\n"
     folder, domain = unruly(tmp_path / "network", seed), Domain(("a", "b"), 1, 6)

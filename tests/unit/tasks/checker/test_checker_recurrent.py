@@ -98,10 +98,13 @@ def asked(loaded, lengths, semantics="float32"):
     return {name: {**question, "lengths": lengths}[name] for name in GIVEN}
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    return certified(write_dynet(tmp_path_factory.mktemp("gru") / "net", "gru"), 3)
+
+
 @pytest.mark.parametrize("change", ["weight", "program", "lengths", "formulas", "readout", "kind"])
-def test_what_was_changed_is_refused(change, tmp_path):
-    folder = write_dynet(tmp_path / "net", "gru")
-    made = certified(folder, 3)
+def test_what_was_changed_is_refused(change, made, tmp_path):
     statement, files = dict(made.statement), dict(made.files)
     match change:
         case "weight":

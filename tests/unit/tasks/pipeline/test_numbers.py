@@ -10,7 +10,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
-from quick import sliced
 
 from cegis import DomainError, Operands
 from dsl.operators import GrammarError
@@ -226,6 +225,7 @@ def test_options_about_operands_are_refused_in_one_sentence(tmp_path, capsys):
 
 
 @REAL
+@pytest.mark.slow
 def test_the_smallest_adder_adds_all_pairs_as_executed():
     found = verify(load(CASES / "micro_57"), "def f(a, b):\n    return a + b", seconds=300)
     assert found.is_proved
@@ -234,7 +234,8 @@ def test_the_smallest_adder_adds_all_pairs_as_executed():
 
 
 @REAL
-@pytest.mark.parametrize("name", sliced(["rezabyt_311", "cai_242", "qwen_173"], 3))
+@pytest.mark.slow
+@pytest.mark.parametrize("name", ["rezabyt_311", "cai_242", "qwen_173"])
 def test_adders_that_are_wrong_fail_on_a_simple_pair(name):
     found = verify(load(CASES / name), "def f(a, b):\n    return a + b", seconds=300)
     assert found.failing is not None

@@ -24,7 +24,7 @@ WORDS = ("salt", "plum", "pear", "sea", "oak", "lemon", "olive", "radar")
             (WORDS, lambda token: token[0] + token[-1], "tokens[i][:1] + tokens[i][-1:]"),
             (WORDS, lambda token: f"{token}-{token}", "tokens[i] + '-' + tokens[i]"),
         ],
-        3,
+        4,
     ),
 )
 def test_the_program_is_one_line(alphabet, truth, line):

@@ -9,6 +9,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
+from quick import sliced
 
 from cegis.blackbox import BlackBoxError
 from dsl.operators import GrammarError
@@ -66,15 +67,25 @@ def test_a_wrong_loop_is_broken_by_its_shortest_stream_and_says_so_everywhere():
     assert json.loads(*exception_lines(found))["inputs"] == value["broken"]["inputs"]
 
 
-def test_executions_are_claimed_where_they_are_asked_for_and_bounded():
+@pytest.mark.parametrize(
+    ("ask", "semantics"),
+    sliced(
+        [
+            (partial(verify, program=SUM), None),
+            (distill, None),
+            (partial(verify, program=SUM), "float32"),
+            (distill, "float32"),
+            (partial(verify, program=SUM), "real"),
+        ],
+        2,
+    ),
+)
+def test_executions_are_claimed_where_they_are_asked_for_and_bounded(ask, semantics):
     exactly, run = "in real arithmetic;", "in real arithmetic and in float64 and float32 as executed;"
-    by_program = partial(verify, program=SUM)
-    asked = ((distill, None), (by_program, None), (by_program, "real"), (distill, "float32"), (by_program, "float32"))
-    for ask, semantics in asked:
-        found = ask(network(1.001), semantics=semantics, seconds=20)
-        assert found.is_proved
-        assert (run if semantics == "float32" else exactly) in found.claims[0].sentence
-        assert bool(found.claims[0].detail) is (semantics == "float32")  # what is assumed of executions
+    found = ask(network(1.001), semantics=semantics, seconds=20)
+    assert found.is_proved
+    assert (run if semantics == "float32" else exactly) in found.claims[0].sentence
+    assert bool(found.claims[0].detail) is (semantics == "float32")  # what is assumed of executions
 
 
 def test_what_breaks_beyond_what_was_asked_is_told_beside_the_proof():

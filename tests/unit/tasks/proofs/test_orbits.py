@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import numpy as np
 import pytest
+from quick import sliced
 from state_networks import always, answers_along, asked, drift, latch, machine, random_cells
 
 from cegis import Claim, Domain
@@ -15,7 +16,7 @@ from tasks.proofs.recurrent_lengths import recurrent_lengths
 from tasks.proofs.still_open import StillOpenError
 
 
-@pytest.mark.parametrize("kind", ["tanh", "gru", "reset", "lstm"])
+@pytest.mark.parametrize("kind", sliced(["tanh", "gru", "lstm", "reset"], 2))
 def test_claims_of_random_cells_agree_with_long_runs(kind: str) -> None:
     proved = 0
     for seed in range(4):

@@ -135,7 +135,7 @@ def walks(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Run:
 
 
 PROOFS = (boxes_of_counts, path_covers, ellipsoids, listing, balls, zonotopes, walks)
-OFTEN = 3  # of them, in the fast tests, where workers are processes
+OFTEN = 2  # of them, in the fast tests, where workers are processes
 
 
 @dataclass
