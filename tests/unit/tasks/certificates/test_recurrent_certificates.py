@@ -16,6 +16,7 @@ from tasks.checker.evidence import NETWORK, PROGRAM, check, establish
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.formats import Loaded, load, save_folder
 from tasks.networks.transformer import Affine
+from tasks.proofs import closed_boxes, orbits
 
 LETTERS = ("0", "1", "-")
 LAST = machine(((0, 0), (1, 1), (0, 1)), (1, 0), LETTERS)
@@ -184,7 +185,9 @@ def test_a_word_after_which_nothing_comes_is_compared(tmp_path: Path) -> None:
         establish(given | {"automaton": automaton}, files)
 
 
-def test_a_late_change_has_no_certificate(tmp_path: Path) -> None:
+def test_a_late_change_has_no_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closed_boxes, "MOST_ROUNDS", 600)
+    monkeypatch.setattr(orbits, "MOST_TOKENS", 4_000)
     assert isinstance(attest(asked(drift(2.0**-9), "11*"), always("reject"), tmp_path / "n"), str)
 
 

@@ -91,7 +91,7 @@ def test_only_a_bounded_network_is_ever_proved():
 
 def test_exceptions_are_complete_and_the_rule_is_right_outside_its_region():
     wrong = ("aaaaaa", "aabaab", "bbbbbb")
-    found = distill(black_box(wrong), seconds=3)
+    found = distill(black_box(wrong), seconds=1)
     subject = found.labels
     short = rule(subject, seconds=10)
     differs = {
@@ -115,7 +115,7 @@ def test_a_network_that_is_right_everywhere_needs_no_region():
 
 def test_a_program_that_differs_says_where_and_never_more_than_it_knows():
     noise = {f"{n:06b}".replace("0", "a").replace("1", "b") for n in np.random.default_rng(1).permutation(64)[:6]}
-    found = distill(black_box(noise), seconds=5)
+    found = distill(black_box(noise), seconds=2)
     if isinstance(found.outcome, Differs) and not is_explanation(found):
         assert 3 * len(found.exceptions) > found.labels.size
         assert "the best one is not shown" in verdict(found)

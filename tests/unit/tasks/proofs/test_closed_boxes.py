@@ -8,6 +8,7 @@ from state_networks import always, asked, drift, latch, machine
 
 from cegis import Claim
 from tasks.automata.endless import automaton, minimal, with_history
+from tasks.proofs import closed_boxes
 from tasks.proofs.closed_boxes import closed, closed_claim
 from tasks.proofs.recurrent_lengths import recurrent_lengths
 from tasks.proofs.still_open import StillOpenError
@@ -35,7 +36,8 @@ def test_a_latch_that_forgets_is_not_proved() -> None:
     assert isinstance(closed_claim(asked(latch(0.875), None, LETTERS), LAST), str)
 
 
-def test_a_drift_is_not_proved() -> None:
+def test_a_drift_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(closed_boxes, "MOST_ROUNDS", 600)
     assert isinstance(closed_claim(asked(drift(2.0**-9)), always("reject")), str)
 
 

@@ -11,6 +11,7 @@ from cegis import Claim, Domain
 from tasks.automata.endless import automaton
 from tasks.automata.regex import constraint
 from tasks.networks.transformer import Activation, Affine
+from tasks.proofs import orbits
 from tasks.proofs.orbits import caught, circles, orbits_claim
 from tasks.proofs.recurrent_lengths import recurrent_lengths
 from tasks.proofs.still_open import StillOpenError
@@ -32,7 +33,8 @@ def test_claims_of_random_cells_agree_with_long_runs(kind: str) -> None:
     assert proved
 
 
-def test_a_label_that_changes_late_is_never_proved() -> None:
+def test_a_label_that_changes_late_is_never_proved(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(orbits, "MOST_TOKENS", 4_000)
     model = asked(drift(2.0**-9), "11*")
     assert set(answers_along(model.network, [1] * 500)) == {"reject"}
     assert "not settle" in str(orbits_claim(model, always("reject")))
