@@ -28,7 +28,7 @@ def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
         "programs": 4,
         "kills": 2,
         "distillations": 2,
-        "recurrent": 2,
+        "recurrent": 1,
         "pairs": 1,
         "streams": 2,
     }

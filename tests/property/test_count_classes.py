@@ -97,7 +97,7 @@ def test_every_row_that_reads_the_sequence_is_followed(name: str, derive) -> Non
     rows = [p for p in GRAMMAR.productions if p.nonterminal in ("Number", "Flag") and p.operator.name == name]
     choose, yes, no = Random(name).choice, label(0, "yes")(), label(1, "no")()
     for production in rows:
-        for _ in range(4 if production.arguments else 1):
+        for _ in range(examples(8) // 2 if production.arguments else 1):
             term = production.operator(*(derive(GRAMMAR, part, 1, choose) for part in production.arguments))
             flags = [term] if production.nonterminal == "Flag" else [EQUAL(term, constant(n)()) for n in range(5)]
             for flag in flags:

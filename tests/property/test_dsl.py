@@ -16,7 +16,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pysmt.environment import Environment
-from quick import examples
+from quick import examples, sliced
 
 from cegis.domain import Constraint, Domain
 from cegis.symbolic import sequences
@@ -115,7 +115,7 @@ def assert_readings_agree(grammar: Grammar, term: Term, words: list[tuple[str, .
         assert said == as_text(grammar, term, value), (str(term), word)
 
 
-@pytest.mark.parametrize("grammar", GRAMMARS, ids=NAMES)
+@pytest.mark.parametrize("grammar", sliced(GRAMMARS, 3), ids=NAMES)
 def test_the_three_readings_of_every_row_agree(grammar, derive):
     rng = random.Random(0)
     for production in grammar.productions:

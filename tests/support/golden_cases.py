@@ -110,9 +110,9 @@ NUMBER_CASES = (
 )
 
 OPTION_CASES = (
-    _fast("option_margin", "run quote_closing --length 4 --margin 5 --out m.cert"),
+    _slow("option_margin", "run quote_closing --length 4 --margin 5 --out m.cert"),
     _slow("option_margin_far", "run quote_closing --length 32 --margin 0.0001 --out m.cert"),
-    _fast("option_constraint", "run quote_closing --length 4 --constraint 'x .*' --out c.cert"),
+    _slow("option_constraint", "run quote_closing --length 4 --constraint 'x .*' --out c.cert"),
     _slow("option_constraint_far", "run quote_closing --length 48 --constraint 'x .*' --out c.cert"),
     _slow("option_readout_set", "run quote_closing --length 5 --readout set --out s.cert"),
     _slow("option_readout_round", "run quote_closing --length 2 --readout round --answers x --out r.cert"),
@@ -143,7 +143,7 @@ FORMAT_CASES = (
     _slow("format_sparsity_model", "run sparsity_model --length 3 --out f.cert"),
     _fast("format_sparsity_circuit", "run sparsity_circuit --length 3 --out f.cert"),
     _slow("format_dyck", "run dyck_lead --out f.cert", "check f.cert"),
-    _fast("format_dyck_ties", "run dyck_ties"),
+    _slow("format_dyck_ties", "run dyck_ties"),
     _slow("format_dyck_ties_certified", "run dyck_ties --out f.cert"),
     _fast("format_gpt2", "run gpt2_lead --length 1-5 --out f.cert"),
     _slow("format_gpt2_far", "run gpt2_lead --length 0-30 --out f.cert", "check f.cert"),

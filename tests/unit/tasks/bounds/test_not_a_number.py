@@ -45,7 +45,7 @@ def scaled(tensors, where, columns, size):
 
 @pytest.mark.parametrize(
     ("huge", "columns", "size", "zero"),
-    sliced(((*huge, size, zero) for huge in HUGE for size in (1e18, 3e37) for zero in ZERO), 7),
+    sliced(((*huge, size, zero) for huge in HUGE for size in (1e18, 3e37) for zero in ZERO), 13),
 )
 def test_no_label_is_given_where_an_execution_meets_nan(tmp_path, huge, columns, size, zero):
     def change(tensors):
@@ -233,7 +233,7 @@ def test_prover_and_checker_print_one_assumption():
 # --- any network ------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", [*range(6), 370, 1164, *sliced(range(6, 24), 18)])
+@pytest.mark.parametrize("seed", [*range(3), 370, 1164, *sliced(range(3, 24), 21)])
 def test_no_execution_of_an_extreme_network_contradicts_a_label(tmp_path, seed):
     folder = extreme.write(seed, tmp_path / "network")
     assert _refusal(folder) or not extreme.untrue(folder)[2]
