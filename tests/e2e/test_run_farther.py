@@ -121,6 +121,7 @@ def test_lengths_that_a_network_does_not_take_are_refused_in_one_line(distill, g
     assert err.count("\n") == 1
 
 
+@pytest.mark.slow
 def test_of_two_layers_what_can_be_listed_is_proved_and_longer_sequences_are_tried(distill, gpt2, monkeypatch):
     monkeypatch.setattr(labels, "MOST_SEQUENCES", 3_000)
     monkeypatch.setattr(genetic_search, "SWEEPS", 2)
@@ -140,6 +141,7 @@ def test_of_two_layers_what_can_be_listed_is_proved_and_longer_sequences_are_tri
         assert 11 <= len(said["extension"]["broken"]["inputs"]) <= 40
 
 
+@pytest.mark.slow
 def test_a_length_that_the_time_does_not_suffice_for_is_only_missed_where_it_was_asked_for(distill, gpt2, monkeypatch):
     folder, usual = gpt2(layers=2), labels.enumerate_within
     monkeypatch.setattr(

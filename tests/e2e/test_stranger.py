@@ -260,7 +260,9 @@ def test_a_hostile_folder_is_refused_by_both_readers(tmp_path, name):
 
 
 @pytest.mark.parametrize("name", ["manifest is a pipe", "a name with a line of its own"])
-@pytest.mark.parametrize("command", [CHECKER, TASKS_MAIN], ids=["checker", "distill"])
+@pytest.mark.parametrize(
+    "command", [CHECKER, pytest.param(TASKS_MAIN, marks=pytest.mark.slow)], ids=["checker", "distill"]
+)
 def test_a_hostile_folder_is_refused_in_one_line(tmp_path, name, command):
     change, said = FOLDERS[name]
     folder = sealed(tmp_path / "c", *dyck())

@@ -77,7 +77,8 @@ def assert_alive(session: Session, manager: Any) -> None:
     assert isinstance(decide(session, "background", manager.Not(manager.Symbol("kept", BOOL)), Limits(20)), Unsat)
 
 
-@pytest.mark.parametrize("backend", ONE_QUICK)
+@pytest.mark.slow  # bitwuzla does so in the quick suite
+@pytest.mark.parametrize("backend", SOLVERS)
 def test_a_solver_conforms_in_a_worker(backend: Backend) -> None:
     assert check(backend, hard=True) == ()
 

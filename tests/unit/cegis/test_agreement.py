@@ -6,6 +6,7 @@ from dataclasses import replace
 from fractions import Fraction
 
 import pytest
+from quick import sliced
 
 from backends import get
 from cegis.formulas.formula import FormulaSpec, Function
@@ -62,7 +63,7 @@ def test_the_rows_of_reals_agree_in_all_readings_but_for_products_that_no_linear
 
 
 @pytest.mark.needs("z3", "cvc5", "bitwuzla")
-@pytest.mark.parametrize("sort", [bitvector(1), bitvector(3), WORD], ids=lambda sort: f"{sort.width} bits")
+@pytest.mark.parametrize("sort", sliced([bitvector(3), bitvector(1), WORD], 3), ids=lambda sort: f"{sort.width} bits")
 def test_the_rows_of_bit_vectors_agree_in_all_readings(sort):
     names = ("bvsdiv", "bvsrem", "bvsmod", "bvudiv", "bvurem") if sort.width == 3 else ("bvsmod",)
     names += ("bvshl", "bvlshr", "bvashr", "bvsub", "bvxnor", "bvnand", "bvnor", "bvslt", "bvuge", "bvcomp", "concat")

@@ -3,6 +3,7 @@
 from dataclasses import replace
 
 import numpy as np
+import pytest
 import random_circuits
 
 from backends import get
@@ -29,6 +30,7 @@ def of_ten_labels():
     return replace(circuit, network=network, vocabulary=vocabulary, labels=LABELS)
 
 
+@pytest.mark.slow
 def test_a_surrogate_of_the_labels_that_occur_is_no_evidence_of_a_circuit_of_more(tmp_path):
     circuit = of_ten_labels()
     save_circuit(circuit, tmp_path / "circuit")

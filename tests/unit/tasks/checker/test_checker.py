@@ -363,18 +363,23 @@ def test_a_change_that_the_manifest_shows_is_refused(certificate, tmp_path):
         check(folder)
 
 
+@pytest.fixture(scope="module")
+def of_gpt2(tmp_path_factory):
+    result, folder = explained_gpt2(tmp_path_factory.mktemp("gpt2"))
+    made = attest(result, folder)
+    assert isinstance(made, Certificate)
+    return made
+
+
 @pytest.mark.parametrize(
     ("entry", "value"),
     [("layer_norm_epsilon", 0.0), ("layer_norm_epsilon", 1e-30), ("layer_norm_epsilon", -1e-5), ("n_head", 3),
      ("layer_norm_epsilon", "1e-5"), ("reorder_and_upcast_attn", True), ("activation_function", "silu"), ("new", 1)],
 )  # fmt: skip
-def test_an_eps_of_zero_or_an_unknown_option_is_refused(tmp_path, entry, value):
-    result, folder = explained_gpt2(tmp_path)
-    made = attest(result, folder)
-    assert isinstance(made, Certificate)
+def test_an_eps_of_zero_or_an_unknown_option_is_refused(of_gpt2, tmp_path, entry, value):
     config = json.dumps({**GPT2, entry: value}).encode()
     with pytest.raises(UnreadableError):
-        checked(made.statement, {**made.files, "network/config.json": config}, tmp_path / "c")
+        checked(of_gpt2.statement, {**of_gpt2.files, "network/config.json": config}, tmp_path / "c")
 
 
 def test_nan_for_eps_is_no_json(tmp_path):

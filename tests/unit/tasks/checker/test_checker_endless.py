@@ -171,7 +171,7 @@ def test_a_program_that_is_right_up_to_the_turn_is_refused(tmp_path):
     assert isinstance(attest_all_lengths(circuit, shipped_path("quote_closing"), parsed(circuit, OPENER)), str)
 
 
-@pytest.mark.parametrize("letter", range(3))
+@pytest.mark.parametrize("letter", sliced(range(3), 3))
 def test_a_program_that_is_wrong_for_one_last_letter_alone_is_refused(tmp_path, letter):
     rule = f"len(tokens) < 4 and not (len(tokens) == 3 and tokens[-1] == '{'abc'[letter]}')"
     assert not accepts(fading(3.5), tmp_path / "c", FADES.format(rule))

@@ -2,6 +2,7 @@
 
 import numpy as np
 import pytest
+from quick import sliced
 
 from tasks import Question, distill, from_callable
 
@@ -21,10 +22,13 @@ def network(answer):
 
 @pytest.mark.parametrize(
     ("answer", "text"),
-    [
-        (lambda a, b: (a + b) % 7, "(int(tokens[0]) + int(tokens[-1])) % 7"),
-        (lambda a, b: (a - b) % 7, "(int(tokens[0]) - int(tokens[-1])) % 7"),
-    ],
+    sliced(
+        [
+            (lambda a, b: (a + b) % 7, "(int(tokens[0]) + int(tokens[-1])) % 7"),
+            (lambda a, b: (a - b) % 7, "(int(tokens[0]) - int(tokens[-1])) % 7"),
+        ],
+        2,
+    ),
 )
 def test_a_remainder_is_read_off(answer, text):
     found = distill(network(answer), seconds=2)

@@ -133,6 +133,7 @@ def test_a_network_with_positions_is_listed_as_far_as_it_goes(monkeypatch: pytes
     assert "embeds positions" in distillation_text(result)
 
 
+@pytest.mark.slow
 def test_what_averages_is_proved_with_weights_of_counts_where_no_short_program_is_found(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

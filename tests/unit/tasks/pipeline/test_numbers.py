@@ -12,10 +12,12 @@ import pytest
 from jsonschema import Draft202012Validator
 
 from cegis import DomainError, Operands
+from cegis.certificate import Certificate
 from dsl.operators import GrammarError
 from tasks import distill, load, save_folder, verify
 from tasks.automata.digits import NumberProgram
 from tasks.bounds import workers
+from tasks.certificates.pairs import attest_pairs
 from tasks.checker.evidence import check
 from tasks.checker.files import Rejected, UnreadableError
 from tasks.commands.main import main
@@ -184,6 +186,15 @@ def test_pages_and_other_commands_know_pairs(tmp_path, capsys):
     assert "the network itself equals the program on every pair, without visiting each" in page.read_text()
 
 
+@pytest.fixture(scope="module")
+def made(tmp_path_factory):
+    """A certificate of a network that adds."""
+    net = place(tmp_path_factory.mktemp("adding"), adding(2, 3))
+    found = attest_pairs(verify(adding(2, 3), "def f(a, b):\n    return a + b"), net)
+    assert isinstance(found, Certificate)
+    return found
+
+
 @pytest.mark.parametrize(
     "change",
     [
@@ -197,13 +208,7 @@ def test_pages_and_other_commands_know_pairs(tmp_path, capsys):
         {"claim": "the program equals everything"},
     ],
 )
-def test_a_statement_that_was_changed_is_refused(tmp_path, change):
-    from cegis.certificate import Certificate
-    from tasks.certificates.pairs import attest_pairs
-
-    net = place(tmp_path, adding(2, 3))
-    made = attest_pairs(verify(adding(2, 3), "def f(a, b):\n    return a + b"), net)
-    assert isinstance(made, Certificate)
+def test_a_statement_that_was_changed_is_refused(made, tmp_path, change):
     fields = dict(change)
     if isinstance(fields.get("operands"), dict):
         fields["operands"] = made.statement["operands"] | fields["operands"]

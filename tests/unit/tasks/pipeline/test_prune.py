@@ -53,6 +53,13 @@ def quotes(longest: int = 3):
     return circuit, circuit.domain.up_to(longest)
 
 
+@pytest.fixture(scope="module")
+def pruned():
+    """The quote circuit without its cuts, its domain, and what pruning finds of it."""
+    circuit, domain = quotes()
+    return circuit, domain, prune(circuit, domain=domain, options=SHORT)
+
+
 # --- what is found ----------------------------------------------------------------------------------------------
 
 
@@ -83,9 +90,8 @@ def test_edges_between_kept_nodes_go_where_nothing_needs_them():
     assert nonzero <= whole_network
 
 
-def test_no_node_of_a_complete_circuit_can_go():
-    circuit, domain = quotes()
-    found = prune(circuit, domain=domain, options=SHORT)
+def test_no_node_of_a_complete_circuit_can_go(pruned):
+    _, domain, found = pruned
     assert found.is_complete
     ids = [found.model.prompts(domain.sequences(length)) for length in domain.lengths]
     columns = list(found.model.readout.columns)
@@ -154,10 +160,9 @@ def test_where_nothing_is_asked_nothing_is_compared():
     assert found.accurate.inputs == found.accurate.agree == 4
 
 
-def test_a_forged_mask_is_noticed(tmp_path):
+def test_a_forged_mask_is_noticed(pruned, tmp_path):
     """A circuit whose file keeps one node less than pruning left differs from the network, and that is counted."""
-    circuit, domain = quotes(3)
-    found = prune(circuit, domain=domain, options=SHORT)
+    circuit, domain, found = pruned
     save(found, tmp_path / "small")
     good = load_circuit(tmp_path / "small")
     node = int(good.kept["final_resid"].argmax())
@@ -182,9 +187,8 @@ def test_a_forged_mask_is_noticed(tmp_path):
     assert all(pair["agree"] == domain.size() for pair in pairs)
 
 
-def test_a_saved_circuit_computes_what_was_found(tmp_path):
-    circuit, domain = quotes(3)
-    found = prune(circuit, domain=domain, options=SHORT)
+def test_a_saved_circuit_computes_what_was_found(pruned, tmp_path):
+    _, domain, found = pruned
     save(found, tmp_path / "small")
     again = load(tmp_path / "small")
     assert again.domain == found.circuit.domain
@@ -247,7 +251,7 @@ class Stop:
 
 
 @pytest.mark.parametrize(
-    ("kind", "n"), [("learning", 20), ("cutting", 2), ("weighing", 2), ("dropping", 1), ("dropping", 9)]
+    ("kind", "n"), sliced([("learning", 20), ("cutting", 2), ("weighing", 2), ("dropping", 1), ("dropping", 9)], 3)
 )
 def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tmp_path, monkeypatch, kind, n):
     monkeypatch.setattr("tasks.training.journal.EVERY", 0.0)
@@ -292,7 +296,7 @@ def test_a_run_that_has_no_time_to_learn_keeps_what_there_is(tmp_path):
     assert found.is_faithful
 
 
-def test_no_other_network_is_replaced_by_a_circuit(tmp_path):
+def test_no_other_network_is_replaced_by_a_circuit(pruned, tmp_path):
     model = lead_model(5)
     save_folder(model, tmp_path / "net")
     before = (tmp_path / "net" / "network.json").read_bytes()
@@ -302,8 +306,7 @@ def test_no_other_network_is_replaced_by_a_circuit(tmp_path):
     assert (tmp_path / "net" / "network.json").read_bytes() == before
     for _ in range(2):  # its own earlier result is replaced
         save(found, tmp_path / "small")
-    circuit, domain = quotes(3)
-    own = prune(circuit, domain=domain, options=SHORT)
+    _, _, own = pruned
     shutil.copytree(shipped_path("quote_closing"), tmp_path / "shipped")
     with pytest.raises(NetworkError, match="shipped: holds another network"):
         save(own, tmp_path / "shipped")
@@ -461,6 +464,7 @@ def test_the_result_is_plain_json():
     assert [error.message for error in SCHEMA.iter_errors(value)] == []
 
 
+@pytest.mark.slow
 def test_the_example_of_the_page_runs(tmp_path, capsys):
     page = (ROOT / "docs" / "from-a-network-to-a-circuit.md").read_text(encoding="utf-8")
     (code,) = re.findall(r"```python\n(.*?)```", page, flags=re.DOTALL)

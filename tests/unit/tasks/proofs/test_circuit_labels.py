@@ -51,7 +51,7 @@ def test_every_execution_lies_within_the_bounds(name):
                 np.testing.assert_allclose(naive, logits.center, atol=3e-5 if dtype is np.float32 else 1e-12)
 
 
-@pytest.mark.parametrize("name", sliced(CONFIGS, 2))
+@pytest.mark.parametrize("name", sliced(CONFIGS, 4))
 def test_merged_and_unmerged_bounds_overlap_and_agree(name):
     circuit = random_circuit(seed=1, **CONFIGS[name])
     sequences = circuit.domain.sequences(4)

@@ -160,7 +160,9 @@ class Watched(Workers):
             self.is_done = self.is_done or self.then(self)
 
 
-@pytest.mark.parametrize("proof", PROOFS)
+@pytest.mark.parametrize(
+    "proof", [*(pytest.param(proof, marks=pytest.mark.slow) for proof in PROOFS[:OFTEN]), *PROOFS[OFTEN:]]
+)
 def test_a_proof_does_not_depend_on_how_many_compute_it(
     proof: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -74,7 +74,7 @@ def tried(request, monkeypatch):
 # --- verdicts are those of enumeration --------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("seed", sliced([3, 1, 5, 9, 14, 18, 21, 23], 4))  # these give more than one label
+@pytest.mark.parametrize("seed", sliced([3, 1, 5, 9, 14, 18, 21, 23], 8))  # these give more than one label
 def test_the_exact_program_is_valid_and_any_other_breaks_where_it_is_wrong(seed, tried):
     loaded = random_network(seed)
     subject = labelled(loaded)
