@@ -11,7 +11,7 @@ from refusing import REFUSED
 from safetensors.numpy import load as parsed
 from safetensors.numpy import save
 
-from cegis import Domain
+from cegis import Domain, Program
 from cegis.certificate import Certificate
 from tasks.certificates import independent
 from tasks.certificates.independent import attest, attest_all_lengths, attest_counts
@@ -99,7 +99,9 @@ def test_what_is_not_confirmed_is_said(unpositioned, monkeypatch):
     monkeypatch.setattr(endless, "MOST_BOXES", 800)
     result = explained(unpositioned, 6)
     model = lengthened(result.model, Domain(("a", "b"), 1, 6))
-    assert "not decided" in attest_all_lengths(model, unpositioned, result.program)  # its margin falls to zero
+    text = "def lead(tokens):\n    return 'a' if tokens.count('a') > tokens.count('b') else 'b'"
+    lead = Program.parse(text, result.labels.grammar)
+    assert "not decided" in attest_all_lengths(model, unpositioned, lead)  # its margin falls to zero
 
 
 def test_what_is_small_is_listed_and_what_is_large_is_counted_first(unpositioned, monkeypatch):
