@@ -64,7 +64,7 @@ PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that 
 # last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
 # all prompts with the same beginning are decided for more than this share of the beginnings, one less where for less
 AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.9, 0.5
-MOST_ENTRIES, MOST_SHARED = 10_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
+MOST_ENTRIES, MOST_SHARED = 30_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
