@@ -23,7 +23,7 @@ It costs less than half of what 600 symbols of a state of 100 numbers cost, and 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 import numpy as np
 from numpy.typing import NDArray
@@ -31,8 +31,8 @@ from numpy.typing import NDArray
 from tasks.bounds import taylor
 from tasks.bounds.ball import FLOAT32, FLOAT64, INFLATION, TINY, Reals
 from tasks.bounds.interpreter import Stream
-from tasks.bounds.recurrent import tree
-from tasks.bounds.recurrent_zonotope import NUMBERS, Zonotope, Zonotopes
+from tasks.bounds.recurrent import Ids, Level, tree
+from tasks.bounds.recurrent_zonotope import NUMBERS, States, Zonotope, Zonotopes
 from tasks.bounds.taylor import FLUSHED, Errors, Row, Symbols
 from tasks.networks.recurrent import Recurrent
 
@@ -42,8 +42,41 @@ STRAIGHT = 3  # last steps before balls after which nothing is added to the elli
 
 def enclose(network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float, ahead: int = 0) -> Stream:
     """What ``recurrent.enclose`` gives, with smaller radii; ``ahead``: the last tokens, for which balls are used."""
-    longest = max((ids.shape[1] for ids in batches), default=0)
-    return tree(network, batches, Ellipsoids(network, u, max(0, longest - ahead), ahead > 0))
+    return Narrowing(ahead)(network, batches, u)
+
+
+@dataclass
+class Narrowing:
+    """Encloses prompts with balls for the last ``ahead`` tokens; what that leaves open, with one ball less, from there.
+
+    It is called once, then ``narrowed``.
+    """
+
+    ahead: int
+    _begun: Level[States] | None = None
+    _last: Level[States] | None = None
+
+    @property
+    def is_first(self) -> bool:
+        """Whether it begins before the first token."""
+        return self._begun is None
+
+    def __call__(self, network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
+        """Bounds on the logits of ``batches`` of prompts."""
+        deep = max(0, max((ids.shape[1] for ids in batches), default=0) - self.ahead)
+
+        def keep(level: Level[States]) -> None:
+            if level.depth == deep:
+                self._last = level
+
+        return tree(network, batches, Ellipsoids(network, u, deep, self.ahead > 0), self._begun, keep)
+
+    def narrowed(self, some: Sequence[Ids]) -> Narrowing | None:
+        """The next one, for ``some`` of the prompts of each batch; None where there is no ball."""
+        if self._last is None or not self.ahead:
+            return None
+        at = [where[rows] for where, rows in zip(self._last.at, some, strict=True)]
+        return Narrowing(self.ahead - 1, replace(self._last, at=at))
 
 
 class Ellipsoids(Zonotopes):
@@ -58,14 +91,12 @@ class Ellipsoids(Zonotopes):
         self._together = max(1, NUMBERS // (2 * network.width**2))
 
     def _renewed(self, errors: Errors, row: Row, depth: int) -> Zonotope:
-        """The state with its rest inside the ellipsoid; before balls beside it, and at last the box around both."""
+        """The state with its rest inside the ellipsoid; before balls beside it."""
         center, symbols, counts, rest, images = taylor.joined(errors, row)
         is_last = self._is_followed and depth > self._deep - STRAIGHT
         if is_last:
             rest = taylor.with_boxes(errors, rest, images)
         after = Zonotope(center, symbols, rest, depth, True, counts)
-        if depth == self._deep and self._is_followed:
-            return replace(after, symbols=symbols[:, :, :0], rest=after.radius, counts=np.zeros_like(counts))
         if is_last:
             return after
         known = np.isfinite(rest)
@@ -79,21 +110,21 @@ def added(symbols: Symbols, box: Reals, boxes: Sequence[tuple[Reals, Symbols]] =
 
     ``boxes``: radii (rows, entries) of errors, and what a unit of each does (rows or 1, width, entries).
     """
-    every, terms = np.arange(box.shape[1]), symbols.shape[2] + 3 * box.shape[1]
+    every, terms = np.arange(box.shape[1]), symbols.shape[2]
     parts = [(symbols @ symbols.transpose(0, 2, 1)).astype(np.float64)]
     for radii, matrix in boxes:
         total = radii.sum(axis=1, keepdims=True) * INFLATION
         scaled = np.sqrt(total * radii * INFLATION).astype(symbols.dtype)[:, None] * matrix
         parts.append((scaled @ scaled.transpose(0, 2, 1)).astype(np.float64))
-        terms += scaled.shape[2]
+        terms = max(terms, scaled.shape[2])
     box = (box + FLUSHED) * INFLATION
     roots = np.array([*(np.sqrt(np.einsum("rii->r", part)) for part in parts), box.sum(axis=1)])
     roots = np.maximum(roots, LEAST * roots.sum(axis=0))  # any positive numbers would do
     whole = roots.sum(axis=0) * INFLATION
     q: Reals = sum(part * (whole / root)[:, None, None] for part, root in zip(parts, roots, strict=False))
-    flushed = box.shape[1] * terms * TINY * sum(whole / root for root in roots)
+    flushed = box.shape[1] * len(parts) * terms * TINY * sum(whole / root for root in roots)
     q[:, every, every] += whole[:, None] * box + flushed[:, None]
-    q[:, every, every] *= 1.0 + box.shape[1] * _lost(symbols.dtype.type, terms)
+    q[:, every, every] *= 1.0 + box.shape[1] * _lost(symbols.dtype.type, terms, box.shape[1])
     return q
 
 
@@ -105,6 +136,9 @@ def root(q: Reals, dtype: type[np.floating]) -> tuple[Symbols, Reals]:
     return factor.astype(dtype), 2.0 * u * size + FLUSHED
 
 
-def _lost(dtype: type[np.floating], terms: int) -> float:
-    """What so many roundings may change, of the root of the product of two entries of the diagonal."""
-    return 4.0 * (terms + 16) * (FLOAT32 if dtype == np.float32 else FLOAT64)
+def _lost(dtype: type[np.floating], terms: int, width: int) -> float:
+    """What sums of so many products and a root of so many rows may change, of (q_ii q_jj)^(1/2).
+
+    Errors of the parts of Q add up to no more than that: by Cauchy and Schwarz, as each is of its own part.
+    """
+    return 1.1 * (terms + 16) * (FLOAT32 if dtype == np.float32 else FLOAT64) + 4.0 * (width + 16) * FLOAT64

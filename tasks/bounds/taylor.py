@@ -19,7 +19,7 @@ and ``operations``, each with the linear part taken out.
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from functools import cached_property, partial
 from itertools import pairwise
 
@@ -28,6 +28,7 @@ from numpy.typing import NDArray
 
 from tasks.bounds import ball, interpreter, operations
 from tasks.bounds.ball import FLOAT32, FLOAT64, INFLATION, LIMIT, TINY, Ball, Reals, gamma
+from tasks.bounds.stacking import maps_together
 from tasks.networks.transformer import Activation, Affine, Blend, Columns, Concat, Product, Residual, Step
 
 DUST = 2.0**-16  # of what moves an entry: what is left over there is no error of its own
@@ -54,7 +55,6 @@ class Errors:
     is_round: bool
     dtype: type[np.floating]
     radii: list[Reals]
-    maps: dict[int, tuple[Row, Row]] = field(default_factory=dict)  # of a row, what several maps of it give
 
     def spread(self, symbols: Symbols, boxes: Sequence[Symbols]) -> Reals:
         """How far they all move each entry, rounded up: (rows, out)."""
@@ -145,7 +145,7 @@ Way = Callable[[Errors, Row], Row]
 
 def way(steps: Sequence[Step], u: float, dtype: type[np.floating]) -> Way:
     """``steps`` on rows of models, with their weights prepared."""
-    each = [_Layer(step, u, dtype).way(step) for step in steps]
+    each = [_chain(maps_together(step), u, dtype) for step in steps]
     last = max((n for n, step in enumerate(steps) if not isinstance(step, Columns)), default=0)
 
     def run(errors: Errors, row: Row) -> Row:
@@ -158,95 +158,41 @@ def way(steps: Sequence[Step], u: float, dtype: type[np.floating]) -> Way:
     return run
 
 
-class _Layer:
-    """A step; maps of the row that comes in are computed together where they read the same columns."""
+def _chain(steps: Sequence[Step], u: float, dtype: type[np.floating]) -> Way:
+    each = [_way(step, u, dtype) for step in steps]
 
-    def __init__(self, step: Step, u: float, dtype: type[np.floating]) -> None:
-        self._u, self._dtype = u, dtype
-        alike: dict[bytes, list[Affine]] = {}
-        for inner in _first(step):
-            alike.setdefault(inner.weight.any(axis=0).tobytes(), []).append(inner)
-        self._together = {id(inner): group for group in alike.values() if len(group) > 1 for inner in group}
-        self._stacked: dict[int, Way] = {}
+    def run(errors: Errors, row: Row) -> Row:
+        for one in each:
+            row = one(errors, row)
+        return row
 
-    def way(self, step: Step) -> Way:
-        """One of the steps inside."""
-        u = self._u
-        match step:
-            case Affine() if id(step) in self._together:
-                return self._part(step)
-            case Affine():
-                return self._affine(step)
-            case Activation():
-                return lambda errors, row: [_activation(step, u, x) for x in row]
-            case Columns(start, stop):
-                return lambda errors, row: columns(row, start, stop)
-            case Concat(parts):
-                sides = [self._chain(part) for part in parts]
-                return lambda errors, row: [x for side in sides for x in side(errors, row)]
-            case Residual(inner):
-                branch = self._chain(inner)
-                return lambda errors, row: [add(x, y, u) for x, y in aligned(row, branch(errors, row))]
-            case Product(left, right):
-                one, other = self._chain(left), self._chain(right)
-                return lambda errors, row: [multiply(x, y, u) for x, y in aligned(one(errors, row), other(errors, row))]
-            case Blend(gate, one, other):
-                ways = [self._chain(part) for part in (gate, one, other)]
-                return lambda errors, row: [blend(x, y, z, u) for x, y, z in aligned(*[w(errors, row) for w in ways])]
-        by_ball = interpreter.row_step(step, u)
-        return lambda errors, row: [forgotten(by_ball(whole(row), np.zeros(len(row[0].center), np.int64)))]
-
-    def _chain(self, steps: Sequence[Step]) -> Way:
-        each = [self.way(step) for step in steps]
-
-        def run(errors: Errors, row: Row) -> Row:
-            for one in each:
-                row = one(errors, row)
-            return row
-
-        return run
-
-    def _affine(self, step: Affine) -> Way:
-        used = np.flatnonzero(step.weight.any(axis=0))
-        part = ball.Affine.of(step.weight[:, used], np.zeros(len(step.weight)) if step.bias is None else step.bias)
-        return partial(_affine, part, used, part.weight.astype(self._dtype), self._u)
-
-    def _part(self, step: Affine) -> Way:
-        """A map that is computed with others: its own columns of what they give for this row."""
-        group = self._together[id(step)]
-        biases = [np.zeros(len(one.weight)) if one.bias is None else one.bias for one in group]
-        stacked = Affine(np.concatenate([one.weight for one in group]), np.concatenate(biases))
-        every = self._stacked.setdefault(id(group), self._affine(stacked))
-        start = sum(len(one.weight) for one in group[: [one is step for one in group].index(True)])
-
-        def run(errors: Errors, row: Row) -> Row:
-            known = errors.maps.get(id(group))
-            if known is None or known[0] is not row:
-                known = errors.maps[id(group)] = (row, every(errors, row))
-            return columns(known[1], start, start + len(step.weight))
-
-        return run
+    return run
 
 
-def _first(step: Step) -> Iterator[Affine]:
-    """The maps that read the row itself that comes to a step."""
+def _way(step: Step, u: float, dtype: type[np.floating]) -> Way:
     match step:
-        case Affine():
-            yield step
+        case Affine(weight, bias):
+            used = np.flatnonzero(weight.any(axis=0))
+            part = ball.Affine.of(weight[:, used], np.zeros(len(weight)) if bias is None else bias)
+            return partial(_affine, part, used, part.weight.astype(dtype), u)
+        case Activation():
+            return lambda errors, row: [_activation(step, u, x) for x in row]
+        case Columns(start, stop):
+            return lambda errors, row: columns(row, start, stop)
         case Concat(parts):
-            chains = list(parts)
+            sides = [_chain(part, u, dtype) for part in parts]
+            return lambda errors, row: [x for side in sides for x in side(errors, row)]
         case Residual(inner):
-            chains = [inner]
+            branch = _chain(inner, u, dtype)
+            return lambda errors, row: [add(x, y, u) for x, y in aligned(row, branch(errors, row))]
         case Product(left, right):
-            chains = [left, right]
+            pair = _chain(left, u, dtype), _chain(right, u, dtype)
+            return lambda errors, row: [multiply(x, y, u) for x, y in aligned(*[one(errors, row) for one in pair])]
         case Blend(gate, one, other):
-            chains = [gate, one, other]
-        case _:
-            return
-    if not isinstance(step, Affine):
-        for chain in chains:
-            if chain:
-                yield from _first(chain[0])
+            three = [_chain(part, u, dtype) for part in (gate, one, other)]
+            return lambda errors, row: [blend(x, y, z, u) for x, y, z in aligned(*[w(errors, row) for w in three])]
+    by_ball = interpreter.row_step(step, u)
+    return lambda errors, row: [forgotten(by_ball(whole(row), np.zeros(len(row[0].center), np.int64)))]
 
 
 def columns(row: Row, start: int, stop: int) -> Row:
@@ -344,23 +290,29 @@ class Start(Image):
 
     def at(self, columns: slice | NDArray[np.int64]) -> Image:
         """Some entries."""
-        last = np.arange(len(self.counts))[columns].max() + 1
-        boxes = tuple(box[:, columns, :last] for box in self.boxes)
+        some = [box[:, columns] for box in self.boxes]
+        boxes = tuple(box[:, :, : 1 + np.flatnonzero(box.any(axis=(0, 1))).max(initial=-1)] for box in some)
         return Image(self.symbols[:, columns, : self.counts[columns].max()], boxes, self.spread[:, columns])
 
 
 def start(
     center: Reals, symbols: Symbols, rest: Reals, counts: NDArray[np.int64], is_round: bool
 ) -> tuple[Errors, Model]:
-    """A row that comes in: a box of errors for what is left over, where that is more than dust."""
+    """A row that comes in: boxes of errors for what is left over, where that is more than dust.
+
+    Entries that the same symbols move are a group: those of a layer, after a step.
+    """
     errors = Errors(is_round, symbols.dtype.type, [])
     alone = errors.spread(symbols, ())
     if not (rest > DUST * alone).any():
         return errors, Model(center, ((None, Start(symbols, (), alone, counts)),), rest)
     known = np.isfinite(rest)
-    errors.radii.append(np.where(known, rest, 0.0))
-    own = np.eye(center.shape[1], dtype=symbols.dtype)[None]
-    image = Start(symbols, (own,), (alone + errors.radii[0]) * INFLATION, counts)
+    box = np.where(known, rest, 0.0)
+    ends = [0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), len(counts)]
+    own = np.eye(len(counts), dtype=symbols.dtype)[None]
+    errors.radii.extend(box[:, low:high] for low, high in pairwise(ends))
+    boxes = tuple(own[:, :, low:high] for low, high in pairwise(ends))
+    image = Start(symbols, boxes, (alone + box) * INFLATION, counts)
     return errors, Model(center, ((None, image),), np.where(known, 0.0, np.inf))
 
 
