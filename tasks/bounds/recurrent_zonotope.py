@@ -17,7 +17,6 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
 from itertools import pairwise
 
 import numpy as np
@@ -72,7 +71,7 @@ class Zonotope:
     is_round: bool = False
     counts: Ids | None = None
 
-    @cached_property
+    @property
     def start(self) -> tuple[Errors, Model]:
         """The same as a row that comes in."""
         counts = np.full(self.center.shape[1], self.symbols.shape[2]) if self.counts is None else self.counts
