@@ -71,7 +71,6 @@ class Zonotope:
     is_round: bool = False
     counts: Ids | None = None
 
-    @property
     def start(self) -> tuple[Errors, Model]:
         """The same as a row that comes in."""
         counts = np.full(self.center.shape[1], self.symbols.shape[2]) if self.counts is None else self.counts
@@ -80,13 +79,13 @@ class Zonotope:
     @property
     def radius(self) -> Reals:
         """How far an entry may lie from its center, in all."""
-        return self.start[1].radius
+        return self.start()[1].radius
 
     @property
     def ball(self) -> Ball:
         """The same numbers without memory."""
         with np.errstate(all="ignore"):
-            return self.start[1].ball
+            return self.start()[1].ball
 
     def at(self, rows: Ids | slice) -> Zonotope:
         """Some of the rows."""
@@ -166,12 +165,12 @@ class Zonotopes:
     @np.errstate(all="ignore")
     def _stepped(self, states: Zonotope, ids: Ids) -> Zonotope:
         x = Ball.exact(self._network.tokens[ids])
-        errors, row = states.start
+        errors, row = states.start()
         after = self._transition(errors, [row, Model(x.center, (), x.radius)])
         return self._renewed(errors, after, states.depth + 1)
 
     def _read(self, states: Zonotope) -> Ball:
-        errors, row = states.start
+        errors, row = states.start()
         return taylor.whole(self._output(errors, [row]))
 
     def _renewed(self, errors: Errors, row: Row, depth: int) -> Zonotope:

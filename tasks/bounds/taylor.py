@@ -49,7 +49,8 @@ def slack(dtype: np.dtype[np.floating] | type[np.floating], terms: int) -> float
 class Errors:
     """What may be off in a row that comes in: ``symbols``, and the ``radii`` (rows, entries) of each group of boxes.
 
-    ``is_round``: symbols meet |s|_2 <= 1 together. A step adds groups.
+    ``is_round``: symbols meet |s|_2 <= 1 together. A step adds groups. Radii are no smaller than ``TINY``: so they are
+    numbers of float32, up to its relative error.
     """
 
     is_round: bool
@@ -172,7 +173,7 @@ def _chain(steps: Sequence[Step], u: float, dtype: type[np.floating]) -> Way:
 def _way(step: Step, u: float, dtype: type[np.floating]) -> Way:
     match step:
         case Affine(weight, bias):
-            used = np.flatnonzero(weight.any(axis=0))
+            used = np.flatnonzero(weight.any(axis=0)) if weight.any() else np.zeros(1, np.int64)
             part = ball.Affine.of(weight[:, used], np.zeros(len(weight)) if bias is None else bias)
             return partial(_affine, part, used, part.weight.astype(dtype), u)
         case Activation():
@@ -240,18 +241,17 @@ def combined(errors: Errors, x: Model) -> Model:
 
 
 def _total(parts: list[tuple[Reals | None, Symbols]], dtype: type[np.floating]) -> Symbols:
-    """The sum of slopes times matrices, of which some have fewer columns; row by row, as caches are small."""
-    if len(parts) == 1 and parts[0][0] is None:
-        return parts[0][1]
-    slope, widest = max(parts, key=lambda part: (part[1].shape[2], part[0] is not None))
+    """The sum of slopes times matrices, of which some have fewer columns."""
+    (slope, widest), *others = sorted(parts, key=lambda part: (-part[1].shape[2], part[0] is None))
+    if slope is None and not others:
+        return widest
     rows = max(len(part) if slope is None else len(slope) for slope, part in parts)
     if slope is None:
         total = np.array(np.broadcast_to(widest, (rows, *widest.shape[1:])))
     else:
         total = widest * slope.astype(dtype)[:, :, None]
-    for slope, part in parts:
-        if part is not widest:
-            total[:, :, : part.shape[2]] += part if slope is None else part * slope.astype(dtype)[:, :, None]
+    for slope, part in others:
+        total[:, :, : part.shape[2]] += part if slope is None else part * slope.astype(dtype)[:, :, None]
     return total
 
 
@@ -262,12 +262,12 @@ def renewed(errors: Errors, row: Row) -> Row:
         return row
     found, group, at = list(row), len(errors.radii), 0
     rests = [np.where(np.isfinite(x.rest), x.rest, 0.0) for x in ready.values()]
-    errors.radii.append(np.concatenate(rests, axis=1))
+    errors.radii.append(np.maximum(np.concatenate(rests, axis=1), TINY))
     for (n, x), rest in zip(ready.items(), rests, strict=True):
         image = x.terms[0][1] if x.terms else none(x, errors.dtype)
         own = np.eye(at + x.width, dtype=errors.dtype)[None, at:]
         empty = [own[:, :, :0]] * (group - len(image.boxes))
-        new = Image(image.symbols, (*image.boxes, *empty, own), (image.spread + rest) * INFLATION)
+        new = Image(image.symbols, (*image.boxes, *empty, own), (image.spread + rest) * INFLATION + TINY)
         found[n] = Model(x.center, ((None, new),), np.where(np.isfinite(x.rest), 0.0, np.inf))
         at += x.width
     return found
@@ -284,36 +284,21 @@ def none(x: Model, dtype: type[np.floating]) -> Image:
 
 @dataclass(frozen=True, eq=False)
 class Start(Image):
-    """Where a step starts: each entry has a box of its own, and the first ``counts`` (out,) symbols may move it."""
+    """Where a step starts: of each entry the first ``counts`` (out,) symbols, which alone may move it."""
 
     counts: NDArray[np.int64]
 
     def at(self, columns: slice | NDArray[np.int64]) -> Image:
         """Some entries."""
-        some = [box[:, columns] for box in self.boxes]
-        boxes = tuple(box[:, :, : 1 + np.flatnonzero(box.any(axis=(0, 1))).max(initial=-1)] for box in some)
-        return Image(self.symbols[:, columns, : self.counts[columns].max()], boxes, self.spread[:, columns])
+        return Image(self.symbols[:, columns, : self.counts[columns].max()], (), self.spread[:, columns])
 
 
 def start(
     center: Reals, symbols: Symbols, rest: Reals, counts: NDArray[np.int64], is_round: bool
 ) -> tuple[Errors, Model]:
-    """A row that comes in: boxes of errors for what is left over, where that is more than dust.
-
-    Entries that the same symbols move are a group: those of a layer, after a step.
-    """
+    """A row that comes in, without boxes of errors."""
     errors = Errors(is_round, symbols.dtype.type, [])
-    alone = errors.spread(symbols, ())
-    if not (rest > DUST * alone).any():
-        return errors, Model(center, ((None, Start(symbols, (), alone, counts)),), rest)
-    known = np.isfinite(rest)
-    box = np.where(known, rest, 0.0)
-    ends = [0, *(np.flatnonzero(np.diff(counts)) + 1).tolist(), len(counts)]
-    own = np.eye(len(counts), dtype=symbols.dtype)[None]
-    errors.radii.extend(box[:, low:high] for low, high in pairwise(ends))
-    boxes = tuple(own[:, :, low:high] for low, high in pairwise(ends))
-    image = Start(symbols, boxes, (alone + box) * INFLATION, counts)
-    return errors, Model(center, ((None, image),), np.where(known, 0.0, np.inf))
+    return errors, Model(center, ((None, Start(symbols, (), errors.spread(symbols, ()), counts)),), rest)
 
 
 def _affine(part: ball.Affine, used: NDArray[np.int64], weight: Symbols, u: float, errors: Errors, row: Row) -> Row:

@@ -86,8 +86,8 @@ STATES: tuple[Mutant, ...] = (
     Mutant(
         "what a layer rounds is lost before the next one",
         TAYLOR,
-        "errors.radii.append(np.concatenate(rests, axis=1))",
-        "errors.radii.append(0.0 * np.concatenate(rests, axis=1))",
+        "errors.radii.append(np.maximum(np.concatenate(rests, axis=1), TINY))",
+        "errors.radii.append(np.maximum(0.0 * np.concatenate(rests, axis=1), TINY))",
         f"{SETS}::test_what_is_left_over_is_a_box_of_errors_for_the_next_layer",
     ),
     Mutant(

@@ -292,10 +292,7 @@ def test_symbols_are_left_out_only_where_they_move_nothing() -> None:
     symbols = np.array([[[1.0, 0.0, 0.0], [2.0, 4.0, 0.0], [3.0, 5.0, 6.0]]])
     _, start = taylor.start(np.zeros((1, 3)), symbols, np.ones((1, 3)), np.array([1, 2, 3]), True)
     for columns, count in ((slice(0, 1), 1), (slice(0, 2), 2), (slice(1, 3), 3), (np.array([0, 2]), 3)):
-        image = start.at(columns).terms[0][1]
-        assert np.array_equal(image.symbols, symbols[:, columns, :count])
-        own = np.concatenate([np.pad(box[0], ((0, 0), (0, 1 - box.shape[2]))) for box in image.boxes], axis=1)
-        assert np.array_equal(own, np.eye(3)[columns])
+        assert np.array_equal(start.at(columns).terms[0][1].symbols, symbols[:, columns, :count])
 
 
 @laws
