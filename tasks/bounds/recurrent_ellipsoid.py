@@ -3,21 +3,22 @@
     state after a prefix  =  c + S s + e,   |s|_2 <= 1,  |e| <= rest          S (width, width)
 
 A zonotope (``recurrent_zonotope``) has a symbol for every error, and must forget symbols; forgotten ones grow as in a
-ball. An ellipsoid needs no more than ``width`` symbols: a step maps them as the network does, by the operations of the
-zonotope, where only the spread is a root of squares; then the box d of what is left over is added (Kurzhanski and
-Valyi, Ellipsoidal Calculus for Estimation and Control, 1997, chapter 2). For any direction v and any p > 0
+ball. An ellipsoid needs no more than ``width`` symbols: a step maps them as Taylor models do (``taylor``), which leaves
+new errors, a box d of what stands in the state, and boxes M e, |e| <= r, of what one layer left to the next. They are
+added (Kurzhanski and Valyi, Ellipsoidal Calculus for Estimation and Control, 1997, chapter 2): for any direction v and
+any positive t_k of sum t
 
-    |S v| + sum |v_i| d_i  <=  |S v| + (sum d)^(1/2) (sum d_i v_i^2)^(1/2)                    (Cauchy and Schwarz)
-    (a + b)^2              <=  (1 + p) a^2 + (1 + 1/p) b^2
+    sum r_j |(M^T v)_j|  <=  (sum r)^(1/2) (sum r_j (M^T v)_j^2)^(1/2)                        (Cauchy and Schwarz)
+    (sum a_k)^2          <=  t sum a_k^2 / t_k
 
-so the sum lies in the ellipsoid of  Q = (1 + p) S S^T + (1 + 1/p) sum(d) diag(d);  with p of the least trace, the
-quotient of sum(d) and the root t of the trace of S S^T, the second factor is t + sum(d) times diag(d). S S^T is
-computed in the symbols' own precision, the root of Q as a Cholesky factor in float64. What both round is a matrix with
-entries of at most ``_lost`` * (q_ii q_jj)^(1/2) (Higham 2002, theorem 10.3), and so at most width * ``_lost`` *
-diag(Q), which is added before, with what products of tiny numbers that come out as zero may add up to; what the
-conversion of the root rounds goes to the rest.
+so with Q_k = S S^T, sum(r) M diag(r) M^T, sum(d) diag(d) the sum lies in the ellipsoid of  Q = sum (t / t_k) Q_k;  its
+trace is least where t_k is the root of that of Q_k.
 
-It costs less than half of what 600 symbols of a state of 100 numbers cost, and is tighter after many tokens.
+Products are computed in the symbols' own precision, the root of Q as a Cholesky factor in float64. What both round is a
+matrix with entries of at most ``_lost`` * (q_ii q_jj)^(1/2) (Higham 2002, theorem 10.3), and so at most width *
+``_lost`` * diag(Q), which is added before, with what products of tiny numbers that come out as zero may add up to; what
+the conversion of the root rounds goes to the rest. What the last ``STRAIGHT`` steps before balls leave over stays beside
+the ellipsoid, which costs half as much and is no wider when balls begin.
 """
 
 from __future__ import annotations
