@@ -15,7 +15,8 @@ is assumed of how it splits the formula into operations beyond ``ball.KERNEL_ASS
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from dataclasses import dataclass
+from typing import Generic, Protocol, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -98,34 +99,59 @@ def enclose(network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float
     return tree(network, batches, Balls(network, u))
 
 
-def tree(network: Recurrent, batches: Sequence[NDArray[np.integer]], arithmetic: Arithmetic[States]) -> Stream:
-    """What ``enclose`` gives, in any arithmetic."""
+@dataclass(frozen=True)
+class Level(Generic[States]):
+    """The states of a tree after ``depth`` tokens, and for each prompt of each batch which of them it is in."""
+
+    depth: int
+    states: States
+    at: list[Ids]
+
+
+def tree(
+    network: Recurrent,
+    batches: Sequence[NDArray[np.integer]],
+    arithmetic: Arithmetic[States],
+    begun: Level[States] | None = None,
+    on_level: Callable[[Level[States]], None] = lambda level: None,
+) -> Stream:
+    """What ``enclose`` gives, in any arithmetic; ``on_level`` is given each level.
+
+    Where a tree has ``begun`` it goes on from that level, with some of its prompts. Nothing is known of their logits up
+    to there: they are unbounded.
+    """
     for ids in batches:
         check_ids(ids, len(network.tokens), network.longest, network.shortest)
-    states, vocabulary, count = arithmetic.initial(), len(network.tokens), 1
-    found, tokens, offset = [arithmetic.read(states)], [np.zeros(1, np.int64)], 1
-    at = [np.zeros(len(ids), np.int64) for ids in batches]  # which state of this level each prompt is in
-    places = [[where] for where in at]
-    for depth in range(max((ids.shape[1] for ids in batches), default=0)):
+    vocabulary, offset = len(network.tokens), 1
+    if begun is None:
+        begun = Level(0, arithmetic.initial(), [np.zeros(len(ids), np.int64) for ids in batches])
+        found = [arithmetic.read(begun.states)]
+    else:
+        found = [Ball(np.zeros((1, network.outputs)), np.full((1, network.outputs), np.inf))]
+    states, at, tokens = begun.states, list(begun.at), [np.zeros(1, np.int64)]
+    places = [[np.zeros(len(ids), np.int64)] * (min(begun.depth, ids.shape[1]) + 1) for ids in batches]
+    for depth in range(begun.depth, max((ids.shape[1] for ids in batches), default=0)):
         going = [n for n, ids in enumerate(batches) if ids.shape[1] > depth]
         codes = np.concatenate([at[n] * vocabulary + batches[n][:, depth] for n in going])
         if not len(codes):
             break
-        pairs, index = ranked(codes, count * vocabulary)
+        pairs, index = ranked(codes, (int(codes.max()) // vocabulary + 1) * vocabulary)
         before, token = pairs // vocabulary, pairs % vocabulary
         parts = ((arithmetic.chosen(states, before[rows]), token[rows]) for rows in blocks(len(pairs), arithmetic.rows))
         states = arithmetic.joined([*each(_stepped, arithmetic, parts)])
         kept, same = arithmetic.merged(states)
         if len(kept) < len(pairs):
             states, index, token = arithmetic.chosen(states, kept), same[index], token[kept]
-        count = len(kept)
-        every = np.arange(count)
-        found += [arithmetic.read(arithmetic.chosen(states, every[rows])) for rows in blocks(count, arithmetic.rows)]
+        every = np.arange(len(kept))
+        found += [
+            arithmetic.read(arithmetic.chosen(states, every[rows])) for rows in blocks(len(kept), arithmetic.rows)
+        ]
         tokens.append(token)
         for n, part in zip(going, np.split(index, np.cumsum([len(batches[n]) for n in going])[:-1]), strict=True):
             at[n] = part
             places[n].append(part + offset)
-        offset += count
+        offset += len(kept)
+        on_level(Level(depth + 1, states, list(at)))
     return Stream(Ball.join(found), np.concatenate(tokens), tuple(np.stack(columns, axis=1) for columns in places))
 
 

@@ -17,7 +17,6 @@ from collections.abc import Callable, Iterator
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
-from itertools import count
 from typing import Any, Literal
 
 import numpy as np
@@ -26,10 +25,11 @@ from numpy.typing import NDArray
 from cegis.blackbox import REPEATS
 from cegis.domain import Domain, DomainError, Tokens
 from dsl.showing import brief
-from tasks.bounds import ball, recurrent, recurrent_ellipsoid, recurrent_zonotope, workers, zonotope_interpreter
+from tasks.bounds import ball, recurrent, recurrent_zonotope, workers, zonotope_interpreter
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
+from tasks.bounds.recurrent_ellipsoid import Narrowing
 from tasks.formats import BlackBox, Loaded
 from tasks.formats.blackbox import labels_asked_again
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
@@ -64,7 +64,7 @@ PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that 
 # last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
 # all prompts with the same beginning are decided for more than this share of the beginnings, one less where for less
 AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.9, 0.5
-MOST_ENTRIES, MOST_SHARED = 10_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
+MOST_ENTRIES, MOST_SHARED = 30_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -532,26 +532,29 @@ class _Found:
         return worth.decides[key]
 
     def by_ellipsoids(self, worth: Worth) -> None:
-        """Ellipsoids for all but the last tokens, of the prompts of all lengths together; then for all but fewer.
+        """Ellipsoids for all but the last tokens, of the prompts of all lengths together; of open ones for one more.
 
-        First with as many balls after them as were best so far, which is known anew after each block.
+        With as many balls after them as were best so far, which is known anew after each block; at last without any.
         """
-        for fewer in count():
+        for is_last in (False, True):
             batches = self._sorted(self.open_rows())
             listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
-            for block in blocks(listed, partial(self._most, batches, worth, fewer)):
+            for block in blocks(listed, partial(self._most, batches, 0 if is_last else worth.ahead)):
                 together = [rows[:0] for rows in batches]
                 for n, rows in block:
                     together[n] = batches[n][rows]
-                ahead = worth.ahead - fewer
-                self.better(partial(recurrent_ellipsoid.enclose, ahead=ahead), together)
-                if not fewer and sum(map(len, together)) > PROBES:
-                    still = [rows[np.isin(rows, kept)] for rows, kept in zip(together, self.open_rows(), strict=True)]
-                    share = 1.0 - self._begun(still, ahead) / self._begun(together, ahead)
-                    worth.most = ahead - 1 if share < LESS else worth.most
-                    worth.ahead = max(0, min(worth.most, ahead + (share > MORE)))
-            if fewer >= worth.ahead:
-                return
+                way: Narrowing | None = Narrowing(0 if is_last else worth.ahead)
+                while way is not None and any(map(len, together)):
+                    self.better(way, together)
+                    places = [
+                        np.flatnonzero(np.isin(rows, o)) for rows, o in zip(together, self.open_rows(), strict=True)
+                    ]
+                    still = [rows[some] for rows, some in zip(together, places, strict=True)]
+                    if way.is_first and not is_last and sum(map(len, together)) > PROBES:
+                        share = 1.0 - self._begun(still, way.ahead) / self._begun(together, way.ahead)
+                        worth.most = way.ahead - 1 if share < LESS else worth.most
+                        worth.ahead = max(0, min(worth.most, way.ahead + (share > MORE)))
+                    way, together = way.narrowed(places), still
 
     def _begun(self, batches: list[Ids], ahead: int) -> int:
         """How many beginnings sorted rows have, without the last tokens of the longest; most of one length."""
@@ -567,9 +570,9 @@ class _Found:
             for ids, rows in zip(self.prompts, batches, strict=True)
         ]
 
-    def _most(self, batches: list[Ids], worth: Worth, fewer: int) -> int:
+    def _most(self, batches: list[Ids], ahead: int) -> int:
         """How many prompts are followed at once: as many as share so many beginnings."""
-        shared = sum(map(len, batches)) // max(1, self._begun(batches, worth.ahead - fewer))
+        shared = sum(map(len, batches)) // max(1, self._begun(batches, ahead))
         return max(1, min(shared, MOST_SHARED)) * max(1, MOST_ENTRIES // self.network.width**2)
 
 

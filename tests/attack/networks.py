@@ -27,6 +27,8 @@ from numpy.typing import NDArray
 from trial import Outcome, random_of
 
 from tasks.bounds import interpreter, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope_interpreter
+from tasks.bounds.interpreter import Stream
+from tasks.bounds.recurrent_ellipsoid import Narrowing
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
 from tasks.checker.arithmetic import Arithmetic
 from tasks.checker.computations import logits
@@ -46,6 +48,17 @@ from tasks.proofs.enumeration import ROUNDOFF, answers_of
 
 Ids = NDArray[np.int64]
 MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly, and bounded by the checker
+
+
+def _narrowed(network: Recurrent, batches: list[Ids], u: float) -> Stream:
+    """Three balls after ellipsoids, then two from there, then one, then none."""
+    way: Narrowing | None = Narrowing(3)
+    while way is not None:
+        found = way(network, batches, u)
+        way = way.narrowed([np.arange(len(ids)) for ids in batches])
+    return found
+
+
 TRANSFORMER = (("balls", interpreter.enclose), ("forms", zonotope_interpreter.enclose))
 RECURRENT = (
     ("balls", recurrent.enclose),
@@ -53,6 +66,7 @@ RECURRENT = (
     ("zonotopes, then balls", partial(recurrent_zonotope.enclose, ahead=2)),
     ("ellipsoids", recurrent_ellipsoid.enclose),
     ("ellipsoids, then balls", partial(recurrent_ellipsoid.enclose, ahead=2)),
+    ("ellipsoids, then fewer balls", _narrowed),
 )
 GRAINS = (None, 6, 12, 32)  # on which the checker makes balls coarse
 TOLD = 4  # of what is wrong, sentences per case

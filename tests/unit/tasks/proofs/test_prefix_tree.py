@@ -13,6 +13,7 @@ from recurrent_networks import counter, dynet_tensors, write_adder, write_dynet
 from cegis import Constraint, Domain, Program, motifs
 from cegis.domain import DEAD
 from tasks.bounds import ball, operations, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope
+from tasks.bounds.recurrent_ellipsoid import Narrowing
 from tasks.formats import load
 from tasks.networks.readout import UNDECIDED
 from tasks.proofs.beam_search import beams
@@ -83,6 +84,23 @@ def test_bounds_hold_the_real_value(made, u, method):
     center, radius = (part[stream.places[0][:, -1]] for part in (stream.x.center, stream.x.radius))
     assert (np.abs(center - exact) <= radius).all()
     assert radius.max() < (0.05 if u == ball.FLOAT32 else 1e-9)
+
+
+@pytest.mark.parametrize("ahead", [1, 3])
+def test_what_stays_open_goes_on_from_its_own_state(made, ahead):
+    words = np.array([*product((0, 1), repeat=6)])
+    some, way = np.array([3, 17, 40, 41, 63]), Narrowing(ahead)
+    first = way(made.network, [words[:, :2], words], ball.FLOAT64)
+    for _ in range(ahead):
+        way = way.narrowed([np.zeros(0, np.int64), some])
+        stream = way(made.network, [words[:0, :2], words[some]], ball.FLOAT64)
+        center, radius = (part[stream.places[1][:, -1]] for part in (stream.x.center, stream.x.radius))
+        assert (np.abs(center - enclosed(made, words[some])) <= radius).all()
+        assert radius.max() < 1e-9
+        assert np.isinf(stream.x.radius[stream.places[1][:, 0]]).all()  # nothing is known of what was before
+        words, some = words[some], np.arange(len(some))[::2]
+    assert way.narrowed([np.zeros(0, np.int64), some]) is None
+    assert np.isfinite(first.x.radius).all()
 
 
 def enclosed(made, words):
