@@ -17,8 +17,8 @@ trace is least where t_k is the root of that of Q_k.
 Products are computed in the symbols' own precision, the root of Q as a Cholesky factor in float64. What both round is a
 matrix with entries of at most ``_lost`` * (q_ii q_jj)^(1/2) (Higham 2002, theorem 10.3), and so at most width *
 ``_lost`` * diag(Q), which is added before, with what products of tiny numbers that come out as zero may add up to; what
-the conversion of the root rounds goes to the rest. What the last ``STRAIGHT`` steps before balls leave over stays beside
-the ellipsoid, which costs half as much and is no wider when balls begin.
+the conversion of the root rounds goes to the rest. What the last ``STRAIGHT`` steps before balls leave over stays
+beside the ellipsoid, which costs half as much and is no wider when balls begin.
 """
 
 from __future__ import annotations
