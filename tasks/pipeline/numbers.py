@@ -380,10 +380,9 @@ def _counted(
     semantics = next((one for one in tried if obstacle(model, operands, one) is None), None)
     if semantics is None or clock.left <= 0:
         return None
-    known = wrong_pairs(Teacher(model, operands, program), seed=seed)
-    found = count_failing(
-        model, operands, program, semantics, seconds=min(LONGEST_COUNT, COUNTING * clock.left), known=known
-    )
+    until = time.perf_counter() + min(LONGEST_COUNT, COUNTING * clock.left)
+    known = wrong_pairs(Teacher(model, operands, program), seed=seed, deadline=until)
+    found = count_failing(model, operands, program, semantics, seconds=until - time.perf_counter(), known=known)
     clock.done("count", found.words)
     return found
 

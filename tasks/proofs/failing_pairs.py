@@ -125,13 +125,19 @@ def _right_at(steps: Steps, index: int, deadline: float) -> Wrong | None:
 
 
 def wrong_at(steps: Steps, index: int, deadline: float = np.inf, known: Sequence[Pair] = ()) -> Wrong:
-    """How many pairs are wrong at one digit of the answer, on their right prefix; sought about ``known`` ones first."""
+    """How many pairs are wrong at one digit of the answer, on their right prefix; sought about ``known`` ones first.
+
+    What is not looked at before the ``deadline`` (by ``time.perf_counter``) is open: all pairs, where that has passed.
+    """
+    if time.perf_counter() > deadline:
+        return Wrong(index, 0, steps.operands.size(), 0)
     search = _Search(steps, known)
     for case in steps.cases(index):
         chosen = case.chosen()
         search.left += int(_sizes(case, chosen).sum())
         for start in range(0, len(chosen), LARGE):
-            search.add(case, chosen[slice(start, start + LARGE)])
+            if time.perf_counter() < deadline:
+                search.add(case, chosen[slice(start, start + LARGE)])
     while search.waiting and time.perf_counter() < deadline:
         _, _, case, chosen = heapq.heappop(search.waiting)
         free = [group for group in range(steps.groups) if group not in chosen.groups]

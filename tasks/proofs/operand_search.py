@@ -130,16 +130,19 @@ def search(
     return None, tried, least
 
 
-def wrong_pairs(teacher: Teacher, *, seed: int = 0, most: int = 64) -> list[Pair]:
-    """Some pairs of negative margin among random ones, and round and extreme ones; not all there are."""
+def wrong_pairs(teacher: Teacher, *, seed: int = 0, most: int = 64, deadline: float = np.inf) -> list[Pair]:
+    """Some pairs of negative margin among random ones, and round and extreme ones; not all there are.
+
+    None is tried after the ``deadline`` (by ``time.perf_counter``).
+    """
     random, found = np.random.default_rng(seed), list[Pair]()
     numbers = simple_numbers(teacher.operands)
     families = [_random(teacher.operands, random, RANDOM, share) for share in (0.0, 0.5, 0.9)]
     for pairs in (*families, _near(teacher.operands, random), [(a, b) for a in numbers for b in numbers]):
+        if len(found) >= most or time.perf_counter() > deadline:
+            break
         worst = teacher.worst(pairs)
         found += [pairs[n] for n in np.flatnonzero(worst < 0)][: most - len(found)]
-        if len(found) >= most:
-            break
     return found
 
 
