@@ -77,10 +77,9 @@ def approximated(table: LabelTable, best: Searched, *, seconds: float, seed: int
     deadline = time.perf_counter() + seconds / 2
     found = rule(table, seconds=seconds / 2, seed=seed)
     is_expression = bool(best.exact) and not best.is_automaton
-    others = shorter_programs(table) if may_be_machine(table) and not is_expression else []
-    if isinstance(best.outcome, Differs):
-        others.append(best.outcome.program)
-    useful = (other for other in others if _is_useful(other, table))
+    near = [best.outcome.program] if isinstance(best.outcome, Differs) else []
+    machines = shorter_programs(table, deadline) if may_be_machine(table) and not is_expression else []
+    useful = (other for other in chain(near, machines) if _is_useful(other, table))
     program = _lightest(chain([] if found is None else [found], useful), table, deadline)
     if program is None:
         return None

@@ -13,7 +13,6 @@ from __future__ import annotations
 import time
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
-from itertools import takewhile
 from math import inf
 
 import numpy as np
@@ -175,8 +174,7 @@ def has_near_machine(table: LabelTable, deadline: float = inf) -> bool:
     if not isinstance(table.enumeration.loaded.network, Recurrent):
         return False
     most = NEAR * table.size
-    machines = takewhile(lambda machine: time.perf_counter() < deadline, shorter_programs(table))
-    return any(table.count_exceptions(machine, most) <= most for machine in machines)
+    return any(table.count_exceptions(machine, most) <= most for machine in shorter_programs(table, deadline))
 
 
 def _with_automaton(table: LabelTable, result: Searched, automaton: Program, seed: int) -> Searched:

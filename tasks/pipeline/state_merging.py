@@ -11,6 +11,9 @@ that read from left to right.
 
 from __future__ import annotations
 
+import time
+from collections.abc import Iterator
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -20,6 +23,7 @@ from tasks.automata.moore import FREE, Machine, readable
 from tasks.pipeline.labels import LabelTable
 
 MOST_STATES = 16
+NEAREST, FARTHER = 24, 8  # of the longest lengths all but one are tried, and so many times fewer of the others
 MOST_ENTRIES = 5_000_000  # words of one length over the alphabet, in the domain or not
 
 
@@ -30,12 +34,21 @@ def merged_program(table: LabelTable) -> Program | None:
     return program if program is not None and isinstance(table.check(program), Valid) else None
 
 
-def shorter_programs(table: LabelTable) -> list[Program]:
-    """Machines that give every label up to a length, for each length; the longer ones may be wrong beyond it."""
+def shorter_programs(table: LabelTable, deadline: float) -> Iterator[Program]:
+    """Machines that give every label up to a length; the longer ones may be wrong beyond it.
+
+    For each length but the longest; of the shorter ones of many lengths, for some. None is learned after the
+    ``deadline`` (by ``time.perf_counter``).
+    """
+    found = set[Machine]()
     widths = sorted((part.batch.width for part in table.parts if part.batch.examples), reverse=True)
-    machines = [learned(table, width) for width in widths[1:]]
-    found = dict.fromkeys(machine for machine in machines if machine is not None and machine.states > 1)
-    return [machine.program(table.grammar.sequences) for machine in found]
+    for width in widths[1:NEAREST] + widths[NEAREST::FARTHER]:
+        if time.perf_counter() > deadline:
+            return
+        machine = learned(table, width)
+        if machine is not None and machine.states > 1 and machine not in found:
+            found.add(machine)
+            yield machine.program(table.grammar.sequences)
 
 
 def learned(table: LabelTable, most: int | None = None) -> Machine | None:

@@ -147,7 +147,7 @@ def almost(subject, reason, is_late=False):
 
 def test_the_best_program_is_the_rule_where_none_is_shorter(monkeypatch):
     monkeypatch.setattr(approximate, "rule", lambda *arguments, **options: None)
-    monkeypatch.setattr(approximate, "shorter_programs", lambda table: [])
+    monkeypatch.setattr(approximate, "shorter_programs", lambda table, deadline: [])
     monkeypatch.setattr(pipeline, "searched", lambda table, **options: Searched(almost(table, "search limit")))
     found = distill(black_box(("aaaaaa", "aabaab", "bbbbbb")), seconds=3)
     assert found.rule.program == found.program
