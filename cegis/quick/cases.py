@@ -37,7 +37,8 @@ if TYPE_CHECKING:
 MOST_VALUES, MOST_CONDITIONS = 16, 60
 POINTS = 150
 WIDTHS = 2, 23, 5, 7, 3  # how many numbers a point has its values of
-MOST_ROUNDS = 12
+MOST_ROUNDS = 6
+MOST_TERMS = 1_500  # distinct ones of what is to hold of all values, which are evaluated at all points
 MOST_PICKED = 500  # conjunctions looked for in one tree
 STEP = 0x9E3779B97F4A7C15  # as in equations
 
@@ -60,6 +61,8 @@ class Cases:
         self.right = [
             _joined([rebuilt(constraint, {self.value: term}) for constraint in self.constraints]) for term in self.terms
         ]
+        if sum(len(subterms(one)) for one in self.right) > MOST_TERMS:
+            raise BeyondError
         self.conditions = list(_conditions(self.right))[:MOST_CONDITIONS]
         self.signatures: dict[tuple[int, int], None] = {}
         self.add(_spread(self.question.parameters))
@@ -113,13 +116,12 @@ def _opened(question: Question) -> tuple[list[Node], Node]:
     (call,) = calls
     if len(set(call.arguments)) < len(call.arguments) or any(one.kind != VARIABLE for one in call.arguments):
         raise BeyondError
-    value = node(VARIABLE, "@", INT)  # which is no name that can be read
-    names = {**dict(zip(call.arguments, question.parameters, strict=True)), call: value}
-    found = [rebuilt(one, names) for one in question.constraints]
-    used = {inner for one in found for inner in subterms(one) if inner.kind == VARIABLE}
-    if not used <= {value, *question.parameters}:
+    used = {inner for one in question.constraints for inner in subterms(one) if inner.kind == VARIABLE}
+    if not used <= set(call.arguments):  # it would be taken for a parameter of its name
         raise BeyondError
-    return found, value
+    value = node(VARIABLE, "(value)", INT)  # which is no name that can be read
+    names = {**dict(zip(call.arguments, question.parameters, strict=True)), call: value}
+    return [rebuilt(one, names) for one in question.constraints], value
 
 
 def _atoms(terms: Sequence[Node]) -> Iterator[tuple[str, linear.Form]]:

@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from cegis.quick.reading import Question
 
 MOST_CANDIDATES = 30
-MOST_STEPS = 8_000
 
 
 def search(question: Question) -> tuple[Node, list[Refutation], int]:
@@ -39,7 +38,7 @@ class _Houdini:
         now = question.parameters
         count = len(now)
         self.primed = dict(zip(now, question.variables[count:], strict=True))
-        self.prover = Prover(MOST_STEPS)
+        self.prover = Prover()
         self.candidates = self._candidates(set(now))
 
     def found(self) -> tuple[Node, list[Refutation], int]:

@@ -29,17 +29,7 @@ if TYPE_CHECKING:
     from collections.abc import Sequence
     from typing import Any
 
-LOGICS = {
-    "BV": "QF_BV",
-    "CLIA": "QF_LIA",
-    "LIA": "QF_LIA",
-    "PBE_BV": "QF_BV",
-    "PBE_SLIA": "QF_SLIA",
-    "QF_BV": "QF_BV",
-    "QF_LIA": "QF_LIA",
-    "QF_SLIA": "QF_SLIA",
-    "SLIA": "QF_SLIA",
-}
+LOGICS = ("BV", "CLIA", "LIA", "PBE_BV", "PBE_SLIA", "QF_BV", "QF_LIA", "QF_SLIA", "SLIA")
 BALANCED = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", "bvxor", "xor")
 LEFT = ("-", "bvsub")
 LONGEST = 20_000  # characters of a file
@@ -80,7 +70,6 @@ class Question:
         self.rules: dict[str, tuple[Node, ...]] = {}
         self.start = ""
         self.invariant: tuple[Node, Node, Node] | None = None
-        self.literals: list[Node] = []  # of constraints and definitions, as they come
 
 
 def read(text: str) -> Question:
@@ -188,7 +177,7 @@ class _Reading:
         found: dict[str, Node] = {}
         for entry in entries:
             match entry:
-                case [name, sort] if _is_symbol(name) and name not in (*found, *NOT_NAMES):
+                case [name, sort] if _is_symbol(name) and name not in (*found, *NOT_NAMES, *self.question.definitions):
                     found[name] = node(VARIABLE, name, _sort(sort))
                 case _:
                     raise BeyondError
@@ -203,7 +192,6 @@ class _Reading:
         if body.sort != sort or self.question.function in [word for word in _words(text)]:
             raise BeyondError
         self.question.definitions[name] = Definition(parameters, body, self._inlined(body))
-        self._note(body)
 
     def _inlined(self, term: Node) -> Node:
         """``term`` without calls of defined functions."""
@@ -252,16 +240,7 @@ class _Reading:
     def _constrain(self, term: Node) -> None:
         if term.sort != BOOL or term.size > MOST_NODES:
             raise BeyondError
-        self._note(term)
         self.question.constraints.append(term)
-
-    def _note(self, term: Node) -> None:
-        stack = [term]
-        while stack:
-            inner = stack.pop()
-            if not inner.arguments and inner.value is not None:
-                self.question.literals.append(inner)
-            stack += reversed(inner.arguments)
 
     def _invariant(self, names: Sequence[Any]) -> None:
         question = self.question

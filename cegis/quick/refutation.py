@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     Lines = dict[Coefficients, "Line"]  # the tightest of each form
     Values = Mapping[Node, int]
 
-MOST_STEPS = 20_000  # conditions opened, cases looked at and inequalities added
+MOST_STEPS = 5_000  # conditions opened, cases looked at and inequalities added
 
 
 class Line:

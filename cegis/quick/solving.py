@@ -15,8 +15,8 @@ import time
 
 from cegis.quick import cases, certificates, equations, examples, inductive, printing
 from cegis.quick.bank import function_of
-from cegis.quick.nodes import CALL, DEFINED, BeyondError, Node, evaluated, rebuilt, subterms
-from cegis.quick.reading import LOGICS, Question, read
+from cegis.quick.nodes import CALL, DEFINED, STRING, BeyondError, Node, evaluated, rebuilt, subterms, width_of
+from cegis.quick.reading import Question, read
 from cegis.quick.refutation import Prover
 
 TYPE_CHECKING = False
@@ -42,8 +42,11 @@ class Answer:
 
     @property
     def logic(self) -> str:
-        """In which the question is stated; "" where no variable is named."""
-        return LOGICS[self.question.logic] if self.question.variables else ""
+        """In which the question is stated, by what it speaks of; "" where no variable is named."""
+        sorts = {one.sort for one in (*self.question.variables, *self.question.parameters, self.body)}
+        if not self.question.variables:
+            return ""
+        return "QF_BV" if any(map(width_of, sorts)) else "QF_SLIA" if STRING in sorts else "QF_LIA"
 
     @property
     def sentence(self) -> str:
@@ -73,8 +76,6 @@ def solved(text: str) -> Answer | None:
 
 
 def _answered(question: Question) -> Answer | None:
-    if question.logic not in LOGICS:
-        return None
     given = examples.examples_of(question)
     if given is not None:
         return None if question.variables else _by_examples(question, given)

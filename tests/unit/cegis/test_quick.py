@@ -126,6 +126,9 @@ BEYOND = {
     "an escape in a text": TEXTS.replace('"ab c"', '"ab\\u{41}c"'),
     "an equation that no term meets": OWN_ROW.replace("(ite (>= x 0) x 0)", "(+ x 1)"),
     "words with a smaller answer": WORDS.replace("(bvand x (bvsub x #x00000001))", "(bvand x (bvsub x #x00000000))"),
+    "a variable that has a parameter's name": LARGER.replace(
+        "(declare-var b", "(declare-var y Int) (declare-var b"
+    ).replace("(or (= a (f a b)) (= b (f a b)))", "(= (f a b) y)"),
     "another logic": LARGER.replace("LIA", "NIA"),
     "a weight": OWN_ROW.replace("(above Start Start)", "(! (above Start Start) :weight 2)"),
     "any constant": OWN_ROW.replace("(x 0", "(x (Constant Int)"),
@@ -194,6 +197,30 @@ def test_a_tree_that_is_wrong_at_one_far_point_is_not_proved():
     assert answer is not None
     assert answer.rounds > 1
     assert "100000" in text_of(answer.body)
+
+
+def test_a_late_example_is_run():
+    many = "".join(f'(constraint (= (f "{letter}") "{letter}"))' for letter in "abcdefghijklmnop")
+    same = TEXTS.replace('(constraint (= (f "d ef") "d"))', "").replace('(constraint (= (f "ab c") "ab"))', many)
+    same = same.replace('(constraint (= (f "xyz 1") "xyz"))', "")
+    assert text_of(solved(same).body) == "s"
+    assert solved(same.replace("(check-synth)", '(constraint (= (f "xyz 1") "xyz")) (check-synth)')) is None
+
+
+@pytest.mark.parametrize("name", ["@", "value", "y"])
+def test_a_parameter_may_have_any_name(name):
+    text = LARGER.replace("((x Int) (y Int))", f"(({name} Int) (b Int))")
+    answer = solved(text)
+    assert answer is None or solved(LARGER).body.size == answer.body.size
+
+
+def test_parameters_are_told_from_variables_of_their_names():
+    swapped = LARGER.replace("((x Int) (y Int))", "((b Int) (a Int))").replace("(>= (f a b) b)", "(> (f a b) (- b 3))")
+    swapped = swapped.replace("(or (= a (f a b)) (= b (f a b)))", "(=> (<= a (- b 3)) (= (f a b) (- b 2)))")
+    answer = solved(swapped)
+    assert answer is not None
+    terms = read_answer(answer.sygus, read_text(swapped))
+    assert all(terms)
 
 
 def test_work_is_bounded_in_steps(monkeypatch):
