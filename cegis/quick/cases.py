@@ -39,7 +39,7 @@ POINTS = 150
 WIDTHS = 2, 23, 5, 7, 3  # how many numbers a point has its values of
 MOST_ROUNDS = 6
 MOST_TERMS = 1_500  # distinct ones of what is to hold of all values, which are evaluated at all points
-MOST_PICKED = 500  # conjunctions looked for in one tree
+MOST_PICKED = 300  # conjunctions looked for in one tree
 STEP = 0x9E3779B97F4A7C15  # as in equations
 
 
@@ -63,7 +63,7 @@ class Cases:
         ]
         if sum(len(subterms(one)) for one in self.right) > MOST_TERMS:
             raise BeyondError
-        self.conditions = list(_conditions(self.right))[:MOST_CONDITIONS]
+        self.conditions = list(_conditions(self.right, self.constraints))[:MOST_CONDITIONS]
         self.signatures: dict[tuple[int, int], None] = {}
         self.add(_spread(self.question.parameters))
 
@@ -145,9 +145,13 @@ def _borders(constraints: Sequence[Node], value: Node) -> list[linear.Form]:
     return sorted(found, key=lambda form: (len(form[0]), abs(form[1])))
 
 
-def _conditions(right: Sequence[Node]) -> list[tuple[Node, Node]]:
-    """What the atoms say, as small terms: one of each inequality or equation and its opposite, with the opposite."""
+def _conditions(right: Sequence[Node], constraints: Sequence[Node]) -> list[tuple[Node, Node]]:
+    """What the atoms say, as small terms: one of each inequality and its opposite, with the opposite.
+
+    An equation is one as well where the constraints themselves have it: most others compare two values.
+    """
     found: dict[Node, Node] = {}
+    own = set(_atoms(constraints))
     for name, (parts, constant) in _atoms(right):
         if not parts:
             continue
@@ -158,7 +162,7 @@ def _conditions(right: Sequence[Node]) -> list[tuple[Node, Node]]:
             one, other = linear.condition_of(inequality), linear.condition_of(linear.negated(inequality))
             if one not in found and other not in found.values() and other not in found:
                 found[one] = other
-        if name == "=":
+        if name == "=" and (name, (parts, constant)) in own:
             equation = linear.equation_of(at_most)
             found[equation] = node(ROW, "not", BOOL, (equation,))
     return list(found.items())
