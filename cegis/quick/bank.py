@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from cegis.quick.reading import Question
 
     Values = tuple[Any, ...]
-    Entry = tuple[Values, Node, tuple["Entry", ...]]  # values, the rule, and what stands for its nonterminals
+    Entry = tuple[Values, Node, tuple["Entry", ...], int]  # values, rule, what stands for its nonterminals, size
 
 
 def columns_of(question: Question, rule: Node) -> Callable[..., Values]:
@@ -81,14 +81,14 @@ class Bank:
                     if rule.name not in skipped:
                         self.rules[name].append((rule, columns_of(question, rule), used))
                 else:
-                    self.leaves[name].append((tuple(evaluated(rule, dict(points), run)), rule, ()))
+                    self.leaves[name].append((evaluated(rule, dict(points), run), rule, (), 1))
 
     def grow(self) -> None:
         """Try all terms of the next size."""
-        self.size += 1
-        self.steps += sum(map(self._count, self.entries))
-        if self.steps > self.most:
+        steps = self.steps + sum(map(self._count, self.entries))
+        if steps > self.most:
             raise BeyondError
+        self.size, self.steps = self.size + 1, steps
         for name, entries in self.entries.items():
             entries.append([])
             seen = self.seen[name]
@@ -99,11 +99,11 @@ class Bank:
 
     def _count(self, name: str) -> int:
         """How many terms of the next size there are to try."""
-        if self.size == 1:
+        if self.size == 0:
             return len(self.leaves[name])
         count = 0
         for _, _, used in self.rules[name]:
-            for sizes in _compositions(self.size - 1, len(used)):
+            for sizes in _compositions(self.size, len(used)):
                 product = 1
                 for one, size in zip(used, sizes, strict=True):
                     product *= len(self.entries[one][size])
@@ -117,31 +117,31 @@ class Bank:
         for rule, function, used in self.rules[name]:
             for sizes in _compositions(self.size - 1, len(used)):
                 parts = [self.entries[one][size] for one, size in zip(used, sizes, strict=True)]
-                yield from _applied(rule, function, parts)
+                yield from _applied(rule, function, parts, self.size)
 
 
 def term_of(entry: Entry) -> Node:
     """The term of an entry."""
-    _, rule, parts = entry
+    _, rule, parts, _ = entry
     if not parts:
         return rule
     return node(rule.kind, rule.name, rule.sort, tuple(map(term_of, parts)))
 
 
-def _applied(rule: Node, function: Callable[..., Values], parts: list[list[Entry]]) -> Iterator[Entry]:
+def _applied(rule: Node, function: Callable[..., Values], parts: list[list[Entry]], size: int) -> Iterator[Entry]:
     match parts:
         case [ones]:
             for one in ones:
-                yield function(one[0]), rule, (one,)
+                yield function(one[0]), rule, (one,), size
         case [ones, others]:
             for one in ones:
                 for other in others:
-                    yield function(one[0], other[0]), rule, (one, other)
+                    yield function(one[0], other[0]), rule, (one, other), size
         case [ones, others, thirds]:
             for one in ones:
                 for other in others:
                     for third in thirds:
-                        yield function(one[0], other[0], third[0]), rule, (one, other, third)
+                        yield function(one[0], other[0], third[0]), rule, (one, other, third), size
         case _:
             raise BeyondError
 

@@ -20,11 +20,13 @@ from cegis.quick.nodes import (
     VARIABLE,
     BeyondError,
     Node,
+    conjunction,
     evaluated,
     node,
     rebuilt,
     subterms,
 )
+from cegis.quick.points import near_zero
 from cegis.quick.refutation import Prover
 
 TYPE_CHECKING = False
@@ -35,12 +37,9 @@ if TYPE_CHECKING:
     from cegis.quick.reading import Question
 
 MOST_VALUES, MOST_CONDITIONS = 16, 60
-POINTS = 150
-WIDTHS = 2, 23, 5, 7, 3  # how many numbers a point has its values of
 MOST_ROUNDS = 6
 MOST_TERMS = 1_500  # distinct ones of what is to hold of all values, which are evaluated at all points
 MOST_PICKED = 300  # conjunctions looked for in one tree
-STEP = 0x9E3779B97F4A7C15  # as in equations
 
 
 class Cases:
@@ -59,13 +58,14 @@ class Cases:
     def _choose_among(self, values: Sequence[linear.Form]) -> None:
         self.terms = [linear.term_of(value) for value in dict.fromkeys(values)][:MOST_VALUES]
         self.right = [
-            _joined([rebuilt(constraint, {self.value: term}) for constraint in self.constraints]) for term in self.terms
+            conjunction([rebuilt(constraint, {self.value: term}) for constraint in self.constraints])
+            for term in self.terms
         ]
         if sum(len(subterms(one)) for one in self.right) > MOST_TERMS:
             raise BeyondError
         self.conditions = list(_conditions(self.right, self.constraints))[:MOST_CONDITIONS]
         self.signatures: dict[tuple[int, int], None] = {}
-        self.add(_spread(self.question.parameters))
+        self.add(near_zero(len(self.question.parameters)))
 
     def add(self, points: Sequence[tuple[int, ...]]) -> None:
         """Take points; those that differ neither in the values that are right nor in conditions are one."""
@@ -84,7 +84,7 @@ class Cases:
         if body.name == "ite" and body.kind == ROW:
             test, then, otherwise = body.arguments
             return node(ROW, "ite", BOOL, (test, self.put_in(then), self.put_in(otherwise)))
-        return _joined([rebuilt(constraint, {self.value: body}) for constraint in self.constraints])
+        return conjunction([rebuilt(constraint, {self.value: body}) for constraint in self.constraints])
 
     def tree(self) -> Node:
         """A small term that is right at all points."""
@@ -168,26 +168,6 @@ def _conditions(right: Sequence[Node], constraints: Sequence[Node]) -> list[tupl
     return list(found.items())
 
 
-def _spread(parameters: Sequence[Node]) -> list[tuple[int, ...]]:
-    """Points near 0, some of them with values that rise or fall: formulas often speak of numbers in order."""
-    found = []
-    for number in range(POINTS):
-        width = WIDTHS[number % len(WIDTHS)]
-        mixed = [(number * len(parameters) + place + 1) * STEP % 2**64 >> 20 for place in range(len(parameters))]
-        point = [value % width - width // 2 for value in mixed]
-        found.append(tuple(point))
-        if number % 2:
-            found += [tuple(sorted(point)), tuple(sorted(point, reverse=True)), (*sorted(point[1:]), point[0])]
-    return found
-
-
-def _joined(terms: Sequence[Node]) -> Node:
-    whole = terms[0]
-    for term in terms[1:]:
-        whole = node(ROW, "and", BOOL, (whole, term))
-    return whole
-
-
 class _Trees:
     """The smallest trees found for sets of points, which are the bits of a number."""
 
@@ -263,7 +243,7 @@ class _Trees:
             if inside & after[len(held) - 1 - place] & wrong:
                 kept.append(term)
                 inside &= holds
-        return inside, _joined(kept)
+        return inside, conjunction(kept)
 
 
 def _smaller(one: Node | None, other: Node) -> Node:

@@ -20,6 +20,7 @@ from cegis.quick.nodes import (
     subterms,
     width_of,
 )
+from cegis.quick.points import few
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -28,8 +29,6 @@ if TYPE_CHECKING:
 MOST_STEPS = 6_000  # terms of bit-vectors, for which a smaller term has no proof here
 MOST_LINEAR = 24_000  # and of whole numbers, for which it has
 MOST_SIZE = 12
-POINTS = 10
-STEP = 0x9E3779B97F4A7C15  # the fractional part of the golden ratio: its multiples are spread evenly (Knuth, 6.4)
 
 
 def target_of(question: Question) -> Node | None:
@@ -50,7 +49,7 @@ def search(question: Question, target: Node) -> tuple[Node, int]:
     """A smallest term with the values of ``target`` at some points, and how many were tried; raises BeyondError."""
     if not question.rules or any(not (one.sort == INT or width_of(one.sort)) for one in question.parameters):
         raise BeyondError
-    points = {one: _spread(one, place) for place, one in enumerate(question.parameters)}
+    points = few(question.parameters)
     wanted = tuple(evaluated(target, dict(points), function_of(question)))
     is_derived = _is_derived(question, target, question.start)
     bank = Bank(question, points, MOST_LINEAR if question.result == INT else MOST_STEPS)
@@ -61,17 +60,6 @@ def search(question: Question, target: Node) -> tuple[Node, int]:
     if not is_derived:
         raise BeyondError
     return target, bank.steps
-
-
-def _spread(variable: Node, place: int) -> tuple[int, ...]:
-    """Values of a variable: the smallest and the largest, and some in between."""
-    width = width_of(variable.sort)
-    mixed = [(place + 1) * (number + 1) * STEP % 2**64 for number in range(POINTS)]
-    if not width:
-        return tuple(value % 41 - 20 for value in mixed)
-    first = [0, 2**width - 1, 2 ** (width - 1), 1]
-    first = first[place % 4 :] + first[: place % 4]
-    return tuple([*first, *(value >> 64 - width for value in mixed)][:POINTS])
 
 
 def _is_derived(question: Question, term: Node, name: str) -> bool:

@@ -60,6 +60,7 @@ def search(question: Question, examples: list[tuple[tuple[Any, ...], Any]]) -> t
         if wanted in bank.seen[question.start]:
             return term_of(bank.seen[question.start][wanted]), bank.steps
         if inverses is not None and bank.size > 1:
+            inverses.numbers.clear()
             found = inverses.text(question.start, wanted, DEEPEST, {}) or found
     return found, bank.steps
 
@@ -72,6 +73,7 @@ class _Inverses:
         self.joins = self._rules("str.++")
         self.parts = self._rules("str.substr")
         self.sums = [*self._rules("+"), *self._rules("-")]
+        self.numbers: dict[tuple[str, Values], Node | None] = {}  # of the bank as it is
 
     def _rules(self, name: str) -> list[tuple[str, Node, list[str]]]:
         return [
@@ -145,23 +147,26 @@ class _Inverses:
 
     def _number(self, name: str, wanted: Values) -> Node | None:
         """The smallest term with these numbers: one of the bank, or the sum or difference of two."""
-        found = self._found(name, wanted)
-        if found is not None:
-            return found
-        best: Node | None = None
+        key = name, wanted
+        if key not in self.numbers:
+            self.numbers[key] = self._found(name, wanted) or self._sum(name, wanted)
+        return self.numbers[key]
+
+    def _sum(self, name: str, wanted: Values) -> Node | None:
+        best: tuple[Node, Entry, Entry] | None = None
+        size = LARGEST
         for nonterminal, rule, used in self.sums:
             if nonterminal != name or len(used) != 2:
                 continue
-            for entry in self._all(used[0]):
-                if rule.name == "+":
-                    rest = tuple(map(int.__sub__, wanted, entry[0]))
-                else:
-                    rest = tuple(map(int.__sub__, entry[0], wanted))
-                other = self.bank.seen[used[1]].get(rest)
-                if other is not None:
-                    made = node(ROW, rule.name, INT, (term_of(entry), term_of(other)))
-                    best = made if best is None or made.size < best.size else best
-        return best
+            first, others, is_sum = used[0], self.bank.seen[used[1]], rule.name == "+"
+            for entry in self._all(first):
+                if entry[3] + 2 >= size:
+                    break
+                pair = (wanted, entry[0]) if is_sum else (entry[0], wanted)
+                other = others.get(tuple(map(int.__sub__, *pair)))
+                if other is not None and 1 + entry[3] + other[3] < size:
+                    best, size = (rule, entry, other), 1 + entry[3] + other[3]
+        return None if best is None else node(ROW, best[0].name, INT, (term_of(best[1]), term_of(best[2])))
 
 
 def run_text(text: str, name: str, examples: list[tuple[tuple[Any, ...], Any]]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 from cegis.quick import linear
 from cegis.quick.certificates import check
-from cegis.quick.nodes import BOOL, INT, ROW, VARIABLE, BeyondError, Node, node, rebuilt, subterms
+from cegis.quick.nodes import BOOL, INT, ROW, VARIABLE, BeyondError, Node, conjunction, rebuilt, subterms
 from cegis.quick.refutation import Prover, holds
 
 TYPE_CHECKING = False
@@ -53,7 +53,7 @@ class _Houdini:
                 left = fewer
         if not left:
             raise BeyondError
-        body = _joined(left)
+        body = conjunction(left)
         clauses: list[Case] = [
             [(self.before, True), (body, False)],
             [(body, True), (self.step, True), (rebuilt(body, self.primed), False)],
@@ -110,10 +110,3 @@ class _Houdini:
                     for bound in dict.fromkeys((inequality[1], inequality[1] - step)):
                         found[linear.condition_of((inequality[0], bound))] = None
         return list(found)[:MOST_CANDIDATES]
-
-
-def _joined(terms: Sequence[Node]) -> Node:
-    whole = terms[0]
-    for term in terms[1:]:
-        whole = node(ROW, "and", BOOL, (whole, term))
-    return whole

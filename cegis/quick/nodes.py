@@ -9,7 +9,7 @@ from __future__ import annotations
 
 TYPE_CHECKING = False  # without ``typing``, which takes as long to import as all of this room
 if TYPE_CHECKING:
-    from collections.abc import Callable, Mapping
+    from collections.abc import Callable, Mapping, Sequence
     from typing import Any
 
 LITERAL, VARIABLE, ROW, DEFINED, CALL, NONTERMINAL = "literal", "variable", "row", "defined", "call", "nonterminal"
@@ -85,6 +85,14 @@ def subterms(term: Node) -> list[Node]:
             stack.append((inner, True))
             stack.extend((argument, False) for argument in reversed(inner.arguments))
     return list(order)
+
+
+def conjunction(terms: Sequence[Node]) -> Node:
+    """All of some conditions, at least one."""
+    whole = terms[0]
+    for term in terms[1:]:
+        whole = node(ROW, "and", BOOL, (whole, term))
+    return whole
 
 
 def rebuilt(term: Node, replacement: Mapping[Node, Node]) -> Node:

@@ -132,8 +132,8 @@ QUICK: tuple[Mutant, ...] = (
     Mutant(
         "a tree is proved by one constraint",
         CASES,
-        "return _joined([rebuilt(constraint, {self.value: body}) for constraint in self.constraints])",
-        "return _joined([rebuilt(constraint, {self.value: body}) for constraint in self.constraints[:1]])",
+        "return conjunction([rebuilt(constraint, {self.value: body}) for constraint in self.constraints])",
+        "return conjunction([rebuilt(constraint, {self.value: body}) for constraint in self.constraints[:1]])",
         "problems",
     ),
     Mutant(
