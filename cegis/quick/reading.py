@@ -21,7 +21,6 @@ from cegis.quick.nodes import (
     literal,
     node,
     rebuilt,
-    width_of,
 )
 
 TYPE_CHECKING = False
@@ -34,7 +33,7 @@ BALANCED = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", 
 LEFT = ("-", "bvsub")
 LONGEST = 20_000  # characters of a file
 WIDEST = 64  # bits
-MOST_NODES = 2_000  # of a constraint
+MOST_NODES = 2_000  # of a constraint or a definition, written out
 SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789~!@$%^&*_-+=<>.?/")
 NOT_NAMES = (
     "true", "false", "let", "forall", "exists", "Constant", "Variable", "InputVariable", "_", "!", "as", "distinct",
@@ -189,9 +188,12 @@ class _Reading:
             raise BeyondError
         scope = {parameter.name: parameter for parameter in parameters}
         body = self._term(text, scope, is_kept=True)
-        if body.sort != sort or self.question.function in [word for word in _words(text)]:
+        if body.sort != sort or self.question.function in _words(text):
             raise BeyondError
-        self.question.definitions[name] = Definition(parameters, body, self._inlined(body))
+        inlined = self._inlined(body)
+        if inlined.size > MOST_NODES:  # small as it is written, it may be large
+            raise BeyondError
+        self.question.definitions[name] = Definition(parameters, body, inlined)
 
     def _inlined(self, term: Node) -> Node:
         """``term`` without calls of defined functions."""
@@ -363,9 +365,7 @@ def _sort(text: Any) -> str:
         return str(text)
     match text:
         case ["_", "BitVec", str(width)] if width.isdecimal() and 1 <= int(width) <= WIDEST:
-            sort = f"(_ BitVec {int(width)})"
-            assert width_of(sort)
-            return sort
+            return f"(_ BitVec {int(width)})"
     raise BeyondError
 
 

@@ -25,6 +25,7 @@ if TYPE_CHECKING:
 
 RUN = ("exact evaluation", "running the printed text")  # as cegis.formulas.evaluation has it
 SAME = ("identity of terms",)
+MOST_CLOSED = 5_000  # of a constraint with a program in the place of its calls
 LINEAR = ("exact linear arithmetic", "checked Farkas certificates")
 
 
@@ -131,6 +132,8 @@ def closed_by(question: Question, body: Node) -> list[Node]:
         if any(inner.kind == CALL for call in calls for one in call.arguments for inner in subterms(one)):
             raise BeyondError
         found.append(rebuilt(constraint, {call: _put(question, written, call) for call in calls}))
+        if found[-1].size > MOST_CLOSED:
+            raise BeyondError
     return found
 
 

@@ -237,6 +237,15 @@ def test_work_is_bounded_in_steps(monkeypatch):
         Prover(10).refuted([(Cases(read(LARGER)).put_in(literal(0, INT)), True)] * 20)
 
 
+def test_definitions_that_double_are_not_written_out():
+    doubled = "".join(
+        f"(define-fun d{place} ((v Int)) Int (+ (d{place - 1} v) (d{place - 1} v)))" for place in range(1, 60)
+    )
+    first = "(define-fun d0 ((v Int)) Int (+ v 1))"
+    for text in (LARGER.replace("(>= (f a b) b)", "(>= (f a b) (d59 b))"), COUNTING, OWN_ROW):
+        assert solved(text.replace("(set-logic LIA)", f"(set-logic LIA) {first} {doubled}")) is None
+
+
 def test_a_small_term_states_an_inequality():
     x, y = variables("x", "y")
     for parts, bound in [(((x, 1),), 5), (((x, -1),), -3), (((x, 1), (y, -1)), -1), (((x, -1), (y, -2)), 0)]:
