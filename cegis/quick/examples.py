@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from cegis.quick.reading import Question
 
 MOST_STEPS = 4_000  # terms
+MOST_LOOKED_AT = 30_000  # terms, by inverses
 MOST_EXAMPLES = 12  # where terms are tried; the answer is run on all
 DEEPEST = 3  # beginnings taken off a text
 LARGEST = 12  # of an answer by inverses where not all terms are tried that are smaller
@@ -53,15 +54,15 @@ def search(question: Question, examples: list[tuple[tuple[Any, ...], Any]]) -> t
     while found is None or found.size > bank.size + 1:
         try:
             bank.grow()
+            if wanted in bank.seen[question.start]:
+                return term_of(bank.seen[question.start][wanted]), bank.steps
+            if inverses is not None and bank.size > 1:
+                inverses.numbers.clear()
+                found = inverses.text(question.start, wanted, DEEPEST, {}) or found
         except BeyondError:  # too many to be tried: what is found may not be a smallest one
             if found is None or found.size > LARGEST:
                 raise
             break
-        if wanted in bank.seen[question.start]:
-            return term_of(bank.seen[question.start][wanted]), bank.steps
-        if inverses is not None and bank.size > 1:
-            inverses.numbers.clear()
-            found = inverses.text(question.start, wanted, DEEPEST, {}) or found
     return found, bank.steps
 
 
@@ -69,7 +70,7 @@ class _Inverses:
     """Terms with given values, put together from those of a bank."""
 
     def __init__(self, question: Question, bank: Bank) -> None:
-        self.bank = bank
+        self.bank, self.left = bank, MOST_LOOKED_AT
         self.joins = self._rules("str.++")
         self.parts = self._rules("str.substr")
         self.sums = [*self._rules("+"), *self._rules("-")]
@@ -98,8 +99,13 @@ class _Inverses:
         return None if entry is None else term_of(entry)
 
     def _all(self, name: str) -> Iterator[Entry]:
+        """The terms of a nonterminal, smallest first; raises BeyondError where enough were looked at."""
         for entries in self.bank.entries[name]:
-            yield from entries
+            for entry in entries:
+                self.left -= 1
+                if self.left < 0:
+                    raise BeyondError
+                yield entry
 
     def _join(self, name: str, wanted: Values, depth: int, known: dict[Any, Node | None]) -> Iterator[Node]:
         for _, rule, (first, second) in [one for one in self.joins if one[0] == name] if depth else ():

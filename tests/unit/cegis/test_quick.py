@@ -246,6 +246,13 @@ def test_definitions_that_double_are_not_written_out():
         assert solved(text.replace("(set-logic LIA)", f"(set-logic LIA) {first} {doubled}")) is None
 
 
+@pytest.mark.parametrize("bound", ["MOST_STEPS", "MOST_LOOKED_AT"])
+def test_the_search_for_texts_is_bounded_in_steps(bound, monkeypatch):
+    assert solved(TEXTS) is not None
+    monkeypatch.setattr(f"cegis.quick.examples.{bound}", 3)
+    assert solved(TEXTS) is None
+
+
 def test_a_small_term_states_an_inequality():
     x, y = variables("x", "y")
     for parts, bound in [(((x, 1),), 5), (((x, -1),), -3), (((x, 1), (y, -1)), -1), (((x, -1), (y, -2)), 0)]:
