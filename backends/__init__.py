@@ -1,8 +1,11 @@
 """Who answers: solvers behind one ``decide``. A name is imported when it is first asked for, a solver when it opens."""
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False  # as ``typing`` has it, which takes longer to import than a small problem to solve
 if TYPE_CHECKING:
+    from typing import Any
+
     from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat, Value
     from backends.backend import Backend
     from backends.bitwuzla import BITWUZLA

@@ -21,13 +21,16 @@ The examples of all other names go on from here, and from a table and a formula:
     (define-fun f ((x Int)) Int (+ x 1))
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
 from cegis.rooms import check_siblings
 
 check_siblings()
 
+TYPE_CHECKING = False  # as ``typing`` has it, which takes longer to import than a small problem to solve
 if TYPE_CHECKING:
+    from typing import Any
+
     from backends import Backend, BackendError, Limits
     from cegis.blackbox import BlackBoxError, tabulate
     from cegis.claim import Claim, Rung

@@ -10,9 +10,12 @@ Every name is imported when it is first asked for, so that ``import tasks`` load
 who hand over a module, and by nobody else. ``docs/your-own-network.md`` walks through it.
 """
 
-from typing import TYPE_CHECKING, Any
+from __future__ import annotations
 
+TYPE_CHECKING = False  # as ``typing`` has it, which takes longer to import than a small problem to solve
 if TYPE_CHECKING:
+    from typing import Any
+
     from tasks.certificates.write import Written
     from tasks.certificates.write import certificates as certify
     from tasks.checker.evidence import check

@@ -42,7 +42,7 @@ CVC5: Mapping[str, Mapping[str, str]] = {
 }
 START = (
     "from benchmarks.harness.parent import end_with_parent; end_with_parent(); "
-    "from tasks.commands.main import script; script()"
+    "from tasks.commands.start import script; script()"
 )
 SOLVE = (sys.executable, "-c", START, "solve")  # distill solve, of this very source whatever is installed
 NATIVE = (sys.executable, "-m", "benchmarks.peers.solve_native")

@@ -24,6 +24,7 @@ from rich.console import Console
 @click.option("--recurrent", default=60, show_default=True, help="Recurrent networks at every length.")
 @click.option("--pairs", default=40, show_default=True, help="Networks that add or compare, against every pair.")
 @click.option("--streams", default=80, show_default=True, help="Networks of numbers against loops, on all streams.")
+@click.option("--problems", default=300, show_default=True, help="Small SyGuS problems, asked of z3.")
 @click.option("--seed", default=0, show_default=True, help="Of all random numbers.")
 @click.option("--jobs", default=1, show_default=True, help="Processes.")
 @click.option("--keep", type=click.Path(path_type=Path), default=Path("out/attack"), show_default=True,
@@ -44,6 +45,7 @@ def main(
     recurrent: int,
     pairs: int,
     streams: int,
+    problems: int,
     seed: int,
     jobs: int,
     keep: Path,
@@ -67,7 +69,7 @@ def main(
         for sentence in outcome.wrong:
             console.print(f"  {sentence}", markup=False)
         sys.exit(bool(outcome.wrong))
-    asked = (networks, planted, certificates, programs, kills, distillations, recurrent, pairs, streams)
+    asked = (networks, planted, certificates, programs, kills, distillations, recurrent, pairs, streams, problems)
     sizes = dict(zip(PARTS, asked, strict=True))
     counts = Campaign(seed, keep, jobs, frozenset(known), first).run(sizes, console)
     console.print(table(counts))

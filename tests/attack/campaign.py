@@ -18,7 +18,10 @@ from rich.table import Table
 from trial import Case, Outcome
 
 SILENCE = 60.0  # seconds
-PARTS = ("networks", "planted", "certificates", "programs", "writers", "distillations", "recurrent", "pairs", "streams")
+PARTS = (
+    "networks", "planted", "certificates", "programs", "writers", "distillations", "recurrent", "pairs", "streams",
+    "problems",
+)  # fmt: skip
 
 
 @dataclass

@@ -20,6 +20,7 @@ from pathlib import Path
 from campaign import PARTS
 from mutant import Mutant
 from mutants_coarse import COARSE
+from mutants_quick import QUICK
 from mutants_recurrent import RECURRENT
 from mutants_states import STATES
 from mutants_streams import STREAMS
@@ -28,7 +29,15 @@ from rich.table import Table
 
 ROOT = Path(__file__).resolve().parents[2]
 ROOMS = ("backends", "benchmarks", "cegis", "dsl", "tasks", "tests")
-SIZES = {"networks": 600, "planted": 24, "certificates": 320, "programs": 80, "writers": 60, "streams": 240}
+SIZES = {
+    "networks": 600,
+    "planted": 24,
+    "certificates": 320,
+    "programs": 80,
+    "writers": 60,
+    "streams": 240,
+    "problems": 600,
+}
 OPTIONS = {part: "--kills" if part == "writers" else f"--{part}" for part in PARTS}
 SECONDS = 900  # for one mutant
 
@@ -561,6 +570,7 @@ def every_mutant() -> tuple[Mutant, ...]:
     return (
         *MUTANTS,
         *COARSE,
+        *QUICK,
         *RECURRENT,
         *STATES,
         *STREAMS,

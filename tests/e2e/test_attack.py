@@ -31,6 +31,7 @@ def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
         "recurrent": 1,
         "pairs": 1,
         "streams": 2,
+        "problems": 20,
     }
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
     run = subprocess.run(

@@ -50,6 +50,7 @@ INNER = {  # each room names those right below it; what these reach, it may impo
         "sygus": {"formulas"},
         "operators": set(),
         "formulas": set(),
+        "quick": set(),
     },
     "dsl": {
         "abstraction": set(),

@@ -1,0 +1,1 @@
+"""Small problems, solved and proved before anything large is imported."""

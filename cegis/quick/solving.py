@@ -1,0 +1,151 @@
+"""A small problem to a proved answer, or nothing: then it goes the usual way, from the start.
+
+    examples          enumeration, and inverses for texts        the printed text is run on every example
+    f(x) = t          t, or a smaller term with its values       both sides are the same term, or linear arithmetic
+    one call f(x)     values and conditions of the formula       exact linear arithmetic
+    an invariant      a conjunction of the file's inequalities   exact linear arithmetic
+
+The work is bounded in steps, never by a clock, so that an answer is the same everywhere. What linear arithmetic proves
+has a certificate, which is checked (``certificates``).
+"""
+
+from __future__ import annotations
+
+import time
+
+from cegis.quick import cases, certificates, equations, examples, inductive, printing
+from cegis.quick.bank import function_of
+from cegis.quick.nodes import CALL, DEFINED, STRING, BeyondError, Node, evaluated, rebuilt, subterms, width_of
+from cegis.quick.reading import Question, read
+from cegis.quick.refutation import Prover
+
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Mapping
+
+RUN = ("exact evaluation", "running the printed text")  # as cegis.formulas.evaluation has it
+SAME = ("identity of terms",)
+MOST_CLOSED = 5_000  # of a constraint with a program in the place of its calls
+LINEAR = ("exact linear arithmetic", "checked Farkas certificates")
+
+
+class Answer:
+    """``body`` is proved right; ``by`` says how, and ``sentence`` in one sentence, like ``cegis.formulas.Proof``."""
+
+    rounds = 1
+    search_seconds = check_seconds = 0.0
+
+    def __init__(self, question: Question, body: Node, by: tuple[str, ...], tried: int, points: int) -> None:
+        self.question, self.body, self.by = question, body, by
+        self.tried, self.points = tried, points
+        self.source = printing.source(question.function, question.parameters, body, question.definitions)
+        self.sygus = printing.define_fun(question.function, question.parameters, body)
+
+    @property
+    def logic(self) -> str:
+        """In which the question is stated, by what it speaks of; "" where no variable is named."""
+        sorts = {one.sort for one in (*self.question.variables, *self.question.parameters, self.body)}
+        if not self.question.variables:
+            return ""
+        return "QF_BV" if any(map(width_of, sorts)) else "QF_SLIA" if STRING in sorts else "QF_LIA"
+
+    @property
+    def sentence(self) -> str:
+        """The claim."""
+        question, count = self.question, len(self.question.constraints)
+        what = f"all {count:,} constraints" if count > 1 else "the constraint"
+        if not question.variables:
+            verb = "name" if count > 1 else "names"
+            return f"satisfies {what}, which {verb} no variable; checked by {' and by '.join(self.by)}"
+        names = ", ".join(f"{one.name}: {one.sort}" for one in question.variables)
+        claim = f"satisfies {what} for all values of {names}"
+        if self.by == SAME:
+            return f"{claim}; both sides are the same term ({self.logic})"
+        return f"{claim}; {' with '.join(self.by)} ({self.logic}) finds no exception"
+
+
+def solved(text: str) -> Answer | None:
+    """The answer to a file's text; None where it is not solved in a few steps."""
+    start = time.perf_counter()
+    try:
+        answer = _answered(read(text))
+    except (BeyondError, RecursionError):
+        return None
+    if answer is not None:
+        answer.search_seconds = time.perf_counter() - start - answer.check_seconds
+    return answer
+
+
+def _answered(question: Question) -> Answer | None:
+    given = examples.examples_of(question)
+    if given is not None:
+        return None if question.variables else _by_examples(question, given)
+    if question.invariant is not None:
+        body, _, tried = inductive.search(question)
+        return Answer(question, body, LINEAR, tried, 0)
+    if question.rules:
+        target = equations.target_of(question)
+        return None if target is None else _by_equation(question, target)
+    body, _, rounds, tried, points = cases.search(question)
+    answer = Answer(question, body, LINEAR, tried, points)
+    answer.rounds = rounds
+    return answer
+
+
+def _by_examples(question: Question, given: list[tuple[tuple[object, ...], object]]) -> Answer:
+    if not question.parameters:
+        raise BeyondError
+    body, tried = examples.search(question, given)
+    answer = Answer(question, body, RUN, tried, len(given))
+    points = {one: tuple(inputs[place] for inputs, _ in given) for place, one in enumerate(question.parameters)}
+    if evaluated(body, points, function_of(question)) != tuple(output for _, output in given):
+        raise BeyondError
+    if not examples.run_text(answer.source, printing.identifier(question.function), given):
+        raise BeyondError
+    return answer
+
+
+def _by_equation(question: Question, target: Node) -> Answer:
+    body, tried = equations.search(question, target)
+    if _is_identity(question, body):
+        return Answer(question, body, SAME, tried, 0)
+    failing = [(closed, False) for closed in closed_by(question, body)]
+    found = Prover().refuted(failing)  # of the only constraint
+    if not isinstance(found, tuple) or not certificates.check(failing, found):
+        raise BeyondError
+    return Answer(question, body, LINEAR, tried, 0)
+
+
+def _is_identity(question: Question, body: Node) -> bool:
+    """Whether each constraint equates a term with itself once ``body`` is put in the place of the calls."""
+    return all(
+        closed.name == "=" and closed.arguments[0] is closed.arguments[1] for closed in closed_by(question, body)
+    )
+
+
+def closed_by(question: Question, body: Node) -> list[Node]:
+    """The constraints with ``body`` in the place of the calls, which are not nested; raises BeyondError."""
+    found = []
+    written = inlined(question, body)
+    for constraint in question.constraints:
+        calls = [inner for inner in subterms(constraint) if inner.kind == CALL]
+        if any(inner.kind == CALL for call in calls for one in call.arguments for inner in subterms(one)):
+            raise BeyondError
+        found.append(rebuilt(constraint, {call: _put(question, written, call) for call in calls}))
+        if found[-1].size > MOST_CLOSED:
+            raise BeyondError
+    return found
+
+
+def inlined(question: Question, term: Node) -> Node:
+    """``term`` with the bodies of the file's own functions in the place of their calls."""
+    arguments = tuple(inlined(question, argument) for argument in term.arguments)
+    if term.kind == DEFINED:
+        definition = question.definitions[term.name]
+        return rebuilt(definition.inlined, dict(zip(definition.parameters, arguments, strict=True)))
+    return rebuilt(term, dict(zip(term.arguments, arguments, strict=True)))
+
+
+def _put(question: Question, body: Node, call: Node) -> Node:
+    values: Mapping[Node, Node] = dict(zip(question.parameters, call.arguments, strict=True))
+    return rebuilt(body, values)

@@ -1,0 +1,188 @@
+"""Deliberate faults of the proofs of small problems, each caught by a test or by the part ``problems``."""
+
+from __future__ import annotations
+
+from mutant import Mutant
+
+CERTIFICATES, LINEAR, CASES = "cegis/quick/certificates.py", "cegis/quick/linear.py", "cegis/quick/cases.py"
+INDUCTIVE, SOLVING, EXAMPLES = "cegis/quick/inductive.py", "cegis/quick/solving.py", "cegis/quick/examples.py"
+CHECKED, SMALL = "tests/unit/cegis/test_quick_certificates.py", "tests/unit/cegis/test_quick.py"
+MEANT = f"{CHECKED}::test_a_condition_is_opened_into_what_it_means"
+EVERY = f"{CHECKED}::test_every_case_has_a_refutation"
+ROUNDED = f"{CHECKED}::test_only_a_number_that_divides_all_coefficients_rounds"
+POSITIVE = f"{CHECKED}::test_an_inequality_is_added_a_positive_number_of_times"
+ENDED = f"{CHECKED}::test_a_refutation_ends_in_a_contradiction"
+UNCHECKED = f"{SMALL}::test_a_proof_that_does_not_check_is_no_proof"
+
+QUICK: tuple[Mutant, ...] = (
+    Mutant("inequalities are added with any sign", CERTIFICATES, "if factor <= 0:", "if False:", POSITIVE),
+    Mutant(
+        "inequalities are rounded by numbers that do not divide",
+        CERTIFICATES,
+        "if divisor <= 0 or any(a % divisor for a in sums.values()):",
+        "if divisor <= 0:",
+        ROUNDED,
+    ),
+    Mutant(
+        "inequalities are divided by negative numbers",
+        CERTIFICATES,
+        "if divisor <= 0 or any(",
+        "if divisor and any(",
+        ROUNDED,
+    ),
+    Mutant(
+        "rounding goes one too far",
+        CERTIFICATES,
+        "if a}, total // divisor))",
+        "if a}, total // divisor - 1))",
+        f"{CHECKED}::test_zero_at_most_zero_is_no_contradiction",
+    ),
+    Mutant(
+        "nothing is at most nothing, strictly",
+        CERTIFICATES,
+        "return not parts and bound < 0",
+        "return not parts and bound <= 0",
+        f"{CHECKED}::test_zero_at_most_zero_is_no_contradiction",
+    ),
+    Mutant(
+        "a bound below zero contradicts whatever it bounds",
+        CERTIFICATES,
+        "return not parts and bound < 0",
+        "return bound < 0",
+        ENDED,
+    ),
+    Mutant(
+        "coefficients that remain are forgotten",
+        CERTIFICATES,
+        "known.append(({one: a // divisor for one, a in sums.items() if a}",
+        "known.append(({one: a // divisor for one, a in sums.items() if a < 0}",
+        ENDED,
+    ),
+    Mutant(
+        "the last case need not be refuted",
+        CERTIFICATES,
+        "return len(parts) == len(cases) and all(",
+        "cases = cases[: len(parts)]\n    return all(",
+        EVERY,
+    ),
+    Mutant(
+        "a refuted case refutes all",
+        CERTIFICATES,
+        "return len(parts) == len(cases) and all(",
+        "return len(parts) == len(cases) and any(",
+        EVERY,
+    ),
+    Mutant(
+        "what is strict is not",
+        CERTIFICATES,
+        'inequality = parts, -constant - (1 if term.name in ("<", ">") else 0)',
+        "inequality = parts, -constant",
+        MEANT,
+    ),
+    Mutant(
+        "what is not strict is",
+        CERTIFICATES,
+        'inequality = parts, -constant - (1 if term.name in ("<", ">") else 0)',
+        "inequality = parts, -constant - 1",
+        MEANT,
+    ),
+    Mutant(
+        "two numbers that differ are in order",
+        CERTIFICATES,
+        "return ANY, tuple(((half, False),) for half in halves)",
+        "return ANY, tuple(((half, False),) for half in halves[:1])",
+        MEANT,
+    ),
+    Mutant(
+        "a disjunction holds by its first part",
+        CERTIFICATES,
+        "return ANY, tuple(((one, truth),) for one in parts)",
+        "return ANY, tuple(((one, truth),) for one in parts[:1])",
+        MEANT,
+    ),
+    Mutant(
+        "an implication holds by its conclusion",
+        CERTIFICATES,
+        "return (ANY, (((first, False),), ((second, True),)))",
+        "return (ANY, (((second, True),),))",
+        MEANT,
+    ),
+    Mutant(
+        "a choice takes its first value",
+        CERTIFICATES,
+        "cases = ((test, True, then), (test, False, otherwise))",
+        "cases = ((test, True, then), (test, False, then))",
+        MEANT,
+    ),
+    Mutant(
+        "one side of a gap between whole numbers is missing",
+        LINEAR,
+        "return tuple((one, -a) for one, a in parts), -bound - 1",
+        "return tuple((one, -a) for one, a in parts), -bound - 2",
+        MEANT,
+    ),
+    Mutant("a tree is not held to its refutation", CASES, "if not check(failing, found):", "if False:", UNCHECKED),
+    Mutant(
+        "a tree is proved of its first value alone",
+        CASES,
+        'return node(ROW, "ite", BOOL, (test, self.put_in(then), self.put_in(otherwise)))',
+        'return node(ROW, "=>", BOOL, (test, self.put_in(then)))',
+        "problems",
+    ),
+    Mutant(
+        "a tree is proved by one constraint",
+        CASES,
+        "return conjunction([rebuilt(constraint, {self.value: body}) for constraint in self.constraints])",
+        "return conjunction([rebuilt(constraint, {self.value: body}) for constraint in self.constraints[:1]])",
+        "problems",
+    ),
+    Mutant(
+        "a variable is taken for a parameter of its name",
+        CASES,
+        "if not used <= set(call.arguments):",
+        "if not used <= {*call.arguments, *question.parameters}:",
+        "problems",
+    ),
+    Mutant(
+        "an invariant is not held to its refutations",
+        INDUCTIVE,
+        "if not isinstance(refutation, tuple) or not check(clause, refutation):",
+        "if not isinstance(refutation, tuple):",
+        UNCHECKED,
+    ),
+    Mutant(
+        "an equation is not held to its refutation",
+        SOLVING,
+        "if not isinstance(found, tuple) or not certificates.check(failing, found):",
+        "if not isinstance(found, tuple):",
+        UNCHECKED,
+    ),
+    Mutant(
+        "an equation of two terms is an identity",
+        SOLVING,
+        "closed.arguments[0] is closed.arguments[1]",
+        "closed.arguments[0].sort == closed.arguments[1].sort",
+        "problems",
+    ),
+    Mutant(
+        "the printed text of a small problem is not run",
+        SOLVING,
+        "if not examples.run_text(",
+        "if False and not examples.run_text(",
+        f"{SMALL}::test_a_printed_text_that_is_wrong_is_no_answer",
+    ),
+    Mutant(
+        "a small problem is not evaluated",
+        SOLVING,
+        "if evaluated(body, points, function_of(question)) != tuple(output for _, output in given):",
+        "if not given:",
+        f"{SMALL}::test_a_value_of_exact_evaluation_that_is_wrong_is_no_answer",
+    ),
+    Mutant(
+        "late examples are not looked at",
+        EXAMPLES,
+        "return all(_same(scope[name](*inputs), output) for inputs, output in examples)",
+        "return all(_same(scope[name](*inputs), output) for inputs, output in examples[:MOST_EXAMPLES])",
+        f"{SMALL}::test_the_printed_text_is_run_on_every_example",
+    ),
+)

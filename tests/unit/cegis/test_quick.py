@@ -1,0 +1,265 @@
+"""Small problems: which are solved before anything is imported, what is said of them, and what goes the usual way."""
+
+from __future__ import annotations
+
+import pytest
+from quick_terms import applied, variables
+
+from cegis.formulas.evaluation import TEXT
+from cegis.formulas.solution import Solution
+from cegis.quick import certificates, linear, refutation, solving
+from cegis.quick.cases import Cases
+from cegis.quick.certificates import check
+from cegis.quick.examples import MOST_EXAMPLES, run_text
+from cegis.quick.nodes import INT, BeyondError, literal, text_of
+from cegis.quick.reading import read
+from cegis.quick.refutation import Prover
+from cegis.quick.solving import Answer, solved
+from cegis.searchers.solving import homes, solve
+from cegis.searchers.witnesses import Witnesses, witnesses_of
+from cegis.sygus import SygusError, read_answer, read_text
+from cegis.verdict import Valid
+from dsl.program import Program
+
+LARGER = """(set-logic LIA)
+(synth-fun f ((x Int) (y Int)) Int)
+(declare-var a Int)
+(declare-var b Int)
+(constraint (>= (f a b) a))
+(constraint (>= (f a b) b))
+(constraint (or (= a (f a b)) (= b (f a b))))
+(check-synth)
+"""
+COUNTING = """(set-logic LIA)
+(synth-inv inv ((i Int)))
+(define-fun before ((i Int)) Bool (= i 0))
+(define-fun step ((i Int) (i! Int)) Bool (and (< i 10) (= i! (+ i 1))))
+(define-fun after ((i Int)) Bool (or (< i 10) (= i 10)))
+(inv-constraint inv before step after)
+(check-synth)
+"""
+WORDS = """(set-logic BV)
+(define-fun off ((x (_ BitVec 32))) (_ BitVec 32) (bvand x (bvsub x #x00000001)))
+(synth-fun f ((x (_ BitVec 32))) (_ BitVec 32)
+  ((Start (_ BitVec 32)))
+  ((Start (_ BitVec 32) ((bvand Start Start) (bvsub Start Start) x #x00000001))))
+(declare-var x (_ BitVec 32))
+(constraint (= (off x) (f x)))
+(check-synth)
+"""
+OWN_ROW = """(set-logic LIA)
+(define-fun above ((a Int) (b Int)) Int (ite (< a 0) b a))
+(synth-fun f ((x Int)) Int ((Start Int)) ((Start Int (x 0 (above Start Start)))))
+(declare-var x Int)
+(constraint (= (f x) (ite (>= x 0) x 0)))
+(check-synth)
+"""
+TEXTS = """(set-logic SLIA)
+(synth-fun f ((s String)) String
+  ((S String) (I Int))
+  ((S String (s " " (str.++ S S) (str.substr S I I)))
+   (I Int (0 1 (+ I I) (str.len S) (str.indexof S S I)))))
+(constraint (= (f "ab c") "ab"))
+(constraint (= (f "d ef") "d"))
+(constraint (= (f "xyz 1") "xyz"))
+(check-synth)
+"""
+PROBLEMS = {"larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS}
+
+
+def proved(text: str) -> Answer:
+    """The answer, after solvers proved it and its texts were compared with those of the usual way."""
+    answer = solved(text)
+    assert answer is not None
+    problem = read_text(text)
+    (function,) = problem.spec.functions
+    term = read_answer(answer.sygus, problem)[function.name]
+    program = Program(term, homes(problem.spec, problem.grammars)[function])
+    assert program.source(function.name) == answer.source
+    assert program.cost == program.size == answer.body.size
+    with Witnesses(problem.spec, witnesses_of(problem.spec)) as verifier:
+        verdict = verifier.check(Solution({function: program}))
+    assert isinstance(verdict, Valid)
+    (claim,) = verdict.claims
+    assert answer.sentence.split("; ")[0] == claim.sentence.split("; ")[0]
+    assert answer.logic == claim.as_json()["logic"]
+    return answer
+
+
+@pytest.mark.parametrize("text", PROBLEMS.values(), ids=PROBLEMS)
+def test_a_small_problem_has_an_answer_that_solvers_prove(text):
+    proved(text)
+
+
+@pytest.mark.parametrize("text", PROBLEMS.values(), ids=PROBLEMS)
+def test_an_answer_is_no_larger_than_that_of_the_usual_way(text):
+    problem = read_text(text)
+    usual = solve(problem.spec, problem.grammars)
+    answer = solved(text)
+    assert answer is not None
+    assert answer.body.size <= usual.program.size
+
+
+def test_it_is_said_what_proved_an_answer():
+    larger, words, texts = solved(LARGER), solved(WORDS), solved(TEXTS)
+    assert larger.sentence.endswith(
+        "exact linear arithmetic with checked Farkas certificates (QF_LIA) finds no exception"
+    )
+    assert words.sentence.endswith("both sides are the same term (QF_BV)")
+    assert texts.sentence.endswith(f"checked by exact evaluation and by {TEXT}")
+
+
+BEYOND = {
+    "a mistake": LARGER.replace("(check-synth)", "(check-synth"),
+    "no answer asked": LARGER.replace("(check-synth)", ""),
+    "two functions": LARGER.replace("(declare-var a Int)", "(declare-var a Int) (synth-fun g ((x Int)) Int)"),
+    "two names alike": LARGER.replace("(declare-var b Int)", "(declare-var a Int)"),
+    "an unknown name": LARGER.replace("(>= (f a b) b)", "(>= (f a b) c)"),
+    "a wrong sort": LARGER.replace("(>= (f a b) b)", "(>= (f a b) true)"),
+    "two calls": LARGER.replace("(>= (f a b) b)", "(= (f a b) (f b a))"),
+    "one variable twice": LARGER.replace("(f a b)", "(f a a)"),
+    "no such function": LARGER.replace("(>= (f a b) b)", "(> (f a b) b)"),
+    "a product": LARGER.replace("(>= (f a b) b)", "(>= (f a b) (* a b))"),
+    "a division": LARGER.replace("(>= (f a b) b)", "(>= (f a b) (div b 2))"),
+    "a command after the end": LARGER + "(declare-var c Int)",
+    "an assumption": LARGER.replace("(check-synth)", "(assume (> a b)) (check-synth)"),
+    "not inductive": COUNTING.replace("(or (< i 10) (= i 10))", "(< i 10)"),
+    "examples that contradict": TEXTS.replace('(f "d ef") "d"', '(f "ab c") "d"'),
+    "a quote in a text": TEXTS.replace('"ab c"', '"ab""c"'),
+    "an escape in a text": TEXTS.replace('"ab c"', '"ab\\u{41}c"'),
+    "an equation that no term meets": OWN_ROW.replace("(ite (>= x 0) x 0)", "(+ x 1)"),
+    "words with a smaller answer": WORDS.replace("(bvand x (bvsub x #x00000001))", "(bvand x (bvsub x #x00000000))"),
+    "a variable that has a parameter's name": LARGER.replace(
+        "(declare-var b", "(declare-var y Int) (declare-var b"
+    ).replace("(or (= a (f a b)) (= b (f a b)))", "(= (f a b) y)"),
+    "another logic": LARGER.replace("LIA", "NIA"),
+    "a weight": OWN_ROW.replace("(above Start Start)", "(! (above Start Start) :weight 2)"),
+    "any constant": OWN_ROW.replace("(x 0", "(x (Constant Int)"),
+}
+
+
+@pytest.mark.parametrize("text", BEYOND.values(), ids=BEYOND)
+def test_what_is_not_small_or_not_right_goes_the_usual_way(text):
+    assert text not in PROBLEMS.values()
+    assert solved(text) is None
+
+
+NAMES = ["ite", "and", "+", "str.len", "bvadd", "let", "true", "div", "distinct", "_", "!", "a|b", "2x", "-5", ":k"]
+
+
+@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("place", ["(declare-var a Int)", "(synth-fun f (", "((x Int) (y Int))"])
+def test_a_name_that_is_refused_there_is_not_taken_here(name, place):
+    new = {"(declare-var a Int)": f"(declare-var {name} Int)", "(synth-fun f (": f"(synth-fun {name} ("}
+    text = LARGER.replace(place, new.get(place, f"(({name} Int) (y Int))"))
+    try:
+        read_text(text)
+    except SygusError:
+        with pytest.raises(BeyondError):
+            read(text)
+
+
+def test_the_inequality_of_a_whole_number_is_rounded():
+    x, y = variables("x", "y")
+    even = applied(
+        "=", applied("+", applied("*", literal(2, INT), x), applied("*", literal(4, INT), y)), literal(3, INT)
+    )
+    found = Prover().refuted([(even, True)])
+    assert isinstance(found, tuple)
+    assert check([(even, True)], found)
+    assert not check([(even, True)], ("closed", ((((0, 1), (1, 1)), 1),)))
+
+
+def test_a_proof_that_does_not_check_is_no_proof(monkeypatch):
+    monkeypatch.setattr("cegis.quick.cases.check", lambda case, found: False)
+    assert solved(LARGER) is None
+    monkeypatch.undo()
+    monkeypatch.setattr("cegis.quick.inductive.check", lambda case, found: False)
+    assert solved(COUNTING) is None
+    monkeypatch.undo()
+    monkeypatch.setattr(certificates, "check", lambda case, found: False)
+    assert solved(OWN_ROW) is None
+
+
+def test_a_printed_text_that_is_wrong_is_no_answer(monkeypatch):
+    monkeypatch.setattr(solving.printing, "source", lambda *_: "def f(s):\n    return s[:2]\n")
+    assert solved(TEXTS) is None
+
+
+def test_a_value_of_exact_evaluation_that_is_wrong_is_no_answer(monkeypatch):
+    monkeypatch.setattr(solving, "evaluated", lambda *_: ("ab", "d", "x"))
+    assert solved(TEXTS) is None
+
+
+def test_a_tree_that_is_wrong_at_one_far_point_is_not_proved():
+    """The condition x <= 1000000 is met at all points that are looked at first."""
+    text = LARGER.replace("(>= (f a b) a)", "(=> (> a 1000000) (= (f a b) 0))")
+    text = text.replace("(>= (f a b) b)", "(=> (<= a 1000000) (= (f a b) b))")
+    text = text.replace("(or (= a (f a b)) (= b (f a b)))", "true")
+    answer = solved(text)
+    assert answer is not None
+    assert answer.rounds > 1
+    assert "100000" in text_of(answer.body)
+
+
+def test_a_late_example_is_run():
+    many = "".join(f'(constraint (= (f "{letter}") "{letter}"))' for letter in "abcdefghijklmnop")
+    same = TEXTS.replace('(constraint (= (f "d ef") "d"))', "").replace('(constraint (= (f "ab c") "ab"))', many)
+    same = same.replace('(constraint (= (f "xyz 1") "xyz"))', "")
+    assert text_of(solved(same).body) == "s"
+    assert solved(same.replace("(check-synth)", '(constraint (= (f "xyz 1") "xyz")) (check-synth)')) is None
+
+
+def test_the_printed_text_is_run_on_every_example():
+    known = [((str(number),), str(number)) for number in range(2 * MOST_EXAMPLES)]
+    text = "def f(s):\n    return s\n"
+    assert run_text(text, "f", known)
+    assert not run_text(text, "f", [*known, (("a",), "b")])
+    assert not run_text(text, "f", [((1,), True)])
+
+
+@pytest.mark.parametrize("name", ["@", "value", "b"])
+def test_a_parameter_may_have_any_name(name):
+    answer = proved(LARGER.replace("((x Int) (y Int))", f"(({name} Int) (a Int))"))
+    assert answer.body.size == 6
+
+
+def test_parameters_are_told_from_variables_of_their_names():
+    """The first parameter is called as the second argument is."""
+    swapped = LARGER.replace("((x Int) (y Int))", "((b Int) (a Int))").replace("(>= (f a b) b)", "(> (f a b) (- b 3))")
+    swapped = swapped.replace("(or (= a (f a b)) (= b (f a b)))", "(=> (<= a (- b 3)) (= (f a b) (- b 2)))")
+    assert "(- a 2)" in proved(swapped).sygus
+
+
+def test_work_is_bounded_in_steps(monkeypatch):
+    monkeypatch.setattr(refutation, "MOST_STEPS", 10)
+    with pytest.raises(BeyondError):
+        Prover(10).refuted([(Cases(read(LARGER)).put_in(literal(0, INT)), True)] * 20)
+
+
+def test_definitions_that_double_are_not_written_out():
+    doubled = "".join(
+        f"(define-fun d{place} ((v Int)) Int (+ (d{place - 1} v) (d{place - 1} v)))" for place in range(1, 60)
+    )
+    first = "(define-fun d0 ((v Int)) Int (+ v 1))"
+    for text in (LARGER.replace("(>= (f a b) b)", "(>= (f a b) (d59 b))"), COUNTING, OWN_ROW):
+        assert solved(text.replace("(set-logic LIA)", f"(set-logic LIA) {first} {doubled}")) is None
+
+
+@pytest.mark.parametrize("bound", ["MOST_STEPS", "MOST_LOOKED_AT"])
+def test_the_search_for_texts_is_bounded_in_steps(bound, monkeypatch):
+    assert solved(TEXTS) is not None
+    monkeypatch.setattr(f"cegis.quick.examples.{bound}", 3)
+    assert solved(TEXTS) is None
+
+
+def test_a_small_term_states_an_inequality():
+    x, y = variables("x", "y")
+    for parts, bound in [(((x, 1),), 5), (((x, -1),), -3), (((x, 1), (y, -1)), -1), (((x, -1), (y, -2)), 0)]:
+        stated = linear.condition_of((parts, bound))
+        for a in range(-8, 9):
+            for b in range(-8, 9):
+                is_so = sum(factor * {x: a, y: b}[one] for one, factor in parts) <= bound
+                assert refutation.holds([(stated, is_so)], {x: a, y: b})
+    assert text_of(linear.condition_of((((x, 1), (y, -1)), -1))) == "(< x y)"
+    assert text_of(linear.condition_of((((x, -1), (y, -2)), 0))) == "(<= (- x) (* 2 y))"
