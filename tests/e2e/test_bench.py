@@ -102,6 +102,7 @@ def test_a_query_a_solver_chews_on_ends_at_the_limit_and_the_next_is_answered(ba
     assert next(seconds for name, _, seconds, *_ in row.answers if name == "hard") < 2.0
 
 
+@pytest.mark.slow
 def test_a_run_on_dask_survives_its_workers(tmp_path: Path) -> None:
     pytest.importorskip("distributed")
     mark = tmp_path / "died-once"
@@ -138,6 +139,7 @@ def test_a_suite_runs_on_dask_as_on_one_machine(tmp_path: Path, corpus: Path) ->
     assert {row.status for row in read(tmp_path / "out" / "solvers.jsonl")} == {"solved"}
 
 
+@pytest.mark.slow
 def test_printed_commands_are_those_of_the_runs(tmp_path: Path, corpus: Path) -> None:
     result = invoke(
         "--suite", "replay", "--backends", "z3", "--corpus", str(corpus), "--out", str(tmp_path), "--print-commands"

@@ -72,6 +72,7 @@ def test_a_table_is_sorted_by_numbers_both_ways_and_by_the_keyboard(browser: Any
     page.close()
 
 
+@pytest.mark.slow
 def test_a_long_table_keeps_the_lines_with_every_word(browser: Any, file: Path) -> None:
     page = Opened(browser, file).page
     field = page.locator("input[type=search]").nth(-2)
@@ -83,6 +84,7 @@ def test_a_long_table_keeps_the_lines_with_every_word(browser: Any, file: Path) 
     page.close()
 
 
+@pytest.mark.slow
 def test_the_name_of_a_point_is_under_the_pointer(browser: Any, file: Path) -> None:
     opened = Opened(browser, file)
     page = opened.page

@@ -57,8 +57,7 @@ def opened(browser, pages):
     return Opened(browser, pages("quote_closing"))
 
 
-@pytest.mark.parametrize("width", [400, 1400])
-@pytest.mark.parametrize("name", sliced(shipped_names(), 3))
+@pytest.mark.parametrize(("name", "width"), sliced([(name, w) for name in shipped_names() for w in (1400, 400)], 5))
 def test_a_page_opens_without_error_request_or_overflow(browser, pages, name, width):
     opened = Opened(browser, pages(name), width)
     assert opened.said == []
@@ -197,6 +196,7 @@ def test_the_page_executes_gates_norms_and_pools_as_numpy_does(opened, act, pool
     np.testing.assert_allclose([one["logits"] for one in found], attention(model, sequences)[0], rtol=1e-12, atol=1e-12)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("shown", ["executed", "computed before"])
 @pytest.mark.parametrize(("pool", "marked"), sliced([("first", [0]), ("mean", []), ("last", [2]), (None, [2])], 3))
 def test_the_row_of_an_attention_that_is_read_is_marked(browser, tmp_path, monkeypatch, pool, marked, shown):
@@ -217,6 +217,7 @@ def test_the_row_of_an_attention_that_is_read_is_marked(browser, tmp_path, monke
     opened.page.close()
 
 
+@pytest.mark.slow
 def test_a_network_that_is_too_large_shows_sequences_computed_before(browser, tmp_path, monkeypatch):
     monkeypatch.setattr("tasks.reports.browser.MOST_BYTES", 10)
     model = lead(6)

@@ -80,6 +80,7 @@ def test_a_result_in_json_is_repeated_as_such(distill, tmp_path):
     assert "least margin of each length" in Path("b.html").read_text(encoding="utf-8")
 
 
+@pytest.mark.slow
 def test_a_certificate_is_checked_first(distill, tmp_path):
     distill("run", "bracket_depth", "--length", "3", "--backend", "none", "--out", "d.cert", "--json")
     assert distill("report", "d.cert", "--out", "d.html")[0] == 0

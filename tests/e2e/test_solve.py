@@ -208,6 +208,7 @@ def test_operators_can_be_left_out(solve):
     assert solve(MAX, "--operators", "+", "--time-limit", "1")[0] == 1
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3")
 def test_a_long_search_says_how_far_it_is(solve, monkeypatch):
     monkeypatch.setattr("cegis.loop.TELL_SECONDS", 0.1)

@@ -54,6 +54,7 @@ def test_the_module_is_proved_as_the_page_says(here):
     assert "on all 363 sequences of length 1 to 5" in here[1]
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("here")
 def test_the_folder_goes_through_the_command_line(capsys):
     for command in re.findall(r"^\$ distill (.*)$", PAGE, re.MULTILINE):

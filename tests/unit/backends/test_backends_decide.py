@@ -331,6 +331,7 @@ def test_a_refused_assertion_does_not_join_the_background(world: SimpleNamespace
     assert answer.model == {}
 
 
+@pytest.mark.slow
 def test_deep_formulas_need_no_recursion(world: SimpleNamespace) -> None:
     term, keep = world.x, world.m.Symbol("keep", BOOL)
     for _ in range(3_000):

@@ -58,6 +58,7 @@ def test_a_wrong_text_is_noticed() -> None:
         breadth.check_text(same, "def f(tokens, i):\n    return tokens[0]\n")
 
 
+@pytest.mark.slow
 def test_the_command_writes_a_page_with_a_line_a_function(tmp_path: Path) -> None:
     options = ["--suite", "breadth", "--only", "same token", "--time-limit", "12", "--out", str(tmp_path)]
     result = CliRunner().invoke(bench, options)

@@ -64,6 +64,7 @@ def test_the_peak_is_the_process_s_own_not_that_of_the_process_that_measures() -
     assert 2 < process.memory_mb < 100 < len(ballast) / 1e6
 
 
+@pytest.mark.slow
 def test_a_grandchild_in_a_session_of_its_own_is_ended_too(tmp_path: Path) -> None:
     mark = tmp_path / "still-alive"
     child = f"import time; time.sleep(1.5); open({str(mark)!r}, 'w')"
@@ -133,6 +134,7 @@ def test_every_end_of_a_worker_is_a_row(code: str, seconds: float, memory_mb: in
     assert row.walltime <= WALL * seconds + 1
 
 
+@pytest.mark.slow
 def test_a_query_that_ends_its_worker_is_unknown_and_the_next_ones_are_asked() -> None:
     code = (
         "import json, sys, time\n"

@@ -371,6 +371,7 @@ def test_a_folder_without_cases_or_with_a_broken_one_is_one_sentence(tmp_path: P
         networks.plan(tmp_path, 10.0, 4096)
 
 
+@pytest.mark.slow
 def test_a_compiled_network_is_proved_with_its_figures() -> None:
     if not (CASES / "tracr/sort/case.json").is_file():
         pytest.skip(f"no case tracr/sort in {CASES} (set DISTILL_CASES)")

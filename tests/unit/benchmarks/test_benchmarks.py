@@ -269,6 +269,7 @@ def test_an_alarm_inside_the_worker_is_a_timeout() -> None:
     assert execute(JOB, PLACE, [sys.executable, "-c", code]).status == "timeout"
 
 
+@pytest.mark.slow
 def test_a_real_worker_solves_a_shipped_circuit(tmp_path: Path) -> None:
     job = next(
         job

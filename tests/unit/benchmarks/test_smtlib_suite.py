@@ -270,6 +270,7 @@ def control_groups() -> None:
         pytest.skip(f"runexec cannot measure here: {why}")
 
 
+@pytest.mark.slow
 @pytest.mark.usefixtures("control_groups")
 @pytest.mark.parametrize(
     ("script", "status", "reason"),

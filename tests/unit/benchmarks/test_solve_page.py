@@ -129,6 +129,7 @@ def test_ours_and_cvc5_find_as_many_behaviours_of_every_size(name: str) -> None:
     assert found["ours"][0] == 4
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3", "cvc5")
 def test_the_command_runs_checks_and_resumes(tmp_path: Path) -> None:
     problems, out = tmp_path / "problems", tmp_path / "out"

@@ -62,6 +62,7 @@ def test_the_rows_of_reals_agree_in_all_readings_but_for_products_that_no_linear
     assert {one.operator.name for one in checked if "z3" not in one.readings or "cvc5" not in one.readings} <= {"*"}
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3", "cvc5", "bitwuzla")
 @pytest.mark.parametrize("sort", sliced([bitvector(3), bitvector(1), WORD], 3), ids=lambda sort: f"{sort.width} bits")
 def test_the_rows_of_bit_vectors_agree_in_all_readings(sort):

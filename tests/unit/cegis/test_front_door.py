@@ -128,6 +128,7 @@ def test_a_searcher_of_ones_own_is_believed_only_when_proved():
     assert isinstance(synthesize(NESTED, OPEN, searchers=[Knowing(wrong)]), Stopped)
 
 
+@pytest.mark.slow
 def test_a_searcher_that_fails_is_named_and_ends_nothing():
     outcome = synthesize(NESTED, OPEN, searchers=[Failing()])
     assert isinstance(outcome, Stopped)
@@ -242,6 +243,7 @@ class Asleep:
         """Nothing to learn."""
 
 
+@pytest.mark.slow
 def test_an_outside_answer_is_proposed_at_once_and_then_only_what_is_smaller():
     a, b = F.signature.variables
     problem = Problem(SPEC, {F: None}, {F: OPEN})

@@ -209,6 +209,7 @@ def test_a_constraint_that_calls_no_function_is_shown_where_it_fails() -> None:
     assert isinstance(solve(spec_of(text.replace("< x 9", "> x 5")), budget=FormulaBudget(seconds=30)), Found)
 
 
+@pytest.mark.slow
 def test_an_unsafe_loop_is_infeasible_and_a_safe_one_is_solved() -> None:
     outcome = solve(COUNTS, budget=FormulaBudget(seconds=30))
     assert isinstance(outcome, Exhausted), outcome

@@ -299,6 +299,7 @@ def test_a_right_answer_of_the_grammar_is_taken_with_our_own_readings():
     assert program.grammar.cost(program.term) is not None
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", ["boom", "number"])
 def test_a_searcher_that_fails_is_told(name):
     class Failing:

@@ -65,9 +65,9 @@ def fates(outcome: Outcome[Solution]) -> dict[str, Searched]:
         (lambda: RIGHT, 0.0, End.FOUND, ""),
         (lambda: WRONG, 0.0, End.ANSWERED, ""),
         (lambda: None, 0.0, End.NO_ANSWER, ""),
-        (lambda: "wait", 0.0, End.NOTHING, ""),
+        pytest.param(lambda: "wait", 0.0, End.NOTHING, "", marks=pytest.mark.slow),
         (lambda: 1 // 0, 0.0, End.DIED, "ZeroDivisionError: integer division or modulo by zero"),
-        (leave, 0.0, End.DIED, "SystemExit: 3"),
+        pytest.param(leave, 0.0, End.DIED, "SystemExit: 3", marks=pytest.mark.slow),
         (exhaust, 0.0, End.DIED, "MemoryError:"),
     ],
 )
@@ -93,6 +93,7 @@ def test_those_that_did_not_start_and_those_that_cannot_are_told() -> None:
     }
 
 
+@pytest.mark.slow
 def test_once_our_own_search_has_nothing_to_say_nobody_waits() -> None:
     began = time.monotonic()
     outcome = solve(NESTED, searchers=[Asked(lambda: RIGHT, delay=60.0)], budget=FormulaBudget(seconds=50))

@@ -83,6 +83,7 @@ EITHER = of("or", of("=", call(F, x), x), of("=", call(F, x), number(0)))
 EXAMPLES = tuple(of("=", call(F, number(given)), number(wanted)) for given, wanted in ((2, 1), (1, 0)))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("spec", "is_right"),
     [

@@ -141,6 +141,7 @@ def test_every_round_is_reported_with_its_candidate_and_verdict():
     assert costs == sorted(costs), "more examples never make a cheaper program right"
 
 
+@pytest.mark.slow
 def test_the_same_seed_takes_the_same_path():
     def path(seed: int) -> list[str]:
         events: list[Any] = []

@@ -74,6 +74,7 @@ def test_a_rows_terms_are_all_terms_that_behave_so_cheapest_first(nonterminal):
         assert found[0] == bank.term(nonterminal, row) or costs[0] == store.origin[row, 0]
 
 
+@pytest.mark.slow
 def test_a_row_that_stands_for_itself_has_terms_at_any_cost():
     bank = grown(4)
     row = bank.find("I", np.array([point for (point,) in POINTS]))

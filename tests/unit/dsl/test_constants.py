@@ -102,6 +102,7 @@ def test_constants_are_found_on_either_side_of_a_flag(rule, sort):
     assert "ite" in str(follows(rule, sort, "xy", count=24))
 
 
+@pytest.mark.slow
 def test_limits_between_constants_are_found():
     limits = [(1234,), (1235,), (-300,), (-299,)]
     follows(lambda x: x + 5 if x <= 1234 else 2 * x - 777, INT, "x", more=limits)

@@ -161,6 +161,7 @@ def test_no_proposal_costs_more_than_the_limit():
         assert isinstance(proposal, Stopped) or proposal.cost <= limit
 
 
+@pytest.mark.slow
 def test_splits_cannot_bring_the_bank_far_beyond_its_limit(monkeypatch):
     monkeypatch.setattr(bank, "CHUNK", 200)
     rng, search = random.Random(0), Enumerator(motifs("abcde", ["x", "y"]), max_candidates=2_500)

@@ -71,6 +71,7 @@ TASKS = {
 }
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("name", sliced(TASKS, 2))
 def test_what_is_found_is_right_on_other_streams(name):
     low, high, inputs, target = TASKS[name]

@@ -206,6 +206,7 @@ def test_another_or_a_hostile_program_is_refused(certificate, tmp_path, text):
     assert refused(certificate.statement, {**certificate.files, PROGRAM: text.encode()}, tmp_path / "c")
 
 
+@pytest.mark.slow
 def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(tmp_path):
     files = dyck_files(scratch=tmp_path)
     stated, weights = establish(question(), files), files["network/model.safetensors"]

@@ -129,6 +129,7 @@ def test_a_program_that_differs_says_where_and_never_more_than_it_knows():
         assert isinstance(found.labels.check(found.program), Valid)
 
 
+@pytest.mark.slow
 def test_inputs_without_a_label_are_neither_right_nor_wrong():
     loaded = mean_of_tokens([[1.0, 0.0], [0.0, 1.0]], Argmax(("a", "b"), (0, 1)))
     found = distill(loaded, seconds=20)

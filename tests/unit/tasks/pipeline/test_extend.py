@@ -301,6 +301,7 @@ def few(monkeypatch):
     monkeypatch.setattr(labels, "FEW_SEQUENCES", 600)
 
 
+@pytest.mark.slow
 def test_an_explanation_of_everything_says_so():
     loaded = lead(40, wiggle=1e-4)
     found = distill(loaded, loaded.domain, seconds=60)

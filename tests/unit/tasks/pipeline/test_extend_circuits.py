@@ -89,6 +89,7 @@ def test_a_program_that_cannot_be_bettered_gets_its_exact_horizon(monkeypatch: p
     assert not any(claim.rung == Rung.ALL_LENGTHS for claim in result.claims)
 
 
+@pytest.mark.slow
 def test_one_that_holds_longer_but_breaks_as_well_is_not_preferred_where_it_is_much_longer_to_read(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:

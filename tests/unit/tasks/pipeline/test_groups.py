@@ -152,6 +152,7 @@ def test_a_network_that_multiplies_permutations_is_distilled_and_read_back():
     assert Program.parse(own.program.source("f"), own.program.grammar).term == own.program.term
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("answer", "text"),
     sliced(

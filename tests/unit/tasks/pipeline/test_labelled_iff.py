@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import numpy as np
+import pytest
 
 from tasks.formats import Question, from_callable
 from tasks.pipeline.approximate import having_a_label
@@ -44,6 +45,7 @@ def test_a_program_says_exactly_which_inputs_have_a_label():
     assert function(["a", "c"]) == "not labelled"
 
 
+@pytest.mark.slow
 def test_nothing_is_said_where_every_input_has_one_or_no_program_is_exact():
     assert distill(box(lambda row: False), seconds=10).labelled_iff is None
     chosen = np.random.default_rng(0).random((4, 3, 3, 3, 3)) < 0.5

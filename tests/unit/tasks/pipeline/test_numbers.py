@@ -164,6 +164,7 @@ def is_right(network, a, b):
     return network.operands.value(Teacher(network, network.operands, SUM).given((a, b))) == a + b
 
 
+@pytest.mark.slow
 def test_pages_and_other_commands_know_pairs(tmp_path, capsys):
     net, page = place(tmp_path, adding(2, 3)), tmp_path / "page.html"
     (tmp_path / "wrong.py").write_text("def f(a, b):\n    return a + b + 1\n")

@@ -29,6 +29,7 @@ def is_whole(there, here):
     assert distillation_json(there)["sentence"] == distillation_json(here)["sentence"]
 
 
+@pytest.mark.slow
 def test_a_distillation_is_made_in_another_process():
     with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
         there = pool.submit(of_circuit, "quote_closing", 5).result()

@@ -90,6 +90,7 @@ def test_edges_between_kept_nodes_go_where_nothing_needs_them():
     assert nonzero <= whole_network
 
 
+@pytest.mark.slow
 def test_no_node_of_a_complete_circuit_can_go(pruned):
     _, domain, found = pruned
     assert found.is_complete
@@ -210,6 +211,7 @@ def test_a_circuit_of_any_network_is_a_folder_of_its_steps(tmp_path):
     assert any("8 of 8 agree" in note for note in again.notes)
 
 
+@pytest.mark.slow
 def test_a_circuit_is_pruned_further_and_compared_with_itself():
     circuit = load_circuit(shipped_path("quote_closing"))
     found = prune(circuit, domain=circuit.domain.up_to(3), options=SHORT)
@@ -250,6 +252,7 @@ class Stop:
                 raise KeyboardInterrupt
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("kind", "n"), sliced([("learning", 20), ("cutting", 2), ("weighing", 2), ("dropping", 1), ("dropping", 9)], 3)
 )
@@ -269,6 +272,7 @@ def test_a_resumed_run_ends_as_one_that_was_not_interrupted(tmp_path, monkeypatc
     assert logs[0] == logs[1]
 
 
+@pytest.mark.slow
 def test_another_question_does_not_take_over_what_was_decided(tmp_path):
     model = lead_model(5, noise=0.3)
     prune(model, domain=replace(odd(model), min_length=1), options=SHORT, state=tmp_path / "state")

@@ -109,6 +109,7 @@ def test_the_mean_and_zero_take_the_place_of_a_part_as_asked():
     assert zero.ablation == "zero"
 
 
+@pytest.mark.slow
 def test_a_circuit_s_node_may_become_zero_instead_of_its_mean():
     model = from_circuit(load_circuit(shipped_path("quote_closing")))
     domain = model.domain.up_to(4)

@@ -47,6 +47,7 @@ def test_a_black_box_is_tested_and_never_proved(black_box):
     assert "Nodes and edges" not in text
 
 
+@pytest.mark.slow
 def test_a_program_that_differs_has_its_exceptions_and_no_claim():
     circuit = shipped("bracket_depth")
     exact = distill(circuit, circuit.domain.up_to(3), seconds=5)

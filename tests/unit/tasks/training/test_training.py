@@ -45,6 +45,7 @@ def test_the_same_seed_gives_the_same_circuit_and_another_seed_another():
     assert not np.array_equal(first.network.tensors[name], other.network.tensors[name])
 
 
+@pytest.mark.slow
 def test_pruning_keeps_every_answer_and_drops_nodes():
     asked = small()
     circuit = make_circuit(asked, 0)
