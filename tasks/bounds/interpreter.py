@@ -336,7 +336,9 @@ def _affine(whole: ball.Affine, part: ball.Affine | None, used: slice | Ids, u: 
     """``W x + b``; columns without weight are left out where all are finite: zero times infinity is none."""
     if part is None or not np.isfinite(x.radius).all():
         return ball.affine(x, whole, u)
-    return ball.affine(Ball(x.center[:, used], x.radius[:, used]), part, u)
+    if isinstance(used, slice):
+        return ball.affine(x[:, used], part, u)
+    return ball.affine(Ball(x.center.take(used, axis=1), x.radius.take(used, axis=1)), part, u)
 
 
 def _constants(values: Reals, x: Ball, token: Ids) -> Ball:

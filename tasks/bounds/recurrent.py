@@ -40,7 +40,8 @@ class Arithmetic(Protocol[States]):
     It can be pickled, by what it is made of: the blocks of a level are computed by the ``workers`` in use.
     """
 
-    rows: int  # of states that go through all steps together
+    def rows_of(self, states: States) -> int:
+        """How many of these states go through all steps together."""
 
     def initial(self) -> States:
         """The state before any token, once."""
@@ -73,17 +74,21 @@ class Balls:
     def __reduce__(self) -> tuple[type[Balls], tuple[Recurrent, float]]:
         return Balls, (self._network, self._u)
 
+    def rows_of(self, states: Ball) -> int:
+        """As many as fit a cache."""
+        return self.rows
+
     def initial(self) -> Ball:
         """The state before any token, once."""
         return initial(self._network, 1)
 
     def chosen(self, states: Ball, rows: Ids) -> Ball:
         """Some of them."""
-        return states[rows]
+        return states[run_of(rows)]
 
     def joined(self, parts: list[Ball]) -> Ball:
         """All of them."""
-        return Ball.join(parts)
+        return parts[0] if len(parts) == 1 else Ball.join(parts)
 
     def merged(self, states: Ball) -> tuple[Ids, Ids]:
         """Those that are equal bit by bit."""
@@ -132,19 +137,22 @@ def tree(
     places = [[np.zeros(len(ids), np.int64)] * (min(begun.depth, ids.shape[1]) + 1) for ids in batches]
     for depth in range(begun.depth, max((ids.shape[1] for ids in batches), default=0)):
         going = [n for n, ids in enumerate(batches) if ids.shape[1] > depth]
-        codes = np.concatenate([at[n] * vocabulary + batches[n][:, depth] for n in going])
+        last = max((int(at[n].max(initial=-1)) for n in going), default=-1)
+        codes = np.concatenate([batches[n][:, depth] * (last + 1) + at[n] for n in going])
         if not len(codes):
             break
-        pairs, index = ranked(codes, (int(codes.max()) // vocabulary + 1) * vocabulary)
-        before, token = pairs // vocabulary, pairs % vocabulary
-        parts = ((arithmetic.chosen(states, before[rows]), token[rows]) for rows in blocks(len(pairs), arithmetic.rows))
+        pairs, index = ranked(codes, vocabulary * (last + 1))
+        token, before = pairs // (last + 1), pairs % (last + 1)  # token by token, so that states follow each other
+        cut = blocks(len(pairs), arithmetic.rows_of(states))
+        parts = ((arithmetic.chosen(states, before[rows]), token[rows]) for rows in cut)
         states = arithmetic.joined([*each(_stepped, arithmetic, parts)])
         kept, same = arithmetic.merged(states)
         if len(kept) < len(pairs):
             states, index, token = arithmetic.chosen(states, kept), same[index], token[kept]
         every = np.arange(len(kept))
         found += [
-            arithmetic.read(arithmetic.chosen(states, every[rows])) for rows in blocks(len(kept), arithmetic.rows)
+            arithmetic.read(arithmetic.chosen(states, every[rows]))
+            for rows in blocks(len(kept), arithmetic.rows_of(states))
         ]
         tokens.append(token)
         for n, part in zip(going, np.split(index, np.cumsum([len(batches[n]) for n in going])[:-1]), strict=True):
@@ -153,6 +161,12 @@ def tree(
         offset += len(kept)
         on_level(Level(depth + 1, states, list(at)))
     return Stream(Ball.join(found), np.concatenate(tokens), tuple(np.stack(columns, axis=1) for columns in places))
+
+
+def run_of(rows: Ids) -> Ids | slice:
+    """Rows as a slice, which copies nothing, where they follow each other."""
+    is_run = len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
+    return slice(int(rows[0]), int(rows[-1]) + 1) if is_run else rows
 
 
 def _stepped(arithmetic: Arithmetic[States], states: States, ids: Ids) -> States:

@@ -111,20 +111,20 @@ def added(symbols: Symbols, box: Reals, boxes: Sequence[tuple[Reals, Symbols]] =
 
     ``boxes``: radii (rows, entries) of errors, and what a unit of each does (rows or 1, width, entries).
     """
-    every, terms = np.arange(box.shape[1]), symbols.shape[2]
-    parts = [(symbols @ symbols.transpose(0, 2, 1)).astype(np.float64)]
+    parts = [symbols]
     for radii, matrix in boxes:
         total = radii.sum(axis=1, keepdims=True) * INFLATION
-        scaled = np.sqrt(total * radii * INFLATION).astype(symbols.dtype)[:, None] * matrix
-        parts.append((scaled @ scaled.transpose(0, 2, 1)).astype(np.float64))
-        terms = max(terms, scaled.shape[2])
+        parts.append(np.sqrt(total * radii * INFLATION).astype(symbols.dtype)[:, None] * matrix)
     box = (box + FLUSHED) * INFLATION
-    roots = np.array([*(np.sqrt(np.einsum("rii->r", part)) for part in parts), box.sum(axis=1)])
+    roots = np.array([*(np.sqrt(np.einsum("rok,rok->r", part, part)) for part in parts), box.sum(axis=1)], np.float64)
     roots = np.maximum(roots, LEAST * roots.sum(axis=0))  # any positive numbers would do
     whole = roots.sum(axis=0) * INFLATION
-    q: Reals = sum(part * (whole / root)[:, None, None] for part, root in zip(parts, roots, strict=False))
-    flushed = box.shape[1] * len(parts) * terms * TINY * sum(whole / root for root in roots)
-    q[:, every, every] += whole[:, None] * box + flushed[:, None]
+    shares = np.sqrt(whole / roots)
+    scaled = [part * share.astype(part.dtype)[:, None, None] for part, share in zip(parts, shares, strict=False)]
+    both = np.concatenate(scaled, axis=2)
+    q: Reals = (both @ both.transpose(0, 2, 1)).astype(np.float64)
+    every, terms = np.arange(box.shape[1]), both.shape[2]
+    q[:, every, every] += whole[:, None] * box + box.shape[1] * terms * TINY * (shares**2).sum(axis=0)[:, None]
     q[:, every, every] *= 1.0 + box.shape[1] * _lost(symbols.dtype.type, terms, box.shape[1])
     return q
 
@@ -140,6 +140,6 @@ def root(q: Reals, dtype: type[np.floating]) -> tuple[Symbols, Reals]:
 def _lost(dtype: type[np.floating], terms: int, width: int) -> float:
     """What sums of so many products and a root of so many rows may change, of (q_ii q_jj)^(1/2).
 
-    Errors of the parts of Q add up to no more than that: by Cauchy and Schwarz, as each is of its own part.
+    Factors of the parts of Q are rounded, too; a sum of parts has the errors of its own terms alone.
     """
     return 1.1 * (terms + 16) * (FLOAT32 if dtype == np.float32 else FLOAT64) + 4.0 * (width + 16) * FLOAT64

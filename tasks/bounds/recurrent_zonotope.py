@@ -31,7 +31,7 @@ from tasks.networks.recurrent import Recurrent
 
 MOST_SYMBOLS = {True: 6, False: 2}  # per number of the state: in float32, where errors are large, and in float64
 MOST_NUMBERS = 40_000_000  # in the zonotopes of one level
-NUMBERS = 2**22  # in the zonotopes that go through all steps together
+NUMBERS = 2**23  # in the zonotopes that go through all steps together
 
 
 def enclose(
@@ -115,6 +115,11 @@ class Zonotopes:
     def __reduce__(self) -> tuple[type[Zonotopes], tuple[object, ...]]:
         return type(self), self._made_of
 
+    def rows_of(self, states: States) -> int:
+        """Few zonotopes, many balls."""
+        is_ball = isinstance(states, Ball) or states.depth >= self._deep
+        return self.rows if is_ball else min(self.rows, self._together)
+
     def initial(self) -> States:
         """The state before any token, once."""
         start = Ball.exact(self._network.initial(1))
@@ -128,21 +133,24 @@ class Zonotopes:
             states = states.ball
         if isinstance(states, Ball):
             return self._balls.step(states, ids)
-        return self.joined([self._stepped(states.at(part), ids[part]) for part in self._parts(len(ids))])
+        return self._stepped(states, ids)
 
     @np.errstate(all="ignore")
     def read(self, states: States) -> Ball:
         """Their logits."""
         if isinstance(states, Ball):
             return self._balls.read(states)
-        return Ball.join([self._read(states.at(part)) for part in self._parts(len(states.center))])
+        errors, row = states.start()
+        return taylor.whole(self._output(errors, [row]))
 
     def chosen(self, states: States, rows: Ids) -> States:
         """Some of them."""
-        return states[rows] if isinstance(states, Ball) else states.at(rows)
+        return states[recurrent.run_of(rows)] if isinstance(states, Ball) else states.at(recurrent.run_of(rows))
 
     def joined(self, parts: Sequence[States]) -> States:
         """All of them."""
+        if len(parts) == 1:
+            return parts[0]
         balls = [part for part in parts if isinstance(part, Ball)]
         if balls:
             return Ball.join(balls)
@@ -159,19 +167,12 @@ class Zonotopes:
             return self._balls.merged(states)
         return np.arange(len(states.center)), np.arange(len(states.center))
 
-    def _parts(self, count: int) -> list[slice]:
-        return [slice(start, start + self._together) for start in range(0, count, self._together)]
-
     @np.errstate(all="ignore")
     def _stepped(self, states: Zonotope, ids: Ids) -> Zonotope:
         x = Ball.exact(self._network.tokens[ids])
         errors, row = states.start()
         after = self._transition(errors, [row, Model(x.center, (), x.radius)])
         return self._renewed(errors, after, states.depth + 1)
-
-    def _read(self, states: Zonotope) -> Ball:
-        errors, row = states.start()
-        return taylor.whole(self._output(errors, [row]))
 
     def _renewed(self, errors: Errors, row: Row, depth: int) -> Zonotope:
         """The state after so many tokens, with a symbol for what is left at each entry; the lightest are forgotten."""

@@ -250,8 +250,12 @@ def _total(parts: list[tuple[Reals | None, Symbols]], dtype: type[np.floating]) 
         total = np.array(np.broadcast_to(widest, (rows, *widest.shape[1:])))
     else:
         total = widest * slope.astype(dtype)[:, :, None]
+    scratch = np.empty_like(total)
     for slope, part in others:
-        total[:, :, : part.shape[2]] += part if slope is None else part * slope.astype(dtype)[:, :, None]
+        count = part.shape[2]
+        if slope is not None:
+            part = np.multiply(part, slope.astype(dtype)[:, :, None], out=scratch[:, :, :count])
+        total[:, :, :count] += part
     return total
 
 

@@ -142,8 +142,8 @@ STATES: tuple[Mutant, ...] = (
     Mutant(
         "an ellipsoid that does not grow where a box is added",
         ELLIPSOID,
-        "sum(part * (whole / root)[:, None, None]",
-        "sum(part.copy()",
+        "shares = np.sqrt(whole / roots)",
+        "shares = np.ones_like(roots)",
         f"{SETS}::{SUM}",
     ),
     Mutant(
