@@ -138,7 +138,7 @@ def tree(
     for depth in range(begun.depth, max((ids.shape[1] for ids in batches), default=0)):
         going = [n for n, ids in enumerate(batches) if ids.shape[1] > depth]
         last = max((int(at[n].max(initial=-1)) for n in going), default=-1)
-        codes = np.concatenate([batches[n][:, depth] * (last + 1) + at[n] for n in going])
+        codes = np.concatenate([batches[n][:, depth].astype(np.int64) * (last + 1) + at[n] for n in going])
         if not len(codes):
             break
         pairs, index = ranked(codes, vocabulary * (last + 1))

@@ -175,6 +175,13 @@ STATES: tuple[Mutant, ...] = (
         f"{TREE}::test_what_stays_open_goes_on_from_its_own_state",
     ),
     Mutant(
+        "states told apart in as few bits as ids have",
+        "tasks/bounds/recurrent.py",
+        "batches[n][:, depth].astype(np.int64) * (last + 1)",
+        "batches[n][:, depth] * (last + 1)",
+        f"{TREE}::test_ids_of_few_bits_give_the_same_bounds",
+    ),
+    Mutant(
         "what is known before a tree goes on is made up",
         "tasks/bounds/recurrent.py",
         "np.full((1, network.outputs), np.inf)",

@@ -86,6 +86,12 @@ def test_bounds_hold_the_real_value(made, u, method):
     assert radius.max() < (0.05 if u == ball.FLOAT32 else 1e-9)
 
 
+def test_ids_of_few_bits_give_the_same_bounds(made):
+    words = np.array([*product((0, 1), repeat=9)])
+    wide, narrow = (recurrent.enclose(made.network, [ids], ball.FLOAT64) for ids in (words, words.astype(np.int8)))
+    assert np.array_equal(wide.x.center[wide.places[0]], narrow.x.center[narrow.places[0]])
+
+
 @pytest.mark.parametrize("ahead", [1, 3])
 def test_what_stays_open_goes_on_from_its_own_state(made, ahead):
     words = np.array([*product((0, 1), repeat=6)])
