@@ -2,13 +2,12 @@
 
 The candidates are the inequalities that stand before, in the step and after, and their opposites, over the variables of
 one state. Those that do not hold at first are left out, then those that a step from a state with all others can break,
-until none is; then each that is not needed. All three clauses are refuted for what is left.
+until none is; then each that is not needed. ``solving`` proves what is left.
 """
 
 from __future__ import annotations
 
 from cegis.quick import linear
-from cegis.quick.certificates import check
 from cegis.quick.nodes import BOOL, INT, ROW, VARIABLE, BeyondError, Node, conjunction, rebuilt, subterms
 from cegis.quick.refutation import Prover, holds
 
@@ -16,14 +15,14 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from cegis.quick.certificates import Case, Refutation
+    from cegis.quick.certificates import Case
     from cegis.quick.reading import Question
 
 MOST_CANDIDATES = 30
 
 
-def search(question: Question) -> tuple[Node, list[Refutation], int]:
-    """A proved invariant, the refutations of its clauses, and how many candidates there were; raises BeyondError."""
+def search(question: Question) -> tuple[Node, int]:
+    """An invariant, and how many candidates there were; raises BeyondError."""
     if question.invariant is None or question.rules or any(one.sort != INT for one in question.variables):
         raise BeyondError
     return _Houdini(question).found()
@@ -41,7 +40,7 @@ class _Houdini:
         self.prover = Prover()
         self.candidates = self._candidates(set(now))
 
-    def found(self) -> tuple[Node, list[Refutation], int]:
+    def found(self) -> tuple[Node, int]:
         """See ``search``."""
         left = [one for one in self.candidates if self._refuted([(self.before, True), (one, False)]) is None]
         left = self._kept(left)
@@ -53,19 +52,7 @@ class _Houdini:
                 left = fewer
         if not left:
             raise BeyondError
-        body = conjunction(left)
-        clauses: list[Case] = [
-            [(self.before, True), (body, False)],
-            [(body, True), (self.step, True), (rebuilt(body, self.primed), False)],
-            [(body, True), (self.after, False)],
-        ]
-        found = []
-        for clause in clauses:
-            refutation = self.prover.refuted(clause)
-            if not isinstance(refutation, tuple) or not check(clause, refutation):
-                raise BeyondError
-            found.append(refutation)
-        return body, found, len(self.candidates)
+        return conjunction(left), len(self.candidates)
 
     def _refuted(self, case: Case) -> dict[Node, int] | None:
         """Values at which a case holds; None where it is refuted."""

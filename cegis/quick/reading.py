@@ -240,7 +240,7 @@ class _Reading:
                     raise BeyondError
 
     def _constrain(self, term: Node) -> None:
-        if term.sort != BOOL or term.size > MOST_NODES:
+        if term.sort != BOOL or term.size > MOST_NODES or self.question.invariant is not None:
             raise BeyondError
         self.question.constraints.append(term)
 

@@ -81,8 +81,8 @@ def _answered(question: Question) -> Answer | None:
     if given is not None:
         return None if question.variables else _by_examples(question, given)
     if question.invariant is not None:
-        body, _, tried = inductive.search(question)
-        return Answer(question, body, LINEAR, tried, 0)
+        body, tried = inductive.search(question)
+        return _by_arithmetic(question, body, tried)
     if question.rules:
         target = equations.target_of(question)
         return None if target is None else _by_equation(question, target)
@@ -109,10 +109,17 @@ def _by_equation(question: Question, target: Node) -> Answer:
     body, tried = equations.search(question, target)
     if _is_identity(question, body):
         return Answer(question, body, SAME, tried, 0)
-    failing = [(closed, False) for closed in closed_by(question, body)]
-    found = Prover().refuted(failing)  # of the only constraint
-    if not isinstance(found, tuple) or not certificates.check(failing, found):
-        raise BeyondError
+    return _by_arithmetic(question, body, tried)
+
+
+def _by_arithmetic(question: Question, body: Node, tried: int) -> Answer:
+    """The answer where each constraint of the file, whichever the search looked at, is refuted to fail."""
+    prover = Prover()
+    for closed in closed_by(question, body):
+        failing = [(closed, False)]
+        found = prover.refuted(failing)
+        if not isinstance(found, tuple) or not certificates.check(failing, found):
+            raise BeyondError
     return Answer(question, body, LINEAR, tried, 0)
 
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 from mutant import Mutant
 
 CERTIFICATES, LINEAR, CASES = "cegis/quick/certificates.py", "cegis/quick/linear.py", "cegis/quick/cases.py"
-INDUCTIVE, SOLVING, EXAMPLES = "cegis/quick/inductive.py", "cegis/quick/solving.py", "cegis/quick/examples.py"
+SOLVING, EXAMPLES = "cegis/quick/solving.py", "cegis/quick/examples.py"
 CHECKED, SMALL = "tests/unit/cegis/test_quick_certificates.py", "tests/unit/cegis/test_quick.py"
 MEANT = f"{CHECKED}::test_a_condition_is_opened_into_what_it_means"
 EVERY = f"{CHECKED}::test_every_case_has_a_refutation"
 ROUNDED = f"{CHECKED}::test_only_a_number_that_divides_all_coefficients_rounds"
 POSITIVE = f"{CHECKED}::test_an_inequality_is_added_a_positive_number_of_times"
 ENDED = f"{CHECKED}::test_a_refutation_ends_in_a_contradiction"
+BESIDE = f"{SMALL}::test_a_constraint_beside_a_loop_is_not_passed_over"
 UNCHECKED = f"{SMALL}::test_a_proof_that_does_not_check_is_no_proof"
 
 QUICK: tuple[Mutant, ...] = (
@@ -144,14 +145,21 @@ QUICK: tuple[Mutant, ...] = (
         "problems",
     ),
     Mutant(
-        "an invariant is not held to its refutations",
-        INDUCTIVE,
-        "if not isinstance(refutation, tuple) or not check(clause, refutation):",
-        "if not isinstance(refutation, tuple):",
-        UNCHECKED,
+        "constraints beside a loop are not proved",
+        SOLVING,
+        "for closed in closed_by(question, body):\n        failing",
+        "for closed in closed_by(question, body)[:3]:\n        failing",
+        BESIDE,
     ),
     Mutant(
-        "an equation is not held to its refutation",
+        "constraints beside a loop are read",
+        "cegis/quick/reading.py",
+        " or self.question.invariant is not None",
+        "",
+        BESIDE,
+    ),
+    Mutant(
+        "an answer of arithmetic is not held to its refutations",
         SOLVING,
         "if not isinstance(found, tuple) or not certificates.check(failing, found):",
         "if not isinstance(found, tuple):",

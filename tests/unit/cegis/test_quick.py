@@ -11,7 +11,7 @@ from cegis.quick import certificates, linear, refutation, solving
 from cegis.quick.cases import Cases
 from cegis.quick.certificates import check
 from cegis.quick.examples import MOST_EXAMPLES, run_text
-from cegis.quick.nodes import INT, BeyondError, literal, text_of
+from cegis.quick.nodes import BOOL, CALL, INT, BeyondError, literal, node, text_of
 from cegis.quick.reading import read
 from cegis.quick.refutation import Prover
 from cegis.quick.solving import Answer, solved
@@ -174,11 +174,20 @@ def test_a_proof_that_does_not_check_is_no_proof(monkeypatch):
     monkeypatch.setattr("cegis.quick.cases.check", lambda case, found: False)
     assert solved(LARGER) is None
     monkeypatch.undo()
-    monkeypatch.setattr("cegis.quick.inductive.check", lambda case, found: False)
-    assert solved(COUNTING) is None
-    monkeypatch.undo()
     monkeypatch.setattr(certificates, "check", lambda case, found: False)
+    assert solved(COUNTING) is None
     assert solved(OWN_ROW) is None
+
+
+def test_a_constraint_beside_a_loop_is_not_passed_over():
+    """The invariant that is found holds at 3, and is wrong where a constraint forbids that."""
+    question = read(COUNTING)
+    assert solving._answered(question) is not None
+    question.constraints.append(applied("not", node(CALL, "inv", BOOL, (literal(3, INT),))))
+    with pytest.raises(BeyondError):
+        solving._answered(question)
+    with pytest.raises(BeyondError):
+        read(COUNTING.replace("(check-synth)", "(constraint (not (inv 3)))\n(check-synth)"))
 
 
 def test_a_printed_text_that_is_wrong_is_no_answer(monkeypatch):
