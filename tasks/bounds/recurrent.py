@@ -15,7 +15,7 @@ is assumed of how it splits the formula into operations beyond ``ball.KERNEL_ASS
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Generic, Protocol, TypeVar
 
 import numpy as np
@@ -106,11 +106,24 @@ def enclose(network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float
 
 @dataclass(frozen=True)
 class Level(Generic[States]):
-    """The states of a tree after ``depth`` tokens, and for each prompt of each batch which of them it is in."""
+    """The states of a tree after ``depth`` tokens, and for each prompt of each batch which of them it is in (``at``).
+
+    ``found``: the logits of each level so far, ``tokens`` the last token of each state, and ``places`` for each batch
+    where its prompts are among them all, a column (prompts,) a level; shorter prompts have fewer.
+    """
 
     depth: int
     states: States
     at: list[Ids]
+    found: list[Ball]
+    tokens: list[Ids]
+    places: list[list[Ids]]
+
+    def of(self, some: Sequence[Ids | slice]) -> Level[States]:
+        """The same for some of the prompts of each batch."""
+        at = [where[rows] for where, rows in zip(self.at, some, strict=True)]
+        places = [[column[rows] for column in columns] for columns, rows in zip(self.places, some, strict=True)]
+        return replace(self, at=at, places=places)
 
 
 def tree(
@@ -122,19 +135,17 @@ def tree(
 ) -> Stream:
     """What ``enclose`` gives, in any arithmetic; ``on_level`` is given each level.
 
-    Where a tree has ``begun`` it goes on from that level, with some of its prompts. Nothing is known of their logits up
-    to there: they are unbounded.
+    Where a tree has ``begun`` it goes on from that level, of these prompts.
     """
     for ids in batches:
         check_ids(ids, len(network.tokens), network.longest, network.shortest)
-    vocabulary, offset = len(network.tokens), 1
+    vocabulary = len(network.tokens)
     if begun is None:
-        begun = Level(0, arithmetic.initial(), [np.zeros(len(ids), np.int64) for ids in batches])
-        found = [arithmetic.read(begun.states)]
-    else:
-        found = [Ball(np.zeros((1, network.outputs)), np.full((1, network.outputs), np.inf))]
-    states, at, tokens = begun.states, list(begun.at), [np.zeros(1, np.int64)]
-    places = [[np.zeros(len(ids), np.int64)] * (min(begun.depth, ids.shape[1]) + 1) for ids in batches]
+        none, start = [np.zeros(len(ids), np.int64) for ids in batches], arithmetic.initial()
+        begun = Level(0, start, none, [arithmetic.read(start)], [np.zeros(1, np.int64)], [[column] for column in none])
+    states, at, found, tokens = begun.states, [*begun.at], [*begun.found], [*begun.tokens]
+    places = [[*columns] for columns in begun.places]
+    offset = sum(map(len, found))
     for depth in range(begun.depth, max((ids.shape[1] for ids in batches), default=0)):
         going = [n for n, ids in enumerate(batches) if ids.shape[1] > depth]
         last = max((int(at[n].max(initial=-1)) for n in going), default=-1)
@@ -159,7 +170,7 @@ def tree(
             at[n] = part
             places[n].append(part + offset)
         offset += len(kept)
-        on_level(Level(depth + 1, states, list(at)))
+        on_level(Level(depth + 1, states, [*at], [*found], [*tokens], [[*columns] for columns in places]))
     return Stream(Ball.join(found), np.concatenate(tokens), tuple(np.stack(columns, axis=1) for columns in places))
 
 

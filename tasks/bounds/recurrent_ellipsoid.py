@@ -50,17 +50,13 @@ def enclose(network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float
 class Narrowing:
     """Encloses prompts with balls for the last ``ahead`` tokens; what that leaves open, with one ball less, from there.
 
-    It is called once, then ``narrowed``.
+    It is called once, then ``narrowed``. Where they have ``begun`` (``beginnings``) it goes on from there.
     """
 
     ahead: int
-    _begun: Level[States] | None = None
+    begun: Level[States] | None = None
+    is_first: bool = True
     _last: Level[States] | None = None
-
-    @property
-    def is_first(self) -> bool:
-        """Whether it begins before the first token."""
-        return self._begun is None
 
     def __call__(self, network: Recurrent, batches: Sequence[NDArray[np.integer]], u: float) -> Stream:
         """Bounds on the logits of ``batches`` of prompts."""
@@ -70,14 +66,20 @@ class Narrowing:
             if level.depth == deep:
                 self._last = level
 
-        return tree(network, batches, Ellipsoids(network, u, deep, self.ahead > 0), self._begun, keep)
+        return tree(network, batches, Ellipsoids(network, u, deep, self.ahead > 0), self.begun, keep)
 
     def narrowed(self, some: Sequence[Ids]) -> Narrowing | None:
         """The next one, for ``some`` of the prompts of each batch; None where there is no ball."""
         if self._last is None or not self.ahead:
             return None
-        at = [where[rows] for where, rows in zip(self._last.at, some, strict=True)]
-        return Narrowing(self.ahead - 1, replace(self._last, at=at))
+        return Narrowing(self.ahead - 1, self._last.of(some), is_first=False)
+
+
+def beginnings(network: Recurrent, batches: Sequence[Ids], u: float, depth: int) -> Level[States] | None:
+    """Ellipsoids after the first ``depth`` tokens of all prompts, which parts of them may go on from."""
+    levels: list[Level[States]] = []
+    tree(network, [ids[:, :depth] for ids in batches], Ellipsoids(network, u, depth), on_level=levels.append)
+    return levels[-1] if levels else None
 
 
 class Ellipsoids(Zonotopes):

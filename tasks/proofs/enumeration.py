@@ -29,7 +29,9 @@ from tasks.bounds import ball, recurrent, recurrent_zonotope, workers, zonotope_
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
-from tasks.bounds.recurrent_ellipsoid import Narrowing
+from tasks.bounds.recurrent import Level
+from tasks.bounds.recurrent_ellipsoid import STRAIGHT, Narrowing, beginnings
+from tasks.bounds.recurrent_zonotope import States
 from tasks.formats import BlackBox, Loaded
 from tasks.formats.blackbox import labels_asked_again
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
@@ -65,6 +67,7 @@ PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that 
 # all prompts with the same beginning are decided for more than this share of the beginnings, one less where for less
 AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.9, 0.5
 MOST_ENTRIES, MOST_SHARED = 30_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
+FEWER = 4  # times as few are kept for all blocks
 AS_RUN = (
     "arithmetic as this machine executed it (a black box: no rounding error is bounded; every sequence was asked "
     f"{1 + REPEATS} times, with one answer)"
@@ -539,11 +542,13 @@ class _Found:
         for is_last in (False, True):
             batches = self._sorted(self.open_rows())
             listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
-            for block in blocks(listed, partial(self._most, batches, 0 if is_last else worth.ahead)):
-                together = [rows[:0] for rows in batches]
+            most = self._most(batches, 0 if is_last else worth.ahead)
+            begun = self._beginnings(listed) if sum(map(len, batches)) > most else None
+            for block in blocks(listed, lambda most=most: most):
+                together, own = [rows[:0] for rows in batches], [slice(0)] * len(batches)
                 for n, rows in block:
-                    together[n] = batches[n][rows]
-                way: Narrowing | None = Narrowing(0 if is_last else worth.ahead)
+                    together[n], own[n] = batches[n][rows], rows
+                way: Narrowing | None = Narrowing(0 if is_last else worth.ahead, begun and begun.of(own))
                 while way is not None and any(map(len, together)):
                     self.better(way, together)
                     places = [
@@ -556,13 +561,18 @@ class _Found:
                         worth.ahead = max(0, min(worth.most, way.ahead + (share > MORE)))
                     way, together = way.narrowed(places), still
 
+    def _beginnings(self, listed: list[Ids]) -> Level[States] | None:
+        """Ellipsoids of so many first tokens of sorted prompts that they are few, and that no block ends there."""
+        depth, longest = 0, max(ids.shape[1] for ids in listed)
+        most = MOST_ENTRIES // FEWER // self.network.width**2
+        while depth < longest - MOST_AHEAD - STRAIGHT and _starts(listed, depth + 1) <= most:
+            depth += 1
+        return beginnings(self.network, listed, self.u, depth)
+
     def _begun(self, batches: list[Ids], ahead: int) -> int:
         """How many beginnings sorted rows have, without the last tokens of the longest; most of one length."""
-        longest, most = max((ids.shape[1] for ids in self.prompts), default=0), 0
-        for ids, rows in zip(self.prompts, batches, strict=True):
-            begun = ids[rows, : max(0, longest - ahead)]
-            most = max(most, bool(len(rows)) + int((begun[1:] != begun[:-1]).any(axis=1).sum()))
-        return most
+        longest = max((ids.shape[1] for ids in self.prompts), default=0)
+        return _starts([ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)], max(0, longest - ahead))
 
     def _sorted(self, batches: list[Ids]) -> list[Ids]:
         return [
@@ -574,6 +584,12 @@ class _Found:
         """How many prompts are followed at once: as many as share so many beginnings."""
         shared = sum(map(len, batches)) // max(1, self._begun(batches, ahead))
         return max(1, min(shared, MOST_SHARED)) * max(1, MOST_ENTRIES // self.network.width**2)
+
+
+def _starts(batches: list[Ids], depth: int) -> int:
+    """How many beginnings of so many tokens sorted prompts have; most of one length."""
+    starts = (ids[:, :depth] for ids in batches)
+    return max((bool(len(s)) + int((s[1:] != s[:-1]).any(axis=1).sum()) for s in starts), default=0)
 
 
 def _enclose(way: Way | None) -> Enclose:
