@@ -23,6 +23,7 @@ It does not choose labels and knows no network; see ``interpreter`` and ``enumer
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cache
 from typing import Any
 
 import numpy as np
@@ -152,7 +153,15 @@ class Affine:
 
 def gamma(roundings: float | Reals, u: float) -> Reals:
     """Relative error of that many roundings, of an execution plus of the center computed here."""
-    k = np.asarray(roundings, np.float64)
+    return _gamma(float(roundings), u) if np.ndim(roundings) == 0 else _gammas(np.asarray(roundings, np.float64), u)
+
+
+@cache
+def _gamma(k: float, u: float) -> Reals:
+    return _gammas(np.asarray(k), u)[()]
+
+
+def _gammas(k: Reals, u: float) -> Reals:
     return np.where(k * u < 0.5, k * u / (1 - k * u) + k * FLOAT64 / (1 - k * FLOAT64), np.inf)
 
 
@@ -409,7 +418,7 @@ def _mix(weight: Reals, v: Reals) -> Reals:
 def _ball(center: Reals, radius: Reals) -> Ball:
     """A ball with its radius rounded up; unbounded where anything is not finite or too large."""
     radius = radius * INFLATION + TINY
+    if radius.size and -LIMIT < center.min() and center.max() < LIMIT and radius.max() < LIMIT:  # none of them NaN
+        return Ball(center, radius)
     lost = ~((np.abs(center) < LIMIT) & (radius < LIMIT))  # NaN compares false
-    if lost.any():
-        center, radius = np.where(lost, 0.0, center), np.where(lost, np.inf, radius)
-    return Ball(center, radius)
+    return Ball(np.where(lost, 0.0, center), np.where(lost, np.inf, radius))

@@ -77,17 +77,16 @@ def tanh(x: Ball, u: float) -> Ball:
 
 
 @np.errstate(all="ignore")
-def tanh_bend(center: ball.Reals, radius: ball.Reals) -> ball.Reals:
-    """sup |tanh''| within ``radius`` of ``center``; sigmoid'' at x is an eighth of tanh'' at x/2.
+def tanh_bend(y: ball.Reals, radius: ball.Reals) -> ball.Reals:
+    """Above |tanh''| within ``radius`` of where tanh is ``y``; sigmoid'' at x is an eighth of tanh'' at x/2.
 
-    |tanh''| = 2 |t| (1 - t^2) grows with |t| up to t = sqrt(1/3) and falls beyond, so an end has the largest value
-    unless that point is inside.
+    |tanh''| = 2 |t| (1 - t^2) with |t| <= |y| + radius, and 1 - t^2 = 1 / cosh^2 grows by at most exp(2 radius), since
+    cosh(x + d) >= cosh(x) exp(-|d|); that is at most (1 + radius) / (1 - radius), by the series of artanh.
     """
-    peak, size = np.sqrt(1.0 / 3.0), np.abs(center)
-    ends = np.tanh(np.stack([np.maximum(size - radius, 0.0), size + radius]))
-    low, high = ends[0] * (1.0 - 2.0**-40), np.minimum(ends[1] * (1.0 + 2.0**-40), 1.0)
-    beside = np.maximum(*(2.0 * t * (1.0 - t) * (1.0 + t) for t in (low, high))) * (1.0 + 2.0**-40) + 2.0**-40
-    return np.where((low <= peak) & (high >= peak) | ~np.isfinite(radius), TANH_BEND, np.minimum(beside, TANH_BEND))
+    size = np.minimum(np.abs(y) + radius, 1.0)
+    grown = (1.0 - y * y + 2.0**-40) * (1.0 + radius) / (1.0 - radius)
+    bend = np.minimum(2.0 * (1.0 + 2.0**-40) * size * grown, TANH_BEND)
+    return np.where(radius < 1.0, bend, TANH_BEND)
 
 
 @np.errstate(all="ignore")

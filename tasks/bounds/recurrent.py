@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from tasks.bounds import ball
 from tasks.bounds.ball import Ball
 from tasks.bounds.interpreter import Stream, ranked, row_step
+from tasks.bounds.stacking import maps_together
 from tasks.bounds.workers import blocks, each
 from tasks.networks.interpreter import check_ids
 from tasks.networks.recurrent import Recurrent
@@ -225,7 +226,7 @@ def read(network: Recurrent, u: float) -> Callable[[Ball], Ball]:
 
 
 def _rows(steps: tuple[Step, ...], u: float) -> Callable[[Ball], Ball]:
-    prepared = [row_step(inner, u) for inner in steps]
+    prepared = [row_step(inner, u) for step in steps for inner in maps_together(step)]
 
     def run(x: Ball) -> Ball:
         none = np.zeros(len(x), np.int64)  # no step here looks at a token

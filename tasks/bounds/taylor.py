@@ -421,11 +421,11 @@ def _activation(step: Activation, u: float, x: Model) -> Model:
             slope, bend = np.where(up, 1.0, 0.0), np.where(up | down, 0.0, np.inf)
         case "tanh":
             total, rounded = operations.tanh(within, u), np.full_like(c, gamma(10, u) + 4.0 * TINY)
-            slope, bend = 1.0 - np.tanh(c) ** 2, operations.tanh_bend(c, within.radius)
+            slope, bend = 1.0 - total.center**2, operations.tanh_bend(total.center, within.radius)
         case "sigmoid":
             total, rounded = operations.sigmoid(within, u), np.full_like(c, gamma(14, u) + operations.OVERFLOWN)
-            share = operations.sigmoid(Ball(c, np.zeros_like(c)), ball.REAL).center
-            slope, bend = share * (1.0 - share), operations.tanh_bend(0.5 * c, 0.5 * within.radius) / 8.0
+            share = total.center
+            slope, bend = share * (1.0 - share), operations.tanh_bend(2.0 * share - 1.0, 0.5 * within.radius) / 8.0
         case _:
             return forgotten(interpreter.row_step(step, u)(within, np.zeros(len(c), np.int64)))
     rest = slope * x.rest + slack(np.float64, 8) * within.radius + 0.5 * bend * within.radius**2

@@ -196,10 +196,11 @@ def activation(step: Activation, x: Form, u: float) -> Form:
             slope, bend = share + c * share * (1.0 - share), operations.SILU_BEND
         case "tanh":
             total, rounded = operations.tanh(whole, u), gamma(10, u) + 4.0 * TINY
-            slope, bend = 1.0 - np.tanh(c) ** 2, operations.tanh_bend(c, whole.radius)
+            slope, bend = 1.0 - total.center**2, operations.tanh_bend(total.center, whole.radius)
         case "sigmoid":
             total, rounded = operations.sigmoid(whole, u), gamma(14, u) + operations.OVERFLOWN
-            slope, bend = expit(c) * (1.0 - expit(c)), operations.tanh_bend(0.5 * c, 0.5 * whole.radius) / 8.0
+            share = total.center
+            slope, bend = share * (1.0 - share), operations.tanh_bend(2.0 * share - 1.0, 0.5 * whole.radius) / 8.0
         case _:
             total, rounded, bend = operations.gelu_tanh(whole, u), gamma(16, u) * whole.magnitude + 4.0 * TINY, BEND
             tanh = np.tanh(operations.ROOT * (c + operations.CUBIC * c * c * c))
