@@ -418,7 +418,7 @@ def _mix(weight: Reals, v: Reals) -> Reals:
 def _ball(center: Reals, radius: Reals) -> Ball:
     """A ball with its radius rounded up; unbounded where anything is not finite or too large."""
     radius = radius * INFLATION + TINY
-    if radius.size and -LIMIT < center.min() and center.max() < LIMIT and radius.max() < LIMIT:  # none of them NaN
+    if radius.size and center.min() > -LIMIT and center.max() < LIMIT and radius.max() < LIMIT:  # none of them NaN
         return Ball(center, radius)
     lost = ~((np.abs(center) < LIMIT) & (radius < LIMIT))  # NaN compares false
     return Ball(np.where(lost, 0.0, center), np.where(lost, np.inf, radius))

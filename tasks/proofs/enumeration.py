@@ -544,7 +544,7 @@ class _Found:
             listed: list[Any] = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
             most = self._most(batches, 0 if is_last else worth.ahead)
             begun = self._beginnings(listed) if sum(map(len, batches)) > most else None
-            for block in blocks(listed, lambda most=most: most):
+            for block in blocks(listed, partial(int, most)):
                 together, own = [rows[:0] for rows in batches], [slice(0)] * len(batches)
                 for n, rows in block:
                     together[n], own[n] = batches[n][rows], rows

@@ -21,9 +21,30 @@ RECURRENT = (
     Mutant(
         "recurrent: a bend that is a tenth",
         "tasks/bounds/operations.py",
-        "return np.where((low <= peak) & (high >= peak) | ~np.isfinite(radius), TANH_BEND,",
-        "return 0.1 * np.where((low <= peak) & (high >= peak) | ~np.isfinite(radius), TANH_BEND,",
+        "return np.where(radius < 1.0, bend, TANH_BEND)",
+        "return 0.1 * np.where(radius < 1.0, bend, TANH_BEND)",
         SETS,
+    ),
+    Mutant(
+        "recurrent: a bend where the center is",
+        "tasks/bounds/operations.py",
+        "np.minimum(np.abs(y) + radius, 1.0)",
+        "np.minimum(np.abs(y), 1.0)",
+        f"{SETS}::test_tanh_bends_no_more_than_is_said_and_nearly_that",
+    ),
+    Mutant(
+        "recurrent: a bend that no radius changes",
+        "tasks/bounds/operations.py",
+        "* (1.0 + radius) / (1.0 - radius)",
+        "* (1.0 + radius)",
+        f"{SETS}::test_tanh_bends_no_more_than_is_said_and_nearly_that",
+    ),
+    Mutant(
+        "recurrent: a bend of what may be anywhere",
+        "tasks/bounds/operations.py",
+        "return np.where(radius < 1.0, bend, TANH_BEND)",
+        "return bend",
+        f"{SETS}::test_nothing_is_said_of_the_bend_of_what_may_be_anywhere",
     ),
     Mutant(
         "recurrent: an image larger than the set",

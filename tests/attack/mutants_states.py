@@ -169,7 +169,7 @@ STATES: tuple[Mutant, ...] = (
     ),
     Mutant(
         "prompts that go on from the state of another",
-        ELLIPSOID,
+        "tasks/bounds/recurrent.py",
         "at = [where[rows] for where, rows in",
         "at = [where[: len(rows)] for where, rows in",
         f"{TREE}::test_what_stays_open_goes_on_from_its_own_state",
@@ -182,11 +182,25 @@ STATES: tuple[Mutant, ...] = (
         f"{TREE}::test_ids_of_few_bits_give_the_same_bounds",
     ),
     Mutant(
-        "what is known before a tree goes on is made up",
+        "what another prompt's beginning gave is read",
         "tasks/bounds/recurrent.py",
-        "np.full((1, network.outputs), np.inf)",
-        "np.zeros((1, network.outputs))",
+        "[[column[rows] for column in columns]",
+        "[[column[: len(rows)] for column in columns]",
         f"{TREE}::test_what_stays_open_goes_on_from_its_own_state",
+    ),
+    Mutant(
+        "a tree that goes on counts its rows from the first",
+        "tasks/bounds/recurrent.py",
+        "offset = sum(map(len, found))",
+        "offset = 1",
+        f"{TREE}::test_what_stays_open_goes_on_from_its_own_state",
+    ),
+    Mutant(
+        "blocks go on from the beginnings of the first",
+        "tasks/proofs/enumeration.py",
+        "together[n], own[n] = batches[n][rows], rows",
+        "together[n], own[n] = batches[n][rows], slice(rows.stop - rows.start)",
+        f"{TREE}::test_words_in_blocks_go_on_from_beginnings_that_they_share",
     ),
     Mutant(
         "states with equal centers are one",

@@ -162,6 +162,22 @@ def test_affine_reaches_its_worst_corner_and_no_further(rng, width, blur):
     assert y.radius[0, 0] <= blur * np.abs(weight).sum() + 1e-6 * blur + 1e-12
 
 
+@pytest.mark.parametrize("center", [-(2.0**50), 2.0**50, np.nan, np.inf, -np.inf])
+@pytest.mark.parametrize("radius", [0.0, 1.0])
+def test_a_center_out_of_range_leaves_its_own_entry_unknown(center: float, radius: float) -> None:
+    found = ball._ball(np.array([1.0, center]), np.array([radius, radius]))
+    assert found.center.tolist() == [1.0, 0.0]
+    assert found.radius[0] < 1.01
+    assert found.radius[1] == np.inf
+
+
+@pytest.mark.parametrize("radius", [2.0**50, np.nan, np.inf])
+def test_a_radius_out_of_range_is_infinite(radius: float) -> None:
+    found = ball._ball(np.array([1.0, 2.0]), np.array([0.5, radius]))
+    assert found.center.tolist() == [1.0, 0.0]
+    assert found.radius[1] == np.inf
+
+
 @pytest.mark.parametrize("u", [FLOAT32, FLOAT64])
 @pytest.mark.parametrize("terms", SUMS.values(), ids=SUMS)
 @pytest.mark.parametrize("is_corner", [False, True])

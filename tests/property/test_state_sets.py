@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from quick import examples
 from state_networks import asked, random_cells
 
-from tasks.bounds import ball, exact_states, frames, recurrent_ellipsoid, recurrent_zonotope, taylor
+from tasks.bounds import ball, exact_states, frames, operations, recurrent_ellipsoid, recurrent_zonotope, taylor
 from tasks.bounds.frames import Frame
 from tasks.bounds.interpreter import Stream
 from tasks.bounds.recurrent_ellipsoid import Ellipsoids, Narrowing, added
@@ -323,6 +323,22 @@ def test_the_matrix_of_an_ellipsoid_holds_what_its_products_round(rng: np.random
     q, wide = added(symbols, np.zeros((1, width)))[0], symbols[0].astype(float)
     along = np.linalg.svd(wide)[0].T
     assert (((along @ wide) ** 2).sum(axis=1) <= np.einsum("ai,ij,aj->a", along, q, along)).all()
+
+
+@laws
+@given(st.floats(-6.0, 6.0), st.floats(0.0, 1.5))
+def test_tanh_bends_no_more_than_is_said_and_nearly_that(center: float, radius: float) -> None:
+    bend = float(operations.tanh_bend(np.tanh(np.array([center])), np.array([radius]))[0])
+    t = np.tanh(np.linspace(center - radius, center + radius, 401))
+    most = float((2.0 * np.abs(t) * (1.0 - t**2)).max())
+    assert most <= bend <= operations.TANH_BEND
+    if radius < 2.0**-8:
+        assert bend <= 1.02 * most + 0.01
+
+
+def test_nothing_is_said_of_the_bend_of_what_may_be_anywhere() -> None:
+    bends = operations.tanh_bend(np.array([0.0, 1.0, -1.0, 0.9]), np.array([np.inf, np.inf, 1.0, 40.0]))
+    assert (bends == operations.TANH_BEND).all()
 
 
 def narrowed(network: Recurrent, batches: list[np.ndarray], u: float, ahead: int) -> Stream:

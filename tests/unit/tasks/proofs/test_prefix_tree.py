@@ -16,6 +16,7 @@ from tasks.bounds import ball, operations, recurrent, recurrent_ellipsoid, recur
 from tasks.bounds.recurrent_ellipsoid import Narrowing
 from tasks.formats import load
 from tasks.networks.readout import UNDECIDED
+from tasks.proofs import enumeration
 from tasks.proofs.beam_search import beams
 from tasks.proofs.enumeration import answers_of, enumerate_domain
 from tasks.proofs.genetic_search import Falsifier
@@ -95,7 +96,7 @@ def test_ids_of_few_bits_give_the_same_bounds(made):
 @pytest.mark.parametrize("ahead", [1, 3])
 def test_what_stays_open_goes_on_from_its_own_state(made, ahead):
     words = np.array([*product((0, 1), repeat=6)])
-    some, way = np.array([3, 17, 40, 41, 63]), Narrowing(ahead)
+    some, way, words_of = np.array([3, 17, 40, 41, 63]), Narrowing(ahead), np.arange(64)
     first = way(made.network, [words[:, :2], words], ball.FLOAT64)
     for _ in range(ahead):
         way = way.narrowed([np.zeros(0, np.int64), some])
@@ -103,10 +104,39 @@ def test_what_stays_open_goes_on_from_its_own_state(made, ahead):
         center, radius = (part[stream.places[1][:, -1]] for part in (stream.x.center, stream.x.radius))
         assert (np.abs(center - enclosed(made, words[some])) <= radius).all()
         assert radius.max() < 1e-9
-        assert np.isinf(stream.x.radius[stream.places[1][:, 0]]).all()  # nothing is known of what was before
+        for before in range(4 - ahead):  # what was read up to the states that are kept
+            rows = stream.places[1][:, before], first.places[1][words_of[some], before]
+            assert np.array_equal(stream.x.center[rows[0]], first.x.center[rows[1]])
+            assert np.array_equal(stream.x.radius[rows[0]], first.x.radius[rows[1]])
+        words_of = words_of[some]
         words, some = words[some], np.arange(len(some))[::2]
     assert way.narrowed([np.zeros(0, np.int64), some]) is None
     assert np.isfinite(first.x.radius).all()
+
+
+def test_words_in_blocks_go_on_from_beginnings_that_they_share(made, monkeypatch):
+    begun, usual = [], recurrent.enclose
+
+    def noted(network, batches, u, depth):
+        begun.append(depth)
+        return recurrent_ellipsoid.beginnings(network, batches, u, depth)
+
+    def bounds(network, batches, u):  # balls decide nothing
+        stream = usual(network, batches, u)
+        return replace(stream, x=ball.Ball(stream.x.center, np.full_like(stream.x.radius, np.inf)))
+
+    domain = Domain(("a", "b"), 0, 9)
+    whole = enumerate_domain(made, domain, semantics="float32")
+    monkeypatch.setattr(enumeration.recurrent, "enclose", bounds)
+    monkeypatch.setattr(enumeration, "beginnings", noted)
+    monkeypatch.setattr(enumeration, "MOST_ENTRIES", 2 * enumeration.FEWER * made.network.width**2)
+    monkeypatch.setattr(enumeration, "MOST_SHARED", 8)
+    monkeypatch.setattr(enumeration, "MOST_AHEAD", 3)
+    found = enumerate_domain(made, domain, semantics="float32")
+    assert begun[0] == 1
+    for part, other in zip(found.lengths, whole.lengths, strict=True):
+        assert np.array_equal(part.labels, other.labels)
+        assert (part.margins > 0).all()
 
 
 def enclosed(made, words):
