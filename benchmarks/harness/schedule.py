@@ -10,6 +10,7 @@ the same paths.
 
 from __future__ import annotations
 
+import logging
 import random
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Executor, Future, ThreadPoolExecutor, wait
@@ -117,11 +118,18 @@ def _dask(jobs: int, scheduler: str) -> Iterator[Executor]:
         with client:
             yield client.get_executor(pure=False)
         return
-    # Retrying is decided here, not there; and a worker holds one task at a time, so that its death costs one.
-    ours = {"distributed.scheduler.allowed-failures": 0, "distributed.scheduler.worker-saturation": 1.0}
+    ours = {
+        # retrying is decided here, not there; and a worker holds one task at a time, so that its death costs one
+        "distributed.scheduler.allowed-failures": 0,
+        "distributed.scheduler.worker-saturation": 1.0,
+        "distributed.scheduler.worker-ttl": None,  # a machine that was asleep has lost no worker
+    }
     with (
         dask.config.set(ours),
-        LocalCluster(n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0") as cluster,
+        LocalCluster(
+            n_workers=jobs, threads_per_worker=1, dashboard_address="127.0.0.1:0", silence_logs=logging.CRITICAL
+        ) as cluster,
         Client(cluster) as client,
     ):
+        cluster.adapt(minimum=jobs, maximum=jobs)  # a worker that could not be started again is replaced
         yield client.get_executor(pure=False)

@@ -129,6 +129,16 @@ def test_a_run_on_dask_survives_its_workers(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+def test_a_worker_that_cannot_be_started_again_is_replaced() -> None:
+    pytest.importorskip("distributed")
+    with executor("dask", 1) as pool:
+        cluster = pool._client.cluster  # type: ignore[attr-defined]
+        (nanny,) = cluster.workers.values()
+        cluster.sync(nanny.close)
+        assert pool.submit(abs, -3).result(timeout=60) == 3
+
+
+@pytest.mark.slow
 def test_a_suite_runs_on_dask_as_on_one_machine(tmp_path: Path, corpus: Path) -> None:
     pytest.importorskip("distributed")
     result = invoke(
