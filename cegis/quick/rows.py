@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator as plain
 
-from cegis.quick.nodes import BOOL, INT, STRING, width_of
+from cegis.quick.nodes import BOOL, INT, STRING, BeyondError, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
     Rows = dict[tuple[str, tuple[str, ...]], tuple[str, Function]]
 
+MOST_BITS, MOST_LETTERS = 4_096, 4_000  # of a value: functions of the file may multiply and double again and again
 _ROWS: dict[str, Rows] = {}
 
 
@@ -63,7 +64,7 @@ def _integers() -> Rows:
         ("+", two): (INT, plain.add),
         ("-", two): (INT, plain.sub),
         ("-", one): (INT, plain.neg),
-        ("*", two): (INT, plain.mul),
+        ("*", two): (INT, _product),
         ("abs", one): (INT, abs),
         ("<=", two): (BOOL, plain.le),
         ("<", two): (BOOL, plain.lt),
@@ -123,17 +124,29 @@ def _words(width: int, sort: str) -> Rows:
 def _strings() -> Rows:
     one, two, three = (STRING,), (STRING, STRING), (STRING, STRING, STRING)
     return {
-        ("str.++", two): (STRING, plain.add),
+        ("str.++", two): (STRING, lambda text, other: _short(text + other)),
         ("str.len", one): (INT, len),
         ("str.at", (STRING, INT)): (STRING, lambda text, place: text[place] if 0 <= place < len(text) else ""),
         ("str.substr", (STRING, INT, INT)): (STRING, _part),
         ("str.indexof", (STRING, STRING, INT)): (INT, _place),
-        ("str.replace", three): (STRING, lambda text, part, new: text.replace(part, new, 1)),
+        ("str.replace", three): (STRING, lambda text, part, new: _short(text.replace(part, new, 1))),
         ("str.prefixof", two): (BOOL, lambda part, text: text.startswith(part)),
         ("str.suffixof", two): (BOOL, lambda part, text: text.endswith(part)),
         ("str.contains", two): (BOOL, plain.contains),
-        ("str.to_int", one): (INT, lambda text: int(text) if text.isascii() and text.isdigit() else -1),
+        ("str.to_int", one): (INT, lambda text: int(_short(text)) if text.isascii() and text.isdigit() else -1),
     }
+
+
+def _product(x: int, y: int) -> int:
+    if x.bit_length() + y.bit_length() > MOST_BITS:
+        raise BeyondError
+    return x * y
+
+
+def _short(text: str) -> str:
+    if len(text) > MOST_LETTERS:
+        raise BeyondError
+    return text
 
 
 def _part(text: str, start: int, length: int) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from quick_terms import applied, variables
 
@@ -126,6 +128,12 @@ BEYOND = {
     "not inductive": COUNTING.replace("(or (< i 10) (= i 10))", "(< i 10)"),
     "examples that contradict": TEXTS.replace('(f "d ef") "d"', '(f "ab c") "d"'),
     "a quote in a text": TEXTS.replace('"ab c"', '"ab""c"'),
+    "a quote in a rule, which makes two of one": TEXTS.replace('(s " "', '(s " ""ab"').replace("(d ef", "(ab"),
+    "a comment that a return ends": LARGER.replace("(constraint (or", "; below\r(constraint (or"),
+    "a space that is none": LARGER.replace("(declare-var b Int)", "(declare-var b\fInt)"),
+    "a number without end": LARGER.replace("(>= (f a b) b)", f"(>= (f a b) (- {'9' * 5_000}))"),
+    "a word without end": WORDS.replace("#x00000001)", f"(_ bv{'9' * 5_000} 32))", 1),
+    "a width without end": LARGER.replace("(declare-var b Int)", f"(declare-var b (_ BitVec {'9' * 5_000}))"),
     "an escape in a text": TEXTS.replace('"ab c"', '"ab\\u{41}c"'),
     "an equation that no term meets": OWN_ROW.replace("(ite (>= x 0) x 0)", "(+ x 1)"),
     "words with a smaller answer": WORDS.replace("(bvand x (bvsub x #x00000001))", "(bvand x (bvsub x #x00000000))"),
@@ -253,6 +261,42 @@ def test_definitions_that_double_are_not_written_out():
     first = "(define-fun d0 ((v Int)) Int (+ v 1))"
     for text in (LARGER.replace("(>= (f a b) b)", "(>= (f a b) (d59 b))"), COUNTING, OWN_ROW):
         assert solved(text.replace("(set-logic LIA)", f"(set-logic LIA) {first} {doubled}")) is None
+
+
+POWER = f"(set-logic LIA) (define-fun power ((v Int)) Int (* {'v ' * 900}))"
+POWERS = f"""{POWER}
+(synth-fun f ((x Int)) Int ((S Int)) ((S Int (x (power S)))))
+(constraint (= (f 3) 1))
+(check-synth)
+"""
+LONGER = f"""(set-logic SLIA)
+(define-fun more ((s String)) String (str.replace s "a" "{"a" * 900}"))
+(synth-fun f ((s String)) String ((S String)) ((S String (s (str.++ S S) (more S)))))
+(constraint (= (f "a") "b"))
+(check-synth)
+"""
+DIGITS = f"""(set-logic SLIA)
+(synth-fun f ((s String)) Int ((I Int) (S String)) ((I Int ((str.to_int S))) (S String (s))))
+(constraint (= (f "{"9" * 5_000}") 1))
+(check-synth)
+"""
+
+
+@pytest.mark.parametrize("text", [POWERS, LONGER, DIGITS], ids=["power", "longer", "digits"])
+def test_values_that_grow_without_end_go_the_usual_way(text):
+    """Each use of a function of the file makes a value some hundred times as long: a few would fill the memory."""
+    read(text)
+    began = time.process_time()
+    assert solved(text) is None
+    assert time.process_time() - began < 5
+
+
+def test_a_variable_after_a_loop_is_none_of_its_state():
+    assert proved(COUNTING.replace("(check-synth)", "(declare-var z Int)\n(check-synth)")).body.size == 3
+
+
+def test_lines_may_end_in_two_characters():
+    assert proved(LARGER.replace("\n", " ; larger\r\n")).body.size == 6
 
 
 @pytest.mark.parametrize("bound", ["MOST_STEPS", "MOST_LOOKED_AT"])
