@@ -291,6 +291,21 @@ def test_values_that_grow_without_end_go_the_usual_way(text):
     assert time.process_time() - began < 5
 
 
+FINITE = """(set-logic BV)
+(synth-fun f ((x Bool)) (_ BitVec 2) ((S (_ BitVec 2)) (B Bool))
+  ((S (_ BitVec 2) (#b01 (bvor S S) (ite B S S))) (B Bool (x (not B)))))
+(constraint (= (f true) #b11))
+(check-synth)
+"""
+
+
+def test_a_grammar_with_few_values_is_soon_done():
+    """Terms without end, none of them with a new value: a search for larger ones counts no step."""
+    assert solved(FINITE) is None
+    assert proved(FINITE.replace("#b01 ", "#b01 #b10 ")).body.size == 3
+    assert solved(FINITE.replace("(#b01 (bvor S S) (ite B S S))", "(#b01)")) is None
+
+
 def test_a_variable_after_a_loop_is_none_of_its_state():
     assert proved(COUNTING.replace("(check-synth)", "(declare-var z Int)\n(check-synth)")).body.size == 3
 
