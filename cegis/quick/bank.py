@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Values = tuple[Any, ...]
     Entry = tuple[Values, Node, tuple["Entry", ...], int]  # values, rule, what stands for its nonterminals, size
 
+LARGEST = 30  # size of a term
+
 
 def columns_of(question: Question, rule: Node) -> Callable[..., Values]:
     """A rule of the grammar on columns of values."""
@@ -61,14 +63,14 @@ def function_of(question: Question) -> Callable[[Node], Callable[..., Any]]:
 class Bank:
     """``entries[nonterminal][size]``: the terms of that size with values that no smaller one has.
 
-    ``steps`` counts the terms tried; where a size would take more than ``most`` in all BeyondError is raised, and where
-    no larger term can have new values: it has its parts from ``latest`` and the sizes before, where the last ones were.
+    ``steps`` counts the terms tried; where a size would take more than ``most`` in all BeyondError is raised, and so it
+    is beyond ``LARGEST``: where hardly any term has new values, sizes may have no terms to try without end.
     """
 
     def __init__(
         self, question: Question, points: Mapping[Node, Values], most: int, skipped: tuple[str, ...] = ()
     ) -> None:
-        self.steps, self.most, self.size, self.latest = 0, most, 0, 0
+        self.steps, self.most, self.size = 0, most, 0
         run = function_of(question)
         self.leaves: dict[str, list[Entry]] = {}
         self.rules: dict[str, list[tuple[Node, Callable[..., Values], list[str]]]] = {}
@@ -83,12 +85,11 @@ class Bank:
                         self.rules[name].append((rule, columns_of(question, rule), used))
                 else:
                     self.leaves[name].append((evaluated(rule, dict(points), run), rule, (), 1))
-        self.widest = max((len(used) for rules in self.rules.values() for _, _, used in rules), default=0)
 
     def grow(self) -> None:
         """Try all terms of the next size."""
         steps = self.steps + sum(map(self._count, self.entries))
-        if steps > self.most or self.size > self.widest * self.latest:
+        if steps > self.most or self.size == LARGEST:
             raise BeyondError
         self.size, self.steps = self.size + 1, steps
         for name, entries in self.entries.items():
@@ -98,7 +99,6 @@ class Bank:
                 if entry[0] not in seen:
                     seen[entry[0]] = entry
                     entries[-1].append(entry)
-                    self.latest = self.size
 
     def _count(self, name: str) -> int:
         """How many terms of the next size there are to try."""

@@ -13,6 +13,8 @@ ROUNDED = f"{CHECKED}::test_only_a_number_that_divides_all_coefficients_rounds"
 POSITIVE = f"{CHECKED}::test_an_inequality_is_added_a_positive_number_of_times"
 ENDED = f"{CHECKED}::test_a_refutation_ends_in_a_contradiction"
 BESIDE = f"{SMALL}::test_a_constraint_beside_a_loop_is_not_passed_over"
+BEYOND = f"{SMALL}::test_what_is_not_small_or_not_right_goes_the_usual_way"
+READING = "cegis/quick/reading.py"
 UNCHECKED = f"{SMALL}::test_a_proof_that_does_not_check_is_no_proof"
 
 QUICK: tuple[Mutant, ...] = (
@@ -153,10 +155,24 @@ QUICK: tuple[Mutant, ...] = (
     ),
     Mutant(
         "constraints beside a loop are read",
-        "cegis/quick/reading.py",
+        READING,
         " or self.question.invariant is not None",
         "",
         BESIDE,
+    ),
+    Mutant(
+        "a doubled quote in a text is the end of one and the beginning of another",
+        READING,
+        "if not is_apart or not (place",
+        "if piece and not (place",
+        f"{BEYOND}[a quote in a rule, which makes two of one]",
+    ),
+    Mutant(
+        "a return ends no comment",
+        READING,
+        'if not text.replace("\\n", " ").isprintable():',
+        'if not text.replace("\\n", " ").replace("\\r", " ").isprintable():',
+        f"{BEYOND}[a comment that a return ends]",
     ),
     Mutant(
         "an answer of arithmetic is not held to its refutations",

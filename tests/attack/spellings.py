@@ -126,7 +126,7 @@ class Spelling:
         return name, [sort] * (1 if name in ("bvnot", "bvneg") else more if name in CHAINED else 2)
 
 
-def problem(choose: Random) -> str:
+def spelled(choose: Random) -> str:
     """The text of one file."""
     return _File(Spelling(choose)).text()
 
@@ -198,7 +198,9 @@ class _File:
         if words.odds(0.15):
             self.lines.append(f"(constraint {words.term(BOOL, variables, 2, [asked])})")
         if not words.is_plain and words.odds(0.2):
-            self.lines.append(f"(chc-constraint ({_listed(variables)}) {words.term(BOOL, variables, 1)} (= {call} {call}))")
+            self.lines.append(
+                f"(chc-constraint ({_listed(variables)}) {words.term(BOOL, variables, 1)} (= {call} {call}))"
+            )
 
     def _constraint(
         self, call: str, meant: str, asked: Signature, variables: Scope, hidden: str, parameters: Scope
@@ -214,8 +216,11 @@ class _File:
         sort = asked[2]
         name = choose.choice([one for one in RELATED.get(sort, WORD_RELATED) if one != "distinct"])
         if kind == "bound":
-            return f"(and ({name} {call} {words.term(sort, variables, 1)}) (or (= {call} {meant}) (not (= {meant} {call}))))"
-        return f"({choose.choice(('or', 'and'))} ({name} {call} {meant}) ({name} {call} {words.term(sort, variables, 1)}))"
+            always = f"(or (= {call} {meant}) (not (= {meant} {call})))"
+            return f"(and ({name} {call} {words.term(sort, variables, 1)}) {always})"
+        return (
+            f"({choose.choice(('or', 'and'))} ({name} {call} {meant}) ({name} {call} {words.term(sort, variables, 1)}))"
+        )
 
     def _examples(self, parameters: Scope, hidden: str, sort: str) -> None:
         """Nothing else, but for one that may be wrong."""
@@ -256,7 +261,9 @@ class _File:
             rules = [name for name, known in parameters.items() if known == one]
             rules += [words.literal(one) for _ in range(choose.randint(1, 2))]
             rules += [f"(Constant {one})"] if not words.is_plain and words.odds(0.1) else []
-            rules += [f"(Variable {one})"] if not words.is_plain and words.odds(0.1) and one in parameters.values() else []
+            rules += (
+                [f"(Variable {one})"] if not words.is_plain and words.odds(0.1) and one in parameters.values() else []
+            )
             for _ in range(choose.randint(1, 5)):
                 name, of = words.operator(one)
                 if words.is_plain and len(of) > 2 and name in CHAINED:

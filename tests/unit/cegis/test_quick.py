@@ -304,6 +304,11 @@ def test_a_grammar_with_few_values_is_soon_done():
     assert solved(FINITE) is None
     assert proved(FINITE.replace("#b01 ", "#b01 #b10 ")).body.size == 3
     assert solved(FINITE.replace("(#b01 (bvor S S) (ite B S S))", "(#b01)")) is None
+    even = OWN_ROW.replace("(x 0 (above Start Start))", "(2 (+ Start Start))")
+    began = time.process_time()
+    assert solved(even.replace("(constraint (= (f x) (ite (>= x 0) x 0)))", "(constraint (= (f 1) 3))")) is None
+    assert solved(even.replace("(declare-var x Int)", "").replace("(f x) (ite (>= x 0) x 0)", "(f 1) 3")) is None
+    assert time.process_time() - began < 2
 
 
 def test_a_variable_after_a_loop_is_none_of_its_state():

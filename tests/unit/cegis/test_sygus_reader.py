@@ -56,7 +56,7 @@ def test_a_file_is_a_specification(tmp_path):
 
 
 def test_a_return_ends_a_comment_and_is_part_of_a_string(tmp_path):
-    """SMT-LIB 2.6, section 3.1: a comment ends at character 10 or 13, and a literal is what stands between its quotes."""
+    """SMT-LIB 2.6, section 3.1: a comment ends at character 10 or 13, a literal is what stands between quotes."""
     path = tmp_path / "late.sl"
     lines = '; above\r(constraint (>= (max a b) 7))\n(declare-var s String) (constraint (distinct s "c\r\nd"))\n(check'
     path.write_bytes(MAX.replace("(check", lines).encode())
