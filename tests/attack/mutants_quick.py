@@ -9,6 +9,7 @@ SOLVING, EXAMPLES = "cegis/quick/solving.py", "cegis/quick/examples.py"
 CHECKED, SMALL = "tests/unit/cegis/test_quick_certificates.py", "tests/unit/cegis/test_quick.py"
 MEANT = f"{CHECKED}::test_a_condition_is_opened_into_what_it_means"
 EVERY = f"{CHECKED}::test_every_case_has_a_refutation"
+FLAG = f"{CHECKED}::test_a_flag_is_a_number_that_is_not_0_and_1_at_once"
 ROUNDED = f"{CHECKED}::test_only_a_number_that_divides_all_coefficients_rounds"
 POSITIVE = f"{CHECKED}::test_an_inequality_is_added_a_positive_number_of_times"
 ENDED = f"{CHECKED}::test_a_refutation_ends_in_a_contradiction"
@@ -175,10 +176,31 @@ QUICK: tuple[Mutant, ...] = (
         f"{BEYOND}[a comment that a return ends]",
     ),
     Mutant(
+        "a flag that holds may be 0",
+        CERTIFICATES,
+        "(((term, -1),), -1) if truth",
+        "(((term, -1),), 0) if truth",
+        FLAG,
+    ),
+    Mutant(
+        "a flag that does not hold is below 0",
+        CERTIFICATES,
+        "else (((term, 1),), 0)",
+        "else (((term, 1),), -1)",
+        FLAG,
+    ),
+    Mutant(
+        "an exception to a term of a grammar is passed over",
+        SOLVING,
+        "return found\n        if not certificates",
+        "continue\n        if not certificates",
+        f"{SMALL}::test_a_term_that_is_wrong_at_a_far_point_is_not_proved",
+    ),
+    Mutant(
         "an answer of arithmetic is not held to its refutations",
         SOLVING,
-        "if not isinstance(found, tuple) or not certificates.check(failing, found):",
-        "if not isinstance(found, tuple):",
+        "if not certificates.check(failing, found):",
+        "if False:",
         UNCHECKED,
     ),
     Mutant(

@@ -66,7 +66,39 @@ TEXTS = """(set-logic SLIA)
 (constraint (= (f "xyz 1") "xyz"))
 (check-synth)
 """
-PROBLEMS = {"larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS}
+LATCH = """(set-logic LIA)
+(synth-fun step ((held Bool) (put Bool) (clear Bool)) Bool
+  ((Flag Bool)) ((Flag Bool (held put clear (not Flag) (and Flag Flag) (or Flag Flag)))))
+(declare-var h Bool)
+(declare-var p Bool)
+(declare-var c Bool)
+(constraint (=> p (step h p c)))
+(constraint (=> (and (not p) c) (not (step h p c))))
+(constraint (=> (and (not p) (not c)) (= (step h p c) h)))
+(check-synth)
+"""
+COUNTED = """(set-logic LIA)
+(synth-fun next ((count Int) (on Bool)) Int
+  ((N Int) (T Bool)) ((N Int (count 0 1 (+ N N) (ite T N N))) (T Bool (on (not T) (<= N N)))))
+(declare-var n Int)
+(declare-var on Bool)
+(constraint (=> on (= (next n on) (+ n 1))))
+(constraint (=> (not on) (= (next n on) n)))
+(check-synth)
+"""
+GAP = """(set-logic LIA)
+(synth-fun gap ((a Int) (b Int)) Int
+  ((N Int) (T Bool)) ((N Int (a b (- N N) (ite T N N))) (T Bool ((<= N N)))))
+(declare-var x Int)
+(declare-var y Int)
+(constraint (<= 0 (gap x y)))
+(constraint (or (= (gap x y) (- x y)) (= (gap x y) (- y x))))
+(check-synth)
+"""
+PROBLEMS = {
+    "larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS, "latch": LATCH,
+    "counted": COUNTED, "gap": GAP,
+}  # fmt: skip
 
 
 def proved(text: str) -> Answer:
@@ -185,6 +217,7 @@ def test_a_proof_that_does_not_check_is_no_proof(monkeypatch):
     monkeypatch.setattr(certificates, "check", lambda case, found: False)
     assert solved(COUNTING) is None
     assert solved(OWN_ROW) is None
+    assert solved(LATCH) is None
 
 
 def test_a_constraint_beside_a_loop_is_not_passed_over():
@@ -289,6 +322,20 @@ def test_values_that_grow_without_end_go_the_usual_way(text):
     began = time.process_time()
     assert solved(text) is None
     assert time.process_time() - began < 5
+
+
+def test_a_term_that_is_wrong_at_a_far_point_is_not_proved():
+    """The count itself is right at all points that are looked at first."""
+    capped = COUNTED.replace("count 0 1", "count 70").replace("(=> on (= (next n on) (+ n 1)))", "(<= (next n on) 70)")
+    answer = proved(capped.replace("(=> (not on) (= (next n on) n))", "(=> (< n 70) (= (next n on) n))"))
+    assert answer.rounds > 1
+    assert answer.body.size == 6
+
+
+def test_a_constraint_of_a_grammar_is_not_passed_over():
+    assert solved(GAP.replace("(check-synth)", "(constraint (= (gap x y) 3)) (check-synth)")) is None
+    assert solved(LATCH.replace("(check-synth)", "(constraint (= p c)) (check-synth)")) is None
+    assert solved(COUNTED.replace("(check-synth)", "(declare-var z Int) (constraint (= z z)) (check-synth)")) is None
 
 
 FINITE = """(set-logic BV)
