@@ -26,7 +26,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cegis.quick.reading import Question
 
-MOST_STEPS = 6_000  # terms of bit-vectors, for which a smaller term has no proof here
+MOST_STEPS = 20_000  # terms of bit-vectors, for which a smaller term has no proof here
 MOST_LINEAR = 24_000  # and of whole numbers, for which it has
 MOST_SIZE = 12
 

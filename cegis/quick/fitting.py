@@ -7,12 +7,11 @@ of the constraints once. Where a proof of the term fails the point at which it i
 
 from __future__ import annotations
 
-from itertools import product
-
 from cegis.quick.bank import Bank, function_of, term_of
 from cegis.quick.cases import one_call
+from cegis.quick.everywhere import all_values, is_narrow
 from cegis.quick.nodes import BOOL, INT, BeyondError, Node, evaluated
-from cegis.quick.points import near_zero
+from cegis.quick.points import few, near_zero
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -22,17 +21,16 @@ if TYPE_CHECKING:
     from cegis.quick.bank import Values
     from cegis.quick.reading import Question
 
-MOST_STEPS = 24_000  # terms, in all rounds
+MOST_STEPS = 40_000  # terms, in all rounds
 MOST_ROUNDS = 8
-FIRST_OF = {BOOL: False, INT: 0}
-FIRST, MOST_FLAGS = 12, 4  # points, and parameters that all combinations are tried of where all are flags
+FIRST = 12  # points
 
 
 class Fitting:
     """What is right at the points so far; ``steps`` counts the terms that were tried."""
 
     def __init__(self, question: Question) -> None:
-        if not question.rules or any(one.sort not in (BOOL, INT) for one in question.parameters):
+        if any(one.sort not in (BOOL, INT) for one in question.parameters) and not is_narrow(question.variables):
             raise BeyondError
         self.question, self.steps = question, 0
         self.constraints, self.value, self.arguments = one_call(question)
@@ -52,7 +50,7 @@ class Fitting:
 
     def add(self, values: Mapping[Node, Any]) -> None:
         """Take in a point, by variables of the file; raises BeyondError where it is there."""
-        point = tuple(values.get(one, FIRST_OF[one.sort]) for one in self.arguments)
+        point = tuple(values.get(one, False if one.sort == BOOL else 0) for one in self.arguments)
         if point in self.points:
             raise BeyondError
         self.points = {point: {}, **self.points}
@@ -67,9 +65,13 @@ class Fitting:
 
 
 def _first(parameters: tuple[Node, ...]) -> list[Values]:
-    if len(parameters) <= MOST_FLAGS and all(one.sort == BOOL for one in parameters):
-        return list(product((False, True), repeat=len(parameters)))
-    return [
-        tuple(number % 2 == 1 if one.sort == BOOL else number for one, number in zip(parameters, point, strict=True))
-        for point in near_zero(len(parameters))[:FIRST]
+    """Points to begin with: all of flags where they are few."""
+    if all(one.sort == BOOL for one in parameters) and 2 ** len(parameters) <= FIRST:
+        return all_values(parameters)
+    mixed = few(parameters)
+    numbers = near_zero(len(parameters))[:FIRST]
+    columns = [
+        [number % 2 == 1 for number in column] if one.sort == BOOL else column if one.sort == INT else mixed[one]
+        for one, column in zip(parameters, zip(*numbers, strict=True), strict=True)
     ]
+    return list(zip(*columns, strict=False))

@@ -304,6 +304,8 @@ class _Reading:
                 return literal(number, sort)
             case ["-", str(digits)] if digits.isdecimal():
                 return literal(-_number(digits), INT)
+            case [["_", *words], *parts] if parts and all(isinstance(word, str) for word in words):
+                name = f"(_ {' '.join(words)})"
             case [str(name), *parts] if parts:
                 pass
             case _:

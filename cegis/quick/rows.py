@@ -20,6 +20,7 @@ if TYPE_CHECKING:
     Rows = dict[tuple[str, tuple[str, ...]], tuple[str, Function]]
 
 MOST_BITS, MOST_LETTERS = 4_096, 4_000  # of a value: functions of the file may multiply and double again and again
+INDICES = frozenset(map(str, range(128)))
 _ROWS: dict[str, Rows] = {}
 
 
@@ -29,6 +30,8 @@ def find(name: str, sorts: tuple[str, ...]) -> tuple[str, Function] | None:
         return BOOL, plain.eq
     if name == "ite" and len(sorts) == 3 and sorts[0] == BOOL and sorts[1] == sorts[2]:
         return sorts[1], _choice
+    if name == "concat" or name.startswith("(_ "):
+        return _of_parts(name, sorts)
     for sort in dict.fromkeys(sorts):
         if sort not in _ROWS:
             _ROWS[sort] = _made(sort)
@@ -119,6 +122,30 @@ def _words(width: int, sort: str) -> Rows:
         ("bvsgt", two): (BOOL, lambda x, y: x ^ half > y ^ half),
         ("bvsge", two): (BOOL, lambda x, y: x ^ half >= y ^ half),
     }
+
+
+def _of_parts(name: str, sorts: tuple[str, ...]) -> tuple[str, Function] | None:
+    """A row that makes a word of another width, by its name and numbers."""
+    _, kind, *numbers = name.strip("()").split() if name != "concat" else ("_", name)
+    widths = [width_of(sort) for sort in sorts]
+    if not all(widths) or any(number not in INDICES for number in numbers):
+        return None
+    match kind, widths, list(map(int, numbers)):
+        case "concat", [_, low], []:
+            return _word(sum(widths)), lambda x, y: x << low | y
+        case "extract", [width], [last, first] if first <= last < width:
+            mask = (2 << last - first) - 1
+            return _word(last - first + 1), lambda x: x >> first & mask
+        case "zero_extend", [width], [more]:
+            return _word(width + more), lambda x: x
+        case "sign_extend", [width], [more]:
+            high = (1 << width + more) - (1 << width)
+            return _word(width + more), lambda x: x | high if x >> width - 1 else x
+    return None
+
+
+def _word(width: int) -> str:
+    return f"(_ BitVec {width})"
 
 
 def _strings() -> Rows:

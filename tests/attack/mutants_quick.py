@@ -15,6 +15,7 @@ POSITIVE = f"{CHECKED}::test_an_inequality_is_added_a_positive_number_of_times"
 ENDED = f"{CHECKED}::test_a_refutation_ends_in_a_contradiction"
 BESIDE = f"{SMALL}::test_a_constraint_beside_a_loop_is_not_passed_over"
 BEYOND = f"{SMALL}::test_what_is_not_small_or_not_right_goes_the_usual_way"
+EVERYWHERE = "cegis/quick/everywhere.py"
 READING = "cegis/quick/reading.py"
 UNCHECKED = f"{SMALL}::test_a_proof_that_does_not_check_is_no_proof"
 
@@ -197,6 +198,34 @@ QUICK: tuple[Mutant, ...] = (
         f"{SMALL}::test_a_term_that_is_wrong_at_a_far_point_is_not_proved",
     ),
     Mutant(
+        "not all values are looked at",
+        EVERYWHERE,
+        "not all(one is True for one in held)",
+        "held[0] is not True",
+        f"{SMALL}::test_narrow_words_are_looked_at_everywhere",
+    ),
+    Mutant(
+        "the last value of a word is left out",
+        EVERYWHERE,
+        "range(2 ** width_of(one.sort))",
+        "range(2 ** width_of(one.sort) - 1)",
+        f"{SMALL}::test_a_condition_is_held_to_all_values",
+    ),
+    Mutant(
+        "the first condition of narrow words will do",
+        EVERYWHERE,
+        "for condition in conditions:",
+        "for condition in conditions[:1]:",
+        f"{SMALL}::test_a_condition_is_held_to_all_values",
+    ),
+    Mutant(
+        "the printed text of a function of narrow words is not run",
+        SOLVING,
+        "return _as_printed(answer) if is_narrow else answer",
+        "return answer",
+        f"{SMALL}::test_a_printed_text_that_is_wrong_is_no_answer",
+    ),
+    Mutant(
         "an answer of arithmetic is not held to its refutations",
         SOLVING,
         "if not certificates.check(failing, found):",
@@ -213,8 +242,8 @@ QUICK: tuple[Mutant, ...] = (
     Mutant(
         "the printed text of a small problem is not run",
         SOLVING,
-        "if not examples.run_text(",
-        "if False and not examples.run_text(",
+        "if not examples.run_text(answer.source, printing",
+        "if False and not examples.run_text(answer.source, printing",
         f"{SMALL}::test_a_printed_text_that_is_wrong_is_no_answer",
     ),
     Mutant(

@@ -77,6 +77,8 @@ class Spelling:
             return self.literal(sort)
         if not self.is_plain and self.odds(0.1):
             return self._let(sort, scope, depth, calls)
+        if sort == BOOL and self.theory == "words" and self.odds(0.2):
+            return self._parts(scope, depth, calls)
         fitting = [call for call in calls if call[2] == sort]
         if fitting and self.odds(0.3):
             return self._applied(self.choose.choice(fitting), scope, depth, calls)
@@ -87,6 +89,18 @@ class Spelling:
         name, sorts, _ = call
         parts = [self.term(one, scope, depth - 2, calls) for one in sorts]
         return f"({name} {' '.join(parts)})"
+
+    def _parts(self, scope: Scope, depth: int, calls: Sequence[Signature]) -> str:
+        """A relation of words of another width."""
+        last = self.choose.randrange(self.width)
+        head = self.choose.choice(
+            (f"(_ extract {last} {self.choose.randint(0, last)})", "(_ zero_extend 1)", "(_ sign_extend 3)", "concat")
+        )
+        parts = [
+            " ".join(self.term(self.sorts[0], scope, depth - 1, calls) for _ in range(1 + (head == "concat")))
+            for _ in range(2)
+        ]
+        return f"({self.choose.choice(WORD_RELATED)} ({head} {parts[0]}) ({head} {parts[1]}))"
 
     def _let(self, sort: str, scope: Scope, depth: int, calls: Sequence[Signature]) -> str:
         """Names that are bound at once, so that a value speaks of what they meant before."""

@@ -9,7 +9,8 @@ from quick_terms import applied, variables
 
 from cegis.formulas.evaluation import TEXT
 from cegis.formulas.solution import Solution
-from cegis.quick import certificates, linear, refutation, solving
+from cegis.quick import certificates, everywhere, linear, refutation, solving
+from cegis.quick.bank import function_of
 from cegis.quick.cases import Cases
 from cegis.quick.certificates import check
 from cegis.quick.examples import MOST_EXAMPLES, run_text
@@ -95,9 +96,18 @@ GAP = """(set-logic LIA)
 (constraint (or (= (gap x y) (- x y)) (= (gap x y) (- y x))))
 (check-synth)
 """
+GRAY = """(set-logic BV)
+(synth-fun gray ((x (_ BitVec 4))) (_ BitVec 4)
+  ((W (_ BitVec 4))) ((W (_ BitVec 4) (x #x1 (bvand W W) (bvxor W W) (bvadd W W) (bvlshr W W)))))
+(declare-var y (_ BitVec 4))
+(constraint (= ((_ extract 3 3) (gray y)) ((_ extract 3 3) y)))
+(constraint (= ((_ extract 2 0) (gray y)) (bvxor ((_ extract 2 0) y) ((_ extract 3 1) y))))
+(constraint (= (concat (gray y) #b0) (concat (gray y) ((_ extract 4 4) ((_ zero_extend 3) y)))))
+(check-synth)
+"""
 PROBLEMS = {
     "larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS, "latch": LATCH,
-    "counted": COUNTED, "gap": GAP,
+    "counted": COUNTED, "gap": GAP, "gray": GRAY,
 }  # fmt: skip
 
 
@@ -217,7 +227,7 @@ def test_a_proof_that_does_not_check_is_no_proof(monkeypatch):
     monkeypatch.setattr(certificates, "check", lambda case, found: False)
     assert solved(COUNTING) is None
     assert solved(OWN_ROW) is None
-    assert solved(LATCH) is None
+    assert solved(GAP) is None
 
 
 def test_a_constraint_beside_a_loop_is_not_passed_over():
@@ -234,6 +244,10 @@ def test_a_constraint_beside_a_loop_is_not_passed_over():
 def test_a_printed_text_that_is_wrong_is_no_answer(monkeypatch):
     monkeypatch.setattr(solving.printing, "source", lambda *_: "def f(s):\n    return s[:2]\n")
     assert solved(TEXTS) is None
+    monkeypatch.setattr(solving.printing, "source", lambda *_: "def gray(x):\n    return x ^ x >> 1 if x else 1\n")
+    assert solved(GRAY) is None
+    monkeypatch.setattr(solving.printing, "source", lambda *_: "def gray(x):\n    return x ^ x >> 1\n")
+    assert solved(GRAY) is not None
 
 
 def test_a_value_of_exact_evaluation_that_is_wrong_is_no_answer(monkeypatch):
@@ -336,6 +350,25 @@ def test_a_constraint_of_a_grammar_is_not_passed_over():
     assert solved(GAP.replace("(check-synth)", "(constraint (= (gap x y) 3)) (check-synth)")) is None
     assert solved(LATCH.replace("(check-synth)", "(constraint (= p c)) (check-synth)")) is None
     assert solved(COUNTED.replace("(check-synth)", "(declare-var z Int) (constraint (= z z)) (check-synth)")) is None
+
+
+@pytest.mark.parametrize("place", [0, 7, 200, 255])
+def test_narrow_words_are_looked_at_everywhere(place):
+    """One value at which the term that is right at all others is wrong."""
+    byte = "(_ BitVec 8)"
+    head = f"(set-logic BV) (synth-fun f ((x {byte})) {byte} ((S {byte})) ((S {byte} (x (bvnot S)))))"
+    asked = f"{head} (declare-var x (_ BitVec 8)) (constraint (=> (bvult #x00 (bvxor x #x{place:02x})) (= (f x) x)))"
+    assert solved(f"{asked} (check-synth)").body.size == 1
+    assert solved(f"{asked} (constraint (=> (= x #x{place:02x}) (= (f x) #x{place ^ 1:02x}))) (check-synth)") is None
+
+
+def test_a_condition_is_held_to_all_values():
+    bits, always, never = variables("x", "y", sort="(_ BitVec 1)"), literal(True, BOOL), literal(False, BOOL)
+    run = function_of(read(LATCH))
+    assert everywhere.all_values(bits) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert everywhere.exception([always, applied("=", *bits)], bits, run) == {bits[0]: 0, bits[1]: 1}
+    assert everywhere.exception([always, never], bits, run) is not None
+    assert everywhere.exception([always, applied("bvuge", bits[0], literal(0, bits[0].sort))], bits, run) is None
 
 
 FINITE = """(set-logic BV)
