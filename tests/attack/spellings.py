@@ -205,16 +205,29 @@ class _File:
         if not words.is_plain and words.odds(0.2):
             self.lines.append(f"(assume {words.term(BOOL, variables, 1)})")
         call, meant = f"(f {' '.join(names)})", self._put(hidden, dict(zip(parameters, names, strict=True)))
+        asked_too = [asked]
+        if not words.is_plain and words.odds(0.3):
+            asked_too.append(self._second(variables))
         for number in range(choose.choice((1, 1, 1, 2, 3))):
             said = self._constraint(call, meant, asked, variables, hidden, parameters)
             is_named = not words.is_plain and words.odds(0.1)
             self.lines.append(f"(constraint {f'(! {said} :named c{number})' if is_named else said})")
         if words.odds(0.15):
-            self.lines.append(f"(constraint {words.term(BOOL, variables, 2, [asked])})")
+            self.lines.append(f"(constraint {words.term(BOOL, variables, 2, asked_too)})")
         if not words.is_plain and words.odds(0.2):
             self.lines.append(
                 f"(chc-constraint ({_listed(variables)}) {words.term(BOOL, variables, 1)} (= {call} {call}))"
             )
+
+    def _second(self, variables: Scope) -> Signature:
+        """Another function, of one argument, and what it is."""
+        words, choose = self.words, self.choose
+        name, sort = choose.choice(list(variables.items()))
+        result = choose.choice(words.sorts)
+        hidden = words.term(result, {"arg": sort}, 1)
+        self.lines.append(f"(synth-fun g ((arg {sort})) {result})")
+        self.lines.append(f"(constraint (= (g {name}) {self._put(hidden, {'arg': name})}))")
+        return "g", (sort,), result
 
     def _constraint(
         self, call: str, meant: str, asked: Signature, variables: Scope, hidden: str, parameters: Scope
