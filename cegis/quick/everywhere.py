@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from itertools import product
 
-from cegis.quick.nodes import BOOL, Node, evaluated, width_of
+from cegis.quick.nodes import BOOL, BeyondError, Node, evaluated, subterms, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     Values = tuple[Any, ...]
 
 MOST_BITS = 16  # of all variables together
+MOST_WORK = 3_000_000  # terms, each at a point
 
 
 def is_narrow(variables: Sequence[Node]) -> bool:
@@ -31,8 +32,13 @@ def all_values(variables: Sequence[Node]) -> list[Values]:
 def exception(
     conditions: Sequence[Node], variables: Sequence[Node], run: Callable[[Node], Callable[..., Any]]
 ) -> dict[Node, Any] | None:
-    """The first values at which a condition does not hold; None where all hold at all values."""
+    """The first values at which a condition does not hold; None where all hold at all values.
+
+    Raises BeyondError where that is too much work.
+    """
     points = all_values(variables)
+    if len(points) * sum(len(subterms(one)) for one in conditions) > MOST_WORK:
+        raise BeyondError
     columns = dict(zip(variables, zip(*points, strict=True), strict=True))
     for condition in conditions:
         held = evaluated(condition, dict(columns), run)

@@ -10,7 +10,7 @@ from __future__ import annotations
 from cegis.quick.bank import Bank, function_of, term_of
 from cegis.quick.cases import one_call
 from cegis.quick.everywhere import all_values, is_narrow
-from cegis.quick.nodes import BOOL, INT, BeyondError, Node, evaluated
+from cegis.quick.nodes import BOOL, INT, BeyondError, Node, evaluated, subterms
 from cegis.quick.points import few, near_zero
 
 TYPE_CHECKING = False
@@ -23,6 +23,7 @@ if TYPE_CHECKING:
 
 MOST_STEPS = 40_000  # terms, in all rounds
 MOST_ROUNDS = 8
+MOST_WORK = 400_000  # terms of constraints, each with a value at a point
 FIRST = 12  # points
 
 
@@ -35,6 +36,7 @@ class Fitting:
         self.question, self.steps = question, 0
         self.constraints, self.value, self.arguments = one_call(question)
         self.run = function_of(question)
+        self.left, self.work = MOST_WORK, sum(len(subterms(one)) for one in self.constraints)
         self.points: dict[Values, dict[Any, bool]] = {point: {} for point in _first(question.parameters)}
 
     def smallest(self) -> Node:
@@ -58,6 +60,9 @@ class Fitting:
     def _is_right(self, point: Values, value: Any) -> bool:
         known = self.points[point]
         if value not in known:
+            self.left -= self.work
+            if self.left < 0:
+                raise BeyondError
             values = dict(zip(self.question.parameters, ((one,) for one in point), strict=True))
             values[self.value] = (value,)
             known[value] = all(evaluated(one, values, self.run)[0] for one in self.constraints)

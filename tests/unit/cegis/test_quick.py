@@ -406,6 +406,15 @@ def test_the_search_for_texts_is_bounded_in_steps(bound, monkeypatch):
     assert solved(TEXTS) is None
 
 
+@pytest.mark.parametrize(
+    "bound", ["fitting.MOST_STEPS", "fitting.MOST_WORK", "fitting.MOST_ROUNDS", "everywhere.MOST_WORK"]
+)
+def test_the_search_for_flags_and_words_is_bounded_in_steps(bound, monkeypatch):
+    assert solved(LATCH) is not None
+    monkeypatch.setattr(f"cegis.quick.{bound}", 0)
+    assert solved(LATCH) is None
+
+
 def test_a_small_term_states_an_inequality():
     x, y = variables("x", "y")
     for parts, bound in [(((x, 1),), 5), (((x, -1),), -3), (((x, 1), (y, -1)), -1), (((x, -1), (y, -2)), 0)]:
