@@ -20,6 +20,9 @@ SMALL = [
     SUITE / "invariants" / "open_and_close.sl",
     SUITE / "hackers_delight" / "p01.sl",
     SUITE / "strings" / "user_of_address.sl",
+    SUITE / "motifs" / "latch.sl",
+    SUITE / "bitvectors" / "gray_code.sl",
+    SUITE / "integers" / "distance.sl",
 ]
 BEYOND = SUITE / "strings" / "greeting.sl"
 HEAVY = {"numpy", "pysmt", "click", "rich", "z3", "cvc5", "typing", "dataclasses", "re", "json", "pathlib", "ast"}
