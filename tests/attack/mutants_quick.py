@@ -1,4 +1,4 @@
-"""Deliberate faults of the proofs of small problems, each caught by a test or by the part ``problems``."""
+"""Deliberate faults of the proofs of SyGuS problems, each caught by a test or by the part ``problems``."""
 
 from __future__ import annotations
 
@@ -16,6 +16,7 @@ ENDED = f"{CHECKED}::test_a_refutation_ends_in_a_contradiction"
 BESIDE = f"{SMALL}::test_a_constraint_beside_a_loop_is_not_passed_over"
 BEYOND = f"{SMALL}::test_what_is_not_small_or_not_right_goes_the_usual_way"
 EVERYWHERE = "cegis/quick/everywhere.py"
+ZERO = "tests/unit/cegis/test_witnesses.py::test_a_solver_that_does_not_know_is_no_proof_where_zero_divides"
 READING = "cegis/quick/reading.py"
 UNCHECKED = f"{SMALL}::test_a_proof_that_does_not_check_is_no_proof"
 
@@ -224,6 +225,20 @@ QUICK: tuple[Mutant, ...] = (
         "return _as_printed(answer) if is_narrow else answer",
         "return answer",
         f"{SMALL}::test_a_printed_text_that_is_wrong_is_no_answer",
+    ),
+    Mutant(
+        "a solver that does not know what x/0 is proves the evaluation",
+        "cegis/formulas/refutation.py",
+        "not divides_by_zero(self.spec, self._closed(solution))",
+        "True",
+        ZERO,
+    ),
+    Mutant(
+        "a row that divides within divides by no zero",
+        "cegis/formulas/evaluation.py",
+        "elif name in DIVISIONS or any(",
+        "elif name in () and any(",
+        ZERO,
     ),
     Mutant(
         "an answer of arithmetic is not held to its refutations",
