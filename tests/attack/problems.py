@@ -86,7 +86,7 @@ def _judged(text: str, sygus: str, source: str, choose: Random) -> tuple[bool, t
     problem = Problem("problem", text)
     found = bodies(problem, sygus)
     wrong = [fault for body in found if (fault := outside(problem, body))]
-    solver = z3.Solver()
+    solver = z3.Solver(ctx=z3.Context())
     solver.set("timeout", MILLISECONDS)
     question = problem.question({body.asked.name: body.term for body in found})
     solver.from_string(question.replace("(check-sat)", ""))
@@ -105,7 +105,7 @@ def _run(problem: Problem, body: Body, source: str, choose: Random) -> list[str]
     function = list(scope.values())[-1]
     points = [[_drawn(choose, sort) for _, sort in body.asked.parameters] for _ in range(POINTS)]
     defined = [shown(command) for command in problem.commands if command[0] == "define-fun"]
-    solver = z3.Solver()
+    solver = z3.Solver(ctx=z3.Context())
     solver.set("timeout", MILLISECONDS)
     calls = [f"({body.asked.name} {' '.join(spelling for _, spelling in point)})" for point in points]
     calls = [body.asked.name for _ in calls] if not body.asked.parameters else calls

@@ -44,7 +44,7 @@ class Spelling:
         word = f"(_ BitVec {width})"
         self.sorts = {"integers": (INT, INT, BOOL), "words": (word, word, BOOL), "texts": (STRING, INT)}[self.theory]
         self.is_plain = choose.random() < 0.7  # no word that few files have
-        self.divides = not self.is_plain and self.theory == "integers" and choose.random() < 0.3
+        self.divides = not self.is_plain and self.theory == "integers" and choose.random() < 0.5
         self.width = width
         self.logic = {"integers": "NIA" if self.divides else "LIA", "words": "BV", "texts": "SLIA"}[self.theory]
 
@@ -272,7 +272,7 @@ class _File:
         """Its literal, which z3 knows, in most cases."""
         if self.words.odds(0.2):
             return term
-        solver = z3.Solver()
+        solver = z3.Solver(ctx=z3.Context())
         declared = [line for line in self.lines if line.startswith("(define-fun")]
         solver.from_string("\n".join([*declared, f"(declare-const value {sort})", f"(assert (= value {term}))"]))
         assert solver.check() == z3.sat
