@@ -15,7 +15,7 @@ from backends.answer import Value
 
 Expression = str | list[Any]  # a token as printed, or a list of expressions
 
-TOKEN = re.compile(r'[()]|"(?:[^"]|"")*"|\|[^|]*\||;[^\n]*|[^\s()";|]+|(\S)')
+TOKEN = re.compile(r'[()]|"(?:[^"]|"")*"|\|[^|]*\||;[^\n\r]*|[^\s()";|]+|(\S)')
 NUMBER = re.compile(r"-?[0-9]+(\.[0-9]+|/[0-9]+)?")
 CHARACTER = re.compile(r"\\u(?:\{([0-2]?[0-9a-fA-F]{1,4})\}|([0-9a-fA-F]{4}))")
 

@@ -131,10 +131,20 @@ def evaluated(spec: FormulaSpec, solution: Solution, closed: Sequence[Term]) -> 
     return Valid((Proof(spec, "", "", time.perf_counter() - start),))
 
 
-def divides_by_unknown(term: Term) -> bool:
-    """Whether an integer is divided by what is no number, or 0: SMT-LIB leaves open what comes out of x/0."""
-    divisors = (inner.arguments[1] for inner in subterms(inlined(term)) if inner.operator.name in DIVISIONS)
-    return any(not divisor.operator.value for divisor in divisors)
+def divides_by_zero(spec: FormulaSpec, closed: Sequence[Term]) -> bool:
+    """Whether an integer is divided by 0 in terms without variables: SMT-LIB leaves open what comes out of x/0.
+
+    Where no divisor is 0 all values are the same for every reading of x/0. A row that divides within counts as 0.
+    """
+    columns = spec.signature.batch([()], exact=True)
+    for inner in {inner for term in closed for inner in subterms(inlined(term))}:
+        name, arguments = inner.operator.name, inner.arguments
+        if name in DIVISIONS and len(arguments) == 2:
+            if np.any(arguments[1].evaluate(columns) == 0):
+                return True
+        elif name in DIVISIONS or any(f"({division} " in name for division in DIVISIONS):
+            return True
+    return False
 
 
 def _printed(solution: Solution) -> dict[Operator, Callable[..., Any]]:

@@ -24,6 +24,7 @@ from cegis.formulas.evaluation import (
     EncodingError,
     Proof,
     default_of,
+    divides_by_zero,
     evaluated,
     failing,
     is_allowed,
@@ -67,15 +68,16 @@ class Refutation:
     def check(self, solution: Solution) -> Verdict:
         """Valid, a counterexample that the exact evaluation confirms, or Unknown with the reason."""
         start, doubt = time.perf_counter(), ""
+        is_evaluated = False  # whether exact evaluation is a proof
         if not self.spec.variables:
             ground = evaluated(self.spec, solution, self._closed(solution))
             if isinstance(ground, Counterexample):
                 return ground
-            doubt = "; ".join(ground.notes)
+            doubt, is_evaluated = "; ".join(ground.notes), not divides_by_zero(self.spec, self._closed(solution))
         try:
             answer = self._ask(solution)
         except (GrammarError, BackendError) as error:  # no solver can be told of some operator, or this one is broken
-            if not self.spec.variables:
+            if is_evaluated:
                 return self._evaluated(start, "" if isinstance(error, GrammarError) else str(error))
             if isinstance(error, BackendError):
                 raise
@@ -92,7 +94,7 @@ class Refutation:
                 return found
             case NoAnswer(reason=reason):
                 reason = f"{self.backend.name}: {reason}"
-                return Unknown(reason) if self.spec.variables else self._evaluated(start, reason)
+                return self._evaluated(start, reason) if is_evaluated else Unknown(reason)
             case Unsat(solver=name, version=version):
                 seconds = time.perf_counter() - start
                 assert self._session is not None
@@ -100,7 +102,7 @@ class Refutation:
                 return Valid((Proof(self.spec, logic, f"{name} {version}", seconds, name, doubt=doubt),))
 
     def _evaluated(self, start: float, doubt: str) -> Valid:
-        """Proved by exact evaluation alone, as there is no variable."""
+        """Proved by exact evaluation alone, as there is no variable and no division by 0."""
         return Valid((Proof(self.spec, "", "", time.perf_counter() - start, doubt=doubt),))
 
     def replay(self, solution: Solution, values: Sequence[Value]) -> Counterexample | None:

@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Values = tuple[Any, ...]
     Entry = tuple[Values, Node, tuple["Entry", ...], int]  # values, rule, what stands for its nonterminals, size
 
+LARGEST = 30  # size of a term
+
 
 def columns_of(question: Question, rule: Node) -> Callable[..., Values]:
     """A rule of the grammar on columns of values."""
@@ -61,7 +63,8 @@ def function_of(question: Question) -> Callable[[Node], Callable[..., Any]]:
 class Bank:
     """``entries[nonterminal][size]``: the terms of that size with values that no smaller one has.
 
-    ``steps`` counts the terms tried; where a size would take more than ``most`` in all BeyondError is raised.
+    ``steps`` counts the terms tried; where a size would take more than ``most`` in all BeyondError is raised, and so it
+    is beyond ``LARGEST``: where hardly any term has new values, sizes may have no terms to try without end.
     """
 
     def __init__(
@@ -86,7 +89,7 @@ class Bank:
     def grow(self) -> None:
         """Try all terms of the next size."""
         steps = self.steps + sum(map(self._count, self.entries))
-        if steps > self.most:
+        if steps > self.most or self.size == LARGEST:
             raise BeyondError
         self.size, self.steps = self.size + 1, steps
         for name, entries in self.entries.items():

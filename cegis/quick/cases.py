@@ -47,7 +47,7 @@ class Cases:
 
     def __init__(self, question: Question) -> None:
         self.question = question
-        self.constraints, self.value = _opened(question)
+        self.constraints, self.value, _ = one_call(question)
         self.run = function_of(question)
         borders = _borders(self.constraints, self.value)
         try:
@@ -108,8 +108,8 @@ def search(question: Question) -> tuple[Node, Refutation, int, int, int]:
     raise BeyondError
 
 
-def _opened(question: Question) -> tuple[list[Node], Node]:
-    """The constraints over the parameters and a variable for the only call."""
+def one_call(question: Question) -> tuple[list[Node], Node, tuple[Node, ...]]:
+    """The constraints over the parameters and a variable for the only call, that variable, and the call's arguments."""
     calls = {inner for one in question.constraints for inner in subterms(one) if inner.kind == CALL}
     if len(calls) != 1:
         raise BeyondError
@@ -119,9 +119,9 @@ def _opened(question: Question) -> tuple[list[Node], Node]:
     used = {inner for one in question.constraints for inner in subterms(one) if inner.kind == VARIABLE}
     if not used <= set(call.arguments):  # it would be taken for a parameter of its name
         raise BeyondError
-    value = node(VARIABLE, "(value)", INT)  # which is no name that can be read
+    value = node(VARIABLE, "(value)", question.result)  # which is no name that can be read
     names = {**dict(zip(call.arguments, question.parameters, strict=True)), call: value}
-    return [rebuilt(one, names) for one in question.constraints], value
+    return [rebuilt(one, names) for one in question.constraints], value, call.arguments
 
 
 def _atoms(terms: Sequence[Node]) -> Iterator[tuple[str, linear.Form]]:

@@ -14,7 +14,7 @@ of some others hold, or the others of one of several cases, or it is an inequali
 from __future__ import annotations
 
 from cegis.quick import linear
-from cegis.quick.nodes import BOOL, INT, LITERAL, ROW, BeyondError, Node, node, rebuilt, subterms
+from cegis.quick.nodes import BOOL, INT, LITERAL, ROW, VARIABLE, BeyondError, Node, node, rebuilt, subterms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -31,9 +31,14 @@ ALL, ANY, FACT = "all", "any", "fact"
 
 
 def opened(term: Node, truth: bool) -> tuple[str, Any]:
-    """(ALL, conditions), (ANY, cases) or (FACT, inequality): what it means that ``term`` has this truth value."""
+    """(ALL, conditions), (ANY, cases) or (FACT, inequality): what it means that ``term`` has this truth value.
+
+    A variable of sort Bool is a whole number here, at least 1 where it holds and at most 0 where it does not.
+    """
     if term.kind == LITERAL:
         return (ALL, ()) if term.value is truth else (ANY, ())
+    if term.kind == VARIABLE and term.sort == BOOL:
+        return FACT, (((term, -1),), -1) if truth else (((term, 1),), 0)
     if term.kind != ROW:
         raise BeyondError
     match term.name, term.arguments:

@@ -26,14 +26,19 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from cegis.quick.reading import Question
 
-MOST_STEPS = 6_000  # terms of bit-vectors, for which a smaller term has no proof here
+MOST_STEPS = 20_000  # terms of bit-vectors, for which a smaller term has no proof here
 MOST_LINEAR = 24_000  # and of whole numbers, for which it has
 MOST_SIZE = 12
 
 
 def target_of(question: Question) -> Node | None:
-    """The term ``t`` over the parameters, if the one constraint is ``f(x) = t`` for different variables ``x``."""
+    """The term ``t`` over the parameters, if the one constraint is ``f(x) = t`` for different variables ``x``.
+
+    The parameters are whole numbers or words.
+    """
     if len(question.constraints) != 1 or question.constraints[0].name != "=":
+        return None
+    if any(not (one.sort == INT or width_of(one.sort)) for one in question.parameters):
         return None
     for call, target in (question.constraints[0].arguments, question.constraints[0].arguments[::-1]):
         if call.kind == CALL and not any(inner.kind == CALL for inner in subterms(target)):
@@ -47,8 +52,6 @@ def target_of(question: Question) -> Node | None:
 
 def search(question: Question, target: Node) -> tuple[Node, int]:
     """A smallest term with the values of ``target`` at some points, and how many were tried; raises BeyondError."""
-    if not question.rules or any(not (one.sort == INT or width_of(one.sort)) for one in question.parameters):
-        raise BeyondError
     points = few(question.parameters)
     wanted = tuple(evaluated(target, dict(points), function_of(question)))
     is_derived = _is_derived(question, target, question.start)

@@ -36,7 +36,7 @@ class _Houdini:
         self.before, self.step, self.after = question.invariant
         now = question.parameters
         count = len(now)
-        self.primed = dict(zip(now, question.variables[count:], strict=True))
+        self.primed = dict(zip(now, question.variables[count : 2 * count], strict=True))
         self.prover = Prover()
         self.candidates = self._candidates(set(now))
 

@@ -21,6 +21,7 @@ from cegis.quick.nodes import (
     literal,
     node,
     rebuilt,
+    width_of,
 )
 
 TYPE_CHECKING = False
@@ -33,6 +34,7 @@ BALANCED = ("and", "or", "+", "*", "str.++", "bvand", "bvor", "bvadd", "bvmul", 
 LEFT = ("-", "bvsub")
 LONGEST = 20_000  # characters of a file
 WIDEST = 64  # bits
+MOST_DIGITS = 30
 MOST_NODES = 2_000  # of a constraint or a definition, written out
 SIGNS = frozenset("abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789~!@$%^&*_-+=<>.?/")
 NOT_NAMES = (
@@ -83,7 +85,10 @@ def read(text: str) -> Question:
 
 def _expressions(text: str) -> list[Any]:
     """Nested lists of words; a string is the pair of '"' and what it stands for."""
-    if not text.isascii() or len(text) > LONGEST or "|" in text or "\\" in text or "\t" in text:
+    text = text.replace("\r\n", "\n")
+    if not text.isascii() or len(text) > LONGEST or "|" in text or "\\" in text:
+        raise BeyondError
+    if not text.replace("\n", " ").isprintable():  # a return ends a line as well, and other spaces are none
         raise BeyondError
     if ";" in text:
         lines = text.split("\n")
@@ -100,7 +105,8 @@ def _expressions(text: str) -> list[Any]:
                 raise BeyondError
             words.append(('"', piece))
         else:
-            if 0 < place < len(pieces) - 1 and not (piece[:1] in " )\n" and piece[-1:] in " (\n"):
+            is_apart = place == 0 or piece.startswith((" ", ")", "\n"))
+            if not is_apart or not (place == len(pieces) - 1 or piece.endswith((" ", "(", "\n"))):
                 raise BeyondError  # a doubled quote, or a string beside a word
             words += piece.replace("(", " ( ").replace(")", " ) ").split()
     opened: list[list[Any]] = []
@@ -292,11 +298,14 @@ class _Reading:
             return _constant(text)
         match text:
             case ["_", str(value), str(width)] if value[:2] == "bv" and value[2:].isdecimal() and width.isdecimal():
-                if not 1 <= int(width) <= WIDEST or int(value[2:]) >> int(width):
+                sort, number = _sort(["_", "BitVec", width]), _number(value[2:])
+                if number >> width_of(sort):
                     raise BeyondError
-                return literal(int(value[2:]), f"(_ BitVec {int(width)})")
+                return literal(number, sort)
             case ["-", str(digits)] if digits.isdecimal():
-                return literal(-int(digits), INT)
+                return literal(-_number(digits), INT)
+            case [["_", *words], *parts] if parts and all(isinstance(word, str) for word in words):
+                name = f"(_ {' '.join(words)})"
             case [str(name), *parts] if parts:
                 pass
             case _:
@@ -348,8 +357,8 @@ def _constant(text: str) -> Node:
     if text in ("true", "false"):
         return literal(text == "true", BOOL)
     digits = text[1:] if text[0] == "-" else text
-    if digits.isdecimal() and len(digits) < 30:
-        return literal(int(text), INT)
+    if digits.isdecimal():
+        return literal(_number(digits) * (1 if digits is text else -1), INT)
     if text[:2] in ("#x", "#b"):
         base = 16 if text[1] == "x" else 2
         width = len(text[2:]) * (4 if base == 16 else 1)
@@ -360,12 +369,18 @@ def _constant(text: str) -> Node:
     raise BeyondError
 
 
+def _number(digits: str) -> int:
+    if len(digits) > MOST_DIGITS:
+        raise BeyondError
+    return int(digits)
+
+
 def _sort(text: Any) -> str:
     if text in (BOOL, INT, STRING):
         return str(text)
     match text:
-        case ["_", "BitVec", str(width)] if width.isdecimal() and 1 <= int(width) <= WIDEST:
-            return f"(_ BitVec {int(width)})"
+        case ["_", "BitVec", str(width)] if width.isdecimal() and 1 <= _number(width) <= WIDEST:
+            return f"(_ BitVec {_number(width)})"
     raise BeyondError
 
 

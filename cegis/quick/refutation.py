@@ -13,7 +13,7 @@ from math import gcd
 
 from cegis.quick import rows
 from cegis.quick.certificates import ALL, ANY, FACT, opened
-from cegis.quick.nodes import LITERAL, VARIABLE, BeyondError, subterms
+from cegis.quick.nodes import BOOL, LITERAL, VARIABLE, BeyondError, subterms
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -106,7 +106,7 @@ class _Search:
             found = eliminated(list(lines.values()), self.prover.step)
             if isinstance(found, Line):
                 return "closed", steps_to(found, count)
-            values: dict[Node, Any] = {one: found.get(one, 0) for one in self.variables}
+            values: dict[Node, Any] = {one: _value_of(one, found) for one in self.variables}
             are_met = all(any(holds(case, values) for case in cases) for cases in choices)
             if are_met and holds(self.case, values):
                 return {one: values[one] for one in self.variables}
@@ -149,6 +149,10 @@ class _Search:
             is_met = not line.parts or (same is not None and same.bound <= line.bound)
             is_implied = is_implied and is_met
         return True if is_implied else None
+
+
+def _value_of(one: Node, found: Mapping[Node, int]) -> int:
+    return found.get(one, 0) > 0 if one.sort == BOOL else found.get(one, 0)
 
 
 def holds(case: Case, values: dict[Node, Any]) -> bool:

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import operator as plain
 
-from cegis.quick.nodes import BOOL, INT, STRING, width_of
+from cegis.quick.nodes import BOOL, INT, STRING, BeyondError, width_of
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     Function = Callable[..., Any]
     Rows = dict[tuple[str, tuple[str, ...]], tuple[str, Function]]
 
+MOST_BITS, MOST_LETTERS = 4_096, 4_000  # of a value: functions of the file may multiply and double again and again
+INDICES = frozenset(map(str, range(128)))
 _ROWS: dict[str, Rows] = {}
 
 
@@ -28,6 +30,8 @@ def find(name: str, sorts: tuple[str, ...]) -> tuple[str, Function] | None:
         return BOOL, plain.eq
     if name == "ite" and len(sorts) == 3 and sorts[0] == BOOL and sorts[1] == sorts[2]:
         return sorts[1], _choice
+    if name == "concat" or name.startswith("(_ "):
+        return _of_parts(name, sorts)
     for sort in dict.fromkeys(sorts):
         if sort not in _ROWS:
             _ROWS[sort] = _made(sort)
@@ -63,7 +67,7 @@ def _integers() -> Rows:
         ("+", two): (INT, plain.add),
         ("-", two): (INT, plain.sub),
         ("-", one): (INT, plain.neg),
-        ("*", two): (INT, plain.mul),
+        ("*", two): (INT, _product),
         ("abs", one): (INT, abs),
         ("<=", two): (BOOL, plain.le),
         ("<", two): (BOOL, plain.lt),
@@ -120,20 +124,56 @@ def _words(width: int, sort: str) -> Rows:
     }
 
 
+def _of_parts(name: str, sorts: tuple[str, ...]) -> tuple[str, Function] | None:
+    """A row that makes a word of another width, by its name and numbers."""
+    _, kind, *numbers = name.strip("()").split() if name != "concat" else ("_", name)
+    widths = [width_of(sort) for sort in sorts]
+    if not all(widths) or any(number not in INDICES for number in numbers):
+        return None
+    match kind, widths, list(map(int, numbers)):
+        case "concat", [_, low], []:
+            return _word(sum(widths)), lambda x, y: x << low | y
+        case "extract", [width], [last, first] if first <= last < width:
+            mask = (2 << last - first) - 1
+            return _word(last - first + 1), lambda x: x >> first & mask
+        case "zero_extend", [width], [more]:
+            return _word(width + more), lambda x: x
+        case "sign_extend", [width], [more]:
+            high = (1 << width + more) - (1 << width)
+            return _word(width + more), lambda x: x | high if x >> width - 1 else x
+    return None
+
+
+def _word(width: int) -> str:
+    return f"(_ BitVec {width})"
+
+
 def _strings() -> Rows:
     one, two, three = (STRING,), (STRING, STRING), (STRING, STRING, STRING)
     return {
-        ("str.++", two): (STRING, plain.add),
+        ("str.++", two): (STRING, lambda text, other: _short(text + other)),
         ("str.len", one): (INT, len),
         ("str.at", (STRING, INT)): (STRING, lambda text, place: text[place] if 0 <= place < len(text) else ""),
         ("str.substr", (STRING, INT, INT)): (STRING, _part),
         ("str.indexof", (STRING, STRING, INT)): (INT, _place),
-        ("str.replace", three): (STRING, lambda text, part, new: text.replace(part, new, 1)),
+        ("str.replace", three): (STRING, lambda text, part, new: _short(text.replace(part, new, 1))),
         ("str.prefixof", two): (BOOL, lambda part, text: text.startswith(part)),
         ("str.suffixof", two): (BOOL, lambda part, text: text.endswith(part)),
         ("str.contains", two): (BOOL, plain.contains),
-        ("str.to_int", one): (INT, lambda text: int(text) if text.isascii() and text.isdigit() else -1),
+        ("str.to_int", one): (INT, lambda text: int(_short(text)) if text.isascii() and text.isdigit() else -1),
     }
+
+
+def _product(x: int, y: int) -> int:
+    if x.bit_length() + y.bit_length() > MOST_BITS:
+        raise BeyondError
+    return x * y
+
+
+def _short(text: str) -> str:
+    if len(text) > MOST_LETTERS:
+        raise BeyondError
+    return text
 
 
 def _part(text: str, start: int, length: int) -> str:

@@ -2,7 +2,8 @@
 
     examples          enumeration, and inverses for texts        the printed text is run on every example
     f(x) = t          t, or a smaller term with its values       both sides are the same term, or linear arithmetic
-    one call f(x)     values and conditions of the formula       exact linear arithmetic
+    one call f(x)     values and conditions of the formula, or   exact linear arithmetic, or evaluation at all
+                      enumeration where there is a grammar       values of flags and narrow words
     an invariant      a conjunction of the file's inequalities   exact linear arithmetic
 
 The work is bounded in steps, never by a clock, so that an answer is the same everywhere. What linear arithmetic proves
@@ -13,7 +14,7 @@ from __future__ import annotations
 
 import time
 
-from cegis.quick import cases, certificates, equations, examples, inductive, printing
+from cegis.quick import cases, certificates, equations, everywhere, examples, fitting, inductive, printing
 from cegis.quick.bank import function_of
 from cegis.quick.nodes import CALL, DEFINED, STRING, BeyondError, Node, evaluated, rebuilt, subterms, width_of
 from cegis.quick.reading import Question, read
@@ -22,10 +23,12 @@ from cegis.quick.refutation import Prover
 TYPE_CHECKING = False
 if TYPE_CHECKING:
     from collections.abc import Mapping
+    from typing import Any
 
 RUN = ("exact evaluation", "running the printed text")  # as cegis.formulas.evaluation has it
 SAME = ("identity of terms",)
 MOST_CLOSED = 5_000  # of a constraint with a program in the place of its calls
+EVERY = ("exact evaluation at all values", "a run of the printed text")
 LINEAR = ("exact linear arithmetic", "checked Farkas certificates")
 
 
@@ -84,8 +87,8 @@ def _answered(question: Question) -> Answer | None:
         body, tried = inductive.search(question)
         return _by_arithmetic(question, body, tried)
     if question.rules:
-        target = equations.target_of(question)
-        return None if target is None else _by_equation(question, target)
+        target = None if everywhere.is_narrow(question.variables) else equations.target_of(question)
+        return _by_fitting(question) if target is None else _by_equation(question, target)
     body, _, rounds, tried, points = cases.search(question)
     answer = Answer(question, body, LINEAR, tried, points)
     answer.rounds = rounds
@@ -112,15 +115,51 @@ def _by_equation(question: Question, target: Node) -> Answer:
     return _by_arithmetic(question, body, tried)
 
 
+def _by_fitting(question: Question) -> Answer:
+    search = fitting.Fitting(question)
+    for number in range(fitting.MOST_ROUNDS):
+        body = search.smallest()
+        exception = _exception(question, body)
+        if exception is None:
+            is_narrow = everywhere.is_narrow(question.variables)
+            answer = Answer(question, body, EVERY if is_narrow else LINEAR, search.steps, len(search.points))
+            answer.rounds = number + 1
+            return _as_printed(answer) if is_narrow else answer
+        search.add(exception)
+    raise BeyondError
+
+
+def _as_printed(answer: Answer) -> Answer:
+    """The answer, whose printed text has the same values everywhere; raises BeyondError where it has not."""
+    question = answer.question
+    points = everywhere.all_values(question.parameters)
+    columns = dict(zip(question.parameters, zip(*points, strict=True), strict=True))
+    outputs = evaluated(answer.body, columns, function_of(question))
+    name = printing.identifier(question.function)
+    if not examples.run_text(answer.source, name, list(zip(points, outputs, strict=True))):
+        raise BeyondError
+    return answer
+
+
 def _by_arithmetic(question: Question, body: Node, tried: int) -> Answer:
-    """The answer where each constraint of the file, whichever the search looked at, is refuted to fail."""
+    if _exception(question, body) is not None:
+        raise BeyondError
+    return Answer(question, body, LINEAR, tried, 0)
+
+
+def _exception(question: Question, body: Node) -> Mapping[Node, Any] | None:
+    """Values at which a constraint fails; None where each, whichever the search looked at, is refuted to."""
+    if everywhere.is_narrow(question.variables):
+        return everywhere.exception(closed_by(question, body), question.variables, function_of(question))
     prover = Prover()
     for closed in closed_by(question, body):
         failing = [(closed, False)]
         found = prover.refuted(failing)
-        if not isinstance(found, tuple) or not certificates.check(failing, found):
+        if not isinstance(found, tuple):
+            return found
+        if not certificates.check(failing, found):
             raise BeyondError
-    return Answer(question, body, LINEAR, tried, 0)
+    return None
 
 
 def _is_identity(question: Question, body: Node) -> bool:

@@ -4,7 +4,7 @@
     the second finds one, and exact evaluation agrees                      refuted; the first is not believed any more
     the second does not know in its share of the time, or breaks           on the word of the first alone, and why
     the first does not know, or breaks                                     the second is asked in its place
-    there is no variable, and nothing is divided by what may be zero       exact evaluation decides (``evaluated``)
+    there is no variable, and nothing is divided by zero                   exact evaluation decides (``evaluated``)
 
 A counterexample is evaluated exactly, so it needs no second word. A solver that broke or came too late is asked last
 from then on, and what it did is in the notes.
@@ -19,7 +19,7 @@ from types import TracebackType
 from typing import TYPE_CHECKING
 
 from backends.answer import BackendError
-from cegis.formulas.evaluation import ContradictionError, EncodingError, Proof, divides_by_unknown, evaluated
+from cegis.formulas.evaluation import ContradictionError, EncodingError, Proof, divides_by_zero, evaluated
 from cegis.formulas.formula import FormulaSpec, subterms, with_programs
 from cegis.formulas.logic import logic_name
 from cegis.formulas.solution import Solution
@@ -111,7 +111,7 @@ class Witnesses:
         """The verdict by so many proofs, of which some are there."""
         if not self.backends and not self.spec.variables:
             closed = with_programs(self.spec.constraints, solution.bodies)
-            if not any(map(divides_by_unknown, closed)):
+            if not divides_by_zero(self.spec, closed):
                 return evaluated(self.spec, solution, closed)
             self.backends = solvers_of(self.spec)
         start, heard = time.perf_counter(), _Heard(list(proofs))

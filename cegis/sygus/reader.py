@@ -58,7 +58,8 @@ def read(path: str | Path) -> SygusProblem:
     cegis.sygus.syntax.SygusError: no/such/file.sl:1:1: cannot be read: No such file or directory
     """
     try:
-        text = Path(path).read_text(encoding="utf-8-sig")
+        with Path(path).open(encoding="utf-8-sig", newline="") as file:  # a return in a string is part of it
+            text = file.read()
     except OSError as error:
         raise SygusError(f"cannot be read: {error.strerror}", 1, 1, str(path)) from None
     except UnicodeDecodeError as error:

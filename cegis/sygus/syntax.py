@@ -18,7 +18,7 @@ DEEPEST = 400  # brackets in brackets; what reads them recurses
 LONGEST_SHOWN = 60  # characters of an expression in a message
 SIGN = r"A-Za-z~!@$%^&*_+=<>.?/-"  # what a symbol may begin with
 TOKEN = re.compile(
-    r"""(?P<SPACE>(?:\s|;[^\n]*)+)|(?P<OPEN>\()|(?P<CLOSE>\))
+    r"""(?P<SPACE>(?:\s|;[^\n\r]*)+)|(?P<OPEN>\()|(?P<CLOSE>\))
     |(?P<NUMERAL>-?[0-9]+(?![^\s()";|]))|(?P<DECIMAL>-?[0-9]+\.[0-9]+(?![^\s()";|]))
     |(?P<HEXADECIMAL>\#x[0-9a-fA-F]+(?![^\s()";|]))|(?P<BINARY>\#b[01]+(?![^\s()";|]))
     |(?P<TEXT>"(?:[^"]|"")*")|(?P<KEYWORD>:[0-9SIGN]+)|(?P<SYMBOL>[SIGN][0-9SIGN]*|\|[^|\\]*\|)""".replace(

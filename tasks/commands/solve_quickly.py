@@ -21,9 +21,9 @@ def printed(arguments: list[str]) -> tuple[str, str] | None:
         return None
     file, as_json, is_quiet = asked
     try:
+        if not stat.S_ISREG(os.stat(file).st_mode):  # what is read of a pipe is gone, and who writes it ends
+            return None
         with open(file, "rb") as opened:
-            if not stat.S_ISREG(os.fstat(opened.fileno()).st_mode):  # what is read of a pipe is gone
-                return None
             text = opened.read().decode("ascii")
     except (OSError, ValueError):
         return None

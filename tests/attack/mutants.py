@@ -529,8 +529,8 @@ MUTANTS = (
     Mutant(
         "division-by-zero-has-a-value",
         "cegis/formulas/evaluation.py",
-        "any(not divisor.operator.value for divisor in divisors)",
-        "any(divisor.operator.value is None for divisor in divisors)",
+        "if np.any(arguments[1].evaluate(columns) == 0):",
+        "if False:",
         f"{WITNESSES}::test_examples_that_divide_by_zero_are_put_to_a_solver",
     ),
     Mutant(

@@ -1,4 +1,4 @@
-"""Deliberate faults of the proofs of small problems, each caught by a test or by the part ``problems``."""
+"""Deliberate faults of the proofs of SyGuS problems, each caught by a test or by the part ``problems``."""
 
 from __future__ import annotations
 
@@ -9,10 +9,15 @@ SOLVING, EXAMPLES = "cegis/quick/solving.py", "cegis/quick/examples.py"
 CHECKED, SMALL = "tests/unit/cegis/test_quick_certificates.py", "tests/unit/cegis/test_quick.py"
 MEANT = f"{CHECKED}::test_a_condition_is_opened_into_what_it_means"
 EVERY = f"{CHECKED}::test_every_case_has_a_refutation"
+FLAG = f"{CHECKED}::test_a_flag_is_a_number_that_is_not_0_and_1_at_once"
 ROUNDED = f"{CHECKED}::test_only_a_number_that_divides_all_coefficients_rounds"
 POSITIVE = f"{CHECKED}::test_an_inequality_is_added_a_positive_number_of_times"
 ENDED = f"{CHECKED}::test_a_refutation_ends_in_a_contradiction"
 BESIDE = f"{SMALL}::test_a_constraint_beside_a_loop_is_not_passed_over"
+BEYOND = f"{SMALL}::test_what_is_not_small_or_not_right_goes_the_usual_way"
+EVERYWHERE = "cegis/quick/everywhere.py"
+ZERO = "tests/unit/cegis/test_witnesses.py::test_a_solver_that_does_not_know_is_no_proof_where_zero_divides"
+READING = "cegis/quick/reading.py"
 UNCHECKED = f"{SMALL}::test_a_proof_that_does_not_check_is_no_proof"
 
 QUICK: tuple[Mutant, ...] = (
@@ -153,16 +158,93 @@ QUICK: tuple[Mutant, ...] = (
     ),
     Mutant(
         "constraints beside a loop are read",
-        "cegis/quick/reading.py",
+        READING,
         " or self.question.invariant is not None",
         "",
         BESIDE,
     ),
     Mutant(
+        "a doubled quote in a text is the end of one and the beginning of another",
+        READING,
+        "if not is_apart or not (place",
+        "if piece and not (place",
+        f"{BEYOND}[a quote in a rule, which makes two of one]",
+    ),
+    Mutant(
+        "a return ends no comment",
+        READING,
+        'if not text.replace("\\n", " ").isprintable():',
+        'if not text.replace("\\n", " ").replace("\\r", " ").isprintable():',
+        f"{BEYOND}[a comment that a return ends]",
+    ),
+    Mutant(
+        "a flag that holds may be 0",
+        CERTIFICATES,
+        "(((term, -1),), -1) if truth",
+        "(((term, -1),), 0) if truth",
+        FLAG,
+    ),
+    Mutant(
+        "a flag that does not hold is below 0",
+        CERTIFICATES,
+        "else (((term, 1),), 0)",
+        "else (((term, 1),), -1)",
+        FLAG,
+    ),
+    Mutant(
+        "an exception to a term of a grammar is passed over",
+        SOLVING,
+        "return found\n        if not certificates",
+        "continue\n        if not certificates",
+        f"{SMALL}::test_a_term_that_is_wrong_at_a_far_point_is_not_proved",
+    ),
+    Mutant(
+        "not all values are looked at",
+        EVERYWHERE,
+        "not all(one is True for one in held)",
+        "held[0] is not True",
+        f"{SMALL}::test_narrow_words_are_looked_at_everywhere",
+    ),
+    Mutant(
+        "the last value of a word is left out",
+        EVERYWHERE,
+        "range(2 ** width_of(one.sort))",
+        "range(2 ** width_of(one.sort) - 1)",
+        f"{SMALL}::test_a_condition_is_held_to_all_values",
+    ),
+    Mutant(
+        "the first condition of narrow words will do",
+        EVERYWHERE,
+        "for condition in conditions:",
+        "for condition in conditions[:1]:",
+        f"{SMALL}::test_a_condition_is_held_to_all_values",
+    ),
+    Mutant(
+        "the printed text of a function of narrow words is not run",
+        SOLVING,
+        "return _as_printed(answer) if is_narrow else answer",
+        "return answer",
+        f"{SMALL}::test_a_printed_text_that_is_wrong_is_no_answer",
+    ),
+    Mutant(
+        "a solver that does not know what x/0 is proves the evaluation",
+        "cegis/formulas/refutation.py",
+        "not divides_by_zero(self.spec, self._closed(solution))",
+        "True",
+        ZERO,
+    ),
+    Mutant(
+        "a row that divides within divides by no zero",
+        "cegis/formulas/evaluation.py",
+        "elif name in DIVISIONS or any(",
+        "elif name in () and any(",
+        ZERO,
+    ),
+    Mutant(
         "an answer of arithmetic is not held to its refutations",
         SOLVING,
-        "if not isinstance(found, tuple) or not certificates.check(failing, found):",
-        "if not isinstance(found, tuple):",
+        "if not certificates.check(failing, found):",
+        "if False:",
         UNCHECKED,
     ),
     Mutant(
@@ -175,8 +257,8 @@ QUICK: tuple[Mutant, ...] = (
     Mutant(
         "the printed text of a small problem is not run",
         SOLVING,
-        "if not examples.run_text(",
-        "if False and not examples.run_text(",
+        "if not examples.run_text(answer.source, printing",
+        "if False and not examples.run_text(answer.source, printing",
         f"{SMALL}::test_a_printed_text_that_is_wrong_is_no_answer",
     ),
     Mutant(

@@ -20,6 +20,9 @@ SMALL = [
     SUITE / "invariants" / "open_and_close.sl",
     SUITE / "hackers_delight" / "p01.sl",
     SUITE / "strings" / "user_of_address.sl",
+    SUITE / "motifs" / "latch.sl",
+    SUITE / "bitvectors" / "gray_code.sl",
+    SUITE / "integers" / "distance.sl",
 ]
 BEYOND = SUITE / "strings" / "greeting.sl"
 HEAVY = {"numpy", "pysmt", "click", "rich", "z3", "cvc5", "typing", "dataclasses", "re", "json", "pathlib", "ast"}
@@ -109,6 +112,22 @@ def test_a_pipe_is_read_once():
     ended = run("solve", "/dev/stdin", "-q", text=SMALL[2].read_text(encoding="utf-8"))
     assert ended.returncode == 0
     assert "(define-fun" in ended.stdout
+
+
+@pytest.mark.skipif(os.name != "posix", reason="a pipe by name")
+def test_a_pipe_with_a_name_is_opened_once(tmp_path):
+    """Who writes it would end, or wait, at a second reader."""
+    pipe = tmp_path / "pipe.sl"
+    os.mkfifo(pipe)
+    code = "import sys; open(sys.argv[1], 'w').write(sys.stdin.read())"
+    with subprocess.Popen([sys.executable, "-c", code, str(pipe)], stdin=subprocess.PIPE, text=True) as writer:
+        assert writer.stdin is not None
+        writer.stdin.write(SMALL[2].read_text(encoding="utf-8"))
+        writer.stdin.close()
+        command = [sys.executable, "-c", SCRIPT, "solve", str(pipe), "-q"]
+        ended = subprocess.run(command, capture_output=True, text=True, timeout=60, check=False)
+        assert "(define-fun" in ended.stdout
+        assert writer.wait(60) == 0
 
 
 def test_an_answer_that_cannot_be_written_is_told_as_ever():

@@ -17,6 +17,7 @@ from cegis.quick.nodes import BOOL, INT, BeyondError, literal
 from cegis.quick.refutation import Prover, holds
 
 KNOWN = variables("x", "y", "z")
+FLAGS = variables("p", "q", sort=BOOL)
 laws = settings(max_examples=examples(200), deadline=None, derandomize=True)
 
 
@@ -29,7 +30,9 @@ def asked(case: Any) -> str:
 
 def drawn_case(seed: int) -> list[Any]:
     choose = Random(seed)
-    return [(condition(choose, KNOWN, 3), choose.random() < 0.8) for _ in range(choose.randint(1, 5))]
+    return [
+        (condition(choose, KNOWN + FLAGS * (seed % 2), 3), choose.random() < 0.8) for _ in range(choose.randint(1, 5))
+    ]
 
 
 @given(seed=st.integers(0, 2**32))

@@ -47,7 +47,7 @@ def as_z3(term: Node) -> Any:
     if term.kind == LITERAL:
         return z3.IntVal(term.value) if term.sort == INT else z3.BoolVal(term.value)
     if term.kind == VARIABLE:
-        return z3.Int(term.name)
+        return z3.Int(term.name) if term.sort == INT else z3.Bool(term.name)
     arguments = list(map(as_z3, term.arguments))
     if term.name == "-":
         return -arguments[0] if len(arguments) == 1 else arguments[0] - arguments[1]
@@ -79,9 +79,14 @@ def number(choose: Random, known: Sequence[Node], depth: int) -> Node:
 
 def condition(choose: Random, known: Sequence[Node], depth: int) -> Node:
     kind = choose.random()
+    flags = [one for one in known if one.sort == BOOL]
+    known = [one for one in known if one.sort == INT]
+    if flags and choose.random() < 0.2:
+        return choose.choice(flags)
     if depth == 0 or kind < 0.3:
         name = choose.choice(("<=", "<", ">=", ">", "="))
         return applied(name, number(choose, known, 2 if depth else 1), number(choose, known, 1))
+    known = [*known, *flags]
     if kind < 0.4:
         return applied("not", condition(choose, known, depth - 1))
     if kind < 0.5:

@@ -287,6 +287,11 @@ def test_broken_expressions_are_refused(text: str) -> None:
         read(text)
 
 
+@pytest.mark.parametrize("end", ["\n", "\r", "\r\n"])
+def test_a_comment_ends_with_its_line(end: str) -> None:
+    assert read(f"(a ; b (c{end} d)") == [["a", "d"]]
+
+
 def test_fractions_come_back_from_real_programs(m: Any) -> None:
     r = m.Symbol("r", REAL)
     for program in PROGRAMS:

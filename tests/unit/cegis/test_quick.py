@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import time
+
 import pytest
 from quick_terms import applied, variables
 
 from cegis.formulas.evaluation import TEXT
 from cegis.formulas.solution import Solution
-from cegis.quick import certificates, linear, refutation, solving
+from cegis.quick import certificates, everywhere, linear, refutation, solving
+from cegis.quick.bank import function_of
 from cegis.quick.cases import Cases
 from cegis.quick.certificates import check
 from cegis.quick.examples import MOST_EXAMPLES, run_text
@@ -64,7 +67,48 @@ TEXTS = """(set-logic SLIA)
 (constraint (= (f "xyz 1") "xyz"))
 (check-synth)
 """
-PROBLEMS = {"larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS}
+LATCH = """(set-logic LIA)
+(synth-fun step ((held Bool) (put Bool) (clear Bool)) Bool
+  ((Flag Bool)) ((Flag Bool (held put clear (not Flag) (and Flag Flag) (or Flag Flag)))))
+(declare-var h Bool)
+(declare-var p Bool)
+(declare-var c Bool)
+(constraint (=> p (step h p c)))
+(constraint (=> (and (not p) c) (not (step h p c))))
+(constraint (=> (and (not p) (not c)) (= (step h p c) h)))
+(check-synth)
+"""
+COUNTED = """(set-logic LIA)
+(synth-fun next ((count Int) (on Bool)) Int
+  ((N Int) (T Bool)) ((N Int (count 0 1 (+ N N) (ite T N N))) (T Bool (on (not T) (<= N N)))))
+(declare-var n Int)
+(declare-var on Bool)
+(constraint (=> on (= (next n on) (+ n 1))))
+(constraint (=> (not on) (= (next n on) n)))
+(check-synth)
+"""
+GAP = """(set-logic LIA)
+(synth-fun gap ((a Int) (b Int)) Int
+  ((N Int) (T Bool)) ((N Int (a b (- N N) (ite T N N))) (T Bool ((<= N N)))))
+(declare-var x Int)
+(declare-var y Int)
+(constraint (<= 0 (gap x y)))
+(constraint (or (= (gap x y) (- x y)) (= (gap x y) (- y x))))
+(check-synth)
+"""
+GRAY = """(set-logic BV)
+(synth-fun gray ((x (_ BitVec 4))) (_ BitVec 4)
+  ((W (_ BitVec 4))) ((W (_ BitVec 4) (x #x1 (bvand W W) (bvxor W W) (bvadd W W) (bvlshr W W)))))
+(declare-var y (_ BitVec 4))
+(constraint (= ((_ extract 3 3) (gray y)) ((_ extract 3 3) y)))
+(constraint (= ((_ extract 2 0) (gray y)) (bvxor ((_ extract 2 0) y) ((_ extract 3 1) y))))
+(constraint (= (concat (gray y) #b0) (concat (gray y) ((_ extract 4 4) ((_ zero_extend 3) y)))))
+(check-synth)
+"""
+PROBLEMS = {
+    "larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS, "latch": LATCH,
+    "counted": COUNTED, "gap": GAP, "gray": GRAY,
+}  # fmt: skip
 
 
 def proved(text: str) -> Answer:
@@ -126,6 +170,12 @@ BEYOND = {
     "not inductive": COUNTING.replace("(or (< i 10) (= i 10))", "(< i 10)"),
     "examples that contradict": TEXTS.replace('(f "d ef") "d"', '(f "ab c") "d"'),
     "a quote in a text": TEXTS.replace('"ab c"', '"ab""c"'),
+    "a quote in a rule, which makes two of one": TEXTS.replace('(s " "', '(s " ""ab"').replace("(d ef", "(ab"),
+    "a comment that a return ends": LARGER.replace("(constraint (or", "; below\r(constraint (or"),
+    "a space that is none": LARGER.replace("(declare-var b Int)", "(declare-var b\fInt)"),
+    "a number without end": LARGER.replace("(>= (f a b) b)", f"(>= (f a b) (- {'9' * 5_000}))"),
+    "a word without end": WORDS.replace("#x00000001)", f"(_ bv{'9' * 5_000} 32))", 1),
+    "a width without end": LARGER.replace("(declare-var b Int)", f"(declare-var b (_ BitVec {'9' * 5_000}))"),
     "an escape in a text": TEXTS.replace('"ab c"', '"ab\\u{41}c"'),
     "an equation that no term meets": OWN_ROW.replace("(ite (>= x 0) x 0)", "(+ x 1)"),
     "words with a smaller answer": WORDS.replace("(bvand x (bvsub x #x00000001))", "(bvand x (bvsub x #x00000000))"),
@@ -177,6 +227,7 @@ def test_a_proof_that_does_not_check_is_no_proof(monkeypatch):
     monkeypatch.setattr(certificates, "check", lambda case, found: False)
     assert solved(COUNTING) is None
     assert solved(OWN_ROW) is None
+    assert solved(GAP) is None
 
 
 def test_a_constraint_beside_a_loop_is_not_passed_over():
@@ -193,6 +244,10 @@ def test_a_constraint_beside_a_loop_is_not_passed_over():
 def test_a_printed_text_that_is_wrong_is_no_answer(monkeypatch):
     monkeypatch.setattr(solving.printing, "source", lambda *_: "def f(s):\n    return s[:2]\n")
     assert solved(TEXTS) is None
+    monkeypatch.setattr(solving.printing, "source", lambda *_: "def gray(x):\n    return x ^ x >> 1 if x else 1\n")
+    assert solved(GRAY) is None
+    monkeypatch.setattr(solving.printing, "source", lambda *_: "def gray(x):\n    return x ^ x >> 1\n")
+    assert solved(GRAY) is not None
 
 
 def test_a_value_of_exact_evaluation_that_is_wrong_is_no_answer(monkeypatch):
@@ -255,11 +310,109 @@ def test_definitions_that_double_are_not_written_out():
         assert solved(text.replace("(set-logic LIA)", f"(set-logic LIA) {first} {doubled}")) is None
 
 
+POWER = f"(set-logic LIA) (define-fun power ((v Int)) Int (* {'v ' * 900}))"
+POWERS = f"""{POWER}
+(synth-fun f ((x Int)) Int ((S Int)) ((S Int (x (power S)))))
+(constraint (= (f 3) 1))
+(check-synth)
+"""
+LONGER = f"""(set-logic SLIA)
+(define-fun more ((s String)) String (str.replace s "a" "{"a" * 900}"))
+(synth-fun f ((s String)) String ((S String)) ((S String (s (str.++ S S) (more S)))))
+(constraint (= (f "a") "b"))
+(check-synth)
+"""
+DIGITS = f"""(set-logic SLIA)
+(synth-fun f ((s String)) Int ((I Int) (S String)) ((I Int ((str.to_int S))) (S String (s))))
+(constraint (= (f "{"9" * 5_000}") 1))
+(check-synth)
+"""
+
+
+@pytest.mark.parametrize("text", [POWERS, LONGER, DIGITS], ids=["power", "longer", "digits"])
+def test_values_that_grow_without_end_go_the_usual_way(text):
+    """Each use of a function of the file makes a value some hundred times as long: a few would fill the memory."""
+    read(text)
+    began = time.process_time()
+    assert solved(text) is None
+    assert time.process_time() - began < 5
+
+
+def test_a_term_that_is_wrong_at_a_far_point_is_not_proved():
+    """The count itself is right at all points that are looked at first."""
+    capped = COUNTED.replace("count 0 1", "count 70").replace("(=> on (= (next n on) (+ n 1)))", "(<= (next n on) 70)")
+    answer = proved(capped.replace("(=> (not on) (= (next n on) n))", "(=> (< n 70) (= (next n on) n))"))
+    assert answer.rounds > 1
+    assert answer.body.size == 6
+
+
+def test_a_constraint_of_a_grammar_is_not_passed_over():
+    assert solved(GAP.replace("(check-synth)", "(constraint (= (gap x y) 3)) (check-synth)")) is None
+    assert solved(LATCH.replace("(check-synth)", "(constraint (= p c)) (check-synth)")) is None
+    assert solved(COUNTED.replace("(check-synth)", "(declare-var z Int) (constraint (= z z)) (check-synth)")) is None
+
+
+@pytest.mark.parametrize("place", [0, 7, 200, 255])
+def test_narrow_words_are_looked_at_everywhere(place):
+    """One value at which the term that is right at all others is wrong."""
+    byte = "(_ BitVec 8)"
+    head = f"(set-logic BV) (synth-fun f ((x {byte})) {byte} ((S {byte})) ((S {byte} (x (bvnot S)))))"
+    asked = f"{head} (declare-var x (_ BitVec 8)) (constraint (=> (bvult #x00 (bvxor x #x{place:02x})) (= (f x) x)))"
+    assert solved(f"{asked} (check-synth)").body.size == 1
+    assert solved(f"{asked} (constraint (=> (= x #x{place:02x}) (= (f x) #x{place ^ 1:02x}))) (check-synth)") is None
+
+
+def test_a_condition_is_held_to_all_values():
+    bits, always, never = variables("x", "y", sort="(_ BitVec 1)"), literal(True, BOOL), literal(False, BOOL)
+    run = function_of(read(LATCH))
+    assert everywhere.all_values(bits) == [(0, 0), (0, 1), (1, 0), (1, 1)]
+    assert everywhere.exception([always, applied("=", *bits)], bits, run) == {bits[0]: 0, bits[1]: 1}
+    assert everywhere.exception([always, never], bits, run) is not None
+    assert everywhere.exception([always, applied("bvuge", bits[0], literal(0, bits[0].sort))], bits, run) is None
+
+
+FINITE = """(set-logic BV)
+(synth-fun f ((x Bool)) (_ BitVec 2) ((S (_ BitVec 2)) (B Bool))
+  ((S (_ BitVec 2) (#b01 (bvor S S) (ite B S S))) (B Bool (x (not B)))))
+(constraint (= (f true) #b11))
+(check-synth)
+"""
+
+
+def test_a_grammar_with_few_values_is_soon_done():
+    """Terms without end, none of them with a new value: a search for larger ones counts no step."""
+    assert solved(FINITE) is None
+    assert proved(FINITE.replace("#b01 ", "#b01 #b10 ")).body.size == 3
+    assert solved(FINITE.replace("(#b01 (bvor S S) (ite B S S))", "(#b01)")) is None
+    even = OWN_ROW.replace("(x 0 (above Start Start))", "(2 (+ Start Start))")
+    began = time.process_time()
+    assert solved(even.replace("(constraint (= (f x) (ite (>= x 0) x 0)))", "(constraint (= (f 1) 3))")) is None
+    assert solved(even.replace("(declare-var x Int)", "").replace("(f x) (ite (>= x 0) x 0)", "(f 1) 3")) is None
+    assert time.process_time() - began < 2
+
+
+def test_a_variable_after_a_loop_is_none_of_its_state():
+    assert proved(COUNTING.replace("(check-synth)", "(declare-var z Int)\n(check-synth)")).body.size == 3
+
+
+def test_lines_may_end_in_two_characters():
+    assert proved(LARGER.replace("\n", " ; larger\r\n")).body.size == 6
+
+
 @pytest.mark.parametrize("bound", ["MOST_STEPS", "MOST_LOOKED_AT"])
 def test_the_search_for_texts_is_bounded_in_steps(bound, monkeypatch):
     assert solved(TEXTS) is not None
     monkeypatch.setattr(f"cegis.quick.examples.{bound}", 3)
     assert solved(TEXTS) is None
+
+
+@pytest.mark.parametrize(
+    "bound", ["fitting.MOST_STEPS", "fitting.MOST_WORK", "fitting.MOST_ROUNDS", "everywhere.MOST_WORK"]
+)
+def test_the_search_for_flags_and_words_is_bounded_in_steps(bound, monkeypatch):
+    assert solved(LATCH) is not None
+    monkeypatch.setattr(f"cegis.quick.{bound}", 0)
+    assert solved(LATCH) is None
 
 
 def test_a_small_term_states_an_inequality():

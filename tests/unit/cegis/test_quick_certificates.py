@@ -102,7 +102,18 @@ def test_a_condition_is_opened_into_what_it_means(term, truth):
             assert is_so == any(holds(case, {X: x, Y: y}) for case in what)
 
 
+def test_a_flag_is_a_number_that_is_not_0_and_1_at_once():
+    flag = node(VARIABLE, "b", BOOL)
+    for truth, number in product((False, True), range(-3, 4)):
+        kind, (((one, a),), bound) = opened(flag, truth)
+        assert (kind, one) == (FACT, flag)
+        assert (a * number <= bound) is (truth is (number >= 1))
+    both = (flag, True), (flag, False)
+    assert check(both, closed((ADDED, 1)))
+    assert not check(both[:1], closed((((0, 1),), 1)))
+
+
 def test_a_term_of_another_kind_is_refused():
-    for term in (node(VARIABLE, "b", BOOL), applied("<=", applied("*", X, Y), X)):
+    for term in (node(VARIABLE, "b", "(_ BitVec 1)"), applied("<=", applied("*", X, Y), X)):
         with pytest.raises(BeyondError):
             opened(term, True)

@@ -21,13 +21,19 @@ BYTE, WORD, BIT = "(_ BitVec 8)", "(_ BitVec 64)", "(_ BitVec 1)"
 SORTS = (BOOL, INT, STRING, BIT, BYTE, WORD)
 KEYS = [key for sort in SORTS for key in (rows.find("", (sort,)), rows._ROWS[sort])[1]]
 KEYS += [("=", (sort, sort)) for sort in SORTS] + [("ite", (BOOL, sort, sort)) for sort in SORTS]
+PARTS = [
+    *(("concat", sorts) for sorts in ((BYTE, BYTE), (BIT, BYTE), (BYTE, BIT))),
+    *((f"(_ extract {last} {first})", (BYTE,)) for last, first in ((7, 7), (7, 0), (0, 0), (5, 2))),
+    *((f"(_ {kind} {more})", (sort,)) for kind in ("zero_extend", "sign_extend") for more in (0, 1, 5)
+      for sort in (BIT, BYTE)),
+]  # fmt: skip
 
 
 def shown(keys: Any) -> str:
     return f"{keys[0]} {' '.join(keys[1])}"
 
 
-@pytest.mark.parametrize("key", KEYS, ids=shown)
+@pytest.mark.parametrize("key", [*KEYS, *PARTS], ids=shown)
 def test_a_row_has_the_exact_value_of_the_row_of_its_name(key):
     name, sorts = key
     result, function = rows.find(name, sorts)
@@ -50,6 +56,12 @@ def test_a_row_is_printed_as_the_row_of_its_name(key):
     result, _ = rows.find(name, sorts)
     parameters = tuple(variables(f"x{place}", sort=sort)[0] for place, sort in enumerate(sorts))
     assert_alike(node(ROW, name, result, parameters), parameters)
+
+
+@pytest.mark.parametrize("name", ["(_ extract 8 0)", "(_ extract 0 1)", "(_ extract 01 0)", "(_ extract 1)", "(_ x 1)"])
+def test_a_part_that_is_none_is_no_row(name):
+    assert rows.find(name, (BYTE,)) is None
+    assert rows.find("concat", (BYTE, INT)) is None
 
 
 def assert_alike(body, parameters):

@@ -55,6 +55,17 @@ def test_a_file_is_a_specification(tmp_path):
     assert problem.grammars == {"max": None}
 
 
+def test_a_return_ends_a_comment_and_is_part_of_a_string(tmp_path):
+    """SMT-LIB 2.6, section 3.1: a comment ends at character 10 or 13, a literal is what stands between quotes."""
+    path = tmp_path / "late.sl"
+    lines = '; above\r(constraint (>= (max a b) 7))\n(declare-var s String) (constraint (distinct s "c\r\nd"))\n(check'
+    path.write_bytes(MAX.replace("(check", lines).encode())
+    asked = list(map(text, read(path).spec.constraints))
+    assert len(asked) == 5
+    assert "(>= (max a b) 7)" in asked
+    assert any("c" in one and "{d}" in one and "{a}" in one for one in asked)  # both characters
+
+
 @pytest.mark.parametrize(
     ("formula", "meaning"),
     [
