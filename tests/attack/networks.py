@@ -51,8 +51,8 @@ MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly
 
 
 def _narrowed(network: Recurrent, batches: list[Ids], u: float) -> Stream:
-    """Three balls after ellipsoids, then two from there, then one, then none."""
-    way: Narrowing | None = Narrowing(3)
+    """Three balls after ellipsoids that go on from one token, then two from there, then one, then none."""
+    way: Narrowing | None = Narrowing(3, recurrent_ellipsoid.beginnings(network, batches, u, 1))
     while way is not None:
         found = way(network, batches, u)
         way = way.narrowed([np.arange(len(ids)) for ids in batches])
