@@ -19,7 +19,7 @@ from dsl.operators import Term
 GOLDEN = Path(__file__).parent / "golden"
 
 settings.register_profile("ci", derandomize=True, deadline=None, suppress_health_check=[HealthCheck.too_slow])
-settings.register_profile("quick", settings.get_profile("ci"), max_examples=25)  # pytest -m "not slow"
+settings.register_profile("quick", settings.get_profile("ci"), max_examples=20)  # pytest -m "not slow"
 settings.register_profile("search", deadline=None, max_examples=1000)  # pytest --hypothesis-profile=search
 settings.load_profile("ci")
 

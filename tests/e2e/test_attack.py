@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-import subprocess
+import runpy
 import sys
 from pathlib import Path
 
@@ -20,7 +20,8 @@ def beside(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.syspath_prepend(ATTACK)
 
 
-def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
+@pytest.mark.filterwarnings("default")  # as a command has them
+def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path, monkeypatch, capsys):
     sizes = {
         "networks": 4,
         "planted": 1,
@@ -34,13 +35,14 @@ def test_every_part_runs_and_finds_nothing_in_a_few_cases(tmp_path):
         "problems": 20,
     }
     options = [word for name, size in sizes.items() for word in (f"--{name}", str(size))]
-    run = subprocess.run(
-        [sys.executable, ATTACK, *options, "--keep", tmp_path / "kept"], capture_output=True, text=True, cwd=ROOT
-    )
-    assert run.returncode == 0, run.stdout + run.stderr
+    monkeypatch.setattr(sys, "argv", [str(ATTACK), *options, "--keep", str(tmp_path / "kept")])
+    with pytest.raises(SystemExit) as ended:
+        runpy.run_path(str(ATTACK), run_name="__main__")
+    printed = capsys.readouterr().out
+    assert ended.value.code == 0, printed
     for part, size in {**sizes, "writers": sizes["kills"]}.items():
         if part != "kills":
-            cases, tried, *_, wrong, _ = re.search(rf"{part} .*", run.stdout)[0].replace("│", " ").split()[1:]
+            cases, tried, *_, wrong, _ = re.search(rf"{part} .*", printed)[0].replace("│", " ").split()[1:]
             assert (int(cases), wrong) == (size, "0")
             assert int(tried.replace(",", "")) > 0
     assert not (tmp_path / "kept").exists()

@@ -40,7 +40,7 @@ def distill(tmp_path, monkeypatch, capsys):
 def found(tmp_path_factory):
     """A certificate and a result in JSON."""
     folder = tmp_path_factory.mktemp("found")
-    common = ("--length", "4", "--backend", "none", "--out")
+    common = ("--length", "3", "--backend", "none", "--out")
     for words in (("run", NETWORKS[0], *common, "one.cert"), ("run", NETWORKS[1], "--json", *common, "../two.cert")):
         with contextlib.chdir(folder), contextlib.redirect_stdout(io.StringIO()) as out, pytest.raises(SystemExit):
             main(list(words))
@@ -74,7 +74,7 @@ def test_motifs_of_a_corpus_are_learned_and_searched_with(distill, corpus):
     learned = read_motifs(Path("m.json"))
     assert any(motif.body == ("minus", ("count _", "$0"), ("count _", "$1")) for motif in learned.motifs)
     code, out, _ = distill(
-        "run", "bracket_depth", "--length", "4", "--backend", "none", "--grammar", "m.json", "--out", "again.cert"
+        "run", "bracket_depth", "--length", "3", "--backend", "none", "--grammar", "m.json", "--out", "again.cert"
     )
     assert code == 0
     assert "tokens.count('[') - tokens.count(']')" in out

@@ -182,7 +182,7 @@ def test_a_text_with_a_variable_exchanged_is_no_program_of_another_meaning(deriv
     rng, variables = random.Random(0), ("before", "token", "tokens[0]", "tokens[-1]", "flag", "inside", "depth")
     whole = re.compile(r"\b(before|token|tokens\[0\]|tokens\[-1\]|flag|inside|depth)(?!\w)")
     tried = 0
-    for _ in range(400):
+    for _ in range(examples(400)):
         grammar = rng.choice(GRAMMARS[1:3])
         source = Program(derive(grammar, "Label", rng.randint(6, 20), rng.choice), grammar).source()
         for found in whole.finditer(source):
@@ -195,7 +195,7 @@ def test_a_text_with_a_variable_exchanged_is_no_program_of_another_meaning(deriv
             for word in sample(grammar, rng):
                 said = compiled(changed)(list(word))
                 assert (said if said in grammar.signature.labels else None) == program(word), changed
-    assert tried > 100
+    assert tried > examples(100)
 
 
 @given(data=st.data())

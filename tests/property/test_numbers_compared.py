@@ -155,7 +155,7 @@ def ways(starts, step, is_end, digits):
 @pytest.mark.parametrize("what", sliced(["a <= b", "max(a, b)", "a > b"], 3))
 def test_what_a_network_compares_is_found_proved_and_certified(what, tmp_path):
     folder = tmp_path / "net"
-    network = choosing(what, 2, 3)
+    network = choosing(what, 2, 2)
     save_folder(network, folder)
     loaded = load(folder)
     found = distill(loaded, network.operands, seconds=60)

@@ -188,7 +188,7 @@ REFUSED_CASES = (
         "run quote_closing --task other",
         "run quote_closing --alphabet 'x z'",
         "run quote_closing --length 4 --suffix 'x y'",
-        "run bracket_dilution --length 4 --prefix '[ x'",
+        "run quote_closing --length 4 --prefix 'x y'",
         "run variable_type --length 2",
         "run variable_type --length 400 --margin 0.1",
     ),

@@ -10,7 +10,7 @@ IN_FULL = 100  # examples, as the profile ``ci`` has them
 
 
 def examples(count: int) -> int:
-    """``count`` examples in the whole suite, of which the quick one draws a quarter, and a search ten times as many."""
+    """``count`` examples in the whole suite, of which the quick one draws a fifth, and a search ten times as many."""
     return max(4, count * settings.default.max_examples // IN_FULL)
 
 

@@ -35,7 +35,7 @@ def files(cache: Path) -> dict[str, str]:
 
 @pytest.fixture(scope="module")
 def recorded(cache: Path) -> Path:
-    corpus.record([FOLDER], cache / "corpus", cache, get("z3"), queries=30, lengths=(2, 4))
+    corpus.record([FOLDER], cache / "corpus", cache, get("z3"), queries=30, lengths=(2, 3))
     return cache / "corpus"
 
 

@@ -10,7 +10,7 @@ import pytest
 from counted_circuits import DILUTED, OPENER, one_hop, shipped
 from counted_circuits import program as parsed
 from flint import ctx
-from quick import sliced
+from quick import examples, sliced
 from random_circuits import random_circuit, with_kept, with_tensors
 from refusing import REFUSED, refused
 
@@ -155,7 +155,7 @@ LATE = [
 
 
 @pytest.mark.parametrize(
-    ("late", "far"), sliced([(late, FAR[(n + m) % 5]) for n, late in enumerate(LATE) for m in (0, 2)], 8)
+    ("late", "far"), sliced([(late, FAR[(n + m) % 5]) for n, late in enumerate(LATE) for m in (0, 2)], 9)
 )
 def test_a_program_that_breaks_far_out_is_refused(tmp_path, monkeypatch, far, late):
     """Equal up to ``far`` tokens or nearly so, and another label beyond."""
@@ -339,7 +339,8 @@ def test_halves_hold_every_whole_number_of_a_box_once():
 def test_all_that_a_program_may_say_over_a_box_holds_what_it_says(seed, derive):
     letters, rng, choose = ["a", "b", "c"], np.random.default_rng(seed), Random(seed).choice
     grammar, certain = motifs(tuple(letters), ("0", "1", "2")), 0
-    texts = [Program(derive(grammar, "Label", 3 + n % 15, choose), grammar).source("program") for n in range(40)]
+    terms = [derive(grammar, "Label", 3 + n % 15, choose) for n in range(examples(40))]
+    texts = [Program(term, grammar).source("program") for term in terms]
     texts += [FADES.format(rule) for rule in SAME]
     for text in texts:
         function = function_of(text, ["tokens"])
@@ -361,4 +362,4 @@ def test_all_that_a_program_may_say_over_a_box_holds_what_it_says(seed, derive):
                 said = program.answers((low, high), memory)
                 assert said is None or function(word) in said
                 certain += said is not None and len(said) == 1
-    assert certain > 500
+    assert certain > examples(500)

@@ -213,13 +213,12 @@ def test_a_domain_is_labelled_in_its_own_order_whole():
 
 def test_blocks_change_nothing(monkeypatch):
     circuit = random_circuit(seed=2)
-    domain = Domain(("a", "b", "c"), 0, 5, alternating())
-    domain = replace(domain, constraint=None)
+    domain = Domain(("a", "b", "c"), 0, 4)
     whole = label_domain(circuit, domain)
     monkeypatch.setattr(enumeration, "BLOCK", 7)
     progress = []
     blocks = label_domain(circuit, domain, on_progress=lambda done, _: progress.append(done))
-    assert len(progress) > 50
+    assert len(progress) > 30
     assert progress == sorted(progress)
     assert progress[-1] == whole.size
     for one, other in zip(whole.lengths, blocks.lengths, strict=True):

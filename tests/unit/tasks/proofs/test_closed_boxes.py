@@ -37,8 +37,8 @@ def test_a_latch_that_forgets_is_not_proved() -> None:
 
 
 def test_a_drift_is_not_proved(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(closed_boxes, "MOST_ROUNDS", 600)
-    assert isinstance(closed_claim(asked(drift(2.0**-9)), always("reject")), str)
+    monkeypatch.setattr(closed_boxes, "MOST_ROUNDS", 300)
+    assert isinstance(closed_claim(asked(drift(2.0**-8)), always("reject")), str)
 
 
 def test_unreached_states_and_history_change_nothing() -> None:

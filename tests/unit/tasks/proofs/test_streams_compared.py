@@ -206,7 +206,7 @@ def test_a_proof_up_to_a_shorter_length_than_was_asked_is_none_of_that():
 
 def test_of_a_network_that_stops_being_right_the_loop_is_found_on_shorter_streams():
     leaking = NumberStreams("leaking", recurrence(1.0 + 2.0**-9), SINGLE, 40, "a test")
-    found = distill(leaking, seconds=6)
+    found = distill(leaking, seconds=3)
     assert found.program is not None
     assert isinstance(found.outcome, Broken)
     assert 1 <= found.outcome.equal_up_to < 40
