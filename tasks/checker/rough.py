@@ -11,7 +11,8 @@ the Euclidean distance ``r`` of it. Per step, with what ``Arithmetic`` says of e
                standard deviation (Cauchy and Schwarz); it moves with its points by the most that one of them does
 
 Distances are floats. They are sums and products of numbers that are not negative, so that they err by a share of their
-size, which UP makes good in the end, and DOWN where something is taken off. Only the rows of one prompt are kept:
+size, which UP makes good in the end, and DOWN where something is taken off; or by underflow, by far less than TINY (no
+distance is above LIMIT, and what a map of stretch 2**-500 leaves of that is nothing), which every affine map adds. Only the rows of one prompt are kept:
 prompts come in an order in which those that begin alike are neighbours. Of networks with other steps, those that are
 not causal, and prompts with rows that may have large numbers, nothing is said here.
 """
@@ -162,7 +163,7 @@ class Rounding:
 
     def __init__(self, a: Arithmetic) -> None:
         self.is_real, self.is_small = a.is_real, a.is_small or a.is_real
-        self.u, self.tiny = float(a.u), 0.0 if a.is_real else float(TINY)
+        self.u, self.tiny = float(a.u), float(TINY)  # the latter also of real numbers: floats lose less to underflow
         self.gamma = _Gamma(self.u).__getitem__
 
     def drift(self, sizes: float, count: int) -> float:

@@ -37,6 +37,12 @@ ROUGHLY: tuple[Mutant, ...] = (
         MAP,
     ),
     _of("maps lose no bias", "+ self.share * most + self.own", "+ self.share * most", MAP),
+    _of(
+        "floats lose nothing to underflow",
+        "self.tiny = float(a.u), float(TINY)",
+        "self.tiny = float(a.u), 0.0 if a.is_real else float(TINY)",
+        f"{TESTS}::test_no_distance_is_lost_to_underflow",
+    ),
     _of("second map is exact", "+ other.share * grown,", "+ 0,", MAP),
     _of("first map is exact", "other.stretch * self.share +", "0 * self.share +", MAP),
     _of(

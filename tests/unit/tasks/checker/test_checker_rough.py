@@ -13,7 +13,7 @@ from worst_sums import SUMS, worst_sum
 
 from tasks.checker import computations
 from tasks.checker import rough as rough_module
-from tasks.checker.arithmetic import ROUNDOFF, ZERO, Affine, Arithmetic
+from tasks.checker.arithmetic import ROUNDOFF, TINY, ZERO, Affine, Arithmetic
 from tasks.checker.computations import Readings, logits
 from tasks.checker.formats import FILES, read
 from tasks.checker.narrow import narrowed
@@ -133,7 +133,19 @@ def test_a_sum_whose_roundings_all_go_wrong_is_within_the_distance(terms):
     assert biased(Rounding(F32), matrix([[1000.0]]), 0.0, arb(10**6))[1] >= 2000 * U
     assert biased(Rounding(F32), matrix([[0.0]]), 1000.0, arb(0))[1] >= 1000 + 2000 * U
     exact = _affine(Rounding(REAL), Affine([[arb(1)]], [arb(1000)]))
-    assert exact(Rounding(REAL), matrix([[1.0]]), 0.0, arb(1))[1] == 0
+    assert exact(Rounding(REAL), matrix([[1.0]]), 0.0, arb(1))[1] == TINY
+
+
+def test_no_distance_is_lost_to_underflow():
+    """GELU between two points of its grid, times 2**-560, whose square no float holds, and back."""
+    x, least = arb(0.5) / 1024, Affine([[arb(2) ** -560]], [ZERO])
+    assert _affine(Rounding(REAL), least)(Rounding(REAL), matrix([[0.0]]), 1.0, ZERO)[1] >= 2.0**-560
+    back = (*[Affine([[arb(2) ** 39]], [ZERO])] * 14, Affine([[arb(2) ** 14]], [ZERO]))
+    network = Network([[x]], None, (), (Activated("gelu"), least, *back), 1)
+    (true,) = REAL.activate([x], "gelu")
+    for semantics in ROUNDOFF:
+        ((ball,),) = rough(*narrowed(network, Arithmetic(ROUNDOFF[semantics]))).at((0,), EVERY)
+        assert not ball.is_finite() or ball.contains(true)
 
 
 @pytest.mark.parametrize("centered", [False, True])
