@@ -11,10 +11,10 @@ the Euclidean distance ``r`` of it. Per step, with what ``Arithmetic`` says of e
                standard deviation (Cauchy and Schwarz); it moves with its points by the most that one of them does
 
 Distances are floats. They are sums and products of numbers that are not negative, so that they err by a share of their
-size, which UP makes good in the end, and DOWN where something is taken off; or by underflow, by far less than TINY (no
-distance is above LIMIT, and what a map of stretch 2**-500 leaves of that is nothing), which every affine map adds. Only the rows of one prompt are kept:
-prompts come in an order in which those that begin alike are neighbours. Of networks with other steps, those that are
-not causal, and prompts with rows that may have large numbers, nothing is said here.
+size, which UP makes good in the end, and DOWN where something is taken off. What underflow takes is far below TINY, as
+no distance is above LIMIT, and TINY is what every affine map adds, where real numbers are meant, too. Only the rows of
+one prompt are kept: prompts come in an order in which those that begin alike are neighbours. Of networks with other
+steps, those that are not causal, and prompts with rows that may have large numbers, nothing is said here.
 """
 
 from __future__ import annotations
@@ -163,7 +163,7 @@ class Rounding:
 
     def __init__(self, a: Arithmetic) -> None:
         self.is_real, self.is_small = a.is_real, a.is_small or a.is_real
-        self.u, self.tiny = float(a.u), float(TINY)  # the latter also of real numbers: floats lose less to underflow
+        self.u, self.tiny = float(a.u), float(TINY)
         self.gamma = _Gamma(self.u).__getitem__
 
     def drift(self, sizes: float, count: int) -> float:

@@ -99,6 +99,13 @@ COARSE: tuple[Mutant, ...] = (
         FADING,
     ),
     Mutant(
+        "the checker lets fade what floats cannot tell apart",
+        HEADS,
+        "if is_finite and size < MOST else",
+        "if is_finite and size < inf else",
+        FADING,
+    ),
+    Mutant(
         "the checker's keys fade too early",
         HEADS,
         "least = best - self._fading",
@@ -122,8 +129,8 @@ COARSE: tuple[Mutant, ...] = (
     Mutant(
         "the checker lets fade what may not be finite",
         HEADS,
-        "self.of[key] = -inf, inf, 0.0, pair",
-        "self.of[key] = -inf, -inf, 0.0, pair",
+        "size < MOST else (-inf, inf)",
+        "size < MOST else (-inf, -inf)",
         FADING,
     ),
     Mutant(

@@ -127,6 +127,8 @@ def test_keys_fade_where_that_is_certain_however_scores_are_rounded():
     assert (real.faint.count, float(real.faint.below)) == (2, 90)
     asked(real, [0, -100], [1, "nan"])
     assert real.faint.count == 0
+    many = arb(2) ** 70  # next to which floats lie 2**18 apart; real numbers may be as large
+    assert abs(asked(Arithmetic(0.0, is_small=True), [many, many + 100], [1, 2]) - 2) < 1e-9
 
 
 def test_an_answer_depends_on_how_often_scores_and_values_are_seen():
