@@ -99,6 +99,13 @@ COARSE: tuple[Mutant, ...] = (
         FADING,
     ),
     Mutant(
+        "the checker takes what floats lose to underflow for zero",
+        BALLS,
+        "* 1.000001 + LEAST)",
+        "* 1.000001)",
+        f"{TESTS}::test_what_no_float_holds_is_not_taken_for_zero",
+    ),
+    Mutant(
         "the checker lets fade what floats cannot tell apart",
         HEADS,
         "if is_finite and size < MOST else",
