@@ -14,6 +14,7 @@ from flint import arb
 from tasks.checker.arithmetic import Row, is_known
 
 STEPS = 256  # of what a power of two is divided into: more do not make radii that differ equal, fewer make them large
+LEAST = 2.0**-1000  # so far above what floats lose to underflow
 
 
 class Balls:
@@ -51,10 +52,10 @@ def coarse(row: Row, grain: int) -> tuple[Hashable, Row]:
 
 
 def above(x: arb) -> float:
-    """The least number of few digits that ``x`` is surely not above in size; infinite where it may be."""
+    """The least number of few digits that ``x`` is surely not above in size; infinite where it may be. Never zero."""
     if not x.is_finite():
         return inf
-    part, power = frexp(float(x.abs_upper()) * 1.000001)  # more than a float may lose of it
+    part, power = frexp(float(x.abs_upper()) * 1.000001 + LEAST)  # more than a float may lose of it
     return ldexp(ceil(part * STEPS), power) / STEPS
 
 

@@ -16,7 +16,7 @@ What was made is kept from prompt to prompt, until it is too much to hold; then 
 from __future__ import annotations
 
 from collections.abc import Callable
-from functools import partial
+from functools import cache, partial
 from itertools import pairwise
 from typing import Generic, TypeVar
 
@@ -28,6 +28,7 @@ from tasks.checker.files import expect
 from tasks.checker.heads import Head, Set
 from tasks.checker.narrow import narrowed
 from tasks.checker.network import Branch, Network, Prompt, pooled, run, through
+from tasks.checker.rough import rough
 
 T = TypeVar("T")
 GRAIN = 40  # of coarse balls: bits behind the point
@@ -235,16 +236,24 @@ class Computations(Generic[T]):
 class Readings(Generic[T]):
     """What is ``read`` of prompts at some ``places`` of each; None where nothing is.
 
-    Balls are coarse as long as that makes rows equal, and as they are for prompts of which this says too little. A few
-    prompts are tried first.
+    Balls are coarse as long as that makes rows equal, and as they are for prompts of which this says too little. Where
+    only the least ``margin`` of all matters, a rough bound will do for a prompt of which it reads everything, with no
+    smaller a margin than was found before. A few prompts are tried first.
     """
 
     def __init__(
-        self, network: Network, a: Arithmetic, read: Callable[[Row], T | None], places: slice = slice(None)
+        self,
+        network: Network,
+        a: Arithmetic,
+        read: Callable[[Row], T | None],
+        places: slice = slice(None),
+        margin: Callable[[T], arb] | None = None,
     ) -> None:
         network, a = narrowed(network, a)
         at_end = places == slice(-1, None)
         self._coarse, self._sharp = (Computations(network, a, read, grain, at_end) for grain in (GRAIN, None))
+        self._rough = cache(lambda: rough(network, a))
+        self._read, self._margin, self._least, self._helps = read, margin, arb("inf"), margin is not None
         self._places, self._pays, self._is_tried = places, True, False
 
     def at(self, prompts: list[Prompt]) -> list[list[T | None]]:
@@ -257,10 +266,35 @@ class Readings(Generic[T]):
             asked, made = self._coarse.asked, self._coarse.made
             found = [each[self._places] for each in self._coarse.at(prompts)]
             self._pays = 2 * (self._coarse.made - made) < self._coarse.asked - asked
+        self._least = min([self._least, *(self._sure(each) for each in found if None not in each)])
         open_ = [n for n, each in enumerate(found) if None in each]
-        for n, each in zip(open_, self._sharp.at([prompts[n] for n in open_]), strict=True):
-            found[n] = each[self._places]
+        first = self._roughly(prompts, found, open_)
+        self._sharpen(prompts, found, first)
+        rest = [n for n in open_ if n not in first]
+        self._sharpen(prompts, found, [n for n in rest if None in found[n] or self._sure(found[n]) < self._least])
         return found
+
+    def _sharpen(self, prompts: list[Prompt], found: list[list[T | None]], which: list[int]) -> None:
+        """Put what sharp bounds say in place of what was found of ``which`` prompts."""
+        for n, each in zip(which, self._sharp.at([prompts[n] for n in which]), strict=True):
+            found[n] = each[self._places]
+        self._least = min([self._least, *(self._sure(found[n]) for n in which)])
+
+    def _roughly(self, prompts: list[Prompt], found: list[list[T | None]], which: list[int]) -> list[int]:
+        """Put there what rough bounds say; the prompt with the least margin, if none was as small before."""
+        if not (which and self._helps) or (bounds := self._rough()) is None:
+            return []
+        for n in which:
+            found[n] = [self._read(row) for row in bounds.at(prompts[n], self._places)]
+        sure = {n: self._sure(found[n]) for n in which if None not in found[n]}
+        self._helps = 4 * len(sure) >= 3 * len(which)
+        first = min(sure, key=sure.__getitem__, default=-1)
+        return [first] if sure and sure[first] < self._least else []
+
+    def _sure(self, each: list[T | None]) -> arb:
+        """The least margin of what is read of a prompt."""
+        known = [one for one in each if one is not None]
+        return arb("inf") if self._margin is None else min(map(self._margin, known), default=arb("inf"))
 
 
 def logits(network: Network, a: Arithmetic, prompts: list[Prompt], grain: int | None = None) -> list[list[Row]]:

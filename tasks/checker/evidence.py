@@ -219,7 +219,7 @@ class Claim:
         if isinstance(self.network, Recurrent):
             computed = States(self.network, self.a, self._decided, every=self.every, first=len(self.prefix))
         else:
-            computed = Readings(self.network, self.a, self._decided, places)
+            computed = Readings(self.network, self.a, self._decided, places, lambda found: found[1])
         while block := [*islice(walk, BLOCK)]:
             done = labels.total() + len(undecided)
             tell(done)

@@ -10,12 +10,13 @@ from math import floor, inf
 
 from flint import arb
 
-from tasks.checker.arithmetic import Arithmetic, Faint, Row, length
+from tasks.checker.arithmetic import LIMIT, Arithmetic, Faint, Row, length
 from tasks.checker.balls import Balls, above
 from tasks.checker.network import Heads
 
 FADED, COARSE = 64, 16  # how far below another one a score fades; where balls are coarse
 MOST_BELOW = 200  # that it is said to lie below, in whole numbers
+MOST = float(LIMIT)  # from where on floats are too coarse to tell scores apart
 
 
 class Set:
@@ -32,7 +33,8 @@ class Set:
 class _Scores:
     """What one query gives to each key: the ends of its score, what its size is below, and what it adds.
 
-    The latter is a score and a value: keys with equal ones are one. What may not be finite never fades.
+    The latter is a score and a value: keys with equal ones are one. No key fades whose score or value may not be
+    finite, or whose score may be as large as LIMIT, as it may where real numbers are meant.
     """
 
     def __init__(self, grain: int | None) -> None:
@@ -47,10 +49,9 @@ class _Scores:
         pair = self._pair.setdefault((number, value), len(self.pairs))
         if pair == len(self.pairs):
             self.pairs.append((number, value))
-        if is_finite and score.is_finite():
-            self.of[key] = float(score.lower()), float(score.upper()), above(score), pair
-        else:
-            self.of[key] = -inf, inf, 0.0, pair
+        size = above(score)
+        ends = (float(score.lower()), float(score.upper())) if is_finite and size < MOST else (-inf, inf)
+        self.of[key] = *ends, size if size < inf else 0.0, pair
 
 
 class Head:

@@ -22,6 +22,7 @@ from mutant import Mutant
 from mutants_coarse import COARSE
 from mutants_quick import QUICK
 from mutants_recurrent import RECURRENT
+from mutants_rough import ROUGHLY
 from mutants_states import STATES
 from mutants_streams import STREAMS
 from rich.console import Console
@@ -570,6 +571,7 @@ def every_mutant() -> tuple[Mutant, ...]:
     return (
         *MUTANTS,
         *COARSE,
+        *ROUGHLY,
         *QUICK,
         *RECURRENT,
         *STATES,

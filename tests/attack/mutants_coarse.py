@@ -99,6 +99,20 @@ COARSE: tuple[Mutant, ...] = (
         FADING,
     ),
     Mutant(
+        "the checker takes what floats lose to underflow for zero",
+        BALLS,
+        "* 1.000001 + LEAST)",
+        "* 1.000001)",
+        f"{TESTS}::test_what_no_float_holds_is_not_taken_for_zero",
+    ),
+    Mutant(
+        "the checker lets fade what floats cannot tell apart",
+        HEADS,
+        "if is_finite and size < MOST else",
+        "if is_finite and size < inf else",
+        FADING,
+    ),
+    Mutant(
         "the checker's keys fade too early",
         HEADS,
         "least = best - self._fading",
@@ -122,8 +136,8 @@ COARSE: tuple[Mutant, ...] = (
     Mutant(
         "the checker lets fade what may not be finite",
         HEADS,
-        "self.of[key] = -inf, inf, 0.0, pair",
-        "self.of[key] = -inf, -inf, 0.0, pair",
+        "size < MOST else (-inf, inf)",
+        "size < MOST else (-inf, -inf)",
         FADING,
     ),
     Mutant(

@@ -35,8 +35,10 @@ from tasks.checker.computations import logits
 from tasks.checker.files import UnreadableError
 from tasks.checker.formats import FILES
 from tasks.checker.formats import read as read_again
+from tasks.checker.narrow import narrowed
 from tasks.checker.recurrent import Recurrent as Read
 from tasks.checker.recurrent import States
+from tasks.checker.rough import rough
 from tasks.formats import Loaded, Question, load
 from tasks.formats.circuit_folder import load_circuit
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
@@ -310,7 +312,7 @@ def _text(readout: Any, x: list[Fraction]) -> str | None:
 def _checker(
     found: _Tally, made: Made, loaded: Loaded, batches: list[_Batch], exact: Any, dtype: str, grain: int | None
 ) -> None:
-    """The checker's bounds, on few prompts, in the arithmetic and in real numbers, made coarse or not."""
+    """The checker's bounds, on few prompts, in the arithmetic and in real numbers: coarse or not, and rough."""
     few = [(b, n, rows) for b, n, rows in exact][:CHECKER]
     for semantics in (dtype, "real") if dtype == "float64" else (dtype,):
         try:
@@ -320,19 +322,25 @@ def _checker(
                 arithmetic = Arithmetic(CHECKED[semantics])
                 if isinstance(network, Read):
                     bounds = States(network, arithmetic, lambda row: row, every=True).at(prompts)
+                    points = None
                 else:
                     bounds = logits(network, arithmetic, prompts, grain)
+                    points = rough(*narrowed(network, arithmetic))
+                roughly = [] if points is None else [points.at(prompt, slice(None)) for prompt in prompts]
         except UnreadableError:
             return
-        for (b, n, rows), own in zip(few, bounds, strict=True):
-            for bound, row in zip(own, rows, strict=True):
-                _inside(found, f"the checker's {semantics} bounds against real arithmetic", bound, row)
-            here = _wanted(loaded, len(own))
-            for run, values in batches[b].runs.items():
-                if semantics != "real" and run.startswith(dtype):
-                    for bound, row in zip(own[here], values[n, here], strict=True):
-                        if (row != _NOT_RUN).all():
-                            _inside(found, f"the checker's {semantics} bounds against {run}", bound, row)
+        kinds = [(f"the checker's {semantics} bounds", bounds)]
+        kinds += [(f"the checker's rough {semantics} bounds", roughly)] if roughly else []
+        for what, each in kinds:
+            for (b, n, rows), own in zip(few, each, strict=True):
+                for bound, row in zip(own, rows, strict=True):
+                    _inside(found, f"{what} against real arithmetic", bound, row)
+                here = _wanted(loaded, len(own))
+                for run, values in batches[b].runs.items():
+                    if semantics != "real" and run.startswith(dtype):
+                        for bound, row in zip(own[here], values[n, here], strict=True):
+                            if (row != _NOT_RUN).all():
+                                _inside(found, f"{what} against {run}", bound, row)
 
 
 def _inside(found: _Tally, what: str, bound: list[arb], row: Any) -> None:
