@@ -24,7 +24,9 @@ def is_narrow(variables: Sequence[Node]) -> bool:
 
 
 def all_values(variables: Sequence[Node]) -> list[Values]:
-    """Every combination of values, in order."""
+    """Every combination of values, in order; raises BeyondError where they are too many."""
+    if not is_narrow(variables):
+        raise BeyondError
     ranges = [(False, True) if one.sort == BOOL else range(2 ** width_of(one.sort)) for one in variables]
     return list(product(*ranges))
 

@@ -121,10 +121,9 @@ def _by_fitting(question: Question) -> Answer:
         body = search.smallest()
         exception = _exception(question, body)
         if exception is None:
-            is_narrow = everywhere.is_narrow(question.variables)
-            answer = Answer(question, body, EVERY if is_narrow else LINEAR, search.steps, len(search.points))
+            answer = _as_proved(question, body, search.steps, len(search.points))
             answer.rounds = number + 1
-            return _as_printed(answer) if is_narrow else answer
+            return answer
         search.add(exception)
     raise BeyondError
 
@@ -144,7 +143,14 @@ def _as_printed(answer: Answer) -> Answer:
 def _by_arithmetic(question: Question, body: Node, tried: int) -> Answer:
     if _exception(question, body) is not None:
         raise BeyondError
-    return Answer(question, body, LINEAR, tried, 0)
+    return _as_proved(question, body, tried, 0)
+
+
+def _as_proved(question: Question, body: Node, tried: int, points: int) -> Answer:
+    """The answer, by what ``_exception`` went by."""
+    if everywhere.is_narrow(question.variables):
+        return _as_printed(Answer(question, body, EVERY, tried, points))
+    return Answer(question, body, LINEAR, tried, points)
 
 
 def _exception(question: Question, body: Node) -> Mapping[Node, Any] | None:

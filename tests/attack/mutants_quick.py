@@ -222,8 +222,8 @@ QUICK: tuple[Mutant, ...] = (
     Mutant(
         "the printed text of a function of narrow words is not run",
         SOLVING,
-        "return _as_printed(answer) if is_narrow else answer",
-        "return answer",
+        "return _as_printed(Answer(question, body, EVERY, tried, points))",
+        "return Answer(question, body, EVERY, tried, points)",
         f"{SMALL}::test_a_printed_text_that_is_wrong_is_no_answer",
     ),
     Mutant(

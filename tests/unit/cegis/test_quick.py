@@ -14,7 +14,7 @@ from cegis.quick.bank import function_of
 from cegis.quick.cases import Cases
 from cegis.quick.certificates import check
 from cegis.quick.examples import MOST_EXAMPLES, run_text
-from cegis.quick.nodes import BOOL, CALL, INT, BeyondError, literal, node, text_of
+from cegis.quick.nodes import BOOL, CALL, INT, VARIABLE, BeyondError, literal, node, text_of
 from cegis.quick.reading import read
 from cegis.quick.refutation import Prover
 from cegis.quick.solving import Answer, solved
@@ -369,6 +369,21 @@ def test_a_condition_is_held_to_all_values():
     assert everywhere.exception([always, applied("=", *bits)], bits, run) == {bits[0]: 0, bits[1]: 1}
     assert everywhere.exception([always, never], bits, run) is not None
     assert everywhere.exception([always, applied("bvuge", bits[0], literal(0, bits[0].sort))], bits, run) is None
+
+
+@pytest.mark.parametrize("sorts", [["Int"], ["Bool", "Int"], [17], [8, 8, "Bool"]])
+def test_what_has_more_values_is_never_taken_for_all_of_them(sorts):
+    names = {"Int": INT, "Bool": BOOL}
+    wide = [node(VARIABLE, f"x{n}", names.get(sort, f"(_ BitVec {sort})")) for n, sort in enumerate(sorts)]
+    with pytest.raises(BeyondError):
+        everywhere.all_values(wide)
+
+
+@pytest.mark.parametrize(("sort", "by"), [("Bool", solving.EVERY), ("Int", solving.LINEAR)])
+def test_an_answer_names_what_proved_it(sort, by):
+    said = f"(set-logic LIA) (synth-fun f ((p {sort})) {sort} ((S {sort})) ((S {sort} (p)))) (declare-var p {sort})"
+    question = read(f"{said} (constraint (= (f p) p)) (check-synth)")
+    assert solving._by_arithmetic(question, question.parameters[0], 0).by == by
 
 
 FINITE = """(set-logic BV)
