@@ -12,6 +12,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from functools import cached_property, lru_cache
+from itertools import chain
 from math import inf
 from typing import Any
 
@@ -37,7 +38,7 @@ from tasks.proofs.select import Way
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
 FIXED_PLACES = 8  # of a sequence that always has so many tokens
-MOST_SEQUENCES = 2_100_000  # that are listed to search programs on: all words to length 20 over two letters
+MOST_SEQUENCES = 2_400_000  # that are listed to search programs on: all words of 20 of two letters, of 13 of three
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
@@ -263,8 +264,9 @@ class LabelTable:
         for part in self.parts:
             wrong = self._wrong(program, part)
             got = program.run(part.batch)[wrong] if len(wrong) else wrong
+            named = (self._inputs(part, wrong[some]) for some in (slice(1), slice(1, None)))  # often one is asked for
             for inputs, expected, label in zip(
-                self._inputs(part, wrong), part.expected[wrong].tolist(), got.tolist(), strict=True
+                chain.from_iterable(named), part.expected[wrong].tolist(), got.tolist(), strict=True
             ):
                 answer = given[label] if label >= 0 else None
                 if is_running and answer is None:  # it may say what is no label

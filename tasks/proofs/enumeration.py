@@ -52,11 +52,13 @@ MEANING = {
 }
 MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
-STEP, LEAST = 2.0, 200  # seconds that a block should take where time is limited, and its fewest sequences
-FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are listed next
+# where time is limited a block takes this share of what is left, or so many seconds, and has so many sequences at least
+SHARE, STEP, LEAST = 0.05, 2.0, 200
+FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are begun next
+SHARED = 100  # that, where longer sequences are little more work than the states that they share
+HOPE = 1.5  # but no more than so many times as many as time seems to suffice for
 PART, FEWEST = 10_000, 500  # sequences that are given to a worker at once, of a light network, and at least
 LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
-SHARED = 4  # that, where longer sequences are little more work than the states that they share
 MOST_WORK = 500_000_000  # numbers in the forms of a block, some ten seconds; beyond, its undecided labels stay so
 # how a recurrent network's prompts are followed as zonotopes: but for so many last tokens, and with so many times the
 # usual number of symbols
@@ -159,12 +161,14 @@ def enumerate_domain(
     deadline: float = np.inf,
     rate: float | None = None,
     with_zonotopes: bool = True,
+    may_stop_short: bool = False,
 ) -> Enumeration:
     """Label every sequence of a bounded ``domain``; ``on_progress(done, total)``.
 
     Raises NetworkError for another alphabet, a domain without sequences, or float32 asked of float64 weights, and
     LateError at the ``deadline`` (by ``time.perf_counter``). ``rate``: sequences a second, where that is known.
-    Without zonotopes balls alone decide, which is quicker where they leave something open.
+    Without zonotopes balls alone decide, which is quicker where they leave something open. Where it ``may_stop_short``,
+    lengths for which time turns out to be too short are left out, the longest first.
     """
     start = time.perf_counter()
     semantics = semantics or usual_semantics(loaded)
@@ -173,29 +177,48 @@ def enumerate_domain(
     shapes = [part.shape if loaded.readout.position == "every" else part.shape[:1] for part in listed]
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
     margins = [np.full(shape, -np.inf) for shape in shapes]
-    total, done, classes, radius = sum(map(len, listed)), 0, 0, 0.0
-    pace = _Pace(deadline, rate, few(loaded))
-    for block, (found, rows_read, widest) in _answered(loaded, listed, ROUNDOFF[semantics], with_zonotopes, pace):
-        classes, radius = classes + rows_read, max(radius, widest)
-        for (n, rows), (label, margin) in zip(block, found, strict=True):
-            labels[n][rows], margins[n][rows] = label, margin
-            done += len(label)
-        on_progress(done, total)
-        if done < total:
-            pace.note(sum(rows.stop - rows.start for _, rows in block))
-    lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=True))
+    done, classes, radius = [0] * len(listed), 0, 0.0  # so many of each length, the first
+    pace, worth = _Pace(deadline, rate, few(loaded)), Worth()
+    while rest := _rest(listed, done):
+        first = [*done]
+        left = [part[some:] for part, some in zip(listed, first, strict=True)]
+        for block, (found, rows_read, widest) in _answered(
+            loaded, left, ROUNDOFF[semantics], with_zonotopes, pace, worth
+        ):
+            classes, radius = classes + rows_read, max(radius, widest)
+            for (n, rows), (label, margin) in zip(block, found, strict=True):
+                labels[n][first[n] :][rows], margins[n][first[n] :][rows] = label, margin
+                done[n] = first[n] + rows.stop
+            rest = _rest(listed, done)
+            on_progress(sum(done), sum(done) + rest)
+            if rest:
+                pace.note(_size(block))
+            if may_stop_short and pace.is_short(rest):
+                break
+        while may_stop_short and pace.is_short(_rest(listed, done)):
+            listed.pop()
+            done.pop()
+    if not listed:
+        raise LateError
+    lengths = tuple(Answers(*part) for part in zip(listed, labels, margins, strict=False))
+    domain = domain.up_to(domain.lengths[len(listed) - 1])
     return Enumeration(loaded, domain, semantics, lengths, classes, radius, time.perf_counter() - start)
 
 
+def _rest(listed: list[Tokens], done: list[int]) -> int:
+    """How many sequences are not done yet."""
+    return sum(map(len, listed)) - sum(done)
+
+
 def _answered(
-    loaded: Loaded, listed: list[Tokens], u: float, with_zonotopes: bool, pace: _Pace
+    loaded: Loaded, listed: list[Tokens], u: float, with_zonotopes: bool, pace: _Pace, worth: Worth
 ) -> Iterator[tuple[list[tuple[int, slice]], _Read]]:
     """Blocks of the sequences ``listed``, and what ``_answers`` says of them: by workers, where there are any.
 
-    Then blocks are cut by their number alone, so that nothing depends on how many workers there are.
+    Those of one length come in order. By workers, blocks are cut by their number alone, so that nothing depends on how
+    many workers there are.
     """
     if workers.current() is None or sum(map(len, listed)) <= (part := _part(loaded)):
-        worth = Worth()
         for block in blocks(listed, pace.most):
             yield block, _answers(loaded, [listed[n][rows] for n, rows in block], u, with_zonotopes, worth)
         return
@@ -217,35 +240,40 @@ class LateError(Exception):
 
 
 class _Pace:
-    """How many sequences are bounded together: as many as take about ``STEP`` seconds, where time is limited."""
+    """How many sequences are bounded together where time is limited, and whether it suffices, by those so far."""
 
     def __init__(self, deadline: float, rate: float | None, first: int) -> None:
-        self._deadline, self._began = deadline, time.perf_counter()
-        self._most = first if rate is None else self._within(rate)
-        if deadline == np.inf:
-            self._most = BLOCK
+        self._began, self._deadline = time.perf_counter(), deadline
+        self._rate, self._first, self._count = rate, first, 0
+
+    @property
+    def _left(self) -> float:
+        return self._deadline - time.perf_counter()
 
     def most(self) -> int:
         """At most so many."""
-        return self._most
+        if self._deadline == np.inf:
+            return BLOCK
+        if self._rate is None:
+            return self._first
+        step = min(max(STEP, SHARE * self._left if self._count else 0.0), self._left / 2)
+        return int(min(BLOCK, max(LEAST, self._rate * step)))
 
     def check_time(self) -> None:
         """Raise LateError when no time is left."""
-        if time.perf_counter() > self._deadline:
+        if self._left < 0:
             raise LateError
 
     def note(self, count: int) -> None:
         """That a block of ``count`` ended just now; raises LateError when no time is left for another."""
         self.check_time()
-        now = time.perf_counter()
-        if self._deadline != np.inf:
-            self._most = self._within(count / max(now - self._began, 1e-6))
-        self._began = now
+        self._count += count
+        self._rate = self._count / max(time.perf_counter() - self._began, 1e-6)
 
-    def _within(self, rate: float) -> int:
-        """How many take a step at this rate."""
-        step = min(STEP, self._deadline - time.perf_counter())
-        return int(min(BLOCK, max(LEAST, rate * step)))
+    def is_short(self, rest: int) -> bool:
+        """Whether time is too short for the ``rest``, by a factor that is near to 2 at first and to 1 at last."""
+        whole, left = self._deadline - self._began, self._left
+        return rest > 0 and self._rate is not None and (left < 0 or rest * whole > self._rate * left * (whole + left))
 
 
 def enumerate_within(
@@ -271,7 +299,7 @@ def enumerate_within(
         more = part.size() * max(0.0, deadline - time.perf_counter()) / max(found.seconds, 1e-6)  # what is left makes
         if longer.size() - part.size() > more:
             return found
-        most = int(min(part.size() + more, faster * part.size()))
+        most = int(min(part.size() + HOPE * more, faster * part.size()))
         part = max(longer, shortened(domain, most), key=lambda some: some.lengths[-1])
         try:
             found = _lengthened(found, part, deadline, on_progress, with_zonotopes)
@@ -331,7 +359,7 @@ def _lengthened(
     on_progress: Callable[[int, int], None],
     with_zonotopes: bool,
 ) -> Enumeration:
-    """``found`` with the longer sequences of ``domain`` as well."""
+    """``found`` with the longer sequences of ``domain`` as well, to the length that time turns out to suffice for."""
     new = Domain(domain.alphabet, found.domain.lengths[-1] + 1, domain.max_length, domain.constraint)
     if not new.size():
         return replace(found, domain=domain, lengths=(*found.lengths, *(_none(found, n) for n in new.lengths)))
@@ -344,10 +372,11 @@ def _lengthened(
         deadline=deadline,
         rate=found.size / max(found.seconds, 1e-6),
         with_zonotopes=with_zonotopes,
+        may_stop_short=True,
     )
     return replace(
         found,
-        domain=domain,
+        domain=domain.up_to(more.domain.lengths[-1]),
         lengths=(*found.lengths, *more.lengths),
         classes=found.classes + more.classes,
         radius=max(found.radius, more.radius),
@@ -367,7 +396,7 @@ def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf)
     Labels in float32 as executed are those in float64 and real arithmetic too; so is their margin a bound. After the
     ``deadline`` (by ``time.perf_counter``) the rest stays open.
     """
-    lengths, pace = [], _Pace(deadline, found.size / max(found.seconds, 1e-6), LEAST)
+    lengths, worth, pace = [], Worth(), _Pace(deadline, found.size / max(found.seconds, 1e-6), LEAST)
     radius, again = 0.0, 0
     for part in found.lengths:
         is_open = (part.labels == UNDECIDED) | (part.margins < least)
@@ -375,7 +404,7 @@ def in_float64(found: Enumeration, least: float = 0.0, deadline: float = np.inf)
         labels, margins = part.labels.copy(), part.margins.copy()
         with suppress(LateError):
             pace.check_time()
-            answered = _answered(found.loaded, [part.sequences[rows]], ROUNDOFF["float64"], True, pace)
+            answered = _answered(found.loaded, [part.sequences[rows]], ROUNDOFF["float64"], True, pace, worth)
             for ((_, block),), (((label, margin),), _, widest) in answered if len(rows) else ():
                 some = rows[block]
                 radius, again = max(radius, widest), again + len(some)

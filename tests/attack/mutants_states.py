@@ -203,6 +203,14 @@ STATES: tuple[Mutant, ...] = (
         f"{TREE}::test_words_in_blocks_go_on_from_beginnings_that_they_share",
     ),
     Mutant(
+        "what goes on without the longest words begins anew",
+        "tasks/proofs/enumeration.py",
+        "labels[n][first[n] :][rows], margins[n][first[n] :][rows] = label, margin",
+        "labels[n][rows], margins[n][rows] = label, margin",
+        "tests/unit/tasks/proofs/test_enumeration_of_domains.py::"
+        "test_lengths_that_turn_out_to_take_too_long_are_left_out_and_what_was_listed_is_kept",
+    ),
+    Mutant(
         "states with equal centers are one",
         "tasks/bounds/recurrent.py",
         "bits = np.concatenate([states.center, states.radius], axis=1).view(np.uint64)",

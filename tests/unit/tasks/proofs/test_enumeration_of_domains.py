@@ -1,6 +1,7 @@
 """Labels of every sequence: given beyond all rounding, undecided at ties, merged only where rows must behave alike."""
 
 from dataclasses import replace
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -14,9 +15,11 @@ from tasks.formats.circuit_folder import load_circuit, shipped_names, shipped_pa
 from tasks.networks.readout import UNDECIDED, Argmax, Rounded, TokenSet
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.networks.transformer import Activation, Affine, Attention, Mask, Residual, Transformer
+from tasks.proofs import enumeration
 from tasks.proofs.circuit_labels import label_domain
 from tasks.proofs.enumeration import (
     FIRST,
+    LateError,
     enumerate_domain,
     enumerate_within,
     few,
@@ -67,6 +70,61 @@ def test_sequences_that_are_listed_already_take_no_time_again():
     assert enumerate_within(counting(), Domain(AB, 1, 6), 10_000, first=found).domain == Domain(AB, 1, 6)
     found = replace(first, seconds=10_000 * 62 / 48)
     assert enumerate_within(counting(), Domain(AB, 1, 6), 10_000, first=found).domain == Domain(AB, 1, 5)
+
+
+def timed(monkeypatch, cost):
+    """A clock on which ``cost(length)`` seconds pass for each sequence that is bounded; returns what was bounded."""
+    clock, bounded, usual = [0.0], [], enumeration._answers
+
+    def answers(loaded, batches, *rest):
+        clock[0] += sum(len(batch) * cost(batch.shape[1]) for batch in batches)
+        bounded.extend(tuple(row) for batch in batches for row in batch.tolist())
+        return usual(loaded, batches, *rest)
+
+    monkeypatch.setattr(enumeration, "time", SimpleNamespace(perf_counter=lambda: clock[0]))
+    monkeypatch.setattr(enumeration, "_answers", answers)
+    return bounded
+
+
+SLOW = {11: 10.0, 12: 10.0}  # times as long, which the shorter ones do not tell
+
+
+def test_lengths_that_turn_out_to_take_too_long_are_left_out_and_what_was_listed_is_kept(monkeypatch):
+    whole = {part.sequences.shape[1]: part for part in enumerate_domain(counting(), Domain(AB, 1, 12)).lengths}
+    bounded, said = timed(monkeypatch, lambda length: 0.01 * SLOW.get(length, 1.0)), []
+    found = enumerate_within(counting(), Domain(AB, 1, 12), 300.0, on_progress=lambda *done: said.append(done))
+    assert found.domain == Domain(AB, 1, 11)
+    for part in found.lengths:
+        same = whole[part.sequences.shape[1]]
+        assert np.array_equal(part.sequences, same.sequences)
+        assert np.array_equal(part.labels, same.labels)
+        assert np.allclose(part.margins, same.margins, rtol=1e-4)  # blocks are others
+    assert len(bounded) == len(set(bounded))  # none twice
+    assert 0 < sum(len(row) == 12 for row in bounded) < 4096  # begun and left out
+    assert said[-1] == (found.size, found.size)
+
+
+def test_where_no_longer_length_can_be_listed_in_time_the_first_ones_stay(monkeypatch):
+    bounded = timed(monkeypatch, lambda length: 0.01 if length < 10 else 1.0)
+    found = enumerate_within(counting(), Domain(AB, 1, 12), 300.0)
+    assert found.domain == Domain(AB, 1, 9)
+    assert sum(len(row) > 9 for row in bounded) < 300
+
+
+def test_what_is_ready_behind_the_deadline_is_kept(monkeypatch):
+    costs = iter([0.9, 1.2])  # of the two halves of length 10
+    timed(monkeypatch, lambda length: 0.01 if length < 10 else next(costs))
+    monkeypatch.setattr(enumeration, "LEAST", 512)
+    first = replace(enumerate_domain(counting(), Domain(AB, 1, 9)), seconds=900.0)
+    found = enumerate_within(counting(), Domain(AB, 1, 10), 1_000.0, first=first)
+    assert found.domain == Domain(AB, 1, 10)
+    assert next(costs, None) is None
+
+
+def test_a_domain_that_has_to_be_whole_is_late_where_time_is_too_short(monkeypatch):
+    timed(monkeypatch, lambda length: 0.1)
+    with pytest.raises(LateError):
+        enumerate_domain(counting(), Domain(AB, 1, 12), deadline=300.0)
 
 
 def test_of_a_large_network_fewer_are_listed_before_the_time_is_looked_at():
