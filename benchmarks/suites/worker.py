@@ -1,7 +1,8 @@
 """The process of one run: ``python -m benchmarks.suites.worker TASK`` with the task as JSON.
 
 Results go to standard output, one JSON object per line; a later line overrules an earlier one field by field, so a
-run that is killed keeps what it had reported. What libraries print goes to standard error.
+run that is killed keeps what it had reported. What libraries print goes to standard error. Memory is kept as by the
+command line.
 """
 
 from __future__ import annotations
@@ -15,6 +16,7 @@ from typing import Any
 
 from benchmarks.harness.parent import end_with_parent
 from benchmarks.harness.task import Task
+from tasks.commands.memory import keep_freed_memory
 
 WORK = {
     "peers": "benchmarks.suites.peers",
@@ -38,6 +40,7 @@ def main() -> None:
     """Run the task named on the command line."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))  # ends child solvers on the way out
     end_with_parent()
+    keep_freed_memory()
     with os.fdopen(os.dup(1), "w", encoding="utf-8") as channel:
         os.dup2(2, 1)
 

@@ -8,7 +8,6 @@ Commands are contributed through the entry point group ``distill.commands`` (``b
 from __future__ import annotations
 
 import atexit
-import ctypes
 import errno
 import gc
 import os
@@ -21,6 +20,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from tasks.commands.exits import BAD_INPUT, NOT_PROVED, PROVED, is_ours
+from tasks.commands.memory import keep_freed_memory
 
 if TYPE_CHECKING:
     from importlib.metadata import EntryPoint
@@ -45,8 +45,6 @@ OWN = {
 GROUP = "distill.commands"
 PACKAGE = "symbolic-circuit-distillation"
 COLLECTED_AFTER = 100_000  # objects; the imports of a command make some that stay, and are looked through at every 700
-M_TRIM_THRESHOLD, M_MMAP_THRESHOLD = -1, -3  # of mallopt
-LARGEST_KEPT = 2**28
 UNWRITTEN = (errno.ENOSPC, errno.EIO, errno.EFBIG, errno.EDQUOT)  # when writing to standard output fails
 
 
@@ -126,7 +124,7 @@ def script() -> None:
     Where a thread has to be waited for, or a stream cannot be written, Python ends the process as usual.
     """
     gc.set_threshold(COLLECTED_AFTER, 10, 10)
-    _keep_freed_memory()
+    keep_freed_memory()
     try:
         main()
     except SystemExit as ended:
@@ -137,17 +135,6 @@ def script() -> None:
                     stream.flush()
                 os._exit(ended.code if isinstance(ended.code, int) else NOT_PROVED)
         raise
-
-
-def _keep_freed_memory() -> None:
-    """Keep what arrays free for the next ones: to get each page from the system anew costs a tenth of a long listing.
-
-    Only glibc has this setting (mallopt(3)); arrays beyond ``LARGEST_KEPT`` bytes are given back as ever.
-    """
-    with suppress(AttributeError, OSError, TypeError):
-        change = ctypes.CDLL(None).mallopt
-        change(M_MMAP_THRESHOLD, LARGEST_KEPT)
-        change(M_TRIM_THRESHOLD, 4 * LARGEST_KEPT)
 
 
 def _line(error: object) -> str:
