@@ -103,6 +103,15 @@ class Avoids(Protocol):
 
 
 @runtime_checkable
+class Approximates(Protocol):
+    """A search that knows what comes near where nothing agrees with all examples yet."""
+
+    def nearest(self) -> list[Any]:
+        """A few candidates that agree with the most of the examples."""
+        ...
+
+
+@runtime_checkable
 class ListsExceptions(Protocol):
     """A verifier that can list everything a program gets wrong, but for what is ``undecided``."""
 
@@ -212,8 +221,9 @@ class Loop:
         """The outcome when search has nothing more to propose (``reason`` None: the grammar is exhausted)."""
         lister = _lister(self.verifier)
         asked = self.verifier.ask_again() if isinstance(self.verifier, AsksAgain) else ""
-        if self.tried and lister is not None:
-            best = lister.closest(self.tried)
+        known = self.known() if lister is not None else []
+        if known and lister is not None:
+            best = lister.closest(known)
             exceptions = lister.exceptions(best)
             why = reason or "no program of the grammar agrees with the counterexamples"
             if lister.undecided:
@@ -228,6 +238,12 @@ class Loop:
             why = f"{self.undecided.reason}; then {reason}"
             return outcome.Stopped(why, self.undecided.program, self.undecided.claims, self._statistics())
         return outcome.Stopped(reason, self.tried[-1] if self.tried else None, (), self._statistics())
+
+    def known(self) -> list[Any]:
+        """What was tried; where nothing was, since examples were many to begin with, what comes near to these."""
+        if self.tried or len(self.examples) < 2 or not isinstance(self.search, Approximates):
+            return self.tried
+        return self.search.nearest()
 
     def _statistics(self, searching: float = 0.0) -> Statistics:
         """So far, ``searching`` seconds of a search under way included."""

@@ -109,10 +109,11 @@ class FunctionVerifier(Generic[Candidate]):
 
 @dataclass(frozen=True)
 class Combined(Generic[Candidate]):
-    """Several verifiers of one reference, asked in order.
+    """Several verifiers of one reference, asked in order, those at the places ``quick`` before the others.
 
     The first counterexample wins. The program is valid when at least one verifier proved the whole domain and none
-    found a counterexample; what the others could not finish is said in the notes. Otherwise it is unknown.
+    found a counterexample; what the others could not finish is said in the notes. Otherwise it is unknown. Claims come
+    in the order of the verifiers. Of one program that a quick verifier refutes the others are asked as well.
 
     A verifier whose solver breaks costs nothing but its own claim: it is named, asked last from then on, and after
     ``MOST_TROUBLES`` not at all. One that proved what another refutes is named and not believed any more.
@@ -123,45 +124,60 @@ class Combined(Generic[Candidate]):
     """
 
     verifiers: tuple[Verifier[Candidate], ...]
+    quick: tuple[int, ...] = ()
+    _tested: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
     _troubles: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _wrong: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
     _notes: dict[str, None] = field(default_factory=dict, init=False, repr=False, compare=False)
 
     def check(self, program: Candidate, /) -> Verdict:
         """The verdict of all together."""
-        claims: list[Statement] = []
-        notes: list[str] = []
-        proved: list[tuple[int, Valid]] = []
+        verdicts: dict[int, Valid | Unknown] = {}
         for place in self._order():
-            try:
-                verdict = self.verifiers[place].check(program)
-            except BackendError as error:
-                self._troubles[place] = self._troubles.get(place, 0) + 1
-                self._notes[str(error)] = None
-                continue
-            match verdict:
-                case Counterexample(inputs):
-                    for other, valid in proved:
-                        self._wrong.add(other)
-                        self._notes[_contradicted(valid, inputs)] = None
-                    return verdict
-                case Valid(established, more):
-                    proved.append((place, verdict))
-                    claims += established
-                    notes += more
-                case Unknown(reason, established):
-                    claims += established
-                    notes.append(reason)
-        notes = [*self._notes, *notes]
-        if proved:
-            return Valid(tuple(claims), tuple(notes))
-        return Unknown("; ".join(notes) or "no verifier was asked", tuple(claims))
+            verdict = self._asked(place, program)
+            if isinstance(verdict, Counterexample):
+                if place in self.quick:
+                    verdicts |= self._asked_as_well(program, {*verdicts, place})
+                self._contradict({n: v for n, v in verdicts.items() if isinstance(v, Valid)}, verdict)
+                return verdict
+            if verdict is not None:
+                verdicts[place] = verdict
+        said = [*self._notes]
+        for place in sorted(verdicts):
+            one = verdicts[place]
+            said += one.notes if isinstance(one, Valid) else [one.reason]
+        claims = tuple(claim for place in sorted(verdicts) for claim in verdicts[place].claims)
+        if any(isinstance(one, Valid) for one in verdicts.values()):
+            return Valid(claims, tuple(said))
+        return Unknown("; ".join(said) or "no verifier was asked", claims)
+
+    def _asked(self, place: int, program: Candidate) -> Verdict | None:
+        """What one says; None where its solver breaks."""
+        try:
+            return self.verifiers[place].check(program)
+        except BackendError as error:
+            self._troubles[place] = self._troubles.get(place, 0) + 1
+            self._notes[str(error)] = None
+            return None
+
+    def _asked_as_well(self, program: Candidate, asked: set[int]) -> dict[int, Valid | Unknown]:
+        """What those say of a refuted program that were never asked of one."""
+        others = [place for place in self._order() if place not in asked | self._tested]
+        self._tested.update(others)
+        verdicts = {place: self._asked(place, program) for place in others}
+        return {place: verdict for place, verdict in verdicts.items() if isinstance(verdict, Valid | Unknown)}
+
+    def _contradict(self, proved: dict[int, Valid], found: Counterexample) -> None:
+        """Believe those no more that proved what is refuted."""
+        for place, valid in proved.items():
+            self._wrong.add(place)
+            self._notes[_contradicted(valid, found.inputs)] = None
 
     def _order(self) -> list[int]:
-        """Those that may be asked; first those that gave no trouble."""
+        """Those that may be asked; first those that gave no trouble, of these the ``quick`` ones."""
         asked = [place for place in range(len(self.verifiers)) if place not in self._wrong]
         asked = [place for place in asked if self._troubles.get(place, 0) < MOST_TROUBLES]
-        return sorted(asked, key=lambda place: self._troubles.get(place, 0) > 0)
+        return sorted(asked, key=lambda place: (self._troubles.get(place, 0) > 0, place not in self.quick))
 
 
 def _contradicted(valid: Valid, inputs: tuple[Any, ...]) -> str:

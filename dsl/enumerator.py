@@ -23,6 +23,7 @@ from dsl.grammar import Grammar, Production
 from dsl.operators import INT, Term
 from dsl.program import WORD, Program
 
+NEAREST = 8  # programs that are named where none agrees with all examples
 DEEPER, FEWEST = 4, 6  # levels beyond a full bank, of terms that are not kept; examples that make it worth it
 
 
@@ -107,6 +108,14 @@ class Enumerator:
             self.level += 1
             if not self.bank.grow(self.level, stop) and not self.bank.is_out_of_memory:
                 return Stopped("time limit")
+
+    def nearest(self) -> list[Program]:
+        """A few programs that agree with the most of the examples, the cheapest of equal ones first."""
+        store = self.bank.stores[self.grammar.start]
+        agreed = (store.values == self._target).sum(axis=1)
+        best = np.lexsort((store.origin[:, 0], -agreed))[:NEAREST]
+        terms = [self.bank.term(self.grammar.start, int(row)) for row in best]
+        return [Program(term, self.grammar) for term in terms if term.magnitude < WORD]
 
     def _is_full(self) -> bool:
         if self.bank.is_out_of_memory or (self._max_cost is not None and self.level >= self._max_cost):

@@ -215,6 +215,17 @@ class Labelled:
             start += len(labelled)
         raise IndexError(row)
 
+    def hardest(self, most: int, labels: int) -> NDArray[np.int64]:
+        """Of the first ``labels`` labels the inputs with the least margins, no two of one label with the same one.
+
+        They lie where labels change, and say most of them (uncertainty sampling: Lewis and Gale 1994, A Sequential
+        Algorithm for Training Text Classifiers).
+        """
+        pairs = zip(self.table.enumeration.lengths, self.table.parts, strict=True)
+        margins = np.concatenate([answers.margins.ravel()[part.expected.ravel() >= 0] for answers, part in pairs])
+        of_each = (np.flatnonzero(self.labels == label) for label in np.unique(self.labels)[:labels])
+        return np.concatenate([rows[np.unique(margins[rows], return_index=True)[1][:most]] for rows in of_each])
+
     def batch(self, rows: NDArray[np.int64]) -> SequenceBatch:
         """These inputs, numbered through, as a batch."""
         result, start = self.table.grammar.sequences.batch(()), 0

@@ -63,6 +63,7 @@ NEAR = 0.001  # of the inputs: beside a machine that is wrong on no more, a recu
 TIDYING = 0.1  # of the time, for saying an exact program in fewer words
 DEPENDING = 0.1  # of the time, for what the answer depends on
 BEGUN, SAMPLED = 64, 24  # examples that a search begins with: all that the answer depends on, or some of them
+RANDOM, HARDEST, LABELS = 10, 3, 8  # where that is not known: at random, and of so many labels the hardest
 CONNECTIVES = frozenset({AND, OR, NOT})
 FEW_CANDIDATES = 500_000  # of a part, which is small
 SMALL = 2  # a number that is tried before larger ones
@@ -216,7 +217,9 @@ def attempts(inputs: Labelled, found: tuple[Dependence, ...], is_followed: bool 
     comes first, and where they are to be, a longer one of it is enough.
     """
     table, rng = inputs.table, np.random.default_rng(seed)
-    first = (table.first(),)
+    begun = np.random.default_rng(seed).permutation(len(inputs.labels))[:RANDOM]
+    begun = np.union1d(begun, inputs.hardest(HARDEST, LABELS))
+    first = tuple(dict([table.first(), *(inputs.example(int(row)) for row in begun)]).items())
     others = [Attempt(words, grammar, first, is_all=True) for words, grammar in table.grammars]
     if is_followed is not None and not table.is_placed:
         yield replace(others.pop(0), enough=SHORT if is_followed else READABLE)
@@ -259,7 +262,7 @@ def exchanged(table: LabelTable, best: Searched, program: Program) -> Searched:
 def compared(table: LabelTable, program: Program, solver: Symbolic | None = None) -> Searched:
     """What is known of ``program`` on ``table``, without any search; ``solver`` is asked as well."""
     nothing = Statistics(1, 0, 0, 0.0, 0.0, 0.0)
-    verifier: Verifier[Program] = table if solver is None else Combined((solver, table))
+    verifier: Verifier[Program] = table if solver is None else Combined((solver, table), quick=(1,))
     verdict = verifier.check(program)
     match verdict:
         case Valid(claims, notes):
@@ -327,7 +330,7 @@ class Expressions:
         self, table: LabelTable, solver: Symbolic | None, seed: int, on_round: Callable[[Round[Program]], None]
     ) -> None:
         self.table, self.seed, self.on_round = table, seed, on_round
-        self.verifier: Verifier[Program] = table if solver is None else Combined((solver, table))
+        self.verifier: Verifier[Program] = table if solver is None else Combined((solver, table), quick=(1,))
         self.tried: list[Tried] = []
         self.is_interrupted = False
 
@@ -359,7 +362,7 @@ class Expressions:
                 outcome = loop.run(attempt.examples)
             except KeyboardInterrupt:
                 self.is_interrupted = True
-                return found or interrupted(self.table, loop.tried)
+                return found or interrupted(self.table, loop.known())
             used.append(outcome.statistics)
             closest = outcome if closest is None else _closer(closest, outcome)
             self._told(attempt, outcome)
@@ -373,7 +376,7 @@ class Expressions:
                 following, left = next(waiting, None), max(1, left - 1)
             except KeyboardInterrupt:
                 self.is_interrupted = True
-                return found or interrupted(self.table, loop.tried)
+                return found or interrupted(self.table, loop.known())
             is_good = beside is not None or (found is not None and reading(found.program) <= GOOD)
             if is_good and following is not None and following.is_all and not attempt.is_all:
                 break  # a program that says more than what the answer depends on is seldom a better one

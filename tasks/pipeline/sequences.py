@@ -308,7 +308,8 @@ def _programs(
         table.check_text(best.outcome.program)  # of one that is exact, that was asked when it was found
     used, asked_of = best.outcome.statistics, f", {queries} solver queries" if queries else ""
     note = f"; {best.note}" if best.note else ""
-    clock.done("search", f"{used.rounds} rounds, {used.candidates:,} candidates{asked_of}{note}")
+    rounds = f"{used.rounds} round{'s' * (used.rounds != 1)}"
+    clock.done("search", f"{rounds}, {used.candidates:,} candidates{asked_of}{note}")
     return best, found, queries
 
 

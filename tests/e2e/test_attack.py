@@ -136,6 +136,6 @@ def test_a_distillation_that_compares_too_little_is_found(monkeypatch):
 
     always = lambda table, program: Valid((table._claim(0.0),))  # noqa: E731
     monkeypatch.setattr(LabelTable, "check", always)
-    wrong = [sentence for index in range(12, 18) for sentence in run_case(("distillations", 3, index))[1].wrong]
+    wrong = [sentence for index in (2, 3, 13, 17) for sentence in run_case(("distillations", 3, index))[1].wrong]
     assert any(sentence.startswith("claimed at ") for sentence in wrong)
     assert any("exceptions, 0 are listed" in sentence for sentence in wrong)
