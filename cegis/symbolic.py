@@ -4,10 +4,11 @@ One session stays open; each candidate and length L is one named query:
 
     exactly one token per position  and  the constraint's automaton accepts  and  program(x) != reference(x)
 
-The first two alone ("assumptions") are asked once per length and must agree with the domain's own count, so that no
-length is proved over nothing. A model is decoded
-and run through the concrete program and the concrete reference; if they do not differ there, the encodings are wrong
-and a BackendError says so. Lengths are asked shortest first; on *unknown* what was proved below is kept.
+and, where the program reads counts and the length, that all counts together are the length, which follows. All that but
+the last of the three ("assumptions") is asked once per length and must agree with the domain's own count, so that no
+length is proved over nothing. A model is decoded and run through the concrete program and the concrete reference; if
+they do not differ there, the encodings are wrong and a BackendError says so. Lengths are asked shortest first; on
+*unknown* what was proved below is kept.
 """
 
 from __future__ import annotations
@@ -27,6 +28,7 @@ from backends.translation import fitting_logic, translate
 from cegis.claim import Claim, Rung
 from cegis.domain import DEAD, Domain, DomainError
 from cegis.verdict import Counterexample, Unknown, Valid, Verdict
+from dsl.meaning import Count, Length
 from dsl.program import Program
 from dsl.sequences import Label, SequenceSignature, SymbolicSequence
 from dsl.showing import brief
@@ -174,7 +176,8 @@ class Symbolic:
         limits = Limits(seconds=seconds)
         if length not in self._inhabited:
             name = f"{self.reference.name}/length={length}/assumptions"
-            assumptions = translate(self.environment, self._among(symbols), logic)
+            assumed = symbols.manager.And(self._among(symbols), symbols.counts_add_up())
+            assumptions = translate(self.environment, assumed, logic)
             match decide(self._session, name, assumptions, limits):
                 case NoAnswer() as unknown:
                     return unknown
@@ -186,8 +189,7 @@ class Symbolic:
             self._inhabited.add(length)
         self.queries += 1
         name = f"{self.reference.name}/length={length}/query={self.queries}"
-        wrong = self.reference.differs(symbols, program.encode(symbols))
-        formula = symbols.manager.And(self._among(symbols), wrong)
+        formula = symbols.manager.And(self._among(symbols), differing(symbols, self.reference, program))
         return decide(self._session, name, translate(self.environment, formula, logic), limits)
 
     def _among(self, symbols: SymbolicSequence) -> Any:
@@ -255,7 +257,15 @@ def check_signature(program: Program, signature: SequenceSignature) -> None:
 
 def refutation(domain: Domain, symbols: SymbolicSequence, reference: SymbolicReference, program: Program) -> Any:
     """The formula "here is a sequence of ``domain`` on which program and reference differ"."""
-    return symbols.manager.And(sequences(domain, symbols), reference.differs(symbols, program.encode(symbols)))
+    return symbols.manager.And(sequences(domain, symbols), differing(symbols, reference, program))
+
+
+def differing(symbols: SymbolicSequence, reference: SymbolicReference, program: Program) -> Any:
+    """The formula "program and reference differ"; of a program that weighs counts against the length with a lemma."""
+    wrong = reference.differs(symbols, program.encode(symbols))
+    if {Count, Length} <= {type(term.operator.meaning) for term in program.term.subterms}:
+        return symbols.manager.And(symbols.counts_add_up(), wrong)
+    return wrong
 
 
 def sequences(domain: Domain, symbols: SymbolicSequence) -> Any:

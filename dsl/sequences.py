@@ -103,6 +103,12 @@ class SymbolicSequence:
         """The formula that makes the Booleans a sequence."""
         return self.manager.And([self.manager.ExactlyOne(row) for row in self.at])
 
+    def counts_add_up(self) -> Any:
+        """That tokens are as many as positions, which ``exactly_one_token_each`` says, too, but no sum of it."""
+        m = self.manager
+        ones = [m.Ite(here, m.Int(1), m.Int(0)) for token in zip(*self.at, strict=True) for here in token]
+        return m.Equals(m.Plus(ones), m.Int(self.length)) if ones else m.TRUE()
+
 
 @dataclass(frozen=True)
 class SequenceSignature:

@@ -239,6 +239,13 @@ MUTANTS = (
         "networks",
     ),
     Mutant(
+        "counts are one more than the length together",
+        "dsl/sequences.py",
+        "m.Equals(m.Plus(ones), m.Int(self.length))",
+        "m.Equals(m.Plus(ones), m.Int(self.length + 1))",
+        "tests/unit/cegis/test_synthesis.py::test_counts_and_length_are_weighed_with_a_lemma_that_follows",
+    ),
+    Mutant(
         "the last state of a length is not run",
         "tasks/proofs/path_cover.py",
         "for row in np.flatnonzero(~is_right):\n            self._replay",

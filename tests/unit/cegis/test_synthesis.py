@@ -11,8 +11,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from pysmt.environment import Environment
+from pysmt.logics import QF_LIA
 
-from backends import BackendError, get
+from backends import BackendError, Limits, Sat, Unsat, decide, get
 from backends.smtlib_process import SmtlibProcess
 from cegis import (
     Budget,
@@ -42,6 +44,9 @@ from cegis import (
     synthesize,
     tabulate,
 )
+from cegis.loop import Loop
+from cegis.symbolic import differing
+from dsl.enumerator import Enumerator
 from dsl.grammars.motifs import COUNT, digits, is_token, label
 from dsl.sequences import SequenceSignature
 
@@ -319,6 +324,74 @@ def test_a_lying_solver_makes_no_wrong_program_right_and_is_not_believed_any_mor
     assert [claim.rung for claim in outcome.claims] == [Rung.ENUMERATED]
     assert outcome.notes[0].startswith("not believed any more, as a program of which it was said fails at ")
     assert "by fake" in outcome.notes[0]
+
+
+class Noting:
+    """A verifier that notes when it is asked."""
+
+    def __init__(self, name, verdicts, told):
+        self.name, self.verdicts, self.told = name, verdicts, told
+
+    def check(self, program):
+        self.told.append(self.name)
+        return self.verdicts[program]
+
+
+def test_a_quick_verifier_is_asked_first_and_its_claims_stay_in_their_place():
+    told = []
+    one, other = (Claim(Rung.ENUMERATED, "it", "exactly", DOMAIN.up_to(n), "by hand", 6, 0.0) for n in (1, 2))
+    solver = Noting("solver", {"good": Valid((one,)), "bad": WRONG, "worse": WRONG}, told)
+    quick = Noting("table", {"good": Valid((other,)), "bad": WRONG, "worse": WRONG}, told)
+    both = Combined((solver, quick), quick=(1,))
+    assert both.check("good") == Valid((one, other))
+    assert both.check("bad") == both.check("worse") == WRONG
+    assert told == ["table", "solver", "table", "solver", "table"]  # of one wrong program the solver is asked as well
+
+
+@pytest.mark.parametrize("of_wrong", [Valid((), ("lie",)), Unknown("late")])
+def test_who_proves_what_a_quick_verifier_refutes_is_not_believed(of_wrong):
+    told = []
+    solver = Noting("solver", {"good": Valid((), ("sure",)), "bad": of_wrong}, told)
+    both = Combined((solver, Noting("table", {"good": Valid(()), "bad": WRONG}, told)), quick=(1,))
+    assert both.check("bad") == WRONG
+    found = both.check("good")
+    assert isinstance(found, Valid)
+    if isinstance(of_wrong, Valid):
+        assert told == ["table", "solver", "table"]
+        assert found.notes[0].startswith("not believed any more")
+    else:
+        assert found == Valid((), ("sure",))
+
+
+@pytest.mark.parametrize("backend", SOLVERS)
+def test_counts_and_length_are_weighed_with_a_lemma_that_follows(backend):
+    program = Program.parse("def f(tokens):\n    return 'x' if 3 * tokens.count('a') > len(tokens) else 'y'\n", GRAMMAR)
+    other = Program.parse("def f(tokens):\n    return 'x' if 2 * tokens.count('a') > len(tokens) else 'y'\n", GRAMMAR)
+    environment, signature = Environment(), GRAMMAR.sequences
+    for length in range(5):
+        symbols = signature.symbols(environment.formula_manager, length)
+        m, lemma = symbols.manager, symbols.counts_add_up()
+        assert lemma in differing(symbols, ProgramReference(other), program).args()
+        with get(backend).open(environment, QF_LIA) as session:
+            for formula, answer in ((m.Not(lemma), Unsat), (lemma, Sat)):
+                asked = m.And(symbols.exactly_one_token_each(), formula)
+                assert isinstance(decide(session, "lemma", asked, Limits(20.0)), answer)
+    with Symbolic(DOMAIN, signature, ProgramReference(other), get(backend)) as verifier:
+        assert isinstance(verifier.check(other), Valid)
+        found = verifier.check(program)
+    assert isinstance(found, Counterexample)
+    assert len(found.inputs) == 2  # a b: 3 > 2, and not 2 > 2
+
+
+def test_where_many_examples_have_no_program_the_nearest_is_shown():
+    few = {("a",), ("b", "a", "b")}
+    of = tabulate(lambda word: "01"[word in few], DOMAIN, POOR.signature)
+    loop = Loop(Enumerator(POOR), Exhaustive(of), Budget(seconds=20))
+    outcome = loop.run([(word, "01"[word in few]) for word in DOMAIN])
+    assert isinstance(outcome, Differs)
+    assert outcome.program.source("f").endswith("return '0'\n")
+    assert {exception.inputs for exception in outcome.exceptions} == few
+    assert outcome.statistics.rounds == 0
 
 
 def test_a_solver_that_hangs_is_given_its_time_once():
