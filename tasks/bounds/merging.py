@@ -21,10 +21,13 @@ def merged(*parts: Ball) -> tuple[Ids, tuple[Ball, ...]]:
 
     Where they are not at least twice as many as their numbers, each row is its own, and not made coarse.
     """
+    count = len(parts[0])
+    if any(2 * _distinct(part) > count for part in parts):
+        return np.arange(count), parts
     wide = tuple(map(coarse, parts))
     index, first = numbered(*wide)
-    if 2 * len(first) > len(index):
-        return np.arange(len(index)), parts
+    if 2 * len(first) > count:
+        return np.arange(count), parts
     return index, tuple(part[first] for part in wide)
 
 
@@ -38,6 +41,15 @@ def coarse(x: Ball) -> Ball:
     radius = np.maximum((x.radius + np.abs(x.center - center)) * INFLATION + TINY, GRAIN)
     part, power = np.frexp(radius)
     return Ball(center, np.where(np.isfinite(radius), np.ldexp(np.ceil(part * STEPS), power) / STEPS, np.inf))
+
+
+@np.errstate(all="ignore")
+def _distinct(x: Ball) -> int:
+    """At least so many rows differ when they are coarse: by the centers in the column with the widest range, alone."""
+    if not x.center.size:
+        return 0
+    column = x.center[:, np.ptp(x.center, axis=0).argmax()]
+    return len(np.unique(np.rint(column / GRAIN)))
 
 
 def numbered(*parts: Ball) -> tuple[Ids, Ids]:

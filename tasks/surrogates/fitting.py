@@ -142,7 +142,7 @@ def _attempts(
     while time.perf_counter() < deadline:
         some = [Labelled(part.sequences[rows], part.labels[rows]) for part, rows in zip(whole, chosen, strict=True)]
         try:
-            solved = _solve(*_features(family, some), labels, deadline - time.perf_counter())
+            solved = _solve(family, *_pooled(family, some), labels, deadline - time.perf_counter())
         except _InseparableError:
             yield _Inexact(family, some)
             return
@@ -235,13 +235,18 @@ def _row(width: int, entries: dict[int, int]) -> Integers:
     return row
 
 
-def _features(family: Family, some: list[Labelled]) -> tuple[Integers, NDArray[np.int64]]:
-    """What the read-out sees of each sequence, (sequences, pooled + hidden), and the labels, (sequences,)."""
+def _pooled(family: Family, some: list[Labelled]) -> tuple[Integers, NDArray[np.int64]]:
+    """What the hidden layer sees of each sequence, (sequences, pooled), and the labels, (sequences,)."""
     pooled = np.vstack(
         [pooled_features(family.before, family.here, family.bias, family.window, part.sequences) for part in some]
     )
-    hidden = np.maximum(pooled @ family.hidden.T + family.hidden_bias, 0)
-    return np.hstack([pooled, hidden]), np.concatenate([part.labels for part in some])
+    return pooled, np.concatenate([part.labels for part in some])
+
+
+def _features(family: Family, pooled: Integers) -> Integers:
+    """What the read-out sees, (sequences, pooled + hidden); whole numbers far below 2^53, which floats add exactly."""
+    total = (pooled.astype(np.float64) @ family.hidden.T.astype(np.float64)).astype(np.int64)
+    return np.hstack([pooled, np.maximum(total + family.hidden_bias, 0)])
 
 
 def _solve_softly(family: Family, some: list[Labelled], labels: int) -> tuple[Integers, Integers]:
@@ -250,7 +255,8 @@ def _solve_softly(family: Family, some: list[Labelled], labels: int) -> tuple[In
     for part in some:
         rows = _spread(len(part.labels), SOFT // len(some))
         few.append(Labelled(part.sequences[rows], part.labels[rows]))
-    features, target = _features(family, few)
+    pooled, target = _pooled(family, few)
+    features = _features(family, pooled)
     rows, wanted, rival = _constraints(target, labels)
     solution = _linear_programme(features[rows], wanted, rival, labels, slack=True)
     assert solution is not None, "with slack every constraint can be met"
@@ -281,16 +287,16 @@ def _constraints(
 
 
 def _solve(
-    features: Integers, target: NDArray[np.int64], labels: int, seconds: float
+    family: Family, pooled: Integers, target: NDArray[np.int64], labels: int, seconds: float
 ) -> tuple[Integers, Integers] | None:
     """An integer read-out (labels, features) and bias (labels,); None where none was found.
 
     Raises _InseparableError when the features cannot separate.
     """
-    features, first, kind = _distinct(features)
+    pooled, first, kind = _distinct(pooled)
     if (target[first][kind] != target).any():
         raise _InseparableError  # two sequences look alike and have different labels
-    target = target[first]
+    target, features = target[first], _features(family, pooled)
     rows, wanted, rival = _constraints(target, labels)
     active = _spread(len(rows), BATCH)
     deadline = time.perf_counter() + seconds
