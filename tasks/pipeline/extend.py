@@ -41,7 +41,7 @@ from tasks.proofs.listing import ListingVerifier
 from tasks.proofs.select import VERIFIERS, Method, Way, beyond_listing, choose, reason_of, verifier
 from tasks.proofs.verifier import Cause, Extent, StopReason, Verifier
 
-SEARCHING = 0.8  # of what is then left, for the loop
+SEARCHING, SPREADING = 0.8, 0.2  # of what is then left, for the loop, and for the labels that it begins with
 SPREAD = 24  # lengths, of each of which the search is shown a sequence at once
 FITTED = 64  # the length up to which weights of counts are fitted, or a half of it, and so on
 TAIL = 64  # lengths that are compared one by one before all longer ones at once
@@ -285,7 +285,8 @@ class Extending:
         loop = Loop(search, extending, budget, self.observer.on_round)
         with suppress(KeyboardInterrupt):
             with suppress(_TooLongError):
-                loop.run([self.table.first(), *spread(by, self.table.names, self.seed)])
+                end = time.perf_counter() + SPREADING * self.clock.left
+                loop.run([self.table.first(), *spread(by, self.table.names, self.seed, end)])
             if extending.best[1].counterexample is not None and isinstance(by, CountingVerifier):
                 extending.longest = None  # one comparison, however many weights it has
                 _fit_weights(extending, by)
@@ -375,10 +376,17 @@ def _fit_weights(extending: _Longer, beyond: CountingVerifier) -> None:
         reach //= 2
 
 
-def spread(beyond: Verifier, names: tuple[str, ...], seed: int) -> list[tuple[tuple[str, ...], str]]:
-    """A random sequence of some lengths, with its label, so that the search need not learn them one by one."""
+def spread(
+    beyond: Verifier, names: tuple[str, ...], seed: int, deadline: float = np.inf
+) -> list[tuple[tuple[str, ...], str]]:
+    """A random sequence of some lengths, with its label, so that the search need not learn them one by one.
+
+    None more behind the ``deadline`` (by ``time.perf_counter``).
+    """
     domain, random, found = beyond.domain, np.random.default_rng(seed), list[tuple[tuple[str, ...], str]]()
     for length in np.unique(np.geomspace(1, domain.lengths[-1], SPREAD).astype(int)):
+        if time.perf_counter() > deadline:
+            break
         if length in domain.lengths and domain.count(int(length)):
             sequence = domain.words(domain.sample(int(length), 1, random)[0])
             known = beyond.label(sequence)
