@@ -111,10 +111,7 @@ class Enumerator:
 
     def nearest(self) -> list[Program]:
         """A few programs that agree with the most of the examples, the cheapest of equal ones first."""
-        store = self.bank.stores[self.grammar.start]
-        agreed = (store.values == self._target).sum(axis=1)
-        best = np.lexsort((store.origin[:, 0], -agreed))[:NEAREST]
-        terms = [self.bank.term(self.grammar.start, int(row)) for row in best]
+        terms = self.bank.agreeing(self.grammar.start, self._target, NEAREST)
         return [Program(term, self.grammar) for term in terms if term.magnitude < WORD]
 
     def _is_full(self) -> bool:

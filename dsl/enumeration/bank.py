@@ -108,6 +108,20 @@ class Bank:
         row = int(store.lookup(self.keys.of(words[None].astype(store.words.dtype)))[0])
         return row if row >= 0 and np.array_equal(store.words[row], words) else None
 
+    def agreeing(self, nonterminal: str, values: NDArray[Any], most: int) -> list[Term]:
+        """The terms with the most of these values on the examples, the cheapest of equal ones first.
+
+        An interrupt may have ended work on the bank at any place: rows that were not ready then are left out.
+        """
+        store = self.stores[nonterminal]
+        known, origin = store.values, store.origin
+        if known.shape != (len(origin), len(values)):
+            return []
+        ready = np.flatnonzero(origin[:, 1] < len(self.blocks))
+        right = (known[ready] == values).sum(axis=1)
+        best = ready[np.lexsort((origin[ready, 0], -right))[:most]]
+        return [self.term(nonterminal, int(row)) for row in best]
+
     def level_rows(self, nonterminal: str, cost: int) -> NDArray[np.int32]:
         """The rows of ``nonterminal`` at ``cost``, in order of discovery."""
         return self.stores[nonterminal].levels[cost].array

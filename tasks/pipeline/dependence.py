@@ -221,8 +221,7 @@ class Labelled:
         They lie where labels change, and say most of them (uncertainty sampling: Lewis and Gale 1994, A Sequential
         Algorithm for Training Text Classifiers).
         """
-        pairs = zip(self.table.enumeration.lengths, self.table.parts, strict=True)
-        margins = np.concatenate([answers.margins.ravel()[part.expected.ravel() >= 0] for answers, part in pairs])
+        margins = self.table.margins
         of_each = (np.flatnonzero(self.labels == label) for label in np.unique(self.labels)[:labels])
         return np.concatenate([rows[np.unique(margins[rows], return_index=True)[1][:most]] for rows in of_each])
 

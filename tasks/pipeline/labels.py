@@ -131,13 +131,16 @@ class LabelTable:
         found, times = np.unique(every[every >= 0], return_counts=True)
         return {self.names[label]: int(count) for label, count in zip(found, times, strict=True)}
 
+    @property
+    def margins(self) -> NDArray[np.float64]:
+        """The guaranteed margin of every input that has a label, shortest first: none of rounding is left in it."""
+        pairs = zip(self.enumeration.lengths, self.parts, strict=True)
+        return np.concatenate([answers.margins.ravel()[part.expected.ravel() >= 0] for answers, part in pairs])
+
     @cached_property
     def least_margin(self) -> float:
-        """The least of the guaranteed margins behind a label: none of rounding is left in it."""
-        pairs = zip(self.enumeration.lengths, self.parts, strict=True)
-        return min(
-            float(answers.margins.ravel()[part.expected.ravel() >= 0].min(initial=np.inf)) for answers, part in pairs
-        )
+        """The least of the margins."""
+        return float(self.margins.min(initial=np.inf))
 
     @property
     def conditions(self) -> str:

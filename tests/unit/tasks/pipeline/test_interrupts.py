@@ -3,11 +3,15 @@
 import pytest
 from average_networks import average
 
-from cegis import Found, Program
+from cegis import Differs, Found, Program, Stopped
+from dsl.enumeration.bank import Bank
+from dsl.enumeration.store import Store
 from tasks.pipeline import labels, search
 from tasks.pipeline import sequences as pipeline
+from tasks.pipeline.dependence import Labelled
 from tasks.pipeline.distill import distill
 from tasks.pipeline.report import distillation_json, distillation_text, verdict
+from tasks.proofs.enumeration import enumerate_domain
 
 NO_B = "def f(tokens):\n    return 'no' if 'b' in tokens else 'yes'\n"
 
@@ -51,3 +55,29 @@ def test_an_interrupt_between_the_proofs_of_longer_sequences_keeps_what_was_list
     assert found.ended == "interrupted"
     assert verdict(found).startswith("NOT PROVED up to length 12, but PROVED (rung enumerated): ")
     assert distillation_json(found)["horizon"] == 5
+
+
+@pytest.mark.parametrize("where", ["a block", "an example"])
+def test_an_interrupt_in_the_middle_of_the_bank_leaves_what_was_ready(monkeypatch, where):
+    loaded, calls = average((1.0, -20.0, 0.5), 6), []
+    of, name, at = (Store, "append", 60) if where == "a block" else (Bank, "observe", 5)
+    usual = getattr(of, name)
+
+    def stopped(*arguments):
+        result = usual(*arguments)
+        calls.append(name)
+        if len(calls) == at:
+            raise KeyboardInterrupt
+        return result
+
+    monkeypatch.setattr(of, name, stopped)
+    table = labels.LabelTable.of(enumerate_domain(loaded, loaded.domain))
+    (attempt, *_) = search.attempts(Labelled(table), (), None, 0)
+    outcome = search.Expressions(table, None, 0, lambda event: None).run([attempt], 20.0, None)
+    assert len(calls) == at
+    if where == "a block":
+        assert isinstance(outcome, Differs)
+        assert len(outcome.exceptions) == table.count_exceptions(outcome.program)
+    else:  # what is known of five examples is not in step with them
+        assert (type(outcome), outcome.program) == (Stopped, None)
+    assert outcome.reason == "interrupted"

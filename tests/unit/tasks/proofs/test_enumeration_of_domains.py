@@ -1,5 +1,6 @@
 """Labels of every sequence: given beyond all rounding, undecided at ties, merged only where rows must behave alike."""
 
+from concurrent.futures import Executor, Future
 from dataclasses import replace
 from types import SimpleNamespace
 
@@ -7,7 +8,7 @@ import numpy as np
 import pytest
 
 from cegis import Constraint, Domain
-from tasks.bounds import interpreter, operations, zonotope_interpreter
+from tasks.bounds import interpreter, operations, workers, zonotope_interpreter
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball, RoundoffError
 from tasks.bounds.interpreter import assumption, enclose, needed
 from tasks.formats import Loaded, Question, from_callable, from_circuit
@@ -86,6 +87,16 @@ def timed(monkeypatch, cost):
     return bounded
 
 
+class InOrder(Executor):
+    """Computes a part when it is waited for."""
+
+    def submit(self, function, /, *arguments, **named):
+        future = Future()
+        future.result = lambda timeout=None: function(*arguments, **named)
+        future.set_result(None)
+        return future
+
+
 SLOW = {11: 10.0, 12: 10.0}  # times as long, which the shorter ones do not tell
 
 
@@ -102,6 +113,15 @@ def test_lengths_that_turn_out_to_take_too_long_are_left_out_and_what_was_listed
     assert len(bounded) == len(set(bounded))  # none twice
     assert 0 < sum(len(row) == 12 for row in bounded) < 4096  # begun and left out
     assert said[-1] == (found.size, found.size)
+
+
+def test_by_workers_lengths_are_left_out_as_well(monkeypatch):
+    monkeypatch.setattr(enumeration, "_part", lambda loaded: 300)
+    timed(monkeypatch, lambda length: 0.01 * SLOW.get(length, 1.0))
+    with workers.lent(InOrder()):
+        found = enumerate_within(counting(), Domain(AB, 1, 12), 300.0)
+    assert found.domain == Domain(AB, 1, 11)
+    assert found.counts() == enumerate_domain(counting(), Domain(AB, 1, 11)).counts()
 
 
 def test_where_no_longer_length_can_be_listed_in_time_the_first_ones_stay(monkeypatch):
