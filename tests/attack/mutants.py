@@ -239,6 +239,13 @@ MUTANTS = (
         "networks",
     ),
     Mutant(
+        "a solver that proved what the table refutes is believed",
+        "cegis/verdict.py",
+        "            self._wrong.add(place)\n",
+        "",
+        "tests/unit/cegis/test_synthesis.py::test_who_proves_what_a_quick_verifier_refutes_is_not_believed",
+    ),
+    Mutant(
         "counts are one more than the length together",
         "dsl/sequences.py",
         "m.Equals(m.Plus(ones), m.Int(self.length))",

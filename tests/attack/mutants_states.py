@@ -203,6 +203,22 @@ STATES: tuple[Mutant, ...] = (
         f"{TREE}::test_words_in_blocks_go_on_from_beginnings_that_they_share",
     ),
     Mutant(
+        "lengths that were left out are said to be listed",
+        "tasks/proofs/enumeration.py",
+        "domain=domain.up_to(more.domain.lengths[-1])",
+        "domain=domain",
+        "tests/unit/tasks/proofs/test_enumeration_of_domains.py::"
+        "test_lengths_that_turn_out_to_take_too_long_are_left_out_and_what_was_listed_is_kept",
+    ),
+    Mutant(
+        "a listing says that it is whole",
+        "tasks/proofs/enumeration.py",
+        "domain = domain.up_to(domain.lengths[len(listed) - 1])",
+        "domain = domain.up_to(domain.lengths[-1])",
+        "tests/unit/tasks/proofs/test_enumeration_of_domains.py::"
+        "test_lengths_that_turn_out_to_take_too_long_are_left_out_and_what_was_listed_is_kept",
+    ),
+    Mutant(
         "what goes on without the longest words begins anew",
         "tasks/proofs/enumeration.py",
         "labels[n][first[n] :][rows], margins[n][first[n] :][rows] = label, margin",
