@@ -173,10 +173,11 @@ def affine(x: Ball, layer: Affine, u: float) -> Ball:
 
 
 @np.errstate(all="ignore")
-def affine_error(largest: Reals, spread: Reals, layer: Affine, u: float) -> Reals:
-    """How far (..., out) ``W x + b`` may be off, of any x (..., in) with |x| <= ``largest`` known up to ``spread``."""
-    size = layer.sizes(largest + spread) + np.abs(layer.bias)
-    return _ball(size, layer.sizes(spread) + _rounded(largest + spread, size, layer, u)).radius
+def affine_sizes(x: Ball, layer: Affine, u: float) -> Ball:
+    """Of any rows with centers of at most ``x.center`` in size, known up to ``x.radius``: the same of ``W x + b``."""
+    size = layer.sizes(x.center + x.radius) + np.abs(layer.bias)
+    radius = layer.sizes(x.radius) + _rounded(x.center + x.radius, size, layer, u)
+    return _ball(size * INFLATION + TINY, radius)
 
 
 def _rounded(largest: Reals, total: Reals, layer: Affine, u: float) -> Reals:

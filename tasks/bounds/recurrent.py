@@ -126,6 +126,13 @@ class Level(Generic[States]):
         places = [[column[rows] for column in columns] for columns, rows in zip(self.places, some, strict=True)]
         return replace(self, at=at, places=places)
 
+    def ordered(self, arithmetic: Arithmetic[States], order: Ids) -> Level[States]:
+        """The same with its states in this order, in which those of the next levels follow one another, too."""
+        place = np.argsort(order)
+        there = [len(columns) > self.depth for columns in self.places]  # and no prompts that ended before
+        at = [place[where] if is_there else where for where, is_there in zip(self.at, there, strict=True)]
+        return replace(self, states=arithmetic.chosen(self.states, order), at=at)
+
 
 def tree(
     network: Recurrent,
@@ -175,6 +182,15 @@ def tree(
     return Stream(Ball.join(found), np.concatenate(tokens), tuple(np.stack(columns, axis=1) for columns in places))
 
 
+def beginnings(
+    network: Recurrent, batches: Sequence[NDArray[np.integer]], arithmetic: Arithmetic[States], depth: int
+) -> Level[States] | None:
+    """The tree of the first ``depth`` tokens of all prompts, which parts of them may go on from; None of no token."""
+    levels: list[Level[States]] = []
+    tree(network, [ids[:, :depth] for ids in batches], arithmetic, on_level=levels.append)
+    return levels[-1] if levels else None
+
+
 def run_of(rows: Ids) -> Ids | slice:
     """Rows as a slice, which copies nothing, where they follow each other."""
     is_run = len(rows) > 0 and rows[-1] - rows[0] == len(rows) - 1 and (np.diff(rows) == 1).all()
@@ -188,11 +204,15 @@ def _stepped(arithmetic: Arithmetic[States], states: States, ids: Ids) -> States
 
 def merged(states: Ball) -> tuple[Ids, Ids]:
     """The first of the rows that are equal, bit by bit, and for each row which of these it equals."""
+    width, every = states.center.shape[1], np.arange(len(states))
+    odd = np.random.default_rng(0).integers(0, 2**63, 2 * width, dtype=np.uint64) * np.uint64(2) + np.uint64(1)
+    hashes = np.ascontiguousarray(states.center).view(np.uint64) @ odd[:width]  # modulo 2**64
+    if (np.diff(np.sort(hashes)) != 0).all():
+        return every, every
     bits = np.concatenate([states.center, states.radius], axis=1).view(np.uint64)
-    odd = np.random.default_rng(0).integers(0, 2**63, bits.shape[1], dtype=np.uint64) * np.uint64(2) + np.uint64(1)
-    _, first, index = np.unique(bits @ odd, return_index=True, return_inverse=True)  # a hash, modulo 2**64
+    _, first, index = np.unique(hashes + bits[:, width:] @ odd[width:], return_index=True, return_inverse=True)
     if len(first) == len(states) or (bits[first[index]] != bits).any():  # all different, or two hashes that coincide
-        return np.arange(len(states)), np.arange(len(states))
+        return every, every
     return first, index
 
 

@@ -75,13 +75,6 @@ class Narrowing:
         return Narrowing(self.ahead - 1, self._last.of(some), is_first=False)
 
 
-def beginnings(network: Recurrent, batches: Sequence[Ids], u: float, depth: int) -> Level[States] | None:
-    """Ellipsoids after the first ``depth`` tokens of all prompts, which parts of them may go on from."""
-    levels: list[Level[States]] = []
-    tree(network, [ids[:, :depth] for ids in batches], Ellipsoids(network, u, depth), on_level=levels.append)
-    return levels[-1] if levels else None
-
-
 class Ellipsoids(Zonotopes):
     """Ellipsoids for the first ``deep`` tokens, balls for the others."""
 

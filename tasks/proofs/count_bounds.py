@@ -265,7 +265,7 @@ class Tally:
         largest, spread = v.magnitude.max(axis=0), ball.average_error(found, v, keys, u)
         affine = self._projection[0]
         layer = ball.Affine.of(affine.weight, np.zeros(len(affine.weight)) if affine.bias is None else affine.bias)
-        error = ball.affine_error(largest.reshape(1, -1), spread.reshape(1, -1), layer, u)[0]
+        error = ball.affine_sizes(ball.Ball(largest.reshape(1, -1), spread.reshape(1, -1)), layer, u).radius[0]
         here = 8 * ball.gamma(len(v) + largest.size + 8, ball.FLOAT64)  # for the order of summation in this file
         error = error + here * (layer.absolute @ largest.ravel() + np.abs(layer.bias))
         shifted = found.center - found.center.max(axis=-1, keepdims=True)

@@ -12,6 +12,7 @@ what can be proved without visiting them is in other files.
 
 from __future__ import annotations
 
+import math
 import time
 from collections.abc import Callable, Iterator
 from contextlib import suppress
@@ -29,8 +30,9 @@ from tasks.bounds import ball, recurrent, recurrent_zonotope, workers, zonotope_
 from tasks.bounds.ball import Ball, Reals
 from tasks.bounds.interpreter import Stream, assumption, enclose
 from tasks.bounds.magnitudes import narrowed
-from tasks.bounds.recurrent import Level
-from tasks.bounds.recurrent_ellipsoid import STRAIGHT, Narrowing, beginnings
+from tasks.bounds.recurrent import Level, beginnings
+from tasks.bounds.recurrent_ellipsoid import STRAIGHT, Ellipsoids, Narrowing
+from tasks.bounds.recurrent_lipschitz import Steep
 from tasks.bounds.recurrent_zonotope import States
 from tasks.formats import BlackBox, Loaded
 from tasks.formats.blackbox import labels_asked_again
@@ -68,6 +70,7 @@ PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that 
 # last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
 # all prompts with the same beginning are decided for more than this share of the beginnings, one less where for less
 AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.9, 0.5
+STATES_EACH = 16  # at the end of prompts, for one that is bounded as a ball: the others by Lipschitz constants
 MOST_ENTRIES, MOST_SHARED = 30_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
 FEWER = 4  # times as few are kept for all blocks
 AS_RUN = (
@@ -487,7 +490,7 @@ def _along_prefixes(
         found.better(recurrent.enclose, found.open_rows())
         return found.answers, found.rows_read, found.widest
     if found.is_worth(None, worth):
-        found.better(recurrent.enclose, found.open_rows())
+        found.by_balls(worth)
     found.by_ellipsoids(worth)
     for way in ZONOTOPES:
         if way == USUAL or found.is_worth(way, worth):
@@ -509,10 +512,12 @@ def _unread(loaded: Loaded, ids: Ids) -> tuple[Labels, Reals]:
 class Worth:
     """``decides``: whether a way, or None for balls, decides words of a length; ``ahead``: balls after ellipsoids.
 
-    It is at most ``most``: one that left many prompts open is not tried again.
+    It is at most ``most``: one that left many prompts open is not tried again. ``steep``: so many tokens after balls
+    are bounded by Lipschitz constants; None: not known yet.
     """
 
     decides: dict[tuple[int, Way | None], bool] = field(default_factory=dict)
+    steep: int | None = None
     ahead: int = AHEAD
     most: int = MOST_AHEAD
 
@@ -563,6 +568,27 @@ class _Found:
             worth.decides[key] = bool((label != UNDECIDED).mean() > WORTH)
         return worth.decides[key]
 
+    def by_balls(self, worth: Worth) -> None:
+        """Lipschitz constants for the last tokens; what that leaves open, as balls to the end.
+
+        Where that is more than balls for one more token would have been, there is one token less of these from then on.
+        """
+        letters, rows = max(2, len(self.loaded.domain.alphabet)), self.open_rows()
+        if worth.steep is None:
+            worth.steep = math.ceil(math.log(STATES_EACH, letters))
+        way: Steep | None = Steep(worth.steep)
+        while way is not None:
+            self.better(way, rows)
+            places, still = self._still(rows)
+            if way.ahead and sum(map(len, still)) * letters**way.ahead > sum(map(len, rows)):
+                worth.steep -= 1
+            way, rows = way.narrowed(places), still
+
+    def _still(self, batches: list[Ids]) -> tuple[list[Ids], list[Ids]]:
+        """Which of these rows are open, by their places in ``batches`` and as rows."""
+        places = [np.flatnonzero(np.isin(rows, left)) for rows, left in zip(batches, self.open_rows(), strict=True)]
+        return places, [rows[some] for rows, some in zip(batches, places, strict=True)]
+
     def by_ellipsoids(self, worth: Worth) -> None:
         """Ellipsoids for all but the last tokens, of the prompts of all lengths together; of open ones for one more.
 
@@ -580,10 +606,7 @@ class _Found:
                 way: Narrowing | None = Narrowing(0 if is_last else worth.ahead, begun and begun.of(own))
                 while way is not None and any(map(len, together)):
                     self.better(way, together)
-                    places = [
-                        np.flatnonzero(np.isin(rows, o)) for rows, o in zip(together, self.open_rows(), strict=True)
-                    ]
-                    still = [rows[some] for rows, some in zip(together, places, strict=True)]
+                    places, still = self._still(together)
                     if way.is_first and not is_last and sum(map(len, together)) > PROBES:
                         share = 1.0 - self._begun(still, way.ahead) / self._begun(together, way.ahead)
                         worth.most = way.ahead - 1 if share < LESS else worth.most
@@ -596,7 +619,7 @@ class _Found:
         most = MOST_ENTRIES // FEWER // self.network.width**2
         while depth < longest - MOST_AHEAD - STRAIGHT and _starts(listed, depth + 1) <= most:
             depth += 1
-        return beginnings(self.network, listed, self.u, depth)
+        return beginnings(self.network, listed, Ellipsoids(self.network, self.u, depth), depth)
 
     def _begun(self, batches: list[Ids], ahead: int) -> int:
         """How many beginnings sorted rows have, without the last tokens of the longest; most of one length."""

@@ -85,8 +85,8 @@ MUTANTS = (
     Mutant(
         "a sum no larger than that of the largest it may read",
         BALL,
-        "return _ball(size, layer.sizes(spread) + _rounded(largest + spread, size, layer, u)).radius",
-        "return affine(Ball(largest, spread), layer, u).radius",
+        "radius = layer.sizes(x.radius) + _rounded(x.center + x.radius, size, layer, u)",
+        "radius = affine(x, layer, u).radius",
         "tests/property/test_ball.py::test_what_a_map_is_off_by_holds_for_all_signs_of_what_it_reads",
     ),
     Mutant("any blocks of weights are identities", BALL, "blocks if is_sum else 0", "blocks", BLOCKS),

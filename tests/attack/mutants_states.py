@@ -12,7 +12,72 @@ SUM = "test_an_ellipsoid_holds_the_sum_of_an_ellipsoid_and_a_box"
 ELLIPSOID = "tasks/bounds/recurrent_ellipsoid.py"
 CHECKED = "tests/unit/tasks/checker/test_checker_recurrent.py"
 
+LIPSCHITZ, MANY = "tasks/bounds/recurrent_lipschitz.py", "tests/property/test_lipschitz.py"
+
 STATES: tuple[Mutant, ...] = (
+    Mutant(
+        "many rows with the least of their errors",
+        LIPSCHITZ,
+        "x.radius.max(axis=0",
+        "x.radius.min(axis=0",
+        f"{MANY}::test_one_bound_holds_for_every_row",
+    ),
+    Mutant(
+        "sizes of the first row for all",
+        LIPSCHITZ,
+        "np.maximum(x.center.max(axis=0, keepdims=True), -x.center.min(axis=0, keepdims=True))",
+        "np.abs(x.center[:1])",
+        f"{MANY}::test_one_bound_holds_for_every_row",
+    ),
+    Mutant(
+        "a sigmoid that is flatter",
+        LIPSCHITZ,
+        "0.25 * radius",
+        "0.24 * radius",
+        f"{MANY}::test_no_row_moves_by_more_than_the_steepest_slope",
+    ),
+    Mutant(
+        "a GELU that is nowhere steeper than 1",
+        LIPSCHITZ,
+        "ball.GELU_SLOPE * radius",
+        "radius",
+        f"{MANY}::test_no_row_moves_by_more_than_the_steepest_slope",
+    ),
+    Mutant(
+        "products of centers where one factor moves",
+        LIPSCHITZ,
+        "moved = one.sizes.center * other.sizes.radius + one.sizes.radius * other.magnitude",
+        "moved = one.sizes.center * other.sizes.radius",
+        f"{MANY}::test_one_bound_holds_for_every_row",
+    ),
+    Mutant(
+        "blends of centers whose gate is exact",
+        LIPSCHITZ,
+        "np.maximum(one.sizes.radius, other.sizes.radius) + share.sizes.radius * size",
+        "np.maximum(one.sizes.radius, other.sizes.radius)",
+        f"{MANY}::test_one_bound_holds_for_every_row",
+    ),
+    Mutant(
+        "what may be anything is bounded by tanh",
+        LIPSCHITZ,
+        "np.where(np.isfinite(radius), moved, np.inf)",
+        "moved",
+        f"{MANY}::test_an_activation_of_what_may_be_anything_is_that",
+    ),
+    Mutant(
+        "an execution that rounds no map",
+        "tasks/bounds/ball.py",
+        "radius = layer.sizes(x.radius) + _rounded(x.center + x.radius, size, layer, u)",
+        "radius = layer.sizes(x.radius)",
+        "tests/property/test_ball.py::test_what_a_map_is_off_by_holds_for_all_signs_of_what_it_reads",
+    ),
+    Mutant(
+        "states in another order than their prompts",
+        "tasks/bounds/recurrent.py",
+        "place[where] if is_there else where",
+        "where",
+        f"{MANY}::test_prompts_of_several_lengths_are_held_and_go_on_as_balls",
+    ),
     Mutant(
         "a blend whose gate is exact",
         "tasks/bounds/operations.py",

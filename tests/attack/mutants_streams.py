@@ -91,12 +91,6 @@ STREAMS = (
                 "apart = np.abs(images.center - boxes.center[target])",
             ),
             (
-                "hulls of centers",
-                GRAPHS,
-                "np.maximum.at(high, index, states.center + states.radius)",
-                "np.maximum.at(high, index, states.center)",
-            ),
-            (
                 "hulls of half the size",
                 GRAPHS,
                 "radius = np.maximum(high - center, center - low) * (1.0 + 2.0**-40) + 2.0**-1000",
@@ -255,6 +249,12 @@ STREAMS = (
                 GRAPHS,
                 "return np.concatenate([*ends, memory], axis=1)",
                 "return np.concatenate([*ends, 0 * memory], axis=1)",
+            ),
+            (
+                "hulls of centers",
+                GRAPHS,
+                "np.maximum.at(high, index, states.center + states.radius)",
+                "np.maximum.at(high, index, states.center)",
             ),
         )
     )

@@ -26,7 +26,14 @@ from formulas import Formula, read
 from numpy.typing import NDArray
 from trial import Outcome, random_of
 
-from tasks.bounds import interpreter, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope_interpreter
+from tasks.bounds import (
+    interpreter,
+    recurrent,
+    recurrent_ellipsoid,
+    recurrent_lipschitz,
+    recurrent_zonotope,
+    zonotope_interpreter,
+)
 from tasks.bounds.interpreter import Stream
 from tasks.bounds.recurrent_ellipsoid import Narrowing
 from tasks.checker.arithmetic import ROUNDOFF as CHECKED
@@ -54,7 +61,8 @@ MOST, EXACT, CHECKER = 40, 5, 4  # sequences run; and of those, computed exactly
 
 def _narrowed(network: Recurrent, batches: list[Ids], u: float) -> Stream:
     """Three balls after ellipsoids that go on from one token, then two from there, then one, then none."""
-    way: Narrowing | None = Narrowing(3, recurrent_ellipsoid.beginnings(network, batches, u, 1))
+    begun = recurrent.beginnings(network, batches, recurrent_ellipsoid.Ellipsoids(network, u, 1), 1)
+    way: Narrowing | None = Narrowing(3, begun)
     while way is not None:
         found = way(network, batches, u)
         way = way.narrowed([np.arange(len(ids)) for ids in batches])
@@ -64,6 +72,8 @@ def _narrowed(network: Recurrent, batches: list[Ids], u: float) -> Stream:
 TRANSFORMER = (("balls", interpreter.enclose), ("forms", zonotope_interpreter.enclose))
 RECURRENT = (
     ("balls", recurrent.enclose),
+    ("balls, then Lipschitz constants", partial(recurrent_lipschitz.enclose, ahead=2)),
+    ("Lipschitz constants", partial(recurrent_lipschitz.enclose, ahead=64)),
     ("zonotopes", recurrent_zonotope.enclose),
     ("zonotopes, then balls", partial(recurrent_zonotope.enclose, ahead=2)),
     ("ellipsoids", recurrent_ellipsoid.enclose),

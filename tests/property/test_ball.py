@@ -195,7 +195,7 @@ def test_what_a_map_is_off_by_holds_for_all_signs_of_what_it_reads() -> None:
     terms = [Fraction(1), Fraction(1), *[TINY] * 60]
     signs = np.array([1.0, -1.0, *[1.0] * 60])  # the weights alone add up to almost nothing
     layer = Affine.of(signs[None] * np.array([[float(term) for term in terms]]), np.zeros(1))
-    error = ball.affine_error(np.ones((1, 62)), np.zeros((1, 62)), layer, FLOAT32)
+    error = ball.affine_sizes(ball.Ball(np.ones((1, 62)), np.zeros((1, 62))), layer, FLOAT32).radius
     assert worst_sum(terms, FLOAT32) - sum(terms) <= Fraction(error[0, 0])
 
 

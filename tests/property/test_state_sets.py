@@ -14,7 +14,16 @@ from hypothesis import strategies as st
 from quick import examples
 from state_networks import asked, random_cells
 
-from tasks.bounds import ball, exact_states, frames, operations, recurrent_ellipsoid, recurrent_zonotope, taylor
+from tasks.bounds import (
+    ball,
+    exact_states,
+    frames,
+    operations,
+    recurrent_ellipsoid,
+    recurrent_lipschitz,
+    recurrent_zonotope,
+    taylor,
+)
 from tasks.bounds.frames import Frame
 from tasks.bounds.interpreter import Stream
 from tasks.bounds.recurrent_ellipsoid import Ellipsoids, Narrowing, added
@@ -351,6 +360,9 @@ def narrowed(network: Recurrent, batches: list[np.ndarray], u: float, ahead: int
     return stream
 
 
+WAYS = [recurrent_zonotope.enclose, recurrent_ellipsoid.enclose, recurrent_lipschitz.enclose, narrowed]
+
+
 def summed(steps: tuple[Step, ...], x: np.ndarray, order: str) -> np.ndarray:
     """A row in float32, sums of an affine map added up in an order."""
     for step in steps:
@@ -382,7 +394,7 @@ def summed(steps: tuple[Step, ...], x: np.ndarray, order: str) -> np.ndarray:
 
 
 @laws
-@given(seeds, kinds, st.sampled_from([recurrent_zonotope.enclose, recurrent_ellipsoid.enclose, narrowed]))
+@given(seeds, kinds, st.sampled_from(WAYS))
 def test_what_float32_executes_in_any_order_is_held(rng: np.random.Generator, kind: str, enclose) -> None:
     network = random_cells(rng, kind, 3, 2, 1.5)
     word = rng.integers(0, 2, (1, 12))

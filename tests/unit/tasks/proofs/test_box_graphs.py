@@ -8,10 +8,11 @@ import numpy as np
 import pytest
 
 from dsl.grammars.stream_reading import loop_from_text
+from tasks.bounds import ball
 from tasks.networks.number_streams import NumberStreams, combinations
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.transformer import Affine
-from tasks.proofs.box_graphs import Beside, Graph, LostError, every_length, hulls, snapped, up_to
+from tasks.proofs.box_graphs import Beside, Graph, LostError, every_length, hulls, hulls_of, snapped, up_to
 
 NUMBERS = combinations(0, 1, 1)
 LAST = "def f(tokens):\n    last = 0\n    for token in tokens:\n        last = int(token)\n    return last"
@@ -52,6 +53,15 @@ def test_hulls_hold_every_state(told: int) -> None:
 def test_boxes_of_each_step_hold_every_state() -> None:
     for graph in islice(up_to(beside(LAST), 6), 2):
         walks(beside(LAST), graph, 5)
+
+
+def test_a_box_around_balls_holds_all_of_them() -> None:
+    balls = ball.Ball(np.array([[0.0, 1.0], [2.0, -1.0], [5.0, 0.5]]), np.array([[0.5, 0.0], [3.0, 0.25], [0.1, 0.1]]))
+    index = np.array([0, 0, 1])
+    boxes = hulls_of(balls, index, 2)
+    assert (np.abs(balls.center - boxes.center[index]) + balls.radius <= boxes.radius[index]).all()
+    assert boxes.radius[0] == pytest.approx([3.0, 1.125])  # from -1 to 5, and from -1.25 to 1
+    assert boxes.radius[1] == pytest.approx([0.1, 0.1])
 
 
 def test_a_loop_that_remembers_more_than_the_network_has_no_boxes() -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from functools import partial
 from itertools import product
 
 import numpy as np
@@ -12,7 +13,15 @@ from recurrent_networks import counter, dynet_tensors, write_adder, write_dynet
 
 from cegis import Constraint, Domain, Program, motifs
 from cegis.domain import DEAD
-from tasks.bounds import ball, operations, recurrent, recurrent_ellipsoid, recurrent_zonotope, zonotope
+from tasks.bounds import (
+    ball,
+    operations,
+    recurrent,
+    recurrent_ellipsoid,
+    recurrent_lipschitz,
+    recurrent_zonotope,
+    zonotope,
+)
 from tasks.bounds.recurrent_ellipsoid import Narrowing
 from tasks.formats import load
 from tasks.networks.readout import UNDECIDED
@@ -76,8 +85,11 @@ def test_labels_at_every_place_are_those_of_prefixes(tmp_path):
     assert found.semantics == "float32"
 
 
+METHODS = [recurrent.enclose, partial(recurrent_lipschitz.enclose, ahead=3), recurrent_zonotope.enclose]
+
+
 @pytest.mark.parametrize("u", [ball.FLOAT32, ball.FLOAT64])
-@pytest.mark.parametrize("method", [recurrent.enclose, recurrent_zonotope.enclose, recurrent_ellipsoid.enclose])
+@pytest.mark.parametrize("method", [*METHODS, recurrent_ellipsoid.enclose])
 def test_bounds_hold_the_real_value(made, u, method):
     words = np.array([*product((0, 1), repeat=6)])
     stream = method(made.network, [words], u)
@@ -115,19 +127,15 @@ def test_what_stays_open_goes_on_from_its_own_state(made, ahead):
 
 
 def test_words_in_blocks_go_on_from_beginnings_that_they_share(made, monkeypatch):
-    begun, usual = [], recurrent.enclose
+    begun = []
 
-    def noted(network, batches, u, depth):
+    def noted(network, batches, arithmetic, depth):
         begun.append(depth)
-        return recurrent_ellipsoid.beginnings(network, batches, u, depth)
-
-    def bounds(network, batches, u):  # balls decide nothing
-        stream = usual(network, batches, u)
-        return replace(stream, x=ball.Ball(stream.x.center, np.full_like(stream.x.radius, np.inf)))
+        return recurrent.beginnings(network, batches, arithmetic, depth)
 
     domain = Domain(("a", "b"), 0, 9)
     whole = enumerate_domain(made, domain, semantics="float64")
-    monkeypatch.setattr(enumeration.recurrent, "enclose", bounds)
+    monkeypatch.setattr(enumeration._Found, "by_balls", lambda self, worth: None)  # they decide nothing
     monkeypatch.setattr(enumeration, "beginnings", noted)
     monkeypatch.setattr(enumeration, "MOST_ENTRIES", 2 * enumeration.FEWER * made.network.width**2)
     monkeypatch.setattr(enumeration, "MOST_SHARED", 8)
