@@ -23,6 +23,11 @@ REPLACED = (
     (re.compile(r"\([\d,]+ a second\)"), "(# a second)"),
     (re.compile(r"(?m)^( +\d+(?: +[\d,.e+-]+){2,4}) +\d+\.\d\d$"), r"\1 #"),  # the last column of costs by length
 )
+SEARCHED = (
+    (re.compile(r'("(?:candidates|rounds|queries|examples)": )\d+'), r"\1#"),
+    (re.compile(r'("ended": )"[^"]*"'), r'\1"#"'),
+    (re.compile(r"\d+ rounds?, [\d,]+ candidates?"), "# rounds, # candidates"),
+)
 VERDICT = re.compile(r"(?m)^[A-Z]{3,}(?: [A-Z]+\b)*(?: \(rung [a-z ]+\))?|^The program [^;:.]*")
 
 
@@ -51,6 +56,13 @@ class Done:
         lines = [f"$ distill {self.command}", *_plain(out, folder).splitlines()]
         lines += [f"stderr: {line}" for line in _plain(self.err, folder).splitlines() if self.code == 2 or _stays(line)]
         return "\n".join(line.rstrip() for line in [*lines, f"exit code {self.code}", ""])
+
+
+def searched(text: str) -> str:
+    """A text without how a search went."""
+    for pattern, instead in SEARCHED:
+        text = pattern.sub(instead, text)
+    return text
 
 
 def _stays(line: str) -> bool:
