@@ -8,6 +8,10 @@ from __future__ import annotations
 
 import time
 from dataclasses import replace
+from functools import cache
+
+import numpy as np
+from numpy.typing import NDArray
 
 from cegis import Found, Outcome, Program, Valid, Verifier
 from dsl.deduction import tidying
@@ -36,18 +40,22 @@ def tidied(
 def tidied_program(table: LabelTable, program: Program, *, seconds: float, seed: int = 0) -> Program:
     """A program that is wrong on no more inputs than ``program``, with no more to read."""
     deadline = time.perf_counter() + seconds
-    probes = Probes.of(table, seed, deadline)
-    before = probes.wrong(program)
     most, is_followed = table.count_exceptions(program), _is_followed(program)
+
+    @cache
+    def probed() -> tuple[Probes, tuple[NDArray[np.bool_], ...]]:
+        probes = Probes.of(table, seed, deadline)
+        return probes, probes.wrong(program)
 
     def fits(term: Term) -> bool:
         other = Program(term, program.grammar)
         if is_followed and not _is_followed(other):
             return False
-        pairs = zip(probes.wrong(other), before, strict=True)
-        if any((wrong & ~known).any() for wrong, known in pairs):
+        if not (isinstance(table.check(other), Valid) if most == 0 else table.count_exceptions(other) <= most):
             return False
-        return isinstance(table.check(other), Valid) if most == 0 else table.count_exceptions(other) <= most
+        probes, before = probed()
+        pairs = zip(probes.wrong(other), before, strict=True)
+        return not any((wrong & ~known).any() for wrong, known in pairs)
 
     term = tidying.tidied(program.term, program.grammar, fits, lambda: time.perf_counter() > deadline)
     return Program(term, program.grammar)
