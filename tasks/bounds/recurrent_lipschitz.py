@@ -195,10 +195,16 @@ def _activation(step: Activation, u: float, x: Centers) -> Centers:
     pieces = tuple(_activated(step, piece) for piece in x.pieces)
     match step.kind:
         case "tanh":
-            size, moved = np.minimum(size + TANH_LOSS, 1.0), np.minimum(radius, 2.0)
-            rounded = gamma(10, u) * np.minimum(magnitude, 1.0) + TANH_LOSS
+            low, high = _ends(pieces)
+            least = np.where(low * high > 0, np.minimum(np.abs(low), np.abs(high)), 0.0)
+            slope = np.minimum(1.0 - least**2 + operations.TANH_BEND * radius + 2.0**-40, 1.0)
+            size, moved = np.maximum(-low, high), np.minimum(slope * radius, 2.0)
+            rounded = gamma(10, u) * np.minimum(size + moved, 1.0) + TANH_LOSS
         case "sigmoid":
-            size, moved = np.ones_like(size), np.minimum(0.25 * radius, 1.0)
+            low, high = _ends(pieces)
+            steepest = np.clip(0.5, low, high)
+            slope = np.minimum(steepest * (1.0 - steepest) + operations.SIGMOID_BEND * radius + 2.0**-40, 0.25)
+            size, moved = high, np.minimum(slope * radius, 1.0)
             rounded = gamma(14, u)
         case "relu":
             moved, rounded = radius, np.zeros_like(size)
@@ -212,6 +218,12 @@ def _activation(step: Activation, u: float, x: Centers) -> Centers:
             moved, rounded = operations.TANH_GELU_SLOPE * radius, gamma(16, u) * magnitude
     moved = np.where(np.isfinite(radius), moved, np.inf)
     return Centers(pieces, _sizes(size, moved + rounded + operations.OVERFLOWN))
+
+
+def _ends(pieces: Sequence[Reals]) -> tuple[Reals, Reals]:
+    """The least and the largest entry of each column, (1, width)."""
+    low, high = (np.concatenate([end(piece, axis=0) for piece in pieces])[None] for end in (np.min, np.max))
+    return low, high
 
 
 def _activated(step: Activation, x: Reals) -> Reals:
@@ -230,14 +242,20 @@ def _product(left: Way, right: Way, u: float, x: Centers) -> Centers:
 
 
 def _blend(ways: Sequence[Way], u: float, x: Centers) -> Centers:
-    """``g one + (1 - g) other``: between the two, so it moves by no more than the larger of what they do, and by g."""
+    """``g one + (1 - g) other`` moves by g and 1 - g times what these do, and by their difference times what g does."""
     gate, one, other = (part(x) for part in ways)
     share, size = _activation(Activation("sigmoid"), u, gate), one.magnitude + other.magnitude
-    moved = np.maximum(one.sizes.radius, other.sizes.radius) + share.sizes.radius * size
-    rounded = gamma(8, u) * (1.0 + share.sizes.radius) * size + 4.0 * TINY * (2.0 + size)
     base = other.center
-    center = base + share.center * (one.center - base)
-    return Centers((center,), _sizes(np.maximum(one.sizes.center, other.sizes.center), moved + rounded))
+    apart = one.center - base
+    (low, high), (least, most) = _ends(share.pieces), _ends([apart])
+    reach = np.maximum(-least, most) + one.sizes.radius + other.sizes.radius
+    moved = np.minimum(
+        np.maximum(one.sizes.radius, other.sizes.radius), high * one.sizes.radius + (1.0 - low) * other.sizes.radius
+    )
+    moved = moved + share.sizes.radius * reach
+    rounded = gamma(8, u) * (1.0 + share.sizes.radius) * size + 4.0 * TINY * (2.0 + size)
+    largest = np.maximum(one.sizes.center, other.sizes.center)
+    return Centers((base + share.center * apart,), _sizes(largest, moved + rounded))
 
 
 def _residual(inner: Way, u: float, x: Centers) -> Centers:

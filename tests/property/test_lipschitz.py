@@ -53,19 +53,20 @@ def check(step: Step, x: Ball, rng: np.random.Generator) -> Centers:
 
 
 def rows_of(rng: np.random.Generator, radius: float) -> Ball:
-    """Rows of which one is small, where slopes are steepest, with radii of their own."""
-    center = rng.normal(size=(8, WIDTH)) * rng.choice([0.0, 0.05, 1.0, 3.0], (8, 1))
-    return Ball(center, radius * rng.choice([0.1, 1.0], (8, WIDTH)))
+    """Rows about one place, that where slopes are steepest or one where all are flat, with radii of their own."""
+    center = rng.normal(size=(8, WIDTH)) * rng.choice([0.0, 0.05, 1.0, 3.0], (8, 1)) * rng.choice([0.1, 1.0])
+    return Ball(center + rng.choice([0.0, 2.5, -2.5]), radius * rng.choice([0.1, 1.0], (8, WIDTH)))
 
 
 @pytest.mark.parametrize("step", ACTIVATIONS, ids=lambda step: step.kind)
 @laws
 @given(seeds, st.sampled_from([1e-6, 1e-2, 1.0, 3.0]))
 def test_no_row_moves_by_more_than_the_steepest_slope(step: Activation, rng: np.random.Generator, radius: float):
-    steepest = {"gelu": np.sqrt(2.0), "gelu_tanh": 1.41, "silu": 2.4}.get(step.kind, 0.0)
+    steepest = {"gelu": np.sqrt(2.0), "gelu_tanh": 1.41, "silu": 2.4}.get(step.kind)
     x = rows_of(rng, radius)
-    near = Ball(np.concatenate([x.center, np.full((1, WIDTH), steepest)]), np.concatenate([x.radius, x.radius[:1]]))
-    check(step, near, rng)
+    if steepest:
+        x = Ball(np.concatenate([x.center, np.full((1, WIDTH), steepest)]), np.concatenate([x.radius, x.radius[:1]]))
+    check(step, x, rng)
 
 
 @pytest.mark.parametrize("kind", ["affine", "sum", "product", "concat", "blend", "residual"])
