@@ -1,12 +1,12 @@
 """The last tokens of a ``Recurrent`` network's prompts by centers alone, and one bound on the errors of many of them.
 
-    |f(x) - f(y)|  <=  sup |f'| |x - y|          entry by entry: tanh 1, sigmoid 1/4, ReLU 1, W x: |W|
+    |f(x) - f(y)|  <=  sup |f'| |x - y|          entry by entry; W x: |W|
 
 A ball (``ball``) takes the slopes where its center is, which costs several passes over all numbers; here states go
 through all steps together with one row for all of them, how large their entries are and how far they may be off, so
-that a state costs little more than to run the network (forward error analysis: Higham 2002, chapter 1). With the
-steepest slopes errors grow several times a token, so this is for the last few; what is computed before stays as narrow
-as it was. Most states of a tree stand in its last levels.
+that a state costs little more than to run the network (forward error analysis: Higham 2002, chapter 1). The slope of a
+column is the steepest of its entries. So errors grow several times a token, and this is for the last few; what is
+computed before stays as narrow as it was. Most states of a tree stand in its last levels.
 """
 
 from __future__ import annotations
@@ -157,7 +157,8 @@ def way(steps: Sequence[Step], u: float) -> Way:
 def _step(step: Step, u: float) -> Way:
     match step:
         case Affine(weight, bias):
-            whole, part, _ = layers(weight, np.zeros(len(weight)) if bias is None else bias)
+            shift = np.zeros(len(weight)) if bias is None else bias
+            whole, part = layers(weight, shift)[:2] if weight.any() else (ball.Affine.of(weight, shift), None)
             ends = np.flatnonzero(np.diff(weight.any(axis=0), prepend=False, append=False))  # of columns with weights
             return partial(_affine, whole, part, [(int(a), int(b)) for a, b in ends.reshape(-1, 2)], u)
         case Activation():

@@ -31,6 +31,7 @@ def a_step(rng: np.random.Generator, kind: str) -> Step:
     identity = Columns(0, WIDTH)
     return {
         "affine": a_map(rng),
+        "constant": Affine(np.zeros((2, WIDTH)), rng.normal(size=2)),
         "sum": Affine(np.hstack([np.eye(1)] * WIDTH), None),
         "product": Product((identity,), (Activation("tanh"), a_map(rng))),
         "concat": Concat(((a_map(rng),), (Activation("tanh"),), (Columns(1, 3),))),
@@ -69,7 +70,7 @@ def test_no_row_moves_by_more_than_the_steepest_slope(step: Activation, rng: np.
     check(step, x, rng)
 
 
-@pytest.mark.parametrize("kind", ["affine", "sum", "product", "concat", "blend", "residual"])
+@pytest.mark.parametrize("kind", ["affine", "constant", "sum", "product", "concat", "blend", "residual"])
 @laws
 @given(seeds, st.sampled_from([1e-6, 1e-2, 1.0]))
 def test_one_bound_holds_for_every_row(kind: str, rng: np.random.Generator, radius: float):
