@@ -70,6 +70,7 @@ PROBES, WORTH = 64, 0.5  # prompts on which such a way is tried; the share that 
 # last tokens of prompts that are followed as balls after ellipsoids, at first and at most; it becomes one more where
 # all prompts with the same beginning are decided for more than this share of the beginnings, one less where for less
 AHEAD, MOST_AHEAD, MORE, LESS = 3, 6, 0.9, 0.5
+SHARPENED = 1 / 400  # of what these decide, those of the least margins are bounded as balls, too
 STATES_EACH = 16  # at the end of prompts, for one that is bounded as a ball: the others by Lipschitz constants
 MOST_ENTRIES, MOST_SHARED = 30_000_000, 64  # in the ellipsoids of a level; prompts to one of them that are counted on
 FEWER = 4  # times as few are kept for all blocks
@@ -542,9 +543,10 @@ class _Found:
         if not any(len(rows) for rows in batches):
             return
         some = [ids[rows] for ids, rows in zip(self.prompts, batches, strict=True)]
+        is_open = any((label[rows] == UNDECIDED).any() for rows, (label, _) in zip(batches, self.answers, strict=True))
         again, count, radius = _read(self.loaded, enclose(self.network, some, self.u))
         self.widest = self.widest if self.rows_read else radius  # of the first way that is tried
-        self.rows_read += count
+        self.rows_read += count * is_open  # what is known already is only bounded more sharply
         for rows, (label, margin), new in zip(batches, self.answers, again, strict=True):
             better = new[1] > margin[rows]
             label[rows] = np.where(better, new[0], label[rows])
@@ -579,14 +581,24 @@ class _Found:
         way: Steep | None = Steep(worth.steep)
         while way is not None:
             self.better(way, rows)
-            places, still = self._still(rows)
-            if way.ahead and sum(map(len, still)) * letters**way.ahead > sum(map(len, rows)):
+            if way.ahead and sum(map(len, self.open_rows())) * letters**way.ahead > sum(map(len, rows)):
                 worth.steep -= 1
-            way, rows = way.narrowed(places), still
+            places, rows = self._still(rows, SHARPENED if way.ahead else 0.0)
+            way = way.narrowed(places)
 
-    def _still(self, batches: list[Ids]) -> tuple[list[Ids], list[Ids]]:
-        """Which of these rows are open, by their places in ``batches`` and as rows."""
-        places = [np.flatnonzero(np.isin(rows, left)) for rows, left in zip(batches, self.open_rows(), strict=True)]
+    def _still(self, batches: list[Ids], share: float = 0.0) -> tuple[list[Ids], list[Ids]]:
+        """Which of these rows are open, by their places in ``batches`` and as rows.
+
+        With those of the least margins, this ``share`` of all of them: so the least of all is as sharp as it can be.
+        """
+        margins = [
+            margin[rows].min(axis=tuple(range(1, margin.ndim)), initial=np.inf)
+            for (_, margin), rows in zip(self.answers, batches, strict=True)
+        ]
+        every = np.sort(np.concatenate(margins))
+        few = int(share * len(every))
+        least = every[few - 1] if few else 0.0
+        places = [np.flatnonzero(margin <= max(least, 0.0)) for margin in margins]
         return places, [rows[some] for rows, some in zip(batches, places, strict=True)]
 
     def by_ellipsoids(self, worth: Worth) -> None:

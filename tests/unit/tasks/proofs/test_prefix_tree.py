@@ -52,6 +52,16 @@ def test_a_prefix_is_one_computation(made):
     assert enumerate_domain(made, Domain(("a", "b"), 0, 9)).classes == 2**10 - 1
 
 
+def test_the_least_margin_is_as_sharp_as_balls_make_it(made, monkeypatch):
+    domain = Domain(("a", "b"), 0, 9)
+    found = enumerate_domain(made, domain, semantics="float64")
+    monkeypatch.setattr(enumeration, "STATES_EACH", 1)
+    balls = enumerate_domain(made, domain, semantics="float64")
+    assert found.radius > 1.5 * balls.radius
+    assert found.margin == pytest.approx(balls.margin, abs=2.0 * balls.radius)
+    assert found.classes == balls.classes
+
+
 def test_states_that_coincide_are_merged():
     found = enumerate_domain(counter(3.5), Domain(("a", "b"), 0, 12), semantics="float64")
     assert found.size == 2**13 - 1
