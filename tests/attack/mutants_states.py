@@ -296,6 +296,13 @@ STATES: tuple[Mutant, ...] = (
         f"{TREE}::test_what_stays_open_goes_on_from_its_own_state",
     ),
     Mutant(
+        "the least margins are as Lipschitz constants leave them",
+        "tasks/proofs/enumeration.py",
+        "self._still(rows, SHARPENED if way.ahead else 0.0)",
+        "self._still(rows)",
+        f"{TREE}::test_the_least_margin_is_as_sharp_as_balls_make_it",
+    ),
+    Mutant(
         "blocks go on from the beginnings of the first",
         "tasks/proofs/enumeration.py",
         "together[n], own[n] = batches[n][rows], rows",

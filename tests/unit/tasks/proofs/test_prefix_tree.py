@@ -53,13 +53,15 @@ def test_a_prefix_is_one_computation(made):
 
 
 def test_the_least_margin_is_as_sharp_as_balls_make_it(made, monkeypatch):
-    domain = Domain(("a", "b"), 0, 9)
-    found = enumerate_domain(made, domain, semantics="float64")
-    monkeypatch.setattr(enumeration, "STATES_EACH", 1)
-    balls = enumerate_domain(made, domain, semantics="float64")
-    assert found.radius > 1.5 * balls.radius
-    assert found.margin == pytest.approx(balls.margin, abs=2.0 * balls.radius)
-    assert found.classes == balls.classes
+    domain, margins = Domain(("a", "b"), 10, 10), []
+    for name, value in (("SHARPENED", enumeration.SHARPENED), ("SHARPENED", 0.0), ("STATES_EACH", 1)):
+        monkeypatch.setattr(enumeration, name, value)
+        found = enumerate_domain(made, domain, semantics="float64")
+        assert found.classes == 2**10
+        margins.append(found.margin)
+    usual, blunt, balls = margins
+    assert usual == pytest.approx(balls, abs=0.1 * (balls - blunt))
+    assert blunt < balls
 
 
 def test_states_that_coincide_are_merged():
