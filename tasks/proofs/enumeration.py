@@ -487,13 +487,11 @@ def _along_prefixes(
     followed for more and more of the tokens. ``worth`` remembers both.
     """
     found = _Found(loaded, prompts, u, [_unread(loaded, ids) for ids in prompts])
-    if not with_zonotopes:
-        found.better(recurrent.enclose, found.open_rows())
-        return found.answers, found.rows_read, found.widest
-    if found.is_worth(None, worth):
+    if not with_zonotopes or found.is_worth(None, worth):
         found.by_balls(worth)
-    found.by_ellipsoids(worth)
-    for way in ZONOTOPES:
+    if with_zonotopes:
+        found.by_ellipsoids(worth)
+    for way in ZONOTOPES if with_zonotopes else ():
         if way == USUAL or found.is_worth(way, worth):
             for n, rows in enumerate(found.open_rows()):
                 for piece in recurrent_zonotope.pieces(found.network, prompts[n][rows], u, *way):

@@ -2,8 +2,10 @@
 
 from itertools import product
 
+import flint
 import numpy as np
 import pytest
+from flint import arb
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from quick import examples
@@ -11,7 +13,7 @@ from state_networks import random_cells
 
 from tasks.bounds import ball, exact_states
 from tasks.bounds.ball import FLOAT32, FLOAT64, Ball
-from tasks.bounds.recurrent_lipschitz import Centers, Lipschitz, Steep, apart, together, way
+from tasks.bounds.recurrent_lipschitz import TANH_LOSS, Centers, Lipschitz, Steep, apart, together, way
 from tasks.networks.interpreter import run
 from tasks.networks.transformer import Activation, Affine, Blend, Columns, Concat, Product, Residual, Step
 
@@ -75,6 +77,16 @@ def test_no_row_moves_by_more_than_the_steepest_slope(step: Activation, rng: np.
 @given(seeds, st.sampled_from([1e-6, 1e-2, 1.0]))
 def test_one_bound_holds_for_every_row(kind: str, rng: np.random.Generator, radius: float):
     check(a_step(rng, kind), rows_of(rng, radius), rng)
+
+
+def test_another_formula_of_tanh_misses_no_more_than_is_said():
+    rng = np.random.default_rng(0)
+    x = np.concatenate([scale * rng.normal(size=300) for scale in (1e-9, 1e-3, 0.1, 1.0, 3.0, 40.0)])
+    found = way((Activation("tanh"),), FLOAT64)(Centers((x[None],), Ball(np.abs(x)[None], np.zeros((1, len(x))))))
+    with flint.ctx.workprec(200):
+        missed = [abs(arb(float(y)) - arb(float(v)).tanh()) for y, v in zip(found.center[0], x, strict=True)]
+    assert float(max(missed)) < TANH_LOSS / 2
+    assert (np.array([float(m) for m in missed]) <= found.sizes.radius[0]).all()
 
 
 def test_slopes_are_no_steeper_than_they_are():

@@ -90,7 +90,9 @@ CIRCUIT_CASES = (
 )
 
 HORIZON_CASES = (
-    *(_slow(f"horizon_{name}", f"horizon {name} --out h.cert") for name in CIRCUITS[:2] + CIRCUITS[3:4]),
+    _slow("horizon_bracket_depth", "horizon bracket_depth --out h.cert"),
+    _slow("horizon_bracket_depth_deep", "horizon bracket_depth_deep --out h.cert"),
+    _slow("horizon_quote_closing", "horizon quote_closing --out h.cert"),
     _timed("horizon_bracket_dilution", "horizon bracket_dilution --out h.cert"),
     _slow("horizon_variable_type", "horizon variable_type --longest 12 --out h.cert"),
     _fast("horizon_listed", "horizon quote_closing --length 4 --longest 6"),
