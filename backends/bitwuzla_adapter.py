@@ -115,7 +115,7 @@ class BitwuzlaSolver(Solver):  # type: ignore[misc]
     def get_value(self, formula: Formula) -> Formula:
         """The value of ``formula`` in the last model, as a constant of pySMT."""
         value, manager = self._solver.get_value(self._term(formula)), self.environment.formula_manager
-        if formula.get_type().is_bool_type():
+        if self.environment.stc.get_type(formula).is_bool_type():
             return manager.Bool(value.value())
         return manager.BV(int(value.value(10)), formula.bv_width())
 

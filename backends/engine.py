@@ -2,10 +2,13 @@
 
 After anything but a clean answer the solver is thrown away and a fresh one gets the background again, so a timeout or
 an exception cannot leak into the next query. Answers leave this file unchecked: ``decide`` re-evaluates the models.
+Several threads may each have an engine: pySMT checks types by tables of the whole process, so one formula at a time is
+handed over.
 """
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Callable, Iterable
 from time import perf_counter
 from typing import Any, Protocol
@@ -19,6 +22,7 @@ from backends.evaluation import constant
 from backends.fragment import GUARD, Formula
 
 OUT_OF_MEMORY = "ran out of memory"
+PYSMT = threading.Lock()  # held where a formula is handed over, and not while a solver solves
 
 
 class Startable(Protocol):
@@ -84,7 +88,7 @@ class Engine:
             guard = manager.Symbol(f"{GUARD}{len(self._guards)}")
             formula = manager.Implies(guard, formula)
             if not self._guards:
-                self._solver = None  # only a fresh solver takes the options for cores
+                self.close()  # only a fresh solver takes the options for cores
         if self._solver is not None:
             self._assert(self._solver, formula)
         self._background.append(formula)
@@ -108,18 +112,21 @@ class Engine:
             if "out of memory" in str(error) or "bad_alloc" in str(error):
                 return Unknown(*self._run(start), OUT_OF_MEMORY, is_out_of_memory=True)
             raise BackendError(f"{self.backend.name} failed on a query: {type(error).__name__}: {error}") from error
-        if not isinstance(answer, Unknown):
-            self._solver = solver
+        self._solver = solver
+        if isinstance(answer, Unknown):
+            self.close()
         return answer
 
     def close(self) -> None:
-        """Release the solver; nothing may be asked afterwards."""
-        self._solver = None
+        """Release the solver; what is asked afterwards gets a fresh one."""
+        solver, self._solver = self._solver, None
+        if solver is not None:
+            solver.exit()
 
     def _ask(self, solver: Any, formula: Formula, symbols: tuple[Formula, ...], limits: Limits, start: float) -> Answer:
         self.backend.set_seconds(solver, limits.seconds)
         solver.push()
-        solver.add_assertion(formula)
+        _add(solver, formula)
         try:
             satisfiable = solver.solve(list(self._guards)) if self._guards else solver.solve()
         except SolverReturnedUnknownResultError:
@@ -147,6 +154,7 @@ class Engine:
         """The current solver, or a fresh one with the background when there is none or it has served long enough."""
         share = self.backend.queries_per_solver
         if self._solver is None or (share is not None and self._queries >= share):
+            self.close()
             self._solver, self._queries = self._start(), 0
         return self._solver
 
@@ -163,10 +171,15 @@ class Engine:
 
     def _assert(self, solver: Any, formula: Formula) -> None:
         try:
-            solver.add_assertion(formula)
+            _add(solver, formula)
         except Exception as error:
             self._solver = None
             raise BackendError(f"{self.backend.name} refused a formula: {type(error).__name__}: {error}") from error
 
     def _run(self, start: float) -> tuple[str, str, float]:
         return self.backend.name, self._version, perf_counter() - start
+
+
+def _add(solver: Any, formula: Formula) -> None:
+    with PYSMT:
+        solver.add_assertion(formula)

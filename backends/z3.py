@@ -1,9 +1,9 @@
 """Z3 through pySMT.
 
 Quirks: ``timeout`` is in milliseconds and 4294967295 means none; it is kept well (0.50 s for 0.5 s) except while wide
-bit-vectors are blasted, where it is not looked at: use hard limits there. One process has one Z3 context, so memory is
-shared by all sessions of a process. A solver keeps about 16 kB per query, so it is replaced now and then. For the
-same reason a seed repeats a model only in a fresh process (a worker), not across sessions of one process.
+bit-vectors are blasted, where it is not looked at: use hard limits there. Each solver has a context of its own
+(``backends.z3_context``), so that threads may each have a session. A solver keeps about 16 kB per query, so it is
+replaced now and then.
 
 PySMT cannot hand strings to Z3. Z3's package brings its own program along, which is told them as SMT-LIB text instead.
 """
@@ -84,7 +84,7 @@ Z3 = _Z3(
     logics=(*LOGICS, "QF_SLIA", "QF_AUFBVLIRA"),
     package="z3-solver",
     module="z3",
-    solver="pysmt.solvers.z3:Z3Solver",
+    solver="backends.z3_context:ContextSolver",
     home="backends.z3:Z3",
     set_seconds=_set_seconds,
     why_unknown=_why_unknown,

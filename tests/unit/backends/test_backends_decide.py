@@ -52,6 +52,8 @@ class Scripted:
     def get_value(self, symbol: Any) -> Any:
         return type(self).value(self.manager)
 
+    def exit(self) -> None: ...
+
 
 def scripted(**attributes: Any) -> Backend:
     """A backend around a fresh ``Scripted`` class with these attributes."""
