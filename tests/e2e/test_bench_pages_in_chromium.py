@@ -58,6 +58,7 @@ def test_a_page_opens_without_error_request_or_overflow(browser: Any, file: Path
     opened.page.close()
 
 
+@pytest.mark.slow
 def test_a_table_is_sorted_by_numbers_both_ways_and_by_the_keyboard(browser: Any, file: Path) -> None:
     page = Opened(browser, file).page
     head = page.locator("table").nth(-2).locator("th").nth(4).locator("button")
@@ -121,6 +122,7 @@ def test_nothing_bars_those_who_do_not_see_or_point(browser: Any, file: Path) ->
     opened.page.close()
 
 
+@pytest.mark.slow
 def test_every_run_leads_to_its_log(browser: Any, file: Path) -> None:
     page = Opened(browser, file).page
     page.locator("input[type=search]").last.fill("onerror z3")

@@ -153,6 +153,7 @@ def test_a_program_that_is_no_text_is_one_line(capsys, tmp_path):
     assert len(printed.err.strip().splitlines()) == 1
 
 
+@pytest.mark.slow
 def test_what_is_proved_for_every_length_is_certified_with_the_executed_one_beside_it(capsys, tmp_path):
     source = tmp_path / "diluted.py"
     source.write_text(DILUTED)

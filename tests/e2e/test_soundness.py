@@ -102,6 +102,7 @@ def test_a_network_whose_labels_swap_does_not_get_the_old_proof(circuit, proved)
     assert not isinstance(verdict, Valid)
 
 
+@pytest.mark.slow
 def test_one_bias_nudged_until_a_label_flips_is_noticed(circuit, proved):
     """The bias of one label moves just past the smallest margin: some input must flip, and the proof must fail."""
     labelling = label_domain(circuit, proved.domain)

@@ -16,6 +16,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from quick import sliced
 from safetensors.numpy import save
 
 from cegis.certificate import MANIFEST, Certificate, CertificateError
@@ -132,13 +133,16 @@ PROGRAMS = {
 
 @pytest.mark.parametrize(
     ("name", "command"),
-    [
-        pytest.param(
-            name, command, marks=[pytest.mark.slow] * (who == "distill" and name != "endless"), id=f"{who}-{name}"
-        )
-        for who, command in (("checker", CHECKER), ("distill", TASKS_MAIN))
-        for name in PROGRAMS
-    ],
+    sliced(
+        [
+            pytest.param(
+                name, command, marks=[pytest.mark.slow] * (who == "distill" and name != "endless"), id=f"{who}-{name}"
+            )
+            for who, command in (("checker", CHECKER), ("distill", TASKS_MAIN))
+            for name in PROGRAMS
+        ],
+        3,
+    ),
 )
 def test_a_hostile_program_ends_in_one_line_within_the_limit(tmp_path, name, command):
     program, seconds, said = PROGRAMS[name]
@@ -274,6 +278,7 @@ def test_a_hostile_folder_is_refused_in_one_line(tmp_path, name, command):
     assert line.isprintable()
 
 
+@pytest.mark.slow
 def test_a_name_cannot_write_lines_of_its_own(tmp_path):
     question, files = gpt2(SPOOF)
     folder = Certificate(establish(question, files), files).save(tmp_path / "c")

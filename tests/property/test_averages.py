@@ -183,6 +183,7 @@ def lengths_of(loaded):
     return range(loaded.domain.min_length, LONGEST + 1)
 
 
+@pytest.mark.slow
 @laws
 @given(seed=seeds, kind=st.sampled_from([(FLOAT32, F), (FLOAT32, np.float64), (FLOAT64, np.float64)]))
 def test_every_sequence_lies_in_the_bounds_of_its_node_however_it_is_executed(derive, seed, kind):

@@ -155,6 +155,7 @@ def test_a_failing_pair_is_confirmed_on_its_prompt_alone(semantics):
     assert confirmed(network, network.operands, SUM, best, semantics) is None
 
 
+@pytest.mark.slow
 def test_other_programs_orders_and_layouts_are_refused(tmp_path):
     network = adding(2, 3)
     checked(network, tmp_path / "own", "float32")

@@ -224,6 +224,7 @@ def test_rows_that_are_not_known_and_too_many_states_are_refused():
         trellis(Domain(LETTERS, 1, 2_000_000), many)
 
 
+@pytest.mark.slow
 def test_letters_that_no_reading_tells_apart_are_counted_together():
     letters = tuple("abcdefghijkl")  # 12 counts up to 30 are more than can be numbered
     text = "def f(tokens):\n    return '0' if tokens.count('a') > tokens.count('b') else '1'\n"

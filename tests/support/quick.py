@@ -7,6 +7,7 @@ import pytest
 from hypothesis import settings
 
 IN_FULL = 100  # examples, as the profile ``ci`` has them
+PARAMETER = type(pytest.param())
 
 
 def examples(count: int) -> int:
@@ -15,6 +16,12 @@ def examples(count: int) -> int:
 
 
 def sliced(cases: Iterable[Any], step: int) -> list[Any]:
-    """Parameters of a test, a tuple for several: every ``step``-th in the quick suite too, the others slow."""
-    values = [case if isinstance(case, tuple) else (case,) for case in cases]
-    return [pytest.param(*value, marks=[pytest.mark.slow] * (n % step > 0)) for n, value in enumerate(values)]
+    """Parameters of a test, tuples for several: every ``step``-th in the quick suite too, the others slow."""
+    values = [case if isinstance(case, PARAMETER) else pytest.param(*_several(case)) for case in cases]
+    return [
+        value._replace(marks=(*value.marks, *[pytest.mark.slow] * (n % step > 0))) for n, value in enumerate(values)
+    ]
+
+
+def _several(case: Any) -> tuple[Any, ...]:
+    return case if isinstance(case, tuple) else (case,)

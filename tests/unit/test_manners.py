@@ -66,6 +66,7 @@ def parts(value: object, depth: int = 3) -> list[object]:
     return [value, *(part for one in inner for part in parts(one, depth - 1))]
 
 
+@pytest.mark.slow
 def test_nothing_a_user_meets_fills_the_screen(result):
     circuit = shipped("bracket_depth")
     met = [result, result.outcome, circuit, from_circuit(circuit), GRAMMAR, PROGRAM, PROGRAM.term, DOMAIN]

@@ -74,6 +74,7 @@ TORCH_FILES = {
 }  # of training; the rest of tasks imports it lazily
 SOLVER_FILES = {  # a wall, or a peer
     "backends/bitwuzla_adapter.py",
+    "backends/z3_context.py",
     "backends/cvc5_program.py",
     "benchmarks/peers/native.py",
     "benchmarks/peers/solve_native.py",

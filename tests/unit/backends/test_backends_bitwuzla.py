@@ -25,6 +25,7 @@ def test_bitwuzla_conforms(case: Case) -> None:
     case.run(BITWUZLA)
 
 
+@pytest.mark.slow
 def test_bitwuzla_conforms_in_a_worker() -> None:
     assert check(BITWUZLA, hard=True) == ()
 

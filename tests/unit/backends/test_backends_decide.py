@@ -391,6 +391,7 @@ def test_a_broken_import_path_is_one_sentence(home: str) -> None:
         registry.load(home)
 
 
+@pytest.mark.slow
 def test_a_backend_that_lies_does_not_conform() -> None:
     failures = check(scripted(value=lambda m: m.Int(0)))
     assert {"satisfiable", "unsatisfiable", "big integers", "describes itself"} <= {f.case for f in failures}

@@ -73,6 +73,7 @@ def ask(m: Any, program: SmtlibProcess, limits: Limits | None = None, number: in
             assert isinstance(answer, Unsat)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("program", sliced(PROGRAMS, 3), ids=lambda program: program.name)
 def test_a_program_conforms(program: SmtlibProcess) -> None:
     assert check(on_path(program)) == ()
@@ -119,7 +120,7 @@ def test_a_fake_that_behaves_is_understood(m: Any) -> None:
 
 
 @pytest.mark.parametrize("mode", ["hang", "spin-with-child"])
-@pytest.mark.parametrize("soft", [None, "(set-option :timeout {milliseconds})"])
+@pytest.mark.parametrize("soft", sliced([None, "(set-option :timeout {milliseconds})"], 2))
 def test_a_program_that_ignores_its_limit_is_killed_in_time(m: Any, mode: str, soft: str | None) -> None:
     start = time.monotonic()
     answer = ask(m, fake(mode, seconds=soft), Limits(0.3))

@@ -69,6 +69,7 @@ def strings(*texts: str) -> tuple[Any, ...]:
     return tuple(map(M.String, texts))
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3")
 @pytest.mark.needs("cvc5")
 @settings(max_examples=examples(120))

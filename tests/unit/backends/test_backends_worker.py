@@ -15,6 +15,7 @@ from pysmt.environment import Environment
 from pysmt.logics import QF_BV, QF_LIA
 from pysmt.solvers.z3 import Z3Solver
 from pysmt.typing import BOOL, INT, BVType
+from quick import sliced
 
 from backends import CVC5, Z3, Backend, BackendError, Limits, Sat, Session, Unknown, Unsat, decide
 from backends.conformance import check
@@ -83,7 +84,7 @@ def test_a_solver_conforms_in_a_worker(backend: Backend) -> None:
     assert check(backend, hard=True) == ()
 
 
-@pytest.mark.parametrize("word", ["sleep", "spin"])
+@pytest.mark.parametrize("word", sliced(["sleep", "spin"], 2))
 def test_a_solver_that_ignores_its_limit_is_killed_in_time(word: str) -> None:
     session, manager = trouble(Limits(seconds=0.3))
     with session:
@@ -97,11 +98,14 @@ def test_a_solver_that_ignores_its_limit_is_killed_in_time(word: str) -> None:
 
 @pytest.mark.parametrize(
     ("word", "reason"),
-    [
-        ("abort", "the solver process was ended by SIGABRT (memory limit 700 MB)"),
-        ("leave", "the solver process ended with status 3 (memory limit 700 MB)"),
-        ("eat", "ran out of memory (memory limit 700 MB)"),
-    ],
+    sliced(
+        [
+            ("abort", "the solver process was ended by SIGABRT (memory limit 700 MB)"),
+            ("leave", "the solver process ended with status 3 (memory limit 700 MB)"),
+            ("eat", "ran out of memory (memory limit 700 MB)"),
+        ],
+        3,
+    ),
 )
 def test_a_crash_is_unknown_and_names_what_happened(word: str, reason: str) -> None:
     session, manager = trouble(Limits(seconds=20, memory_mb=700))
@@ -149,18 +153,21 @@ def test_output_of_the_solver_is_no_answer() -> None:
 
 @pytest.mark.parametrize(
     "reply",
-    [
-        {},
-        {"seconds": 1},
-        {"unsat": False, "seconds": 1},
-        {"unsat": 1.5, "seconds": 1},
-        {"sat": [], "seconds": 1},
-        {"sat": {"x": None}, "seconds": 1},
-        {"sat": {"x": "1/0"}, "seconds": 1},
-        {"sat": {"x": 0.5}, "seconds": 1},
-        {"unsat": True},
-        {"unsat": True, "seconds": "soon"},
-    ],
+    sliced(
+        [
+            {},
+            {"seconds": 1},
+            {"unsat": False, "seconds": 1},
+            {"unsat": 1.5, "seconds": 1},
+            {"sat": [], "seconds": 1},
+            {"sat": {"x": None}, "seconds": 1},
+            {"sat": {"x": "1/0"}, "seconds": 1},
+            {"sat": {"x": 0.5}, "seconds": 1},
+            {"unsat": True},
+            {"unsat": True, "seconds": "soon"},
+        ],
+        3,
+    ),
     ids=str,
 )
 def test_a_reply_that_is_no_answer_is_an_error(reply: dict[str, Any]) -> None:
@@ -180,6 +187,7 @@ def test_a_worker_that_cannot_find_its_backend_says_so() -> None:
         lost.open(Environment(), QF_LIA, hard=True)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("backend", ONE_QUICK)
 def test_wide_division_ends_at_its_limit(backend: Backend) -> None:
     """Both solvers overrun their own limits here: the reason workers exist."""
@@ -205,6 +213,7 @@ def test_closing_a_session_leaves_no_process() -> None:
         os.kill(pid, 0)
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_its_parent() -> None:
     code = (
         "import os, backends; from pysmt.environment import Environment; from pysmt.logics import QF_LIA\n"

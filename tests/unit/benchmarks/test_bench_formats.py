@@ -221,6 +221,7 @@ def test_the_order_of_the_tools_is_told_of_both_runs() -> None:
     assert "Order of the tools" not in compared(part, both)[0]
 
 
+@pytest.mark.slow
 def test_a_page_links_the_log_and_the_query_of_a_run_that_has_them(tmp_path: Path) -> None:
     query, out = tmp_path / "a.smt2", tmp_path / "out"
     query.write_text("(check-sat)")
@@ -244,6 +245,7 @@ def test_a_page_links_the_log_and_the_query_of_a_run_that_has_them(tmp_path: Pat
     assert (result.parent / run.attrib["logfile"]).resolve() == (moved / wanted).resolve()
 
 
+@pytest.mark.slow
 def test_a_log_of_a_run_that_is_no_longer_on_the_page_is_removed(tmp_path: Path) -> None:
     append(tmp_path / "solvers.jsonl", replace(ROW, log="sat"))
     write(tmp_path / "solvers.jsonl", tmp_path)

@@ -9,6 +9,7 @@ import time
 from pathlib import Path
 
 import pytest
+from quick import sliced
 
 from benchmarks.harness import journal
 from benchmarks.harness.execution import execute
@@ -88,6 +89,7 @@ def test_what_a_process_leaves_behind_is_ended_with_it() -> None:
     assert (process.code, process.reason) == (0, "")
 
 
+@pytest.mark.slow
 def test_output_gives_more_time_and_silence_ends_it() -> None:
     lively = "import time\nfor i in range(6): print(i, flush=True); time.sleep(0.2)"
     assert run_process(python(lively), 5, silence=1.0).reason == ""
@@ -107,25 +109,28 @@ def test_answers_add_up_and_other_fields_are_overruled() -> None:
 
 @pytest.mark.parametrize(
     ("code", "seconds", "memory_mb", "status", "reason"),
-    [
-        ("import time; time.sleep(60)", 0.3, 500, "killed", "walltime"),
-        ("x = []\nwhile True: x.append(bytearray(1 << 20))", 20.0, 200, "out of memory", "memory"),
-        ("while True: pass", 1.0, 500, "timeout", "cputime"),
-        (f"import time; time.sleep(1.95); {says(status='unsolved')}", 0.5, 500, "killed", "walltime"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 20.0, 500, "killed", "killed"),
-        ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 20.0, 500, "error", "failed"),
-        (
-            f"while __import__('time').process_time() < 0.6: pass\n{says(status='solved')}",
-            0.5,
-            500,
-            "timeout",
-            "cputime",
-        ),
-        (says(status="absent", reason="not installed"), 20.0, 500, "absent", "failed"),
-        (says(status="solved", verdict="proved", seconds=1.5), 20.0, 500, "solved", ""),
-        (says(status="solved") + "raise SystemExit(3)", 20.0, 500, "error", "failed"),
-        ("pass", 20.0, 500, "error", "failed"),
-    ],
+    sliced(
+        [
+            ("import time; time.sleep(60)", 0.3, 500, "killed", "walltime"),
+            ("x = []\nwhile True: x.append(bytearray(1 << 20))", 20.0, 200, "out of memory", "memory"),
+            ("while True: pass", 1.0, 500, "timeout", "cputime"),
+            (f"import time; time.sleep(1.95); {says(status='unsolved')}", 0.5, 500, "killed", "walltime"),
+            ("import os, signal; os.kill(os.getpid(), signal.SIGKILL)", 20.0, 500, "killed", "killed"),
+            ("import os, signal; os.kill(os.getpid(), signal.SIGSEGV)", 20.0, 500, "error", "failed"),
+            (
+                f"while __import__('time').process_time() < 0.6: pass\n{says(status='solved')}",
+                0.5,
+                500,
+                "timeout",
+                "cputime",
+            ),
+            (says(status="absent", reason="not installed"), 20.0, 500, "absent", "failed"),
+            (says(status="solved", verdict="proved", seconds=1.5), 20.0, 500, "solved", ""),
+            (says(status="solved") + "raise SystemExit(3)", 20.0, 500, "error", "failed"),
+            ("pass", 20.0, 500, "error", "failed"),
+        ],
+        2,
+    ),
 )
 def test_every_end_of_a_worker_is_a_row(code: str, seconds: float, memory_mb: int, status: str, reason: str) -> None:
     task = Task("loop", "toy", "z3", 0, seconds, {}, {}, memory_mb)

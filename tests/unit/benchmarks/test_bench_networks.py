@@ -178,6 +178,7 @@ def test_a_stand_in_that_is_wrong_is_an_error_only_where_it_was_compared_everywh
         assert (found["verdict"], found["detail"]["checked"]) == ("differs", 63)
 
 
+@pytest.mark.slow
 @pytest.mark.needs("z3")
 def test_a_stand_in_for_more_sequences_than_are_listed_is_trained_on_a_sample(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch

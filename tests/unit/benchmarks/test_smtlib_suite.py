@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 from click.testing import CliRunner, Result
+from quick import sliced
 
 from benchmarks.command import bench
 from benchmarks.harness import runexec
@@ -119,21 +120,24 @@ def saying(tmp_path: Path, **scripts: str) -> Path:
 
 @pytest.mark.parametrize(
     ("script", "status", "reason"),
-    [
-        ("echo sat; echo unsat", "solved", ""),
-        ("echo sat; echo sat", "wrong", "question 2 is unsat by the file's own status, and it said sat"),
-        ("echo sat; echo unknown", "unsolved", "1 of 2 answers are unknown"),
-        ("echo sat", "error", "1 of 2 answers"),
-        ("""echo '(error "no such logic")'; echo sat; echo unsat""", "unsupported", "no such logic"),
-        ("""echo sat; echo '(error "no pop")'; echo unsat""", "error", "after 1 answers"),
-        ("""echo unsat; echo '(error "no pop")'; echo unsat""", "wrong", "question 1"),
-        ("""echo sat; echo unsat; echo '(error "no model")'; exit 1""", "solved", ""),
-        ("""echo '(error "out of memory")'""", "out of memory", "memory"),
-        ("echo sat; echo unsat; kill -SEGV $$", "error", "ended with code -11"),
-        ("echo sat; kill -KILL $$", "killed", "a signal from outside"),
-        ("echo sat; while :; do :; done", "timeout", "cputime"),
-        ("echo unsat; while :; do :; done", "wrong", "question 1"),
-    ],
+    sliced(
+        [
+            ("echo sat; echo unsat", "solved", ""),
+            ("echo sat; echo sat", "wrong", "question 2 is unsat by the file's own status, and it said sat"),
+            ("echo sat; echo unknown", "unsolved", "1 of 2 answers are unknown"),
+            ("echo sat", "error", "1 of 2 answers"),
+            ("""echo '(error "no such logic")'; echo sat; echo unsat""", "unsupported", "no such logic"),
+            ("""echo sat; echo '(error "no pop")'; echo unsat""", "error", "after 1 answers"),
+            ("""echo unsat; echo '(error "no pop")'; echo unsat""", "wrong", "question 1"),
+            ("""echo sat; echo unsat; echo '(error "no model")'; exit 1""", "solved", ""),
+            ("""echo '(error "out of memory")'""", "out of memory", "memory"),
+            ("echo sat; echo unsat; kill -SEGV $$", "error", "ended with code -11"),
+            ("echo sat; kill -KILL $$", "killed", "a signal from outside"),
+            ("echo sat; while :; do :; done", "timeout", "cputime"),
+            ("echo unsat; while :; do :; done", "wrong", "question 1"),
+        ],
+        2,
+    ),
 )
 def test_nothing_but_a_clean_answer_to_every_question_is_solved(
     script: str, status: str, reason: str, folder: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

@@ -272,6 +272,7 @@ def test_induction_reads_flags() -> None:
     assert proved(spec, induction(spec, seconds=20))
 
 
+@pytest.mark.slow
 def test_induction_gives_up_on_a_wrong_loop_and_on_a_weak_guess() -> None:
     assert induction(UNSAFE, seconds=20) == NoAnswer("no such conditions are inductive")
     powers = loop("xy", "(and (= x 1) (= y 1))", "(and (= x! (* 2 x)) (= y! (+ y 1)))", "(not (= x 12))")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import pytest
+from quick import sliced
 
 from cegis.formulas.solution import Solution
 from cegis.loop import FormulaBudget
@@ -28,7 +29,7 @@ def fresh() -> PointSearch:
     return PointSearch(spec, grammar, budget=FormulaBudget())
 
 
-@pytest.mark.parametrize("looks", [1, 2, 3, 5, 8, 13, 21])
+@pytest.mark.parametrize("looks", sliced([1, 2, 3, 5, 8, 13, 21], 2))
 def test_what_was_ended_on_the_way_is_worked_out_again(looks: int) -> None:
     wanted = fresh().propose(lambda: False)
     assert isinstance(wanted, Solution)

@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import pytest
+from quick import sliced
 from specs import call, function, integers, maximum, of
 
 from cegis import Budget, FormulaBudget, Found, Stopped
@@ -61,15 +62,18 @@ def fates(outcome: Outcome[Solution]) -> dict[str, Searched]:
 
 @pytest.mark.parametrize(
     ("does", "delay", "end", "reason"),
-    [
-        (lambda: RIGHT, 0.0, End.FOUND, ""),
-        (lambda: WRONG, 0.0, End.ANSWERED, ""),
-        (lambda: None, 0.0, End.NO_ANSWER, ""),
-        pytest.param(lambda: "wait", 0.0, End.NOTHING, "", marks=pytest.mark.slow),
-        (lambda: 1 // 0, 0.0, End.DIED, "ZeroDivisionError: integer division or modulo by zero"),
-        pytest.param(leave, 0.0, End.DIED, "SystemExit: 3", marks=pytest.mark.slow),
-        (exhaust, 0.0, End.DIED, "MemoryError:"),
-    ],
+    sliced(
+        [
+            (lambda: RIGHT, 0.0, End.FOUND, ""),
+            (lambda: WRONG, 0.0, End.ANSWERED, ""),
+            (lambda: None, 0.0, End.NO_ANSWER, ""),
+            pytest.param(lambda: "wait", 0.0, End.NOTHING, "", marks=pytest.mark.slow),
+            (lambda: 1 // 0, 0.0, End.DIED, "ZeroDivisionError: integer division or modulo by zero"),
+            pytest.param(leave, 0.0, End.DIED, "SystemExit: 3", marks=pytest.mark.slow),
+            (exhaust, 0.0, End.DIED, "MemoryError:"),
+        ],
+        3,
+    ),
 )
 def test_every_end_of_a_searcher_is_told(does: Callable[[], Any], delay: float, end: End, reason: str) -> None:
     outcome = solve(NESTED, searchers=[Asked(does, delay)], budget=FormulaBudget(seconds=1.5))

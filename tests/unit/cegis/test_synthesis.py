@@ -394,6 +394,7 @@ def test_where_many_examples_have_no_program_the_nearest_is_shown():
     assert outcome.statistics.rounds == 0
 
 
+@pytest.mark.slow
 def test_a_solver_that_hangs_is_given_its_time_once():
     fake = Path(__file__).parents[2] / "support/fake_solver.py"
     hanging = SmtlibProcess(name="fake", command=(sys.executable, "-SE", str(fake), "hangs"), logics=("QF_LIA",))

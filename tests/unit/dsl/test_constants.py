@@ -6,6 +6,7 @@ import random
 
 import numpy as np
 import pytest
+from quick import sliced
 from specs import call, function, integers, of
 
 from backends import get
@@ -91,12 +92,15 @@ def test_shifts_are_not_written_as_products():
 
 @pytest.mark.parametrize(
     ("rule", "sort"),
-    [
-        (lambda x, y: x + 731 if x <= y else y - 900, INT),
-        (lambda x, y: 731 if x <= y else -900, INT),
-        (lambda x, y: 3 * x + 2 * y - 731 if x <= y else 7 * y - 900, INT),
-        (lambda x, y: x ^ 0x1234567 if x < y else (y + 0x7654321) & MASK, WORD),
-    ],
+    sliced(
+        [
+            (lambda x, y: x + 731 if x <= y else y - 900, INT),
+            (lambda x, y: 731 if x <= y else -900, INT),
+            (lambda x, y: 3 * x + 2 * y - 731 if x <= y else 7 * y - 900, INT),
+            (lambda x, y: x ^ 0x1234567 if x < y else (y + 0x7654321) & MASK, WORD),
+        ],
+        2,
+    ),
 )
 def test_constants_are_found_on_either_side_of_a_flag(rule, sort):
     assert "ite" in str(follows(rule, sort, "xy", count=24))

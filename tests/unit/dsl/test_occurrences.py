@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from quick import sliced
 
 from dsl.enumerator import Enumerator
 from dsl.grammars.positions import places
@@ -41,10 +42,13 @@ def test_it_is_the_token_that_a_reader_of_its_text_would_take(row, asked):
 
 @pytest.mark.parametrize(
     ("part", "text", "is_last", "is_once"),
-    [
-        (lambda t, i: t[: i + 1], "next((token for token in {0} if {0}.count(token) == 1), '?')", False, True),
-        (lambda t, i: t[:i], "next((token for token in {0}[::-1] if {0}.count(token) > 1), '?')", True, False),
-    ],
+    sliced(
+        [
+            (lambda t, i: t[: i + 1], "next((token for token in {0} if {0}.count(token) == 1), '?')", False, True),
+            (lambda t, i: t[:i], "next((token for token in {0}[::-1] if {0}.count(token) > 1), '?')", True, False),
+        ],
+        2,
+    ),
 )
 def test_the_first_or_last_token_that_is_so_is_found_by_search(part, text, is_last, is_once):
     grammar = places(("a", "b", "c"), ("a", "b", "c", "?"))

@@ -177,6 +177,7 @@ if __name__ == "__main__":
 """
 
 
+@pytest.mark.slow
 def test_a_worker_ends_with_the_process_that_started_it_even_by_kill_9(tmp_path: Path) -> None:
     psutil = pytest.importorskip("psutil")
     (tmp_path / "boss.py").write_text(BOSS)
@@ -251,6 +252,7 @@ def painted(workers: Workers | None) -> tuple[object, ...]:
     return canvas.tobytes(), least, tally.boxes, tally.seen
 
 
+@pytest.mark.slow
 def test_boxes_of_counts_do_not_depend_on_how_many_workers_bound_them(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(count_bounds, "ROWS", 64)
     assert painted(None) == painted(threads(1)) == painted(threads(3))

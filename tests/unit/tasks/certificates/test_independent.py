@@ -44,6 +44,7 @@ def certificate(unpositioned):
     return made
 
 
+@pytest.mark.slow
 def test_a_gpt2_without_positions_is_certified_by_counting_far_beyond_its_own_length(certificate, tmp_path):
     found = check(certificate.save(tmp_path / "c"))
     assert (found["kind"], found["format"], found["semantics"]) == ("counts", "gpt2", "float32")

@@ -185,6 +185,7 @@ def test_a_word_after_which_nothing_comes_is_compared(tmp_path: Path) -> None:
         establish(given | {"automaton": automaton}, files)
 
 
+@pytest.mark.slow
 def test_a_late_change_has_no_certificate(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(closed_boxes, "MOST_ROUNDS", 300)
     monkeypatch.setattr(orbits, "MOST_TOKENS", 2_000)

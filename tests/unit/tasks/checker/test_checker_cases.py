@@ -17,6 +17,7 @@ CASES = Path(os.environ.get("DISTILL_CASES", Path(__file__).resolve().parents[5]
 SLOW = pytest.mark.slow
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("case", "longest", "inputs"),
     [

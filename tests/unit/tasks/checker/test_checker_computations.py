@@ -53,6 +53,7 @@ def prompts_of(network: Network, rng):
     return [prompt for n in range(1, min(network.longest, 4) + 1) for prompt in product(tokens, repeat=n)]
 
 
+@pytest.mark.slow
 def test_many_prompts_at_once_have_the_logits_that_each_has_alone(tmp_path, monkeypatch):
     rng = np.random.default_rng(0)
     for network in networks(tmp_path):

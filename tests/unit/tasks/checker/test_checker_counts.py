@@ -252,6 +252,7 @@ def test_what_is_accepted_by_counts_is_found_by_visiting_every_sequence():
     assert verdicts["refused"] > changes // 4 < verdicts["accepted"], verdicts
 
 
+@pytest.mark.slow
 def test_a_program_that_is_wrong_for_the_last_letters_alone_is_refused(certificate):
     """What a step makes of the last token is followed for every last token, not for the first letter's alone."""
     question = {name: certificate.statement[name] for name in GIVEN}

@@ -48,6 +48,7 @@ def prompts_of(network: Network):
     return [prompt for n in range(1, min(network.longest, 4) + 1) for prompt in product(tokens, repeat=n)]
 
 
+@pytest.mark.slow
 def test_what_is_read_has_the_bounds_that_it_has_in_the_whole_network(tmp_path):
     for network in networks(tmp_path):
         centers = any(isinstance(step, Normed) and step.centered for step in network.final)  # NaN is not ruled out

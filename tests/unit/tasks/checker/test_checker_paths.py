@@ -295,6 +295,7 @@ def test_flipped_bits_of_weights_are_refused_or_found_to_be_true(lead, certifica
     assert verdicts["refused"] > flips // 8 < verdicts["accepted"]
 
 
+@pytest.mark.slow
 def test_no_length_is_certified_at_which_the_network_breaks(tmp_path):
     """Positions that matter more and more: every verdict is that of a list of all sequences, or none."""
     known = Counter()
@@ -315,6 +316,7 @@ def test_no_length_is_certified_at_which_the_network_breaks(tmp_path):
     assert known["accepted", False]
 
 
+@pytest.mark.slow
 def test_lengths_beyond_what_holds_are_refused(tmp_path):
     folder = lead_network(tmp_path / "network", 0.2)
     horizon = next(n for n in range(1, 30) if refuses(asked(folder, Domain(("a", "b"), 0, n + 1))))
@@ -426,6 +428,7 @@ def unruly(folder, seed):
     return folder
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(("seed", "answer"), sliced([(4, "a"), (42, "b"), (51, "b")], 3))
 def test_few_sequences_are_looked_at_one_by_one_where_boxes_do_not_decide(tmp_path, monkeypatch, seed, answer):
     text = "def program(tokens):\n    return {!r}\n"

@@ -7,6 +7,7 @@ import warnings
 import numpy as np
 import pytest
 import torch
+from quick import sliced
 from torch_networks import LONGEST, VOCABULARY, module_of
 
 from tasks import from_onnx, from_torch, load, save_folder
@@ -31,16 +32,19 @@ def exported(kind, path, *, opset=20, dynamic=False):
 
 @pytest.mark.parametrize(
     ("kind", "opset"),
-    [
-        ("post-norm, causal", 20),
-        ("fused", 17),  # GELU written out
-        ("einsum, rms by hand", 20),
-        ("torch's attention, norm by hand", 17),
-        ("parallel", 20),
-        ("mean", 17),
-        ("one-hot", 20),
-        ("mixer", 17),
-    ],
+    sliced(
+        [
+            ("post-norm, causal", 20),
+            ("fused", 17),  # GELU written out
+            ("einsum, rms by hand", 20),
+            ("torch's attention, norm by hand", 17),
+            ("parallel", 20),
+            ("mean", 17),
+            ("one-hot", 20),
+            ("mixer", 17),
+        ],
+        2,
+    ),
 )
 def test_a_file_is_the_network_of_its_module(kind, opset, tmp_path):
     loaded = from_onnx(exported(kind, tmp_path / "net.onnx", opset=opset), vocabulary=VOCABULARY)

@@ -6,6 +6,7 @@ from itertools import product
 
 import numpy as np
 import pytest
+from quick import sliced
 from recurrent_networks import FORMULAS, dynet_logits, dynet_tensors, write_adder, write_dynet
 
 from tasks.formats import Question, load, save_folder
@@ -70,7 +71,7 @@ def test_an_unknown_tensor_is_refused(tmp_path):
         load(write_dynet(tmp_path / "net", "gru", tensors))
 
 
-@pytest.mark.parametrize("kind", ["RNN", "GRU", "LSTM"])
+@pytest.mark.parametrize("kind", sliced(["RNN", "GRU", "LSTM"], 2))
 @pytest.mark.parametrize("is_last", [True, False])
 def test_a_torch_module_with_a_recurrent_layer_is_mapped(kind, is_last):
     torch = pytest.importorskip("torch")

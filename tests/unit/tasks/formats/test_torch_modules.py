@@ -7,6 +7,7 @@ import copy
 import numpy as np
 import pytest
 import torch
+from quick import sliced
 from torch import nn
 from torch.nn import functional
 from torch_networks import KINDS, LONGEST, VOCABULARY, WIDTH, ByHand, Encoder, module_of
@@ -29,7 +30,7 @@ def ids_of(network, count, seed=1):
     return [np.random.default_rng(seed).integers(0, 3, (count, length)) for length in range(least, LONGEST + 1)]
 
 
-@pytest.mark.parametrize("kind", KINDS)
+@pytest.mark.parametrize("kind", sliced(KINDS, 2))
 def test_a_module_is_mapped_and_its_executions_lie_in_the_bounds(kind):
     module = module_of(kind)
     network = network_of(module).network

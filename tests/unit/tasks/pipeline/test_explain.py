@@ -211,6 +211,7 @@ def test_an_automaton_is_preferred_where_it_has_less_to_read_or_longer_sequences
     assert search._prefers(table, long, same, 0)[0]  # both break, and it is the shorter one
 
 
+@pytest.mark.slow
 def test_a_finite_state_language_is_an_automaton_with_its_search_cut_short(monkeypatch):
     def network(ids):
         state = np.zeros(len(ids), int)
@@ -226,6 +227,7 @@ def test_a_finite_state_language_is_an_automaton_with_its_search_cut_short(monke
     assert found.labels.count_exceptions(found.program) == 0
 
 
+@pytest.mark.slow
 def test_a_language_of_too_many_states_gets_an_automaton_with_a_complete_list_of_exceptions():
     def network(ids):
         depth = np.zeros(len(ids), int)
@@ -259,6 +261,7 @@ def test_the_rule_is_the_program_where_it_has_fewer_exceptions():
         assert (found.program, found.exceptions) == (better, known[better])
 
 
+@pytest.mark.slow
 def test_a_rule_says_what_short_words_say_and_not_what_nearly_all_long_ones_do():
     """All b, up to six of them; from seven letters on something else, of so many words that 'no' is seldom wrong."""
 

@@ -41,6 +41,7 @@ def case(name, **question):
     return load(CASES / name, Question(**question))
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize(
     ("task", "closer"), sliced([("quote_close", ("'", "'", '"')), ("bracket_type", ("[", "]", "}"))], 2)
 )

@@ -74,6 +74,7 @@ def test_a_program_that_breaks_is_kept_with_its_horizon_where_no_other_is_found(
     assert found.program == program
 
 
+@pytest.mark.slow
 def test_a_sequence_that_breaks_goes_back_to_the_search():
     loaded = average((1.0, -9.0, 0.5), 24)  # up to length 9, one b outweighs every a
     table = table_of(loaded)

@@ -44,6 +44,7 @@ def quotes() -> Distillation:
         return farther("quote_closing", 40)
 
 
+@pytest.mark.slow
 def test_a_program_that_breaks_is_replaced_by_one_that_holds_as_far_as_was_asked(quotes: Distillation) -> None:
     assert quotes.is_proved
     assert quotes.extension.method.way == Way.COUNTING
@@ -145,6 +146,7 @@ def test_what_averages_is_proved_with_weights_of_counts_where_no_short_program_i
     assert result.claims[0].semantics == "real arithmetic and in float64 and float32 as executed"
 
 
+@pytest.mark.slow
 def test_an_interrupt_keeps_what_was_proved_before() -> None:
     rounds: list[Round[Program]] = []
 

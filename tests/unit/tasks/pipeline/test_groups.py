@@ -138,6 +138,7 @@ def test_a_latin_square_with_a_unit_that_is_not_associative_is_no_group():
     assert not is_group((2 * np.arange(5)[:, None] + np.arange(5)) % 5)  # no unit
 
 
+@pytest.mark.slow
 def test_a_network_that_multiplies_permutations_is_distilled_and_read_back():
     found = distill(network(products(FOUR, composed), elements=tuple(FOUR)), seconds=0.5)
     assert found.is_exact

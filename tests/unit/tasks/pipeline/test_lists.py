@@ -165,6 +165,7 @@ def test_other_programs_and_lists_without_a_description_are_refused():
         distill_lists(backwards(), replace(LISTS, items=6))
 
 
+@pytest.mark.slow
 @pytest.mark.skipif(not SORT.is_dir(), reason=f"no {SORT} (set DISTILL_CASES)")
 def test_a_published_network_that_sorts_is_found_to_fail():
     network = load(SORT)

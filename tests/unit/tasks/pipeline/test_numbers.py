@@ -53,6 +53,7 @@ def test_a_network_that_adds_is_found_to_add():
         assert words in claim.sentence
 
 
+@pytest.mark.slow
 def test_digits_decided_in_other_processes_are_decided_alike():
     network = adding(2, 3)
     here = distill(network, program=SUM, seconds=60)

@@ -161,6 +161,7 @@ def test_where_nothing_is_asked_nothing_is_compared():
     assert found.accurate.inputs == found.accurate.agree == 4
 
 
+@pytest.mark.slow
 def test_a_forged_mask_is_noticed(pruned, tmp_path):
     """A circuit whose file keeps one node less than pruning left differs from the network, and that is counted."""
     circuit, domain, found = pruned
@@ -281,6 +282,7 @@ def test_another_question_does_not_take_over_what_was_decided(tmp_path):
     assert len(list((tmp_path / "state").iterdir())) == 2
 
 
+@pytest.mark.slow
 def test_a_run_that_is_out_of_time_says_so_and_is_still_true():
     circuit, domain = quotes(7)
     found = prune(circuit, domain=domain, options=Options(steps=0), seconds=1.5)

@@ -213,6 +213,7 @@ def test_text_formula_and_arrays_of_a_machine_agree_at_every_place(name):
         read_machine(text.replace("tokens[:i + 1]", "tokens"), signature)
 
 
+@pytest.mark.slow
 @pytest.mark.parametrize("least", sliced([3, 1], 2))
 def test_labels_of_every_place_are_those_of_an_automaton_on_what_stands_before(least, tmp_path):
     """Where words are asked for from a length on, labels of shorter prefixes are those in longer words."""

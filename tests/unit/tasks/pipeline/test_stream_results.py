@@ -98,6 +98,7 @@ def test_what_breaks_beyond_what_was_asked_is_told_beside_the_proof():
     assert check_json(far)["extension"]["horizon"] == 9
 
 
+@pytest.mark.slow
 def test_a_function_that_cannot_be_read_is_run_on_every_listed_stream_and_the_claim_says_so():
     found = verify(network(length=3), RUN)
     assert found.is_proved

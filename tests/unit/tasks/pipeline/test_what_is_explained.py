@@ -35,6 +35,7 @@ def effects(ablated):
     return {one.part.name: one.effect for one in ablated}
 
 
+@pytest.mark.slow
 def test_of_the_quotes_the_one_residual_node_is_all_and_the_contents_are_nothing():
     found = quotes()
     nodes = effects(found.nodes)
@@ -153,6 +154,7 @@ def test_an_interrupt_keeps_what_is_known(monkeypatch):
     assert found.tolerance.spread is not None
 
 
+@pytest.mark.slow
 def test_a_time_limit_holds_and_shortens_the_domain_where_none_is_named():
     model = from_circuit(load_circuit(shipped_path("variable_type")))
     start = time.perf_counter()

@@ -70,6 +70,7 @@ def test_a_program_that_breaks_far_out_is_not_proved() -> None:
     assert isinstance(all_lengths(circuit, parity), str)
 
 
+@pytest.mark.slow
 def test_no_claim_for_every_length_is_contradicted_by_longer_sequences(derive, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("tasks.proofs.all_lengths.MOST_BOXES", 2000)
     claimed = refused = 0

@@ -71,7 +71,7 @@ def test_another_alphabet_or_an_empty_domain_is_refused() -> None:
 # --- bounds -----------------------------------------------------------------------------------------------------
 
 
-@pytest.mark.parametrize("name", [name for name in CONFIGS if name != "positions"])
+@pytest.mark.parametrize("name", sliced([name for name in CONFIGS if name != "positions"], 3))
 @pytest.mark.parametrize("prefix", [("<s>",), (), ("<s>", "a")])
 def test_logits_from_counts_contain_every_execution(name: str, prefix: tuple[str, ...]) -> None:
     options = {"n_layer": 2, **CONFIGS[name]}
@@ -105,7 +105,7 @@ def test_a_box_contains_all_of_its_points(seed: int) -> None:
 
 
 @pytest.mark.parametrize("name", COUNTED)
-@pytest.mark.parametrize("unit_roundoff", [FLOAT32, FLOAT64])
+@pytest.mark.parametrize("unit_roundoff", sliced([FLOAT32, FLOAT64], 3))
 def test_counts_and_enumeration_label_every_sequence_alike(name: str, unit_roundoff: float) -> None:
     circuit = shipped(name)
     tally = Tally(circuit, unit_roundoff)

@@ -94,6 +94,7 @@ def test_a_label_the_program_never_gives_breaks_it():
     assert len(found.counterexample.inputs) == 1
 
 
+@pytest.mark.slow
 def test_a_margin_too_small_for_a_label_is_no_counterexample(monkeypatch):
     monkeypatch.setattr(genetic_search, "SWEEPS", 3)
     found = Falsifier(black_box(lambda row: 1e-6, DOMAIN), DOMAIN, least=1e-4).examine(always("no"), known=25)

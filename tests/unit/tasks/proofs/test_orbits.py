@@ -76,6 +76,7 @@ def test_a_point_that_repels_is_in_no_set() -> None:
     assert "no small set" in str(orbits_claim(asked(network, "11*"), always("accept")))
 
 
+@pytest.mark.slow
 def test_a_period_of_program_and_network_is_followed() -> None:
     network = replace(latch(), transition=(Affine(np.array([[-4.0, 0.0]])), Activation("tanh")))
     model = asked(network, "11*", ("0", "1", "-"))

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 import pytest
 from average_networks import AB, Affine, Attention, average
+from quick import sliced
 from recurrent_networks import write_dynet
 
 from cegis import Domain, Program, motifs
@@ -161,7 +162,7 @@ class Watched(Workers):
 
 
 @pytest.mark.parametrize(
-    "proof", [*(pytest.param(proof, marks=pytest.mark.slow) for proof in PROOFS[:OFTEN]), *PROOFS[OFTEN:]]
+    "proof", [*(pytest.param(proof, marks=pytest.mark.slow) for proof in PROOFS[:OFTEN]), *sliced(PROOFS[OFTEN:], 2)]
 )
 def test_a_proof_does_not_depend_on_how_many_compute_it(
     proof: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
@@ -186,9 +187,7 @@ def kill_one(workers: Workers) -> bool:
     return True
 
 
-@pytest.mark.parametrize(
-    "proof", [*PROOFS[:OFTEN], *(pytest.param(proof, marks=pytest.mark.slow) for proof in PROOFS[OFTEN:])]
-)
+@pytest.mark.parametrize("proof", sliced(PROOFS, len(PROOFS)))
 def test_a_worker_that_is_killed_in_the_middle_changes_nothing(
     proof: Callable[..., Run], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -275,6 +274,7 @@ def test_a_walk_that_the_time_ends_keeps_the_steps_before(count: int, monkeypatc
     assert 0 < found.equal_up_to < 12
 
 
+@pytest.mark.slow
 def test_boxes_that_are_left_are_cut_some_at_a_time_with_the_same_result(monkeypatch: pytest.MonkeyPatch) -> None:
     taken: list[int] = []
     each = path_cover.each

@@ -272,6 +272,7 @@ def test_sequences_parted_down_to_single_ones_are_right_or_nothing_is_claimed(mo
     )
 
 
+@pytest.mark.slow
 def test_the_pieces_that_are_right_leave_no_gap(monkeypatch):
     parts, right = [], []
     piece, read = path_cover._piece, CoveringVerifier._read

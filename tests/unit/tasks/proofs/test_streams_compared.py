@@ -204,6 +204,7 @@ def test_a_proof_up_to_a_shorter_length_than_was_asked_is_none_of_that():
         assert replace(found, claims=(claim,)).is_proved is is_proved
 
 
+@pytest.mark.slow
 def test_of_a_network_that_stops_being_right_the_loop_is_found_on_shorter_streams():
     leaking = NumberStreams("leaking", recurrence(1.0 + 2.0**-9), SINGLE, 40, "a test")
     found = distill(leaking, seconds=3)

@@ -33,6 +33,7 @@ def test_junk_at_any_place_of_a_result_is_shown_or_refused(tmp_path, step):
     assert shown > 12
 
 
+@pytest.mark.slow
 def test_junk_about_a_network_that_is_at_hand_is_shown_or_refused(tmp_path):
     whole = json.loads(json.dumps(distillation_json(distilled(shipped("bracket_dilution"), length=3))))
     file = tmp_path / "x.json"
