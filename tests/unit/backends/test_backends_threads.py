@@ -20,7 +20,7 @@ from backends.session import Session, decide
 from backends.z3 import Z3
 
 SOLVERS = [pytest.param(one, id=one.name, marks=pytest.mark.needs(one.name)) for one in (Z3, CVC5, BITWUZLA)]
-QUERIES = 30
+QUERIES = 12
 
 
 def asked(session: Session, seed: int, queries: int = 3) -> list[Answer]:
