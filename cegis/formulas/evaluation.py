@@ -136,6 +136,9 @@ def divides_by_zero(spec: FormulaSpec, closed: Sequence[Term]) -> bool:
 
     Where no divisor is 0 all values are the same for every reading of x/0. A row that divides within counts as 0.
     """
+    called = {inner.operator for term in closed for inner in subterms(term)}
+    if not any(_may_divide(operator) for operator in called):
+        return False
     columns = spec.signature.batch([()], exact=True)
     for inner in {inner for term in closed for inner in subterms(inlined(term))}:
         name, arguments = inner.operator.name, inner.arguments
@@ -145,6 +148,13 @@ def divides_by_zero(spec: FormulaSpec, closed: Sequence[Term]) -> bool:
         elif name in DIVISIONS or any(f"({division} " in name for division in DIVISIONS):
             return True
     return False
+
+
+def _may_divide(operator: Operator) -> bool:
+    """Whether there is a division in what is computed by this operator, where that can be read off."""
+    if operator.definition is None:
+        return any(division in operator.name for division in DIVISIONS)
+    return any(_may_divide(inner.operator) for inner in subterms(operator.definition))
 
 
 def _printed(solution: Solution) -> dict[Operator, Callable[..., Any]]:

@@ -23,6 +23,7 @@ right at points, no more: the verifier decides.
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property, partial
@@ -59,6 +60,9 @@ FIRST = 12  # tests the search begins with
 NEARBY = 24  # variations of a counterexample that join the pool
 TRUSTING = 5  # refuted candidates after which harvested values are joined as the specification says, at any length
 LEARNT = 4  # tests learnt from one failure in the pool
+FEW = 4  # words that are joined by masks, at most: they cost more than what says the same without
+TRIALS = 12  # times that masks are tried
+MASKS = "masks"  # who proposes what they join
 RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
 CHUNK = 4_000_000  # values judged at once
 FAR = 1_000  # times as many candidates as were built are not looked out for: it takes long to count what is ahead
@@ -105,6 +109,7 @@ class PointSearch:
         self._was_full = False
         self._bank, self._level = self._new_bank(grammar), 0
         self._asked, self._joined = -1, list[Choice]()
+        self._trials, self._looked = TRIALS, 0.0  # of joining words by masks, and candidates built at the last
         self._patience = PATIENCE
         self._said: tuple[tuple[int, bool], tuple[Term, ...]] = ((-1, False), ())
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
@@ -136,6 +141,7 @@ class PointSearch:
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
         self._refuted += 1
+        self._looked = 0
         known = len(self.points.arguments[self._function])
         for points in (self._pool, self.points):
             points.add([inputs])
@@ -178,6 +184,11 @@ class PointSearch:
                 if not stop():
                     self._learn(failed)
                 continue
+            if not stop() and self._is_time_for_masks(is_full):
+                early = self._masked(stop)
+                if early is not None:
+                    return early
+                continue
             if stop():
                 return Stopped("time limit")
             is_over = is_full or (self._is_learned and self._is_saturated())
@@ -197,6 +208,7 @@ class PointSearch:
                 stop()
                 or self._is_stalled()
                 or self._bank.candidates > self._budget.candidates
+                or self._is_time_for_masks()
                 or (bool(self._joined) and self._is_impatient())
             ),
         )
@@ -326,6 +338,34 @@ class PointSearch:
             return
         term = join(self._bank, self._grammar.start, self._right(), stop=stop)
         yield from self._priced([] if isinstance(term, Stuck) else [term])
+
+    def _is_time_for_masks(self, is_full: bool = False) -> bool:
+        is_late = is_full or self.candidates > PATIENCE
+        return is_late and self._trials > 0 and self.candidates > RENEWED * self._looked
+
+    def _masked(self, stop: Stop) -> Solution | None:
+        """A few words right at some points, joined by masks where the grammar has no conditional.
+
+        That is larger than what says the same without, where something does: one that is proved is to be beaten.
+        """
+        from dsl.deduction.conditionals import conditionals, join
+        from dsl.deduction.masks import masked
+
+        self._looked, start = self.candidates, self._grammar.start
+        ways = () if conditionals(self._grammar, start) else masked(self._grammar, start)
+        if not ways or not self.points.is_pointwise:
+            self._trials = 0
+            return None
+        joined = join(self._bank, start, self._right(), by=ways, most_leaves=FEW, stop=stop)
+        for choice in self._priced([joined] if isinstance(joined, Term) else []):
+            self._trials -= 1
+            failed = self._failed(choice.term)
+            if not failed:
+                self._looked = math.inf  # unless it is refuted
+                return Solution({self._function: Program(choice.term, self._home)}, MASKS)
+            self._looked = 0
+            self._learn(failed)
+        return None
 
     def _right(self) -> NDArray[np.bool_]:
         """For a pointwise specification, at which points rows of the start are right: (rows, points)."""

@@ -28,7 +28,7 @@ from cegis.loop import Budget, FormulaBudget, Loop, Search
 from cegis.outcome import Differs, Exhausted, Found, Outcome, Round, Statistics, Stopped
 from cegis.searchers.peers import REFUTERS
 from cegis.searchers.portfolio import BUSY, Problem, Racing, Searcher, cpu_end
-from cegis.searchers.search import PointSearch, hard_operators
+from cegis.searchers.search import MASKS, PointSearch, hard_operators
 from cegis.searchers.witnesses import LEAST_SECONDS, Witnesses, default_backend, witnesses_of
 from cegis.verdict import Valid, Verdict, Verifier
 from dsl import enumerator
@@ -231,8 +231,8 @@ class _Run:
         return None
 
     def _smaller(self, found: Found[Solution], search: Racing, loop: Loop) -> Found[Solution]:
-        """``found``, or where another searcher had it a smaller solution that comes soon after."""
-        while found.program.searcher in {searcher.name for searcher in search.others}:
+        """``found``, or where another searcher had it, or masks joined it, a smaller solution that comes soon after."""
+        while found.program.searcher in {MASKS, *(searcher.name for searcher in search.others)}:
             search.beat(found.program)
             loop.budget = self._left()
             more = loop.run()

@@ -7,14 +7,15 @@ condition's value. ``qm(a, b) = ite(a < 0, b, a)`` looks at its own branch: such
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from dsl.deduction.trees import Guard, Guards, Leaf, Mask, Split, Stuck, Tree, grow_tree
+from dsl.deduction.masks import Masked
+from dsl.deduction.trees import MOST_LEAVES, Guard, Guards, Leaf, Mask, Split, Stuck, Tree, grow_tree
 from dsl.enumeration.bank import Bank
 from dsl.grammar import Grammar, Production
 from dsl.operators import Term
@@ -40,6 +41,16 @@ class Conditional:
         """Whether it asks one of its own branches."""
         return self.asked in (self.then, self.otherwise)
 
+    @property
+    def source(self) -> str:
+        """The nonterminal of what it asks."""
+        return self.production.arguments[self.asked]
+
+    @property
+    def cost(self) -> int:
+        """What it costs itself."""
+        return self.production.cost
+
     def flags(self, values: NDArray[Any], examples: int) -> Mask:
         """The condition of rows for the argument asked: (rows, examples), of the same shape."""
         if self.condition is None:
@@ -48,10 +59,17 @@ class Conditional:
         flags = np.asarray(self.condition.evaluate(Columns({name: values}, examples)), bool)
         return np.broadcast_to(flags, values.shape)
 
+    def usable(self, values: NDArray[Any]) -> Mask:
+        """Which rows may be asked: all."""
+        return np.ones(len(values), bool)
+
     def apply(self, asked: Term, then: Term, otherwise: Term) -> Term:
         """The application; a guard's own branch is what it asks."""
         arguments = {self.then: then, self.otherwise: otherwise, self.asked: asked}
         return self.production.operator(*(arguments[place] for place in sorted(arguments)))
+
+
+Choosing = Conditional | Masked
 
 
 def conditionals(grammar: Grammar, nonterminal: str) -> tuple[Conditional, ...]:
@@ -102,12 +120,12 @@ def _variables(term: Term) -> set[str]:
 class Asked:
     """Rows that conditionals may ask, numbered through: (conditional, row) and the flags they give."""
 
-    sources: list[tuple[Conditional, NDArray[np.int64]]]
+    sources: list[tuple[Choosing, NDArray[np.int64]]]
     starts: list[int]
     flags: Mask
     cost: NDArray[Any]
 
-    def source(self, number: int) -> tuple[Conditional, int]:
+    def source(self, number: int) -> tuple[Choosing, int]:
         """The conditional and the row of the argument it asks."""
         place = int(np.searchsorted(self.starts, number, side="right")) - 1
         conditional, rows = self.sources[place]
@@ -119,16 +137,18 @@ def join(
     nonterminal: str,
     right: Mask,
     *,
+    by: Sequence[Choosing] | None = None,
     kinds: NDArray[Any] | None = None,
     tries: int = 4,
+    most_leaves: int = MOST_LEAVES,
     stop: Callable[[], bool] = lambda: False,
 ) -> Term | Stuck:
     """A program of ``nonterminal`` right on all examples, joined from rows right on some by the grammar's conditionals.
 
     right: (rows of the nonterminal, examples). ``Stuck`` names the examples that no row is right on, or some that no
-    flag tells apart. kinds: as for ``grow_tree``.
+    flag tells apart. by: other ways to choose. kinds, most_leaves: as for ``grow_tree``.
     """
-    found = conditionals(bank.grammar, nonterminal)
+    found = conditionals(bank.grammar, nonterminal) if by is None else by
     plain = _asked(bank, [c for c in found if not c.is_guard])
     guarding = _asked(bank, [c for c in found if c.is_guard])
     store = bank.stores[nonterminal]
@@ -136,10 +156,19 @@ def join(
     if guarding.sources:
         whole = np.concatenate([right[rows] for _, rows in guarding.sources])
         guards = Guards(guarding.flags, whole, guarding.cost)
-    split_cost = min((c.production.cost for c in found), default=1)
+    split_cost = min((c.cost for c in found), default=1)
     costs = store.origin[:, 0]
     tree = grow_tree(
-        right, costs, plain.flags, plain.cost, kinds=kinds, guards=guards, split_cost=split_cost, tries=tries, stop=stop
+        right,
+        costs,
+        plain.flags,
+        plain.cost,
+        kinds=kinds,
+        guards=guards,
+        split_cost=split_cost,
+        tries=tries,
+        most_leaves=most_leaves,
+        stop=stop,
     )
 
     def build(tree: Tree) -> Term:
@@ -148,7 +177,7 @@ def join(
                 return bank.term(nonterminal, row)
             case Split(flag, then, otherwise):
                 conditional, row = plain.source(flag)
-                asked = bank.term(conditional.production.arguments[conditional.asked], row)
+                asked = bank.term(conditional.source, row)
                 return conditional.apply(asked, build(then), build(otherwise))
             case Guard(guard, rest):
                 conditional, row = guarding.source(guard)
@@ -158,19 +187,20 @@ def join(
     return tree if isinstance(tree, Stuck) else build(tree)
 
 
-def _asked(bank: Bank, found: list[Conditional]) -> Asked:
+def _asked(bank: Bank, found: Sequence[Choosing]) -> Asked:
     """What the rows of a bank say as flags, cheapest first among those that say the same; for guards, all of them."""
     sources, starts, flags, cost = [], [], [np.zeros((0, bank.batch.examples), bool)], [np.zeros(0, np.int64)]
     for conditional in found:
-        store = bank.stores[conditional.production.arguments[conditional.asked]]
+        store = bank.stores[conditional.source]
         if not len(store):
             continue
-        values = conditional.flags(store.values, bank.batch.examples)
-        rows = np.arange(len(store))
-        if conditional.is_guard:  # selected is where its own branch is taken
+        held = store.values
+        values, rows = conditional.flags(held, bank.batch.examples), np.arange(len(store))
+        if isinstance(conditional, Conditional) and conditional.is_guard:  # selected is where its own branch is taken
             values = values if conditional.asked == conditional.then else ~values
-        elif conditional.condition is not None:
-            by_cost = np.argsort(store.origin[:, 0], kind="stable")
+        elif values is not held:
+            able = np.flatnonzero(conditional.usable(held))
+            by_cost = able[np.argsort(store.origin[able, 0], kind="stable")]
             _, first = np.unique(np.packbits(values[by_cost], axis=1), axis=0, return_index=True)
             rows = by_cost[np.sort(first)]
         starts.append(sum(map(len, cost)))

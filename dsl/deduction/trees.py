@@ -120,12 +120,14 @@ def grow_tree(
     guards: Guards | None = None,
     split_cost: int = 1,
     tries: int = 4,
+    most_leaves: int = MOST_LEAVES,
     stop: Callable[[], bool] = lambda: False,
 ) -> Tree | Stuck:
     """The cheapest of several trees whose leaves are right on every example, or why there is none.
 
     right: (leaf rows, examples) with leaf_cost: (leaf rows,); flags: (flag rows, examples) likewise. kinds:
-    (examples,), classes that flags should tell apart in the first try, such as the values wanted, where they are few.
+    (examples,), classes that flags should tell apart in the first try, such as the values wanted, where they are few. A
+    tree has at most ``most_leaves``.
     """
     examples = right.shape[1]
     uncovered = ~right.any(axis=0) if len(right) else np.ones(examples, bool)
@@ -133,7 +135,7 @@ def grow_tree(
         uncovered &= ~(guards.right & guards.selects).any(axis=0)
     if uncovered.any() or not len(right):
         return Stuck(tuple(np.flatnonzero(uncovered).tolist()), ())
-    grower = Grower(Rated(right, leaf_cost), Rated(flags, flag_cost), guards, split_cost, stop)
+    grower = Grower(Rated(right, leaf_cost), Rated(flags, flag_cost), guards, split_cost, most_leaves, stop)
     best: tuple[int, Tree] | None = None
     for weigh, price in list(grower.tries(kinds))[:tries]:
         tree = grower.grow(weigh, price)
@@ -149,7 +151,13 @@ class Grower:
     """Grows trees over the same rows in several ways."""
 
     def __init__(
-        self, leaves: Rated, flags: Rated, guards: Guards | None, split_cost: int, stop: Callable[[], bool]
+        self,
+        leaves: Rated,
+        flags: Rated,
+        guards: Guards | None,
+        split_cost: int,
+        most_leaves: int,
+        stop: Callable[[], bool],
     ) -> None:
         self.together: tuple[int, ...] = ()
         self._leaves, self._packed, self._guards, self._stop = leaves, Packed(leaves), guards, stop
@@ -157,7 +165,7 @@ class Grower:
         cheap = np.argsort(flags.cost, kind="stable")[: MOST_VALUES // max(1, self._examples)]
         self._flags, self._by_cost = flags, cheap
         self._by_example = np.ascontiguousarray(flags.holds[cheap].T)  # (examples, flags), cheapest first
-        self._left = 0  # leaves that may still be made
+        self._most, self._left = most_leaves, 0  # leaves in all, and those that may still be made
 
     def tries(self, kinds: NDArray[Any] | None) -> Iterator[tuple[Weigh, float]]:
         """Ways to weigh examples, each with the bits of information that a unit of a flag's cost must bring."""
@@ -173,7 +181,7 @@ class Grower:
 
     def grow(self, weigh: Weigh, price: float) -> Tree | None:
         """A tree, or None when it would be stuck (``together`` says where) or too large."""
-        self._left = MOST_LEAVES
+        self._left = self._most
         return self._node(np.arange(self._examples), weigh, price)
 
     def cost(self, tree: Tree) -> int:

@@ -241,6 +241,20 @@ QUICK: tuple[Mutant, ...] = (
         ZERO,
     ),
     Mutant(
+        "a division in a function that a defined one calls is not seen",
+        "cegis/formulas/evaluation.py",
+        "return any(_may_divide(inner.operator) for inner in subterms(operator.definition))",
+        "return any(inner.operator.name in DIVISIONS for inner in subterms(operator.definition))",
+        "tests/unit/cegis/test_witnesses.py::test_a_division_within_defined_functions_is_seen",
+    ),
+    Mutant(
+        "all Z3 solvers share a context",
+        "backends/z3_context.py",
+        "context, name = z3.Context(), str(logic)",
+        "context, name = z3.main_ctx(), str(logic)",
+        "tests/unit/backends/test_backends_threads.py",
+    ),
+    Mutant(
         "an answer of arithmetic is not held to its refutations",
         SOLVING,
         "if not certificates.check(failing, found):",

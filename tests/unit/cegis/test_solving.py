@@ -154,3 +154,33 @@ def test_without_a_grammar_an_answer_may_use_what_its_constraints_are_made_of(pa
     assert isinstance(found, Found), found
     assert found.program.size <= size
     assert found.claims[0].is_confirmed
+
+
+WITHOUT_CONDITIONALS = """
+    (synth-fun f ((x (_ BitVec 16)) (a (_ BitVec 16)) (b (_ BitVec 16))) (_ BitVec 16)
+        ((W (_ BitVec 16)) (T Bool) (One (_ BitVec 16)) (Zero (_ BitVec 16)))
+        ((W (_ BitVec 16) (x a b (bvand W W) (bvxor W W) (bvneg W) (bvnot W) (ite T One Zero)))
+         (T Bool ((= W W) (bvult W W))) (One (_ BitVec 16) (#x0001)) (Zero (_ BitVec 16) (#x0000))))
+    (declare-var x (_ BitVec 16)) (declare-var a (_ BitVec 16)) (declare-var b (_ BitVec 16))
+    (constraint (= (f x a b) (ite (= x a) b (ite (bvult a x) a x))))
+    (check-synth)
+"""
+AVERAGE = """
+    (synth-fun mean ((x (_ BitVec 8)) (y (_ BitVec 8))) (_ BitVec 8)
+        ((W (_ BitVec 8)))
+        ((W (_ BitVec 8) (x y #x01 (bvnot W) (bvneg W) (bvand W W) (bvor W W) (bvxor W W) (bvadd W W) (bvlshr W W)))))
+    (declare-var x (_ BitVec 8)) (declare-var y (_ BitVec 8))
+    (constraint (= ((_ zero_extend 1) (mean x y))
+        (bvlshr (bvadd ((_ zero_extend 1) x) ((_ zero_extend 1) y)) #b000000001)))
+    (check-synth)
+"""
+
+
+@pytest.mark.parametrize(("text", "size"), [(WITHOUT_CONDITIONALS, 32), (AVERAGE, 9)], ids=["alone", "beaten"])
+def test_words_are_chosen_by_masks_where_nothing_else_came_and_beaten_by_what_is_shorter(text, size):
+    problem, heard = read_text(text), []
+    found = solve(problem.spec, problem.grammars, budget=Budget(seconds=60), on_found=heard.append)
+    assert isinstance(found, Found), found
+    assert found.claims[0].is_confirmed
+    assert heard[0].program.searcher == "masks"
+    assert found.program.size <= size

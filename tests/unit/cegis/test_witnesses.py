@@ -12,7 +12,7 @@ from specs import call, function, integers, maximum, of
 from backends import CVC5, Z3, Backend, BackendError, Portfolio, get
 from backends.smtlib_process import SmtlibProcess
 from cegis import Counterexample, DomainError, FormulaBudget, Found, Unknown, Valid, enumerate_solutions, synthesize
-from cegis.formulas.evaluation import Proof
+from cegis.formulas.evaluation import Proof, divides_by_zero
 from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.outcome import Outcome
@@ -23,7 +23,7 @@ from dsl.grammars.defaults import default_grammar
 from dsl.operators import INT, STRING, Term
 from dsl.program import Program
 from dsl.scalars import variable
-from dsl.theories.theory import find, literal
+from dsl.theories.theory import define, find, literal
 
 pytestmark = pytest.mark.needs("z3", "cvc5")
 FAKE = Path(__file__).parents[2] / "support/fake_solver.py"
@@ -215,6 +215,14 @@ def test_examples_that_divide_by_zero_are_put_to_a_solver() -> None:
         assert isinstance(verdict, Unknown)
         assert "division by zero" in verdict.reason
         assert witnesses.backends
+
+
+def test_a_division_within_defined_functions_is_seen() -> None:
+    halved = define("halved", (("a", INT),), of("mod", A, of("-", A, A)))
+    twice = define("twice", (("a", INT),), halved(A))
+    ground = FormulaSpec((F,), (), (of("=", call(F, BIG), BIG),))
+    assert divides_by_zero(ground, (twice(BIG),))
+    assert not divides_by_zero(ground, (define("same", (("a", INT),), of("+", A, A))(BIG),))
 
 
 def test_a_solver_that_does_not_know_is_no_proof_where_zero_divides() -> None:
