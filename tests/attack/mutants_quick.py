@@ -252,7 +252,7 @@ QUICK: tuple[Mutant, ...] = (
         "backends/z3_context.py",
         "context, name = z3.Context(), str(logic)",
         "context, name = z3.main_ctx(), str(logic)",
-        "tests/unit/backends/test_backends_threads.py",
+        "tests/unit/backends/test_backends_threads.py::test_a_closed_session_leaves_no_context_behind",
     ),
     Mutant(
         "an answer of arithmetic is not held to its refutations",
