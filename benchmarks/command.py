@@ -8,24 +8,21 @@ finished row.
 from __future__ import annotations
 
 import shlex
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import click
 
 from benchmarks.harness.measure import WALL
 
 if TYPE_CHECKING:
-    from benchmarks.harness.row import Place, Row
+    from benchmarks.harness.row import Row
     from benchmarks.harness.task import Task
 
-PEER_ROWS, TABLE, ROWS, CACHE, SYGUS_ROWS = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates", "sygus.jsonl"
-NETWORK_ROWS, BREADTH_ROWS, PROGRAM_ROWS = "networks.jsonl", "breadth.jsonl", "programs.jsonl"
-LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS = "learned.jsonl", "rnn.jsonl", "adders.jsonl"
-SWEEP_ROWS, SPEED_ROWS, WORKER_ROWS = "sweep.jsonl", "speed.jsonl", "workers.jsonl"
+PEER_ROWS, TABLE, ROWS, CACHE = "rows.jsonl", "table.md", "solvers.jsonl", "surrogates"
 SOLVER_SUITES = ("loop", "replay", "growth", "overhead")  # of one page; several of them may be run in one go
 SUITES = (
     "peers", "loop", "replay", "growth", "overhead", "sygus", "rate", "networks", "breadth", "learned", "rnn", "adders",
@@ -152,99 +149,61 @@ def bench(
         if tools is not None and smtlib is None:
             raise ValueError("--tools is for --smtlib: name a folder of SMT-LIB files")
         seconds, memory_mb = _within(wanted, memory_mb)
+        if seeds < 1:
+            raise ValueError(f"expected at least 1 seed, got {seeds}")
+        shipped = _folders(circuits)
         if suite == "peers":
-            _peers(out, seconds, seed, _folders(circuits))
+            _refuse(print_commands, suite)
+            _peers(out, seconds, seed, shipped)
             return
+        from benchmarks.harness import standing
         from benchmarks.harness.execution import command_line
         from benchmarks.harness.place import here
         from benchmarks.harness.schedule import executor as open_executor
         from benchmarks.harness.schedule import run_all
+        from benchmarks.paged import PAGED, Asked
 
-        if seeds < 1:
-            raise ValueError(f"expected at least 1 seed, got {seeds}")
-        out.mkdir(parents=True, exist_ok=True)
         if suite == "networks":
-            from benchmarks.reports import networks_page
+            from benchmarks.paged import NETWORKS
             from benchmarks.suites import networks
 
-            solvers, shipped = _backends(backends), tuple(_folders(circuits).values())
+            _refuse(print_commands, suite)
+            out.mkdir(parents=True, exist_ok=True)
             with open_executor(executor, jobs, scheduler) as pool:
                 networks.run(
-                    shipped, solvers, cases_dir, out / NETWORK_ROWS, here(), pool,
+                    tuple(shipped.values()), _backends(backends), cases_dir, out / NETWORKS.rows, here(), pool,
                     seconds=seconds, memory_mb=memory_mb, seed=seed, on_row=_Counter(None).show,
                 )  # fmt: skip
-            click.echo(networks_page.write(out / NETWORK_ROWS, out))
+            click.echo(NETWORKS.write(out))
             return
-        if suite == "breadth":
-            from benchmarks.reports import breadth_page
-            from benchmarks.suites import breadth
-
-            planned = breadth.plan(_names(only), seconds, memory_mb, seed)
+        out.mkdir(parents=True, exist_ok=True)
+        if suite in PAGED:
+            paged, folders = PAGED[suite], tuple(shipped.values())
+            _refuse(print_commands and not paged.has_worker, suite)
+            asked = Asked(
+                out, seconds, memory_mb, seed, folders, _names(backends), _names(only), cases_dir, trained, sygus_dir,
+                _solved,
+            )  # fmt: skip
+            planned = paged.plan(asked)
+            if print_commands:
+                click.echo("\n".join(map(command_line, planned)))
+                return
+            if paged.absent is not None:
+                standing.record_absent(out / paged.page.rows, suite, paged.absent(asked))
             with open_executor(executor, jobs, scheduler) as pool:
-                click.echo(_page_of(planned, out / BREADTH_ROWS, pool, seed, breadth_page.write))
+                counter = _Counter(len(planned))
+                run_all(planned, out / paged.page.rows, here(), pool, seed=seed, on_row=counter.show, run=paged.run)
+            click.echo(paged.page.write(out))
             return
-        if suite == "learned":
-            from benchmarks.reports import learned_page
-            from benchmarks.suites import learned
-
-            shipped, told = tuple(_folders(circuits).values()), _solved
-            planned = learned.plan(shipped, out, seconds, memory_mb, seed, _names(only), told)
-            with open_executor(executor, jobs, scheduler) as pool:
-                click.echo(_page_of(planned, out / LEARNED_ROWS, pool, seed, learned_page.write))
-            return
-        if suite == "rnn":
-            from benchmarks.reports import rnn_page
-            from benchmarks.suites import rnn
-
-            planned = rnn.plan(cases_dir, trained, seconds, memory_mb, seed, _names(only), out)
-            with open_executor(executor, jobs, scheduler) as pool:
-                click.echo(_page_of(planned, out / RNN_ROWS, pool, seed, rnn_page.write))
-            return
-        if suite == "speed":
-            from benchmarks.reports import speed_page
-            from benchmarks.suites import speed
-
-            planned = speed.plan(tuple(_folders(circuits).values()), out, seconds, memory_mb)
-            with open_executor(executor, jobs, scheduler) as pool:
-                click.echo(_page_of(planned, out / SPEED_ROWS, pool, seed, speed_page.write, speed.execute))
-            return
-        if suite == "workers":
-            from benchmarks.reports import workers_page
-            from benchmarks.suites import workers
-
-            planned = workers.plan(tuple(_folders(circuits).values()), seconds, memory_mb)
-            with open_executor(executor, jobs, scheduler) as pool:
-                click.echo(_page_of(planned, out / WORKER_ROWS, pool, seed, workers_page.write))
-            return
-        if suite == "adders":
-            from benchmarks.reports import adders_page
-            from benchmarks.suites import adders
-
-            planned = adders.plan(cases_dir, seconds, memory_mb, seed, _names(only))
-            with open_executor(executor, jobs, scheduler) as pool:
-                click.echo(_page_of(planned, out / ADDERS_ROWS, pool, seed, adders_page.write))
-            return
-        if suite in SECONDS:
-            from benchmarks.harness import standing
-            from benchmarks.reports import solve_page
-
-            solving, run = _solving(suite, sygus_dir, _names(backends), seconds, memory_mb)
-            counter = _Counter(len(solving))
-            standing.record_absent(out / SYGUS_ROWS, suite, _absent_tools(suite, _names(backends)))
-            with open_executor(executor, jobs, scheduler) as pool:
-                run_all(solving, out / SYGUS_ROWS, here(), pool, seed=seed, on_row=counter.show, run=run)
-            click.echo(solve_page.write(out / SYGUS_ROWS, out))
-            return
-        from benchmarks.harness import runexec, standing
+        from benchmarks.harness import runexec
         from benchmarks.reports.beside import keep_queries
         from benchmarks.suites import smtlib as smtlib_suite
 
-        folders, place = _folders(circuits), here()
+        place = here()
         tasks: tuple[Task, ...] = ()
         files: tuple[Task, ...] = ()
-        asked = [one for one in chosen_suites if one != "replay" or corpus is not None or smtlib is None]
-        for one in asked:
-            tasks += _plan(one, _backends(backends), folders, corpus or CORPUS, seeds, seconds, memory_mb, out / CACHE)
+        for one in [one for one in chosen_suites if one != "replay" or corpus is not None or smtlib is None]:
+            tasks += _plan(one, _backends(backends), shipped, corpus or CORPUS, seeds, seconds, memory_mb, out / CACHE)
         if smtlib is not None:
             by = runexec.chosen(runner)
             files = smtlib_suite.plan(smtlib, _names(backends), seconds, memory_mb, tools, runner=by)
@@ -300,53 +259,13 @@ def record(queries: int, circuits: str, lengths: str, seed: int, out: Path) -> N
 def report(out: Path) -> None:
     """Make the reports again from the rows of suites, without running anything."""
     with _one_line():
-        if (out / SYGUS_ROWS).exists():
-            from benchmarks.reports import solve_page
+        from benchmarks.paged import PAGES
 
-            click.echo(solve_page.write(out / SYGUS_ROWS, out))
-        if (out / NETWORK_ROWS).exists():
-            from benchmarks.reports import networks_page
-
-            click.echo(networks_page.write(out / NETWORK_ROWS, out))
-        if (out / BREADTH_ROWS).exists():
-            from benchmarks.reports import breadth_page
-
-            click.echo(breadth_page.write(out / BREADTH_ROWS, out))
-        if (out / LEARNED_ROWS).exists():
-            from benchmarks.reports import learned_page
-
-            click.echo(learned_page.write(out / LEARNED_ROWS, out))
-        if (out / RNN_ROWS).exists():
-            from benchmarks.reports import rnn_page
-
-            click.echo(rnn_page.write(out / RNN_ROWS, out))
-        if (out / ADDERS_ROWS).exists():
-            from benchmarks.reports import adders_page
-
-            click.echo(adders_page.write(out / ADDERS_ROWS, out))
-        if (out / WORKER_ROWS).exists():
-            from benchmarks.reports import workers_page
-
-            click.echo(workers_page.write(out / WORKER_ROWS, out))
-        if (out / SPEED_ROWS).exists():
-            from benchmarks.reports import speed_page
-
-            click.echo(speed_page.write(out / SPEED_ROWS, out))
-        if (out / PEER_ROWS).exists():
-            click.echo(_write_table(out))
-        if (out / PROGRAM_ROWS).exists():
-            from benchmarks.reports import programs_page
-
-            click.echo(programs_page.write(out / PROGRAM_ROWS, out))
-        if (out / SWEEP_ROWS).exists():
-            from benchmarks.reports import sweep_page
-
-            click.echo(sweep_page.write(out / SWEEP_ROWS, out))
-        others = (
-            SWEEP_ROWS, SPEED_ROWS, SYGUS_ROWS, NETWORK_ROWS, BREADTH_ROWS, LEARNED_ROWS, RNN_ROWS, ADDERS_ROWS,
-            PROGRAM_ROWS, PEER_ROWS, WORKER_ROWS,
-        )  # fmt: skip
-        if (out / ROWS).exists() or not any((out / name).exists() for name in others):
+        writers = {PEER_ROWS: _write_table, **{page.rows: page.write for page in PAGES}}
+        there = [write for rows, write in writers.items() if (out / rows).exists()]
+        for write in there:
+            click.echo(write(out))
+        if (out / ROWS).exists() or not there:
             click.echo(_write_report(out))
 
 
@@ -407,7 +326,7 @@ def programs(
         from benchmarks.harness.schedule import executor as open_executor
         from benchmarks.harness.schedule import run_all
         from benchmarks.inputs.program_networks import ONE_TOKEN, networks
-        from benchmarks.reports import programs_page
+        from benchmarks.paged import PROGRAMS
         from benchmarks.suites import programs as suite
 
         chosen = (ONE_TOKEN,) if quick else _names(families)
@@ -423,12 +342,12 @@ def programs(
             )
         tasks = suite.plan(asked, seconds, memory_mb, seed)
         out.mkdir(parents=True, exist_ok=True)
-        standing.record_absent(out / PROGRAM_ROWS, suite.SUITE, left_out)
+        standing.record_absent(out / PROGRAMS.rows, suite.SUITE, left_out)
         with open_executor("processes", jobs) as pool:
             run_all(
-                tasks, out / PROGRAM_ROWS, here(), pool, seed=seed, on_row=_Counter(len(tasks)).show, run=suite.execute
+                tasks, out / PROGRAMS.rows, here(), pool, seed=seed, on_row=_Counter(len(tasks)).show, run=suite.execute
             )
-        click.echo(programs_page.write(out / PROGRAM_ROWS, out))
+        click.echo(PROGRAMS.write(out))
 
 
 @bench.command()
@@ -507,6 +426,7 @@ def sweep(
         from benchmarks.harness.place import here
         from benchmarks.harness.schedule import executor as open_executor
         from benchmarks.harness.schedule import run_all
+        from benchmarks.paged import SWEEP
         from benchmarks.reports import sweep_page
         from benchmarks.suites import sweep as suite
 
@@ -525,7 +445,7 @@ def sweep(
             raise ValueError(f"no name of {len(found)} networks has a part {only!r}")
         given = {} if own is None else suite.programs_in(own, asked)
         out.mkdir(parents=True, exist_ok=True)
-        certified, place, rows_file = (out / "certificates" if certificates else None), here(), out / SWEEP_ROWS
+        certified, place, rows_file = (out / "certificates" if certificates else None), here(), out / SWEEP.rows
         standing.record_absent(rows_file, suite.SUITE, left)
         with open_executor(executor, jobs, scheduler) as pool:
             for one in asks:
@@ -545,7 +465,7 @@ def sweep(
                     counter.line(sweep_page.name(row), sweep_page.outcome(row), row, is_new)
 
                 run_all(tasks, rows_file, place, pool, seed=seed, on_row=show, run=suite.execute)
-        click.echo(sweep_page.write(rows_file, out))
+        click.echo(SWEEP.write(out))
 
 
 def _plan(
@@ -567,18 +487,6 @@ def _plan(
     module = import_module(f"benchmarks.suites.{suite}")
     tasks: tuple[Task, ...] = module.plan(tuple(folders.values()), backends, seeds, seconds, memory_mb, cache)
     return tasks
-
-
-def _solving(
-    suite: str, folder: Path | None, tools: tuple[str, ...], seconds: float, memory_mb: int
-) -> tuple[tuple[Task, ...], Callable[[Task, Place], Row]]:
-    """The runs of the suite "sygus" or "rate", and what makes one."""
-    from benchmarks.harness.execution import execute
-    from benchmarks.suites import solve_rate, solve_runs
-
-    if suite == "rate":
-        return solve_rate.plan(seconds, memory_mb), execute
-    return solve_runs.plan(folder or solve_runs.OWN, seconds, memory_mb, tools), solve_runs.execute
 
 
 def _suites(listed: str) -> tuple[str, ...]:
@@ -613,21 +521,9 @@ def _folders(circuits: str) -> dict[str, Path]:
     return {name: shipped_path(name) for name in chosen}
 
 
-def _page_of(
-    planned: Any,
-    rows: Path,
-    pool: Any,
-    seed: int,
-    write: Callable[[Path, Path], str],
-    run: Callable[[Task, Place], Row] | None = None,
-) -> str:
-    """The page that ``write`` makes in the folder of ``rows``, after what is ``planned`` was run."""
-    from benchmarks.harness.execution import execute
-    from benchmarks.harness.place import here
-    from benchmarks.harness.schedule import run_all
-
-    run_all(planned, rows, here(), pool, seed=seed, on_row=_Counter(len(planned)).show, run=run or execute)
-    return write(rows, rows.parent)
+def _refuse(print_commands: bool, suite: str) -> None:
+    if print_commands:
+        raise ValueError(f"--print-commands: the runs of the suite {suite} are not of one command each")
 
 
 def _write_report(out: Path) -> str:
@@ -683,16 +579,6 @@ def _within(seconds: float, memory_mb: int) -> tuple[float, int]:
         text = f"limits are {cpu:g} s and {memory:,} MB: this process was started under no larger ones"
         click.echo(f"{text} (asked: {seconds:g} s, {memory_mb:,} MB)", err=True)
     return cpu, memory
-
-
-def _absent_tools(suite: str, chosen: tuple[str, ...]) -> dict[str, str]:
-    """The tools of a suite that were to be run and are not installed."""
-    from benchmarks.suites.solve_rate import FAST
-    from benchmarks.suites.solve_runs import absent
-
-    found = absent()
-    wanted = (FAST,) if suite == "rate" else chosen or tuple(found)
-    return {tool: why for tool, why in found.items() if tool in wanted}
 
 
 @contextmanager

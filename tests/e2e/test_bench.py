@@ -149,6 +149,13 @@ def test_a_suite_runs_on_dask_as_on_one_machine(tmp_path: Path, corpus: Path) ->
     assert {row.status for row in read(tmp_path / "out" / "solvers.jsonl")} == {"solved"}
 
 
+def test_commands_of_a_suite_with_a_page_of_its_own_are_printed_and_nothing_is_run(tmp_path: Path) -> None:
+    result = invoke("--suite", "breadth", "--only", "sorted", "--out", str(tmp_path), "--print-commands")
+    assert result.exit_code == 0, result.output
+    assert all(" -m benchmarks.suites.worker " in line for line in result.output.splitlines())
+    assert not [*tmp_path.iterdir()]
+
+
 @pytest.mark.slow
 def test_printed_commands_are_those_of_the_runs(tmp_path: Path, corpus: Path) -> None:
     result = invoke(
@@ -168,6 +175,8 @@ def test_printed_commands_are_those_of_the_runs(tmp_path: Path, corpus: Path) ->
         (["--suite", "loop", "--backends", "z3", "--time-limit", "0"], "more than 0 seconds"),
         (["--suite", "loop", "--backends", "z3", "--seeds", "0"], "at least 1 seed"),
         (["--suite", "loop", "--circuits", "nonsense"], "quote_closing"),
+        (["--suite", "sygus", "--print-commands"], "the suite sygus are not of one command each"),
+        (["--suite", "networks", "--print-commands"], "the suite networks are not of one command each"),
         (["--suite", "replay", "--backends", "z3", "--memory-limit", "0"], "memory limit"),
         (["--suite", "replay", "--backends", "z3", "--jobs", "0"], "at least 1 job"),
         (["--suite", "replay", "--backends", "z3", "--executor", "slurm"], "known: processes, dask"),
