@@ -6,7 +6,7 @@ they established: a ``Valid`` covers the whole domain, an ``Unknown`` may still 
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Generic, Protocol, TypeVar
 
@@ -113,7 +113,8 @@ class Combined(Generic[Candidate]):
 
     The first counterexample wins. The program is valid when at least one verifier proved the whole domain and none
     found a counterexample; what the others could not finish is said in the notes. Otherwise it is unknown. Claims come
-    in the order of the verifiers. Of one program that a quick verifier refutes the others are asked as well.
+    in the order of the verifiers. Of one program that a quick verifier refutes the others are asked as well; where none
+    was refuted on the way, of one of those that ``others`` makes of the program, before they are believed.
 
     A verifier whose solver breaks costs nothing but its own claim: it is named, asked last from then on, and after
     ``MOST_TROUBLES`` not at all. One that proved what another refutes is named and not believed any more.
@@ -125,6 +126,7 @@ class Combined(Generic[Candidate]):
 
     verifiers: tuple[Verifier[Candidate], ...]
     quick: tuple[int, ...] = ()
+    others: Callable[[Candidate], Iterable[Candidate]] = lambda program: ()
     _tested: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
     _troubles: dict[int, int] = field(default_factory=dict, init=False, repr=False, compare=False)
     _wrong: set[int] = field(default_factory=set, init=False, repr=False, compare=False)
@@ -142,6 +144,8 @@ class Combined(Generic[Candidate]):
                 return verdict
             if verdict is not None:
                 verdicts[place] = verdict
+        for place in self._wrong_about_others(program, verdicts):
+            del verdicts[place]
         said = [*self._notes]
         for place in sorted(verdicts):
             one = verdicts[place]
@@ -166,6 +170,21 @@ class Combined(Generic[Candidate]):
         self._tested.update(others)
         verdicts = {place: self._asked(place, program) for place in others}
         return {place: verdict for place, verdict in verdicts.items() if isinstance(verdict, Valid | Unknown)}
+
+    def _wrong_about_others(self, program: Candidate, verdicts: Mapping[int, Verdict]) -> Iterable[int]:
+        """Those of ``verdicts`` that were asked of no refuted program yet, and prove one."""
+        asked = {place for place, one in verdicts.items() if isinstance(one, Valid)}
+        if not asked - self._tested - {*self.quick}:
+            return ()
+        for other in self.others(program):
+            for place in self.quick:
+                found = self._asked(place, other)
+                if isinstance(found, Counterexample):
+                    said = self._asked_as_well(other, {*range(len(self.verifiers))} - asked | {*self.quick})
+                    wrong = {place: one for place, one in said.items() if isinstance(one, Valid)}
+                    self._contradict(wrong, found)
+                    return wrong
+        return ()
 
     def _contradict(self, proved: dict[int, Valid], found: Counterexample) -> None:
         """Believe those no more that proved what is refuted."""

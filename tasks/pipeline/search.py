@@ -37,9 +37,9 @@ from cegis import (
 from cegis.loop import Loop
 from dsl.enumeration.relevance import relevant
 from dsl.enumerator import Enumerator
-from dsl.grammar import Grammar
+from dsl.grammar import Grammar, Production
 from dsl.grammars import selections
-from dsl.grammars.motifs import AND, NOT, OR
+from dsl.grammars.motifs import AND, NOT, OR, label
 from dsl.meaning import AtLeast, Constant, Divided, Multiple, TupleOf
 from dsl.operators import TEXT, Operator
 from tasks.networks.recurrent import Recurrent
@@ -262,7 +262,7 @@ def exchanged(table: LabelTable, best: Searched, program: Program) -> Searched:
 def compared(table: LabelTable, program: Program, solver: Symbolic | None = None) -> Searched:
     """What is known of ``program`` on ``table``, without any search; ``solver`` is asked as well."""
     nothing = Statistics(1, 0, 0, 0.0, 0.0, 0.0)
-    verifier: Verifier[Program] = table if solver is None else Combined((solver, table), quick=(1,))
+    verifier: Verifier[Program] = table if solver is None else Combined((solver, table), (1,), constants)
     verdict = verifier.check(program)
     match verdict:
         case Valid(claims, notes):
@@ -272,6 +272,14 @@ def compared(table: LabelTable, program: Program, solver: Symbolic | None = None
             return Searched(Differs(program, exceptions, GIVEN, nothing, table.undecided))
         case Unknown(reason, claims):
             return Searched(Stopped(reason, program, claims, nothing))
+
+
+def constants(program: Program) -> Iterator[Program]:
+    """Programs that give one label, whatever they read."""
+    signature = program.grammar.sequences
+    for index, value in enumerate(signature.labels):
+        row = Production("Label", label(index, value))
+        yield Program(row.operator(), Grammar(signature, row.nonterminal, (row,)))
 
 
 def answered(table: LabelTable, program: RunProgram) -> tuple[LabelTable, str]:
@@ -330,7 +338,7 @@ class Expressions:
         self, table: LabelTable, solver: Symbolic | None, seed: int, on_round: Callable[[Round[Program]], None]
     ) -> None:
         self.table, self.seed, self.on_round = table, seed, on_round
-        self.verifier: Verifier[Program] = table if solver is None else Combined((solver, table), quick=(1,))
+        self.verifier: Verifier[Program] = table if solver is None else Combined((solver, table), (1,), constants)
         self.tried: list[Tried] = []
         self.is_interrupted = False
 

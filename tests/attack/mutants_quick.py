@@ -248,6 +248,13 @@ QUICK: tuple[Mutant, ...] = (
         "tests/unit/cegis/test_witnesses.py::test_a_division_within_defined_functions_is_seen",
     ),
     Mutant(
+        "a solver that was asked of nothing wrong is believed",
+        "cegis/verdict.py",
+        "if not asked - self._tested - {*self.quick}:",
+        "if True:",
+        "tests/unit/cegis/test_synthesis.py",
+    ),
+    Mutant(
         "all Z3 solvers share a context",
         "backends/z3_context.py",
         "context, name = z3.Context(), str(logic)",

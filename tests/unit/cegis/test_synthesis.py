@@ -363,6 +363,25 @@ def test_who_proves_what_a_quick_verifier_refutes_is_not_believed(of_wrong):
         assert found == Valid((), ("sure",))
 
 
+@pytest.mark.parametrize("of_wrong", [WRONG, Valid((), ("lie",)), Unknown("late")])
+def test_who_was_asked_of_nothing_wrong_is_asked_of_another_program_before_it_is_believed(of_wrong):
+    told = []
+    solver = Noting("solver", {"good": Valid((), ("sure",)), "bad": of_wrong}, told)
+    quick = Noting("table", {"good": Valid((), ("listed",)), "same": Valid(()), "bad": WRONG}, told)
+    both = Combined((solver, quick), (1,), lambda program: ("same", "bad"))
+    found = both.check("good")
+    assert told == ["table", "solver", "table", "table", "solver"]
+    assert isinstance(found, Valid)
+    if isinstance(of_wrong, Valid):
+        assert found.notes[0].startswith("not believed any more")
+        assert found.notes[1:] == ("listed",)
+    else:
+        assert found == Valid((), ("sure", "listed"))
+    del told[:]
+    assert both.check("good") == found
+    assert "solver" not in told[2:]  # once is enough
+
+
 @pytest.mark.parametrize("backend", SOLVERS)
 def test_counts_and_length_are_weighed_with_a_lemma_that_follows(backend):
     program = Program.parse("def f(tokens):\n    return 'x' if 3 * tokens.count('a') > len(tokens) else 'y'\n", GRAMMAR)
