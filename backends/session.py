@@ -48,7 +48,10 @@ class Named(Protocol):
 
 
 class Session:
-    """An open solver with a background; made by ``Backend.open``, closed by ``with``, asked through ``decide``."""
+    """An open solver with a background; made by ``Backend.open``, closed by ``with``, asked through ``decide``.
+
+    Threads may each have sessions, with an environment of their own; none is used by two threads at once.
+    """
 
     def __init__(
         self,
