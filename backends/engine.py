@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import threading
 from collections.abc import Callable, Iterable
+from contextlib import suppress
 from time import perf_counter
 from typing import Any, Protocol
 
@@ -121,7 +122,8 @@ class Engine:
         """Release the solver; what is asked afterwards gets a fresh one."""
         solver, self._solver = self._solver, None
         if solver is not None:
-            solver.exit()
+            with suppress(NotImplementedError):  # what pySMT's own ``Solver`` does
+                solver.exit()
 
     def _ask(self, solver: Any, formula: Formula, symbols: tuple[Formula, ...], limits: Limits, start: float) -> Answer:
         self.backend.set_seconds(solver, limits.seconds)

@@ -176,10 +176,10 @@ def bench(
                 )  # fmt: skip
             click.echo(NETWORKS.write(out))
             return
-        out.mkdir(parents=True, exist_ok=True)
         if suite in PAGED:
             paged, folders = PAGED[suite], tuple(shipped.values())
             _refuse(print_commands and not paged.has_worker, suite)
+            out.mkdir(parents=True, exist_ok=True)
             asked = Asked(
                 out, seconds, memory_mb, seed, folders, _names(backends), _names(only), cases_dir, trained, sygus_dir,
                 _solved,
@@ -195,6 +195,7 @@ def bench(
                 run_all(planned, out / paged.page.rows, here(), pool, seed=seed, on_row=counter.show, run=paged.run)
             click.echo(paged.page.write(out))
             return
+        out.mkdir(parents=True, exist_ok=True)
         from benchmarks.harness import runexec
         from benchmarks.reports.beside import keep_queries
         from benchmarks.suites import smtlib as smtlib_suite

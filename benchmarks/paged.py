@@ -151,4 +151,4 @@ PAGED: Mapping[str, Paged] = {
     "workers": Paged(Page("workers.jsonl", "workers_page"), _workers),
     "speed": Paged(Page("speed.jsonl", "speed_page"), _speed, executing="benchmarks.suites.speed"),
 }
-PAGES = (NETWORKS, PROGRAMS, SWEEP, *dict.fromkeys(paged.page for paged in PAGED.values()))
+PAGES = (*dict.fromkeys(paged.page for paged in PAGED.values()), NETWORKS, PROGRAMS, SWEEP)

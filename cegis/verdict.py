@@ -171,9 +171,9 @@ class Combined(Generic[Candidate]):
         verdicts = {place: self._asked(place, program) for place in others}
         return {place: verdict for place, verdict in verdicts.items() if isinstance(verdict, Valid | Unknown)}
 
-    def _wrong_about_others(self, program: Candidate, verdicts: Mapping[int, Verdict]) -> Iterable[int]:
-        """Those of ``verdicts`` that were asked of no refuted program yet, and prove one."""
-        asked = {place for place, one in verdicts.items() if isinstance(one, Valid)}
+    def _wrong_about_others(self, program: Candidate, verdicts: Mapping[int, Valid | Unknown]) -> Iterable[int]:
+        """Those of ``verdicts`` that claim something, were asked of no refuted program yet, and prove one."""
+        asked = {place for place, one in verdicts.items() if isinstance(one, Valid) or one.claims}
         if not asked - self._tested - {*self.quick}:
             return ()
         for other in self.others(program):

@@ -141,7 +141,7 @@ class PointSearch:
     def observe(self, inputs: tuple[Value, ...], expected: object) -> None:
         """Take a valuation of the variables at which a candidate failed."""
         self._refuted += 1
-        self._looked = 0
+        self._looked = self.candidates / RENEWED
         known = len(self.points.arguments[self._function])
         for points in (self._pool, self.points):
             points.add([inputs])
@@ -363,8 +363,8 @@ class PointSearch:
             if not failed:
                 self._looked = math.inf  # unless it is refuted
                 return Solution({self._function: Program(choice.term, self._home)}, MASKS)
-            self._looked = 0
             self._learn(failed)
+            self._looked = self.candidates / RENEWED  # as soon as anything is built: what was held may be lost
         return None
 
     def _right(self) -> NDArray[np.bool_]:

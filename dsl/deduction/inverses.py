@@ -143,10 +143,10 @@ class Goals:
 
         Once ``most`` have been asked for, only the target itself asks, once for each row, and only a match is kept.
         """
-        if not any(level.at for level in self.levels.values()):
-            return
         deepest = max((cost for store in self.bank.stores.values() for cost in store.costs), default=0)
         dearest = max((p.cost for p in self.bank.grammar.productions), default=0)
+        if not deepest or not any(level.at for level in self.levels.values()):
+            return
         while self.cost < max_cost and (self.best is None or self.cost + 2 < self.best.cost):
             outermost = 0 if self.is_full else max(cost for level in self.levels.values() for cost in level.at)
             if self.cost > outermost + deepest + dearest:
@@ -154,6 +154,8 @@ class Goals:
             self.cost += 1
             for production in self.bank.grammar.productions:
                 for context in _contexts(production):
+                    if stop():
+                        return
                     if context.production.arguments[context.side] in self.levels and not self._ask(context, stop):
                         return
 

@@ -65,7 +65,7 @@ def masked(grammar: Grammar, nonterminal: str) -> tuple[Masked, ...]:
     sort = grammar.sorts[nonterminal]
     if not 0 < sort.width <= 64:
         return ()
-    own = [p for p in grammar.productions if p.nonterminal == nonterminal and {*p.arguments} == {nonterminal}]
+    own = [p for p in grammar.productions if (p.nonterminal, *p.arguments) == (nonterminal,) * (1 + _arity(p.operator))]
     of = {p.operator.name: p.operator for p in own}
     ways = tuple(_ways(of))
     if not ways:
@@ -79,6 +79,11 @@ def masked(grammar: Grammar, nonterminal: str) -> tuple[Masked, ...]:
             made = _chosen(p, literals, makers, sort.width)
             found += [Masked(p.arguments[0], made, ways, cost + p.cost)] if made else []
     return tuple(found)
+
+
+def _arity(operator: Operator) -> int:
+    """Of how many words it is meant here; SMT-LIB has some of more."""
+    return 1 if operator.name in ("bvnot", "bvneg") else 2
 
 
 def _ways(of: Mapping[str, Operator]) -> Iterator[Chooses]:

@@ -96,6 +96,14 @@ def test_a_result_that_is_not_exactly_a_boolean_is_no_answer(world: SimpleNamesp
         decide(session, "vague", world.positive)
 
 
+def test_a_solver_without_an_exit_is_left_to_itself(world: SimpleNamespace) -> None:
+    def nothing(self: Any) -> None:
+        raise NotImplementedError
+
+    with opened(scripted(result=False, exit=nothing), world) as session:
+        assert isinstance(decide(session, "plain", world.positive), Unsat)
+
+
 def test_unknown_never_becomes_proof(world: SimpleNamespace) -> None:
     with opened(scripted(result=SolverReturnedUnknownResultError), world) as session:
         answer = decide(session, "unknown", world.positive)

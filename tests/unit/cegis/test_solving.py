@@ -1,6 +1,7 @@
 """Formulas solved: what is claimed holds, what does not hold is refuted, what is unknown stays unknown."""
 
 import dataclasses
+import time
 
 import pytest
 from specs import call, function, integers, maximum, of
@@ -184,3 +185,18 @@ def test_words_are_chosen_by_masks_where_nothing_else_came_and_beaten_by_what_is
     assert found.claims[0].is_confirmed
     assert heard[0].program.searcher == "masks"
     assert found.program.size <= size
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("memory_mb", [16, 32, 200])
+def test_limits_hold_where_memory_ends_while_masks_are_tried(memory_mb):
+    operators = " ".join(
+        f"({name} W W)" for name in ["bvand", "bvor", "bvxor", "bvadd", "bvsub", "bvmul", "bvashr", "bvshl", "bvlshr"]
+    )
+    grammar = f"((W (_ BitVec 32))) ((W (_ BitVec 32) (x y #x0000001f (bvnot W) (bvneg W) {operators})))"
+    body = "(ite (bvsle y x) x y)"
+    text = f"(synth-fun f ((x (_ BitVec 32)) (y (_ BitVec 32))) (_ BitVec 32) {grammar})"
+    names = "(declare-var x (_ BitVec 32)) (declare-var y (_ BitVec 32))"
+    problem, began = read_text(f"{text} {names} (constraint (= (f x y) {body})) (check-synth)"), time.monotonic()
+    solve(problem.spec, problem.grammars, budget=Budget(seconds=6, memory_mb=memory_mb))
+    assert time.monotonic() - began < 12

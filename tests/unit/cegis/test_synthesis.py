@@ -382,6 +382,16 @@ def test_who_was_asked_of_nothing_wrong_is_asked_of_another_program_before_it_is
     assert "solver" not in told[2:]  # once is enough
 
 
+def test_who_proved_a_part_is_asked_of_another_program_too():
+    told, part = [], Claim(Rung.SURROGATE, "it", "exactly", DOMAIN.up_to(1), "by hand", 2, 0.0)
+    solver = Noting("solver", {"good": Unknown("late", (part,)), "bad": Valid((), ("lie",))}, told)
+    quick = Noting("table", {"good": Valid((), ("listed",)), "bad": WRONG}, told)
+    found = Combined((solver, quick), (1,), lambda program: ("bad",)).check("good")
+    assert isinstance(found, Valid)
+    assert found.claims == ()
+    assert found.notes[0].startswith("not believed any more")
+
+
 @pytest.mark.parametrize("backend", SOLVERS)
 def test_counts_and_length_are_weighed_with_a_lemma_that_follows(backend):
     program = Program.parse("def f(tokens):\n    return 'x' if 3 * tokens.count('a') > len(tokens) else 'y'\n", GRAMMAR)

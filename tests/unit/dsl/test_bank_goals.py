@@ -187,3 +187,14 @@ def test_strings_are_streamed_without_being_kept():
     found = match(bank, made("S", bank.grammar), 5, is_target(np.array(["a a", "bc bc", " "], object)))
     assert str(found) in ('str.++(str.++(s, " "), s)', 'str.++(s, str.++(" ", s))')
     assert bank.memory_mb == memory
+
+
+def test_an_empty_bank_has_nothing_to_ask_for_and_time_that_is_over_ends_the_asking():
+    bank = Bank(MIXED)
+    bank.observe(MIXED.signature.batch([(5, 9)]))
+    target = np.array([7], np.uint64)
+    assert goal_match(bank, "E", target) is None  # by negations alone it would be asked for ever more words
+    small, asked = grown(MIXED, [(5, 9)], 1), []
+    goals = Goals(small, "E", np.array([12345], np.uint64))
+    goals.grow(10**6, lambda: bool(asked.append(1)) or len(asked) > 20)
+    assert len(asked) <= 22

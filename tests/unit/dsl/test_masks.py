@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -97,6 +99,19 @@ def test_without_the_operators_or_words_there_are_none():
     rows = [Production("W", variable("x", wide))]
     rows += [Production("W", find(name, (wide, wide)), ("W", "W")) for name in ("bvand", "bvxor")]
     assert masked(Grammar(ScalarSignature((("x", wide),), wide), "W", tuple(rows)), "W") == ()
+
+
+def test_operators_of_more_words_are_no_ways():
+    rows = [Production("W", variable(name, WORD)) for name in "mab"]
+    of_two = [find(name, (WORD, WORD)) for name in ("bvand", "bvxor")]
+    of_three = [replace(row, arguments=(WORD,) * 3, python="_0 _1 _2") for row in of_two]
+    two = [Production("W", row, ("W",) * 2) for row in of_two]
+    three = [Production("W", row, ("W",) * 3) for row in of_three]
+    assert masked(Grammar(SIGNATURE, "W", (*rows, *three)), "W") == ()
+    for both in ((*rows, *three, *two), (*rows, *two, *three)):
+        (own,) = masked(Grammar(SIGNATURE, "W", both), "W")
+        got, a, b, flags = values(own.apply(M, A, B))
+        assert (got == np.where(flags, a, b)).all()
 
 
 def test_only_words_that_are_zero_or_all_ones_everywhere_are_masks():
