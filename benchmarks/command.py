@@ -151,9 +151,13 @@ def bench(
         seconds, memory_mb = _within(wanted, memory_mb)
         if seeds < 1:
             raise ValueError(f"expected at least 1 seed, got {seeds}")
-        shipped = _folders(circuits)
+        from benchmarks.paged import NETWORKS, PAGED, Asked
+
+        shipped, paged = _folders(circuits), PAGED.get(suite)
+        if print_commands and (suite in ("peers", "networks") or (paged is not None and not paged.has_worker)):
+            raise ValueError(f"--print-commands: the runs of the suite {suite} are not of one command each")
+        out.mkdir(parents=True, exist_ok=True)
         if suite == "peers":
-            _refuse(print_commands, suite)
             _peers(out, seconds, seed, shipped)
             return
         from benchmarks.harness import standing
@@ -161,14 +165,10 @@ def bench(
         from benchmarks.harness.place import here
         from benchmarks.harness.schedule import executor as open_executor
         from benchmarks.harness.schedule import run_all
-        from benchmarks.paged import PAGED, Asked
 
         if suite == "networks":
-            from benchmarks.paged import NETWORKS
             from benchmarks.suites import networks
 
-            _refuse(print_commands, suite)
-            out.mkdir(parents=True, exist_ok=True)
             with open_executor(executor, jobs, scheduler) as pool:
                 networks.run(
                     tuple(shipped.values()), _backends(backends), cases_dir, out / NETWORKS.rows, here(), pool,
@@ -176,10 +176,8 @@ def bench(
                 )  # fmt: skip
             click.echo(NETWORKS.write(out))
             return
-        if suite in PAGED:
-            paged, folders = PAGED[suite], tuple(shipped.values())
-            _refuse(print_commands and not paged.has_worker, suite)
-            out.mkdir(parents=True, exist_ok=True)
+        if paged is not None:
+            folders = tuple(shipped.values())
             asked = Asked(
                 out, seconds, memory_mb, seed, folders, _names(backends), _names(only), cases_dir, trained, sygus_dir,
                 _solved,
@@ -195,7 +193,6 @@ def bench(
                 run_all(planned, out / paged.page.rows, here(), pool, seed=seed, on_row=counter.show, run=paged.run)
             click.echo(paged.page.write(out))
             return
-        out.mkdir(parents=True, exist_ok=True)
         from benchmarks.harness import runexec
         from benchmarks.reports.beside import keep_queries
         from benchmarks.suites import smtlib as smtlib_suite
@@ -522,11 +519,6 @@ def _folders(circuits: str) -> dict[str, Path]:
     return {name: shipped_path(name) for name in chosen}
 
 
-def _refuse(print_commands: bool, suite: str) -> None:
-    if print_commands:
-        raise ValueError(f"--print-commands: the runs of the suite {suite} are not of one command each")
-
-
 def _write_report(out: Path) -> str:
     from benchmarks.reports.page import write
 
@@ -539,7 +531,6 @@ def _peers(out: Path, seconds: float, seed: int, folders: dict[str, Path]) -> No
     from benchmarks.suites.peers import SUITE, absent, plan, run_suite
 
     tasks = plan(folders, seconds=seconds, seed=seed, out=out)
-    out.mkdir(parents=True, exist_ok=True)
     standing.record_absent(out / PEER_ROWS, SUITE, absent())
     run_suite(tasks, out / PEER_ROWS, here(), on_row=_print_row)
     click.echo(_write_table(out))

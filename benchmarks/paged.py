@@ -116,9 +116,7 @@ def _learned(asked: Asked) -> tuple[Task, ...]:
 def _rnn(asked: Asked) -> tuple[Task, ...]:
     from benchmarks.suites import rnn
 
-    return rnn.plan(
-        asked.cases, asked.trained, asked.seconds, asked.memory_mb, asked.seed, asked.only, asked.out
-    )  # fmt: skip
+    return rnn.plan(asked.cases, asked.trained, asked.seconds, asked.memory_mb, asked.seed, asked.only, asked.out)
 
 
 def _adders(asked: Asked) -> tuple[Task, ...]:

@@ -11,6 +11,9 @@ Five sources share one bank of enumerated terms (``dsl.enumeration.bank``), grow
   ``dsl.deduction.parts``);
 - for known strings, chains and substrings from the goal down (``dsl.deduction.string_goals``).
 
+Where a grammar of words has no conditional, and none of these had anything soon, words are joined by masks
+(``dsl.deduction.masks``); what they say is larger than need be, so it is proposed under a name of its own and beaten.
+
 For a pointwise specification a bank that is full, or stalled, without a candidate is begun again in the order of costs
 learned from the terms right at some points (``dsl.enumeration.learning``), twice; each bank has the budget's candidates
 and memory for itself. What is found is priced by the user's grammar all the same, and that nothing is found so proves
