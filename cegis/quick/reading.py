@@ -21,6 +21,7 @@ from cegis.quick.nodes import (
     literal,
     node,
     rebuilt,
+    subterms,
     width_of,
 )
 
@@ -45,7 +46,10 @@ NOT_NAMES = (
 
 
 class Definition:
-    """A defined function: ``body`` over ``parameters``, with the calls that the file writes, and without."""
+    """A defined function, or constant: ``body`` over ``parameters``, with the calls that the file writes, and without.
+
+    Where it uses a constant, or calls what is asked for, neither is it written nor are calls in it kept.
+    """
 
     __slots__ = ("body", "inlined", "parameters")
 
@@ -134,6 +138,7 @@ class _Reading:
         self.question = Question()
         self.is_done = False
         self.names: dict[str, Node] = {}  # variables, defined constants
+        self.unwritten: set[str] = set()  # definitions that only constraints may use: nobody prints them
 
     def command(self, items: Any) -> None:
         """Take one top-level expression."""
@@ -190,12 +195,13 @@ class _Reading:
 
     def _define(self, name: str, entries: Sequence[Any], sort: str, text: Any) -> None:
         parameters = self._parameters(entries)
-        if not parameters:
-            raise BeyondError
         scope = {parameter.name: parameter for parameter in parameters}
-        body = self._term(text, scope, is_kept=True)
-        if body.sort != sort or self.question.function in _words(text):
+        is_written = bool(parameters) and {self.question.function, *self.unwritten}.isdisjoint(_words(text))
+        body = self._term(text, scope, is_kept=is_written)
+        if body.sort != sort:
             raise BeyondError
+        if not is_written:
+            self.unwritten.add(name)
         inlined = self._inlined(body)
         if inlined.size > MOST_NODES:  # small as it is written, it may be large
             raise BeyondError
@@ -271,6 +277,8 @@ class _Reading:
                 raise BeyondError
             bodies.append(rebuilt(definition.inlined, dict(zip(definition.parameters, given, strict=True))))
         before, step, after = bodies
+        if any(inner.kind == CALL for body in bodies for inner in subterms(body)):
+            raise BeyondError
         for one in now + then:
             if one.name in self.names:
                 raise BeyondError
@@ -295,6 +303,8 @@ class _Reading:
         if isinstance(text, str):
             if text in scope:
                 return scope[text]
+            if text in self.unwritten and not is_kept and not self.question.definitions[text].parameters:
+                return self.question.definitions[text].inlined
             return _constant(text)
         match text:
             case ["_", str(value), str(width)] if value[:2] == "bv" and value[2:].isdecimal() and width.isdecimal():
@@ -316,6 +326,8 @@ class _Reading:
         if name in self.question.definitions:
             definition = self.question.definitions[name]
             if [one.sort for one in arguments] != [one.sort for one in definition.parameters]:
+                raise BeyondError
+            if is_kept and name in self.unwritten:
                 raise BeyondError
             if is_kept:
                 return node(DEFINED, name, definition.body.sort, arguments)

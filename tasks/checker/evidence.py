@@ -68,6 +68,9 @@ def check(folder: Path) -> Statement:
     try:
         given: tuple[str, ...] = (*GIVEN, *(name for name in (LANGUAGE, STATES) if name in stated))
         given = OF_PAIRS if stated.get("kind") == "pairs" else given
+        if missing := [name for name in given if name not in stated]:
+            lacking = f"the statement has no {', '.join(missing)}"
+            raise UnreadableError(f"not a certificate without solvers ({lacking}); distill check reads every kind")
         found = establish({name: stated[name] for name in given}, files)
         if type(stated["margin"]) is float and 0.0 < stated["margin"] <= found["margin"]:
             found["margin"] = stated["margin"]  # is true, too: other ball arithmetic may find less

@@ -18,7 +18,10 @@ from dsl.operators import Term
 from dsl.theories.theory import find
 
 FILES = sorted((Path(__file__).parents[2] / "benchmarks" / "sygus_suite" / "files").glob("*/*.sl"))
-TEXTS = [file.read_text(encoding="utf-8") for file in FILES]
+CALLED = """(set-logic LIA) (define-fun low () Int (- 2)) (define-fun add ((x Int)) Int (+ x 1))
+(synth-fun f ((x Int)) Int ((Start Int)) ((Start Int (x 0 (+ Start Start) (add Start))))) (declare-var y Int)
+(define-fun y! ((x Int)) Int (+ (f x) low)) (constraint (= (y! (add y)) (+ y low (f low)))) (check-synth)"""
+TEXTS = [*(file.read_text(encoding="utf-8") for file in FILES), *[CALLED] * 10]
 WORDS = (
     "x", "y", "0", "1", "-3", "2x", "x!", "(", "(", "and", "or", "not", "=", "<=", "+", "-", "*", "ite", "true", "Int",
     "Bool", "String", "Start", "BitVec", "_", "#x01", "f", "let", "constraint", "define-fun", "declare-var", "=>", ";",

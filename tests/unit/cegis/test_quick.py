@@ -105,9 +105,23 @@ GRAY = """(set-logic BV)
 (constraint (= (concat (gray y) #b0) (concat (gray y) ((_ extract 4 4) ((_ zero_extend 3) y)))))
 (check-synth)
 """
+INVERSE = """(set-logic BV)
+(define-fun least () (_ BitVec 4) #x8)
+(define-fun most () (_ BitVec 4) (bvnot least))
+(define-fun twice ((a (_ BitVec 4))) (_ BitVec 4) (bvadd a a))
+(synth-fun inv ((s (_ BitVec 4)) (t (_ BitVec 4))) (_ BitVec 4)
+  ((W (_ BitVec 4))) ((W (_ BitVec 4) (s t #x0 #x7 (twice W) (bvneg W) (bvor W W) (bvadd W W)))))
+(declare-var s (_ BitVec 4))
+(declare-var t (_ BitVec 4))
+(define-fun is-below ((s (_ BitVec 4))) Bool (bvslt s most))
+(define-fun holds ((s (_ BitVec 4)) (t (_ BitVec 4))) Bool (and (bvsge (bvadd (inv s t) s) t) (bvsle least (inv s t))))
+(constraint (=> (is-below t) (holds s t)))
+(check-synth)
+"""
 PROBLEMS = {
     "larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS, "latch": LATCH,
     "counted": COUNTED, "gap": GAP, "gray": GRAY,
+    "inverse": INVERSE,
 }  # fmt: skip
 
 
@@ -184,6 +198,10 @@ BEYOND = {
     ).replace("(or (= a (f a b)) (= b (f a b)))", "(= (f a b) y)"),
     "another logic": LARGER.replace("LIA", "NIA"),
     "a weight": OWN_ROW.replace("(above Start Start)", "(! (above Start Start) :weight 2)"),
+    "a constant in a rule": INVERSE.replace("(s t #x0", "(s t least #x0"),
+    "a definition in a rule, and a constant in it": INVERSE.replace("(bvadd a a)", "(bvadd a least)"),
+    "a constant with arguments": INVERSE.replace("(bvnot least)", "(bvnot (least))"),
+    "a loop that calls its invariant": COUNTING.replace("Bool (= i 0)", "Bool (and (= i 0) (inv i))"),
     "any constant": OWN_ROW.replace("(x 0", "(x (Constant Int)"),
 }
 

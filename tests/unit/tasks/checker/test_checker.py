@@ -430,6 +430,12 @@ def test_what_is_given_is_all_that_the_statement_takes_as_given(certificate):
     assert hashlib.sha256(certificate.files["network/config.json"]).hexdigest() in str(certificate.statement["sha256"])
 
 
+def test_a_statement_of_another_kind_names_the_command_that_reads_it(certificate, tmp_path):
+    statement = {name: value for name, value in certificate.statement.items() if name not in ("kind", "suffix")}
+    with pytest.raises(UnreadableError, match=r"the statement has no kind, suffix\); distill check reads every kind"):
+        checked(statement, certificate.files, tmp_path / "c")
+
+
 @pytest.mark.parametrize("margin", [0.123999, 9.999, 123456.0, 0.0001, 3.7e-9, 2.0])
 def test_the_margin_of_a_sentence_is_one_that_was_found(margin):
     said = float(_below(margin))
