@@ -54,7 +54,7 @@ SAMPLES = 100  # valuations at which a grammar must fail before it is called exh
 NOT_CERTAIN = "our own search has no more candidates, but that no other program is right is not certain"
 NO_SMALLER = "a solution is proved, and no smaller one came in time"
 OWN = "own"  # the name of our search
-CPU_SECONDS = 1.0  # of this process that are left for proofs where its CPU time is limited
+CPU_SECONDS = 1.0  # that are left for proofs where the CPU time of this process is limited
 SHORT = "nearly all CPU time that this process is allowed was used"
 TOO_LARGE = "our own search counts in words of 64 bits, and at some inputs the specification needs larger numbers"
 
@@ -336,7 +336,15 @@ class Racing:
             self._hurry.set()
 
     def _is_short(self) -> bool:
-        return time.process_time() > self._cpu_end
+        """Whether the limit of CPU time is near; where a solution is proved, for all processes together.
+
+        Whoever counts them as one would end them all, and what is proved would be lost.
+        """
+        used = time.process_time()
+        if self._best is not None:
+            now = time.monotonic()
+            used += sum((lane.ended or now) - lane.started for lane in self._lanes if lane.started)
+        return used > self._cpu_end
 
     def _is_running(self) -> bool:
         threads = (self._starter, *(lane.thread for lane in self._lanes))
@@ -366,7 +374,7 @@ class Racing:
         It cannot where our own search has built everything that costs less.
         """
         self._collect()
-        is_over = self._spent() > self._until or time.monotonic() > self.end - PROOF_SECONDS
+        is_over = self._spent() > self._until or time.monotonic() > self.end - PROOF_SECONDS or self._is_short()
         return bool(self._ready) or (self._best is not None and is_over) or self.own.level >= self._cost - 1
 
     def _spent(self) -> float:

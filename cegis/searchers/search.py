@@ -63,7 +63,8 @@ FIRST = 12  # tests the search begins with
 NEARBY = 24  # variations of a counterexample that join the pool
 TRUSTING = 5  # refuted candidates after which harvested values are joined as the specification says, at any length
 LEARNT = 4  # tests learnt from one failure in the pool
-FEW = 4  # words that are joined by masks, at most: they cost more than what says the same without
+FEW = 4  # words that are first joined by masks, at most, and twice as many where that fails: they cost more than what
+# says the same without
 TRIALS = 12  # times that masks are tried
 MASKS = "masks"  # who proposes what they join
 RENEWED = 1.6  # by which factor the bank grows between two attempts to join its terms
@@ -112,7 +113,8 @@ class PointSearch:
         self._was_full = False
         self._bank, self._level = self._new_bank(grammar), 0
         self._asked, self._joined = -1, list[Choice]()
-        self._trials, self._looked = TRIALS, 0.0  # of joining words by masks, and candidates built at the last
+        self._trials, self._leaves = TRIALS, FEW  # of joining words by masks
+        self._looked = 0.0  # candidates built at the last
         self._patience = PATIENCE
         self._said: tuple[tuple[int, bool], tuple[Term, ...]] = ((-1, False), ())
         self._learn(np.linspace(0, self._pool.tests - 1, min(FIRST, self._pool.tests)).astype(int).tolist())
@@ -353,13 +355,16 @@ class PointSearch:
         """
         from dsl.deduction.conditionals import conditionals, join
         from dsl.deduction.masks import masked
+        from dsl.deduction.trees import MOST_LEAVES
 
         self._looked, start = self.candidates, self._grammar.start
         ways = () if conditionals(self._grammar, start) else masked(self._grammar, start)
         if not ways or not self.points.is_pointwise:
             self._trials = 0
             return None
-        joined = join(self._bank, start, self._right(), by=ways, most_leaves=FEW, stop=stop)
+        joined = join(self._bank, start, self._right(), by=ways, most_leaves=self._leaves, stop=stop)
+        if not isinstance(joined, Term):
+            self._leaves = min(2 * self._leaves, MOST_LEAVES)
         for choice in self._priced([joined] if isinstance(joined, Term) else []):
             self._trials -= 1
             failed = self._failed(choice.term)
@@ -471,9 +476,11 @@ class PointSearch:
         count = right.sum(axis=1)
         rows = np.flatnonzero(count)
         rows = rows[np.lexsort((cost[rows], -count[rows]))]
-        _, first = np.unique(np.packbits(right[rows], axis=1), axis=0, return_index=True)
-        best = rows[np.sort(first)[:PARTIAL]].tolist()
-        return [(self._bank.term(self._grammar.start, row), float(right[row].mean())) for row in best]
+        best: dict[bytes, int] = {}
+        for row in rows.tolist():
+            if best.setdefault(right[row].tobytes(), row) == row and len(best) == PARTIAL:
+                break
+        return [(self._bank.term(self._grammar.start, row), float(right[row].mean())) for row in best.values()]
 
     # --- limits -------------------------------------------------------------------------------------------------
 

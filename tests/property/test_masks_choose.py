@@ -29,13 +29,18 @@ WORDS = st.sampled_from("xyz")
 
 
 @settings(max_examples=examples(30))
-@given(st.lists(st.sampled_from([*TESTS]), min_size=2, max_size=2), st.lists(WORDS, min_size=7, max_size=7))
-def test_what_masks_choose_is_right_at_all_words(tests, names):
+@given(
+    st.lists(st.sampled_from([*TESTS]), min_size=2, max_size=2),
+    st.lists(WORDS, min_size=7, max_size=7),
+    st.sampled_from([1, 4]),
+)
+def test_what_masks_choose_is_right_at_all_words(tests, names, leaves):
     a, b, c, d, one, two, three = names
     text = TEXT.format(tests[0].format(a, b), one, tests[1].format(c, d), two, three)
     problem = read_text(text)
     with pytest.MonkeyPatch.context() as changed:
         changed.setattr(search, "PATIENCE", 0)
+        changed.setattr(search, "FEW", leaves)
         found = solve(problem.spec, problem.grammars, budget=Budget(seconds=20))
     assert isinstance(found, Found), found
     ((function, program),) = found.program.programs.items()

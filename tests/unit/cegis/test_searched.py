@@ -16,7 +16,7 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.outcome import End, Outcome, Searched
 from cegis.searchers.peers import SEARCHERS
-from cegis.searchers.portfolio import Problem, Racing
+from cegis.searchers.portfolio import SHORT, Problem, Racing
 from cegis.searchers.solving import Absent, homes, solve
 from dsl.grammars.defaults import default_grammar
 from dsl.operators import INT, Term
@@ -158,3 +158,16 @@ def test_who_is_good_for_a_first_solution_alone_ends_with_a_proved_one() -> None
         waiting.thread.join(60)
         assert waiting.ended
         assert race.searched("asked", own_won=False)[1].end is End.NOTHING
+
+
+def test_what_is_proved_is_told_before_all_processes_together_used_their_cpu_time() -> None:
+    problem = Problem(NESTED, {f: None for f in NESTED.functions}, homes(NESTED, {}))
+    others = Asked(lambda: "wait", name="one"), Asked(lambda: "wait", name="other"), Asked(lambda: RIGHT)
+    with Racing(Absent("never"), others, problem, patience=(60.0, 60.0)) as race:
+        found = race.propose(lambda: False)
+        race.beat(found)
+        race._cpu_end = time.process_time() + 0.6
+        assert not race.is_due()
+        time.sleep(0.4)  # of which each of the two that wait may have used all
+        assert race.is_due()
+        assert race.propose(lambda: False).reason == SHORT

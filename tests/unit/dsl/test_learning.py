@@ -2,6 +2,7 @@
 
 import random
 
+import numpy as np
 import pytest
 from specs import function, of
 
@@ -9,7 +10,7 @@ from cegis.formulas.formula import FormulaSpec
 from cegis.formulas.solution import Solution
 from cegis.loop import Budget
 from cegis.searchers import search
-from cegis.searchers.search import PointSearch
+from cegis.searchers.search import PARTIAL, PointSearch
 from dsl.enumeration.learning import DEAREST, learned
 from dsl.enumerator import Exhausted, Stopped
 from dsl.grammar import Grammar, Production
@@ -102,3 +103,18 @@ def test_learned_costs_exhaust_nothing(monkeypatch):
     searching, outcome = proposal(points(OFTEN_X), grammar((), ("bvand", "bvor"), (1,)))
     assert searching._is_learned
     assert isinstance(outcome, Stopped)
+
+
+def test_they_are_learned_from_the_cheapest_term_for_each_set_of_points():
+    one = PointSearch(points(TARGET), grammar(), budget=Budget(candidates=3_000))
+    one._bank.grow(5, lambda: one._bank.candidates > 3_000)
+    right, store = one._right(), one._bank.stores["S"]
+    cheapest: dict[frozenset[int], tuple[int, int]] = {}
+    for row, said in enumerate(right):
+        at = frozenset(np.flatnonzero(said).tolist())
+        cost = (int(store.origin[row, 0]), row)
+        cheapest[at] = min(cheapest.get(at, cost), cost)
+    wanted = sorted((-len(at), *cost) for at, cost in cheapest.items() if at)[:PARTIAL]
+    found = one._partial()
+    assert len(wanted) > 5
+    assert [(-share * right.shape[1], term.size) for term, share in found] == [(n, size) for n, size, _ in wanted]
