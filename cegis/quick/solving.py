@@ -4,7 +4,8 @@
     f(x) = t          t, or a smaller term with its values       both sides are the same term, or linear arithmetic
     one call f(x)     values and conditions of the formula, or   exact linear arithmetic, or evaluation at all
                       enumeration where there is a grammar       values of flags and narrow words
-    an invariant      a conjunction of the file's inequalities   exact linear arithmetic
+    an invariant      a conjunction of the file's conditions     exact linear arithmetic
+                      and of equations of all states
 
 The work is bounded in steps, never by a clock, so that an answer is the same everywhere. What linear arithmetic proves
 has a certificate, which is checked (``certificates``).
@@ -18,7 +19,7 @@ from cegis.quick import cases, certificates, equations, everywhere, examples, fi
 from cegis.quick.bank import function_of
 from cegis.quick.nodes import CALL, DEFINED, STRING, BeyondError, Node, evaluated, rebuilt, subterms, width_of
 from cegis.quick.reading import Question, read
-from cegis.quick.refutation import Prover
+from cegis.quick.refutation import MOST_STEPS, Prover
 
 TYPE_CHECKING = False
 if TYPE_CHECKING:
@@ -157,7 +158,7 @@ def _exception(question: Question, body: Node) -> Mapping[Node, Any] | None:
     """Values at which a constraint fails; None where each, whichever the search looked at, is refuted to."""
     if everywhere.is_narrow(question.variables):
         return everywhere.exception(closed_by(question, body), question.variables, function_of(question))
-    prover = Prover()
+    prover = Prover(MOST_STEPS if question.invariant is None else inductive.MOST_STEPS)
     for closed in closed_by(question, body):
         failing = [(closed, False)]
         found = prover.refuted(failing)

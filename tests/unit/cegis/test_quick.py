@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import time
+from random import Random
 
+import numpy as np
 import pytest
 from quick_terms import applied, variables
 
@@ -14,6 +16,7 @@ from cegis.quick.bank import function_of
 from cegis.quick.cases import Cases
 from cegis.quick.certificates import check
 from cegis.quick.examples import MOST_EXAMPLES, run_text
+from cegis.quick.inductive import _relations
 from cegis.quick.nodes import BOOL, CALL, INT, VARIABLE, BeyondError, literal, node, text_of
 from cegis.quick.reading import read
 from cegis.quick.refutation import Prover
@@ -38,6 +41,23 @@ COUNTING = """(set-logic LIA)
 (define-fun before ((i Int)) Bool (= i 0))
 (define-fun step ((i Int) (i! Int)) Bool (and (< i 10) (= i! (+ i 1))))
 (define-fun after ((i Int)) Bool (or (< i 10) (= i 10)))
+(inv-constraint inv before step after)
+(check-synth)
+"""
+FALLING = """(set-logic LIA)
+(synth-inv inv ((x Int) (y Int)))
+(define-fun before ((x Int) (y Int)) Bool (and (= x 0) (= y 10)))
+(define-fun step ((x Int) (y Int) (x! Int) (y! Int)) Bool (and (= x! (+ x 1)) (= y! (- y 2))))
+(define-fun after ((x Int) (y Int)) Bool (=> (= x 5) (= y 0)))
+(inv-constraint inv before step after)
+(check-synth)
+"""
+SWITCHED = """(set-logic LIA)
+(synth-inv inv ((on Int) (gap Int)))
+(define-fun before ((on Int) (gap Int)) Bool (and (= on 0) (= gap 5)))
+(define-fun step ((on Int) (gap Int) (on! Int) (gap! Int)) Bool
+  (or (and (= on! 1) (<= gap! 0)) (and (= on! on) (= gap! gap))))
+(define-fun after ((on Int) (gap Int)) Bool (not (and (= on 1) (> gap 0))))
 (inv-constraint inv before step after)
 (check-synth)
 """
@@ -121,7 +141,7 @@ INVERSE = """(set-logic BV)
 PROBLEMS = {
     "larger": LARGER, "counting": COUNTING, "words": WORDS, "own row": OWN_ROW, "texts": TEXTS, "latch": LATCH,
     "counted": COUNTED, "gap": GAP, "gray": GRAY,
-    "inverse": INVERSE,
+    "inverse": INVERSE, "falling": FALLING, "switched": SWITCHED,
 }  # fmt: skip
 
 
@@ -156,6 +176,25 @@ def test_an_answer_is_no_larger_than_that_of_the_usual_way(text):
     answer = solved(text)
     assert answer is not None
     assert answer.body.size <= usual.program.size
+
+
+@pytest.mark.parametrize(
+    ("text", "size"), [(FALLING, 7), (SWITCHED, 7), (COUNTING, 3)], ids=["equation", "disjunction", "inequality"]
+)
+def test_an_invariant_is_small(text, size):
+    assert solved(text).body.size == size
+
+
+@pytest.mark.parametrize("seed", range(6))
+def test_relations_are_all_equations_of_some_points(seed):
+    draw = Random(seed)
+    width, count = draw.randrange(1, 5), draw.randrange(1, 6)
+    points = [[draw.randrange(-3, 4) for _ in range(width)] for _ in range(count)]
+    found = _relations(points)
+    assert all(sum(a * b for a, b in zip(row, [*point, 1], strict=True)) == 0 for row in found for point in points)
+    rank = np.linalg.matrix_rank([[*point, 1] for point in points])
+    assert len(found) == width + 1 - rank
+    assert not found or np.linalg.matrix_rank(found) == len(found)
 
 
 def test_it_is_said_what_proved_an_answer():
