@@ -27,12 +27,12 @@ from tasks.checker.balls import Balls
 from tasks.checker.files import expect
 from tasks.checker.heads import Head, Set
 from tasks.checker.narrow import narrowed
-from tasks.checker.network import Branch, Network, Prompt, pooled, run, through
+from tasks.checker.network import Branch, Network, Prompt, pooled, run, shared, through
 from tasks.checker.rough import rough
 
 T = TypeVar("T")
 GRAIN = 40  # of coarse balls: bits behind the point
-TRIED = 100  # prompts, for whether coarse balls make rows equal
+FEW, TRIED = 25, 100  # prompts, for whether coarse balls make any rows equal, and enough
 HELD = 1_000_000  # numbers and entries of tables, of some 100 bytes each
 Made = tuple[int, ...]  # what a row is made from: a token and a place, or a row and the answer of each head
 Make = Callable[[list[Made]], tuple[list[Row], list[int]]]  # rows from what they are made from, and their tokens
@@ -149,7 +149,7 @@ class Computations(Generic[T]):
         first = self._stages[0]
         made: list[list[Made]] = [[(self._token[t], self._place[n]) for n, t in enumerate(one)] for one in prompts]
         rows = self._numbers(first, made, self._start)
-        same = [0, *(_shared(*two) for two in pairwise(prompts))] if self._network.causal else []
+        same = [0, *(shared(*two) for two in pairwise(prompts))] if self._network.causal else []
         self.asked += len(prompts) if self._at_end else sum(map(len, prompts)) - sum(same)
         for before, stage in pairwise(self._stages):
             at_end = self._at_end and stage is self._stages[-1]
@@ -238,7 +238,7 @@ class Readings(Generic[T]):
 
     Balls are coarse as long as that makes rows equal, and as they are for prompts of which this says too little. Where
     only the least ``margin`` of all matters, a rough bound will do for a prompt of which it reads everything, with no
-    smaller a margin than was found before. A few prompts are tried first.
+    smaller a margin than was found before. Some prompts are tried first, and a few before.
     """
 
     def __init__(
@@ -254,18 +254,20 @@ class Readings(Generic[T]):
         self._coarse, self._sharp = (Computations(network, a, read, grain, at_end) for grain in (GRAIN, None))
         self._rough = cache(lambda: rough(network, a))
         self._read, self._margin, self._least, self._helps = read, margin, arb("inf"), margin is not None
-        self._places, self._pays, self._is_tried = places, True, False
+        self._places, self._pays, self._tried = places, True, 0
 
     def at(self, prompts: list[Prompt]) -> list[list[T | None]]:
         """What is read of each prompt."""
-        if not self._is_tried:
-            self._is_tried = True
-            return [*self.at(prompts[:TRIED]), *self.at(prompts[TRIED:])]
+        end = next((n - self._tried for n in (FEW, TRIED) if n > self._tried), len(prompts))
+        if end < len(prompts):
+            return [*self.at(prompts[:end]), *self.at(prompts[end:])]
+        self._tried += len(prompts)
         found: list[list[T | None]] = [[None]] * len(prompts)
         if self._pays:
             asked, made = self._coarse.asked, self._coarse.made
             found = [each[self._places] for each in self._coarse.at(prompts)]
-            self._pays = 2 * (self._coarse.made - made) < self._coarse.asked - asked
+            made, asked = self._coarse.made - made, self._coarse.asked - asked
+            self._pays = made < asked if self._tried <= FEW else 2 * made < asked
         self._least = min([self._least, *(self._sure(each) for each in found if None not in each)])
         open_ = [n for n, each in enumerate(found) if None in each]
         first = self._roughly(prompts, found, open_)
@@ -284,8 +286,8 @@ class Readings(Generic[T]):
         """Put there what rough bounds say; the prompt with the least margin, if none was as small before."""
         if not (which and self._helps) or (bounds := self._rough()) is None:
             return []
-        for n in which:
-            found[n] = [self._read(row) for row in bounds.at(prompts[n], self._places)]
+        for n, rows in zip(which, bounds.at([prompts[n] for n in which], self._places), strict=True):
+            found[n] = [*map(self._read, rows)]
         sure = {n: self._sure(found[n]) for n in which if None not in found[n]}
         self._helps = 4 * len(sure) >= 3 * len(which)
         first = min(sure, key=sure.__getitem__, default=-1)
@@ -300,11 +302,6 @@ class Readings(Generic[T]):
 def logits(network: Network, a: Arithmetic, prompts: list[Prompt], grain: int | None = None) -> list[list[Row]]:
     """For every prompt the logits at each of its places (after a pool: at one)."""
     return Computations(network, a, lambda row: row, grain).at(prompts)
-
-
-def _shared(one: Prompt, other: Prompt) -> int:
-    """How many tokens two prompts have in common at the beginning."""
-    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
 
 
 def _first_equal(rows: list[tuple[Row, Row]]) -> list[int]:

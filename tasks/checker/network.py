@@ -23,6 +23,11 @@ Prompt = tuple[int, ...]  # of tokens
 Cell = tuple[int, int]  # a token and its place
 
 
+def shared(one: Prompt, other: Prompt) -> int:
+    """How many tokens two prompts have in common at the beginning."""
+    return next((n for n, (a, b) in enumerate(zip(one, other, strict=False)) if a != b), min(len(one), len(other)))
+
+
 @dataclass(frozen=True)
 class Constant:
     """The same row, whatever is given, if that is finite."""

@@ -336,7 +336,7 @@ def _checker(
                 else:
                     bounds = logits(network, arithmetic, prompts, grain)
                     points = rough(*narrowed(network, arithmetic))
-                roughly = [] if points is None else [points.at(prompt, slice(None)) for prompt in prompts]
+                roughly = [] if points is None else points.at(prompts, slice(None))
         except UnreadableError:
             return
         kinds = [(f"the checker's {semantics} bounds", bounds)]

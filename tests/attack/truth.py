@@ -135,7 +135,8 @@ def _words(alphabet: list[str], lengths: list[int], automaton: Any) -> Iterator[
 def logits_of(formula: Formula, stated: Mapping[str, Any], words: list[Word]) -> Iterator[tuple[Word, list[Any]]]:
     """Per word its logits by row: in real arithmetic, then as torch executes it in the arithmetic that is stated.
 
-    Of many words only the closest ones are computed in real arithmetic; float64 stands in for it on the others.
+    Of many words only the closest ones are computed in real arithmetic; float64 stands in for it on the others, and
+    where real arithmetic cannot tell.
     """
     number = {token: n for n, token in enumerate(formula.tokens)}
     ids = {word: [number[token] for token in (*stated["prefix"], *word, *stated["suffix"])] for word in words}
@@ -156,6 +157,8 @@ def logits_of(formula: Formula, stated: Mapping[str, Any], words: list[Word]) ->
     for word in words:
         with ctx.workprec(BITS):
             first = formula.run(exact, np.array(ids[word], np.int64)) if word in chosen else runs[word][0]
+        if stated["semantics"] == "real" and None in {_label(stated["readout"], row)[0] for row in first}:
+            first = runs[word][0]  # there is no other one beside a tie in AbsTopK
         yield word, [first, *runs[word][1:]]
 
 
