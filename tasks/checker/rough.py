@@ -216,9 +216,8 @@ class _Head:
             else inf  # up to d = 1 that is above exp(d) - 1
             for n, (off, moved, reach, long), v in zip(seen.own, most, variances, strict=True)
         ]
-        return Rows(
-            Table.of(zip(*found, strict=True), len(found), value.points.bits), far, [long + edge for *_, long in most]
-        )
+        points = Table.of(zip(*found, strict=True), len(found), value.points.bits)
+        return Rows(points, far, [long + edge for *_, long in most])
 
 
 def _lengths(squared: Sequence[int], rows: Rows) -> list[float]:
@@ -261,10 +260,12 @@ class Rough:
         self._last, (self._final, self._width) = tuple(plain), _ways(self._a, network.final, width)
         self._most = 1 + NUMBERS // width
         heads = [head for stage in self._stages for head in stage.heads]
-        found = [way for ways, _ in self._last for way in ways] + [*self._final]
+        every: list[Way] = [*self._final, *(part for head in heads for part in (head.query, head.key, head.value))]
+        for branches in (self._last, *(stage.plain for stage in self._stages)):
+            every += [way for ways, _ in branches for way in ways]
         for stage in self._stages:
-            found += [way for ways, _ in stage.plain for way in ways] + [*stage.before, *stage.after]
-        for way in (*found, *(part for head in heads for part in (head.query, head.key, head.value))):
+            every += [*stage.before, *stage.after]
+        for way in every:
             if isinstance(way, Linear):
                 _ = way.fixed  # raises where a number is not known
 
@@ -372,7 +373,7 @@ def _attending(a: Rounding, branch: Branch, plain: Branches, width: int) -> tupl
     """A branch with attention, behind others without, and the width of what it gives."""
     heads = branch.heads
     assert heads is not None
-    if heads.projects:
+    if heads.projects or not all(sink is None or sink.is_finite() for sink in heads.sinks):
         raise UnknownError
     before, width = _ways(a, branch.before, width)
     shared = before[-1:] if before and isinstance(before[-1], Linear) else ()

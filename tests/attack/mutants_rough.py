@@ -140,7 +140,7 @@ ROUGHLY: tuple[Mutant, ...] = (
         'network.causal and network.pool == "none"',
         OTHERS,
     ),
-    _of("bounds take sparsemax for softmax", "if heads.projects:", "if False:", OTHERS),
+    _of("bounds take sparsemax for softmax", "if heads.projects or not all", "if not all", OTHERS),
     _of("gains do not stretch", "most, own = above(max(map(abs, gain)))", "most, own = above(max(gain))", PARTS),
     _of("norms lose no bias", "a.gamma(1) * length(arb_mat([bias])) + ", "", PARTS),
     _of("picks are made once", "sqrt(max(times.values(), default=0))", "1.0", PARTS),

@@ -209,6 +209,9 @@ def test_of_other_networks_nothing_is_said():
     softmax, sparsemax = (Branch((), replace(heads, projects=is_sparse), eye) for is_sparse in (False, True))
     assert rough(replace(plain, branches=(softmax,)), F32) is not None
     assert rough(replace(plain, branches=(sparsemax,)), F32) is None
+    assert rough(replace(plain, branches=(Branch((), replace(heads, sinks=[arb.nan()]), eye),)), F32) is None
+    unknown = replace(plain, final=(Affine([[arb.nan(), arb(1)]], [ZERO]),))
+    assert rough(unknown, F32) is None
     lost = rough(replace(plain, tokens=[[arb.nan(), arb(1)]], final=(Normed([arb(1)] * 2, zero, 1e-5, False),)), F32)
     assert not any(v.is_finite() for v in lost.at([(0,)], EVERY)[0][0])
 
