@@ -1,4 +1,4 @@
-"""Rough bounds of logits: each row a point, and how far from it rows may be (``points``).
+"""Rough bounds of logits: each row a point, and how far from it rows may be (``euclidean_balls``).
 
 Where the least margin of many prompts is asked for, most have a far larger one, and need no sharp bound. Weights of
 softmax that are known up to exp(+-d) move an average of points by at most exp(d) (exp(d) - 1) times their standard
@@ -21,10 +21,7 @@ from operator import add, mul
 from flint import arb, arb_mat, ctx
 
 from tasks.checker.arithmetic import ONE, ZERO, Affine, Arithmetic, Row
-from tasks.checker.lanes import FULL, ROOM, Table, lowered, packed, unpacked
-from tasks.checker.narrow import Picked
-from tasks.checker.network import Activated, Branch, Cell, Constant, Masked, Network, Normed, Prompt, Step, shared
-from tasks.checker.points import (
+from tasks.checker.euclidean_balls import (
     CHORD,
     DIGIT,
     DOWN,
@@ -43,9 +40,13 @@ from tasks.checker.points import (
     exactly,
     integer,
     length,
+    lengths,
     spectral,
     squares,
 )
+from tasks.checker.lanes import FULL, ROOM, Table, lowered, packed, unpacked
+from tasks.checker.narrow import Picked
+from tasks.checker.network import Activated, Branch, Cell, Constant, Masked, Network, Normed, Prompt, Step, shared
 
 DIGITS, NUMBERS = 53, 1 << 14  # bits of balls; numbers that are made at once, about
 SCORE, SHARE = 26, 30  # bits of a score, and of a key's share
@@ -180,7 +181,10 @@ class _Head:
         value = self.value(a, rows).within(full).held(a)
         queries, keys, values = ([*zip(*part.points.lists(), strict=True)] for part in (query, key, value))
         squared, product, last = squares(values), query.points.bits + key.points.bits, value.points.unit
-        asks, sought, given = _lengths(squares(queries), query), _lengths(squares(keys), key), _lengths(squared, value)
+        asks, sought, given = (
+            lengths(square, part.points)
+            for square, part in ((squares(queries), query), (squares(keys), key), (squared, value))
+        )
         most = seen.most([*zip(key.far, value.far, map(add, sought, key.far), map(add, given, value.far), strict=True)])
         bits = min(product, SCORE)
         if bits < FINE:
@@ -220,11 +224,6 @@ class _Head:
         return Rows(points, far, [long + edge for *_, long in most])
 
 
-def _lengths(squared: Sequence[int], rows: Rows) -> list[float]:
-    """The length of each point, or more."""
-    return [sqrt(square) * rows.points.unit * UP for square in squared]
-
-
 Branches = tuple[tuple[tuple[Way, ...], bool], ...]  # without attention: what is done, and whether it is added
 
 
@@ -243,7 +242,7 @@ class Rough:
     """Rough logits of a causal network; raises where it has a step that is not known."""
 
     def __init__(self, network: Network, a: Arithmetic) -> None:
-        if not (network.causal and network.pool == "none" and network.bigram is None):
+        if not (network.causal and network.pool == "none"):
             raise UnknownError
         self._network, self._a, width = network, Rounding(a), len(network.tokens[0])
         self._stages: list[_Stage] = []
@@ -259,22 +258,16 @@ class Rough:
             width = width if branch.is_added else wide
         self._last, (self._final, self._width) = tuple(plain), _ways(self._a, network.final, width)
         self._most = 1 + NUMBERS // width
-        heads = [head for stage in self._stages for head in stage.heads]
-        every: list[Way] = [*self._final, *(part for head in heads for part in (head.query, head.key, head.value))]
-        for branches in (self._last, *(stage.plain for stage in self._stages)):
-            every += [way for ways, _ in branches for way in ways]
-        for stage in self._stages:
-            every += [*stage.before, *stage.after]
-        for way in every:
-            if isinstance(way, Linear):
-                _ = way.fixed  # raises where a number is not known
 
     def at(self, prompts: Sequence[Prompt], places: slice) -> list[list[Row]]:
         """Balls that hold the logits at some places of each prompt; no numbers where nothing is known."""
-        with ctx.workprec(DIGITS):
-            cells = [*dict.fromkeys(cell for prompt in prompts for cell in zip(prompt, count(), strict=False))]
-            first, known = self._first(cells), {cell: n for n, cell in enumerate(cells)}
-            return [each for part in _parts(prompts, known, self._most) for each in self._at(first, part, places)]
+        try:
+            with ctx.workprec(DIGITS):
+                cells = [*dict.fromkeys(cell for prompt in prompts for cell in zip(prompt, count(), strict=False))]
+                first, known = self._first(cells), {cell: n for n, cell in enumerate(cells)}
+                return [each for part in _parts(prompts, known, self._most) for each in self._at(first, part, places)]
+        except UnknownError:
+            return [[[arb.nan()] * self._width for _ in prompt[places]] for prompt in prompts]
 
     def _first(self, cells: Sequence[Cell]) -> Rows:
         """The rows of tokens at places where the first attention sees them, or the end."""
@@ -297,7 +290,10 @@ class Rough:
             own = [*range(len(own))]
         if not self._stages:
             rows = rows.picked([own[n] for n in which])
-        found = dict(zip(which, self._balls(self._run(self._final, rows)), strict=True))
+        rows = self._run(self._final, rows)
+        if self._network.bigram is not None:
+            rows = rows.plus(exactly([self._network.bigram[part.tokens[n]] for n in which]), self._a)
+        found = dict(zip(which, self._balls(rows), strict=True))
         return [[found[n] for n in path] for path in asked]
 
     def _attended(self, stage: _Stage, rows: Rows, seen: _Seen) -> Rows:
@@ -335,9 +331,10 @@ class Rough:
 class _Part:
     """Some prompts: every place of them, but for beginnings that are shared, and the numbers of each one's places.
 
-    ``cells``: the number of the first row of each; ``trails``: the numbers of places up to it.
+    ``tokens``: of each place; ``cells``: the number of its first row; ``trails``: the numbers of places up to it.
     """
 
+    tokens: list[int]
     cells: list[int]
     trails: list[list[int]]
     paths: list[list[int]]
@@ -345,18 +342,19 @@ class _Part:
 
 def _parts(prompts: Sequence[Prompt], known: dict[Cell, int], most: int) -> Iterator[_Part]:
     """Prompts in parts of about as many places."""
-    part, last, path = _Part([], [], []), Prompt(), list[int]()
+    part, last, path = _Part([], [], [], []), Prompt(), list[int]()
     for prompt in prompts:
         path = path[: shared(last, prompt)]
         for place in range(len(path), len(prompt)):
             path = [*path, len(part.cells)]
             part.trails.append(path)
+            part.tokens.append(prompt[place])
             part.cells.append(known[prompt[place], place])
         part.paths.append(path)
         last = prompt
         if len(part.cells) >= most:
             yield part
-            part, last, path = _Part([], [], []), Prompt(), []
+            part, last, path = _Part([], [], [], []), Prompt(), []
     if part.paths:
         yield part
 
@@ -376,14 +374,14 @@ def _attending(a: Rounding, branch: Branch, plain: Branches, width: int) -> tupl
     if heads.projects or not all(sink is None or sink.is_finite() for sink in heads.sinks):
         raise UnknownError
     before, width = _ways(a, branch.before, width)
-    shared = before[-1:] if before and isinstance(before[-1], Linear) else ()
+    last = before[-1:] if before and isinstance(before[-1], Linear) else ()
     maps: list[list[Linear]] = []
     for part, (steps, widths) in enumerate(zip(heads.steps, [(), (), heads.widths], strict=True)):
         ways, wide = _ways(a, steps, width)
         cuts = [*accumulate(widths or [wide // heads.count] * heads.count, initial=0)]
         maps.append([])
         for start, end in pairwise(cuts):
-            whole = _joined([*shared, *ways, picked(tuple(range(start, end)), wide)])
+            whole = _joined([*last, *ways, picked(tuple(range(start, end)), wide)])
             if not (len(whole) == 1 and isinstance(whole[0], Linear)):
                 raise UnknownError
             one = whole[0]
@@ -392,7 +390,7 @@ def _attending(a: Rounding, branch: Branch, plain: Branches, width: int) -> tupl
             maps[-1].append(one)
     after, width = _ways(a, branch.after, cuts[-1])
     found = tuple(_Head(*each) for each in zip(*maps, heads.sinks, strict=True))
-    return _Stage(plain, before[: len(before) - len(shared)], found, after, branch.is_added), width
+    return _Stage(plain, before[: len(before) - len(last)], found, after, branch.is_added), width
 
 
 def _ways(a: Rounding, steps: Sequence[Step], width: int) -> tuple[tuple[Way, ...], int]:

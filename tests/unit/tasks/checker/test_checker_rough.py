@@ -3,21 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import replace
+from itertools import product
 from math import inf
 
 import numpy as np
 import pytest
 import small_networks
 from flint import arb, arb_mat, ctx
+from safetensors.numpy import load, save
 
 from tasks.checker import computations
 from tasks.checker import rough as rough_module
 from tasks.checker.arithmetic import ROUNDOFF, ZERO, Affine, Arithmetic
 from tasks.checker.computations import Readings, logits
+from tasks.checker.euclidean_balls import CHORD, FINE, Rows, exactly
 from tasks.checker.formats import FILES, read
 from tasks.checker.narrow import narrowed
 from tasks.checker.network import Activated, Branch, Heads, Network, Normed
-from tasks.checker.points import CHORD, FINE, Rows, exactly
 from tasks.checker.rough import _Seen, rough
 from tasks.formats.circuit_folder import shipped_path
 
@@ -197,7 +199,7 @@ def test_of_other_networks_nothing_is_said():
     plain = Network(row, None, (), (), 1)
     assert rough(plain, F32) is not None
     for other in (
-        replace(plain, causal=False), replace(plain, pool="mean"), replace(plain, bigram=row),
+        replace(plain, causal=False), replace(plain, pool="mean"),
         replace(plain, final=(Activated("sigmoid"),)), replace(plain, final=(lambda a, rows: rows,)),
     ):  # fmt: skip
         assert rough(other, F32) is None
@@ -211,7 +213,7 @@ def test_of_other_networks_nothing_is_said():
     assert rough(replace(plain, branches=(sparsemax,)), F32) is None
     assert rough(replace(plain, branches=(Branch((), replace(heads, sinks=[arb.nan()]), eye),)), F32) is None
     unknown = replace(plain, final=(Affine([[arb.nan(), arb(1)]], [ZERO]),))
-    assert rough(unknown, F32) is None
+    assert not rough(unknown, F32).at([(0,)], EVERY)[0][0][0].is_finite()
     lost = rough(replace(plain, tokens=[[arb.nan(), arb(1)]], final=(Normed([arb(1)] * 2, zero, 1e-5, False),)), F32)
     assert not any(v.is_finite() for v in lost.at([(0,)], EVERY)[0][0])
 
@@ -280,6 +282,43 @@ def test_rough_bounds_are_given_up_where_they_read_too_little(monkeypatch):
     assert readings._least < inf
 
 
+def test_what_a_token_adds_to_its_logits_is_added():
+    """In real arithmetic, and rounded once in an execution; a number that is not known is none."""
+    bigram = [[arb(5), arb(0)], [arb(1.5) * arb(2) ** -24, arb.nan()]]
+    plain = Network([[arb(1), arb(2)], [arb(1), arb(3)]], None, (), (), 2, bigram=bigram)
+    first, last = rough(plain, F32).at([(0, 1)], EVERY)[0]
+    assert [one.contains(arb(n)) for one, n in zip(first, (6, 2), strict=True)] == [True, True]
+    assert not any(v.is_finite() for v in last)
+    known = rough(replace(plain, bigram=[bigram[0], [bigram[1][0], ZERO]]), F32).at([(1,)], EVERY)[0][0][0]
+    assert known.contains(arb(float(np.float32(1) + np.float32(1.5 * 2.0**-24))))
+
+
+@pytest.mark.parametrize("noise", [0.0, 0.3])
+def test_a_statement_is_the_same_without_rough_bounds(monkeypatch, noise):
+    """Of a circuit, and of one with other weights, which the program does not equal: labels, exceptions, margin."""
+    folder, rng = shipped_path("variable_type"), np.random.default_rng(9)
+    weights = load((folder / "weights.safetensors").read_bytes())
+    other = {
+        name: np.ascontiguousarray((v + noise * v.std() * rng.normal(size=v.shape) * (v != 0)).astype(v.dtype))
+        for name, v in weights.items()
+    }
+    files = {"circuit.json": (folder / "circuit.json").read_bytes(), "weights.safetensors": save(other)}
+    network = read("circuit", files, "float32").network
+
+    def read_of(row):
+        apart = row[7] - row[8]
+        return ("one" if apart > 0 else "two", abs(apart).lower()) if abs(apart).lower() > 0 else None
+
+    prompts = [(0, *word, 6, last) for word in product(range(1, 7), repeat=3) for last in (1, 2, 3)]
+    found = []
+    for bounds in (rough, lambda network, a: None):
+        monkeypatch.setattr(computations, "rough", bounds)
+        said = Readings(network, F32, read_of, slice(-1, None), lambda one: one[1]).at(prompts)
+        found.append(([one and one[0] for (one,) in said], min(one[1] for (one,) in said if one)))
+    assert found[0] == found[1]
+    assert {"one", "two"} <= {*found[0][0]}
+
+
 def test_of_large_numbers_nothing_is_said():
     large, a = arb(2) ** 41, Arithmetic(U)
     row = [[large / 4, large / 4]]
@@ -290,6 +329,8 @@ def test_of_large_numbers_nothing_is_said():
         Network(row, row, (), (Affine(table([[2.0**-9, 0.0]]), [ZERO]),), 1),
     ):
         assert not rough(network, a).at([(0,)], EVERY)[0][0][0].is_finite()
+    growing = (Affine([[arb(2) ** 70]], [ZERO]), Activated("relu")) * 16  # up to what no float holds
+    assert not rough(Network([[arb(1)]], None, (), growing, 1), Arithmetic(0.0)).at([(0,)], EVERY)[0][0][0].is_finite()
     for part in (1, 2):
         eye = [table(np.eye(1))] * 3
         eye[part] = [[large]]

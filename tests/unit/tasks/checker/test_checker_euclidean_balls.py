@@ -11,12 +11,9 @@ import pytest
 from flint import arb, arb_mat, arb_series, ctx
 from worst_sums import SUMS, worst_sum
 
-from tasks.checker import points
+from tasks.checker import euclidean_balls
 from tasks.checker.arithmetic import ROUNDOFF, TINY, ZERO, Affine, Arithmetic
-from tasks.checker.lanes import FULL, Table
-from tasks.checker.narrow import narrowed
-from tasks.checker.network import Activated, Network, Normed
-from tasks.checker.points import (
+from tasks.checker.euclidean_balls import (
     CHORD,
     FAINT,
     FINE,
@@ -31,6 +28,9 @@ from tasks.checker.points import (
     exactly,
     spectral,
 )
+from tasks.checker.lanes import FULL, Table
+from tasks.checker.narrow import narrowed
+from tasks.checker.network import Activated, Network, Normed
 from tasks.checker.rough import KINDS, _affine, _ways, picked, rough
 
 REAL, F32 = Arithmetic(0.0), Arithmetic(ROUNDOFF["float32"], is_small=True)
@@ -219,7 +219,7 @@ def test_norms_of_rows_of_all_sizes_are_made_good_where_few_bits_are_left(center
     off = np.linalg.norm(numbers(found) - exact, axis=1)
     assert (off <= found.far).all()
     assert min(found.far) < 1e-6
-    monkeypatch.setattr(points, "FACTOR", 5)
+    monkeypatch.setattr(euclidean_balls, "FACTOR", 5)
     found = Scaled(5, 1e-6, centered)(Rounding(REAL), exactly_there)
     off = np.linalg.norm(numbers(found) - exact, axis=1)
     assert (off <= found.far).all()
@@ -329,7 +329,7 @@ def test_shares_far_below_the_largest_are_nothing_and_chords_are_let_go(monkeypa
         assert true - 1.001 <= y <= true
         assert abs(slope - float((-arb(n + 1) / 2**FINE).exp() - (-arb(n) / 2**FINE).exp()) * 2**30) <= 1.001
         assert slope <= 0 <= y + slope
-    monkeypatch.setattr(points, "HELD", 2)
+    monkeypatch.setattr(euclidean_balls, "HELD", 2)
     for n in range(9):
         assert exp[n]
     assert len(exp) <= 2

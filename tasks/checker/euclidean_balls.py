@@ -1,4 +1,4 @@
-"""Rows as points, and how far from them rows may be: maps, norms and activations of many rows at once.
+"""Rows in Euclidean balls, a point and a distance each: maps, norms and activations of many rows at once.
 
 A row is a point ``x`` of fixed-point numbers (``lanes``), and the row of every execution, like the real one, is within
 the Euclidean distance ``r`` of it. Per step, with what ``Arithmetic`` says of each rounding:
@@ -41,7 +41,7 @@ REAL = Arithmetic(0.0)
 
 
 class UnknownError(Exception):
-    """A network of which nothing is said here."""
+    """A network, or prompts, of which nothing is said here."""
 
 
 class _Gamma(dict[int, float]):
@@ -154,6 +154,8 @@ class Linear:
         most = BEHIND - fixed.bits
         rows = rows.at(rows.points.fitting(lambda bound, bits: bits <= most and fixed.largest(bound, bits) < FULL))
         own = rows.points
+        if own.bits < -BEHIND:
+            raise UnknownError  # of numbers that are so large, and larger ones behind them: no float might hold those
         shift = [_shifted(man, exp + own.bits + fixed.bits) for man, exp in fixed.shift]
         points = own.times(fixed.weights, shift, fixed.bits, fixed.largest(own.most, own.bits))
         last = _last(points) + fixed.rest
@@ -327,6 +329,11 @@ def squares(rows: Iterable[Sequence[int]]) -> list[int]:
     return [sum(map(mul, row, row)) for row in rows]
 
 
+def lengths(squared: Iterable[int], points: Table) -> list[float]:
+    """The length of each point, or more, from the squares of its integers."""
+    return [sqrt(square) * points.unit * UP for square in squared]
+
+
 def exactly(table: Sequence[Row]) -> Rows:
     """Rows that are given; nothing is known of one with a number that is not, or as large as LIMIT."""
     each = [([*map(float, row)], length(arb_mat([[v.rad() for v in row]]))) for row in table]
@@ -337,10 +344,9 @@ def exactly(table: Sequence[Row]) -> Rows:
         [floor(ldexp(v, bits)) if is_known else 0 for v in row] for (row, _), is_known in zip(each, known, strict=True)
     ]
     points = Table.of(zip(*rows, strict=True), len(rows), bits)
-    size = [sqrt(square) * points.unit * UP for square in squares(rows)]
     last = _last(points)  # of floats, which are off by far less
     far = [rad + last if is_known else inf for (_, rad), is_known in zip(each, known, strict=True)]
-    return Rows(points, far, size)
+    return Rows(points, far, lengths(squares(rows), points))
 
 
 def spectral(matrix: arb_mat) -> float:
