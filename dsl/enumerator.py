@@ -97,7 +97,7 @@ class Enumerator:
                 best = self._deeper(stop) if found is None or found[0] > self.level + DEEPER else None
                 if best is not None or known is not None:
                     return Program(best or known, self.grammar)  # type: ignore[arg-type]
-            if found is None and self._is_saturated():
+            if found is None and self.bank.is_saturated:
                 return Exhausted()
             if self.bank.is_out_of_memory:
                 return Stopped(f"memory limit of {self.bank.max_memory_mb:,g} MiB")
@@ -121,12 +121,6 @@ class Enumerator:
 
     def _is_overfull(self) -> bool:
         return self.bank.candidates > 2 * self._max_candidates
-
-    def _is_saturated(self) -> bool:
-        """Whether no deeper level has anything left to combine."""
-        deepest = max((cost for store in self.bank.stores.values() for cost in store.costs), default=0)
-        reach = max(p.cost + len(p.arguments) * deepest for p in self.grammar.productions)
-        return self.level > 0 and self.bank.pending(max(reach, self.level + 1)) == 0
 
     def _known(self) -> tuple[int, Term] | None:
         """The cheapest known program that agrees with the examples, with its cost."""

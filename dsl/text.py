@@ -8,15 +8,17 @@ Templates are abstract syntax, never strings glued together, so precedence and q
 from __future__ import annotations
 
 import ast
-import copy
 import re
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import suppress
 from dataclasses import dataclass, field
 from functools import cache
+from typing import Any, TypeVar
 
 from dsl.operators import GrammarError, Operator, Sort, Term
 from dsl.theories.theory import literal
+
+Node = TypeVar("Node", bound=ast.AST)
 
 BOUND = "token"  # the variable of a position-wise term
 STATE = "state"  # the variable a loop template builds
@@ -31,63 +33,66 @@ def template(operator: Operator, text: str) -> tuple[ast.stmt, ...]:
     Numbers that the text writes in hexadecimal have the kind "x".
     """
     module = ast.parse(text)
-    for node in ast.walk(module):
-        if isinstance(node, ast.Constant) and (ast.get_source_segment(text, node) or "").startswith("0x"):
-            node.kind = "x"
+    if "0x" in text:
+        for node in ast.walk(module):
+            if isinstance(node, ast.Constant) and (ast.get_source_segment(text, node) or "").startswith("0x"):
+                node.kind = "x"
     return tuple(paired(module).body)
 
 
-def paired(module: ast.Module) -> ast.Module:
-    """The same syntax with ``a and b and c`` as ``(a and b) and c``: a conjunction has two sides, as its row has."""
+def rebuilt(node: Node, inside: Callable[[Any], Any]) -> Node:
+    """A copy of a node, with what ``inside`` makes of each node right below it."""
+    copied = type(node).__new__(type(node))
+    for name, value in vars(node).items():
+        if isinstance(value, ast.AST):
+            value = inside(value)
+        elif isinstance(value, list):
+            value = [inside(one) if isinstance(one, ast.AST) else one for one in value]
+        setattr(copied, name, value)
+    return copied
 
-    class Pairs(ast.NodeTransformer):
-        def visit_BoolOp(self, operation: ast.BoolOp) -> ast.expr:
-            self.generic_visit(operation)
-            left, *others = operation.values
-            for right in others:
-                left = ast.BoolOp(operation.op, [left, right])
-            return left
 
-    result: ast.Module = Pairs().visit(module)
+def copied(node: Node) -> Node:
+    """A copy that shares nothing with ``node``."""
+    return rebuilt(node, copied)
+
+
+def paired(node: Node) -> Node:
+    """A copy with ``a and b and c`` as ``(a and b) and c``: a conjunction has two sides, as its row has."""
+    result = rebuilt(node, paired)
+    if isinstance(result, ast.BoolOp):
+        left, *others = result.values
+        for right in others:
+            left = ast.BoolOp(result.op, [left, right])
+        return left  # type: ignore[return-value]  # an expression where one was
     return result
 
 
-def spaced(statement: ast.stmt) -> ast.stmt:
+def spaced(node: Node) -> Node:
     """A copy that ``ast.unparse`` prints as people write it, not as tersely as Python can read it.
 
     Numbers of kind "x" are hexadecimal, arithmetic under a bitwise operator has parentheses; a conjunction to the left
     of another one has none (``paired`` reads it back), nor has a ``not`` to the right of one.
     """
-
-    class Rewriter(ast.NodeTransformer):
-        def visit_Constant(self, constant: ast.Constant) -> ast.expr:
-            if constant.kind == "x" and isinstance(constant.value, int):
-                return ast.Name(f"0x{constant.value:X}", ast.Load())
-            return constant
-
-        def visit_BoolOp(self, operation: ast.BoolOp) -> ast.expr:
-            self.generic_visit(operation)
-            left, right = operation.values
-            if isinstance(left, ast.BoolOp) and type(left.op) is type(operation.op):
+    result: Any = rebuilt(node, spaced)
+    match result:
+        case ast.Constant(kind="x", value=int(value)):
+            return ast.Name(f"0x{value:X}", ast.Load())  # type: ignore[return-value]
+        case ast.BoolOp(op=operator, values=[left, right]):
+            if isinstance(left, ast.BoolOp) and type(left.op) is type(operator):
                 left = ast.Name(ast.unparse(left), ast.Load())
             if isinstance(right, ast.UnaryOp) and isinstance(right.op, ast.Not):
                 right = ast.Name(ast.unparse(right), ast.Load())
-            return ast.BoolOp(operation.op, [left, right])
+            result.values = [left, right]
+        case ast.BinOp(op=ast.BitAnd() | ast.BitOr() | ast.BitXor() | ast.LShift() | ast.RShift()):
+            result.left, result.right = _closed(result.left, result.op), _closed(result.right, result.op)
+    return result  # type: ignore[no-any-return]
 
-        def visit_BinOp(self, operation: ast.BinOp) -> ast.expr:
-            self.generic_visit(operation)
-            if isinstance(operation.op, ast.BitAnd | ast.BitOr | ast.BitXor | ast.LShift | ast.RShift):
-                operation.left = self._closed(operation.left, operation.op)
-                operation.right = self._closed(operation.right, operation.op)
-            return operation
 
-        def _closed(self, side: ast.expr, above: ast.operator) -> ast.expr:
-            if isinstance(side, ast.BinOp) and type(side.op) is not type(above):
-                return ast.Name(f"({ast.unparse(side)})", ast.Load())
-            return side
-
-    rewritten: ast.stmt = Rewriter().visit(copy.deepcopy(statement))
-    return rewritten
+def _closed(side: ast.expr, above: ast.operator) -> ast.expr:
+    if isinstance(side, ast.BinOp) and type(side.op) is not type(above):
+        return ast.Name(f"({ast.unparse(side)})", ast.Load())
+    return side
 
 
 def is_loop(operator: Operator) -> bool:
@@ -105,35 +110,26 @@ def expression(operator: Operator) -> ast.expr:
 # --- printing ---------------------------------------------------------------------------------------------------
 
 
-def fill(node: ast.AST, arguments: Mapping[str, ast.expr], renamed: Mapping[str, ast.expr]) -> ast.AST:
+def fill(node: Node, arguments: Mapping[str, ast.expr], renamed: Mapping[str, ast.expr]) -> Node:
     """A copy of a template with its holes filled and its variables replaced."""
-
-    class Filler(ast.NodeTransformer):
-        def visit_Call(self, call: ast.Call) -> ast.AST:
-            hole = call.func.id if isinstance(call.func, ast.Name) else ""
-            if hole in arguments:
-                return replace(arguments[hole], {BOUND: call.args[0]})
-            return self.generic_visit(call)
-
-        def visit_Name(self, name: ast.Name) -> ast.AST:
-            if name.id in arguments:
-                return arguments[name.id]
-            if name.id in renamed:
-                new = copy.deepcopy(renamed[name.id])
-                if isinstance(new, ast.Name):
-                    new.ctx = name.ctx
-                return new
-            return name
-
-    filled: ast.AST = Filler().visit(copy.deepcopy(node))
-    return ast.fix_missing_locations(filled)
+    filled: Any = None
+    match node:
+        case ast.Call(func=ast.Name(id=name), args=[placed, *_]) if name in arguments:
+            filled = replace(arguments[name], {BOUND: placed})
+        case ast.Name(id=name) if name in arguments:
+            filled = arguments[name]
+        case ast.Name(id=name, ctx=context) if name in renamed:
+            filled = copied(renamed[name])
+            if isinstance(filled, ast.Name):
+                filled.ctx = context
+        case _:
+            filled = rebuilt(node, lambda inner: fill(inner, arguments, renamed))
+    return filled  # type: ignore[no-any-return]  # an expression where one was
 
 
 def replace(node: ast.expr, renamed: Mapping[str, ast.expr]) -> ast.expr:
     """``node`` with variables replaced by expressions."""
-    result = fill(node, {}, renamed)
-    assert isinstance(result, ast.expr)
-    return result
+    return fill(node, {}, renamed)
 
 
 @dataclass
@@ -157,12 +153,9 @@ class Printer:
         if is_loop(term.operator):
             name = ast.Name(self._name(term, arguments.values()), ast.Store())
             for statement in template(term.operator, term.operator.python):
-                filled = fill(statement, arguments, {STATE: name})
-                assert isinstance(filled, ast.stmt)
-                self.statements.append(filled)
+                self.statements.append(fill(statement, arguments, {STATE: name}))
             return ast.Name(name.id, ast.Load())
         filled = fill(expression(term.operator), arguments, {})
-        assert isinstance(filled, ast.expr)
         if term not in self.shared:
             return filled
         name = ast.Name(self._name(term, [filled]), ast.Store())
@@ -291,12 +284,11 @@ def _unbind(node: ast.expr, placed: ast.expr) -> ast.expr:
     """``node`` with every occurrence of ``placed`` turned back into the bound variable."""
     wanted = ast.dump(placed)
 
-    class Unbinder(ast.NodeTransformer):
-        def visit(self, inner: ast.AST) -> ast.AST:
-            if ast.dump(inner) == wanted:
-                return ast.Name(BOUND, ast.Load())
-            return self.generic_visit(inner)
+    def unbound(inner: ast.AST) -> ast.AST:
+        if type(inner) is type(placed) and ast.dump(inner) == wanted:
+            return ast.Name(BOUND, ast.Load())
+        return rebuilt(inner, unbound)
 
-    result = Unbinder().visit(copy.deepcopy(node))
+    result = unbound(node)
     assert isinstance(result, ast.expr)
     return result

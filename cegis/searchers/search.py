@@ -196,12 +196,12 @@ class PointSearch:
                 continue
             if stop():
                 return Stopped("time limit")
-            is_over = is_full or (self._is_learned and self._is_saturated())
+            is_over = is_full or (self._is_learned and self._bank.is_saturated)
             if (is_over or self._is_stalled()) and self._begins_again():
                 continue
             if is_over:
                 return Stopped(self._limit())
-            if choice is None and self._bank.candidates == before and self._is_saturated():
+            if choice is None and self._bank.candidates == before and self._bank.is_saturated:
                 return Stopped(f"nothing without {', '.join(sorted(self._avoided))}") if self._avoided else Exhausted()
             self._level += 1
 
@@ -501,12 +501,6 @@ class PointSearch:
         if self._level >= self._budget.cost:
             return f"search limit of cost {self._budget.cost}"
         return f"search limit of {self._budget.candidates:,} candidates"
-
-    def _is_saturated(self) -> bool:
-        """Whether no deeper level has anything left to combine."""
-        deepest = max((cost for store in self._bank.stores.values() for cost in store.costs), default=0)
-        reach = max(p.cost + len(p.arguments) * deepest for p in self._bank.grammar.productions)
-        return self._level > 0 and self._bank.pending(max(reach, self._level + 1)) == 0
 
 
 def hard_operators(solution: Solution) -> frozenset[str]:

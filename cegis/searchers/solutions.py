@@ -250,7 +250,7 @@ class Solutions:
             self.ended = f"memory limit of {budget.memory_mb:,} MiB"
         elif level >= longest(self._grammar):
             self.ended = f"the grammar has no more terms{proposed}"
-        elif self._is_free and level and self._is_saturated():
+        elif self._is_free and level and bank.is_saturated:
             self.ended = f"the grammar has nothing that behaves differently at the {bank.batch.examples:,} points seen"
             self.ended += proposed
         elif level >= budget.cost:
@@ -258,12 +258,6 @@ class Solutions:
         elif bank.candidates + bank.pending(level + 1) > budget.candidates:
             self.ended = f"search limit of {budget.candidates:,} candidates"
         return bool(self.ended)
-
-    def _is_saturated(self) -> bool:
-        """Whether no deeper level has anything left to combine."""
-        deepest = max((cost for store in self._bank.stores.values() for cost in store.costs), default=0)
-        reach = max(p.cost + len(p.arguments) * deepest for p in self._grammar.productions)
-        return self._bank.pending(max(reach, self._level + 1)) == 0
 
 
 def _weaker(known: tuple[Statement, ...], claims: tuple[Statement, ...]) -> tuple[Statement, ...]:

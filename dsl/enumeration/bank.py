@@ -68,6 +68,7 @@ class Bank:
         self._row_bytes = 0  # of what the blocks remember
         self._room = 0  # bytes that surely are left; what is left is counted where these are not enough
         self._combined: dict[tuple[int, Costs], tuple[int, ...]] = {}
+        self._settled: dict[int, int] = {}  # of how many cheaper rows all candidates of a cost are built
         self.stores = {name: self._new_store(sort) for name, sort in self.grammar.sorts.items()}
 
     def _new_store(self, sort: Sort) -> Store:
@@ -161,6 +162,13 @@ class Bank:
             index_ranges.volume(box) for cost in range(1, level + 1) for *_, todo in self.work(cost) for box in todo
         )
 
+    @property
+    def is_saturated(self) -> bool:
+        """Whether no level, however deep, has anything left to combine."""
+        deepest = max((cost for store in self.stores.values() for cost in store.costs), default=0)
+        reach = max(p.cost + len(p.arguments) * deepest for p in self.grammar.productions)
+        return not any(True for cost in range(1, reach + 1) for _ in self.work(cost))
+
     def grow(self, level: int, stop: Callable[[], bool] = lambda: False) -> bool:
         """Combine all rows into candidates of cost up to ``level``; False when that ended midway.
 
@@ -173,6 +181,7 @@ class Bank:
             self.seconds += time.perf_counter() - begin
 
     def _grow_to(self, cost: int, stop: Callable[[], bool]) -> bool:
+        cheaper = self._cheaper(cost)
         for index, costs, todo in self.work(cost):
             production = self.grammar.productions[index]
             most = self.chunk(production)
@@ -185,7 +194,12 @@ class Bank:
                         return False
                     self._insert(Block(production, cost, costs, piece))
             self._combined[index, costs] = self._sizes(production, costs)
+        self._settled[cost] = cheaper
         return True
+
+    def _cheaper(self, cost: int) -> int:
+        """How many rows there are at lower costs, of which alone candidates of ``cost`` are made."""
+        return sum(len(rows) for store in self.stores.values() for c, rows in store.levels.items() if c < cost)
 
     def add(self, nonterminal: str, term: Term, cost: int) -> None:
         """Add a term found by other means (a solved constant) as a candidate of its own."""
@@ -198,6 +212,8 @@ class Bank:
 
     def work(self, cost: int) -> Iterator[tuple[int, Costs, list[Box]]]:
         """Productions (by number) and argument costs with rows not yet combined, as boxes of positions in levels."""
+        if self._settled.get(cost) == self._cheaper(cost):
+            return
         known = {name: tuple(sorted(store.costs)) for name, store in self.stores.items()}
         for index, production in enumerate(self.grammar.productions):
             choices = [known[name] for name in production.arguments]

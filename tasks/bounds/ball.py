@@ -321,33 +321,85 @@ def remains(radius: Reals, u: float) -> Reals:
     return np.where(np.isfinite(radius), 0.0, np.inf) if is_executed(u) else np.zeros_like(radius)
 
 
-@np.errstate(all="ignore")
-def attend(q: Ball, k: Ball, v: Ball, scale: float, sink: Reals | None, u: float) -> Ball:
-    """Softmax attention of one query over its keys: ``y = sum_j p_j v_j``, p = softmax(scale q.k).
+class Softmax:
+    """Softmax attention of queries over keys: ``y = sum_j p_j v_j``, p = softmax(scale q.k).
 
-    q: (rows, heads, d_head); k, v: (rows, keys, heads, d_head); sink: (heads,), the score of one more key, of value
-    zero. Returns (rows, heads, d_head).
+    q: (queries, heads, d_head); k, v: (keys, heads, d_head); sink: (heads,), the score of one more key, of value zero.
 
     With scores known up to ``delta_j``, exponentials are known up to factors ``1 + e_j``, |e_j| <= expm1(delta_j), and
     the average with weights p_j (1 + e_j), made to sum to 1, is y + sum p_j e_j (v_j - y) / (1 + sum p_j e_j).
     """
-    scores = _scores(q, k, scale, u)
-    if sink is not None:
-        scores, v = _with_sink(scores, v, sink)
-    score, wobble = scores.center, scores.radius  # (rows, heads, keys)
-    keys = score.shape[-1]
-    largest = scores.magnitude.max(axis=-1, keepdims=True)
-    blocks = 1 + keys // 16  # an online softmax rescales at most this often
-    delta = (wobble + gamma(4, u) * (scores.magnitude + largest) + gamma(16 * blocks, u)) * INFLATION
-    growth = np.where(delta <= 1.0, np.expm1(delta), np.inf)
-    weight = np.exp(score - score.max(axis=-1, keepdims=True))
-    weight = weight / weight.sum(axis=-1, keepdims=True)
-    total = (weight * growth).sum(axis=-1, keepdims=True) * INFLATION
-    y = _mix(weight, v.center)  # rounded, hence the factor 2 below
-    moved = _mix(weight * growth, np.abs(v.center - y[:, None])) + _mix(weight * (1.0 + growth), v.radius)
-    rounded = 2.0 * gamma(2 * keys + 8, u) * _mix(weight * (1.0 + growth), v.magnitude)
-    flushed = 8.0 * TINY * keys * (1.0 + v.magnitude.max(axis=1))
-    return _ball(y, np.where(total < 0.5, (moved + rounded) / (1.0 - total), np.inf) + flushed)
+
+    @np.errstate(all="ignore")
+    def __init__(self, q: Ball, k: Ball, v: Ball, scale: float, sink: Reals | None, u: float) -> None:
+        self._scores, self._sink, self._u = Scores(q, k, scale, u), sink, u
+        size, self._d = v.magnitude, v.center.shape[-1]
+        self._values = _by_head(v.center, v.radius, size)
+        self._largest = size.max(where=np.isfinite(size), initial=0.0)  # where it is not, nothing is known anyway
+
+    @np.errstate(all="ignore")
+    def __call__(self, asking: NDArray[np.int64], seen: NDArray[np.int64]) -> Ball:
+        """What each row is given. asking: (rows,) queries; seen: (rows, n) keys. Returns (rows, heads, d_head)."""
+        heads = [self._of_head(head, asking, seen) for head in range(len(self._values))]
+        center, radius = (np.stack(part, axis=1) for part in zip(*heads, strict=True))
+        return _ball(center, radius)
+
+    def _of_head(self, head: int, asking: NDArray[np.int64], seen: NDArray[np.int64]) -> tuple[Reals, Reals]:
+        """Center and radius, (rows, d_head) each."""
+        u, d, n, has_sink = self._u, self._d, seen.shape[1], self._sink is not None
+        scores = self._scores.of_head(head, asking, seen)
+        if self._sink is not None:
+            scores = _with_sink(scores, self._sink[head])
+        score, size, keys = scores.center, scores.magnitude, n + has_sink
+        blocks = 1 + keys // 16  # an online softmax rescales at most this often
+        largest = size.max(axis=-1, keepdims=True)
+        delta = (scores.radius + gamma(4, u) * (size + largest) + gamma(16 * blocks, u)) * INFLATION
+        growth = np.where(delta <= 1.0, np.expm1(delta), np.inf)
+        weight = np.exp(score - score.max(axis=-1, keepdims=True))
+        weight = weight / weight.sum(axis=-1, keepdims=True)
+        loose = weight * growth
+        total = loose.sum(axis=-1, keepdims=True) * INFLATION
+        value = self._values[head][seen]  # (rows, n, 3 d): center, radius, magnitude
+        y = _mix(weight[:, :n], value[..., :d])  # rounded, hence the factor 2 below
+        spread, size = np.abs(value[..., :d] - y[:, None]), _mix(weight[:, :n] + loose[:, :n], value[..., d:])
+        moved = _mix(loose[:, :n], spread) + size[:, :d] + (loose[:, n:] * np.abs(y) if has_sink else 0.0)
+        rounded = 2.0 * gamma(2 * keys + 8, u) * size[:, d:]
+        flushed = 8.0 * TINY * keys * (1.0 + self._largest)
+        return y, np.where(total < 0.5, (moved + rounded) / (1.0 - total), np.inf) + flushed
+
+
+class Scores:
+    """``scale * q.k`` of queries with keys. q: (queries, heads, d_head); k: (keys, heads, d_head).
+
+    The scale may be applied to either side, or its root to both.
+    """
+
+    @np.errstate(all="ignore")
+    def __init__(self, q: Ball, k: Ball, scale: float, u: float) -> None:
+        self._scale, self._d = scale, q.center.shape[-1]
+        size, g = k.magnitude, gamma(self._d + 8, u)
+        self._q = _by_head(q.center, q.radius + g * q.magnitude, np.abs(q.center))
+        self._k = _by_head(k.center, size, k.radius)
+        share = 8.0 * TINY * self._d
+        self._flushed = share * (1.0 + q.magnitude.max(axis=-1).T), share * size.max(axis=-1).T  # (heads, queries), keys
+
+    def __call__(self, asking: NDArray[np.int64], seen: NDArray[np.int64]) -> Ball:
+        """Those of each row. asking: (rows,) queries; seen: (rows, n) keys. Returns (rows, heads, n)."""
+        heads = [self.of_head(head, asking, seen) for head in range(len(self._k))]
+        return Ball(np.stack([x.center for x in heads], axis=1), np.stack([x.radius for x in heads], axis=1))
+
+    @np.errstate(all="ignore")
+    def of_head(self, head: int, asking: NDArray[np.int64], seen: NDArray[np.int64]) -> Ball:
+        """The same of one head: (rows, n)."""
+        d, q, k = self._d, self._q[head][asking], self._k[head][seen]
+        center, moved = _dot(q[:, :d], k[..., :d]), _dot(q[:, d:], k[..., d:])
+        flushed = self._flushed[0][head][asking][:, None] + self._flushed[1][head][seen]
+        return _ball(self._scale * center, self._scale * moved + flushed)
+
+
+def scores_of_one(q: Ball, k: Ball, scale: float, u: float) -> Ball:
+    """The scores of a query (1, heads, d_head) with all keys (keys, heads, d_head): (heads, keys)."""
+    return Scores(q, k, scale, u)(np.zeros(1, np.int64), np.arange(len(k))[None])[0]
 
 
 @np.errstate(all="ignore")
@@ -380,40 +432,28 @@ def with_sink_among(scores: Ball, v: Ball, sink: Reals) -> tuple[Ball, Ball]:
     )
 
 
-def _with_sink(scores: Ball, v: Ball, sink: Reals) -> tuple[Ball, Ball]:
-    """Scores and values with the sink as the last key; unbounded where exp(sink - largest other score) may overflow."""
-    column = np.broadcast_to(sink[:, None], (*scores.center.shape[:2], 1))
-    tame = column - (scores.center - scores.radius).max(axis=-1, keepdims=True) < SINK_LIMIT
-    nothing = np.zeros_like(v.center[:, :1])
-    return (
-        Ball(
-            np.concatenate([scores.center, column], -1),
-            np.concatenate([scores.radius, np.where(tame, 0.0, np.inf)], -1),
-        ),
-        Ball(np.concatenate([v.center, nothing], 1), np.concatenate([v.radius, nothing], 1)),
-    )
+def _with_sink(scores: Ball, sink: np.float64) -> Ball:
+    """Scores (rows, n) of a head, its sink as the last key: unbounded where exp(sink - largest other) may overflow."""
+    tame = sink - (scores.center - scores.radius).max(axis=-1, keepdims=True) < SINK_LIMIT
+    column = Ball(np.full((len(scores), 1), sink), np.where(tame, 0.0, np.inf))
+    return Ball(np.hstack([scores.center, column.center]), np.hstack([scores.radius, column.radius]))
 
 
-def _scores(q: Ball, k: Ball, scale: float, u: float) -> Ball:
-    """``scale * q.k``: (rows, heads, keys). The scale may be applied to either side, or its root to both."""
-    d_head = q.center.shape[-1]
-    g = gamma(d_head + 8, u)
-    size = k.magnitude
-    moved = _dot(q.radius + g * q.magnitude, size) + _dot(np.abs(q.center), k.radius)
-    flushed = 8.0 * TINY * d_head * (1.0 + q.magnitude.max(axis=-1)[..., None] + size.max(axis=-1).transpose(0, 2, 1))
-    return _ball(scale * _dot(q.center, k.center), scale * moved + flushed)
+def _by_head(*parts: Reals) -> Reals:
+    """Arrays of shape (rows, heads, d) side by side, as one of (heads, rows, ...)."""
+    return np.ascontiguousarray(np.concatenate(parts, axis=-1).swapaxes(0, 1))
 
 
-@np.errstate(all="ignore")
 def _dot(q: Reals, k: Reals) -> Reals:
-    products: Reals = np.matmul(k.transpose(0, 2, 1, 3), q[..., None])
-    return products[..., 0]
+    """(rows, d) and (rows, n, d) to (rows, n)."""
+    products: Reals = np.matmul(k, q[..., None])[..., 0]
+    return products
 
 
-@np.errstate(all="ignore")
 def _mix(weight: Reals, v: Reals) -> Reals:
-    mixed: Reals = np.matmul(weight[:, :, None, :], v.transpose(0, 2, 1, 3))
-    return mixed[:, :, 0, :]
+    """(rows, n) and (rows, n, d) to (rows, d)."""
+    mixed: Reals = np.matmul(weight[:, None, :], v)[:, 0]
+    return mixed
 
 
 def _ball(center: Reals, radius: Reals) -> Ball:

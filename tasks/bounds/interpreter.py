@@ -27,7 +27,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from tasks.bounds import ball, magnitudes, operations
-from tasks.bounds.ball import Ball, Reals
+from tasks.bounds.ball import Ball, Reals, Scores, Softmax
 from tasks.bounds.merging import merged
 from tasks.networks.interpreter import check_ids
 from tasks.networks.recurrent import Recurrent
@@ -457,7 +457,7 @@ def attention(
     at_end = at_end and not lost.any()
     (query, (q,)), (key, (k, v)) = merged(q), merged(k, v)
     q, k, v = (part.heads(part.center.shape[-1] // step.heads) for part in (q, k, v))
-    own = np.concatenate([place.ravel() for place in stream.places])
+    attend, own = _weighing(step, q, k, v, u), np.concatenate([place.ravel() for place in stream.places])
     answer, parts, count = np.zeros(len(own), np.int64), [], 0
     for keys, cells in _seen(step, stream, at_end).items():
         paths = np.concatenate([group.paths for group in cells])
@@ -467,7 +467,7 @@ def attention(
             answer[group.cells] = of_path if group.path is None else of_path[group.path]
         count += len(asking)
         for rows in chunks(len(asking), (1 + keys) * (q.center[0].size + 2 * v.center[0].size)):
-            parts.append(_weighed(step, q[asking[rows]], k[seen[rows]], v[seen[rows]], u))
+            parts.append(attend(asking[rows], seen[rows]))
     shapes = [place.shape for place in stream.places]
     if at_end:
         ends = np.concatenate([cells[:, -1] for cells in _shaped(np.arange(len(own)), shapes)])
@@ -567,17 +567,23 @@ def _grouped(own: Ids, seen: Ids, classes: int, *, ordered: bool = False) -> tup
     return own[first], seen[first], index
 
 
-def _weighed(step: Attention, q: Ball, k: Ball, v: Ball, u: float) -> Ball:
-    """q (rows, heads, d), k and v (rows, keys, heads, d) to (rows, heads * d)."""
-    if k.center.shape[1] == 0:  # the sink takes everything
-        y = Ball.exact(np.zeros((len(q), *v.center.shape[2:])))
-    elif step.weighting == "softmax":
-        y = ball.attend(q, k, v, step.scale, step.sink, u)
-    elif step.weighting == "sparsemax":
-        y = operations.sparse_attend(q, k, v, step.scale, u)
+def _weighing(step: Attention, q: Ball, k: Ball, v: Ball, u: float) -> Callable[[Ids, Ids], Ball]:
+    """What rows are given, each by the number of its query and those of its keys: (rows,), (rows, n) to (rows, width).
+
+    q, k and v: (their number, heads, d).
+    """
+    if step.weighting == "softmax":
+        attend = Softmax(q, k, v, step.scale, step.sink, u).__call__
     else:
-        y = operations.hard_attend(q, k, v, step.scale, u)
-    return Ball(y.center.reshape(len(q), -1), y.radius.reshape(len(q), -1))
+        scores = Scores(q, k, step.scale, u)
+        mixed = operations.sparse_attend if step.weighting == "sparsemax" else operations.hard_attend
+        attend = lambda asking, seen: mixed(scores(asking, seen), v[seen], u)
+
+    def given(asking: Ids, seen: Ids) -> Ball:
+        y = attend(asking, seen) if seen.shape[1] else Ball.exact(np.zeros((len(asking), *v.center.shape[1:])))
+        return Ball(y.center.reshape(len(asking), -1), y.radius.reshape(len(asking), -1))
+
+    return given
 
 
 def _pooled(kind: str, stream: Stream, u: float) -> Stream:

@@ -131,9 +131,8 @@ def pool(x: Ball, kind: str, u: float) -> Ball:
 
 
 @np.errstate(all="ignore")
-def sparse_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
-    """Sparsemax attention of one query over its keys; shapes as for ``ball.attend``."""
-    scores = ball._scores(q, k, scale, u)
+def sparse_attend(scores: Ball, v: Ball, u: float) -> Ball:
+    """Sparsemax attention: scores (rows, heads, keys), v (rows, keys, heads, d_head) to (rows, heads, d_head)."""
     z, keys = scores.center, scores.center.shape[-1]
     largest = scores.magnitude.max(axis=-1, keepdims=True)
     falling = -np.sort(-z, axis=-1)
@@ -148,9 +147,11 @@ def sparse_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
 
 
 @np.errstate(all="ignore")
-def hard_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
-    """The average value over the keys of largest score. Where several may be largest: the hull of their values."""
-    scores = ball._scores(q, k, scale, u)
+def hard_attend(scores: Ball, v: Ball, u: float) -> Ball:
+    """The average value over the keys of largest score. Where several may be largest: the hull of their values.
+
+    scores: (rows, heads, keys); v: (rows, keys, heads, d_head). Returns (rows, heads, d_head).
+    """
     floor = (scores.center - scores.radius).max(axis=-1, keepdims=True)
     may_win = ~(scores.center + scores.radius < floor - 2.0**-50 * np.abs(floor))  # (rows, heads, keys)
     among = may_win.swapaxes(1, 2)[..., None]  # (rows, keys, heads, 1)
@@ -165,7 +166,12 @@ def hard_attend(q: Ball, k: Ball, v: Ball, scale: float, u: float) -> Ball:
 def _mixed(weight: Ball, v: Ball, u: float) -> Ball:
     """``sum_j weight_j v_j``: weight (rows, heads, keys), v (rows, keys, heads, d) to (rows, heads, d)."""
     keys = weight.center.shape[-1]
-    moved = ball._mix(weight.radius, v.magnitude) + ball._mix(weight.center, v.radius)
-    rounded = gamma(keys + 4, u) * ball._mix(weight.magnitude, v.magnitude)
+    moved = _mix(weight.radius, v.magnitude) + _mix(weight.center, v.radius)
+    rounded = gamma(keys + 4, u) * _mix(weight.magnitude, v.magnitude)
     flushed = 8.0 * TINY * keys * (1.0 + v.magnitude.max(axis=1))
-    return ball._ball(ball._mix(weight.center, v.center), moved + rounded + flushed)
+    return ball._ball(_mix(weight.center, v.center), moved + rounded + flushed)
+
+
+def _mix(weight: Reals, v: Reals) -> Reals:
+    mixed: Reals = np.matmul(weight[:, :, None, :], v.transpose(0, 2, 1, 3))[:, :, 0]
+    return mixed

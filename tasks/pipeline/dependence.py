@@ -31,6 +31,7 @@ Codes = NDArray[np.int64]
 MOST, LIGHT = 3, 3  # features together, and one more where none weighs more
 FOUND, HEAVIER = 3, 3  # sets of features that are kept, none heavier than the first by more
 FIRST_LOOK = 4_000  # inputs, before all are looked at
+LOOKS = slice(None, None, 10), slice(None)  # of these: most sets of features are refuted by a tenth
 GROUPS, MEMBERS = 100, 5  # of a sample: inputs that agree
 _MIX = np.uint64(0x9E3779B97F4A7C15)
 
@@ -238,7 +239,7 @@ class Labelled:
 
 def decides(groups: Codes, labels: Codes) -> bool:
     """Whether all inputs of a group have one label."""
-    order = np.argsort(groups, kind="stable")
+    order = np.argsort(groups)
     ordered, said = groups[order], labels[order]
     return not ((ordered[1:] == ordered[:-1]) & (said[1:] != said[:-1])).any()
 
@@ -260,8 +261,7 @@ def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
             continue
         if found and sum(feature.weight for feature in chosen) > heaviest:
             break
-        groups = mixed([looked[feature] for feature in chosen], len(few))
-        if not decides(groups, inputs.labels[few]):
+        if not all(_decides_some(chosen, looked, inputs.labels[few], some) for some in LOOKS):
             continue
         groups = inputs.groups(chosen)
         if decides(groups, inputs.labels) and not any(decides(groups, known) for known in told):
@@ -269,6 +269,11 @@ def dependences(inputs: Labelled, *, seconds: float) -> tuple[Dependence, ...]:
             told.append(groups)
             heaviest = sum(feature.weight for feature in found[0].features) + HEAVIER
     return tuple(found)
+
+
+def _decides_some(chosen: Sequence[Feature], looked: dict[Feature, Codes], labels: Codes, some: slice) -> bool:
+    """Whether some inputs of a sample that agree in all of ``chosen`` have one label; ``looked``: what each says."""
+    return decides(mixed([looked[feature][some] for feature in chosen], len(labels[some])), labels[some])
 
 
 def _sets(known: tuple[Feature, ...]) -> Iterator[tuple[Feature, ...]]:

@@ -217,7 +217,7 @@ class Averages:
         at, tokens = np.array(pairs).T
         scale, sink = self._parts.attention.scale, self._parts.attention.sink
         k, v, q = self._k[at, tokens], self._v[at, tokens], self._q[place : place + 1, own]
-        found = ball._scores(q, Ball(k.center[None], k.radius[None]), scale, self._u)[0]
+        found = ball.scores_of_one(q, k, scale, self._u)
         count = length + len(self._prefix) + len(self._suffix)
         if sink is not None:
             found, v = ball.with_sink_among(found, v, sink)

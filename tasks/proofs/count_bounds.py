@@ -257,8 +257,7 @@ class Tally:
         u, step = self._u, self._parts.attention
         q, k, v = self._heads
         own = last if last < self.letters else len(self._own) - 1
-        found = ball._scores(q[own : own + 1], Ball(k.center[None], k.radius[None]), step.scale, u)
-        found = found[0]
+        found = ball.scores_of_one(q[own : own + 1], k, step.scale, u)
         if step.sink is not None:
             found, v = ball.with_sink_among(found, v, step.sink)
         keys = longest + len(self._own) - self.letters + (step.sink is not None)

@@ -141,7 +141,7 @@ class Case:
         k, v = steps._k[at, tokens], steps._v[at, tokens]
         q = steps._q[self.place : self.place + 1, self.token]
         scale, sink = steps._parts.attention.scale, steps._parts.attention.sink
-        found = ball._scores(q, Ball(k.center[None], k.radius[None]), scale, steps._u)[0]
+        found = ball.scores_of_one(q, k, scale, steps._u)
         count = len(names) + len(fixed)
         if sink is not None:
             found, v = ball.with_sink_among(found, v, sink)

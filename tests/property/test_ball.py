@@ -300,33 +300,48 @@ def test_abs_top_k_decides_what_is_clear_and_nothing_else():
     st.sampled_from([None, -3.0, 0.5, 6.0]),
 )  # fmt: skip
 def test_attention_contains_every_execution(rng, keys, d_head, blur, u, sink):
-    q, k, v = (
-        blurred(rng, floats(rng, *shape), blur)
-        for shape in [(1, 2, d_head), (1, keys, 2, d_head), (1, keys, 2, d_head)]
-    )
+    q, k, v = (blurred(rng, floats(rng, count, 2, d_head), blur) for count in (2, keys, keys))
     scale, sinks = 1 / np.sqrt(d_head), None if sink is None else np.full(2, sink)
-    y = ball.attend(q, k, v, scale, sinks, u)
+    asking, seen = np.array([1, 0, 1]), rng.integers(keys, size=(3, keys))
+    seen[0] = np.arange(keys)
+    y = ball.Softmax(q, k, v, scale, sinks, u)(asking, seen)
     ideal = 1 / flint.arb(d_head).sqrt()
-    points = [exact(inside(rng, part)) for part in (q, k, v)]
-    heads = [exact_attention(points[0][0, h], points[1][0, :, h], points[2][0, :, h], ideal, sink) for h in range(2)]
-    assert_contains(y, np.array([heads], object))
-    if u == FLOAT32:
-        a, b, c = (inside(rng, part, F) for part in (q, k, v))
-        heads = [float_attention(rng, a[0, h], b[0, :, h], c[0, :, h], scale, sink) for h in range(2)]
-        assert_contains(y, np.array([heads]))
+    for row, (n, of) in enumerate(zip(asking, seen, strict=True)):
+        points = [exact(inside(rng, part)) for part in (q[n : n + 1], k[of], v[of])]
+        heads = [exact_attention(points[0][0, h], points[1][:, h], points[2][:, h], ideal, sink) for h in range(2)]
+        assert_contains(y[row], np.array(heads, object))
+        if u == FLOAT32:
+            a, b, c = (inside(rng, part, F) for part in (q[n : n + 1], k[of], v[of]))
+            heads = [float_attention(rng, a[0, h], b[:, h], c[:, h], scale, sink) for h in range(2)]
+            assert_contains(y[row], np.array(heads))
+
+
+def softmax_of_all(q: Ball, k: Ball, v: Ball, sink: np.ndarray | None) -> Ball:
+    """Every query sees every key."""
+    seen = np.tile(np.arange(len(k)), (len(q), 1))
+    return ball.Softmax(q, k, v, q.center.shape[-1] ** -0.5, sink, FLOAT32)(np.arange(len(q)), seen)
 
 
 def test_attention_stays_useful():
     rng = np.random.default_rng(0)
-    q, k, v = (Ball.exact(rng.normal(size=shape).astype(F)) for shape in [(50, 2, 8), (50, 12, 2, 8), (50, 12, 2, 8)])
-    assert ball.attend(q, k, v, 8**-0.5, np.zeros(2), FLOAT32).radius.max() < 1e-4
+    q, k, v = (Ball.exact(rng.normal(size=(count, 2, 8)).astype(F)) for count in (50, 12, 12))
+    assert softmax_of_all(q, k, v, np.zeros(2)).radius.max() < 1e-4
 
 
 def test_attention_to_a_sink_that_may_overflow_is_unbounded():
     one = Ball.exact(np.ones((1, 1, 1), F))
-    keys = Ball.exact(np.ones((1, 1, 1, 1), F))
-    assert ball.attend(one, keys, keys, 1.0, np.array([70.0]), FLOAT32).radius.max() < 1
-    assert ball.attend(one, keys, keys, 1.0, np.array([90.0]), FLOAT32).radius.min() == inf
+    assert softmax_of_all(one, one, one, np.array([70.0])).radius.max() < 1
+    assert softmax_of_all(one, one, one, np.array([90.0])).radius.min() == inf
+
+
+@pytest.mark.parametrize("part", range(3))
+def test_nothing_is_known_of_rows_that_see_what_is_not_bounded_and_nothing_is_lost_of_others(part):
+    rng = np.random.default_rng(0)
+    balls = [Ball.exact(rng.normal(size=(2, 2, 3)).astype(F)) for _ in range(3)]
+    balls[part] = Ball(balls[part].center, np.where(np.arange(2)[:, None, None] == 1, inf, balls[part].radius))
+    y = ball.Softmax(*balls, 1.0, None, FLOAT32)(np.array([0, 1]), np.array([[0, 0], [0, 1]]))
+    assert y.radius[0].max() < 1e-4
+    assert y.radius[1].min() == inf
 
 
 UNARY: dict[str, Callable[[Ball], Ball]] = {
@@ -337,9 +352,8 @@ UNARY: dict[str, Callable[[Ball], Ball]] = {
     "gelu": lambda x: ball.gelu(x, FLOAT32),
     "relu": ball.relu,
     "abs_top_k": lambda x: ball.abs_top_k(x, 1),
-    "attend": lambda x: ball.attend(*[Ball(*(a.reshape(s) for a in (x.center, x.radius)))
-                                      for s in [(1, 1, 3), (1, 1, 1, 3), (1, 1, 1, 3)]], 1.0, None, FLOAT32),
-}  # fmt: skip
+    "attend": lambda x: softmax_of_all(*[Ball(x.center[None], x.radius[None])] * 3, None)[0],
+}
 
 
 @pytest.mark.parametrize("name", UNARY)

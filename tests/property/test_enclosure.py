@@ -399,15 +399,15 @@ def test_places_of_equal_numbers_and_other_errors_are_told_apart():
 @given(seeds, st.sampled_from([1e-9, 1e-3, 0.2]), st.sampled_from(["sparsemax", "hard"]))
 def test_attention_holds_every_point_of_its_balls(rng, blur, weighting):
     keys, size = int(rng.integers(1, 6)), 3
-    centers = [numbers(rng, 1, 1, size), numbers(rng, 1, keys, 1, size), numbers(rng, 1, keys, 1, size)]
+    centers = [numbers(rng, 1, 1, size), numbers(rng, keys, 1, size), numbers(rng, keys, 1, size)]
     q, k, v = (Ball(center, np.full(center.shape, blur)) for center in centers)
     attend = operations.sparse_attend if weighting == "sparsemax" else operations.hard_attend
-    y = attend(q, k, v, 0.5, FLOAT64)
+    y = attend(ball.scores_of_one(q, k, 0.5, FLOAT64)[None], Ball(v.center[None], v.radius[None]), FLOAT64)
     step = Attention((), (), (), 1, 0.5, weighting)
     points = [lift(c) + lift(blur * rng.choice([-1.0, 0.0, 1.0], size=c.shape)) * flint.arb("0.999") for c in centers]
-    scores = [(points[0][0, 0] * points[1][0, n, 0]).sum() * flint.arb(0.5) for n in range(keys)]
+    scores = [(points[0][0, 0] * points[1][n, 0]).sum() * flint.arb(0.5) for n in range(keys)]
     weights = exact_weights(step, scores, None)
-    mixed = sum((p * points[2][0, n, 0] for n, p in enumerate(weights)), flint.arb(0))
+    mixed = sum((p * points[2][n, 0] for n, p in enumerate(weights)), flint.arb(0))
     assert_inside(y, np.array(mixed)[None, None])
 
 
