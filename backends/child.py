@@ -24,7 +24,7 @@ from backends.launcher import lowered
 from backends.package import PysmtBackend
 from backends.process import EXIT_MEMORY
 from backends.registry import load
-from backends.wire import decode, write_value
+from backends.wire import Decoder, write_value
 
 INHERITED = {kind: resource.getrlimit(kind) for kind in (resource.RLIMIT_CPU, resource.RLIMIT_AS)}
 
@@ -60,6 +60,7 @@ class Served:
 
     def __init__(self, hello: dict[str, Any]) -> None:
         self.environment = Environment()
+        self.decoder = Decoder(self.environment)
         backend = load(hello["home"])
         if not isinstance(backend, PysmtBackend):
             raise BackendError(f"expected a backend through pySMT at {hello['home']!r}, got {type(backend).__name__}")
@@ -69,10 +70,10 @@ class Served:
         """Do what a line asks: add a formula, or check one and report every symbol's value."""
         limit(None if "add" in request else request["seconds"], request["memory_mb"])
         if "add" in request:
-            self.engine.add(decode(self.environment, request["add"]), request["name"])
+            self.engine.add(self.decoder.decode(request["add"]), request["name"])
             return {"added": True}
         manager = self.environment.formula_manager
-        formula = decode(self.environment, request["check"])
+        formula = self.decoder.decode(request["check"])
         symbols = tuple(manager.get_symbol(name) for name in request["symbols"])
         answer = self.engine.check(formula, symbols, Limits(request["seconds"]))
         if isinstance(answer, Unknown) and answer.is_out_of_memory:

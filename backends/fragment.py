@@ -30,8 +30,11 @@ LAST_CHARACTER = "\U0002ffff"  # of SMT-LIB's alphabet
 Formula = Any  # pysmt.fnode.FNode, which carries no types
 
 
-def postorder(formula: Formula, known: Container[Formula] = ()) -> list[Formula]:
-    """Every distinct node of ``formula``, arguments before their parents, without recursion and without ``known``."""
+def postorder(formula: Formula, known: Container[int] = ()) -> list[Formula]:
+    """Every distinct node of ``formula``, arguments before their parents, without recursion.
+
+    Nodes whose numbers are ``known`` are left out, and what is below them alone.
+    """
     order: list[Formula] = []
     seen: set[int] = set()  # nodes by number: to hash one is a call of Python's
     stack: list[Formula | None] = [formula]  # None is above a node whose arguments are done
@@ -39,22 +42,22 @@ def postorder(formula: Formula, known: Container[Formula] = ()) -> list[Formula]
         node = stack.pop()
         if node is None:
             order.append(stack.pop())
-        elif (number := node.node_id()) not in seen and (not known or node not in known):
+        elif (number := node.node_id()) not in seen and number not in known:
             seen.add(number)
             stack += (node, None, *reversed(node.args()))
     return order
 
 
-def check_fragment(formula: Formula, logic: Logic, known: dict[Formula, bool]) -> None:
+def check_fragment(formula: Formula, logic: Logic, known: dict[int, bool]) -> None:
     """Raise BackendError unless every node of ``formula`` belongs to the fragment and to ``logic``.
 
-    ``known`` remembers the nodes that do, and whether their value varies; they are not looked at again.
+    ``known`` remembers the nodes that do, by number, and whether their value varies; they are not looked at again.
     """
     for node in postorder(formula, known):
         kind = node.node_type()
         if kind == op.SYMBOL:
             _check_symbol(node, logic)
-            known[node] = True
+            known[node.node_id()] = True
             continue
         if kind not in FRAGMENT:
             raise BackendError(
@@ -63,15 +66,15 @@ def check_fragment(formula: Formula, logic: Logic, known: dict[Formula, bool]) -
             )
         if kind in STRINGS or kind == op.STR_CONSTANT:
             _check_string(node, logic)
-        changing = [child for child in node.args() if known[child]]
+        changing = [child for child in node.args() if known[child.node_id()]]
         if logic.theory.linear and (
-            (kind == op.TIMES and len(changing) > 1) or (kind == op.DIV and known[node.arg(1)])
+            (kind == op.TIMES and len(changing) > 1) or (kind == op.DIV and known[node.arg(1).node_id()])
         ):
             raise BackendError(
                 f"a product or quotient of two variable terms is outside {logic.name}; multiply by constants or open "
                 "the session with a non-linear logic such as QF_NIA"
             )
-        known[node] = bool(changing)
+        known[node.node_id()] = bool(changing)
 
 
 def _check_string(node: Formula, logic: Logic) -> None:

@@ -66,7 +66,7 @@ class Session:
         self._engine, self._recorder = engine, recorder
         self._background: list[Formula] = []
         self._tapes: dict[Formula, Tape] = {}  # of the background, made when a model must be confirmed
-        self._checked: dict[Formula, bool] = {}
+        self._checked: dict[int, bool] = {}
         self._named: set[str] = set()
         self._symbols: dict[str, Formula] = {}
         self._open = True

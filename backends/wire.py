@@ -1,8 +1,10 @@
 """Formulas as JSON rows, for the pipe to a worker process.
 
-A formula is its postorder list of distinct nodes; a row is ``[node type, argument rows, payload]``. Rebuilding
-calls pySMT's own constructors with the same type, arguments and payload, so nothing is printed, parsed, quoted or
-rewritten on the way: pySMT's SMT-LIB reader knows no ``div`` and reads a symbol named ``true`` as the constant.
+A formula is a postorder list of distinct nodes; a row is ``[node type, argument rows, payload]``. Rows are numbered
+through all formulas of one pipe and none is sent twice, as one question has most of its rows in common with the last.
+Rebuilding calls pySMT's own constructors with the same type, arguments and payload, so nothing is printed, parsed,
+quoted or rewritten on the way: pySMT's SMT-LIB reader knows no ``div`` and reads a symbol named ``true`` as the
+constant.
 """
 
 from __future__ import annotations
@@ -20,22 +22,34 @@ from backends.fragment import Formula, postorder
 Row = list[Any]
 
 
-def encode(formula: Formula) -> list[Row]:
-    """The rows of a formula in the fragment, the formula itself last."""
-    rows: list[Row] = []
-    index: dict[int, int] = {}
-    for node in postorder(formula):
-        index[node.node_id()] = len(rows)
-        rows.append([node.node_type(), [index[child.node_id()] for child in node.args()], _payload(node)])
-    return rows
+class Encoder:
+    """This end: formulas of one environment as messages."""
+
+    def __init__(self) -> None:
+        self._row: dict[int, int] = {}  # of each node that the other end has
+
+    def encode(self, formula: Formula) -> dict[str, Any]:
+        """The rows of a formula in the fragment that are new, and which row is the formula itself."""
+        rows: list[Row] = []
+        for node in postorder(formula, self._row):
+            rows.append([node.node_type(), [self._row[child.node_id()] for child in node.args()], _payload(node)])
+            self._row[node.node_id()] = len(self._row)
+        return {"rows": rows, "formula": self._row[formula.node_id()]}
 
 
-def decode(environment: Environment, rows: list[Row]) -> Formula:
-    """The formula of these rows, built in ``environment``."""
-    nodes: list[Formula] = []
-    for kind, arguments, payload in rows:
-        nodes.append(_node(environment, kind, tuple(nodes[index] for index in arguments), payload))
-    return nodes[-1]
+class Decoder:
+    """The other end: the messages of an ``Encoder``, in their order, as formulas built in ``environment``."""
+
+    def __init__(self, environment: Environment) -> None:
+        self._environment = environment
+        self._nodes: list[Formula] = []
+
+    def decode(self, message: dict[str, Any]) -> Formula:
+        """The formula of a message."""
+        nodes = self._nodes
+        for kind, arguments, payload in message["rows"]:
+            nodes.append(_node(self._environment, kind, tuple([nodes[index] for index in arguments]), payload))
+        return nodes[message["formula"]]
 
 
 def write_value(value: Value) -> bool | int | str | list[int]:

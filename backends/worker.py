@@ -22,7 +22,7 @@ from pysmt.logics import Logic
 from backends.answer import Answer, BackendError, Limits, Sat, Unknown, Unsat
 from backends.fragment import Formula
 from backends.process import GRACE_SECONDS, Child, DiedError
-from backends.wire import encode, read_value
+from backends.wire import Encoder, read_value
 
 START_SECONDS = 120.0  # to start Python, import the solver, or take over one background formula
 
@@ -54,8 +54,8 @@ class Worker:
         self.backend, self._limits = backend, limits
         self._hello = {"home": backend.home, "logic": logic.name, "seed": seed}
         self._version = backend.version()
-        self._background: list[dict[str, Any]] = []
-        self._child = Child(_start)
+        self._background: list[tuple[Formula, str | None]] = []
+        self._child, self._encoder = Child(_start), Encoder()
         try:
             self._greeted = self._greet()
         except DiedError as death:
@@ -67,28 +67,27 @@ class Worker:
 
     def add(self, formula: Formula, name: str | None = None) -> None:
         """Assert ``formula`` for all later queries, under a name for unsatisfiable cores."""
-        request = {"add": encode(formula), "name": name, "memory_mb": self._limits.memory_mb}
         try:
             self._ready()
-            self._send(request, START_SECONDS)
+            self._tell(formula, name)
         except DiedError:
             self._restart()  # the next query meets the same trouble and reports it
         except BaseException:
             self._restart()
             raise
-        self._background.append(request)
+        self._background.append((formula, name))
 
     def check(self, formula: Formula, symbols: tuple[Formula, ...], limits: Limits) -> Answer:
         """The child's answer, or Unknown naming the limit or the crash that ended it."""
-        request = {
-            "check": encode(formula),
-            "symbols": [symbol.symbol_name() for symbol in symbols],
-            "seconds": limits.seconds,
-            "memory_mb": limits.memory_mb,
-        }
         start = perf_counter()
         try:
             self._ready()
+            request = {
+                "check": self._encoder.encode(formula),
+                "symbols": [symbol.symbol_name() for symbol in symbols],
+                "seconds": limits.seconds,
+                "memory_mb": limits.memory_mb,
+            }
             start = perf_counter()
             return self._read(self._send(request, None if limits.seconds is None else limits.seconds + GRACE_SECONDS))
         except DiedError as death:
@@ -115,7 +114,7 @@ class Worker:
 
     def _restart(self) -> None:
         self._child.kill()
-        self._child, self._greeted = Child(_start), False
+        self._child, self._encoder, self._greeted = Child(_start), Encoder(), False
 
     def _ready(self) -> None:
         if not self._greeted:
@@ -123,9 +122,13 @@ class Worker:
 
     def _greet(self) -> bool:
         self._send(self._hello, START_SECONDS)
-        for request in self._background:
-            self._send(request, START_SECONDS)
+        for formula, name in self._background:
+            self._tell(formula, name)
         return True
+
+    def _tell(self, formula: Formula, name: str | None) -> None:
+        request = {"add": self._encoder.encode(formula), "name": name, "memory_mb": self._limits.memory_mb}
+        self._send(request, START_SECONDS)
 
     def _send(self, request: dict[str, Any], seconds: float | None) -> dict[str, Any]:
         deadline = None if seconds is None else monotonic() + seconds

@@ -42,30 +42,30 @@ def template(operator: Operator, text: str) -> tuple[ast.stmt, ...]:
 
 def rebuilt(node: Node, inside: Callable[[Any], Any]) -> Node:
     """A copy of a node, with what ``inside`` makes of each node right below it."""
-    copied = type(node).__new__(type(node))
+    result: Node = type(node).__new__(type(node))
     for name, value in vars(node).items():
         if isinstance(value, ast.AST):
             value = inside(value)
         elif isinstance(value, list):
             value = [inside(one) if isinstance(one, ast.AST) else one for one in value]
-        setattr(copied, name, value)
-    return copied
+        setattr(result, name, value)
+    return result
 
 
 def copied(node: Node) -> Node:
     """A copy that shares nothing with ``node``."""
-    return rebuilt(node, copied)
+    result: Node = rebuilt(node, copied)
+    return result
 
 
 def paired(node: Node) -> Node:
     """A copy with ``a and b and c`` as ``(a and b) and c``: a conjunction has two sides, as its row has."""
-    result = rebuilt(node, paired)
+    result: Any = rebuilt(node, paired)
     if isinstance(result, ast.BoolOp):
-        left, *others = result.values
+        operator, (result, *others) = result.op, result.values
         for right in others:
-            left = ast.BoolOp(result.op, [left, right])
-        return left  # type: ignore[return-value]  # an expression where one was
-    return result
+            result = ast.BoolOp(operator, [result, right])
+    return result  # type: ignore[no-any-return]  # an expression where one was
 
 
 def spaced(node: Node) -> Node:

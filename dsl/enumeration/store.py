@@ -8,6 +8,7 @@ Nothing here knows operators or costs of terms.
 
 from __future__ import annotations
 
+import math
 import sys
 from collections import defaultdict
 from typing import Any
@@ -54,7 +55,7 @@ class Column:
         needed = self._length + more
         if needed > len(self._room):
             tail = self._room.shape[1:]
-            width = max(1, int(np.prod(tail)) * self._room.itemsize)
+            width = max(1, math.prod(tail) * self._room.itemsize)
             roomy = self._most // width if needed * width > LARGE else 0
             try:
                 room = np.empty((max(needed, 2 * len(self._room), roomy), *tail), self._room.dtype)
@@ -255,7 +256,7 @@ class Store:
 
     def growth(self, more: int) -> int:
         """How many bytes ``more`` new rows would take."""
-        width = int(np.prod(self._words.array.shape[1:])) * self.words.itemsize
+        width = math.prod(self._words.array.shape[1:]) * self.words.itemsize
         return more * (width + 16) + self._numbering.growth(more)
 
     def number(self, keys: NDArray[np.uint64]) -> tuple[Rows, Rows]:

@@ -103,6 +103,11 @@ class Ball:
         return Ball(self.center.reshape(shape), self.radius.reshape(shape))
 
     @property
+    def flat(self) -> Ball:
+        """All axes but the first as one."""
+        return Ball(self.center.reshape(len(self), -1), self.radius.reshape(len(self), -1))
+
+    @property
     def is_lost(self) -> NDArray[np.bool_]:
         """Whether anything in a row of the last axis is unbounded."""
         return np.asarray(~np.isfinite(self.radius).all(axis=-1))
@@ -340,6 +345,8 @@ class Softmax:
     @np.errstate(all="ignore")
     def __call__(self, asking: NDArray[np.int64], seen: NDArray[np.int64]) -> Ball:
         """What each row is given. asking: (rows,) queries; seen: (rows, n) keys. Returns (rows, heads, d_head)."""
+        if not seen.shape[1]:  # the sink takes everything
+            return Ball.exact(np.zeros((len(asking), len(self._values), self._d)))
         heads = [self._of_head(head, asking, seen) for head in range(len(self._values))]
         center, radius = (np.stack(part, axis=1) for part in zip(*heads, strict=True))
         return _ball(center, radius)
@@ -359,11 +366,13 @@ class Softmax:
         weight = weight / weight.sum(axis=-1, keepdims=True)
         loose = weight * growth
         total = loose.sum(axis=-1, keepdims=True) * INFLATION
-        value = self._values[head][seen]  # (rows, n, 3 d): center, radius, magnitude
+        value = self._values[head].take(seen, axis=0)  # (rows, n, 3 d): center, radius, magnitude
         y = _mix(weight[:, :n], value[..., :d])  # rounded, hence the factor 2 below
-        spread, size = np.abs(value[..., :d] - y[:, None]), _mix(weight[:, :n] + loose[:, :n], value[..., d:])
-        moved = _mix(loose[:, :n], spread) + size[:, :d] + (loose[:, n:] * np.abs(y) if has_sink else 0.0)
-        rounded = 2.0 * gamma(2 * keys + 8, u) * size[:, d:]
+        away, sizes = value[..., :d] - y[:, None], _mix((weight + loose)[:, :n], value[..., d:])
+        moved = _mix(loose[:, :n], np.abs(away, out=away)) + sizes[:, :d]
+        if has_sink:
+            moved = moved + loose[:, n:] * np.abs(y)
+        rounded = 2.0 * gamma(2 * keys + 8, u) * sizes[:, d:]
         flushed = 8.0 * TINY * keys * (1.0 + self._largest)
         return y, np.where(total < 0.5, (moved + rounded) / (1.0 - total), np.inf) + flushed
 
@@ -381,7 +390,7 @@ class Scores:
         self._q = _by_head(q.center, q.radius + g * q.magnitude, np.abs(q.center))
         self._k = _by_head(k.center, size, k.radius)
         share = 8.0 * TINY * self._d
-        self._flushed = share * (1.0 + q.magnitude.max(axis=-1).T), share * size.max(axis=-1).T  # (heads, queries), keys
+        self._asking, self._seen = share * (1.0 + q.magnitude.max(axis=-1).T), share * size.max(axis=-1).T  # flushed
 
     def __call__(self, asking: NDArray[np.int64], seen: NDArray[np.int64]) -> Ball:
         """Those of each row. asking: (rows,) queries; seen: (rows, n) keys. Returns (rows, heads, n)."""
@@ -391,9 +400,9 @@ class Scores:
     @np.errstate(all="ignore")
     def of_head(self, head: int, asking: NDArray[np.int64], seen: NDArray[np.int64]) -> Ball:
         """The same of one head: (rows, n)."""
-        d, q, k = self._d, self._q[head][asking], self._k[head][seen]
+        d, q, k = self._d, self._q[head].take(asking, axis=0), self._k[head].take(seen, axis=0)
         center, moved = _dot(q[:, :d], k[..., :d]), _dot(q[:, d:], k[..., d:])
-        flushed = self._flushed[0][head][asking][:, None] + self._flushed[1][head][seen]
+        flushed = self._asking[head].take(asking)[:, None] + self._seen[head].take(seen)
         return _ball(self._scale * center, self._scale * moved + flushed)
 
 
@@ -441,7 +450,11 @@ def _with_sink(scores: Ball, sink: np.float64) -> Ball:
 
 def _by_head(*parts: Reals) -> Reals:
     """Arrays of shape (rows, heads, d) side by side, as one of (heads, rows, ...)."""
-    return np.ascontiguousarray(np.concatenate(parts, axis=-1).swapaxes(0, 1))
+    rows, heads, d = parts[0].shape
+    result = np.empty((heads, rows, len(parts) * d))
+    for n, part in enumerate(parts):
+        result[:, :, n * d : (n + 1) * d] = part.swapaxes(0, 1)
+    return result
 
 
 def _dot(q: Reals, k: Reals) -> Reals:

@@ -472,7 +472,7 @@ def attention(
     if at_end:
         ends = np.concatenate([cells[:, -1] for cells in _shaped(np.arange(len(own)), shapes)])
         own, answer, shapes = own[ends], answer[ends], [(rows, 1) for rows, _ in shapes]
-    number, (y,) = merged(Ball.join(parts))
+    number, (y,) = merged(Ball.join(parts).flat)
     known, members = ranked(number[answer] * len(stream.x) + own, len(y) * len(stream.x))
     came_from, given = known % len(stream.x), y[known // len(stream.x)]
     x = Ball(given.center, given.radius + lost[came_from, None])
@@ -568,22 +568,15 @@ def _grouped(own: Ids, seen: Ids, classes: int, *, ordered: bool = False) -> tup
 
 
 def _weighing(step: Attention, q: Ball, k: Ball, v: Ball, u: float) -> Callable[[Ids, Ids], Ball]:
-    """What rows are given, each by the number of its query and those of its keys: (rows,), (rows, n) to (rows, width).
+    """What rows are given by the numbers of their queries and keys: (rows,) and (rows, n) to (rows, heads, d).
 
     q, k and v: (their number, heads, d).
     """
     if step.weighting == "softmax":
-        attend = Softmax(q, k, v, step.scale, step.sink, u).__call__
-    else:
-        scores = Scores(q, k, step.scale, u)
-        mixed = operations.sparse_attend if step.weighting == "sparsemax" else operations.hard_attend
-        attend = lambda asking, seen: mixed(scores(asking, seen), v[seen], u)
-
-    def given(asking: Ids, seen: Ids) -> Ball:
-        y = attend(asking, seen) if seen.shape[1] else Ball.exact(np.zeros((len(asking), *v.center.shape[1:])))
-        return Ball(y.center.reshape(len(asking), -1), y.radius.reshape(len(asking), -1))
-
-    return given
+        return Softmax(q, k, v, step.scale, step.sink, u)
+    scores = Scores(q, k, step.scale, u)
+    mixed = operations.sparse_attend if step.weighting == "sparsemax" else operations.hard_attend
+    return lambda asking, seen: mixed(scores(asking, seen), v[seen], u)
 
 
 def _pooled(kind: str, stream: Stream, u: float) -> Stream:

@@ -17,7 +17,7 @@ import numpy as np
 from scipy.special import expit
 
 from tasks.bounds import ball
-from tasks.bounds.ball import TINY, Ball, gamma
+from tasks.bounds.ball import TINY, Ball, Reals, gamma
 
 SPARSEMAX = "Sparsemax is computed by sorting the scores and testing each number of them."
 TABLES = (

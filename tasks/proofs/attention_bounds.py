@@ -18,7 +18,7 @@ import numpy as np
 
 from tasks.automata.trellis import NONE, Ints, Trellis
 from tasks.bounds import ball, interpreter, zonotope
-from tasks.bounds.ball import Ball, Reals
+from tasks.bounds.ball import Reals
 from tasks.bounds.interpreter import Ids
 from tasks.bounds.zonotope import Form
 from tasks.bounds.zonotope_interpreter import form_step

@@ -162,11 +162,8 @@ def _attempts(
 
 def _spread(count: int, most: int) -> NDArray[np.int64]:
     """At most ``most`` indices below ``count``, evenly spread."""
-    return (
-        np.unique(np.linspace(0, count - 1, min(count, max(1, most))).astype(np.int64))
-        if count
-        else np.zeros(0, np.int64)
-    )
+    some = min(count, max(1, most))
+    return np.arange(some) * (count - 1) // max(some - 1, 1)
 
 
 def _constant(frequency: NDArray[np.int64], domain: Domain) -> Surrogate:
@@ -273,8 +270,10 @@ def _distinct(rows: Integers) -> tuple[Integers, NDArray[np.int64], NDArray[np.i
     _, first, kind = np.unique(rows @ random, return_index=True, return_inverse=True)  # sums modulo 2**64
     if (rows[first][kind] != rows).any():  # two rows have one number
         return np.unique(rows, axis=0, return_index=True, return_inverse=True)
-    some, order, back = np.unique(rows[first], axis=0, return_index=True, return_inverse=True)
-    return some, first[order], back[kind]
+    order = np.lexsort(rows[first].T[::-1])
+    back = np.empty_like(order)
+    back[order] = np.arange(len(order))
+    return rows[first[order]], first[order], back[kind]
 
 
 def _constraints(

@@ -195,12 +195,12 @@ def pooled_features(
 ) -> Integers:
     """The pooled layer: (sequences, units + window * alphabet)."""
     count, length = sequences.shape
-    pooled = np.zeros((count, len(bias)), np.int64)
+    pooled, now, earlier = np.zeros((count, len(bias)), np.int64), here.T + bias, before.T  # (alphabet, units)
     for position in range(length):
-        total = here.T[sequences[:, position]] + bias
+        total = now.take(sequences[:, position], axis=0)
         if position:
-            total = total + before.T[sequences[:, position - 1]]
-        pooled += np.maximum(total, 0)
+            total += earlier.take(sequences[:, position - 1], axis=0)
+        pooled += np.maximum(total, 0, out=total)
     onehot = np.vstack([np.eye(here.shape[1], dtype=np.int64), np.zeros(here.shape[1], np.int64)])  # row -1: no token
     seen = [onehot[sequences[:, -1 - back]] for back in range(min(window, length))]
     blank = np.zeros((count, max(window - length, 0) * here.shape[1]), np.int64)

@@ -49,6 +49,8 @@ LAWS = "tests/property/test_checker_arithmetic.py"
 WORKERS = "tests/unit/tasks/bounds/test_workers.py"
 SUM = "test_a_sum_whose_roundings_all_go_wrong_lies_in_its_ball_and_near_its_edge"
 WORST = f"tests/property/test_ball.py::{SUM}"
+ATTENDED = "tests/property/test_ball.py::test_attention_contains_every_execution"
+LOST = "tests/property/test_ball.py::test_attention_whose_weights_are_not_known_is_unbounded"
 BLOCKS = "tests/property/test_ball.py::test_identities_side_by_side_add_as_other_weights_do"
 CUT = "tests/unit/tasks/proofs/test_parts_of_proofs.py"
 NARROW = "tests/unit/tasks/checker/test_checker_narrow.py"
@@ -121,9 +123,40 @@ MUTANTS = (
     Mutant(
         "scores of softmax do not drift",
         BALL,
-        "delta = (wobble + gamma(4, u) * (scores.magnitude + largest) + gamma(16 * blocks, u)) * INFLATION",
-        "delta = 0.0 * wobble",
+        "delta = (scores.radius + gamma(4, u) * (size + largest) + gamma(16 * blocks, u)) * INFLATION",
+        "delta = 0.0 * scores.radius",
         "networks",
+    ),
+    Mutant(
+        "queries of scores are exact",
+        BALL,
+        "self._q = _by_head(q.center, q.radius + g * q.magnitude, np.abs(q.center))",
+        "self._q = _by_head(q.center, 0.0 * q.magnitude, np.abs(q.center))",
+        ATTENDED,
+    ),
+    Mutant(
+        "keys of scores are exact",
+        BALL,
+        "self._k = _by_head(k.center, size, k.radius)",
+        "self._k = _by_head(k.center, size, 0.0 * size)",
+        ATTENDED,
+    ),
+    Mutant("values that are mixed are exact", BALL, "+ sizes[:, :d]", "", ATTENDED),
+    Mutant("weights of values are exact", BALL, "loose = weight * growth", "loose = 0.0 * weight", ATTENDED),
+    Mutant("weights may vanish", BALL, "np.where(total < 0.5, (moved", "np.where(total < 5.0, (moved", LOST),
+    Mutant(
+        "a sink may tower over the scores",
+        BALL,
+        "scores.radius).max(axis=-1, keepdims=True) < SINK_LIMIT",
+        "scores.radius).max(axis=-1, keepdims=True) < 10 * SINK_LIMIT",
+        "tests/property/test_ball.py::test_attention_to_a_sink_that_may_overflow_is_unbounded",
+    ),
+    Mutant(
+        "rows that may be NaN are those of their neighbours",
+        BALL,
+        "value = self._values[head].take(seen, axis=0)",
+        "value = self._values[head].take(seen[::-1], axis=0)",
+        ATTENDED,
     ),
     Mutant(
         "keys seen once are keys seen twice",
@@ -323,6 +356,34 @@ MUTANTS = (
         "cells[:, 0] for cells in",
         "tests/unit/tasks/proofs/test_enumeration_of_domains.py"
         "::test_last_rows_alone_have_the_bounds_that_they_have_among_all",
+    ),
+    Mutant(
+        "a level is settled before its cheaper rows are combined",
+        "dsl/enumeration/bank.py",
+        "store.levels.items() if c < cost)",
+        "store.levels.items() if c < cost - 1)",
+        "tests/unit/dsl/test_bank.py",
+    ),
+    Mutant(
+        "a bank is settled for good",
+        "dsl/enumeration/bank.py",
+        "if self._settled.get(cost) == self._cheaper(cost):",
+        "if cost in self._settled:",
+        "tests/unit/dsl/test_bank.py",
+    ),
+    Mutant(
+        "a restarted worker is taken to have the rows that the old one had",
+        "backends/worker.py",
+        "self._child, self._encoder, self._greeted = Child(_start), Encoder(), False",
+        "self._child, self._greeted = Child(_start), False",
+        "tests/unit/backends/test_backends_worker.py",
+    ),
+    Mutant(
+        "a row of the wire is another one",
+        "backends/wire.py",
+        "self._row[node.node_id()] = len(self._row)",
+        "self._row[node.node_id()] = len(rows) - 1",
+        "tests/property/test_backends.py::test_the_wire_carries_the_very_same_formulas_and_no_part_twice",
     ),
     Mutant(
         "the checker's sums are exact",

@@ -17,8 +17,9 @@ from quick import examples
 
 from backends import BITWUZLA, CVC5, Z3, Answer, Limits, Sat, Unknown, Unsat, decide, get, smtlib_script
 from backends.evaluation import flatten
+from backends.fragment import postorder
 from backends.recorder import status
-from backends.wire import decode, encode
+from backends.wire import Decoder, Encoder
 
 ENVIRONMENT = Environment()  # formulas are hash-consed, so one environment for all examples is faster
 M = ENVIRONMENT.formula_manager
@@ -176,12 +177,16 @@ def test_integer_division_leaves_a_remainder_that_is_never_negative(left: int, r
 
 
 @few
-@given(st.one_of(mixed, relations))
-def test_the_wire_carries_the_very_same_formula(formula: Any) -> None:
-    rows = encode(formula)
-    assert decode(ENVIRONMENT, rows) is formula
-    elsewhere = Environment()
-    assert encode(decode(elsewhere, rows)) == rows
+@given(st.lists(st.one_of(mixed, relations), min_size=1, max_size=4))
+def test_the_wire_carries_the_very_same_formulas_and_no_part_twice(formulas: list[Any]) -> None:
+    sender, here, there = Encoder(), Decoder(ENVIRONMENT), Decoder(Environment())
+    again, sent = Encoder(), 0
+    for formula in [*formulas, *formulas]:
+        message = sender.encode(formula)
+        assert here.decode(message) is formula
+        assert again.encode(there.decode(message)) == message
+        sent += len(message["rows"])
+    assert sent == len({node for formula in formulas for node in postorder(formula)})
 
 
 def z3_reads(text: str) -> str:

@@ -334,6 +334,14 @@ def test_attention_to_a_sink_that_may_overflow_is_unbounded():
     assert softmax_of_all(one, one, one, np.array([90.0])).radius.min() == inf
 
 
+def test_attention_whose_weights_are_not_known_is_unbounded():
+    rng = np.random.default_rng(0)
+    q, k, v = (Ball.exact(rng.normal(size=(count, 1, 2)).astype(F)) for count in (1, 3, 3))
+    for blur in (0.01, 0.9):
+        y = softmax_of_all(Ball(q.center, np.full(q.center.shape, blur)), k, v, None)
+        assert np.isinf(y.radius).all() == (blur > 0.5)
+
+
 @pytest.mark.parametrize("part", range(3))
 def test_nothing_is_known_of_rows_that_see_what_is_not_bounded_and_nothing_is_lost_of_others(part):
     rng = np.random.default_rng(0)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from functools import cache
 from importlib import metadata
 from typing import Any
 
@@ -19,7 +20,7 @@ from quick import examples
 from backends import BITWUZLA, CVC5, Z3, BackendError, Limits, Portfolio, Sat, Session, Unsat, decide, smtlib_script
 from backends.evaluation import flatten
 from backends.sexpression import value
-from backends.wire import decode, encode, read_value, write_value
+from backends.wire import Decoder, Encoder, read_value, write_value
 
 ENVIRONMENT = Environment()
 M = ENVIRONMENT.formula_manager
@@ -27,38 +28,53 @@ X, Y, N = M.Symbol("x", STRING), M.Symbol("y", STRING), M.Symbol("n", INT)
 ODD = ("", 'say "hi"', "\\u{41}", "\\x41 \\", "two\nlines\0", "é€\U0001f600", "\ud800\udc00", "\U0002ffff")
 BOTH = [pytest.param(b, marks=pytest.mark.needs(b.name), id=b.name) for b in (Z3, CVC5)]
 
-letters = st.text('ab0-9"\\é\U0001f600', max_size=4)
-texts = st.deferred(
-    lambda: st.one_of(
-        letters.map(M.String),
-        letters.map(M.String),
-        st.lists(texts, min_size=2, max_size=3).map(M.StrConcat),
-        st.builds(M.StrReplace, texts, texts, texts),
-        st.builds(M.StrSubstr, texts, numbers, numbers),
-        st.builds(M.StrCharAt, texts, numbers),
-        st.builds(M.IntToStr, numbers),
-        st.builds(M.Ite, flags, texts, texts),
+letters = st.text('ab0-9"\\é\U0001f600', max_size=4).map(M.String)
+whole = st.integers(-2, 12).map(M.Int)
+
+
+@cache
+def texts(depth: int = 2) -> st.SearchStrategy[Any]:
+    """Terms of texts, so deep."""
+    if not depth:
+        return letters
+    text, number = texts(depth - 1), numbers(depth - 1)
+    return st.one_of(
+        letters,
+        st.lists(text, min_size=2, max_size=3).map(M.StrConcat),
+        st.builds(M.StrReplace, text, text, text),
+        st.builds(M.StrSubstr, text, number, number),
+        st.builds(M.StrCharAt, text, number),
+        st.builds(M.IntToStr, number),
+        st.builds(M.Ite, flags(depth - 1), text, text),
     )
-)
-numbers = st.deferred(
-    lambda: st.one_of(
-        st.integers(-2, 12).map(M.Int),
-        st.integers(-2, 12).map(M.Int),
-        st.builds(M.StrLength, texts),
-        st.builds(M.StrIndexOf, texts, texts, numbers),
-        st.builds(M.StrToInt, texts),
-        st.builds(M.Plus, numbers, numbers),
+
+
+@cache
+def numbers(depth: int = 2) -> st.SearchStrategy[Any]:
+    """Terms of numbers, so deep."""
+    if not depth:
+        return whole
+    text, number = texts(depth - 1), numbers(depth - 1)
+    return st.one_of(
+        whole,
+        st.builds(M.StrLength, text),
+        st.builds(M.StrIndexOf, text, text, number),
+        st.builds(M.StrToInt, text),
+        st.builds(M.Plus, number, number),
     )
-)
-flags = st.deferred(
-    lambda: st.one_of(
-        st.builds(M.Equals, texts, texts),
-        st.builds(M.StrContains, texts, texts),
-        st.builds(M.StrPrefixOf, texts, texts),
-        st.builds(M.StrSuffixOf, texts, texts),
-        st.builds(M.LE, numbers, numbers),
+
+
+@cache
+def flags(depth: int = 2) -> st.SearchStrategy[Any]:
+    """Comparisons of such terms."""
+    text, number = texts(depth), numbers(depth)
+    return st.one_of(
+        st.builds(M.Equals, text, text),
+        st.builds(M.StrContains, text, text),
+        st.builds(M.StrPrefixOf, text, text),
+        st.builds(M.StrSuffixOf, text, text),
+        st.builds(M.LE, number, number),
     )
-)
 
 
 def evaluated(term: Any, **model: Any) -> Any:
@@ -73,7 +89,7 @@ def strings(*texts: str) -> tuple[Any, ...]:
 @pytest.mark.needs("z3")
 @pytest.mark.needs("cvc5")
 @settings(max_examples=examples(120))
-@given(st.one_of(texts.map(lambda t: (X, t)), numbers.map(lambda t: (N, t))))
+@given(st.one_of(texts().map(lambda t: (X, t)), numbers().map(lambda t: (N, t))))
 def test_two_solvers_give_a_ground_term_our_value(question: tuple[Any, Any]) -> None:
     symbol, term = question
     expected = evaluated(term)
@@ -152,7 +168,7 @@ def test_a_portfolio_takes_strings() -> None:
 @pytest.mark.parametrize("text", ODD)
 def test_text_crosses_the_wire_and_the_page(text: str) -> None:
     term = M.Equals(X, M.String(text))
-    assert decode(ENVIRONMENT, json.loads(json.dumps(encode(term)))) is term
+    assert Decoder(ENVIRONMENT).decode(json.loads(json.dumps(Encoder().encode(term)))) is term
     assert read_value(json.loads(json.dumps(write_value(text)))) == text
 
 
@@ -173,7 +189,7 @@ def test_what_is_no_string_is_refused(printed: Any) -> None:
 @pytest.mark.needs("z3")
 @pytest.mark.needs("cvc5")
 @settings(max_examples=examples(60))
-@given(flags)
+@given(flags())
 def test_recorded_strings_mean_what_was_asked(formula: Any) -> None:
     """Both solvers read the text with their own parsers."""
     status = "sat" if evaluated(formula) else "unsat"
