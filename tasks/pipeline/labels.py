@@ -33,7 +33,7 @@ from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError
 from tasks.pipeline.functions import is_run, qualified
 from tasks.pipeline.languages import Language, check_text, grammar_in
-from tasks.proofs.enumeration import Enumeration, Semantics, enumerate_within, in_float64, light, shortened
+from tasks.proofs.enumeration import FIRST, Enumeration, Semantics, enumerate_within, in_float64, shortened
 from tasks.proofs.select import Way
 
 Inputs = tuple[Any, ...]  # a sequence of token names, or such a sequence and a place in it
@@ -42,6 +42,7 @@ MOST_SEQUENCES = 2_400_000  # that are listed to search programs on: all words o
 USUAL_SEQUENCES = 200_000  # of the domain that is taken where the caller names none
 FEW_SEQUENCES = 20_000  # of those that a program is searched on, to be followed to longer ones
 USUAL_MARGIN = 1e-4  # what a compiled network leaves where it was given no answer is smaller
+TIMED = 2_000  # words of a recurrent network that tell how long all of them take
 SLOWER = 2.0  # times as long: float32 is left out where listing has not the time for it
 RESERVED = 0.5  # of the time for listing words, for float64, at most
 SHORTEST = 2.0  # times the share of listing, for the shortest sequences: without them there is nothing
@@ -423,7 +424,7 @@ def _of_one(
 ) -> tuple[Enumeration, tuple[str, ...]]:
     """All in one arithmetic: in ``semantics``; where it ``is_free``, in float64 if float32 loses labels or time."""
     deadline, notes = time.perf_counter() + seconds, tuple[str, ...]()
-    short = shortened(domain, light(model, domain))
+    short = shortened(domain, FIRST)
     first = enumerate_within(model, short, SHORTEST * seconds, semantics=semantics, on_progress=on_progress)
     if is_free:
         weaker = in_float64(first, least, deadline)
@@ -454,7 +455,7 @@ def _of_both(
 
     Float32 takes longer, the more so the longer words are, so it leaves the time that float64 is expected to take.
     """
-    deadline, short = time.perf_counter() + seconds, shortened(domain, light(model, domain))
+    deadline, short = time.perf_counter() + seconds, shortened(domain, TIMED)
     first = enumerate_within(model, short, SHORTEST * seconds, semantics="float64")
     needed = SLOWER * first.seconds * domain.size() / max(first.domain.size(), 1)
     strong = enumerate_within(model, short, SHORTEST * seconds, semantics="float32", on_progress=on_progress)

@@ -39,7 +39,7 @@ from tasks.formats.blackbox import labels_asked_again
 from tasks.networks.readout import UNDECIDED, Argmax, Labels, Readout
 from tasks.networks.recurrent import Recurrent
 from tasks.networks.sparse_transformer import NetworkError, check_prompt
-from tasks.networks.transformer import Attention, Pool, Transformer, walk
+from tasks.networks.transformer import Transformer
 
 Ids = NDArray[np.int64]
 Way = tuple[int, int]
@@ -56,9 +56,8 @@ MAX_SEQUENCES = 20_000_000  # more are not listed
 BLOCK = 200_000  # sequences bounded together
 # where time is limited a block takes this share of what is left, or so many seconds, and has so many sequences at least
 SHARE, STEP, LEAST = 0.05, 2.0, 200
-FIRST, FASTER = 2_000, 10  # sequences that are timed first; how many times as many are begun next
-PREFIXED = 100_000  # tokens of these, if they are more, where what begins alike is bounded once
-SHARED = 100  # that, where longer sequences are little more work than the states that they share
+FIRST, FASTER = 500, 40  # sequences that are timed first; how many times as many are begun next
+SHARED = 400  # that, where longer sequences are little more work than the states that they share
 HOPE = 1.5  # but no more than so many times as many as time seems to suffice for
 PART, FEWEST = 10_000, 500  # sequences that are given to a worker at once, of a light network, and at least
 LIGHT = 5_000  # weights of a network of which so many are timed; of a larger one fewer, in proportion
@@ -183,7 +182,7 @@ def enumerate_domain(
     labels = [np.full(shape, UNDECIDED, np.int64) for shape in shapes]
     margins = [np.full(shape, -np.inf) for shape in shapes]
     done, classes, radius = [0] * len(listed), 0, 0.0  # so many of each length, the first
-    pace, worth = _Pace(deadline, rate, few(loaded, domain)), Worth()
+    pace, worth = _Pace(deadline, rate, few(loaded)), Worth()
     while rest := _rest(listed, done):
         first = [*done]
         left = [part[some:] for part, some in zip(listed, first, strict=True)]
@@ -297,8 +296,7 @@ def enumerate_within(
     the shortest take longer.
     """
     deadline = time.perf_counter() + seconds
-    short = shortened(domain, few(loaded, domain))
-    found = first or _shortest(loaded, short, semantics, deadline, on_progress, with_zonotopes)
+    found = first or _shortest(loaded, shortened(domain, few(loaded)), semantics, deadline, on_progress, with_zonotopes)
     faster = SHARED if isinstance(loaded.network, Recurrent) else FASTER
     while found.domain.lengths[-1] < domain.lengths[-1]:
         part, longer = found.domain, domain.up_to(found.domain.lengths[-1] + 1)
@@ -314,16 +312,9 @@ def enumerate_within(
     return found
 
 
-def few(loaded: Loaded, domain: Domain) -> int:
+def few(loaded: Loaded) -> int:
     """How many sequences are bounded before it is known how long more of them take."""
-    return max(1, light(loaded, domain) * LIGHT // max(_weights(loaded), LIGHT))
-
-
-def light(loaded: Loaded, domain: Domain) -> int:
-    """The same of a network of few weights."""
-    steps = loaded.network.steps if isinstance(loaded.network, Transformer) else ()
-    sees = [isinstance(step, Attention) and step.causal for step in walk(steps) if isinstance(step, Attention | Pool)]
-    return max(FIRST, PREFIXED // max(1, domain.lengths[-1])) if sees and all(sees) else FIRST
+    return max(1, FIRST * LIGHT // max(_weights(loaded), LIGHT))
 
 
 def _weights(loaded: Loaded) -> int:
